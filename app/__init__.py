@@ -1,0 +1,1 @@
+"""Serving and wiring: settings, stories, web, engines, command line."""

@@ -1,0 +1,58 @@
+"""The text encoder: words to unit vectors of the `text` field. Loaded once a process, never downloads."""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.item import Item
+
+ENCODER_NAME = "wordllama-l2-256"
+
+
+class TextEncoder(Protocol):
+    """`encode(texts)` gives float32 [len(texts), size] rows of unit length; zeros for no words."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+class WordLlamaEncoder:
+    """WordLlama's 256-dimension model, from the weights inside its package."""
+
+    name = ENCODER_NAME
+    size = 256
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = np.asarray(_wordllama().embed(list(texts)), dtype=np.float32)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+        return unit
+
+
+@cache
+def _wordllama() -> Any:
+    import wordllama
+
+    home = Path(wordllama.__file__).parent
+    return wordllama.WordLlama.load(cache_dir=home, disable_download=True, dim=256)
+
+
+def item_text(item: Item) -> str:
+    """What of an item its text vector stands for."""
+    parts = (
+        item.title,
+        ", ".join(item.genres),
+        ", ".join(item.people),
+        ", ".join(item.tags),
+        item.description,
+    )
+    return ". ".join(part for part in parts if part)

@@ -1,0 +1,181 @@
+"""The protocols every engine fulfils: matching, index versions, live changes and events.
+
+They speak the nouns of this package, never a query language. Errors are `index_mappings.errors`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from index_mappings.event import Event
+from index_mappings.item import Document, FloatVector, Item, Neighbour
+from index_mappings.match import Matches
+from index_mappings.query import NO_FILTERS, Filters
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """Weighted multi-field BM25: the sum over fields of weight x BM25, any word may match."""
+
+    source: str
+    text: str
+    limit: int
+    filters: Filters = NO_FILTERS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorMatch:
+    """The nearest items by cosine on one vector field; the score is the cosine, -1 to 1."""
+
+    source: str
+    field: str
+    vector: FloatVector
+    limit: int
+    filters: Filters = NO_FILTERS
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourMatch:
+    """Items that carry any of these ids among their neighbours.
+
+    The score is the sum over `seeds` of seed weight x the weight of the item's neighbour level.
+    """
+
+    source: str
+    seeds: tuple[Neighbour, ...]
+    limit: int
+    filters: Filters = NO_FILTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A document that was not written, and why."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What became of a batch: len(batch) == written + len(rejected), always."""
+
+    written: int
+    rejected: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One version of the index. At most one is serving."""
+
+    name: str
+    created_at: datetime
+    documents: int
+    serving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppendReport:
+    """What became of a batch of events: len(events) == stored + duplicates."""
+
+    stored: int
+    duplicates: int
+
+
+class Matcher(Protocol):
+    """Answers the candidate requests of one query from the serving version.
+
+    timeout_s: seconds left for the answer. Raises Timeout, Throttled, Unavailable, BadRequest or
+    Partial; Unavailable when no version is serving.
+    """
+
+    def match_text(self, request: TextMatch, timeout_s: float) -> Matches: ...
+
+    def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches: ...
+
+    def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches: ...
+
+
+class SearchEngine(Matcher, Protocol):
+    """An index of documents in versions, one of which serves."""
+
+    @property
+    def name(self) -> str: ...
+
+    def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
+        """The serving version's items, in the order of `ids`; None for an id it does not hold."""
+        ...
+
+    def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
+        """Every document of a version in the order of ids. Raises NotFound."""
+        ...
+
+    def create_index(self, version: str) -> None:
+        """Makes an empty version beside the serving one. Raises Conflict if it exists."""
+        ...
+
+    def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
+        """Upserts into a version that is being built; durable when it returns. Raises NotFound."""
+        ...
+
+    def promote(self, version: str) -> None:
+        """Makes a version the serving one, atomically; Raises NotFound.
+
+        Upserts and deletes that reached the serving version since `create_index(version)` are
+        in the new version when it serves.
+        """
+        ...
+
+    def drop(self, version: str) -> None:
+        """Removes a version. Raises NotFound; Conflict if it is serving."""
+        ...
+
+    def versions(self) -> list[IndexVersion]:
+        """All versions, newest first."""
+        ...
+
+    def serving_version(self) -> str | None: ...
+
+    def upsert(self, batch: Sequence[Document]) -> WriteReport:
+        """Writes into the serving version; durable when it returns, seen within 2 seconds.
+
+        A document without learned vectors or neighbours keeps those the version already has.
+        """
+        ...
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Deletes from the serving version; how many were there. Durable when it returns."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Whether a version is serving and answers."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class EventStore(Protocol):
+    """Keeps events, each id once."""
+
+    def append(self, events: Sequence[Event]) -> AppendReport:
+        """Durable when it returns; an id that is already kept counts as a duplicate."""
+        ...
+
+    def recent(self, user: str, limit: int, timeout_s: float) -> list[Event]:
+        """A viewer's latest events, newest first, every acknowledged one among them."""
+        ...
+
+    def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
+        """Events with from_ms <= at_ms < to_ms in the order of (at_ms, id); EVENT_SCHEMA."""
+        ...
+
+    def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
+        """Events acknowledged after `position` (None: from the first), and the next position.
+
+        Bounded: an answer holds at most 10,000 events; ask again with the position it gives.
+        """
+        ...
+
+    def count(self) -> int: ...

@@ -1,0 +1,58 @@
+"""Events: what viewers did, in the shape of User Behavior Insights 1.3, and its Arrow schema."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+EventKind = Literal["impression", "click", "watch", "like", "subscribe", "search"]
+EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing a viewer did. `id` is the caller's idempotency key: the same id counts once.
+
+    at_ms: milliseconds since 1970-01-01 UTC. item: empty for a search. watched_ms, duration_ms:
+    for a watch, None when unknown. request_id: the answer that showed the item, if one did.
+    position: from 0 on that answer. simulated: made from a rating or a generator, not observed.
+    """
+
+    id: str
+    kind: EventKind
+    user: str
+    at_ms: int
+    item: str = ""
+    watched_ms: int | None = None
+    duration_ms: int | None = None
+    request_id: str = ""
+    position: int | None = None
+    text: str = ""
+    device: str = ""
+    country: str = ""
+    simulated: bool = False
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromtimestamp(self.at_ms / 1000, UTC)
+
+
+EVENT_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("user", pa.string(), nullable=False),
+        pa.field("at_ms", pa.int64(), nullable=False),
+        pa.field("item", pa.string(), nullable=False),
+        pa.field("watched_ms", pa.int64()),
+        pa.field("duration_ms", pa.int64()),
+        pa.field("request_id", pa.string(), nullable=False),
+        pa.field("position", pa.int32()),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("device", pa.string(), nullable=False),
+        pa.field("country", pa.string(), nullable=False),
+        pa.field("simulated", pa.bool_(), nullable=False),
+    ]
+)
+"""The columns of `Event`, in its order; every EventStore answers scans in this schema."""

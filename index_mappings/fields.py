@@ -1,0 +1,52 @@
+"""How each field of an item is indexed: text weights, keyword filters, dense vectors, neighbours."""
+
+from dataclasses import dataclass
+
+TEXT_FIELDS: dict[str, float] = {
+    "title": 3.0,
+    "people": 1.5,
+    "genres": 1.0,
+    "tags": 1.0,
+    "description": 1.0,
+}
+"""Searched text fields and the weight of each field's BM25 in their sum."""
+
+BM25_K1 = 1.2  # Robertson & Zaragoza 2009; Lucene's and tantivy's default, so engines agree.
+BM25_B = 0.75
+
+KEYWORD_FIELDS = ("genres", "language", "country")
+RANGE_FIELDS = ("year", "duration_s")
+
+
+@dataclass(frozen=True, slots=True)
+class VectorField:
+    """A dense-vector field. Every stored vector has unit length and is compared by cosine."""
+
+    name: str
+    size: int
+    learned: bool
+
+
+VECTOR_FIELDS: dict[str, VectorField] = {
+    "text": VectorField("text", 256, learned=False),
+    "factors": VectorField("factors", 64, learned=True),
+    "session": VectorField("session", 64, learned=True),
+}
+"""text: the text encoder. factors: matrix factorisation, 63 factors and one coordinate that makes
+cosine order equal inner-product order (Bachrach et al. 2014, "Speeding up the Xbox recommender").
+session: item2vec over watch sessions (Barkan & Koenigstein 2016; Store2Vec)."""
+
+MAX_NEIGHBOURS = 64
+NEIGHBOUR_LEVELS = 16
+"""Neighbour weights are quantised to this many levels, so that any server can hold them as
+keyword terms `itemid|level` and sum boosts exactly."""
+
+
+def neighbour_level(weight: float) -> int:
+    """The level, 1 to NEIGHBOUR_LEVELS, nearest to a weight in (0, 1]."""
+    return max(1, min(NEIGHBOUR_LEVELS, round(weight * NEIGHBOUR_LEVELS)))
+
+
+def level_weight(level: int) -> float:
+    """The weight that a level stands for."""
+    return level / NEIGHBOUR_LEVELS

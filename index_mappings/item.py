@@ -1,0 +1,67 @@
+"""One video as catalogued, and the document an index holds for it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatVector = NDArray[np.float32]
+
+MAX_ID_LENGTH = 64
+ID_PATTERN = re.compile(r"[!-~]{1,64}")
+"""Printable ASCII without a space, so that ids fit numpy byte strings and sort alike everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One video. Empty text and empty tuples mean "not stated", as None does for the rest.
+
+    Raises ValueError when the id is not 1 to 64 printable ASCII characters without a space.
+    """
+
+    id: str
+    title: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    genres: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    language: str = ""
+    country: str = ""
+    published_at: datetime | None = None
+    duration_s: int | None = None
+    thumbnail: str = ""
+
+    def __post_init__(self) -> None:
+        if not ID_PATTERN.fullmatch(self.id):
+            raise ValueError(
+                f"item id {self.id!r} must be 1 to {MAX_ID_LENGTH} printable ASCII characters without a space"
+            )
+
+    @property
+    def year(self) -> int | None:
+        return None if self.published_at is None else self.published_at.astimezone(UTC).year
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another item watched by the same viewers; weight in (0, 1]."""
+
+    id: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An item as an index holds it: the item and what was learned about it.
+
+    vectors: field name (see `index_mappings.fields.VECTOR_FIELDS`) to a float32 vector of that
+    field's size; a missing field means the item is not found by kNN on it.
+    neighbours: heaviest first, at most `index_mappings.fields.MAX_NEIGHBOURS`.
+    """
+
+    item: Item
+    vectors: Mapping[str, FloatVector] = field(default_factory=dict)
+    neighbours: Sequence[Neighbour] = ()

@@ -1,0 +1,42 @@
+"""Matches: an engine's answer, held as columns, best first."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.item import MAX_ID_LENGTH
+
+ItemIds = NDArray[np.bytes_]
+ID_DTYPE = np.dtype(f"S{MAX_ID_LENGTH}")
+
+
+def item_ids(ids: Iterable[str]) -> ItemIds:
+    """Item ids as a numpy byte-string array of ID_DTYPE; ASCII only (see `Item`)."""
+    return np.array([i.encode("ascii") for i in ids], dtype=ID_DTYPE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """One source's answer: ids [n] of ID_DTYPE without repeats, scores [n] float32, best first.
+
+    The rank of a match is its position, from 0. Equal scores are in the order of their ids.
+    """
+
+    source: str
+    ids: ItemIds
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def best_first(source: str, ids: ItemIds, scores: NDArray[np.float32], limit: int) -> Matches:
+    """The `limit` best of unordered ids and scores, ties by id."""
+    order = np.lexsort((ids, -scores))[:limit]
+    return Matches(source, ids[order].astype(ID_DTYPE, copy=False), scores[order].astype(np.float32))
+
+
+def no_matches(source: str) -> Matches:
+    return Matches(source, np.empty(0, ID_DTYPE), np.empty(0, np.float32))

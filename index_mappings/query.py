@@ -1,0 +1,62 @@
+"""What a caller asks for: words, a viewer, filters, and the context of the request."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Conditions every result meets; an item that does not state a field fails a filter on it.
+
+    genres, languages, countries: any of these, compared without case. Ranges include both ends.
+    """
+
+    genres: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    year_min: int | None = None
+    year_max: int | None = None
+    duration_min_s: int | None = None
+    duration_max_s: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NO_FILTERS
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """When, where and on what the request is made. `at` is aware (UTC)."""
+
+    at: datetime = EPOCH
+    country: str = ""
+    device: str = ""
+
+    @property
+    def at_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC."""
+        return round(self.at.timestamp() * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search (text), a home page (neither text nor similar_to) or a list of similar items."""
+
+    text: str | None = None
+    user: str | None = None
+    similar_to: str | None = None
+    filters: Filters = NO_FILTERS
+    limit: int = 20
+    context: Context = field(default_factory=Context)
+
+    @property
+    def kind(self) -> str:
+        """`search`, `similar` or `home`: which candidate sources apply."""
+        if self.text:
+            return "search"
+        return "similar" if self.similar_to else "home"

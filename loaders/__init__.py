@@ -1,0 +1,1 @@
+"""Files in, checked batches out: catalogues into index versions, events into partitions."""

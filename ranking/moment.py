@@ -1,0 +1,23 @@
+"""A moment: who asks, for what, and the vectors that stand for it, before any candidate is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from index_mappings.item import FloatVector
+from index_mappings.query import Query
+from ranking.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """A query, its viewer as of then, and unit vectors by the name of what they stand for.
+
+    vectors may hold: `query` (text of the search), `factors` (the viewer folded into the matrix
+    factorisation), `session` (mean of the last watches in item2vec), `taste` (mean of the last
+    watches in text space); for a similar-items query these stand for the item instead. A name is
+    missing when there is nothing to make it from.
+    """
+
+    query: Query
+    viewer: Viewer
+    vectors: Mapping[str, FloatVector]

@@ -1,0 +1,65 @@
+"""A viewer: what is known of one person's past as of a moment. Anonymous viewers have no past."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.event import Event
+from index_mappings.match import ID_DTYPE, ItemIds, item_ids
+
+MAX_WATCHES = 500
+MAX_IMPRESSIONS = 1000
+MAX_QUERIES = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Viewer:
+    """Arrays are newest first.
+
+    watched [w] ids, one row a watch; watched_at_ms [w] int64; watched_share [w] float32, watched /
+    duration in 0 to 1, NaN when unknown; liked [l] ids; shown [i] ids of past impressions and
+    shown_at_ms [i] int64; queries: past search texts.
+    """
+
+    user: str
+    watched: ItemIds
+    watched_at_ms: NDArray[np.int64]
+    watched_share: NDArray[np.float32]
+    liked: ItemIds
+    shown: ItemIds
+    shown_at_ms: NDArray[np.int64]
+    queries: tuple[str, ...]
+
+
+def anonymous(user: str = "") -> Viewer:
+    """A viewer of whom nothing is known."""
+    no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
+    return Viewer(user, no_ids, no_times, np.empty(0, np.float32), no_ids, no_ids, no_times, ())
+
+
+def viewer_as_of(user: str, events: Iterable[Event], as_of_ms: int) -> Viewer:
+    """The viewer that these events (any order) tell of, none at or after `as_of_ms`."""
+    past = sorted((e for e in events if e.at_ms < as_of_ms), key=lambda e: (-e.at_ms, e.id))
+    watches = [e for e in past if e.kind == "watch"][:MAX_WATCHES]
+    shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
+    shares = [watched_share(e.watched_ms, e.duration_ms) for e in watches]
+    queries = [e.text for e in past if e.kind == "search" and e.text][:MAX_QUERIES]
+    return Viewer(
+        user,
+        item_ids(e.item for e in watches),
+        np.array([e.at_ms for e in watches], np.int64),
+        np.array(shares, np.float32),
+        item_ids(e.item for e in past if e.kind == "like"),
+        item_ids(e.item for e in shown),
+        np.array([e.at_ms for e in shown], np.int64),
+        tuple(queries),
+    )
+
+
+def watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
+    """Watched time over duration, cut to 0..1; NaN when either is unknown or duration is 0."""
+    if watched_ms is None or not duration_ms:
+        return float("nan")
+    return min(max(watched_ms / duration_ms, 0.0), 1.0)
