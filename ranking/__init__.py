@@ -1,1 +1,1 @@
-"""Pure numbers: candidates, signals, features, rankers, training, measurement. No Flask, no engine, no clock."""
+"""Pure numbers: candidates, signals, features, rankers, training. No Flask, no engine, no clock."""
