@@ -1,0 +1,44 @@
+# Two commands are enough: `make run` and `make test`. Everything they need they set up themselves.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help run test check bench format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run ## set up, fetch real data, train, serve and open the page (CHECK=1: look at it once and stop)
+	@$(BIN)/reelrank demo $(if $(CHECK),--check)
+
+test: $(VENV)/dev ## set up and run every test
+	@$(BIN)/pytest -q
+
+check: $(VENV)/dev ## formatting, lint, types, import arrows and the fast tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest -q -m "not slow"
+
+bench: $(VENV)/dev ## what the parts cost beside the bare libraries
+	@$(BIN)/python -m benchmarks
+
+format: $(VENV)/dev ## put the code into its shape
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+$(VENV)/run: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "reelrank needs Python 3.11 to 3.13; none was found" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what requirements.lock pins (about 40 s the first time)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+clean: ## remove the environment and the data made by `make run`
+	rm -rf $(VENV) reelrank-data
