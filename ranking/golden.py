@@ -1,0 +1,63 @@
+"""Golden rows: feature rows kept beside a model with the scores it gave them when it was registered."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+GOLDEN_FILE = "golden.parquet"
+MAX_GOLDEN_ROWS = 256
+TOLERANCE = 1e-6
+"""Absolute and relative. Scores are float32; another build of LightGBM may add trees in another order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Golden:
+    """features [g, F] float32 and scores [g] float32."""
+
+    features: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def mismatch(self, scores: NDArray[np.float32]) -> str:
+        """What differs between these scores and the golden ones; empty when nothing does."""
+        wrong = ~np.isclose(scores, self.scores, rtol=TOLERANCE, atol=TOLERANCE)
+        if not wrong.any():
+            return ""
+        row = int(np.flatnonzero(wrong)[0])
+        return (
+            f"{int(wrong.sum())} of {len(wrong)} golden rows score differently "
+            f"(row {row}: {scores[row]:.7g}, was {self.scores[row]:.7g})"
+        )
+
+
+def read_golden(directory: Path) -> Golden:
+    """Raises OSError when there is none and ValueError (pyarrow's ArrowInvalid) when it is damaged."""
+    table = pq.read_table(directory / GOLDEN_FILE)
+    rows = table["features"].combine_chunks()
+    width = rows.type.list_size
+    features = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+    return Golden(features.astype(np.float32), table["score"].to_numpy().astype(np.float32))
+
+
+def write_golden(directory: Path, golden: Golden) -> None:
+    width = golden.features.shape[1]
+    rows = pa.FixedSizeListArray.from_arrays(pa.array(golden.features.ravel()), width)
+    pq.write_table(pa.table({"features": rows, "score": golden.scores}), directory / GOLDEN_FILE)
+
+
+def spread(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """At most MAX_GOLDEN_ROWS of the rows, evenly spaced."""
+    if len(features) <= MAX_GOLDEN_ROWS:
+        return features
+    return features[np.linspace(0, len(features) - 1, MAX_GOLDEN_ROWS).astype(np.intp)]
+
+
+def rows_within(lows: NDArray[np.float64], highs: NDArray[np.float64], seed: int = 0) -> NDArray[np.float32]:
+    """64 made-up rows between two bounds [F] each, a tenth of the values missing."""
+    rng = np.random.default_rng(seed)
+    rows = rng.uniform(lows, highs, (64, len(lows)))
+    rows[rng.random(rows.shape) < 0.1] = np.nan
+    return rows.astype(np.float32)

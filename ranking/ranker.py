@@ -1,0 +1,168 @@
+"""Rankers: feature rows in, scores out. Engine order and a LightGBM model are siblings.
+
+LightGBM is loaded inside functions: a booster must be made after the fork, never in gunicorn's parent.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranking.golden import GOLDEN_FILE, read_golden
+from ranking.manifest import Manifest, read_manifest
+
+MODEL_FILE = "model.txt"
+RETRAIN = "train a new model with this build, or serve the build that made this one"
+REGISTER_AGAIN = "register it again from its source"
+
+
+class Refused(Exception):  # design: a model that does not fit is refused aloud, and engine order serves
+    """A model that must not serve: which, why, and what to do."""
+
+    def __init__(self, model: str, reason: str, remedy: str) -> None:
+        super().__init__(f"model {model} is refused: {reason}; {remedy}")
+        self.model = model
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Ranker(Protocol):
+    """score(features [n, F] float32, NaN = missing) gives [n] float32, higher is better.
+
+    contributions(features [k, F]) gives [k, F + 1] float32: what each feature added to the score,
+    and in the last column the score of a row of which nothing is known.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]: ...
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+class EngineOrder:
+    """Keeps the order candidates come in, which is that of their fused ranks; reads no features."""
+
+    name = "engine-order"
+    feature_names: tuple[str, ...] = ()
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return -np.arange(len(features), dtype=np.float32)
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros((len(features), features.shape[1] + 1), np.float32)
+
+
+class LambdaRank:
+    """A LightGBM model. Raises ValueError when the text is no model of one score for these features."""
+
+    def __init__(self, name: str, feature_names: Sequence[str], model_text: str) -> None:
+        self.name = name
+        self.feature_names = tuple(feature_names)
+        self.booster = _booster(model_text)
+        columns = self.booster.num_feature()
+        if columns != len(self.feature_names):
+            raise ValueError(f"the model file has {columns} features, its manifest {len(self.feature_names)}")
+        if self.booster.num_model_per_iteration() != 1:
+            raise ValueError("the model file gives several scores a row, a ranker gives one")
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(features):
+            return np.zeros(0, np.float32)
+        return np.asarray(self.booster.predict(features, raw_score=True, num_threads=1), np.float32)
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(features):
+            return np.zeros((0, len(self.feature_names) + 1), np.float32)
+        return np.asarray(self.booster.predict(features, pred_contrib=True, num_threads=1), np.float32)
+
+
+def _booster(model_text: str) -> Any:
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=model_text)
+    except lightgbm.basic.LightGBMError as error:
+        raise ValueError(f"LightGBM cannot read it ({error})") from error
+
+
+def model_sha256(model_text: str) -> str:
+    return hashlib.sha256(model_text.encode()).hexdigest()
+
+
+def load_ranker(
+    directory: Path,
+    known_features: Sequence[str],
+    fingerprint_of: Callable[[Sequence[str]], str],
+    expected_encoder: str | None = None,
+    expected_index: str | None = None,
+) -> Ranker:
+    """The model in a directory of the registry, once everything about it fits this build.
+
+    fingerprint_of: this build's feature fingerprint of some features; see ranking.fingerprint.
+    Raises Refused.
+    """
+    manifest = _manifest(directory)
+    check_features(manifest, known_features)
+    for what, model_has, build_has in (
+        ("feature fingerprint", manifest.feature_fingerprint, fingerprint_of(manifest.features)),
+        ("text encoder", manifest.encoder, expected_encoder),
+        ("index fingerprint", manifest.index_fingerprint, expected_index),
+    ):
+        if model_has and build_has is not None and model_has != build_has:
+            reason = f"its {what} is {model_has}, this build's is {build_has}"
+            raise Refused(directory.name, reason, RETRAIN)
+    if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
+        raise Refused(directory.name, "its manifest states no feature fingerprint", RETRAIN)
+    ranker = _model(directory, manifest)
+    _check_golden(directory, manifest, ranker)
+    return ranker
+
+
+def check_features(manifest: Manifest, known_features: Sequence[str]) -> None:
+    """Raises Refused when the model reads a feature that this build does not compute."""
+    unknown = [name for name in manifest.features if name not in set(known_features)]
+    if unknown:
+        raise Refused(manifest.id, f"this build does not know its features {', '.join(unknown)}", RETRAIN)
+
+
+def _manifest(directory: Path) -> Manifest:
+    try:
+        manifest = read_manifest(directory)
+    except (OSError, ValueError) as error:
+        raise Refused(directory.name, f"no valid manifest ({error})", REGISTER_AGAIN) from error
+    if manifest.id != directory.name:
+        raise Refused(directory.name, f"its manifest is that of {manifest.id!r}", REGISTER_AGAIN)
+    return manifest
+
+
+def _model(directory: Path, manifest: Manifest) -> LambdaRank:
+    try:
+        text = (directory / MODEL_FILE).read_text(encoding="utf-8")
+        if manifest.model_sha256 and model_sha256(text) != manifest.model_sha256:
+            raise ValueError(f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)")
+        return LambdaRank(manifest.id, manifest.features, text)
+    except (OSError, ValueError) as error:
+        raise Refused(manifest.id, str(error), REGISTER_AGAIN) from error
+
+
+def _check_golden(directory: Path, manifest: Manifest, ranker: Ranker) -> None:
+    """An external model put in place by hand may lack golden rows; nothing else may."""
+    if manifest.kind == "external" and not (directory / GOLDEN_FILE).exists():
+        return
+    try:
+        golden = read_golden(directory)
+        if golden.features.shape[1] != len(manifest.features):
+            raise ValueError(f"{golden.features.shape[1]} columns for {len(manifest.features)} features")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise Refused(manifest.id, f"no valid golden rows ({error})", REGISTER_AGAIN) from error
+    mismatch = golden.mismatch(ranker.score(golden.features))
+    if mismatch:
+        raise Refused(manifest.id, mismatch, "install the LightGBM version it was trained with, or retrain")

@@ -1,0 +1,216 @@
+"""The models on disk: <directory>/<id>/{manifest.json, model.txt, golden.parquet}, and CURRENT.
+
+CURRENT and PREVIOUS each hold one id, or `engine-order`; they change by an atomic rename.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranking.external import external_golden, external_manifest
+from ranking.golden import Golden, spread, write_golden
+from ranking.manifest import Manifest, Measured, read_manifest, write_manifest
+from ranking.ranker import MODEL_FILE, EngineOrder, LambdaRank, Refused, check_features, model_sha256
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""No dot and no slash: an id is always one directory inside the registry."""
+
+LIST_THEM = "name a model that the registry lists"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One model of the registry. problem: why its manifest cannot be read; empty when it can."""
+
+    id: str
+    created_at: datetime | None
+    kind: str
+    serving: bool
+    metrics: Mapping[str, Measured]
+    problem: str = ""
+
+
+class Registry:
+    """Registers models whole or not at all, and says which one serves."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def versions(self) -> list[ModelVersion]:
+        """Newest first; a directory whose manifest cannot be read is listed with its problem."""
+        if not self.directory.exists():
+            return []
+        serving = self.current()
+        places = [place for place in self.directory.iterdir() if place.is_dir() and _is_id(place.name)]
+        found = [_version(place, serving) for place in places]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return sorted(found, key=lambda version: (version.created_at or oldest, version.id), reverse=True)
+
+    def current(self) -> str | None:
+        """The id of the model to serve; None for engine order."""
+        return _none_for_engine_order(self._read("CURRENT"))
+
+    def previous(self) -> str | None:
+        """The id that `rollback` goes back to; None for engine order."""
+        return _none_for_engine_order(self._read("PREVIOUS"))
+
+    def directory_of(self, model: str) -> Path:
+        """Raises Refused when there is no such model or its id is none."""
+        if not _is_id(model):
+            raise Refused(repr(model), "an id is letters, digits, - and _, at most 100 of them", LIST_THEM)
+        if not (self.directory / model).is_dir():
+            raise Refused(model, f"there is no such model in {self.directory}", LIST_THEM)
+        return self.directory / model
+
+    def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
+        """Writes a model with the scores it gives to golden rows [g, F], and gives its id.
+
+        It does not serve until it is promoted. Raises Refused when the model does not load, has
+        another number of features, gives scores that are no numbers, or the id is taken.
+        """
+        made = manifest.created_at or datetime.now(UTC)
+        digest = model_sha256(model_text)
+        name = manifest.id or f"{manifest.kind}-{made.astimezone(UTC):%Y%m%dT%H%M%S}-{digest[:4]}"
+        if not _is_id(name) or name == EngineOrder.name:
+            raise Refused(repr(name), "an id is letters, digits, - and _, at most 100", "give it another id")
+        stated = manifest.model_copy(update={"id": name, "created_at": made, "model_sha256": digest})
+        golden = _golden_of(stated, model_text, spread(golden_features))
+        self._write(stated, model_text, golden)
+        return name
+
+    def add_external(
+        self,
+        model_txt: Path,
+        manifest: Path | Mapping[str, Any],
+        known_features: Sequence[str],
+        fingerprint_of: Callable[[Sequence[str]], str],
+    ) -> str:
+        """Imports a LightGBM model made elsewhere, whose features this build knows.
+
+        manifest: {"id", "kind": "external", "features": [...]}, or a JSON file of it. The features
+        are taken to mean what they mean in this build now: its fingerprint is stored, and golden
+        rows are made up within the ranges that the model file states. Raises Refused.
+        """
+        try:
+            text = model_txt.read_text(encoding="utf-8")
+            facts = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
+            stated, ranker = external_manifest(facts, text)
+        except (OSError, ValueError) as error:
+            raise Refused(str(model_txt), str(error), "correct the model file or its manifest") from error
+        check_features(stated, known_features)
+        current = stated.model_copy(update={"feature_fingerprint": fingerprint_of(stated.features)})
+        return self.register(current, text, external_golden(ranker))
+
+    def promote(self, model: str, check: Callable[[Path], object]) -> None:
+        """Makes a model the one to serve, once `check` of its directory raises nothing.
+
+        check: usually `load_ranker` with this build's features. Raises Refused, and the old model
+        keeps serving. `engine-order` needs no check.
+        """
+        if model != EngineOrder.name:
+            directory = self.directory_of(model)
+            try:
+                check(directory)
+            except Refused:
+                raise
+            except Exception as error:
+                raise Refused(model, f"its check failed ({error!r})", "see the cause above") from error
+        serving = self._read("CURRENT") or EngineOrder.name
+        if serving != model:
+            self._replace("PREVIOUS", serving)
+            self._replace("CURRENT", model)
+
+    def rollback(self, check: Callable[[Path], object]) -> str | None:
+        """Goes back to what served before, checked as in `promote`, and gives its id.
+
+        None means engine order. Rolling back twice is where one began. Raises Refused.
+        """
+        previous = self._read("PREVIOUS")
+        if previous is None or previous == (self._read("CURRENT") or EngineOrder.name):
+            raise Refused(self.current() or EngineOrder.name, "nothing served before it", "promote a model")
+        self.promote(previous, check)
+        return _none_for_engine_order(previous)
+
+    def _write(self, manifest: Manifest, model_text: str, golden: Golden) -> None:
+        place = self.directory / manifest.id
+        if place.exists():
+            raise Refused(manifest.id, "the registry already has a model of that id", "give it another id")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        new = self.directory / f".new-{secrets.token_hex(8)}"
+        new.mkdir()
+        try:
+            (new / MODEL_FILE).write_text(model_text, encoding="utf-8")
+            write_golden(new, golden)
+            write_manifest(new, manifest)
+            for path in (*new.iterdir(), new):
+                _sync(path)
+            new.rename(place)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        _sync(self.directory)
+
+    def _read(self, pointer: str) -> str | None:
+        try:
+            name = (self.directory / pointer).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+        return name if _is_id(name) else None
+
+    def _replace(self, pointer: str, name: str) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        new = self.directory / f".{pointer}-{secrets.token_hex(8)}"
+        new.write_text(name + "\n", encoding="utf-8")
+        _sync(new)
+        new.replace(self.directory / pointer)
+        _sync(self.directory)
+
+
+def _is_id(name: str) -> bool:
+    return ID_PATTERN.fullmatch(name) is not None
+
+
+def _none_for_engine_order(name: str | None) -> str | None:
+    return None if name == EngineOrder.name else name
+
+
+def _version(directory: Path, serving: str | None) -> ModelVersion:
+    name = directory.name
+    try:
+        manifest = read_manifest(directory)
+    except (OSError, ValueError) as error:
+        return ModelVersion(name, None, "unknown", name == serving, {}, str(error))
+    return ModelVersion(name, manifest.created_at, manifest.kind, name == serving, manifest.metrics)
+
+
+def _golden_of(manifest: Manifest, model_text: str, features: NDArray[np.float32]) -> Golden:
+    remedy = "train it again, with the features its manifest names"
+    if features.ndim != 2 or features.shape[1] != len(manifest.features) or not len(features):
+        reason = f"golden rows are of shape {features.shape} for {len(manifest.features)} features"
+        raise Refused(manifest.id, reason, remedy)
+    try:
+        scores = LambdaRank(manifest.id, manifest.features, model_text).score(features)
+    except ValueError as error:
+        raise Refused(manifest.id, str(error), remedy) from error
+    if not np.isfinite(scores).all():
+        raise Refused(manifest.id, "some golden rows score infinite or no number", remedy)
+    return Golden(features.astype(np.float32), scores)
+
+
+def _sync(path: Path) -> None:
+    """fsync of a file or a directory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,209 @@
+"""The registry: whole models or none, and an old model that keeps serving when a new one is refused."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import lightgbm
+import numpy as np
+import pytest
+
+from ranking.manifest import Manifest, Measured, read_manifest
+from ranking.ranker import MODEL_FILE, Refused, load_ranker
+from ranking.registry import Registry
+
+FEATURES = ("bm25", "age")
+MADE = datetime(2026, 11, 24, 16, 45, tzinfo=UTC)
+GOLDEN = np.random.default_rng(2).random((400, 2)).astype(np.float32)
+
+
+def fingerprint_of(names: Sequence[str]) -> str:
+    return "-".join(names)
+
+
+check = partial(load_ranker, known_features=FEATURES, fingerprint_of=fingerprint_of)
+
+
+def train(seed: int = 0, names: list[str] | Literal["auto"] = "auto") -> str:
+    rows = np.random.default_rng(seed).random((200, 2))
+    data = lightgbm.Dataset(rows, (rows[:, 0] > 0.5).astype(int), group=[20] * 10, feature_name=names)
+    params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "min_data_in_leaf": 5}
+    text: str = lightgbm.train(params, data, num_boost_round=3).model_to_string()
+    return text
+
+
+def register(registry: Registry, seed: int = 0) -> str:
+    manifest = Manifest(
+        created_at=MADE + timedelta(hours=seed),
+        features=FEATURES,
+        feature_fingerprint=fingerprint_of(FEATURES),
+        metrics={"ndcg@10": Measured(value=0.5, low=0.4, high=0.6)},
+    )
+    return registry.register(manifest, train(seed), GOLDEN)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "models")
+
+
+def test_an_empty_registry_serves_engine_order(registry: Registry) -> None:
+    assert registry.versions() == []
+    assert registry.current() is None
+
+
+def test_an_id_tells_kind_time_and_content(registry: Registry) -> None:
+    assert register(registry).startswith("lambdarank-20261124T164500-")
+
+
+def test_versions_are_listed_newest_first_with_the_one_that_serves(registry: Registry) -> None:
+    first, second = register(registry), register(registry, 1)
+    registry.promote(first, check)
+    assert [(v.id, v.serving) for v in registry.versions()] == [(second, False), (first, True)]
+    assert registry.versions()[0].metrics["ndcg@10"].value == 0.5
+
+
+def test_a_registered_model_does_not_serve_until_promoted(registry: Registry) -> None:
+    register(registry)
+    assert registry.current() is None
+
+
+def test_a_refused_model_leaves_the_old_one_serving(registry: Registry) -> None:
+    first, second = register(registry), register(registry, 1)
+    registry.promote(first, check)
+    (registry.directory_of(second) / MODEL_FILE).write_text("tree")
+    with pytest.raises(Refused):
+        registry.promote(second, check)
+    assert registry.current() == first
+    assert registry.previous() is None
+
+
+def test_a_check_that_fails_otherwise_is_a_refusal(registry: Registry) -> None:
+    model = register(registry)
+    with pytest.raises(Refused, match="ZeroDivisionError"):
+        registry.promote(model, lambda directory: 1 / 0)
+
+
+def test_rollback_goes_back_and_twice_is_where_one_began(registry: Registry) -> None:
+    first, second = register(registry), register(registry, 1)
+    registry.promote(first, check)
+    registry.promote(second, check)
+    assert registry.rollback(check) == first
+    assert registry.rollback(check) == second
+    assert registry.current() == second
+
+
+def test_rollback_of_the_first_model_is_engine_order(registry: Registry) -> None:
+    registry.promote(register(registry), check)
+    assert registry.rollback(check) is None
+    assert registry.current() is None
+
+
+def test_rollback_with_nothing_before_is_refused(registry: Registry) -> None:
+    register(registry)
+    with pytest.raises(Refused, match="nothing served before"):
+        registry.rollback(check)
+
+
+def test_promoting_what_serves_keeps_the_previous(registry: Registry) -> None:
+    first, second = register(registry), register(registry, 1)
+    registry.promote(first, check)
+    registry.promote(second, check)
+    registry.promote(second, check)
+    assert registry.previous() == first
+
+
+@pytest.mark.parametrize("model", ["../models", "", ".", "/etc", "a/b", "a\x00b", ".new-1", "x" * 101, "a\n"])
+def test_an_id_never_leaves_the_registry(registry: Registry, model: str) -> None:
+    register(registry)
+    with pytest.raises(Refused, match="an id is"):
+        registry.promote(model, check)
+
+
+def test_an_unknown_id_is_refused(registry: Registry) -> None:
+    with pytest.raises(Refused, match="no such model"):
+        registry.promote("lambdarank-1", check)
+
+
+def test_a_taken_id_is_refused_and_leaves_nothing_behind(registry: Registry) -> None:
+    model = register(registry)
+    with pytest.raises(Refused, match="already has"):
+        register(registry)
+    assert [place.name for place in registry.directory.iterdir()] == [model]
+
+
+def test_a_model_that_does_not_load_is_not_registered(registry: Registry) -> None:
+    with pytest.raises(Refused):
+        registry.register(Manifest(features=FEATURES), "no model", GOLDEN)
+    assert registry.versions() == []
+
+
+def test_golden_rows_of_another_width_are_refused(registry: Registry) -> None:
+    with pytest.raises(Refused, match="golden rows are of shape"):
+        registry.register(Manifest(features=FEATURES), train(), GOLDEN[:, :1])
+
+
+def test_a_damaged_manifest_is_listed_with_its_problem(registry: Registry) -> None:
+    model = register(registry)
+    (registry.directory_of(model) / "manifest.json").write_text("{}")
+    assert "features" in registry.versions()[0].problem
+
+
+def test_a_half_written_model_is_not_listed(registry: Registry) -> None:
+    (registry.directory / ".new-0123").mkdir(parents=True)
+    assert registry.versions() == []
+
+
+def test_a_damaged_pointer_serves_engine_order(registry: Registry) -> None:
+    register(registry)
+    (registry.directory / "CURRENT").write_text("../../etc\n")
+    assert registry.current() is None
+
+
+def add(registry: Registry, tmp_path: Path, text: str, **facts: object) -> str:
+    model = tmp_path / "mine.txt"
+    model.write_text(text)
+    manifest = {"id": "mine", "kind": "external", "features": list(FEATURES), **facts}
+    return registry.add_external(model, manifest, FEATURES, fingerprint_of)
+
+
+def test_an_external_model_gets_a_fingerprint_and_golden_rows(registry: Registry, tmp_path: Path) -> None:
+    registry.promote(add(registry, tmp_path, train()), check)
+    manifest = read_manifest(registry.directory_of("mine"))
+    assert registry.current() == "mine"
+    assert (manifest.kind, manifest.feature_fingerprint, manifest.note) == ("external", "bm25-age", "")
+
+
+def test_an_external_models_own_names_are_told(registry: Registry, tmp_path: Path) -> None:
+    add(registry, tmp_path, train(names=["words", "days"]))
+    note = read_manifest(registry.directory_of("mine")).note
+    assert note.startswith("The model file has 2 features, as many as the manifest, under other names (words")
+
+
+def test_an_external_model_in_another_order_is_refused(registry: Registry, tmp_path: Path) -> None:
+    text = train(names=["age", "bm25"])
+    with pytest.raises(Refused, match="another order"):
+        add(registry, tmp_path, text)
+
+
+def test_an_external_model_of_another_width_is_refused(registry: Registry, tmp_path: Path) -> None:
+    text = train()
+    with pytest.raises(Refused, match="has 2 features, its manifest 1"):
+        add(registry, tmp_path, text, features=["bm25"])
+
+
+def test_an_external_model_with_unknown_features_is_refused(registry: Registry, tmp_path: Path) -> None:
+    text = train()
+    with pytest.raises(Refused, match="does not know its features moon"):
+        add(registry, tmp_path, text, features=["bm25", "moon"])
+
+
+def test_an_external_model_put_in_place_by_hand_loads(registry: Registry) -> None:
+    place = registry.directory / "hand"
+    place.mkdir(parents=True)
+    (place / MODEL_FILE).write_text(train())
+    (place / "manifest.json").write_text('{"id": "hand", "kind": "external", "features": ["bm25", "age"]}')
+    registry.promote("hand", check)
+    assert registry.current() == "hand"
