@@ -1,0 +1,66 @@
+"""Candidate recall: what share of the wanted items each source finds before anything is ranked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranking.judged import Judged
+from ranking.measures.recall import recall_at
+
+DEPTHS = (100, 500, 1000)
+TOGETHER = "all together"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecall:
+    """Means over the requests that asked the source and have something relevant.
+
+    at: depth (see DEPTHS) to recall in the source's own order, for `all together` in fused order.
+    total: recall of everything it found. only_here: share found by no other source.
+    """
+
+    source: str
+    requests: int
+    at: dict[int, float]
+    total: float
+    only_here: float
+
+
+def candidate_recall(judged: Sequence[Judged]) -> list[SourceRecall]:
+    """A row a source in the order they are first met, then `all together`; none without requests."""
+    found: dict[str, list[list[float]]] = {}
+    together: list[list[float]] = []
+    for request in judged:
+        if not len(request.relevant):
+            continue
+        gains = request.candidate_gains()
+        relevant = len(request.relevant)
+        for source, row in _source_rows(request, gains, relevant):
+            found.setdefault(source, []).append(row)
+        together.append([*_recalls(gains, relevant), 0.0])
+    if together:
+        found[TOGETHER] = together
+    return [_mean(source, rows) for source, rows in found.items()]
+
+
+def _source_rows(request: Judged, gains: NDArray[np.float32], relevant: int) -> list[tuple[str, list[float]]]:
+    ranks = request.candidates.ranks
+    finders = (ranks >= 0).sum(axis=1)
+    rows = []
+    for column, source in enumerate(request.candidates.sources):
+        found = np.flatnonzero(ranks[:, column] >= 0)
+        in_order = found[np.argsort(ranks[found, column], kind="stable")]
+        only_here = recall_at(gains[found[finders[found] == 1]], relevant, len(gains))
+        rows.append((source, [*_recalls(gains[in_order], relevant), only_here]))
+    return rows
+
+
+def _recalls(ranked_gains: NDArray[np.float32], relevant: int) -> list[float]:
+    return [recall_at(ranked_gains, relevant, k) for k in (*DEPTHS, len(ranked_gains))]
+
+
+def _mean(source: str, rows: list[list[float]]) -> SourceRecall:
+    *at, total, only_here = (float(mean) for mean in np.mean(rows, axis=0))
+    return SourceRecall(source, len(rows), dict(zip(DEPTHS, at, strict=True)), total, only_here)
