@@ -1,0 +1,47 @@
+"""Pictures are written, hold what was measured, and are the same for the same evaluation."""
+
+from pathlib import Path
+
+import pytest
+
+from ranking.bootstrap import Interval
+from ranking.evaluation import MEASURES, Evaluation, Result
+from ranking.plots import write_gains_plot, write_quality_plot
+
+SYSTEMS = ("popularity", "bm25", "text_knn", "factors", "neighbours", "session", "fused", "lambdarank")
+
+
+def evaluation() -> Evaluation:
+    results = tuple(
+        Result("all", system, measure, Interval(0.05 + row / 25, 0.03 + row / 25, 0.07 + row / 25))
+        for row, system in enumerate(SYSTEMS)
+        for measure in MEASURES[:4]
+    )
+    gap = Result("all", "lambdarank - fused", "ndcg@10", Interval(0.04, 0.031, 0.048))
+    return Evaluation("lambdarank-1", {"all": 2000}, results, (gap,))
+
+
+def test_a_quality_plot_names_every_system(tmp_path: Path) -> None:
+    svg, png = write_quality_plot(evaluation(), tmp_path / "reports" / "quality")
+    text = svg.read_text()
+    assert all(system in text for system in SYSTEMS)
+    assert "2,000 held-out requests" in text
+    assert png.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_evaluation_gives_the_same_picture(tmp_path: Path) -> None:
+    first, _ = write_quality_plot(evaluation(), tmp_path / "a")
+    second, _ = write_quality_plot(evaluation(), tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_gains_plot_shows_the_first_25(tmp_path: Path) -> None:
+    svg, _ = write_gains_plot({f"feature_{i:02}": float(i) for i in range(40)}, tmp_path / "gains")
+    text = svg.read_text()
+    assert "feature_39" in text
+    assert "feature_14" not in text
+
+
+def test_a_kind_nobody_asked_for_raises(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing was evaluated of kind 'search'"):
+        write_quality_plot(evaluation(), tmp_path / "quality", "search")
