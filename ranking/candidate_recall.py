@@ -14,7 +14,7 @@ TOGETHER = "all together"
 
 
 @dataclass(frozen=True, slots=True)
-class SourceRecall:
+class CandidateRecall:
     """Means over the requests that asked the source and have something relevant.
 
     at: depth (see DEPTHS) to recall in the source's own order, for `all together` in fused order.
@@ -28,7 +28,7 @@ class SourceRecall:
     only_here: float
 
 
-def candidate_recall(judged: Sequence[Judged]) -> list[SourceRecall]:
+def candidate_recall(judged: Sequence[Judged]) -> list[CandidateRecall]:
     """A row a source in the order they are first met, then `all together`; none without requests."""
     found: dict[str, list[list[float]]] = {}
     together: list[list[float]] = []
@@ -61,6 +61,6 @@ def _recalls(ranked_gains: NDArray[np.float32], relevant: int) -> list[float]:
     return [recall_at(ranked_gains, relevant, k) for k in (*DEPTHS, len(ranked_gains))]
 
 
-def _mean(source: str, rows: list[list[float]]) -> SourceRecall:
+def _mean(source: str, rows: list[list[float]]) -> CandidateRecall:
     *at, total, only_here = (float(mean) for mean in np.mean(rows, axis=0))
-    return SourceRecall(source, len(rows), dict(zip(DEPTHS, at, strict=True)), total, only_here)
+    return CandidateRecall(source, len(rows), dict(zip(DEPTHS, at, strict=True)), total, only_here)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +79,11 @@ class Evaluation:
         rows = [(s, *(found.get((s, m), "-") for m in measures)) for s in self.systems(kind)]
         return [("system", *measures), *rows]
 
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        return json.dumps(self.to_dict(), indent=1)
 
     @staticmethod
     def from_json(text: str) -> "Evaluation":

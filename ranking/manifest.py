@@ -1,4 +1,4 @@
-"""What a model needs to be served safely, as written beside it in manifest.json."""
+"""What a model needs to be served safely, as written beside it in manifest.json, and the refusal."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -6,6 +6,16 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 MANIFEST_FILE = "manifest.json"
+
+
+class Refused(Exception):
+    """A model that must not serve: which, why, and what to do."""
+
+    def __init__(self, model: str, reason: str, remedy: str) -> None:
+        super().__init__(f"model {model} is refused: {reason}; {remedy}")
+        self.model = model
+        self.reason = reason
+        self.remedy = remedy
 
 
 class Measured(BaseModel):

@@ -12,21 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking.golden import GOLDEN_FILE, read_golden
-from ranking.manifest import Manifest, read_manifest
+from ranking.manifest import Manifest, Refused, read_manifest
 
 MODEL_FILE = "model.txt"
 RETRAIN = "train a new model with this build, or serve the build that made this one"
 REGISTER_AGAIN = "register it again from its source"
-
-
-class Refused(Exception):  # design: a model that does not fit is refused aloud, and engine order serves
-    """A model that must not serve: which, why, and what to do."""
-
-    def __init__(self, model: str, reason: str, remedy: str) -> None:
-        super().__init__(f"model {model} is refused: {reason}; {remedy}")
-        self.model = model
-        self.reason = reason
-        self.remedy = remedy
 
 
 class Ranker(Protocol):

@@ -10,8 +10,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranking.manifest import Manifest, Measured, read_manifest
-from ranking.ranker import MODEL_FILE, Refused, load_ranker
+from ranking.manifest import Manifest, Measured, Refused, read_manifest
+from ranking.ranker import MODEL_FILE, load_ranker
 from ranking.registry import Registry
 
 FEATURES = ("bm25", "age")
