@@ -1,0 +1,160 @@
+"""The item table: columns of facts about every item, memory-mapped, made for one index version.
+
+Every column is aligned with `ids`, which are sorted. Written whole into a new folder and renamed, so
+a reader sees all of it or none.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.item import Document
+from index_mappings.match import ItemIds
+from index_mappings.query import Filters
+from ranking.folding import Folding
+from ranking.item_columns import columns_of
+
+SCHEMA = 1
+FACTS_FILE = "facts.json"
+Rows = NDArray[np.intp]
+
+
+class TableError(Exception):
+    """An item table that cannot be used: what, where, and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTable:
+    """N items. year int16, duration_s int32, language and country int16 codes: -1 where not stated.
+
+    genre_bits uint64 [N]: bit g is genres[g], the 64 most frequent. published_day int32: days since
+    1970, NO_DAY where not stated. people_offsets [N + 1] into people_hashes uint32, the same for
+    tags. vectors: unit rows [N, size], zeros where an item has none.
+    """
+
+    version: str
+    ids: ItemIds
+    genres: tuple[str, ...]
+    languages: tuple[str, ...]
+    countries: tuple[str, ...]
+    genre_bits: NDArray[np.uint64]
+    year: NDArray[np.int16]
+    duration_s: NDArray[np.int32]
+    published_day: NDArray[np.int32]
+    language: NDArray[np.int16]
+    country: NDArray[np.int16]
+    people_offsets: NDArray[np.int64]
+    people_hashes: NDArray[np.uint32]
+    tags_offsets: NDArray[np.int64]
+    tags_hashes: NDArray[np.uint32]
+    vectors: Mapping[str, NDArray[np.float32]]
+    folding: Folding | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, ids: ItemIds) -> Rows:
+        """The row [n] of each id, -1 for an id that the table does not hold."""
+        if not len(self.ids):
+            return np.full(len(ids), -1, np.intp)
+        place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[place] == ids, place, -1)
+
+    def has_vector(self, field: str) -> NDArray[np.bool_]:
+        """Whether each item [N] has a vector of this field."""
+        vectors = self.vectors.get(field)
+        return np.zeros(len(self), bool) if vectors is None else vectors.any(axis=1)
+
+    def passes(self, filters: Filters, rows: Rows) -> NDArray[np.bool_]:
+        """Whether the item of each row [n] meets every filter; a row of -1 meets none."""
+        passing = np.asarray(rows >= 0)
+        if not len(self):
+            return passing
+        for codes, names, wanted in (
+            (self.language, self.languages, filters.languages),
+            (self.country, self.countries, filters.countries),
+        ):
+            if wanted:
+                passing &= np.isin(codes[rows], _codes(names, wanted))
+        if filters.genres:
+            mask = np.uint64(sum(1 << code for code in _codes(self.genres, filters.genres)))
+            passing &= (self.genre_bits[rows] & mask) != 0
+        for column, low, high in (
+            (self.year, filters.year_min, filters.year_max),
+            (self.duration_s, filters.duration_min_s, filters.duration_max_s),
+        ):
+            if low is not None or high is not None:
+                values = column[rows]
+                passing &= (values >= max(low or 0, 0)) & (values <= (2**31 - 1 if high is None else high))
+        return passing
+
+
+def build_table(
+    directory: Path, version: str, documents: Iterable[Sequence[Document]], folding: Folding | None
+) -> ItemTable:
+    """Writes the table of these documents into `directory`, replacing what is there, and opens it."""
+    every = sorted((d for batch in documents for d in batch), key=lambda d: d.item.id)
+    columns, vocabularies, vectors = columns_of(every)
+    new = directory.parent / f".{directory.name}-{secrets.token_hex(4)}"
+    new.mkdir(parents=True)
+    for name, column in {**columns, **{f"vector_{f}": v for f, v in vectors.items()}}.items():
+        np.save(new / f"{name}.npy", column)
+    facts = {"schema": SCHEMA, "version": version, "size": len(every), "vocabularies": vocabularies}
+    if folding is not None:
+        np.save(new / "gram.npy", folding.gram)
+        facts["folding"] = [folding.regularization, folding.alpha, folding.scale]
+    (new / FACTS_FILE).write_text(json.dumps(facts, ensure_ascii=False))
+    for path in (*new.iterdir(), new):
+        _sync(path)
+    if directory.exists():
+        shutil.rmtree(directory)
+    new.rename(directory)
+    return open_table(directory)
+
+
+def open_table(directory: Path) -> ItemTable:
+    """Maps the table into memory. Raises TableError when it is not there or does not fit."""
+    remedy = "run `reelrank train`, or load the items again"
+    try:
+        facts = json.loads((directory / FACTS_FILE).read_text())
+        if facts["schema"] != SCHEMA:
+            raise TableError(
+                f"{directory} is of schema {facts['schema']}, this build reads {SCHEMA}; {remedy}"
+            )
+        files = {path.stem: np.load(path, mmap_mode="r") for path in directory.glob("*.npy")}
+        names = facts["vocabularies"]
+        gram = files.pop("gram", None)
+        folding = None if gram is None else Folding(np.asarray(gram), *facts["folding"])
+        vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
+        columns: dict[str, Any] = {
+            name: array for name, array in files.items() if not name.startswith("vector_")
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise TableError(f"{directory} is no item table ({error!r}); {remedy}") from error
+    if len(columns["ids"]) != facts["size"]:
+        raise TableError(
+            f"{directory} holds {len(columns['ids'])} items, its facts say {facts['size']}; {remedy}"
+        )
+    vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
+    return ItemTable(version=facts["version"], vectors=vectors, folding=folding, **vocabularies, **columns)
+
+
+def _codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    folded = {name.casefold() for name in wanted}
+    return [code for code, name in enumerate(names) if name.casefold() in folded]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
