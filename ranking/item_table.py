@@ -71,7 +71,7 @@ class ItemTable:
     def has_vector(self, field: str) -> NDArray[np.bool_]:
         """Whether each item [N] has a vector of this field."""
         vectors = self.vectors.get(field)
-        return np.zeros(len(self), bool) if vectors is None else vectors.any(axis=1)
+        return np.zeros(len(self), bool) if vectors is None else np.asarray(vectors.any(axis=1), bool)
 
     def passes(self, filters: Filters, rows: Rows) -> NDArray[np.bool_]:
         """Whether the item of each row [n] meets every filter; a row of -1 meets none."""

@@ -1,0 +1,165 @@
+"""Candidate sources: which are asked for a moment, for how many, and what becomes of their answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
+from index_mappings.item import Neighbour
+from index_mappings.match import Matches, item_ids
+from index_mappings.query import Filters
+from ranking.fusion import Candidates, fuse
+from ranking.item_columns import NO_DAY
+from ranking.item_table import ItemTable
+from ranking.moment import Moment
+from ranking.popularity import Popularity
+from ranking.vectors import DAY_MS, recent_watches
+
+SEEDS = 30
+"""How many of the newest watches ask for their neighbours."""
+POPULAR_HALF_LIFE = 1
+"""Popular now: watches with a half-life of a week (see ranking.popularity.HALF_LIVES_DAYS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Most candidates of each source; 0 turns a source off."""
+
+    bm25: int = 300
+    text_knn: int = 200
+    factors: int = 300
+    neighbours: int = 200
+    session: int = 150
+    recent: int = 100
+    popular: int = 150
+    fresh: int = 100
+
+    def of(self, source: str) -> int:
+        cap: int = getattr(self, source)
+        return cap
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the item table alone can answer: the most popular or the newest items.
+
+    today: days since 1970; an item that is published later is not there yet.
+    """
+
+    source: str
+    limit: int
+    filters: Filters
+    today: int
+
+
+SourceRequest = TextMatch | VectorMatch | NeighbourMatch | Listing
+
+
+def plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
+    """The requests of every source that applies, has a cap and has something to ask with."""
+    if moment.query.kind == "search":
+        return _search_plan(moment, caps)
+    return _similar_plan(moment, caps) if moment.query.kind == "similar" else _home_plan(moment, table, caps)
+
+
+def answer(
+    request: SourceRequest, matcher: Matcher, table: ItemTable, popularity: Popularity, timeout_s: float
+) -> Matches:
+    """One source's matches. Raises what the engine raises (`index_mappings.errors`)."""
+    match request:
+        case TextMatch():
+            return matcher.match_text(request, timeout_s)
+        case VectorMatch():
+            return matcher.match_vector(request, timeout_s)
+        case NeighbourMatch():
+            return matcher.match_ids(request, timeout_s)
+        case Listing(source="fresh"):
+            return _fresh(request, table)
+        case Listing():
+            return _popular(request, table, popularity)
+
+
+def candidates_of(moment: Moment, matches: Sequence[Matches], table: ItemTable) -> Candidates:
+    """Fused candidates without what the viewer watched (home), the item itself (similar), and
+    what the filters exclude: an item changed since its match is judged by the table again.
+    """
+    candidates = fuse(matches)
+    query = moment.query
+    if query.kind == "home":
+        candidates = candidates.without(moment.viewer.watched)
+    if query.similar_to:
+        candidates = candidates.without(item_ids([query.similar_to]))
+    if not query.filters.is_empty:
+        rows = table.rows(candidates.ids)
+        candidates = candidates.take(np.flatnonzero((rows < 0) | table.passes(query.filters, rows)))
+    return candidates
+
+
+def _search_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
+    query = moment.query
+    text = TextMatch("bm25", query.text or "", caps.bm25, query.filters)
+    return ((text,) if caps.bm25 else ()) + _knn(moment, caps, (("text_knn", "text", "query"),), 0)
+
+
+def _similar_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
+    query = moment.query
+    spaces = (
+        ("factors", "factors", "factors"),
+        ("session", "session", "session"),
+        ("text_knn", "text", "taste"),
+    )
+    seeds = (Neighbour(query.similar_to or "", 1.0),)
+    neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours, query.filters)
+    return _knn(moment, caps, spaces, 1) + ((neighbours,) if caps.neighbours else ())
+
+
+def _home_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
+    filters, more = moment.query.filters, len(moment.viewer.watched)
+    spaces = (
+        ("factors", "factors", "factors"),
+        ("session", "session", "session"),
+        ("recent", "text", "taste"),
+    )
+    rows, weights = recent_watches(moment.viewer, table)
+    ids = table.ids[rows[:SEEDS]]
+    seeds = tuple(Neighbour(i.decode(), float(w)) for i, w in zip(ids, weights, strict=False))
+    neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours + more, filters)
+    today = moment.query.context.at_ms // DAY_MS
+    listed = tuple(
+        Listing(source, caps.of(source) + more, filters, today)
+        for source in ("popular", "fresh")
+        if caps.of(source)
+    )
+    return _knn(moment, caps, spaces, more) + ((neighbours,) if seeds and caps.neighbours else ()) + listed
+
+
+def _knn(
+    moment: Moment, caps: Caps, spaces: Sequence[tuple[str, str, str]], more: int
+) -> tuple[SourceRequest, ...]:
+    """kNN requests for (source, vector field, name of the moment's vector); `more` are dropped later."""
+    return tuple(
+        VectorMatch(source, field, moment.vectors[name], caps.of(source) + more, moment.query.filters)
+        for source, field, name in spaces
+        if name in moment.vectors and caps.of(source)
+    )
+
+
+def _popular(listing: Listing, table: ItemTable, popularity: Popularity) -> Matches:
+    allowed = _published(listing, table)
+    rows, shares = popularity.top(POPULAR_HALF_LIFE, listing.limit, allowed)
+    return Matches(listing.source, table.ids[rows], shares)
+
+
+def _fresh(listing: Listing, table: ItemTable) -> Matches:
+    allowed = _published(listing, table) & (table.published_day != NO_DAY)
+    rows = np.flatnonzero(allowed)
+    days = table.published_day[rows]
+    order = np.lexsort((rows, -days.astype(np.int64)))[: listing.limit]
+    return Matches(listing.source, table.ids[rows[order]], days[order].astype(np.float32))
+
+
+def _published(listing: Listing, table: ItemTable) -> NDArray[np.bool_]:
+    """Which items [N] pass the filters and are published, as far as is known, by the day of the request."""
+    return table.passes(listing.filters, np.arange(len(table))) & (table.published_day <= listing.today)
