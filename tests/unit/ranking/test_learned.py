@@ -1,0 +1,81 @@
+"""Embeddings: two tastes that never mix must come apart in every space."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from index_mappings.event import EVENT_SCHEMA, Event
+from index_mappings.match import item_ids
+from ranking.folding import fold_in
+from ranking.learned import Learned, learn
+from ranking.sessions import sessions_of
+from ranking.watches import Watches, watches_before
+
+HOUR_MS = 3_600_000
+
+
+def events_of_two_tastes() -> pa.Table:
+    """40 viewers, each watching 8 of 12 items of one taste, "a" or "b", in one evening."""
+    rng = np.random.default_rng(1)
+    events = []
+    for user in range(40):
+        taste = "ab"[user % 2]
+        for place, item in enumerate(rng.permutation(12)[:8]):
+            at_ms = (user * 24 + 1) * HOUR_MS + place * 60_000
+            name = f"{user}-{item}"
+            events.append(
+                Event(name, "watch", f"u{user}", at_ms, f"{taste}{item}", 90 * 60_000, 100 * 60_000)
+            )
+    columns = {f.name: [getattr(e, f.name) for e in events] for f in EVENT_SCHEMA}
+    return pa.Table.from_pydict(columns, EVENT_SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def watches() -> Watches:
+    return watches_before(events_of_two_tastes(), 2**62)
+
+
+@pytest.fixture(scope="module")
+def learned(watches: Watches) -> Learned:
+    return learn(watches)
+
+
+def test_only_watches_before_the_moment_are_learned_from() -> None:
+    early = watches_before(events_of_two_tastes(), 24 * HOUR_MS)
+    assert early.user_ids.tolist() == ["u0"]
+
+
+def test_an_item_and_its_neighbours_share_a_taste(learned: Learned) -> None:
+    for item, neighbours in learned.neighbours.items():
+        assert {n.id[0] for n in neighbours} == {item[0]}
+        assert neighbours[0].weight == 1.0
+        assert all(0 < n.weight <= 1 for n in neighbours)
+
+
+@pytest.mark.parametrize("field", ["factors", "session"])
+def test_every_learned_vector_has_unit_length(learned: Learned, field: str) -> None:
+    ids, vectors = learned.vectors[field]
+    assert len(ids) == 24
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_viewer_unknown_in_training_is_folded_in_from_two_watches(learned: Learned) -> None:
+    ids, vectors = learned.vectors["factors"]
+    assert learned.folding is not None
+    watched = vectors[np.isin(ids, item_ids(["b1", "b2"]))]
+    viewer = fold_in(learned.folding, watched, np.ones(2, np.float32))
+    scores = vectors @ viewer
+    of_b = np.char.startswith(ids, b"b")
+    assert scores[of_b].mean() > 5 * abs(scores[~of_b].mean())
+
+
+def test_a_night_apart_is_another_session(watches: Watches) -> None:
+    sessions = sessions_of(watches)
+    assert len(sessions) == 40
+    assert {len(session) for session in sessions} == {8}
+
+
+def test_learning_twice_gives_the_same(watches: Watches, learned: Learned) -> None:
+    again = learn(watches)
+    for field in ("factors", "session"):
+        np.testing.assert_array_equal(again.vectors[field][1], learned.vectors[field][1])
