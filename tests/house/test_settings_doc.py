@@ -7,6 +7,7 @@ import pytest
 from app.settings import Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "settings.md"
+HOW = "From the environment, or from the file `reelrank.env`; the environment wins."
 
 
 def settings_table() -> str:
@@ -20,7 +21,7 @@ def settings_table() -> str:
 def test_the_settings_page_holds_every_setting_with_its_default_and_meaning(
     pytestconfig: pytest.Config,
 ) -> None:
-    page = f"# Settings\n\nFrom the environment, or from the file `reelrank.env`; the environment wins.\n\n{settings_table()}\n"
+    page = f"# Settings\n\n{HOW}\n\n{settings_table()}\n"
     if pytestconfig.getoption("--renew"):
         DOC.write_text(page)
     assert DOC.read_text() == page, "run `pytest tests/house --renew` and read the diff"

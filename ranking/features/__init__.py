@@ -1,0 +1,1 @@
+"""Features: numbers derived from signals by pure functions, one module per group."""

@@ -1,0 +1,28 @@
+"""The one function that turns signals into features, called by serving and by training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranking.features import catalogue, matching, situation, viewing
+from ranking.features.declare import Feature
+from ranking.signals import Signals
+
+FEATURES: tuple[Feature, ...] = (
+    *matching.FEATURES,
+    *viewing.FEATURES,
+    *catalogue.FEATURES,
+    *situation.FEATURES,
+)
+FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
+BY_NAME = {feature.name: feature for feature in FEATURES}
+
+
+def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
+    """Features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError."""
+    features = np.empty((len(signals), len(names)), np.float32, order="F")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for column, name in enumerate(names):
+            features[:, column] = BY_NAME[name].derive(signals.columns)
+    return features

@@ -1,0 +1,160 @@
+"""Signals: facts observed of every candidate when it is asked for. Logged, never recomputed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+
+import holidays
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ranking import viewer_signals
+from ranking.fusion import Candidates
+from ranking.item_columns import NO_DAY, word_hash
+from ranking.item_table import ItemTable, Rows
+from ranking.moment import Moment
+from ranking.popularity import HALF_LIVES_DAYS, Popularity
+from ranking.source_names import SOURCES
+
+Column = NDArray[np.float32]
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """columns: signal name to float32 [n], NaN where unknown; a fact of the request is repeated."""
+
+    columns: Mapping[str, Column]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def to_arrow(self) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pydict({name: pa.array(c) for name, c in self.columns.items()})
+
+    @staticmethod
+    def from_arrow(batch: pa.RecordBatch) -> "Signals":
+        return Signals({name: batch.column(name).to_numpy() for name in batch.schema.names})
+
+
+def observe(moment: Moment, candidates: Candidates, table: ItemTable, popularity: Popularity) -> Signals:
+    """The signals of n candidates; those of an item that the table does not hold are NaN."""
+    rows = table.rows(candidates.ids)
+    columns: dict[str, Column] = {}
+    columns |= _source_signals(candidates)
+    columns |= _item_signals(table, rows)
+    columns |= _popularity_signals(popularity, rows)
+    columns |= _vector_signals(moment, table, rows)
+    columns |= viewer_signals.observe_viewer(moment, candidates.ids, table, rows)
+    columns |= _request_signals(moment, table, rows)
+    return Signals(columns)
+
+
+def _source_signals(candidates: Candidates) -> dict[str, Column]:
+    columns: dict[str, Column] = {"fused": candidates.fused}
+    for source in SOURCES:
+        ranks = candidates.source_ranks(source)
+        columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
+        columns[f"score_{source}"] = candidates.source_scores(source)
+    return columns
+
+
+def _item_signals(table: ItemTable, rows: Rows) -> dict[str, Column]:
+    return {
+        "year": _known(table.year, rows, -1),
+        "duration_s": _known(table.duration_s, rows, -1),
+        "published_day": _known(table.published_day, rows, NO_DAY),
+        "language": _known(table.language, rows, -1),
+        "country": _known(table.country, rows, -1),
+        "genre_count": _gather(np.bitwise_count(table.genre_bits), rows),
+        "main_genre": _main_genre(table, rows),
+        "lead_person": _first_hash(table.people_offsets, table.people_hashes, rows),
+    }
+
+
+def _popularity_signals(popularity: Popularity, rows: Rows) -> dict[str, Column]:
+    shares = popularity.shares(rows)
+    columns = {f"share_{int(days)}d": shares[:, place] for place, days in enumerate(HALF_LIVES_DAYS)}
+    return {**columns, "click_through": popularity.ctr(rows)}
+
+
+def _vector_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, Column]:
+    spaces = {"query": "text", "taste": "text", "factors": "factors", "session": "session"}
+    columns = {}
+    for name, field in spaces.items():
+        vector = moment.vectors.get(name)
+        if vector is None:
+            columns[f"cosine_{name}"] = np.full(len(rows), np.nan, np.float32)
+            continue
+        vectors = table.vectors[field][rows]
+        cosine = vectors @ vector
+        columns[f"cosine_{name}"] = np.where((rows >= 0) & vectors.any(axis=1), cosine, np.nan)
+    return columns
+
+
+def _request_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, Column]:
+    context = moment.query.context
+    at = context.at
+    facts = {
+        "hour": at.hour + at.minute / 60,
+        "weekday": at.weekday(),
+        "week_of_year": at.isocalendar().week,
+        "today": context.at_ms // DAY_MS,
+        "is_holiday": _is_holiday(context.country, at),
+        "is_search": moment.query.kind == "search",
+        "is_similar": moment.query.kind == "similar",
+        "query_words": len((moment.query.text or "").split()),
+        "device": word_hash(context.device) % 1024 if context.device else np.nan,
+    }
+    columns = {name: np.full(len(rows), value, np.float32) for name, value in facts.items()}
+    place = [name.casefold() for name in table.countries]
+    here = place.index(context.country.casefold()) if context.country.casefold() in place else None
+    same = _known(table.country, rows, -1) == here if here is not None else np.full(len(rows), np.nan)
+    return {**columns, "same_country": same.astype(np.float32)}
+
+
+def _is_holiday(country: str, at: datetime) -> float:
+    """1 on a public holiday of the country (ISO 3166 code), 0 on another day, NaN where unknown."""
+    if not country:
+        return float("nan")
+    calendar = _calendar(country.upper())
+    return float("nan") if calendar is None else float(at.date() in calendar)
+
+
+@cache
+def _calendar(country: str) -> holidays.HolidayBase | None:
+    try:
+        return holidays.country_holidays(country)
+    except NotImplementedError:
+        return None
+
+
+def _gather(column: NDArray[np.generic], rows: Rows) -> Column:
+    if not len(column):
+        return np.full(len(rows), np.nan, np.float32)
+    return np.where(rows >= 0, column[rows].astype(np.float32), np.nan)
+
+
+def _known(column: NDArray[np.generic], rows: Rows, unknown: int) -> Column:
+    values = _gather(column, rows)
+    return np.where(values == unknown, np.nan, values)
+
+
+def _main_genre(table: ItemTable, rows: Rows) -> Column:
+    """Code of the rarest genre of each item, the one that says most; NaN without a genre."""
+    if not len(table):
+        return np.full(len(rows), np.nan, np.float32)
+    bits = np.where(rows >= 0, table.genre_bits[rows], 0).astype(np.uint64)
+    highest = np.frexp(bits.astype(np.float64))[1] - 1
+    return np.where(bits > 0, highest, np.nan).astype(np.float32)
+
+
+def _first_hash(offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows) -> Column:
+    """The first name's hash of each item, in 24 bits, which float32 holds exactly."""
+    if not len(hashes):
+        return np.full(len(rows), np.nan, np.float32)
+    some = (rows >= 0) & (offsets[rows + 1] > offsets[rows])
+    first = hashes[np.minimum(offsets[rows], len(hashes) - 1)] >> 8
+    return np.where(some, first, np.nan).astype(np.float32)

@@ -1,0 +1,128 @@
+"""Signals of the viewer and each candidate together: affinities, past watches, past impressions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.match import ItemIds
+from ranking.item_table import ItemTable, Rows
+from ranking.moment import Moment
+from ranking.vectors import recent_watches
+
+Column = NDArray[np.float32]
+DAY_MS = 86_400_000
+
+
+def observe_viewer(moment: Moment, ids: ItemIds, table: ItemTable, rows: Rows) -> dict[str, Column]:
+    """Signals [n]; NaN where the viewer has no past."""
+    viewer, n = moment.viewer, len(rows)
+    watched, weights = recent_watches(viewer, table)
+    columns = {
+        "watches": np.full(n, len(viewer.watched), np.float32),
+        "mean_watched_share": np.full(n, _mean(viewer.watched_share), np.float32),
+        "days_since_watch": np.full(n, _days_since(viewer.watched_at_ms, moment), np.float32),
+        **_past_impressions(moment, ids),
+    }
+    if not len(watched):
+        unknown = np.full(n, np.nan, np.float32)
+        return {**columns, **dict.fromkeys(AFFINITIES, unknown)}
+    return {**columns, **_affinities(table, rows, watched, weights)}
+
+
+AFFINITIES = (
+    "genre_affinity", "genre_affinity_max", "people_affinity", "tags_affinity", "language_affinity",
+    "country_affinity", "decade_affinity", "duration_difference", "top_genre", "last_factors", "last_session",
+    "last_text", "nearest_session", "nearest_text",
+)  # fmt: skip
+
+
+def _affinities(table: ItemTable, rows: Rows, watched: Rows, weights: Column) -> dict[str, Column]:
+    weights = weights / max(float(weights.sum()), 1e-6)
+    genres = _genre_matrix(table.genre_bits[rows], len(table.genres))
+    liked = weights @ _genre_matrix(table.genre_bits[watched], len(table.genres))
+    several = np.maximum(genres.sum(axis=1), 1)
+    columns = {
+        "genre_affinity": genres @ liked / several,
+        "genre_affinity_max": (genres * liked).max(axis=1, initial=0),
+        "people_affinity": _overlap(table.people_offsets, table.people_hashes, rows, watched, weights),
+        "tags_affinity": _overlap(table.tags_offsets, table.tags_hashes, rows, watched, weights),
+        "language_affinity": _share(table.language, rows, watched, weights),
+        "country_affinity": _share(table.country, rows, watched, weights),
+        "decade_affinity": _share(table.year // 10, rows, watched, weights),
+        "duration_difference": np.abs(table.duration_s[rows] - weights @ table.duration_s[watched]),
+        "top_genre": np.full(len(rows), int(liked.argmax()) if len(liked) else np.nan),
+        **_nearness(table, rows, watched),
+    }
+    return {name: np.where(rows >= 0, column, np.nan).astype(np.float32) for name, column in columns.items()}
+
+
+def _genre_matrix(bits: NDArray[np.uint64], genres: int) -> Column:
+    """Bits [n] as 0 or 1 in [n, genres]."""
+    return (bits[:, None] >> np.arange(genres, dtype=np.uint64) & np.uint64(1)).astype(np.float32)
+
+
+def _share(codes: NDArray[np.integer], rows: Rows, watched: Rows, weights: Column) -> NDArray[np.float64]:
+    """The weight [n] of those watches that have the candidate's code."""
+    theirs = codes[watched].astype(np.int64)
+    totals = np.bincount(theirs + 1, weights, minlength=int(codes.max(initial=0)) + 2)
+    return np.asarray(totals[codes[rows].astype(np.int64) + 1], np.float64)
+
+
+def _overlap(
+    offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows, watched: Rows, weights: Column
+) -> NDArray[np.float64]:
+    """The weight [n] of the watches that share each of the candidate's words, summed over the words."""
+    seen_words, seen_from = _words(offsets, hashes, watched)
+    words, of = _words(offsets, hashes, rows)
+    if not len(seen_words) or not len(words):
+        return np.zeros(len(rows))
+    known, place = np.unique(seen_words, return_inverse=True)
+    weight = np.bincount(place, weights[seen_from])
+    at = np.minimum(np.searchsorted(known, words), len(known) - 1)
+    found = np.where(known[at] == words, weight[at], 0.0)
+    return np.asarray(np.bincount(of, found, minlength=len(rows)), np.float64)
+
+
+def _words(
+    offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows
+) -> tuple[NDArray[np.uint32], Rows]:
+    """All words of these rows, and for each the position in `rows` it belongs to."""
+    counts = np.where(rows >= 0, offsets[rows + 1] - offsets[rows], 0)
+    of = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return hashes[offsets[rows][of] + within], of
+
+
+def _nearness(table: ItemTable, rows: Rows, watched: Rows) -> dict[str, Column]:
+    """Cosine with the newest watch in each space, and with the nearest of the ten newest."""
+    columns = {}
+    for name in ("factors", "session", "text"):
+        near = table.vectors[name][rows] @ table.vectors[name][watched[:10]].T
+        columns[f"last_{name}"] = near[:, 0]
+        if name != "factors":
+            columns[f"nearest_{name}"] = near.max(axis=1)
+    return columns
+
+
+def _past_impressions(moment: Moment, ids: ItemIds) -> dict[str, Column]:
+    """How often this viewer was shown the item, and days since the last time."""
+    viewer = moment.viewer
+    shown, place, times = np.unique(viewer.shown, return_index=True, return_counts=True)
+    if not len(shown):
+        nothing = np.zeros(len(ids), np.float32)
+        return {"times_shown": nothing, "days_since_shown": np.full(len(ids), np.nan, np.float32)}
+    at = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
+    found = shown[at] == ids
+    days = (moment.query.context.at_ms - viewer.shown_at_ms[place][at]) / DAY_MS
+    return {
+        "times_shown": np.where(found, times[at], 0).astype(np.float32),
+        "days_since_shown": np.where(found, days, np.nan).astype(np.float32),
+    }
+
+
+def _mean(values: Column) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _days_since(at_ms: NDArray[np.int64], moment: Moment) -> float:
+    return float(moment.query.context.at_ms - at_ms[0]) / DAY_MS if len(at_ms) else float("nan")

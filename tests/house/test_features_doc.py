@@ -1,0 +1,28 @@
+"""docs/features.md holds every feature: its group, the signals it reads, what is done when one is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from ranking.features.compute import FEATURES
+
+DOC = Path(__file__).parents[2] / "docs" / "features.md"
+HEAD = """# Features
+
+A signal is observed when a page is asked for; a feature is a pure function of signals, the same one in
+training and in serving. `reelrank features` lists them with their gain in the served model and their cost.
+
+| feature | group | signals read | when missing | what it tells |
+|---|---|---|---|---|
+"""
+
+
+def test_the_features_page_holds_every_feature(pytestconfig: pytest.Config) -> None:
+    rows = [
+        f"| `{f.name}` | {f.group} | {', '.join(f'`{s}`' for s in f.reads)} | {f.missing} | {f.words} |\n"
+        for f in FEATURES
+    ]
+    page = HEAD + "".join(rows)
+    if pytestconfig.getoption("--renew"):
+        DOC.write_text(page)
+    assert DOC.read_text() == page, "run `pytest tests/house --renew` and read the diff"

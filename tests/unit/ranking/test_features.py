@@ -1,0 +1,130 @@
+"""Signals and features: what is missing stays missing, the past alone is seen, nothing depends on order."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index_mappings.encoder import WordLlamaEncoder, item_text
+from index_mappings.event import Event
+from index_mappings.item import Document, Item
+from index_mappings.match import Matches, item_ids
+from index_mappings.query import Context, Query
+from ranking.features.compute import BY_NAME, FEATURE_NAMES, FEATURES, compute_features
+from ranking.features.declare import hashed_cross
+from ranking.fingerprint import feature_fingerprint
+from ranking.fusion import fuse
+from ranking.item_table import ItemTable, build_table
+from ranking.popularity import Popularity
+from ranking.signals import Signals, observe
+from ranking.vectors import moment_of
+from ranking.viewer import viewer_as_of
+
+NOW = datetime(2026, 7, 4, 20, 30, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
+ITEMS = [
+    Item(
+        "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Ridley Scott",), country="UK", duration_s=7020
+    ),
+    Item(
+        "blade", "Blade Runner", genres=("Sci-Fi",), people=("Ridley Scott", "Harrison Ford"), country="USA"
+    ),
+    Item("amelie", "Amélie", genres=("Romance",), people=("Audrey Tautou",), country="France"),
+]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> ItemTable:
+    vectors = WordLlamaEncoder().encode([item_text(item) for item in ITEMS])
+    documents = [Document(item, {"text": vector}) for item, vector in zip(ITEMS, vectors, strict=True)]
+    return build_table(tmp_path / "t", "items-1", [documents], None)
+
+
+def watch(item: str, at_ms: int) -> Event:
+    return Event(f"w-{item}-{at_ms}", "watch", "u", at_ms, item, 90, 100)
+
+
+def signals_of(table: ItemTable, events: list[Event], ids: list[str]) -> Signals:
+    query = Query(user="u", context=Context(NOW, country="US"))
+    moment = moment_of(query, viewer_as_of("u", events, NOW_MS), table, WordLlamaEncoder())
+    candidates = fuse([Matches("popular", item_ids(ids), np.arange(len(ids), 0, -1, dtype=np.float32))])
+    return observe(moment, candidates, table, Popularity(len(table)))
+
+
+def test_every_feature_reads_signals_that_are_observed(table: ItemTable) -> None:
+    observed = signals_of(table, [], ["alien"]).columns.keys()
+    assert {signal for feature in FEATURES for signal in feature.reads} <= observed
+
+
+def test_names_are_not_used_twice() -> None:
+    assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) >= 50
+
+
+def test_an_item_the_table_does_not_hold_has_missing_signals_and_still_gets_features(
+    table: ItemTable,
+) -> None:
+    signals = signals_of(table, [watch("alien", 1)], ["blade", "nobody"])
+    features = compute_features(signals)
+    assert features.shape == (2, len(FEATURE_NAMES))
+    assert np.isnan(features[1, FEATURE_NAMES.index("genre_affinity")])
+    assert not np.isinf(features).any()
+
+
+def test_a_watch_of_one_film_makes_films_of_its_people_and_genre_closer(table: ItemTable) -> None:
+    signals = signals_of(table, [watch("alien", NOW_MS - 1000)], ["amelie", "blade"])
+    for name in ("genre_affinity", "people_affinity", "cosine_taste", "last_text"):
+        amelie, blade = signals.columns[name]
+        assert blade > amelie, name
+
+
+def test_a_viewer_without_a_past_has_no_affinities(table: ItemTable) -> None:
+    assert np.isnan(signals_of(table, [], ["alien"]).columns["genre_affinity"]).all()
+
+
+def test_a_watch_planted_in_the_future_changes_nothing(table: ItemTable) -> None:
+    past = [watch("alien", NOW_MS - 1000)]
+    leak = watch("blade", NOW_MS + 1000)
+    honest = compute_features(signals_of(table, past, ["blade", "amelie"]))
+    tried = compute_features(signals_of(table, [*past, leak], ["blade", "amelie"]))
+    np.testing.assert_array_equal(honest, tried)
+
+
+def test_the_same_watch_in_the_past_would_have_been_noticed(table: ItemTable) -> None:
+    past = [watch("alien", NOW_MS - 1000)]
+    honest = compute_features(signals_of(table, past, ["blade", "amelie"]))
+    leaked = compute_features(signals_of(table, [*past, watch("blade", NOW_MS - 1)], ["blade", "amelie"]))
+    assert not np.array_equal(honest, leaked, equal_nan=True)
+
+
+def test_independence_day_is_a_holiday_in_the_united_states(table: ItemTable) -> None:
+    assert signals_of(table, [], ["alien"]).columns["is_holiday"].tolist() == [1.0]
+
+
+def test_a_past_impression_is_counted_and_dated(table: ItemTable) -> None:
+    shown = Event("i", "impression", "u", NOW_MS - 2 * 86_400_000, "blade")
+    columns = signals_of(table, [shown], ["alien", "blade"]).columns
+    assert columns["times_shown"].tolist() == [0, 1]
+    assert columns["days_since_shown"][1] == pytest.approx(2)
+
+
+def test_signals_survive_being_logged(table: ItemTable) -> None:
+    signals = signals_of(table, [watch("alien", 1)], ["blade", "amelie"])
+    logged = Signals.from_arrow(signals.to_arrow())
+    np.testing.assert_array_equal(compute_features(logged), compute_features(signals))
+
+
+def test_a_cross_is_missing_where_either_part_is() -> None:
+    one, none = np.array([3.0, 3.0], np.float32), np.array([1.0, np.nan], np.float32)
+    crossed = hashed_cross(one, none, 16, seed=1)
+    assert 0 <= crossed[0] < 16
+    assert np.isnan(crossed[1])
+
+
+def test_the_fingerprint_sees_a_changed_formula(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = feature_fingerprint(FEATURE_NAMES)
+    assert feature_fingerprint(FEATURE_NAMES) == before
+    age = BY_NAME["age_days"]
+    changed = type(age)(age.name, age.group, age.reads, age.words, lambda s: s["today"])
+    monkeypatch.setitem(BY_NAME, "age_days", changed)
+    assert feature_fingerprint(FEATURE_NAMES) != before
