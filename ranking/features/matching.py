@@ -17,8 +17,8 @@ def _of_best(s: Columns) -> Column:
 
 def _reciprocal(signal: str) -> Feature:
     def derive(s: Columns) -> Column:
-        reciprocal: Column = np.nan_to_num(np.float32(1) / (RANK_CONSTANT + s[signal] + 1), nan=0.0)
-        return reciprocal
+        reciprocal = np.float32(1) / (RANK_CONSTANT + s[signal] + 1)
+        return np.where(np.isnan(reciprocal), 0, reciprocal).astype(np.float32)
 
     source = signal.removeprefix("rank_")
     words = f"Reciprocal rank in the {source} source."
