@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from ranking.judged import Judged
 
 GROUP_SIZE = 250
-"""Most candidates of a group: every relevant one and the best fused of the rest."""
+"""Most candidates of a group: every relevant one and a uniform sample of the rest. Keeping the best fused
+instead teaches that what is fused last is relevant, for only the relevant would be kept from there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,14 +29,16 @@ class TrainingSet:
         return first, TrainingSet(self.features[row:], self.gains[row:], self.groups[at:])
 
 
-def training_set_of(requests: Iterable[Judged]) -> TrainingSet:
+def training_set_of(requests: Iterable[Judged], seed: int = 0) -> TrainingSet:
     """Requests of which no candidate was relevant teach nothing and are left out."""
     features, gains = [], []
+    rng = np.random.default_rng(seed)
     for judged in requests:
         of_all = judged.candidate_gains()
         if not (of_all > 0).any():
             continue
-        kept = np.flatnonzero((np.arange(len(of_all)) < GROUP_SIZE) | (of_all > 0))
+        irrelevant = rng.permutation(np.flatnonzero(of_all == 0))[:GROUP_SIZE]
+        kept = np.sort(np.concatenate([np.flatnonzero(of_all > 0), irrelevant]))
         features.append(judged.features[kept])
         gains.append(of_all[kept].astype(np.int32))
     if not features:

@@ -1,0 +1,149 @@
+"""The tantivy index of one version: words and filter terms. Derived; it says which change it covers."""
+
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tantivy
+from numpy.typing import NDArray
+
+from index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
+from index_mappings.fields import TEXT_FIELDS
+from index_mappings.item import Item
+from index_mappings.query import Filters
+
+Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
+ANALYZER = "reelrank"
+WRITER_BYTES = 64_000_000
+SEQ_FILE = "covers-seq"
+
+
+class TextIndex:
+    """Opened for reading; `apply` writes and is for whoever holds the writer lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.schema = _schema()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.index = tantivy.Index(self.schema, path=str(directory))
+        self.analyzer = _analyzer()
+        self.index.register_tokenizer(ANALYZER, self.analyzer)
+        self._lock = threading.Lock()
+
+    @property
+    def seq(self) -> int:
+        """The last change of the truth that the committed index holds; -1 when it holds none."""
+        try:
+            return int((self.directory / SEQ_FILE).read_text())
+        except (OSError, ValueError):
+            return -1
+
+    def apply(self, changes: Iterable[tuple[int, str, Item | None]], seq: int) -> None:
+        """Writes items by their row number, deletes where there is none, and then covers `seq`.
+
+        Writing the same change again is harmless, so a kill between the commit and the file is.
+        """
+        with self._lock:
+            writer = self.index.writer(WRITER_BYTES, 1)
+            for row, name, item in changes:
+                writer.delete_documents_by_term("id", name)
+                if item is not None:
+                    writer.add_document(tantivy.Document.from_dict(_fields(row, item), self.schema))
+            writer.commit()
+            writer.wait_merging_threads()
+            new = self.directory / f"{SEQ_FILE}.new"
+            new.write_text(str(seq))
+            new.replace(self.directory / SEQ_FILE)
+            self.index.reload()
+
+    def reload(self) -> None:
+        """Sees what another process has committed."""
+        self.index.reload()
+
+    def search(self, text: str, filters: Filters, limit: int) -> Hits:
+        """Row numbers and scores: the sum over fields of weight x BM25, any word may match."""
+        words = list(dict.fromkeys(self.analyzer.analyze(text)))
+        if not words:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        should = [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.boost_query(tantivy.Query.term_query(self.schema, field, word, "freq"), weight),
+            )
+            for field, weight in TEXT_FIELDS.items()
+            for word in words
+        ]
+        parts = [(tantivy.Occur.Must, tantivy.Query.boolean_query(should)), *self._conditions(filters)]
+        searcher = self.index.searcher()
+        hits = searcher.search(tantivy.Query.boolean_query(parts), limit, count=False).hits
+        rows = searcher.fast_field_values("row", [address for _, address in hits])
+        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+
+    def _conditions(self, filters: Filters) -> list[tuple[Any, Any]]:
+        wanted = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}
+        conditions = [
+            tantivy.Query.term_set_query(self.schema, field, [name.casefold() for name in names])
+            for field, names in wanted.items()
+            if names
+        ]
+        ranges = {
+            "year": (filters.year_min, filters.year_max),
+            "duration_s": (filters.duration_min_s, filters.duration_max_s),
+        }
+        conditions += [
+            tantivy.Query.range_query(self.schema, field, tantivy.FieldType.Integer, low, high)
+            for field, (low, high) in ranges.items()
+            if (low, high) != (None, None)
+        ]
+        return [(tantivy.Occur.Must, tantivy.Query.const_score_query(each, 0.0)) for each in conditions]
+
+
+def remove(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _schema() -> Any:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("id", tokenizer_name="raw", index_option="basic")
+    builder.add_integer_field("row", fast=True)
+    for field in TEXT_FIELDS:
+        builder.add_text_field(field, tokenizer_name=ANALYZER, index_option="freq")
+    for field in ("genre", "language", "country"):
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
+    for field in ("year", "duration_s"):
+        builder.add_integer_field(field, indexed=True, fast=True)
+    return builder.build()
+
+
+def _analyzer() -> Any:
+    filters = tantivy.Filter
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (
+        filters.remove_long(MAX_TOKEN_LENGTH + 1),
+        filters.lowercase(),
+        filters.ascii_fold(),
+        filters.custom_stopword(list(STOP_WORDS)),
+        filters.stemmer("english"),
+    ):
+        builder = builder.filter(step)
+    return builder.build()
+
+
+def _fields(row: int, item: Item) -> dict[str, Any]:
+    stated: dict[str, Any] = {
+        "id": [item.id],
+        "row": [row],
+        "title": [item.title],
+        "description": [item.description],
+        "people": list(item.people),
+        "genres": list(item.genres),
+        "tags": list(item.tags),
+        "genre": [genre.casefold() for genre in item.genres],
+        "language": [item.language.casefold()],
+        "country": [item.country.casefold()],
+    }
+    numbers = {"year": item.year, "duration_s": item.duration_s}
+    return stated | {name: [number] for name, number in numbers.items() if number is not None}

@@ -1,0 +1,44 @@
+"""What every event store does, whichever it is."""
+
+from index_mappings.engine import EventStore
+from index_mappings.event import EVENT_SCHEMA, Event
+
+
+def watch(name: str, at_ms: int, user: str = "ada") -> Event:
+    return Event(
+        name, "watch", user, at_ms, "alien", watched_ms=60, duration_ms=100, position=3, simulated=True
+    )
+
+
+def test_an_event_comes_back_as_it_was_given(events: EventStore) -> None:
+    given = watch("1", 5)
+    assert (events.append([given]).stored, events.recent("ada", 10, 1.0)) == (1, [given])
+
+
+def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: EventStore) -> None:
+    first = events.append([watch("1", 5), watch("1", 6), watch("2", 7)])
+    again = events.append([watch("2", 8)])
+    assert (first.stored, first.duplicates) == (2, 1)
+    assert (again.stored, again.duplicates) == (0, 1)
+    assert events.count() == 2
+
+
+def test_recent_is_newest_first_and_of_one_viewer(events: EventStore) -> None:
+    events.append([watch("1", 5), watch("2", 9), watch("3", 7), watch("4", 8, "bob")])
+    assert [e.id for e in events.recent("ada", 2, 1.0)] == ["2", "3"]
+
+
+def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> None:
+    events.append([watch("b", 5), watch("a", 5), watch("c", 4), watch("d", 6)])
+    batches = list(events.scan(4, 6))
+    assert all(batch.schema == EVENT_SCHEMA for batch in batches)
+    assert [name for batch in batches for name in batch.column("id").to_pylist()] == ["c", "a", "b"]
+
+
+def test_follow_gives_each_event_once_in_the_order_they_were_acknowledged(events: EventStore) -> None:
+    events.append([watch("late", 9)])
+    first, position = events.follow(None)
+    events.append([watch("early", 1)])
+    second, position = events.follow(position)
+    third, _ = events.follow(position)
+    assert [batch.column("id").to_pylist() for batch in (first, second, third)] == [["late"], ["early"], []]
