@@ -1,0 +1,109 @@
+"""Catalogues: items in, a new index version beside the serving one, verified, then promoted."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from index_mappings.encoder import TextEncoder, item_text
+from index_mappings.engine import Rejection, SearchEngine
+from index_mappings.item import Document, Item
+from loaders.versions import new_version
+from ranking.progress import Progress, silent
+
+BATCH = 1000
+
+
+class LoadRefused(Exception):
+    """A load that must not be promoted: what was found, and what to do. The old version keeps serving."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """max_reject_share: above it the load is refused. keep: versions kept, the serving one among them."""
+
+    max_reject_share: float = 0.05
+    keep: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of what was read: read == written + len(rejected), always."""
+
+    version: str
+    read: int
+    written: int
+    rejected: tuple[Rejection, ...]
+    seconds: float
+
+
+def load_catalogue(
+    items: Iterable[Item],
+    engine: SearchEngine,
+    encoder: TextEncoder,
+    options: LoadOptions,
+    progress: Progress = silent,
+) -> LoadReport:
+    """The whole load. Any failure drops the new version and leaves the old one serving."""
+    documents = encoded(items, encoder)
+    return publish(documents, engine, options, progress)
+
+
+def publish(
+    batches: Iterable[Sequence[Document]],
+    engine: SearchEngine,
+    options: LoadOptions,
+    progress: Progress = silent,
+    total: int | None = None,
+) -> LoadReport:
+    """Writes documents into a new version, verifies and promotes it, and drops the oldest ones."""
+    started = time.monotonic()
+    version = new_version([v.name for v in engine.versions()], datetime.now(UTC))
+    engine.create_index(version)
+    try:
+        read, rejected = 0, list[Rejection]()
+        for batch in batches:
+            report = engine.write(version, batch)
+            read += len(batch)
+            rejected += report.rejected
+            progress("writing the index", read, total)
+        _verify(engine, version, read, rejected, options)
+        engine.promote(version)
+    except BaseException:
+        engine.drop(version)
+        raise
+    _drop_oldest(engine, options.keep)
+    seconds = time.monotonic() - started
+    return LoadReport(version, read, read - len(rejected), tuple(rejected), seconds)
+
+
+def encoded(items: Iterable[Item], encoder: TextEncoder) -> Iterator[list[Document]]:
+    """Batches of documents with the text vector of each item."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        vectors = encoder.encode([item_text(item) for item in batch])
+        yield [Document(item, {"text": vector}) for item, vector in zip(batch, vectors, strict=True)]
+
+
+def _verify(
+    engine: SearchEngine, version: str, read: int, rejected: Sequence[Rejection], options: LoadOptions
+) -> None:
+    if not read:
+        raise LoadRefused("nothing was read; name a source that holds items")
+    if len(rejected) > options.max_reject_share * read:
+        raise LoadRefused(
+            f"{len(rejected)} of {read} items were rejected, more than {options.max_reject_share:.1%}; "
+            f"the first is {rejected[0].id}: {rejected[0].reason}. Correct them, or allow a larger share"
+        )
+    held = next(v.documents for v in engine.versions() if v.name == version)
+    if held > read - len(rejected) or held == 0:
+        raise LoadRefused(
+            f"{version} holds {held} documents after {read - len(rejected)} were written; load again"
+        )
+
+
+def _drop_oldest(engine: SearchEngine, keep: int) -> None:
+    idle = [v.name for v in engine.versions() if not v.serving]
+    for name in idle[max(keep - 1, 0) :]:
+        engine.drop(name)

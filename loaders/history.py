@@ -1,0 +1,29 @@
+"""Histories: events in, appended to the event store, each id once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index_mappings.engine import EventStore
+from index_mappings.event import Event
+from ranking.progress import Progress, silent
+
+BATCH = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """read == stored + duplicates, always."""
+
+    read: int
+    stored: int
+    duplicates: int
+
+
+def load_history(events: Sequence[Event], store: EventStore, progress: Progress = silent) -> HistoryReport:
+    """Safe to run again: what is already kept counts as a duplicate."""
+    stored = 0
+    for start in range(0, len(events), BATCH):
+        batch = events[start : start + BATCH]
+        stored += store.append(batch).stored
+        progress("writing events", start + len(batch), len(events))
+    return HistoryReport(len(events), stored, len(events) - stored)

@@ -1,0 +1,13 @@
+"""Names of index versions: items-<fingerprint>-<time>, unique and in the order they were made."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from index_mappings.fingerprint import index_fingerprint
+
+
+def new_version(taken: Collection[str], now: datetime) -> str:
+    """A name that is not taken; a second load within a second gets a number."""
+    name = f"items-{index_fingerprint()}-{now.astimezone(UTC):%Y%m%dT%H%M%S}"
+    names = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
+    return next(each for each in names if each not in taken)
