@@ -26,7 +26,8 @@ def _reciprocal(signal: str) -> Feature:
 
 
 def _found_by(s: Columns) -> Column:
-    return np.sum([np.isfinite(s[f"rank_{name}"]) for name in SOURCES], axis=0, dtype=np.float32)
+    found = [np.isfinite(s[f"rank_{name}"]) for name in SOURCES]
+    return np.asarray(np.sum(found, axis=0), np.float32)
 
 
 FEATURES = (

@@ -1,0 +1,134 @@
+"""Commands that train, measure, list and promote."""
+
+import time
+from collections.abc import Sequence
+
+import typer
+from rich.table import Table
+
+from app import learning
+from app.cli.console import fail, out, print_json, progress_bars
+from app.settings import Settings
+from app.wiring import build_parts, load_model
+from index_mappings.errors import NotFound
+from ranking.candidate_recall import CandidateRecall, candidate_recall
+from ranking.evaluation import Evaluation
+from ranking.evaluation import evaluate as evaluate_ranking
+from ranking.features.compute import FEATURES
+from ranking.manifest import Refused, read_manifest
+
+app = typer.Typer()
+AS_JSON = typer.Option(False, "--json", help="One JSON document.")
+
+
+@app.command(epilog="Example: `reelrank train`")
+def train(as_json: bool = AS_JSON) -> None:
+    """Learn embeddings and a ranker from the events, measure, build a new index version, promote."""
+    started = time.monotonic()
+    try:
+        with progress_bars() as progress:
+            outcome = learning.train(build_parts(Settings()), progress)
+    except NotFound as error:
+        fail(str(error))
+    if as_json:
+        print_json({"model": outcome.model, "version": outcome.version, **outcome.evaluation.to_dict()})
+        return
+    print_outcome(outcome, time.monotonic() - started)
+
+
+@app.command(epilog="Example: `reelrank evaluate --candidates`")
+def evaluate(
+    candidates: bool = typer.Option(False, "--candidates", help="Recall of each candidate source instead."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Measure the served model on the last part of the events, beside the baselines, with intervals."""
+    parts = build_parts(Settings())
+    try:
+        ranker = load_model(parts.registry.directory_of(parts.registry.current() or "none"))
+        with progress_bars() as progress:
+            judged = learning.judged_requests(learning.read_history(parts), progress)
+    except (NotFound, Refused) as error:
+        fail(str(error))
+    if candidates:
+        rows = candidate_recall(judged)
+        print_json([recall_row(row) for row in rows]) if as_json else print_recall(rows)
+        return
+    evaluation = evaluate_ranking(judged, ranker)
+    gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
+    learning.write_report(parts.settings.reports_dir, evaluation, gains)
+    print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
+
+
+@app.command(epilog="Example: `reelrank models --json`")
+def models(as_json: bool = AS_JSON) -> None:
+    """List the models, newest first, and say which one serves."""
+    versions = build_parts(Settings()).registry.versions()
+    if as_json:
+        print_json([{"id": v.id, "created_at": v.created_at, "serving": v.serving} for v in versions])
+        return
+    table = Table("model", "made", "kind", "NDCG@10", "", box=None)
+    for version in versions:
+        measured = version.metrics.get("ndcg@10")
+        state = version.problem or ("serving" if version.serving else "")
+        quality = f"{measured.value:.4f}" if measured else ""
+        table.add_row(version.id, f"{version.created_at:%Y-%m-%d %H:%M}", version.kind, quality, state)
+    out.print(table)
+
+
+@app.command(epilog="Example: `reelrank promote lambdarank-20261124T164500-ab12`")
+def promote(model: str) -> None:
+    """Make a model the one that serves. A model that does not fit is refused and the old one stays."""
+    try:
+        build_parts(Settings()).registry.promote(model, load_model)
+    except Refused as refused:
+        fail(str(refused))
+    out.print(f"{model} serves", markup=False)
+
+
+@app.command(epilog="Example: `reelrank features --json`")
+def features(as_json: bool = AS_JSON) -> None:
+    """List the features with their gain in the served model."""
+    registry = build_parts(Settings()).registry
+    current = registry.current()
+    gains = read_manifest(registry.directory_of(current)).gains if current else {}
+    total = sum(gains.values()) or 1.0
+    if as_json:
+        print_json([{"name": f.name, "group": f.group, "gain": gains.get(f.name)} for f in FEATURES])
+        return
+    table = Table("feature", "group", "gain", "what it tells", box=None)
+    for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
+        table.add_row(feature.name, feature.group, f"{gains.get(feature.name, 0) / total:.1%}", feature.words)
+    out.print(table)
+
+
+def print_outcome(outcome: learning.Outcome, seconds: float) -> None:
+    print_evaluation(outcome.evaluation)
+    print_recall(outcome.recall)
+    out.print(f"model {outcome.model}, index version {outcome.version}, {seconds:.0f} s", markup=False)
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    head, *rows = evaluation.quality_rows("all")
+    table = Table(*head, title="Quality on later requests, with 95 % intervals", box=None)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+    for result in evaluation.differences:
+        low, mean, high = result.interval.low, result.interval.mean, result.interval.high
+        out.print(
+            f"{result.system}, {result.measure}, {result.kind}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]",
+            markup=False,
+        )
+
+
+def recall_row(row: CandidateRecall) -> dict[str, object]:
+    at = {f"recall@{k}": value for k, value in row.at.items()}
+    return {"source": row.source, "requests": row.requests, **at, "only here": row.only_here}
+
+
+def print_recall(rows: Sequence[CandidateRecall]) -> None:
+    table = Table(*recall_row(rows[0]), title="What each candidate source finds", box=None)
+    for row in rows:
+        cells = recall_row(row).values()
+        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells))
+    out.print(table)

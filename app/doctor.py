@@ -1,0 +1,57 @@
+"""The doctor: what is there, what disagrees with what, and how to mend it."""
+
+from dataclasses import dataclass
+
+from app.wiring import Parts, load_model
+from index_mappings.fingerprint import index_fingerprint
+from ranking.features.compute import FEATURE_NAMES
+from ranking.fingerprint import feature_fingerprint
+from ranking.item_table import TableError, open_table
+from ranking.manifest import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """facts: what is there, by name. complaints: what is wrong, each with its remedy; empty when well."""
+
+    facts: dict[str, object]
+    complaints: list[str]
+
+
+def diagnose(parts: Parts) -> Diagnosis:
+    version, complaints = parts.engine.serving_version(), list[str]()
+    facts: dict[str, object] = {
+        "engine": f"{parts.engine.name} in {parts.settings.engine_dir}",
+        "index version": version,
+        "index fingerprint": index_fingerprint(),
+        "feature fingerprint": feature_fingerprint(FEATURE_NAMES),
+        "events": parts.events.count(),
+        "model": parts.registry.current() or "engine-order",
+    }
+    if version is None:
+        complaints.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
+    else:
+        complaints += _index_complaints(parts, version, facts)
+    return Diagnosis(facts, complaints + _model_complaints(parts))
+
+
+def _index_complaints(parts: Parts, version: str, facts: dict[str, object]) -> list[str]:
+    complaints = []
+    if index_fingerprint() not in version:
+        complaints.append(f"{version} was indexed in another way than this build does; load the items again")
+    try:
+        facts["item table"] = f"{len(open_table(parts.settings.tables_dir / version))} items"
+    except TableError as error:
+        complaints.append(str(error))
+    return complaints
+
+
+def _model_complaints(parts: Parts) -> list[str]:
+    current = parts.registry.current()
+    if current is None:
+        return ["no model is promoted, engine order serves; run: reelrank train"]
+    try:
+        load_model(parts.registry.directory_of(current))
+    except Refused as refused:
+        return [str(refused)]
+    return []

@@ -1,0 +1,167 @@
+"""A training run: from what people watched to an index version with what was learned, and a model.
+
+Three windows of time: embeddings for the ranker's training come from the first, its requests from
+the second, and evaluation, with embeddings learned again on the first two, from the third.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from app.wiring import Parts, load_model
+from index_mappings.encoder import ENCODER_NAME
+from index_mappings.errors import NotFound
+from index_mappings.fingerprint import index_fingerprint
+from index_mappings.item import Document
+from loaders.catalogue import LoadOptions
+from loaders.reindex import attached, reindex
+from ranking.candidate_recall import CandidateRecall, candidate_recall
+from ranking.evaluation import Evaluation, evaluate
+from ranking.exact_matcher import ExactMatcher
+from ranking.features.compute import FEATURE_NAMES
+from ranking.features.situation import HASH_BUCKETS, HASH_SEEDS
+from ranking.fingerprint import feature_fingerprint
+from ranking.item_table import build_table
+from ranking.judged import Judged
+from ranking.learned import Learned, learn
+from ranking.manifest import Manifest
+from ranking.plots import write_gains_plot, write_quality_plot
+from ranking.progress import Progress
+from ranking.ranker import LambdaRank
+from ranking.replay import ReplayOptions, World, replayed
+from ranking.train import Trained, train_ranker
+from ranking.training_set import training_set_of
+from ranking.watches import event_table, watches_before
+
+TRAINING_FROM, EVALUATION_FROM = 0.70, 0.85
+"""Shares of the events, in the order of time, where the second and the third window begin."""
+TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
+FOREVER_MS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training run made: a model's id, an index version, and how good the ranking is."""
+
+    model: str
+    version: str
+    evaluation: Evaluation
+    recall: list[CandidateRecall]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """All events and documents, and the moments where the windows begin and the last one ends."""
+
+    parts: Parts
+    events: pa.Table
+    documents: list[Document]
+    training_ms: int
+    evaluation_ms: int
+    end_ms: int
+
+    def options(self, requests: int) -> ReplayOptions:
+        titles = {document.item.id: document.item.title for document in self.documents}
+        return ReplayOptions(requests=requests, caps=self.parts.caps, titles=titles)
+
+
+def train(parts: Parts, progress: Progress) -> Outcome:
+    """The whole run. The old index version and the old model serve until each new one is whole."""
+    history = read_history(parts)
+    trained = train_on(history, progress)
+    judged = judged_requests(history, progress)
+    evaluation = evaluate(judged, LambdaRank("candidate", FEATURE_NAMES, trained.model_text))
+    recall = candidate_recall(judged)
+    manifest = _manifest(history, trained, evaluation)
+    model = parts.registry.register(manifest, trained.model_text, _golden(judged))
+    learned = learn(watches_before(history.events, FOREVER_MS), progress)
+    version = publish(parts, learned, progress)
+    parts.registry.promote(model, load_model)
+    write_report(parts.settings.reports_dir, evaluation, trained.gains)
+    return Outcome(model, version, evaluation, recall)
+
+
+def read_history(parts: Parts) -> History:
+    """Raises NotFound when there are no items or too few events to split by time."""
+    version = parts.engine.serving_version()
+    if version is None:
+        raise NotFound("no index version serves; load items first: reelrank load items FILE")
+    events = event_table(parts.events.scan(0, FOREVER_MS))
+    if len(events) < 100:
+        raise NotFound(f"{len(events)} events are too few to learn from; reelrank load events FILE")
+    times = np.sort(events["at_ms"].to_numpy())
+    training, evaluation = (int(times[int(share * len(times))]) for share in (TRAINING_FROM, EVALUATION_FROM))
+    documents = [document for batch in parts.engine.scan(version) for document in batch]
+    return History(parts, events, documents, training, evaluation, int(times[-1]) + 1)
+
+
+def train_on(history: History, progress: Progress) -> Trained:
+    """The ranker, from requests of the second window."""
+    window = (history.training_ms, history.evaluation_ms)
+    with _world(history, history.training_ms, progress) as world:
+        requests = replayed(history.events, world, window, history.options(TRAINING_REQUESTS), progress)
+        return train_ranker(training_set_of(requests), FEATURE_NAMES, progress)
+
+
+def judged_requests(history: History, progress: Progress) -> list[Judged]:
+    """The requests of the third window, which nothing was learned or chosen on."""
+    window = (history.evaluation_ms, history.end_ms)
+    with _world(history, history.evaluation_ms, progress) as world:
+        options = history.options(EVALUATION_REQUESTS)
+        return list(replayed(history.events, world, window, options, progress))
+
+
+def publish(parts: Parts, learned: Learned, progress: Progress) -> str:
+    """A new index version with what was learned, and its item table; serving when this returns."""
+    report = reindex(parts.engine, learned, LoadOptions(keep=parts.settings.index_keep), progress)
+    directory = parts.settings.tables_dir / report.version
+    build_table(directory, report.version, parts.engine.scan(report.version), learned.folding)
+    return report.version
+
+
+def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
+    """evaluation.json, quality and gains as SVG and PNG."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "evaluation.json").write_bytes(
+        orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2)
+    )
+    write_quality_plot(evaluation, directory / "quality")
+    write_gains_plot(gains, directory / "gains")
+
+
+@contextmanager
+def _world(history: History, before_ms: int, progress: Progress) -> Iterator[World]:
+    """The item table and matcher as they would have been at a moment."""
+    learned = learn(watches_before(history.events, before_ms), progress)
+    parts = history.parts
+    with tempfile.TemporaryDirectory() as place:
+        batches = attached([history.documents], learned)
+        table = build_table(Path(place) / "table", "replayed", batches, learned.folding)
+        yield World(table, ExactMatcher(table, learned.neighbours, parts.engine), parts.encoder)
+
+
+def _golden(judged: list[Judged]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.concatenate([each.features[:10] for each in judged[:25]])
+
+
+def _manifest(history: History, trained: Trained, evaluation: Evaluation) -> Manifest:
+    systems = [system for system in evaluation.systems("all") if system != "lambdarank"]
+    return Manifest(
+        features=FEATURE_NAMES,
+        hash_seeds=HASH_SEEDS,
+        hash_buckets=dict.fromkeys(HASH_SEEDS, HASH_BUCKETS),
+        feature_fingerprint=feature_fingerprint(FEATURE_NAMES),
+        encoder=ENCODER_NAME,
+        index_fingerprint=index_fingerprint(),
+        data_window=(int(history.events["at_ms"].to_numpy().min()), history.evaluation_ms),
+        metrics=evaluation.measured("lambdarank"),
+        baselines={system: evaluation.measured(system) for system in systems},
+        gains=trained.gains,
+        params=trained.params,
+    )
