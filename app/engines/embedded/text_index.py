@@ -19,6 +19,9 @@ Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
 ANALYZER = "reelrank"
 WRITER_BYTES = 64_000_000
 SEQ_FILE = "covers-seq"
+UNFINISHED_FILE = "unfinished"
+"""There while a writer is at work. A killed one leaves it, and files whose names tantivy would use again:
+those are removed before the next write."""
 
 
 class TextIndex:
@@ -48,6 +51,10 @@ class TextIndex:
         """
         with self._lock:
             writer = self.index.writer(WRITER_BYTES, 1)
+            unfinished = self.directory / UNFINISHED_FILE
+            if unfinished.exists():
+                writer.garbage_collect_files()
+            unfinished.touch()
             for row, name, item in changes:
                 writer.delete_documents_by_term("id", name)
                 if item is not None:
@@ -57,6 +64,7 @@ class TextIndex:
             new = self.directory / f"{SEQ_FILE}.new"
             new.write_text(str(seq))
             new.replace(self.directory / SEQ_FILE)
+            unfinished.unlink()
             self.index.reload()
 
     def reload(self) -> None:
