@@ -4,13 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/run ## set up, fetch real data, train, serve and open the page (CHECK=1: look at it once and stop)
-	@$(BIN)/reelrank demo $(if $(CHECK),--check)
+run: $(VENV)/run ## set up, fetch real data, index, train and print how good the ranking is
+	@$(BIN)/reelrank demo
 
 test: $(VENV)/dev ## set up and run every test
 	@$(BIN)/pytest -q
@@ -21,9 +21,6 @@ check: $(VENV)/dev ## formatting, lint, types, import arrows and the fast tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q -m "not slow"
-
-bench: $(VENV)/dev ## what the parts cost beside the bare libraries
-	@$(BIN)/python -m benchmarks
 
 format: $(VENV)/dev ## put the code into its shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

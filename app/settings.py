@@ -16,12 +16,6 @@ class Settings(BaseSettings):
         Path("reelrank-data"), description="Where the index, tables, models, page log and reports are kept."
     )
     engine: Literal["embedded"] = Field("embedded", description="Which search engine holds the catalogue.")
-    host: str = Field("127.0.0.1", description="Address the service listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port the service listens on.")
-    workers: int = Field(2, ge=1, description="gunicorn worker processes.")
-    threads: int = Field(8, ge=1, description="Threads in each worker.")
-    graceful_timeout_s: int = Field(30, ge=1, description="Seconds a stopping worker has for its requests.")
-    deadline_ms: int = Field(80, ge=1, description="Time the candidate sources have, all together.")
     cap_bm25: int = Field(300, ge=0, description="Candidates asked of BM25; 0 turns the source off.")
     cap_text_knn: int = Field(200, ge=0, description="Candidates asked of text kNN.")
     cap_factors: int = Field(300, ge=0, description="Candidates asked of matrix factorisation.")
@@ -30,20 +24,10 @@ class Settings(BaseSettings):
     cap_recent: int = Field(100, ge=0, description="Candidates asked of recent interests.")
     cap_popular: int = Field(150, ge=0, description="Candidates taken from what is popular now.")
     cap_fresh: int = Field(100, ge=0, description="Candidates taken from what is newly published.")
-    page_limit_max: int = Field(100, ge=1, description="Most hits on one page.")
-    candidates_max: int = Field(10_000, ge=1, description="Most candidates accepted by /v1/rank.")
-    body_max_bytes: int = Field(8_000_000, ge=1000, description="Largest request body.")
-    cursor_key: str = Field("", description="Key that signs cursors; empty: one is made in the data folder.")
-    page_log_share: float = Field(
-        0.1, ge=0, le=1, description="Share of requests whose whole candidate group is recorded."
-    )
-    model_poll_s: float = Field(1.0, gt=0, description="Seconds between looks for a newly promoted model.")
-    data_poll_s: float = Field(1.0, gt=0, description="Seconds between looks for new events and versions.")
     index_keep: int = Field(2, ge=1, description="Index versions kept after a promotion.")
     reject_share_max: float = Field(
         0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
     @property
     def engine_dir(self) -> Path:
@@ -58,13 +42,5 @@ class Settings(BaseSettings):
         return self.data_dir / "models"
 
     @property
-    def pages_dir(self) -> Path:
-        return self.data_dir / "pages"
-
-    @property
     def reports_dir(self) -> Path:
         return self.data_dir / "reports"
-
-    @property
-    def rejects_dir(self) -> Path:
-        return self.data_dir / "rejects"
