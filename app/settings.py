@@ -16,6 +16,7 @@ class Settings(BaseSettings):
         Path("reelrank-data"), description="Where the index, tables, models, page log and reports are kept."
     )
     engine: Literal["embedded"] = Field("embedded", description="Which search engine holds the catalogue.")
+    deadline_ms: int = Field(80, ge=1, description="Milliseconds the candidate sources have, all together.")
     cap_bm25: int = Field(300, ge=0, description="Candidates asked of BM25; 0 turns the source off.")
     cap_text_knn: int = Field(200, ge=0, description="Candidates asked of text kNN.")
     cap_factors: int = Field(300, ge=0, description="Candidates asked of matrix factorisation.")

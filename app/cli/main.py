@@ -6,7 +6,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from app.cli import data, learn
+from app.cli import ask, data, learn
 from app.cli.console import err
 from index_mappings.errors import EngineError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-for commands in (data.app, learn.app):
+for commands in (data.app, learn.app, ask.app):
     app.registered_commands.extend(commands.registered_commands)
 
 

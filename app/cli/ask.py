@@ -1,0 +1,70 @@
+"""Commands that ask as a viewer would: a search, a home page, similar items."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.console import out, print_json
+from app.search.page import Page
+from app.settings import Settings
+from app.wiring import build_parts, build_service
+from index_mappings.query import Context, Filters, Query
+
+app = typer.Typer()
+Genres = Annotated[list[str] | None, typer.Option("--genre", help="Only these genres; may be repeated.")]
+User = Annotated[str | None, typer.Option(help="Whose search it is.")]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="How many hits.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+
+@app.command(epilog='Example: `reelrank search "space war" --user viewer-1 --genre Sci-Fi`')
+def search(
+    text: str, user: User = None, genre: Genres = None, limit: Limit = 10, as_json: AsJson = False
+) -> None:
+    """Search the catalogue, ranked for a viewer."""
+    filters = Filters(genres=tuple(genre or ()))
+    _show(Query(text=text, user=user, filters=filters, limit=limit, context=_now()), as_json)
+
+
+@app.command(epilog="Example: `reelrank recommend viewer-1 --limit 5`")
+def recommend(user: str, limit: Limit = 10, as_json: AsJson = False) -> None:
+    """What a viewer's home page shows."""
+    _show(Query(user=user, limit=limit, context=_now()), as_json)
+
+
+@app.command(epilog="Example: `reelrank similar tt0133093`")
+def similar(item: str, limit: Limit = 10, as_json: AsJson = False) -> None:
+    """Items like one item."""
+    _show(Query(similar_to=item, limit=limit, context=_now()), as_json)
+
+
+def _now() -> Context:
+    return Context(at=datetime.now(UTC))
+
+
+def _show(query: Query, as_json: bool) -> None:
+    service = build_service(build_parts(Settings()))
+    started = time.perf_counter()
+    page = service.page(query)
+    took_ms = (time.perf_counter() - started) * 1000
+    if as_json:
+        hits = [
+            {"id": h.item.id, "title": h.item.title, "score": h.score, "ranks": h.sources} for h in page.hits
+        ]
+        print_json({"model": page.model, "degraded": page.degraded, "hits": hits})
+    else:
+        _print_page(page, took_ms)
+
+
+def _print_page(page: Page, took_ms: float) -> None:
+    table = Table("", "film", "year", "genres", "score", "found by", box=None)
+    for hit in page.hits:
+        facts = (hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
+        table.add_row(str(hit.position + 1), *facts, f"{hit.score:.3f}", ", ".join(hit.sources))
+    out.print(table)
+    degraded = ", ".join(page.degraded) or "nothing"
+    line = f"{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms; degraded: {degraded}"
+    out.print(line, markup=False)

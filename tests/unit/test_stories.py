@@ -1,0 +1,123 @@
+"""A request from the query to the page, on the real embedded engine."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.engines.embedded.engine import EmbeddedEngine
+from app.learning import publish
+from app.search.side_by_side import run
+from app.search.stories import Service
+from app.settings import Settings
+from app.wiring import Parts, build_parts, build_service
+from index_mappings.engine import TextMatch
+from index_mappings.errors import EngineError, Unavailable
+from index_mappings.event import Event
+from index_mappings.item import Item
+from index_mappings.match import Matches, no_matches
+from index_mappings.query import Context, Filters, Query
+from loaders.catalogue import LoadOptions, load_catalogue
+from loaders.history import load_history
+from ranking.learned import learn
+from ranking.progress import silent
+from ranking.sources import SourceRequest
+from ranking.watches import event_table, watches_before
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
+SEA, SPACE = "sea", "space"
+FILMS = [
+    Item(f"{topic}{n}", f"{topic.title()} story {n}", genres=(topic.title(),), duration_s=6000,
+         published_at=datetime(2000 + n, 1, 1, tzinfo=UTC))
+    for topic in (SEA, SPACE)
+    for n in range(12)
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """24 films of two topics; 40 viewers who each watched 6 films of one topic."""
+    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("data"), deadline_ms=5000))
+    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+    rng = np.random.default_rng(0)
+    events = [
+        Event(
+            f"{user}-{n}", "watch", f"u{user}", NOW_MS - 1_000_000 + n, f"{(SEA, SPACE)[user % 2]}{n}", 9, 10
+        )
+        for user in range(40)
+        for n in rng.permutation(12)[:6].tolist()
+    ]
+    load_history(events, parts.events)
+    publish(parts, learn(watches_before(event_table(parts.events.scan(0, NOW_MS)), NOW_MS)), silent)
+    return parts
+
+
+@pytest.fixture
+def service(parts: Parts) -> Service:
+    return build_service(parts)
+
+
+def ask(**facts: object) -> Query:
+    return Query(context=Context(NOW), **facts)  # type: ignore[arg-type]  # a test's own keywords
+
+
+def names(service: Service, query: Query) -> list[str]:
+    return [hit.item.id for hit in service.page(query).hits]
+
+
+def test_a_search_finds_by_words_and_honours_filters(service: Service) -> None:
+    assert names(service, ask(text="story 7", filters=Filters(genres=("Sea",))))[0] == "sea7"
+    assert all(
+        n.startswith("sea") for n in names(service, ask(text="story", filters=Filters(genres=("Sea",))))
+    )
+
+
+def test_a_home_page_is_of_the_viewers_taste_and_shows_nothing_watched(service: Service) -> None:
+    shown = names(service, ask(user="u0", limit=6))
+    watched = {event.item for event in service.events.recent("u0", 100, 1.0)}
+    assert not set(shown) & watched
+    assert all(name.startswith(SEA) for name in shown)
+
+
+def test_one_watch_by_a_new_viewer_changes_their_home_page_at_once(service: Service) -> None:
+    before = names(service, ask(user="new", limit=8))
+    service.events.append([Event("n1", "watch", "new", NOW_MS - 10, "space3", 9, 10)])
+    after = names(service, ask(user="new", limit=8))
+    assert after != before
+    assert "space3" not in after
+    assert sum(n.startswith(SPACE) for n in after) > len(after) // 2
+
+
+def test_similar_items_do_not_hold_the_item_itself(service: Service) -> None:
+    shown = names(service, ask(similar_to="sea3", limit=5))
+    assert "sea3" not in shown
+    assert all(name.startswith(SEA) for name in shown)
+
+
+def test_without_a_model_engine_order_serves_and_the_page_says_so(service: Service) -> None:
+    page = service.page(ask(text="story"))
+    assert page.model == "engine-order"
+    assert page.degraded == ("no model is promoted",)
+
+
+def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> None:
+    def answer(request: SourceRequest, timeout_s: float) -> Matches:
+        if request.source == "late":
+            time.sleep(0.5)
+        if request.source == "broken":
+            raise EngineError("a shard is red")
+        return no_matches(request.source)
+
+    requests = [TextMatch(source, "x", 1) for source in ("late", "well", "broken")]
+    matches, dropped = run(requests, answer, 0.1, service.pool)
+    assert [m.source for m in matches] == ["well"]
+    assert dropped == ["late: no answer within 100 ms", "broken: a shard is red"]
+
+
+def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="reelrank demo"):
+        build_service(build_parts(Settings(data_dir=tmp_path)))
+    assert not EmbeddedEngine(tmp_path / "engine").is_ready()
