@@ -1,0 +1,72 @@
+"""Several processes: readers see what another one wrote within two seconds, writers exclude one another."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.engines.embedded.engine import EmbeddedEngine
+from index_mappings.engine import TextMatch
+from index_mappings.item import Document, Item
+
+SEEN_WITHIN_S = 2.0
+
+WRITER = """
+import sys
+from pathlib import Path
+from app.engines.embedded.engine import EmbeddedEngine
+from index_mappings.item import Document, Item
+engine, what = EmbeddedEngine(Path(sys.argv[1])), sys.argv[2]
+if what == "delete":
+    engine.delete(["old"])
+elif what == "promote":
+    engine.create_index("items-2")
+    engine.write("items-2", [Document(Item("second", "Film of the second version"))])
+    engine.promote("items-2")
+else:
+    for n in range(20):
+        engine.upsert([Document(Item(f"{what}-{n}", "Film"))])
+"""
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> EmbeddedEngine:
+    engine = EmbeddedEngine(tmp_path)
+    engine.create_index("items-1")
+    engine.write("items-1", [Document(Item("old", "Old film"))])
+    engine.promote("items-1")
+    assert found(engine) == {"old"}
+    return engine
+
+
+def found(engine: EmbeddedEngine) -> set[str]:
+    return {i.decode() for i in engine.match_text(TextMatch("bm25", "film", 100), 1.0).ids.tolist()}
+
+
+def writer(engine: EmbeddedEngine, what: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(engine.directory), what])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("what", "seen"), [("delete", set[str]()), ("promote", {"second"})])
+def test_a_change_by_another_process_is_seen_within_two_seconds(
+    reader: EmbeddedEngine, what: str, seen: set[str]
+) -> None:
+    assert writer(reader, what).wait(30) == 0
+    until = time.monotonic() + SEEN_WITHIN_S
+    while found(reader) != seen:
+        assert time.monotonic() < until, f"still {found(reader)}"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_three_writers_at_once_lose_nothing_while_a_reader_reads(reader: EmbeddedEngine) -> None:
+    writers = [writer(reader, name) for name in ("a", "b", "c")]
+    while any(w.poll() is None for w in writers):
+        assert "old" in found(reader)
+        time.sleep(0.02)
+    assert [w.returncode for w in writers] == [0, 0, 0]
+    time.sleep(SEEN_WITHIN_S)
+    assert len(found(reader)) == 61
