@@ -6,13 +6,14 @@ Replay needs answers from embeddings that were never put into an index; this giv
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
 from index_mappings.fields import level_weight, neighbour_level
 from index_mappings.item import Neighbour
 from index_mappings.match import Matches, best_first, item_ids
-from ranking.item_table import ItemTable
+from ranking.item_table import ItemTable, Rows
 
 
 class ExactMatcher:
@@ -24,29 +25,37 @@ class ExactMatcher:
         self.table = table
         self.text = text
         self.carriers = _carriers(table, neighbours)
+        self.with_vector = {field: np.flatnonzero(table.has_vector(field)) for field in table.vectors}
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
         return self.text.match_text(request, timeout_s)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
-        vectors = self.table.vectors[request.field]
-        allowed = self.table.has_vector(request.field) & self._passing(request)
-        rows = np.flatnonzero(allowed)
-        scores = (vectors @ request.vector)[rows]
-        return best_first(request.source, self.table.ids[rows], scores, request.limit)
+        rows = self.with_vector[request.field]
+        rows = rows[self._passing(request, rows)]
+        scores = (self.table.vectors[request.field] @ request.vector)[rows]
+        return self._best(request, rows, scores)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
         rows = self.table.rows(item_ids(seed.id for seed in request.seeds))
         weights = np.array([seed.weight for seed in request.seeds], np.float32)
         known = rows >= 0
         scores = np.asarray(self.carriers[rows[known]].T @ weights[known], np.float32).ravel()
-        found = np.flatnonzero((scores > 0) & self._passing(request))
-        return best_first(request.source, self.table.ids[found], scores[found], request.limit)
+        found = np.flatnonzero(scores > 0)
+        found = found[self._passing(request, found)]
+        return self._best(request, found, scores[found])
 
-    def _passing(self, request: VectorMatch | NeighbourMatch) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        if request.filters.is_empty:
-            return np.ones(len(self.table), bool)
-        return self.table.passes(request.filters, np.arange(len(self.table)))
+    def _passing(self, request: VectorMatch | NeighbourMatch, rows: Rows) -> NDArray[np.bool_]:
+        return self.table.passes(request.filters, rows)
+
+    def _best(
+        self, request: VectorMatch | NeighbourMatch, rows: Rows, scores: NDArray[np.float32]
+    ) -> Matches:
+        """Most rows are far behind the last that is asked for; only the others are sorted."""
+        if len(rows) > request.limit > 0:
+            kept = scores >= np.partition(scores, -request.limit)[-request.limit]
+            rows, scores = rows[kept], scores[kept]
+        return best_first(request.source, self.table.ids[rows], scores, request.limit)
 
 
 def _carriers(table: ItemTable, neighbours: Mapping[str, Sequence[Neighbour]]) -> csr_matrix:

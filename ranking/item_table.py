@@ -129,7 +129,7 @@ def open_table(directory: Path) -> ItemTable:
             raise TableError(
                 f"{directory} is of schema {facts['schema']}, this build reads {SCHEMA}; {remedy}"
             )
-        files = {path.stem: np.load(path, mmap_mode="r") for path in directory.glob("*.npy")}
+        files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
         names = facts["vocabularies"]
         gram = files.pop("gram", None)
         folding = None if gram is None else Folding(np.asarray(gram), *facts["folding"])

@@ -1,6 +1,6 @@
 """Popularity: exponentially decayed counts of watches, impressions and clicks, at several half-lives."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,12 @@ from ranking.item_table import ItemTable
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
 DAY_MS = 86_400_000
+POPULAR_HALF_LIFE = 1
+"""Index into HALF_LIVES_DAYS: popular now means watches with a half-life of a week."""
+HEAD = 4096
+"""Rows kept sorted as the most watched. Counts only grow, so the next head is within this one and the
+rows that were just watched."""
+ORIGIN_DAYS = 300
 CTR_HALF_LIFE = 2
 """Index into HALF_LIVES_DAYS: click-through is counted over about a month."""
 CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
@@ -18,21 +24,26 @@ CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
+Allowed = Callable[[Rows], NDArray[np.bool_]]
 
 
 class Popularity:
     """Counters for `size` rows of an item table.
 
-    Counts are kept as of `now_ms`, the newest event seen; adding later events decays all of them
-    first, adding earlier ones decays the addition. Shares of the sum do not change with idle time.
+    Counts are kept in the weight that an event at `origin_ms` has, so that time passing changes none
+    of them (forward decay, Cormode et al. 2009); shares need no other unit, rates are brought to
+    `now_ms`, the newest event seen. One thread adds; any thread may read.
     """
 
     def __init__(self, size: int) -> None:
         self.now_ms = 0
+        self.origin_ms = 0
         self._half_lives_ms = np.array(HALF_LIVES_DAYS) * DAY_MS
         self._watches = np.zeros((size, len(HALF_LIVES_DAYS)))
+        self._total = np.zeros(len(HALF_LIVES_DAYS))
         self._shown = np.zeros(size)
         self._clicked = np.zeros(size)
+        self._head = np.empty(0, np.intp)
 
     def add(self, kind: str, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
         """Counts events of one kind; rows of -1 and kinds that are not counted are passed over."""
@@ -41,44 +52,58 @@ class Popularity:
             return
         rows, at_ms, weights = rows[known], at_ms[known], weights[known]
         self._advance(int(at_ms.max()))
-        age = (self.now_ms - at_ms)[:, None] / self._half_lives_ms
-        added = weights[:, None] * np.exp2(-age)
+        added = weights[:, None] * np.exp2((at_ms - self.origin_ms)[:, None] / self._half_lives_ms)
         if kind == "watch":
             np.add.at(self._watches, rows, added)
+            self._total += added.sum(axis=0)
+            self._head = self._best(np.union1d(self._head, rows), HEAD)
         else:
             counter = self._shown if kind == "impression" else self._clicked
             np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
 
     def shares(self, rows: Rows) -> Floats:
         """Share [n, 4] of all decayed watches; 0 for rows of -1."""
-        total = np.maximum(self._watches.sum(axis=0), 1e-12)
-        share: Floats = self._rows_of(self._watches, rows) / total.astype(np.float32)
-        return share
+        shares = (self._watches[rows] / np.maximum(self._total, 1e-300)).astype(np.float32)
+        shares[rows < 0] = 0
+        return shares
 
     def ctr(self, rows: Rows) -> Floats:
         """Clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
-        rate = (self._clicked + CTR_PRIOR_CLICKS) / (self._shown + CTR_PRIOR_IMPRESSIONS)
-        return np.where(rows >= 0, rate[rows], np.nan).astype(np.float32)
+        now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
+        clicked, shown = self._clicked[rows] * now, self._shown[rows] * now
+        rate = (clicked + CTR_PRIOR_CLICKS) / (shown + CTR_PRIOR_IMPRESSIONS)
+        return np.where(rows >= 0, rate, np.nan).astype(np.float32)
 
-    def top(self, half_life: int, limit: int, allowed: NDArray[np.bool_]) -> tuple[Rows, Floats]:
-        """The `limit` most watched allowed rows at one half-life with their shares, best first."""
-        counts = np.where(allowed, self._watches[:, half_life], 0.0)
-        positive = np.flatnonzero(counts > 0)
-        order = positive[np.lexsort((positive, -counts[positive]))][:limit]
-        return order, self.shares(order)[:, half_life]
+    def top(self, limit: int, allowed: Allowed) -> tuple[Rows, Floats]:
+        """The `limit` most watched rows at POPULAR_HALF_LIFE that are allowed, with their shares, best
+        first. The head answers; only when it holds too few are all rows looked at."""
+        head = self._head
+        found = head[allowed(head)][:limit]
+        if len(found) < limit and len(head) == HEAD:
+            every = np.flatnonzero(self._watches[:, POPULAR_HALF_LIFE] > 0)
+            found = self._best(every[allowed(every)], limit)
+        return found, self.shares(found)[:, POPULAR_HALF_LIFE]
+
+    def _best(self, rows: Rows, limit: int) -> Rows:
+        """The `limit` most watched of these rows, best first, ties by row."""
+        counts = self._watches[rows, POPULAR_HALF_LIFE]
+        if len(rows) > limit:
+            kept = counts >= np.partition(counts, -limit)[-limit]
+            rows, counts = rows[kept], counts[kept]
+        order = np.lexsort((rows, -counts))[:limit]
+        best: Rows = rows[order[counts[order] > 0]]
+        return best
 
     def _advance(self, to_ms: int) -> None:
-        if to_ms <= self.now_ms:
-            return
-        if self.now_ms:
-            decay = np.exp2(-(to_ms - self.now_ms) / self._half_lives_ms)
+        """Moves the origin before float64 runs out: a day's half-life doubles a weight every day."""
+        if to_ms - self.origin_ms > ORIGIN_DAYS * DAY_MS:
+            decay = np.exp2((self.origin_ms - to_ms) / self._half_lives_ms)
             self._watches *= decay
+            self._total *= decay
             self._shown *= decay[CTR_HALF_LIFE]
             self._clicked *= decay[CTR_HALF_LIFE]
-        self.now_ms = to_ms
-
-    def _rows_of(self, counts: NDArray[np.float64], rows: Rows) -> Floats:
-        return np.where((rows >= 0)[:, None], counts[rows], 0.0).astype(np.float32)
+            self.origin_ms = to_ms
+        self.now_ms = max(self.now_ms, to_ms)
 
 
 def popularity_from(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:

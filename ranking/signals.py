@@ -1,22 +1,24 @@
 """Signals: facts observed of every candidate when it is asked for. Logged, never recomputed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 
 import holidays
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ranking import viewer_signals
 from ranking.fusion import Candidates
 from ranking.item_columns import NO_DAY, word_hash
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 from ranking.popularity import HALF_LIVES_DAYS, Popularity
 from ranking.source_names import SOURCES
+from ranking.vector_signals import observe_vectors
+from ranking.vectors import recent_watches
+from ranking.viewer_signals import observe_viewer
 
 Column = NDArray[np.float32]
 DAY_MS = 86_400_000
@@ -39,17 +41,31 @@ class Signals:
         return Signals({name: batch.column(name).to_numpy() for name in batch.schema.names})
 
 
+Observer = Callable[[], dict[str, Column]]
+
+
 def observe(moment: Moment, candidates: Candidates, table: ItemTable, popularity: Popularity) -> Signals:
     """The signals of n candidates; those of an item that the table does not hold are NaN."""
-    rows = table.rows(candidates.ids)
     columns: dict[str, Column] = {}
-    columns |= _source_signals(candidates)
-    columns |= _item_signals(table, rows)
-    columns |= _popularity_signals(popularity, rows)
-    columns |= _vector_signals(moment, table, rows)
-    columns |= viewer_signals.observe_viewer(moment, candidates.ids, table, rows)
-    columns |= _request_signals(moment, table, rows)
+    for observer in observers(moment, candidates, table, popularity).values():
+        columns |= observer()
     return Signals(columns)
+
+
+def observers(
+    moment: Moment, candidates: Candidates, table: ItemTable, popularity: Popularity
+) -> dict[str, Observer]:
+    """What observes each group of signals, by the group's name; rows are looked up once for all."""
+    rows = table.rows(candidates.ids)
+    recent = recent_watches(moment.viewer, table)
+    return {
+        "sources": partial(_source_signals, candidates),
+        "items": partial(_item_signals, table, rows),
+        "popularity": partial(_popularity_signals, popularity, rows),
+        "vectors": partial(observe_vectors, moment, table, rows, recent[0]),
+        "viewer": partial(observe_viewer, moment, candidates.ids, table, rows, recent),
+        "request": partial(_request_signals, moment, table, rows),
+    }
 
 
 def _source_signals(candidates: Candidates) -> dict[str, Column]:
@@ -68,7 +84,7 @@ def _item_signals(table: ItemTable, rows: Rows) -> dict[str, Column]:
         "published_day": _known(table.published_day, rows, NO_DAY),
         "language": _known(table.language, rows, -1),
         "country": _known(table.country, rows, -1),
-        "genre_count": _gather(np.bitwise_count(table.genre_bits), rows),
+        "genre_count": _genre_count(table, rows),
         "main_genre": _main_genre(table, rows),
         "lead_person": _first_hash(table.people_offsets, table.people_hashes, rows),
     }
@@ -78,20 +94,6 @@ def _popularity_signals(popularity: Popularity, rows: Rows) -> dict[str, Column]
     shares = popularity.shares(rows)
     columns = {f"share_{int(days)}d": shares[:, place] for place, days in enumerate(HALF_LIVES_DAYS)}
     return {**columns, "click_through": popularity.ctr(rows)}
-
-
-def _vector_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, Column]:
-    spaces = {"query": "text", "taste": "text", "factors": "factors", "session": "session"}
-    columns = {}
-    for name, field in spaces.items():
-        vector = moment.vectors.get(name)
-        if vector is None:
-            columns[f"cosine_{name}"] = np.full(len(rows), np.nan, np.float32)
-            continue
-        vectors = table.vectors[field][rows]
-        cosine = vectors @ vector
-        columns[f"cosine_{name}"] = np.where((rows >= 0) & vectors.any(axis=1), cosine, np.nan)
-    return columns
 
 
 def _request_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, Column]:
@@ -140,6 +142,12 @@ def _gather(column: NDArray[np.generic], rows: Rows) -> Column:
 def _known(column: NDArray[np.generic], rows: Rows, unknown: int) -> Column:
     values = _gather(column, rows)
     return np.where(values == unknown, np.nan, values)
+
+
+def _genre_count(table: ItemTable, rows: Rows) -> Column:
+    if not len(table):
+        return np.full(len(rows), np.nan, np.float32)
+    return np.where(rows >= 0, np.bitwise_count(table.genre_bits[rows]), np.nan).astype(np.float32)
 
 
 def _main_genre(table: ItemTable, rows: Rows) -> Column:

@@ -11,16 +11,14 @@ from index_mappings.item import Neighbour
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters
 from ranking.fusion import Candidates, fuse
-from ranking.item_columns import NO_DAY
-from ranking.item_table import ItemTable
+from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
+from ranking.newest import newest
 from ranking.popularity import Popularity
 from ranking.vectors import DAY_MS, recent_watches
 
 SEEDS = 30
 """How many of the newest watches ask for their neighbours."""
-POPULAR_HALF_LIFE = 1
-"""Popular now: watches with a half-life of a week (see ranking.popularity.HALF_LIVES_DAYS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,19 +145,15 @@ def _knn(
 
 
 def _popular(listing: Listing, table: ItemTable, popularity: Popularity) -> Matches:
-    allowed = _published(listing, table)
-    rows, shares = popularity.top(POPULAR_HALF_LIFE, listing.limit, allowed)
+    rows, shares = popularity.top(listing.limit, lambda rows: _published(listing, table, rows))
     return Matches(listing.source, table.ids[rows], shares)
 
 
 def _fresh(listing: Listing, table: ItemTable) -> Matches:
-    allowed = _published(listing, table) & (table.published_day != NO_DAY)
-    rows = np.flatnonzero(allowed)
-    days = table.published_day[rows]
-    order = np.lexsort((rows, -days.astype(np.int64)))[: listing.limit]
-    return Matches(listing.source, table.ids[rows[order]], days[order].astype(np.float32))
+    rows = newest(table, listing.limit, lambda rows: _published(listing, table, rows))
+    return Matches(listing.source, table.ids[rows], table.published_day[rows].astype(np.float32))
 
 
-def _published(listing: Listing, table: ItemTable) -> NDArray[np.bool_]:
-    """Which items [N] pass the filters and are published, as far as is known, by the day of the request."""
-    return table.passes(listing.filters, np.arange(len(table))) & (table.published_day <= listing.today)
+def _published(listing: Listing, table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
+    """Which rows [n] pass the filters and are published, as far as is known, by the day of the request."""
+    return table.passes(listing.filters, rows) & (table.published_day[rows] <= listing.today)

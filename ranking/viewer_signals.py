@@ -6,16 +6,19 @@ from numpy.typing import NDArray
 from index_mappings.match import ItemIds
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
-from ranking.vectors import recent_watches
 
 Column = NDArray[np.float32]
 DAY_MS = 86_400_000
+HASH_SIEVE = np.uint32(1 << 16)
+"""Of ten thousand candidates' words nearly all are none of the viewer's; their low bits tell at once."""
 
 
-def observe_viewer(moment: Moment, ids: ItemIds, table: ItemTable, rows: Rows) -> dict[str, Column]:
-    """Signals [n]; NaN where the viewer has no past."""
+def observe_viewer(
+    moment: Moment, ids: ItemIds, table: ItemTable, rows: Rows, recent: tuple[Rows, Column]
+) -> dict[str, Column]:
+    """Signals [n]; NaN where the viewer has no past. recent: see `ranking.vectors.recent_watches`."""
     viewer, n = moment.viewer, len(rows)
-    watched, weights = recent_watches(viewer, table)
+    watched, weights = recent
     columns = {
         "watches": np.full(n, len(viewer.watched), np.float32),
         "mean_watched_share": np.full(n, _mean(viewer.watched_share), np.float32),
@@ -30,8 +33,7 @@ def observe_viewer(moment: Moment, ids: ItemIds, table: ItemTable, rows: Rows) -
 
 AFFINITIES = (
     "genre_affinity", "genre_affinity_max", "people_affinity", "tags_affinity", "language_affinity",
-    "country_affinity", "decade_affinity", "duration_difference", "top_genre", "last_factors", "last_session",
-    "last_text", "nearest_session", "nearest_text",
+    "country_affinity", "decade_affinity", "duration_difference", "top_genre",
 )  # fmt: skip
 
 
@@ -47,10 +49,9 @@ def _affinities(table: ItemTable, rows: Rows, watched: Rows, weights: Column) ->
         "tags_affinity": _overlap(table.tags_offsets, table.tags_hashes, rows, watched, weights),
         "language_affinity": _share(table.language, rows, watched, weights),
         "country_affinity": _share(table.country, rows, watched, weights),
-        "decade_affinity": _share(table.year // 10, rows, watched, weights),
+        "decade_affinity": _share(table.year, rows, watched, weights, 10),
         "duration_difference": np.abs(table.duration_s[rows] - weights @ table.duration_s[watched]),
         "top_genre": np.full(len(rows), int(liked.argmax()) if len(liked) else np.nan),
-        **_nearness(table, rows, watched),
     }
     return {name: np.where(rows >= 0, column, np.nan).astype(np.float32) for name, column in columns.items()}
 
@@ -60,11 +61,13 @@ def _genre_matrix(bits: NDArray[np.uint64], genres: int) -> Column:
     return (bits[:, None] >> np.arange(genres, dtype=np.uint64) & np.uint64(1)).astype(np.float32)
 
 
-def _share(codes: NDArray[np.integer], rows: Rows, watched: Rows, weights: Column) -> NDArray[np.float64]:
-    """The weight [n] of those watches that have the candidate's code."""
-    theirs = codes[watched].astype(np.int64)
-    totals = np.bincount(theirs + 1, weights, minlength=int(codes.max(initial=0)) + 2)
-    return np.asarray(totals[codes[rows].astype(np.int64) + 1], np.float64)
+def _share(
+    codes: NDArray[np.integer], rows: Rows, watched: Rows, weights: Column, step: int = 1
+) -> NDArray[np.float64]:
+    """The weight [n] of those watches that have the candidate's code; codes of one `step` are one."""
+    theirs, ours = (codes[of].astype(np.int64) // step + 1 for of in (watched, rows))
+    totals = np.bincount(theirs, weights, minlength=int(ours.max(initial=0)) + 1)
+    return np.asarray(totals[ours], np.float64)
 
 
 def _overlap(
@@ -77,9 +80,12 @@ def _overlap(
         return np.zeros(len(rows))
     known, place = np.unique(seen_words, return_inverse=True)
     weight = np.bincount(place, weights[seen_from])
-    at = np.minimum(np.searchsorted(known, words), len(known) - 1)
-    found = np.where(known[at] == words, weight[at], 0.0)
-    return np.asarray(np.bincount(of, found, minlength=len(rows)), np.float64)
+    maybe = np.zeros(HASH_SIEVE, bool)
+    maybe[known % HASH_SIEVE] = True
+    hits = np.flatnonzero(maybe[words % HASH_SIEVE])
+    at = np.minimum(np.searchsorted(known, words[hits]), len(known) - 1)
+    found = np.where(known[at] == words[hits], weight[at], 0.0)
+    return np.asarray(np.bincount(of[hits], found, minlength=len(rows)), np.float64)
 
 
 def _words(
@@ -90,17 +96,6 @@ def _words(
     of = np.repeat(np.arange(len(rows)), counts)
     within = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
     return hashes[offsets[rows][of] + within], of
-
-
-def _nearness(table: ItemTable, rows: Rows, watched: Rows) -> dict[str, Column]:
-    """Cosine with the newest watch in each space, and with the nearest of the ten newest."""
-    columns = {}
-    for name in ("factors", "session", "text"):
-        near = table.vectors[name][rows] @ table.vectors[name][watched[:10]].T
-        columns[f"last_{name}"] = near[:, 0]
-        if name != "factors":
-            columns[f"nearest_{name}"] = near.max(axis=1)
-    return columns
 
 
 def _past_impressions(moment: Moment, ids: ItemIds) -> dict[str, Column]:

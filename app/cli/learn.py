@@ -1,4 +1,4 @@
-"""Commands that train, measure, list and promote."""
+"""Commands that train and measure."""
 
 import time
 from collections.abc import Sequence
@@ -14,7 +14,6 @@ from index_mappings.errors import NotFound
 from ranking.candidate_recall import CandidateRecall, candidate_recall
 from ranking.evaluation import Evaluation
 from ranking.evaluation import evaluate as evaluate_ranking
-from ranking.features.compute import FEATURES
 from ranking.manifest import Refused, read_manifest
 
 app = typer.Typer()
@@ -57,48 +56,6 @@ def evaluate(
     gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
-
-
-@app.command(epilog="Example: `reelrank models --json`")
-def models(as_json: bool = AS_JSON) -> None:
-    """List the models, newest first, and say which one serves."""
-    versions = build_parts(Settings()).registry.versions()
-    if as_json:
-        print_json([{"id": v.id, "created_at": v.created_at, "serving": v.serving} for v in versions])
-        return
-    table = Table("model", "made", "kind", "NDCG@10", "", box=None)
-    for version in versions:
-        measured = version.metrics.get("ndcg@10")
-        state = version.problem or ("serving" if version.serving else "")
-        quality = f"{measured.value:.4f}" if measured else ""
-        table.add_row(version.id, f"{version.created_at:%Y-%m-%d %H:%M}", version.kind, quality, state)
-    out.print(table)
-
-
-@app.command(epilog="Example: `reelrank promote lambdarank-20261124T164500-ab12`")
-def promote(model: str) -> None:
-    """Make a model the one that serves. A model that does not fit is refused and the old one stays."""
-    try:
-        build_parts(Settings()).registry.promote(model, load_model)
-    except Refused as refused:
-        fail(str(refused))
-    out.print(f"{model} serves", markup=False)
-
-
-@app.command(epilog="Example: `reelrank features --json`")
-def features(as_json: bool = AS_JSON) -> None:
-    """List the features with their gain in the served model."""
-    registry = build_parts(Settings()).registry
-    current = registry.current()
-    gains = read_manifest(registry.directory_of(current)).gains if current else {}
-    total = sum(gains.values()) or 1.0
-    if as_json:
-        print_json([{"name": f.name, "group": f.group, "gain": gains.get(f.name)} for f in FEATURES])
-        return
-    table = Table("feature", "group", "gain", "what it tells", box=None)
-    for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
-        table.add_row(feature.name, feature.group, f"{gains.get(feature.name, 0) / total:.1%}", feature.words)
-    out.print(table)
 
 
 def print_outcome(outcome: learning.Outcome, seconds: float) -> None:

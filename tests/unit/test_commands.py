@@ -9,12 +9,12 @@ from app.cli.main import app
 
 COMMANDS = [
     command.name or command.callback.__name__ for command in app.registered_commands if command.callback
-]
+] + ["models", "models add", "models rollback"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_helps_with_an_example(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"])
+    result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
     assert f"Example: reelrank {command}" in result.output.replace("`", "")
 
@@ -38,3 +38,10 @@ def test_promoting_a_model_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
     assert CliRunner().invoke(app, ["promote", "nobody"]).exit_code == 1
+
+
+def test_groups_of_commands_are_listed_above() -> None:
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    named = {f"{g} {c.callback.__name__}" for g, t in groups.items() if t for c in t.registered_commands
+             if c.callback}  # fmt: skip
+    assert named <= set(COMMANDS)

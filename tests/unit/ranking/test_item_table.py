@@ -4,15 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from index_mappings.event import EVENT_SCHEMA
 from index_mappings.item import Document, Item
 from index_mappings.match import item_ids
 from index_mappings.query import Filters
 from ranking.item_table import ItemTable, TableError, build_table, open_table
-from ranking.popularity import DAY_MS, Popularity, popularity_from
 
 ALIEN = Item(
     "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Sigourney Weaver",), language="English",
@@ -74,32 +71,3 @@ def test_a_table_whose_facts_and_columns_disagree_is_refused(table: ItemTable, t
 def test_a_missing_table_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="reelrank train"):
         open_table(tmp_path / "none")
-
-
-def test_shares_do_not_change_while_nothing_happens_and_recent_watches_weigh_more() -> None:
-    popularity = Popularity(2)
-    popularity.add("watch", np.array([0]), np.array([DAY_MS]), np.ones(1, np.float32))
-    popularity.add("watch", np.array([1]), np.array([2 * DAY_MS]), np.ones(1, np.float32))
-    assert popularity.shares(np.array([0, 1]))[:, 0].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert popularity.shares(np.array([-1])).tolist() == [[0, 0, 0, 0]]
-
-
-def test_a_late_event_counts_as_if_it_had_come_in_time() -> None:
-    early, late = Popularity(2), Popularity(2)
-    times = np.array([DAY_MS, 3 * DAY_MS])
-    early.add("watch", np.array([0, 1]), times, np.ones(2, np.float32))
-    for row in (1, 0):
-        late.add("watch", np.array([row]), times[[row]], np.ones(1, np.float32))
-    rows = np.array([0, 1])
-    np.testing.assert_allclose(early.shares(rows), late.shares(rows), rtol=1e-6)
-
-
-def test_watches_count_by_their_share_and_unknown_items_are_passed_over(table: ItemTable) -> None:
-    facts = {"kind": ["watch"] * 3, "item": ["alien", "amelie", "gone"], "watched_ms": [50, None, 9]}
-    columns = {**facts, "duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3}
-    schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
-    batch = pa.RecordBatch.from_pydict(columns, schema=schema)
-    popularity = popularity_from(table, [batch])
-    assert popularity.shares(np.array([0, 1]))[:, 2].tolist() == pytest.approx([1 / 3, 2 / 3])
-    rows, shares = popularity.top(2, 1, np.ones(3, bool))
-    assert (rows.tolist(), shares.tolist()) == ([1], pytest.approx([2 / 3]))

@@ -1,0 +1,74 @@
+"""The command that lists the features: what each tells, reads, gains and costs."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.console import fail, out, print_json
+from app.feature_costs import FeatureCosts, feature_costs
+from app.settings import Settings
+from app.wiring import Parts, build_parts
+from index_mappings.errors import NotFound
+from ranking.features.compute import FEATURES
+from ranking.item_table import TableError
+from ranking.manifest import read_manifest
+
+app = typer.Typer()
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+
+@app.command(epilog="Example: `reelrank features --json`")
+def features(as_json: AsJson = False) -> None:
+    """List the features with their gain in the served model and their cost, measured now."""
+    parts = build_parts(Settings())
+    gains = _gains(parts)
+    try:
+        costs = feature_costs(parts)
+    except (NotFound, TableError) as error:
+        fail(str(error))
+    if as_json:
+        print_json(_document(gains, costs))
+    else:
+        _print(gains, costs)
+
+
+def _gains(parts: Parts) -> dict[str, float]:
+    """Each feature's share of all split gain in the served model; none when engine order serves."""
+    current = parts.registry.current()
+    gains = read_manifest(parts.registry.directory_of(current)).gains if current else {}
+    total = sum(gains.values()) or 1.0
+    return {name: gain / total for name, gain in gains.items()}
+
+
+def _document(gains: dict[str, float], costs: FeatureCosts) -> dict[str, object]:
+    rows = [
+        {
+            "name": f.name,
+            "group": f.group,
+            "words": f.words,
+            "signals": f.reads,
+            "missing": f.missing,
+            "gain": gains.get(f.name),
+            "cost_us_per_1000": costs.deriving[f.name],
+        }
+        for f in FEATURES
+    ]
+    return {"features": rows, "observing_us_per_1000": costs.observing, "candidates": costs.found}
+
+
+def _print(gains: dict[str, float], costs: FeatureCosts) -> None:
+    table = Table("feature", "group", "gain", "µs per 1,000", "what it tells", box=None)
+    for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
+        gain, cost = gains.get(feature.name), f"{costs.deriving[feature.name]:.1f}"
+        table.add_row(
+            feature.name, feature.group, "-" if gain is None else f"{gain:.1%}", cost, feature.words
+        )
+    out.print(table)
+    observing = Table("signals", "µs per 1,000", title="Observing what features read", box=None)
+    for group, cost_us in costs.observing.items():
+        observing.add_row(group, f"{cost_us:.1f}")
+    out.print(observing)
+    total_us = sum(costs.observing.values()) + sum(costs.deriving.values())
+    line = f"all signals and features: {total_us:.0f} µs per 1,000 candidates, of a request that had"
+    out.print(f"{line} {costs.found}", markup=False)

@@ -1,0 +1,88 @@
+"""Commands about models on disk: list, add one made elsewhere, promote, roll back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.cli.console import fail, out, print_json
+from app.settings import Settings
+from app.wiring import build_parts, load_model
+from ranking.features.compute import FEATURE_NAMES
+from ranking.fingerprint import feature_fingerprint
+from ranking.manifest import Refused
+from ranking.ranker import EngineOrder
+from ranking.registry import ModelVersion
+
+app = typer.Typer()
+models = typer.Typer(rich_markup_mode="markdown")
+app.add_typer(models, name="models")
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+FromManifest = Annotated[
+    Path, typer.Option("--manifest", exists=True, dir_okay=False, help="JSON with id and features.")
+]
+ModelText = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="LightGBM's model.txt.")]
+
+
+@models.callback(invoke_without_command=True, epilog="Example: `reelrank models --json`")
+def list_models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the models, newest first, and say which one serves; or add one, or go back to the last."""
+    if context.invoked_subcommand is not None:
+        return
+    versions = build_parts(Settings()).registry.versions()
+    if as_json:
+        print_json([_facts(version) for version in versions])
+        return
+    table = Table("model", "made", "kind", "NDCG@10", "", box=None)
+    for version in versions:
+        measured = version.metrics.get("ndcg@10")
+        made = f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else ""
+        state = version.problem or ("serving" if version.serving else "")
+        table.add_row(version.id, made, version.kind, f"{measured.value:.4f}" if measured else "", state)
+    out.print(table)
+
+
+@models.command(epilog="Example: `reelrank models add model.txt --manifest manifest.json`")
+def add(model: ModelText, manifest: FromManifest) -> None:
+    """Import a LightGBM model trained elsewhere. It serves once it is promoted."""
+    registry = build_parts(Settings()).registry
+    try:
+        name = registry.add_external(model, manifest, FEATURE_NAMES, feature_fingerprint)
+    except Refused as refused:
+        fail(str(refused))
+    out.print(
+        f"{name} is in the registry; to serve it: reelrank promote {name}", markup=False, soft_wrap=True
+    )
+
+
+@models.command(epilog="Example: `reelrank models rollback`")
+def rollback() -> None:
+    """Go back to the model that served before. Rolling back twice is where one began."""
+    try:
+        name = build_parts(Settings()).registry.rollback(load_model)
+    except Refused as refused:
+        fail(str(refused))
+    out.print(f"{name or EngineOrder.name} serves", markup=False)
+
+
+@app.command(epilog="Example: `reelrank promote lambdarank-20261124T164500-ab12`")
+def promote(model: str) -> None:
+    """Make a model the one that serves. A model that does not fit is refused and the old one stays."""
+    try:
+        build_parts(Settings()).registry.promote(model, load_model)
+    except Refused as refused:
+        fail(str(refused))
+    out.print(f"{model} serves", markup=False)
+
+
+def _facts(version: ModelVersion) -> dict[str, object]:
+    metrics = {name: measured.model_dump() for name, measured in version.metrics.items()}
+    return {
+        "id": version.id,
+        "created_at": version.created_at,
+        "kind": version.kind,
+        "serving": version.serving,
+        "metrics": metrics,
+        "problem": version.problem,
+    }

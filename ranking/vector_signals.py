@@ -1,0 +1,54 @@
+"""Signals of closeness: cosines of each candidate with the moment's vectors and with the newest watches."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.fields import VECTOR_FIELDS
+from ranking.item_table import ItemTable, Rows
+from ranking.moment import Moment
+
+Column = NDArray[np.float32]
+SPACES = {"text": ("query", "taste"), "factors": ("factors",), "session": ("session",)}
+"""Vector field to the moment's vectors (see `Moment`) that are compared in it."""
+NEAREST_SPACES = ("text", "session")
+RECENT = 10
+CHUNK = 512
+"""Rows gathered at once: half a megabyte of 256 dimensions stays in a core's own cache."""
+
+
+def observe_vectors(moment: Moment, table: ItemTable, rows: Rows, watched: Rows) -> dict[str, Column]:
+    """`cosine_<vector>`, `last_<field>` and `nearest_<field>` [n]; NaN where either side has no vector."""
+    columns: dict[str, Column] = {}
+    unknown = np.full(len(rows), np.nan, np.float32)
+    for field, names in SPACES.items():
+        asked = [name for name in names if name in moment.vectors]
+        recent = np.asarray(table.vectors[field][watched[:RECENT]], np.float32)
+        directions = np.vstack([*(moment.vectors[name] for name in asked), recent])
+        products = _cosines(table.vectors[field], rows, directions)
+        columns |= {f"cosine_{name}": unknown for name in names}
+        columns |= {f"cosine_{name}": products[place] for place, name in enumerate(asked)}
+        near, known = products[len(asked) :], np.asarray(recent.any(axis=1), bool)
+        columns[f"last_{field}"] = near[0] if known[:1].any() else unknown
+        if field in NEAREST_SPACES:
+            columns[f"nearest_{field}"] = near[known].max(axis=0) if known.any() else unknown
+    return columns
+
+
+def _cosines(
+    vectors: NDArray[np.float32], rows: Rows, directions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Products [k, n] of k directions with the vectors of n rows; each vector is gathered once."""
+    sides = np.column_stack([directions.T, ANYWHERE[vectors.shape[1]]])
+    products = np.empty((sides.shape[1], len(rows)), np.float32)
+    if not len(vectors):
+        return np.full_like(products, np.nan)
+    for start in range(0, len(rows), CHUNK):
+        products[:, start : start + CHUNK] = (vectors[rows[start : start + CHUNK]] @ sides).T
+    products[:, (products[-1] == 0) | (rows < 0)] = np.nan
+    return products[:-1]
+
+
+ANYWHERE = {
+    f.size: np.random.default_rng(1).normal(size=f.size).astype(np.float32) for f in VECTOR_FIELDS.values()
+}
+"""A direction that only a row of zeros, so an item without a vector, has no product with."""

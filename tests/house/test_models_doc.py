@@ -1,0 +1,48 @@
+"""The example of docs/models.md is run as it stands: train, add, promote, list, roll back."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import app
+
+DOC = Path(__file__).parents[2] / "docs" / "models.md"
+
+
+def fenced(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", DOC.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(command: str) -> str:
+    result = CliRunner().invoke(app, command.split()[1:])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_model_made_as_the_page_says_serves(place: Path) -> None:
+    exec(compile(fenced("python")[0], str(DOC), "exec"), {})
+    (place / "manifest.json").write_text(fenced("json")[0])
+    for command in fenced("sh")[-1].splitlines():
+        run(command)
+    (listed,) = json.loads(run("reelrank models --json"))
+    assert (listed["id"], listed["kind"], listed["serving"]) == ("mine", "external", True)
+    assert "mine" in run("reelrank models")
+    assert "engine-order serves" in run("reelrank models rollback")
+
+
+def test_a_manifest_that_is_none_is_refused_with_the_file_and_the_remedy(place: Path) -> None:
+    (place / "model.txt").write_text("tree")
+    (place / "manifest.json").write_text("{}")
+    result = CliRunner().invoke(app, ["models", "add", "model.txt", "--manifest", "manifest.json"])
+    assert result.exit_code == 1
+    assert "model.txt" in result.output
+    assert "correct the model file or its manifest" in " ".join(result.output.split())
