@@ -30,6 +30,26 @@ class Settings(BaseSettings):
         0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."
     )
 
+    host: str = Field("127.0.0.1", description="Address the service listens on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port the service listens on.")
+    workers: int = Field(2, ge=1, description="Worker processes of the service.")
+    threads: int = Field(4, ge=1, description="Requests a worker answers at once.")
+    refresh_ms: int = Field(
+        500, ge=50, description="Milliseconds between looks at what serves and what was watched."
+    )
+    cursor_minutes: float = Field(30, gt=0, description="Minutes a list can be paged through.")
+    log_share: float = Field(
+        0.1, ge=0, le=1, description="Share of requests whose whole candidate group is kept for learning."
+    )
+    body_bytes_max: int = Field(8_000_000, ge=1000, description="Largest request body in bytes.")
+    log_format: Literal["auto", "ecs", "console"] = Field(
+        "auto", description="Log lines as ECS JSON or for people; auto: for people on a terminal."
+    )
+
+    @property
+    def pages_dir(self) -> Path:
+        return self.data_dir / "pages"
+
     @property
     def engine_dir(self) -> Path:
         return self.data_dir / "engine"

@@ -1,27 +1,27 @@
 """The only place that names concrete classes and turns settings into a working house."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.events import EmbeddedEvents
+from app.search.cursors import Cursors
+from app.search.live import Live
+from app.search.page_log import PageLog
+from app.search.served_models import ServedModels
 from app.search.stories import Service
 from app.settings import Settings
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from index_mappings.engine import EventStore, SearchEngine
-from index_mappings.errors import Unavailable
 from index_mappings.fingerprint import index_fingerprint
 from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
 from ranking.item_table import open_table
-from ranking.manifest import Refused
-from ranking.popularity import popularity_from
-from ranking.ranker import EngineOrder, Ranker, load_ranker
+from ranking.ranker import Ranker, load_ranker
 from ranking.registry import Registry
 from ranking.source_names import SOURCES
 from ranking.sources import Caps
-
-FOREVER_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +54,36 @@ def load_model(directory: Path) -> Ranker:
     return load_ranker(directory, FEATURE_NAMES, feature_fingerprint, ENCODER_NAME, index_fingerprint())
 
 
-def build_service(parts: Parts) -> Service:
-    """A service for one process, warm: its first request is as quick as the next.
+def _nobody(_reason: str) -> None:
+    """Told of dropped pages where nobody counts them."""
 
-    Raises Unavailable when nothing serves, TableError without a table.
+
+def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Service:
+    """A service for one process, not looking at anything yet: see `Live.refresh` and `PageLog.start`.
+
+    dropped: told why whenever a shown page is not recorded.
     """
-    version = parts.engine.serving_version()
-    parts.encoder.encode(["the first words load the encoder"])
-    if version is None or not parts.engine.is_ready():
-        raise Unavailable("no index version serves; run: reelrank demo")
-    table = open_table(parts.settings.tables_dir / version)
-    ranker, degraded = _ranker(parts.registry)
+    settings = parts.settings
+    models = ServedModels(parts.registry, load_model)
+    live = Live(parts.engine, parts.events, models, lambda version: open_table(settings.tables_dir / version))
     return Service(
         parts.engine,
         parts.events,
         parts.encoder,
-        table,
-        popularity_from(table, parts.events.scan(0, FOREVER_MS)),
-        ranker,
+        live,
+        Cursors(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
+        PageLog(settings.pages_dir, parts.events, settings.log_share, dropped),
         parts.caps,
-        parts.settings.deadline_ms / 1000,
-        degraded,
+        settings.deadline_ms / 1000,
     )
 
 
-def _ranker(registry: Registry) -> tuple[Ranker, tuple[str, ...]]:
-    """The promoted model; engine order and the reason when there is none or it does not fit."""
-    current = registry.current()
-    if current is None:
-        return EngineOrder(), ("no model is promoted",)
-    try:
-        return load_model(registry.directory_of(current)), ()
-    except Refused as refused:
-        return EngineOrder(), (str(refused),)
+def warm_service(parts: Parts) -> Service:
+    """A service that has looked once: its first request is as quick as the next.
+
+    Raises Unavailable when there is nothing to answer from.
+    """
+    service = build_service(parts)
+    service.warm()
+    service.live.state  # noqa: B018  # raises what is missing
+    return service

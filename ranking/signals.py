@@ -33,6 +33,10 @@ class Signals:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
+    def take(self, rows: Rows) -> "Signals":
+        """The signals of the candidates at these positions, in this order."""
+        return Signals({name: column[rows] for name, column in self.columns.items()})
+
     def to_arrow(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({name: pa.array(c) for name, c in self.columns.items()})
 

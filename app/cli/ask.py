@@ -9,8 +9,9 @@ from rich.table import Table
 
 from app.cli.console import out, print_json
 from app.search.page import Page
+from app.search.stories import Ask
 from app.settings import Settings
-from app.wiring import build_parts, build_service
+from app.wiring import build_parts, warm_service
 from index_mappings.query import Context, Filters, Query
 
 app = typer.Typer()
@@ -46,9 +47,9 @@ def _now() -> Context:
 
 
 def _show(query: Query, as_json: bool) -> None:
-    service = build_service(build_parts(Settings()))
+    service = warm_service(build_parts(Settings()))
     started = time.perf_counter()
-    page = service.page(query)
+    page = service.page(Ask(query))
     took_ms = (time.perf_counter() - started) * 1000
     if as_json:
         hits = [

@@ -6,7 +6,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from app.cli import ask, data, features, learn, registry
+from app.cli import ask, data, features, learn, registry, serve
 from app.cli.console import err
 from index_mappings.errors import EngineError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-for commands in (data.app, learn.app, registry.app, features.app, ask.app):
+for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 

@@ -1,25 +1,57 @@
 """A page: what a viewer is answered, and what made it so."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from index_mappings.item import Item
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a hit stands where it stands.
+
+    matches: source to (rank from 0, score). signals, features: by name; a missing value is left out.
+    contributions: feature to what it added to the score; base: the score of a hit of which nothing
+    is known. base and all contributions add up to the hit's score.
+    """
+
+    matches: Mapping[str, tuple[int, float]]
+    signals: Mapping[str, float]
+    features: Mapping[str, float]
+    contributions: Mapping[str, float]
+    base: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """One item shown. position from 0; sources: source name to the rank, from 0, it was found at."""
+    """One item shown. position from 0 in the whole list; sources: source name to the rank, from 0,
+    it was found at."""
 
     item: Item
     score: float
     position: int
-    sources: dict[str, int]
+    sources: Mapping[str, int]
+    explanation: Explanation | None = None
+
+
+Facets = Mapping[str, Mapping[str, int]]
+"""Field (`genres`, `languages`, `countries`, `decades`) to value to how many candidates have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """degraded: what was missing when the page was made, in words; empty when nothing was."""
+    """One part of a ranked list, `request_id` naming the list.
 
+    degraded: what was missing when it was made, in words; empty when nothing was. cursor: of the
+    next part; None at the end. stages: seconds each stage took, by its name.
+    """
+
+    request_id: str
     hits: tuple[Hit, ...]
     model: str
+    version: str
     degraded: tuple[str, ...]
     candidates: int
+    cursor: str | None = None
+    facets: Facets = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)

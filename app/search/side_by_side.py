@@ -1,8 +1,9 @@
 """Candidate sources run side by side under one deadline; a late or failing one is dropped and named."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from index_mappings.errors import EngineError
 from index_mappings.match import Matches
@@ -11,20 +12,37 @@ from ranking.sources import SourceRequest
 Answer = Callable[[SourceRequest, float], Matches]
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """matches in the order of the requests; dropped: source to why it has none; seconds by source."""
+
+    matches: list[Matches]
+    dropped: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
 def run(
     requests: Sequence[SourceRequest], answer: Answer, deadline_s: float, pool: ThreadPoolExecutor
-) -> tuple[list[Matches], list[str]]:
-    """Matches in the order of the requests, and what was dropped and why."""
+) -> Answered:
+    """Raises what is no EngineError: a mistake of ours is not a degraded page."""
     until = time.monotonic() + deadline_s
-    asked = {pool.submit(answer, request, deadline_s): request.source for request in requests}
+    seconds: dict[str, float] = {}
+
+    def timed(request: SourceRequest) -> Matches:
+        started = time.perf_counter()
+        found = answer(request, max(until - time.monotonic(), 0.001))
+        seconds[request.source] = time.perf_counter() - started
+        return found
+
+    asked = {pool.submit(timed, request): request.source for request in requests}
     wait(asked, timeout=max(until - time.monotonic(), 0))
-    matches, dropped = [], []
+    matches, dropped = list[Matches](), dict[str, str]()
     for future, source in asked.items():
         if not future.done():
             future.cancel()
-            dropped.append(f"{source}: no answer within {deadline_s * 1000:.0f} ms")
-        elif isinstance(future.exception(), EngineError):
-            dropped.append(f"{source}: {future.exception()}")
+            dropped[source] = f"no answer within {deadline_s * 1000:.0f} ms"
+        elif isinstance(error := future.exception(), EngineError):
+            dropped[source] = str(error)
         else:
             matches.append(future.result())
-    return matches, dropped
+    return Answered(matches, dropped, dict(seconds))

@@ -1,58 +1,119 @@
 """What happens when a viewer asks: one request from the query to the page."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
-import numpy as np
-
-from app.search.page import Hit, Page
+from app.search.cursors import Cursors
+from app.search.facets import facets_of
+from app.search.live import Live
+from app.search.ordering import ordered
+from app.search.page import Page
+from app.search.page_log import PageLog
+from app.search.ranked import Ranked
+from app.search.showing import FETCH_S, Part, explained, shown
 from app.search.side_by_side import run
+from app.search.stages import Stages
+from app.search.state import State
 from index_mappings.encoder import TextEncoder
 from index_mappings.engine import EventStore, SearchEngine
 from index_mappings.match import Matches
 from index_mappings.query import Query
-from ranking.features.compute import compute_features
-from ranking.fusion import Candidates
-from ranking.item_table import ItemTable
-from ranking.popularity import Popularity
+from ranking.fusion import fuse
+from ranking.moment import Moment
 from ranking.ranker import Ranker
-from ranking.signals import observe
+from ranking.signals import Signals, observe
 from ranking.sources import Caps, SourceRequest, answer, candidates_of, plan
 from ranking.vectors import moment_of
 from ranking.viewer import Viewer, anonymous, viewer_as_of
 
 RECENT_EVENTS = 2000
-FETCH_S = 1.0
+SOURCE_THREADS = 32
+"""Four requests of eight sources each may be under way in a worker at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A query and how its answer is wanted. model: another one than the promoted."""
+
+    query: Query
+    model: str | None = None
+    explain: bool = False
+    facets: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """Everything a request needs. The table and the popularity are of the serving index version."""
+    """Everything a request needs. What changes while it serves is in `live`."""
 
     engine: SearchEngine
     events: EventStore
     encoder: TextEncoder
-    table: ItemTable
-    popularity: Popularity
-    ranker: Ranker
+    live: Live
+    cursors: Cursors
+    log: PageLog
     caps: Caps
     deadline_s: float
-    degraded: tuple[str, ...] = ()
-    pool: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 8))
+    pool: ThreadPoolExecutor = field(
+        default_factory=partial(ThreadPoolExecutor, SOURCE_THREADS, thread_name_prefix="source")
+    )
 
-    def page(self, query: Query) -> Page:
-        """A search, a home page or similar items, by the kind of the query."""
-        moment = moment_of(query, self.viewer(query), self.table, self.encoder)
-        sources = plan(moment, self.table, self.caps)
-        matches, dropped = run(sources, self._answer, self.deadline_s, self.pool)
-        candidates = candidates_of(moment, matches, self.table)
-        signals = observe(moment, candidates, self.table, self.popularity)
-        features = compute_features(signals, self.ranker.feature_names)
-        scores = self.ranker.score(features)
-        order = np.lexsort((np.arange(len(scores)), -scores))[: query.limit]
-        hits = self._shown(candidates.take(order), scores[order])
-        return Page(hits, self.ranker.name, (*self.degraded, *dropped), len(candidates))
+    def page(self, ask: Ask) -> Page:
+        """A search, a home page or similar items, by the kind of the query.
+
+        Raises Unavailable, NotFound for a model that is not there, Refused for one that does not fit.
+        """
+        stages = Stages()
+        ranked = self.ranked(ask, stages)
+        with stages.stage("fetch"):
+            page = shown(ranked, Part(0, ask.query.limit), self.engine)
+        if page.cursor:
+            with stages.stage("keep"):
+                self.cursors.keep(ranked)
+        self.log.record(ranked, page)
+        if ask.facets:
+            with stages.stage("facets"):
+                page = replace(page, facets=facets_of(self.live.state.table, ranked.candidates.ids))
+        if ask.explain:
+            page = self._explained(page, ranked)
+        return replace(page, stages=stages.seconds)
+
+    def next_page(self, cursor: str, limit: int, explain: bool = False) -> Page:
+        """A later part of a list as it was ranked then. Raises NotFound when it is kept no longer."""
+        ranked, start = self.cursors.find(cursor)
+        page = shown(ranked, Part(start, limit), self.engine)
+        self.log.record(ranked, page)
+        return self._explained(page, ranked) if explain else page
+
+    def ranked(self, ask: Ask, stages: Stages) -> Ranked:
+        """All candidates of a query in their final order; nothing is fetched, kept or recorded."""
+        state = self.live.state
+        ranker, missing = self._ranker(ask.model, state)
+        with stages.stage("viewer"):
+            moment = self._moment(ask.query, state)
+        with stages.stage("sources"):
+            sources = plan(moment, state.table, self.caps)
+            found = run(sources, partial(self._answer, state), self.deadline_s, self.pool)
+        with stages.stage("fuse"):
+            candidates = candidates_of(moment, found.matches, state.table)
+        best = ordered(moment, candidates, state, ranker, stages)
+        stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
+        missing += tuple(f"{source}: {why}" for source, why in found.dropped.items())
+        ranked = Ranked(
+            uuid.uuid4().hex, ask.query, best.candidates, best.scores, ranker.name, state.version, missing
+        )
+        if ask.explain or self.log.is_sampled(ranked.request_id):
+            return replace(ranked, signals=best.signals.take(best.order))
+        return ranked
+
+    def rank(self, query: Query, matches: list[Matches], model: str | None) -> Ranked:
+        """Candidates that the caller found, ranked. Nothing is fetched, kept or recorded."""
+        state = self.live.state
+        ranker, missing = self._ranker(model, state)
+        best = ordered(self._moment(query, state), fuse(matches), state, ranker, Stages())
+        request_id = uuid.uuid4().hex
+        return Ranked(request_id, query, best.candidates, best.scores, ranker.name, state.version, missing)
 
     def viewer(self, query: Query) -> Viewer:
         """The viewer as of the query's moment; of an unknown one nothing is known."""
@@ -61,22 +122,30 @@ class Service:
         recent = self.events.recent(query.user, RECENT_EVENTS, FETCH_S)
         return viewer_as_of(query.user, recent, query.context.at_ms)
 
-    def _answer(self, request: SourceRequest, timeout_s: float) -> Matches:
-        return answer(request, self.engine, self.table, self.popularity, timeout_s)
+    def warm(self) -> None:
+        """Asks once for everything that is made at its first use, where there is something to ask."""
+        self.encoder.encode(["words load the encoder"])
+        self.live.refresh()
+        if self.live.is_ready:
+            for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
+                self.ranked(Ask(query, explain=True), Stages())
 
-    def _shown(
-        self, shown: Candidates, scores: np.ndarray[tuple[int], np.dtype[np.float32]]
-    ) -> tuple[Hit, ...]:
-        """Only what is shown is fetched; an item deleted in between is left out."""
-        items = self.engine.fetch([name.decode() for name in shown.ids.tolist()], FETCH_S)
-        found = [
-            (item, float(score), _ranks(shown, place))
-            for place, (item, score) in enumerate(zip(items, scores, strict=True))
-            if item is not None
-        ]
-        return tuple(Hit(item, score, at, ranks) for at, (item, score, ranks) in enumerate(found))
+    def _moment(self, query: Query, state: State) -> Moment:
+        return moment_of(query, self.viewer(query), state.table, self.encoder)
 
+    def _ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[str, ...]]:
+        return (state.ranker, state.degraded) if model is None else (self.live.models.named(model), ())
 
-def _ranks(shown: Candidates, place: int) -> dict[str, int]:
-    ranks = zip(shown.sources, shown.ranks[place].tolist(), strict=True)
-    return {source: rank for source, rank in ranks if rank >= 0}
+    def _answer(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
+        return answer(request, self.engine, state.table, state.crowd.popularity, timeout_s)
+
+    def _explained(self, page: Page, ranked: Ranked) -> Page:
+        return explained(page, ranked, self._signals(ranked), self.live.models.named(ranked.model))
+
+    def _signals(self, ranked: Ranked) -> Signals:
+        """Of a list that was kept they are observed again, as of the moment it was made."""
+        if ranked.signals is not None:
+            return ranked.signals
+        state = self.live.state
+        moment = self._moment(ranked.query, state)
+        return observe(moment, ranked.candidates, state.table, state.crowd.popularity)

@@ -10,9 +10,9 @@ import pytest
 from app.engines.embedded.engine import EmbeddedEngine
 from app.learning import publish
 from app.search.side_by_side import run
-from app.search.stories import Service
+from app.search.stories import Ask, Service
 from app.settings import Settings
-from app.wiring import Parts, build_parts, build_service
+from app.wiring import Parts, build_parts, warm_service
 from index_mappings.engine import TextMatch
 from index_mappings.errors import EngineError, Unavailable
 from index_mappings.event import Event
@@ -57,7 +57,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 @pytest.fixture
 def service(parts: Parts) -> Service:
-    return build_service(parts)
+    return warm_service(parts)
 
 
 def ask(**facts: object) -> Query:
@@ -65,7 +65,7 @@ def ask(**facts: object) -> Query:
 
 
 def names(service: Service, query: Query) -> list[str]:
-    return [hit.item.id for hit in service.page(query).hits]
+    return [hit.item.id for hit in service.page(Ask(query)).hits]
 
 
 def test_a_search_finds_by_words_and_honours_filters(service: Service) -> None:
@@ -98,7 +98,7 @@ def test_similar_items_do_not_hold_the_item_itself(service: Service) -> None:
 
 
 def test_without_a_model_engine_order_serves_and_the_page_says_so(service: Service) -> None:
-    page = service.page(ask(text="story"))
+    page = service.page(Ask(ask(text="story")))
     assert page.model == "engine-order"
     assert page.degraded == ("no model is promoted",)
 
@@ -112,12 +112,12 @@ def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> 
         return no_matches(request.source)
 
     requests = [TextMatch(source, "x", 1) for source in ("late", "well", "broken")]
-    matches, dropped = run(requests, answer, 0.1, service.pool)
-    assert [m.source for m in matches] == ["well"]
-    assert dropped == ["late: no answer within 100 ms", "broken: a shard is red"]
+    answered = run(requests, answer, 0.1, service.pool)
+    assert [m.source for m in answered.matches] == ["well"]
+    assert answered.dropped == {"late": "no answer within 100 ms", "broken": "a shard is red"}
 
 
 def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="reelrank demo"):
-        build_service(build_parts(Settings(data_dir=tmp_path)))
+        warm_service(build_parts(Settings(data_dir=tmp_path)))
     assert not EmbeddedEngine(tmp_path / "engine").is_ready()

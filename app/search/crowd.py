@@ -1,0 +1,44 @@
+"""What all viewers do, counted as it is acknowledged, whichever process took it in."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from index_mappings.engine import EventStore
+from ranking.item_table import ItemTable
+from ranking.popularity import Popularity, count_events
+
+MAX_VIEWERS = 5000
+"""Above it the viewers with the fewest watches are forgotten; only the busiest are ever asked for."""
+
+
+class Crowd:
+    """popularity: of the rows of one item table. Watches by viewer, to offer the busiest ones."""
+
+    def __init__(self, table: ItemTable) -> None:
+        self.popularity = Popularity(len(table))
+        self._table = table
+        self._watches: Counter[str] = Counter()
+        self._position: str | None = None
+
+    def catch_up(self, events: EventStore) -> None:
+        """Counts what was acknowledged since the last call; the first call counts everything."""
+        while True:
+            batch, self._position = events.follow(self._position)
+            if not len(batch):
+                return
+            count_events(self.popularity, self._table, batch)
+            self._count_viewers(batch)
+
+    def busiest(self, limit: int) -> list[tuple[str, int]]:
+        """Viewers and their watches, most watches first."""
+        return self._watches.most_common(limit)
+
+    def _count_viewers(self, batch: pa.RecordBatch) -> None:
+        users = batch.filter(pc.equal(batch.column("kind"), "watch")).column("user")
+        for pair in pc.value_counts(users).to_pylist():
+            if pair["values"]:
+                self._watches[pair["values"]] += pair["counts"]
+        if len(self._watches) > MAX_VIEWERS:
+            self._watches = Counter(dict(self._watches.most_common(MAX_VIEWERS // 2)))

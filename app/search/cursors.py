@@ -1,0 +1,65 @@
+"""Ranked lists kept for a while, so that the parts of one list never repeat or lose an item.
+
+All workers share one SQLite file. It is not synced to disk: losing it costs a reader one question more.
+"""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from app.search.ranked import Ranked
+from index_mappings.errors import NotFound
+
+SCHEMA = """
+create table if not exists lists (id text primary key, made_s real not null, body blob not null);
+create index if not exists lists_by_age on lists (made_s);
+"""
+SWEEP_EVERY_S = 30.0
+
+
+class Cursors:
+    """Opens nothing until used, so it may be made before a fork. keep_s: how long a list is kept."""
+
+    def __init__(self, path: Path, keep_s: float) -> None:
+        self._path = path
+        self._keep_s = keep_s
+        self._local = threading.local()
+        self._swept_s = 0.0
+
+    def keep(self, ranked: Ranked) -> None:
+        now = time.time()
+        connection = self._connection()
+        connection.execute(
+            "insert or replace into lists values (?, ?, ?)", (ranked.request_id, now, ranked.to_bytes())
+        )
+        if now - self._swept_s > SWEEP_EVERY_S:
+            self._swept_s = now
+            connection.execute("delete from lists where made_s < ?", (now - self._keep_s,))
+
+    def find(self, cursor: str) -> tuple[Ranked, int]:
+        """The list and where its next part begins. Raises NotFound when it is kept no longer."""
+        request_id, _, offset = cursor.rpartition(".")
+        select = "select body from lists where id = ? and made_s >= ?"
+        row = self._connection().execute(select, (request_id, time.time() - self._keep_s)).fetchone()
+        if row is None or not offset.isdecimal():
+            raise NotFound(
+                f"cursor {cursor!r} is unknown or older than {self._keep_s / 60:.0f} minutes; "
+                "ask for the first page again"
+            )
+        return Ranked.from_bytes(row[0]), int(offset)
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = off")
+            connection.executescript(SCHEMA)
+            self._local.connection = connection
+        return connection
+
+
+def cursor_at(request_id: str, offset: int) -> str:
+    return f"{request_id}.{offset}"

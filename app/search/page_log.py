@@ -1,0 +1,177 @@
+"""What was shown and from what, written after the answer and off its path.
+
+Every shown item becomes an impression event. Of a share of requests the whole candidate group with its
+signals goes into Parquet, a folder a day; never part of a group.
+"""
+
+import os
+import queue
+import secrets
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from app.search.page import Page
+from app.search.ranked import Ranked
+from index_mappings.engine import EventStore
+from index_mappings.errors import EngineError
+from index_mappings.event import Event
+
+MAX_WAITING = 1000
+"""Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
+FLUSH_S = 0.5
+GROUP_FILE_REQUESTS = 200
+
+log = structlog.get_logger("reelrank.page_log")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """One part of a ranked list, as it was answered."""
+
+    ranked: Ranked
+    page: Page
+
+
+class PageLog:
+    """share: of the requests whose whole group is kept. dropped: called for each page not recorded."""
+
+    def __init__(
+        self, directory: Path, events: EventStore, share: float, dropped: Callable[[str], None]
+    ) -> None:
+        self._directory = directory
+        self._events = events
+        self._share = share
+        self._dropped = dropped
+        self._waiting: queue.Queue[Shown | None] = queue.Queue(MAX_WAITING)
+        self._groups: list[pa.RecordBatch] = []
+        self._written_s = time.monotonic()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins writing, in a thread of this process."""
+        self._thread = threading.Thread(target=self._write, name="page-log", daemon=True)
+        self._thread.start()
+
+    def record(self, ranked: Ranked, page: Page) -> None:
+        """Never waits."""
+        try:
+            self._waiting.put_nowait(Shown(ranked, page))
+        except queue.Full:
+            self._dropped("the queue is full")
+
+    def close(self) -> None:
+        """Writes what waits, then ends."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(timeout=10.0)
+            self._thread = None
+
+    def is_sampled(self, request_id: str) -> bool:
+        """By the request's id, so that every part of a list is or is not."""
+        return zlib.crc32(request_id.encode()) < self._share * 2**32
+
+    def _write(self) -> None:
+        ended = False
+        while not ended:
+            shown, ended = self._gathered()
+            try:
+                self._record_impressions(shown)
+                self._record_groups(shown)
+                if ended or self._groups_are_due():
+                    self._flush_groups()
+            except (EngineError, OSError) as error:
+                log.warning("pages not recorded", reason=str(error), pages=len(shown))
+                for _ in shown:
+                    self._dropped(type(error).__name__)
+
+    def _gathered(self) -> tuple[list[Shown], bool]:
+        """What waits, after at most FLUSH_S; and whether the log is being closed."""
+        shown: list[Shown] = []
+        until = time.monotonic() + FLUSH_S
+        while (left := until - time.monotonic()) > 0:
+            try:
+                one = self._waiting.get(timeout=left)
+            except queue.Empty:
+                break
+            if one is None:
+                return shown, True
+            shown.append(one)
+        return shown, False
+
+    def _record_impressions(self, shown: Sequence[Shown]) -> None:
+        impressions = [event for one in shown for event in impressions_of(one.ranked, one.page)]
+        if impressions:
+            self._events.append(impressions)
+
+    def _record_groups(self, shown: Sequence[Shown]) -> None:
+        self._groups += [
+            group_of(one.ranked)
+            for one in shown
+            if one.ranked.signals is not None and self.is_sampled(one.page.request_id)
+        ]
+
+    def _groups_are_due(self) -> bool:
+        return len(self._groups) >= GROUP_FILE_REQUESTS or time.monotonic() - self._written_s > 60.0
+
+    def _flush_groups(self) -> None:
+        groups, self._groups, self._written_s = self._groups, [], time.monotonic()
+        if groups:
+            write_groups(self._directory, groups, datetime.now(UTC))
+
+
+def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
+    query = ranked.query
+    return [
+        Event(
+            id=f"{page.request_id}-{hit.position}",
+            kind="impression",
+            user=query.user or "",
+            at_ms=query.context.at_ms,
+            item=hit.item.id,
+            request_id=page.request_id,
+            position=hit.position,
+            text=query.text or "",
+            device=query.context.device,
+            country=query.context.country,
+        )
+        for hit in page.hits
+    ]
+
+
+def group_of(ranked: Ranked) -> pa.RecordBatch:
+    """A row a candidate, in ranked order: the request's facts, the item, its score and its signals."""
+    query, n = ranked.query, len(ranked.candidates)
+    facts = {
+        "request_id": ranked.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
+        "kind": query.kind, "text": query.text or "", "model": ranked.model, "version": ranked.version,
+        "degraded": ", ".join(ranked.degraded),
+    }  # fmt: skip
+    columns = {name: pa.repeat(pa.scalar(value), n) for name, value in facts.items()}
+    columns["item"] = pa.array([name.decode() for name in ranked.candidates.ids.tolist()])
+    columns["position"] = pa.array(np.arange(n, dtype=np.int32))
+    columns["score"] = pa.array(ranked.scores)
+    signals = ranked.signals.columns if ranked.signals is not None else {}
+    columns |= {f"signal_{name}": pa.array(column) for name, column in signals.items()}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def write_groups(directory: Path, groups: Sequence[pa.RecordBatch], now: datetime) -> Path:
+    """One file, seen whole or not at all."""
+    day = directory / f"date={now:%Y-%m-%d}"
+    day.mkdir(parents=True, exist_ok=True)
+    name = f"{now:%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+    new = day / f".{name}.parquet"
+    pq.write_table(pa.Table.from_batches(groups).combine_chunks(), new, compression="zstd")
+    done = day / f"{name}.parquet"
+    new.rename(done)
+    return done

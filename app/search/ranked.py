@@ -1,0 +1,79 @@
+"""A ranked list: every candidate of one request in its final order, and what it was ranked from and by."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from index_mappings.match import ID_DTYPE
+from index_mappings.query import Context, Filters, Query
+from ranking.fusion import Candidates
+from ranking.signals import Signals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """candidates: n in ranked order; scores [n] float32. signals: of the candidates in ranked order;
+    None once the list was kept for later parts."""
+
+    request_id: str
+    query: Query
+    candidates: Candidates
+    scores: NDArray[np.float32]
+    model: str
+    version: str
+    degraded: tuple[str, ...]
+    signals: Signals | None = None
+
+    def to_bytes(self) -> bytes:
+        """Everything but the signals; about 25 bytes a candidate."""
+        c = self.candidates
+        columns = {
+            "id": pa.array([name.decode() for name in c.ids.tolist()]),
+            "score": pa.array(self.scores),
+            "fused": pa.array(c.fused),
+        }
+        for place, source in enumerate(c.sources):
+            columns[f"rank {source}"] = pa.array(c.ranks[:, place])
+            columns[f"score {source}"] = pa.array(c.scores[:, place])
+        facts = {
+            "request_id": self.request_id, "query": self.query, "sources": c.sources,
+            "model": self.model, "version": self.version, "degraded": self.degraded,
+        }  # fmt: skip
+        batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(facts)})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as to:
+            to.write_batch(batch)
+        return bytes(sink.getvalue())
+
+    @staticmethod
+    def from_bytes(kept: bytes) -> "Ranked":
+        with pa.ipc.open_stream(kept) as stream:
+            table = stream.read_all().combine_chunks()
+        facts = orjson.loads(table.schema.metadata[b"ranked"])
+        sources = tuple(facts["sources"])
+
+        def matrix(what: str, dtype: type[np.generic]) -> NDArray[Any]:
+            columns = [table[f"{what} {source}"].to_numpy() for source in sources]
+            return np.column_stack(columns) if columns else np.empty((len(table), 0), dtype)
+
+        candidates = Candidates(
+            table["id"].to_numpy().astype(ID_DTYPE), table["fused"].to_numpy(), sources,
+            matrix("rank", np.int32), matrix("score", np.float32),
+        )  # fmt: skip
+        return Ranked(
+            facts["request_id"], _query(facts["query"]), candidates, table["score"].to_numpy(),
+            facts["model"], facts["version"], tuple(facts["degraded"]),
+        )  # fmt: skip
+
+
+def _query(facts: dict[str, Any]) -> Query:
+    stated = facts.pop("filters").items()
+    filters: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stated}
+    context = facts.pop("context")
+    at = datetime.fromisoformat(context.pop("at"))
+    return Query(**facts, filters=Filters(**filters), context=Context(at=at, **context))

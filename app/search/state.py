@@ -1,0 +1,21 @@
+"""What a worker answers from at a moment. Replaced as a whole, never altered, when anything changes."""
+
+from dataclasses import dataclass
+
+from app.search.crowd import Crowd
+from ranking.item_table import ItemTable
+from ranking.ranker import Ranker
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """table and crowd are of index version `version`. degraded: what is missing, in words.
+
+    The crowd alone goes on counting while it is read: a page may miss the newest second.
+    """
+
+    version: str
+    table: ItemTable
+    crowd: Crowd
+    ranker: Ranker
+    degraded: tuple[str, ...] = ()

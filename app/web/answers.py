@@ -1,0 +1,43 @@
+"""What answers say: pages and items as plain values for JSON."""
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlencode
+
+from app.search.page import Hit, Page
+from index_mappings.item import Item
+
+
+def page_answer(page: Page, path: str, limit: int) -> dict[str, Any]:
+    """`next` is the address of the following part, None at the end."""
+    answer: dict[str, Any] = {
+        "request_id": page.request_id,
+        "model": page.model,
+        "index_version": page.version,
+        "degraded": page.degraded,
+        "candidates": page.candidates,
+        "hits": [_hit(hit) for hit in page.hits],
+        "cursor": page.cursor,
+        "next": f"{path}?{urlencode({'cursor': page.cursor, 'limit': limit})}" if page.cursor else None,
+    }
+    return answer | ({"facets": page.facets} if page.facets else {})
+
+
+def item_answer(item: Item) -> dict[str, Any]:
+    """The stated fields only, and the year."""
+    facts = {name: getattr(item, name) for name in Item.__slots__}
+    stated = {name: fact for name, fact in facts.items() if fact not in ("", (), None)}
+    return stated | ({} if item.year is None else {"year": item.year})
+
+
+def _hit(hit: Hit) -> dict[str, Any]:
+    answer = item_answer(hit.item) | {
+        "position": hit.position,
+        "score": hit.score,
+        "sources": hit.sources,
+    }
+    if hit.explanation is not None:
+        facts = asdict(hit.explanation)
+        facts["matches"] = {s: {"rank": r, "score": v} for s, (r, v) in hit.explanation.matches.items()}
+        answer["explanation"] = facts
+    return answer

@@ -1,0 +1,58 @@
+"""The Flask application, put together from its parts."""
+
+from typing import Any
+
+import orjson
+from flask import request
+from flask.json.provider import JSONProvider
+from flask_openapi import Info, OpenAPI
+from werkzeug.exceptions import BadRequest
+
+from app.search.stories import Service
+from app.web.events_api import events_api
+from app.web.health import health
+from app.web.items_api import items_api
+from app.web.lists_api import lists_api
+from app.web.models_api import models_api
+from app.web.pages import pages
+from app.web.problems import InvalidRequest, handle_failures, invalid
+from app.web.telemetry import watch_requests
+
+INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
+
+
+class FastJson(JSONProvider):
+    """orjson: numbers of numpy, dates and dataclasses as they are."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return orjson.dumps(obj, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return orjson.loads(s)
+
+
+class Application(OpenAPI):
+    json_provider_class = FastJson
+
+
+def create_app(service: Service, body_bytes_max: int) -> OpenAPI:
+    app = Application("app.web", info=INFO, validation_error_callback=invalid, validation_error_status=400)
+    app.config["MAX_CONTENT_LENGTH"] = body_bytes_max
+    watch_requests(app)
+    handle_failures(app)
+    app.before_request(_json_is_json)
+    for api in (lists_api, items_api, events_api, models_api):
+        app.register_api(api(service))
+    app.register_blueprint(health(service))
+    app.register_blueprint(pages(service))
+    app.add_url_rule("/openapi.json", "openapi_json", lambda: app.api_doc)
+    return app
+
+
+def _json_is_json() -> None:
+    """Where JSON is announced it must parse: flask-openapi would take a damaged body for none."""
+    if request.is_json and request.content_length:
+        try:
+            request.get_json()
+        except BadRequest as error:
+            raise InvalidRequest(("body", f"it is no JSON: {error.__cause__ or error}")) from error

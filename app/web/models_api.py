@@ -1,0 +1,39 @@
+"""Models over HTTP: which there are, which serves, and making another one serve."""
+
+from flask import Response, jsonify
+from flask_openapi import APIBlueprint, Tag
+
+from app.search.stories import Service
+from app.web.parameters import ModelPath
+
+MODELS = Tag(name="models", description="The models on disk and the one that serves.")
+
+
+def models_api(service: Service) -> APIBlueprint:
+    api = APIBlueprint("models", __name__, url_prefix="/v1", abp_tags=[MODELS])
+    models = service.live.models
+
+    @api.get("/models")
+    def versions() -> Response:
+        """The models, newest first."""
+        rows = [
+            {
+                "id": v.id,
+                "created_at": v.created_at,
+                "kind": v.kind,
+                "serving": v.serving,
+                "metrics": {name: measured.model_dump() for name, measured in v.metrics.items()},
+                "problem": v.problem,
+            }
+            for v in models.versions()
+        ]
+        return jsonify(models=rows)
+
+    @api.post("/models/<model>:promote")
+    def promote(path: ModelPath) -> Response:
+        """Make a model the one that serves; one that does not fit is refused and the old one stays."""
+        models.promote(path.model)
+        service.live.refresh()
+        return jsonify(serving=path.model)
+
+    return api

@@ -1,0 +1,150 @@
+"""What requests may say: every parameter with its limits. Checked here only."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from index_mappings.item import ID_PATTERN
+from index_mappings.query import Context, Filters, Query
+from ranking.source_names import SOURCES
+
+MAX_WORDS = 400
+MAX_CANDIDATES = 10_000
+NOT_BEFORE_YEAR, NOT_AFTER_YEAR = 1800, 2200
+
+UserId = Annotated[str, Field(min_length=1, max_length=128)]
+ItemId = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
+Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
+Year = Annotated[int, Field(ge=NOT_BEFORE_YEAR, le=NOT_AFTER_YEAR)]
+Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class Parameters(BaseModel):
+    """Strict: a parameter nobody knows is refused. flask-openapi asks for the schema at every request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().model_json_schema(*args, **kwargs) if args or kwargs else _schema_of(cls)
+
+
+@cache
+def _schema_of(kind: type[Parameters]) -> dict[str, Any]:
+    return super(Parameters, kind).model_json_schema()
+
+
+class Narrowed(Parameters):
+    """Filters and the context, which every list understands."""
+
+    genre: Words = Field([], description="Only items of any of these genres.")
+    language: Words = Field([], description="Only items in any of these languages.")
+    country: Words = Field([], description="Only items from any of these countries.")
+    year_min: Year | None = Field(None, description="Published in this year or later.")
+    year_max: Year | None = Field(None, description="Published in this year or earlier.")
+    duration_min_s: Seconds | None = Field(None, description="At least this long, in seconds.")
+    duration_max_s: Seconds | None = Field(None, description="At most this long, in seconds.")
+    limit: int = Field(20, ge=1, le=100, description="Hits of this page.")
+    cursor: str | None = Field(
+        None, max_length=80, description="From the page before; then only limit and explain are heeded."
+    )
+    model: str | None = Field(
+        None, max_length=100, description="Rank by this model, or by engine-order, not the promoted one."
+    )
+    explain: bool = Field(False, description="Each hit's matches, signals, features and contributions.")
+    facets: bool = Field(False, description="Counts of the candidates by genre, language, country, decade.")
+    device: str = Field("", max_length=64, description="What it is watched on, such as phone or tv.")
+    place: str = Field("", max_length=64, description="The viewer's country, as ISO code or name.")
+
+    @model_validator(mode="after")
+    def _ranges_are_ranges(self) -> Self:
+        for low, high in (("year_min", "year_max"), ("duration_min_s", "duration_max_s")):
+            a, b = getattr(self, low), getattr(self, high)
+            if a is not None and b is not None and a > b:
+                raise ValueError(f"{low} {a} is above {high} {b}; exchange them")
+        return self
+
+    def filters(self) -> Filters:
+        return Filters(
+            tuple(self.genre), tuple(self.language), tuple(self.country),
+            self.year_min, self.year_max, self.duration_min_s, self.duration_max_s,
+        )  # fmt: skip
+
+    def context(self) -> Context:
+        return Context(datetime.now(UTC), self.place, self.device)
+
+
+class SearchParameters(Narrowed):
+    q: str = Field("", max_length=MAX_WORDS, description="The words searched for.")
+    user: UserId | None = Field(None, description="Whose search it is.")
+
+    @model_validator(mode="after")
+    def _words_or_cursor(self) -> Self:
+        if not self.q.strip() and not self.cursor:
+            raise ValueError("q: say what to search for, such as ?q=star+wars, or send a cursor")
+        return self
+
+    def query(self) -> Query:
+        return Query(
+            text=self.q.strip(), user=self.user, filters=self.filters(), limit=self.limit,
+            context=self.context(),
+        )  # fmt: skip
+
+
+class HomeParameters(Narrowed):
+    user: UserId | None = Field(None, description="Whose home page it is; without it, a stranger's.")
+
+    def query(self) -> Query:
+        return Query(user=self.user, filters=self.filters(), limit=self.limit, context=self.context())
+
+
+class SimilarParameters(Narrowed):
+    user: UserId | None = Field(None, description="Who asks; their taste counts too.")
+
+    def query(self, item: str) -> Query:
+        return Query(
+            user=self.user, similar_to=item, filters=self.filters(), limit=self.limit, context=self.context()
+        )
+
+
+class ItemPath(BaseModel):
+    item_id: ItemId
+
+
+class ModelPath(BaseModel):
+    model: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class RankBody(Parameters):
+    """Candidates that the caller found, as columns: ids best first, and scores by the source they are of."""
+
+    ids: list[ItemId] = Field(min_length=1, max_length=MAX_CANDIDATES)
+    scores: dict[str, list[float | None]] = Field(
+        {},
+        description=f"Source ({', '.join(SOURCES)}) to scores by id, null where it did not find it.",
+    )
+    user: UserId | None = None
+    q: str = Field("", max_length=MAX_WORDS)
+    device: str = Field("", max_length=64)
+    place: str = Field("", max_length=64)
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        if len(set(self.ids)) != len(self.ids):
+            raise ValueError("ids: an id is named twice; name each once")
+        for source, scores in self.scores.items():
+            if source not in SOURCES:
+                raise ValueError(f"scores: there is no source {source!r}; there are {', '.join(SOURCES)}")
+            if len(scores) != len(self.ids):
+                raise ValueError(f"scores.{source}: {len(scores)} scores for {len(self.ids)} ids")
+        return self
+
+    def query(self) -> Query:
+        context = Context(datetime.now(UTC), self.place, self.device)
+        return Query(text=self.q.strip() or None, user=self.user, limit=len(self.ids), context=context)
+
+
+LATEST = timedelta(minutes=5)
+"""How far ahead a client's clock may be; an event of the far future would age everything else."""
