@@ -1,14 +1,12 @@
 """The SQLite file: its tables, a connection for each thread, one writer at a time."""
 
-import fcntl
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index_mappings.errors import Conflict
+from app.engines.embedded.lock import exclusive
 
 SCHEMA = """
 create table if not exists versions (
@@ -19,7 +17,8 @@ create table if not exists documents (
     deleted integer not null, body blob, text blob, factors blob, session blob, neighbours blob,
     unique (version, id)
 );
-create index if not exists documents_by_seq on documents (version, seq);
+drop index if exists documents_by_seq;
+create index if not exists documents_by_change on documents (version, seq, deleted);
 create table if not exists counter (value integer not null);
 insert into counter select 0 where not exists (select 1 from counter);
 create table if not exists events (
@@ -30,7 +29,10 @@ create table if not exists events (
 );
 create index if not exists events_by_user on events (user, at_ms);
 create index if not exists events_by_time on events (at_ms, id);
+pragma user_version = 2;
 """
+SCHEMA_VERSION = 2
+"""Asked first, because making tables waits for whoever writes, even where there is nothing to make."""
 
 WRITER_WAIT_S = 30.0
 
@@ -41,7 +43,6 @@ class Database:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._local = threading.local()
-        self._writing = threading.RLock()
 
     def connection(self) -> sqlite3.Connection:
         """This thread's connection; opened, and the tables made, at its first use."""
@@ -52,7 +53,8 @@ class Database:
             connection.isolation_level = None
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
-            connection.executescript(SCHEMA)
+            if connection.execute("pragma user_version").fetchone()[0] < SCHEMA_VERSION:
+                connection.executescript(SCHEMA)
             self._local.connection = connection
         return connection
 
@@ -70,25 +72,9 @@ class Database:
 
     @contextmanager
     def writing(self, wait_s: float = WRITER_WAIT_S) -> Iterator[None]:
-        """Excludes other writers of the derived index, in this process and in others.
-
-        The lock ends with the process that holds it. Raises Conflict after `wait_s` seconds.
-        """
-        until = time.monotonic() + wait_s
-        if not self._writing.acquire(timeout=max(wait_s, 0.001)):
-            raise Conflict(f"another thread has been writing to {self.directory} for {wait_s} s; try again")
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with (self.directory / "writer.lock").open("a") as lock:
-                while not _locked(lock.fileno()):
-                    if time.monotonic() > until:
-                        raise Conflict(
-                            f"another process writes to {self.directory}; try again when it is done"
-                        )
-                    time.sleep(0.01)
-                yield
-        finally:
-            self._writing.release()
+        """Excludes other writers of the serving version. Raises Conflict after `wait_s` seconds."""
+        with exclusive(self.directory / "writer.lock", wait_s):
+            yield
 
     def close(self) -> None:
         """Closes this thread's connection."""
@@ -104,9 +90,17 @@ def next_seq(connection: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def _locked(handle: int) -> bool:
+def last_seq(connection: sqlite3.Connection, version: str) -> int:
+    """The last change of a version; 0 when it has none."""
+    row = connection.execute("select max(seq) from documents where version = ?", (version,)).fetchone()
+    return int(row[0] or 0)
+
+
+@contextmanager
+def reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read within is of one moment."""
+    connection.execute("begin")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        yield
+    finally:
+        connection.execute("commit")

@@ -1,7 +1,6 @@
 """The tantivy index of one version: words and filter terms. Derived; it says which change it covers."""
 
 import shutil
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,24 +16,37 @@ from index_mappings.query import Filters
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
 ANALYZER = "reelrank"
-WRITER_BYTES = 64_000_000
+WRITER_BYTES, BULK_BYTES = 64_000_000, 512_000_000
+"""A live change needs little; a whole version is written in fewer, larger segments with more; always by
+one thread, so that equal scores come in the order of writing."""
+META_FILE = "meta.json"
 SEQ_FILE = "covers-seq"
 UNFINISHED_FILE = "unfinished"
 """There while a writer is at work. A killed one leaves it, and files whose names tantivy would use again:
 those are removed before the next write."""
 
 
+class DamagedWords(Exception):
+    """An index that cannot be opened; it is written again from the truth."""
+
+
 class TextIndex:
-    """Opened for reading; `apply` writes and is for whoever holds the writer lock."""
+    """Opened for reading; `apply` writes and is for whoever holds the lock of the words."""
 
     def __init__(self, directory: Path) -> None:
+        """Raises DamagedWords."""
         self.directory = directory
         self.schema = _schema()
         directory.mkdir(parents=True, exist_ok=True)
-        self.index = tantivy.Index(self.schema, path=str(directory))
+        if not (directory / META_FILE).exists():
+            (directory / SEQ_FILE).unlink(missing_ok=True)
+        try:
+            self.index = tantivy.Index(self.schema, path=str(directory))
+            self.index.searcher()
+        except (ValueError, OSError) as error:
+            raise DamagedWords(f"{directory}: {error}") from error
         self.analyzer = _analyzer()
         self.index.register_tokenizer(ANALYZER, self.analyzer)
-        self._lock = threading.Lock()
 
     @property
     def seq(self) -> int:
@@ -49,31 +61,36 @@ class TextIndex:
 
         Writing the same change again is harmless, so a kill between the commit and the file is.
         """
-        with self._lock:
-            writer = self.index.writer(WRITER_BYTES, 1)
-            unfinished = self.directory / UNFINISHED_FILE
-            if unfinished.exists():
-                writer.garbage_collect_files()
-            unfinished.touch()
-            for row, name, item in changes:
+        empty = self.index.searcher().num_docs == 0
+        writer = self.index.writer(BULK_BYTES if empty else WRITER_BYTES, 1)
+        unfinished = self.directory / UNFINISHED_FILE
+        if unfinished.exists():
+            writer.garbage_collect_files()
+        unfinished.touch()
+        for row, name, item in changes:
+            if not empty:
                 writer.delete_documents_by_term("id", name)
-                if item is not None:
-                    writer.add_document(tantivy.Document.from_dict(_fields(row, item), self.schema))
-            writer.commit()
-            writer.wait_merging_threads()
-            new = self.directory / f"{SEQ_FILE}.new"
-            new.write_text(str(seq))
-            new.replace(self.directory / SEQ_FILE)
-            unfinished.unlink()
-            self.index.reload()
+            if item is not None:
+                writer.add_document(tantivy.Document.from_dict(_fields(row, item), self.schema))
+        writer.commit()
+        writer.wait_merging_threads()
+        new = self.directory / f"{SEQ_FILE}.new"
+        new.write_text(str(seq))
+        new.replace(self.directory / SEQ_FILE)
+        unfinished.unlink()
+        self.index.reload()
 
     def reload(self) -> None:
         """Sees what another process has committed."""
         self.index.reload()
 
+    def analyze(self, text: str) -> list[str]:
+        """The words that a text is indexed and searched by, in its order."""
+        return list(self.analyzer.analyze(text))
+
     def search(self, text: str, filters: Filters, limit: int) -> Hits:
         """Row numbers and scores: the sum over fields of weight x BM25, any word may match."""
-        words = list(dict.fromkeys(self.analyzer.analyze(text)))
+        words = list(dict.fromkeys(self.analyze(text)))
         if not words:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         should = [
@@ -84,9 +101,11 @@ class TextIndex:
             for field, weight in TEXT_FIELDS.items()
             for word in words
         ]
-        parts = [(tantivy.Occur.Must, tantivy.Query.boolean_query(should)), *self._conditions(filters)]
+        query, conditions = tantivy.Query.boolean_query(should), self._conditions(filters)
+        if conditions:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *conditions])
         searcher = self.index.searcher()
-        hits = searcher.search(tantivy.Query.boolean_query(parts), limit, count=False).hits
+        hits = searcher.search(query, limit, count=False).hits
         rows = searcher.fast_field_values("row", [address for _, address in hits])
         return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
 
@@ -109,8 +128,13 @@ class TextIndex:
         return [(tantivy.Occur.Must, tantivy.Query.const_score_query(each, 0.0)) for each in conditions]
 
 
-def remove(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
+def mended(directory: Path) -> TextIndex:
+    """The index, empty where it was damaged; for whoever holds the lock of the words."""
+    try:
+        return TextIndex(directory)
+    except DamagedWords:
+        shutil.rmtree(directory)
+        return TextIndex(directory)
 
 
 def _schema() -> Any:

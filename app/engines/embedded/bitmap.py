@@ -1,0 +1,33 @@
+"""Sets of places as packed bits: one bit a document, the lowest bit first, as faiss reads them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bitmap = NDArray[np.uint8]
+Places = NDArray[np.int64]
+
+
+def packed(members: NDArray[np.bool_]) -> Bitmap:
+    return np.packbits(members, bitorder="little")
+
+
+def count(bits: Bitmap) -> int:
+    return int(np.bitwise_count(bits).sum(dtype=np.int64))
+
+
+def members(bits: Bitmap, size: int) -> Places:
+    """The places of the bits that are set, in order."""
+    return np.flatnonzero(np.unpackbits(bits, count=size, bitorder="little"))
+
+
+def holds(bits: Bitmap, places: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether the bit of each place is set."""
+    bit: NDArray[np.uint8] = (bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1
+    return bit.astype(bool)
+
+
+def without(bits: Bitmap, places: NDArray[np.integer]) -> Bitmap:
+    """A copy in which these bits are not set."""
+    copy = bits.copy()
+    np.bitwise_and.at(copy, places >> 3, ~(np.uint8(1) << (places & 7).astype(np.uint8)))
+    return copy

@@ -1,0 +1,46 @@
+"""Compaction: live changes are folded into a new segment by a process of its own, beside the serving ones."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from app.engines.embedded.database import Database
+from app.engines.embedded.derived import Derived
+from index_mappings.errors import Conflict
+
+NICENESS = 10
+
+
+class Compaction:
+    """At most one at a time for each engine object; other processes are kept out by the segments' lock."""
+
+    def __init__(self, derived: Derived) -> None:
+        self.derived = derived
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start_if_worth(self, version: str) -> None:
+        if self._running() or not self.derived.wants_compaction(version):
+            return
+        command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
+        self._process = subprocess.Popen(command)
+
+    def wait(self) -> None:
+        """Until the one that was started is done."""
+        if self._process is not None:
+            self._process.wait()
+
+    def _running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+
+def main(directory: str, version: str) -> None:
+    os.nice(NICENESS)
+    try:
+        Derived(Database(Path(directory))).compact(version, wait_s=0)
+    except Conflict:
+        return  # Another one is at it; the changes after its segment are for the next compaction.
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

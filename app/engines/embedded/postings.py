@@ -1,0 +1,55 @@
+"""Postings: for each term the places of the documents that carry it, and at which level."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+Arrays = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Postings:
+    """offsets int64 [terms + 1] into places int32 and levels uint8, both in the order of terms."""
+
+    offsets: NDArray[np.int64]
+    places: NDArray[np.int32]
+    levels: NDArray[np.uint8]
+
+    def of(self, term: int) -> slice:
+        return slice(int(self.offsets[term]), int(self.offsets[term + 1]))
+
+    def arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
+        return {f"{name}_{part}": getattr(self, part) for part in self.__slots__}
+
+
+def postings_from(arrays: Arrays, name: str) -> Postings:
+    return Postings(*(arrays[f"{name}_{part}"] for part in Postings.__slots__))  # type: ignore[arg-type]
+
+
+@dataclass(slots=True, eq=False)
+class PostingsGatherer:
+    """Takes what carries what in any order; `postings` puts it in the order of terms."""
+
+    terms: list[NDArray[np.int32]] = field(default_factory=list)
+    places: list[NDArray[np.int32]] = field(default_factory=list)
+    levels: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def add(
+        self, terms: NDArray[np.integer], places: NDArray[np.integer], levels: NDArray[np.integer]
+    ) -> None:
+        self.terms.append(terms.astype(np.int32))
+        self.places.append(places.astype(np.int32))
+        self.levels.append(levels.astype(np.uint8))
+
+    def postings(self, terms: int, documents: int) -> Postings:
+        """A term listed twice by one document counts the sum of its levels."""
+        if not self.terms:
+            return Postings(np.zeros(terms + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
+        shape = (max(terms, 1), max(documents, 1))
+        parts = (np.concatenate(self.terms), np.concatenate(self.places))
+        matrix = csr_matrix((np.concatenate(self.levels), parts), shape=shape)
+        offsets = matrix.indptr[: terms + 1].astype(np.int64)
+        return Postings(offsets, matrix.indices.astype(np.int32, copy=False), matrix.data)

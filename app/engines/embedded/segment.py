@@ -1,0 +1,110 @@
+"""A segment: documents of one version as columns that never change. On disk and mapped, or in memory."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engines.embedded.bitmap import Bitmap
+from app.engines.embedded.cells import Cells
+from app.engines.embedded.filter_columns import FilterColumns
+from app.engines.embedded.postings import Arrays, Postings, postings_from
+from app.engines.embedded.vector_index import VectorIndex
+from index_mappings.fields import KEYWORD_FIELDS, NEIGHBOUR_LEVELS, RANGE_FIELDS, VECTOR_FIELDS
+from index_mappings.item import Neighbour
+from index_mappings.match import ItemIds, item_ids
+
+Store = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
+"""Gives a new array of zeros by its name, shape and type: in memory, or in a file."""
+Scores = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """n documents in the order of ids, as of change `seq`. rows int64 [n]: their rows in the database,
+    in order; places_by_row int32 [n]: which document each of those is. living: not deleted then.
+
+    neighbours: a posting list for each id, and after those one for each of `others`, ids that
+    documents carry as neighbours without being documents here; both sorted.
+    """
+
+    seq: int
+    ids: ItemIds
+    rows: NDArray[np.int64]
+    places_by_row: NDArray[np.int32]
+    living: Bitmap
+    filters: FilterColumns
+    vectors: Mapping[str, VectorIndex]
+    others: ItemIds
+    neighbours: Postings
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def places_of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The place of each database row; -1 for a row that is not here."""
+        if not len(self):
+            return np.full(len(rows), -1, np.int64)
+        at = np.minimum(np.searchsorted(self.rows, rows), len(self) - 1)
+        return np.where(self.rows[at] == rows, self.places_by_row[at], -1).astype(np.int64)
+
+    def carrying(self, seeds: tuple[Neighbour, ...]) -> Scores:
+        """Places that carry any seed, and the sums of seed weight x level weight, in no order."""
+        terms = self._terms(item_ids(seed.id for seed in seeds))
+        parts = [
+            (self.neighbours.of(t), s.weight) for t, s in zip(terms.tolist(), seeds, strict=True) if t >= 0
+        ]
+        if not parts:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        carried = np.concatenate([self.neighbours.places[part] for part, _ in parts])
+        weights = np.concatenate([self.neighbours.levels[part] * np.float64(w) for part, w in parts])
+        places, which = np.unique(carried, return_inverse=True)
+        sums = np.bincount(which, weights, len(places)) / NEIGHBOUR_LEVELS
+        return places.astype(np.int64), sums.astype(np.float32)
+
+    def _terms(self, wanted: ItemIds) -> NDArray[np.int64]:
+        """The posting list of each id, -1 where there is none."""
+        here, other = found(self.ids, wanted), found(self.others, wanted)
+        return np.where(here >= 0, here, np.where(other >= 0, len(self.ids) + other, -1))
+
+
+def found(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
+    """The place of each wanted id among sorted ids, -1 where it is not there."""
+    if not len(ids):
+        return np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[at] == wanted, at, -1)
+
+
+def segment_of(seq: int, names: Mapping[str, Any], arrays: Arrays, cells: Mapping[str, Cells]) -> Segment:
+    """From what a `SegmentBuilder` made; `cells` of the vector fields that have them. Raises KeyError."""
+    columns: Mapping[str, Any] = arrays
+    size = len(columns["ids"])
+    filters = FilterColumns(
+        size,
+        names,
+        {field: postings_from(arrays, field) for field in KEYWORD_FIELDS},
+        {field: columns[field] for field in RANGE_FIELDS},
+    )
+    vectors = {
+        field: VectorIndex(
+            columns[f"vector_{field}"],
+            columns[f"stated_{field}"],
+            int(np.bitwise_count(columns[f"stated_{field}"]).sum(dtype=np.int64)),
+            cells.get(field),
+        )
+        for field in VECTOR_FIELDS
+    }
+    return Segment(
+        seq,
+        columns["ids"],
+        columns["rows"],
+        columns["places_by_row"],
+        columns["living"],
+        filters,
+        vectors,
+        columns["others"],
+        postings_from(arrays, "neighbours"),
+    )

@@ -1,0 +1,137 @@
+"""Segments on disk: built whole from the truth, renamed into place, mapped by every process that reads them.
+
+A directory for each version holds one folder for each segment, named for the change it covers.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engines.embedded.bitmap import members
+from app.engines.embedded.cells import open_cells, train_cells
+from app.engines.embedded.column_file import ColumnFile, read_columns
+from app.engines.embedded.database import last_seq, reading
+from app.engines.embedded.documents import COLUMNS
+from app.engines.embedded.segment import Segment, segment_of
+from app.engines.embedded.segment_builder import Row, SegmentBuilder
+from app.engines.embedded.vector_index import CELLS_FROM
+from index_mappings.fields import VECTOR_FIELDS
+from index_mappings.match import ID_DTYPE, ItemIds
+
+SCHEMA = 1
+FACTS_FILE, COLUMNS_FILE = "facts.json", "columns.bin"
+BATCH = 2_000
+
+
+class Damaged(Exception):
+    """A segment that is not whole or not of this build; it is built again from the truth."""
+
+
+def build_segment(connection: sqlite3.Connection, version: str, directory: Path) -> None:
+    """Writes a segment of everything a version holds now; older ones go. For whoever holds its lock."""
+    new = directory / f".new-{secrets.token_hex(4)}"
+    _remove_leavings(directory)
+    new.mkdir(parents=True)
+    with reading(connection):
+        seq = last_seq(connection, version)
+        columns = ColumnFile(new / COLUMNS_FILE)
+        builder = SegmentBuilder(*_ids(connection, version), columns.store)
+        for batch in _rows(connection, version):
+            builder.add(batch)
+    builder.finish()
+    facts = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.places}
+    facts["probes"] = _train(builder, new)
+    facts["files"] = {path.name: path.stat().st_size for path in new.iterdir()}
+    (new / FACTS_FILE).write_text(json.dumps(facts, ensure_ascii=False))
+    for path in (*new.iterdir(), new):
+        _sync(path)
+    place = directory / f"{seq:015d}"
+    shutil.rmtree(place, ignore_errors=True)
+    new.rename(place)
+    for older in segments_in(directory)[1:]:
+        shutil.rmtree(older, ignore_errors=True)
+
+
+def segments_in(directory: Path) -> list[Path]:
+    """The segments of a version, newest first."""
+    if not directory.exists():
+        return []
+    return sorted((path for path in directory.iterdir() if path.name.isdigit()), reverse=True)
+
+
+def open_newest(directory: Path) -> Segment | None:
+    """The newest segment that is whole; None when there is none."""
+    for path in segments_in(directory):
+        try:
+            return open_segment(path)
+        except Damaged:
+            continue
+    return None
+
+
+def open_segment(path: Path) -> Segment:
+    """Maps a segment into memory. Raises Damaged."""
+    try:
+        facts = json.loads((path / FACTS_FILE).read_text())
+        sizes = {name: (path / name).stat().st_size for name in facts["files"]}
+        if facts["schema"] != SCHEMA or sizes != facts["files"]:
+            raise Damaged(f"{path} is of another schema, or its files are not as long as they were")
+        arrays = read_columns(path / COLUMNS_FILE, facts["columns"])
+        cells = {
+            field: open_cells(path / f"{field}.faiss", tuple(probes))
+            for field, probes in facts["probes"].items()
+        }
+        return segment_of(facts["seq"], facts["names"], arrays, cells)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise Damaged(f"{path} cannot be read: {error!r}") from error
+
+
+def _ids(connection: sqlite3.Connection, version: str) -> tuple[ItemIds, NDArray[np.int64]]:
+    """Ids of a version in their order, deleted ones among them, and their rows."""
+    size = connection.execute("select count(*) from documents where version = ?", (version,)).fetchone()[0]
+    ids, rows = np.empty(size, ID_DTYPE), np.empty(size, np.int64)
+    found = connection.execute("select id, row from documents where version = ? order by id", (version,))
+    for start in range(0, size, BATCH):
+        part = found.fetchmany(BATCH)
+        ids[start : start + len(part)] = [name for name, _ in part]
+        rows[start : start + len(part)] = [row for _, row in part]
+    return ids, rows
+
+
+def _rows(connection: sqlite3.Connection, version: str) -> Iterator[list[Row]]:
+    """Everything in the order it was written, which is about the order it lies in."""
+    found = connection.execute(f"select {COLUMNS} from documents where version = ? order by seq", (version,))
+    while batch := found.fetchmany(BATCH):
+        yield batch
+
+
+def _train(builder: SegmentBuilder, directory: Path) -> dict[str, tuple[int, ...]]:
+    """Cells of the vector fields that have enough vectors, and how many to probe."""
+    probes = {}
+    for field in VECTOR_FIELDS:
+        places = members(builder.arrays[f"stated_{field}"], builder.size)
+        if len(places) >= CELLS_FROM:
+            vectors = builder.arrays[f"vector_{field}"]
+            probes[field] = train_cells(vectors, places, directory / f"{field}.faiss")
+    return probes
+
+
+def _remove_leavings(directory: Path) -> None:
+    """Of builders that were killed."""
+    for path in directory.glob(".new-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

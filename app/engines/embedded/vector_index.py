@@ -1,0 +1,52 @@
+"""Nearest by cosine in one vector field of one segment: exactly where few may be answered, by cells else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.engines.embedded.bitmap import Bitmap, Places, count, members
+from app.engines.embedded.cells import Allowed, Cells, Scored, Vectors, cosines
+
+CELLS_FROM = 20_000
+"""Vectors from which cells are made; fewer are scanned exactly in about a millisecond."""
+EXACT_BYTES = 16_000_000
+"""Vectors of so many bytes are scanned exactly when a filter keeps no more: it costs about what probing
+enough cells would, and misses nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorIndex:
+    """vectors [n, size]: unit rows, zeros where a document has none; `stated` are the ones that have one."""
+
+    vectors: Vectors
+    stated: Bitmap
+    count: int
+    cells: Cells | None
+
+    def nearest(self, wanted: Vectors, limit: int, candidates: Bitmap) -> Scored:
+        """Places and cosines of at least the `limit` nearest candidates that have a vector, in no order."""
+        bits = candidates & self.stated
+        allowed = Allowed(bits, count(bits), self.count)
+        if allowed.kept == 0 or limit < 1:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        if self.cells is not None and allowed.kept * self.vectors[0].nbytes > EXACT_BYTES:
+            places, scores = self.cells.nearest(self.vectors, wanted, limit, allowed)
+            if len(places) >= min(limit, allowed.kept):
+                return _top(places, scores, limit)
+        return self._exact(wanted, limit, members(bits, len(self.vectors)))
+
+    def _exact(self, wanted: Vectors, limit: int, places: Places) -> Scored:
+        if 4 * len(places) > len(self.vectors):
+            scores = (self.vectors @ wanted)[places]
+        else:
+            scores = cosines(self.vectors, places, wanted)
+        return _top(places, scores, limit)
+
+
+def _top(places: Places, scores: Vectors, limit: int) -> Scored:
+    """At least the `limit` best, every tie at the edge among them."""
+    if len(scores) <= limit:
+        return places, scores
+    edge = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+    best = np.flatnonzero(scores >= edge)
+    return places[best], scores[best]

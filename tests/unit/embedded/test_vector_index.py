@@ -1,0 +1,76 @@
+"""Nearest vectors: cells find nearly all of what an exact scan finds, whatever a filter keeps."""
+
+import numpy as np
+import pytest
+
+from app.engines.embedded import vector_index
+from app.engines.embedded.bitmap import members, packed
+from app.engines.embedded.cells import Vectors, open_cells, train_cells
+from app.engines.embedded.vector_index import VectorIndex
+
+SIZE, LIMIT = 30_000, 100
+
+
+def clustered(size: int, rng: np.random.Generator) -> Vectors:
+    centres = np.random.default_rng(7).normal(size=(300, 64))
+    vectors = centres[rng.integers(0, 300, size)] + rng.normal(size=(size, 64)) * 0.6
+    unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> VectorIndex:
+    """Every hundredth document has no vector."""
+    vectors = clustered(SIZE, np.random.default_rng(1))
+    vectors[::100] = 0
+    stated = np.asarray(vectors.any(axis=1))
+    path = tmp_path_factory.mktemp("cells") / "factors.faiss"
+    probes = train_cells(vectors, np.flatnonzero(stated), path)
+    return VectorIndex(vectors, packed(stated), int(stated.sum()), open_cells(path, probes))
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.01, 0.001])
+def test_recall_is_high_whatever_share_a_filter_keeps(
+    index: VectorIndex, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_BYTES", 100_000)  # 390 vectors, so that cells are asked
+    rng = np.random.default_rng(3)
+    kept = rng.random(SIZE) < share
+    exact = VectorIndex(index.vectors, index.stated, index.count, None)
+    found = []
+    for wanted in clustered(40, rng):
+        near, scores = index.nearest(wanted, LIMIT, packed(kept))
+        true, _ = exact.nearest(wanted, LIMIT, packed(kept))
+        assert kept[near].all()
+        assert index.vectors[near].any(axis=1).all()
+        np.testing.assert_allclose(scores, index.vectors[near] @ wanted, atol=1e-5)
+        found.append(len(np.intersect1d(near, true)) / min(LIMIT, len(true)))
+    assert np.mean(found) >= 0.95
+
+
+def test_few_candidates_are_scanned_exactly(index: VectorIndex) -> None:
+    kept = np.zeros(SIZE, bool)
+    kept[5:2000:7] = True
+    wanted = clustered(1, np.random.default_rng(4))[0]
+    places, scores = index.nearest(wanted, 10, packed(kept))
+    candidates = np.flatnonzero(kept & index.vectors.any(axis=1))
+    true = candidates[np.argsort(-(index.vectors[candidates] @ wanted))[:10]]
+    assert sorted(places.tolist()) == sorted(true.tolist())
+    assert np.all(np.diff(np.sort(scores)) >= 0)
+
+
+def test_a_filter_far_from_the_query_still_gets_as_many_as_it_asks(
+    index: VectorIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "EXACT_BYTES", 100_000)
+    wanted = clustered(1, np.random.default_rng(5))[0]
+    farthest = np.argsort(index.vectors @ wanted)[:1000]
+    kept = np.zeros(SIZE, bool)
+    kept[farthest] = True
+    places, _ = index.nearest(wanted, LIMIT, packed(kept))
+    assert len(places) >= LIMIT
+
+
+def test_bits_and_places_are_two_views_of_one_set() -> None:
+    mask = np.random.default_rng(0).random(1003) < 0.3
+    assert members(packed(mask), 1003).tolist() == np.flatnonzero(mask).tolist()
