@@ -1,7 +1,40 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and the real servers that some of its tests need."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.servers.node import KINDS, OWN_URLS, Node, missing
+from tests.servers.server import Server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew", action="store_true", help="rewrite golden files and tested pages")
+
+
+@pytest.fixture(scope="session")
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server | None]:
+    """One server for all tests of its kind, which stand together; None for the embedded engine.
+
+    REQUIRE_ENGINES=1: none may be missing.
+    """
+    kind: str = request.param
+    if kind == "embedded":
+        yield None
+        return
+    product = kind.split("-", maxsplit=1)[0]
+    if kind not in KINDS:
+        yield Server(kind, os.environ[OWN_URLS[product]])
+        return
+    lack = missing(kind)
+    if lack is not None:
+        if os.environ.get("REQUIRE_ENGINES") == "1":
+            pytest.fail(f"{kind} must be there: {lack}")
+        pytest.skip(f"{kind}: {lack}")
+    node = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
+    yield Server(kind, node.url)
+    node.stop()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS, level_weight, neighbour_level
+from index_mappings.fields import VECTOR_FIELDS, level_weight, neighbour_level
 from index_mappings.item import Document, FloatVector, Item, Neighbour
 
 VECTOR_COLUMNS = tuple(VECTOR_FIELDS)
@@ -21,22 +21,6 @@ on conflict (version, id) do update set seq = excluded.seq, deleted = 0, body = 
     text = coalesce(excluded.text, text), factors = coalesce(excluded.factors, factors),
     session = coalesce(excluded.session, session), neighbours = coalesce(excluded.neighbours, neighbours)
 """
-
-
-def fault_of(document: Document) -> str | None:
-    """Why a document cannot be written; None when it can."""
-    if not document.item.title:
-        return "it has no title"
-    for name, vector in document.vectors.items():
-        if name not in VECTOR_FIELDS:
-            return f"there is no vector field {name!r}"
-        if np.shape(vector) != (VECTOR_FIELDS[name].size,):
-            return f"vector {name!r} is of shape {np.shape(vector)}, not ({VECTOR_FIELDS[name].size},)"
-        if not np.isfinite(vector).all():
-            return f"vector {name!r} holds a value that is no number"
-    if len(document.neighbours) > MAX_NEIGHBOURS:
-        return f"it has {len(document.neighbours)} neighbours, at most {MAX_NEIGHBOURS} are kept"
-    return None
 
 
 def upsert(connection: sqlite3.Connection, version: str, seq: int, documents: Iterable[Document]) -> None:

@@ -9,7 +9,7 @@ from app.engines.embedded import documents
 from app.engines.embedded.compaction import Compaction
 from app.engines.embedded.database import Database, next_seq
 from app.engines.embedded.derived import Derived
-from app.engines.embedded.documents import COLUMNS, document_of, fault_of, item_of
+from app.engines.embedded.documents import COLUMNS, document_of, item_of
 from app.engines.embedded.serving import Serving
 from index_mappings.engine import (
     IndexVersion,
@@ -20,6 +20,7 @@ from index_mappings.engine import (
     WriteReport,
 )
 from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
+from index_mappings.faults import fault_of
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches, best_first

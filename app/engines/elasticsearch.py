@@ -1,0 +1,79 @@
+"""Elasticsearch 8 and 9: its client as a wire, and its words for kNN. Everything else is in `server`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.engines.server.access import Access
+from app.engines.server.cluster import Cluster
+from app.engines.server.engine import ServerEngine
+from app.engines.server.queries import MOST_HITS, Body
+from app.engines.server.versions import Layout
+from index_mappings.engine import VectorMatch
+from index_mappings.errors import BadRequest, Timeout, Unavailable
+from index_mappings.mapping import items_index, vector_property
+
+CONNECTIONS = 32
+"""For each host; a worker asks all its candidate sources at once."""
+BEAM = 3
+"""Candidates looked at on each shard for each one asked for; see docs/engines.md for its recall."""
+LEAST_BEAM = 100
+
+
+class ElasticsearchWire:
+    """The client's transport, with plain JSON both ways: so 8.19 and 9 speak to servers of both majors."""
+
+    def __init__(self, access: Access) -> None:
+        import elastic_transport
+        from elasticsearch import Elasticsearch
+
+        self._timed_out = elastic_transport.ConnectionTimeout
+        self._lost = elastic_transport.TransportError
+        self._headers = {"accept": "application/json", **access.headers()}
+        orjson_both_ways = {"application/json": elastic_transport.OrjsonSerializer()}
+        options: dict[str, Any] = {"connections_per_node": CONNECTIONS, "max_retries": 0}
+        options |= {"cloud_id": access.cloud_id} if access.cloud_id else {"hosts": list(access.urls)}
+        options |= {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
+        self._client = Elasticsearch(**options, serializers=orjson_both_ways)
+        self._transport = self._client.transport
+
+    def send(
+        self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
+    ) -> tuple[int, Any]:
+        headers = self._headers if body is None else {**self._headers, "content-type": mimetype}
+        try:
+            answer = self._transport.perform_request(
+                method, path, body=body, headers=headers, request_timeout=timeout_s, max_retries=0
+            )
+        except self._timed_out as late:
+            raise Timeout(f"elasticsearch did not answer within {timeout_s:.3f} s") from late
+        except self._lost as lost:
+            raise Unavailable(f"elasticsearch cannot be reached: {lost.message}") from lost
+        return answer.meta.status, answer.body
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class ElasticsearchDialect:
+    def items_index(self) -> Mapping[str, Any]:
+        return items_index("elasticsearch")
+
+    def nearest(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
+        nearest = {
+            "field": vector_property(request.field),
+            "query_vector": request.vector,
+            "k": k,
+            "num_candidates": min(max(BEAM * k, LEAST_BEAM), MOST_HITS),
+            **({"filter": filters} if filters else {}),
+        }
+        return {"knn": nearest}
+
+
+def elasticsearch_cluster(access: Access) -> Cluster:
+    if not access.urls and not access.cloud_id:
+        raise BadRequest("no Elasticsearch is named; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
+    return Cluster("elasticsearch", lambda: ElasticsearchWire(access))
+
+
+def elasticsearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
+    return ServerEngine(cluster, ElasticsearchDialect(), layout)

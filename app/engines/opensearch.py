@@ -1,0 +1,98 @@
+"""OpenSearch 2 and 3: its client as a wire, and its words for kNN. Everything else is in `server`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from app.engines.server.access import Access
+from app.engines.server.cluster import Cluster
+from app.engines.server.engine import ServerEngine
+from app.engines.server.queries import MOST_HITS, Body
+from app.engines.server.versions import Layout
+from index_mappings.engine import VectorMatch
+from index_mappings.errors import BadRequest, Timeout, Unavailable
+from index_mappings.mapping import items_index, vector_property
+
+CONNECTIONS = 32
+"""For each host; a worker asks all its candidate sources at once."""
+BEAM = 3
+"""k for each hit asked for: Lucene's engine searches with a beam of k, so more are asked for and cut."""
+LEAST_BEAM = 100
+
+
+class OpenSearchWire:
+    """The client's transport. It tells refusals by exceptions, which become statuses again here."""
+
+    def __init__(self, access: Access) -> None:
+        import opensearchpy
+
+        self._errors = opensearchpy.exceptions
+        self._headers = {"accept": "application/json", **access.headers()}
+        options: dict[str, Any] = {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
+        # Retrying on timeouts, no times: so a host that is late is asked last the next time.
+        self._client = opensearchpy.OpenSearch(
+            hosts=list(access.urls),
+            serializer=_orjson_serializer(),
+            pool_maxsize=CONNECTIONS,
+            max_retries=0,
+            retry_on_timeout=True,
+            **options,
+        )
+
+    def send(
+        self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
+    ) -> tuple[int, Any]:
+        headers = self._headers if body is None else {**self._headers, "content-type": mimetype}
+        try:
+            reply = self._client.transport.perform_request(
+                method, path, body=body, headers=headers, timeout=timeout_s
+            )
+        except self._errors.ConnectionTimeout as late:
+            raise Timeout(f"opensearch did not answer within {timeout_s:.3f} s") from late
+        except self._errors.ConnectionError as lost:
+            raise Unavailable(f"opensearch cannot be reached: {lost.error}") from lost
+        except self._errors.TransportError as refused:
+            return int(refused.status_code), refused.info
+        return 200, reply
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class OpenSearchDialect:
+    def items_index(self) -> Mapping[str, Any]:
+        return items_index("opensearch")
+
+    def nearest(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
+        nearest = {
+            "vector": request.vector,
+            "k": min(max(BEAM * k, LEAST_BEAM), MOST_HITS),
+            **({"filter": {"bool": {"filter": filters}}} if filters else {}),
+        }
+        return {"query": {"knn": {vector_property(request.field): nearest}}}
+
+
+def opensearch_cluster(access: Access) -> Cluster:
+    if not access.urls:
+        raise BadRequest("no OpenSearch is named; set REELRANK_ENGINE_URL")
+    return Cluster("opensearch", lambda: OpenSearchWire(access))
+
+
+def opensearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
+    return ServerEngine(cluster, OpenSearchDialect(), layout)
+
+
+def _orjson_serializer() -> Any:
+    from opensearchpy.serializer import JSONSerializer
+
+    class OrjsonSerializer(JSONSerializer):
+        """Bodies arrive as bytes; answers are read by orjson."""
+
+        def loads(self, s: str) -> Any:
+            return orjson.loads(s)
+
+        def dumps(self, data: Any) -> Any:
+            return data
+
+    return OrjsonSerializer()

@@ -1,0 +1,101 @@
+"""One cluster, spoken to in paths and bodies through whichever client fits it; deadlines are kept here."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import orjson
+
+from app.engines.server.failures import failure_of
+from index_mappings.errors import Partial, Timeout, Unavailable
+
+Reply = dict[str, Any]
+JSON, NDJSON = "application/json", "application/x-ndjson"
+ADMIN_S = 60.0
+"""What a request has that no viewer waits for: an index made, settings changed, a bulk of documents."""
+SERVER_SHARE = 0.9
+"""Of what is left, the share that the server is given; the rest is for the way there and back."""
+ATTEMPTS = 3
+"""Connections tried for one question while its deadline allows: another host may answer."""
+
+
+class Wire(Protocol):
+    """A client library, cut down to one method.
+
+    Gives status and body of whatever the server answers; raises Timeout or Unavailable when it does not.
+    """
+
+    def send(
+        self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
+    ) -> tuple[int, Any]: ...
+
+    def close(self) -> None: ...
+
+
+class Cluster:
+    """Opens nothing until used, and anew in each process: safe to make before a fork."""
+
+    def __init__(self, name: str, open_wire: Callable[[], Wire]) -> None:
+        self.name = name
+        self._open_wire = open_wire
+        self._wire: tuple[int, Wire] | None = None
+
+    def search(self, target: str, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
+        """The hits of a search that all shards answered in time.
+
+        Raises Timeout or Partial when they did not, NotFound without the target.
+        """
+        until = time.monotonic() + timeout_s
+        asked = {"timeout": f"{max(int(timeout_s * 1000 * SERVER_SHARE), 1)}ms", **body}
+        status, reply = self.ask("POST", f"/{target}/_search", asked, until)
+        reply = self.accepted(status, reply, f"search of {target}")
+        if reply["timed_out"]:
+            raise Timeout(f"{self.name} did not search all of {target} within {asked['timeout']}")
+        failed, total = reply["_shards"]["failed"], reply["_shards"]["total"]
+        if failed:
+            raise Partial(f"{failed} of {total} shards of {target} on {self.name} did not answer")
+        hits: list[Reply] = reply["hits"]["hits"]
+        return hits
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None, until: float) -> tuple[int, Any]:
+        """A question that may be asked again: another host is tried while time is left."""
+        payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        for attempt in range(ATTEMPTS):
+            left = until - time.monotonic()
+            if left <= 0:
+                raise Timeout(f"no time was left to ask {self.name} for {path}")
+            try:
+                return self.wire().send(method, path, payload, JSON, left)
+            except Unavailable:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def command(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
+    ) -> tuple[int, Any]:
+        """Asked once, with the time that administration has: status and body of any answer."""
+        target = f"{path}?{urlencode(params)}" if params else path
+        payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        return self.wire().send(method, target, payload, JSON, ADMIN_S)
+
+    def demand(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str) -> Any:
+        """A command that must succeed; raises what its refusal means."""
+        return self.accepted(*self.command(method, path, body, **params), f"{method} {path}")
+
+    def accepted(self, status: int, reply: Any, what: str) -> Any:
+        if status >= 300:
+            raise failure_of(status, reply, f"{what} on {self.name}")
+        return reply
+
+    def wire(self) -> Wire:
+        if self._wire is None or self._wire[0] != os.getpid():
+            self._wire = (os.getpid(), self._open_wire())
+        return self._wire[1]
+
+    def close(self) -> None:
+        if self._wire is not None and self._wire[0] == os.getpid():
+            self._wire[1].close()
+        self._wire = None

@@ -1,0 +1,86 @@
+"""Documents as a server holds them, and back. Vectors stand twice: as searched, and as they were given.
+
+The searched ones are left out of `_source` by the mapping: they are four times the size there, and
+some versions drop them from it themselves.
+"""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from index_mappings.fields import VECTOR_FIELDS, level_weight, neighbour_level
+from index_mappings.item import Document, Item, Neighbour
+from index_mappings.mapping import neighbour_term, vector_property
+
+ITEM_PROPERTIES = tuple(name for name in Item.__slots__)
+LISTS = ("tags", "genres", "people")
+LEARNED_PROPERTIES = ("vectors", "neighbours")
+
+
+def source_of(document: Document) -> dict[str, Any]:
+    """What is sent for a document; numpy vectors stay numpy."""
+    item = document.item
+    facts = {name: getattr(item, name) for name in ITEM_PROPERTIES}
+    stated = {name: fact for name, fact in facts.items() if fact not in ("", (), None)}
+    keys = {
+        "genre_key": [genre.casefold() for genre in item.genres],
+        "language_key": item.language.casefold(),
+        "country_key": item.country.casefold(),
+    }
+    vectors = {name: np.asarray(v, np.float32) for name, v in document.vectors.items()}
+    # No server takes a vector of zeros for cosine, and none should find one.
+    searched = {vector_property(name): v for name, v in vectors.items() if v.any()}
+    kept = {name: base64.b64encode(v.tobytes()).decode() for name, v in vectors.items()}
+    return {
+        **stated,
+        **{name: key for name, key in keys.items() if key},
+        **({} if item.year is None else {"year": item.year}),
+        **searched,
+        **({"vectors": kept} if kept else {}),
+        **({"neighbours": neighbour_terms(document)} if document.neighbours else {}),
+    }
+
+
+def neighbour_terms(document: Document) -> list[str]:
+    return [neighbour_term(n.id, neighbour_level(n.weight)) for n in document.neighbours]
+
+
+def item_of(source: Mapping[str, Any]) -> Item:
+    facts = {name: source[name] for name in ITEM_PROPERTIES if name in source}
+    for name in LISTS:
+        facts[name] = tuple(facts.get(name, ()))
+    if "published_at" in facts:
+        facts["published_at"] = datetime.fromisoformat(facts["published_at"])
+    return Item(**facts)
+
+
+def document_of(source: Mapping[str, Any]) -> Document:
+    kept = source.get("vectors", {})
+    vectors = {
+        name: np.frombuffer(base64.b64decode(kept[name]), np.float32)
+        for name in VECTOR_FIELDS
+        if name in kept
+    }
+    terms = (term.rpartition("|") for term in source.get("neighbours", ()))
+    neighbours = tuple(Neighbour(name, level_weight(int(level))) for name, _, level in terms)
+    return Document(item_of(source), vectors, neighbours)
+
+
+def completed(document: Document, known: Document | None) -> Document:
+    """The document with those vectors and neighbours of the known one that it does not bring."""
+    if known is None:
+        return document
+    vectors = {**known.vectors, **document.vectors}
+    return Document(document.item, vectors, document.neighbours or known.neighbours)
+
+
+def relearned(document: Document, known: Document | None) -> Document:
+    """The document with what was learned of the known one in place of its own."""
+    if known is None:
+        return document
+    own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}
+    learned = {name: v for name, v in known.vectors.items() if VECTOR_FIELDS[name].learned}
+    return Document(document.item, {**own, **learned}, known.neighbours)

@@ -1,0 +1,156 @@
+"""The `EventStore` of a cluster: a data stream, each event created under its own id."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from app.engines.server.bulk import Action, Bulk
+from app.engines.server.cluster import ADMIN_S, Cluster, Reply
+from app.engines.server.follow import Position, position_of, position_text
+from app.engines.server.pages import checkpoint, pages
+from index_mappings.engine import AppendReport
+from index_mappings.errors import BadRequest, NotFound
+from index_mappings.event import EVENT_SCHEMA, Event
+from index_mappings.mapping import events_template
+
+BATCH = 10_000
+"""Most events of one answer; index.max_result_window of every server."""
+TEXTS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable and field.type == pa.string())
+
+
+class ServerEvents:
+    """Acknowledges events when they are durable and a search sees them, so `recent` holds them at once."""
+
+    def __init__(self, cluster: Cluster, stream: str, refresh_ms: int) -> None:
+        self.cluster = cluster
+        self.stream = stream
+        self.refresh_ms = refresh_ms
+        self._made = False
+
+    def append(self, events: Sequence[Event]) -> AppendReport:
+        self._make()
+        known = self._known([event.id for event in events])
+        fresh = [event for event in events if event.id not in known]
+        actions = [Action("create", event.id, _source(event)) for event in fresh]
+        stored = 0
+        bulk = Bulk(self.cluster, self.stream, "&refresh=wait_for")
+        for event, verdict in zip(fresh, bulk.write(actions), strict=True):
+            if not verdict.done and verdict.status != 409:
+                raise BadRequest(f"event {event.id} does not fit {self.stream}: {verdict.reason}")
+            stored += verdict.done
+        return AppendReport(stored, len(events) - stored)
+
+    def recent(self, user: str, limit: int, timeout_s: float) -> list[Event]:
+        body = {
+            "query": {"term": {"user": user}},
+            "sort": [{"at_ms": "desc"}, {"id": "desc"}],
+            "size": min(limit, BATCH),
+            "track_total_hits": False,
+        }
+        try:
+            hits = self.cluster.search(self.stream, body, timeout_s)
+        except NotFound:
+            return []
+        return [_event(hit["_source"]) for hit in _once(hits)]
+
+    def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
+        body = {"query": {"range": {"at_ms": {"gte": from_ms, "lt": to_ms}}}}
+        try:
+            for hits in pages(self.cluster, self.stream, body, ["at_ms", "id"], BATCH):
+                yield _batch(_once(hits))
+        except NotFound:
+            return
+
+    def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
+        """The position is, for each backing index, the sequence number that was reached."""
+        at = position_of(position)
+        try:
+            reached = checkpoint(self.cluster, self.stream)
+        except NotFound:
+            return _batch([]), position_text(at)
+        self.cluster.demand("POST", f"/{self.stream}/_refresh")
+        hits = list[Reply]()
+        for index in sorted(reached, key=_generation):
+            if len(hits) < BATCH:
+                hits += self._after(at, index, reached[index], BATCH - len(hits))
+        return _batch(_once(hits)), position_text(at)
+
+    def count(self) -> int:
+        status, reply = self.cluster.command("GET", f"/{self.stream}/_count")
+        if status == 404:
+            return 0
+        return int(self.cluster.accepted(status, reply, "counting events")["count"])
+
+    def _after(self, at: Position, index: str, reached: int, limit: int) -> list[Reply]:
+        """Events of one backing index after the position, which moves on with them."""
+        generation = _generation(index)
+        start = at.get(generation, -1)
+        if reached <= start:
+            return []
+        body = {
+            "query": {"range": {"_seq_no": {"gt": start, "lte": reached}}},
+            "sort": ["_seq_no"],
+            "size": limit,
+            "track_total_hits": False,
+        }
+        hits = self.cluster.search(index, body, ADMIN_S)
+        at[generation] = hits[-1]["sort"][0] if len(hits) == limit else reached
+        return hits
+
+    def _known(self, ids: Sequence[str]) -> set[str]:
+        """Which ids some backing index holds: a server refuses a second one only within the newest."""
+        known = set[str]()
+        for start in range(0, len(ids), BATCH):
+            some = list(ids[start : start + BATCH])
+            body = {
+                "query": {"terms": {"id": some}},
+                "size": len(some),
+                "_source": False,
+                "docvalue_fields": ["id"],
+            }
+            try:
+                hits = self.cluster.search(self.stream, body, ADMIN_S)
+            except NotFound:
+                return set()
+            known |= {hit["fields"]["id"][0] for hit in hits}
+        return known
+
+    def _make(self) -> None:
+        """The template and the data stream, once a process; both may be there already."""
+        if self._made:
+            return
+        template = events_template(self.stream, self.refresh_ms)
+        self.cluster.demand("PUT", f"/_index_template/{self.stream}", template)
+        status, reply = self.cluster.command("PUT", f"/_data_stream/{self.stream}")
+        # 405: a server without that part of the API makes the stream at its first event.
+        if status >= 300 and status != 405 and "resource_already_exists" not in str(reply):
+            self.cluster.accepted(status, reply, f"making {self.stream}")
+        self._made = True
+
+
+def _source(event: Event) -> dict[str, Any]:
+    stated = {name: fact for name, fact in asdict(event).items() if fact not in ("", None)}
+    return {"@timestamp": event.at_ms, **stated}
+
+
+def _event(source: dict[str, Any]) -> Event:
+    return Event(**{name: source[name] for name in Event.__slots__ if name in source})
+
+
+def _once(hits: Sequence[Reply]) -> list[Reply]:
+    """The first of each id: two backing indices may hold the same event."""
+    return list({hit["_id"]: hit for hit in reversed(hits)}.values())[::-1]
+
+
+def _batch(hits: Sequence[Reply]) -> pa.RecordBatch:
+    rows = [hit["_source"] for hit in hits]
+    columns = [[row.get(name, "" if name in TEXTS else None) for row in rows] for name in EVENT_SCHEMA.names]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_SCHEMA)
+
+
+def _generation(index: str) -> int:
+    """Backing indices end in their number: .ds-reelrank-events-000002."""
+    return int(index.rpartition("-")[2])

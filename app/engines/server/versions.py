@@ -1,0 +1,132 @@
+"""Index versions as indices, and the serving one as an alias: made, filled, promoted, dropped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.engines.server.cluster import Cluster
+from index_mappings.engine import IndexVersion
+from index_mappings.errors import BadRequest, Conflict, NotFound
+
+LOADING = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
+MADE_FROM = "changes_from"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Names and sizes. `prefix` stands before every index, alias and data stream of ours.
+
+    replicas: a number, or a range such as 0-1 that follows the number of nodes.
+    """
+
+    prefix: str = "reelrank-"
+    shards: int = 1
+    replicas: str = "0-1"
+
+    @property
+    def alias(self) -> str:
+        return f"{self.prefix}items"
+
+    def index(self, version: str) -> str:
+        return f"{self.prefix}{version}"
+
+    def serving_settings(self) -> dict[str, Any]:
+        ranged = "-" in self.replicas
+        copies = (
+            {"auto_expand_replicas": self.replicas} if ranged else {"number_of_replicas": int(self.replicas)}
+        )
+        return {"refresh_interval": "1s", **copies}  # fmt: skip
+
+
+class Versions:
+    """One index for each version, named by the prefix and the version."""
+
+    def __init__(self, cluster: Cluster, layout: Layout, body: Mapping[str, Any]) -> None:
+        self.cluster = cluster
+        self.layout = layout
+        self.body = body
+
+    def create(self, version: str, changes_from: int) -> None:
+        """Raises Conflict when it exists. Nothing is refreshed or copied to replicas until it serves."""
+        if not version.startswith("items-"):
+            raise BadRequest(f"index version {version!r} must begin with items-")
+        index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING}
+        meta = {"made_at": datetime.now(UTC).isoformat(), MADE_FROM: changes_from}
+        body = {
+            "settings": {"index": index},
+            "mappings": {**self.body["mappings"], "_meta": {"reelrank": meta}},
+        }
+        self.cluster.demand("PUT", f"/{self.layout.index(version)}", body)
+
+    def all(self) -> list[IndexVersion]:
+        """Newest first, with the documents that each holds."""
+        metas, serving = self.metas(), self.serving()
+        if not metas:
+            return []
+        self.cluster.demand("POST", f"/{self.layout.prefix}items-*/_refresh")
+        stats = self.cluster.demand("GET", f"/{self.layout.prefix}items-*/_stats/docs")["indices"]
+        return [
+            IndexVersion(
+                name,
+                datetime.fromisoformat(meta["made_at"]),
+                stats[self.layout.index(name)]["primaries"]["docs"]["count"],
+                name == serving,
+            )
+            for name, meta in sorted(metas.items(), key=lambda each: each[1]["made_at"], reverse=True)
+            if self.layout.index(name) in stats
+        ]
+
+    def metas(self) -> dict[str, dict[str, Any]]:
+        """What was noted of each version when it was made. Indices that are not ours are left out."""
+        status, reply = self.cluster.command("GET", f"/{self.layout.prefix}items-*/_mapping")
+        if status == 404:
+            return {}
+        mappings = self.cluster.accepted(status, reply, "listing index versions")
+        noted = {
+            name.removeprefix(self.layout.prefix): each["mappings"].get("_meta", {}).get("reelrank")
+            for name, each in mappings.items()
+        }
+        return {name: meta for name, meta in noted.items() if meta is not None}
+
+    def meta(self, version: str) -> dict[str, Any]:
+        """Raises NotFound."""
+        meta = self.metas().get(version)
+        if meta is None:
+            raise NotFound(f"there is no index version {version} on {self.cluster.name}")
+        return meta
+
+    def serving(self) -> str | None:
+        status, reply = self.cluster.command("GET", f"/_alias/{self.layout.alias}")
+        if status == 404:
+            return None
+        names = list(self.cluster.accepted(status, reply, "asking what serves"))
+        return str(names[0]).removeprefix(self.layout.prefix)
+
+    def prepare(self, version: str) -> None:
+        """Settings of a version that serves: it is refreshed and copied from now on."""
+        index = self.layout.index(version)
+        self.cluster.demand("PUT", f"/{index}/_settings", {"index": self.layout.serving_settings()})
+        self.cluster.demand("POST", f"/{index}/_refresh")
+
+    def block_writes(self, version: str) -> None:
+        """When it returns, every write that was under way is done, and no other is let in."""
+        self.cluster.demand("PUT", f"/{self.layout.index(version)}/_block/write")
+
+    def allow_writes(self, version: str) -> None:
+        index = self.layout.index(version)
+        self.cluster.demand("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
+
+    def swap(self, old: str | None, new: str) -> None:
+        """Moves the alias in one step."""
+        adds = {"add": {"index": self.layout.index(new), "alias": self.layout.alias}}
+        removes = (
+            [] if old is None else [{"remove": {"index": self.layout.index(old), "alias": self.layout.alias}}]
+        )
+        self.cluster.demand("POST", "/_aliases", {"actions": [*removes, adds]})  # fmt: skip
+
+    def drop(self, version: str) -> None:
+        self.meta(version)
+        if version == self.serving():
+            raise Conflict(f"index version {version} is serving; promote another one first")
+        self.cluster.demand("DELETE", f"/{self.layout.index(version)}")

@@ -1,0 +1,144 @@
+"""The mappings of the servers, rendered from the fields: explicit, never a server's default.
+
+The rendered ones stand in `index_mappings/rendered/` and can be sent as they are.
+"""
+
+from typing import Any, Literal
+
+from index_mappings import analysis
+from index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
+
+Product = Literal["elasticsearch", "opensearch"]
+SERVERS: tuple[tuple[Product, int], ...] = (
+    ("elasticsearch", 8),
+    ("elasticsearch", 9),
+    ("opensearch", 2),
+    ("opensearch", 3),
+)
+"""Products and majors that the adapters are tested on."""
+
+ANALYZER = "reelrank_english"
+HNSW_M = 16  # Malkov & Yashunin 2018; the default of Lucene, said aloud because defaults move.
+HNSW_EF_CONSTRUCTION = 200
+"""Twice Lucene's default: kNN with filters then reaches a recall of 0.95 on every server."""
+KEYS = ("genre_key", "language_key", "country_key")
+"""Filter terms in casefolded form; `genres`, `language` and `country` keep their spelling."""
+
+
+def vector_property(field: str) -> str:
+    """The property that holds a vector field of `index_mappings.fields.VECTOR_FIELDS`."""
+    return f"{field}_vector"
+
+
+def neighbour_term(name: str, level: int) -> str:
+    return f"{name}|{level}"
+
+
+def items_index(product: Product) -> dict[str, Any]:
+    """Settings and mappings of an index of items."""
+    settings: dict[str, Any] = {
+        "similarity": {"default": {"type": "BM25", "k1": BM25_K1, "b": BM25_B}},
+        "translog": {"durability": "request"},
+        "analysis": _analysis(),
+    }
+    if product == "opensearch":
+        settings["knn"] = True
+    return {"settings": {"index": settings}, "mappings": _item_mappings(product)}
+
+
+def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
+    """An index template for the data stream of events. One shard, so that events have one order."""
+    keyword = {"type": "keyword"}
+    mappings = {
+        "dynamic": False,
+        "properties": {
+            "@timestamp": {"type": "date"},
+            **dict.fromkeys(("id", "kind", "user", "item", "request_id", "device", "country"), keyword),
+            **{name: {"type": "long"} for name in ("at_ms", "watched_ms", "duration_ms")},
+            "position": {"type": "integer"},
+            "text": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}},
+            "simulated": {"type": "boolean"},
+        },
+    }
+    settings = {
+        "number_of_shards": 1,
+        "auto_expand_replicas": "0-1",
+        "refresh_interval": f"{refresh_ms}ms",
+        "translog": {"durability": "request"},
+    }
+    return {
+        "index_patterns": [data_stream],
+        "data_stream": {},
+        "priority": 500,
+        "template": {"settings": {"index": settings}, "mappings": mappings},
+    }
+
+
+def changes_index() -> dict[str, Any]:
+    """The log of live changes: one document for each changed item. One shard, so that they have one order."""
+    return {
+        "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
+        "mappings": {
+            "dynamic": False,
+            "properties": {"item": {"type": "keyword"}, "at": {"type": "date"}},
+        },
+    }
+
+
+def _analysis() -> dict[str, Any]:
+    return {
+        "tokenizer": {"reelrank_words": {"type": "standard", "max_token_length": analysis.MAX_TOKEN_LENGTH}},
+        "filter": {
+            "reelrank_stop": {"type": "stop", "stopwords": list(analysis.STOP_WORDS)},
+            "reelrank_stem": {"type": "stemmer", "language": analysis.STEMMER},
+        },
+        "analyzer": {
+            ANALYZER: {
+                "type": "custom",
+                "tokenizer": "reelrank_words",
+                "filter": ["lowercase", "asciifolding", "reelrank_stop", "reelrank_stem"],
+            }
+        },
+    }
+
+
+def _item_mappings(product: Product) -> dict[str, Any]:
+    keyword = {"type": "keyword"}
+    text = {
+        "type": "text",
+        "analyzer": ANALYZER,
+        "fields": {"keyword": {"type": "keyword", "ignore_above": 256}},
+    }
+    vectors = {vector_property(f.name): _vector(product, f.size) for f in VECTOR_FIELDS.values()}
+    return {
+        "dynamic": False,
+        "_source": {"excludes": [*vectors, *KEYS]},
+        "properties": {
+            "id": keyword,
+            **dict.fromkeys(TEXT_FIELDS, text),
+            "language": keyword,
+            "country": keyword,
+            "published_at": {"type": "date"},
+            "thumbnail": {"type": "keyword", "index": False, "doc_values": False},
+            **{key: {"type": "keyword", "doc_values": False} for key in KEYS},
+            **{field: {"type": "integer"} for field in RANGE_FIELDS},
+            "neighbours": {"type": "keyword", "similarity": "boolean", "doc_values": False},
+            **vectors,
+            "vectors": {"type": "object", "enabled": False},
+        },
+    }
+
+
+def _vector(product: Product, size: int) -> dict[str, Any]:
+    if product == "elasticsearch":
+        hnsw = {"type": "hnsw", "m": HNSW_M, "ef_construction": HNSW_EF_CONSTRUCTION}
+        return {
+            "type": "dense_vector",
+            "dims": size,
+            "index": True,
+            "similarity": "cosine",
+            "index_options": hnsw,
+        }
+    parameters = {"m": HNSW_M, "ef_construction": HNSW_EF_CONSTRUCTION}
+    method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil", "parameters": parameters}
+    return {"type": "knn_vector", "dimension": size, "method": method}

@@ -1,0 +1,26 @@
+"""index_mappings/rendered/ holds, for each product and major, what the adapters send: it can be curled."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from index_mappings.mapping import SERVERS, Product, changes_index, events_template, items_index
+
+RENDERED = Path(__file__).parents[2] / "index_mappings" / "rendered"
+
+
+@pytest.mark.parametrize(("product", "major"), SERVERS)
+def test_rendered_mappings_equal_the_code(product: Product, major: int, pytestconfig: pytest.Config) -> None:
+    bodies = {
+        "items.json": items_index(product),
+        "events-template.json": events_template("reelrank-events"),
+        "changes.json": changes_index(),
+    }
+    home = RENDERED / f"{product}-{major}"
+    for name, body in bodies.items():
+        text = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        if pytestconfig.getoption("--renew"):
+            home.mkdir(parents=True, exist_ok=True)
+            (home / name).write_bytes(text)
+        assert (home / name).read_bytes() == text, "run `pytest tests/house --renew` and read the diff"

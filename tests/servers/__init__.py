@@ -1,0 +1,1 @@
+"""Real search engine nodes for the tests, from their published jars."""

@@ -1,0 +1,103 @@
+"""One real search engine node for tests: started, waited for, stopped with whoever started it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).parent
+KINDS = ("elasticsearch-8", "elasticsearch-9", "opensearch-2", "opensearch-3")
+OWN_URLS = {
+    "elasticsearch": "REELRANK_TEST_ELASTICSEARCH_URL",
+    "opensearch": "REELRANK_TEST_OPENSEARCH_URL",
+}
+"""Variables that name a server of one's own, which is then tested too."""
+FIRST_START_S = 300.0
+"""The first start of a kind fetches 40 to 80 MB of jars."""
+
+
+def missing(kind: str) -> str | None:
+    """What this machine lacks to start a kind; None when it lacks nothing."""
+    checked = subprocess.run(
+        [HERE / "start", "check", kind], capture_output=True, text=True, check=False, timeout=60
+    )
+    return None if checked.returncode == 0 else checked.stderr.strip() or f"{kind} cannot be started here"
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+class Node:
+    """Started at once; `wait` until it answers. Its process ends when this one does."""
+
+    def __init__(self, kind: str, home: Path, *settings: str, heap: str = "512m") -> None:
+        self.kind = kind
+        self.home = home
+        self.port = free_port()
+        self.settings = settings or ("discovery.type=single-node",)
+        self.heap = heap
+        home.mkdir(parents=True, exist_ok=True)
+        self.log = home / "node.log"
+        self.process = self._start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait(self, seconds: float = FIRST_START_S) -> "Node":
+        """Raises RuntimeError with the end of its log when it does not come up."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(urllib.error.URLError, OSError):
+                urllib.request.urlopen(f"{self.url}/_cluster/health?wait_for_status=yellow", timeout=5)
+                return self
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"{self.kind} did not start:\n{self.log.read_text()[-3000:]}")
+
+    def pause(self) -> None:
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """As a machine that loses its power."""
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> "Node":
+        """After a kill, from the same files."""
+        self.process = self._start()
+        return self
+
+    def stop(self, keep: bool = False) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        if not keep and self.process.returncode == 0:
+            shutil.rmtree(self.home / "data", ignore_errors=True)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [HERE / "start", self.kind, self.home, str(self.port), *self.settings],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "HEAP": self.heap},
+            )

@@ -1,0 +1,62 @@
+"""A server under test: which it is, where it answers, and the adapters that speak to it."""
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
+from app.engines.opensearch import opensearch_cluster, opensearch_engine
+from app.engines.server.access import Access
+from app.engines.server.cluster import Cluster
+from app.engines.server.engine import ServerEngine
+from app.engines.server.versions import Layout
+from tests.servers.node import KINDS, OWN_URLS
+
+CLUSTERS: dict[str, Callable[[Access], Cluster]] = {
+    "elasticsearch": elasticsearch_cluster,
+    "opensearch": opensearch_cluster,
+}
+ENGINES: dict[str, Callable[[Cluster, Layout], ServerEngine]] = {
+    "elasticsearch": elasticsearch_engine,
+    "opensearch": opensearch_engine,
+}
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    kind: str
+    url: str
+
+    @property
+    def product(self) -> str:
+        return self.kind.split("-")[0]
+
+    def cluster(self) -> Cluster:
+        return CLUSTERS[self.product](Access((self.url,)))
+
+    def engine(self, cluster: Cluster, layout: Layout) -> ServerEngine:
+        return ENGINES[self.product](cluster, layout)
+
+
+def new_prefix() -> str:
+    """Of nobody else's indices, also on a server that several test runs share."""
+    return f"reeltest-{os.getpid()}-{next(_numbers)}-"
+
+
+def remove(cluster: Cluster, prefix: str) -> None:
+    """Everything that a test has made under its prefix."""
+    cluster.command("DELETE", f"/_data_stream/{prefix}events")  # not on the nodes here; they are thrown away
+    cluster.command("DELETE", f"/_index_template/{prefix}events")
+    for index in cluster.demand("GET", f"/{prefix}*/_settings/index.uuid"):
+        if not index.startswith(".ds-"):
+            cluster.command("DELETE", f"/{index}")
+
+
+def kinds() -> list[object]:
+    """Every kind, each with the marks that keep it out of a quick run, and one's own servers."""
+    own = [f"{product}-own" for product, variable in OWN_URLS.items() if os.environ.get(variable)]
+    return [pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers]) for kind in (*KINDS, *own)]
