@@ -40,7 +40,10 @@ def _index_complaints(parts: Parts, version: str, facts: dict[str, object]) -> l
     if index_fingerprint() not in version:
         complaints.append(f"{version} was indexed in another way than this build does; load the items again")
     try:
-        facts["item table"] = f"{len(open_table(parts.settings.tables_dir / version))} items"
+        table = open_table(parts.settings.tables_dir / version)
+        facts["item table"] = f"{len(table)} items"
+        if table.folding is None and table.has_vector("factors").any():
+            complaints.append("what folds new viewers in was lost with an item table; run: reelrank train")
     except TableError as error:
         complaints.append(str(error))
     return complaints

@@ -8,12 +8,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
+from app.tables import Tables
 from app.wiring import Parts, load_model
 from index_mappings.encoder import ENCODER_NAME
 from index_mappings.errors import NotFound
@@ -119,9 +121,11 @@ def judged_requests(history: History, progress: Progress) -> list[Judged]:
 
 def publish(parts: Parts, learned: Learned, progress: Progress) -> str:
     """A new index version with what was learned, and its item table; serving when this returns."""
-    report = reindex(parts.engine, learned, LoadOptions(keep=parts.settings.index_keep), progress)
-    directory = parts.settings.tables_dir / report.version
-    build_table(directory, report.version, parts.engine.scan(report.version), learned.folding)
+    tables = Tables(parts.settings.tables_dir, parts.engine)
+    before_promote = partial(tables.build, folding=learned.folding)
+    options = LoadOptions(keep=parts.settings.index_keep, before_promote=before_promote)
+    report = reindex(parts.engine, learned, options, progress)
+    tables.drop_stale()
     return report.version
 
 

@@ -63,5 +63,13 @@ class Settings(BaseSettings):
         return self.data_dir / "models"
 
     @property
+    def loads_dir(self) -> Path:
+        return self.data_dir / "loads"
+
+    @property
+    def rejects_dir(self) -> Path:
+        return self.data_dir / "rejects"
+
+    @property
     def reports_dir(self) -> Path:
         return self.data_dir / "reports"

@@ -12,12 +12,12 @@ from app.search.page_log import PageLog
 from app.search.served_models import ServedModels
 from app.search.stories import Service
 from app.settings import Settings
+from app.tables import Tables
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from index_mappings.engine import EventStore, SearchEngine
 from index_mappings.fingerprint import index_fingerprint
 from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
-from ranking.item_table import open_table
 from ranking.ranker import Ranker, load_ranker
 from ranking.registry import Registry
 from ranking.source_names import SOURCES
@@ -65,7 +65,7 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
     """
     settings = parts.settings
     models = ServedModels(parts.registry, load_model)
-    live = Live(parts.engine, parts.events, models, lambda version: open_table(settings.tables_dir / version))
+    live = Live(parts.engine, parts.events, models, Tables(settings.tables_dir, parts.engine).opened)
     return Service(
         parts.engine,
         parts.events,

@@ -1,7 +1,7 @@
 """Catalogues: items in, a new index version beside the serving one, verified, then promoted."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,12 +19,20 @@ class LoadRefused(Exception):
     """A load that must not be promoted: what was found, and what to do. The old version keeps serving."""
 
 
+def nothing_more(version: str) -> None:
+    """A version needs nothing beside what the engine holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """max_reject_share: above it the load is refused. keep: versions kept, the serving one among them."""
+    """max_reject_share: above it the load is refused. keep: versions kept, the serving one among them.
+
+    before_promote: what a version needs beside the engine before it serves, given its name.
+    """
 
     max_reject_share: float = 0.05
     keep: int = 2
+    before_promote: Callable[[str], None] = nothing_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +76,13 @@ def publish(
             read += len(batch)
             rejected += report.rejected
             progress("writing the index", read, total)
-        _verify(engine, version, read, rejected, options)
-        engine.promote(version)
+        first = f"{rejected[0].id}: {rejected[0].reason}" if rejected else ""
+        verify(options, read, len(rejected), first)
+        serve(engine, version, read - len(rejected), options)
     except BaseException:
         engine.drop(version)
         raise
-    _drop_oldest(engine, options.keep)
+    drop_oldest(engine, options.keep)
     seconds = time.monotonic() - started
     return LoadReport(version, read, read - len(rejected), tuple(rejected), seconds)
 
@@ -86,24 +95,29 @@ def encoded(items: Iterable[Item], encoder: TextEncoder) -> Iterator[list[Docume
         yield [Document(item, {"text": vector}) for item, vector in zip(batch, vectors, strict=True)]
 
 
-def _verify(
-    engine: SearchEngine, version: str, read: int, rejected: Sequence[Rejection], options: LoadOptions
-) -> None:
+def verify(options: LoadOptions, read: int, rejected: int, first: str) -> None:
+    """Raises LoadRefused when nothing was read or too much of it was rejected. first: the first reject."""
     if not read:
-        raise LoadRefused("nothing was read; name a source that holds items")
-    if len(rejected) > options.max_reject_share * read:
+        raise LoadRefused("nothing was read; name a source that holds rows")
+    if rejected > options.max_reject_share * read:
         raise LoadRefused(
-            f"{len(rejected)} of {read} items were rejected, more than {options.max_reject_share:.1%}; "
-            f"the first is {rejected[0].id}: {rejected[0].reason}. Correct them, or allow a larger share"
+            f"{rejected} of {read} rows were rejected, more than {options.max_reject_share:.1%}; "
+            f"the first is {first}. Correct them, or allow a larger share"
         )
+
+
+def serve(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:
+    """Promotes a version that holds what was written; how many documents that is. Raises LoadRefused."""
     held = next(v.documents for v in engine.versions() if v.name == version)
-    if held > read - len(rejected) or held == 0:
-        raise LoadRefused(
-            f"{version} holds {held} documents after {read - len(rejected)} were written; load again"
-        )
+    if held > written or held == 0:
+        raise LoadRefused(f"{version} holds {held} documents after {written} were written; load again")
+    options.before_promote(version)
+    engine.promote(version)
+    return held
 
 
-def _drop_oldest(engine: SearchEngine, keep: int) -> None:
+def drop_oldest(engine: SearchEngine, keep: int) -> None:
+    """Drops all versions but the serving one and the newest others, `keep` in all."""
     idle = [v.name for v in engine.versions() if not v.serving]
     for name in idle[max(keep - 1, 0) :]:
         engine.drop(name)

@@ -17,10 +17,15 @@ KIND_OF_ACTION: dict[str, EventKind] = {
     "click": "click",
     "click_through": "click",
     "watch": "watch",
+    "play": "watch",
     "purchase": "subscribe",
     "subscribe": "subscribe",
+    "follow": "subscribe",
     "like": "like",
+    "favorite": "like",
+    "favourite": "like",
     "search": "search",
+    "query": "search",
 }
 """UBI's common action names, and ours, to what we make of them; UBI leaves the list open."""
 
@@ -81,7 +86,7 @@ class _Attributes(BaseModel):
 class UbiRow(BaseModel):
     """The fields of a UBI 1.3 event that we read; others are passed over, as the standard allows."""
 
-    action_name: str
+    action_name: str = "search"
     timestamp: datetime
     query_id: str = ""
     client_id: str = ""
@@ -91,31 +96,38 @@ class UbiRow(BaseModel):
     event_attributes: _Attributes = _Attributes()
 
 
-def event_of(row: object, now: datetime) -> Event:
+def is_ubi(row: Mapping[str, Any]) -> bool:
+    """Whether a row is a UBI event, or a UBI query, which counts as a search."""
+    return "action_name" in row or ("user_query" in row and "query_id" in row)
+
+
+def event_of(row: object, now: datetime, place: str = "") -> Event:
     """Raises ValueError that names the field and what is wrong with it.
 
-    A row without an id gets one made of its content, so that the same row counts once.
+    A row without an id gets one made of its content and its place, so that the same row at the same
+    place counts once. place: "" where there is none to tell, as over HTTP.
     """
     if not isinstance(row, Mapping):
         raise ValueError(f"an event is an object with fields, not {type(row).__name__}")
     try:
-        if "action_name" in row:
-            return _from_ubi(UbiRow.model_validate(row), row)
-        return _own(OwnRow.model_validate(row), row, now)
+        if is_ubi(row):
+            return _from_ubi(UbiRow.model_validate(_stated(row)), row, place)
+        return _own(OwnRow.model_validate(row), row, now, place)
     except ValidationError as error:
         raise ValueError("; ".join(_words(each) for each in error.errors())) from error
 
 
-def _own(own: OwnRow, row: Mapping[str, Any], now: datetime) -> Event:
+def _own(own: OwnRow, row: Mapping[str, Any], now: datetime, place: str) -> Event:
     if own.at is not None and own.at_ms is not None:
         raise ValueError("at: at_ms is stated too; keep one of them")
     at_ms = own.at_ms if own.at_ms is not None else _ms(own.at or now)
     facts = own.model_dump(exclude={"at", "at_ms", "id"})
     timeless = own.at is None and own.at_ms is None
-    return Event(id=own.id or _id_of({**row, "at_ms": at_ms} if timeless else row), at_ms=at_ms, **facts)
+    told = {**row, "at_ms": at_ms} if timeless else row
+    return Event(id=own.id or id_of_content(told, place), at_ms=at_ms, **facts)
 
 
-def _from_ubi(ubi: UbiRow, row: Mapping[str, Any]) -> Event:
+def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], place: str) -> Event:
     kind = KIND_OF_ACTION.get(ubi.action_name.lower())
     if kind is None:
         known = ", ".join(KIND_OF_ACTION)
@@ -136,7 +148,13 @@ def _from_ubi(ubi: UbiRow, row: Mapping[str, Any]) -> Event:
         device=attributes.device,
         country=attributes.country,
     )
-    return _own(own, row, ubi.timestamp)
+    return _own(own, row, ubi.timestamp, place)
+
+
+def _stated(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is null: a column file has every field in every row."""
+    deep = {name: _stated(value) if isinstance(value, Mapping) else value for name, value in row.items()}
+    return {name: value for name, value in deep.items() if value is not None}
 
 
 def _ms(at: datetime) -> int:
@@ -145,8 +163,10 @@ def _ms(at: datetime) -> int:
     return round(aware.timestamp() * 1000)
 
 
-def _id_of(row: Mapping[str, Any]) -> str:
-    return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()[:32]
+def id_of_content(row: Mapping[str, Any], place: str) -> str:
+    """The id of an event that states none."""
+    told = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(told + place.encode()).hexdigest()[:32]
 
 
 def _words(error: Any) -> str:

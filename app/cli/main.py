@@ -3,12 +3,15 @@
 import logging
 import sys
 
+import structlog
 import typer
 from pydantic import ValidationError
 
-from app.cli import ask, data, features, learn, registry, serve
+from app.cli import ask, data, features, learn, load, registry, serve
 from app.cli.console import err
 from index_mappings.errors import EngineError
+from loaders.catalogue import LoadRefused
+from loaders.source import SourceError
 
 app = typer.Typer(
     name="reelrank",
@@ -19,16 +22,27 @@ app = typer.Typer(
 for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
+app.add_typer(load.app, name="load")
 
 
 def main() -> None:
     """Exit codes: 0 done, 1 refused or failed, 2 wrong usage or settings, 3 the engine is not there."""
+    structlog.configure(  # standard output is for what was asked; `serve` sets up its own log
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     logging.getLogger("gensim").setLevel(logging.WARNING)  # it tells of every epoch, over the progress bars
     try:
         app()
+    except LoadRefused as refused:
+        err.print(f"refused: {refused}", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except SourceError as error:
+        err.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
     except EngineError as error:
-        err.print(f"error: {error}", markup=False)
+        err.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(3)
     except ValidationError as error:
-        err.print(f"error in the settings: {error}", markup=False)
+        err.print(f"error in the settings: {error}", markup=False, soft_wrap=True)
         sys.exit(2)

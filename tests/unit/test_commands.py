@@ -7,16 +7,20 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 
+GROUPS = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
 COMMANDS = [
-    command.name or command.callback.__name__ for command in app.registered_commands if command.callback
-] + ["models", "models add", "models rollback"]
+    f"{group}{command.name or command.callback.__name__}"
+    for group, commands in GROUPS
+    for command in (commands.registered_commands if commands else ())
+    if command.callback
+] + ["models"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_helps_with_an_example(command: str) -> None:
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
-    assert f"Example: reelrank {command}" in result.output.replace("`", "")
+    assert f"Example: reelrank {command}" in " ".join(result.output.replace("`", "").split())
 
 
 def test_every_command_is_in_the_readme() -> None:

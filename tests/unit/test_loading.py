@@ -38,7 +38,7 @@ def test_a_load_reads_what_it_writes_and_serves_it(engine: EmbeddedEngine) -> No
 def test_a_rejected_load_leaves_the_old_index_serving(engine: EmbeddedEngine) -> None:
     old = load_catalogue(ITEMS, engine, WordLlamaEncoder(), OPTIONS)
     bad = Document(Item("bad", "Bad"), {"text": np.zeros(3, np.float32)})
-    with pytest.raises(LoadRefused, match="1 of 1 items were rejected"):
+    with pytest.raises(LoadRefused, match="1 of 1 rows were rejected"):
         publish([[bad]], engine, OPTIONS)
     assert [v.name for v in engine.versions()] == [old.version]
 

@@ -1,0 +1,160 @@
+"""Commands that load a catalogue or a history from files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.console import err, out, print_json, print_plain, progress_bars
+from app.loading import Wanted, load_events, load_items
+from app.settings import Settings
+from app.wiring import Parts, build_parts
+from loaders.event_columns import EVENT_FIELDS, are_ubi
+from loaders.field_map import Field, FieldRules, read_mapping, stated_fields
+from loaders.file_report import FileReport
+from loaders.item_rows import ITEM_FIELDS
+from loaders.mapped import first_mapped
+from loaders.moments import Unit
+from loaders.rows import Column, Rows
+from loaders.source import Format, source_files
+from ranking.progress import Progress
+
+app = typer.Typer(
+    help="Load a catalogue or a history from Parquet, CSV or JSONL files.", no_args_is_help=True
+)
+File = Annotated[
+    str, typer.Argument(metavar="FILE", help="A file, a folder, a glob, or - for standard input.")
+]
+Form = Annotated[Format | None, typer.Option("--format", help="When the name does not tell.")]
+Map = Annotated[list[str] | None, typer.Option("--map", help="field=column; may be repeated.")]
+Mapping = Annotated[Path | None, typer.Option("--mapping", help="A TOML file of such pairs.")]
+Separator = Annotated[str | None, typer.Option(help="What cuts text into a list, such as ';'.")]
+DurationUnit = Annotated[Unit | None, typer.Option(help="Of bare numbers in a column of durations.")]
+Kind = Annotated[str | None, typer.Option(help="What every row is, such as watch, when no column says.")]
+Rejects = Annotated[Path | None, typer.Option(help="Where rejected rows go.")]
+Share = Annotated[
+    float | None, typer.Option("--reject-share-max", min=0, max=1, help="In place of the setting.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check every row, write nothing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The closing report as one JSON document.")]
+Story = Callable[[Parts, Wanted, Progress], FileReport]
+
+
+@app.command(epilog="Example: `reelrank load items films.csv --map title=name --duration-unit min --dry-run`")
+def items(  # noqa: PLR0913  # a command's options are its arguments
+    file: File,
+    *,
+    form: Form = None,
+    pairs: Map = None,
+    mapping: Mapping = None,
+    separator: Separator = None,
+    duration_unit: DurationUnit = None,
+    rejects: Rejects = None,
+    reject_share_max: Share = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load a catalogue into a new index version, which serves when all of it is written and verified."""
+    facts = {"separator": separator, "duration_unit": duration_unit}
+    rules = _rules(ITEM_FIELDS, pairs, mapping, facts)
+    with source_files(file, form) as (files, left_out), progress_bars() as progress:
+        wanted = Wanted(files, rules, dry_run, rejects, reject_share_max)
+        _sketch(wanted, left_out, err if as_json else out)
+        report = load_items(build_parts(Settings()), wanted, progress)
+    _close(report, "items", dry_run, as_json)
+
+
+@app.command(epilog="Example: `reelrank load events watches.jsonl.gz --kind watch --map watched_ms=seconds`")
+def events(  # noqa: PLR0913  # a command's options are its arguments
+    file: File,
+    *,
+    form: Form = None,
+    pairs: Map = None,
+    mapping: Mapping = None,
+    kind: Kind = None,
+    duration_unit: DurationUnit = None,
+    rejects: Rejects = None,
+    reject_share_max: Share = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load a history of what viewers did; UBI 1.3 lines as they are. The same event counts once."""
+    rules = _rules(EVENT_FIELDS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
+    with source_files(file, form) as (files, left_out), progress_bars() as progress:
+        wanted = Wanted(files, rules, dry_run, rejects, reject_share_max)
+        _sketch(wanted, left_out, err if as_json else out, are_ubi)
+        report = load_events(build_parts(Settings()), wanted, progress)
+    _close(report, "events", dry_run, as_json)
+
+
+def _rules(
+    fields: tuple[Field, ...], pairs: Sequence[str] | None, mapping: Path | None, facts: dict[str, Any]
+) -> FieldRules:
+    """What the command line says goes before what the mapping file says."""
+    columns, settings = read_mapping(mapping) if mapping else ({}, {})
+    stated: dict[str, Any] = {**settings, **{name: fact for name, fact in facts.items() if fact is not None}}
+    constants = {"kind": stated["kind"]} if "kind" in stated else {}
+    columns |= stated_fields(pairs or ())
+    return FieldRules(fields, columns, stated.get("separator"), stated.get("duration_unit"), constants)
+
+
+def _sketch(
+    wanted: Wanted,
+    left_out: Sequence[str],
+    console: Console,
+    need_no_map: Callable[[Rows], bool] | None = None,
+) -> None:
+    """How the first file will be read, before it is."""
+    first = first_mapped(wanted.files, wanted.rules, need_no_map)
+    size = sum(file.size for file in wanted.files)
+    console.print(f"{len(wanted.files)} files, {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
+    if left_out:
+        console.print(f"left out, of no known format: {', '.join(left_out)}", markup=False, soft_wrap=True)
+    if first is None:
+        return
+    if first.fields is None:
+        console.print("records of User Behavior Insights 1.3, read as they are", markup=False, soft_wrap=True)
+        return
+    table = Table("field", "from", "first value", box=None)
+    for field in wanted.rules.fields:
+        columns = first.fields.columns.get(field.name, ())
+        values = [_first(first.rows.block.column(column)) for column in columns]
+        unit = f" ({first.fields.unit(columns[0]) or 'unit as written'})" if columns and field.length else ""
+        constant = wanted.rules.constants.get(field.name)
+        source = f"always {constant}" if constant else f"{', '.join(columns) or '-'}{unit}"
+        table.add_row(field.name, source, " + ".join(values))
+    console.print(table)
+    if first.fields.unused:
+        console.print(
+            f"columns that fill nothing: {', '.join(first.fields.unused)}", markup=False, soft_wrap=True
+        )
+
+
+def _first(column: Column) -> str:
+    value = column[0] if isinstance(column, list) else column[0].as_py()
+    return "" if value is None else str(value)[:50]
+
+
+def _close(report: FileReport, what: str, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(report), "dry_run": dry_run})
+        return
+    done = "would be written" if dry_run else "written"
+    rate = report.read / max(report.seconds, 1e-9)
+    line = f"{report.read:,} read = {report.written:,} {done} + {report.rejected:,} rejected"
+    print_plain(f"{line}; {report.seconds:.1f} s, {rate:,.0f} rows/s")
+    if not dry_run and report.kept != report.written:
+        there = "repeat an id" if what == "items" else "were there before"
+        print_plain(f"{report.written - report.kept:,} of the written {there}; {report.kept:,} are kept")
+    if report.resumed:
+        print_plain(f"{report.resumed:,} of the rows had been read before the load was stopped")
+    if report.rejects:
+        print_plain(f"rejected rows, each with its reason: {report.rejects}")
+    if report.unused:
+        print_plain(f"columns that filled nothing: {', '.join(report.unused)}")
+    if report.version:
+        print_plain(f"index version {report.version} serves")

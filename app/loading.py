@@ -1,0 +1,65 @@
+"""Loads from files: a catalogue with the item table of its version, and a history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from app.tables import Tables
+from app.wiring import Parts
+from loaders.catalogue import LoadOptions
+from loaders.event_files import EventLoad, check_event_files, load_event_files
+from loaders.field_map import FieldRules
+from loaders.file_report import FileReport
+from loaders.item_files import ItemLoad, check_item_files, load_item_files
+from loaders.journal import Journal
+from loaders.source import SourceFile
+from ranking.progress import Progress
+
+AHEAD = timedelta(minutes=5)
+"""How far ahead a clock may be, as for events over HTTP; an event of the far future would age all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A load as asked for. rejects, max_reject_share: None for where and what the settings say."""
+
+    files: Sequence[SourceFile]
+    rules: FieldRules
+    dry_run: bool = False
+    rejects: Path | None = None
+    max_reject_share: float | None = None
+
+
+def load_items(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
+    """A new version with its item table, keeping what was learned of items that stay."""
+    tables = Tables(parts.settings.tables_dir, parts.engine)
+    before_promote = partial(tables.build, folding=tables.folding(parts.engine.serving_version()))
+    options = replace(_options(parts, wanted), before_promote=before_promote)
+    load = ItemLoad(wanted.files, wanted.rules, _rejects(parts, wanted, "items"), options)
+    if wanted.dry_run:
+        return check_item_files(load, progress)
+    report = load_item_files(load, parts.engine, parts.encoder, Journal(parts.settings.loads_dir), progress)
+    tables.drop_stale()
+    return report
+
+
+def load_events(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
+    """Each event once, whatever is loaded again."""
+    rejects, options = _rejects(parts, wanted, "events"), _options(parts, wanted)
+    latest_ms = round((datetime.now(UTC) + AHEAD).timestamp() * 1000)
+    load = EventLoad(wanted.files, wanted.rules, rejects, options, latest_ms)
+    if wanted.dry_run:
+        return check_event_files(load, progress)
+    return load_event_files(load, parts.events, progress)
+
+
+def _options(parts: Parts, wanted: Wanted) -> LoadOptions:
+    share = wanted.max_reject_share
+    return LoadOptions(parts.settings.reject_share_max if share is None else share, parts.settings.index_keep)
+
+
+def _rejects(parts: Parts, wanted: Wanted, what: str) -> Path:
+    named = parts.settings.rejects_dir / f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
+    return wanted.rejects or named

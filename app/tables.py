@@ -1,0 +1,64 @@
+"""The item tables of index versions: made before a version serves, and made again should one be missing."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from index_mappings.engine import SearchEngine
+from ranking.folding import Folding
+from ranking.item_table import ItemTable, TableError, build_table, open_table
+
+log = structlog.get_logger("reelrank.tables")
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """One folder a version."""
+
+    directory: Path
+    engine: SearchEngine
+
+    def build(self, version: str, folding: Folding | None) -> None:
+        """From what the engine holds of the version."""
+        build_table(self.directory / version, version, self.engine.scan(version), folding)
+
+    def opened(self, version: str) -> ItemTable:
+        """Made again when it is missing or damaged; what folds viewers in is then lost until training."""
+        try:
+            return open_table(self.directory / version)
+        except TableError as error:
+            problem = str(error)
+        with self._alone():
+            try:
+                return open_table(self.directory / version)  # another process was first
+            except TableError:
+                log.warning("the item table is made again; run: reelrank train", reason=problem)
+                self.build(version, None)
+        return open_table(self.directory / version)
+
+    def folding(self, version: str | None) -> Folding | None:
+        """What folds viewers in, as the table of a version holds it; None when it holds none."""
+        try:
+            return open_table(self.directory / version).folding if version else None
+        except TableError:
+            return None
+
+    def drop_stale(self) -> None:
+        """Removes the tables of versions that are no more."""
+        there = {version.name for version in self.engine.versions()}
+        for path in self.directory.glob("items-*"):
+            if path.name not in there:
+                shutil.rmtree(path, ignore_errors=True)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time; the lock ends with the process."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "tables.lock").open("a") as lock:
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+            yield

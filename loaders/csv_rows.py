@@ -1,0 +1,120 @@
+"""CSV: every value read as text, so that no block can surprise the next with another type."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from loaders.rows import ArrowBlock, Reject, Rows
+from loaders.source import SourceError, SourceFile
+
+BLOCK_BYTES = 1 << 20
+MOST_COLUMNS = 5000
+HEADER_ROW = 1
+
+
+def read_csv(file: SourceFile, delimiter: str) -> Iterator[Rows]:
+    """Row numbers count rows after the header; blank lines do not count, a value may hold line ends."""
+    misfits: list[pa_csv.InvalidRow] = []
+
+    def set_aside(row: pa_csv.InvalidRow) -> str:
+        misfits.append(row)
+        return "skip"
+
+    with file.opened() as (stream, raw):
+        parse = pa_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=set_aside
+        )
+        names: list[str] = []
+        record = 0
+        for batch in _batches(stream, parse):
+            kept, broken = _numbered(batch.num_rows, record, misfits)
+            record = max(int(kept[-1]) if len(kept) else 0, *(m.number for m in broken), record)
+            del misfits[: len(broken)]
+            rows = batch
+            if not names and batch.num_rows:
+                names, rows, kept = _header(file, batch), batch.slice(1), kept[1:]
+            if names:
+                yield _rows(file, names, rows, (kept, broken), raw.tell() / max(file.size, 1))
+        if misfits:
+            yield _rows(file, names, rows.slice(0, 0), (np.empty(0, np.int64), misfits), 1.0)
+
+
+def _batches(stream: Any, parse: Any) -> Iterator[pa.RecordBatch]:
+    """The header is the first row, since types must be told before names are known."""
+    read = pa_csv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=BLOCK_BYTES)
+    convert = pa_csv.ConvertOptions(column_types={f"f{n}": pa.binary() for n in range(MOST_COLUMNS)})
+    try:
+        reader = pa_csv.open_csv(stream, read, parse, convert)
+    except pa.ArrowInvalid as error:
+        if "Empty CSV" in str(error):  # said of a file without bytes and of a header without a line end
+            return
+        raise
+    yield from reader
+
+
+def _numbered(size: int, before: int, misfits: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Record numbers of the next `size` good rows, given the numbers of the rows that were set aside."""
+    taken = np.array(sorted(m.number for m in misfits), np.int64)
+    span = np.arange(before + 1, before + 1 + size + len(taken))
+    kept = span[~np.isin(span, taken)][:size]
+    last = int(kept[-1]) if size else before
+    return kept, [m for m in misfits if m.number < last]
+
+
+def _header(file: SourceFile, batch: pa.RecordBatch) -> list[str]:
+    values = [batch.column(n)[0].as_py().decode(errors="replace").strip() for n in range(batch.num_columns)]
+    names = [name or f"column_{place}" for place, name in enumerate(values, 1)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceError(f"{file.name} names a column twice: {', '.join(twice)}; rename one of them")
+    return names
+
+
+def _rows(
+    file: SourceFile, names: list[str], batch: pa.RecordBatch, numbered: tuple[Any, list[Any]], done: float
+) -> Rows:
+    numbers, broken = numbered
+    unreadable = [
+        Reject(
+            file.name,
+            m.number - HEADER_ROW,
+            f"it has {m.actual_columns} values, the header {m.expected_columns}",
+            m.text,
+        )
+        for m in broken
+    ]
+    bad = _not_utf8(batch)
+    for place in bad:
+        values = [batch.column(n)[place].as_py().decode(errors="replace") for n in range(batch.num_columns)]
+        reject = Reject(
+            file.name,
+            int(numbers[place]) - HEADER_ROW,
+            "it is not UTF-8",
+            dict(zip(names, values, strict=True)),
+        )
+        unreadable.append(reject)
+    if bad:
+        keep = np.setdiff1d(np.arange(batch.num_rows), bad)
+        batch, numbers = batch.take(pa.array(keep)), numbers[keep]
+    columns = [column.cast(pa.string()) for column in batch.columns]
+    block = ArrowBlock(pa.RecordBatch.from_arrays(columns, names))
+    unreadable.sort(key=lambda reject: reject.row)
+    return Rows(file.name, numbers - HEADER_ROW, block, tuple(unreadable), min(done, 1.0))
+
+
+def _not_utf8(batch: pa.RecordBatch) -> list[int]:
+    """Places of rows with a value that is not UTF-8; looked for only when there is one."""
+    bad = set()
+    for column in batch.columns:
+        try:
+            column.cast(pa.string())
+        except pa.ArrowInvalid:
+            for place, value in enumerate(column.to_pylist()):
+                try:
+                    value.decode()
+                except UnicodeDecodeError:
+                    bad.add(place)
+    return sorted(bad)

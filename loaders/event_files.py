@@ -1,0 +1,76 @@
+"""Event files: all rows are checked before the first is stored, so a refused file leaves nothing behind."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from index_mappings.engine import EventStore
+from loaders.catalogue import LoadOptions, verify
+from loaders.event_columns import CheckedEvents, are_ubi, events_of
+from loaders.field_map import FieldRules
+from loaders.file_report import FileReport, tell
+from loaders.mapped import Mapped, mapped_rows
+from loaders.moments import LAST_MS
+from loaders.rejects import reject_file
+from loaders.source import SourceError, SourceFile
+from ranking.progress import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class EventLoad:
+    """What is loaded, how it is read, where rejected rows go. What is later than latest_ms is rejected."""
+
+    files: Sequence[SourceFile]
+    rules: FieldRules
+    rejects: Path
+    options: LoadOptions = field(default_factory=LoadOptions)
+    latest_ms: int = LAST_MS
+
+
+def load_event_files(load: EventLoad, store: EventStore, progress: Progress = silent) -> FileReport:
+    """Checked, then stored, each id once; killed, it is simply run again. Raises LoadRefused, SourceError."""
+    started = time.monotonic()
+    checked = check_event_files(load, progress)
+    read = written = stored = 0
+    for mapped, found in _checked(load):
+        stored += store.append(found.events).stored if found.events else 0
+        read += mapped.rows.read
+        written += len(found.events)
+        tell(progress, "storing events", read, mapped.done)
+    if (read, written) != (checked.read, checked.written):
+        raise SourceError("the files changed while they were loaded; run it again, each event counts once")
+    return FileReport(
+        read,
+        written,
+        checked.rejected,
+        stored,
+        time.monotonic() - started,
+        rejects=checked.rejects,
+        unused=checked.unused,
+    )
+
+
+def check_event_files(load: EventLoad, progress: Progress = silent) -> FileReport:
+    """A dry run: every row is read and checked, rejected rows go to their file, and nothing is stored."""
+    started = time.monotonic()
+    read = written = rejected = 0
+    unused: dict[str, None] = {}
+    with reject_file(load.rejects) as rejects:
+        for mapped, found in _checked(load):
+            unused.update(dict.fromkeys(mapped.fields.unused if mapped.fields is not None else ()))
+            rejects.add(found.rejects)
+            read += mapped.rows.read
+            written += len(found.events)
+            rejected += len(found.rejects)
+            tell(progress, "checking events", read, mapped.done)
+        first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
+    verify(load.options, read, rejected, f"{first} ({load.rejects})")
+    where = load.rejects if rejected else None
+    seconds = time.monotonic() - started
+    return FileReport(read, written, rejected, written, seconds, rejects=where, unused=tuple(unused))
+
+
+def _checked(load: EventLoad) -> Iterator[tuple[Mapped, CheckedEvents]]:
+    for mapped in mapped_rows(load.files, load.rules, need_no_map=are_ubi):
+        yield mapped, events_of(mapped.rows, mapped.fields, load.latest_ms)

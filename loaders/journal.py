@@ -1,0 +1,69 @@
+"""The journal of a load: how far it got, so that one that was killed goes on and nothing is doubled."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from index_mappings.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """key: what is loaded and how, hashed. file, row: the last row that is accounted for.
+
+    rejects_size: bytes of the file of rejects that are accounted for.
+    """
+
+    key: str
+    version: str
+    rejects: str
+    file: int = 0
+    row: int = 0
+    read: int = 0
+    written: int = 0
+    rejected: int = 0
+    rejects_size: int = 0
+
+
+class Journal:
+    """One entry at a time in a directory: one load at a time is under way."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "items.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Excludes other loads, in this process and others; ends with the process. Raises Conflict."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with (self.path.parent / "items.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Conflict(
+                    f"another load of items is under way in {self.path.parent}; wait for it"
+                ) from error
+            yield
+
+    def entry(self) -> Entry | None:
+        """What a load that did not end left; None when there is none, or none that can be read."""
+        try:
+            return Entry(**orjson.loads(self.path.read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def keep(self, entry: Entry) -> None:
+        """Durable when it returns: the whole entry or the one before."""
+        new = self.path.with_suffix(".new")
+        with new.open("wb") as file:
+            file.write(orjson.dumps(asdict(entry)))
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self.path)
+
+    def end(self) -> None:
+        self.path.unlink(missing_ok=True)

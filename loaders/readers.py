@@ -1,0 +1,83 @@
+"""Readers: a source file as a stream of rows, in memory bounded by a block whatever the file's size."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from loaders.csv_rows import read_csv
+from loaders.rows import ArrowBlock, RecordBlock, Reject, Rows
+from loaders.source import Format, SourceError, SourceFile, unpacked
+
+BLOCK_BYTES = 1 << 20
+LONGEST_LINE = 64 << 20
+PARQUET_ROWS = 1000
+
+
+def read_rows(file: SourceFile) -> Iterator[Rows]:
+    """Every row of the file, in order. Raises SourceError when it cannot be read on."""
+    try:
+        yield from READERS[file.format](file)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{file.name} cannot be read as {file.format}: {error}") from error
+
+
+def read_parquet(file: SourceFile) -> Iterator[Rows]:
+    """Row numbers count rows. One page of each column is in memory at a time, not a row group."""
+    with unpacked(file) as path, pq.ParquetFile(path, buffer_size=BLOCK_BYTES, pre_buffer=False) as parquet:
+        total, row = max(parquet.metadata.num_rows, 1), 0
+        for batch in parquet.iter_batches(PARQUET_ROWS):
+            numbers = np.arange(row + 1, row + 1 + batch.num_rows)
+            row += batch.num_rows
+            yield Rows(file.name, numbers, ArrowBlock(batch), (), row / total)
+
+
+def read_jsonl(file: SourceFile) -> Iterator[Rows]:
+    """Row numbers are line numbers; blank lines count as lines and not as rows."""
+    with file.opened() as (stream, raw):
+        line, rest = 0, b""
+        while block := stream.read(BLOCK_BYTES):
+            *lines, rest = (rest + block).split(b"\n")
+            if not line and (lines[0] if lines else rest).lstrip(b"\xef\xbb\xbf \t\r").startswith(b"["):
+                raise SourceError(
+                    f"{file.name} is one JSON array, not one object a line; write it so: jq -c '.[]' FILE"
+                )
+            if len(rest) > LONGEST_LINE:
+                raise SourceError(f"line {line + len(lines) + 1} of {file.name} is longer than 64 MB")
+            if lines:
+                yield _json_rows(file, lines, line, raw.tell() / max(file.size, 1))
+                line += len(lines)
+        if rest.strip():
+            yield _json_rows(file, [rest], line, 1.0)
+
+
+def _json_rows(file: SourceFile, lines: list[bytes], before: int, done: float) -> Rows:
+    records, numbers, unreadable = [], [], []
+    for number, line in enumerate(lines, before + 1):
+        text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        if not text or text.isspace():
+            continue
+        try:
+            record = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            reason = f"it is no JSON: {error}"
+        else:
+            if isinstance(record, dict):
+                records.append(record)
+                numbers.append(number)
+                continue
+            reason = f"it is no JSON object but a {type(record).__name__}"
+        unreadable.append(Reject(file.name, number, reason, text.decode(errors="replace")))
+    return Rows(
+        file.name, np.array(numbers, np.int64), RecordBlock(records), tuple(unreadable), min(done, 1.0)
+    )
+
+
+READERS: dict[Format, Callable[[SourceFile], Iterator[Rows]]] = {
+    "csv": lambda file: read_csv(file, ","),
+    "tsv": lambda file: read_csv(file, "\t"),
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+}

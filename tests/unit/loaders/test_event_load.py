@@ -1,0 +1,145 @@
+"""Event files into the store: UBI lines as they are, other rows by their columns, each event once."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.engines.embedded.events import EmbeddedEvents
+from index_mappings.event import Event
+from loaders.catalogue import LoadRefused
+from loaders.event_columns import EVENT_FIELDS
+from loaders.event_files import EventLoad, check_event_files, load_event_files
+from loaders.event_rows import event_of
+from loaders.field_map import FieldRules, stated_fields
+from loaders.source import source_files
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+NOON_MS = round(NOON.timestamp() * 1000)
+UBI: dict[str, Any] = {
+    "action_name": "watch",
+    "user_id": "ada",
+    "client_id": "browser-7",
+    "query_id": "q1",
+    "timestamp": "2026-11-24T12:00:00Z",
+    "event_attributes": {
+        "object": {"object_id": "alien", "object_id_field": "id"},
+        "position": {"ordinal": 3},
+        "watched_ms": 60_000,
+        "duration_ms": 100_000,
+        "device": "tv",
+    },
+}
+
+
+def ubi(**facts: Any) -> dict[str, Any]:
+    return {**UBI, **facts}
+
+
+def read(row: dict[str, Any], place: str = "") -> Event:
+    return event_of(row, NOON, place)
+
+
+def load_of(path: Path, rules: FieldRules | None = None) -> EventLoad:
+    with source_files(str(path), None) as (files, _):
+        return EventLoad(files, rules or FieldRules(EVENT_FIELDS), path.parent / "rejects.jsonl")
+
+
+def lines(path: Path, records: list[dict[str, Any]]) -> Path:
+    path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+    return path
+
+
+def test_a_ubi_event_is_read_as_it_is() -> None:
+    event = read(ubi(event_attributes={**UBI["event_attributes"], "event_id": "e1"}))
+    assert event == Event(
+        "e1", "watch", "ada", NOON_MS, "alien", 60_000, 100_000, "q1", position=2, device="tv"
+    )
+
+
+def test_a_ubi_event_of_nobody_known_is_of_its_client_and_times_may_be_numbers() -> None:
+    event = read(ubi(user_id=None, timestamp=NOON_MS))
+    assert (event.user, event.at_ms) == ("browser-7", NOON_MS)
+
+
+def test_a_ubi_query_is_a_search() -> None:
+    event = read({"query_id": "q1", "user_query": "space", "client_id": "c", "timestamp": NOON_MS})
+    assert (event.kind, event.text, event.item) == ("search", "space", "")
+
+
+def test_an_event_without_an_id_gets_one_of_its_content_and_place() -> None:
+    first, again = read(UBI, "7"), read(UBI, "7")
+    assert first.id == again.id
+    assert len({first.id, read(UBI, "8").id, read(ubi(user_id="bob"), "7").id}) == 3
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"action_name": "dance"}, "action_name: 'dance' means nothing here"),
+        ({"user_id": "", "client_id": None}, "user: String should have at least 1 character"),
+        ({"timestamp": "yesterday"}, "timestamp: Input should be a valid datetime"),
+        ({"timestamp": None}, "timestamp: Field required"),
+        ({"event_attributes": {}}, "item: a watch names an item"),
+        ({"event_attributes": {"object": {"object_id": "a b"}}}, "item: String should match"),
+        (
+            {"event_attributes": {"object": {"object_id": "a"}, "watched_ms": -1}},
+            "event_attributes.watched_ms: Input should be greater",
+        ),
+        ({"event_attributes": "text"}, "event_attributes: Input should be a valid dictionary"),
+    ],
+)
+def test_what_is_wrong_with_a_ubi_event_names_the_field(facts: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read(ubi(**facts))
+
+
+def test_ubi_lines_are_stored_once_however_often_they_are_loaded(tmp_path: Path) -> None:
+    store = EmbeddedEvents(tmp_path)
+    path = lines(
+        tmp_path / "events.jsonl", [ubi(event_attributes=UBI["event_attributes"]), UBI, ubi(user_id="b")]
+    )
+    first = load_event_files(load_of(path), store)
+    again = load_event_files(load_of(path), store)
+    assert (first.read, first.written, first.kept) == (3, 3, 3)
+    assert (again.read, again.written, again.kept) == (3, 3, 0)
+    assert store.count() == 3
+
+
+def test_a_file_that_was_moved_or_grew_does_not_double_its_events(tmp_path: Path) -> None:
+    store = EmbeddedEvents(tmp_path)
+    load_event_files(load_of(lines(tmp_path / "a.jsonl", [UBI])), store)
+    load_event_files(load_of(lines(tmp_path / "b.jsonl", [UBI, ubi(user_id="bob")])), store)
+    assert store.count() == 2
+
+
+def test_rows_of_a_table_are_events_by_their_columns(tmp_path: Path) -> None:
+    path = tmp_path / "watches.csv"
+    path.write_text("userId,movieId,ts,seconds,runtime_min\n7,alien,2026-11-24T12:00:00Z,60,90\n")
+    stated = stated_fields(["watched_ms=seconds"])
+    store = EmbeddedEvents(tmp_path)
+    load_event_files(load_of(path, FieldRules(EVENT_FIELDS, stated, constants={"kind": "watch"})), store)
+    event = store.recent("7", 5, 1.0)[0]
+    assert (event.kind, event.item, event.watched_ms, event.duration_ms) == (
+        "watch",
+        "alien",
+        60_000,
+        5_400_000,
+    )
+    assert event.at_ms == NOON_MS
+
+
+def test_too_many_rejects_store_nothing_at_all(tmp_path: Path) -> None:
+    store = EmbeddedEvents(tmp_path)
+    load = load_of(lines(tmp_path / "e.jsonl", [*[UBI] * 9, ubi(action_name="dance")]))
+    with pytest.raises(LoadRefused, match=r"1 of 10 rows were rejected.*row 10: action_name: 'dance'"):
+        load_event_files(load, store)
+    assert store.count() == 0
+    assert orjson.loads(load.rejects.read_bytes())["record"]["action_name"] == "dance"
+
+
+def test_a_dry_run_stores_nothing(tmp_path: Path) -> None:
+    report = check_event_files(load_of(lines(tmp_path / "e.jsonl", [UBI] * 3)))
+    assert (report.read, report.written, report.rejected) == (3, 3, 0)

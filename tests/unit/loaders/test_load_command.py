@@ -1,0 +1,116 @@
+"""`reelrank load` as a person uses it, the page that tells how, and what becomes of the item table."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from app.cli.main import app, main
+from app.loading import Wanted, load_items
+from app.search.stories import Ask
+from app.settings import Settings
+from app.wiring import Parts, build_parts, warm_service
+from index_mappings.query import Query
+from loaders.field_map import FieldRules
+from loaders.file_report import FileReport
+from loaders.item_rows import ITEM_FIELDS
+from loaders.source import source_files
+from ranking.item_table import open_table
+from ranking.progress import silent
+
+GUIDE = Path(__file__).parents[3] / "docs" / "loading.md"
+
+
+@pytest.fixture(autouse=True)
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path / "data"))
+    yield tmp_path
+    structlog.reset_defaults()  # `main` ties the log to the standard error of its test
+
+
+def run(command: str) -> Result:
+    return CliRunner().invoke(app, command.split()[1:])
+
+
+def test_the_five_steps_of_the_guide_work_as_they_are_written() -> None:
+    guide = GUIDE.read_text().split("## Files")[0]
+    for name, body in re.findall(r"```csv (\S+)\n(.*?)```", guide, re.DOTALL):
+        Path(name).write_text(re.sub(r"^ {3}", "", body, flags=re.MULTILINE))
+    commands = re.findall(r"^ +(reelrank .*)$", guide, re.MULTILINE)
+    results = {command: run(command) for command in commands}
+    assert {command: result.exit_code for command, result in results.items()} == dict.fromkeys(commands, 0)
+    assert "3 read = 3 would be written + 0 rejected" in results[commands[0]].output
+    assert "The Old Harbour" in results["reelrank search harbour"].output
+    assert build_parts(Settings()).events.count() == 3
+
+
+def test_the_closing_report_is_json_for_a_script_and_nothing_else_is_on_standard_output() -> None:
+    Path("films.csv").write_text("id,title,mood\nf1,One,dark\nf2,,light\n")
+    result = run("reelrank load items films.csv --json --reject-share-max 0.5")
+    report = json.loads(result.stdout)
+    assert (report["read"], report["written"], report["rejected"]) == (2, 1, 1)
+    assert report["unused"] == ["mood"]
+    assert json.loads(Path(report["rejects"]).read_text())["reason"] == "title is missing"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("reelrank load items nowhere.csv", 2, "there is no file"),
+        ("reelrank load items films.csv --map rating=mood", 2, "no field rating"),
+        ("reelrank load items films.csv", 1, "refused: 1 of 2 rows"),
+        ("reelrank load items films.csv --mapping nowhere.toml", 2, "no mapping file"),
+    ],
+)
+def test_exit_codes_tell_a_refusal_from_a_mistake(
+    command: str, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("films.csv").write_text("id,title,mood\nf1,One,dark\nf2,,light\n")
+    monkeypatch.setattr("sys.argv", command.split())
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    assert said in capsys.readouterr().err
+
+
+def test_events_of_the_future_are_rejected() -> None:
+    soon = round(time.time() * 1000) + 3_600_000
+    Path("e.csv").write_text(f"kind,user,item,at_ms\nwatch,ada,f1,{soon}\nwatch,ada,f1,{soon - 7_200_000}\n")
+    result = run("reelrank load events e.csv --json --reject-share-max 0.5")
+    assert (json.loads(result.stdout)["written"], json.loads(result.stdout)["rejected"]) == (1, 1)
+
+
+def loaded(parts: Parts, *titles: str) -> FileReport:
+    Path("films.csv").write_text("\n".join(["id,title", *(f"{t},{t}" for t in titles)]))
+    with source_files("films.csv", None) as (files, _):
+        return load_items(parts, Wanted(files, FieldRules(ITEM_FIELDS)), silent)
+
+
+def test_a_version_has_its_item_table_when_it_serves_and_dropped_versions_lose_theirs() -> None:
+    parts = build_parts(Settings(index_keep=1))
+    first = loaded(parts, "Sea", "War")
+    second = loaded(parts, "Sea")
+    tables = parts.settings.tables_dir
+    assert len(open_table(tables / second.version)) == 1
+    assert not (tables / first.version).exists()
+
+
+@pytest.mark.parametrize("harm", ["missing", "damaged"])
+def test_a_serving_version_whose_table_is_missing_or_damaged_still_serves(harm: str) -> None:
+    parts = build_parts(Settings(deadline_ms=5000))
+    version = loaded(parts, "Sea", "War").version
+    table = parts.settings.tables_dir / version
+    if harm == "missing":
+        shutil.rmtree(table)
+    else:
+        (table / "facts.json").write_text("{")
+    page = warm_service(parts).page(Ask(Query(text="sea")))
+    assert [hit.item.title for hit in page.hits][:1] == ["Sea"]
+    assert len(open_table(table)) == 2

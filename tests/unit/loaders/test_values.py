@@ -1,0 +1,171 @@
+"""Values as people write them: dates, durations, lists, whole numbers, by column and with each fault kept."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from loaders.columns import flag_of, integer_of, integers, names, parsed, texts
+from loaders.field_map import FieldRules, match_fields, read_mapping, stated_fields, unit_in_name, word_of
+from loaders.item_rows import ITEM_FIELDS
+from loaders.moments import Unit, instant_ms_of, length_ms_of, moment_of
+from loaders.source import SourceError
+
+MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["1999-05-01", "1999/05/01", "1999-05-01T00:00:00Z", "1999-05-01T02:00:00+02:00", "19990501",
+     "1 May 1999", "May 1, 1999", "1999-05", 925516800, 925516800000, "925516800", MAY_DAY, date(1999, 5, 1)],
+)  # fmt: skip
+def test_a_date_is_read_however_it_is_written(written: object) -> None:
+    assert moment_of(written) == MAY_DAY
+
+
+def test_a_bare_year_is_its_first_day() -> None:
+    assert moment_of("1999") == moment_of(1999) == datetime(1999, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("written", ["12/31/1999", "soon", "99", -5, 1e30, "1999-13-01"])
+def test_what_is_no_date_or_could_be_two_is_refused(written: object) -> None:
+    with pytest.raises(ValueError, match="is no"):
+        moment_of(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "ms"),
+    [(92, "min", 5_520_000), ("92", "min", 5_520_000), (1.5, "h", 5_400_000), ("92 min", None, 5_520_000),
+     ("1:32:05", None, 5_525_000), ("32:05", None, 1_925_000), ("PT1H32M", None, 5_520_000),
+     ("1h 32m", None, 5_520_000), ("1 hr 32 mins", "s", 5_520_000), (timedelta(minutes=2), None, 120_000),
+     (0, "s", 0)],
+)  # fmt: skip
+def test_a_length_of_time_is_read_however_it_is_written(written: object, unit: Unit, ms: int) -> None:
+    assert length_ms_of(written, unit) == ms
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"), [(92, None), (-1, "s"), (10**9, "h"), ("long", "s"), ("P", "s")]
+)
+def test_a_length_without_a_unit_or_out_of_range_is_refused(written: object, unit: Unit | None) -> None:
+    with pytest.raises(ValueError, match=r"unit|is no length"):
+        length_ms_of(written, unit)
+
+
+def test_a_moment_in_a_stated_unit_is_taken_as_it_is() -> None:
+    assert instant_ms_of(5, "ms") == 5
+    assert instant_ms_of(1_700_000_000) == 1_700_000_000_000
+    with pytest.raises(ValueError, match="1970"):
+        instant_ms_of("1969-12-31")
+
+
+def test_lists_come_from_lists_from_text_and_from_records() -> None:
+    assert names(pa.array([["a", "b", "a"], None]), None).values == [("a", "b"), ()]
+    assert names(pa.array(["a|b, c", "a;b", "a, b", '["x", "y"]', " "]), None).values == [
+        ("a", "b, c"),
+        ("a", "b"),
+        ("a", "b"),
+        ("x", "y"),
+        (),
+    ]
+    assert names(pa.array(["Lee, Ann/Ray, Bob"]), "/").values == [("Lee, Ann", "Ray, Bob")]
+    assert names(pa.array([[{"id": 1, "name": "Drama"}]]), None).values == [("Drama",)]
+
+
+def test_text_of_any_arrow_type_is_text() -> None:
+    assert texts(pa.array([1, None])).values == ["1", ""]
+    assert texts(pa.array([7.0, 7.5])).values == ["7", "7.5"]
+    assert texts(pa.array([" a "], pa.large_string())).values == ["a"]
+    assert texts(pa.array(["a", "b", "a"]).dictionary_encode()).values == ["a", "b", "a"]
+    assert texts(pa.array([Decimal("3.00")])).values == ["3"]
+    assert texts(pa.nulls(2)).values == ["", ""]
+    assert list(texts(pa.array([["no", "text"]])).faults) == [0]
+
+
+def test_a_fault_stays_at_its_row_and_the_same_value_is_parsed_once() -> None:
+    seen = []
+
+    def parse(value: str) -> int:
+        seen.append(value)
+        return integer_of(value)
+
+    found = parsed(pa.array(["1", "x", "1", None, "\\N", "x", ""]), parse)
+    assert found.values == [1, None, 1, None, None, None, None]
+    assert set(found.faults) == {1, 5}
+    assert seen == ["1", "x"]
+
+
+def test_numbers_that_are_not_there_are_not_faults() -> None:
+    assert integers(pa.array([1.0, float("nan"), None])).values == [1, None, None]
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "x", 2**40, True])
+def test_what_is_no_whole_number_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="whole number"):
+        integer_of(value)
+
+
+def test_flags() -> None:
+    assert [flag_of(value) for value in (True, "yes", "0")] == [True, True, False]
+    with pytest.raises(ValueError, match="neither"):
+        flag_of("perhaps")
+
+
+def test_columns_are_matched_by_name_and_the_rest_is_named() -> None:
+    found = match_fields(
+        FieldRules(ITEM_FIELDS), ["imdbID", "Title", "Director", "cast", "Runtime (min)", "mood"]
+    )
+    assert found.columns == {
+        "id": ("imdbID",),
+        "title": ("Title",),
+        "people": ("Director", "cast"),
+        "duration_s": ("Runtime (min)",),
+    }
+    assert found.unused == ("mood",)
+    assert found.unit("Runtime (min)") == "min"
+
+
+def test_what_is_stated_goes_before_what_a_name_says() -> None:
+    rules = FieldRules(ITEM_FIELDS, stated_fields(["title=local.name", "tags=mood", "tags=title"]))
+    found = match_fields(rules, ["id", "title", "mood", "local", "name"])
+    assert found.columns["title"] == ("local.name",)
+    assert found.columns["tags"] == ("mood", "title")
+    assert found.unused == ("name",)
+
+
+def test_a_column_that_comes_later_fills_a_field_that_nothing_fills_yet() -> None:
+    rules = FieldRules(ITEM_FIELDS)
+    first = match_fields(rules, ["id", "name"])
+    later = match_fields(rules, ["id", "title", "genre"], first)
+    assert (later.columns["title"], later.columns["genres"]) == (("name",), ("genre",))
+    assert later.unused == ("title",)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [(["rating=x"], "no field rating"), (["title"], "field=column"), (["id=a", "id=b"], "one value")],
+)
+def test_a_mapping_that_cannot_be_meant_is_refused(pairs: list[str], said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        FieldRules(ITEM_FIELDS, stated_fields(pairs))
+
+
+def test_a_mapping_file_states_fields_and_settings(tmp_path: Path) -> None:
+    path = tmp_path / "map.toml"
+    path.write_text('separator = "/"\n[fields]\ntitle = "name"\npeople = ["director", "cast"]\n')
+    assert read_mapping(path) == ({"title": ("name",), "people": ("director", "cast")}, {"separator": "/"})
+    path.write_text('colour = "red"')
+    with pytest.raises(SourceError, match="colour"):
+        read_mapping(path)
+
+
+def test_words_and_units_of_column_names() -> None:
+    assert [word_of(name) for name in ("publishedAt", "Published at", "PUBLISHED-AT")] == ["published_at"] * 3
+    assert [unit_in_name(name) for name in ("durationMs", "length_in_seconds", "runtime", "mins")] == [
+        "ms",
+        "s",
+        None,
+        "min",
+    ]
