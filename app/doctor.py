@@ -8,6 +8,7 @@ from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
 from ranking.item_table import TableError, open_table
 from ranking.manifest import Refused
+from ranking.ranker import LambdaRank
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def diagnose(parts: Parts) -> Diagnosis:
         complaints.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
     else:
         complaints += _index_complaints(parts, version, facts)
-    return Diagnosis(facts, complaints + _model_complaints(parts))
+    return Diagnosis(facts, complaints + _model_complaints(parts, facts))
 
 
 def _index_complaints(parts: Parts, version: str, facts: dict[str, object]) -> list[str]:
@@ -49,12 +50,13 @@ def _index_complaints(parts: Parts, version: str, facts: dict[str, object]) -> l
     return complaints
 
 
-def _model_complaints(parts: Parts) -> list[str]:
+def _model_complaints(parts: Parts, facts: dict[str, object]) -> list[str]:
     current = parts.registry.current()
     if current is None:
         return ["no model is promoted, engine order serves; run: reelrank train"]
     try:
-        load_model(parts.registry.directory_of(current))
+        ranker = load_model(parts.registry.directory_of(current))
     except Refused as refused:
         return [str(refused)]
+    facts["scores are made by"] = ranker.scorer if isinstance(ranker, LambdaRank) else ranker.name
     return []

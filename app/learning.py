@@ -29,6 +29,7 @@ from ranking.exact_matcher import ExactMatcher
 from ranking.features.compute import FEATURE_NAMES
 from ranking.features.situation import HASH_BUCKETS, HASH_SEEDS
 from ranking.fingerprint import feature_fingerprint
+from ranking.forest import compile_forest
 from ranking.item_table import build_table
 from ranking.judged import Judged
 from ranking.learned import Learned, learn
@@ -82,6 +83,7 @@ def train(parts: Parts, progress: Progress) -> Outcome:
     recall = candidate_recall(judged)
     manifest = _manifest(history, trained, evaluation)
     model = parts.registry.register(manifest, trained.model_text, _golden(judged))
+    compile_forest(parts.registry.directory_of(model))
     learned = learn(watches_before(history.events, FOREVER_MS), progress)
     version = publish(parts, learned, progress)
     parts.registry.promote(model, load_model)

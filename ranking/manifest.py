@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.txt"
 
 
 class Refused(Exception):

@@ -4,6 +4,7 @@ LightGBM is loaded inside functions: a booster must be made after the fork, neve
 """
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.golden import GOLDEN_FILE, read_golden
-from ranking.manifest import Manifest, Refused, read_manifest
+from ranking.forest import Forest, open_forest
+from ranking.golden import GOLDEN_FILE, Golden, read_golden
+from ranking.manifest import MODEL_FILE, Manifest, Refused, read_manifest
 
-MODEL_FILE = "model.txt"
+log = logging.getLogger(__name__)
 RETRAIN = "train a new model with this build, or serve the build that made this one"
 REGISTER_AGAIN = "register it again from its source"
 
@@ -51,7 +53,12 @@ class EngineOrder:
 
 
 class LambdaRank:
-    """A LightGBM model. Raises ValueError when the text is no model of one score for these features."""
+    """A LightGBM model. Raises ValueError when the text is no model of one score for these features.
+
+    forest: scores in place of Booster.predict once it is known to give the same.
+    """
+
+    forest: Forest | None = None
 
     def __init__(self, name: str, feature_names: Sequence[str], model_text: str) -> None:
         self.name = name
@@ -66,7 +73,14 @@ class LambdaRank:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(features):
             return np.zeros(0, np.float32)
+        if self.forest is not None:
+            return self.forest.score(features)
         return np.asarray(self.booster.predict(features, raw_score=True, num_threads=1), np.float32)
+
+    @property
+    def scorer(self) -> str:
+        """What computes the scores, in words."""
+        return self.forest.name if self.forest is not None else "LightGBM"
 
     def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(features):
@@ -112,7 +126,14 @@ def load_ranker(
     if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
         raise Refused(directory.name, "its manifest states no feature fingerprint", RETRAIN)
     ranker = _model(directory, manifest)
-    _check_golden(directory, manifest, ranker)
+    golden = _golden(directory, manifest)
+    if golden is not None:
+        mismatch = golden.mismatch(ranker.score(golden.features))
+        if mismatch:
+            raise Refused(
+                manifest.id, mismatch, "install the LightGBM version it was trained with, or retrain"
+            )
+        ranker.forest = _forest(directory, golden)
     return ranker
 
 
@@ -143,16 +164,26 @@ def _model(directory: Path, manifest: Manifest) -> LambdaRank:
         raise Refused(manifest.id, str(error), REGISTER_AGAIN) from error
 
 
-def _check_golden(directory: Path, manifest: Manifest, ranker: Ranker) -> None:
+def _golden(directory: Path, manifest: Manifest) -> Golden | None:
     """An external model put in place by hand may lack golden rows; nothing else may."""
     if manifest.kind == "external" and not (directory / GOLDEN_FILE).exists():
-        return
+        return None
     try:
         golden = read_golden(directory)
         if golden.features.shape[1] != len(manifest.features):
             raise ValueError(f"{golden.features.shape[1]} columns for {len(manifest.features)} features")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise Refused(manifest.id, f"no valid golden rows ({error})", REGISTER_AGAIN) from error
-    mismatch = golden.mismatch(ranker.score(golden.features))
+    return golden
+
+
+def _forest(directory: Path, golden: Golden) -> Forest | None:
+    """The faster form of the trees, unless it scores a golden row differently."""
+    forest = open_forest(directory)
+    if forest is None:
+        return None
+    mismatch = golden.mismatch(forest.score(golden.features))
     if mismatch:
-        raise Refused(manifest.id, mismatch, "install the LightGBM version it was trained with, or retrain")
+        log.warning("%s: LightGBM scores in place of %s: %s", directory.name, forest.name, mismatch)
+        return None
+    return forest

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from ranking.external import external_golden, external_manifest
 from ranking.golden import Golden, spread, write_golden
-from ranking.manifest import Manifest, Measured, Refused, read_manifest, write_manifest
-from ranking.ranker import MODEL_FILE, EngineOrder, LambdaRank, check_features, model_sha256
+from ranking.manifest import MODEL_FILE, Manifest, Measured, Refused, read_manifest, write_manifest
+from ranking.ranker import EngineOrder, LambdaRank, check_features, model_sha256
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""

@@ -11,6 +11,7 @@ from app.settings import Settings
 from app.wiring import build_parts, load_model
 from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
+from ranking.forest import compile_forest
 from ranking.manifest import Refused
 from ranking.ranker import EngineOrder
 from ranking.registry import ModelVersion
@@ -54,6 +55,18 @@ def add(model: ModelText, manifest: FromManifest) -> None:
     out.print(
         f"{name} is in the registry; to serve it: reelrank promote {name}", markup=False, soft_wrap=True
     )
+
+
+@models.command("compile", epilog="Example: `reelrank models compile lambdarank-20261124T164500-ab12`")
+def compile_model(model: str) -> None:
+    """Put native code beside a model, so that it scores faster. Needs pylignum and a C compiler."""
+    try:
+        problem = compile_forest(build_parts(Settings()).registry.directory_of(model))
+    except Refused as refused:
+        fail(str(refused))
+    if problem:
+        fail(problem)
+    out.print(f"{model} is compiled; workers use it from their next start or promotion", markup=False)
 
 
 @models.command(epilog="Example: `reelrank models rollback`")

@@ -42,10 +42,3 @@ def test_promoting_a_model_that_is_not_there_is_refused(
 ) -> None:
     monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
     assert CliRunner().invoke(app, ["promote", "nobody"]).exit_code == 1
-
-
-def test_groups_of_commands_are_listed_above() -> None:
-    groups = {group.name: group.typer_instance for group in app.registered_groups}
-    named = {f"{g} {c.callback.__name__}" for g, t in groups.items() if t for c in t.registered_commands
-             if c.callback}  # fmt: skip
-    assert named <= set(COMMANDS)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ranking.golden import GOLDEN_FILE, Golden, read_golden, write_golden
-from ranking.manifest import MANIFEST_FILE, Manifest, Refused
-from ranking.ranker import MODEL_FILE, EngineOrder, LambdaRank, load_ranker
+from ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, Refused
+from ranking.ranker import EngineOrder, LambdaRank, load_ranker
 from ranking.registry import Registry
 
 FEATURES = ("bm25", "age", "taste")

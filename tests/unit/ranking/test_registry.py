@@ -10,8 +10,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranking.manifest import Manifest, Measured, Refused, read_manifest
-from ranking.ranker import MODEL_FILE, load_ranker
+from ranking.manifest import MODEL_FILE, Manifest, Measured, Refused, read_manifest
+from ranking.ranker import load_ranker
 from ranking.registry import Registry
 
 FEATURES = ("bm25", "age")
