@@ -4,11 +4,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from app.engines.embedded.engine import EmbeddedEngine
-from app.learning import publish
 from app.search.side_by_side import run
 from app.search.stories import Ask, Service
 from app.settings import Settings
@@ -16,43 +14,18 @@ from app.wiring import Parts, build_parts, warm_service
 from index_mappings.engine import TextMatch
 from index_mappings.errors import EngineError, Unavailable
 from index_mappings.event import Event
-from index_mappings.item import Item
 from index_mappings.match import Matches, no_matches
 from index_mappings.query import Context, Filters, Query
-from loaders.catalogue import LoadOptions, load_catalogue
-from loaders.history import load_history
-from ranking.learned import learn
-from ranking.progress import silent
 from ranking.sources import SourceRequest
-from ranking.watches import event_table, watches_before
+from tests.small_house import SEA, SPACE, build_house
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
-SEA, SPACE = "sea", "space"
-FILMS = [
-    Item(f"{topic}{n}", f"{topic.title()} story {n}", genres=(topic.title(),), duration_s=6000,
-         published_at=datetime(2000 + n, 1, 1, tzinfo=UTC))
-    for topic in (SEA, SPACE)
-    for n in range(12)
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    """24 films of two topics; 40 viewers who each watched 6 films of one topic."""
-    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("data"), deadline_ms=5000))
-    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
-    rng = np.random.default_rng(0)
-    events = [
-        Event(
-            f"{user}-{n}", "watch", f"u{user}", NOW_MS - 1_000_000 + n, f"{(SEA, SPACE)[user % 2]}{n}", 9, 10
-        )
-        for user in range(40)
-        for n in rng.permutation(12)[:6].tolist()
-    ]
-    load_history(events, parts.events)
-    publish(parts, learn(watches_before(event_table(parts.events.scan(0, NOW_MS)), NOW_MS)), silent)
-    return parts
+    return build_house(tmp_path_factory.mktemp("data"), NOW)
 
 
 @pytest.fixture

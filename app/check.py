@@ -1,0 +1,105 @@
+"""A look at the running service as its first user would: the page, a search, somebody's recommendations."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import orjson
+
+READY_S = 60.0
+ANSWER_S = 10.0
+
+
+class CheckFailed(Exception):
+    """What was asked and what was wrong with the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One address, in a line what it answered, and in how many milliseconds."""
+
+    path: str
+    words: str
+    took_ms: float
+
+
+def free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: Sequence[str], url: str) -> Iterator[None]:
+    """The service for as long as the block lasts. Raises CheckFailed when it does not become ready."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + READY_S
+        while not _is_ready(url):
+            if process.poll() is not None or time.monotonic() > until:
+                raise CheckFailed(
+                    f"the service is not ready after {READY_S:.0f} s, or ended; its log is above"
+                )
+            time.sleep(0.2)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def look(url: str, viewer: str) -> list[Seen]:
+    """The page, the viewer's recommendations, and a search for the first of them. Raises CheckFailed."""
+    page, page_ms = _fetch(url, "/")
+    if b"<title>" not in page:
+        raise CheckFailed("/ answers no page")
+    home_path = f"/v1/recommendations?user={quote(viewer)}&limit=5"
+    home, home_ms = _fetch_list(url, home_path)
+    wanted = home["hits"][0]
+    search_path = f"/v1/search?q={quote(wanted['title'])}&limit=5"
+    found, search_ms = _fetch_list(url, search_path)
+    if wanted["id"] not in [hit["id"] for hit in found["hits"]]:
+        raise CheckFailed(f"{search_path} does not find {wanted['title']!r}")
+    return [
+        Seen("/", f"{len(page):,} bytes of HTML", page_ms),
+        Seen(home_path, _words(home), home_ms),
+        Seen(search_path, _words(found), search_ms),
+    ]
+
+
+def _fetch_list(url: str, path: str) -> tuple[Any, float]:
+    body, took_ms = _fetch(url, path)
+    answer = orjson.loads(body)
+    if not answer["hits"] or answer["degraded"]:
+        raise CheckFailed(f"{path}: {len(answer['hits'])} hits, degraded: {answer['degraded']}")
+    return answer, took_ms
+
+
+def _words(answer: Any) -> str:
+    titles = "; ".join(hit["title"] for hit in answer["hits"])
+    return f"{answer['candidates']} candidates ranked by {answer['model']}: {titles}"
+
+
+def _fetch(url: str, path: str) -> tuple[bytes, float]:
+    began = time.perf_counter()
+    try:
+        with urlopen(url + path, timeout=ANSWER_S) as answer:
+            body: bytes = answer.read()
+    except (HTTPError, URLError, OSError) as error:
+        raise CheckFailed(f"{path}: {error}") from error
+    return body, (time.perf_counter() - began) * 1000
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        _fetch(url, "/readyz")
+    except CheckFailed:
+        return False
+    return True

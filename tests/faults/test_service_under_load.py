@@ -1,0 +1,157 @@
+"""The service while it is busy: models promoted, workers killed, and the end, without a failed request."""
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from app.wiring import Parts
+from tests.served import Served, serve
+from tests.small_house import add_model, build_house
+
+pytestmark = pytest.mark.slow
+CLIENTS = 4
+PROMOTIONS = 20
+SEEN_WITHIN_S = 5.0
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    parts = build_house(tmp_path / "data", datetime.now(UTC))
+    for seed in (1, 2):
+        add_model(parts, f"model-{seed}", seed)
+    parts.registry.promote("model-1", lambda directory: directory)
+    return parts
+
+
+@pytest.fixture
+def service(parts: Parts) -> Iterator[Served]:
+    served = serve(parts.settings.data_dir, workers=3, threads=4)
+    yield served
+    served.stop(signal.SIGKILL)
+
+
+class Load:
+    """Clients that ask without pause; what they were answered, by status, and by which models of late."""
+
+    def __init__(self, service: Served) -> None:
+        self.service = service
+        self.statuses: Counter[int] = Counter()
+        self.failures: list[str] = []
+        self.models: list[tuple[float, str]] = []
+        self._stopped = threading.Event()
+        self._clients = [threading.Thread(target=self._ask, args=(n,)) for n in range(CLIENTS)]
+
+    def __enter__(self) -> "Load":
+        for client in self._clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for client in self._clients:
+            client.join()
+
+    def _ask(self, number: int) -> None:
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            try:
+                answer = self.service.get(f"/v1/search?q=story&user=u{number}&limit=5")
+            except urllib3.exceptions.HTTPError as error:
+                self.failures.append(repr(error))
+                continue
+            self.statuses[answer.status] += 1
+            if answer.status == 200:
+                self.models.append((began, answer.json["model"]))
+
+    def answered_by(self, since: float) -> set[str]:
+        return {model for began, model in self.models if began >= since}
+
+
+def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_five_seconds(
+    service: Served, parts: Parts
+) -> None:
+    with Load(service) as load:
+        for turn in range(PROMOTIONS):
+            model = f"model-{turn % 2 + 1}"
+            parts.registry.promote(model, lambda directory: directory)
+            until = time.monotonic() + SEEN_WITHIN_S
+            while time.monotonic() < until:
+                since = time.monotonic()
+                time.sleep(0.4)
+                if load.answered_by(since) == {model}:
+                    break
+            assert load.answered_by(since) == {model}, f"promotion {turn} was not seen by all within 5 s"
+    assert load.failures == []
+    assert set(load.statuses) == {200}
+    assert load.statuses[200] > 200
+
+
+def test_a_promoted_index_version_is_served_without_a_failed_request(service: Served, parts: Parts) -> None:
+    from app.learning import publish
+    from ranking.learned import NOTHING_LEARNED
+    from ranking.progress import silent
+
+    with Load(service) as load:
+        version = publish(parts, NOTHING_LEARNED, silent)
+        until = time.monotonic() + SEEN_WITHIN_S
+        while time.monotonic() < until and service.get("/readyz").json["index_version"] != version:
+            time.sleep(0.1)
+        time.sleep(1.0)
+    assert service.get("/readyz").json["index_version"] == version
+    assert load.failures == []
+    assert set(load.statuses) == {200}
+
+
+def test_a_model_that_does_not_fit_leaves_engine_order_and_a_reason(service: Served, parts: Parts) -> None:
+    directory = parts.registry.directory_of(add_model(parts, "broken", 3))
+    text = (directory / "model.txt").read_text()
+    (directory / "model.txt").write_text(text[: len(text) // 2])
+    refused = service.post("/v1/models/broken:promote", {})
+    assert refused.status == 409
+    assert "SHA-256" in refused.json["detail"]
+    assert service.get("/v1/search?q=story").json["model"] == "model-1"
+    parts.registry.promote("broken", lambda directory: directory)
+    time.sleep(2.0)
+    page = service.get("/v1/search?q=story").json
+    assert page["model"] == "engine-order"
+    assert "broken is refused" in page["degraded"][0]
+
+
+def test_a_graceful_stop_answers_what_was_accepted(service: Served) -> None:
+    with Load(service) as load:
+        time.sleep(1.0)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(timeout=30) == 0
+    assert set(load.statuses) == {200}
+    refused = [failure for failure in load.failures if "refused" not in failure.lower()]
+    assert refused == []
+
+
+def test_a_killed_worker_is_replaced(service: Served) -> None:
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    time.sleep(1.0)
+    assert all(service.get("/v1/search?q=story").status == 200 for _ in range(20))
+
+
+def test_an_empty_house_is_served_unready_and_fills(tmp_path: Path) -> None:
+    served = serve(tmp_path / "data", ready=False, workers=1)
+    try:
+        answer = served.get("/v1/search?q=story")
+        assert answer.status == 503
+        assert "reelrank demo" in answer.json["detail"]
+        assert answer.headers["Retry-After"] == "1"
+        assert served.get("/readyz").status == 503
+        build_house(tmp_path / "data", datetime.now(UTC))
+        time.sleep(3.0)
+        assert served.get("/v1/search?q=story").status == 200
+    finally:
+        served.stop()

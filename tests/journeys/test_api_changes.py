@@ -1,0 +1,142 @@
+"""What a client changes: events, items, models; and what it asks of the service itself."""
+
+import time
+import uuid
+
+import orjson
+import pytest
+
+from app.wiring import Parts
+from tests.served import Served
+
+pytestmark = pytest.mark.slow
+UBI = {
+    "action_name": "watch", "client_id": "ubi-viewer", "query_id": "q-1", "timestamp": "2026-11-24T10:00:00Z",
+    "event_attributes": {
+        "object": {"object_id": "space4", "object_id_field": "id"},
+        "position": {"ordinal": 3}, "watched_ms": 5_000_000, "duration_ms": 6_000_000,
+    },
+}  # fmt: skip
+
+
+def recommended(service: Served, user: str) -> list[str]:
+    return [hit["id"] for hit in service.get(f"/v1/recommendations?user={user}&limit=8").json["hits"]]
+
+
+def test_one_watch_by_a_new_viewer_changes_their_page_at_once(service: Served) -> None:
+    user = uuid.uuid4().hex
+    before = recommended(service, user)
+    event = {"kind": "watch", "user": user, "item": "space3", "watched_ms": 5000, "duration_ms": 6000}
+    assert service.post("/v1/events", event).json == {"stored": 1, "duplicates": 0}
+    after = recommended(service, user)
+    assert after != before
+    assert "space3" not in after
+
+
+def test_the_same_event_counts_once_also_within_a_list(service: Served) -> None:
+    event = {"id": uuid.uuid4().hex, "kind": "like", "user": "someone", "item": "sea2"}
+    assert service.post("/v1/events", [event, event]).json == {"stored": 1, "duplicates": 1}
+    assert service.post("/v1/events", event).json == {"stored": 0, "duplicates": 1}
+
+
+def test_a_ubi_event_is_taken_as_it_is(service: Served, parts: Parts) -> None:
+    assert service.post("/v1/events", UBI).json["stored"] == 1
+    assert service.post("/v1/events", UBI).json == {"stored": 0, "duplicates": 1}
+    (event,) = parts.events.recent("ubi-viewer", 5, 1.0)
+    assert (event.kind, event.item, event.request_id, event.position) == ("watch", "space4", "q-1", 2)
+    assert (event.watched_ms, event.duration_ms) == (5_000_000, 6_000_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "no JSON"),
+        (b"{", "no JSON"),
+        (b"[]", "0 events"),
+        (b"[1]", "events.0: an event is an object"),
+        (b'{"kind": "watch", "user": "a"}', "a watch names an item"),
+        (b'{"kind": "sleep", "user": "a", "item": "x"}', "kind"),
+        (b'{"kind": "watch", "user": "a", "item": "x", "at": "2050-01-01T00:00:00Z"}', "future"),
+        (b'{"kind": "watch", "user": "a", "item": "x", "mood": 1}', "mood"),
+        (b'{"action_name": "teleport", "timestamp": "2026-11-24T10:00:00Z"}', "means nothing here"),
+    ],
+)
+def test_a_wrong_event_is_named_and_nothing_is_stored(
+    service: Served, parts: Parts, body: bytes, says: str
+) -> None:
+    before = parts.events.count()
+    answer = service.ask("POST", "/v1/events", body)
+    assert answer.status == 400
+    assert says in answer.json["detail"]
+    assert parts.events.count() == before
+
+
+def test_one_wrong_event_among_good_ones_stores_none_of_them(service: Served) -> None:
+    good = {"id": uuid.uuid4().hex, "kind": "like", "user": "x", "item": "sea1"}
+    assert service.post("/v1/events", [good, {"kind": "like"}]).json["errors"][0]["field"] == "events.1"
+    assert service.post("/v1/events", good).json["stored"] == 1
+
+
+def test_a_written_item_is_found_by_every_worker_and_a_deleted_one_by_none(service: Served) -> None:
+    body = {"title": "Quixotic lighthouse", "genres": ["Sea"], "published_at": "2026-01-01"}
+    assert service.ask("PUT", "/v1/items/new1", orjson.dumps(body)).status == 200
+    time.sleep(2.0)
+    found = [service.get("/v1/search?q=quixotic+lighthouse").json["hits"][0]["id"] for _ in range(12)]
+    assert set(found) == {"new1"}
+    assert service.get("/v1/items/new1").json["year"] == 2026
+    assert service.ask("DELETE", "/v1/items/new1").status == 200
+    assert service.ask("DELETE", "/v1/items/new1").status == 404
+    assert service.get("/v1/items/new1").status == 404
+    time.sleep(2.0)
+    for _ in range(12):
+        hits = service.get("/v1/search?q=quixotic+lighthouse").json["hits"]
+        assert "new1" not in [hit["id"] for hit in hits]
+
+
+def test_of_many_items_the_good_are_written_and_the_others_named(service: Served) -> None:
+    lines = b'{"id": "b1", "title": "Bulk one"}\n{"id": "b 2", "title": "x"}\n{"id": "b3"}\n'
+    report = service.ask("POST", "/v1/items:bulk", lines, "application/x-ndjson").json
+    assert (report["read"], report["written"], len(report["rejected"])) == (3, 1, 2)
+    assert [each["row"] for each in report["rejected"]] == [1, 2]
+    assert service.ask("DELETE", "/v1/items/b1").status == 200
+
+
+def test_a_body_that_is_too_large_is_refused(service: Served) -> None:
+    answer = service.ask("POST", "/v1/events", b" " * 8_000_001)
+    assert answer.status == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_models_are_listed_promoted_and_refused(service: Served) -> None:
+    listed = {model["id"]: model["serving"] for model in service.get("/v1/models").json["models"]}
+    assert listed == {"first": True, "second": False}
+    assert service.post("/v1/models/nobody:promote", {}).status == 404
+    assert service.post("/v1/models/second:promote", {}).json == {"serving": "second"}
+    assert service.post("/v1/models/first:promote", {}).json == {"serving": "first"}
+
+
+def test_every_shown_item_becomes_an_impression(service: Served, parts: Parts) -> None:
+    user = uuid.uuid4().hex
+    page = service.get(f"/v1/search?q=story&user={user}&limit=4").json
+    until = time.monotonic() + 5
+    while not parts.events.recent(user, 10, 1.0) and time.monotonic() < until:
+        time.sleep(0.1)
+    shown = sorted(parts.events.recent(user, 10, 1.0), key=lambda event: event.position or 0)
+    assert [event.item for event in shown] == [hit["id"] for hit in page["hits"]]
+    assert {(event.kind, event.request_id) for event in shown} == {("impression", page["request_id"])}
+
+
+def test_the_service_says_how_it_is(service: Served) -> None:
+    service.get("/v1/search?q=story")
+    assert service.get("/livez").json == {"alive": True}
+    assert service.get("/readyz").json["model"] == "first"
+    metrics = service.get("/metrics").body.decode()
+    assert 'reelrank_request_seconds_count{endpoint="/v1/search",status="200"}' in metrics
+    assert 'reelrank_stage_seconds_bucket{le="0.1",stage="score"}' in metrics
+    assert "/v1/search" in service.get("/openapi.json").json["paths"]
+    assert b"swagger" in service.get("/openapi/").body.lower()
+
+
+def test_an_address_nobody_knows_is_a_problem_too(service: Served) -> None:
+    answer = service.get("/v1/nowhere")
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")

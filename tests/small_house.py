@@ -1,0 +1,64 @@
+"""A small house for tests: 24 films of two topics, 40 viewers who each watched six of one, and models."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from app.learning import publish
+from app.settings import Settings
+from app.wiring import Parts, build_parts
+from index_mappings.event import Event
+from index_mappings.item import Item
+from loaders.catalogue import LoadOptions, load_catalogue
+from loaders.history import load_history
+from ranking.features.compute import FEATURE_NAMES
+from ranking.fingerprint import feature_fingerprint
+from ranking.learned import learn
+from ranking.manifest import Manifest
+from ranking.progress import silent
+from ranking.watches import event_table, watches_before
+
+SEA, SPACE = "sea", "space"
+FILMS = [
+    Item(f"{topic}{n}", f"{topic.title()} story {n}", genres=(topic.title(),), duration_s=6000,
+         published_at=datetime(2000 + n, 1, 1, tzinfo=UTC))
+    for topic in (SEA, SPACE)
+    for n in range(12)
+]  # fmt: skip
+
+
+def build_house(data_dir: Path, now: datetime) -> Parts:
+    """Indexed and learned from, without a model."""
+    parts = build_parts(Settings(data_dir=data_dir, deadline_ms=5000))
+    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+    now_ms = round(now.timestamp() * 1000)
+    load_history(_watches(now_ms), parts.events)
+    publish(parts, learn(watches_before(event_table(parts.events.scan(0, now_ms)), now_ms)), silent)
+    return parts
+
+
+def add_model(parts: Parts, name: str, seed: int) -> str:
+    """A model that fits this build; another seed orders differently."""
+    rng = np.random.default_rng(seed)
+    rows = rng.random((400, len(FEATURE_NAMES))).astype(np.float32)
+    wanted = (rows @ rng.normal(size=len(FEATURE_NAMES)) > 0).astype(int)
+    data = lightgbm.Dataset(rows, wanted, group=[20] * 20, feature_name=list(FEATURE_NAMES))
+    params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "min_data_in_leaf": 5}
+    text = lightgbm.train(params, data, num_boost_round=5).model_to_string()
+    manifest = Manifest(
+        id=name, features=FEATURE_NAMES, feature_fingerprint=feature_fingerprint(FEATURE_NAMES)
+    )
+    return parts.registry.register(manifest, text, rows[:30])
+
+
+def _watches(now_ms: int) -> list[Event]:
+    rng = np.random.default_rng(0)
+    return [
+        Event(
+            f"{user}-{n}", "watch", f"u{user}", now_ms - 1_000_000 + n, f"{(SEA, SPACE)[user % 2]}{n}", 9, 10
+        )
+        for user in range(40)
+        for n in rng.permutation(12)[:6].tolist()
+    ]

@@ -1,0 +1,90 @@
+"""The page log: whole groups of a share of requests, and nothing in anybody's way."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from app.engines.embedded.events import EmbeddedEvents
+from app.search.page import Hit, Page
+from app.search.page_log import MAX_WAITING, PageLog
+from app.search.ranked import Ranked
+from index_mappings.item import Item
+from index_mappings.match import Matches, item_ids
+from index_mappings.query import Filters, Query
+from ranking.fusion import fuse
+from ranking.signals import Signals
+
+CANDIDATES = fuse(
+    [
+        Matches("bm25", item_ids(["a", "b", "c"]), np.array([3, 2, 1], np.float32)),
+        Matches("text_knn", item_ids(["c"]), np.array([0.5], np.float32)),
+    ]
+)
+SIGNALS = Signals({"fused": CANDIDATES.fused, "age": np.array([1, np.nan, 3], np.float32)})
+
+
+def ranked(name: str, signals: Signals | None = SIGNALS) -> Ranked:
+    query = Query(text="sea", user="u", filters=Filters(genres=("Sea",), year_min=2000))
+    scores = np.array([0.3, 0.2, 0.1], np.float32)
+    return Ranked(name, query, CANDIDATES, scores, "m", "v", ("bm25: late",), signals)
+
+
+def page(name: str) -> Page:
+    hits = tuple(Hit(Item(item, item), 0.0, place, {}) for place, item in enumerate("ab"))
+    return Page(name, hits, "m", "v", (), 3)
+
+
+@pytest.fixture
+def dropped() -> list[str]:
+    return []
+
+
+def log_in(directory: Path, share: float, dropped: list[str]) -> tuple[PageLog, EmbeddedEvents]:
+    events = EmbeddedEvents(directory / "engine")
+    return PageLog(directory / "pages", events, share, dropped.append), events
+
+
+def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, dropped: list[str]) -> None:
+    log, events = log_in(tmp_path, 1.0, dropped)
+    log.start()
+    log.record(ranked("r1"), page("r1"))
+    log.close()
+    (file,) = (tmp_path / "pages").rglob("*.parquet")
+    rows = pq.ParquetFile(file).read().to_pylist()
+    assert [row["item"] for row in rows] == [name.decode() for name in CANDIDATES.ids.tolist()]
+    assert [row["signal_fused"] for row in rows] == pytest.approx(CANDIDATES.fused.tolist())
+    assert {(row["request_id"], row["user"], row["degraded"]) for row in rows} == {("r1", "u", "bm25: late")}
+    assert file.parent.name.startswith("date=")
+    assert sorted(event.item for event in events.recent("u", 10, 1.0)) == ["a", "b"]
+    assert dropped == []
+
+
+def test_a_share_of_requests_is_sampled_and_every_part_of_a_list_alike(
+    tmp_path: Path, dropped: list[str]
+) -> None:
+    log, _ = log_in(tmp_path, 0.2, dropped)
+    names = [f"{number:032x}" for number in range(2000)]
+    assert 0.15 < np.mean([log.is_sampled(name) for name in names]) < 0.25
+    assert [log.is_sampled(name) for name in names] == [log.is_sampled(name) for name in names]
+
+
+def test_a_full_queue_drops_aloud_and_waits_for_nobody(tmp_path: Path, dropped: list[str]) -> None:
+    log, _ = log_in(tmp_path, 0.0, dropped)
+    for number in range(MAX_WAITING + 3):
+        log.record(ranked(str(number)), page(str(number)))
+    assert dropped == ["the queue is full"] * 3
+
+
+def test_a_kept_list_comes_back_as_it_was() -> None:
+    kept = ranked("r1", None)
+    back = Ranked.from_bytes(kept.to_bytes())
+    assert (back.request_id, back.query, back.model, back.degraded) == (
+        "r1", kept.query, "m", ("bm25: late",)
+    )  # fmt: skip
+    assert back.candidates.ids.tolist() == kept.candidates.ids.tolist()
+    assert back.candidates.sources == kept.candidates.sources
+    assert np.array_equal(back.candidates.ranks, kept.candidates.ranks)
+    assert np.array_equal(back.candidates.scores, kept.candidates.scores, equal_nan=True)
+    assert np.array_equal(back.scores, kept.scores)
