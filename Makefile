@@ -9,8 +9,8 @@ export OMP_NUM_THREADS ?= 1
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/run ## set up, fetch real data, index, train and print how good the ranking is
-	@$(BIN)/reelrank demo
+run: $(VENV)/run ## set up, fetch real data, index, train, serve; with CHECK=1 look at it once and end
+	@$(BIN)/reelrank demo $(if $(CHECK),--check)
 
 test: $(VENV)/dev ## set up and run every test
 	@$(BIN)/pytest -q

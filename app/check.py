@@ -43,7 +43,7 @@ def running(command: Sequence[str], url: str) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + READY_S
-        while not _is_ready(url):
+        while not is_ready(url):
             if process.poll() is not None or time.monotonic() > until:
                 raise CheckFailed(
                     f"the service is not ready after {READY_S:.0f} s, or ended; its log is above"
@@ -97,7 +97,7 @@ def _fetch(url: str, path: str) -> tuple[bytes, float]:
     return body, (time.perf_counter() - began) * 1000
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         _fetch(url, "/readyz")
     except CheckFailed:

@@ -1,12 +1,14 @@
-"""Commands that bring data in and look at what is there."""
+"""Commands that make the demo and look at what is there."""
 
 import time
+from typing import Annotated
 
 import typer
 
 from app.cli.console import fail, out, print_json, progress_bars
 from app.cli.learn import print_outcome
-from app.demo import prepare_demo
+from app.cli.serve import Check, check_service, start_service
+from app.demo import DemoReport, prepare_demo
 from app.doctor import diagnose
 from app.settings import Settings
 from app.wiring import build_parts
@@ -15,22 +17,37 @@ from loaders.demo import SOURCES
 app = typer.Typer()
 
 
-@app.command(epilog="Example: `reelrank demo`")
-def demo() -> None:
-    """Index real films, learn from real ratings, print how good the ranking is; only what is not current."""
+@app.command(epilog="Example: `reelrank demo --no-serve`")
+def demo(
+    serve: Annotated[bool, typer.Option(help="Serve the API and the page when all is ready.")] = True,
+    check: Check = False,
+) -> None:
+    """Index real films, learn from real ratings, say how good the ranking is, serve; nothing twice."""
     started = time.monotonic()
-    with progress_bars() as progress:
-        report = prepare_demo(build_parts(Settings()), round(time.time() * 1000), progress)
+    try:
+        with progress_bars() as progress:
+            report = prepare_demo(build_parts(Settings()), round(time.time() * 1000), progress)
+    except ModuleNotFoundError as error:
+        fail(f"the demo's data is not installed ({error.name}); run: pip install 'reelrank[demo]'")
+    _print_report(report, time.monotonic() - started)
+    if check:
+        check_service()
+    elif serve:
+        start_service(open_page=True)
+
+
+def _print_report(report: DemoReport, seconds: float) -> None:
     if report.join is not None:
         join = report.join
         films, ratings = join.joined_films / join.films, join.joined_ratings / join.ratings
         out.print(f"joined {films:.1%} of {join.films} films and {ratings:.1%} of {join.ratings} ratings")
     for source in SOURCES:
-        out.print(f"data: {source.name}; {source.licence}; {source.citation}", markup=False)
+        line = f"data: {source.name}; {source.licence}; {source.citation}"
+        out.print(line, markup=False, soft_wrap=True)
     if report.outcome is None:
         out.print("everything is current; nothing was done again")
     else:
-        print_outcome(report.outcome, time.monotonic() - started)
+        print_outcome(report.outcome, seconds)
 
 
 @app.command(epilog="Example: `reelrank doctor --json`")

@@ -1,6 +1,7 @@
 """The command that serves, and the one look that says whether serving works."""
 
 import os
+import subprocess
 import sys
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from app.check import CheckFailed, free_port, look, running
 from app.cli.console import fail, out
+from app.opening import has_display
 from app.settings import Settings
 from app.wiring import build_parts
 
@@ -17,30 +19,39 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers share the cores already; libraries that each start threads of their own only slow them down."""
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:app.gunicorn_conf", "app.server:make_app()")
 
+Check = Annotated[
+    bool, typer.Option("--check", help="Serve, fetch the page, a search and recommendations, and end.")
+]
+
 
 @app.command(epilog="Example: `reelrank serve --port 8080 --workers 4`")
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Serve, fetch the page, a search and recommendations, and end.")
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Serve the API and the page until Ctrl-C; what was accepted is answered before it ends."""
     given = {"HOST": host, "PORT": port, "WORKERS": workers}
     os.environ.update({f"REELRANK_{name}": str(value) for name, value in given.items() if value is not None})
-    os.environ.update({name: os.environ.get(name, "1") for name in ONE_THREAD})
-    if check:
-        _check()
-        return
+    check_service() if check else start_service(open_page=False)
+
+
+def start_service(open_page: bool) -> None:
+    """This process becomes gunicorn's. open_page: in a browser, where there is one to see."""
+    _one_thread()
     settings = Settings()
-    out.print(f"reelrank serves at http://{settings.host}:{settings.port}/ (Ctrl-C ends it)", markup=False)
+    url = f"http://{settings.host}:{settings.port}/"
+    out.print(f"reelrank serves at {url} (Ctrl-C ends it)", markup=False)
+    if open_page and has_display():
+        subprocess.Popen((sys.executable, "-m", "app.opening", url))
     sys.stdout.flush()
     os.execve(sys.executable, GUNICORN, dict(os.environ))
 
 
-def _check() -> None:
+def check_service() -> None:
+    """On a free port, so that it can be asked beside a running one. Exit code 1 when anything is wrong."""
+    _one_thread()
     settings = Settings()
     os.environ["REELRANK_PORT"] = str(port := free_port(settings.host))
     batch, _ = build_parts(settings).events.follow(None)
@@ -49,6 +60,10 @@ def _check() -> None:
     try:
         with running(GUNICORN, url):
             for seen in look(url, viewer):
-                out.print(f"{seen.path}\n  {seen.took_ms:.0f} ms, {seen.words}", markup=False)
+                out.print(f"{seen.path}\n  {seen.took_ms:.0f} ms, {seen.words}", markup=False, soft_wrap=True)
     except CheckFailed as error:
         fail(str(error))
+
+
+def _one_thread() -> None:
+    os.environ.update({name: os.environ.get(name, "1") for name in ONE_THREAD})

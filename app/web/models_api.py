@@ -29,7 +29,7 @@ def models_api(service: Service) -> APIBlueprint:
         ]
         return jsonify(models=rows)
 
-    @api.post("/models/<model>:promote")
+    @api.post("/models/<string:model>:promote")
     def promote(path: ModelPath) -> Response:
         """Make a model the one that serves; one that does not fit is refused and the old one stays."""
         models.promote(path.model)

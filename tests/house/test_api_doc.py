@@ -1,0 +1,64 @@
+"""docs/api.md holds every endpoint, every parameter and every metric; its lines can be sent as they are."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from prometheus_client import REGISTRY
+
+from app.settings import Settings
+from app.web.application import create_app
+from app.wiring import build_parts, build_service
+
+DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("empty")))
+    return create_app(build_service(parts), 1_000_000)
+
+
+@pytest.fixture(scope="module")
+def described(app: Flask) -> dict[str, Any]:
+    answer: dict[str, Any] = app.test_client().get("/openapi.json").get_json()
+    return answer
+
+
+def test_every_endpoint_is_on_the_page(described: dict[str, Any]) -> None:
+    endpoints = {f"{method.upper()} {path}" for path, ways in described["paths"].items() for method in ways}
+    assert [endpoint for endpoint in sorted(endpoints) if f"`{endpoint}`" not in DOC] == []
+    assert all(f"`GET {path}`" in DOC for path in ("/livez", "/readyz", "/metrics"))
+
+
+def test_every_parameter_and_field_is_on_the_page(described: dict[str, Any]) -> None:
+    named = {
+        parameter["name"]
+        for ways in described["paths"].values()
+        for operation in ways.values()
+        for parameter in operation.get("parameters", [])
+    }
+    bodies = ("SearchParameters", "RankBody", "ItemBody")
+    named |= {name for body in bodies for name in described["components"]["schemas"][body]["properties"]}
+    path_names = {"item_id", "model"}
+    assert [name for name in sorted(named - path_names) if f"`{name}`" not in DOC] == []
+
+
+def test_every_metric_is_on_the_page() -> None:
+    ours = {metric.name for metric in REGISTRY.collect() if metric.name.startswith("reelrank_")}
+    assert [name for name in sorted(ours - {"reelrank_pages"}) if f"`{name}`" not in DOC] == []
+
+
+def test_every_line_to_copy_leads_somewhere(app: Flask) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", DOC, re.DOTALL)
+    commands = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    assert len(commands) >= 10
+    for command in commands:
+        words = shlex.split(command)
+        address = urlsplit(next(word for word in words if word.startswith("http")))
+        method = words[words.index("-X") + 1] if "-X" in words else "GET"
+        app.url_map.bind("").match(address.path, method)
