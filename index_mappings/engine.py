@@ -10,7 +10,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from index_mappings.errors import BadRequest
 from index_mappings.event import Event
+from index_mappings.fields import TEXT_FIELDS
 from index_mappings.item import Document, FloatVector, Item, Neighbour
 from index_mappings.match import Matches
 from index_mappings.query import NO_FILTERS, Filters
@@ -18,12 +20,21 @@ from index_mappings.query import NO_FILTERS, Filters
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """Weighted multi-field BM25: the sum over fields of weight x BM25, any word may match."""
+    """Weighted multi-field BM25: the sum over fields of weight x BM25, any word may match.
+
+    weights: text field and its weight; a field that is not named is not searched. Which weights fit
+    depends on how long the titles and descriptions of a catalogue are. Raises BadRequest for an unknown one.
+    """
 
     source: str
     text: str
     limit: int
     filters: Filters = NO_FILTERS
+    weights: tuple[tuple[str, float], ...] = tuple(TEXT_FIELDS.items())
+
+    def __post_init__(self) -> None:
+        if unknown := [field for field, _ in self.weights if field not in TEXT_FIELDS]:
+            raise BadRequest(f"no text field {', '.join(unknown)}; there are {', '.join(TEXT_FIELDS)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,6 +1,6 @@
 """Training LambdaRank by LightGBM (Burges 2010; Ke et al. 2017)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,15 +42,24 @@ class Trained:
     params: dict[str, Any]
 
 
-def train_ranker(training: TrainingSet, names: Sequence[str], progress: Progress = silent) -> Trained:
-    """Stops when NDCG@10 on the later part of the training requests no longer grows."""
+def train_ranker(
+    training: TrainingSet,
+    names: Sequence[str],
+    progress: Progress = silent,
+    params: Mapping[str, Any] | None = None,
+) -> Trained:
+    """Stops when NDCG@10 on the later part of the training requests no longer grows.
+
+    params: LightGBM parameters in place of some of PARAMS.
+    """
     import lightgbm
 
+    used = {**PARAMS, **(params or {})}
     earlier, later = training.split(VALIDATION_SHARE)
     data = lightgbm.Dataset(earlier.features, earlier.gains, group=earlier.groups, feature_name=list(names))
     held = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
     booster = lightgbm.train(
-        PARAMS,
+        used,
         data,
         ROUNDS,
         valid_sets=[held],
@@ -62,4 +71,4 @@ def train_ranker(training: TrainingSet, names: Sequence[str], progress: Progress
     progress("training LambdaRank", ROUNDS, ROUNDS)
     gains = dict(zip(names, booster.feature_importance("gain").tolist(), strict=True))
     text = booster.model_to_string(num_iteration=booster.best_iteration)
-    return Trained(text, gains, booster.best_iteration, PARAMS)
+    return Trained(text, gains, booster.best_iteration, used)

@@ -98,6 +98,19 @@ def test_a_word_in_the_title_weighs_more_than_one_in_the_description(films: Sear
     assert search(films, "stranger") == ["bare", "alien"]
 
 
+def test_a_request_may_weigh_the_text_fields_itself(films: SearchEngine) -> None:
+    def weighed(**weights: float) -> list[str]:
+        return ids(films.match_text(TextMatch("bm25", "stranger", 10, weights=tuple(weights.items())), SOON))
+
+    assert weighed(title=0.1, description=5.0) == ["alien", "bare"]
+    assert weighed(description=1.0) == ["alien"]
+
+
+def test_a_text_field_that_there_is_not_is_a_bad_request() -> None:
+    with pytest.raises(BadRequest, match="subtitle"):
+        TextMatch("bm25", "stranger", 10, weights=(("subtitle", 1.0),))
+
+
 @pytest.mark.parametrize(
     ("filters", "found"),
     [

@@ -46,7 +46,8 @@ class EmbeddedEngine:
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
         view = self.serving.view()
-        rows, scores = view.words.search(request.text, request.filters, request.limit + SPARE_HITS)
+        limit = request.limit + SPARE_HITS
+        rows, scores = view.words.search(request.text, request.filters, limit, request.weights)
         ids, known = view.snapshot.documents(rows)
         return best_first(request.source, ids[known], scores[known], request.limit)
 

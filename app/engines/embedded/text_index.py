@@ -15,6 +15,8 @@ from index_mappings.item import Item
 from index_mappings.query import Filters
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
+Weights = tuple[tuple[str, float], ...]
+DEFAULT_WEIGHTS = tuple(TEXT_FIELDS.items())
 ANALYZER = "reelrank"
 WRITER_BYTES, BULK_BYTES = 64_000_000, 512_000_000
 """A live change needs little; a whole version is written in fewer, larger segments with more; always by
@@ -88,7 +90,7 @@ class TextIndex:
         """The words that a text is indexed and searched by, in its order."""
         return list(self.analyzer.analyze(text))
 
-    def search(self, text: str, filters: Filters, limit: int) -> Hits:
+    def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
         """Row numbers and scores: the sum over fields of weight x BM25, any word may match."""
         words = list(dict.fromkeys(self.analyze(text)))
         if not words:
@@ -98,7 +100,7 @@ class TextIndex:
                 tantivy.Occur.Should,
                 tantivy.Query.boost_query(tantivy.Query.term_query(self.schema, field, word, "freq"), weight),
             )
-            for field, weight in TEXT_FIELDS.items()
+            for field, weight in weights
             for word in words
         ]
         query, conditions = tantivy.Query.boolean_query(should), self._conditions(filters)

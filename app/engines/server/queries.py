@@ -7,7 +7,7 @@ import numpy as np
 
 from index_mappings.engine import NeighbourMatch, TextMatch
 from index_mappings.errors import BadRequest
-from index_mappings.fields import NEIGHBOUR_LEVELS, TEXT_FIELDS, level_weight
+from index_mappings.fields import NEIGHBOUR_LEVELS, level_weight
 from index_mappings.mapping import neighbour_term
 from index_mappings.match import ID_DTYPE, Matches, best_first
 from index_mappings.query import Filters
@@ -22,7 +22,7 @@ MOST_SEEDS = 1000 // NEIGHBOUR_LEVELS
 
 def text_query(request: TextMatch) -> Body:
     should = [
-        {"match": {field: {"query": request.text, "boost": weight}}} for field, weight in TEXT_FIELDS.items()
+        {"match": {field: {"query": request.text, "boost": weight}}} for field, weight in request.weights
     ]
     return _bool(should, request.filters)
 

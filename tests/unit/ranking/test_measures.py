@@ -40,16 +40,36 @@ def ours(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(200))
-def test_measures_agree_with_ir_measures(seed: int) -> None:
+def random_request(seed: int) -> tuple[dict[str, int], dict[str, float]]:
+    """Judgements and scores; every tenth request has nothing relevant."""
     rng = np.random.default_rng(seed)
     items = [f"d{i:03}" for i in range(150)]
     scored = rng.choice(items, rng.integers(1, 130), replace=False)
     scores = {str(item): float(rng.integers(0, 20)) / 4 for item in scored}  # quarters: ties everywhere
     known = rng.choice(items, rng.integers(1, 60), replace=False)
-    highest = 0 if seed % 10 == 0 else 3  # every tenth request has nothing relevant
-    judged = {str(item): int(rng.integers(0, highest + 1)) for item in known}
+    highest = 0 if seed % 10 == 0 else 3
+    return {str(item): int(rng.integers(0, highest + 1)) for item in known}, scores
+
+
+REQUESTS = [random_request(seed) for seed in range(200)]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_measures_agree_with_ir_measures(seed: int) -> None:
+    judged, scores = REQUESTS[seed]
     assert ours(judged, scores) == pytest.approx(oracle(judged, scores), abs=1e-9)
+
+
+def test_the_random_requests_hold_ties_unjudged_items_and_nothing_relevant() -> None:
+    first_ten = [sorted(s, key=lambda item: (s[item], item), reverse=True)[:10] for _, s in REQUESTS]
+    ties = sum(
+        len({s[i] for i in first}) < len(first) for (_, s), first in zip(REQUESTS, first_ten, strict=True)
+    )
+    unjudged = sum(any(i not in j for i in first) for (j, _), first in zip(REQUESTS, first_ten, strict=True))
+    nothing = sum(not any(judged.values()) for judged, _ in REQUESTS)
+    unfound = sum(any(gain and i not in scores for i, gain in judged.items()) for judged, scores in REQUESTS)
+    assert min(ties, unjudged, unfound) > 100
+    assert nothing >= 20
 
 
 def test_no_results_and_nothing_relevant_count_zero() -> None:

@@ -1,0 +1,1 @@
+"""What reelrank costs and how good it is, measured again by anyone; never imported by the product."""

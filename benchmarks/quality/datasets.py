@@ -1,0 +1,21 @@
+"""Where the data sets are. None is part of this project, and none is fetched without being asked for."""
+
+import os
+from pathlib import Path
+
+VARIABLE = "REELRANK_BENCH_DATA"
+
+
+class Absent(Exception):
+    """A data set that is not there: which, where it was looked for, and what to do."""
+
+
+def data_file(*parts: str) -> Path:
+    """A file under the folder that the variable names. Raises Absent."""
+    root = os.environ.get(VARIABLE)
+    if not root:
+        raise Absent(f"{parts[0]} is not measured: set {VARIABLE} to the folder that holds {parts[0]}/")
+    path = Path(root, *parts)
+    if not path.exists():
+        raise Absent(f"{parts[0]} is not measured: there is no {path}; see docs/benchmarks.md for its source")
+    return path

@@ -1,0 +1,116 @@
+"""MQ2008 Fold1 (LETOR 4.0): our trainer on somebody else's features, beside a published LightGBM."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality.choosing import Params, choose
+from benchmarks.quality.datasets import data_file
+from benchmarks.quality.report import Goal, Report, Row, Value
+from ranking.bootstrap import bootstrap_interval
+from ranking.measures.ndcg import ndcg_at
+from ranking.progress import Progress
+from ranking.ranker import LambdaRank
+from ranking.train import train_ranker
+from ranking.training_set import TrainingSet
+
+NAME = "mq2008"
+PUBLISHED = 0.8227
+"""LightGBM on CatBoost's benchmark page, NDCG@10; a query with nothing relevant counts 1 there."""
+GOAL = 0.815
+FEATURES = tuple(f"letor_{place}" for place in range(1, 47))
+GRID = {
+    "learning_rate": (0.03, 0.05, 0.1),
+    "num_leaves": (7, 15, 31),
+    "min_data_in_leaf": (20, 50, 100),
+    "num_threads": (1,),
+}
+SMALL_GRID = {"num_leaves": (15,), "num_threads": (1,)}
+CONVENTIONS = {
+    "NDCG@10, empty = 1": (1.0, False),
+    "NDCG@10, empty = 0": (0.0, False),
+    "NDCG@10, empty = 1, gain 2^label - 1": (1.0, True),
+    "NDCG@10, empty = 0, gain 2^label - 1": (0.0, True),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """features [rows, 46] float32; labels [rows] 0 to 2; starts [q + 1]: where each query's rows begin."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    starts: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def training_set(self, places: NDArray[np.intp]) -> TrainingSet:
+        rows = np.concatenate([np.arange(*self.starts[p : p + 2]) for p in places])
+        sizes = np.diff(self.starts)[places].astype(np.int32)
+        return TrainingSet(self.features[rows], self.labels[rows], sizes)
+
+    def ndcg(
+        self, scores: NDArray[np.float32], places: NDArray[np.intp], empty: float, exponential: bool
+    ) -> NDArray[np.float64]:
+        """NDCG@10 [places]; `empty` for a query with nothing relevant."""
+        return np.array([self._ndcg(scores, int(p), empty, exponential) for p in places])
+
+    def _ndcg(self, scores: NDArray[np.float32], place: int, empty: float, exponential: bool) -> float:
+        rows = slice(*self.starts[place : place + 2])
+        labels = self.labels[rows].astype(np.float32)
+        gains = np.exp2(labels) - 1 if exponential else labels
+        if not gains.any():
+            return empty
+        return ndcg_at(gains[np.argsort(-scores[rows], kind="stable")], gains, 10)
+
+
+def measure(progress: Progress, small: bool = False) -> Report:
+    """Parameters by cross-validation inside train; test is scored once. Raises Absent."""
+    train, test = _queries("train"), _queries("test")
+
+    def held(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
+        return train.ndcg(_ranker(train, rest, params).score(train.features), fold, 1.0, False)
+
+    choice = choose(SMALL_GRID if small else GRID, len(train), held, progress)
+    everyone = np.arange(len(train))
+    plain = _values(test, _ranker(train, everyone, {"num_threads": 1}))
+    chosen = _values(test, _ranker(train, everyone, choice.params))
+    first = next(iter(CONVENTIONS))
+    return Report(
+        NAME,
+        f"MQ2008 Fold1: {len(train)} training and {len(test)} test queries",
+        first,
+        [
+            Row("LightGBM, published", {first: PUBLISHED}),
+            Row("our trainer, as it is", plain),
+            Row("our trainer, parameters chosen inside train", chosen),
+        ],
+        [Goal(f"{first}, parameters chosen inside train", _mean(chosen[first]), 0.78 if small else GOAL)],
+        [f"chosen of {len(choice.tried)}: {choice.params}, {choice.measured:.4f} held out"],
+        {"params": choice.params, "tried": choice.tried},
+    )
+
+
+def _queries(part: str) -> Queries:
+    table: NDArray[np.float64] = np.load(data_file("mq2008_fold1", f"{part}.npy"))
+    starts = np.flatnonzero(np.diff(table[:, 1], prepend=-1, append=-1))
+    return Queries(table[:, 2:].astype(np.float32), table[:, 0].astype(np.int32), starts)
+
+
+def _ranker(train: Queries, places: NDArray[np.intp], params: Params) -> LambdaRank:
+    trained = train_ranker(train.training_set(places), FEATURES, params=params)
+    return LambdaRank("mq2008", FEATURES, trained.model_text)
+
+
+def _values(test: Queries, ranker: LambdaRank) -> dict[str, Value]:
+    scores, everyone = ranker.score(test.features), np.arange(len(test))
+    return {
+        name: bootstrap_interval(test.ndcg(scores, everyone, empty, exponential))
+        for name, (empty, exponential) in CONVENTIONS.items()
+    }
+
+
+def _mean(value: Value) -> float:
+    return value if isinstance(value, float) else value.mean

@@ -1,0 +1,36 @@
+"""The picture of a report: one measure of every system with its interval, as SVG. No display is needed."""
+
+from pathlib import Path
+
+from benchmarks.quality.report import Report
+from ranking.bootstrap import Interval
+
+OURS, PUBLISHED = "#0072B2", "#D55E00"
+"""Blue and vermilion of Okabe & Ito 2008; the markers differ too."""
+
+
+def write_plot(report: Report, path: Path) -> None:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    rows = [row for row in report.rows if report.plotted in row.measures]
+    figure = Figure(figsize=(9.0, 1.3 + 0.34 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(rows):
+        value = row.measures[report.plotted]
+        ours = isinstance(value, Interval)
+        mean = value.mean if isinstance(value, Interval) else value
+        if isinstance(value, Interval):
+            axes.hlines(place, value.low, value.high, color=OURS, linewidth=2.5)
+        axes.plot(mean, place, "o" if ours else "D", color=OURS if ours else PUBLISHED, markersize=6)
+        axes.annotate(
+            f"{mean:.3f}", (mean, place), (0, 6), textcoords="offset points", ha="center", fontsize=8
+        )
+    axes.set_yticks(range(len(rows)), [row.system for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.7)
+    axes.grid(axis="x", alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(f"{report.plotted}; bars are 95 % intervals, diamonds published figures")
+    axes.set_title(report.title, loc="left", fontsize=11)
+    with rc_context({"svg.hashsalt": report.name}):
+        figure.savefig(path, metadata={"Date": None})
