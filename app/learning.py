@@ -36,7 +36,7 @@ from ranking.learned import Learned, learn
 from ranking.manifest import Manifest
 from ranking.plots import write_gains_plot, write_quality_plot
 from ranking.progress import Progress
-from ranking.ranker import LambdaRank
+from ranking.ranker import LambdaRank, probability_of
 from ranking.replay import ReplayOptions, World, replayed
 from ranking.train import Trained, train_ranker
 from ranking.training_set import training_set_of
@@ -79,7 +79,9 @@ def train(parts: Parts, progress: Progress) -> Outcome:
     history = read_history(parts)
     trained = train_on(history, progress)
     judged = judged_requests(history, progress)
-    evaluation = evaluate(judged, LambdaRank("candidate", FEATURE_NAMES, trained.model_text))
+    ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
+    ranker.calibration = trained.calibration
+    evaluation = evaluate(judged, ranker, probability_of(ranker))
     recall = candidate_recall(judged)
     manifest = _manifest(history, trained, evaluation)
     model = parts.registry.register(manifest, trained.model_text, _golden(judged))
@@ -170,4 +172,5 @@ def _manifest(history: History, trained: Trained, evaluation: Evaluation) -> Man
         baselines={system: evaluation.measured(system) for system in systems},
         gains=trained.gains,
         params=trained.params,
+        calibration=trained.calibration,
     )

@@ -54,12 +54,12 @@ class Evaluation:
                 return result.interval
         raise KeyError(f"{system} {measure} {kind}")
 
-    def difference(self, kind: str = ALL_KINDS) -> Interval:
-        """nDCG@10 of the model minus that of the fused order. Raises KeyError."""
+    def difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
+        """The model's measure minus that of the fused order. Raises KeyError."""
         for result in self.differences:
-            if result.kind == kind:
+            if (result.kind, result.measure) == (kind, measure):
                 return result.interval
-        raise KeyError(kind)
+        raise KeyError(f"{kind} {measure}")
 
     def systems(self, kind: str = ALL_KINDS) -> tuple[str, ...]:
         return tuple(dict.fromkeys(result.system for result in self.results if result.kind == kind))
@@ -119,10 +119,8 @@ def evaluate(
         listed = [n for n in names if n not in sources or n in asked]
         places = [names.index(name) for name in listed]
         results += _results(kind, listed, table[mask][:, places], seed)
-        ndcg = table[mask][:, :, 0]
-        gap = ndcg[:, names.index(MODEL)] - ndcg[:, names.index(FUSED)]
-        interval = bootstrap_intervals(gap[:, None], seed)[0]
-        differences.append(Result(kind, f"{MODEL} - {FUSED}", MEASURES[0], interval))
+        gaps = table[mask][:, [names.index(MODEL)]] - table[mask][:, [names.index(FUSED)]]
+        differences += _results(kind, [f"{MODEL} - {FUSED}"], gaps, seed)
     requests = {kind: int(mask.sum()) for kind, mask in masks.items()}
     return Evaluation(ranker.name, requests, tuple(results), tuple(differences))
 

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from ranking.calibration import Calibration
+
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.txt"
 
@@ -35,8 +37,8 @@ class Manifest(BaseModel):
     features: names in the order of the model's columns. missing: how a missing value reaches the
     model. data_window: first and last millisecond since 1970 of the events it learned from.
     metrics: measure to value on held-out requests; baselines: system to the same measures.
-    gains: feature to its total split gain. model_sha256: of model.txt, found out before LightGBM
-    parses a damaged file.
+    gains: feature to its total split gain. calibration: what makes a score a probability.
+    model_sha256: of model.txt, found out before LightGBM parses a damaged file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,7 @@ class Manifest(BaseModel):
     baselines: dict[str, dict[str, Measured]] = {}
     gains: dict[str, float] = {}
     params: dict[str, Any] = {}
+    calibration: Calibration | None = None
     model_sha256: str = ""
     note: str = ""
 

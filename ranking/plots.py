@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ranking.evaluation import ALL_KINDS, FUSED, MODEL, Evaluation
+from ranking.evaluation import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import; only a report needs it
     from matplotlib.axes import Axes
@@ -13,32 +13,41 @@ if TYPE_CHECKING:  # matplotlib takes half a second to import; only a report nee
 MODEL_COLOUR, FUSED_COLOUR, OTHER_COLOUR = "#0072B2", "#D55E00", "#595959"
 """Blue and vermilion of Okabe & Ito 2008 stay apart for colour-blind readers; markers differ too."""
 
-MEASURE_TITLES = {"ndcg@10": "nDCG@10", "precision@10": "precision@10", "recall@100": "recall@100"}
+MEASURE_TITLES = {
+    "ndcg@10": "nDCG@10",
+    "precision@10": "precision@10",
+    "recall@100": "recall@100",
+    "pairwise_loss": "pairwise loss, lower is better",
+}
+SYSTEM_LABELS = {POPULARITY: "candidates by popularity", FUSED: "fused (engine order)", MODEL: "LambdaRank"}
+"""The other systems are single candidate sources, under their own names."""
 MAX_GAINS = 25
 PNG_DPI = 150
 
 
 def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS) -> tuple[Path, Path]:
-    """nDCG@10, precision@10 and recall@100 of every system with 95 % intervals; path has no suffix."""
+    """The measures of MEASURE_TITLES of every system with 95 % intervals; path has no suffix."""
     systems = evaluation.systems(kind)
     if not systems:
         raise ValueError(
             f"nothing was evaluated of kind {kind!r}; there are {', '.join(evaluation.requests)}"
         )
-    figure = _figure(width=11.0, height=1.6 + 0.36 * len(systems))
+    figure = _figure(width=13.0, height=1.6 + 0.36 * len(systems))
     axes = figure.subplots(1, len(MEASURE_TITLES), sharey=True)
     for ax, (measure, title) in zip(axes, MEASURE_TITLES.items(), strict=True):
         for row, system in enumerate(systems):
-            _draw_interval(ax, row, system, evaluation.measured(system, kind)[measure].model_dump())
+            measured = evaluation.measured(system, kind).get(measure)
+            if measured is not None:
+                _draw_interval(ax, row, system, measured.model_dump())
         ax.set_title(title, loc="left", fontsize=11)
         ax.set_xlim(left=0)
         _tidy(ax)
-    axes[0].set_yticks(range(len(systems)), systems)
+    axes[0].set_yticks(range(len(systems)), [SYSTEM_LABELS.get(system, system) for system in systems])
     axes[0].invert_yaxis()
     gap = evaluation.difference(kind)
     figure.suptitle(
-        f"{evaluation.requests[kind]:,} held-out requests ({kind}); mean and 95 % interval. "
-        f"{MODEL} − {FUSED}, nDCG@10: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
+        f"{evaluation.requests[kind]:,} later requests ({kind}); mean and 95 % interval. "
+        f"LambdaRank − fused, nDCG@10: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
         fontsize=11,
         x=0.01,
         ha="left",
@@ -58,7 +67,7 @@ def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path
         ax.annotate(f"{share:.1f}", (share, row), (3, 0), textcoords="offset points", va="center", fontsize=8)
     ax.set_yticks(range(len(most)), [name for name, _ in most])
     ax.invert_yaxis()
-    ax.margins(x=0.1)
+    ax.margins(x=0.1, y=0.01)
     _tidy(ax)
     figure.suptitle(
         f"Share of split gain, %, the first {len(most)} of {len(gains)} features",
@@ -72,7 +81,7 @@ def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path
 def _draw_interval(ax: "Axes", row: int, system: str, measured: Mapping[str, float]) -> None:
     colour, marker = {MODEL: (MODEL_COLOUR, "D"), FUSED: (FUSED_COLOUR, "s")}.get(system, (OTHER_COLOUR, "o"))
     ax.hlines(row, measured["low"], measured["high"], color=colour, linewidth=2.5)
-    ax.plot(measured["value"], row, marker, color=colour, markersize=7)
+    ax.plot(measured["value"], row, marker, color=colour, markersize=7, clip_on=False)
     label, place = f"{measured['value']:.3f}", (measured["value"], row)
     ax.annotate(label, place, (0, 6), textcoords="offset points", ha="center", fontsize=8, color=colour)
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.calibration import Calibration
 from ranking.forest import Forest, open_forest
 from ranking.golden import GOLDEN_FILE, Golden, read_golden
 from ranking.manifest import MODEL_FILE, Manifest, Refused, read_manifest
@@ -55,10 +56,12 @@ class EngineOrder:
 class LambdaRank:
     """A LightGBM model. Raises ValueError when the text is no model of one score for these features.
 
-    forest: scores in place of Booster.predict once it is known to give the same.
+    forest: scores in place of Booster.predict once it is known to give the same. calibration: as the
+    manifest states it.
     """
 
     forest: Forest | None = None
+    calibration: Calibration | None = None
 
     def __init__(self, name: str, feature_names: Sequence[str], model_text: str) -> None:
         self.name = name
@@ -95,6 +98,13 @@ def _booster(model_text: str) -> Any:
         return lightgbm.Booster(model_str=model_text)
     except lightgbm.basic.LightGBMError as error:
         raise ValueError(f"LightGBM cannot read it ({error})") from error
+
+
+def probability_of(ranker: Ranker) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+    """What turns the ranker's scores [n] into probabilities [n] that the viewer wants the item; None for
+    engine order and for a model without a calibration."""
+    calibration = ranker.calibration if isinstance(ranker, LambdaRank) else None
+    return None if calibration is None else calibration.probability
 
 
 def model_sha256(model_text: str) -> str:
@@ -159,9 +169,11 @@ def _model(directory: Path, manifest: Manifest) -> LambdaRank:
         text = (directory / MODEL_FILE).read_text(encoding="utf-8")
         if manifest.model_sha256 and model_sha256(text) != manifest.model_sha256:
             raise ValueError(f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)")
-        return LambdaRank(manifest.id, manifest.features, text)
+        ranker = LambdaRank(manifest.id, manifest.features, text)
     except (OSError, ValueError) as error:
         raise Refused(manifest.id, str(error), REGISTER_AGAIN) from error
+    ranker.calibration = manifest.calibration
+    return ranker
 
 
 def _golden(directory: Path, manifest: Manifest) -> Golden | None:

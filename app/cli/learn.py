@@ -15,6 +15,7 @@ from ranking.candidate_recall import CandidateRecall, candidate_recall
 from ranking.evaluation import Evaluation
 from ranking.evaluation import evaluate as evaluate_ranking
 from ranking.manifest import Refused, read_manifest
+from ranking.ranker import probability_of
 
 app = typer.Typer()
 AS_JSON = typer.Option(False, "--json", help="One JSON document.")
@@ -52,7 +53,7 @@ def evaluate(
         rows = candidate_recall(judged)
         print_json([recall_row(row) for row in rows]) if as_json else print_recall(rows)
         return
-    evaluation = evaluate_ranking(judged, ranker)
+    evaluation = evaluate_ranking(judged, ranker, probability_of(ranker))
     gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
@@ -65,17 +66,18 @@ def print_outcome(outcome: learning.Outcome, seconds: float) -> None:
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    head, *rows = evaluation.quality_rows("all")
-    table = Table(*head, title="Quality on later requests, with 95 % intervals", box=None)
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
+    """A table a kind of request, the values above their intervals, then the model against the fused order."""
+    for kind, requests in evaluation.requests.items():
+        head, *rows = evaluation.quality_rows(kind)
+        title = f"Quality on {requests:,} later requests ({kind}), with 95 % intervals"
+        table = Table(*head, title=title, box=None)
+        for row in rows:
+            table.add_row(*(cell.replace(" [", "\n[") for cell in row))
+        out.print(table)
     for result in evaluation.differences:
-        low, mean, high = result.interval.low, result.interval.mean, result.interval.high
-        out.print(
-            f"{result.system}, {result.measure}, {result.kind}: {mean:+.4f} [{low:+.4f}, {high:+.4f}]",
-            markup=False,
-        )
+        interval, what = result.interval, f"{result.system}, {result.measure}, {result.kind}"
+        line = f"{what}: {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def recall_row(row: CandidateRecall) -> dict[str, object]:

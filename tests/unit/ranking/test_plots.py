@@ -6,7 +6,7 @@ import pytest
 
 from ranking.bootstrap import Interval
 from ranking.evaluation import MEASURES, Evaluation, Result
-from ranking.plots import write_gains_plot, write_quality_plot
+from ranking.plots import SYSTEM_LABELS, write_gains_plot, write_quality_plot
 
 SYSTEMS = ("popularity", "bm25", "text_knn", "factors", "neighbours", "session", "fused", "lambdarank")
 
@@ -24,8 +24,8 @@ def evaluation() -> Evaluation:
 def test_a_quality_plot_names_every_system(tmp_path: Path) -> None:
     svg, png = write_quality_plot(evaluation(), tmp_path / "reports" / "quality")
     text = svg.read_text()
-    assert all(system in text for system in SYSTEMS)
-    assert "2,000 held-out requests" in text
+    assert all(SYSTEM_LABELS.get(system, system) in text for system in SYSTEMS)
+    assert "2,000 later requests" in text
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
