@@ -126,7 +126,7 @@ def judged_requests(history: History, progress: Progress) -> list[Judged]:
 def publish(parts: Parts, learned: Learned, progress: Progress) -> str:
     """A new index version with what was learned, and its item table; serving when this returns."""
     tables = Tables(parts.settings.tables_dir, parts.engine)
-    before_promote = partial(tables.build, folding=learned.folding)
+    before_promote = partial(tables.build, folding=learned.folding, progress=progress)
     options = LoadOptions(keep=parts.settings.index_keep, before_promote=before_promote)
     report = reindex(parts.engine, learned, options, progress)
     tables.drop_stale()

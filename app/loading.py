@@ -35,7 +35,8 @@ class Wanted:
 def load_items(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
     """A new version with its item table, keeping what was learned of items that stay."""
     tables = Tables(parts.settings.tables_dir, parts.engine)
-    before_promote = partial(tables.build, folding=tables.folding(parts.engine.serving_version()))
+    folding = tables.folding(parts.engine.serving_version())
+    before_promote = partial(tables.build, folding=folding, progress=progress)
     options = replace(_options(parts, wanted), before_promote=before_promote)
     load = ItemLoad(wanted.files, wanted.rules, _rejects(parts, wanted, "items"), options)
     if wanted.dry_run:

@@ -2,7 +2,7 @@
 
 import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,10 @@ from pathlib import Path
 import structlog
 
 from index_mappings.engine import SearchEngine
+from index_mappings.item import Document
 from ranking.folding import Folding
 from ranking.item_table import ItemTable, TableError, build_table, open_table
+from ranking.progress import Progress, silent
 
 log = structlog.get_logger("reelrank.tables")
 
@@ -23,9 +25,10 @@ class Tables:
     directory: Path
     engine: SearchEngine
 
-    def build(self, version: str, folding: Folding | None) -> None:
+    def build(self, version: str, folding: Folding | None, progress: Progress = silent) -> None:
         """From what the engine holds of the version."""
-        build_table(self.directory / version, version, self.engine.scan(version), folding)
+        batches = _told(self.engine.scan(version), progress)
+        build_table(self.directory / version, version, batches, folding)
 
     def opened(self, version: str) -> ItemTable:
         """Made again when it is missing or damaged; what folds viewers in is then lost until training."""
@@ -62,3 +65,11 @@ class Tables:
         with (self.directory / "tables.lock").open("a") as lock:
             fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
             yield
+
+
+def _told(batches: Iterable[list[Document]], progress: Progress) -> Iterator[list[Document]]:
+    done = 0
+    for batch in batches:
+        yield batch
+        done += len(batch)
+        progress("building the item table", done, None)

@@ -76,8 +76,8 @@ def _json_rows(file: SourceFile, lines: list[bytes], before: int, done: float) -
 
 
 READERS: dict[Format, Callable[[SourceFile], Iterator[Rows]]] = {
-    "csv": lambda file: read_csv(file, ","),
-    "tsv": lambda file: read_csv(file, "\t"),
+    "csv": read_csv,
+    "tsv": read_csv,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
 }

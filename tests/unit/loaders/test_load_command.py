@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import structlog
 from typer.testing import CliRunner, Result
@@ -15,12 +16,14 @@ from app.cli.main import app, main
 from app.loading import Wanted, load_items
 from app.search.stories import Ask
 from app.settings import Settings
+from app.tables import Tables
 from app.wiring import Parts, build_parts, warm_service
 from index_mappings.query import Query
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport
 from loaders.item_rows import ITEM_FIELDS
 from loaders.source import source_files
+from ranking.folding import Folding
 from ranking.item_table import open_table
 from ranking.progress import silent
 
@@ -100,6 +103,16 @@ def test_a_version_has_its_item_table_when_it_serves_and_dropped_versions_lose_t
     tables = parts.settings.tables_dir
     assert len(open_table(tables / second.version)) == 1
     assert not (tables / first.version).exists()
+
+
+def test_what_folds_new_viewers_in_is_kept_by_the_next_version() -> None:
+    parts = build_parts(Settings())
+    first = loaded(parts, "Sea")
+    folding = Folding(np.eye(63, dtype=np.float32), 0.1, 2.0, 3.0)
+    Tables(parts.settings.tables_dir, parts.engine).build(first.version, folding)
+    kept = open_table(parts.settings.tables_dir / loaded(parts, "Sea", "War").version).folding
+    assert kept is not None
+    assert (kept.scale, kept.gram.tolist()) == (3.0, folding.gram.tolist())
 
 
 @pytest.mark.parametrize("harm", ["missing", "damaged"])

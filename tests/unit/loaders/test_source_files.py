@@ -156,6 +156,13 @@ def test_reading_goes_on_after_any_row(
     assert [n for mapped in later for n in numbers(mapped.rows)] == list(range(after + 1, COUNT + 1))
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_header_tells_what_parts_its_values(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(f'id{delimiter}"a;,|\ttitle"\nf1{delimiter}One\n')
+    assert next(read_rows(files(path)[0])).block.records()[0] == {"id": "f1", "a;,|\ttitle": "One"}
+
+
 def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "films.json"
     path.write_text('[\n{"id": "a"}\n]')

@@ -1,0 +1,73 @@
+"""A file far larger than the memory that a load may take: resident memory does not grow with it (Linux)."""
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+ROWS, TEXT = 100_000, "word " * 600
+"""300 MB of rows, unpacked."""
+GROWTH_MB = 100
+
+READER = """
+import sys
+from pathlib import Path
+from loaders.field_map import FieldRules
+from loaders.item_files import ItemLoad, check_item_files
+from loaders.item_rows import ITEM_FIELDS
+from loaders.source import source_files
+with source_files(sys.argv[1], None) as (files, _):
+    report = check_item_files(ItemLoad(files, FieldRules(ITEM_FIELDS), Path(sys.argv[1] + ".rejects")))
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(report.read, int(status["VmHWM"].split()[0]) // 1024)  # ru_maxrss would be the parent's before exec
+"""
+
+
+def lines(count: int) -> Iterator[bytes]:
+    for n in range(count):
+        yield f'{{"id":"f{n}","title":"Film {n}","description":"{n} {TEXT}"}}\n'.encode()
+
+
+def write_jsonl(path: Path, count: int) -> None:
+    with gzip.open(path, "wb", compresslevel=1) as packed:
+        packed.writelines(lines(count))
+
+
+def write_csv(path: Path, count: int) -> None:
+    with path.open("wb") as file:
+        file.write(b"id,title,description\n")
+        file.writelines(f'f{n},Film {n},"{n} {TEXT}"\n'.encode() for n in range(count))
+
+
+def write_parquet(path: Path, count: int) -> None:
+    names = [f"f{n}" for n in range(count)]
+    table = pa.table({"id": names, "title": names, "description": [f"{n} {TEXT}" for n in names]})
+    pyarrow.parquet.write_table(table, path, row_group_size=count, use_dictionary=False)
+
+
+def peak_mb(path: Path, rows: int) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", READER, str(path)], capture_output=True, text=True, timeout=300, check=True
+    )
+    read, peak = map(int, done.stdout.split())
+    assert read == rows
+    return peak
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "write"), [("f.jsonl.gz", write_jsonl), ("f.csv", write_csv), ("f.parquet", write_parquet)]
+)
+def test_memory_does_not_grow_with_the_file(
+    tmp_path: Path, name: str, write: Callable[[Path, int], None]
+) -> None:
+    write(tmp_path / f"small.{name}", 2000)
+    write(tmp_path / f"large.{name}", ROWS)
+    small, large = peak_mb(tmp_path / f"small.{name}", 2000), peak_mb(tmp_path / f"large.{name}", ROWS)
+    (tmp_path / f"large.{name}").unlink()
+    assert large - small < GROWTH_MB, f"{large} MB for 300 MB of rows, {small} MB for 6 MB"
