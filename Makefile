@@ -2,6 +2,7 @@
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help run test check format clean
@@ -29,12 +30,12 @@ $(VENV)/run: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "reelrank needs Python 3.11 to 3.13; none was found" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what requirements.lock pins (about 40 s the first time)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@$(PIP) $(if $(CI),--quiet) --progress-bar on --require-hashes -r requirements.lock
+	@$(PIP) --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run requirements-dev.lock
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dev.lock
+	@$(PIP) --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
 clean: ## remove the environment and the data made by `make run`

@@ -17,7 +17,7 @@ def make_app() -> OpenAPI:
     settings = Settings()
     wants_json = settings.log_format == "ecs" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logging(wants_json)
-    logging.getLogger("gensim").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING)
     parts = build_parts(settings)
     service = build_service(parts, lambda why: NOT_RECORDED.labels(why).inc())
     service.warm()

@@ -31,7 +31,7 @@ def main() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.getLogger("gensim").setLevel(logging.WARNING)  # it tells of every epoch, over the progress bars
+    logging.basicConfig(level=logging.WARNING)  # some libraries tell of every step, over the progress bars
     try:
         app()
     except LoadRefused as refused:

@@ -1,6 +1,7 @@
 """The models a worker serves: the promoted one, and any other that a request names."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from ranking.manifest import Refused
 from ranking.ranker import EngineOrder, Ranker
 from ranking.registry import ModelVersion, Registry
 
+RETRY_S = 5.0
+"""A model that was refused is tried again this often: somebody may have mended it."""
 KEPT = 4
 """Loaded models a worker holds; a request that names another one waits for its load."""
 
@@ -21,7 +24,7 @@ class ServedModels:
         self.registry = registry
         self._load = load
         self._loaded: OrderedDict[str, Ranker] = OrderedDict()
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
         self._loading = threading.Lock()
 
     def current(self) -> tuple[Ranker, tuple[str, ...]]:
@@ -29,12 +32,13 @@ class ServedModels:
         promoted = self.registry.current()
         if promoted is None:
             return EngineOrder(), ("no model is promoted",)
-        if promoted in self._refused:
-            return EngineOrder(), (self._refused[promoted],)
+        refused_s, reason = self._refused.get(promoted, (-RETRY_S, ""))
+        if time.monotonic() - refused_s < RETRY_S:
+            return EngineOrder(), (reason,)
         try:
             return self.named(promoted), ()
         except (Refused, NotFound) as error:
-            self._refused[promoted] = str(error)
+            self._refused[promoted] = (time.monotonic(), str(error))
             return EngineOrder(), (str(error),)
 
     def named(self, model: str) -> Ranker:
@@ -57,7 +61,6 @@ class ServedModels:
         if model != EngineOrder.name:
             self._directory(model)
         self.registry.promote(model, self._load)
-        self._refused.pop(model, None)
 
     def _directory(self, model: str) -> Path:
         try:
