@@ -11,7 +11,13 @@ from index_mappings.encoder import ENCODER_NAME
 def index_fingerprint() -> str:
     """Eight hex digits; index versions with different fingerprints must not replace each other."""
     facts = {
-        "analysis": [analysis.STEMMER, analysis.STOP_WORDS, analysis.MAX_TOKEN_LENGTH],
+        "analysis": [
+            analysis.TOKENIZER,
+            analysis.STEP_ORDER,
+            analysis.STEMMER,
+            analysis.STOP_WORDS,
+            analysis.MAX_TOKEN_LENGTH,
+        ],
         "text": fields.TEXT_FIELDS,
         "bm25": [fields.BM25_K1, fields.BM25_B],
         "keyword": fields.KEYWORD_FIELDS,

@@ -86,8 +86,11 @@ def changes_index() -> dict[str, Any]:
 
 
 def _analysis() -> dict[str, Any]:
+    named = {"stop": "reelrank_stop", "stem": "reelrank_stem"}
     return {
-        "tokenizer": {"reelrank_words": {"type": "standard", "max_token_length": analysis.MAX_TOKEN_LENGTH}},
+        "tokenizer": {
+            "reelrank_words": {"type": analysis.TOKENIZER, "max_token_length": analysis.MAX_TOKEN_LENGTH}
+        },
         "filter": {
             "reelrank_stop": {"type": "stop", "stopwords": list(analysis.STOP_WORDS)},
             "reelrank_stem": {"type": "stemmer", "language": analysis.STEMMER},
@@ -96,7 +99,7 @@ def _analysis() -> dict[str, Any]:
             ANALYZER: {
                 "type": "custom",
                 "tokenizer": "reelrank_words",
-                "filter": ["lowercase", "asciifolding", "reelrank_stop", "reelrank_stem"],
+                "filter": [named.get(step, step) for step in analysis.STEP_ORDER],
             }
         },
     }

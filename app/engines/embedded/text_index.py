@@ -9,7 +9,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
+from app.engines.embedded.words import analyzer
 from index_mappings.fields import TEXT_FIELDS
 from index_mappings.item import Item
 from index_mappings.query import Filters
@@ -47,7 +47,7 @@ class TextIndex:
             self.index.searcher()
         except (ValueError, OSError) as error:
             raise DamagedWords(f"{directory}: {error}") from error
-        self.analyzer = _analyzer()
+        self.analyzer = analyzer()
         self.index.register_tokenizer(ANALYZER, self.analyzer)
 
     @property
@@ -149,20 +149,6 @@ def _schema() -> Any:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     for field in ("year", "duration_s"):
         builder.add_integer_field(field, indexed=True, fast=True)
-    return builder.build()
-
-
-def _analyzer() -> Any:
-    filters = tantivy.Filter
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in (
-        filters.remove_long(MAX_TOKEN_LENGTH + 1),
-        filters.lowercase(),
-        filters.ascii_fold(),
-        filters.custom_stopword(list(STOP_WORDS)),
-        filters.stemmer("english"),
-    ):
-        builder = builder.filter(step)
     return builder.build()
 
 

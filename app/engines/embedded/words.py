@@ -1,0 +1,43 @@
+"""Text analysis of `index_mappings.analysis` as tantivy does it: word for word what the servers do.
+
+Words are those of Unicode's text segmentation (UAX #29) as Lucene's standard tokenizer reads it:
+"Ocean's" and "U.S." are one word, "WALL-E" two, and each Han or Hiragana character its own.
+"""
+
+from typing import Any
+
+import tantivy
+
+from index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
+
+_IGNORED = r"[\p{wb=Format}\p{wb=Extend}\p{wb=ZWJ}]*"
+_JOINER = rf"(?:\p{{wb=ExtendNumLet}}{_IGNORED})"
+_HEBREW = rf"\p{{wb=Hebrew_Letter}}{_IGNORED}"
+_LETTER = rf"(?:\p{{wb=ALetter}}{_IGNORED}|{_HEBREW}(?:\p{{wb=Double_Quote}}{_IGNORED}{_HEBREW})*)"
+_MID_LETTER = rf"[\p{{wb=MidLetter}}\p{{wb=MidNumLet}}\p{{wb=Single_Quote}}]{_IGNORED}"
+_DIGIT = rf"\p{{wb=Numeric}}{_IGNORED}"
+_MID_DIGIT = rf"[\p{{wb=MidNum}}\p{{wb=MidNumLet}}\p{{wb=Single_Quote}}]{_IGNORED}"
+_RUN = (
+    rf"(?:(?:{_LETTER}(?:{_MID_LETTER}{_LETTER})*|{_DIGIT}(?:{_MID_DIGIT}{_DIGIT})*)+"
+    rf"|(?:\p{{wb=Katakana}}{_IGNORED})+)"
+)
+_WORD = rf"{_JOINER}*{_RUN}(?:{_JOINER}+{_RUN})*{_JOINER}*"
+_SOUTH_EAST_ASIAN = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_CHARACTER = rf"[\p{{Han}}\p{{Hiragana}}]{_IGNORED}"
+_PICTURE = r"\p{Extended_Pictographic}"
+_EMOJI = rf"\p{{Regional_Indicator}}{{2}}|{_PICTURE}(?:[\p{{wb=Extend}}\p{{wb=ZWJ}}]+{_PICTURE}?)*"
+WORDS = rf"{_WORD}|{_SOUTH_EAST_ASIAN}(?:{_SOUTH_EAST_ASIAN}|\p{{wb=Extend}})*|{_CHARACTER}|{_EMOJI}"
+
+
+def analyzer() -> Any:
+    filters = tantivy.Filter
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORDS))
+    for step in (
+        filters.remove_long(MAX_TOKEN_LENGTH + 1),
+        filters.ascii_fold(),
+        filters.lowercase(),
+        filters.custom_stopword(list(STOP_WORDS)),
+        filters.stemmer("english"),
+    ):
+        builder = builder.filter(step)
+    return builder.build()

@@ -1,0 +1,36 @@
+"""Every engine reads the same words out of a text: tests/golden/analysed_phrases.json."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.engines.embedded.words import analyzer
+from app.engines.server.versions import Layout
+from index_mappings.mapping import ANALYZER
+from tests.servers.server import Server, new_prefix, remove
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "analysed_phrases.json"
+
+
+def analysed(phrases: list[str], server: Server | None) -> dict[str, list[str]]:
+    if server is None:
+        words = analyzer()
+        return {phrase: list(words.analyze(phrase)) for phrase in phrases}
+    prefix, cluster = new_prefix(), server.cluster()
+    server.engine(cluster, Layout(prefix)).create_index("items-1")
+    path = f"/{prefix}items-1/_analyze"
+    replies = {p: cluster.demand("POST", path, {"analyzer": ANALYZER, "text": p}) for p in phrases}
+    remove(cluster, prefix)
+    cluster.close()
+    return {phrase: [token["token"] for token in reply["tokens"]] for phrase, reply in replies.items()}
+
+
+def test_every_engine_reads_the_same_words_out_of_a_phrase(
+    server: Server | None, pytestconfig: pytest.Config
+) -> None:
+    golden: dict[str, list[str]] = json.loads(GOLDEN.read_text())
+    found = analysed(list(golden), server)
+    if server is None and pytestconfig.getoption("--renew"):
+        GOLDEN.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+    assert found == golden
