@@ -22,7 +22,7 @@ class Diagnosis:
 def diagnose(parts: Parts) -> Diagnosis:
     version, complaints = parts.engine.serving_version(), list[str]()
     facts: dict[str, object] = {
-        "engine": f"{parts.engine.name} in {parts.settings.engine_dir}",
+        "engine": f"{parts.engine.name} at {parts.settings.engine_place}",
         "index version": version,
         "index fingerprint": index_fingerprint(),
         "feature fingerprint": feature_fingerprint(FEATURE_NAMES),

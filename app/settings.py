@@ -3,19 +3,50 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
     """From the environment (REELRANK_ and the name) or from the file `reelrank.env`; environment first."""
 
-    model_config = SettingsConfigDict(env_prefix="REELRANK_", env_file="reelrank.env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="REELRANK_", env_file="reelrank.env", extra="ignore", hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(
         Path("reelrank-data"), description="Where the index, tables, models, page log and reports are kept."
     )
-    engine: Literal["embedded"] = Field("embedded", description="Which search engine holds the catalogue.")
+    engine: Literal["embedded", "elasticsearch", "opensearch"] = Field(
+        "embedded",
+        description="Which search engine holds catalogue and events: embedded, elasticsearch, opensearch.",
+    )
+    engine_url: str = Field("", description="The cluster's address; several with commas between.")
+    engine_username: str = Field("", description="User name for the cluster, with a password.")
+    engine_password: SecretStr = Field(SecretStr(""), description="Password for the cluster.")
+    engine_api_key: SecretStr = Field(
+        SecretStr(""), description="API key for the cluster, encoded; in place of name and password."
+    )
+    engine_cloud_id: str = Field("", description="Elastic Cloud's cloud id; in place of an address.")
+    engine_ca_certs: Path | None = Field(
+        None, description="File with the certificates that the cluster's is signed by."
+    )
+    engine_prefix: str = Field(
+        "reelrank-",
+        pattern="^[a-z0-9][a-z0-9_-]*$",
+        description="Begins the name of everything made on the cluster.",
+    )
+    engine_shards: int = Field(1, ge=1, description="Shards of a new index version on the cluster.")
+    engine_replicas: str = Field(
+        "0-1",
+        pattern="^[0-9]+(-([0-9]+|all))?$",
+        description="Replicas of a serving index version: a number, or a range that follows the nodes.",
+    )
+    events_refresh_ms: int = Field(
+        200,
+        ge=50,
+        description="Milliseconds until the cluster shows new events; none is acknowledged before.",
+    )
     deadline_ms: int = Field(80, ge=1, description="Milliseconds the candidate sources have, all together.")
     cap_bm25: int = Field(300, ge=0, description="Candidates asked of BM25; 0 turns the source off.")
     cap_text_knn: int = Field(200, ge=0, description="Candidates asked of text kNN.")
@@ -45,6 +76,26 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "ecs", "console"] = Field(
         "auto", description="Log lines as ECS JSON or for people; auto: for people on a terminal."
     )
+
+    @field_validator("engine_url")
+    @classmethod
+    def _without_credentials(cls, urls: str) -> str:
+        if "@" in urls:
+            raise ValueError("must hold no name or password; they have settings of their own")
+        if any(not url.startswith(("http://", "https://")) for url in urls.split(",") if url):
+            raise ValueError("each address must begin with http:// or https://")
+        return urls
+
+    @property
+    def engine_urls(self) -> tuple[str, ...]:
+        return tuple(url.strip() for url in self.engine_url.split(",") if url.strip())
+
+    @property
+    def engine_place(self) -> str:
+        """Where the engine is, for a person."""
+        if self.engine == "embedded":
+            return str(self.engine_dir)
+        return self.engine_url or "Elastic Cloud"
 
     @property
     def pages_dir(self) -> Path:

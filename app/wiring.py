@@ -4,8 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
 from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.events import EmbeddedEvents
+from app.engines.opensearch import opensearch_cluster, opensearch_engine
+from app.engines.server.access import Access
+from app.engines.server.events import ServerEvents
+from app.engines.server.versions import Layout
 from app.search.cursors import Cursors
 from app.search.live import Live
 from app.search.page_log import PageLog
@@ -38,15 +43,32 @@ class Parts:
 
 def build_parts(settings: Settings) -> Parts:
     """Opens nothing: engines and models are opened at their first use, so after a fork."""
-
     return Parts(
         settings,
-        EmbeddedEngine(settings.engine_dir),
-        EmbeddedEvents(settings.engine_dir),
+        *_engine(settings),
         WordLlamaEncoder(),
         Registry(settings.models_dir),
         Caps(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
     )
+
+
+def _engine(settings: Settings) -> tuple[SearchEngine, EventStore]:
+    if settings.engine == "embedded":
+        return EmbeddedEngine(settings.engine_dir), EmbeddedEvents(settings.engine_dir)
+    access = Access(
+        settings.engine_urls,
+        settings.engine_username,
+        settings.engine_password.get_secret_value(),
+        settings.engine_api_key.get_secret_value(),
+        settings.engine_cloud_id,
+        settings.engine_ca_certs,
+    )
+    layout = Layout(settings.engine_prefix, settings.engine_shards, settings.engine_replicas)
+    clusters = {"elasticsearch": elasticsearch_cluster, "opensearch": opensearch_cluster}
+    engines = {"elasticsearch": elasticsearch_engine, "opensearch": opensearch_engine}
+    cluster = clusters[settings.engine](access)
+    events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms)
+    return engines[settings.engine](cluster, layout), events
 
 
 def load_model(directory: Path) -> Ranker:

@@ -1,0 +1,52 @@
+"""The choice of an engine by settings: what is refused, and that nothing secret is shown."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.engines.server.access import Access
+from app.settings import Settings
+from app.wiring import build_parts
+from index_mappings.errors import BadRequest, Unavailable
+
+
+@pytest.mark.parametrize("product", ["elasticsearch", "opensearch"])
+def test_a_cluster_that_is_not_there_is_unavailable_and_says_where_it_was_sought(
+    product: str, tmp_path: Path
+) -> None:
+    settings = Settings.model_validate(
+        {"engine": product, "engine_url": "http://127.0.0.1:9", "data_dir": tmp_path}
+    )
+    with pytest.raises(Unavailable, match=product):
+        build_parts(settings).engine.serving_version()
+
+
+@pytest.mark.parametrize("product", ["elasticsearch", "opensearch"])
+def test_an_engine_without_an_address_is_refused_with_the_setting_to_set(product: str) -> None:
+    with pytest.raises(BadRequest, match="REELRANK_ENGINE_URL"):
+        build_parts(Settings.model_validate({"engine": product}))
+
+
+def test_a_password_in_an_address_is_refused_without_being_shown() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({"engine_url": "https://ada:hunter2@example.org"})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_nothing_secret_is_in_a_representation() -> None:
+    secrets = {"engine_password": "hunter2", "engine_api_key": "hunter3"}
+    access = Access(("http://a",), "ada", "hunter2", "hunter3", "hunter4")
+    assert "hunter" not in repr(Settings.model_validate(secrets)) + repr(access)
+
+
+@pytest.mark.parametrize(
+    ("access", "header"),
+    [
+        (Access(), {}),
+        (Access(username="ada", password="hunter2"), {"authorization": "Basic YWRhOmh1bnRlcjI="}),
+        (Access(api_key="a2V5"), {"authorization": "ApiKey a2V5"}),
+    ],
+)
+def test_credentials_become_one_header(access: Access, header: dict[str, str]) -> None:
+    assert access.headers() == header
