@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.node import KINDS, OWN_URLS, Node, missing
-from tests.servers.server import Server
+from tests.servers.node import KINDS, OWN_URLS, Node
+from tests.servers.server import Server, startable
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,11 +30,6 @@ def server(
     if kind not in KINDS:
         yield Server(kind, os.environ[OWN_URLS[product]])
         return
-    lack = missing(kind)
-    if lack is not None:
-        if os.environ.get("REQUIRE_ENGINES") == "1":
-            pytest.fail(f"{kind} must be there: {lack}")
-        pytest.skip(f"{kind}: {lack}")
-    node = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
+    node = Node(startable(kind), Path(tmp_path_factory.mktemp(kind))).wait()
     yield Server(kind, node.url)
     node.stop()

@@ -1,5 +1,6 @@
 """Elasticsearch 8 and 9: its client as a wire, and its words for kNN. Everything else is in `server`."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ class ElasticsearchWire:
 
         self._timed_out = elastic_transport.ConnectionTimeout
         self._lost = elastic_transport.TransportError
+        logging.getLogger("elastic_transport.transport").setLevel(
+            logging.WARNING
+        )  # it tells of every request
         self._headers = {"accept": "application/json", **access.headers()}
         orjson_both_ways = {"application/json": elastic_transport.OrjsonSerializer()}
         options: dict[str, Any] = {"connections_per_node": CONNECTIONS, "max_retries": 0}

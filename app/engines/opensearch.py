@@ -1,5 +1,6 @@
 """OpenSearch 2 and 3: its client as a wire, and its words for kNN. Everything else is in `server`."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ class OpenSearchWire:
         import opensearchpy
 
         self._errors = opensearchpy.exceptions
+        logging.getLogger("opensearch").setLevel(
+            logging.ERROR
+        )  # it tells of every refusal, which becomes an error of ours
         self._headers = {"accept": "application/json", **access.headers()}
         options: dict[str, Any] = {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
         # Retrying on timeouts, no times: so a host that is late is asked last the next time.

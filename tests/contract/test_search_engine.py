@@ -235,6 +235,12 @@ def test_versions_that_are_not_there_or_there_already_are_refused(films: SearchE
         next(films.scan("items-9"))
 
 
+def test_a_version_is_named_by_a_time_as_loads_name_it(engine: SearchEngine) -> None:
+    load(engine, "items-1a2b3c4d-20261124T164500", FILMS)
+    assert engine.serving_version() == "items-1a2b3c4d-20261124T164500"
+    assert [v.name for v in engine.versions()] == ["items-1a2b3c4d-20261124T164500"]
+
+
 def test_a_dropped_version_is_gone(films: SearchEngine) -> None:
     load(films, "items-2", FILMS[:1])
     films.drop("items-1")

@@ -13,7 +13,7 @@ from app.engines.server.access import Access
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.versions import Layout
-from tests.servers.node import KINDS, OWN_URLS
+from tests.servers.node import KINDS, OWN_URLS, missing
 
 CLUSTERS: dict[str, Callable[[Access], Cluster]] = {
     "elasticsearch": elasticsearch_cluster,
@@ -40,6 +40,16 @@ class Server:
 
     def engine(self, cluster: Cluster, layout: Layout) -> ServerEngine:
         return ENGINES[self.product](cluster, layout)
+
+
+def startable(kind: str) -> str:
+    """The kind, if this machine can start it; else the test is skipped, or fails with REQUIRE_ENGINES=1."""
+    lack = missing(kind)
+    if lack is not None and os.environ.get("REQUIRE_ENGINES") == "1":
+        pytest.fail(f"{kind} must be there: {lack}")
+    if lack is not None:
+        pytest.skip(f"{kind}: {lack}")
+    return kind
 
 
 def new_prefix() -> str:

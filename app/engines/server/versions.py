@@ -29,7 +29,8 @@ class Layout:
         return f"{self.prefix}items"
 
     def index(self, version: str) -> str:
-        return f"{self.prefix}{version}"
+        """Servers refuse capitals in the name of an index; its `_meta` keeps the version's own name."""
+        return f"{self.prefix}{version}".lower()
 
     def serving_settings(self) -> dict[str, Any]:
         ranged = "-" in self.replicas
@@ -52,7 +53,7 @@ class Versions:
         if not version.startswith("items-"):
             raise BadRequest(f"index version {version!r} must begin with items-")
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING}
-        meta = {"made_at": datetime.now(UTC).isoformat(), MADE_FROM: changes_from}
+        meta = {"version": version, "made_at": datetime.now(UTC).isoformat(), MADE_FROM: changes_from}
         body = {
             "settings": {"index": index},
             "mappings": {**self.body["mappings"], "_meta": {"reelrank": meta}},
@@ -79,15 +80,14 @@ class Versions:
 
     def metas(self) -> dict[str, dict[str, Any]]:
         """What was noted of each version when it was made. Indices that are not ours are left out."""
-        status, reply = self.cluster.command("GET", f"/{self.layout.prefix}items-*/_mapping")
+        status, reply = self.cluster.command(
+            "GET", f"/{self.layout.prefix}items-*/_mapping", filter_path="*.mappings._meta"
+        )
         if status == 404:
             return {}
         mappings = self.cluster.accepted(status, reply, "listing index versions")
-        noted = {
-            name.removeprefix(self.layout.prefix): each["mappings"].get("_meta", {}).get("reelrank")
-            for name, each in mappings.items()
-        }
-        return {name: meta for name, meta in noted.items() if meta is not None}
+        noted = [each["mappings"]["_meta"].get("reelrank") for each in mappings.values()]
+        return {meta["version"]: meta for meta in noted if meta is not None}
 
     def meta(self, version: str) -> dict[str, Any]:
         """Raises NotFound."""
@@ -97,11 +97,13 @@ class Versions:
         return meta
 
     def serving(self) -> str | None:
-        status, reply = self.cluster.command("GET", f"/_alias/{self.layout.alias}")
+        status, reply = self.cluster.command(
+            "GET", f"/{self.layout.alias}/_mapping", filter_path="*.mappings._meta"
+        )
         if status == 404:
             return None
-        names = list(self.cluster.accepted(status, reply, "asking what serves"))
-        return str(names[0]).removeprefix(self.layout.prefix)
+        (index,) = self.cluster.accepted(status, reply, "asking what serves").values()
+        return str(index["mappings"]["_meta"]["reelrank"]["version"])
 
     def prepare(self, version: str) -> None:
         """Settings of a version that serves: it is refreshed and copied from now on."""

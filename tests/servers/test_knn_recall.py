@@ -1,0 +1,51 @@
+"""kNN against an exact answer, on clustered vectors, without a filter and with ones that keep little."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from app.engines.server.engine import ServerEngine
+from index_mappings.engine import VectorMatch
+from index_mappings.item import Document, Item
+from index_mappings.match import item_ids
+from index_mappings.query import NO_FILTERS, Filters
+from tests.servers.server import kinds
+
+N, SIZE, CLUSTERS, QUERIES = 10_000, 64, 100, 20
+TENTH, HUNDREDTH = Filters(genres=("tenth",)), Filters(year_min=2000, year_max=2000)
+
+
+@pytest.mark.parametrize("server", kinds(), indirect=True)
+def test_recall_at_10_is_at_least_95_of_100_with_and_without_filters(engine: ServerEngine) -> None:
+    random = np.random.default_rng(7)
+    centres = random.normal(size=(CLUSTERS, SIZE))
+    vectors = centres[random.integers(CLUSTERS, size=N)] + 0.4 * random.normal(size=(N, SIZE))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    tenth, years = random.random(N) < 0.1, random.integers(1950, 2050, size=N)
+    documents = [
+        Document(
+            Item(
+                f"i{place}",
+                "film",
+                genres=("tenth",) if tenth[place] else ("other",),
+                published_at=datetime(int(years[place]), 6, 1, tzinfo=UTC),
+            ),
+            {"factors": vectors[place]},
+        )
+        for place in range(N)
+    ]
+    engine.create_index("items-1")
+    for start in range(0, N, 1000):
+        assert engine.write("items-1", documents[start : start + 1000]).written == 1000
+    engine.promote("items-1")
+    ids = item_ids(f"i{place}" for place in range(N))
+    keeps = {NO_FILTERS: np.ones(N, bool), TENTH: tenth, HUNDREDTH: years == 2000}
+    recalls = {filters: list[float]() for filters in keeps}
+    for query in vectors[random.integers(N, size=QUERIES)]:
+        for filters, kept in keeps.items():
+            exact = ids[np.argsort(-np.where(kept, vectors @ query, -2))[:10]]
+            found = engine.match_vector(VectorMatch("knn", "factors", query, 10, filters), 10.0).ids
+            recalls[filters].append(float(np.isin(exact, found).mean()))
+    worst = {filters: np.mean(values) for filters, values in recalls.items()}
+    assert min(worst.values()) >= 0.95, worst
