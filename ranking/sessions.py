@@ -8,8 +8,8 @@ from ranking.watches import Watches
 
 SESSION_GAP_MS = 6 * 3_600_000
 """A viewer who does nothing for six hours begins another session."""
-EPOCHS = 10
-WINDOW = 10
+EPOCHS = 5
+WINDOW = 5
 
 
 def learn_sessions(watches: Watches, seed: int = 0) -> NDArray[np.float32]:

@@ -1,0 +1,54 @@
+"""The features command: gain, words, signals and policy of each, and what it costs, measured on a request."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.wiring import load_model
+from ranking.features.compute import FEATURE_NAMES
+from tests.small_house import add_model, build_house
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("data")
+    parts = build_house(place, NOW)
+    parts.registry.promote(add_model(parts, "served", 1), load_model)
+    return place
+
+
+def run(house: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(house))
+    result = CliRunner().invoke(app, ["features", *arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_feature_is_listed_with_what_it_costs(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(run(house, monkeypatch, "--json"))
+    assert tuple(row["name"] for row in document["features"]) == FEATURE_NAMES
+    assert all(row["cost_us_per_1000"] > 0 for row in document["features"])
+    assert all(row["words"] and row["signals"] and row["missing"] for row in document["features"])
+    assert set(document["observing_us_per_1000"]) == {
+        "sources", "items", "popularity", "vectors", "viewer", "request",
+    }  # fmt: skip
+    assert document["candidates"] == 18  # 24 films, 6 of them watched by the last viewer
+
+
+def test_the_table_names_costs_for_reading(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = run(house, monkeypatch)
+    assert "µs per 1,000" in printed
+    assert "of a request that had 18" in " ".join(printed.split())
+
+
+def test_an_empty_house_says_what_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
+    result = CliRunner().invoke(app, ["features"])
+    assert result.exit_code == 1
+    assert "reelrank load items" in result.output
