@@ -1,0 +1,99 @@
+"""How good the demo ranks is committed: a change beyond its interval fails until the figures are renewed.
+
+Nothing is trained here. `make run` trains, and leaves the figures in the manifest of the model that serves;
+they are compared with demo_quality.json. Without them, or on other data, the check says why it is skipped.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from index_mappings.fingerprint import index_fingerprint
+from ranking.features.compute import FEATURE_NAMES
+from ranking.fingerprint import feature_fingerprint
+from ranking.manifest import Manifest, Measured, read_manifest
+from ranking.registry import Registry
+from ranking.train import PARAMS
+
+COMMITTED = Path(__file__).with_name("demo_quality.json")
+HOW = (
+    "read the difference; if it is meant, run `pytest tests/golden --renew` after `make run` and write the "
+    f"reason into {COMMITTED.name}"
+)
+
+
+def measured_systems(manifest: Manifest) -> dict[str, dict[str, Measured]]:
+    return {**manifest.baselines, "lambdarank": manifest.metrics}
+
+
+def window_ms(manifest: Manifest) -> int:
+    """How long the events are that were learned from: the demo's are moved in time, never stretched."""
+    return manifest.data_window[1] - manifest.data_window[0] if manifest.data_window else 0
+
+
+def changes(committed: dict[str, dict[str, Measured]], now: dict[str, dict[str, Measured]]) -> list[str]:
+    """Every measure of every system that is gone, new, or outside its committed interval."""
+    places = sorted({(s, m) for side in (committed, now) for s in side for m in side[s]})
+    found = []
+    for system, measure in places:
+        was, value = (side.get(system, {}).get(measure) for side in (committed, now))
+        if was is None or value is None:
+            found.append(f"{system} {measure} is {'new' if was is None else 'gone'}")
+        elif not was.low <= value.value <= was.high:
+            interval = f"{was.value:.4f} [{was.low:.4f}, {was.high:.4f}]"
+            found.append(f"{system} {measure} is {value.value:.4f}, was {interval}")
+    return found
+
+
+def demo_manifest() -> Manifest:
+    """Of the model that serves in this house's data; skips, and says why, when it is not the demo's."""
+    settings = Settings()
+    registry = Registry(settings.models_dir)
+    current = registry.current()
+    if current is None:
+        pytest.skip(f"no model serves in {settings.models_dir}: `make run` makes the demo's")
+    manifest = read_manifest(registry.directory_of(current))
+    of_model = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)
+    if of_model != (feature_fingerprint(FEATURE_NAMES), index_fingerprint(), PARAMS):
+        pytest.skip(f"{current} was trained by another build: `make clean run` makes this build's")
+    return manifest
+
+
+def test_the_demo_ranks_as_well_as_committed(pytestconfig: pytest.Config) -> None:
+    manifest = demo_manifest()
+    if pytestconfig.getoption("--renew"):
+        figures = {
+            system: {name: measured.model_dump() for name, measured in measures.items()}
+            for system, measures in measured_systems(manifest).items()
+        }
+        facts = {"reason": "", "window_ms": window_ms(manifest), "systems": figures}
+        COMMITTED.write_text(json.dumps(facts, indent=1) + "\n")
+    committed = json.loads(COMMITTED.read_text())
+    assert committed["reason"], f"write into {COMMITTED.name} why the figures changed"
+    if window_ms(manifest) != committed["window_ms"]:
+        pytest.skip("the data of this house are not the demo's")
+    systems = {
+        system: {name: Measured.model_validate(facts) for name, facts in measures.items()}
+        for system, measures in committed["systems"].items()
+    }
+    assert changes(systems, measured_systems(manifest)) == [], HOW
+
+
+def of(value: float) -> dict[str, dict[str, Measured]]:
+    return {"lambdarank": {"ndcg@10": Measured(value=value, low=value - 0.02, high=value + 0.02)}}
+
+
+def test_a_change_within_the_interval_passes() -> None:
+    assert changes(of(0.34), of(0.35)) == []
+
+
+@pytest.mark.parametrize("now", [0.31, 0.37])
+def test_a_change_beyond_the_interval_is_told_whether_worse_or_better(now: float) -> None:
+    assert changes(of(0.34), of(now)) == [f"lambdarank ndcg@10 is {now:.4f}, was 0.3400 [0.3200, 0.3600]"]
+
+
+def test_a_measure_that_is_gone_or_new_is_told() -> None:
+    assert changes(of(0.34), {}) == ["lambdarank ndcg@10 is gone"]
+    assert changes({}, of(0.34)) == ["lambdarank ndcg@10 is new"]
