@@ -27,7 +27,8 @@ class Tables:
 
     def build(self, version: str, folding: Folding | None, progress: Progress = silent) -> None:
         """From what the engine holds of the version."""
-        batches = _told(self.engine.scan(version), progress)
+        total = next((v.documents for v in self.engine.versions() if v.name == version), 0)
+        batches = _told(self.engine.scan(version), total, progress)
         build_table(self.directory / version, version, batches, folding)
 
     def opened(self, version: str) -> ItemTable:
@@ -67,9 +68,9 @@ class Tables:
             yield
 
 
-def _told(batches: Iterable[list[Document]], progress: Progress) -> Iterator[list[Document]]:
+def _told(batches: Iterable[list[Document]], total: int, progress: Progress) -> Iterator[list[Document]]:
     done = 0
     for batch in batches:
         yield batch
         done += len(batch)
-        progress("building the item table", done, None)
+        progress("building the item table", done, total)

@@ -33,7 +33,7 @@ def read_csv(file: SourceFile) -> Iterator[Rows]:
         )
         names: list[str] = []
         record = 0
-        for batch in _batches(stream, parse):
+        for number, batch in enumerate(_batches(stream, parse), 1):
             kept, broken = _numbered(batch.num_rows, record, misfits)
             record = max(int(kept[-1]) if len(kept) else 0, *(m.number for m in broken), record)
             del misfits[: len(broken)]
@@ -41,7 +41,9 @@ def read_csv(file: SourceFile) -> Iterator[Rows]:
             if not names and batch.num_rows:
                 names, rows, kept = _header(file, batch), batch.slice(1), kept[1:]
             if names:
-                yield _rows(file, names, rows, (kept, broken), raw.tell() / max(file.size, 1))
+                # the reader reads ahead, so of a plain file the blocks that it gave are counted
+                given = raw.tell() if file.packed else number * BLOCK_BYTES
+                yield _rows(file, names, rows, (kept, broken), given / max(file.size, 1))
         if misfits:
             yield _rows(file, names, rows.slice(0, 0), (np.empty(0, np.int64), misfits), 1.0)
 

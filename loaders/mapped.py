@@ -32,6 +32,7 @@ def mapped_rows(
     """All rows after a place (file, row). Raises SourceError when a file or its columns do not fit."""
     total = max(sum(file.size for file in files), 1)
     before = sum(file.size for file in files[: after[0]])
+    told = before / total
     for place, file in enumerate(files[after[0] :], after[0]):
         fields, free = None, None
         for rows in read_rows(file):
@@ -41,7 +42,10 @@ def mapped_rows(
                 fields = _fields(rules, rows, fields)
             later = rows.after(after[1]) if place == after[0] else rows
             done = (before + rows.done * file.size) / total
-            yield from (Mapped(place, piece, fields, done) for piece in later.pieces(PIECE) if piece.read)
+            pieces = [piece for piece in later.pieces(PIECE) if piece.read]
+            for number, piece in enumerate(pieces, 1):
+                yield Mapped(place, piece, fields, told + (done - told) * number / len(pieces))
+            told = done
         before += file.size
 
 

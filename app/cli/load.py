@@ -111,7 +111,7 @@ def _sketch(
     """How the first file will be read, before it is."""
     first = first_mapped(wanted.files, wanted.rules, need_no_map)
     size = sum(file.size for file in wanted.files)
-    console.print(f"{len(wanted.files)} files, {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
+    console.print(f"{len(wanted.files)} file(s), {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
     if left_out:
         console.print(f"left out, of no known format: {', '.join(left_out)}", markup=False, soft_wrap=True)
     if first is None:

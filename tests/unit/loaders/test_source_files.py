@@ -163,6 +163,17 @@ def test_the_header_tells_what_parts_its_values(tmp_path: Path, delimiter: str) 
     assert next(read_rows(files(path)[0])).block.records()[0] == {"id": "f1", "a;,|\ttitle": "One"}
 
 
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_how_much_of_a_file_is_done_is_told_as_it_goes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"films.{suffix}"
+    path.write_bytes(WRITERS[suffix](pa.concat_tables([TABLE] * 30)))
+    read, told = 0, []
+    for mapped in mapped_rows(files(path), FieldRules(ITEM_FIELDS)):
+        read += mapped.rows.read
+        told.append(abs(read / (30 * COUNT) - mapped.done))
+    assert max(told) < 0.05, told
+
+
 def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "films.json"
     path.write_text('[\n{"id": "a"}\n]')

@@ -1,0 +1,68 @@
+"""A person's own data, from two files to recommendations, by the command line alone."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOPICS = ("Sea", "Space", "War", "Love", "Crime")
+FILMS, VIEWERS, WATCHES = 150, 60, 2500
+START_MS = 1_760_000_000_000
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    films = [f"v{n},{TOPICS[n % 5]} story {n},{TOPICS[n % 5]},20{10 + n % 14}-03-10\n" for n in range(FILMS)]
+    (tmp_path / "films.csv").write_text("videoId,name,categories,publishedAt\n" + "".join(films))
+    seeded = random.Random(2)
+    (tmp_path / "events.jsonl").write_text("".join(watch(n, seeded) for n in range(WATCHES)))
+    return tmp_path
+
+
+def watch(number: int, seeded: random.Random) -> str:
+    """A UBI line: each viewer watches films of one topic to their end, and now and then leaves another."""
+    viewer, liked = number % VIEWERS, seeded.random() < 0.9
+    film = seeded.randrange(FILMS // 5) * 5 + (viewer if liked else viewer + 1) % 5
+    attributes = {
+        "object": {"object_id": f"v{film}"},
+        "watched_ms": 4_500_000 if liked else 200_000,
+        "duration_ms": 5_000_000,
+    }
+    moment = START_MS + number * 600_000
+    event = {"action_name": "watch", "client_id": f"u{viewer}", "timestamp": moment}
+    return json.dumps({**event, "event_attributes": attributes}) + "\n"
+
+
+def run(house: Path, *words: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", "from app.cli.main import main; main()", *words, "--json"],
+        cwd=house,
+        env={**os.environ, "REELRANK_DATA_DIR": str(house / "data"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.slow
+def test_two_files_and_a_training_run_make_recommendations_that_a_later_load_keeps(house: Path) -> None:
+    assert run(house, "load", "items", "films.csv")["kept"] == FILMS
+    found = run(house, "search", "space story")
+    assert found["model"] == "engine-order"
+    assert found["hits"][0]["title"].startswith("Space story")
+    assert run(house, "load", "events", "events.jsonl")["kept"] == WATCHES
+    model = run(house, "train")["model"]
+    assert run(house, "load", "items", "films.csv")["kept"] == FILMS
+    home = run(house, "recommend", "u2")
+    assert home["model"] == model
+    assert {title.split()[0] for title in (hit["title"] for hit in home["hits"][:5])} == {"War"}
+    assert any("factors" in hit["ranks"] for hit in home["hits"])
