@@ -31,7 +31,7 @@ def train(as_json: bool = AS_JSON) -> None:
     except NotFound as error:
         fail(str(error))
     if as_json:
-        print_json({"model": outcome.model, "version": outcome.version, **outcome.evaluation.to_dict()})
+        print_json({**outcome.evaluation.to_dict(), "model": outcome.model, "version": outcome.version})
         return
     print_outcome(outcome, time.monotonic() - started)
 
