@@ -12,10 +12,10 @@ from ranking.viewer import Viewer
 class Moment:
     """A query, its viewer as of then, and unit vectors by the name of what they stand for.
 
-    vectors may hold: `query` (text of the search), `factors` (the viewer folded into the matrix
-    factorisation), `session` (mean of the last watches in item2vec), `taste` (mean of the last
-    watches in text space); for a similar-items query these stand for the item instead. A name is
-    missing when there is nothing to make it from.
+    vectors may hold: `query` (text of the search), `past_queries` (mean of the viewer's last searches),
+    `factors` (the viewer folded into the matrix factorisation), `session` (mean of the last watches in
+    item2vec), `taste` (mean of the last watches in text space); for a similar-items query the last three
+    stand for the item instead. A name is missing when there is nothing to make it from.
     """
 
     query: Query

@@ -8,7 +8,7 @@ from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 
 Column = NDArray[np.float32]
-SPACES = {"text": ("query", "taste"), "factors": ("factors",), "session": ("session",)}
+SPACES = {"text": ("query", "past_queries", "taste"), "factors": ("factors",), "session": ("session",)}
 """Vector field to the moment's vectors (see `Moment`) that are compared in it."""
 NEAREST_SPACES = ("text", "session")
 RECENT = 10

@@ -15,6 +15,7 @@ from ranking.viewer import Viewer
 RECENT_WATCHES = 50
 SESSION_WATCHES = 10
 """A session is short: only the newest watches speak for it (Store2Vec uses the last few likewise)."""
+PAST_QUERIES = 5
 HALF_LIFE_DAYS = 30.0
 DAY_MS = 86_400_000
 UNKNOWN_SHARE = 0.5
@@ -26,6 +27,9 @@ def moment_of(query: Query, viewer: Viewer, table: ItemTable, encoder: TextEncod
     vectors: dict[str, FloatVector] = {}
     if query.text:
         vectors["query"] = encoder.encode([query.text])[0]
+    if viewer.queries:
+        past = encoder.encode(viewer.queries[:PAST_QUERIES])
+        vectors["past_queries"] = _mean(past, np.ones(len(past), np.float32))
     if query.similar_to:
         row = int(table.rows(item_ids([query.similar_to]))[0])
         watched, weights = np.array([row] if row >= 0 else [], np.intp), np.ones(int(row >= 0), np.float32)

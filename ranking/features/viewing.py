@@ -22,6 +22,7 @@ FEATURES = (
     as_observed("country_affinity", "affinities", "Share of watches from the item's country."),
     as_observed("decade_affinity", "affinities", "Share of watches from the item's decade."),
     as_observed("duration_difference", "affinities", "Seconds between the item's and the usual duration."),
+    as_observed("cosine_past_queries", "past queries", "The viewer's last searches and the item's text."),
     as_observed("times_shown", "past impressions", "How often this viewer was shown it.", MISSING_IS_ZERO),
     as_observed("days_since_shown", "past impressions", "Days since this viewer was last shown the item."),
 )  # fmt: skip

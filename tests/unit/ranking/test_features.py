@@ -108,6 +108,13 @@ def test_a_past_impression_is_counted_and_dated(table: ItemTable) -> None:
     assert columns["days_since_shown"][1] == pytest.approx(2)
 
 
+def test_what_was_searched_before_brings_its_films_closer(table: ItemTable) -> None:
+    searches = [Event("q", "search", "u", NOW_MS - 1000, text="romance in France")]
+    amelie, alien = signals_of(table, searches, ["amelie", "alien"]).columns["cosine_past_queries"]
+    assert amelie > alien
+    assert np.isnan(signals_of(table, [], ["alien"]).columns["cosine_past_queries"]).all()
+
+
 def test_signals_survive_being_logged(table: ItemTable) -> None:
     signals = signals_of(table, [watch("alien", 1)], ["blade", "amelie"])
     logged = Signals.from_arrow(signals.to_arrow())
