@@ -7,7 +7,7 @@ the second, and evaluation, with embeddings learned again on the first two, from
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def train(parts: Parts, progress: Progress) -> Outcome:
     learned = learn(watches_before(history.events, FOREVER_MS), progress)
     version = publish(parts, learned, progress)
     parts.registry.promote(model, load_model)
-    write_report(parts.settings.reports_dir, evaluation, trained.gains)
+    write_report(parts.settings.reports_dir, replace(evaluation, model=model), trained.gains)
     return Outcome(model, version, evaluation, recall)
 
 

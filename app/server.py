@@ -7,7 +7,7 @@ import sys
 from flask_openapi import OpenAPI
 
 from app.settings import Settings
-from app.web.application import create_app
+from app.web.application import WebOptions, create_app
 from app.web.telemetry import NOT_RECORDED, configure_logging
 from app.wiring import build_parts, build_service
 
@@ -25,4 +25,4 @@ def make_app() -> OpenAPI:
     service.log.start()
     atexit.register(service.log.close)
     atexit.register(service.live.stop)
-    return create_app(service, settings.body_bytes_max)
+    return create_app(service, WebOptions(settings.body_bytes_max, settings.reports_dir))

@@ -35,12 +35,16 @@ SOURCE_THREADS = 32
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A query and how its answer is wanted. model: another one than the promoted."""
+    """A query and how its answer is wanted.
+
+    model: another one than the promoted. keep: also a list that is shown whole, to be explained later.
+    """
 
     query: Query
     model: str | None = None
     explain: bool = False
     facets: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +72,7 @@ class Service:
         ranked = self.ranked(ask, stages)
         with stages.stage("fetch"):
             page = shown(ranked, Part(0, ask.query.limit), self.engine)
-        if page.cursor:
+        if page.cursor or ask.keep:
             with stages.stage("keep"):
                 self.cursors.keep(ranked)
         self.log.record(ranked, page)
@@ -85,6 +89,11 @@ class Service:
         page = shown(ranked, Part(start, limit), self.engine)
         self.log.record(ranked, page)
         return self._explained(page, ranked) if explain else page
+
+    def why(self, cursor: str) -> Page:
+        """The one hit at a cursor, explained. Looking at why is no impression. Raises NotFound."""
+        ranked, start = self.cursors.find(cursor)
+        return self._explained(shown(ranked, Part(start, 1), self.engine), ranked)
 
     def ranked(self, ask: Ask, stages: Stages) -> Ranked:
         """All candidates of a query in their final order; nothing is fetched, kept or recorded."""

@@ -1,5 +1,7 @@
 """The Flask application, put together from its parts."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +16,9 @@ from app.web.health import health
 from app.web.items_api import items_api
 from app.web.lists_api import lists_api
 from app.web.models_api import models_api
-from app.web.pages import pages
+from app.web.pages.deeds import deeds
+from app.web.pages.failures import show_failures
+from app.web.pages.site import pages
 from app.web.problems import InvalidRequest, handle_failures, invalid
 from app.web.telemetry import watch_requests
 
@@ -35,16 +39,33 @@ class Application(OpenAPI):
     json_provider_class = FastJson
 
 
-def create_app(service: Service, body_bytes_max: int) -> OpenAPI:
-    app = Application("app.web", info=INFO, validation_error_callback=invalid, validation_error_status=400)
-    app.config["MAX_CONTENT_LENGTH"] = body_bytes_max
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """reports_dir: where the last training run left its pictures."""
+
+    body_bytes_max: int
+    reports_dir: Path
+
+
+def create_app(service: Service, options: WebOptions) -> OpenAPI:
+    app = Application(
+        "app.web",
+        info=INFO,
+        static_folder=None,
+        validation_error_callback=invalid,
+        validation_error_status=400,
+    )
+    app.config["MAX_CONTENT_LENGTH"] = options.body_bytes_max
     watch_requests(app)
     handle_failures(app)
     app.before_request(_json_is_json)
     for api in (lists_api, items_api, events_api, models_api):
         app.register_api(api(service))
     app.register_blueprint(health(service))
-    app.register_blueprint(pages(service))
+    for_people = (pages(service, options.reports_dir), deeds(service))
+    show_failures(for_people, app)
+    for blueprint in for_people:
+        app.register_blueprint(blueprint)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: app.api_doc)
     return app
 

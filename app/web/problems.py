@@ -68,14 +68,15 @@ def invalid(error: ValidationError) -> Response:
 def handle_failures(app: Flask) -> None:
     """Every failure of every endpoint under these handlers answers problem+json."""
     for family in STATUS_OF:
-        app.register_error_handler(family, _known)
+        app.register_error_handler(family, known)
     app.register_error_handler(InvalidRequest, _invalid_request)
     app.register_error_handler(ValidationError, invalid)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unknown)
+    app.register_error_handler(Exception, unexpected)
 
 
-def _known(error: Exception) -> Response:
+def known(error: Exception) -> Response:
+    """A failure of STATUS_OF."""
     status = next(STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF)
     retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if status in (503, 504) else None
     return problem(status, str(error), retry_after_s=retry)
@@ -91,7 +92,8 @@ def _http(error: HTTPException) -> Response:
     return problem(HTTPStatus(error.code or 500), error.description or "")
 
 
-def _unknown(error: Exception) -> Response:
+def unexpected(error: Exception) -> Response:
+    """A failure nobody foresaw; it goes into the log."""
     log.exception("a request failed", exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake of ours; the log has it by this request id")
 

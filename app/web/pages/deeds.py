@@ -1,0 +1,71 @@
+"""What a person does on a page: picks who is watching, watches, likes. Forms in, redirects out."""
+
+import uuid
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, make_response, redirect, request
+from werkzeug.datastructures import MultiDict
+
+from app.search.stories import Service
+from app.web.pages import person
+from app.web.pages.guard import from_our_own_page, local_address
+from app.web.parameters import ItemPath
+from index_mappings.errors import NotFound
+from index_mappings.event import Event, EventKind
+from index_mappings.item import Item
+
+WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
+"""What the watch button stands for: nearly all of the film."""
+SAID = {"watch": "watched", "like": "liked"}
+"""The parameter with which the page that follows says what was done."""
+
+
+def deeds(service: Service) -> Blueprint:
+    blueprint = Blueprint("deeds", __name__)
+    blueprint.before_request(from_our_own_page)
+
+    @blueprint.post("/viewer")
+    def pick_viewer() -> Response:
+        response = make_response(redirect("/", 303))
+        person.remember(response, request.form.get("viewer", "")[: person.MAX_NAME].strip())
+        return response
+
+    @blueprint.post("/watch")
+    def watch() -> Response:
+        return done("watch")
+
+    @blueprint.post("/like")
+    def like() -> Response:
+        return done("like")
+
+    def done(kind: EventKind) -> Response:
+        """Goes back to where the button was, which then says so. A double click counts once."""
+        form = request.form
+        item_id = ItemPath.model_validate({"item_id": form.get("item", "")}).item_id
+        (item,) = service.engine.fetch([item_id], person.FETCH_S)
+        if item is None:
+            raise NotFound(f"there is no film {item_id!r} here")
+        name = person.picked_name() or f"guest-{uuid.uuid4().hex[:8]}"
+        service.events.append([event_of(kind, item, name, form)])
+        back = local_address(form.get("back", "/"), "/")
+        response = make_response(redirect(f"{back}?{SAID[kind]}={item_id}", 303))
+        person.remember(response, name)
+        return response
+
+    return blueprint
+
+
+def event_of(kind: EventKind, item: Item, name: str, form: MultiDict[str, str]) -> Event:
+    duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
+    is_watch = kind == "watch"
+    return Event(
+        id=f"{kind}-{form.get('event_id') or uuid.uuid4().hex}"[:128],
+        kind=kind,
+        user=name,
+        at_ms=round(datetime.now(UTC).timestamp() * 1000),
+        item=item.id,
+        watched_ms=round(WATCHED_SHARE * duration_ms) if is_watch else None,
+        duration_ms=duration_ms if is_watch else None,
+        request_id=form.get("request_id", "")[:128],
+        position=form.get("position", type=int),
+    )

@@ -1,0 +1,78 @@
+"""Why a hit stands where it stands, in words and as a small chart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.search.page import Explanation
+from ranking.features.compute import BY_NAME
+
+SOURCE_WORDS = {
+    "bm25": "its title, people or text hold the words",
+    "text_knn": "its text means something close",
+    "factors": "viewers of a like taste watch it",
+    "neighbours": "watched by those who watched the same",
+    "session": "often watched in one sitting with it",
+    "recent": "its subject is close to what was watched lately",
+    "popular": "many watch it now",
+    "fresh": "it is new",
+    "given": "it was among the candidates that were sent",
+}
+BARS = 10
+HALF_WIDTH = 150.0
+"""Width of the longest bar to either side, in the units of the chart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One feature's share of the score. x and width in the chart's units; y: the middle of its row."""
+
+    words: str
+    feature: str
+    value: float
+    x: float
+    width: float
+
+    @property
+    def is_positive(self) -> bool:
+        return self.value >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """found: (source, words, rank from 1); bars: the largest contributions, then all others as one."""
+
+    found: tuple[tuple[str, str, int], ...]
+    bars: tuple[Bar, ...]
+    base: float
+    score: float
+    signals: Mapping[str, float]
+
+    @property
+    def summary(self) -> str:
+        """The chart in a sentence, for those who do not see it."""
+        up = [bar.words for bar in self.bars if bar.is_positive][:3]
+        down = [bar.words for bar in self.bars if not bar.is_positive][:2]
+        raised = f"Raised most by: {'; '.join(up)}." if up else ""
+        lowered = f" Lowered most by: {'; '.join(down)}." if down else ""
+        return raised + lowered
+
+
+def why_of(explanation: Explanation, score: float) -> Why:
+    ranks = sorted((rank, source) for source, (rank, _) in explanation.matches.items())
+    found = tuple((source, SOURCE_WORDS.get(source, source), rank + 1) for rank, source in ranks)
+    return Why(found, _bars(explanation.contributions), explanation.base, score, explanation.signals)
+
+
+def _bars(contributions: Mapping[str, float]) -> tuple[Bar, ...]:
+    ordered = sorted(contributions.items(), key=lambda pair: -abs(pair[1]))
+    shown = [(name, value) for name, value in ordered[:BARS] if value]
+    rest = sum(value for _, value in ordered[BARS:])
+    if ordered[BARS:]:
+        shown.append(("", rest))
+    longest = max((abs(value) for _, value in shown), default=1.0) or 1.0
+    return tuple(_bar(name, value, HALF_WIDTH * abs(value) / longest, len(ordered)) for name, value in shown)
+
+
+def _bar(name: str, value: float, width: float, features: int) -> Bar:
+    words = BY_NAME[name].words.rstrip(".") if name in BY_NAME else f"The other {features - BARS} features"
+    return Bar(words, name, value, HALF_WIDTH - (0 if value >= 0 else width), max(width, 1.0))

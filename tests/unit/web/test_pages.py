@@ -1,0 +1,188 @@
+"""The pages without a browser: what they say, what they refuse, and that a deed changes them."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.settings import Settings
+from app.web.application import WebOptions, create_app
+from app.web.pages.guard import local_address
+from app.web.pages.posters import COLOURS, poster_of
+from app.wiring import Parts, build_parts, build_service, warm_service
+from index_mappings.item import Item
+from tests.small_house import add_model, build_house
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    parts = build_house(tmp_path_factory.mktemp("data"), datetime.now(UTC))
+    add_model(parts, "first", 0)
+    parts.registry.promote("first", lambda directory: directory)
+    return parts
+
+
+@pytest.fixture
+def person(parts: Parts) -> FlaskClient:
+    options = WebOptions(1_000_000, parts.settings.reports_dir)
+    return create_app(warm_service(parts), options).test_client()
+
+
+def field(page: TestResponse, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    assert found is not None, name
+    return found.group(1)
+
+
+def test_a_strangers_home_page_shows_films_and_says_who_nobody_is(person: FlaskClient) -> None:
+    page = person.get("/")
+    assert page.status_code == 200
+    assert "Nobody is picked" in page.text
+    assert page.text.count('class="card"') >= 12
+    assert "Ranked by first" in page.text
+
+
+def test_a_picked_viewer_is_remembered_with_their_history(person: FlaskClient) -> None:
+    person.post("/viewer", data={"viewer": "u0"})
+    page = person.get("/")
+    assert "For u0" in page.text
+    assert "Watched lately" in page.text
+    assert "90 % watched" in page.text
+    assert "Because of" in page.text
+
+
+def test_a_search_has_facets_and_filters_that_can_be_taken_away(person: FlaskClient) -> None:
+    page = person.get("/search?q=story")
+    assert 'href="/search?q=story&amp;genre=Sea"' in page.text
+    narrowed = person.get("/search?q=story&genre=Sea&year_min=2003&year_max=")
+    assert "Space story" not in narrowed.text
+    assert 'href="/search?q=story&amp;year_min=2003"' in narrowed.text
+    assert "from 2003" in narrowed.text
+
+
+def test_a_search_that_finds_nothing_helps(person: FlaskClient) -> None:
+    page = person.get("/search?q=story&genre=Western")
+    assert "No film like that" in page.text
+    assert "Search without them" in page.text
+
+
+def test_words_are_shown_as_they_were_typed_and_never_run(person: FlaskClient) -> None:
+    page = person.get("/search?q=<script>alert(1)</script>")
+    assert "<script>" not in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_every_hit_says_why_with_a_chart_and_its_words(person: FlaskClient) -> None:
+    listed = person.get("/search?q=sea+story")
+    address = re.search(r'href="(/why/[^"]+)"', listed.text)
+    assert address is not None
+    page = person.get(address.group(1))
+    assert "its title, people or text hold the words" in page.text
+    assert page.text.count("<rect") >= 1
+    assert "Raised most by" in page.text or "Lowered most by" in page.text
+
+
+def test_asking_why_is_no_impression(person: FlaskClient, parts: Parts) -> None:
+    listed = person.get("/search?q=sea+story")
+    before = parts.events.count()
+    for address in re.findall(r'href="(/why/[^"]+)"', listed.text)[:3]:
+        person.get(address)
+    assert parts.events.count() == before
+
+
+def test_watching_changes_the_page_and_says_so(person: FlaskClient) -> None:
+    person.post("/viewer", data={"viewer": "fresh-viewer"})
+    before = person.get("/")
+    item = field(before, "item")
+    form = {name: field(before, name) for name in ("item", "request_id", "position", "event_id", "back")}
+    after = person.post("/watch", data=form, follow_redirects=True)
+    assert 'role="status">You watched' in after.text
+    assert (
+        f'action="/watch" method="post">\n<input type="hidden" name="item" value="{item}"' not in after.text
+    )
+    assert "95 % watched" in after.text
+
+
+def test_a_double_click_counts_once(person: FlaskClient, parts: Parts) -> None:
+    person.post("/viewer", data={"viewer": "clicker"})
+    form = {"item": "sea1", "event_id": "e" * 32, "request_id": "r", "position": "2"}
+    for _ in range(2):
+        assert person.post("/watch", data=form).status_code == 303
+    (event,) = parts.events.recent("clicker", 10, 1.0)
+    assert (event.kind, event.item, event.request_id, event.position) == ("watch", "sea1", "r", 2)
+
+
+def test_a_stranger_who_watches_becomes_a_guest(person: FlaskClient) -> None:
+    answer = person.post("/watch", data={"item": "sea1", "event_id": "a"})
+    assert "viewer=guest-" in answer.headers["Set-Cookie"]
+    assert "SameSite=Lax" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}]
+)
+def test_a_form_from_another_site_is_refused(
+    person: FlaskClient, parts: Parts, headers: dict[str, str]
+) -> None:
+    before = parts.events.count()
+    answer = person.post("/watch", data={"item": "sea1"}, headers=headers)
+    assert answer.status_code == 403
+    assert "another site" in answer.text
+    assert parts.events.count() == before
+
+
+@pytest.mark.parametrize("address", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "x"])
+def test_nobody_is_sent_to_another_site(address: str) -> None:
+    assert local_address(address, "/") == "/"
+    assert local_address("/film/a", "/") == "/film/a"
+
+
+def test_a_film_has_its_facts_and_similar_films(person: FlaskClient) -> None:
+    page = person.get("/film/sea3")
+    assert "Sea story 3" in page.text
+    assert "100 minutes" in page.text
+    assert "Similar films" in page.text
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "says"),
+    [("/film/nobody", 404, "there is no film"), ("/nowhere", 404, "there is nothing at /nowhere"),
+     ("/search?q=", 400, "say what to search for"), ("/why/0/0", 404, "first page"),
+     ("/search?q=a&year_min=no", 400, "year_min"), ("/report/secret", 404, "")],
+)  # fmt: skip
+def test_failures_are_pages_for_people(person: FlaskClient, address: str, status: int, says: str) -> None:
+    page = person.get(address, headers={"Accept": "text/html"})
+    assert page.status_code == status
+    assert "<h1>" in page.text
+    assert says in page.text
+
+
+def test_an_unknown_address_of_the_api_stays_a_problem(person: FlaskClient) -> None:
+    assert person.get("/v1/nope", headers={"Accept": "text/html"}).content_type == "application/problem+json"
+
+
+def test_static_files_may_be_kept_for_ever(person: FlaskClient) -> None:
+    style = re.search(r'href="(/static/[^"]+style.css)"', person.get("/about").text)
+    assert style is not None
+    assert "immutable" in person.get(style.group(1)).headers["Cache-Control"]
+
+
+def test_an_empty_house_says_what_to_do(tmp_path_factory: pytest.TempPathFactory) -> None:
+    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("empty")))
+    service = build_service(parts)
+    service.live.refresh()
+    page = create_app(service, WebOptions(1000, parts.settings.reports_dir)).test_client().get("/")
+    assert page.status_code == 503
+    assert "reelrank demo" in page.text
+    assert page.headers["Retry-After"] == "1"
+
+
+def test_a_poster_is_always_the_same_and_coloured_by_its_genre() -> None:
+    item = Item("tt1", "Interstellar", genres=("Drama", "Sci-Fi"), people=("Christopher Nolan",))
+    assert poster_of(item) == poster_of(item)
+    assert "cosmos" in poster_of(item).classes
+    assert "long" in poster_of(item).classes.split()
+    unknown = poster_of(Item("x", "Untitled", genres=("Vaudeville",)))
+    assert set(unknown.classes.split()) & set(COLOURS)
