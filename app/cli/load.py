@@ -1,6 +1,7 @@
 """Commands that load a catalogue or a history from files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +62,7 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     """Load a catalogue into a new index version, which serves when all of it is written and verified."""
     facts = {"separator": separator, "duration_unit": duration_unit}
     rules = _rules(ITEM_FIELDS, pairs, mapping, facts)
-    with source_files(file, form) as (files, left_out), progress_bars() as progress:
+    with source_files(file, form) as (files, left_out), _told_of_a_stop(), progress_bars() as progress:
         wanted = Wanted(files, rules, dry_run, rejects, reject_share_max)
         _sketch(wanted, left_out, err if as_json else out)
         report = load_items(build_parts(Settings()), wanted, progress)
@@ -84,11 +85,20 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
 ) -> None:
     """Load a history of what viewers did; UBI 1.3 lines as they are. The same event counts once."""
     rules = _rules(EVENT_FIELDS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
-    with source_files(file, form) as (files, left_out), progress_bars() as progress:
+    with source_files(file, form) as (files, left_out), _told_of_a_stop(), progress_bars() as progress:
         wanted = Wanted(files, rules, dry_run, rejects, reject_share_max)
         _sketch(wanted, left_out, err if as_json else out, are_ubi)
         report = load_events(build_parts(Settings()), wanted, progress)
     _close(report, "events", dry_run, as_json)
+
+
+@contextmanager
+def _told_of_a_stop() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print("stopped; nothing is lost: the same command goes on from here, and doubles nothing")
+        raise
 
 
 def _rules(
