@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.wiring import Parts, load_model
 from index_mappings.fingerprint import index_fingerprint
+from loaders.journal import Journal
 from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
 from ranking.item_table import TableError, open_table
@@ -29,6 +30,9 @@ def diagnose(parts: Parts) -> Diagnosis:
         "events": parts.events.count(),
         "model": parts.registry.current() or "engine-order",
     }
+    if (stopped := Journal(parts.settings.loads_dir).entry()) is not None:
+        rows = f"{stopped.read} rows are in {stopped.version}"
+        facts["load under way or stopped"] = f"{rows}; the same command goes on with it"
     if version is None:
         complaints.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
     else:

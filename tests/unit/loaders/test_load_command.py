@@ -22,6 +22,7 @@ from index_mappings.query import Query
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport
 from loaders.item_rows import ITEM_FIELDS
+from loaders.journal import Entry, Journal
 from loaders.source import source_files
 from ranking.folding import Folding
 from ranking.item_table import open_table
@@ -88,6 +89,13 @@ def test_events_of_the_future_are_rejected() -> None:
     Path("e.csv").write_text(f"kind,user,item,at_ms\nwatch,ada,f1,{soon}\nwatch,ada,f1,{soon - 7_200_000}\n")
     result = run("reelrank load events e.csv --json --reject-share-max 0.5")
     assert (json.loads(result.stdout)["written"], json.loads(result.stdout)["rejected"]) == (1, 1)
+
+
+def test_the_doctor_tells_of_a_stopped_load() -> None:
+    Journal(Settings().loads_dir).path.parent.mkdir(parents=True)
+    Journal(Settings().loads_dir).keep(Entry("key", "items-9", "rejects.jsonl", read=3000))
+    facts = json.loads(run("reelrank doctor --json").stdout)["facts"]
+    assert facts["load under way or stopped"] == "3000 rows are in items-9; the same command goes on with it"
 
 
 def loaded(parts: Parts, *titles: str) -> FileReport:
