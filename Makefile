@@ -4,17 +4,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 export OMP_NUM_THREADS ?= 1
+KIND ?= elasticsearch-9
+PORT ?= 9200
+ENGINE_HOME ?= reelrank-data/servers/$(KIND)
 
-.PHONY: help run test check format clean
+.PHONY: help run test test-engines engines check format clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/run ## set up, fetch real data, index, train, serve; with CHECK=1 look at it once and end
 	@$(BIN)/reelrank demo $(if $(CHECK),--check)
 
-test: $(VENV)/dev ## set up and run every test
-	@$(BIN)/pytest -q
+test: $(VENV)/dev ## set up and run every test that Python alone can run
+	@$(BIN)/pytest -q -m "not servers"
+	@echo "Real Elasticsearch and OpenSearch servers are tested by: make test-engines"
+
+test-engines: $(VENV)/dev ## the tests on real Elasticsearch and OpenSearch servers; needs Maven, Java 17 and 25
+	@$(BIN)/pytest -q -m servers
+
+engines: ## a real server to play with: make engines KIND=elasticsearch-9 PORT=9200
+	@echo "$(KIND) will answer at http://127.0.0.1:$(PORT) until Ctrl-C; its data is in $(ENGINE_HOME)"
+	@mkdir -p $(ENGINE_HOME)
+	@sleep infinity | tests/servers/start $(KIND) $(ENGINE_HOME) $(PORT) discovery.type=single-node
 
 check: $(VENV)/dev ## formatting, lint, types, import arrows and the fast tests
 	@$(BIN)/ruff format --check --quiet .

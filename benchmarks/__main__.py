@@ -3,8 +3,9 @@
 import sys
 
 from benchmarks.quality import run as quality
+from benchmarks.servers import run as servers
 
-BENCHMARKS = {"quality": quality.main}
+BENCHMARKS = {"quality": quality.main, "servers": servers.main}
 
 
 def main() -> int:

@@ -1,0 +1,1 @@
+"""What the server adapters cost beside the bare clients, on a server that is running."""
