@@ -29,5 +29,5 @@ def test_the_settings_page_holds_every_setting_with_its_default_and_meaning(
 
 def test_the_readme_names_only_settings_that_exist() -> None:
     words = (Path(__file__).parents[2] / "README.md").read_text().replace("`", " ").split()
-    named = {word.strip(".,()=") for word in words if word.startswith("REELRANK_")}
+    named = {word.partition("=")[0].strip(".,()") for word in words if word.startswith("REELRANK_")}
     assert named <= {f"REELRANK_{name.upper()}" for name in Settings.model_fields}

@@ -1,6 +1,7 @@
 """Events across several backing indices: each counts once, and a follower misses none."""
 
 import threading
+import time
 
 import pytest
 
@@ -58,10 +59,12 @@ def test_a_follower_sees_each_event_of_several_writers_once(events: ServerEvents
     writers = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
     for writer in writers:
         writer.start()
-    seen, position = list[str](), None
-    while any(writer.is_alive() for writer in writers) or len(seen) < 40:
+    seen, position, until = list[str](), None, time.monotonic() + 60
+    while len(seen) < 40 and time.monotonic() < until:
         batch, position = events.follow(position)
         seen += batch.column("id").to_pylist()
+    for writer in writers:
+        writer.join()
     assert sorted(seen) == sorted(f"{writer}-{number}" for writer in range(4) for number in range(10))
 
 
