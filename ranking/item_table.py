@@ -10,6 +10,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from index_mappings.match import ItemIds
 from index_mappings.query import Filters
 from ranking.folding import Folding
 from ranking.item_columns import columns_of
+from ranking.row_index import RowIndex
 
 SCHEMA = 1
 FACTS_FILE = "facts.json"
@@ -63,10 +65,7 @@ class ItemTable:
 
     def rows(self, ids: ItemIds) -> Rows:
         """The row [n] of each id, -1 for an id that the table does not hold."""
-        if not len(self.ids):
-            return np.full(len(ids), -1, np.intp)
-        place = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[place] == ids, place, -1)
+        return _row_index(self).rows(ids)
 
     def has_vector(self, field: str) -> NDArray[np.bool_]:
         """Whether each item [N] has a vector of this field."""
@@ -95,6 +94,12 @@ class ItemTable:
                 values = column[rows]
                 passing &= (values >= max(low or 0, 0)) & (values <= (2**31 - 1 if high is None else high))
         return passing
+
+
+@lru_cache(maxsize=2)
+def _row_index(table: ItemTable) -> RowIndex:
+    """Two are kept: of the table that serves and of the one that takes its place."""
+    return RowIndex(table.ids)
 
 
 def build_table(

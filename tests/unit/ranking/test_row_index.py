@@ -1,0 +1,46 @@
+"""Rows by id: what searching the sorted strings would give, also when two ids have one hash."""
+
+import numpy as np
+import pytest
+
+from index_mappings.match import ItemIds, item_ids
+from ranking import row_index
+from ranking.row_index import RowIndex, hashes_of
+
+
+def made_up_ids(n: int) -> ItemIds:
+    """Of 1 to 64 characters, sorted, each once."""
+    rng = np.random.default_rng(9)
+    letters = np.array(list("ab01_"))
+    return item_ids(sorted({"".join(rng.choice(letters, rng.integers(1, 65))) for _ in range(n)}))
+
+
+def searched(held: ItemIds, ids: ItemIds) -> list[int]:
+    place = {name: row for row, name in enumerate(held.tolist())}
+    return [place.get(name, -1) for name in ids.tolist()]
+
+
+@pytest.mark.parametrize("all_collide", [False, True])
+def test_every_id_has_its_row_and_others_have_none(
+    all_collide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if all_collide:
+        monkeypatch.setattr(row_index, "hashes_of", lambda ids: np.zeros(len(ids), np.uint64))
+    every = made_up_ids(3000)
+    held, asked = every[::2], np.random.default_rng(1).permutation(every)
+    assert RowIndex(held).rows(asked).tolist() == searched(held, asked)
+
+
+def test_a_short_id_has_the_same_hash_alone_and_among_long_ones() -> None:
+    short, long = item_ids(["tt1"]), item_ids(["tt1", "x" * 64])
+    assert hashes_of(short)[0] == hashes_of(long)[0]
+
+
+def test_the_same_letters_elsewhere_are_another_hash() -> None:
+    one, other = hashes_of(item_ids(["a" * 8 + "b" * 8, "b" * 8 + "a" * 8]))
+    assert one != other
+
+
+def test_nothing_held_and_nothing_asked() -> None:
+    assert RowIndex(item_ids([])).rows(item_ids(["a"])).tolist() == [-1]
+    assert RowIndex(item_ids(["a"])).rows(item_ids([])).tolist() == []
