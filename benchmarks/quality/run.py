@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks.quality import mq2008
+from benchmarks.quality import movielens, mq2008, scifact
 from benchmarks.quality.datasets import VARIABLE, Absent
 from benchmarks.quality.report import write_report
 from ranking.progress import silent
 
-PARTS: dict[str, ModuleType] = {part.NAME: part for part in (mq2008,)}
+PARTS: dict[str, ModuleType] = {part.NAME: part for part in (scifact, mq2008, movielens)}
 RESULTS = Path(__file__).parent.parent / "results"
 
 

