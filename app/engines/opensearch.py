@@ -58,6 +58,10 @@ class OpenSearchWire:
             raise Unavailable(f"opensearch cannot be reached: {lost.error}") from lost
         except self._errors.TransportError as refused:
             return int(refused.status_code), refused.info
+        except (self._errors.OpenSearchException, ValueError) as garbled:
+            raise Unavailable(
+                f"opensearch, or a proxy before it, gave no whole answer: {garbled}"
+            ) from garbled
         return 200, reply
 
     def close(self) -> None:

@@ -1,0 +1,122 @@
+"""A server that stops, dies, comes back, or is behind a bad line: an error of ours, in time, and recovery."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.engines.server.engine import ServerEngine
+from app.engines.server.events import ServerEvents
+from app.engines.server.versions import Layout
+from index_mappings.engine import TextMatch
+from index_mappings.errors import EngineError, Timeout, Unavailable
+from index_mappings.event import Event
+from index_mappings.item import Document, Item
+from tests.servers.node import Node
+from tests.servers.proxy import Mode, Proxy
+from tests.servers.server import Server, startable
+
+pytestmark = [pytest.mark.slow, pytest.mark.servers]
+BUDGET_S = 0.5
+LATE_S = 1.2 * BUDGET_S + 0.2  # a fifth more, and what a busy machine takes to wake a thread
+LAYOUT = Layout("faults-")
+
+
+@pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    kind = startable(request.param)
+    started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
+    engine = engine_at(started, started.url)
+    engine.create_index("items-1")
+    engine.write("items-1", [Document(Item("alien", "Alien"))])
+    engine.promote("items-1")
+    engine.close()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def engine(node: Node) -> Iterator[ServerEngine]:
+    opened = engine_at(node, node.url)
+    yield opened
+    opened.close()
+
+
+def engine_at(node: Node, url: str) -> ServerEngine:
+    server = Server(node.kind, url)
+    return server.engine(server.cluster(), LAYOUT)
+
+
+def found(engine: ServerEngine, seconds: float = BUDGET_S) -> list[str]:
+    return [i.decode() for i in engine.match_text(TextMatch("bm25", "alien", 10), seconds).ids.tolist()]
+
+
+def refused(engine: ServerEngine) -> tuple[EngineError, float]:
+    """The error of a search that cannot be answered, and how long it took."""
+    began = time.monotonic()
+    with pytest.raises(EngineError) as error:
+        found(engine)
+    return error.value, time.monotonic() - began
+
+
+def in_the_end(answers: Callable[[], bool], seconds: float = 60) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answers():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_a_stopped_node_is_a_timeout_in_time_and_answers_again_when_it_goes_on(
+    node: Node, engine: ServerEngine
+) -> None:
+    assert found(engine, 10.0) == ["alien"]
+    node.pause()
+    error, seconds = refused(engine)
+    ready = engine.is_ready()
+    node.resume()
+    assert isinstance(error, Timeout)
+    assert seconds < LATE_S
+    assert not ready
+    assert in_the_end(engine.is_ready)
+    assert found(engine, 10.0) == ["alien"]
+
+
+def test_what_was_acknowledged_outlives_a_killed_node_and_the_same_client_finds_it(
+    node: Node, engine: ServerEngine
+) -> None:
+    events = ServerEvents(engine.cluster, "faults-events", refresh_ms=200)
+    event = Event("1", "watch", "ada", 5, "alien")
+    events.append([event])
+    engine.upsert([Document(Item("aliens", "Aliens"))])
+    node.kill()
+    error, seconds = refused(engine)
+    assert isinstance(error, Unavailable)
+    assert seconds < LATE_S
+    node.restart().wait()
+    assert in_the_end(engine.is_ready)
+    assert sorted(found(engine, 10.0)) == ["alien", "aliens"]
+    assert events.recent("ada", 10, 10.0) == [event]
+    engine.delete(["aliens"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("delay", Timeout), ("reset", Unavailable), ("truncate", EngineError)]
+)
+def test_a_bad_line_is_an_error_of_ours_in_time_and_forgotten_when_it_is_good_again(
+    node: Node, mode: Mode, kind: type[EngineError]
+) -> None:
+    proxy = Proxy(node.port)
+    engine = engine_at(node, proxy.url)
+    assert found(engine, 10.0) == ["alien"]
+    proxy.mode = mode
+    error, seconds = refused(engine)
+    proxy.mode = "pass"
+    assert isinstance(error, kind)
+    assert seconds < LATE_S
+    assert in_the_end(engine.is_ready)
+    assert found(engine, 10.0) == ["alien"]
+    engine.close()
+    proxy.stop()
