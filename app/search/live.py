@@ -12,6 +12,7 @@ from app.search.state import State
 from index_mappings.engine import EventStore, SearchEngine
 from index_mappings.errors import EngineError, Unavailable
 from ranking.item_table import ItemTable, TableError
+from ranking.newest import newest
 
 log = structlog.get_logger("reelrank.live")
 
@@ -84,6 +85,7 @@ class Live:
         ranker, degraded = self.models.current()
         if before is None or before.version != version:
             table = self._table_of(version)
+            newest(table, 1, lambda rows: rows >= 0)  # sorted here once, not by the first who asks
             crowd = Crowd(table)
             log.info("index version serves", version=version, items=len(table))
         else:
