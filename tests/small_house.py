@@ -1,5 +1,6 @@
 """A small house for tests: 24 films of two topics, 40 viewers who each watched six of one, and models."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,10 +30,10 @@ FILMS = [
 ]  # fmt: skip
 
 
-def build_house(data_dir: Path, now: datetime) -> Parts:
-    """Indexed and learned from, without a model."""
+def build_house(data_dir: Path, now: datetime, more_films: Sequence[Item] = ()) -> Parts:
+    """Indexed and learned from, without a model. more_films: nobody watched them yet."""
     parts = build_parts(Settings(data_dir=data_dir, deadline_ms=5000))
-    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+    load_catalogue([*FILMS, *more_films], parts.engine, parts.encoder, LoadOptions())
     now_ms = round(now.timestamp() * 1000)
     load_history(_watches(now_ms), parts.events)
     publish(parts, learn(watches_before(event_table(parts.events.scan(0, now_ms)), now_ms)), silent)

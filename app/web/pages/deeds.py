@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, request
 from werkzeug.datastructures import MultiDict
@@ -48,7 +49,7 @@ def deeds(service: Service) -> Blueprint:
         name = person.picked_name() or f"guest-{uuid.uuid4().hex[:8]}"
         service.events.append([event_of(kind, item, name, form)])
         back = local_address(form.get("back", "/"), "/")
-        response = make_response(redirect(f"{back}?{SAID[kind]}={item_id}", 303))
+        response = make_response(redirect(f"{back}?{urlencode({SAID[kind]: item_id})}", 303))
         person.remember(response, name)
         return response
 

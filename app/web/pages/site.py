@@ -7,6 +7,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
@@ -125,7 +126,7 @@ class Site:
     def _html(self, template: str, page: Page | None, **facts: Any) -> Response:
         live = self.service.live
         busiest = live.state.crowd.busiest(BUSIEST) if live.is_ready else []
-        body = render_template(template, page=page, busiest=busiest, back=request.path, **facts)
+        body = render_template(template, page=page, busiest=busiest, back=quote(request.path), **facts)
         response = make_response(body)
         response.headers["Cache-Control"] = "no-store"
         if page is not None and page.stages:

@@ -1,0 +1,61 @@
+"""A headless Chromium for tests, and visitors in it that notice whatever goes wrong on a page."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+
+ARGUMENTS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Skips the test where there is none; with REQUIRE_BROWSER=1 a missing one is a failure."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail("REQUIRE_BROWSER=1, and no chromium on the path; install Debian's package chromium")
+    if found is None:
+        pytest.skip("no chromium on the path; install Debian's package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visitors:
+    """Each with cookies of their own. complaints: what their browsers had to say against the pages."""
+
+    browser: Browser
+    url: str
+    complaints: list[str] = field(default_factory=list)
+    arrived: list[BrowserContext] = field(default_factory=list)
+
+    def arrive(self, width: int = 1280, dark: bool = False, scripts: bool = True) -> Page:
+        context = self.browser.new_context(
+            base_url=self.url,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        self.arrived.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: self.complaints.append(f"{page.url}: {said.type}: {said.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("request", self._stays_here)
+        return page
+
+    def leave(self) -> None:
+        for context in self.arrived:
+            context.close()
+
+    def _stays_here(self, request: Request) -> None:
+        if not request.url.startswith((self.url, "data:")):
+            self.complaints.append(f"asks another host: {request.url}")

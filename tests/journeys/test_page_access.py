@@ -1,0 +1,107 @@
+"""The page by keyboard alone, on a phone, in the dark, and as a screen reader meets it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Visitors
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+PAGES = ("/", "/search?q=voyage&genre=Horror", "/film/voyage7", "/quality", "/about")
+FAULTS = (Path(__file__).parent / "page_faults.js").read_text()
+"""A function that answers what is wrong with a page's structure, names and contrast."""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_landmarks_names_and_contrast_are_in_order(visitors: Visitors, path: str, dark: bool) -> None:
+    page = visitors.arrive(dark=dark)
+    page.context.add_cookies([{"name": "viewer", "value": "u1", "url": visitors.url}])
+    page.goto(path)
+    assert page.evaluate(FAULTS) == []
+
+
+def test_the_checks_find_planted_faults(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/about")
+    page.evaluate(
+        "document.querySelector('main').insertAdjacentHTML('beforeend', "
+        "'<h5>x</h5><a href=\"/\"></a><input name=n><img src=\"data:,\"><button class=quiet></button>')"
+    )
+    faults = "\n".join(page.evaluate(FAULTS))
+    for said in ("heading h5", "no name: A", "no name: INPUT", "no alt", "no name: BUTTON"):
+        assert said in faults
+
+
+@pytest.mark.parametrize("width", [320, 390, 820])
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_sticks_out_on_a_small_screen(visitors: Visitors, path: str, width: int) -> None:
+    page = visitors.arrive(width=width)
+    page.context.add_cookies([{"name": "viewer", "value": "u1", "url": visitors.url}])
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_nothing_moves_while_a_page_appears(visitors: Visitors) -> None:
+    page = visitors.arrive(width=390)
+    page.add_init_script(
+        "window.moved = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.moved += e.value))"
+        ".observe({type: 'layout-shift', buffered: true})"
+    )
+    page.goto("/", wait_until="networkidle")
+    assert page.evaluate("window.moved") == 0
+
+
+def test_the_first_tab_offers_to_skip_to_the_films(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name=re.compile("^Skip"))
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
+
+
+def test_a_film_is_searched_opened_and_watched_by_keyboard_alone(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/")
+
+    def tab_to(name: str) -> None:
+        """Stops at the first thing whose name begins so."""
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(
+                "(document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()"
+            )
+            if focused.startswith(name):
+                outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline != "none", f"{name}: the focus cannot be seen"
+                return
+        raise AssertionError(f"no tab reaches {name!r}")
+
+    tab_to("Search films")
+    page.keyboard.type("voyage")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search**")
+    tab_to("Voyage")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/film/voyage**")
+    tab_to("Watch")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("You watched Voyage")
+
+
+def test_motion_is_reduced_for_those_who_ask(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.emulate_media(reduced_motion="reduce")
+    page.goto("/")
+    moving = page.evaluate(
+        "[...document.querySelectorAll('*')].filter(e => "
+        "parseFloat(getComputedStyle(e).transitionDuration) > 0.01 || getComputedStyle(e).animationName != 'none')"
+        ".map(e => e.className)"
+    )
+    assert moving == []

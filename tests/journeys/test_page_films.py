@@ -1,0 +1,146 @@
+"""What a person does on the page: picks who watches, looks at films, watches, likes, asks why."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import Visitors
+from tests.journeys.conftest import HOSTILE_TITLE, LONG_TITLE
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+def pick(page: Page, viewer: str) -> None:
+    page.goto("/")
+    page.get_by_label("Watch as").fill(viewer)
+    page.get_by_role("button", name="Go", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"For {viewer}")
+
+
+def shown(page: Page) -> list[str]:
+    """Titles of the first list, in its order."""
+    return page.locator("main ol").first.locator(".poster .title").all_text_contents()
+
+
+def test_a_stranger_sees_films_and_is_told_how_to_be_somebody(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/")
+    assert len(shown(page)) == 24
+    expect(page.get_by_text("Nobody is picked")).to_be_visible()
+    expect(page.get_by_text("Ranked by first")).to_be_visible()
+
+
+def test_the_busiest_viewers_are_offered_by_name(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/")
+    offered = page.locator("datalist option").evaluate_all("options => options.map(o => o.value)")
+    assert len(offered) >= 20
+    assert all(name.startswith("u") for name in offered[:20])
+
+
+def test_a_picked_viewer_sees_films_of_their_taste_and_their_history(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    pick(page, "u1")
+    history = page.get_by_role("region", name="Watched lately")
+    watched = history.locator(".poster .title").all_text_contents()
+    assert watched
+    assert all(title.startswith("Space story") for title in watched)
+    expect(history.get_by_text("90 % watched").first).to_be_visible()
+    assert not set(watched) & set(shown(page))
+
+
+def test_a_new_viewers_first_watch_changes_what_is_recommended_and_the_page_says_so(
+    visitors: Visitors,
+) -> None:
+    page = visitors.arrive()
+    pick(page, "newcomer")
+    before = shown(page)
+    page.goto("/film/space3")
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text("You watched Space story 3")
+    after = shown(page)
+    assert "Space story 3" not in after
+    assert sum(title.startswith("Space") for title in after[:8]) >= 6
+    assert after != before
+    expect(page.get_by_role("region", name="Watched lately")).to_contain_text("Space story 3")
+
+
+def test_watching_without_a_name_makes_a_guest_whose_page_remembers(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/")
+    title = shown(page)[0]
+    page.get_by_role("button", name=f"Watch {title}", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("For guest-"))
+    expect(page.get_by_role("status")).to_contain_text(title)
+    assert title not in shown(page)
+
+
+def test_everything_works_without_javascript(visitors: Visitors) -> None:
+    page = visitors.arrive(scripts=False)
+    pick(page, "no-scripts")
+    title = shown(page)[0]
+    page.get_by_role("button", name=f"Watch {title}", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(title)
+    page.get_by_role("link", name=re.compile("^Why")).first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("is number")
+
+
+def test_a_liked_film_stays_where_it_is_and_the_page_says_so(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    pick(page, "liker")
+    page.goto("/film/sea2")
+    page.get_by_role("button", name="Like", exact=True).click()
+    expect(page).to_have_url(re.compile("/film/sea2"))
+    expect(page.get_by_role("status")).to_contain_text("You liked Sea story 2")
+
+
+def test_a_film_tells_its_facts_and_shows_similar_ones(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/film/sea3")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sea story 3")
+    expect(page.get_by_text("100 minutes")).to_be_visible()
+    similar = page.get_by_role("region", name="Similar films").locator(".poster .title").all_text_contents()
+    assert "Sea story 3" not in similar
+    assert similar[0].startswith("Sea story")
+
+
+def test_why_a_film_is_here_is_told_in_words_in_a_chart_and_in_a_table(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    pick(page, "u3")
+    title = shown(page)[4]
+    page.get_by_role("link", name=f"Why is {title} here").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Why {title} is number 5")
+    expect(page.get_by_role("img", name=re.compile("Contributions to the score"))).to_be_visible()
+    assert page.locator("svg rect").count() >= 3
+    page.get_by_text("Every signal that was observed").click()
+    assert page.get_by_role("table").locator("tbody tr").count() > 20
+
+
+def test_more_films_continue_the_same_list(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    pick(page, "u5")
+    first = shown(page)
+    page.get_by_role("link", name="More films").click()
+    more = shown(page)
+    assert more
+    assert not set(first) & set(more)
+
+
+def test_titles_are_text_whatever_they_hold_and_ids_may_be_odd(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/film/odd1")
+    expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE_TITLE)
+    page.goto("/search?q=longest+words+fit")
+    page.get_by_role("link", name=LONG_TITLE, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(LONG_TITLE)
+    page.get_by_role("button", name="Watch", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(LONG_TITLE)
+
+
+def test_data_and_licences_are_cited(visitors: Visitors) -> None:
+    page = visitors.arrive()
+    page.goto("/")
+    page.get_by_role("link", name="Data and licences").click()
+    expect(page.get_by_role("table")).to_contain_text("MovieLens")
+    expect(page.get_by_role("table")).to_contain_text("non-commercial")
