@@ -47,7 +47,7 @@ class Visitors:
         )
         self.arrived.append(context)
         page = context.new_page()
-        page.on("console", lambda said: self.complaints.append(f"{page.url}: {said.type}: {said.text}"))
+        page.on("console", lambda said: self._heard(f"{page.url}: {said.text}", said.type))
         page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
         page.on("request", self._stays_here)
         return page
@@ -55,6 +55,10 @@ class Visitors:
     def leave(self) -> None:
         for context in self.arrived:
             context.close()
+
+    def _heard(self, words: str, kind: str) -> None:
+        if kind == "error":
+            self.complaints.append(words)
 
     def _stays_here(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:")):

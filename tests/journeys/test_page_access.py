@@ -12,6 +12,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PAGES = ("/", "/search?q=voyage&genre=Horror", "/film/voyage7", "/quality", "/about")
 FAULTS = (Path(__file__).parent / "page_faults.js").read_text()
 """A function that answers what is wrong with a page's structure, names and contrast."""
+FOCUSED = """(() => {
+  const named = document.activeElement;
+  return (named.labels?.[0] ?? named.querySelector(".only-heard") ?? named).textContent.trim();
+})()"""
+"""The name, or the part of it that is only heard, of what has the focus."""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -74,10 +79,7 @@ def test_a_film_is_searched_opened_and_watched_by_keyboard_alone(visitors: Visit
         """Stops at the first thing whose name begins so."""
         for _ in range(60):
             page.keyboard.press("Tab")
-            focused = page.evaluate(
-                "(document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()"
-            )
-            if focused.startswith(name):
+            if page.evaluate(FOCUSED).startswith(name):
                 outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
                 assert outline != "none", f"{name}: the focus cannot be seen"
                 return

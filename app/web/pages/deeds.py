@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from app.search.stories import Service
 from app.web.pages import person
 from app.web.pages.guard import from_our_own_page, local_address
+from app.web.pages.said import DONE, LIST_BEFORE
 from app.web.parameters import ItemPath
 from index_mappings.errors import NotFound
 from index_mappings.event import Event, EventKind
@@ -17,8 +18,6 @@ from index_mappings.item import Item
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 """What the watch button stands for: nearly all of the film."""
-SAID = {"watch": "watched", "like": "liked"}
-"""The parameter with which the page that follows says what was done."""
 
 
 def deeds(service: Service) -> Blueprint:
@@ -48,8 +47,9 @@ def deeds(service: Service) -> Blueprint:
             raise NotFound(f"there is no film {item_id!r} here")
         name = person.picked_name() or f"guest-{uuid.uuid4().hex[:8]}"
         service.events.append([event_of(kind, item, name, form)])
+        told = {DONE[kind]: item_id, LIST_BEFORE: form.get("request_id", "")}
         back = local_address(form.get("back", "/"), "/")
-        response = make_response(redirect(f"{back}?{urlencode({SAID[kind]: item_id})}", 303))
+        response = make_response(redirect(f"{back}?{urlencode(told)}", 303))
         person.remember(response, name)
         return response
 

@@ -53,15 +53,19 @@ def stated_pairs(asked: SearchParameters) -> Pairs:
 
 def chips_of(asked: SearchParameters) -> list[Chip]:
     pairs = stated_pairs(asked)
-    words = {
-        "year_min": "from {}", "year_max": "until {}", "duration_min_s": "at least {} s",
-        "duration_max_s": "at most {} s",
-    }  # fmt: skip
     return [
-        Chip(words.get(field, "{}").format(value), address([p for p in pairs if p != (field, value)]))
+        Chip(_words(field, value), address([pair for pair in pairs if pair != (field, value)]))
         for field, value in pairs
         if field != "q"
     ]
+
+
+def _words(field: str, value: str) -> str:
+    if field in ("year_min", "year_max"):
+        return f"{'from' if field == 'year_min' else 'until'} {value}"
+    if field in ("duration_min_s", "duration_max_s"):
+        return f"{'at least' if field == 'duration_min_s' else 'at most'} {int(value) / 60:.0f} minutes"
+    return value
 
 
 def choices_of(asked: SearchParameters, facets: Facets) -> Mapping[str, list[Choice]]:

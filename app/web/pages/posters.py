@@ -1,5 +1,6 @@
 """Films without a picture are drawn as typographic posters: colour from the genre, layout from the id."""
 
+import re
 import zlib
 from dataclasses import dataclass
 
@@ -16,36 +17,46 @@ GENRE_COLOURS = {
 COLOURS = tuple(dict.fromkeys(GENRE_COLOURS.values()))
 TELLING = ("horror", "sci-fi", "western", "animation", "fantasy", "war", "romance", "crime", "comedy")
 """Of several genres the first of these decides: it says more than drama or action."""
-LAYOUTS = 6
-LONG_TITLE, LONGER_TITLE = 18, 34
-LONG_WORD, LONGER_WORD = 8, 12
-"""Letters above which a title is set smaller, so that no word is broken."""
+LAYOUTS = ("circle", "stripes", "diagonal", "frame", "moon", "arcs", "letter", "year", "dots")
+NEEDS_A_YEAR = "year"
+SIZES = (8, 10, 12, 14, 17, 20, 24)
+"""Sizes of type in style.css, in hundredths of a poster's width."""
+LETTER_WIDTH, LINE_WIDTH, AREA = 0.56, 82, 6500
+"""A letter's width in sizes of type; a line's in hundredths; the square of a size that fits one letter.
+
+The area leaves the title at most 58 hundredths of height, so it never meets what is drawn above it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """Class names of style.css, and the lines set on the poster."""
+    """Class names of style.css, and what is set on the poster. initial: drawn behind it by some layouts."""
 
     classes: str
     title: str
     above: str
     below: str
+    initial: str
 
 
 def poster_of(item: Item) -> Poster:
     """The same for the same item, everywhere and always."""
     mark = zlib.crc32(item.id.encode())
-    people = item.people[0] if item.people else ""
-    year = str(item.year or "")
-    classes = f"poster {_colour(item)} layout-{mark % LAYOUTS} {_size(item.title)}"
-    return Poster(classes, item.title, people, year or item.language)
+    layouts = [layout for layout in LAYOUTS if item.year or layout != NEEDS_A_YEAR]
+    return Poster(
+        f"poster {_colour(item)} {layouts[mark % len(layouts)]} size-{_size(item.title)}",
+        item.title,
+        item.people[0] if item.people else "",
+        str(item.year or "") or item.language,
+        item.title.removeprefix("The ")[:1].upper(),
+    )
 
 
-def _size(title: str) -> str:
-    longest = max(map(len, title.replace("-", " ").split()), default=0)
-    if len(title) > LONGER_TITLE or longest > LONGER_WORD:
-        return "longer"
-    return "long" if len(title) > LONG_TITLE or longest > LONG_WORD else "short"
+def _size(title: str) -> int:
+    """The largest size at which the longest word fits a line and the title its part of the poster."""
+    longest = max((len(word) for word in re.split(r"[\s-]+", title)), default=1)
+    fits = min(LINE_WIDTH / (LETTER_WIDTH * max(longest, 1)), (AREA / max(len(title), 1)) ** 0.5)
+    return max((size for size in SIZES if size <= fits), default=SIZES[0])
 
 
 def _colour(item: Item) -> str:

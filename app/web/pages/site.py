@@ -17,6 +17,7 @@ from app.web.pages import filters, reports
 from app.web.pages.guard import protect
 from app.web.pages.person import FETCH_S, Person, person_of, picked_name
 from app.web.pages.posters import poster_of
+from app.web.pages.said import said
 from app.web.pages.why import why_of
 from app.web.parameters import HomeParameters, ItemPath, SearchParameters
 from app.web.telemetry import count_page, server_timing
@@ -26,7 +27,7 @@ from index_mappings.query import Context, Query
 from loaders.demo import SOURCES
 
 SHOWN, SIMILAR, STRIP = 24, 12, 8
-BUSIEST = 30
+BUSIEST = 12
 STATIC = Path(__file__).parents[1] / "static"
 
 
@@ -59,7 +60,7 @@ class Site:
         who = self._who()
         page = self._list(Query(user=who.name or None, limit=SHOWN, context=_now()), asked.cursor)
         nearest = None if asked.cursor or not who.watched else self._like_the_last(who)
-        return self._html("home.html", page, who=who, nearest=nearest, said=self._said())
+        return self._html("home.html", page, who=who, nearest=nearest, said=said(page, self.service))
 
     def search(self) -> Response:
         asked = SearchParameters.model_validate(filters.parameters(("q", "cursor", *filters.NARROWING)))
@@ -79,9 +80,9 @@ class Site:
         who = self._who()
         query = Query(user=who.name or None, similar_to=item.id, limit=SIMILAR, context=_now())
         shown = {"request_id": request.args.get("from", ""), "position": request.args.get("at", "")}
-        return self._html(
-            "film.html", self._list(query, None), who=who, item=item, said=self._said(), shown=shown
-        )
+        page = self._list(query, None)
+        facts = {"item": item, "said": said(page, self.service), "shown": shown}
+        return self._html("film.html", page, who=who, **facts)
 
     def why(self, request_id: str, place: int) -> Response:
         page = self.service.why(f"{request_id}.{place}")
@@ -115,14 +116,6 @@ class Site:
         query = Query(user=who.name, similar_to=last.id, limit=STRIP, context=_now())
         return last, self.service.page(Ask(query, keep=True))
 
-    def _said(self) -> str:
-        """What the page tells after a button was pressed."""
-        for word in ("watched", "liked"):
-            if item_id := request.args.get(word):
-                (item,) = self.service.engine.fetch([item_id], FETCH_S)
-                return f"You {word} {item.title}. What you see now already knows." if item else ""
-        return ""
-
     def _html(self, template: str, page: Page | None, **facts: Any) -> Response:
         live = self.service.live
         busiest = live.state.crowd.busiest(BUSIEST) if live.is_ready else []
@@ -136,8 +129,16 @@ class Site:
 
 @cache
 def asset(name: str) -> str:
-    """The address of a static file, which changes with its content and may be kept for ever."""
-    return f"/static/{sha256((STATIC / name).read_bytes()).hexdigest()[:12]}/{name}"
+    """The address of a static file: it may be kept for ever, for it changes when any of them changes.
+
+    One digest for all, so that the style sheet names its fonts by addresses of its own folder.
+    """
+    return f"/static/{_digest()}/{name}"
+
+
+@cache
+def _digest() -> str:
+    return sha256(b"".join(file.read_bytes() for file in sorted(STATIC.iterdir()))).hexdigest()[:12]
 
 
 def _static_file(digest: str, name: str) -> Response:

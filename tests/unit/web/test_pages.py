@@ -183,6 +183,10 @@ def test_a_poster_is_always_the_same_and_coloured_by_its_genre() -> None:
     item = Item("tt1", "Interstellar", genres=("Drama", "Sci-Fi"), people=("Christopher Nolan",))
     assert poster_of(item) == poster_of(item)
     assert "cosmos" in poster_of(item).classes
-    assert "long" in poster_of(item).classes.split()
     unknown = poster_of(Item("x", "Untitled", genres=("Vaudeville",)))
     assert set(unknown.classes.split()) & set(COLOURS)
+
+
+def test_a_title_is_set_as_large_as_its_longest_word_and_its_length_allow() -> None:
+    sizes = [poster_of(Item("x", title)).classes.split()[-1] for title in ("Up", "Interstellar", "a " * 60)]
+    assert sizes == ["size-24", "size-12", "size-8"]
