@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from flask import Response, abort, request
 
 POLICY = "; ".join((
-    "default-src 'none'", "style-src 'self'", "font-src 'self'", "img-src 'self' https: data:", "form-action 'self'",
-    "base-uri 'none'", "frame-ancestors 'none'",
+    "default-src 'none'", "style-src 'self'", "font-src 'self'", "img-src 'self' https: data:",
+    "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 ))  # fmt: skip
 """No scripts at all. Pictures may come from a catalogue's own image host."""
 
