@@ -11,7 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from index_mappings.errors import BadRequest
-from index_mappings.event import Event
+from index_mappings.event import EVENT_KINDS, Event, EventKind
 from index_mappings.fields import TEXT_FIELDS
 from index_mappings.item import Document, FloatVector, Item, Neighbour
 from index_mappings.match import Matches
@@ -174,8 +174,10 @@ class EventStore(Protocol):
         """Durable when it returns; an id that is already kept counts as a duplicate."""
         ...
 
-    def recent(self, user: str, limit: int, timeout_s: float) -> list[Event]:
-        """A viewer's latest events, newest first, every acknowledged one among them."""
+    def recent(
+        self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+    ) -> list[Event]:
+        """A viewer's latest events of these kinds, newest first, every acknowledged one among them."""
         ...
 
     def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:

@@ -18,6 +18,7 @@ from app.search.stages import Stages
 from app.search.state import State
 from index_mappings.encoder import TextEncoder
 from index_mappings.engine import EventStore, SearchEngine
+from index_mappings.event import DEEDS
 from index_mappings.match import Matches
 from index_mappings.query import Query
 from ranking.fusion import fuse
@@ -26,9 +27,9 @@ from ranking.ranker import Ranker
 from ranking.signals import Signals, observe
 from ranking.sources import Caps, SourceRequest, answer, candidates_of, plan
 from ranking.vectors import moment_of
-from ranking.viewer import Viewer, anonymous, viewer_as_of
+from ranking.viewer import MAX_IMPRESSIONS, Viewer, anonymous, viewer_as_of
 
-RECENT_EVENTS = 2000
+RECENT_DEEDS = 2000
 SOURCE_THREADS = 32
 """Four requests of eight sources each may be under way in a worker at once."""
 
@@ -125,11 +126,15 @@ class Service:
         return Ranked(request_id, query, best.candidates, best.scores, ranker.name, state.version, missing)
 
     def viewer(self, query: Query) -> Viewer:
-        """The viewer as of the query's moment; of an unknown one nothing is known."""
+        """The viewer as of the query's moment; of an unknown one nothing is known.
+
+        Impressions are asked for apart: a page shows dozens, which would crowd out the watches.
+        """
         if not query.user:
             return anonymous()
-        recent = self.events.recent(query.user, RECENT_EVENTS, FETCH_S)
-        return viewer_as_of(query.user, recent, query.context.at_ms)
+        shown = self.pool.submit(self.events.recent, query.user, MAX_IMPRESSIONS, FETCH_S, ("impression",))
+        deeds = self.events.recent(query.user, RECENT_DEEDS, FETCH_S, DEEDS)
+        return viewer_as_of(query.user, [*deeds, *shown.result()], query.context.at_ms)
 
     def warm(self) -> None:
         """Asks once for everything that is made at its first use, where there is something to ask."""

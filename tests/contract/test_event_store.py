@@ -28,6 +28,13 @@ def test_recent_is_newest_first_and_of_one_viewer(events: EventStore) -> None:
     assert [e.id for e in events.recent("ada", 2, 1.0)] == ["2", "3"]
 
 
+def test_recent_of_some_kinds_is_not_crowded_out_by_the_others(events: EventStore) -> None:
+    shown = [Event(f"i{n}", "impression", "ada", 100 + n, "alien") for n in range(20)]
+    events.append([watch("1", 5), Event("2", "like", "ada", 6, "alien"), *shown])
+    assert [e.id for e in events.recent("ada", 5, 1.0, ("watch", "like"))] == ["2", "1"]
+    assert [e.id for e in events.recent("ada", 2, 1.0, ("impression",))] == ["i19", "i18"]
+
+
 def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> None:
     events.append([watch("b", 5), watch("a", 5), watch("c", 4), watch("d", 6)])
     batches = list(events.scan(4, 6))

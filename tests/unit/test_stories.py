@@ -55,6 +55,15 @@ def test_a_home_page_is_of_the_viewers_taste_and_shows_nothing_watched(service: 
     assert all(name.startswith(SEA) for name in shown)
 
 
+def test_a_viewer_who_was_shown_much_keeps_their_taste_and_sees_nothing_watched(service: Service) -> None:
+    watched = {event.item for event in service.events.recent("u2", 100, 1.0)}
+    times = range(NOW_MS - 5000, NOW_MS - 1000)
+    service.events.append([Event(f"shown-{at}", "impression", "u2", at, "space1") for at in times])
+    shown = names(service, ask(user="u2", limit=6))
+    assert not set(shown) & watched
+    assert all(name.startswith(SEA) for name in shown)
+
+
 def test_one_watch_by_a_new_viewer_changes_their_home_page_at_once(service: Service) -> None:
     before = names(service, ask(user="new", limit=8))
     service.events.append([Event("n1", "watch", "new", NOW_MS - 10, "space3", 9, 10)])

@@ -27,11 +27,12 @@ create table if not exists events (
     request_id text not null, position integer, text text not null, device text not null,
     country text not null, simulated integer not null
 );
-create index if not exists events_by_user on events (user, at_ms);
+drop index if exists events_by_user;
+create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
 create index if not exists events_by_time on events (at_ms, id);
-pragma user_version = 2;
+pragma user_version = 3;
 """
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Asked first, because making tables waits for whoever writes, even where there is nothing to make."""
 
 WRITER_WAIT_S = 30.0

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from app.engines.embedded.database import Database
 from index_mappings.engine import AppendReport
-from index_mappings.event import EVENT_SCHEMA, Event
+from index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
 
 COLUMNS = ", ".join(field.name for field in fields(Event))
 INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len(fields(Event)))})"
@@ -29,9 +29,12 @@ class EmbeddedEvents:
             stored = connection.total_changes - before
         return AppendReport(stored, len(events) - stored)
 
-    def recent(self, user: str, limit: int, timeout_s: float) -> list[Event]:
-        select = f"select {COLUMNS} from events where user = ? order by at_ms desc, id desc limit ?"
-        return [_event(row) for row in self.database.connection().execute(select, (user, limit))]
+    def recent(
+        self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+    ) -> list[Event]:
+        select = f"""select {COLUMNS} from events where user = ? and kind in ({", ".join("?" * len(kinds))})
+                     order by at_ms desc, id desc limit ?"""
+        return [_event(row) for row in self.database.connection().execute(select, (user, *kinds, limit))]
 
     def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
         select = f"""select {COLUMNS} from events where (at_ms, id) > (?, ?) and at_ms < ?

@@ -12,7 +12,7 @@ from app.engines.server.follow import Position, position_of, position_text
 from app.engines.server.pages import checkpoint, pages
 from index_mappings.engine import AppendReport
 from index_mappings.errors import BadRequest, NotFound
-from index_mappings.event import EVENT_SCHEMA, Event
+from index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
 from index_mappings.mapping import events_template
 
 BATCH = 10_000
@@ -42,9 +42,11 @@ class ServerEvents:
             stored += verdict.done
         return AppendReport(stored, len(events) - stored)
 
-    def recent(self, user: str, limit: int, timeout_s: float) -> list[Event]:
+    def recent(
+        self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+    ) -> list[Event]:
         body = {
-            "query": {"term": {"user": user}},
+            "query": {"bool": {"filter": [{"term": {"user": user}}, {"terms": {"kind": list(kinds)}}]}},
             "sort": [{"at_ms": "desc"}, {"id": "desc"}],
             "size": min(limit, BATCH),
             "track_total_hits": False,

@@ -12,7 +12,7 @@ from ranking.viewer import watched_share
 COOKIE = "viewer"
 YEAR_S = 365 * 86_400
 SHOWN_WATCHES = 12
-RECENT_EVENTS = 500
+RECENT_WATCHES = 50
 MAX_NAME = 128
 FETCH_S = 1.0
 
@@ -41,7 +41,7 @@ def picked_name() -> str:
 def person_of(name: str, service: Service) -> Person:
     if not name:
         return Person("")
-    watches = [e for e in service.events.recent(name, RECENT_EVENTS, FETCH_S) if e.kind == "watch"]
+    watches = service.events.recent(name, RECENT_WATCHES, FETCH_S, ("watch",))
     newest = list({event.item: event for event in reversed(watches)}.values())[::-1][:SHOWN_WATCHES]
     items = service.engine.fetch([event.item for event in newest], FETCH_S)
     shares = [watched_share(event.watched_ms, event.duration_ms) for event in newest]
