@@ -48,7 +48,7 @@ def poster_of(item: Item) -> Poster:
         item.title,
         item.people[0] if item.people else "",
         str(item.year or "") or item.language,
-        item.title.removeprefix("The ")[:1].upper(),
+        next((sign.upper() for sign in item.title.removeprefix("The ") if sign.isalnum()), ""),
     )
 
 

@@ -190,3 +190,8 @@ def test_a_poster_is_always_the_same_and_coloured_by_its_genre() -> None:
 def test_a_title_is_set_as_large_as_its_longest_word_and_its_length_allow() -> None:
     sizes = [poster_of(Item("x", title)).classes.split()[-1] for title in ("Up", "Interstellar", "a " * 60)]
     assert sizes == ["size-24", "size-12", "size-8"]
+
+
+def test_the_letter_behind_a_poster_is_the_first_one_of_its_name() -> None:
+    titles = ("The Matrix", "(500) Days of Summer", "Émile", "…")
+    assert [poster_of(Item("x", title)).initial for title in titles] == ["M", "5", "É", ""]
