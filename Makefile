@@ -8,7 +8,7 @@ KIND ?= elasticsearch-9
 PORT ?= 9200
 ENGINE_HOME ?= reelrank-data/servers/$(KIND)
 
-.PHONY: help run test test-engines engines check format clean
+.PHONY: help run test test-engines engines check bench format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: $(VENV)/dev ## formatting, lint, types, import arrows and the fast tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q -m "not slow"
+
+bench: $(VENV)/dev ## what it costs beside the bare libraries; SMALL=1 for a quick look
+	@$(BIN)/python -m benchmarks all $(if $(SMALL),--small)
 
 format: $(VENV)/dev ## put the code into its shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .

@@ -194,6 +194,17 @@ def test_live_changes_during_a_load_are_in_the_new_version(films: SearchEngine) 
     assert films.fetch(["amelie"], SOON) == [None]
 
 
+def test_promoting_an_older_version_again_gives_it_back_with_the_live_changes_since(
+    films: SearchEngine,
+) -> None:
+    load(films, "items-2", [Document(Item("bad", "A bad load"))])
+    films.upsert([Document(Item("live", "A live change"))])
+    films.promote("items-1")
+    assert search(films, "bad") == []
+    assert search(films, "alien") == ["alien"]
+    assert search(films, "live change") == ["live"]
+
+
 def test_an_upsert_is_found_at_once_and_keeps_what_was_learned(films: SearchEngine) -> None:
     films.upsert([Document(Item("alien", "Alien: Director's Cut"))])
     assert search(films, "director") == ["alien"]

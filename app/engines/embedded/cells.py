@@ -108,18 +108,16 @@ def _sample(rng: np.random.Generator, places: Places, size: int) -> Places:
 
 
 def _measured_probes(index: Any, sample: Vectors, documents: int) -> tuple[int, ...]:
-    """Cells to probe so that RECALL of the nearest are in them, for queries between two items."""
+    """Cells to probe so that RECALL of the nearest are in them, for queries at items and between two."""
     rng = np.random.default_rng(1)
     pairs = sample[rng.integers(0, len(sample), (2, QUERIES))]
-    queries = pairs[0] + pairs[1] / 2
+    queries = pairs[0] + pairs[1] * (np.arange(QUERIES) % 2)[:, None].astype(np.float32) / 2
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-9)
     ranks = np.argsort(np.argsort(-(queries @ index.quantizer.reconstruct_n(0, index.nlist).T)))
     cells = index.quantizer.assign(sample, 1).ravel()
     scores = queries @ sample.T
-    probes = []
-    for depth in DEPTHS:
-        nearest = min(max(round(depth * len(sample) / documents), 1), len(sample))
-        found = np.argpartition(-scores, nearest - 1)[:, :nearest]
-        needed = np.take_along_axis(ranks, cells[found], axis=1)
-        probes.append(int(np.quantile(needed, RECALL)) + 1)
-    return tuple(probes)
+    sampled = [min(max(round(depth * len(sample) / documents), 1), len(sample)) for depth in DEPTHS]
+    deepest = np.argpartition(-scores, sampled[-1] - 1)[:, : sampled[-1]]
+    order = np.argsort(-np.take_along_axis(scores, deepest, axis=1))
+    needed = np.take_along_axis(ranks, cells[np.take_along_axis(deepest, order, axis=1)], axis=1)
+    return tuple(int(np.quantile(needed[:, :nearest], RECALL)) + 1 for nearest in sampled)

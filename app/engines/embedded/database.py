@@ -10,7 +10,8 @@ from app.engines.embedded.lock import exclusive
 
 SCHEMA = """
 create table if not exists versions (
-    name text primary key, created_at text not null, base_seq integer not null, serving integer not null
+    name text primary key, created_at text not null, base_seq integer not null, serving integer not null,
+    served_seq integer not null default 0
 );
 create table if not exists documents (
     row integer primary key, version text not null, id text not null, seq integer not null,
@@ -55,7 +56,7 @@ class Database:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
             if connection.execute("pragma user_version").fetchone()[0] < SCHEMA_VERSION:
-                connection.executescript(SCHEMA)
+                _make_tables(connection)
             self._local.connection = connection
         return connection
 
@@ -89,6 +90,14 @@ def next_seq(connection: sqlite3.Connection) -> int:
     """The number of a change; later changes have larger ones."""
     row = connection.execute("update counter set value = value + 1 returning value").fetchone()
     return int(row[0])
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """All tables, or what a file of an earlier build lacks."""
+    columns = [column[1] for column in connection.execute("pragma table_info(versions)")]
+    if columns and "served_seq" not in columns:
+        connection.execute("alter table versions add column served_seq integer not null default 0")
+    connection.executescript(SCHEMA)
 
 
 def last_seq(connection: sqlite3.Connection, version: str) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.engines.embedded.database import Database, last_seq
-from app.engines.embedded.documents import item_of
 from app.engines.embedded.lock import exclusive
 from app.engines.embedded.segment import Segment
 from app.engines.embedded.segment_files import build_segment, open_newest, open_segment, segments_in
@@ -43,10 +42,7 @@ class Derived:
                 select = """select row, id, deleted, body from documents
                             where version = ? and seq > ? and seq <= ? order by seq"""
                 changes = connection.execute(select, (version, words.seq, seq))
-                words.apply(
-                    ((row, name, None if gone else item_of(name, body)) for row, name, gone, body in changes),
-                    seq,
-                )
+                words.apply(((row, name, None if gone else body) for row, name, gone, body in changes), seq)
             return words
 
     def segment(self, version: str) -> Segment:
@@ -68,6 +64,11 @@ class Derived:
             newest = open_newest(directory)
             if newest is None or newest.seq < last_seq(connection, version):
                 build_segment(connection, version, directory)
+
+    def ready_segment(self, version: str) -> None:
+        """Makes a segment where there is none, or where what has changed since is worth a new one."""
+        if not segments_in(self.segments(version)) or self.wants_compaction(version):
+            self.compact(version)
 
     def wants_compaction(self, version: str) -> bool:
         """Whether so much has changed since the segment that a new one is worth its making."""

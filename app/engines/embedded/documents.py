@@ -1,15 +1,15 @@
 """Documents as rows of SQLite and back."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import orjson
 
-from index_mappings.fields import VECTOR_FIELDS, level_weight, neighbour_level
-from index_mappings.item import Document, FloatVector, Item, Neighbour
+from index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, level_weight
+from index_mappings.item import Document, Item, Neighbour
 
 VECTOR_COLUMNS = tuple(VECTOR_FIELDS)
 COLUMNS = f"row, id, deleted, body, {', '.join(VECTOR_COLUMNS)}, neighbours, seq"
@@ -23,18 +23,24 @@ on conflict (version, id) do update set seq = excluded.seq, deleted = 0, body = 
 """
 
 
-def upsert(connection: sqlite3.Connection, version: str, seq: int, documents: Iterable[Document]) -> None:
-    connection.executemany(UPSERT, ((version, d.item.id, seq, *_values(d)) for d in documents))
+def upsert(connection: sqlite3.Connection, version: str, seq: int, documents: Sequence[Document]) -> None:
+    columns = (_vector_blobs(documents, name) for name in VECTOR_COLUMNS)
+    bodies = (item_bytes(document.item) for document in documents)
+    values = zip(documents, bodies, *columns, _neighbour_blobs(documents), strict=True)
+    connection.executemany(UPSERT, ((version, d.item.id, seq, *rest) for d, *rest in values))
 
 
-def _values(document: Document) -> tuple[bytes | None, ...]:
-    vectors = (_vector_bytes(document.vectors.get(name)) for name in VECTOR_COLUMNS)
-    neighbours = [(n.id, neighbour_level(n.weight)) for n in document.neighbours]
-    return (item_bytes(document.item), *vectors, orjson.dumps(neighbours) if neighbours else None)
+def _vector_blobs(documents: Sequence[Document], name: str) -> list[bytes | None]:
+    vectors = (document.vectors.get(name) for document in documents)
+    return [None if vector is None else np.asarray(vector, np.float32).tobytes() for vector in vectors]
 
 
-def _vector_bytes(vector: FloatVector | None) -> bytes | None:
-    return None if vector is None else np.asarray(vector, np.float32).tobytes()
+def _neighbour_blobs(documents: Sequence[Document]) -> list[bytes | None]:
+    """Ids with the levels of their weights, as JSON; see `index_mappings.fields.neighbour_level`."""
+    weights = np.array([n.weight for document in documents for n in document.neighbours])
+    levels = iter(np.clip(np.rint(weights * NEIGHBOUR_LEVELS), 1, NEIGHBOUR_LEVELS).astype(int).tolist())
+    listed = ([(n.id, next(levels)) for n in document.neighbours] for document in documents)
+    return [orjson.dumps(each) if each else None for each in listed]
 
 
 def item_bytes(item: Item) -> bytes:
@@ -49,6 +55,12 @@ def item_of(name: str, body: bytes) -> Item:
     if "published_at" in facts:
         facts["published_at"] = datetime.fromisoformat(facts["published_at"])
     return Item(id=name, **facts)
+
+
+def year_of(facts: Mapping[str, Any]) -> int | None:
+    """The year of a body's facts in UTC, as `Item.year` has it."""
+    stated = facts.get("published_at")
+    return None if stated is None else datetime.fromisoformat(stated).astimezone(UTC).year
 
 
 def document_of(row: Sequence[Any]) -> Document:

@@ -86,7 +86,7 @@ class EmbeddedEngine:
                 raise Conflict(f"index version {version} exists; choose another name or drop it")
             made = datetime.now(UTC).isoformat()
             base = next_seq(connection)
-            connection.execute("insert into versions values (?, ?, ?, 0)", (version, made, base))
+            connection.execute("insert into versions values (?, ?, ?, 0, 0)", (version, made, base))
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         with self.database.transaction() as connection:
@@ -96,12 +96,11 @@ class EmbeddedEngine:
     def promote(self, version: str) -> None:
         self._known(version)
         self.derived.cover(version)
-        self.derived.compact(version)
+        self.derived.ready_segment(version)
         with self.database.writing():
             with self.database.transaction() as connection:
                 self._known(version)
-                _carry_over(connection, version)
-                connection.execute("update versions set serving = (name = ?)", (version,))
+                _carry_over_and_serve(connection, version)
             self.derived.cover(version)
         self.serving.look_again()
 
@@ -208,15 +207,27 @@ def _upsert(connection: sqlite3.Connection, version: str, batch: Sequence[Docume
     return WriteReport(len(good), rejected)
 
 
-def _carry_over(connection: sqlite3.Connection, version: str) -> None:
-    """Live changes of the serving version since this one was created, keeping what this one learned."""
+def _carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
+    """Live changes of the serving version since this one was created, keeping what this one learned.
+
+    What the serving version was loaded with, before it served, is no live change: promoting an older
+    version again gives that one back.
+    """
     base = connection.execute("select base_seq from versions where name = ?", (version,)).fetchone()[0]
     seq = next_seq(connection)
+    serving = connection.execute(
+        "select name, served_seq from versions where serving and name != ?", (version,)
+    )
+    name, served_seq = serving.fetchone() or ("", 0)
     connection.execute(
         """insert into documents (version, id, seq, deleted, body, text, factors, session, neighbours)
            select ?, id, ?, deleted, body, text, factors, session, neighbours from documents
-           where version = (select name from versions where serving and name != ?) and seq > ?
+           where version = ? and seq > ?
            on conflict (version, id) do update set seq = excluded.seq, deleted = excluded.deleted,
                body = excluded.body, text = excluded.text""",
-        (version, seq, version, base),
+        (version, seq, name, max(base, served_seq)),
+    )
+    connection.execute(
+        "update versions set serving = (name = ?1), served_seq = iif(name = ?1, ?2, served_seq)",
+        (version, seq - 1),
     )

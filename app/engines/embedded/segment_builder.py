@@ -1,7 +1,6 @@
 """Rows of the database into the columns of a segment, a batch at a time."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from app.engines.embedded.bitmap import packed
-from app.engines.embedded.documents import VECTOR_COLUMNS
+from app.engines.embedded.documents import VECTOR_COLUMNS, year_of
 from app.engines.embedded.filter_columns import UNSTATED
 from app.engines.embedded.postings import PostingsGatherer
 from app.engines.embedded.segment import Store, found
@@ -49,7 +48,8 @@ class SegmentBuilder:
         places = self.arrays["places_by_row"][np.searchsorted(self.arrays["rows"], numbers)]
         self.living[places] = True
         facts = [orjson.loads(row[3]) for row in rows]
-        self.arrays["year"][places] = [_year(fact.get("published_at")) for fact in facts]
+        years = [year_of(fact) for fact in facts]
+        self.arrays["year"][places] = [UNSTATED if year is None else year for year in years]
         self.arrays["duration_s"][places] = [fact.get("duration_s", UNSTATED) for fact in facts]
         self._add_keywords("genres", places, [fact.get("genres", ()) for fact in facts])
         for name in ("language", "country"):
@@ -108,7 +108,3 @@ class SegmentBuilder:
 
     def _keep(self, name: str, array: NDArray[Any]) -> None:
         self._allot(name, array.shape, array.dtype)[:] = array
-
-
-def _year(published_at: str | None) -> int:
-    return UNSTATED if published_at is None else datetime.fromisoformat(published_at).astimezone(UTC).year

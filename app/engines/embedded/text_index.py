@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import tantivy
 from numpy.typing import NDArray
 
+from app.engines.embedded.documents import year_of
 from app.engines.embedded.words import analyzer
 from index_mappings.fields import TEXT_FIELDS
-from index_mappings.item import Item
 from index_mappings.query import Filters
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -58,8 +59,8 @@ class TextIndex:
         except (OSError, ValueError):
             return -1
 
-    def apply(self, changes: Iterable[tuple[int, str, Item | None]], seq: int) -> None:
-        """Writes items by their row number, deletes where there is none, and then covers `seq`.
+    def apply(self, changes: Iterable[tuple[int, str, bytes | None]], seq: int) -> None:
+        """Writes item bodies by their row number, deletes where there is none, and then covers `seq`.
 
         Writing the same change again is harmless, so a kill between the commit and the file is.
         """
@@ -69,11 +70,11 @@ class TextIndex:
         if unfinished.exists():
             writer.garbage_collect_files()
         unfinished.touch()
-        for row, name, item in changes:
+        for row, name, body in changes:
             if not empty:
                 writer.delete_documents_by_term("id", name)
-            if item is not None:
-                writer.add_document(tantivy.Document.from_dict(_fields(row, item), self.schema))
+            if body is not None:
+                writer.add_document(tantivy.Document.from_dict(_fields(row, name, body), self.schema))
         writer.commit()
         writer.wait_merging_threads()
         new = self.directory / f"{SEQ_FILE}.new"
@@ -152,18 +153,25 @@ def _schema() -> Any:
     return builder.build()
 
 
-def _fields(row: int, item: Item) -> dict[str, Any]:
+def _fields(row: int, name: str, body: bytes) -> dict[str, Any]:
+    facts = orjson.loads(body)
+    genres, year = facts.get("genres", []), year_of(facts)
     stated: dict[str, Any] = {
-        "id": [item.id],
+        "id": [name],
         "row": [row],
-        "title": [item.title],
-        "description": [item.description],
-        "people": list(item.people),
-        "genres": list(item.genres),
-        "tags": list(item.tags),
-        "genre": [genre.casefold() for genre in item.genres],
-        "language": [item.language.casefold()],
-        "country": [item.country.casefold()],
+        "title": [facts["title"]],
+        "people": facts.get("people", []),
+        "genres": genres,
+        "tags": facts.get("tags", []),
+        "genre": [genre.casefold() for genre in genres],
     }
-    numbers = {"year": item.year, "duration_s": item.duration_s}
-    return stated | {name: [number] for name, number in numbers.items() if number is not None}
+    if "description" in facts:
+        stated["description"] = [facts["description"]]
+    for field in ("language", "country"):
+        if field in facts:
+            stated[field] = [facts[field].casefold()]
+    if year is not None:
+        stated["year"] = [year]
+    if "duration_s" in facts:
+        stated["duration_s"] = [facts["duration_s"]]
+    return stated

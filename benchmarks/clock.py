@@ -1,0 +1,79 @@
+"""Two ways of answering the same requests, timed turn by turn so that both meet the same machine."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUNDS = 3
+Request = TypeVar("Request")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Milliseconds of all rounds together; ratios are ours / bare, with the least and the most of a round."""
+
+    ours_p50: float
+    ours_p99: float
+    bare_p50: float
+    bare_p99: float
+    ratio_p50: float
+    ratio_p50_spread: tuple[float, float]
+    ratio_p99: float
+    ratio_p99_spread: tuple[float, float]
+    requests: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: _rounded(value) for name, value in asdict(self).items()}
+
+
+def interleaved(
+    ours: Callable[[Request], object], bare: Callable[[Request], object], requests: Sequence[Request]
+) -> Pair:
+    """Each request asked of both, by turns first; one round beforehand warms up and does not count."""
+    rounds = [
+        [_both(ours, bare, request, turn) for turn, request in enumerate(requests)] for _ in range(ROUNDS + 1)
+    ]
+    times = np.array(rounds[1:]) * 1000
+    ours_ms, bare_ms = times[..., 0], times[..., 1]
+    p50, p99 = _ratios(ours_ms, bare_ms, 50), _ratios(ours_ms, bare_ms, 99)
+    return Pair(
+        ours_p50=float(np.percentile(ours_ms, 50)),
+        ours_p99=float(np.percentile(ours_ms, 99)),
+        bare_p50=float(np.percentile(bare_ms, 50)),
+        bare_p99=float(np.percentile(bare_ms, 99)),
+        ratio_p50=float(np.percentile(ours_ms, 50) / np.percentile(bare_ms, 50)),
+        ratio_p50_spread=(float(p50.min()), float(p50.max())),
+        ratio_p99=float(np.percentile(ours_ms, 99) / np.percentile(bare_ms, 99)),
+        ratio_p99_spread=(float(p99.min()), float(p99.max())),
+        requests=len(requests),
+    )
+
+
+def _both(
+    ours: Callable[[Request], object], bare: Callable[[Request], object], request: Request, turn: int
+) -> tuple[float, float]:
+    if turn % 2:
+        second = _seconds(bare, request)
+        return _seconds(ours, request), second
+    return _seconds(ours, request), _seconds(bare, request)
+
+
+def _seconds(answer: Callable[[Request], object], request: Request) -> float:
+    begun = time.perf_counter()
+    answer(request)
+    return time.perf_counter() - begun
+
+
+def _ratios(ours: NDArray[np.float64], bare: NDArray[np.float64], q: float) -> NDArray[np.float64]:
+    ratios: NDArray[np.float64] = np.percentile(ours, q, axis=1) / np.percentile(bare, q, axis=1)
+    return ratios
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return [_rounded(each) for each in value] if isinstance(value, (tuple, list)) else value

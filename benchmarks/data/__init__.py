@@ -1,0 +1,1 @@
+"""Made-up catalogues of any size, the same each time they are made."""

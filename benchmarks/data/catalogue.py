@@ -1,0 +1,142 @@
+"""A made-up catalogue: Zipfian words and names, skewed filters, vectors in clusters of very different sizes.
+
+Genres go with clusters, as they do in life, so a filter on one is no random sample of the vectors.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index_mappings.fields import VECTOR_FIELDS
+from index_mappings.item import Document, FloatVector, Item, Neighbour
+
+SYLLABLES = ("ba", "do", "ri", "ka", "lu", "me", "no", "pe", "sa", "ti", "vo", "xu", "ze", "fi", "go", "hy")
+WORDS, NAMES = 60_000, 40_000
+ZIPF = 1.05
+"""Exponent of word frequencies; English text is near 1 (Zipf 1949)."""
+GENRES = tuple(f"Genre {n}" for n in range(24))
+LANGUAGE_SHARES = (0.60, 0.10, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01, 0.01)
+COUNTRIES = tuple(f"Country {n}" for n in range(60))
+CLUSTERS = 1_000
+SPREAD = 0.7
+"""Noise in each dimension beside centres of standard deviation 1: clusters overlap at their edges."""
+NEIGHBOURS, WITH_NEIGHBOURS = 10, 0.6
+BATCH = 1_000
+STRIDE = 48_271  # coprime to every size used: ids come in an order that is not the order of loading.
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """`size` documents, decided by the size and the seed alone."""
+
+    size: int
+    seed: int = 0
+
+    def batches(self) -> Iterator[list[Document]]:
+        for start in range(0, self.size, BATCH):
+            yield self._batch(start, min(BATCH, self.size - start))
+
+    def text_queries(self, count: int) -> list[str]:
+        """Two or three words of one title each, so that there is something to find."""
+        rng = np.random.default_rng([self.seed, 1])
+        titles = [document.item.title.split() for document in self._batch(0, min(BATCH, self.size))]
+        return [" ".join(titles[n][: int(rng.integers(2, 4))]) for n in rng.integers(0, len(titles), count)]
+
+    def vector_queries(self, field: str, count: int) -> NDArray[np.float32]:
+        """[count, size]: near the clusters, but none of the vectors of the catalogue."""
+        rng = np.random.default_rng([self.seed, 2])
+        return _vectors(field, _clusters(rng, count), rng)
+
+    def _batch(self, start: int, size: int) -> list[Document]:
+        rng = np.random.default_rng([self.seed, 3, start])
+        clusters = _clusters(rng, size)
+        vectors = {field: _vectors(field, clusters, rng) for field in VECTOR_FIELDS}
+        items = self._items(start, clusters, rng)
+        neighbours = self._neighbours(size, rng)
+        return [
+            Document(item, {field: rows[place] for field, rows in vectors.items()}, neighbours[place])
+            for place, item in enumerate(items)
+        ]
+
+    def _items(self, start: int, clusters: NDArray[np.int64], rng: np.random.Generator) -> list[Item]:
+        size = len(clusters)
+        titles, texts = _sentences(size, (2, 6), rng), _sentences(size, (10, 30), rng)
+        people, tags = _zipf(rng, NAMES, (size, 3)), _zipf(rng, 2_000, (size, 3))
+        own, odd = clusters % len(GENRES), _zipf(rng, len(GENRES), (size,))
+        first = np.where(rng.random(size) < 0.6, own, odd)
+        languages = rng.choice(len(LANGUAGE_SHARES), size, p=LANGUAGE_SHARES)
+        countries, days = _zipf(rng, len(COUNTRIES), (size,)), 20_000 - rng.exponential(4_000, size)
+        minutes = rng.gamma(4.0, 1_200.0, size).astype(int) + 60
+        return [
+            Item(
+                self.id_of(start + n),
+                titles[n],
+                texts[n],
+                tuple(f"tag {tag}" for tag in tags[n].tolist()),
+                (GENRES[int(first[n])], GENRES[int(odd[n])]),
+                tuple(f"{_word(name)} {_word(name * 7 + 1)}" for name in people[n].tolist()),
+                f"Language {languages[n]}",
+                COUNTRIES[int(countries[n])],
+                EPOCH + timedelta(days=float(days[n])),
+                int(minutes[n]),
+            )
+            for n in range(size)
+        ]
+
+    def _neighbours(self, size: int, rng: np.random.Generator) -> list[Sequence[Neighbour]]:
+        """Popular items are the neighbours of many."""
+        numbers = (self.size * rng.random((size, NEIGHBOURS)) ** 3).astype(int).tolist()
+        has = rng.random(size) < WITH_NEIGHBOURS
+        return [
+            [Neighbour(self.id_of(m), 1 - k / NEIGHBOURS) for k, m in enumerate(dict.fromkeys(numbers[n]))]
+            if has[n]
+            else ()
+            for n in range(size)
+        ]
+
+    def id_of(self, number: int) -> str:
+        return f"v{number * STRIDE % 9_999_991:07d}"
+
+
+def _zipf(rng: np.random.Generator, terms: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Ranks from 0, about as frequent as 1 / (rank + 1) ** ZIPF: the inverse of its integral."""
+    low, high = 1.0, (terms + 1.0) ** (1 - ZIPF)
+    ranks = (low + rng.random(shape) * (high - low)) ** (1 / (1 - ZIPF))
+    clipped: NDArray[np.int64] = np.clip(ranks.astype(np.int64) - 1, 0, terms - 1)
+    return clipped
+
+
+def _clusters(rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+    return _zipf(rng, CLUSTERS, (size,))
+
+
+def _vectors(field: str, clusters: NDArray[np.int64], rng: np.random.Generator) -> FloatVector:
+    size = VECTOR_FIELDS[field].size
+    noise = rng.standard_normal((len(clusters), size), np.float32)
+    vectors = _centres(size)[clusters] + np.float32(SPREAD) * noise
+    unit: FloatVector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+@cache
+def _centres(size: int) -> NDArray[np.float32]:
+    return np.random.default_rng(size).standard_normal((CLUSTERS, size), np.float32)
+
+
+def _sentences(count: int, words: tuple[int, int], rng: np.random.Generator) -> list[str]:
+    lengths = rng.integers(*words, count)
+    drawn = [_word(number) for number in _zipf(rng, WORDS, (int(lengths.sum()),)).tolist()]
+    ends = np.cumsum(lengths).tolist()
+    return [" ".join(drawn[end - length : end]) for end, length in zip(ends, lengths.tolist(), strict=True)]
+
+
+@cache
+def _word(number: int) -> str:
+    """Its own for each number, pronounceable, without the look of a stop word."""
+    digits = [number % 16, number // 16 % 16, number // 256 % 16, number // 4096 % 16]
+    return "".join(SYLLABLES[digit] for digit in digits)

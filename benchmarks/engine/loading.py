@@ -1,0 +1,101 @@
+"""Loading: documents a second into the engine until they serve, beside tantivy and SQLite alone."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from app.engines.embedded.engine import EmbeddedEngine
+from benchmarks.data.catalogue import Catalogue
+from benchmarks.engine.bare import BareStore, BareText, BareVectors, bare_vectors
+from index_mappings.fields import VECTOR_FIELDS
+
+VERSION = "items-bench"
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Seconds, and seconds of processor, by what they were spent on; making documents is not among them."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, name: str) -> Iterator[None]:
+        begun, processor = time.perf_counter(), time.process_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+        self.processor[name] = self.processor.get(name, 0.0) + time.process_time() - processor
+
+
+def load_engine(catalogue: Catalogue, engine: EmbeddedEngine) -> Stopwatch:
+    """Seconds of each step; words and segment are made before the promotion, which finds them there."""
+    watch = Stopwatch()
+    engine.create_index(VERSION)
+    for batch in catalogue.batches():
+        with watch.time("truth"):
+            engine.write(VERSION, batch)
+    for name, step in (
+        ("words", engine.derived.cover),
+        ("segment", engine.derived.ready_segment),
+        ("promotion", engine.promote),
+    ):
+        with watch.time(name):
+            step(VERSION)
+    return watch
+
+
+def load_bare(catalogue: Catalogue, directory: Path) -> tuple[Stopwatch, BareText, BareStore]:
+    """The same documents into both libraries, a batch at a time."""
+    watch, text, store = Stopwatch(), BareText(directory / "words"), BareStore(directory / "bare.sqlite")
+    number = 0
+    for batch in catalogue.batches():
+        with watch.time("sqlite"):
+            store.write(batch)
+        with watch.time("tantivy"):
+            for document in batch:
+                text.add(number, document)
+                number += 1
+    with watch.time("tantivy"):
+        text.finish()
+    return watch, text, store
+
+
+def load_bare_vectors(engine: EmbeddedEngine, watch: Stopwatch) -> dict[str, BareVectors]:
+    """faiss alone over the vectors of the engine's segment, so that places mean the same in both."""
+    segment, made = engine.serving.view().snapshot.layers[0].segment, {}
+    for name in VECTOR_FIELDS:
+        vectors = np.ascontiguousarray(segment.vectors[name].vectors)
+        with watch.time("faiss"):
+            made[name] = bare_vectors(vectors)
+    return made
+
+
+def loading_figures(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, object]:
+    """Documents a second until all serve; also without vectors: our segment and bare faiss left out. By the
+    processor's seconds too, which a busy machine disturbs less."""
+    served, written = sum(ours.seconds.values()), sum(bare.seconds.values())
+    ours_s, bare_s = sum(ours.processor.values()), sum(bare.processor.values())
+    return {
+        "ours_s": _rounded(ours.seconds),
+        "bare_s": _rounded(bare.seconds),
+        "ours_processor_s": _rounded(ours.processor),
+        "bare_processor_s": _rounded(bare.processor),
+        "ours_per_s": round(size / served),
+        "bare_per_s": round(size / written),
+        "ratio": round(written / served, 3),
+        "ratio_without_vectors": round(
+            (written - bare.seconds["faiss"]) / (served - ours.seconds["segment"]), 3
+        ),
+        "processor_ratio": round(bare_s / ours_s, 3),
+        "processor_ratio_without_vectors": round(
+            (bare_s - bare.processor["faiss"]) / (ours_s - ours.processor["segment"]), 3
+        ),
+    }
+
+
+def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(each, 2) for name, each in seconds.items()}

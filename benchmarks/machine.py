@@ -1,0 +1,30 @@
+"""The machine that a figure comes from, as far as a reader needs to know it."""
+
+import os
+import platform
+import sqlite3
+from importlib.metadata import version
+from pathlib import Path
+
+LIBRARIES = ("faiss-cpu", "tantivy", "numpy", "lightgbm")
+
+
+def machine() -> dict[str, object]:
+    """load: the 1, 5 and 15 minute load averages when this is asked."""
+    return {
+        "processor": _fact("/proc/cpuinfo", "model name"),
+        "cores": os.cpu_count(),
+        "memory": _fact("/proc/meminfo", "MemTotal"),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in LIBRARIES} | {"sqlite": sqlite3.sqlite_version},
+        "load": [round(each, 1) for each in os.getloadavg()],
+    }
+
+
+def _fact(path: str, name: str) -> str:
+    """Of a file of `name: fact` lines; empty where the system has none."""
+    if not Path(path).exists():
+        return ""
+    lines = Path(path).read_text().splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), "")
