@@ -47,7 +47,10 @@ class Segment:
         """The place of each database row; -1 for a row that is not here."""
         if not len(self):
             return np.full(len(rows), -1, np.int64)
-        at = np.minimum(np.searchsorted(self.rows, rows), len(self) - 1)
+        first, last = self.rows[0], self.rows[-1]
+        one_after_another = last - first == len(self) - 1
+        at = rows - first if one_after_another else np.searchsorted(self.rows, rows)
+        at = np.clip(at, 0, len(self) - 1)
         return np.where(self.rows[at] == rows, self.places_by_row[at], -1).astype(np.int64)
 
     def carrying(self, seeds: tuple[Neighbour, ...]) -> Scores:

@@ -25,7 +25,7 @@ from app.engines.embedded.vector_index import CELLS_FROM
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.match import ID_DTYPE, ItemIds
 
-SCHEMA = 1
+SCHEMA = 2
 FACTS_FILE, COLUMNS_FILE = "facts.json", "columns.bin"
 BATCH = 2_000
 
@@ -85,7 +85,7 @@ def open_segment(path: Path) -> Segment:
             raise Damaged(f"{path} is of another schema, or its files are not as long as they were")
         arrays = read_columns(path / COLUMNS_FILE, facts["columns"])
         cells = {
-            field: open_cells(path / f"{field}.faiss", tuple(probes))
+            field: open_cells(path / f"{field}.faiss", tuple(probes), arrays[f"cell_of_{field}"])
             for field, probes in facts["probes"].items()
         }
         return segment_of(facts["seq"], facts["names"], arrays, cells)
@@ -119,7 +119,8 @@ def _train(builder: SegmentBuilder, directory: Path) -> dict[str, tuple[int, ...
         places = members(builder.arrays[f"stated_{field}"], builder.size)
         if len(places) >= CELLS_FROM:
             vectors = builder.arrays[f"vector_{field}"]
-            probes[field] = train_cells(vectors, places, directory / f"{field}.faiss")
+            cell_of = builder.store(f"cell_of_{field}", (builder.size,), np.int32)
+            probes[field] = train_cells(vectors, places, directory / f"{field}.faiss", cell_of)
     return probes
 
 

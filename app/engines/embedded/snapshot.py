@@ -53,15 +53,15 @@ class Snapshot:
         ids, known = np.zeros(len(rows), self.layers[0].segment.ids.dtype), np.zeros(len(rows), bool)
         for layer in self.layers:
             places = layer.segment.places_of_rows(rows)
-            here = np.flatnonzero(places >= 0)
-            here = here[holds(layer.living, places[here])]
+            here = (places >= 0) & holds(layer.living, places)
             ids[here], known[here] = layer.segment.ids[places[here]], True
         return ids, known
 
     def nearest(self, request: VectorMatch) -> Matches:
         def of(layer: Layer) -> Scores:
             index = layer.segment.vectors[request.field]
-            return index.nearest(request.vector, request.limit, layer.candidates(request.filters))
+            candidates = layer.candidates(request.filters)
+            return index.nearest(request.vector, request.limit, candidates, request.filters)
 
         return self._best(request, of)
 
