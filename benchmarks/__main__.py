@@ -4,9 +4,15 @@ import sys
 
 from benchmarks.engine import run as engine
 from benchmarks.quality import run as quality
+from benchmarks.request import run as request
 from benchmarks.servers import run as servers
 
-BENCHMARKS = {"engine": engine.main, "quality": quality.main, "servers": servers.main}
+BENCHMARKS = {
+    "engine": engine.main,
+    "request": request.main,
+    "quality": quality.main,
+    "servers": servers.main,
+}
 NEED_NOTHING = ("engine", "quality")
 """Run by `all`; the servers' needs a server."""
 

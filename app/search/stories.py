@@ -18,6 +18,7 @@ from app.search.stages import Stages
 from app.search.state import State
 from index_mappings.encoder import TextEncoder
 from index_mappings.engine import EventStore, SearchEngine
+from index_mappings.errors import EngineError
 from index_mappings.event import DEEDS
 from index_mappings.match import Matches
 from index_mappings.query import Query
@@ -101,7 +102,7 @@ class Service:
         state = self.live.state
         ranker, missing = self._ranker(ask.model, state)
         with stages.stage("viewer"):
-            moment = self._moment(ask.query, state)
+            moment, unknown = self._moment(ask.query, state)
         with stages.stage("sources"):
             sources = plan(moment, state.table, self.caps)
             found = run(sources, partial(self._answer, state), self.deadline_s, self.pool)
@@ -109,7 +110,7 @@ class Service:
             candidates = candidates_of(moment, found.matches, state.table)
         best = ordered(moment, candidates, state, ranker, stages)
         stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
-        missing += tuple(f"{source}: {why}" for source, why in found.dropped.items())
+        missing += unknown + tuple(f"{source}: {why}" for source, why in found.dropped.items())
         ranked = Ranked(
             uuid.uuid4().hex, ask.query, best.candidates, best.scores, ranker.name, state.version, missing
         )
@@ -121,20 +122,29 @@ class Service:
         """Candidates that the caller found, ranked. Nothing is fetched, kept or recorded."""
         state = self.live.state
         ranker, missing = self._ranker(model, state)
-        best = ordered(self._moment(query, state), fuse(matches), state, ranker, Stages())
-        request_id = uuid.uuid4().hex
-        return Ranked(request_id, query, best.candidates, best.scores, ranker.name, state.version, missing)
+        moment, unknown = self._moment(query, state)
+        best = ordered(moment, fuse(matches), state, ranker, Stages())
+        missing += unknown
+        return Ranked(
+            uuid.uuid4().hex, query, best.candidates, best.scores, ranker.name, state.version, missing
+        )
 
-    def viewer(self, query: Query) -> Viewer:
-        """The viewer as of the query's moment; of an unknown one nothing is known.
+    def viewer(self, query: Query) -> tuple[Viewer, tuple[str, ...]]:
+        """The viewer as of the query's moment, and what of them could not be had.
 
         Impressions are asked for apart: a page shows dozens, which would crowd out the watches.
         """
         if not query.user:
-            return anonymous()
-        shown = self.pool.submit(self.events.recent, query.user, MAX_IMPRESSIONS, FETCH_S, ("impression",))
-        deeds = self.events.recent(query.user, RECENT_DEEDS, FETCH_S, DEEDS)
-        return viewer_as_of(query.user, [*deeds, *shown.result()], query.context.at_ms)
+            return anonymous(), ()
+        try:
+            shown = self.pool.submit(
+                self.events.recent, query.user, MAX_IMPRESSIONS, FETCH_S, ("impression",)
+            )
+            deeds = self.events.recent(query.user, RECENT_DEEDS, FETCH_S, DEEDS)
+            known = viewer_as_of(query.user, [*deeds, *shown.result(FETCH_S)], query.context.at_ms)
+        except (EngineError, TimeoutError) as error:
+            return anonymous(query.user), (f"viewer: {error or 'no answer in time'}",)
+        return known, ()
 
     def warm(self) -> None:
         """Asks once for everything that is made at its first use, where there is something to ask."""
@@ -144,8 +154,9 @@ class Service:
             for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
                 self.ranked(Ask(query, explain=True), Stages())
 
-    def _moment(self, query: Query, state: State) -> Moment:
-        return moment_of(query, self.viewer(query), state.table, self.encoder)
+    def _moment(self, query: Query, state: State) -> tuple[Moment, tuple[str, ...]]:
+        viewer, unknown = self.viewer(query)
+        return moment_of(query, viewer, state.table, self.encoder), unknown
 
     def _ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[str, ...]]:
         return (state.ranker, state.degraded) if model is None else (self.live.models.named(model), ())
@@ -161,5 +172,5 @@ class Service:
         if ranked.signals is not None:
             return ranked.signals
         state = self.live.state
-        moment = self._moment(ranked.query, state)
+        moment, _ = self._moment(ranked.query, state)
         return observe(moment, ranked.candidates, state.table, state.crowd.popularity)

@@ -1,12 +1,14 @@
 """A request from the query to the page, on the real embedded engine."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.engines.embedded.engine import EmbeddedEngine
+from app.engines.embedded.events import EmbeddedEvents
 from app.search.side_by_side import run
 from app.search.stories import Ask, Service
 from app.settings import Settings
@@ -97,6 +99,22 @@ def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> 
     answered = run(requests, answer, 0.1, service.pool)
     assert [m.source for m in answered.matches] == ["well"]
     assert answered.dropped == {"late": "no answer within 100 ms", "broken": "a shard is red"}
+
+
+class AwayEvents(EmbeddedEvents):
+    """Events that cannot be read for a while."""
+
+    def recent(self, *_: object, **__: object) -> list[Event]:
+        raise Unavailable("the event store is away")
+
+
+def test_a_viewer_who_cannot_be_looked_up_gets_a_strangers_page_that_says_so(
+    service: Service, parts: Parts
+) -> None:
+    away = replace(service, events=AwayEvents(parts.settings.engine_dir))
+    page = away.page(Ask(ask(user="u0", limit=6)))
+    assert len(page.hits) == 6
+    assert "viewer: the event store is away" in page.degraded
 
 
 def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""A house of generated items, viewers and a model of the usual size, to ask requests of."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from app.search.stages import Stages
+from app.search.stories import Ask, Service
+from app.settings import Settings
+from app.tables import Tables
+from app.wiring import Parts, build_parts, warm_service
+from benchmarks.data.catalogue import Catalogue
+from index_mappings.event import Event
+from index_mappings.fields import VECTOR_FIELDS
+from index_mappings.query import Context, Query
+from ranking.factors import ALPHA, REGULARIZATION
+from ranking.features.compute import FEATURE_NAMES, compute_features
+from ranking.fingerprint import feature_fingerprint
+from ranking.folding import Folding
+from ranking.manifest import Manifest
+
+VIEWERS, WATCHES = 1_000, 30
+TREES, LEAVES = 300, 31
+"""The size that design figures for LightGBM are stated for; the demo's own model has fewer trees."""
+TRAINING_PAGES = 40
+VERSION = "items-generated"
+MINUTE_MS = 60_000
+
+
+def build_house(directory: Path, size: int) -> Parts:
+    """Items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
+    parts = build_parts(Settings(data_dir=directory, deadline_ms=60_000))
+    catalogue = Catalogue(size)
+    parts.engine.create_index(VERSION)
+    for batch in catalogue.batches():
+        parts.engine.write(VERSION, batch)
+    Tables(parts.settings.tables_dir, parts.engine).build(VERSION, _folding(catalogue))
+    parts.engine.promote(VERSION)
+    for events in _watches(catalogue):
+        parts.events.append(events)
+    _train(parts)
+    return parts
+
+
+def sized(service: Service, candidates: int) -> Service:
+    """The same service, whose sources together give about so many candidates."""
+    each = max(candidates // 4, 10)
+    names = ("factors", "neighbours", "session", "recent", "popular", "fresh")
+    caps = replace(
+        service.caps, **dict.fromkeys(names, each), bm25=max(candidates * 3 // 4, 10), text_knn=each * 2
+    )
+    return replace(service, caps=caps)
+
+
+def queries(catalogue: Catalogue, count: int, limit: int = 20) -> dict[str, list[Query]]:
+    """Home pages of different viewers, and searches."""
+    now = Context(datetime.now(UTC))
+    words = catalogue.text_queries(count)
+    return {
+        "home": [Query(user=f"viewer-{n % VIEWERS}", limit=limit, context=now) for n in range(count)],
+        "search": [
+            Query(text=text, user=f"viewer-{n % VIEWERS}", limit=limit, context=now)
+            for n, text in enumerate(words)
+        ],
+    }
+
+
+def _watches(catalogue: Catalogue) -> Iterator[list[Event]]:
+    rng = np.random.default_rng(7)
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    for viewer in range(VIEWERS):
+        numbers = (catalogue.size * rng.random(WATCHES) ** 2).astype(int).tolist()
+        yield [
+            Event(
+                f"{viewer}-{n}", "watch", f"viewer-{viewer}", now_ms - n * 60 * MINUTE_MS,
+                catalogue.id_of(number), 50 * MINUTE_MS, 60 * MINUTE_MS, simulated=True,
+            )
+            for n, number in enumerate(numbers)
+        ]  # fmt: skip
+
+
+def _folding(catalogue: Catalogue) -> Folding:
+    """The gram of a sample of the generated factors, as if they had been learned."""
+    size = VECTOR_FIELDS["factors"].size - 1
+    sample = next(iter(catalogue.batches()))
+    factors = np.array([document.vectors["factors"][:size] for document in sample], np.float32)
+    return Folding((factors.T @ factors).astype(np.float32), REGULARIZATION, ALPHA, 1.0)
+
+
+def _train(parts: Parts) -> None:
+    service = sized(warm_service(parts), 1_000)
+    asked = queries(Catalogue(1_000), TRAINING_PAGES)["home"]
+    signals = [service.ranked(Ask(query, explain=True), Stages()).signals for query in asked]
+    rows = np.concatenate([compute_features(each) for each in signals if each is not None])
+    rng = np.random.default_rng(3)
+    scaled = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / (np.nanstd(rows, axis=0) + 1e-6))
+    wanted = np.tanh(scaled) @ rng.normal(size=rows.shape[1]) + rng.normal(0, 2, len(rows))
+    labels = (wanted > np.quantile(wanted, 0.95)).astype(int)
+    groups = [len(each) for each in signals if each is not None]
+    params = {"objective": "lambdarank", "num_leaves": LEAVES, "num_threads": 1, "verbosity": -1}
+    data = lightgbm.Dataset(rows, labels, group=groups, feature_name=list(FEATURE_NAMES))
+    text = lightgbm.train(params, data, num_boost_round=TREES).model_to_string()
+    fingerprint = feature_fingerprint(FEATURE_NAMES)
+    manifest = Manifest(id="generated", features=FEATURE_NAMES, feature_fingerprint=fingerprint)
+    parts.registry.register(manifest, text, rows[:200])
+    parts.registry.promote("generated", lambda directory: directory)

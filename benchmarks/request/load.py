@@ -1,0 +1,91 @@
+"""Open-loop load: requests leave by the clock, whatever has been answered, and latency is counted from when
+they should have left. A client that waits for answers hides the queue it stands in (Tene, "How not to measure
+latency"). Goes to loopback only, bounded in rate and time.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import urllib3
+
+from app.check import free_port, running
+from app.cli.serve import GUNICORN
+from index_mappings.query import Query
+
+SENDERS = 64
+ANSWER_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AtRate:
+    """Milliseconds from the intended start; sent: how many; failed: not 200 in time; degraded pages."""
+
+    rate: float
+    sent: int
+    failed: int
+    p50: float
+    p95: float
+    p99: float
+
+
+def load_curve(data_dir: Path, paths: Sequence[str], rates: Sequence[float], seconds: float) -> list[AtRate]:
+    """The real service with a worker a core, asked at each rate in turn, slowest first."""
+    port = free_port("127.0.0.1")
+    settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "WORKERS": str(os.cpu_count() or 1),
+                "DEADLINE_MS": "80"}  # fmt: skip
+    os.environ.update({f"REELRANK_{name}": value for name, value in settings.items()})
+    url = f"http://127.0.0.1:{port}"
+    with running(GUNICORN, url):
+        _at_rate(url, paths, rates[0], 2.0)
+        return [_at_rate(url, paths, rate, seconds) for rate in rates]
+
+
+def path_of(query: Query) -> str:
+    stated = {"user": query.user or "", "limit": str(query.limit)} | ({"q": query.text} if query.text else {})
+    return f"/v1/{'search' if query.text else 'recommendations'}?{urlencode(stated)}"
+
+
+def _at_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> AtRate:
+    count = max(round(rate * seconds), 10)
+    begun = time.perf_counter() + 0.2
+    intended = begun + np.arange(count) / rate
+    latencies, failed, lock = np.zeros(count), [0], threading.Lock()
+    pool = urllib3.PoolManager(maxsize=SENDERS, retries=False)
+
+    def send(place: int) -> None:
+        time.sleep(max(intended[place] - time.perf_counter(), 0))
+        try:
+            answer = pool.request("GET", url + paths[place % len(paths)], timeout=ANSWER_S)
+            good = answer.status == 200
+        except urllib3.exceptions.HTTPError:
+            good = False
+        latencies[place] = time.perf_counter() - intended[place]
+        if not good:
+            with lock:
+                failed[0] += 1
+
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(send, range(count)))
+    p50, p95, p99 = (round(float(np.percentile(latencies, q)) * 1000, 1) for q in (50, 95, 99))
+    return AtRate(rate, count, failed[0], p50, p95, p99)
+
+
+def sustained(curve: Sequence[AtRate], p99_ms: float) -> float:
+    """The highest rate up to which every rate kept p99 under the limit without a failure; 0 when none did."""
+    kept = 0.0
+    for at in curve:
+        if at.p99 > p99_ms or at.failed:
+            break
+        kept = at.rate
+    return kept
+
+
+def rows(curve: Sequence[AtRate]) -> list[dict[str, float]]:
+    return [asdict(at) for at in curve]

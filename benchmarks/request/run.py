@@ -1,0 +1,112 @@
+"""`python -m benchmarks request`: stages of a page, scoring beside the bare scorer, a plain peer, a load."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.web.application import WebOptions
+from app.wiring import warm_service
+from benchmarks.data.catalogue import Catalogue
+from benchmarks.machine import machine
+from benchmarks.request.house import build_house, queries, sized
+from benchmarks.request.load import load_curve, path_of, rows, sustained
+from benchmarks.request.peer import peer_figures
+from benchmarks.request.plot import write_load_plot
+from benchmarks.request.stages import scoring_figures, stage_figures
+
+RESULTS = Path(__file__).parent.parent / "results"
+CANDIDATES, SMALL_CANDIDATES = (100, 500, 1_000, 10_000), (100, 1_000)
+RATES, SMALL_RATES = (5, 10, 20, 30, 40, 60, 80, 120), (5, 20)
+P99_MS = 100.0
+SCORING_MARGIN, PEER_MARGIN = 3.0, 2.0
+"""What a noisy machine is judged by: our features and scoring, and our whole view, beside the bare ones."""
+Figures = dict[str, Any]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """1 when a ratio leaves its wide margin, or a page failed or was degraded."""
+    options = _options().parse_args(arguments)
+    size = options.documents or (5_000 if options.small else 1_000_000)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
+        figures = request_figures(Path(place), size, options.small)
+    figures["took_s"] = round(time.monotonic() - begun)
+    text = json.dumps(figures, indent=1)
+    print(text, flush=True)
+    if not options.small:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"request-{size}.json").write_text(text + "\n")
+        write_load_plot(figures["load"]["curve"], RESULTS / f"request-load-{size}", P99_MS)
+    broken = breaches(figures)
+    print("\n".join(broken), file=sys.stderr)
+    return int(bool(broken))
+
+
+def request_figures(place: Path, size: int, small: bool) -> Figures:
+    _say(f"building a house of {size:,} items")
+    at_start, count = machine(), 20 if small else 200
+    parts = build_house(place / "data", size)
+    service, catalogue = warm_service(parts), Catalogue(size)
+    figures: Figures = {
+        "documents": size,
+        "command": f"python -m benchmarks request --documents {size}",
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": at_start,
+        "stages": {},
+    }
+    for candidates in SMALL_CANDIDATES if small else CANDIDATES:
+        if candidates > size:
+            continue
+        _say(f"stages of pages with {candidates:,} candidates")
+        of_size, asked = sized(service, candidates), queries(catalogue, count)
+        figures["stages"][str(candidates)] = {
+            kind: stage_figures(of_size, each) for kind, each in asked.items()
+        }
+    _say("scoring, and the plain way, with 1,000 candidates")
+    thousand, asked = sized(service, 1_000), queries(catalogue, count)
+    figures["scoring"] = scoring_figures(thousand, asked["home"][:20])
+    web = WebOptions(parts.settings.body_bytes_max, parts.settings.reports_dir)
+    figures["plain_way"] = peer_figures(thousand, asked["home"][0], web, 10 if small else 50)
+    _say("open-loop load")
+    paths = [path_of(query) for pair in zip(asked["home"], asked["search"], strict=True) for query in pair]
+    curve = load_curve(
+        parts.settings.data_dir, paths, SMALL_RATES if small else RATES, 3.0 if small else 15.0
+    )
+    rate = sustained(curve, P99_MS)
+    cores = os.cpu_count() or 1
+    figures["load"] = {
+        "p99_limit_ms": P99_MS, "sustained_per_s": rate, "sustained_per_core": round(rate / cores, 1),
+        "curve": rows(curve),
+    }  # fmt: skip
+    figures["load_at_end"] = machine()["load"]
+    return figures
+
+
+def breaches(figures: Figures) -> list[str]:
+    served = figures["scoring"]["served"]["ratio_p50"]
+    plain = figures["plain_way"]["ratio_p50"]
+    failed = sum(at["failed"] for at in figures["load"]["curve"][:1])
+    checks = (
+        (served > SCORING_MARGIN, f"features and scoring cost {served} x the bare scorer"),
+        (plain > PEER_MARGIN, f"ranking costs {plain} x the plain way"),
+        (failed > 0, f"{failed} requests failed at the lowest rate"),
+    )
+    return [words for is_broken, words in checks if is_broken]
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks request", description=__doc__)
+    parser.add_argument("--documents", type=int, help="items of the generated catalogue")
+    parser.add_argument("--small", action="store_true", help="a small catalogue, low rates, nothing kept")
+    return parser
