@@ -1,9 +1,10 @@
 """Signals of closeness: cosines of each candidate with the moment's vectors and with the newest watches."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from index_mappings.fields import VECTOR_FIELDS
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 
@@ -38,7 +39,7 @@ def _cosines(
     vectors: NDArray[np.float32], rows: Rows, directions: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Products [k, n] of k directions with the vectors of n rows; each vector is gathered once."""
-    sides = np.column_stack([directions.T, ANYWHERE[vectors.shape[1]]])
+    sides = np.column_stack([directions.T, _anywhere(vectors.shape[1])])
     products = np.empty((sides.shape[1], len(rows)), np.float32)
     if not len(vectors):
         return np.full_like(products, np.nan)
@@ -48,7 +49,7 @@ def _cosines(
     return products[:-1]
 
 
-ANYWHERE = {
-    f.size: np.random.default_rng(1).normal(size=f.size).astype(np.float32) for f in VECTOR_FIELDS.values()
-}
-"""A direction that only a row of zeros, so an item without a vector, has no product with."""
+@cache
+def _anywhere(size: int) -> NDArray[np.float32]:
+    """A direction [size] that only a row of zeros, so an item without a vector, has no product with."""
+    return np.random.default_rng(1).normal(size=size).astype(np.float32)

@@ -84,12 +84,14 @@ class Ratings:
         return self.take(order[first]), self.take(order[~first])
 
     def events(self) -> list[Event]:
-        """Every rating as a film watched to its end: the table counts each rated film as relevant."""
+        """Every rating as a film watched to its end: the table counts each rated film as relevant.
+
+        All at one moment: the split is random in time, so what came last says nothing of what is held out.
+        """
+        at_ms = int(self.at_ms.max(initial=0))
         return [
-            Event(f"{user}-{film}", "watch", str(user), at, f"m{film}", WATCHED_MS, WATCHED_MS)
-            for user, film, at in zip(
-                self.users.tolist(), self.films.tolist(), self.at_ms.tolist(), strict=True
-            )
+            Event(f"{user}-{film}", "watch", str(user), at_ms, f"m{film}", WATCHED_MS, WATCHED_MS)
+            for user, film in zip(self.users.tolist(), self.films.tolist(), strict=True)
         ]
 
 

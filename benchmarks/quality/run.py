@@ -1,6 +1,7 @@
 """`python -m benchmarks quality`: every data set that is there, judged against its goals."""
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 def main(arguments: Sequence[str]) -> int:
     """0 when every goal of what was measured is met, 1 when one is missed."""
     options = _options().parse_args(arguments)
+    logging.getLogger("gensim").setLevel(logging.WARNING)
     results = Path(options.results) if options.results else None if options.small else RESULTS
     missed = 0
     for name in options.parts or PARTS:
