@@ -6,10 +6,12 @@ import sys
 
 from flask_openapi import OpenAPI
 
+from app.search.preloaded import preload
 from app.settings import Settings
-from app.web.application import WebOptions, create_app
+from app.web.application import WebOptions, create_app, create_ranking_app
+from app.web.score_api import score_api
 from app.web.telemetry import NOT_RECORDED, configure_logging
-from app.wiring import build_parts, build_service
+from app.wiring import build_models, build_parts, build_service
 
 
 def make_app() -> OpenAPI:
@@ -18,11 +20,23 @@ def make_app() -> OpenAPI:
     wants_json = settings.log_format == "ecs" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logging(wants_json)
     logging.basicConfig(level=logging.WARNING)
-    parts = build_parts(settings)
-    service = build_service(parts, lambda why: NOT_RECORDED.labels(why).inc())
+    return _scores_app(settings) if settings.role == "ranking" else _lists_app(settings)
+
+
+def _lists_app(settings: Settings) -> OpenAPI:
+    service = build_service(build_parts(settings), lambda why: NOT_RECORDED.labels(why).inc())
     service.warm()
     service.live.follow(settings.refresh_ms / 1000)
     service.log.start()
     atexit.register(service.log.close)
     atexit.register(service.live.stop)
-    return create_app(service, WebOptions(settings.body_bytes_max, settings.reports_dir))
+    app = create_app(service, WebOptions(settings.body_bytes_max, settings.reports_dir))
+    if settings.role == "all":
+        app.register_api(score_api(service.live.models))
+    return app
+
+
+def _scores_app(settings: Settings) -> OpenAPI:
+    models = build_models(build_parts(settings))
+    atexit.register(preload(models, settings.refresh_ms / 1000))
+    return create_ranking_app(models, settings.body_bytes_max)

@@ -1,9 +1,9 @@
 """Every setting, its default and its meaning. Read by wiring alone."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -61,6 +61,13 @@ class Settings(BaseSettings):
         0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."
     )
 
+    role: Literal["all", "candidates", "ranking"] = Field(
+        "all", description="What this service does: all, candidates (lists and items), ranking (scores)."
+    )
+    ranking_url: str = Field("", description="Address that role candidates asks for scores.")
+    ranking_timeout_ms: int = Field(
+        100, ge=1, description="Milliseconds scores may take, the way there and back included."
+    )
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8080, ge=0, le=65535, description="Port the service listens on.")
     workers: int = Field(2, ge=1, description="Worker processes of the service.")
@@ -85,6 +92,15 @@ class Settings(BaseSettings):
         if any(not url.startswith(("http://", "https://")) for url in urls.split(",") if url):
             raise ValueError("each address must begin with http:// or https://")
         return urls
+
+    @model_validator(mode="after")
+    def _candidates_need_ranking(self) -> Self:
+        if self.role == "candidates" and not self.ranking_url.startswith(("http://", "https://")):
+            raise ValueError(
+                "role candidates asks another service for scores; "
+                "set REELRANK_RANKING_URL to its address, such as http://127.0.0.1:8090"
+            )
+        return self
 
     @property
     def engine_urls(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
@@ -11,10 +12,12 @@ from app.engines.opensearch import opensearch_cluster, opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.events import ServerEvents
 from app.engines.server.versions import Layout
+from app.remote.ranking_service import RankingService
+from app.remote.remote_models import RemoteModels
 from app.search.cursors import Cursors
 from app.search.live import Live
 from app.search.page_log import PageLog
-from app.search.served_models import ServedModels
+from app.search.served_models import Models, ServedModels
 from app.search.stories import Service
 from app.settings import Settings
 from app.tables import Tables
@@ -76,6 +79,15 @@ def load_model(directory: Path) -> Ranker:
     return load_ranker(directory, FEATURE_NAMES, feature_fingerprint, ENCODER_NAME, index_fingerprint())
 
 
+def build_models(parts: Parts) -> Models:
+    """Those on the own disk, or the ranking service's in the role that asks it."""
+    settings = parts.settings
+    if settings.role == "candidates":
+        service = RankingService(settings.ranking_url)
+        return RemoteModels(service, settings.ranking_timeout_ms / 1000, cache(feature_fingerprint))
+    return ServedModels(parts.registry, load_model)
+
+
 def _nobody(_reason: str) -> None:
     """Told of dropped pages where nobody counts them."""
 
@@ -86,8 +98,9 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
     dropped: told why whenever a shown page is not recorded.
     """
     settings = parts.settings
-    models = ServedModels(parts.registry, load_model)
-    live = Live(parts.engine, parts.events, models, Tables(settings.tables_dir, parts.engine).opened)
+    live = Live(
+        parts.engine, parts.events, build_models(parts), Tables(settings.tables_dir, parts.engine).opened
+    )
     return Service(
         parts.engine,
         parts.events,

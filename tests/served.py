@@ -58,9 +58,9 @@ class Served:
 
 
 def serve(data_dir: Path, ready: bool = True, **settings: object) -> Served:
-    """ready: wait until it can answer; otherwise until it listens."""
-    port = free_port()
-    stated = {"data_dir": data_dir, "port": port, "workers": 2, "deadline_ms": 5000, **settings}
+    """ready: wait until it can answer; otherwise until it listens. A free port unless settings name one."""
+    port = settings.setdefault("port", free_port())
+    stated = {"data_dir": data_dir, "workers": 2, "deadline_ms": 5000, **settings}
     environment = os.environ | {f"REELRANK_{name.upper()}": str(value) for name, value in stated.items()}
     log = data_dir.parent / f"serve-{port}.log"
     command = [sys.executable, "-m", "app.cli", "serve"]

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers share the cores already; libraries that each start threads of their own only slow them down."""
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:app.gunicorn_conf", "app.server:make_app()")
 
+Role = Literal["all", "candidates", "ranking"]
 Check = Annotated[
     bool, typer.Option("--check", help="Serve, fetch the page, a search and recommendations, and end.")
 ]
@@ -29,11 +30,14 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
+    role: Annotated[Role | None, typer.Option(help="What this service does.")] = None,
     check: Check = False,
 ) -> None:
     """Serve the API and the page until Ctrl-C; what was accepted is answered before it ends."""
-    given = {"HOST": host, "PORT": port, "WORKERS": workers}
+    given = {"HOST": host, "PORT": port, "WORKERS": workers, "ROLE": role}
     os.environ.update({f"REELRANK_{name}": str(value) for name, value in given.items() if value is not None})
+    if check and Settings().role == "ranking":
+        fail("--check looks at lists, and role ranking answers none; ask its /readyz", 2)
     check_service() if check else start_service(open_page=False)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from app.search.crowd import Crowd
-from app.search.served_models import ServedModels
+from app.search.served_models import Models
 from app.search.state import State
 from index_mappings.engine import EventStore, SearchEngine
 from index_mappings.errors import EngineError, Unavailable
@@ -27,7 +27,7 @@ class Live:
         self,
         engine: SearchEngine,
         events: EventStore,
-        models: ServedModels,
+        models: Models,
         table_of: Callable[[str], ItemTable],
     ) -> None:
         self.models = models

@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from index_mappings.errors import NotFound
 from ranking.manifest import Refused
@@ -15,6 +16,21 @@ RETRY_S = 5.0
 """A model that was refused is tried again this often: somebody may have mended it."""
 KEPT = 4
 """Loaded models a worker holds; a request that names another one waits for its load."""
+
+
+NO_MODEL = "no model is promoted"
+
+
+class Models(Protocol):
+    """The models to rank by, on the own disk (ServedModels) or of a ranking service."""
+
+    def current(self) -> tuple[Ranker, tuple[str, ...]]: ...
+
+    def named(self, model: str) -> Ranker: ...
+
+    def versions(self) -> list[ModelVersion]: ...
+
+    def promote(self, model: str) -> None: ...
 
 
 class ServedModels:
@@ -31,7 +47,7 @@ class ServedModels:
         """The promoted model; engine order and the reason when there is none or it does not fit."""
         promoted = self.registry.current()
         if promoted is None:
-            return EngineOrder(), ("no model is promoted",)
+            return EngineOrder(), (NO_MODEL,)
         refused_s, reason = self._refused.get(promoted, (-RETRY_S, ""))
         if time.monotonic() - refused_s < RETRY_S:
             return EngineOrder(), (reason,)

@@ -18,13 +18,13 @@ from app.search.stages import Stages
 from app.search.state import State
 from index_mappings.encoder import TextEncoder
 from index_mappings.engine import EventStore, SearchEngine
-from index_mappings.errors import EngineError
+from index_mappings.errors import EngineError, Timeout, Unavailable
 from index_mappings.event import DEEDS
 from index_mappings.match import Matches
 from index_mappings.query import Query
 from ranking.fusion import fuse
 from ranking.moment import Moment
-from ranking.ranker import Ranker
+from ranking.ranker import EngineOrder, Ranker
 from ranking.signals import Signals, observe
 from ranking.sources import Caps, SourceRequest, answer, candidates_of, plan
 from ranking.vectors import moment_of
@@ -111,8 +111,9 @@ class Service:
         best = ordered(moment, candidates, state, ranker, stages)
         stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
         missing += unknown + tuple(f"{source}: {why}" for source, why in found.dropped.items())
+        missing += best.missing
         ranked = Ranked(
-            uuid.uuid4().hex, ask.query, best.candidates, best.scores, ranker.name, state.version, missing
+            uuid.uuid4().hex, ask.query, best.candidates, best.scores, best.model, state.version, missing
         )
         if ask.explain or self.log.is_sampled(ranked.request_id):
             return replace(ranked, signals=best.signals.take(best.order))
@@ -124,9 +125,9 @@ class Service:
         ranker, missing = self._ranker(model, state)
         moment, unknown = self._moment(query, state)
         best = ordered(moment, fuse(matches), state, ranker, Stages())
-        missing += unknown
+        missing += unknown + best.missing
         return Ranked(
-            uuid.uuid4().hex, query, best.candidates, best.scores, ranker.name, state.version, missing
+            uuid.uuid4().hex, query, best.candidates, best.scores, best.model, state.version, missing
         )
 
     def viewer(self, query: Query) -> tuple[Viewer, tuple[str, ...]]:
@@ -159,13 +160,21 @@ class Service:
         return moment_of(query, viewer, state.table, self.encoder), unknown
 
     def _ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[str, ...]]:
-        return (state.ranker, state.degraded) if model is None else (self.live.models.named(model), ())
+        if model is None:
+            return state.ranker, state.degraded
+        try:
+            return self.live.models.named(model), ()
+        except (Timeout, Unavailable) as error:
+            return EngineOrder(), (str(error),)
 
     def _answer(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
         return answer(request, self.engine, state.table, state.crowd.popularity, timeout_s)
 
     def _explained(self, page: Page, ranked: Ranked) -> Page:
-        return explained(page, ranked, self._signals(ranked), self.live.models.named(ranked.model))
+        try:
+            return explained(page, ranked, self._signals(ranked), self.live.models.named(ranked.model))
+        except (Timeout, Unavailable) as error:
+            return replace(page, degraded=(*page.degraded, f"explanation: {error}"))
 
     def _signals(self, ranked: Ranked) -> Signals:
         """Of a list that was kept they are observed again, as of the moment it was made."""

@@ -1,13 +1,35 @@
 """Whether this worker lives, whether it can answer, and how it has been doing."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Blueprint, Response, jsonify
 
+from app.search.served_models import NO_MODEL, Models
 from app.search.stories import Service
 from app.web.telemetry import metrics_text
 from index_mappings.errors import Unavailable
 
 
-def health(service: Service) -> Blueprint:
+def lists_ready(service: Service) -> dict[str, Any]:
+    """Raises Unavailable as long as no list could be answered."""
+    state = service.live.state
+    if not service.engine.is_ready():
+        raise Unavailable("the engine does not answer; see its log")
+    return {"model": state.ranker.name, "index_version": state.version, "degraded": state.degraded}
+
+
+def scores_ready(models: Models) -> dict[str, Any]:
+    """Raises Unavailable when the promoted model does not fit: another worker may have a better copy."""
+    ranker, degraded = models.current()
+    refused = [reason for reason in degraded if reason != NO_MODEL]
+    if refused:
+        raise Unavailable(refused[0])
+    return {"model": ranker.name, "degraded": degraded}
+
+
+def health(facts: Callable[[], dict[str, Any]]) -> Blueprint:
+    """facts: what a ready worker says of itself; raises Unavailable when it is not ready."""
     pages = Blueprint("health", __name__)
 
     @pages.get("/livez")
@@ -16,12 +38,7 @@ def health(service: Service) -> Blueprint:
 
     @pages.get("/readyz")
     def readyz() -> Response:
-        state = service.live.state
-        if not service.engine.is_ready():
-            raise Unavailable("the engine does not answer; see its log")
-        return jsonify(
-            ready=True, model=state.ranker.name, index_version=state.version, degraded=state.degraded
-        )
+        return jsonify(ready=True, **facts())
 
     @pages.get("/metrics")
     def metrics() -> Response:

@@ -1,17 +1,19 @@
 """Models over HTTP: which there are, which serves, and making another one serve."""
 
+from collections.abc import Callable
+
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 
-from app.search.stories import Service
+from app.search.served_models import Models
 from app.web.parameters import ModelPath
 
 MODELS = Tag(name="models", description="The models on disk and the one that serves.")
 
 
-def models_api(service: Service) -> APIBlueprint:
+def models_api(models: Models, promoted: Callable[[], None]) -> APIBlueprint:
+    """promoted: called when another model is to serve, so that this worker need not find out by itself."""
     api = APIBlueprint("models", __name__, url_prefix="/v1", abp_tags=[MODELS])
-    models = service.live.models
 
     @api.get("/models")
     def versions() -> Response:
@@ -33,7 +35,7 @@ def models_api(service: Service) -> APIBlueprint:
     def promote(path: ModelPath) -> Response:
         """Make a model the one that serves; one that does not fit is refused and the old one stays."""
         models.promote(path.model)
-        service.live.refresh()
+        promoted()
         return jsonify(serving=path.model)
 
     return api

@@ -117,6 +117,12 @@ class ModelPath(BaseModel):
     model: Annotated[str, Field(min_length=1, max_length=100)]
 
 
+class ScoreParameters(Parameters):
+    contributions: bool = Field(
+        False, description="What each feature added, a column each, and `base`; not the score."
+    )
+
+
 class RankBody(Parameters):
     """Candidates that the caller found, as columns: ids best first, and scores by the source they are of."""
 

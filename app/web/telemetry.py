@@ -64,7 +64,8 @@ def watch_requests(app: Flask) -> None:
         endpoint = request.url_rule.rule if request.url_rule else "unknown"
         REQUESTS.labels(endpoint, str(response.status_code)).observe(seconds)
         response.headers.setdefault("X-Request-Id", g.get("request_id", ""))
-        if not endpoint.startswith(("/static", "/livez", "/readyz", "/metrics")):
+        is_score = endpoint.startswith("/v1/score/") and response.status_code == 200  # its page has a line
+        if not is_score and not endpoint.startswith(("/static", "/livez", "/readyz", "/metrics")):
             _log(response, endpoint, seconds)
         return response
 

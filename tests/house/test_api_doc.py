@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 
 from app.settings import Settings
 from app.web.application import WebOptions, create_app
+from app.web.score_api import score_api
 from app.wiring import build_parts, build_service
 
 DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
@@ -20,7 +21,10 @@ DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("empty")))
-    return create_app(build_service(parts), WebOptions(1_000_000, parts.settings.reports_dir))
+    service = build_service(parts)
+    app = create_app(service, WebOptions(1_000_000, parts.settings.reports_dir))
+    app.register_api(score_api(service.live.models))
+    return app
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Models that another machine scores with: the ranking role, asked by the candidates role."""

@@ -1,0 +1,49 @@
+"""A model that the ranking service scores with: a sibling of LambdaRank and engine order."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.remote.ranking_service import Asked, RankingService
+from index_mappings.errors import Unavailable
+from ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
+
+SCORE, BASE = "score", "base"
+CONTRIBUTIONS_S = 2.0
+"""Contributions cost many times a score, are asked for by people, and for one page's hits alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRanker:
+    """score and contributions raise EngineError when the service does not answer within the time."""
+
+    name: str
+    feature_names: tuple[str, ...]
+    service: RankingService
+    timeout_s: float
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(features):
+            return np.zeros(0, np.float32)
+        return self._asked(features, (SCORE,), self.timeout_s)[:, 0]
+
+    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        columns = (*self.feature_names, BASE)
+        return self._asked(features, columns, max(self.timeout_s, CONTRIBUTIONS_S), "?contributions=true")
+
+    def _asked(
+        self, features: NDArray[np.float32], columns: tuple[str, ...], timeout_s: float, how: str = ""
+    ) -> NDArray[np.float32]:
+        path = f"/v1/score/{quote(self.name, safe='')}{how}"
+        asked = Asked("POST", path, to_bytes(features, self.feature_names), MEDIA_TYPE)
+        try:
+            rows = from_bytes(self.service.ask(asked, timeout_s), columns)
+        except ValueError as error:
+            raise Unavailable(f"the ranking service at {self.service.url} gave no scores: {error}") from error
+        if len(rows) != len(features):
+            raise Unavailable(
+                f"the ranking service at {self.service.url} gave {len(rows)} scores for {len(features)}"
+            )
+        return rows

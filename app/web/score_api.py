@@ -1,0 +1,52 @@
+"""Scores for feature rows over HTTP, as Arrow bytes: what the candidates role asks of the ranking role."""
+
+from functools import cache
+
+from flask import Response, jsonify, request
+from flask_openapi import APIBlueprint, Tag
+
+from app.search.served_models import Models
+from app.web.parameters import ModelPath, ScoreParameters
+from app.web.problems import InvalidRequest
+from ranking.fingerprint import feature_fingerprint
+from ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
+from ranking.ranker import Ranker
+
+SCORES = Tag(name="scores", description="Models as a service of their own; features in, scores out.")
+
+
+fingerprint_of = cache(feature_fingerprint)
+
+
+def score_api(models: Models) -> APIBlueprint:
+    api = APIBlueprint("scores", __name__, url_prefix="/v1", abp_tags=[SCORES])
+
+    @api.get("/score/<model>")
+    def facts(path: ModelPath) -> Response:
+        """What a model, or `current`, reads: send these columns, computed as the fingerprint says."""
+        ranker, degraded = asked_for(path.model)
+        return jsonify(
+            model=ranker.name,
+            feature_names=ranker.feature_names,
+            feature_fingerprint=fingerprint_of(ranker.feature_names),
+            degraded=degraded,
+        )
+
+    @api.post("/score/<model>")
+    def score(path: ModelPath, query: ScoreParameters) -> Response:
+        """Scores of feature rows: an Arrow IPC stream of float32 columns in, one of `score` out."""
+        ranker, _ = asked_for(path.model)
+        try:
+            features = from_bytes(request.get_data(), ranker.feature_names)
+        except ValueError as error:
+            raise InvalidRequest(("body", str(error))) from error
+        if query.contributions:
+            body = to_bytes(ranker.contributions(features), (*ranker.feature_names, "base"))
+        else:
+            body = to_bytes(ranker.score(features)[:, None], ("score",))
+        return Response(body, content_type=MEDIA_TYPE)
+
+    def asked_for(model: str) -> tuple[Ranker, tuple[str, ...]]:
+        return models.current() if model == "current" else (models.named(model), ())
+
+    return api

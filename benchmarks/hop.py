@@ -1,0 +1,84 @@
+"""`python -m benchmarks hop`: what it costs to have scores made by the ranking role, as a process beside.
+
+The same features are scored here and over loopback in turn, so that whatever else the machine does
+weighs on both. A ratio of this run, not a time to be promised.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from app.check import free_port, running
+from app.cli.serve import GUNICORN
+from app.settings import Settings
+from app.wiring import build_models, build_parts
+from ranking.features.compute import FEATURE_NAMES
+from ranking.fingerprint import feature_fingerprint
+from ranking.manifest import Manifest
+from ranking.number_bytes import to_bytes
+from ranking.ranker import Ranker
+from ranking.registry import Registry
+
+CANDIDATES = (100, 300, 1000, 3000)
+TREES, LEAVES = 300, 31
+"""As large as a trained model of this project."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks hop", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60, help="how often each size is scored in each way")
+    rounds = parser.parse_args(arguments).rounds
+    with tempfile.TemporaryDirectory() as place:
+        _add_model(Registry(Path(place) / "models"))
+        port = free_port("127.0.0.1")
+        url = f"http://127.0.0.1:{port}"
+        os.environ |= {"REELRANK_DATA_DIR": place, "REELRANK_PORT": str(port), "REELRANK_ROLE": "ranking"}
+        os.environ |= {"REELRANK_WORKERS": "1", "OMP_NUM_THREADS": "1"}
+        with running(GUNICORN, url):
+            parts = build_parts(Settings())
+            asking = Settings(role="candidates", ranking_url=url, ranking_timeout_ms=10_000)
+            local = build_models(parts).named("bench")
+            remote = build_models(build_parts(asking)).named("bench")
+            print(
+                "| candidates | bytes sent | local ms | remote ms | remote / local |\n|---|---|---|---|---|"
+            )
+            for n in CANDIDATES:
+                print(_row(n, local, remote, rounds), flush=True)
+    return 0
+
+
+def _row(n: int, local: Ranker, remote: Ranker, rounds: int) -> str:
+    """Medians; the ratio is the median of the pairs' ratios. Raises AssertionError when scores differ."""
+    features = np.random.default_rng(n).random((n, len(FEATURE_NAMES))).astype(np.float32)
+    assert remote.score(features).tobytes() == local.score(features).tobytes()
+    pairs = np.array([(_ms(local, features), _ms(remote, features)) for _ in range(rounds)])
+    here, there = np.median(pairs, axis=0)
+    ratio = np.median(pairs[:, 1] / pairs[:, 0])
+    sent = len(to_bytes(features, remote.feature_names))
+    return f"| {n:,} | {sent:,} | {here:.1f} | {there:.1f} | {ratio:.2f} |"
+
+
+def _ms(ranker: Ranker, features: NDArray[np.float32]) -> float:
+    began = time.perf_counter()
+    ranker.score(features)
+    return (time.perf_counter() - began) * 1000
+
+
+def _add_model(registry: Registry) -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.random((6000, len(FEATURE_NAMES))).astype(np.float32)
+    wanted = (rows @ rng.normal(size=len(FEATURE_NAMES)) + rng.normal(size=6000) > 0).astype(int)
+    data = lightgbm.Dataset(rows, wanted, group=[100] * 60, feature_name=list(FEATURE_NAMES))
+    params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "num_leaves": LEAVES}
+    text = lightgbm.train(params, data, num_boost_round=TREES).model_to_string()
+    manifest = Manifest(
+        id="bench", features=FEATURE_NAMES, feature_fingerprint=feature_fingerprint(FEATURE_NAMES)
+    )
+    registry.promote(registry.register(manifest, text, rows[:30]), lambda directory: directory)

@@ -1,0 +1,177 @@
+"""Two roles of one program: a service that finds candidates, and one that scores them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.remote.ranking_service import RankingService
+from app.remote.remote_models import RemoteModels
+from app.wiring import Parts, load_model
+from index_mappings.errors import NotFound
+from ranking.features.compute import FEATURE_NAMES
+from ranking.fingerprint import feature_fingerprint
+from ranking.number_bytes import MEDIA_TYPE, to_bytes
+from tests.served import Served, free_port, serve
+from tests.small_house import add_model, build_house
+
+pytestmark = pytest.mark.slow
+TIMEOUT_MS = 1000
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    from datetime import UTC, datetime
+
+    parts = build_house(tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC))
+    for seed, name in enumerate(("first", "second")):
+        add_model(parts, name, seed)
+    parts.registry.promote("first", lambda directory: directory)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def ranking(house: Parts) -> Iterator[Served]:
+    served = serve(house.settings.data_dir, role="ranking", workers=1)
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def models(ranking: Served) -> RemoteModels:
+    return RemoteModels(RankingService(ranking.url), TIMEOUT_MS / 1000, feature_fingerprint)
+
+
+@pytest.fixture(scope="module")
+def candidates(house: Parts, ranking: Served) -> Iterator[Served]:
+    served = serve(
+        house.settings.data_dir, role="candidates", ranking_url=ranking.url, ranking_timeout_ms=TIMEOUT_MS,
+        workers=1,
+    )  # fmt: skip
+    yield served
+    served.stop()
+
+
+def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    rng = np.random.default_rng(n)
+    values = rng.normal(size=(n, len(FEATURE_NAMES))).astype(np.float32)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    return values
+
+
+@pytest.mark.parametrize("n", [0, 1, 3000])
+def test_remote_scores_and_contributions_equal_the_local_ones_bit_by_bit(
+    house: Parts, models: RemoteModels, n: int
+) -> None:
+    local, remote = load_model(house.registry.directory_of("first")), models.named("first")
+    assert (remote.name, remote.feature_names) == (local.name, local.feature_names)
+    assert remote.score(rows(n)).tobytes() == local.score(rows(n)).tobytes()
+    assert np.array_equal(remote.contributions(rows(n)), local.contributions(rows(n)))
+
+
+def test_pages_of_the_two_roles_are_ranked_by_the_model_and_explained(candidates: Served) -> None:
+    page = candidates.get("/v1/search?q=story&user=u0&explain=true&limit=5").json
+    assert (page["model"], page["degraded"]) == ("first", [])
+    for hit in page["hits"]:
+        why = hit["explanation"]
+        assert why["base"] + sum(why["contributions"].values()) == pytest.approx(hit["score"], abs=1e-4)
+
+
+def test_a_request_may_name_another_model_of_the_ranking_service(candidates: Served) -> None:
+    assert candidates.get("/v1/search?q=story&model=second").json["model"] == "second"
+    assert candidates.get("/v1/search?q=story&model=nobody").status == 404
+
+
+def test_a_promotion_through_the_candidates_reaches_pages_without_one_that_is_degraded(
+    candidates: Served,
+) -> None:
+    assert {model["id"] for model in candidates.get("/v1/models").json["models"]} == {"first", "second"}
+    candidates.post("/v1/models/second:promote", {})
+    seen, until = set[tuple[str, int]](), time.monotonic() + 10
+    while ("second", 0) not in seen and time.monotonic() < until:
+        page = candidates.get("/v1/search?q=story").json
+        seen.add((page["model"], len(page["degraded"])))
+    candidates.post("/v1/models/first:promote", {})
+    assert seen == {("first", 0), ("second", 0)}
+
+
+def test_a_ranking_role_answers_scores_and_no_lists(ranking: Served, models: RemoteModels) -> None:
+    assert ranking.get("/readyz").json["model"] == "first"
+    assert ranking.get("/v1/search?q=story").status == 404
+    refused = ranking.ask("POST", "/v1/score/first", b"no arrow", MEDIA_TYPE)
+    assert (refused.status, "no Arrow IPC stream" in refused.json["detail"]) == (400, True)
+    with pytest.raises(NotFound, match="no such model"):
+        models.named("nobody")
+
+
+def test_columns_that_are_missing_are_named(ranking: Served) -> None:
+    body = to_bytes(rows(2)[:, :1], FEATURE_NAMES[:1])
+    refused = ranking.ask("POST", "/v1/score/first", body, MEDIA_TYPE)
+    assert refused.status == 400
+    assert FEATURE_NAMES[1] in refused.json["detail"]
+
+
+def test_another_build_is_not_asked_for_scores(ranking: Served) -> None:
+    elsewhere = RemoteModels(RankingService(ranking.url), 1.0, lambda names: "another")
+    ranker, degraded = elsewhere.current()
+    assert ranker.name == "engine-order"
+    assert "same build in both roles" in degraded[0]
+
+
+def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_until_it_is_back(
+    house: Parts,
+) -> None:
+    port = free_port()
+    ranking = serve(house.settings.data_dir, role="ranking", workers=1, port=port)
+    candidates = serve(
+        house.settings.data_dir, role="candidates", ranking_url=ranking.url, workers=1, ranking_timeout_ms=300
+    )
+    try:
+        page = candidates.get("/v1/search?q=story&limit=3").json
+        assert (page["model"], page["degraded"]) == ("first", [])
+        children = _children(ranking)
+        for process in children:
+            os.kill(process, signal.SIGSTOP)
+        page = candidates.get("/v1/search?q=story&limit=3").json
+        assert (page["model"], len(page["hits"])) == ("engine-order", 3)
+        assert "no answer within 300 ms" in page["degraded"][0]
+        for process in children:
+            os.kill(process, signal.SIGCONT)
+        assert _ranked_by(candidates, "first")
+        ranking.stop(signal.SIGKILL)
+        for process in children:
+            os.kill(process, signal.SIGKILL)
+        assert _ranked_by(candidates, "engine-order")
+        assert "cannot be reached" in candidates.get("/v1/search?q=story").json["degraded"][0]
+        ranking = serve(house.settings.data_dir, role="ranking", workers=1, port=port)
+        assert _ranked_by(candidates, "first")
+    finally:
+        candidates.stop()
+        ranking.stop()
+
+
+def test_role_candidates_without_an_address_says_what_to_set(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "app.cli", "serve", "--role", "candidates"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "REELRANK_RANKING_URL" in ended.stderr
+
+
+def _children(served: Served) -> list[int]:
+    listed = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
+    return [int(child) for child in listed]
+
+
+def _ranked_by(service: Served, model: str) -> bool:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if service.get("/v1/search?q=story").json["model"] == model:
+            return True
+        time.sleep(0.1)
+    return False
