@@ -44,15 +44,15 @@ class RankingService:
     def ask(self, asked: Asked, timeout_s: float) -> bytes:
         """The body of its answer. Raises EngineError: Timeout, Unavailable, or what the service says.
 
-        timeout_s: for connecting, sending and the whole answer together. A connection that the
-        service has closed meanwhile is replaced within that time.
+        timeout_s: for connecting, sending and the whole answer together. Within that time a connection
+        that the service has closed meanwhile is replaced, and what an aggregator has lost with a dying
+        worker (502) is asked once more.
         """
-        until = time.monotonic() + timeout_s
+        until, lost = time.monotonic() + timeout_s, False
         while True:
             connection, is_new = self._connection()
             try:
                 status, body = self._answer(connection, asked, until)
-                break
             except TimeoutError as error:
                 connection.close()
                 reason = f"{self.url} gave no answer within {timeout_s * 1000:.0f} ms"
@@ -62,6 +62,10 @@ class RankingService:
                 if is_new:
                     what = f"the ranking service at {self.url} cannot be reached ({error})"
                     raise errors.Unavailable(what) from error
+                continue
+            if status != 502 or lost:
+                break
+            lost = True
         if status != 200:
             raise FAMILY.get(status, errors.Unavailable)(_detail(status, body))
         return body
