@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import urllib3
 
-READY_S = 60.0
+READY_S = 180.0
 JSON = "application/json"
 
 
