@@ -1,0 +1,133 @@
+"""docker-compose.yml, without running it: valid by its schema, and everything it names is there."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import check_jsonschema
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FILES = ("docker-compose.yml", "deploy/docker/laptop.yml")
+SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+SETTINGS = {f"REELRANK_{name.upper()}" for name in Settings.model_fields}
+DOC = ROOT / "docs" / "deployment.md"
+
+
+def composition(name: str = "docker-compose.yml") -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
+    return content
+
+
+SERVICES: dict[str, dict[str, Any]] = composition()["services"]
+
+
+@pytest.fixture
+def made_env(tmp_path: Path) -> dict[str, str]:
+    """What deploy/docker/make-env writes."""
+    copy = tmp_path / "deploy" / "docker" / "make-env"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((ROOT / "deploy/docker/make-env").read_bytes())
+    subprocess.run(["sh", copy], check=True, capture_output=True)
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    assert subprocess.run(["sh", copy], check=False, capture_output=True).returncode == 1
+    lines = (tmp_path / ".env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_composition_is_valid(name: str) -> None:
+    jsonschema.validate(composition(name), json.loads(SCHEMA.read_text()))
+
+
+def test_every_variable_is_made_or_has_a_default(made_env: dict[str, str]) -> None:
+    named = re.findall(r"(?<!\$)\$\{(\w+)(:?[-?])?", (ROOT / FILES[0]).read_text())
+    assert named
+    assert {name for name, otherwise in named if not otherwise.endswith("-")} <= set(made_env)
+    assert len({v for k, v in made_env.items() if k.endswith(("PASSWORD", "KEY"))}) == 3
+
+
+def test_every_setting_of_ours_exists_or_is_the_aggregators() -> None:
+    aggregators = set(re.findall(r"REELRANK_\w+", "".join(map(Path.read_text, _cfgs()))))
+    for name, service in SERVICES.items():
+        for variable in service.get("environment", {}):
+            if variable.startswith("REELRANK_"):
+                assert variable in (aggregators if name == "aggregator" else SETTINGS), (name, variable)
+
+
+def _cfgs() -> list[Path]:
+    return list((ROOT / "deploy" / "haproxy").glob("*.cfg"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_command_of_ours_exists(name: str) -> None:
+    command = SERVICES[name].get("command", [])
+    for words in re.findall(
+        r"reelrank( [^;]+)", " ".join(command) if "reelrank" in command else str(command)
+    ):
+        verbs = [word for word in shlex.split(words.strip("'\"] ")) if not word.isdigit()]
+        result = CliRunner().invoke(app, [*verbs[: _options_from(verbs)], "--help"])
+        assert result.exit_code == 0, words
+        offered = " ".join(result.output.split())
+        assert [word for word in verbs if word.startswith("--") and word not in offered] == []
+
+
+def _options_from(verbs: list[str]) -> int:
+    return next((place for place, word in enumerate(verbs) if word.startswith("--")), len(verbs))
+
+
+def test_every_image_is_ours_or_of_a_version_that_the_docs_name() -> None:
+    words = DOC.read_text()
+    images = {service["image"] for service in SERVICES.values()} - {"reelrank:local"}
+    assert [image for image in sorted(images) if f"`{image}`" not in words] == []
+
+
+def test_every_path_that_is_mounted_or_built_from_is_there() -> None:
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            place = volume.partition(":")[0]
+            assert place in composition()["volumes"] or (ROOT / place).exists(), volume
+    copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "deploy/docker/Dockerfile").read_text(), re.MULTILINE)
+    ignored = (ROOT / ".dockerignore").read_text()
+    for source in " ".join(copied).split():
+        assert (ROOT / source).exists(), source
+        assert f"!{source}" in ignored, source
+
+
+def test_every_service_that_is_waited_for_is_healthy_by_a_check_of_its_own() -> None:
+    for name, service in SERVICES.items():
+        for other, how in service.get("depends_on", {}).items():
+            assert how["condition"] != "service_healthy" or "healthcheck" in SERVICES[other], (name, other)
+
+
+def test_services_that_talk_to_each_other_use_names_and_ports_that_exist() -> None:
+    for name, service in SERVICES.items():
+        for value in service.get("environment", {}).values():
+            for host in re.findall(r"(?:http://|^)([a-z][a-z0-9-]+):\d+", str(value)):
+                assert host in SERVICES, (name, value)
+    assert "8090" in SERVICES["ranking-1"]["command"]
+
+
+def test_nothing_is_published_beyond_this_machine() -> None:
+    for name in FILES:
+        for service in composition(name)["services"].values():
+            assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_the_doctor_of_a_container_reads_what_the_composition_sets(
+    made_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in made_env.items():
+        monkeypatch.setitem(os.environ, name, value)
+    settings = Settings()
+    assert (settings.engine, settings.engine_urls) == ("elasticsearch", ("http://elasticsearch:9200",))

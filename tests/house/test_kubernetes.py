@@ -1,0 +1,100 @@
+"""deploy/kubernetes/: valid by Kubernetes' own schemas, and everything the manifests name is there."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from app.settings import Settings
+
+HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"
+VERSIONS = ("1.31", "1.34")
+SETTINGS = {f"REELRANK_{name.upper()}" for name in Settings.model_fields}
+KUSTOMIZATION: dict[str, Any] = yaml.safe_load((HERE / "kustomization.yaml").read_text())
+MANIFESTS: list[dict[str, Any]] = [
+    manifest
+    for name in KUSTOMIZATION["resources"]
+    for manifest in yaml.safe_load_all((HERE / name).read_text())
+]
+
+
+def named(kind: str) -> dict[str, dict[str, Any]]:
+    return {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == kind}
+
+
+def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    spec = manifest["spec"]
+    template = spec["jobTemplate"]["spec"]["template"] if manifest["kind"] == "CronJob" else spec["template"]
+    pod: dict[str, Any] = template["spec"]
+    return pod
+
+
+PODS = {name: pod_of(each) for kind in ("Deployment", "CronJob") for name, each in named(kind).items()}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda m: f"{m['kind']} {m['metadata']['name']}")
+def test_a_manifest_is_valid_and_has_no_field_that_kubernetes_does_not_know(
+    manifest: dict[str, Any], version: str
+) -> None:
+    kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_what_kustomize_makes_of_them_is_valid() -> None:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed; the manifests alone were validated")
+    made = subprocess.run(["kubectl", "kustomize", HERE], check=True, capture_output=True, text=True).stdout
+    rendered = list(yaml.safe_load_all(made))
+    assert len(rendered) == len(MANIFESTS) + 1
+    for manifest in rendered:
+        kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
+    images = set(re.findall(r"image: (\S+)", made))
+    assert images == {"reelrank:local"}
+
+
+def test_every_manifest_file_is_part_of_the_whole() -> None:
+    assert {path.name for path in HERE.glob("*.yaml")} == {*KUSTOMIZATION["resources"], "kustomization.yaml"}
+
+
+def test_services_scalers_and_budgets_point_at_deployments_that_are_there() -> None:
+    deployments = named("Deployment")
+    for scaler in named("HorizontalPodAutoscaler").values():
+        assert scaler["spec"]["scaleTargetRef"]["name"] in deployments
+        least = deployments[scaler["spec"]["scaleTargetRef"]["name"]]["spec"]["replicas"]
+        assert scaler["spec"]["minReplicas"] == least
+    labels = [each["spec"]["template"]["metadata"]["labels"] for each in deployments.values()]
+    selectors = [each["spec"]["selector"] for each in named("Service").values()]
+    selectors += [each["spec"]["selector"]["matchLabels"] for each in named("PodDisruptionBudget").values()]
+    assert len(selectors) == 4
+    assert all(selector in labels for selector in selectors)
+
+
+def test_the_address_of_the_ranking_service_is_that_of_a_service_and_its_port() -> None:
+    literals = dict(each.split("=", 1) for each in KUSTOMIZATION["configMapGenerator"][0]["literals"])
+    host, port = literals["REELRANK_RANKING_URL"].removeprefix("http://").split(":")
+    assert named("Service")[host]["spec"]["ports"][0]["port"] == int(port)
+    assert set(literals) <= SETTINGS
+
+
+@pytest.mark.parametrize("name", named("Deployment"))
+def test_probes_ask_what_the_service_answers_on_the_port_it_is_told(name: str) -> None:
+    container = PODS[name]["containers"][0]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    words = container["args"]
+    assert words[words.index("--port") + 1] == str(container["ports"][0]["containerPort"])
+    assert name == f"reelrank-{words[words.index('--role') + 1]}"
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_what_a_pod_mounts_is_among_its_volumes_and_claims_are_there(name: str) -> None:
+    pod = PODS[name]
+    volumes = {volume["name"] for volume in pod["volumes"]}
+    assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} <= volumes
+    claims = {v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v}
+    assert claims <= set(named("PersistentVolumeClaim"))
