@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         pattern="^[0-9]+(-([0-9]+|all))?$",
         description="Replicas of a serving index version: a number, or a range that follows the nodes.",
     )
+    kibana_url: str = Field(
+        "http://127.0.0.1:5601", description="Kibana's address, or that of OpenSearch Dashboards."
+    )
     events_refresh_ms: int = Field(
         200,
         ge=50,

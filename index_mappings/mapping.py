@@ -23,6 +23,8 @@ HNSW_EF_CONSTRUCTION = 200
 """Twice Lucene's default: kNN with filters then reaches a recall of 0.95 on every server."""
 KEYS = ("genre_key", "language_key", "country_key")
 """Filter terms in casefolded form; `genres`, `language` and `country` keep their spelling."""
+COUNTED_KEY = "genre_key"
+"""The only one that dashboards count by: `genres` is text, and `language` can itself be counted."""
 
 
 def vector_property(field: str) -> str:
@@ -123,7 +125,7 @@ def _item_mappings(product: Product) -> dict[str, Any]:
             "country": keyword,
             "published_at": {"type": "date"},
             "thumbnail": {"type": "keyword", "index": False, "doc_values": False},
-            **{key: {"type": "keyword", "doc_values": False} for key in KEYS},
+            **{key: {"type": "keyword", "doc_values": key == COUNTED_KEY} for key in KEYS},
             **{field: {"type": "integer"} for field in RANGE_FIELDS},
             "neighbours": {"type": "keyword", "similarity": "boolean", "doc_values": False},
             **vectors,

@@ -7,7 +7,7 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from app.cli import ask, data, features, index, learn, load, registry, serve
+from app.cli import ask, data, features, index, kibana, learn, load, registry, serve
 from app.cli.console import err
 from index_mappings.errors import EngineError
 from loaders.catalogue import LoadRefused
@@ -24,6 +24,7 @@ for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(load.app, name="load")
 app.add_typer(index.app, name="index")
+app.add_typer(kibana.app, name="kibana")
 
 
 def main() -> None:

@@ -131,3 +131,4 @@ def test_the_doctor_of_a_container_reads_what_the_composition_sets(
         monkeypatch.setitem(os.environ, name, value)
     settings = Settings()
     assert (settings.engine, settings.engine_urls) == ("elasticsearch", ("http://elasticsearch:9200",))
+    assert settings.kibana_url.removeprefix("http://").partition(":")[0] in SERVICES

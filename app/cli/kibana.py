@@ -1,0 +1,49 @@
+"""Commands about Kibana and OpenSearch Dashboards: import what shows the house, or write it to a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.console import fail, print_plain
+from app.kibana.importing import Target, import_objects
+from app.kibana.saved_objects import House, Product
+from app.settings import Settings
+
+app = typer.Typer(
+    rich_markup_mode="markdown", no_args_is_help=True, help="Dashboards for Kibana or OpenSearch Dashboards."
+)
+
+
+@app.command("import", epilog="Example: `reelrank kibana import`")
+def import_(
+    to_file: Annotated[
+        Path | None, typer.Option(help="Write the objects to this file; nothing is imported.")
+    ] = None,
+) -> None:
+    """Import data views, saved searches and dashboards, and say of each whether it is there."""
+    settings = Settings()
+    if settings.engine == "embedded":
+        fail("the embedded engine has no Kibana; set REELRANK_ENGINE to elasticsearch or opensearch")
+    product: Product = settings.engine
+    objects = House(product, settings.engine_prefix).import_file()
+    if to_file is not None:
+        to_file.write_bytes(objects)
+        print_plain(f"wrote {to_file}")
+        return
+    results = import_objects(_target(settings, product), objects)
+    for each in results:
+        print_plain(f"{each.kind} {each.id}: {each.problem or 'imported'}")
+    failed = sum(bool(each.problem) for each in results)
+    if failed:
+        fail(f"{failed} of {len(results)} objects were not imported; see above")
+
+
+def _target(settings: Settings, product: Product) -> Target:
+    return Target(
+        settings.kibana_url,
+        product,
+        settings.engine_username,
+        settings.engine_password.get_secret_value(),
+        settings.engine_api_key.get_secret_value(),
+    )

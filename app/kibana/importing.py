@@ -1,0 +1,88 @@
+"""The saved objects API of Kibana and OpenSearch Dashboards: one file in, what became of each object out."""
+
+import base64
+import secrets
+from dataclasses import dataclass
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import orjson
+
+from app.kibana.saved_objects import Product
+from index_mappings.errors import BadRequest, Unavailable
+
+IMPORT_S = 60.0
+XSRF: dict[Product, str] = {"elasticsearch": "kbn-xsrf", "opensearch": "osd-xsrf"}
+"""Each refuses a request that changes something without its own header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to import to and as whom; api_key goes before a name and password."""
+
+    url: str
+    product: Product
+    username: str = ""
+    password: str = ""
+    api_key: str = ""
+
+    def headers(self) -> dict[str, str]:
+        headers = {XSRF[self.product]: "true"}
+        if self.api_key:
+            headers["Authorization"] = f"ApiKey {self.api_key}"
+        elif self.username:
+            pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {pair}"
+        return headers
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of one object; problem is empty when it is there."""
+
+    kind: str
+    id: str
+    problem: str = ""
+
+
+def import_objects(target: Target, import_file: bytes) -> list[Imported]:
+    """Each object of the file with its result; what was there is replaced. Raises Unavailable, BadRequest."""
+    boundary = secrets.token_hex(16)
+    head = (
+        f"--{boundary}\r\n"
+        'Content-Disposition: form-data; name="file"; filename="reelrank.ndjson"\r\n'
+        "Content-Type: application/ndjson\r\n\r\n"
+    )
+    body = head.encode() + import_file + f"\r\n--{boundary}--\r\n".encode()
+    url = f"{target.url.rstrip('/')}/api/saved_objects/_import?overwrite=true"
+    kind = f"multipart/form-data; boundary={boundary}"
+    request = Request(url, body, target.headers() | {"Content-Type": kind}, method="POST")
+    try:
+        with urlopen(request, timeout=IMPORT_S) as response:
+            answer = orjson.loads(response.read())
+    except HTTPError as error:
+        said = error.read()[:300].decode(errors="replace")
+        what = f"{url} answers {error.code}: {said}; are address, name and password right?"
+        raise BadRequest(what) from error
+    except (URLError, OSError, orjson.JSONDecodeError) as error:
+        what = f"{url} does not answer as Kibana does ({error}); is REELRANK_KIBANA_URL right?"
+        raise Unavailable(what) from error
+    failed = {(each["type"], each["id"]): _problem(each["error"]) for each in answer.get("errors", [])}
+    asked = [orjson.loads(line) for line in import_file.splitlines()]
+    done = {(each["type"], each["id"]) for each in answer.get("successResults", [])}
+    whole = bool(answer.get("success"))
+    return [_imported((each["type"], each["id"]), failed, done, whole) for each in asked]
+
+
+def _imported(
+    key: tuple[str, str], failed: dict[tuple[str, str], str], done: set[tuple[str, str]], whole: bool
+) -> Imported:
+    """An object that is not named stands or falls with the whole."""
+    if key in failed:
+        return Imported(*key, failed[key])
+    return Imported(*key, "" if whole or key in done else "not imported")
+
+
+def _problem(error: dict[str, object]) -> str:
+    more = error.get("references") or error.get("message") or ""
+    return f"{error.get('type', 'refused')} {orjson.dumps(more).decode() if more else ''}".strip()

@@ -1,0 +1,107 @@
+"""The import, against a small server that checks what Kibana's documentation asks of a request."""
+
+import base64
+import threading
+from collections.abc import Callable, Iterator
+from email.parser import BytesParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.kibana.saved_objects import House
+
+Start = Callable[[dict[str, object], int], tuple[str, list[dict[str, Any]]]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """A server with one answer; gives its address and what it was asked."""
+    servers = []
+
+    def started(answer: dict[str, object], status: int = 200) -> tuple[str, list[dict[str, Any]]]:
+        asked: list[dict[str, Any]] = []
+
+        class Kibana(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(orjson.dumps(answer))
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Not into the test's output."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Kibana)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}", asked
+
+    yield started
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def imported(monkeypatch: pytest.MonkeyPatch, url: str, product: str = "elasticsearch") -> tuple[int, str]:
+    for name, value in {
+        "ENGINE": product, "ENGINE_URL": "http://127.0.0.1:1", "KIBANA_URL": url,
+        "ENGINE_USERNAME": "ann", "ENGINE_PASSWORD": "secret-word",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(f"REELRANK_{name}", value)
+    result = CliRunner().invoke(app, ["kibana", "import"])
+    assert "secret-word" not in result.output
+    return result.exit_code, result.output + str(result.exception or "")
+
+
+@pytest.mark.parametrize(("product", "header"), [("elasticsearch", "kbn-xsrf"), ("opensearch", "osd-xsrf")])
+def test_the_request_is_as_the_api_asks(
+    start: Start, monkeypatch: pytest.MonkeyPatch, product: str, header: str
+) -> None:
+    url, asked = start({"success": True, "successCount": 22}, 200)
+    code, output = imported(monkeypatch, url, product)
+    assert code == 0, output
+    (request,) = asked
+    assert request["path"] == "/api/saved_objects/_import?overwrite=true"
+    headers = request["headers"]
+    assert headers[header.title()] == "true"
+    assert headers["Authorization"] == f"Basic {base64.b64encode(b'ann:secret-word').decode()}"
+    message = BytesParser().parsebytes(
+        f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + request["body"]
+    )
+    part: Any = message.get_payload(0)
+    assert part.get_param("name", header="content-disposition") == "file"
+    assert str(part.get_filename()).endswith(".ndjson")
+    house = House("opensearch" if product == "opensearch" else "elasticsearch")
+    assert part.get_payload(decode=True).strip() == house.import_file().strip()
+    assert output.count(": imported") == len(list(house.objects()))
+
+
+def test_an_object_that_is_refused_is_named_with_its_reason(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = {"type": "missing_references", "references": [{"type": "index-pattern", "id": "gone"}]}
+    failed = {"type": "dashboard", "id": "reelrank-traffic", "error": error}
+    url, _ = start({"success": False, "successCount": 0, "errors": [failed], "successResults": []}, 200)
+    code, output = imported(monkeypatch, url)
+    assert code == 1
+    assert 'dashboard reelrank-traffic: missing_references [{"type":"index-pattern","id":"gone"}]' in output
+    assert "dashboard reelrank-ranking: not imported" in output
+
+
+def test_a_wrong_password_and_a_wrong_address_say_what_to_look_at(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _ = start({"message": "no"}, 401)
+    assert "answers 401" in imported(monkeypatch, url)[1]
+    assert "is REELRANK_KIBANA_URL right?" in imported(monkeypatch, "http://127.0.0.1:1")[1]
+
+
+def test_the_embedded_engine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = CliRunner().invoke(app, ["kibana", "import"])
+    assert result.exit_code == 1
+    assert "set REELRANK_ENGINE" in result.output
