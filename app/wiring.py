@@ -11,6 +11,7 @@ from app.engines.embedded.events import EmbeddedEvents
 from app.engines.opensearch import opensearch_cluster, opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.events import ServerEvents
+from app.engines.server.summaries import ServerSummaries
 from app.engines.server.versions import Layout
 from app.remote.ranking_service import RankingService
 from app.remote.remote_models import RemoteModels
@@ -19,6 +20,7 @@ from app.search.live import Live
 from app.search.page_log import PageLog
 from app.search.served_models import Models, ServedModels
 from app.search.stories import Service
+from app.search.summary import Summaries
 from app.settings import Settings
 from app.tables import Tables
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
@@ -42,22 +44,27 @@ class Parts:
     encoder: TextEncoder
     registry: Registry
     caps: Caps
+    summaries: Summaries | None = None
 
 
 def build_parts(settings: Settings) -> Parts:
     """Opens nothing: engines and models are opened at their first use, so after a fork."""
+    engine, events, summaries = _engine(settings)
     return Parts(
         settings,
-        *_engine(settings),
+        engine,
+        events,
         WordLlamaEncoder(),
         Registry(settings.models_dir),
         Caps(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
+        summaries,
     )
 
 
-def _engine(settings: Settings) -> tuple[SearchEngine, EventStore]:
+def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Summaries | None]:
+    """The embedded engine keeps no summaries: there is no dashboard to read them."""
     if settings.engine == "embedded":
-        return EmbeddedEngine(settings.engine_dir), EmbeddedEvents(settings.engine_dir)
+        return EmbeddedEngine(settings.engine_dir), EmbeddedEvents(settings.engine_dir), None
     access = Access(
         settings.engine_urls,
         settings.engine_username,
@@ -71,7 +78,8 @@ def _engine(settings: Settings) -> tuple[SearchEngine, EventStore]:
     engines = {"elasticsearch": elasticsearch_engine, "opensearch": opensearch_engine}
     cluster = clusters[settings.engine](access)
     events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms)
-    return engines[settings.engine](cluster, layout), events
+    summaries = ServerSummaries(cluster, f"{layout.prefix}requests")
+    return engines[settings.engine](cluster, layout), events, summaries
 
 
 def load_model(directory: Path) -> Ranker:
@@ -107,7 +115,7 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
         parts.encoder,
         live,
         Cursors(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
-        PageLog(settings.pages_dir, parts.events, settings.log_share, dropped),
+        PageLog(settings.pages_dir, parts.events, settings.log_share, dropped, parts.summaries),
         parts.caps,
         settings.deadline_ms / 1000,
     )

@@ -76,6 +76,27 @@ def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
     }
 
 
+def requests_template(data_stream: str) -> dict[str, Any]:
+    """An index template for the data stream of request summaries, which dashboards read."""
+    keywords = ("request_id", "kind", "model", "version", "degraded", "sources")
+    mappings = {
+        "dynamic": False,
+        "properties": {
+            "@timestamp": {"type": "date"},
+            **{name: {"type": "keyword"} for name in keywords},
+            **{name: {"type": "integer"} for name in ("candidates", "hits")},
+            "took_ms": {"type": "float"},
+        },
+    }
+    settings = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "5s"}
+    return {
+        "index_patterns": [data_stream],
+        "data_stream": {},
+        "priority": 500,
+        "template": {"settings": {"index": settings}, "mappings": mappings},
+    }
+
+
 def changes_index() -> dict[str, Any]:
     """The log of live changes: one document for each changed item. One shard, so that they have one order."""
     return {

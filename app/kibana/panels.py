@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 Json = dict[str, Any]
 DashboardId = Literal["traffic", "catalogue", "ranking"]
-ITEMS, EVENTS = "items", "events"
+ITEMS, EVENTS, REQUESTS = "items", "events", "requests"
 MAX_ROWS = 5000
 CHECKED_FIELDS = ("description", "genres", "people", "language", "country", "published_at", "duration_s")
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """question: an aggregation named `rows`. picture: Vega-Lite without its data. of: items or events."""
+    """question: an aggregation. picture: Vega-Lite without its data. of: items, events or requests."""
 
     id: str
     title: str
@@ -29,7 +29,7 @@ class Panel:
     def spec(self, index: str) -> Json:
         """Vega-Lite 5 that fetches its own data, within the time that is chosen on the dashboard."""
         url = {"%context%": True, "index": index, "body": self.body()}
-        if self.of == EVENTS:
+        if self.of != ITEMS:
             url["%timefield%"] = "@timestamp"
         data = {"url": url, "format": {"property": "aggregations.rows.buckets"}}
         return {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "data": data, **self.picture}
@@ -93,6 +93,29 @@ PANELS: tuple[Panel, ...] = (
                          "aggs": {"requests": {"cardinality": {"field": "request_id"}}}}}),
         _encoded({"type": "line", "point": True}, _day(), _number("pages.requests.value", "pages")),
     ),
+    Panel(
+        "traffic-latency", "Milliseconds a page takes: half, and 99 of 100, are quicker", "traffic", REQUESTS,
+        _days({"took": {"percentiles": {"field": "took_ms", "percents": [50, 99]}}}),
+        _encoded(
+            {"type": "line", "point": True}, _day(), _number("ms", "ms"), color=_word("share", "share", None),
+            transform=[
+                {"calculate": "datum.took.values['50.0']", "as": "p50"},
+                {"calculate": "datum.took.values['99.0']", "as": "p99"},
+                {"fold": ["p50", "p99"], "as": ["share", "ms"]},
+            ],
+        ),
+    ),
+    Panel("traffic-degraded", "Degraded pages, by what was missing", "traffic", REQUESTS, _terms("degraded"),
+          _encoded({"type": "bar"}, _number("doc_count", "pages"), _word("key", "what"))),
+    Panel(
+        "ranking-models", "Pages a day, by model", "ranking", REQUESTS,
+        _pairs(day=DAY_SOURCE, model={"terms": {"field": "model"}}),
+        _encoded({"type": "bar"}, _day("key.day"), _number("doc_count", "pages"),
+                 color=_word("key.model", "model", None)),
+    ),
+    Panel("ranking-sources", "Pages on which a source found a shown item", "ranking", REQUESTS,
+          _terms("sources"),
+          _encoded({"type": "bar"}, _number("doc_count", "pages"), _word("key", "source"))),
     Panel("traffic-devices", "Events by device", "traffic", EVENTS, _terms("device"),
           _encoded({"type": "bar"}, _number("doc_count", "events"), _word("key", "device"))),
     Panel("catalogue-genres", "Items by genre", "catalogue", ITEMS, _terms("genre_key"), _bars("genre")),

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from app.kibana.panels import DASHBOARDS, EVENTS, ITEMS, PANELS, DashboardId, Panel
+from app.kibana.panels import DASHBOARDS, EVENTS, ITEMS, PANELS, REQUESTS, DashboardId, Panel
 
 Json = dict[str, Any]
 Product = Literal["elasticsearch", "opensearch"]
@@ -25,6 +25,10 @@ FORMATS: dict[str, Json] = {
         "duration_ms": {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
         "at_ms": {"id": "date", "params": {}},
         "position": {"id": "number", "params": {"pattern": "0"}},
+    },
+    REQUESTS: {
+        "took_ms": {"id": "number", "params": {"pattern": "0.0"}},
+        "candidates": {"id": "number", "params": {"pattern": "0,0"}},
     },
 }
 
@@ -46,6 +50,8 @@ SEARCHES = (
     Search("watches", "Watches", EVENTS, "kind: watch",
            ("user", "item", "watched_ms", "duration_ms", "request_id", "position")),
     Search("searches", "Searches", EVENTS, "kind: search", ("user", "text", "device", "country")),
+    Search("degraded", "Degraded pages", REQUESTS, "degraded: *",
+           ("request_id", "kind", "model", "degraded", "took_ms", "candidates")),
     Search("undescribed", "Items without a description", ITEMS, "not description: *",
            ("id", "title", "genres", "year", "language")),
 )  # fmt: skip
@@ -76,8 +82,9 @@ class House:
 
     def objects(self) -> Iterator[Json]:
         yield self._object("index-pattern", ITEMS, self._data_view(ITEMS), [])
-        view = self._data_view(EVENTS) | {"timeFieldName": "@timestamp"}
-        yield self._object("index-pattern", EVENTS, view, [])
+        for of in (EVENTS, REQUESTS):
+            view = self._data_view(of) | {"timeFieldName": "@timestamp"}
+            yield self._object("index-pattern", of, view, [])
         for search in SEARCHES:
             reference = self._reference(
                 "kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", search.of
@@ -131,7 +138,7 @@ def _search(search: Search) -> Json:
         "title": f"reelrank: {search.title}",
         "description": "",
         "columns": list(search.columns),
-        "sort": [["@timestamp", "desc"]] if search.of == EVENTS else [],
+        "sort": [["@timestamp", "desc"]] if search.of != ITEMS else [],
         "kibanaSavedObjectMeta": {"searchSourceJSON": _text(source)},
     }
 

@@ -22,6 +22,7 @@ import structlog
 
 from app.search.page import Page
 from app.search.ranked import Ranked
+from app.search.summary import Summaries, summary_of
 from index_mappings.engine import EventStore
 from index_mappings.errors import EngineError
 from index_mappings.event import Event
@@ -43,15 +44,24 @@ class Shown:
 
 
 class PageLog:
-    """share: of the requests whose whole group is kept. dropped: called for each page not recorded."""
+    """share: of the requests whose whole group is kept. dropped: called for each page not recorded.
+
+    summaries: where a line for each page goes, if anywhere.
+    """
 
     def __init__(
-        self, directory: Path, events: EventStore, share: float, dropped: Callable[[str], None]
+        self,
+        directory: Path,
+        events: EventStore,
+        share: float,
+        dropped: Callable[[str], None],
+        summaries: Summaries | None = None,
     ) -> None:
         self._directory = directory
         self._events = events
         self._share = share
         self._dropped = dropped
+        self._summaries = summaries
         self._waiting: queue.Queue[Shown | None] = queue.Queue(MAX_WAITING)
         self._groups: list[pa.RecordBatch] = []
         self._written_s = time.monotonic()
@@ -93,6 +103,7 @@ class PageLog:
                 log.warning("pages not recorded", reason=str(error), pages=len(shown))
                 for _ in shown:
                     self._dropped(type(error).__name__)
+            self._record_summaries(shown)
 
     def _gathered(self) -> tuple[list[Shown], bool]:
         """What waits, after at most FLUSH_S; and whether the log is being closed."""
@@ -112,6 +123,17 @@ class PageLog:
         impressions = [event for one in shown for event in impressions_of(one.ranked, one.page)]
         if impressions:
             self._events.append(impressions)
+
+    def _record_summaries(self, shown: Sequence[Shown]) -> None:
+        """Apart from the rest: without them only a dashboard lacks something."""
+        if self._summaries is None or not shown:
+            return
+        try:
+            self._summaries.append([summary_of(one.ranked, one.page) for one in shown])
+        except EngineError as error:
+            log.warning("request summaries not recorded", reason=str(error), pages=len(shown))
+            for _ in shown:
+                self._dropped("no summary")
 
     def _record_groups(self, shown: Sequence[Shown]) -> None:
         self._groups += [

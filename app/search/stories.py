@@ -77,7 +77,7 @@ class Service:
         if page.cursor or ask.keep:
             with stages.stage("keep"):
                 self.cursors.keep(ranked)
-        self.log.record(ranked, page)
+        self.log.record(ranked, replace(page, stages=dict(stages.seconds)))
         if ask.facets:
             with stages.stage("facets"):
                 page = replace(page, facets=facets_of(self.live.state.table, ranked.candidates.ids))

@@ -20,7 +20,7 @@ def mapped(product: str, major: int, of: str) -> dict[str, Any]:
     if of == "items":
         items: dict[str, Any] = orjson.loads((home / "items.json").read_bytes())["mappings"]["properties"]
         return items
-    template = orjson.loads((home / "events-template.json").read_bytes())["template"]
+    template = orjson.loads((home / f"{of}-template.json").read_bytes())["template"]
     events: dict[str, Any] = template["mappings"]["properties"]
     return events
 

@@ -5,7 +5,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from index_mappings.mapping import SERVERS, Product, changes_index, events_template, items_index
+from index_mappings.mapping import (
+    SERVERS,
+    Product,
+    changes_index,
+    events_template,
+    items_index,
+    requests_template,
+)
 
 RENDERED = Path(__file__).parents[2] / "index_mappings" / "rendered"
 
@@ -16,6 +23,7 @@ def test_rendered_mappings_equal_the_code(product: Product, major: int, pytestco
         "items.json": items_index(product),
         "events-template.json": events_template("reelrank-events"),
         "changes.json": changes_index(),
+        "requests-template.json": requests_template("reelrank-requests"),
     }
     home = RENDERED / f"{product}-{major}"
     for name, body in bodies.items():

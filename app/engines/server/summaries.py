@@ -1,0 +1,38 @@
+"""Request summaries on a cluster: a data stream that dashboards read and nothing else."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app.engines.server.bulk import Action, Bulk
+from app.engines.server.cluster import Cluster
+from app.search.summary import Summary
+from index_mappings.errors import BadRequest
+from index_mappings.mapping import requests_template
+
+PATIENCE_S = 5.0
+"""Summaries may be lost; those who write them must not wait long."""
+
+
+class ServerSummaries:
+    """Seen by searches within seconds, not at once: nobody waits for them."""
+
+    def __init__(self, cluster: Cluster, stream: str) -> None:
+        self.cluster = cluster
+        self.stream = stream
+        self._made = False
+
+    def append(self, summaries: Sequence[Summary]) -> None:
+        """Raises EngineError; the same id within a backing index counts once."""
+        if not self._made:
+            self.cluster.demand("PUT", f"/_index_template/{self.stream}", requests_template(self.stream))
+            self._made = True
+        actions = [Action("create", summary.id, _source(summary)) for summary in summaries]
+        for verdict in Bulk(self.cluster, self.stream, patience_s=PATIENCE_S).write(actions):
+            if not verdict.done and verdict.status != 409:
+                raise BadRequest(f"a request summary does not fit {self.stream}: {verdict.reason}")
+
+
+def _source(summary: Summary) -> dict[str, Any]:
+    facts = {name: fact for name, fact in asdict(summary).items() if name not in ("id", "at_ms")}
+    return {"@timestamp": summary.at_ms, **facts}
