@@ -53,7 +53,7 @@ class RemoteModels:
             return self._settled(self._ranker(facts)), facts.degraded
         except EngineError as error:
             self._serving = None
-            return EngineOrder(), (str(error),)
+            return EngineOrder(), (f"ranking: {error}",)
 
     def named(self, model: str) -> Ranker:
         """Raises NotFound and Conflict as the service says, Unavailable and Timeout when it does not."""

@@ -48,4 +48,4 @@ def _scored(
     try:
         return ranker.score(features), ranker.name, ()
     except EngineError as error:
-        return EngineOrder().score(features), EngineOrder.name, (f"{ranker.name}: {error}",)
+        return EngineOrder().score(features), EngineOrder.name, (f"ranking: {error}",)

@@ -165,7 +165,7 @@ class Service:
         try:
             return self.live.models.named(model), ()
         except (Timeout, Unavailable) as error:
-            return EngineOrder(), (str(error),)
+            return EngineOrder(), (f"ranking: {error}",)
 
     def _answer(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
         return answer(request, self.engine, state.table, state.crowd.popularity, timeout_s)
