@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -10,15 +10,13 @@ from app.tables import Tables
 from app.wiring import Parts
 from loaders.catalogue import LoadOptions
 from loaders.event_files import EventLoad, check_event_files, load_event_files
+from loaders.event_rows import LATEST
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport
 from loaders.item_files import ItemLoad, check_item_files, load_item_files
 from loaders.journal import Journal
 from loaders.source import SourceFile
 from ranking.progress import Progress
-
-AHEAD = timedelta(minutes=5)
-"""How far ahead a clock may be, as for events over HTTP; an event of the far future would age all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def load_items(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
 def load_events(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
     """Each event once, whatever is loaded again."""
     rejects, options = _rejects(parts, wanted, "events"), _options(parts, wanted)
-    latest_ms = round((datetime.now(UTC) + AHEAD).timestamp() * 1000)
+    latest_ms = round((datetime.now(UTC) + LATEST).timestamp() * 1000)
     load = EventLoad(wanted.files, wanted.rules, rejects, options, latest_ms)
     if wanted.dry_run:
         return check_event_files(load, progress)

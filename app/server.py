@@ -13,6 +13,9 @@ from app.web.score_api import score_api
 from app.web.telemetry import NOT_RECORDED, configure_logging
 from app.wiring import build_models, build_parts, build_service
 
+OPENING_S = 30.0
+"""Below gunicorn's timeout, after which a worker that has not begun is ended."""
+
 
 def make_app() -> OpenAPI:
     """Called by each worker. An empty house is served too: unready, and saying what to do."""
@@ -25,8 +28,7 @@ def make_app() -> OpenAPI:
 
 def _lists_app(settings: Settings) -> OpenAPI:
     service = build_service(build_parts(settings), lambda why: NOT_RECORDED.labels(why).inc())
-    service.warm()
-    service.live.follow(settings.refresh_ms / 1000)
+    service.live.follow(settings.refresh_ms / 1000, service.warm, OPENING_S)
     service.log.start()
     atexit.register(service.log.close)
     atexit.register(service.live.stop)

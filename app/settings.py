@@ -1,4 +1,4 @@
-"""Every setting, its default and its meaning. Read by wiring alone."""
+"""Every setting, its default and its meaning."""
 
 from pathlib import Path
 from typing import Literal, Self

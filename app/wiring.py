@@ -1,6 +1,7 @@
 """The only place that names concrete classes and turns settings into a working house."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -118,6 +119,7 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
         PageLog(settings.pages_dir, parts.events, settings.log_share, dropped, parts.summaries),
         parts.caps,
         settings.deadline_ms / 1000,
+        ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
     )
 
 

@@ -19,6 +19,7 @@ class Event:
     at_ms: milliseconds since 1970-01-01 UTC. item: empty for a search. watched_ms, duration_ms:
     for a watch, None when unknown. request_id: the answer that showed the item, if one did.
     position: from 0 on that answer. simulated: made from a rating or a generator, not observed.
+    Raises ValueError for numbers that EVENT_SCHEMA cannot hold: one such row would stop every reader.
     """
 
     id: str
@@ -34,6 +35,14 @@ class Event:
     device: str = ""
     country: str = ""
     simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.position is not None and not 0 <= self.position < 2**31:
+            raise ValueError(f"position: {self.position} is not between 0 and {2**31 - 1}")
+        for name in ("at_ms", "watched_ms", "duration_ms"):
+            number = getattr(self, name)
+            if number is not None and not -(2**62) < number < 2**62:
+                raise ValueError(f"{name}: {number} is out of bounds")
 
     @property
     def at(self) -> datetime:

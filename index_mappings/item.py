@@ -19,7 +19,8 @@ ID_PATTERN = re.compile(r"[!-~]{1,64}")
 class Item:
     """One video. Empty text and empty tuples mean "not stated", as None does for the rest.
 
-    Raises ValueError when the id is not 1 to 64 printable ASCII characters without a space.
+    Raises ValueError when the id is not 1 to 64 printable ASCII characters without a space, or
+    published_at has no year in UTC.
     """
 
     id: str
@@ -39,6 +40,12 @@ class Item:
             raise ValueError(
                 f"item id {self.id!r} must be 1 to {MAX_ID_LENGTH} printable ASCII characters without a space"
             )
+
+        if self.published_at is not None:
+            try:
+                self.published_at.astimezone(UTC)
+            except OverflowError as error:
+                raise ValueError("published_at: it must be within the years 1 to 9999 in UTC") from error
 
     @property
     def year(self) -> int | None:

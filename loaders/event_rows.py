@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 
 import orjson
@@ -29,6 +29,8 @@ KIND_OF_ACTION: dict[str, EventKind] = {
 }
 """UBI's common action names, and ours, to what we make of them; UBI leaves the list open."""
 
+LATEST = timedelta(minutes=5)
+"""How far ahead a client's clock may be; an event of the far future would age all the others."""
 MAX_MS = 253_402_300_800_000
 """The end of the year 9999."""
 ItemId = Annotated[str, Field(pattern=f"^({ID_PATTERN.pattern})?$")]

@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 
 from app.search.ranked import Ranked
-from index_mappings.errors import NotFound
+from index_mappings.errors import NotFound, Unavailable
 
 SCHEMA = """
 create table if not exists lists (id text primary key, made_s real not null, body blob not null);
 create index if not exists lists_by_age on lists (made_s);
 """
 SWEEP_EVERY_S = 30.0
+BUSY_S = 0.25
+"""How long a page waits for another worker's write before it goes without a next part."""
 
 
 class Cursors:
@@ -28,20 +30,26 @@ class Cursors:
         self._swept_s = 0.0
 
     def keep(self, ranked: Ranked) -> None:
-        now = time.time()
-        connection = self._connection()
-        connection.execute(
-            "insert or replace into lists values (?, ?, ?)", (ranked.request_id, now, ranked.to_bytes())
-        )
-        if now - self._swept_s > SWEEP_EVERY_S:
-            self._swept_s = now
-            connection.execute("delete from lists where made_s < ?", (now - self._keep_s,))
+        """Raises Unavailable when the disk is full or somebody holds the file."""
+        now, insert = time.time(), "insert or replace into lists values (?, ?, ?)"
+        try:
+            connection = self._connection()
+            connection.execute(insert, (ranked.request_id, now, ranked.to_bytes()))
+            if now - self._swept_s > SWEEP_EVERY_S:
+                self._swept_s = now
+                connection.execute("delete from lists where made_s < ?", (now - self._keep_s,))
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._path} cannot be written ({error})") from error
 
     def find(self, cursor: str) -> tuple[Ranked, int]:
         """The list and where its next part begins. Raises NotFound when it is kept no longer."""
         request_id, _, offset = cursor.rpartition(".")
         select = "select body from lists where id = ? and made_s >= ?"
-        row = self._connection().execute(select, (request_id, time.time() - self._keep_s)).fetchone()
+        try:
+            oldest_s = time.time() - self._keep_s
+            row = self._connection().execute(select, (request_id, oldest_s)).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._path} cannot be read ({error})") from error
         if row is None or not offset.isdecimal():
             raise NotFound(
                 f"cursor {cursor!r} is unknown or older than {self._keep_s / 60:.0f} minutes; "
@@ -53,7 +61,7 @@ class Cursors:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None)
+            connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = off")
             connection.executescript(SCHEMA)

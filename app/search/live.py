@@ -35,6 +35,8 @@ class Live:
         self._events = events
         self._table_of = table_of
         self._state: State | None = None
+        self._good: State | None = None
+        self._begun = threading.Event()
         self._problem = "nothing was looked at yet; ask again in a second"
         self._refreshing = threading.Lock()
         self._stopped = threading.Event()
@@ -53,28 +55,39 @@ class Live:
     def refresh(self) -> None:
         """Looks once at what serves; what cannot be had leaves the old state serving, and says so."""
         with self._refreshing:
-            before = self._state
             try:
-                self._state = self._looked(before)
+                self._state = self._good = self._looked(self._good)
             except (EngineError, TableError) as error:
+                if self._good is not None and str(error) != self._problem:
+                    log.warning("not refreshed, the old state serves", reason=str(error))
                 self._problem = str(error)
-                if before is not None and self._problem not in before.degraded:
-                    log.warning("not refreshed, the old state serves", reason=self._problem)
-                    self._state = replace(before, degraded=(*before.degraded, self._problem))
+                if self._good is not None:
+                    self._state = replace(self._good, degraded=(*self._good.degraded, self._problem))
 
-    def follow(self, every_s: float) -> None:
-        """Refreshes in a thread of this process until `stop`."""
-        threading.Thread(target=self._loop, args=(every_s,), name="live", daemon=True).start()
+    def follow(self, every_s: float, first: Callable[[], None], wait_s: float) -> None:
+        """Does `first` and then refreshes, in a thread of this process, until `stop`.
+
+        Waits for `first`, but no longer than wait_s: a house that takes minutes to open answers 503
+        meanwhile, where a worker that does not begin would be ended and begun again for ever.
+        """
+        threading.Thread(target=self._loop, args=(every_s, first), name="live", daemon=True).start()
+        self._begun.wait(wait_s)
 
     def stop(self) -> None:
         self._stopped.set()
 
-    def _loop(self, every_s: float) -> None:
+    def _loop(self, every_s: float, first: Callable[[], None]) -> None:
+        self._done_or_told(first)
+        self._begun.set()
         while not self._stopped.wait(every_s):
-            try:
-                self.refresh()
-            except Exception:  # a thread that dies would leave this worker behind for ever
-                log.exception("refresh failed")
+            self._done_or_told(self.refresh)
+
+    def _done_or_told(self, task: Callable[[], None]) -> None:
+        """A thread that died of a failure would leave this worker behind for ever."""
+        try:
+            task()
+        except Exception:
+            log.exception("refresh failed")
 
     def _looked(self, before: State | None) -> State:
         version = self._engine.serving_version()

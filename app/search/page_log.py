@@ -62,13 +62,15 @@ class PageLog:
         self._share = share
         self._dropped = dropped
         self._summaries = summaries
-        self._waiting: queue.Queue[Shown | None] = queue.Queue(MAX_WAITING)
+        self._waiting: queue.Queue[Shown] = queue.Queue(MAX_WAITING)
         self._groups: list[pa.RecordBatch] = []
         self._written_s = time.monotonic()
         self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
 
     def start(self) -> None:
         """Begins writing, in a thread of this process."""
+        self._closing.clear()
         self._thread = threading.Thread(target=self._write, name="page-log", daemon=True)
         self._thread.start()
 
@@ -82,7 +84,7 @@ class PageLog:
     def close(self) -> None:
         """Writes what waits, then ends."""
         if self._thread is not None:
-            self._waiting.put(None)
+            self._closing.set()
             self._thread.join(timeout=10.0)
             self._thread = None
 
@@ -93,31 +95,31 @@ class PageLog:
     def _write(self) -> None:
         ended = False
         while not ended:
-            shown, ended = self._gathered()
-            try:
-                self._record_impressions(shown)
-                self._record_groups(shown)
-                if ended or self._groups_are_due():
-                    self._flush_groups()
-            except (EngineError, OSError) as error:
-                log.warning("pages not recorded", reason=str(error), pages=len(shown))
-                for _ in shown:
-                    self._dropped(type(error).__name__)
-            self._record_summaries(shown)
+            ended = self._closing.wait(FLUSH_S)
+            shown = self._gathered()
+            self._kept(self._record_impressions, shown)
+            self._kept(self._record_groups, shown)
+            if ended or self._groups_are_due():
+                self._kept(self._flush_groups, shown)
+            self._kept(self._record_summaries, shown)
 
-    def _gathered(self) -> tuple[list[Shown], bool]:
-        """What waits, after at most FLUSH_S; and whether the log is being closed."""
+    def _kept(self, keep: Callable[[Sequence[Shown]], None], shown: Sequence[Shown]) -> None:
+        """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
+        try:
+            keep(shown)
+        except Exception as error:
+            log.exception("pages not recorded", pages=len(shown))
+            for _ in shown:
+                self._dropped(type(error).__name__)
+
+    def _gathered(self) -> list[Shown]:
+        """What waits."""
         shown: list[Shown] = []
-        until = time.monotonic() + FLUSH_S
-        while (left := until - time.monotonic()) > 0:
+        while True:
             try:
-                one = self._waiting.get(timeout=left)
+                shown.append(self._waiting.get_nowait())
             except queue.Empty:
-                break
-            if one is None:
-                return shown, True
-            shown.append(one)
-        return shown, False
+                return shown
 
     def _record_impressions(self, shown: Sequence[Shown]) -> None:
         impressions = [event for one in shown for event in impressions_of(one.ranked, one.page)]
@@ -145,10 +147,13 @@ class PageLog:
     def _groups_are_due(self) -> bool:
         return len(self._groups) >= GROUP_FILE_REQUESTS or time.monotonic() - self._written_s > 60.0
 
-    def _flush_groups(self) -> None:
-        groups, self._groups, self._written_s = self._groups, [], time.monotonic()
-        if groups:
-            write_groups(self._directory, groups, datetime.now(UTC))
+    def _flush_groups(self, _shown: Sequence[Shown]) -> None:
+        """Groups that cannot be written wait for the next time, at most two files of them."""
+        self._written_s = time.monotonic()
+        if self._groups:
+            self._groups = self._groups[-2 * GROUP_FILE_REQUESTS :]
+            write_groups(self._directory, self._groups, datetime.now(UTC))
+            self._groups = []
 
 
 def impressions_of(ranked: Ranked, page: Page) -> list[Event]:

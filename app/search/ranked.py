@@ -33,7 +33,7 @@ class Ranked:
         """Everything but the signals; about 25 bytes a candidate."""
         c = self.candidates
         columns = {
-            "id": pa.array([name.decode() for name in c.ids.tolist()]),
+            "id": pa.array(c.ids),
             "score": pa.array(self.scores),
             "fused": pa.array(c.fused),
         }
@@ -62,7 +62,7 @@ class Ranked:
             return np.column_stack(columns) if columns else np.empty((len(table), 0), dtype)
 
         candidates = Candidates(
-            table["id"].to_numpy().astype(ID_DTYPE), table["fused"].to_numpy(), sources,
+            table["id"].to_numpy(zero_copy_only=False).astype(ID_DTYPE), table["fused"].to_numpy(), sources,
             matrix("rank", np.int32), matrix("score", np.float32),
         )  # fmt: skip
         return Ranked(

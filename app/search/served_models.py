@@ -40,7 +40,7 @@ class ServedModels:
         self.registry = registry
         self._load = load
         self._loaded: OrderedDict[str, Ranker] = OrderedDict()
-        self._refused: dict[str, tuple[float, str]] = {}
+        self._refused: dict[str, tuple[float, Refused]] = {}
         self._loading = threading.Lock()
 
     def current(self) -> tuple[Ranker, tuple[str, ...]]:
@@ -48,26 +48,31 @@ class ServedModels:
         promoted = self.registry.current()
         if promoted is None:
             return EngineOrder(), (NO_MODEL,)
-        refused_s, reason = self._refused.get(promoted, (-RETRY_S, ""))
-        if time.monotonic() - refused_s < RETRY_S:
-            return EngineOrder(), (reason,)
         try:
             return self.named(promoted), ()
         except (Refused, NotFound) as error:
-            self._refused[promoted] = (time.monotonic(), str(error))
             return EngineOrder(), (str(error),)
 
     def named(self, model: str) -> Ranker:
         """Raises NotFound when there is no such model and Refused when it does not fit."""
         if model == EngineOrder.name:
             return EngineOrder()
+        if model in self._refused and time.monotonic() - self._refused[model][0] < RETRY_S:
+            raise self._refused[model][1]
         with self._loading:
             if model not in self._loaded:
-                self._loaded[model] = self._load(self._directory(model))
+                self._loaded[model] = self._loaded_or_refused(model)
             self._loaded.move_to_end(model)
             while len(self._loaded) > KEPT:
                 self._loaded.popitem(last=False)
             return self._loaded[model]
+
+    def _loaded_or_refused(self, model: str) -> Ranker:
+        try:
+            return self._load(self._directory(model))
+        except Refused as refused:
+            self._refused[model] = (time.monotonic(), refused)
+            raise
 
     def versions(self) -> list[ModelVersion]:
         return self.registry.versions()

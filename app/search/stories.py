@@ -2,7 +2,7 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.search.cursors import Cursors
@@ -31,8 +31,6 @@ from ranking.vectors import moment_of
 from ranking.viewer import MAX_IMPRESSIONS, Viewer, anonymous, viewer_as_of
 
 RECENT_DEEDS = 2000
-SOURCE_THREADS = 32
-"""Four requests of eight sources each may be under way in a worker at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,7 @@ class Service:
     log: PageLog
     caps: Caps
     deadline_s: float
-    pool: ThreadPoolExecutor = field(
-        default_factory=partial(ThreadPoolExecutor, SOURCE_THREADS, thread_name_prefix="source")
-    )
+    pool: ThreadPoolExecutor
 
     def page(self, ask: Ask) -> Page:
         """A search, a home page or similar items, by the kind of the query.
@@ -76,7 +72,7 @@ class Service:
             page = shown(ranked, Part(0, ask.query.limit), self.engine)
         if page.cursor or ask.keep:
             with stages.stage("keep"):
-                self.cursors.keep(ranked)
+                page = self._kept(ranked, page)
         self.log.record(ranked, replace(page, stages=dict(stages.seconds)))
         if ask.facets:
             with stages.stage("facets"):
@@ -84,6 +80,14 @@ class Service:
         if ask.explain:
             page = self._explained(page, ranked)
         return replace(page, stages=stages.seconds)
+
+    def _kept(self, ranked: Ranked, page: Page) -> Page:
+        """A list that cannot be kept is shown all the same, without a next part."""
+        try:
+            self.cursors.keep(ranked)
+        except EngineError as error:
+            return replace(page, cursor=None, degraded=(*page.degraded, f"next pages: {error}"))
+        return page
 
     def next_page(self, cursor: str, limit: int, explain: bool = False) -> Page:
         """A later part of a list as it was ranked then. Raises NotFound when it is kept no longer."""
@@ -177,7 +181,7 @@ class Service:
             return replace(page, degraded=(*page.degraded, f"explanation: {error}"))
 
     def _signals(self, ranked: Ranked) -> Signals:
-        """Of a list that was kept they are observed again, as of the moment it was made."""
+        """Of a list that was kept they are observed again: the viewer as of then, popularity as of now."""
         if ranked.signals is not None:
             return ranked.signals
         state = self.live.state

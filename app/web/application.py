@@ -20,12 +20,16 @@ from app.web.lists_api import lists_api
 from app.web.models_api import models_api
 from app.web.pages.deeds import deeds
 from app.web.pages.failures import show_failures
+from app.web.pages.guard import from_our_own_page
 from app.web.pages.site import pages
 from app.web.problems import InvalidRequest, handle_failures, invalid
 from app.web.score_api import score_api
 from app.web.telemetry import watch_requests
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
+
+
+BATCHES = ("/v1/items:bulk", "/v1/events")
 
 
 class FastJson(JSONProvider):
@@ -84,14 +88,18 @@ def _bare(body_bytes_max: int) -> OpenAPI:
     app.config["MAX_CONTENT_LENGTH"] = body_bytes_max
     watch_requests(app)
     handle_failures(app)
+    app.before_request(from_our_own_page)
     app.before_request(_json_is_json)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: app.api_doc)
     return app
 
 
 def _json_is_json() -> None:
-    """Where JSON is announced it must parse: flask-openapi would take a damaged body for none."""
-    if request.is_json and request.content_length:
+    """Where JSON is announced it must parse: flask-openapi would take a damaged body for none.
+
+    Batches are parsed by their own endpoints, which also take a line of JSON each.
+    """
+    if request.is_json and request.path not in BATCHES and request.get_data(cache=True):
         try:
             request.get_json()
         except BadRequest as error:

@@ -1,6 +1,6 @@
 """Events over HTTP: what viewers did, acknowledged when durable, each id once."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -11,12 +11,10 @@ from app.search.stories import Service
 from app.web.problems import InvalidRequest
 from app.web.telemetry import EVENTS
 from index_mappings.event import Event
-from loaders.event_rows import event_of
+from loaders.event_rows import LATEST, event_of
 
 EVENTS_TAG = Tag(name="events", description="What viewers did.")
 MAX_BATCH = 5000
-LATEST = timedelta(minutes=5)
-"""How far ahead a client's clock may be; an event of the far future would age all the others."""
 
 
 def events_api(service: Service) -> APIBlueprint:

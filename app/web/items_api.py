@@ -64,7 +64,7 @@ def items_api(service: Service) -> APIBlueprint:
     @api.put("/items/<path:item_id>")
     def write(path: ItemPath, body: ItemBody) -> Response:
         """Write one item; durable when answered, found within two seconds."""
-        _, rejected = upsert([Item(path.item_id, **dict(body))])
+        _, rejected = upsert([item_of(path.item_id, body)])
         if rejected:
             raise BadRequest(f"item {path.item_id} cannot be written: {rejected[0]['reason']}")
         return jsonify(id=path.item_id, written=True)
@@ -94,6 +94,14 @@ def items_api(service: Service) -> APIBlueprint:
     return api
 
 
+def item_of(name: str, body: ItemBody) -> Item:
+    """Raises BadRequest."""
+    try:
+        return Item(name, **dict(body))
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
 def parsed_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
     """Items, and of each row that is none its number from 0 and the reason. Raises InvalidRequest."""
     rows = _rows(body)
@@ -106,6 +114,8 @@ def parsed_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
         except ValidationError as error:
             reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             refused.append({"row": number, "reason": "; ".join(reasons)})
+        except ValueError as error:
+            refused.append({"row": number, "reason": str(error)})
     return items, refused
 
 

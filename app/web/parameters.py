@@ -1,6 +1,6 @@
 """What requests may say: every parameter with its limits. Checked here only."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Self
 
@@ -150,7 +150,3 @@ class RankBody(Parameters):
     def query(self) -> Query:
         context = Context(datetime.now(UTC), self.place, self.device)
         return Query(text=self.q.strip() or None, user=self.user, limit=len(self.ids), context=context)
-
-
-LATEST = timedelta(minutes=5)
-"""How far ahead a client's clock may be; an event of the far future would age everything else."""

@@ -69,7 +69,7 @@ def handle_failures(app: Flask) -> None:
     """Every failure of every endpoint under these handlers answers problem+json."""
     for family in STATUS_OF:
         app.register_error_handler(family, known)
-    app.register_error_handler(InvalidRequest, _invalid_request)
+    app.register_error_handler(InvalidRequest, invalid_request)
     app.register_error_handler(ValidationError, invalid)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, unexpected)
@@ -82,7 +82,8 @@ def known(error: Exception) -> Response:
     return problem(status, str(error), retry_after_s=retry)
 
 
-def _invalid_request(error: InvalidRequest) -> Response:
+def invalid_request(error: InvalidRequest) -> Response:
+    """What we found wrong ourselves, field by field."""
     return problem(HTTPStatus.BAD_REQUEST, str(error), error.faults)
 
 

@@ -36,7 +36,7 @@ log = structlog.get_logger("reelrank.request")
 
 def configure_logging(as_json: bool) -> None:
     """Structured lines on standard error: ECS JSON for machines, or short ones for people."""
-    for_people = [structlog.processors.TimeStamper("%H:%M:%S"), structlog.dev.ConsoleRenderer()]
+    for_people = [structlog.processors.TimeStamper("%H:%M:%S"), _console()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -48,6 +48,11 @@ def configure_logging(as_json: bool) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Plain tracebacks: the pretty ones print local variables, and so passwords."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def watch_requests(app: Flask) -> None:

@@ -5,8 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from app.engines.embedded.lock import exclusive
+from index_mappings.errors import Unavailable
 
 SCHEMA = """
 create table if not exists versions (
@@ -39,6 +41,18 @@ SCHEMA_VERSION = 3
 WRITER_WAIT_S = 30.0
 
 
+class Connection(sqlite3.Connection):
+    """SQLite's failures as ours: a full disk or a file that stays locked is no mistake of the code."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        with _as_unavailable():
+            return super().execute(*statement)
+
+    def executemany(self, *statement: Any) -> sqlite3.Cursor:
+        with _as_unavailable():
+            return super().executemany(*statement)
+
+
 class Database:
     """One file for all versions and events. Safe to make before a fork: it opens nothing until used."""
 
@@ -51,7 +65,8 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             self.directory.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.directory / "truth.sqlite", timeout=WRITER_WAIT_S)
+            path = self.directory / "truth.sqlite"
+            connection = sqlite3.connect(path, timeout=WRITER_WAIT_S, factory=Connection)
             connection.isolation_level = None
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = full")
@@ -90,6 +105,15 @@ def next_seq(connection: sqlite3.Connection) -> int:
     """The number of a change; later changes have larger ones."""
     row = connection.execute("update counter set value = value + 1 returning value").fetchone()
     return int(row[0])
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        hint = "is the disk full, or does another process hold the file?"
+        raise Unavailable(f"SQLite: {error}; {hint}") from error
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -9,12 +9,14 @@ from werkzeug.datastructures import MultiDict
 
 from app.search.stories import Service
 from app.web.pages import person
-from app.web.pages.guard import from_our_own_page, local_address
+from app.web.pages.guard import local_address
 from app.web.pages.said import DONE, LIST_BEFORE
 from app.web.parameters import ItemPath
+from app.web.problems import InvalidRequest
 from index_mappings.errors import NotFound
 from index_mappings.event import Event, EventKind
 from index_mappings.item import Item
+from loaders.event_rows import event_of
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 """What the watch button stands for: nearly all of the film."""
@@ -22,7 +24,6 @@ WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 
 def deeds(service: Service) -> Blueprint:
     blueprint = Blueprint("deeds", __name__)
-    blueprint.before_request(from_our_own_page)
 
     @blueprint.post("/viewer")
     def pick_viewer() -> Response:
@@ -40,33 +41,36 @@ def deeds(service: Service) -> Blueprint:
 
     def done(kind: EventKind) -> Response:
         """Goes back to where the button was, which then says so. A double click counts once."""
-        form = request.form
+        form, back = request.form, local_address(request.form.get("back", "/"), "/")
         item_id = ItemPath.model_validate({"item_id": form.get("item", "")}).item_id
         (item,) = service.engine.fetch([item_id], person.FETCH_S)
         if item is None:
             raise NotFound(f"there is no film {item_id!r} here")
         name = person.picked_name() or f"guest-{uuid.uuid4().hex[:8]}"
-        service.events.append([event_of(kind, item, name, form)])
+        service.events.append([deed(kind, item, name, form)])
         told = {DONE[kind]: item_id, LIST_BEFORE: form.get("request_id", "")}
-        back = local_address(form.get("back", "/"), "/")
-        response = make_response(redirect(f"{back}?{urlencode(told)}", 303))
+        joined = "&" if "?" in back else "?"
+        response = make_response(redirect(f"{back}{joined}{urlencode(told)}", 303))
         person.remember(response, name)
         return response
 
     return blueprint
 
 
-def event_of(kind: EventKind, item: Item, name: str, form: MultiDict[str, str]) -> Event:
+def deed(kind: EventKind, item: Item, name: str, form: MultiDict[str, str]) -> Event:
+    """Raises InvalidRequest when the form was tampered with."""
     duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
-    is_watch = kind == "watch"
-    return Event(
-        id=f"{kind}-{form.get('event_id') or uuid.uuid4().hex}"[:128],
-        kind=kind,
-        user=name,
-        at_ms=round(datetime.now(UTC).timestamp() * 1000),
-        item=item.id,
-        watched_ms=round(WATCHED_SHARE * duration_ms) if is_watch else None,
-        duration_ms=duration_ms if is_watch else None,
-        request_id=form.get("request_id", "")[:128],
-        position=form.get("position", type=int),
-    )
+    watched = {"watched_ms": round(WATCHED_SHARE * duration_ms), "duration_ms": duration_ms}
+    row = {
+        "id": f"{kind}-{form.get('event_id') or uuid.uuid4().hex}"[:128],
+        "kind": kind,
+        "user": name,
+        "item": item.id,
+        "request_id": form.get("request_id", "")[:128],
+        "position": form.get("position", type=int),
+        **(watched if kind == "watch" else {}),
+    }
+    try:
+        return event_of(row, datetime.now(UTC))
+    except ValueError as error:
+        raise InvalidRequest(("form", str(error))) from error

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound
 
 from app.web.pages.guard import protect
-from app.web.problems import STATUS_OF, invalid, known, problem, unexpected
+from app.web.problems import STATUS_OF, InvalidRequest, invalid, invalid_request, known, problem, unexpected
 
 API = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 
@@ -18,6 +18,7 @@ def show_failures(blueprints: Sequence[Blueprint], app: Flask) -> None:
     for pages in blueprints:
         for family in STATUS_OF:
             pages.register_error_handler(family, lambda error: _as_page(known(error)))
+        pages.register_error_handler(InvalidRequest, lambda error: _as_page(invalid_request(error)))
         pages.register_error_handler(ValidationError, lambda error: _as_page(invalid(error)))
         pages.register_error_handler(HTTPException, lambda error: _as_page(_http(error)))
         pages.register_error_handler(Exception, lambda error: _as_page(unexpected(error)))

@@ -12,18 +12,26 @@ POLICY = "; ".join((
 """No scripts at all. Pictures may come from a catalogue's own image host."""
 
 
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
 def from_our_own_page() -> None:
-    """Stops a form that another site sent. Browsers say where a post comes from; others are no danger."""
+    """Stops what another site's page sends. Browsers say where it comes from; other clients need not."""
+    if request.method in SAFE_METHODS:
+        return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    foreign = origin is not None and origin != "null" and urlsplit(origin).netloc != request.host
+    foreign = origin is not None and urlsplit(origin).netloc != request.host
     if (site is not None and site not in ("same-origin", "none")) or (site is None and foreign):
-        abort(HTTPStatus.FORBIDDEN, "this form was sent from another site; use the page itself")
+        abort(HTTPStatus.FORBIDDEN, "this was sent by a page of another site; only our own page may")
 
 
 def local_address(address: str, otherwise: str) -> str:
     """An address of this site only: a redirect to another one is a gift to whoever phishes."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return otherwise
     is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
     return address if is_local else otherwise
 

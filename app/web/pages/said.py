@@ -9,6 +9,7 @@ from app.search.page import Page
 from app.search.stories import Service
 from app.web.pages.person import FETCH_S
 from index_mappings.errors import NotFound
+from index_mappings.item import ID_PATTERN
 
 DONE = {"watch": "watched", "like": "liked"}
 """Kind of event to the parameter that names its item on the page that follows."""
@@ -29,7 +30,8 @@ def said(page: Page, service: Service) -> Said:
     done = next((word for word in DONE.values() if word in request.args), None)
     if done is None:
         return Said()
-    (item,) = service.engine.fetch([request.args[done]], FETCH_S)
+    named = request.args[done]
+    item = service.engine.fetch([named], FETCH_S)[0] if ID_PATTERN.fullmatch(named) else None
     if item is None:
         return Said()
     fresh = _fresh(page, service) if done == DONE["watch"] else frozenset()

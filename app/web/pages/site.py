@@ -89,7 +89,7 @@ class Site:
         hit = page.hits[0] if page.hits else None
         if hit is None or hit.explanation is None:
             raise NotFound("this film has been deleted since the list was made")
-        return self._html("why.html", page, who=self._who(), hit=hit, why=why_of(hit.explanation, hit.score))
+        return self._html("why.html", page, who=self._who(), hit=hit, why=why_of(hit.explanation))
 
     def quality(self) -> Response:
         report = reports.last_report(self.reports_dir)
@@ -143,7 +143,8 @@ def _digest() -> str:
 
 def _static_file(digest: str, name: str) -> Response:
     response = send_from_directory(STATIC, name)
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if digest else "no-cache"
+    is_current = digest == _digest()
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_current else "no-cache"
     return response
 
 

@@ -24,7 +24,7 @@ HALF_WIDTH = 150.0
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One feature's share of the score. x and width in the chart's units; y: the middle of its row."""
+    """One feature's share of the score. x and width in the chart's units."""
 
     words: str
     feature: str
@@ -57,7 +57,9 @@ class Why:
         return raised + lowered
 
 
-def why_of(explanation: Explanation, score: float) -> Why:
+def why_of(explanation: Explanation) -> Why:
+    """score: the sum of what is shown, which is the score now; the list may be some minutes old."""
+    score = explanation.base + sum(explanation.contributions.values())
     ranks = sorted((rank, source) for source, (rank, _) in explanation.matches.items())
     found = tuple((source, SOURCE_WORDS.get(source, source), rank + 1) for rank, source in ranks)
     return Why(found, _bars(explanation.contributions), explanation.base, score, explanation.signals)

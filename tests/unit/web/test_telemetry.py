@@ -1,0 +1,20 @@
+"""The log: nothing of a failing call but where it was."""
+
+import pytest
+import structlog
+
+from app.web.telemetry import configure_logging
+
+
+def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(as_json=False)
+    password = "hunter" + "2"
+    try:
+        int(password)
+    except ValueError:
+        structlog.get_logger("test").exception("a call failed")
+    printed = capsys.readouterr().err
+    structlog.reset_defaults()
+    assert "a call failed" in printed
+    assert "password = " not in printed.replace('password = "hunter" + "2"', "")
+    assert "hunter2'" in printed  # in the message of the error itself, which is ours to word
