@@ -54,7 +54,7 @@ class EmbeddedEvents:
 
 
 def _event(row: Sequence[Any]) -> Event:
-    return Event(**dict(zip(Event.__slots__, (*row[:-1], bool(row[-1])), strict=True)))
+    return Event(*(*row[:-1], bool(row[-1])))
 
 
 def _batch(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:

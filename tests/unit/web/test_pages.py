@@ -2,6 +2,8 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,7 +14,9 @@ from app.web.application import WebOptions, create_app
 from app.web.pages.guard import local_address
 from app.web.pages.posters import COLOURS, poster_of
 from app.wiring import Parts, build_parts, build_service, warm_service
-from index_mappings.item import Item
+from index_mappings.item import Document, Item
+from ranking.bootstrap import Interval
+from ranking.evaluation import Evaluation, Result
 from tests.small_house import add_model, build_house
 
 
@@ -195,3 +199,34 @@ def test_a_title_is_set_as_large_as_its_longest_word_and_its_length_allow() -> N
 def test_the_letter_behind_a_poster_is_the_first_one_of_its_name() -> None:
     titles = ("The Matrix", "(500) Days of Summer", "Émile", "…")
     assert [poster_of(Item("x", title)).initial for title in titles] == ["M", "5", "É", ""]
+
+
+def test_the_quality_page_shows_the_last_report_and_its_pictures(parts: Parts, person: FlaskClient) -> None:
+    assert "Nothing was evaluated yet" in person.get("/quality").text
+    measured = (Result("all", "lambdarank", "ndcg@10", Interval(0.34, 0.31, 0.36)),)
+    reports = parts.settings.reports_dir
+    reports.mkdir()
+    (reports / "evaluation.json").write_text(Evaluation("m1", {"all": 1000}, measured, ()).to_json())
+    (reports / "quality.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    page = person.get("/quality")
+    assert "1,000 requests" in page.text
+    assert "0.3400 [0.3100, 0.3600]" in page.text
+    assert "gains.svg" not in page.text
+    assert person.get("/report/quality.svg").content_type.startswith("image/svg+xml")
+
+
+@pytest.mark.parametrize("name", ["Zoë", "日本 の 人", 'a;b="c"', "<b>"])
+def test_a_viewer_may_have_any_name(person: FlaskClient, name: str) -> None:
+    person.post("/viewer", data={"viewer": name})
+    assert f"For {name}" in unescape(person.get("/").text)
+
+
+def test_a_film_whose_id_holds_signs_is_opened_watched_and_told_of(person: FlaskClient, parts: Parts) -> None:
+    odd = Item("a/b?c=d&e#f", "Odd", thumbnail="https://pictures.example/odd.jpg")
+    parts.engine.upsert([Document(odd)])
+    address = f"/film/{quote(odd.id)}"
+    page = person.get(address)
+    assert '<img src="https://pictures.example/odd.jpg" alt=""' in page.text
+    liked = person.post("/like", data={"item": odd.id, "back": address}, follow_redirects=True)
+    assert "You liked Odd" in liked.text
+    parts.engine.delete([odd.id])
