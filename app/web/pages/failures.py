@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound
 
 from app.web.pages.guard import protect
+from app.web.pages.person import Person, picked_name
 from app.web.problems import STATUS_OF, InvalidRequest, invalid, invalid_request, known, problem, unexpected
 
 API = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
@@ -37,7 +38,9 @@ def _http(error: HTTPException) -> Response:
 
 def _as_page(answer: Response) -> Response:
     facts = answer.get_json()
-    page = make_response(render_template("failure.html", facts=facts, page=None), answer.status_code)
+    page = make_response(
+        render_template("failure.html", facts=facts, page=None, who=Person(picked_name())), answer.status_code
+    )
     if wait := answer.headers.get("Retry-After"):
         page.headers["Retry-After"] = wait
     page.headers["Cache-Control"] = "no-store"

@@ -1,5 +1,6 @@
 """The last training run's report: its table and its pictures, where there is one."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,14 +13,26 @@ from ranking.evaluation import Evaluation
 PICTURES = {"quality.svg": "Each measure of each system with its 95 % interval",
             "gains.svg": "The features that gained the model most"}  # fmt: skip
 
+SIZE = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """words: what it shows. width, height: in points, so that its place is kept until it is there."""
+
+    name: str
+    words: str
+    width: int
+    height: int
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """table: a heading and a row a system. pictures: (file, what it shows)."""
+    """table: a heading and a row a system."""
 
     evaluation: Evaluation
     table: Sequence[tuple[str, ...]]
-    pictures: tuple[tuple[str, str], ...]
+    pictures: tuple[Picture, ...]
 
 
 def last_report(directory: Path) -> Report | None:
@@ -28,8 +41,17 @@ def last_report(directory: Path) -> Report | None:
         evaluation = Evaluation.from_json((directory / "evaluation.json").read_text())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    pictures = tuple((name, words) for name, words in PICTURES.items() if (directory / name).exists())
-    return Report(evaluation, evaluation.quality_rows("all"), pictures)
+    pictures = [_picture(directory / name, words) for name, words in PICTURES.items()]
+    return Report(evaluation, evaluation.quality_rows("all"), tuple(p for p in pictures if p is not None))
+
+
+def _picture(file: Path, words: str) -> Picture | None:
+    try:
+        with file.open() as lines:
+            size = SIZE.search(lines.read(2000))
+    except OSError:
+        return None
+    return None if size is None else Picture(file.name, words, *(round(float(n)) for n in size.groups()))
 
 
 def picture(directory: Path, name: str) -> Response:

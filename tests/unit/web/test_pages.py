@@ -207,10 +207,11 @@ def test_the_quality_page_shows_the_last_report_and_its_pictures(parts: Parts, p
     reports = parts.settings.reports_dir
     reports.mkdir()
     (reports / "evaluation.json").write_text(Evaluation("m1", {"all": 1000}, measured, ()).to_json())
-    (reports / "quality.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (reports / "quality.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720.5 360"/>')
     page = person.get("/quality")
     assert "1,000 requests" in page.text
     assert "0.3400 [0.3100, 0.3600]" in page.text
+    assert 'width="720" height="360"' in page.text
     assert "gains.svg" not in page.text
     assert person.get("/report/quality.svg").content_type.startswith("image/svg+xml")
 
