@@ -33,9 +33,9 @@ create table if not exists events (
 drop index if exists events_by_user;
 create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
 create index if not exists events_by_time on events (at_ms, id);
-pragma user_version = 3;
+pragma user_version = 4;
 """
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Asked first, because making tables waits for whoever writes, even where there is nothing to make."""
 
 WRITER_WAIT_S = 30.0
