@@ -60,7 +60,9 @@ def new_prefix() -> str:
 def remove(cluster: Cluster, prefix: str) -> None:
     """Everything that a test has made under its prefix."""
     cluster.command("DELETE", f"/_data_stream/{prefix}events")  # not on the nodes here; they are thrown away
-    cluster.command("DELETE", f"/_index_template/{prefix}events")
+    cluster.command("DELETE", f"/_data_stream/{prefix}requests")
+    for template in ("events", "requests"):
+        cluster.command("DELETE", f"/_index_template/{prefix}{template}")
     for index in cluster.demand("GET", f"/{prefix}*/_settings/index.uuid"):
         if not index.startswith(".ds-"):
             cluster.command("DELETE", f"/{index}")

@@ -13,6 +13,8 @@ from index_mappings.mapping import requests_template
 PATIENCE_S = 5.0
 """Summaries may be lost; those who write them must not wait long."""
 
+MADE_OTHERWISE = ("resource_already_exists", "no handler found", "Incorrect HTTP method")
+
 
 class ServerSummaries:
     """Seen by searches within seconds, not at once: nobody waits for them."""
@@ -26,11 +28,19 @@ class ServerSummaries:
         """Raises EngineError; the same id within a backing index counts once."""
         if not self._made:
             self.cluster.demand("PUT", f"/_index_template/{self.stream}", requests_template(self.stream))
+            self._make_stream()
             self._made = True
         actions = [Action("create", summary.id, _source(summary)) for summary in summaries]
         for verdict in Bulk(self.cluster, self.stream, patience_s=PATIENCE_S).write(actions):
             if not verdict.done and verdict.status != 409:
                 raise BadRequest(f"a request summary does not fit {self.stream}: {verdict.reason}")
+
+    def _make_stream(self) -> None:
+        """Some clusters forbid a write to make it; some lack this request, and a write makes it."""
+        status, reply = self.cluster.command("PUT", f"/_data_stream/{self.stream}")
+        is_known = any(words in str(reply) for words in MADE_OTHERWISE)
+        if not is_known:
+            self.cluster.accepted(status, reply, f"making {self.stream}")
 
 
 def _source(summary: Summary) -> dict[str, Any]:
