@@ -37,6 +37,18 @@ def free_port(host: str) -> int:
         return port
 
 
+def fault_of_address(host: str, port: int) -> str:
+    """Why nobody can listen there; empty when somebody can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
 @contextmanager
 def running(command: Sequence[str], url: str) -> Iterator[None]:
     """The service for as long as the block lasts. Raises CheckFailed when it does not become ready."""

@@ -57,7 +57,9 @@ def _index_complaints(parts: Parts, version: str, facts: dict[str, object]) -> l
 def _model_complaints(parts: Parts, facts: dict[str, object]) -> list[str]:
     current = parts.registry.current()
     if current is None:
-        return ["no model is promoted, engine order serves; run: reelrank train"]
+        known = parts.registry.versions()
+        remedy = "reelrank models rollback, or reelrank promote MODEL" if known else "reelrank train"
+        return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
         ranker = load_model(parts.registry.directory_of(current))
     except Refused as refused:

@@ -20,18 +20,20 @@ def learn_factors(watches: Watches, seed: int = 0) -> tuple[NDArray[np.float32],
     cosine is the order by inner product (Bachrach et al. 2014).
     """
     from implicit.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
 
-    model = AlternatingLeastSquares(
-        factors=FACTORS,
-        regularization=REGULARIZATION,
-        iterations=ITERATIONS,
-        random_state=seed,
-        use_gpu=False,
-        num_threads=1,
-    )
     confidence = watches.by_user()
     confidence.data = 1.0 + ALPHA * confidence.data
-    model.fit(confidence, show_progress=False)
+    with threadpool_limits(1, "blas"):  # implicit warns, and is slow, where BLAS starts threads of its own
+        model = AlternatingLeastSquares(
+            factors=FACTORS,
+            regularization=REGULARIZATION,
+            iterations=ITERATIONS,
+            random_state=seed,
+            use_gpu=False,
+            num_threads=1,
+        )
+        model.fit(confidence, show_progress=False)
     items = np.asarray(model.item_factors, np.float32)
     lengths = np.linalg.norm(items, axis=1)
     longest = float(lengths.max(initial=1e-6))

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
-from app.cli.console import out, print_json
+from app.cli.console import fail, out, print_json
 from app.search.page import Page
 from app.search.stories import Ask
 from app.settings import Settings
@@ -15,6 +15,8 @@ from app.wiring import build_parts, warm_service
 from index_mappings.query import Context, Filters, Query
 
 app = typer.Typer()
+PATIENT_MS = 10_000
+"""A command starts cold and is asked once: it waits for every source, where a page would go on without."""
 Genres = Annotated[list[str] | None, typer.Option("--genre", help="Only these genres; may be repeated.")]
 User = Annotated[str | None, typer.Option(help="Whose search it is.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="How many hits.")]
@@ -47,7 +49,10 @@ def _now() -> Context:
 
 
 def _show(query: Query, as_json: bool) -> None:
-    service = warm_service(build_parts(Settings()))
+    patient = Settings().model_copy(update={"deadline_ms": PATIENT_MS})
+    service = warm_service(build_parts(patient))
+    if query.similar_to and service.engine.fetch([query.similar_to], PATIENT_MS / 1000) == [None]:
+        fail(f"there is no item {query.similar_to}")
     started = time.perf_counter()
     page = service.page(Ask(query))
     took_ms = (time.perf_counter() - started) * 1000
@@ -61,9 +66,9 @@ def _show(query: Query, as_json: bool) -> None:
 
 
 def _print_page(page: Page, took_ms: float) -> None:
-    table = Table("", "film", "year", "genres", "score", "found by", box=None)
+    table = Table("", Column("id", no_wrap=True), "film", "year", "genres", "score", "found by", box=None)
     for hit in page.hits:
-        facts = (hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
+        facts = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
         table.add_row(str(hit.position + 1), *facts, f"{hit.score:.3f}", ", ".join(hit.sources))
     out.print(table)
     degraded = ", ".join(page.degraded) or "nothing"

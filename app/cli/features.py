@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.console import fail, out, print_json
 from app.feature_costs import FeatureCosts, feature_costs
@@ -58,7 +58,7 @@ def _document(gains: dict[str, float], costs: FeatureCosts) -> dict[str, object]
 
 
 def _print(gains: dict[str, float], costs: FeatureCosts) -> None:
-    table = Table("feature", "group", "gain", "µs per 1,000", "what it tells", box=None)
+    table = Table(Column("feature", no_wrap=True), "group", "gain", "µs per 1,000", "what it tells", box=None)
     for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
         gain, cost = gains.get(feature.name), f"{costs.deriving[feature.name]:.1f}"
         table.add_row(

@@ -43,8 +43,11 @@ def evaluate(
 ) -> None:
     """Measure the served model on the last part of the events, beside the baselines, with intervals."""
     parts = build_parts(Settings())
+    current = parts.registry.current()
+    if current is None:
+        fail("no model is promoted, so there is none to measure; run: reelrank train")
     try:
-        ranker = load_model(parts.registry.directory_of(parts.registry.current() or "none"))
+        ranker = load_model(parts.registry.directory_of(current))
         with progress_bars() as progress:
             judged = learning.judged_requests(learning.read_history(parts), progress)
     except (NotFound, Refused) as error:

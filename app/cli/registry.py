@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.cli.console import fail, out, print_json
 from app.settings import Settings
@@ -35,7 +35,7 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json([_facts(version) for version in versions])
         return
-    table = Table("model", "made", "kind", "NDCG@10", "", box=None)
+    table = Table(Column("model", no_wrap=True), "made", "kind", "NDCG@10", "", box=None)
     for version in versions:
         measured = version.metrics.get("ndcg@10")
         made = f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else ""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.check import CheckFailed, free_port, look, running
+from app.check import CheckFailed, fault_of_address, free_port, look, running
 from app.cli.console import fail, out
 from app.opening import has_display
 from app.settings import Settings
@@ -46,7 +46,9 @@ def start_service(open_page: bool) -> None:
     _one_thread()
     settings = Settings()
     url = f"http://{settings.host}:{settings.port}/"
-    out.print(f"reelrank serves at {url} (Ctrl-C ends it)", markup=False)
+    if fault := fault_of_address(settings.host, settings.port):
+        fail(f"{settings.host}:{settings.port}: {fault}; name another port by --port or REELRANK_PORT")
+    out.print(f"reelrank serves at {url} in a few seconds (Ctrl-C ends it)", markup=False)
     if open_page and has_display():
         subprocess.Popen((sys.executable, "-m", "app.opening", url))
     sys.stdout.flush()

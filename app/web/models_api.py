@@ -7,6 +7,7 @@ from flask_openapi import APIBlueprint, Tag
 
 from app.search.served_models import Models
 from app.web.parameters import ModelPath
+from ranking.ranker import EngineOrder
 
 MODELS = Tag(name="models", description="The models on disk and the one that serves.")
 
@@ -29,7 +30,8 @@ def models_api(models: Models, promoted: Callable[[], None]) -> APIBlueprint:
             }
             for v in models.versions()
         ]
-        return jsonify(models=rows)
+        serving = next((v.id for v in models.versions() if v.serving), EngineOrder.name)
+        return jsonify(serving=serving, models=rows)
 
     @api.post("/models/<string:model>:promote")
     def promote(path: ModelPath) -> Response:
