@@ -21,7 +21,9 @@ def members(bits: Bitmap, size: int) -> Places:
 
 
 def holds(bits: Bitmap, places: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Whether the bit of each place is set."""
+    """Whether the bit of each place is set; -1 is no place."""
+    if not len(bits):
+        return np.zeros(len(places), bool)
     bit: NDArray[np.uint8] = (bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1
     return bit.astype(bool)
 
