@@ -6,6 +6,7 @@ import pytest
 
 from index_mappings.event import EVENT_SCHEMA, Event
 from index_mappings.match import item_ids
+from ranking import neighbours
 from ranking.folding import fold_in
 from ranking.learned import Learned, learn
 from ranking.sessions import sessions_of
@@ -46,10 +47,26 @@ def test_only_watches_before_the_moment_are_learned_from() -> None:
 
 
 def test_an_item_and_its_neighbours_share_a_taste(learned: Learned) -> None:
-    for item, neighbours in learned.neighbours.items():
-        assert {n.id[0] for n in neighbours} == {item[0]}
-        assert neighbours[0].weight == 1.0
-        assert all(0 < n.weight <= 1 for n in neighbours)
+    for item, found in learned.neighbours.items():
+        assert {n.id[0] for n in found} == {item[0]}
+        weights = [n.weight for n in found]
+        assert weights == sorted(weights, reverse=True)
+        assert min(weights) > 0
+
+
+def test_weights_are_comparable_between_items(learned: Learned) -> None:
+    heaviest = [found[0].weight for found in learned.neighbours.values()]
+    assert max(heaviest) == 1.0
+    assert min(heaviest) < 1.0
+
+
+def test_items_too_rarely_watched_for_regression_still_have_neighbours(
+    watches: Watches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "REGRESSED", 6)
+    found = neighbours.learn_neighbours(watches)
+    assert set(found) == {i.decode() for i in watches.item_ids.tolist()}
+    assert all(n.id[0] == item[0] for item, each in found.items() for n in each)
 
 
 @pytest.mark.parametrize("field", ["factors", "session"])
