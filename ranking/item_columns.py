@@ -1,46 +1,130 @@
-"""The columns of an item table, made from documents in the order of their ids."""
+"""The columns of an item table, made from batches of documents without holding more than one of them."""
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC
+from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
-from index_mappings.match import item_ids
+from index_mappings.match import ID_DTYPE, item_ids
 
 Columns = dict[str, NDArray[np.generic]]
-MAX_GENRES = 64
+Order = NDArray[np.intp]
+MAX_GENRES, MAX_NAMES = 64, 32_000
 DAY_S = 86_400
 NO_DAY = int(np.iinfo(np.int32).min)
+ROWS_AT_ONCE = 16_384
+NUMBERS = {"year": np.int16, "duration_s": np.int32, "published_day": np.int32}
+NAMED = ("language", "country")
+RAGGED = ("genres", "people", "tags")
 
 
-def columns_of(
-    documents: Sequence[Document],
-) -> tuple[Columns, dict[str, list[str]], dict[str, NDArray[np.float32]]]:
-    """Columns, vocabularies and vectors; see `ItemTable` for their types and meaning."""
-    items = [d.item for d in documents]
-    genres = _frequent((genre for item in items for genre in item.genres), MAX_GENRES)
-    languages = _frequent((item.language for item in items if item.language), 32_000)
-    countries = _frequent((item.country for item in items if item.country), 32_000)
-    columns: Columns = {
-        "ids": item_ids(item.id for item in items),
-        "genre_bits": _genre_bits(items, genres),
-        "year": np.array([-1 if i.year is None else i.year for i in items], np.int16),
-        "duration_s": np.array([-1 if i.duration_s is None else i.duration_s for i in items], np.int32),
-        "published_day": np.array([_day(item) for item in items], np.int32),
-        "language": _codes(items, languages, lambda item: item.language),
-        "country": _codes(items, countries, lambda item: item.country),
-    }
-    for name in ("people", "tags"):
-        words = [getattr(item, name) for item in items]
-        columns[f"{name}_offsets"] = np.cumsum([0, *map(len, words)], dtype=np.int64)
-        columns[f"{name}_hashes"] = np.array([word_hash(w) for each in words for w in each], np.uint32)
-    vocabularies = {"genres": genres, "languages": languages, "countries": countries}
-    return columns, vocabularies, {name: _vectors(documents, name) for name in VECTOR_FIELDS}
+class ColumnBuilder:
+    """Takes documents in any order; gives columns in the order of ids. See `ItemTable` for their meaning.
+
+    Vectors wait in files below `scratch`; everything else of a million items is some 100 MB.
+    """
+
+    def __init__(self, scratch: Path) -> None:
+        self._parts: dict[str, list[NDArray[np.generic]]] = {}
+        self._names = {field: _Names() for field in (*NAMED, "genres")}
+        self._raw = {field: scratch / f"{field}.raw" for field in VECTOR_FIELDS}
+        self._files = {field: path.open("wb") for field, path in self._raw.items()}
+
+    def add(self, documents: Sequence[Document]) -> None:
+        items = [document.item for document in documents]
+        self._keep("ids", item_ids(item.id for item in items))
+        facts = {
+            "year": [-1 if item.year is None else item.year for item in items],
+            "duration_s": [-1 if item.duration_s is None else item.duration_s for item in items],
+            "published_day": [_day(item) for item in items],
+        }
+        for name, kind in NUMBERS.items():
+            self._keep(name, np.array(facts[name], kind))
+        for name in NAMED:
+            codes = self._names[name].codes_of(getattr(item, name) for item in items)
+            self._keep(name, np.array(codes, np.int64))
+        for name in RAGGED:
+            words = [tuple(dict.fromkeys(i.genres)) if name == "genres" else getattr(i, name) for i in items]
+            flat = [word for each in words for word in each]
+            coded = self._names[name].codes_of(flat) if name == "genres" else map(word_hash, flat)
+            self._keep(f"{name} counts", np.array([len(each) for each in words], np.int64))
+            self._keep(name, np.array(list(coded), np.int64))
+        for field, file in self._files.items():
+            file.write(_vectors(documents, field).tobytes())
+
+    def columns(self) -> tuple[Columns, dict[str, list[str]], Order]:
+        """Columns, vocabularies, and the order that the vectors have to be written in."""
+        ids = self._all("ids", ID_DTYPE)
+        order = np.argsort(ids, kind="stable")
+        columns: Columns = {"ids": ids[order]}
+        columns |= {name: self._all(name, np.dtype(kind))[order] for name, kind in NUMBERS.items()}
+        vocabularies = {}
+        for name, plural in zip(NAMED, ("languages", "countries"), strict=True):
+            vocabularies[plural], places = self._names[name].most_frequent(MAX_NAMES)
+            columns[name] = places[self._all(name, np.dtype(np.int64))][order].astype(np.int16)
+        for name in ("people", "tags"):
+            offsets, words = self._ragged(name, order)
+            columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
+        vocabularies["genres"], places = self._names["genres"].most_frequent(MAX_GENRES)
+        columns["genre_bits"] = _bits(*self._ragged("genres", order), places)
+        return columns, vocabularies, order
+
+    def write_vectors(self, directory: Path, order: Order) -> None:
+        """vector_<field>.npy [items, size] in this order, some rows at a time; the scratch files go."""
+        for field, path in self._raw.items():
+            self._files[field].close()
+            shape = (len(order), VECTOR_FIELDS[field].size)
+            to = open_memmap(directory / f"vector_{field}.npy", "w+", np.float32, shape)
+            if len(order):
+                given = np.memmap(path, np.float32, "r", shape=shape)
+                for start in range(0, len(order), ROWS_AT_ONCE):
+                    to[start : start + ROWS_AT_ONCE] = given[order[start : start + ROWS_AT_ONCE]]
+            to.flush()
+            path.unlink()
+
+    def _keep(self, name: str, part: NDArray[np.generic]) -> None:
+        self._parts.setdefault(name, []).append(part)
+
+    def _all(self, name: str, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
+        return np.concatenate([np.empty(0, kind), *self._parts.get(name, [])]).astype(kind, copy=False)
+
+    def _ragged(self, name: str, order: Order) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Offsets [items + 1] and the words of all items, in this order."""
+        whole = np.dtype(np.int64)
+        counts = np.asarray(self._all(f"{name} counts", whole), np.int64)
+        words = np.asarray(self._all(name, whole), np.int64)
+        starts = np.cumsum(counts) - counts
+        offsets = np.cumsum([0, *counts[order].tolist()], dtype=np.int64)
+        within = np.arange(len(words)) - np.repeat(offsets[:-1], counts[order])
+        return offsets, words[np.repeat(starts[order], counts[order]) + within]
+
+
+class _Names:
+    """Names by the order they were first met in, and how often each was met; code 0 is no name."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {"": 0}
+        self._counts: Counter[str] = Counter()
+
+    def codes_of(self, names: Iterable[str]) -> list[int]:
+        given = list(names)
+        self._counts.update(given)
+        return [self._codes.setdefault(name, len(self._codes)) for name in given]
+
+    def most_frequent(self, limit: int) -> tuple[list[str], NDArray[np.int64]]:
+        """Most frequent first, ties by name; and the place of each code among them, -1 where it has none."""
+        counted = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        names = [name for name, _ in counted if name][:limit]
+        places = np.full(len(self._codes), -1, np.int64)
+        places[[self._codes[name] for name in names]] = np.arange(len(names))
+        return names, places
 
 
 def word_hash(word: str) -> int:
@@ -48,19 +132,16 @@ def word_hash(word: str) -> int:
     return zlib.crc32(word.casefold().encode())
 
 
-def _frequent(names: Iterable[str], limit: int) -> list[str]:
-    counted = Counter(names).items()
-    return [name for name, _ in sorted(counted, key=lambda pair: (-pair[1], pair[0]))[:limit]]
-
-
-def _genre_bits(items: Sequence[Item], genres: Sequence[str]) -> NDArray[np.uint64]:
-    bit = {genre: 1 << code for code, genre in enumerate(genres)}
-    return np.array([sum({bit.get(genre, 0) for genre in item.genres}) for item in items], np.uint64)
-
-
-def _codes(items: Sequence[Item], names: Sequence[str], of: Callable[[Item], str]) -> NDArray[np.int16]:
-    code = {name: place for place, name in enumerate(names)}
-    return np.array([code.get(of(item), -1) for item in items], np.int16)
+def _bits(
+    offsets: NDArray[np.int64], codes: NDArray[np.int64], places: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """[items]: the bit of each item's genres; a genre that has no place has no bit."""
+    at = places[codes]
+    bits = np.where(at >= 0, np.uint64(1) << np.maximum(at, 0).astype(np.uint64), np.uint64(0))
+    of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    items = np.zeros(len(offsets) - 1, np.uint64)
+    np.bitwise_or.at(items, of, bits)
+    return items
 
 
 def _day(item: Item) -> int:

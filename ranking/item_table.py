@@ -21,7 +21,7 @@ from index_mappings.item import Document
 from index_mappings.match import ItemIds
 from index_mappings.query import Filters
 from ranking.folding import Folding
-from ranking.item_columns import columns_of
+from ranking.item_columns import ColumnBuilder
 from ranking.row_index import RowIndex
 
 SCHEMA = 1
@@ -105,24 +105,38 @@ def _row_index(table: ItemTable) -> RowIndex:
 def build_table(
     directory: Path, version: str, documents: Iterable[Sequence[Document]], folding: Folding | None
 ) -> ItemTable:
-    """Writes the table of these documents into `directory`, replacing what is there, and opens it."""
-    every = sorted((d for batch in documents for d in batch), key=lambda d: d.item.id)
-    columns, vocabularies, vectors = columns_of(every)
+    """Writes the table of these documents into `directory`, replacing what is there, and opens it.
+
+    One batch is held at a time, beside columns of some 100 bytes an item.
+    """
     new = directory.parent / f".{directory.name}-{secrets.token_hex(4)}"
     new.mkdir(parents=True)
-    for name, column in {**columns, **{f"vector_{f}": v for f, v in vectors.items()}}.items():
+    try:
+        _write(new, version, documents, folding)
+        if directory.exists():
+            shutil.rmtree(directory)
+        new.rename(directory)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    return open_table(directory)
+
+
+def _write(new: Path, version: str, documents: Iterable[Sequence[Document]], folding: Folding | None) -> None:
+    builder = ColumnBuilder(new)
+    for batch in documents:
+        builder.add(batch)
+    columns, vocabularies, order = builder.columns()
+    for name, column in columns.items():
         np.save(new / f"{name}.npy", column)
-    facts = {"schema": SCHEMA, "version": version, "size": len(every), "vocabularies": vocabularies}
+    builder.write_vectors(new, order)
+    facts = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
     if folding is not None:
         np.save(new / "gram.npy", folding.gram)
         facts["folding"] = [folding.regularization, folding.alpha, folding.scale]
     (new / FACTS_FILE).write_text(json.dumps(facts, ensure_ascii=False))
     for path in (*new.iterdir(), new):
         _sync(path)
-    if directory.exists():
-        shutil.rmtree(directory)
-    new.rename(directory)
-    return open_table(directory)
 
 
 def open_table(directory: Path) -> ItemTable:

@@ -56,6 +56,25 @@ def test_vectors_are_rows_of_zeros_where_an_item_has_none(table: ItemTable) -> N
     assert table.vectors["factors"].shape == (3, 64)
 
 
+def test_batches_in_any_order_make_the_same_table(tmp_path: Path) -> None:
+    every = [Document(each) for each in (ALIEN, AMELIE, BARE)]
+    at_once = build_table(tmp_path / "a", "items-1", [every], None)
+    by_one = build_table(tmp_path / "b", "items-1", [[each] for each in reversed(every)], None)
+    assert at_once.genres == by_one.genres
+    for name in ("ids", "genre_bits", "year", "language", "country", "people_offsets", "people_hashes"):
+        assert getattr(at_once, name).tolist() == getattr(by_one, name).tolist()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_table_that_cannot_be_built_leaves_nothing_and_the_old_one(tmp_path: Path) -> None:
+    build_table(tmp_path / "a", "items-1", [[Document(ALIEN)]], None)
+    wrong = Document(BARE, {"text": np.zeros(3, np.float32)})
+    with pytest.raises(ValueError, match="broadcast"):
+        build_table(tmp_path / "a", "items-2", [[wrong]], None)
+    assert open_table(tmp_path / "a").version == "items-1"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 def test_an_empty_catalogue_makes_a_table_that_answers(tmp_path: Path) -> None:
     empty = build_table(tmp_path / "t", "items-0", [], None)
     assert empty.rows(item_ids(["alien"])).tolist() == [-1]
