@@ -119,7 +119,7 @@ def test_why_a_film_is_here_is_told_in_words_in_a_chart_and_in_a_table(visitors:
     page = visitors.arrive()
     pick(page, "u3")
     title = shown(page)[4]
-    page.get_by_role("link", name=f"Why is {title} here").click()
+    page.get_by_role("link", name=f"Why is {title} here").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Why {title} is number 5")
     bars = page.get_by_role("table", name="What each feature added to the score").get_by_role("row")
     assert bars.count() == page.locator("svg rect").count() >= 1
