@@ -203,9 +203,8 @@ def _with(
 
 def _choice(train: Sequence[Judged], grid: Mapping[str, Sequence[Any]], progress: Progress) -> Choice:
     def held(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
-        return model_order(
-            [train[place] for place in fold], _ranker([train[place] for place in rest], params)
-        )
+        ranker = _ranker([train[place] for place in rest], params)
+        return model_order([train[place] for place in fold], ranker)[:, NDCG]
 
     return choose(grid, len(train), held, progress)
 
