@@ -12,7 +12,7 @@ from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 from ranking.viewer import Viewer
 
-RECENT_WATCHES = 50
+RECENT_WATCHES = 200
 SESSION_WATCHES = 10
 """A session is short: only the newest watches speak for it (Store2Vec uses the last few likewise)."""
 PAST_QUERIES = 5

@@ -3,20 +3,22 @@
 import csv
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.engines.embedded.engine import EmbeddedEngine
+from benchmarks.quality.choosing import Choice, Params, choose
 from benchmarks.quality.datasets import Absent, data_file
 from benchmarks.quality.report import Goal, Report, Row, Value
-from benchmarks.quality.requests import Measured, engine_order, model_order, popular_order, source_order
+from benchmarks.quality.requests import NDCG, Measured, engine_order, model_order, popular_order, source_order
 from index_mappings.encoder import TextEncoder, WordLlamaEncoder
 from index_mappings.event import EVENT_SCHEMA, Event
 from index_mappings.item import Item
@@ -56,7 +58,13 @@ INNER_SEEDS = (1, 2)
 MEASURES = ("NDCG@10", "precision@10", "recall@10")
 CAPS = Caps(factors=600, neighbours=600, session=200, recent=200, popular=200, fresh=0)
 """A third of the catalogue from the better sources: it holds 1,682 films, and every one may be asked for."""
-PARAMS = {"num_threads": 1}
+GRID = {
+    "num_leaves": (7, 15),
+    "lambdarank_truncation_level": (30, 100),
+    "learning_rate": (0.03,),
+    "num_threads": (1,),
+}
+SMALL_GRID = {"num_leaves": (7,), "num_threads": (1,)}
 WATCHED_MS = 6_000_000
 LONG_S = 60.0
 
@@ -102,7 +110,8 @@ def measure(progress: Progress, small: bool = False) -> Report:
     encoder = WordLlamaEncoder()
     inner = [train.split(seed) for seed in INNER_SEEDS[: 1 if small else None]]
     learned_from = [one for known, held in inner for one in judged(known, held, items, encoder, progress)]
-    trained = train_ranker(training_set_of(learned_from), FEATURE_NAMES, params=PARAMS)
+    choice = _choice(learned_from[: len(learned_from) // len(inner)], SMALL_GRID if small else GRID, progress)
+    trained = train_ranker(training_set_of(learned_from), FEATURE_NAMES, params=choice.params)
     requests = judged(train, test, items, encoder, progress)
     lists = {
         "most popular": popular_order(requests),
@@ -119,9 +128,24 @@ def measure(progress: Progress, small: bool = False) -> Report:
         MEASURES[0],
         rows,
         [Goal("NDCG@10 of the ranker", ndcg, 0.44 if small else GOAL)],
-        [f"the ranker learned from {len(learned_from)} requests of {len(inner)} splits inside train"],
+        [
+            f"the ranker learned from {len(learned_from)} requests of {len(inner)} splits inside train",
+            f"chosen of {len(choice.tried)}: {choice.params}, {choice.measured:.4f} held out inside train",
+        ],
         {"params": trained.params, "rounds": trained.rounds},
     )
+
+
+def _choice(requests: Sequence[Judged], grid: Mapping[str, Sequence[Any]], progress: Progress) -> Choice:
+    """By the requests of one inner split, so that no user is on both sides."""
+
+    def held(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
+        taught = training_set_of([requests[place] for place in rest])
+        text = train_ranker(taught, FEATURE_NAMES, params=params).model_text
+        ranker = LambdaRank(NAME, FEATURE_NAMES, text)
+        return model_order([requests[place] for place in fold], ranker)[:, NDCG]
+
+    return choose(grid, len(requests), held, progress)
 
 
 def judged(
