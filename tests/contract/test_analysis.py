@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engines.embedded.words import analyzer
+from app.engines.embedded.words import analyzer, separated
 from app.engines.server.versions import Layout
 from index_mappings.mapping import ANALYZER
 from tests.servers.server import Server, new_prefix, remove
@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "analysed_phrases.json"
 def analysed(phrases: list[str], server: Server | None) -> dict[str, list[str]]:
     if server is None:
         words = analyzer()
-        return {phrase: list(words.analyze(phrase)) for phrase in phrases}
+        return {phrase: list(words.analyze(separated(phrase))) for phrase in phrases}
     prefix, cluster = new_prefix(), server.cluster()
     server.engine(cluster, Layout(prefix)).create_index("items-1")
     path = f"/{prefix}items-1/_analyze"

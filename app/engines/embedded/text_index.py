@@ -11,7 +11,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from app.engines.embedded.documents import year_of
-from app.engines.embedded.words import analyzer
+from app.engines.embedded.words import analyzer, separated
 from index_mappings.fields import TEXT_FIELDS
 from index_mappings.query import Filters
 
@@ -89,7 +89,7 @@ class TextIndex:
 
     def analyze(self, text: str) -> list[str]:
         """The words that a text is indexed and searched by, in its order."""
-        return list(self.analyzer.analyze(text))
+        return list(self.analyzer.analyze(separated(text)))
 
     def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
         """Row numbers and scores: the sum over fields of weight x BM25, any word may match."""
@@ -159,14 +159,14 @@ def _fields(row: int, name: str, body: bytes) -> dict[str, Any]:
     stated: dict[str, Any] = {
         "id": [name],
         "row": [row],
-        "title": [facts["title"]],
-        "people": facts.get("people", []),
-        "genres": genres,
-        "tags": facts.get("tags", []),
+        "title": [separated(facts["title"])],
+        "people": [separated(name) for name in facts.get("people", ())],
+        "genres": [separated(genre) for genre in genres],
+        "tags": [separated(tag) for tag in facts.get("tags", ())],
         "genre": [genre.casefold() for genre in genres],
     }
     if "description" in facts:
-        stated["description"] = [facts["description"]]
+        stated["description"] = [separated(facts["description"])]
     for field in ("language", "country"):
         if field in facts:
             stated[field] = [facts[field].casefold()]

@@ -4,6 +4,7 @@ Words are those of Unicode's text segmentation (UAX #29) as Lucene's standard to
 "Ocean's" and "U.S." are one word, "WALL-E" two, and each Han or Hiragana character its own.
 """
 
+import re
 from typing import Any
 
 import tantivy
@@ -29,9 +30,31 @@ _EMOJI = rf"\p{{Regional_Indicator}}{{2}}|{_PICTURE}(?:[\p{{wb=Extend}}\p{{wb=ZW
 WORDS = rf"{_WORD}|{_SOUTH_EAST_ASIAN}(?:{_SOUTH_EAST_ASIAN}|\p{{wb=Extend}})*|{_CHARACTER}|{_EMOJI}"
 
 
+TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORDS)).build()
+
+_ASCII_RUN = r"(?:[A-Za-z]+(?:[.':][A-Za-z]+)*|[0-9]+(?:[.',;][0-9]+)*)+"
+ASCII_WORD = re.compile(rf"_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
+"""WORDS, where there is nothing but ASCII; tests/unit/embedded/test_words.py holds it to that."""
+_INNER = re.compile(r"[A-Za-z0-9][.':,;][A-Za-z0-9]|_", re.ASCII)
+_ONLY_ALPHANUMERIC = {code: " " for code in range(128) if not chr(code).isalnum()}
+
+
+def separated(text: str) -> str:
+    """The words of a text with white space between them, which `analyzer` then only has to split at.
+
+    The pattern of WORDS costs tantivy more than all else it does to a text, so ASCII goes a shorter way.
+    """
+    if not text.isascii():
+        return " ".join(TOKENIZER.analyze(text))
+    if _INNER.search(text):
+        return " ".join(ASCII_WORD.findall(text))
+    return text.translate(_ONLY_ALPHANUMERIC)
+
+
 def analyzer() -> Any:
+    """Of what `separated` gives."""
     filters = tantivy.Filter
-    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORDS))
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
     for step in (
         filters.remove_long(MAX_TOKEN_LENGTH + 1),
         filters.ascii_fold(),
