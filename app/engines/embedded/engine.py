@@ -23,7 +23,7 @@ from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
 from index_mappings.faults import fault_of
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
-from index_mappings.match import Matches, best_first
+from index_mappings.match import Matches
 
 SPARE_HITS = 20
 """Asked of tantivy above the limit, so that ties at the edge can be put in the order of ids."""
@@ -48,8 +48,7 @@ class EmbeddedEngine:
         view = self.serving.view()
         limit = request.limit + SPARE_HITS
         rows, scores = view.words.search(request.text, request.filters, limit, request.weights)
-        ids, known = view.snapshot.documents(rows)
-        return best_first(request.source, ids[known], scores[known], request.limit)
+        return view.snapshot.of_rows(request, rows, scores)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)

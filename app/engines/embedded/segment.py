@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import Bitmap
+from app.engines.embedded.bitmap import Bitmap, count
 from app.engines.embedded.cells import Cells
 from app.engines.embedded.filter_columns import FilterColumns
 from app.engines.embedded.postings import Arrays, Postings, postings_from
@@ -47,11 +47,12 @@ class Segment:
         """The place of each database row; -1 for a row that is not here."""
         if not len(self):
             return np.full(len(rows), -1, np.int64)
-        first, last = self.rows[0], self.rows[-1]
+        first, last = int(self.rows[0]), int(self.rows[-1])
         one_after_another = last - first == len(self) - 1
         at = rows - first if one_after_another else np.searchsorted(self.rows, rows)
-        at = np.clip(at, 0, len(self) - 1)
-        return np.where(self.rows[at] == rows, self.places_by_row[at], -1).astype(np.int64)
+        here = self.rows.take(at, mode="clip") == rows
+        places = self.places_by_row.take(at, mode="clip").astype(np.int64)
+        return places if here.all() else np.where(here, places, -1)
 
     def carrying(self, seeds: tuple[Neighbour, ...]) -> Scores:
         """Places that carry any seed, and the sums of seed weight x level weight, in no order."""
@@ -95,7 +96,7 @@ def segment_of(seq: int, names: Mapping[str, Any], arrays: Arrays, cells: Mappin
         field: VectorIndex(
             columns[f"vector_{field}"],
             columns[f"stated_{field}"],
-            int(np.bitwise_count(columns[f"stated_{field}"]).sum(dtype=np.int64)),
+            count(columns[f"stated_{field}"]),
             cells.get(field),
         )
         for field in VECTOR_FIELDS

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from app.engines.embedded.bitmap import Bitmap, holds, without
 from app.engines.embedded.segment import Scores, Segment, segment_of
 from app.engines.embedded.segment_builder import Row, SegmentBuilder
-from index_mappings.engine import NeighbourMatch, VectorMatch
+from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from index_mappings.match import ItemIds, Matches, best_first, item_ids
 from index_mappings.query import Filters
+
+AnyMatch = TextMatch | VectorMatch | NeighbourMatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,14 +50,15 @@ class Snapshot:
         layers = (*below, Layer(segment, segment.living)) if len(segment) else below
         return Snapshot(self.version, seq, layers, self.changed + len(changes))
 
-    def documents(self, rows: NDArray[np.int64]) -> tuple[ItemIds, NDArray[np.bool_]]:
-        """The id of each database row, and whether it is a document here; without that, its id is empty."""
-        ids, known = np.zeros(len(rows), self.layers[0].segment.ids.dtype), np.zeros(len(rows), bool)
-        for layer in self.layers:
+    def of_rows(self, request: TextMatch, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> Matches:
+        """The documents that these database rows are here, if they are any."""
+
+        def of(layer: Layer) -> Scores:
             places = layer.segment.places_of_rows(rows)
             here = (places >= 0) & holds(layer.living, places)
-            ids[here], known[here] = layer.segment.ids[places[here]], True
-        return ids, known
+            return (places, scores) if here.all() else (places[here], scores[here])
+
+        return self._best(request, of)
 
     def nearest(self, request: VectorMatch) -> Matches:
         def of(layer: Layer) -> Scores:
@@ -73,11 +76,36 @@ class Snapshot:
 
         return self._best(request, of)
 
-    def _best(self, request: VectorMatch | NeighbourMatch, of: Callable[[Layer], Scores]) -> Matches:
+    def _best(self, request: AnyMatch, of: Callable[[Layer], Scores]) -> Matches:
+        if len(self.layers) == 1:
+            return _best_places(request, self.layers[0].segment.ids, *of(self.layers[0]))
         found = [of(layer) for layer in self.layers]
         ids = [layer.segment.ids[places] for layer, (places, _) in zip(self.layers, found, strict=True)]
         scores = np.concatenate([scores for _, scores in found])
         return best_first(request.source, np.concatenate(ids), scores, request.limit)
+
+
+def _best_places(
+    request: AnyMatch, ids: ItemIds, places: NDArray[np.int64], scores: NDArray[np.float32]
+) -> Matches:
+    """As `best_first`; places of one segment are in the order of its ids, and faster to sort."""
+    order = best_places(places, scores, request.limit)
+    return Matches(request.source, ids[places[order]], scores[order])
+
+
+def best_places(places: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
+    """Where the `limit` best are: the highest scores first, equal ones by place.
+
+    Both are made into one whole number, which sorts several times faster than two keys: the bits of a float
+    are in the order of what it says once those of negative ones are turned around.
+    """
+    bits = (0 - scores).view(np.int32)
+    falling = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    keys = (falling.astype(np.int64) << 32) | places
+    if len(keys) <= 4 * limit:
+        return np.argsort(keys)[:limit]
+    best = np.argpartition(keys, limit)[:limit]
+    return best[np.argsort(keys[best])]
 
 
 def snapshot_of(version: str, segment: Segment) -> Snapshot:

@@ -109,8 +109,9 @@ class TextIndex:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *conditions])
         searcher = self.index.searcher()
         hits = searcher.search(query, limit, count=False).hits
-        rows = searcher.fast_field_values("row", [address for _, address in hits])
-        return np.array(rows, np.int64), np.array([score for score, _ in hits], np.float32)
+        scores, addresses = zip(*hits, strict=True) if hits else ((), ())
+        rows = searcher.fast_field_values("row", list(addresses))
+        return np.array(rows, np.int64), np.array(scores, np.float32)
 
     def _conditions(self, filters: Filters) -> list[tuple[Any, Any]]:
         wanted = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}

@@ -43,7 +43,9 @@ class VectorIndex:
                 allowed = replace(allowed, by_cell=self._by_cell(self.cells, bits, filters))
             places, scores = self.cells.nearest(self.vectors, wanted, limit, allowed)
             if len(places) >= min(limit, allowed.kept):
-                return _top(places, scores, limit)
+                return places, scores
+        if allowed.kept == len(self.vectors):
+            return _top(None, self.vectors @ wanted, limit)
         return self._exact(wanted, limit, members(bits, len(self.vectors)))
 
     def _by_cell(self, cells: Cells, bits: Bitmap, filters: Filters) -> NDArray[np.int64]:
@@ -63,10 +65,8 @@ class VectorIndex:
         return _top(places, scores, limit)
 
 
-def _top(places: Places, scores: Vectors, limit: int) -> Scored:
-    """At least the `limit` best, every tie at the edge among them."""
-    if len(scores) <= limit:
-        return places, scores
-    edge = np.partition(scores, len(scores) - limit)[len(scores) - limit]
+def _top(places: Places | None, scores: Vectors, limit: int) -> Scored:
+    """At least the `limit` best, every tie at the edge among them. places: None where all are scored."""
+    edge = np.partition(scores, len(scores) - limit)[len(scores) - limit] if len(scores) > limit else -np.inf
     best = np.flatnonzero(scores >= edge)
-    return places[best], scores[best]
+    return best if places is None else places[best], scores[best]

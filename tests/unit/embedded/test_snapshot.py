@@ -1,0 +1,15 @@
+"""What answers, put in order."""
+
+import numpy as np
+
+from app.engines.embedded.snapshot import best_places
+
+
+def test_the_best_places_are_those_of_the_highest_scores_and_of_equal_ones_the_first() -> None:
+    rng = np.random.default_rng(0)
+    for size in (0, 1, 7, 40, 400):
+        places = rng.permutation(2_000_000)[:size]
+        scores = rng.choice(np.array([-1.5, -0.25, 0.0, 0.0, 0.5, 0.5, 3e38, 1e-40], np.float32), size)
+        scores = np.concatenate([scores[: size // 2], rng.normal(size=size - size // 2)]).astype(np.float32)
+        expected = np.lexsort((places, -scores))[:30]
+        assert best_places(places, scores, 30).tolist() == expected.tolist()
