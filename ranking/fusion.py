@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index_mappings.match import ID_DTYPE, ItemIds, Matches
+from index_mappings.match import ID_DTYPE, ItemIds, Matches, distinct
 
 RANK_CONSTANT = 60
 """Cormack, Clarke & Büttcher 2009; damps the gap between the first few ranks."""
@@ -54,7 +54,7 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
     """Reciprocal-rank fusion: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""
     sources = tuple(m.source for m in matches)
     all_ids = np.concatenate([m.ids for m in matches]) if matches else np.empty(0, ID_DTYPE)
-    ids, place = np.unique(all_ids, return_inverse=True)
+    ids, place = distinct(all_ids)
     ranks = np.full((len(ids), len(sources)), -1, np.int32)
     scores = np.full((len(ids), len(sources)), np.nan, np.float32)
     start = 0
@@ -65,8 +65,8 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
         start += len(found)
     reciprocal = np.where(ranks >= 0, 1.0 / (RANK_CONSTANT + ranks + 1.0), 0.0)
     fused = reciprocal.sum(axis=1).astype(np.float32)
-    order = np.lexsort((ids, -fused))
-    return Candidates(ids.astype(ID_DTYPE), fused, sources, ranks, scores).take(order)
+    order = np.argsort(-fused, kind="stable")
+    return Candidates(ids, fused, sources, ranks, scores).take(order)
 
 
 def single_source(candidates: Candidates, source: str) -> NDArray[np.intp]:

@@ -1,5 +1,7 @@
 """A house of generated items, viewers and a model of the usual size, to ask requests of."""
 
+import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +23,7 @@ from ranking.factors import ALPHA, REGULARIZATION
 from ranking.features.compute import FEATURE_NAMES, compute_features
 from ranking.fingerprint import feature_fingerprint
 from ranking.folding import Folding
+from ranking.forest import compile_forest
 from ranking.manifest import Manifest
 
 VIEWERS, WATCHES = 1_000, 30
@@ -97,7 +100,8 @@ def _train(parts: Parts) -> None:
     signals = [service.ranked(Ask(query, explain=True), Stages()).signals for query in asked]
     rows = np.concatenate([compute_features(each) for each in signals if each is not None])
     rng = np.random.default_rng(3)
-    scaled = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / (np.nanstd(rows, axis=0) + 1e-6))
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # some features are all missing
+        scaled = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / (np.nanstd(rows, axis=0) + 1e-6))
     wanted = np.tanh(scaled) @ rng.normal(size=rows.shape[1]) + rng.normal(0, 2, len(rows))
     labels = (wanted > np.quantile(wanted, 0.95)).astype(int)
     groups = [len(each) for each in signals if each is not None]
@@ -107,4 +111,7 @@ def _train(parts: Parts) -> None:
     fingerprint = feature_fingerprint(FEATURE_NAMES)
     manifest = Manifest(id="generated", features=FEATURE_NAMES, feature_fingerprint=fingerprint)
     parts.registry.register(manifest, text, rows[:200])
+    problem = compile_forest(parts.registry.directory_of("generated"))
+    if problem:
+        print(problem, file=sys.stderr)
     parts.registry.promote("generated", lambda directory: directory)
