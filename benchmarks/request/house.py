@@ -1,9 +1,9 @@
-"""A house of generated items, viewers and a model of the usual size, to ask requests of."""
+"""A house to ask requests of: generated items, viewers and a model of the usual size, or the demo."""
 
 import sys
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from ranking.fingerprint import feature_fingerprint
 from ranking.folding import Folding
 from ranking.forest import compile_forest
 from ranking.manifest import Manifest
+from ranking.sources import Caps
 
-VIEWERS, WATCHES = 1_000, 30
+VIEWERS, WATCHES, TEXTS = 1_000, 30, 200
 TREES, LEAVES = 300, 31
 """The size that design figures for LightGBM are stated for; the demo's own model has fewer trees."""
 TRAINING_PAGES = 40
@@ -34,7 +35,25 @@ VERSION = "items-generated"
 MINUTE_MS = 60_000
 
 
-def build_house(directory: Path, size: int) -> Parts:
+@dataclass(frozen=True, slots=True, eq=False)
+class House:
+    """Everything a service answers from, some of its viewers, and words to search for."""
+
+    parts: Parts
+    viewers: Sequence[str]
+    texts: Sequence[str]
+
+    def queries(self, count: int, limit: int = 20) -> dict[str, list[Query]]:
+        """Home pages of different viewers, and searches."""
+        now = Context(datetime.now(UTC))
+        pairs = [(self.viewers[n % len(self.viewers)], self.texts[n % len(self.texts)]) for n in range(count)]
+        return {
+            "home": [Query(user=viewer, limit=limit, context=now) for viewer, _ in pairs],
+            "search": [Query(text=text, user=viewer, limit=limit, context=now) for viewer, text in pairs],
+        }
+
+
+def built_house(directory: Path, size: int) -> House:
     """Items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
     parts = build_parts(Settings(data_dir=directory, deadline_ms=60_000))
     catalogue = Catalogue(size)
@@ -45,31 +64,31 @@ def build_house(directory: Path, size: int) -> Parts:
     parts.engine.promote(VERSION)
     for events in _watches(catalogue):
         parts.events.append(events)
-    _train(parts)
-    return parts
+    house = House(parts, [f"viewer-{n}" for n in range(VIEWERS)], catalogue.text_queries(TEXTS))
+    _train(house)
+    return house
+
+
+def demo_house(directory: Path) -> House:
+    """The demo with its own model; its busiest viewers, and the first words of its most watched films."""
+    parts = build_parts(Settings(data_dir=directory, deadline_ms=60_000))
+    state = warm_service(parts).live.state
+    rows, _ = state.crowd.popularity.top(TEXTS, lambda rows: np.ones(len(rows), bool))
+    films = parts.engine.fetch([name.decode() for name in state.table.ids[rows].tolist()], 10.0)
+    texts = [" ".join(film.title.split()[:2]) for film in films if film is not None]
+    return House(parts, [viewer for viewer, _ in state.crowd.busiest(VIEWERS)], texts)
 
 
 def sized(service: Service, candidates: int) -> Service:
     """The same service, whose sources together give about so many candidates."""
-    each = max(candidates // 4, 10)
+    return replace(service, caps=caps_for(candidates))
+
+
+def caps_for(candidates: int) -> Caps:
+    """About so many for a home page, which six sources share, and for a search, which two do."""
+    each = max(candidates // 6, 10)
     names = ("factors", "neighbours", "session", "recent", "popular", "fresh")
-    caps = replace(
-        service.caps, **dict.fromkeys(names, each), bm25=max(candidates * 3 // 4, 10), text_knn=each * 2
-    )
-    return replace(service, caps=caps)
-
-
-def queries(catalogue: Catalogue, count: int, limit: int = 20) -> dict[str, list[Query]]:
-    """Home pages of different viewers, and searches."""
-    now = Context(datetime.now(UTC))
-    words = catalogue.text_queries(count)
-    return {
-        "home": [Query(user=f"viewer-{n % VIEWERS}", limit=limit, context=now) for n in range(count)],
-        "search": [
-            Query(text=text, user=f"viewer-{n % VIEWERS}", limit=limit, context=now)
-            for n, text in enumerate(words)
-        ],
-    }
+    return Caps(**dict.fromkeys(names, each), bm25=max(candidates * 2 // 3, 10), text_knn=each * 2)
 
 
 def _watches(catalogue: Catalogue) -> Iterator[list[Event]]:
@@ -94,9 +113,10 @@ def _folding(catalogue: Catalogue) -> Folding:
     return Folding((factors.T @ factors).astype(np.float32), REGULARIZATION, ALPHA, 1.0)
 
 
-def _train(parts: Parts) -> None:
+def _train(house: House) -> None:
+    parts = house.parts
     service = sized(warm_service(parts), 1_000)
-    asked = queries(Catalogue(1_000), TRAINING_PAGES)["home"]
+    asked = house.queries(TRAINING_PAGES)["home"]
     signals = [service.ranked(Ask(query, explain=True), Stages()).signals for query in asked]
     rows = np.concatenate([compute_features(each) for each in signals if each is not None])
     rng = np.random.default_rng(3)

@@ -4,7 +4,6 @@ latency"). Goes to loopback only, bounded in rate and time.
 """
 
 import os
-import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import urllib3
 from app.check import free_port, running
 from app.cli.serve import GUNICORN
 from index_mappings.query import Query
+from ranking.sources import Caps
 
 SENDERS = 64
 ANSWER_S = 10.0
@@ -30,16 +30,20 @@ class AtRate:
     rate: float
     sent: int
     failed: int
+    degraded: int
     p50: float
     p95: float
     p99: float
 
 
-def load_curve(data_dir: Path, paths: Sequence[str], rates: Sequence[float], seconds: float) -> list[AtRate]:
+def load_curve(
+    data_dir: Path, caps: Caps, paths: Sequence[str], rates: Sequence[float], seconds: float
+) -> list[AtRate]:
     """The real service with a worker a core, asked at each rate in turn, slowest first."""
     port = free_port("127.0.0.1")
     settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "WORKERS": str(os.cpu_count() or 1),
                 "DEADLINE_MS": "80"}  # fmt: skip
+    settings |= {f"CAP_{source.upper()}": str(cap) for source, cap in asdict(caps).items()}
     os.environ.update({f"REELRANK_{name}": value for name, value in settings.items()})
     url = f"http://127.0.0.1:{port}"
     with running(GUNICORN, url):
@@ -56,32 +60,30 @@ def _at_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> AtR
     count = max(round(rate * seconds), 10)
     begun = time.perf_counter() + 0.2
     intended = begun + np.arange(count) / rate
-    latencies, failed, lock = np.zeros(count), [0], threading.Lock()
+    latencies, failed, degraded = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
     pool = urllib3.PoolManager(maxsize=SENDERS, retries=False)
 
     def send(place: int) -> None:
         time.sleep(max(intended[place] - time.perf_counter(), 0))
         try:
             answer = pool.request("GET", url + paths[place % len(paths)], timeout=ANSWER_S)
-            good = answer.status == 200
+            failed[place], degraded[place] = answer.status != 200, b'"degraded":[]' not in answer.data
         except urllib3.exceptions.HTTPError:
-            good = False
+            failed[place] = True
         latencies[place] = time.perf_counter() - intended[place]
-        if not good:
-            with lock:
-                failed[0] += 1
 
     with ThreadPoolExecutor(SENDERS) as senders:
         list(senders.map(send, range(count)))
     p50, p95, p99 = (round(float(np.percentile(latencies, q)) * 1000, 1) for q in (50, 95, 99))
-    return AtRate(rate, count, failed[0], p50, p95, p99)
+    return AtRate(rate, count, int(failed.sum()), int((degraded & ~failed).sum()), p50, p95, p99)
 
 
 def sustained(curve: Sequence[AtRate], p99_ms: float) -> float:
-    """The highest rate up to which every rate kept p99 under the limit without a failure; 0 when none did."""
+    """The highest rate up to which every rate kept p99 under the limit, with no page failed or degraded;
+    0 when none did."""
     kept = 0.0
     for at in curve:
-        if at.p99 > p99_ms or at.failed:
+        if at.p99 > p99_ms or at.failed or at.degraded:
             break
         kept = at.rate
     return kept

@@ -18,13 +18,15 @@ from ranking.ranker import LambdaRank, Ranker
 from ranking.signals import Signals
 
 PERCENTILES = (50, 95, 99)
+RANKING = ("signals", "features", "score")
+"""What turns candidates into an order; their sum is reported as `ranking`."""
 Figures = dict[str, Any]
 Rows = NDArray[np.float32]
 Score = Callable[[Rows], object]
 
 
 def stage_figures(service: Service, queries: Sequence[Query]) -> Figures:
-    """Milliseconds at p50, p95 and p99 of every stage and of the whole; candidates: the median."""
+    """Milliseconds at p50, p95 and p99 of each stage, of RANKING, of the whole; candidates: the median."""
     service.page(Ask(queries[0]))
     times: dict[str, list[float]] = {}
     found: list[int] = []
@@ -35,7 +37,8 @@ def stage_figures(service: Service, queries: Sequence[Query]) -> Figures:
             with stages.stage("render"):
                 orjson.dumps(page_answer(page, "/v1/search", query.limit))
         found.append(page.candidates)
-        for name, seconds in {**page.stages, **stages.seconds}.items():
+        ranking = {"ranking": sum(page.stages[name] for name in RANKING)}
+        for name, seconds in {**page.stages, **stages.seconds, **ranking}.items():
             times.setdefault(name, []).append(seconds * 1000)
     return {
         "requests": len(queries),
