@@ -24,11 +24,12 @@ def prepare_demo(parts: Parts, now_ms: int, progress: Progress) -> DemoReport:
     if not diagnose(parts).complaints:
         return DemoReport(None, None)
     demo = load_demo(now_ms)
-    _load(parts, demo, progress)
+    load_into(parts, demo, progress)
     return DemoReport(demo.join, train(parts, progress))
 
 
-def _load(parts: Parts, demo: Demo, progress: Progress) -> None:
+def load_into(parts: Parts, demo: Demo, progress: Progress) -> None:
+    """Films and watches, where there are none yet; nothing is learned from them."""
     options = LoadOptions(parts.settings.reject_share_max, parts.settings.index_keep)
     if parts.engine.serving_version() is None:
         load_catalogue(demo.items, parts.engine, parts.encoder, options, progress)

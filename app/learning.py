@@ -39,7 +39,7 @@ from ranking.progress import Progress
 from ranking.ranker import LambdaRank, probability_of
 from ranking.replay import ReplayOptions, World, replayed
 from ranking.train import Trained, train_ranker
-from ranking.training_set import training_set_of
+from ranking.training_set import TrainingSet, training_set_of
 from ranking.watches import event_table, watches_before
 
 TRAINING_FROM, EVALUATION_FROM = 0.70, 0.85
@@ -77,7 +77,7 @@ class History:
 def train(parts: Parts, progress: Progress) -> Outcome:
     """The whole run. The old index version and the old model serve until each new one is whole."""
     history = read_history(parts)
-    trained = train_on(history, progress)
+    trained = train_ranker(training_set(history, progress), FEATURE_NAMES, progress)
     judged = judged_requests(history, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
@@ -107,19 +107,21 @@ def read_history(parts: Parts) -> History:
     return History(parts, events, documents, training, evaluation, int(times[-1]) + 1)
 
 
-def train_on(history: History, progress: Progress) -> Trained:
-    """The ranker, from requests of the second window."""
+def training_set(history: History, progress: Progress, requests: int = TRAINING_REQUESTS) -> TrainingSet:
+    """Requests of the second window, for the ranker to learn from."""
     window = (history.training_ms, history.evaluation_ms)
     with _world(history, history.training_ms, progress) as world:
-        requests = replayed(history.events, world, window, history.options(TRAINING_REQUESTS), progress)
-        return train_ranker(training_set_of(requests), FEATURE_NAMES, progress)
+        options = history.options(requests)
+        return training_set_of(replayed(history.events, world, window, options, progress))
 
 
-def judged_requests(history: History, progress: Progress) -> list[Judged]:
+def judged_requests(
+    history: History, progress: Progress, requests: int = EVALUATION_REQUESTS
+) -> list[Judged]:
     """The requests of the third window, which nothing was learned or chosen on."""
     window = (history.evaluation_ms, history.end_ms)
     with _world(history, history.evaluation_ms, progress) as world:
-        options = history.options(EVALUATION_REQUESTS)
+        options = history.options(requests)
         return list(replayed(history.events, world, window, options, progress))
 
 

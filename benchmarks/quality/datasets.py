@@ -7,15 +7,15 @@ VARIABLE = "REELRANK_BENCH_DATA"
 
 
 class Absent(Exception):
-    """A data set that is not there: which, where it was looked for, and what to do."""
+    """A data set that is not there: where it was looked for, and what to do."""
 
 
 def data_file(*parts: str) -> Path:
     """A file under the folder that the variable names. Raises Absent."""
     root = os.environ.get(VARIABLE)
     if not root:
-        raise Absent(f"{parts[0]} is not measured: set {VARIABLE} to the folder that holds {parts[0]}/")
+        raise Absent(f"set {VARIABLE} to the folder that holds {parts[0]}/")
     path = Path(root, *parts)
     if not path.exists():
-        raise Absent(f"{parts[0]} is not measured: there is no {path}; see docs/benchmarks.md for its source")
+        raise Absent(f"there is no {path}; see docs/benchmarks.md for its source")
     return path

@@ -120,15 +120,15 @@ def _minilm() -> tuple[Any, Any]:
     import onnxruntime
     from tokenizers import Tokenizer
 
-    words = Tokenizer.from_file(str(_inside(WORDS) / "model" / "tokenizer.json"))
+    words = Tokenizer.from_file(str(inside(WORDS) / "model" / "tokenizer.json"))
     words.enable_truncation(MOST_TOKENS)
     words.enable_padding()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return words, onnxruntime.InferenceSession(str(_inside(MODEL) / "model.onnx"), options)
+    return words, onnxruntime.InferenceSession(str(inside(MODEL) / "model.onnx"), options)
 
 
-def _inside(package: str) -> Path:
+def inside(package: str) -> Path:
     """The folder of a package, which is not imported: one of them would want PyTorch."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:

@@ -51,7 +51,9 @@ PUBLISHED = {
     "SAR, published": (0.382461, 0.330753, 0.176385),
 }
 """NDCG, precision and recall at 10 of the recommenders project's table for MovieLens 100k."""
-GOAL = 0.475
+GOAL, SMALL_GOAL = 0.475, 0.44
+"""The best row of the table, BiVAE's. In small, with half of the requests to learn from and no parameters
+chosen, BPR's."""
 RATIO, SEED = 0.75, 42
 """The table's split: three quarters of each film's ratings, shuffled with numpy's legacy generator."""
 INNER_SEEDS = (1, 2)
@@ -127,7 +129,7 @@ def measure(progress: Progress, small: bool = False) -> Report:
         f"MovieLens 100k: {len(train.users):,} known ratings, {len(requests)} users ranked",
         MEASURES[0],
         rows,
-        [Goal("NDCG@10 of the ranker", ndcg, 0.44 if small else GOAL)],
+        [Goal("NDCG@10 of the ranker", ndcg, SMALL_GOAL if small else GOAL)],
         [
             f"the ranker learned from {len(learned_from)} requests of {len(inner)} splits inside train",
             f"chosen of {len(choice.tried)}: {choice.params}, {choice.measured:.4f} held out inside train",
@@ -200,7 +202,7 @@ def _wheel() -> Path:
     folder = data_file("recbole")
     wheels = sorted(folder.glob("recbole-*.whl"))
     if not wheels:
-        raise Absent(f"movielens is not measured: pip download --no-deps --dest {folder} recbole==1.2.1")
+        raise Absent(f"pip download --no-deps --dest {folder} recbole==1.2.1")
     return wheels[-1]
 
 

@@ -18,7 +18,9 @@ from ranking.training_set import TrainingSet
 NAME = "mq2008"
 PUBLISHED = 0.8227
 """LightGBM on CatBoost's benchmark page, NDCG@10; a query with nothing relevant counts 1 there."""
-GOAL = 0.815
+GOAL, SMALL_GOAL = 0.815, 0.78
+"""156 queries give an interval of 0.035 to either side, so the published figure cannot be demanded to the
+digit; a trainer below 0.815 is behind it by more than its parameters. In small they are not chosen at all."""
 FEATURES = tuple(f"letor_{place}" for place in range(1, 47))
 GRID = {
     "learning_rate": (0.03, 0.05, 0.1),
@@ -87,7 +89,13 @@ def measure(progress: Progress, small: bool = False) -> Report:
             Row("our trainer, as it is", plain),
             Row("our trainer, parameters chosen inside train", chosen),
         ],
-        [Goal(f"{first}, parameters chosen inside train", _mean(chosen[first]), 0.78 if small else GOAL)],
+        [
+            Goal(
+                f"{first}, parameters chosen inside train",
+                _mean(chosen[first]),
+                SMALL_GOAL if small else GOAL,
+            )
+        ],
         [f"chosen of {len(choice.tried)}: {choice.params}, {choice.measured:.4f} held out"],
         {"params": choice.params, "tried": choice.tried},
     )

@@ -26,11 +26,15 @@ def write_plot(report: Report, path: Path) -> None:
         axes.annotate(
             f"{mean:.3f}", (mean, place), (0, 6), textcoords="offset points", ha="center", fontsize=8
         )
+    intervals = [v for row in rows if isinstance(v := row.measures[report.plotted], Interval)]
+    if any(interval.low < 0 for interval in intervals):
+        axes.axvline(0, color="0.6", linewidth=1)
     axes.set_yticks(range(len(rows)), [row.system for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.7)
     axes.grid(axis="x", alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel(f"{report.plotted}; bars are 95 % intervals, diamonds published figures")
+    diamonds = ", diamonds published figures" if len(intervals) < len(rows) else ""
+    axes.set_xlabel(f"{report.plotted}; bars are 95 % intervals{diamonds}")
     axes.set_title(report.title, loc="left", fontsize=11)
     with rc_context({"svg.hashsalt": report.name}):
         figure.savefig(path, metadata={"Date": None})

@@ -41,6 +41,7 @@ NAME = "scifact"
 MEASURE, GAIN = "NDCG@10", "NDCG@10 minus BM25's"
 PUBLISHED = {"Anserini BM25, one field": 0.6789, "Anserini BM25, title and text": 0.6647}
 GOAL = 0.66
+"""What Anserini's BM25 reaches with the same two fields, less what another stemmer and stop list may cost."""
 TITLE_WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 GRID = {
     "num_leaves": (4, 7, 15),

@@ -10,6 +10,7 @@ from benchmarks.quality.choosing import Params, choose
 from benchmarks.quality.datasets import VARIABLE, Absent, data_file
 from benchmarks.quality.mq2008 import Queries
 from benchmarks.quality.report import Goal, Report, Row, write_report
+from benchmarks.quality.run import main
 from ranking.bootstrap import Interval
 from ranking.progress import silent
 
@@ -46,6 +47,23 @@ def test_data_that_is_not_there_is_named_with_the_remedy(
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(Absent, match=r"corpus\.jsonl"):
         data_file("scifact", "corpus.jsonl")
+
+
+def test_measuring_nothing_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert main(["scifact", "mq2008"]) == 2
+    said = capsys.readouterr().out
+    assert "measured: nothing" in said
+    assert said.count(f"set {VARIABLE}") == 2
+
+
+def test_a_demo_directory_without_a_demo_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--small", "--demo", str(tmp_path)]) == 2
+    assert "reelrank demo" in capsys.readouterr().out
 
 
 def test_a_report_is_written_as_figures_table_and_picture(tmp_path: Path) -> None:

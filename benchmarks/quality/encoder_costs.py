@@ -1,0 +1,101 @@
+"""What reading text costs: each encoder in a process of its own, on one core.
+
+`python -m benchmarks.quality.encoder_costs NAME`, with texts as JSON on standard input.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.quality.encoders import MODEL, WORDS, encoders, inside, milliseconds_a_text
+from index_mappings.encoder import TextEncoder, WordLlamaEncoder
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+PASSES = 3
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """ms_query: one text at a time. ms_document: in batches, as a load does it. files_mib: the model's own
+    files; library_mib: those of the package that runs it. memory_mib: by how much the most that the process
+    held grew from before the encoder was loaded until documents had been read.
+    """
+
+    encoder: str
+    ms_query: float
+    ms_document: float
+    files_mib: float
+    library_mib: float
+    memory_mib: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.encoder} on one core: {self.ms_query:.3g} ms a query, {self.ms_document:.3g} ms a film; "
+            f"{self.memory_mib:.0f} MiB of memory; a model of {self.files_mib:.0f} MiB on disk, "
+            f"run by a library of {self.library_mib:.0f} MiB"
+        )
+
+
+def cost_of(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
+    """Raises CalledProcessError when the process fails."""
+    texts = json.dumps({"queries": queries, "documents": documents})
+    command = [sys.executable, "-m", "benchmarks.quality.encoder_costs", encoder.name]
+    asked = subprocess.run(
+        command, input=texts, capture_output=True, text=True, check=True, env={**os.environ, **ONE_THREAD}
+    )
+    return Cost(**json.loads(asked.stdout))
+
+
+def measured(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
+    """In this process, which has read nothing yet."""
+    before = _most_held_mib()
+    encoder.encode(queries[:1])
+    ms_document = min(_batch_ms(encoder, documents) for _ in range(PASSES))
+    held = _most_held_mib() - before
+    ms_query = milliseconds_a_text(encoder, queries)
+    files, library = _sizes_mib(encoder)
+    return Cost(encoder.name, ms_query, ms_document, files, library, held)
+
+
+def _batch_ms(encoder: TextEncoder, documents: Sequence[str]) -> float:
+    began = time.perf_counter()
+    encoder.encode(documents)
+    return 1000 * (time.perf_counter() - began) / len(documents)
+
+
+def _most_held_mib() -> float:
+    """ru_maxrss is in KiB, on macOS in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (MIB if sys.platform == "darwin" else 1024)
+
+
+def _sizes_mib(encoder: TextEncoder) -> tuple[float, float]:
+    if isinstance(encoder, WordLlamaEncoder):
+        home = inside("wordllama")
+        files = _mib([*home.glob("weights/*_256.*"), *home.glob("tokenizers/*.json")])
+        return files, _mib(home.rglob("*")) - files
+    words = inside(WORDS) / "model" / "tokenizer.json"
+    return _mib([inside(MODEL) / "model.onnx", words]), _mib(inside("onnxruntime").rglob("*"))
+
+
+def _mib(files: Iterable[Path]) -> float:
+    return sum(each.stat().st_size for each in files if each.is_file()) / MIB
+
+
+def main() -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    texts = json.load(sys.stdin)
+    encoder = next(each for each in encoders() if each.name == sys.argv[1])
+    print(json.dumps(asdict(measured(encoder, texts["queries"], texts["documents"]))))
+
+
+if __name__ == "__main__":
+    main()
