@@ -134,8 +134,10 @@ class SearchEngine(Matcher, Protocol):
     def promote(self, version: str) -> None:
         """Makes a version the serving one, atomically; Raises NotFound.
 
-        Upserts and deletes that reached the serving version since `create_index(version)` are
-        in the new version when it serves.
+        Upserts and deletes acknowledged since `create_index(version)` are in the new version when it
+        serves. One that is under way meanwhile is acknowledged only when the version that serves then
+        has it; one that fails may be in the old version and not in the new. One of two promotions at
+        once may raise Conflict.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The log of live changes: which items changed, in one order, so that a new version can catch up.
 
 One document for each item, rewritten at each change: the log never outgrows the catalogue.
-A change is noted before it is made, so what is made is always noted.
+A change is noted once it is made: whoever reads the log and then the items sees it made.
 """
 
 from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from app.engines.server.bulk import Action, Bulk, Verdict
 from app.engines.server.changes import Changes
 from app.engines.server.cluster import Cluster
 from app.engines.server.documents import document_of, item_of, source_of
-from app.engines.server.live import LiveDocuments, carry_over, nothing_serves
+from app.engines.server.live import LiveDocuments, carry_over, nothing_serves, sources
 from app.engines.server.pages import pages
 from app.engines.server.queries import (
     Body,
@@ -59,7 +59,7 @@ class ServerEngine:
         self.layout = layout
         self.index_versions = Versions(cluster, layout, dialect.items_index())
         self.changes = Changes(cluster, f"{layout.prefix}changes")
-        self.live = LiveDocuments(cluster, layout.alias)
+        self.live = LiveDocuments(cluster, self.index_versions, self.changes)
 
     @property
     def name(self) -> str:
@@ -88,7 +88,11 @@ class ServerEngine:
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
             return []
-        found = self.live.sources(ids, time.monotonic() + timeout_s, Item.__slots__)
+        until = time.monotonic() + timeout_s
+        try:
+            found = sources(self.cluster, self.layout.alias, ids, until, Item.__slots__)
+        except NotFound as missing:
+            raise Unavailable(nothing_serves(self.layout.alias, self.name)) from missing
         return [item_of(found[name]["_source"]) if name in found else None for name in ids]
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
@@ -115,7 +119,7 @@ class ServerEngine:
         self.index_versions.prepare(version)
         if old is None or old == version:
             self.index_versions.allow_writes(version)
-            self.index_versions.swap(None, version)
+            self.index_versions.swap(old, version)
             return
         reached = self._catch_up(old, version, start)
         self.index_versions.block_writes(old)
@@ -136,17 +140,10 @@ class ServerEngine:
         return self.index_versions.serving()
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
-        def upserted(good: Sequence[Document]) -> list[Verdict]:
-            self.changes.note([document.item.id for document in good])
-            return self.live.upsert(good)
-
-        return _written(batch, upserted)
+        return _written(batch, self.live.upsert)
 
     def delete(self, ids: Sequence[str]) -> int:
-        if not ids:
-            return 0
-        self.changes.note(ids)
-        return self.live.delete(ids)
+        return self.live.delete(ids) if ids else 0
 
     def is_ready(self) -> bool:
         try:
@@ -165,7 +162,10 @@ class ServerEngine:
             raise Unavailable(nothing_serves(self.layout.alias, self.name)) from missing
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
-        """Live changes after a position; gives the position that is covered then."""
+        """Live changes noted after a position; gives the position that is covered then.
+
+        The position is read first, and what is noted is made: so the items are read as changed.
+        """
         reached = self.changes.position()
         carry_over(self.cluster, self.layout.index(old), self.layout.index(new), self.changes.since(position))
         self.cluster.demand("POST", f"/{self.layout.index(new)}/_refresh")

@@ -1,13 +1,20 @@
-"""Live changes: into the serving version at once, and into a new one before it serves."""
+"""Live changes: into the serving version at once, and into a new one before it serves.
+
+A change is made, then noted, then acknowledged if no promotion has ended its turn meanwhile; else it is
+made again in the version that serves now. So what a promotion finds noted is made, and what it
+does not find is made again by whoever waits for it. Nothing rests on a clock.
+"""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from app.engines.server.bulk import Action, Bulk, Verdict
+from app.engines.server.changes import Changes
 from app.engines.server.cluster import ADMIN_S, Cluster
 from app.engines.server.documents import LEARNED_PROPERTIES, completed, document_of, relearned, source_of
-from index_mappings.errors import Conflict, Unavailable
+from app.engines.server.versions import Versions
+from index_mappings.errors import Conflict, NotFound, Unavailable
 from index_mappings.item import Document
 
 FOUND_AT_ONCE = "&refresh=wait_for"
@@ -16,76 +23,113 @@ BLOCK_WAIT_S = 15.0
 BLOCK_PAUSE_S = 0.1
 MEETINGS = 20
 """How often one document may meet another writer's change before its own is given up."""
+HELD, MISSING = "cluster_block_exception", "index_not_found_exception"
+
+Attempt = Callable[[str, list[int]], list[Verdict]]
+"""Makes the changes at these places in a target: a verdict for each. Raises NotFound without the target."""
 
 
 class LiveDocuments:
-    """Reads and writes by id in one target: an alias, or an index."""
+    """Changes of the serving version, by id. Raises Conflict when a promotion holds it for too long."""
 
-    def __init__(self, cluster: Cluster, target: str) -> None:
+    def __init__(self, cluster: Cluster, versions: Versions, changes: Changes) -> None:
         self.cluster = cluster
-        self.target = target
-
-    def sources(
-        self, ids: Sequence[str], until: float, fields: Sequence[str] = ()
-    ) -> dict[str, dict[str, Any]]:
-        """What is there now, also what no search sees yet: id to hit. Raises Unavailable without a target."""
-        body: dict[str, Any] = {"docs": [{"_id": name} for name in ids]}
-        chosen = f"?_source_includes={','.join(fields)}" if fields else ""
-        status, reply = self.cluster.ask("POST", f"/{self.target}/_mget{chosen}", body, until)
-        docs = self.cluster.accepted(status, reply, f"reading {len(ids)} documents")["docs"]
-        lost = next((doc["error"] for doc in docs if "error" in doc), None)
-        if lost is not None and lost.get("type") == "index_not_found_exception":
-            raise Unavailable(nothing_serves(self.target, self.cluster.name))
-        if lost is not None:
-            raise Unavailable(f"{self.cluster.name} could not read {self.target}: {lost.get('reason')}")
-        return {doc["_id"]: doc for doc in docs if doc.get("found")}
+        self.versions = versions
+        self.changes = changes
 
     def upsert(self, documents: Sequence[Document]) -> list[Verdict]:
         """Each completed by what is known of it. Written again when somebody else wrote in between."""
-        verdicts = dict[int, Verdict]()
-        waiting = list(range(len(documents)))
-        for _ in range(MEETINGS):
-            for place, verdict in zip(waiting, self._completed([documents[p] for p in waiting]), strict=True):
-                verdicts[place] = verdict
-            waiting = [place for place in waiting if verdicts[place].status == 409]
-            if not waiting:
-                break
-        return [verdicts[place] for place in range(len(documents))]
+
+        def attempt(target: str, places: list[int]) -> list[Verdict]:
+            chosen = [documents[place] for place in places]
+            known = sources(self.cluster, target, [d.item.id for d in chosen], time.monotonic() + ADMIN_S)
+            return self._bulk(target, [_upsert(document, known.get(document.item.id)) for document in chosen])
+
+        return self._acknowledged([document.item.id for document in documents], attempt)
 
     def delete(self, ids: Sequence[str]) -> int:
-        verdicts = self.written([Action("delete", name) for name in ids])
-        return sum(verdict.done for verdict in verdicts)
+        """How many were there."""
+        there = set[str]()
 
-    def written(self, actions: Sequence[Action]) -> list[Verdict]:
-        """Waits while a promotion holds the index. Raises Conflict when that takes too long."""
-        until = time.monotonic() + BLOCK_WAIT_S
-        verdicts = self._bulk(actions)
-        while blocked := [place for place, verdict in enumerate(verdicts) if verdict.status == 403]:
-            if time.monotonic() > until:
-                raise Conflict(
-                    f"writes to {self.target} have been blocked for {BLOCK_WAIT_S:.0f} s; if no promotion is "
-                    "at work, one was stopped half-way: run reelrank index promote again"
-                )
-            time.sleep(BLOCK_PAUSE_S)
-            again = self._bulk([actions[place] for place in blocked])
-            for place, verdict in zip(blocked, again, strict=True):
+        def attempt(target: str, places: list[int]) -> list[Verdict]:
+            verdicts = self._bulk(target, [Action("delete", ids[place]) for place in places])
+            there.update(ids[p] for p, verdict in zip(places, verdicts, strict=True) if verdict.done)
+            return verdicts
+
+        self._acknowledged(ids, attempt)
+        return len(there)
+
+    def _acknowledged(self, ids: Sequence[str], attempt: Attempt) -> list[Verdict]:
+        """Verdicts of changes that are noted, and were made in a turn that had not ended when they were."""
+        verdicts = [Verdict(409)] * len(ids)
+        waiting, turn, met, until = list(range(len(ids))), self._turn(), 0, time.monotonic() + BLOCK_WAIT_S
+        while waiting and met < MEETINGS:
+            for place, verdict in zip(waiting, self._noted(ids, waiting, turn, attempt), strict=True):
                 verdicts[place] = verdict
+            before, turn = turn, self._turn()
+            if turn != before:
+                until = time.monotonic() + BLOCK_WAIT_S
+                continue
+            held = any(verdicts[place].kind == HELD for place in waiting)
+            waiting = [place for place in waiting if not _is_settled(verdicts[place])]
+            met += not held
+            if held:
+                self._wait_for_promotion(until)
         return verdicts
 
-    def _completed(self, documents: Sequence[Document]) -> list[Verdict]:
-        known = self.sources([d.item.id for d in documents], time.monotonic() + ADMIN_S)
-        return self.written([_upsert(document, known.get(document.item.id)) for document in documents])
+    def _noted(self, ids: Sequence[str], places: list[int], target: str, attempt: Attempt) -> list[Verdict]:
+        """Notes also what was not there to delete: an attempt whose answer was lost may have deleted it."""
+        try:
+            verdicts = attempt(target, places)
+        except NotFound:
+            return [Verdict(404, MISSING)] * len(places)
+        made = [v.done or (v.status == 404 and v.kind != MISSING) for v in verdicts]
+        self.changes.note([ids[place] for place, is_made in zip(places, made, strict=True) if is_made])
+        return verdicts
 
-    def _bulk(self, actions: Sequence[Action]) -> list[Verdict]:
-        return Bulk(self.cluster, self.target, FOUND_AT_ONCE + "&require_alias=true").write(actions)
+    def _turn(self) -> str:
+        """The alias that ends with this turn."""
+        turn, layout = self.versions.turn(), self.versions.layout
+        if turn is None:
+            raise Unavailable(nothing_serves(layout.alias, self.cluster.name))
+        if turn == 0:
+            version = self.versions.serving()
+            raise Conflict(f"an earlier build promoted {version}; run: reelrank index promote {version}")
+        return layout.turn_alias(turn)
+
+    def _wait_for_promotion(self, until: float) -> None:
+        if time.monotonic() > until:
+            raise Conflict(
+                f"writes to {self.versions.layout.alias} have been blocked for {BLOCK_WAIT_S:.0f} s; if no "
+                "promotion is at work, one was stopped half-way: run reelrank index promote again"
+            )
+        time.sleep(BLOCK_PAUSE_S)
+
+    def _bulk(self, target: str, actions: Sequence[Action]) -> list[Verdict]:
+        return Bulk(self.cluster, target, FOUND_AT_ONCE + "&require_alias=true").write(actions)
+
+
+def sources(
+    cluster: Cluster, target: str, ids: Sequence[str], until: float, fields: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """What is there now, also what no search sees yet: id to hit. Raises NotFound without the target."""
+    body: dict[str, Any] = {"docs": [{"_id": name} for name in ids]}
+    chosen = f"?_source_includes={','.join(fields)}" if fields else ""
+    status, reply = cluster.ask("POST", f"/{target}/_mget{chosen}", body, until)
+    docs = cluster.accepted(status, reply, f"reading {len(ids)} documents")["docs"]
+    lost = next((doc["error"] for doc in docs if "error" in doc), None)
+    if lost is not None:
+        failure = NotFound if lost.get("type") == MISSING else Unavailable
+        raise failure(f"{cluster.name} could not read {target}: {lost.get('reason')}")
+    return {doc["_id"]: doc for doc in docs if doc.get("found")}
 
 
 def carry_over(cluster: Cluster, old: str, new: str, batches: Iterable[list[str]]) -> None:
     """Brings items of the index `old`, as they are now, into `new`, which keeps what it has learned."""
     until, target = time.monotonic() + 10 * ADMIN_S, Bulk(cluster, new)
     for ids in batches:
-        live = LiveDocuments(cluster, old).sources(ids, until)
-        built = LiveDocuments(cluster, new).sources(ids, until, ("id", "title", *LEARNED_PROPERTIES))
+        live = sources(cluster, old, ids, until)
+        built = sources(cluster, new, ids, until, ("id", "title", *LEARNED_PROPERTIES))
         actions = [_carried(name, live.get(name), built.get(name)) for name in ids]
         for action, verdict in zip(actions, target.write(actions), strict=True):
             if not verdict.done and verdict.status != 404:
@@ -106,6 +150,10 @@ def _upsert(document: Document, known: Mapping[str, Any] | None) -> Action:
     whole = completed(document, document_of(known["_source"]))
     unchanged = {"if_seq_no": known["_seq_no"], "if_primary_term": known["_primary_term"]}
     return Action("index", document.item.id, source_of(whole), unchanged)
+
+
+def _is_settled(verdict: Verdict) -> bool:
+    return verdict.status != 409 and verdict.kind not in (HELD, MISSING)
 
 
 def nothing_serves(alias: str, where: str) -> str:

@@ -32,6 +32,10 @@ class Layout:
         """Servers refuse capitals in the name of an index; its `_meta` keeps the version's own name."""
         return f"{self.prefix}{version}".lower()
 
+    def turn_alias(self, turn: int) -> str:
+        """Live changes go through it: it is of the version that serves, until the next promotion."""
+        return f"{self.prefix}live-{turn}"
+
     def serving_settings(self) -> dict[str, Any]:
         ranged = "-" in self.replicas
         copies = (
@@ -119,16 +123,46 @@ class Versions:
         index = self.layout.index(version)
         self.cluster.demand("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
 
+    def turn(self) -> int | None:
+        """How many promotions there have been; None: nothing serves; 0: an earlier build promoted it."""
+        status, reply = self.cluster.command("GET", f"/{self.layout.alias}/_alias")
+        if status == 404:
+            return None
+        (index,) = self.cluster.accepted(status, reply, "asking whose turn it is").values()
+        start = self.layout.turn_alias(0)[:-1]
+        turns = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
+        return next((int(turn) for turn in turns if turn.isdigit()), 0)
+
     def swap(self, old: str | None, new: str) -> None:
-        """Moves the alias in one step."""
-        adds = {"add": {"index": self.layout.index(new), "alias": self.layout.alias}}
-        removes = (
-            [] if old is None else [{"remove": {"index": self.layout.index(old), "alias": self.layout.alias}}]
-        )
-        self.cluster.demand("POST", "/_aliases", {"actions": [*removes, adds]})  # fmt: skip
+        """Moves the alias, and with it the turn, in one step. The version that serves keeps its turn.
+
+        Raises Conflict when another promotion was quicker.
+        """
+        turn = self.turn() or 0
+        begins = turn if turn and old == new else turn + 1
+        actions = [
+            _add(self.layout.index(new), name) for name in (self.layout.alias, self.layout.turn_alias(begins))
+        ]
+        if old is not None and old != new:
+            ended = [self.layout.alias, *([self.layout.turn_alias(turn)] if turn else [])]
+            actions += [_remove(self.layout.index(old), name) for name in ended]
+        try:
+            self.cluster.demand("POST", "/_aliases", {"actions": actions})
+        except NotFound as lost:
+            raise Conflict(
+                f"{old} has not been serving any more: another promotion was quicker; promote again"
+            ) from lost
 
     def drop(self, version: str) -> None:
         self.meta(version)
         if version == self.serving():
             raise Conflict(f"index version {version} is serving; promote another one first")
         self.cluster.demand("DELETE", f"/{self.layout.index(version)}")
+
+
+def _add(index: str, alias: str) -> dict[str, Any]:
+    return {"add": {"index": index, "alias": alias}}
+
+
+def _remove(index: str, alias: str) -> dict[str, Any]:
+    return {"remove": {"index": index, "alias": alias, "must_exist": True}}

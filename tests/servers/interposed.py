@@ -1,0 +1,38 @@
+"""A real connection that tells of each request before it goes out and after it came back, and may hold it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from app.engines.server.cluster import Cluster, Wire
+
+Told = Callable[[str, str], None]
+"""Called with method and path."""
+
+
+def nothing(_method: str, _path: str) -> None:
+    """Neither held nor looked at."""
+
+
+class Interposed:
+    """before and after may wait, raise, or end the process."""
+
+    def __init__(self, wire: Wire, before: Told, after: Told) -> None:
+        self._wire = wire
+        self._before = before
+        self._after = after
+
+    def send(
+        self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
+    ) -> tuple[int, Any]:
+        self._before(method, path)
+        answer = self._wire.send(method, path, body, mimetype, timeout_s)
+        self._after(method, path)
+        return answer
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+def interposed(cluster: Cluster, before: Told = nothing, after: Told = nothing) -> Cluster:
+    """A second way to the same cluster."""
+    return Cluster(cluster.name, lambda: Interposed(cluster.wire(), before, after))
