@@ -50,7 +50,21 @@ class Settings(BaseSettings):
         ge=50,
         description="Milliseconds until the cluster shows new events; none is acknowledged before.",
     )
-    deadline_ms: int = Field(80, ge=1, description="Milliseconds the candidate sources have, all together.")
+    events_keep_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days that the cluster keeps events and request summaries at least; None: for ever.",
+    )
+    events_rollover_days: float = Field(
+        30,
+        gt=0,
+        description="Days until the cluster's events go into another backing index; each expires as a whole.",
+    )
+    deadline_ms: int = Field(
+        80,
+        ge=1,
+        description="Milliseconds the candidate sources have, all together; up to half go to the viewer.",
+    )
     cap_bm25: int = Field(300, ge=0, description="Candidates asked of BM25; 0 turns the source off.")
     cap_text_knn: int = Field(200, ge=0, description="Candidates asked of text kNN.")
     cap_factors: int = Field(300, ge=0, description="Candidates asked of matrix factorisation.")

@@ -12,6 +12,7 @@ from app.engines.embedded.events import EmbeddedEvents
 from app.engines.opensearch import opensearch_cluster, opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.events import ServerEvents
+from app.engines.server.generations import Lifetime
 from app.engines.server.summaries import ServerSummaries
 from app.engines.server.versions import Layout
 from app.remote.ranking_service import RankingService
@@ -78,8 +79,9 @@ def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Summaries | N
     clusters = {"elasticsearch": elasticsearch_cluster, "opensearch": opensearch_cluster}
     engines = {"elasticsearch": elasticsearch_engine, "opensearch": opensearch_engine}
     cluster = clusters[settings.engine](access)
-    events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms)
-    summaries = ServerSummaries(cluster, f"{layout.prefix}requests")
+    lifetime = Lifetime(settings.events_keep_days, settings.events_rollover_days)
+    events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms, lifetime)
+    summaries = ServerSummaries(cluster, f"{layout.prefix}requests", lifetime)
     return engines[settings.engine](cluster, layout), events, summaries
 
 

@@ -6,11 +6,16 @@ import time
 import pytest
 
 from app.engines.server.events import ServerEvents
-from index_mappings.errors import BadRequest
+from app.engines.server.generations import DAY_MS, Generations, Lifetime
+from index_mappings.errors import BadRequest, Unavailable
 from index_mappings.event import Event
+from tests.servers.interposed import interposed
 from tests.servers.server import kinds
 
 pytestmark = pytest.mark.parametrize("server", kinds(), indirect=True)
+
+A_MOMENT = 1 / DAY_MS
+"""In days: a backing index that is a millisecond old is old enough."""
 
 
 def watch(name: str, at_ms: int = 5) -> Event:
@@ -35,6 +40,7 @@ def test_a_second_copy_in_a_later_backing_index_is_read_once(events: ServerEvent
     roll_over(events)
     again = {"@timestamp": 5, "id": "1", "kind": "watch", "user": "ada", "at_ms": 5, "item": "alien"}
     events.cluster.demand("PUT", f"/{events.stream}/_create/1?refresh=true", again)
+    assert events.count() == 2, "stored twice, and counted as that; read once"
     assert [event.id for event in events.recent("ada", 10, 5.0)] == ["1"]
     assert [batch.column("id").to_pylist() for batch in events.scan(0, 10)] == [["1"]]
     assert events.follow(None)[0].column("id").to_pylist() == ["1"]
@@ -66,6 +72,40 @@ def test_a_follower_sees_each_event_of_several_writers_once(events: ServerEvents
     for writer in writers:
         writer.join()
     assert sorted(seen) == sorted(f"{writer}-{number}" for writer in range(4) for number in range(10))
+
+
+def test_what_is_too_old_is_dropped_with_its_backing_index_and_a_follower_goes_on(
+    events: ServerEvents,
+) -> None:
+    now_ms = round(time.time() * 1000)
+    old, young = watch("old", now_ms - 3 * DAY_MS), watch("young", now_ms - DAY_MS // 2)
+    events.append([old])
+    _, position = events.follow(None)
+    events.generations = Generations(events.cluster, events.stream, Lifetime(1.0, A_MOMENT), every_s=0)
+    events.append([young])  # into the same backing index: both stay
+    assert events.recent("ada", 10, 5.0) == [young, old]
+    events.append([watch("younger", now_ms)])  # into the next
+    assert events.generations.tidy(now_ms + 2 * DAY_MS // 3) != []
+    assert [event.id for event in events.recent("ada", 10, 5.0)] == ["younger"]
+    assert events.follow(position)[0].column("id").to_pylist() == ["younger"]
+
+
+def test_nothing_is_dropped_unless_a_time_is_set(events: ServerEvents) -> None:
+    events.generations = Generations(events.cluster, events.stream, Lifetime(None, A_MOMENT), every_s=0)
+    for number in range(3):
+        events.append([watch(f"{number}")])
+    assert len(events.cluster.demand("GET", f"/{events.stream}/_settings/index.uuid")) > 1
+    assert events.count() == 3
+
+
+def test_an_append_succeeds_also_when_the_stream_cannot_be_tidied(events: ServerEvents) -> None:
+    def refuse(_method: str, path: str) -> None:
+        if path.endswith("/_rollover"):
+            raise Unavailable("not now")
+
+    careless = ServerEvents(interposed(events.cluster, refuse), events.stream, refresh_ms=200)
+    assert careless.append([watch("1")]).stored == 1
+    assert events.recent("ada", 10, 5.0) == [watch("1")]
 
 
 def test_a_position_that_is_none_is_a_bad_request(events: ServerEvents) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from app.engines.server.bulk import Action, Bulk
 from app.engines.server.cluster import ADMIN_S, Cluster, Reply
 from app.engines.server.follow import Position, position_of, position_text
+from app.engines.server.generations import FOR_EVER, Generations, Lifetime, generation
 from app.engines.server.pages import checkpoint, pages
 from index_mappings.engine import AppendReport
 from index_mappings.errors import BadRequest, NotFound
@@ -23,10 +24,11 @@ TEXTS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable and fie
 class ServerEvents:
     """Acknowledges events when they are durable and a search sees them, so `recent` holds them at once."""
 
-    def __init__(self, cluster: Cluster, stream: str, refresh_ms: int) -> None:
+    def __init__(self, cluster: Cluster, stream: str, refresh_ms: int, lifetime: Lifetime = FOR_EVER) -> None:
         self.cluster = cluster
         self.stream = stream
         self.refresh_ms = refresh_ms
+        self.generations = Generations(cluster, stream, lifetime)
         self._made = False
 
     def append(self, events: Sequence[Event]) -> AppendReport:
@@ -40,6 +42,7 @@ class ServerEvents:
             if not verdict.done and verdict.status != 409:
                 raise BadRequest(f"event {event.id} does not fit {self.stream}: {verdict.reason}")
             stored += verdict.done
+        self.generations.tidy_when_due()
         return AppendReport(stored, len(events) - stored)
 
     def recent(
@@ -72,14 +75,20 @@ class ServerEvents:
             reached = checkpoint(self.cluster, self.stream)
         except NotFound:
             return _batch([]), position_text(at)
+        kept = {generation(index) for index in reached}
+        at = {number: place for number, place in at.items() if number in kept}
         self.cluster.demand("POST", f"/{self.stream}/_refresh")
         hits = list[Reply]()
-        for index in sorted(reached, key=_generation):
+        for index in sorted(reached, key=generation):
             if len(hits) < BATCH:
                 hits += self._after(at, index, reached[index], BATCH - len(hits))
         return _batch(_once(hits)), position_text(at)
 
     def count(self) -> int:
+        """Stored events. One that two writers sent while the stream rolled over may be stored twice.
+
+        It then counts twice here; `recent`, `scan` and `follow` give it once in an answer.
+        """
         status, reply = self.cluster.command("GET", f"/{self.stream}/_count")
         if status == 404:
             return 0
@@ -87,8 +96,8 @@ class ServerEvents:
 
     def _after(self, at: Position, index: str, reached: int, limit: int) -> list[Reply]:
         """Events of one backing index after the position, which moves on with them."""
-        generation = _generation(index)
-        start = at.get(generation, -1)
+        number = generation(index)
+        start = at.get(number, -1)
         if reached <= start:
             return []
         body = {
@@ -98,7 +107,7 @@ class ServerEvents:
             "track_total_hits": False,
         }
         hits = self.cluster.search(index, body, ADMIN_S)
-        at[generation] = hits[-1]["sort"][0] if len(hits) == limit else reached
+        at[number] = hits[-1]["sort"][0] if len(hits) == limit else reached
         return hits
 
     def _known(self, ids: Sequence[str]) -> set[str]:
@@ -156,8 +165,3 @@ def _batch(hits: Sequence[Reply]) -> pa.RecordBatch:
     columns = [[row.get(name, "" if name in TEXTS else None) for row in rows] for name in EVENT_SCHEMA.names]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=EVENT_SCHEMA)
-
-
-def _generation(index: str) -> int:
-    """Backing indices end in their number: .ds-reelrank-events-000002."""
-    return int(index.rpartition("-")[2])

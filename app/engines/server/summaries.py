@@ -6,6 +6,7 @@ from typing import Any
 
 from app.engines.server.bulk import Action, Bulk
 from app.engines.server.cluster import Cluster
+from app.engines.server.generations import FOR_EVER, Generations, Lifetime
 from app.search.summary import Summary
 from index_mappings.errors import BadRequest
 from index_mappings.mapping import requests_template
@@ -19,9 +20,10 @@ MADE_OTHERWISE = ("resource_already_exists", "no handler found", "Incorrect HTTP
 class ServerSummaries:
     """Seen by searches within seconds, not at once: nobody waits for them."""
 
-    def __init__(self, cluster: Cluster, stream: str) -> None:
+    def __init__(self, cluster: Cluster, stream: str, lifetime: Lifetime = FOR_EVER) -> None:
         self.cluster = cluster
         self.stream = stream
+        self.generations = Generations(cluster, stream, lifetime)
         self._made = False
 
     def append(self, summaries: Sequence[Summary]) -> None:
@@ -34,6 +36,7 @@ class ServerSummaries:
         for verdict in Bulk(self.cluster, self.stream, patience_s=PATIENCE_S).write(actions):
             if not verdict.done and verdict.status != 409:
                 raise BadRequest(f"a request summary does not fit {self.stream}: {verdict.reason}")
+        self.generations.tidy_when_due()
 
     def _make_stream(self) -> None:
         """Some clusters forbid a write to make it; some lack this request, and a write makes it."""

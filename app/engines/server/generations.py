@@ -1,0 +1,84 @@
+"""Backing indices of a data stream: a new one when the newest is old or large, none kept for too long.
+
+Some servers can do this themselves, others cannot, and none alike: so it is done here, on all of them.
+"""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from app.engines.server.cluster import Cluster
+from index_mappings.errors import EngineError
+
+MOST_BYTES = "30gb"
+"""Elastic's advice for a shard is 10 to 50 GB ("Size your shards")."""
+TIDY_S = 600.0
+DAY_MS = 86_400_000
+MOST_GENERATIONS = 10_000
+
+log = structlog.get_logger("reelrank.generations")
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """keep_days: nothing younger is dropped, by the time it states; None: nothing is ever dropped."""
+
+    keep_days: float | None = None
+    rollover_days: float = 30.0
+
+
+FOR_EVER = Lifetime()
+
+
+class Generations:
+    """every_s: seconds between looks, in each process that writes."""
+
+    def __init__(self, cluster: Cluster, stream: str, lifetime: Lifetime, every_s: float = TIDY_S) -> None:
+        self.cluster = cluster
+        self.stream = stream
+        self.lifetime = lifetime
+        self.every_s = every_s
+        self._due_s = 0.0
+
+    def tidy_when_due(self) -> None:
+        """Whoever has written does not fail for it: it is logged, and due again later."""
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + self.every_s
+        try:
+            self.tidy(round(time.time() * 1000))
+        except EngineError as error:
+            log.warning("data stream not tidied", stream=self.stream, error=str(error))
+
+    def tidy(self, now_ms: int) -> list[str]:
+        """The backing indices that were dropped: nothing is written there, and all in them is too old."""
+        age = f"{max(round(self.lifetime.rollover_days * DAY_MS), 1)}ms"
+        conditions = {"max_age": age, "max_size": MOST_BYTES}
+        self.cluster.demand("POST", f"/{self.stream}/_rollover", {"conditions": conditions})
+        if self.lifetime.keep_days is None:
+            return []
+        since_ms = now_ms - self.lifetime.keep_days * DAY_MS
+        indices = self.cluster.demand("GET", f"/{self.stream}/_settings/index.uuid")
+        *closed, _ = sorted(indices, key=generation)
+        newest = self._newest_ms()
+        expired = [index for index in closed if newest.get(index, 0) < since_ms]
+        for index in expired:
+            self.cluster.demand("DELETE", f"/{index}")
+        return expired
+
+    def _newest_ms(self) -> dict[str, float]:
+        """By backing index, the latest time that anything in it states; without those that are empty."""
+        latest = {"latest": {"max": {"field": "@timestamp"}}}
+        indices = {"terms": {"field": "_index", "size": MOST_GENERATIONS}, "aggs": latest}
+        body = {"size": 0, "aggs": {"indices": indices}}
+        reply = self.cluster.demand(
+            "POST", f"/{self.stream}/_search", body, allow_partial_search_results="false"
+        )
+        buckets = reply["aggregations"]["indices"]["buckets"]
+        return {bucket["key"]: bucket["latest"]["value"] for bucket in buckets}
+
+
+def generation(index: str) -> int:
+    """Backing indices end in their number: .ds-reelrank-events-000002."""
+    return int(index.rpartition("-")[2])
