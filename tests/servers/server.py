@@ -68,7 +68,9 @@ def remove(cluster: Cluster, prefix: str) -> None:
             cluster.command("DELETE", f"/{index}")
 
 
-def kinds() -> list[object]:
-    """Every kind, each with the marks that keep it out of a quick run, and one's own servers."""
+def kinds(*some: str) -> list[object]:
+    """Some kinds or every one, each with the marks that keep it out of a quick run, and one's own servers."""
     own = [f"{product}-own" for product, variable in OWN_URLS.items() if os.environ.get(variable)]
-    return [pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers]) for kind in (*KINDS, *own)]
+    return [
+        pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers]) for kind in (*(some or KINDS), *own)
+    ]
