@@ -9,6 +9,7 @@ from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.queries import MOST_HITS, Body
 from app.engines.server.versions import Layout
+from app.engines.server.watch import Watched, watched_connections
 from index_mappings.engine import VectorMatch
 from index_mappings.errors import BadRequest, Timeout, Unavailable
 from index_mappings.mapping import items_index, vector_property
@@ -39,6 +40,8 @@ class ElasticsearchWire:
         options |= {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
         self._client = Elasticsearch(**options, serializers=orjson_both_ways)
         self._transport = self._client.transport
+        for node in self._transport.node_pool.all():
+            node.pool.ConnectionCls = watched_connections(node.pool.ConnectionCls)  # type: ignore[attr-defined]
 
     def send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
@@ -76,7 +79,7 @@ class ElasticsearchDialect:
 def elasticsearch_cluster(access: Access) -> Cluster:
     if not access.urls and not access.cloud_id:
         raise BadRequest("no Elasticsearch is named; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
-    return Cluster("elasticsearch", lambda: ElasticsearchWire(access))
+    return Cluster("elasticsearch", lambda: Watched(ElasticsearchWire(access)))
 
 
 def elasticsearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:

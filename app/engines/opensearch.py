@@ -11,6 +11,7 @@ from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.queries import MOST_HITS, Body
 from app.engines.server.versions import Layout
+from app.engines.server.watch import Watched, watched_connections
 from index_mappings.engine import VectorMatch
 from index_mappings.errors import BadRequest, Timeout, Unavailable
 from index_mappings.mapping import items_index, vector_property
@@ -43,6 +44,8 @@ class OpenSearchWire:
             retry_on_timeout=True,
             **options,
         )
+        for connection in self._client.transport.connection_pool.connections:
+            connection.pool.ConnectionCls = watched_connections(connection.pool.ConnectionCls)
 
     def send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
@@ -84,7 +87,7 @@ class OpenSearchDialect:
 def opensearch_cluster(access: Access) -> Cluster:
     if not access.urls:
         raise BadRequest("no OpenSearch is named; set REELRANK_ENGINE_URL")
-    return Cluster("opensearch", lambda: OpenSearchWire(access))
+    return Cluster("opensearch", lambda: Watched(OpenSearchWire(access)))
 
 
 def opensearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:

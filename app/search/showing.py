@@ -1,5 +1,6 @@
 """The end of every request: one part of a ranked list, its items fetched, explained when asked."""
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,19 +18,20 @@ FETCH_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which part of a list is shown."""
+    """Which part of a list is shown, and how many seconds its items may take."""
 
     start: int
     limit: int
+    fetch_s: float = FETCH_S
 
 
 def shown(ranked: Ranked, part: Part, engine: SearchEngine) -> Page:
     """Only what is shown is fetched; an item deleted meanwhile is passed over."""
-    hits, place = list[Hit](), part.start
+    hits, place, until = list[Hit](), part.start, time.monotonic() + part.fetch_s
     while len(hits) < part.limit and place < len(ranked.candidates):
         end = min(place + part.limit - len(hits), len(ranked.candidates))
         ids = [name.decode() for name in ranked.candidates.ids[place:end].tolist()]
-        for at, item in enumerate(engine.fetch(ids, FETCH_S), place):
+        for at, item in enumerate(engine.fetch(ids, until - time.monotonic()), place):
             if item is not None:
                 hits.append(Hit(item, float(ranked.scores[at]), at, _ranks(ranked, at)))
         place = end

@@ -30,6 +30,10 @@ from ranking.sources import Caps, SourceRequest, answer, candidates_of, plan
 from ranking.vectors import moment_of
 from ranking.viewer import MAX_IMPRESSIONS, Viewer, anonymous, viewer_as_of
 
+VIEWER_SHARE = 0.5
+"""Of the deadline, the most that looking the viewer up may take: the sources get what is left of it."""
+GRACE = 0.15
+"""Of the deadline, what a page that is late already has at least for its items: it ends by a fifth above."""
 RECENT_DEEDS = 1000
 """Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""
 
@@ -70,7 +74,7 @@ class Service:
         stages = Stages()
         ranked = self.ranked(ask, stages)
         with stages.stage("fetch"):
-            page = shown(ranked, Part(0, ask.query.limit), self.engine)
+            page = shown(ranked, Part(0, ask.query.limit, self._fetch_s(ranked, stages)), self.engine)
         if page.cursor or ask.keep:
             with stages.stage("keep"):
                 page = self._kept(ranked, page)
@@ -93,14 +97,14 @@ class Service:
     def next_page(self, cursor: str, limit: int, explain: bool = False) -> Page:
         """A later part of a list as it was ranked then. Raises NotFound when it is kept no longer."""
         ranked, start = self.cursors.find(cursor)
-        page = shown(ranked, Part(start, limit), self.engine)
+        page = shown(ranked, Part(start, limit, self._later_s), self.engine)
         self.log.record(ranked, page)
         return self._explained(page, ranked) if explain else page
 
     def why(self, cursor: str) -> Page:
         """The one hit at a cursor, explained. Looking at why is no impression. Raises NotFound."""
         ranked, start = self.cursors.find(cursor)
-        return self._explained(shown(ranked, Part(start, 1), self.engine), ranked)
+        return self._explained(shown(ranked, Part(start, 1, self._later_s), self.engine), ranked)
 
     def ranked(self, ask: Ask, stages: Stages) -> Ranked:
         """All candidates of a query in their final order; nothing is fetched, kept or recorded."""
@@ -110,7 +114,8 @@ class Service:
             moment, unknown = self._moment(ask.query, state)
         with stages.stage("sources"):
             sources = plan(moment, state.table, self.caps)
-            found = run(sources, partial(self._answer, state), self.deadline_s, self.pool)
+            left_s = self.deadline_s - min(stages.seconds["viewer"], VIEWER_SHARE * self.deadline_s)
+            found = run(sources, partial(self._answer, state), left_s, self.pool)
         with stages.stage("fuse"):
             candidates = candidates_of(moment, found.matches, state.table)
         best = ordered(moment, candidates, state, ranker, stages)
@@ -142,12 +147,11 @@ class Service:
         """
         if not query.user:
             return anonymous(), ()
+        left_s = VIEWER_SHARE * self.deadline_s
         try:
-            shown = self.pool.submit(
-                self.events.recent, query.user, MAX_IMPRESSIONS, FETCH_S, ("impression",)
-            )
-            deeds = self.events.recent(query.user, RECENT_DEEDS, FETCH_S, DEEDS)
-            known = viewer_as_of(query.user, [*deeds, *shown.result(FETCH_S)], query.context.at_ms)
+            shown = self.pool.submit(self.events.recent, query.user, MAX_IMPRESSIONS, left_s, ("impression",))
+            deeds = self.events.recent(query.user, RECENT_DEEDS, left_s, DEEDS)
+            known = viewer_as_of(query.user, [*deeds, *shown.result(left_s)], query.context.at_ms)
         except (EngineError, TimeoutError) as error:
             return anonymous(query.user), (f"viewer: {error or 'no answer in time'}",)
         return known, ()
@@ -159,6 +163,18 @@ class Service:
         if self.live.is_ready:
             for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
                 self.ranked(Ask(query, explain=True), Stages())
+
+    def _fetch_s(self, ranked: Ranked, stages: Stages) -> float:
+        """A page that lacks nothing may wait for its items; one that does waits for an engine in trouble."""
+        if not ranked.degraded:
+            return FETCH_S
+        spent_s = stages.seconds["viewer"] + stages.seconds["sources"]
+        return max(self.deadline_s - spent_s, GRACE * self.deadline_s)
+
+    @property
+    def _later_s(self) -> float:
+        """For the items of a list that is ranked already."""
+        return self.deadline_s if self.live.state.degraded else FETCH_S
 
     def _moment(self, query: Query, state: State) -> tuple[Moment, tuple[str, ...]]:
         viewer, unknown = self.viewer(query)

@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -36,6 +37,15 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+def in_the_end(answers: Callable[[], bool], seconds: float = 60) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if answers():
+            return True
+        time.sleep(0.2)
+    return False
+
+
 class Node:
     """Started at once; `wait` until it answers. Its process ends when this one does."""
 
@@ -53,18 +63,23 @@ class Node:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, seconds: float = FIRST_START_S) -> "Node":
-        """Raises RuntimeError with the end of its log when it does not come up."""
+    def wait(self, seconds: float = FIRST_START_S, status: str = "yellow") -> "Node":
+        """Raises RuntimeError with the end of its log when it does not come up. status: at least that."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(f"{self.url}/_cluster/health?wait_for_status=yellow", timeout=5)
+                urllib.request.urlopen(f"{self.url}/_cluster/health?wait_for_status={status}", timeout=5)
                 return self
             time.sleep(0.1)
         self.stop()
         raise RuntimeError(f"{self.kind} did not start:\n{self.log.read_text()[-3000:]}")
+
+    def shard(self, index_uuid: str, number: int) -> Path:
+        """The folder of a shard's files."""
+        (folder,) = (self.home / "data").glob(f"**/indices/{index_uuid}/{number}")
+        return folder
 
     def pause(self) -> None:
         os.kill(self.process.pid, signal.SIGSTOP)

@@ -1,7 +1,7 @@
 """A server that stops, dies, comes back, or is behind a bad line: an error of ours, in time, and recovery."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from index_mappings.engine import TextMatch
 from index_mappings.errors import EngineError, Timeout, Unavailable
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
-from tests.servers.node import Node
+from tests.servers.node import Node, in_the_end
 from tests.servers.proxy import Mode, Proxy
 from tests.servers.server import Server, startable
 
@@ -60,15 +60,6 @@ def refused(engine: ServerEngine) -> tuple[EngineError, float]:
     return error.value, time.monotonic() - began
 
 
-def in_the_end(answers: Callable[[], bool], seconds: float = 60) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if answers():
-            return True
-        time.sleep(0.2)
-    return False
-
-
 def test_a_stopped_node_is_a_timeout_in_time_and_answers_again_when_it_goes_on(
     node: Node, engine: ServerEngine
 ) -> None:
@@ -103,7 +94,8 @@ def test_what_was_acknowledged_outlives_a_killed_node_and_the_same_client_finds_
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind"), [("delay", Timeout), ("reset", Unavailable), ("truncate", EngineError)]
+    ("mode", "kind"),
+    [("delay", Timeout), ("trickle", Timeout), ("reset", Unavailable), ("truncate", EngineError)],
 )
 def test_a_bad_line_is_an_error_of_ours_in_time_and_forgotten_when_it_is_good_again(
     node: Node, mode: Mode, kind: type[EngineError]

@@ -43,21 +43,26 @@ class Cluster:
         self._wire: tuple[int, Wire] | None = None
 
     def search(self, target: str, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
-        """The hits of a search that all shards answered in time.
+        """The hits of a search that all shards answered in time; raises as `searched` does."""
+        hits: list[Reply] = self.searched(target, body, timeout_s)["hits"]["hits"]
+        return hits
 
-        Raises Timeout or Partial when they did not, NotFound without the target.
+    def searched(self, target: str, body: Mapping[str, Any], timeout_s: float) -> Reply:
+        """The whole answer, of all shards.
+
+        Raises Timeout or Partial when they did not answer in time, NotFound without the target.
         """
         until = time.monotonic() + timeout_s
         asked = {"timeout": f"{max(int(timeout_s * 1000 * SERVER_SHARE), 1)}ms", **body}
-        status, reply = self.ask("POST", f"/{target}/_search", asked, until)
-        reply = self.accepted(status, reply, f"search of {target}")
+        status, answer = self.ask("POST", f"/{target}/_search", asked, until)
+        reply: Reply = self.accepted(status, answer, f"search of {target}")
         if reply["timed_out"]:
             raise Timeout(f"{self.name} did not search all of {target} within {asked['timeout']}")
-        failed, total = reply["_shards"]["failed"], reply["_shards"]["total"]
-        if failed:
-            raise Partial(f"{failed} of {total} shards of {target} on {self.name} did not answer")
-        hits: list[Reply] = reply["hits"]["hits"]
-        return hits
+        total = reply["_shards"]["total"]
+        # Not `failed`: OpenSearch counts a shard without any copy neither as successful nor as failed.
+        if lost := total - reply["_shards"]["successful"]:
+            raise Partial(f"{lost} of {total} shards of {target} on {self.name} did not answer")
+        return reply
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None, until: float) -> tuple[int, Any]:
         """A question that may be asked again: another host is tried while time is left."""
@@ -88,6 +93,8 @@ class Cluster:
     def accepted(self, status: int, reply: Any, what: str) -> Any:
         if status >= 300:
             raise failure_of(status, reply, f"{what} on {self.name}")
+        if not isinstance(reply, dict):
+            raise Unavailable(f"{what} on {self.name}: {status}, but no whole answer: {str(reply)[:100]!r}")
         return reply
 
     def wire(self) -> Wire:

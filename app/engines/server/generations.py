@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.engines.server.cluster import Cluster
+from app.engines.server.cluster import ADMIN_S, Cluster
 from index_mappings.errors import EngineError
 
 MOST_BYTES = "30gb"
@@ -72,9 +72,7 @@ class Generations:
         latest = {"latest": {"max": {"field": "@timestamp"}}}
         indices = {"terms": {"field": "_index", "size": MOST_GENERATIONS}, "aggs": latest}
         body = {"size": 0, "aggs": {"indices": indices}}
-        reply = self.cluster.demand(
-            "POST", f"/{self.stream}/_search", body, allow_partial_search_results="false"
-        )
+        reply = self.cluster.searched(self.stream, body, ADMIN_S)
         buckets = reply["aggregations"]["indices"]["buckets"]
         return {bucket["key"]: bucket["latest"]["value"] for bucket in buckets}
 

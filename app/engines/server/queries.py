@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from index_mappings.engine import NeighbourMatch, TextMatch
-from index_mappings.errors import BadRequest
+from index_mappings.errors import BadRequest, Unavailable
 from index_mappings.fields import NEIGHBOUR_LEVELS, level_weight
 from index_mappings.mapping import neighbour_term
-from index_mappings.match import ID_DTYPE, Matches, best_first
+from index_mappings.match import ID_DTYPE, ItemIds, Matches, best_first
 from index_mappings.query import Filters
 
 Body = dict[str, Any]
@@ -82,15 +82,25 @@ def candidates_body(limit: int, query: Mapping[str, Any]) -> Body:
 
 
 def matches_of(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
-    ids = np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
+    ids = _ids(hits)
     return best_first(source, ids, np.array([hit["_score"] for hit in hits], np.float32), limit)
 
 
 def cosine_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
     """Every server scores cosine as (1 + cosine) / 2."""
-    ids = np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
+    ids = _ids(hits)
     scores = 2 * np.array([hit["_score"] for hit in hits], np.float32) - 1
     return best_first(source, ids, scores, limit)
+
+
+def _ids(hits: list[dict[str, Any]]) -> ItemIds:
+    """Raises Unavailable on hits of an index that was made otherwise."""
+    try:
+        return np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
+    except KeyError as missing:
+        raise Unavailable(
+            "what serves holds documents without an id field; load the items again"
+        ) from missing
 
 
 def _weighted(term: str, weight: float) -> Body:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.engines.server.cluster import Cluster
 from index_mappings.engine import IndexVersion
-from index_mappings.errors import BadRequest, Conflict, NotFound
+from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
 
 LOADING = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 MADE_FROM = "changes_from"
@@ -106,8 +106,14 @@ class Versions:
         )
         if status == 404:
             return None
-        (index,) = self.cluster.accepted(status, reply, "asking what serves").values()
-        return str(index["mappings"]["_meta"]["reelrank"]["version"])
+        mappings = self.cluster.accepted(status, reply, "asking what serves").values()
+        noted = [each["mappings"]["_meta"].get("reelrank") for each in mappings]
+        if len(noted) != 1 or noted[0] is None:
+            raise Unavailable(
+                f"{self.layout.alias} on {self.cluster.name} stands for an index that reelrank did not make; "
+                "remove that alias, or set another REELRANK_ENGINE_PREFIX"
+            )
+        return str(noted[0]["version"])
 
     def prepare(self, version: str) -> None:
         """Settings of a version that serves: it is refreshed and copied from now on."""

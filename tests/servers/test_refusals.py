@@ -1,0 +1,120 @@
+"""What a server refuses, or holds otherwise than expected: an error of ours that says what to do."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from app.engines.server.access import Access
+from app.engines.server.engine import ServerEngine
+from app.engines.server.events import ServerEvents
+from index_mappings.engine import TextMatch, VectorMatch
+from index_mappings.errors import BadRequest, EngineError, Unavailable
+from index_mappings.event import Event
+from index_mappings.item import Document, Item
+from tests.servers.proxy import Guard, Proxy
+from tests.servers.server import CLUSTERS, Server, kinds
+
+pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-3"), indirect=True)
+SOON = 5.0
+ALIEN = Document(Item("alien", "Alien"), {"factors": np.eye(64, dtype=np.float32)[0]})
+TEXT = TextMatch("bm25", "alien", 10)
+NEAR = VectorMatch("knn", "factors", np.eye(64, dtype=np.float32)[0], 10)
+RIGHT = Access(username="reader", password="sesame")
+JSON_401 = (
+    b'{"error":{"type":"security_exception","reason":"unable to authenticate user [reader]"},"status":401}'
+)
+JSON_403 = b'{"error":{"type":"security_exception","reason":"action [x] is unauthorized"},"status":403}'
+REFUSALS = {
+    "401 in JSON": (b"401 Unauthorized", b"application/json", JSON_401),
+    "401 in plain text": (b"401 Unauthorized", b"text/plain; charset=UTF-8", b"Unauthorized"),
+    "403": (b"403 Forbidden", b"application/json", JSON_403),
+}
+"""As Elasticsearch's and OpenSearch's security answer; the servers here have none."""
+
+
+def serving(engine: ServerEngine) -> ServerEngine:
+    engine.create_index("items-1")
+    engine.write("items-1", [ALIEN])
+    engine.promote("items-1")
+    return engine
+
+
+@pytest.fixture(params=REFUSALS)
+def guarded(server: Server, request: pytest.FixtureRequest) -> Iterator[Proxy]:
+    status, kind, body = REFUSALS[request.param]
+    head = b"HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
+    proxy = Proxy(int(server.url.rpartition(":")[2]))
+    proxy.guard = Guard(RIGHT.headers()["authorization"], head % (status, kind, len(body)) + body)
+    yield proxy
+    proxy.stop()
+
+
+def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_password(
+    server: Server, engine: ServerEngine, prefix: str, guarded: Proxy
+) -> None:
+    serving(engine)
+    wrong = CLUSTERS[server.product](Access((guarded.url,), "reader", "hunter2"))
+    refused = server.engine(wrong, engine.layout)
+    events = ServerEvents(wrong, f"{prefix}events", refresh_ms=200)
+    for ask in (
+        lambda: refused.match_text(TEXT, SOON),
+        lambda: refused.fetch(["alien"], SOON),
+        lambda: refused.upsert([ALIEN]),
+        lambda: refused.create_index("items-2"),
+        lambda: events.append([Event("1", "watch", "ada", 5, "alien")]),
+        lambda: events.recent("ada", 10, SOON),
+    ):
+        with pytest.raises(Unavailable, match="REELRANK_ENGINE_USERNAME") as error:
+            ask()
+        assert "hunter2" not in str(error.value)
+    assert not refused.is_ready()
+    right = server.engine(CLUSTERS[server.product](Access((guarded.url,), "reader", "sesame")), engine.layout)
+    assert right.is_ready()
+    assert len(right.match_text(TEXT, SOON).ids) == 1
+    wrong.close()
+    right.close()
+
+
+def test_an_index_that_somebody_deleted_is_no_version_and_another_load_mends_it(engine: ServerEngine) -> None:
+    serving(engine)
+    engine.cluster.demand("DELETE", f"/{engine.layout.index('items-1')}")
+    for ask in (
+        lambda: engine.match_text(TEXT, SOON),
+        lambda: engine.match_vector(NEAR, SOON),
+        lambda: engine.fetch(["alien"], SOON),
+        lambda: engine.upsert([ALIEN]),
+        lambda: engine.delete(["alien"]),
+    ):
+        with pytest.raises(Unavailable, match="load items first"):
+            ask()
+    assert not engine.is_ready()
+    assert (engine.serving_version(), engine.versions()) == (None, [])
+    assert serving(engine).fetch(["alien"], SOON) == [ALIEN.item]
+    assert engine.upsert([ALIEN]).written == 1
+
+
+def test_an_alias_of_ours_on_an_index_of_somebody_else_is_said_to_be_that(engine: ServerEngine) -> None:
+    theirs = f"{engine.layout.prefix}theirs"
+    engine.cluster.demand("PUT", f"/{theirs}", {"aliases": {engine.layout.alias: {}}})
+    engine.cluster.demand("PUT", f"/{theirs}/_doc/1", {"title": "Alien"}, refresh="true")
+    with pytest.raises(Unavailable, match="did not make"):
+        engine.serving_version()
+    with pytest.raises(Unavailable, match="without an id field"):
+        engine.match_text(TEXT, SOON)
+    for ask in (lambda: engine.match_vector(NEAR, SOON), lambda: engine.upsert([ALIEN])):
+        with pytest.raises(EngineError):
+            ask()
+
+
+def test_a_version_whose_mapping_does_not_fit_refuses_what_it_cannot_answer_and_answers_the_rest(
+    server: Server, engine: ServerEngine
+) -> None:
+    other = server.engine(engine.cluster, engine.layout)
+    body = dict(other.dialect.items_index())
+    properties = {name: p for name, p in body["mappings"]["properties"].items() if name != "factors_vector"}
+    other.index_versions.body = {**body, "mappings": {**body["mappings"], "properties": properties}}
+    serving(other)
+    assert len(engine.match_text(TEXT, SOON).ids) == 1
+    with pytest.raises(BadRequest, match="factors_vector"):
+        engine.match_vector(NEAR, SOON)

@@ -1,0 +1,102 @@
+"""A server short of something: a shard that is lost, a queue that is full."""
+
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.engines.server.engine import ServerEngine
+from app.engines.server.versions import Layout
+from index_mappings.engine import TextMatch
+from index_mappings.errors import EngineError, Partial, Throttled
+from index_mappings.item import Document, Item
+from tests.servers.node import Node, in_the_end
+from tests.servers.server import Server, startable
+
+pytestmark = [pytest.mark.slow, pytest.mark.servers]
+SOON, ASKED_AT_ONCE = 5.0, 64
+TWO_SHARDS = Layout("shards-", shards=2, replicas="0")
+FILMS = [
+    Document(Item(f"f{n}", f"Alien {n}"), {"factors": np.eye(64, dtype=np.float32)[0]}) for n in range(40)
+]
+TEXT = TextMatch("bm25", "alien", 100)
+
+
+@pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """One shard is searched at a time, four wait: the next is refused."""
+    kind = startable(request.param)
+    narrow = ("thread_pool.search.size=1", "thread_pool.search.queue_size=4")
+    started = Node(kind, Path(tmp_path_factory.mktemp(kind)), "discovery.type=single-node", *narrow).wait()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def engine(node: Node) -> Iterator[ServerEngine]:
+    server = Server(node.kind, node.url)
+    opened = server.engine(server.cluster(), TWO_SHARDS)
+    yield opened
+    opened.close()
+
+
+def load(engine: ServerEngine, version: str) -> None:
+    engine.create_index(version)
+    assert engine.write(version, FILMS).written == len(FILMS)
+    engine.promote(version)
+
+
+def found(engine: ServerEngine) -> int:
+    return len(engine.match_text(TEXT, SOON).ids)
+
+
+def complaint(engine: ServerEngine) -> str:
+    try:
+        return f"{found(engine)} found"
+    except EngineError as error:
+        return str(error)
+
+
+def test_a_full_search_queue_is_throttled_or_partial_and_answers_again_when_it_is_empty(
+    engine: ServerEngine,
+) -> None:
+    load(engine, "items-1")
+    answers = Counter[str]()
+    gate = threading.Barrier(ASKED_AT_ONCE)
+
+    def ask() -> None:
+        gate.wait()
+        try:
+            answers[f"{found(engine)} found"] += 1
+        except EngineError as error:
+            answers[type(error).__name__] += 1
+
+    askers = [threading.Thread(target=ask) for _ in range(ASKED_AT_ONCE)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    refused = answers[Throttled.__name__] + answers[Partial.__name__]
+    assert refused > 0
+    assert answers[f"{len(FILMS)} found"] == ASKED_AT_ONCE - refused, answers
+    assert in_the_end(lambda: complaint(engine) == f"{len(FILMS)} found")
+
+
+def test_a_shard_that_is_lost_is_partial_and_another_load_mends_it(node: Node, engine: ServerEngine) -> None:
+    load(engine, "items-2")
+    index = engine.layout.index("items-2")
+    settings = engine.cluster.demand("GET", f"/{index}/_settings/index.uuid")
+    node.stop(keep=True)
+    shutil.rmtree(node.shard(settings[index]["settings"]["index"]["uuid"], 1))
+    node.restart().wait(status="red")
+    assert in_the_end(lambda: "1 of 2 shards" in complaint(engine), 30), complaint(engine)
+    with pytest.raises(Partial):
+        found(engine)
+    assert not engine.is_ready()
+    load(engine, "items-3")
+    assert found(engine) == len(FILMS)
+    assert engine.is_ready()
