@@ -13,16 +13,17 @@ from app.engines.opensearch import opensearch_cluster, opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.events import ServerEvents
 from app.engines.server.generations import Lifetime
+from app.engines.server.impressions import ServerImpressions
 from app.engines.server.summaries import ServerSummaries
 from app.engines.server.versions import Layout
 from app.remote.ranking_service import RankingService
 from app.remote.remote_models import RemoteModels
 from app.search.cursors import Cursors
+from app.search.dashboard_log import DashboardLog, Dashboards
 from app.search.live import Live
 from app.search.page_log import PageLog
 from app.search.served_models import Models, ServedModels
 from app.search.stories import Service
-from app.search.summary import Summaries
 from app.settings import Settings
 from app.tables import Tables
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
@@ -46,12 +47,12 @@ class Parts:
     encoder: TextEncoder
     registry: Registry
     caps: Caps
-    summaries: Summaries | None = None
+    dashboards: Dashboards | None = None
 
 
 def build_parts(settings: Settings) -> Parts:
     """Opens nothing: engines and models are opened at their first use, so after a fork."""
-    engine, events, summaries = _engine(settings)
+    engine, events, dashboards = _engine(settings)
     return Parts(
         settings,
         engine,
@@ -59,12 +60,12 @@ def build_parts(settings: Settings) -> Parts:
         WordLlamaEncoder(),
         Registry(settings.models_dir),
         Caps(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
-        summaries,
+        dashboards,
     )
 
 
-def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Summaries | None]:
-    """The embedded engine keeps no summaries: there is no dashboard to read them."""
+def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Dashboards | None]:
+    """The embedded engine has no dashboards, so nothing is written for them."""
     if settings.engine == "embedded":
         return EmbeddedEngine(settings.engine_dir), EmbeddedEvents(settings.engine_dir), None
     access = Access(
@@ -81,8 +82,11 @@ def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Summaries | N
     cluster = clusters[settings.engine](access)
     lifetime = Lifetime(settings.events_keep_days, settings.events_rollover_days)
     events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms, lifetime)
-    summaries = ServerSummaries(cluster, f"{layout.prefix}requests", lifetime)
-    return engines[settings.engine](cluster, layout), events, summaries
+    dashboards = Dashboards(
+        ServerSummaries(cluster, f"{layout.prefix}requests", lifetime),
+        ServerImpressions(cluster, f"{layout.prefix}impressions", lifetime),
+    )
+    return engines[settings.engine](cluster, layout), events, dashboards
 
 
 def load_model(directory: Path) -> Ranker:
@@ -109,6 +113,7 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
     dropped: told why whenever a shown page is not recorded.
     """
     settings = parts.settings
+    dashboards = None if parts.dashboards is None else DashboardLog(parts.dashboards, dropped)
     live = Live(
         parts.engine, parts.events, build_models(parts), Tables(settings.tables_dir, parts.engine).opened
     )
@@ -118,7 +123,7 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
         parts.encoder,
         live,
         Cursors(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
-        PageLog(settings.pages_dir, parts.events, settings.log_share, dropped, parts.summaries),
+        PageLog(settings.pages_dir, parts.events, settings.log_share, dropped, dashboards),
         parts.caps,
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),

@@ -3,6 +3,7 @@
 The rendered ones stand in `index_mappings/rendered/` and can be sent as they are.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from index_mappings import analysis
@@ -79,16 +80,27 @@ def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
 def requests_template(data_stream: str) -> dict[str, Any]:
     """An index template for the data stream of request summaries, which dashboards read."""
     keywords = ("request_id", "kind", "model", "version", "degraded", "sources")
-    mappings = {
-        "dynamic": False,
-        "properties": {
-            "@timestamp": {"type": "date"},
-            **{name: {"type": "keyword"} for name in keywords},
-            **{name: {"type": "integer"} for name in ("candidates", "hits")},
-            "took_ms": {"type": "float"},
-        },
+    numbers = {"candidates": "integer", "hits": "integer", "took_ms": "float"}
+    return _dashboard_template(data_stream, keywords, numbers)
+
+
+def impressions_template(data_stream: str) -> dict[str, Any]:
+    """An index template for the data stream of shown items and what followed, which dashboards read."""
+    keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources")
+    numbers = {"position": "integer", "score": "float", "watched_ms": "long", "duration_ms": "long"}
+    return _dashboard_template(data_stream, keywords, numbers)
+
+
+def _dashboard_template(
+    data_stream: str, keywords: Sequence[str], numbers: Mapping[str, str]
+) -> dict[str, Any]:
+    properties = {
+        "@timestamp": {"type": "date"},
+        **{name: {"type": "keyword"} for name in keywords},
+        **{name: {"type": kind} for name, kind in numbers.items()},
     }
     settings = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "5s"}
+    mappings = {"dynamic": False, "properties": properties}
     return {
         "index_patterns": [data_stream],
         "data_stream": {},

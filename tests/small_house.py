@@ -1,6 +1,6 @@
 """A small house for tests: 24 films of two topics, 40 viewers who each watched six of one, and models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ranking.manifest import Manifest
 from ranking.progress import silent
 from ranking.watches import event_table, watches_before
 
+EMBEDDED: Mapping[str, str] = {}
 SEA, SPACE = "sea", "space"
 FILMS = [
     Item(f"{topic}{n}", f"{topic.title()} story {n}", genres=(topic.title(),), duration_s=6000,
@@ -30,9 +31,11 @@ FILMS = [
 ]  # fmt: skip
 
 
-def build_house(data_dir: Path, now: datetime, more_films: Sequence[Item] = ()) -> Parts:
-    """Indexed and learned from, without a model. more_films: nobody watched them yet."""
-    parts = build_parts(Settings(data_dir=data_dir, deadline_ms=5000))
+def build_house(
+    data_dir: Path, now: datetime, more_films: Sequence[Item] = (), on: Mapping[str, str] = EMBEDDED
+) -> Parts:
+    """Indexed and learned from, no model. more_films: nobody watched them yet. on: settings of an engine."""
+    parts = build_parts(Settings.model_validate({"data_dir": data_dir, "deadline_ms": 5000, **on}))
     load_catalogue([*FILMS, *more_films], parts.engine, parts.encoder, LoadOptions())
     now_ms = round(now.timestamp() * 1000)
     load_history(_watches(now_ms), parts.events)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from app.kibana.panels import DASHBOARDS, EVENTS, ITEMS, PANELS, REQUESTS, DashboardId, Panel
+from app.kibana.panels import DASHBOARDS, EVENTS, IMPRESSIONS, ITEMS, PANELS, REQUESTS, DashboardId, Panel
 
 Json = dict[str, Any]
 Product = Literal["elasticsearch", "opensearch"]
@@ -30,6 +30,12 @@ FORMATS: dict[str, Json] = {
         "took_ms": {"id": "number", "params": {"pattern": "0.0"}},
         "candidates": {"id": "number", "params": {"pattern": "0,0"}},
     },
+    IMPRESSIONS: {
+        "watched_ms": {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
+        "duration_ms": {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
+        "position": {"id": "number", "params": {"pattern": "0"}},
+        "score": {"id": "number", "params": {"pattern": "0.000"}},
+    },
 }
 
 
@@ -45,8 +51,10 @@ class Search:
 
 
 SEARCHES = (
-    Search("impressions", "Impressions", EVENTS, "kind: impression",
-           ("user", "item", "position", "request_id", "text", "device")),
+    Search("impressions", "Impressions", IMPRESSIONS, "kind: impression",
+           ("user", "item", "position", "page", "model", "sources", "score", "request_id")),
+    Search("followed", "What followed impressions", IMPRESSIONS, "not kind: impression",
+           ("kind", "user", "item", "position", "model", "sources", "watched_ms", "request_id")),
     Search("watches", "Watches", EVENTS, "kind: watch",
            ("user", "item", "watched_ms", "duration_ms", "request_id", "position")),
     Search("searches", "Searches", EVENTS, "kind: search", ("user", "text", "device", "country")),
@@ -82,7 +90,7 @@ class House:
 
     def objects(self) -> Iterator[Json]:
         yield self._object("index-pattern", ITEMS, self._data_view(ITEMS), [])
-        for of in (EVENTS, REQUESTS):
+        for of in (EVENTS, REQUESTS, IMPRESSIONS):
             view = self._data_view(of) | {"timeFieldName": "@timestamp"}
             yield self._object("index-pattern", of, view, [])
         for search in SEARCHES:

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
+from app.search.dashboard_log import DashboardLog
+from app.search.impressions import impression_id
 from app.search.page import Page
 from app.search.ranked import Ranked
-from app.search.summary import Summaries, summary_of
 from index_mappings.engine import EventStore
-from index_mappings.errors import EngineError
 from index_mappings.event import Event
 
 MAX_WAITING = 1000
@@ -46,7 +46,7 @@ class Shown:
 class PageLog:
     """share: of the requests whose whole group is kept. dropped: called for each page not recorded.
 
-    summaries: where a line for each page goes, if anywhere.
+    dashboards: what writes for them, if there are any.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class PageLog:
         events: EventStore,
         share: float,
         dropped: Callable[[str], None],
-        summaries: Summaries | None = None,
+        dashboards: DashboardLog | None = None,
     ) -> None:
         self._directory = directory
         self._events = events
         self._share = share
         self._dropped = dropped
-        self._summaries = summaries
+        self._dashboards = dashboards
         self._waiting: queue.Queue[Shown] = queue.Queue(MAX_WAITING)
         self._groups: list[pa.RecordBatch] = []
         self._written_s = time.monotonic()
@@ -73,13 +73,22 @@ class PageLog:
         self._closing.clear()
         self._thread = threading.Thread(target=self._write, name="page-log", daemon=True)
         self._thread.start()
+        if self._dashboards is not None:
+            self._dashboards.start()
 
     def record(self, ranked: Ranked, page: Page) -> None:
         """Never waits."""
+        if self._dashboards is not None:
+            self._dashboards.page(ranked, page)
         try:
             self._waiting.put_nowait(Shown(ranked, page))
         except queue.Full:
             self._dropped("the queue is full")
+
+    def deeds(self, events: Sequence[Event]) -> None:
+        """Events that were acknowledged: what followed of a page. Never waits."""
+        if self._dashboards is not None:
+            self._dashboards.deeds(events)
 
     def close(self) -> None:
         """Writes what waits, then ends."""
@@ -87,6 +96,8 @@ class PageLog:
             self._closing.set()
             self._thread.join(timeout=10.0)
             self._thread = None
+        if self._dashboards is not None:
+            self._dashboards.close()
 
     def is_sampled(self, request_id: str) -> bool:
         """By the request's id, so that every part of a list is or is not."""
@@ -101,7 +112,6 @@ class PageLog:
             self._kept(self._record_groups, shown)
             if ended or self._groups_are_due():
                 self._kept(self._flush_groups, shown)
-            self._kept(self._record_summaries, shown)
 
     def _kept(self, keep: Callable[[Sequence[Shown]], None], shown: Sequence[Shown]) -> None:
         """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
@@ -126,17 +136,6 @@ class PageLog:
         if impressions:
             self._events.append(impressions)
 
-    def _record_summaries(self, shown: Sequence[Shown]) -> None:
-        """Apart from the rest: without them only a dashboard lacks something."""
-        if self._summaries is None or not shown:
-            return
-        try:
-            self._summaries.append([summary_of(one.ranked, one.page) for one in shown])
-        except EngineError as error:
-            log.warning("request summaries not recorded", reason=str(error), pages=len(shown))
-            for _ in shown:
-                self._dropped("no summary")
-
     def _record_groups(self, shown: Sequence[Shown]) -> None:
         self._groups += [
             group_of(one.ranked)
@@ -160,7 +159,7 @@ def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
     query = ranked.query
     return [
         Event(
-            id=f"{page.request_id}-{hit.position}",
+            id=impression_id(page.request_id, hit.position),
             kind="impression",
             user=query.user or "",
             at_ms=query.context.at_ms,

@@ -1,6 +1,7 @@
 """What happens when a viewer asks: one request from the query to the page."""
 
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,9 +18,9 @@ from app.search.side_by_side import run
 from app.search.stages import Stages
 from app.search.state import State
 from index_mappings.encoder import TextEncoder
-from index_mappings.engine import EventStore, SearchEngine
+from index_mappings.engine import AppendReport, EventStore, SearchEngine
 from index_mappings.errors import EngineError, Timeout, Unavailable
-from index_mappings.event import DEEDS
+from index_mappings.event import DEEDS, Event
 from index_mappings.match import Matches
 from index_mappings.query import Query
 from ranking.fusion import fuse
@@ -139,6 +140,12 @@ class Service:
         return Ranked(
             uuid.uuid4().hex, query, best.candidates, best.scores, best.model, state.version, missing
         )
+
+    def take_in(self, events: Sequence[Event]) -> AppendReport:
+        """What viewers did, durable when it returns."""
+        report = self.events.append(events)
+        self.log.deeds(events)
+        return report
 
     def viewer(self, query: Query) -> tuple[Viewer, tuple[str, ...]]:
         """The viewer as of the query's moment, and what of them could not be had.

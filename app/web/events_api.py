@@ -23,7 +23,7 @@ def events_api(service: Service) -> APIBlueprint:
     @api.post("/events")
     def take_in() -> Response:
         """Take in one event or a list, ours or UBI 1.3; all of them or, if one is wrong, none."""
-        report = service.events.append(parsed_events(request.get_data(), datetime.now(UTC)))
+        report = service.take_in(parsed_events(request.get_data(), datetime.now(UTC)))
         EVENTS.labels("stored").inc(report.stored)
         EVENTS.labels("duplicate").inc(report.duplicates)
         return jsonify(stored=report.stored, duplicates=report.duplicates)

@@ -10,6 +10,7 @@ from index_mappings.mapping import (
     Product,
     changes_index,
     events_template,
+    impressions_template,
     items_index,
     requests_template,
 )
@@ -23,6 +24,7 @@ def test_rendered_mappings_equal_the_code(product: Product, major: int, pytestco
         "items.json": items_index(product),
         "events-template.json": events_template("reelrank-events"),
         "changes.json": changes_index(),
+        "impressions-template.json": impressions_template("reelrank-impressions"),
         "requests-template.json": requests_template("reelrank-requests"),
     }
     home = RENDERED / f"{product}-{major}"

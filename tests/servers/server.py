@@ -41,6 +41,10 @@ class Server:
     def engine(self, cluster: Cluster, layout: Layout) -> ServerEngine:
         return ENGINES[self.product](cluster, layout)
 
+    def settings(self, prefix: str) -> dict[str, str]:
+        """Of a house on it; see `app.settings`."""
+        return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix}
+
 
 def startable(kind: str) -> str:
     """The kind, if this machine can start it; else the test is skipped, or fails with REQUIRE_ENGINES=1."""
@@ -59,10 +63,11 @@ def new_prefix() -> str:
 
 def remove(cluster: Cluster, prefix: str) -> None:
     """Everything that a test has made under its prefix."""
-    cluster.command("DELETE", f"/_data_stream/{prefix}events")  # not on the nodes here; they are thrown away
-    cluster.command("DELETE", f"/_data_stream/{prefix}requests")
-    for template in ("events", "requests"):
-        cluster.command("DELETE", f"/_index_template/{prefix}{template}")
+    for stream in ("events", "requests", "impressions"):
+        cluster.command(
+            "DELETE", f"/_data_stream/{prefix}{stream}"
+        )  # not on the nodes here; they are thrown away
+        cluster.command("DELETE", f"/_index_template/{prefix}{stream}")
     for index in cluster.demand("GET", f"/{prefix}*/_settings/index.uuid"):
         if not index.startswith(".ds-"):
             cluster.command("DELETE", f"/{index}")

@@ -1,5 +1,6 @@
-"""Every panel asks a real server and gets rows; every picture is drawn from them."""
+"""Every panel asks a real server, gets rows of what the service itself wrote, and is drawn from them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,84 +12,72 @@ import pytest
 import vl_convert
 
 from app.engines.server.cluster import Cluster
-from app.engines.server.engine import ServerEngine
-from app.engines.server.events import ServerEvents
-from app.engines.server.summaries import ServerSummaries
 from app.kibana.panels import ITEMS, PANELS, Panel
-from app.search.summary import Summary
+from app.kibana.pictures import ENGINE_ORDER
+from app.search.stories import Ask, Service
+from app.wiring import warm_service
 from index_mappings.event import Event
-from index_mappings.item import Document, Item
-from tests.servers.server import kinds
+from index_mappings.item import Item
+from index_mappings.query import Context, Query
+from tests.servers.server import Server, kinds
+from tests.small_house import add_model, build_house
 
 pytestmark = pytest.mark.parametrize("server", kinds(), indirect=True)
 GENRES = ("Drama", "Comedy", "Documentary", "Thriller")
 BEGINNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
-
-
-def films() -> list[Document]:
-    """Forty, of which every eighth states almost nothing."""
-    vector = {"factors": np.eye(64, dtype=np.float32)[0]}
-    full = [
-        Item(
-            f"f{n}", f"Film {n}", description="About it.", genres=(GENRES[n % 4], GENRES[n % 3]),
-            people=("Ann Author",), language=("en", "fr", "de")[n % 3], country="France",
-            published_at=datetime(1990 + n % 30, 1, 1, tzinfo=UTC), duration_s=3600 + 120 * n,
-        )
-        for n in range(40)
-    ]  # fmt: skip
-    bare = [Item(item.id, item.title) if n % 8 == 0 else item for n, item in enumerate(full)]
-    return [Document(item, vector) for item in bare]
-
-
-def week() -> list[Event]:
-    """Five days of pages of ten; the higher a place, the likelier it is watched."""
-    made = list[Event]()
-    rng = np.random.default_rng(0)
-    for page in range(100):
-        at = BEGINNING + timedelta(hours=1.1 * page)
-        shown = Event(
-            "", "impression", f"u{page % 17}", round(at.timestamp() * 1000), request_id=f"r{page}",
-            device=("tv", "phone")[page % 2],
-        )  # fmt: skip
-        for place in range(10):
-            seen = replace(shown, id=f"i{page}-{place}", item=f"f{(page + place) % 40}", position=place)
-            made.append(seen)
-            if rng.random() < 0.5 / (1 + place):
-                length = 5_000_000
-                watched = int(length * rng.random())
-                made.append(
-                    replace(seen, id=f"w{page}-{place}", kind="watch", watched_ms=watched, duration_ms=length)
-                )
-    return made
-
-
-def pages() -> list[Summary]:
-    rng = np.random.default_rng(1)
-    return [
-        Summary(
-            f"r{n}-0", round((BEGINNING + timedelta(hours=1.1 * n)).timestamp() * 1000), f"r{n}", "home",
-            ("first", "second")[n // 50], "items-1", ("bm25",) if n % 10 == 0 else (), ("factors", "popular"),
-            900, 20, float(rng.gamma(4, 8)),
-        )
-        for n in range(100)
-    ]  # fmt: skip
+PAGES, LATE_EVERY = 80, 10
+SHARED = ("item", "user", "page", "model", "version", "sources", "score")
+FILMS = [
+    Item(
+        f"f{n}", f"Film {n}", description="About it.", genres=(GENRES[n % 4], GENRES[n % 3]),
+        people=("Ann Author",), language=("en", "fr", "de")[n % 3], country="France",
+        published_at=datetime(1990 + n % 30, 1, 1, tzinfo=UTC), duration_s=3600 + 120 * n,
+    )
+    for n in range(40)
+]  # fmt: skip
 
 
 @pytest.fixture
-def house(engine: ServerEngine, events: ServerEvents, cluster: Cluster, prefix: str) -> None:
-    engine.create_index("items-1")
-    engine.write("items-1", films())
-    engine.promote("items-1")
-    events.append(week())
-    summaries = ServerSummaries(cluster, f"{prefix}requests")
-    summaries.append(pages())
-    summaries.append(pages()[:3])
-    cluster.demand("POST", f"/{prefix}requests/_refresh")
-    assert cluster.demand("GET", f"/{prefix}requests/_count")["count"] == 100
+def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iterator[Service]:
+    """Four days of pages by two models; the higher a place, the likelier it is clicked and watched."""
+    parts = build_house(tmp_path / "data", BEGINNING, FILMS, server.settings(prefix))
+    for seed, name in enumerate(("first", "second")):
+        add_model(parts, name, seed)
+    parts.registry.promote("first", lambda directory: directory)
+    service = warm_service(parts)
+    service.log.start()
+    deeds = [deed for number in range(PAGES) for deed in visit(service, number)]
+    service.take_in(deeds)
+    service.log.close()
+    for stream in ("requests", "impressions"):
+        cluster.demand("POST", f"/{prefix}{stream}/_refresh")
+    yield service
+    parts.engine.close()
 
 
-def test_every_panel_has_rows_and_a_picture(
-    house: None, cluster: Cluster, prefix: str, tmp_path: Path
+def visit(service: Service, number: int) -> list[Event]:
+    """One page, and what its viewer does then. Some pages are late, so that sources are missing."""
+    at = BEGINNING + timedelta(hours=1.1 * number)
+    context = Context(at, device=("tv", "phone")[number % 2])
+    query = Query(text="story" if number % 3 else None, user=f"u{number % 17}", limit=10, context=context)
+    late = replace(service, deadline_s=0.0) if number % LATE_EVERY == 0 else service
+    page = late.page(Ask(query, model="second" if number > PAGES // 2 else None))
+    rng, made = np.random.default_rng(number), list[Event]()
+    for hit in page.hits:
+        if rng.random() < 0.6 / (1 + hit.position):
+            seen = Event(
+                f"click-{number}-{hit.position}", "click", f"u{number % 17}",
+                round(at.timestamp() * 1000) + 5000, hit.item.id, request_id=page.request_id,
+                position=hit.position, device=context.device,
+            )  # fmt: skip
+            watch = replace(seen, id=f"watch-{seen.id}", kind="watch", duration_ms=5_000_000)
+            watched_ms = int(5_000_000 * rng.random())
+            made += [seen, replace(watch, watched_ms=watched_ms)][: 1 + (number + hit.position) % 2]
+    return made
+
+
+def test_every_panel_has_rows_of_what_the_service_wrote_and_a_picture_of_them(
+    house: Service, cluster: Cluster, prefix: str, tmp_path: Path
 ) -> None:
     for panel in PANELS:
         spec = panel.spec(f"{prefix}{panel.of}")
@@ -100,7 +89,33 @@ def test_every_panel_has_rows_and_a_picture(
         assert url.get("%timefield%") == (None if panel.of == ITEMS else "@timestamp")
         drawn = spec | {"data": {"values": rows}, "width": 400, "height": 200, "title": panel.title}
         (tmp_path / f"{panel.id}.png").write_bytes(vl_convert.vegalite_to_png(drawn, scale=1.0))
-        assert marks(drawn) >= expected_marks(panel, rows), panel.id
+        assert marks(drawn) >= expected_marks(panel, rows) > 0, panel.id
+
+
+def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_put_it_there(
+    house: Service, cluster: Cluster, prefix: str
+) -> None:
+    body = {"size": 10_000, "query": {"match_all": {}}}
+    lines = [
+        hit["_source"]
+        for hit in cluster.demand("POST", f"/{prefix}impressions/_search", body)["hits"]["hits"]
+    ]
+    shown = {(line["request_id"], line["position"]): line for line in lines if line["kind"] == "impression"}
+    followed = [line for line in lines if line["kind"] != "impression"]
+    stored = [
+        event for batch in house.events.scan(0, 2**62) for event in batch.to_pylist() if event["request_id"]
+    ]
+    assert len(shown) == sum(event["kind"] == "impression" for event in stored)
+    assert len(followed) == sum(event["kind"] in ("click", "watch") for event in stored) > 0
+    for line in followed:
+        impression = shown[line["request_id"], line["position"]]
+        assert {
+            name: line[name] for name in ("item", "user", "page", "model", "version", "sources", "score")
+        } == {
+            name: impression[name]
+            for name in ("item", "user", "page", "model", "version", "sources", "score")
+        }
+    assert {line["model"] for line in followed} == {"first", "second"}
 
 
 def marks(drawn: dict[str, Any]) -> int:
@@ -109,8 +124,8 @@ def marks(drawn: dict[str, Any]) -> int:
 
 
 def expected_marks(panel: Panel, rows: list[Any]) -> int:
-    """A bar or point a row, but for one rate a position, and two percentiles a day."""
-    if panel.id == "ranking-positions":
-        return len({row["key"]["position"] for row in rows})
-    each = 2 if panel.id == "traffic-latency" else 1
-    return each * sum(int(row["doc_count"] > 0) for row in rows)
+    """A bar or point a row, but for two rates a row and two percentiles a day; no model, no scores."""
+    if panel.id == "ranking-scores":
+        return sum(row["key"]["model"] != ENGINE_ORDER for row in rows)
+    is_pair = panel.id == "traffic-latency" or "rate" in str(panel.picture["encoding"])
+    return (2 if is_pair else 1) * sum(int(row["doc_count"] > 0) for row in rows)

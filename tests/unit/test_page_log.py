@@ -1,7 +1,5 @@
 """The page log: whole groups of a share of requests, and nothing in anybody's way."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +10,6 @@ from app.engines.embedded.events import EmbeddedEvents
 from app.search.page import Hit, Page
 from app.search.page_log import MAX_WAITING, PageLog
 from app.search.ranked import Ranked
-from app.search.summary import Summary
-from index_mappings.errors import Unavailable
 from index_mappings.item import Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters, Query
@@ -92,31 +88,3 @@ def test_a_kept_list_comes_back_as_it_was() -> None:
     assert np.array_equal(back.candidates.ranks, kept.candidates.ranks)
     assert np.array_equal(back.candidates.scores, kept.candidates.scores, equal_nan=True)
     assert np.array_equal(back.scores, kept.scores)
-
-
-def test_summaries_are_lines_of_what_was_shown_and_their_loss_is_told_apart(tmp_path: Path) -> None:
-    taken: list[Summary] = []
-    dropped: list[str] = []
-
-    class Full:
-        def append(self, summaries: Sequence[Summary]) -> None:
-            if taken:
-                raise Unavailable("the engine is away")
-            taken.extend(summaries)
-
-    events = EmbeddedEvents(tmp_path / "engine")
-    log = PageLog(tmp_path / "pages", events, 0.0, dropped.append, Full())
-    shown = replace(
-        page("r1"), degraded=("bm25: no answer within 80 ms",), stages={"fuse": 0.002, "source bm25": 1}
-    )
-    log.start()
-    log.record(ranked("r1"), shown)
-    log.close()
-    log.start()
-    log.record(ranked("r2"), page("r2"))
-    log.close()
-    (summary,) = taken
-    assert (summary.id, summary.model, summary.degraded, summary.took_ms) == ("r1-0", "m", ("bm25",), 2.0)
-    assert (summary.kind, summary.candidates, summary.hits) == ("search", 3, 2)
-    assert dropped == ["no summary"]
-    assert events.count() == 4

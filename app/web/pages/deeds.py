@@ -47,7 +47,7 @@ def deeds(service: Service) -> Blueprint:
         if item is None:
             raise NotFound(f"there is no film {item_id!r} here")
         name = person.picked_name() or f"guest-{uuid.uuid4().hex[:8]}"
-        service.events.append([deed(kind, item, name, form)])
+        service.take_in([deed(kind, item, name, form)])
         told = {DONE[kind]: item_id, LIST_BEFORE: form.get("request_id", "")}
         joined = "&" if "?" in back else "?"
         response = make_response(redirect(f"{back}{joined}{urlencode(told)}", 303))

@@ -1,0 +1,131 @@
+"""What dashboards read, written after the answer by a thread of its own: a line for each page, each shown
+item and each deed that follows one. Without them only a dashboard lacks something.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from app.search.impressions import Impressions, lines_of, shown_as
+from app.search.page import Page
+from app.search.ranked import Ranked
+from app.search.summary import Summaries, summary_of
+from index_mappings.errors import EngineError
+from index_mappings.event import Event
+
+MAX_PAGES, MAX_DEEDS = 1000, 10_000
+"""That may wait to be written; more are dropped and counted."""
+FLUSH_S = 0.5
+CLOSE_S = 10.0
+DEED_WAIT_S = 5.0
+"""A deed waits so long for its impression, which another worker may still be writing."""
+
+T = TypeVar("T")
+
+log = structlog.get_logger("reelrank.dashboard_log")
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboards:
+    """Where it goes."""
+
+    summaries: Summaries
+    impressions: Impressions
+
+
+class DashboardLog:
+    """dropped: called with a reason for each page or deed that is not recorded."""
+
+    def __init__(self, to: Dashboards, dropped: Callable[[str], None]) -> None:
+        self._to = to
+        self._dropped = dropped
+        self._pages: queue.Queue[tuple[Ranked, Page]] = queue.Queue(MAX_PAGES)
+        self._deeds: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_DEEDS)
+        self._thread: threading.Thread | None = None
+        self._closing = threading.Event()
+
+    def start(self) -> None:
+        """Begins writing, in a thread of this process."""
+        self._closing.clear()
+        self._thread = threading.Thread(target=self._write, name="dashboard-log", daemon=True)
+        self._thread.start()
+
+    def page(self, ranked: Ranked, page: Page) -> None:
+        """Never waits."""
+        try:
+            self._pages.put_nowait((ranked, page))
+        except queue.Full:
+            self._dropped("no summary")
+
+    def deeds(self, events: Sequence[Event]) -> None:
+        """Of events that were acknowledged, those that follow a shown item. Never waits."""
+        due_s = time.monotonic() + DEED_WAIT_S
+        for event in events:
+            if shown_as(event) is not None:
+                try:
+                    self._deeds.put_nowait((due_s, event))
+                except queue.Full:
+                    self._dropped("no deed")
+
+    def close(self) -> None:
+        """Writes what waits, then ends."""
+        if self._thread is not None:
+            self._closing.set()
+            self._thread.join(timeout=CLOSE_S)
+            self._thread = None
+
+    def _write(self) -> None:
+        waiting: list[tuple[float, Event]] = []
+        ended = False
+        while not ended:
+            ended = self._closing.wait(FLUSH_S)
+            if pages := _gathered(self._pages):
+                self._kept("no summary", len(pages), partial(self._write_pages, pages))
+            waiting += _gathered(self._deeds)
+            due = [deed for due_s, deed in waiting if ended or due_s <= time.monotonic()]
+            waiting = waiting[len(due) :]
+            if due:
+                self._kept("no deed", len(due), partial(self._write_deeds, due))
+
+    def _kept(self, reason: str, many: int, keep: Callable[[], None]) -> None:
+        """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
+        try:
+            keep()
+        except EngineError as error:
+            log.warning("not recorded for dashboards", reason=str(error), what=reason, many=many)
+        except Exception:
+            log.exception("not recorded for dashboards", what=reason, many=many)
+        else:
+            return
+        for _ in range(many):
+            self._dropped(reason)
+
+    def _write_pages(self, pages: Sequence[tuple[Ranked, Page]]) -> None:
+        self._to.summaries.append([summary_of(ranked, page) for ranked, page in pages])
+        lines = [line for ranked, page in pages for line in lines_of(ranked, page)]
+        if lines:
+            self._to.impressions.append(lines)
+
+    def _write_deeds(self, deeds: Sequence[Event]) -> None:
+        """A deed whose impression is not there, of a page that nobody recorded, is no line."""
+        by_impression = [(name, deed) for deed in deeds if (name := shown_as(deed)) is not None]
+        known = self._to.impressions.find([name for name, _ in by_impression])
+        lines = [known[name].followed_by(deed) for name, deed in by_impression if name in known]
+        if lines:
+            self._to.impressions.append(lines)
+
+
+def _gathered(waiting: "queue.Queue[T]") -> list[T]:
+    """What waits."""
+    gathered: list[T] = []
+    while True:
+        try:
+            gathered.append(waiting.get_nowait())
+        except queue.Empty:
+            return gathered

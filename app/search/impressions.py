@@ -1,0 +1,90 @@
+"""An impression in a line, with what put the item there: what dashboards read of clicks, watches and scores.
+
+The impressions that learning needs are events; these lines only repeat them beside model, sources and score.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from app.search.page import Page
+from app.search.ranked import Ranked
+from index_mappings.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """A shown item, or what a viewer did with it: `kind` is that of the event.
+
+    page: search, home or similar. sources: those that found the item. score: of the model, and so
+    comparable with others of the same model alone. watched_ms, duration_ms: of a watch.
+    """
+
+    id: str
+    at_ms: int
+    kind: str
+    request_id: str
+    position: int
+    item: str
+    user: str
+    page: str
+    model: str
+    version: str
+    sources: tuple[str, ...]
+    score: float
+    watched_ms: int | None = None
+    duration_ms: int | None = None
+
+    def followed_by(self, deed: Event) -> "Impression":
+        """The line of what was done with it."""
+        return replace(
+            self,
+            id=deed.id,
+            at_ms=deed.at_ms,
+            kind=deed.kind,
+            user=deed.user,
+            watched_ms=deed.watched_ms,
+            duration_ms=deed.duration_ms,
+        )
+
+
+class Impressions(Protocol):
+    def append(self, impressions: Sequence[Impression]) -> None:
+        """Raises EngineError."""
+
+    def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
+        """Those that are there, by id, also the newest. Raises EngineError."""
+
+
+def impression_id(request_id: str, position: int) -> str:
+    """Also that of the event which tells of the same."""
+    return f"{request_id}-{position}"
+
+
+def lines_of(ranked: Ranked, page: Page) -> list[Impression]:
+    """One for each hit of a page."""
+    query = ranked.query
+    return [
+        Impression(
+            id=impression_id(page.request_id, hit.position),
+            at_ms=query.context.at_ms,
+            kind="impression",
+            request_id=page.request_id,
+            position=hit.position,
+            item=hit.item.id,
+            user=query.user or "",
+            page=query.kind,
+            model=page.model,
+            version=page.version,
+            sources=tuple(hit.sources),
+            score=hit.score,
+        )
+        for hit in page.hits
+    ]
+
+
+def shown_as(deed: Event) -> str | None:
+    """The id of the impression that a deed follows; None when it names none."""
+    if deed.kind in ("impression", "search") or not deed.request_id or deed.position is None:
+        return None
+    return impression_id(deed.request_id, deed.position)

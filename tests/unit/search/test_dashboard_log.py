@@ -1,0 +1,131 @@
+"""What dashboards read: lines of pages, shown items and what followed; a loss is told and harms nothing."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from app.search.dashboard_log import MAX_PAGES, DashboardLog, Dashboards
+from app.search.impressions import Impression
+from app.search.page import Hit, Page
+from app.search.ranked import Ranked
+from app.search.summary import Summary
+from index_mappings.errors import Unavailable
+from index_mappings.event import Event
+from index_mappings.item import Item
+from index_mappings.match import Matches, item_ids
+from index_mappings.query import Query
+from ranking.fusion import fuse
+
+CANDIDATES = fuse(
+    [
+        Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.float32)),
+        Matches("text_knn", item_ids(["a"]), np.array([0.5], np.float32)),
+    ]
+)
+
+
+class Board:
+    """A place for lines that is there or away."""
+
+    def __init__(self) -> None:
+        self.lines: list[Impression | Summary] = []
+        self.is_away = False
+
+    def append(self, lines: Sequence[Impression | Summary]) -> None:
+        if self.is_away:
+            raise Unavailable("the engine is away")
+        self.lines.extend(lines)
+
+    def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
+        return {i.id: i for i in self.lines if isinstance(i, Impression) and i.id in ids}
+
+
+@pytest.fixture
+def dropped() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+@pytest.fixture
+def log(board: Board, dropped: list[str]) -> DashboardLog:
+    return DashboardLog(Dashboards(board, board), dropped.append)
+
+
+def show(log: DashboardLog, name: str) -> None:
+    query = Query(text="sea", user="u")
+    scores = np.array([0.3, 0.2], np.float32)
+    hits = (
+        Hit(Item("a", "A"), 0.3, 0, {"bm25": 0, "text_knn": 0}),
+        Hit(Item("b", "B"), 0.2, 1, {"bm25": 1}),
+    )
+    late = ("bm25: no answer within 80 ms",)
+    stages = {"fuse": 0.002, "source bm25": 1}
+    page = Page(name, hits, "m", "v", late, 2, stages=stages)
+    log.page(Ranked(name, query, CANDIDATES, scores, "m", "v", late), page)
+
+
+def test_a_page_is_a_line_and_each_shown_item_another_with_model_sources_and_score(
+    log: DashboardLog, board: Board
+) -> None:
+    log.start()
+    show(log, "r1")
+    log.close()
+    (summary,) = [line for line in board.lines if isinstance(line, Summary)]
+    assert (summary.id, summary.model, summary.degraded, summary.took_ms) == ("r1-0", "m", ("bm25",), 2.0)
+    assert (summary.kind, summary.candidates, summary.hits) == ("search", 2, 2)
+    first, second = [line for line in board.lines if isinstance(line, Impression)]
+    assert (first.id, first.kind, first.item, first.page) == ("r1-0", "impression", "a", "search")
+    assert (first.model, first.sources, first.score) == ("m", ("bm25", "text_knn"), 0.3)
+    assert (second.position, second.sources) == (1, ("bm25",))
+
+
+def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, board: Board) -> None:
+    log.start()
+    show(log, "r1")
+    watch = Event("w", "watch", "u", 5, "b", 60_000, 90_000, request_id="r1", position=1)
+    log.deeds([watch])
+    log.close()
+    deed = board.lines[-1]
+    assert isinstance(deed, Impression)
+    assert (deed.id, deed.kind, deed.at_ms, deed.watched_ms) == ("w", "watch", 5, 60_000)
+    assert (deed.item, deed.position, deed.model, deed.sources) == ("b", 1, "m", ("bm25",))
+
+
+def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
+    log: DashboardLog, board: Board, dropped: list[str]
+) -> None:
+    log.start()
+    log.deeds(
+        [Event("1", "watch", "u", 5, "b"), Event("2", "like", "u", 5, "b", request_id="r9", position=0)]
+    )
+    log.close()
+    assert board.lines == []
+    assert dropped == []
+
+
+def test_what_cannot_be_written_is_counted_and_the_next_is_written(
+    log: DashboardLog, board: Board, dropped: list[str]
+) -> None:
+    board.is_away = True
+    log.start()
+    show(log, "r1")
+    until = time.monotonic() + 20
+    while not dropped and time.monotonic() < until:
+        time.sleep(0.05)
+    board.is_away = False
+    show(log, "r2")
+    log.close()
+    assert dropped == ["no summary"]
+    assert {line.request_id for line in board.lines} == {"r2"}
+
+
+def test_a_full_queue_drops_aloud_and_waits_for_nobody(log: DashboardLog, dropped: list[str]) -> None:
+    for number in range(MAX_PAGES + 2):
+        show(log, str(number))
+    assert dropped == ["no summary"] * 2
