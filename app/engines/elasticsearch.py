@@ -4,14 +4,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from app.engines.server.access import Access
+from app.engines.server.access import Access, unreachable
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.queries import MOST_HITS, Body
 from app.engines.server.versions import Layout
 from app.engines.server.watch import Watched, watched_connections
 from index_mappings.engine import VectorMatch
-from index_mappings.errors import BadRequest, Timeout, Unavailable
+from index_mappings.errors import BadRequest, Timeout
 from index_mappings.mapping import items_index, vector_property
 
 CONNECTIONS = 32
@@ -54,7 +54,7 @@ class ElasticsearchWire:
         except self._timed_out as late:
             raise Timeout(f"elasticsearch did not answer within {timeout_s:.3f} s") from late
         except self._lost as lost:
-            raise Unavailable(f"elasticsearch cannot be reached: {lost.message}") from lost
+            raise unreachable("elasticsearch", lost.message) from lost
         return answer.meta.status, answer.body
 
     def close(self) -> None:
@@ -79,8 +79,22 @@ class ElasticsearchDialect:
 def elasticsearch_cluster(access: Access) -> Cluster:
     if not access.urls and not access.cloud_id:
         raise BadRequest("no Elasticsearch is named; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
+    access.check()
+    _check_cloud_id(access.cloud_id)
     return Cluster("elasticsearch", lambda: Watched(ElasticsearchWire(access)))
 
 
 def elasticsearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
     return ServerEngine(cluster, ElasticsearchDialect(), layout)
+
+
+def _check_cloud_id(cloud_id: str) -> None:
+    from elastic_transport.client_utils import parse_cloud_id
+
+    if cloud_id:
+        try:
+            parse_cloud_id(cloud_id)
+        except ValueError as error:
+            raise BadRequest(
+                "REELRANK_ENGINE_CLOUD_ID is no cloud id; copy it as Elastic Cloud shows it"
+            ) from error

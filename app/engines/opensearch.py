@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.engines.server.access import Access
+from app.engines.server.access import Access, unreachable
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.queries import MOST_HITS, Body
@@ -58,7 +58,7 @@ class OpenSearchWire:
         except self._errors.ConnectionTimeout as late:
             raise Timeout(f"opensearch did not answer within {timeout_s:.3f} s") from late
         except self._errors.ConnectionError as lost:
-            raise Unavailable(f"opensearch cannot be reached: {lost.error}") from lost
+            raise unreachable("opensearch", str(lost.error)) from lost
         except self._errors.TransportError as refused:
             return int(refused.status_code), refused.info
         except (self._errors.OpenSearchException, ValueError) as garbled:
@@ -87,6 +87,7 @@ class OpenSearchDialect:
 def opensearch_cluster(access: Access) -> Cluster:
     if not access.urls:
         raise BadRequest("no OpenSearch is named; set REELRANK_ENGINE_URL")
+    access.check()
     return Cluster("opensearch", lambda: Watched(OpenSearchWire(access)))
 
 

@@ -1,8 +1,11 @@
 """How a cluster is reached. Nothing secret is in a representation, so none reaches a log."""
 
 import base64
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from index_mappings.errors import BadRequest, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,17 @@ class Access:
     cloud_id: str = field(default="", repr=False)
     ca_certs: Path | None = None
 
+    def check(self) -> None:
+        """Raises BadRequest when the certificates cannot be read; clients find out at their first request."""
+        if self.ca_certs is None:
+            return
+        try:
+            ssl.create_default_context(cafile=self.ca_certs)
+        except OSError as error:
+            raise BadRequest(
+                f"REELRANK_ENGINE_CA_CERTS: {self.ca_certs} holds no certificates that can be read ({error})"
+            ) from error
+
     def headers(self) -> dict[str, str]:
         """The Authorization header; none when the cluster asks for nothing."""
         if self.api_key:
@@ -27,3 +41,13 @@ class Access:
             pair = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
             return {"authorization": f"Basic {pair}"}
         return {}
+
+
+def unreachable(product: str, why: str) -> Unavailable:
+    """What a client says when it gets no connection, and what to do where that is known."""
+    what_to_do = (
+        "; if the cluster signs its own certificates, set REELRANK_ENGINE_CA_CERTS"
+        if "CERTIFICATE_VERIFY_FAILED" in why
+        else ""
+    )
+    return Unavailable(f"{product} cannot be reached: {why}{what_to_do}")

@@ -81,8 +81,13 @@ class Cluster:
     def command(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> tuple[int, Any]:
-        """Asked once, with the time that administration has: status and body of any answer."""
+        """With the time that administration has: status and body of any answer.
+
+        What only reads is asked of another host when one is lost; what changes something is asked once.
+        """
         target = f"{path}?{urlencode(params)}" if params else path
+        if method == "GET":
+            return self.ask(method, target, body, time.monotonic() + ADMIN_S)
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         return self.wire().send(method, target, payload, JSON, ADMIN_S)
 

@@ -1,0 +1,117 @@
+"""A front before a server, as a proxy or a cloud has one: it may speak TLS, and asks who calls."""
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import orjson
+import urllib3
+
+ASKED_BACK = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
+"""Without the first, Elasticsearch's client takes a server for something else."""
+REFUSED = orjson.dumps(
+    {"error": {"type": "security_exception", "reason": "unable to authenticate"}, "status": 401}
+)
+MISSING = orjson.dumps({"error": {"type": "index_not_found_exception", "reason": "none"}, "status": 404})
+FOUND = orjson.dumps(
+    {
+        "timed_out": False,
+        "_shards": {"total": 1, "failed": 0},
+        "hits": {"hits": [{"_id": "alien", "_score": 2.0, "fields": {"id": ["alien"]}}]},
+    }
+)
+
+
+@dataclass(slots=True)
+class Front:
+    """authorization: the header that is let in. upstream: the server that answers; without one, a
+    search has one hit and there is nothing else."""
+
+    authorization: str = ""
+    upstream: str = ""
+    certificate: Path | None = None
+    asked: list[str] = field(default_factory=list)
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"{'http' if self.certificate is None else 'https'}://127.0.0.1:{self.port}"
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        self.asked.append(f"{method} {path}")
+        if headers.get("authorization", "") != self.authorization:
+            return 401, REFUSED
+        if not self.upstream:
+            return (200, FOUND) if path.split("?", maxsplit=1)[0].endswith("_search") else (404, MISSING)
+        passed = {"content-type": headers.get("content-type", "application/json")}
+        reply = urllib3.request(
+            method, self.upstream + path, body=body or None, headers=passed, retries=False
+        )
+        return reply.status, reply.data
+
+
+@contextmanager
+def standing(front: Front) -> Iterator[Front]:
+    """The front, listening on a free loopback port for as long as the block lasts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def respond(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            stated = {name.lower(): value for name, value in self.headers.items()}
+            status, answer = front.answer(self.command, self.path, stated, body)
+            self.send_response(status)
+            for name, value in {**ASKED_BACK, "Content-Length": str(len(answer))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer if self.command != "HEAD" else b"")
+
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            if name.startswith("do_"):
+                return self.respond
+            raise AttributeError(name)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """The test's output is searched for secrets; this would be noise in it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if front.certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(front.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    front.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield front
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def signed_certificate(folder: Path) -> tuple[Path, Path]:
+    """A new authority's certificate, and one for 127.0.0.1 with its key that the authority has signed."""
+    authority, key, request, signed = (
+        folder / name for name in ("ca.pem", "ca.key", "request", "server.pem")
+    )
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    days = ("-days", "2")
+    _openssl(
+        "req", "-x509", *new_key, *days, "-subj", "/CN=Test authority", "-keyout", key, "-out", authority
+    )
+    _openssl("req", *new_key, "-subj", "/CN=127.0.0.1", "-keyout", signed, "-out", request)
+    named = folder / "named"
+    named.write_text("subjectAltName=IP:127.0.0.1\n")
+    line = _openssl("x509", "-req", *days, "-in", request, "-CA", authority, "-CAkey", key, "-CAcreateserial",
+                    "-extfile", named)  # fmt: skip
+    signed.write_bytes(signed.read_bytes() + line)
+    return authority, signed
+
+
+def _openssl(*arguments: str | Path) -> bytes:
+    return subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30).stdout
