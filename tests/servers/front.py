@@ -21,7 +21,7 @@ MISSING = orjson.dumps({"error": {"type": "index_not_found_exception", "reason":
 FOUND = orjson.dumps(
     {
         "timed_out": False,
-        "_shards": {"total": 1, "failed": 0},
+        "_shards": {"total": 1, "successful": 1, "failed": 0},
         "hits": {"hits": [{"_id": "alien", "_score": 2.0, "fields": {"id": ["alien"]}}]},
     }
 )
