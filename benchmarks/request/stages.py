@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.search.stages import Stages
 from app.search.stories import Ask, Service
 from app.web.answers import page_answer
+from app.web.parameters import HomeParameters, SearchParameters
 from benchmarks.clock import interleaved
 from index_mappings.query import Query
 from ranking.features.compute import compute_features
@@ -33,6 +34,8 @@ def stage_figures(service: Service, queries: Sequence[Query]) -> Figures:
     for query in queries:
         stages = Stages()
         with stages.stage("whole"):
+            with stages.stage("parse"):
+                _parsed(query)
             page = service.page(Ask(query))
             with stages.stage("render"):
                 orjson.dumps(page_answer(page, "/v1/search", query.limit))
@@ -77,6 +80,14 @@ def _scorers(ranker: Ranker) -> dict[str, Score]:
         predict = partial(ranker.booster.predict, raw_score=True, num_threads=1)
         scorers["booster"] = predict
     return scorers
+
+
+def _parsed(query: Query) -> Query:
+    """As a request states it: text, checked. Its moment would be another, so the query given is asked."""
+    stated = {"user": query.user, "limit": str(query.limit)}
+    if query.text:
+        return SearchParameters.model_validate(stated | {"q": query.text}).query()
+    return HomeParameters.model_validate(stated).query()
 
 
 def _signals(service: Service, query: Query) -> Signals:
