@@ -24,6 +24,8 @@ COUNTRIES = tuple(f"Country {n}" for n in range(60))
 CLUSTERS = 1_000
 SPREAD = 0.7
 """Noise in each dimension beside centres of standard deviation 1: clusters overlap at their edges."""
+ENDINGS = {7: ".", 15: ",", 23: ".", 31: ",", 39: "'s"}
+"""Of every fortieth word: about what prose has, so that cutting it into words costs what it costs in life."""
 NEIGHBOURS, WITH_NEIGHBOURS = 10, 0.6
 BATCH = 1_000
 STRIDE = 48_271  # coprime to every size used: ids come in an order that is not the order of loading.
@@ -130,7 +132,10 @@ def _centres(size: int) -> NDArray[np.float32]:
 
 def _sentences(count: int, words: tuple[int, int], rng: np.random.Generator) -> list[str]:
     lengths = rng.integers(*words, count)
-    drawn = [_word(number) for number in _zipf(rng, WORDS, (int(lengths.sum()),)).tolist()]
+    drawn = [
+        _word(number) + ENDINGS.get(place % 40, "")
+        for place, number in enumerate(_zipf(rng, WORDS, (int(lengths.sum()),)).tolist())
+    ]
     ends = np.cumsum(lengths).tolist()
     return [" ".join(drawn[end - length : end]) for end, length in zip(ends, lengths.tolist(), strict=True)]
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.engines.embedded.database import Database, last_seq
@@ -64,6 +65,20 @@ class Derived:
             newest = open_newest(directory)
             if newest is None or newest.seq < last_seq(connection, version):
                 build_segment(connection, version, directory)
+
+    def make_ready(self, version: str) -> None:
+        """Words and segment of a version, side by side: half of either is work without Python's lock."""
+        with ThreadPoolExecutor(1) as beside:
+            words = beside.submit(self._cover_apart, version)
+            self.ready_segment(version)
+            words.result()
+
+    def _cover_apart(self, version: str) -> None:
+        """In a thread of its own, whose connection ends with it."""
+        try:
+            self.cover(version)
+        finally:
+            self.database.close()
 
     def ready_segment(self, version: str) -> None:
         """Makes a segment where there is none, or where what has changed since is worth a new one."""

@@ -94,8 +94,7 @@ class EmbeddedEngine:
 
     def promote(self, version: str) -> None:
         self._known(version)
-        self.derived.cover(version)
-        self.derived.ready_segment(version)
+        self.derived.make_ready(version)
         with self.database.writing():
             with self.database.transaction() as connection:
                 self._known(version)

@@ -11,7 +11,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from app.engines.embedded.documents import year_of
-from app.engines.embedded.words import analyzer, separated
+from app.engines.embedded.words import analyzer, separated, separated_each
 from index_mappings.fields import TEXT_FIELDS
 from index_mappings.query import Filters
 
@@ -157,17 +157,13 @@ def _schema() -> Any:
 def _fields(row: int, name: str, body: bytes) -> dict[str, Any]:
     facts = orjson.loads(body)
     genres, year = facts.get("genres", []), year_of(facts)
+    texts = [_text(facts.get(field, "")) for field in TEXT_FIELDS]
     stated: dict[str, Any] = {
         "id": [name],
         "row": [row],
-        "title": [separated(facts["title"])],
-        "people": [separated(name) for name in facts.get("people", ())],
-        "genres": [separated(genre) for genre in genres],
-        "tags": [separated(tag) for tag in facts.get("tags", ())],
         "genre": [genre.casefold() for genre in genres],
+        **{field: [text] for field, text in zip(TEXT_FIELDS, separated_each(texts), strict=True) if text},
     }
-    if "description" in facts:
-        stated["description"] = [separated(facts["description"])]
     for field in ("language", "country"):
         if field in facts:
             stated[field] = [facts[field].casefold()]
@@ -176,3 +172,8 @@ def _fields(row: int, name: str, body: bytes) -> dict[str, Any]:
     if "duration_s" in facts:
         stated["duration_s"] = [facts["duration_s"]]
     return stated
+
+
+def _text(stated: str | list[str]) -> str:
+    """Names of a list, one after another: BM25 asks how often a word is there, not where."""
+    return stated if isinstance(stated, str) else " \n".join(stated)

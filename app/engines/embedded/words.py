@@ -5,6 +5,7 @@ Words are those of Unicode's text segmentation (UAX #29) as Lucene's standard to
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import tantivy
@@ -35,8 +36,11 @@ TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORDS)).build()
 _ASCII_RUN = r"(?:[A-Za-z]+(?:[.':][A-Za-z]+)*|[0-9]+(?:[.',;][0-9]+)*)+"
 ASCII_WORD = re.compile(rf"_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
 """WORDS, where there is nothing but ASCII; tests/unit/embedded/test_words.py holds it to that."""
-_INNER = re.compile(r"[A-Za-z0-9][.':,;][A-Za-z0-9]|_", re.ASCII)
+_INNER = re.compile(r"[.':,;_](?:(?<=_)|(?<=[A-Za-z0-9].)(?=[A-Za-z0-9]))", re.ASCII)
+"""Begins with what is rare, which Python's matcher runs along several times faster."""
 _ONLY_ALPHANUMERIC = {code: " " for code in range(128) if not chr(code).isalnum()}
+_BORDER = "\x1f"  # ASCII's unit separator
+_ONLY_ALPHANUMERIC_AND_BORDER = _ONLY_ALPHANUMERIC | {ord(_BORDER): _BORDER}
 
 
 def separated(text: str) -> str:
@@ -49,6 +53,16 @@ def separated(text: str) -> str:
     if _INNER.search(text):
         return " ".join(ASCII_WORD.findall(text))
     return text.translate(_ONLY_ALPHANUMERIC)
+
+
+def separated_each(texts: Sequence[str]) -> list[str]:
+    """`separated` of each, at once where they are as plain as most are."""
+    joined = _BORDER.join(texts)
+    if joined.isascii() and not _INNER.search(joined):
+        cut = joined.translate(_ONLY_ALPHANUMERIC_AND_BORDER).split(_BORDER)
+        if len(cut) == len(texts):
+            return cut
+    return [separated(text) for text in texts]
 
 
 def analyzer() -> Any:
