@@ -16,13 +16,17 @@ PATIENCE = 80
 VALIDATION_SHARE = 0.85
 """The last 15 % of the training requests decide when to stop, and calibrate; evaluation never does."""
 
+LEARNING_RATE = 0.1
+"""Trees are what scoring costs. On the requests before the demo's evaluation window 0.05 takes 242 trees for
+143 here (means of four seeds) and ranks alike: NDCG@10 is lower by 0.0000 [-0.0023, 0.0026] (of three)."""
+
 PARAMS: dict[str, Any] = {
     "objective": "lambdarank",
     "metric": "ndcg",
     "eval_at": [10],
     "label_gain": list(range(32)),
     "lambdarank_truncation_level": 30,
-    "learning_rate": 0.05,
+    "learning_rate": LEARNING_RATE,
     "num_leaves": 15,
     "min_data_in_leaf": 50,
     "feature_fraction": 0.7,
