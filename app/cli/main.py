@@ -7,7 +7,7 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from app.cli import ask, data, features, index, kibana, learn, load, registry, serve
+from app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
 from app.cli.console import err
 from index_mappings.errors import EngineError
 from loaders.catalogue import LoadRefused
@@ -19,7 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app):
+for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app, migrate.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(load.app, name="load")

@@ -1,0 +1,31 @@
+"""The command that moves a house from the embedded engine to a cluster."""
+
+from dataclasses import asdict
+
+import typer
+
+from app import migration
+from app.cli.console import fail, print_json, print_plain, progress_bars
+from app.settings import Settings
+from app.wiring import build_parts
+from index_mappings.errors import BadRequest, Conflict, NotFound
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: `reelrank migrate --json`")
+def migrate(as_json: bool = typer.Option(False, "--json", help="One JSON document.")) -> None:
+    """Copy catalogue, what was learned and all events to the cluster; run again for what came since."""
+    try:
+        with progress_bars() as progress:
+            moved = migration.migrate(build_parts(Settings()), progress)
+    except (BadRequest, Conflict, NotFound) as error:
+        fail(str(error))
+    if as_json:
+        print_json(asdict(moved))
+        return
+    print_plain(f"{moved.items:,} items written, {moved.deleted:,} deleted; {moved.version} serves")
+    print_plain(
+        f"{moved.events:,} events copied; {moved.events_here:,} are on the embedded engine, "
+        f"{moved.events_there:,} on the cluster"
+    )

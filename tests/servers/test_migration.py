@@ -1,0 +1,111 @@
+"""From the embedded engine to a server while it is in use: nothing is lost, and nothing is there twice."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.settings import Settings
+from app.wiring import Parts, build_parts
+from index_mappings.event import Event
+from index_mappings.item import Document, Item
+from tests.servers.server import Server, kinds
+from tests.small_house import build_house
+
+pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
+COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
+SOON = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The same folder, on the embedded engine and on the server."""
+
+    here: Parts
+    there: Parts
+    variables: dict[str, str]
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*COMMAND, *words], env=os.environ | self.variables, capture_output=True, text=True, check=False
+        )
+
+    def migrated(self) -> dict[str, object]:
+        done = self.run("migrate", "--json")
+        assert done.returncode == 0, done.stderr
+        report: dict[str, object] = json.loads(done.stdout)
+        return report
+
+
+@pytest.fixture
+def sides(server: Server, prefix: str, tmp_path: Path) -> Sides:
+    here = build_house(tmp_path / "data", datetime.now(UTC))
+    variables = {
+        "REELRANK_DATA_DIR": str(tmp_path / "data"),
+        "REELRANK_ENGINE": server.product,
+        "REELRANK_ENGINE_URL": server.url,
+        "REELRANK_ENGINE_PREFIX": prefix,
+        "REELRANK_DEADLINE_MS": "5000",
+    }
+    settings = {name.removeprefix("REELRANK_").lower(): value for name, value in variables.items()}
+    return Sides(here, build_parts(Settings.model_validate(settings)), variables)
+
+
+def watch(name: str) -> Event:
+    return Event(name, "watch", "u1", round(datetime.now(UTC).timestamp() * 1000), "sea1", 90, 100)
+
+
+def documents(parts: Parts) -> dict[str, Document]:
+    version = parts.engine.serving_version()
+    assert version is not None
+    return {document.item.id: document for batch in parts.engine.scan(version) for document in batch}
+
+
+def events(parts: Parts) -> list[dict[str, object]]:
+    return [row for batch in parts.events.scan(0, 2**62) for row in batch.to_pylist()]
+
+
+def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: Sides) -> None:
+    first = sides.migrated()
+    assert (first["items"], first["events"], first["events_there"]) == (24, 240, 240)
+    sides.here.events.append([watch("meanwhile")])  # the embedded service is still in use
+    sides.here.engine.upsert([Document(Item("sea1", "Sea story renamed")), Document(Item("new", "New film"))])
+    sides.here.engine.delete(["sea2"])
+    sides.there.events.append([watch("already there")])  # and the service on the server begins
+    sides.there.engine.upsert([Document(Item("space1", "Renamed on the server"))])
+    second = sides.migrated()
+    assert (second["items"], second["deleted"], second["events"]) == (2, 1, 1)
+    assert (second["events_here"], second["events_there"]) == (241, 242)
+    here, there = documents(sides.here), documents(sides.there)
+    assert list(there) == list(here)
+    assert there.pop("space1").item.title == "Renamed on the server"
+    for name, document in there.items():
+        assert document.item == here[name].item
+        assert list(document.neighbours) == list(here[name].neighbours)
+        assert {field: vector.tolist() for field, vector in document.vectors.items()} == {
+            field: np.asarray(vector, np.float32).tolist() for field, vector in here[name].vectors.items()
+        }
+    assert [row for row in events(sides.there) if row["id"] != "already there"] == events(sides.here)
+    third = sides.migrated()
+    assert (third["items"], third["deleted"], third["events"]) == (0, 0, 0)
+
+
+def test_the_doctor_finds_the_item_table_of_a_house_that_has_moved(sides: Sides) -> None:
+    sides.migrated()
+    facts = json.loads(sides.run("doctor", "--json").stdout)["facts"]
+    assert (facts["item table"], facts["events"]) == ("24 items", 240)
+
+
+def test_a_server_that_serves_another_catalogue_is_left_alone(sides: Sides) -> None:
+    sides.there.engine.create_index("items-theirs")
+    sides.there.engine.write("items-theirs", [Document(Item("a", "A"))])
+    sides.there.engine.promote("items-theirs")
+    refused = sides.run("migrate")
+    assert (refused.returncode, "items-theirs" in refused.stderr) == (1, True)
+    assert sides.there.engine.serving_version() == "items-theirs"
