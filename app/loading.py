@@ -8,7 +8,10 @@ from pathlib import Path
 
 from app.tables import Tables
 from app.wiring import Parts
-from loaders.catalogue import LoadOptions
+from index_mappings.encoder import item_text
+from index_mappings.errors import BadRequest
+from loaders.carried import carried
+from loaders.catalogue import LoadOptions, LoadReport, publish
 from loaders.event_files import EventLoad, check_event_files, load_event_files
 from loaders.event_rows import LATEST
 from loaders.field_map import FieldRules
@@ -40,6 +43,28 @@ def load_items(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
     if wanted.dry_run:
         return check_item_files(load, progress)
     report = load_item_files(load, parts.engine, parts.encoder, Journal(parts.settings.loads_dir), progress)
+    tables.drop_stale()
+    return report
+
+
+def load_index(parts: Parts, progress: Progress) -> LoadReport:
+    """A new version of what is learned about the items of an index that somebody else made.
+
+    Items that stay keep what was learned. Raises BadRequest when the settings name no such index.
+    """
+    if parts.theirs is None:
+        raise BadRequest("name the index to read: REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS")
+    tables = Tables(parts.settings.tables_dir, parts.engine)
+    folding = tables.folding(parts.engine.serving_version())
+    before_promote = partial(tables.build, folding=folding, progress=progress)
+    options = LoadOptions(parts.settings.reject_share_max, parts.settings.index_keep, before_promote)
+    with carried(parts.engine, progress) as learned:
+        batches = (
+            learned.documents(items, list(parts.encoder.encode([item_text(item) for item in items])))
+            for items in parts.theirs()
+            if items
+        )
+        report = publish(batches, parts.engine, options, progress)
     tables.drop_stale()
     return report
 

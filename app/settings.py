@@ -42,6 +42,14 @@ class Settings(BaseSettings):
         pattern="^[0-9]+(-([0-9]+|all))?$",
         description="Replicas of a serving index version: a number, or a range that follows the nodes.",
     )
+    engine_index: str = Field(
+        "",
+        description="An index on the cluster that somebody else makes and fills: it is read, never changed.",
+    )
+    engine_fields: str = Field(
+        "",
+        description="Its fields by ours, such as title=name,genres=categories.keyword; title must be there.",
+    )
     kibana_url: str = Field(
         "http://127.0.0.1:5601", description="Kibana's address, or that of OpenSearch Dashboards."
     )
@@ -116,6 +124,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 "role candidates asks another service for scores; "
                 "set REELRANK_RANKING_URL to its address, such as http://127.0.0.1:8090"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _their_index_needs_a_cluster_and_fields(self) -> Self:
+        if self.engine_index and (self.engine == "embedded" or not self.engine_fields):
+            raise ValueError(
+                "REELRANK_ENGINE_INDEX is an index on a cluster: set REELRANK_ENGINE and "
+                "REELRANK_ENGINE_FIELDS, such as title=name, too"
             )
         return self
 

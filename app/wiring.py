@@ -1,6 +1,6 @@
 """The only place that names concrete classes and turns settings into a working house."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -12,8 +12,11 @@ from app.engines.embedded.events import EmbeddedEvents
 from app.engines.opensearch import opensearch_cluster, opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.events import ServerEvents
+from app.engines.server.foreign import ForeignIndex
+from app.engines.server.foreign_fields import foreign_fields
 from app.engines.server.generations import Lifetime
 from app.engines.server.impressions import ServerImpressions
+from app.engines.server.read_only import ReadOnlyEngine
 from app.engines.server.summaries import ServerSummaries
 from app.engines.server.versions import Layout
 from app.remote.ranking_service import RankingService
@@ -29,6 +32,7 @@ from app.tables import Tables
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from index_mappings.engine import EventStore, SearchEngine
 from index_mappings.fingerprint import index_fingerprint
+from index_mappings.item import Item
 from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
 from ranking.ranker import Ranker, load_ranker
@@ -48,6 +52,8 @@ class Parts:
     registry: Registry
     caps: Caps
     dashboards: Dashboards | None = None
+    theirs: Callable[[], Iterator[list[Item]]] | None = None
+    """The items of an index that somebody else made, when the settings name one."""
 
 
 def build_parts(settings: Settings) -> Parts:
@@ -61,6 +67,7 @@ def build_parts(settings: Settings) -> Parts:
         Registry(settings.models_dir),
         Caps(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
         dashboards,
+        engine.theirs.items if isinstance(engine, ReadOnlyEngine) else None,
     )
 
 
@@ -86,7 +93,11 @@ def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Dashboards | 
         ServerSummaries(cluster, f"{layout.prefix}requests", lifetime),
         ServerImpressions(cluster, f"{layout.prefix}impressions", lifetime),
     )
-    return engines[settings.engine](cluster, layout), events, dashboards
+    engine = engines[settings.engine](cluster, layout)
+    if not settings.engine_index:
+        return engine, events, dashboards
+    theirs = ForeignIndex(cluster, settings.engine_index, foreign_fields(settings.engine_fields))
+    return ReadOnlyEngine(engine, theirs), events, dashboards
 
 
 def load_model(directory: Path) -> Ranker:

@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.console import err, out, print_json, print_plain, progress_bars
-from app.loading import Wanted, load_events, load_items
+from app.cli.console import err, fail, out, print_json, print_plain, progress_bars
+from app.loading import Wanted, load_events, load_index, load_items
 from app.settings import Settings
 from app.wiring import Parts, build_parts
+from index_mappings.errors import BadRequest
 from loaders.event_columns import EVENT_FIELDS, are_ubi
 from loaders.field_map import Field, FieldRules, read_mapping, stated_fields
 from loaders.file_report import FileReport
@@ -90,6 +91,21 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
         _sketch(wanted, left_out, err if as_json else out, are_ubi)
         report = load_events(build_parts(Settings()), wanted, progress)
     _close(report, "events", dry_run, as_json)
+
+
+@app.command(epilog="Example: `reelrank load index`")
+def index(as_json: AsJson = False) -> None:
+    """Read the index that REELRANK_ENGINE_INDEX names into a version of our own; nothing in it is changed."""
+    try:
+        with progress_bars() as progress:
+            report = load_index(build_parts(Settings()), progress)
+    except BadRequest as error:
+        fail(str(error))
+    if as_json:
+        print_json(asdict(report))
+        return
+    print_plain(f"{report.read:,} read = {report.written:,} written + {len(report.rejected):,} rejected")
+    print_plain(f"index version {report.version} serves")
 
 
 @contextmanager

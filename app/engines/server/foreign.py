@@ -1,0 +1,127 @@
+"""An index that somebody else made and fills: searched and read, never written to."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.engines.server.cluster import Cluster, Reply
+from app.engines.server.foreign_fields import ForeignFields
+from app.engines.server.queries import Body, hits_asked
+from index_mappings.engine import TextMatch
+from index_mappings.errors import BadRequest, NotFound, Unavailable
+from index_mappings.item import ID_PATTERN, Item
+from index_mappings.match import Matches, best_first, item_ids
+from index_mappings.query import Filters
+
+PAGE = 1000
+SCROLL = "5m"
+"""How long the server keeps its place between two pages of a scan."""
+KEYS = ("genres", "language", "country")
+
+
+class ForeignIndex:
+    """index: a name, an alias or a pattern. Its own analysers and similarity are used, whatever they are."""
+
+    def __init__(self, cluster: Cluster, index: str, fields: ForeignFields) -> None:
+        self.cluster = cluster
+        self.index = index
+        self.fields = fields
+
+    def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
+        """The sum over the mapped text fields of weight x their score."""
+        should = [
+            {"match": {self.fields.names[field]: {"query": request.text, "boost": weight, "lenient": True}}}
+            for field, weight in request.weights
+            if field in self.fields.names
+        ]
+        clause: Body = {
+            "should": should,
+            "minimum_should_match": 1,
+            "filter": self._conditions(request.filters),
+        }
+        body = {"size": hits_asked(request.limit), "query": {"bool": clause}, **self._ids_only()}
+        scores = {self._id(hit): hit["_score"] for hit in self._search(body, timeout_s)}
+        held = {name: score for name, score in scores.items() if ID_PATTERN.fullmatch(name)}
+        return best_first(
+            request.source, item_ids(held), np.fromiter(held.values(), np.float32, len(held)), request.limit
+        )
+
+    def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
+        if not ids:
+            return []
+        by_id = self.fields.names.get("id")
+        query = {"terms": {by_id: list(ids)}} if by_id else {"ids": {"values": list(ids)}}
+        body = {"size": len(ids), "query": query, "_source": self.fields.sources()}
+        items = (self.fields.item(hit["_id"], hit["_source"]) for hit in self._search(body, timeout_s))
+        found = {item.id: item for item in items if item is not None}
+        return [found.get(name) for name in ids]
+
+    def items(self) -> Iterator[list[Item]]:
+        """All of them, as they were at the first page; those that reelrank cannot hold are left out."""
+        body = {"size": PAGE, "sort": ["_doc"], "_source": self.fields.sources()}
+        reply = self._demand(f"/{self.index}/_search?scroll={SCROLL}", body)
+        while hits := reply["hits"]["hits"]:
+            read = (self.fields.item(hit["_id"], hit["_source"]) for hit in hits)
+            yield [item for item in read if item is not None]
+            reply = self._demand("/_search/scroll", {"scroll": SCROLL, "scroll_id": reply["_scroll_id"]})
+        self.cluster.command("DELETE", "/_search/scroll", {"scroll_id": reply["_scroll_id"]})
+
+    def _demand(self, path: str, body: Body) -> Any:
+        try:
+            return self.cluster.demand("POST", path, body)
+        except NotFound as missing:
+            raise BadRequest(f"{missing}; REELRANK_ENGINE_INDEX names {self.index!r}") from missing
+
+    def _search(self, body: Body, timeout_s: float) -> list[Reply]:
+        try:
+            return self.cluster.search(self.index, {"track_total_hits": False, **body}, timeout_s)
+        except NotFound as missing:
+            raise Unavailable(f"{missing}; REELRANK_ENGINE_INDEX names {self.index!r}") from missing
+
+    def _ids_only(self) -> Body:
+        by_id = self.fields.names.get("id")
+        return {"_source": False} if by_id is None else {"_source": False, "docvalue_fields": [by_id]}
+
+    def _id(self, hit: Reply) -> str:
+        by_id = self.fields.names.get("id")
+        if by_id is None:
+            return str(hit["_id"])
+        return str(hit.get("fields", {}).get(by_id, [""])[0])
+
+    def _conditions(self, filters: Filters) -> list[Body]:
+        """On fields that are mapped; of the others the item table knows."""
+        names = self.fields.names
+        wanted = zip(KEYS, (filters.genres, filters.languages, filters.countries), strict=True)
+        keys = [_any_of(names[key], values) for key, values in wanted if values and key in names]
+        low, high = filters.year_min, filters.year_max
+        if "year" in names:
+            years = _between(names["year"], low, high)
+        elif "published_at" in names:
+            first, last = (None if y is None else f"{y:04d}" for y in (low, high))
+            years = _between(
+                names["published_at"], first and f"{first}||/y", last and f"{last}||/y", format="yyyy"
+            )
+        else:
+            years = []
+        shortest, longest = filters.duration_min_s, filters.duration_max_s
+        if "duration_s" in names:
+            return [*keys, *years, *_between(names["duration_s"], shortest, longest)]
+        if "duration_min" in names:
+            minutes = (None if seconds is None else seconds / 60 for seconds in (shortest, longest))
+            return [*keys, *years, *_between(names["duration_min"], *minutes)]
+        return [*keys, *years]
+
+
+def _any_of(field: str, values: Sequence[str]) -> Body:
+    terms = [{"term": {field: {"value": value, "case_insensitive": True}}} for value in values]
+    return {"bool": {"should": terms, "minimum_should_match": 1}}
+
+
+def _between(field: str, low: object, high: object, **terms: str) -> list[Body]:
+    if low is None and high is None:
+        return []
+    bounds = {"gte": low, "lte": high}
+    return [
+        {"range": {field: {**{key: value for key, value in bounds.items() if value is not None}, **terms}}}
+    ]

@@ -1,0 +1,183 @@
+"""Search and recommendation over an index that somebody else made, with nothing in it changed."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.engines.server.cluster import Cluster
+from app.search.stories import Ask
+from app.settings import Settings
+from app.wiring import Parts, build_parts, warm_service
+from index_mappings.errors import BadRequest
+from index_mappings.item import Document, Item
+from index_mappings.query import Filters, Query
+from tests.servers.server import Server, kinds
+
+pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
+COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
+FIELDS = (
+    "id=film_no,title=name,description=plot,genres=categories.keyword,people=cast.name,"
+    "language=lang,published_at=released,duration_min=runtime"
+)
+MAPPING: dict[str, Any] = {
+    "properties": {
+        "film_no": {"type": "keyword"},
+        "name": {"type": "text"},
+        "plot": {"type": "text"},
+        "categories": {"type": "text", "fields": {"keyword": {"type": "keyword"}}},
+        "cast": {"properties": {"name": {"type": "text"}, "role": {"type": "keyword"}}},
+        "lang": {"type": "keyword"},
+        "released": {"type": "date", "format": "epoch_millis"},
+        "runtime": {"type": "integer"},
+    }
+}
+SOON = 5.0
+
+
+def film(number: int) -> dict[str, Any]:
+    topic = ("sea", "space")[number % 2]
+    released = datetime(2000 + number % 20, 6, 1, tzinfo=UTC)
+    return {
+        "film_no": f"no-{number}", "name": f"{topic.title()} story {number}", "plot": f"Far out at {topic}.",
+        "categories": [topic.title(), "Drama"], "lang": "English", "runtime": 90 + number,
+        "cast": [{"name": f"Ann Actor {number % 3}", "role": "lead"}, {"name": "Bob", "role": "extra"}],
+        "released": round(released.timestamp() * 1000),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """An index as its owner sees it."""
+
+    cluster: Cluster
+    name: str
+
+    def make(self, films: int) -> None:
+        self.cluster.demand("PUT", f"/{self.name}", {"mappings": MAPPING})
+        for number in range(films):
+            self.add(number)
+        self.cluster.demand("PUT", f"/{self.name}/_block/write")
+
+    def add(self, number: int) -> None:
+        """Under an id of its own, as owners do."""
+        self.cluster.demand("PUT", f"/{self.name}/_doc/doc{number}", film(number), refresh="true")
+
+    def state(self) -> tuple[Any, ...]:
+        """All that could have been changed: mapping, settings, aliases, how many writes there were."""
+        index = self.cluster.demand("GET", f"/{self.name}")
+        stats = self.cluster.demand("GET", f"/{self.name}/_stats", level="shards")["indices"][self.name]
+        return index, [copy[0]["seq_no"] for copy in stats["shards"].values()], stats["primaries"]["docs"]
+
+
+@pytest.fixture
+def theirs(cluster: Cluster, prefix: str) -> Theirs:
+    return Theirs(cluster, f"{prefix}films-of-theirs")
+
+
+@pytest.fixture
+def variables(server: Server, prefix: str, theirs: Theirs, tmp_path: Path) -> dict[str, str]:
+    return {
+        "REELRANK_DATA_DIR": str(tmp_path / "data"),
+        "REELRANK_ENGINE": server.product,
+        "REELRANK_ENGINE_URL": server.url,
+        "REELRANK_ENGINE_PREFIX": prefix,
+        "REELRANK_ENGINE_INDEX": theirs.name,
+        "REELRANK_ENGINE_FIELDS": FIELDS,
+        "REELRANK_DEADLINE_MS": "5000",
+    }
+
+
+def run(variables: dict[str, str], *words: str) -> str:
+    done = subprocess.run(
+        [*COMMAND, *words], env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def parts_of(variables: dict[str, str]) -> Parts:
+    settings = {name.removeprefix("REELRANK_").lower(): value for name, value in variables.items()}
+    return build_parts(Settings.model_validate(settings))
+
+
+def test_from_their_index_to_ranked_results_in_five_steps_and_nothing_in_it_is_changed(
+    theirs: Theirs, variables: dict[str, str], tmp_path: Path
+) -> None:
+    theirs.make(40)
+    before = theirs.state()
+    report = json.loads(run(variables, "load", "index", "--json"))
+    assert (report["read"], report["written"]) == (40, 40)
+    start_ms = round(datetime.now(UTC).timestamp() * 1000) - 10**9
+    rows = "".join(
+        f"u{user},no-{2 * n + user % 2},{start_ms + 10**6 * user + n},5000000\n"
+        for user in range(60)
+        for n in range(user % 7, user % 7 + 12)
+    )
+    (tmp_path / "watches.csv").write_text("user,item,at_ms,watched_ms\n" + rows)
+    run(variables, "load", "events", str(tmp_path / "watches.csv"), "--kind", "watch")
+    run(variables, "train")
+    found = json.loads(run(variables, "search", "space story", "--user", "u1", "--limit", "5", "--json"))
+    assert [hit["title"].split()[0] for hit in found["hits"]] == ["Space"] * 5
+    assert found["model"] != "engine-order"
+    home = json.loads(run(variables, "recommend", "u2", "--limit", "5", "--json"))
+    assert len(home["hits"]) == 5
+    assert not home["degraded"]
+    assert theirs.state() == before
+
+
+def test_a_film_that_its_owner_adds_is_found_by_words_at_once_and_read_with_all_its_fields(
+    theirs: Theirs, variables: dict[str, str]
+) -> None:
+    theirs.make(6)
+    run(variables, "load", "index")
+    theirs.cluster.demand("PUT", f"/{theirs.name}/_settings", {"index": {"blocks.write": None}})
+    theirs.add(7)
+    service = warm_service(parts_of(variables))
+    found = {hit.item.id: hit.item for hit in service.page(Ask(Query(text="7", limit=10))).hits}
+    assert found["no-7"] == Item(
+        "no-7", "Space story 7", "Far out at space.", genres=("Space", "Drama"),
+        people=("Ann Actor 1", "Bob"), language="English",
+        published_at=datetime(2007, 6, 1, tzinfo=UTC), duration_s=97 * 60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("filters", "numbers"),
+    [
+        (Filters(genres=("sea",)), {0, 2, 4}),
+        (Filters(languages=("english",), year_min=2001, year_max=2002), {1, 2}),
+        (Filters(duration_min_s=94 * 60), {4, 5}),
+        (Filters(countries=("France",)), set()),
+    ],
+)
+def test_filters_are_those_of_their_fields(
+    theirs: Theirs, variables: dict[str, str], filters: Filters, numbers: set[int]
+) -> None:
+    theirs.make(6)
+    run(variables, "load", "index")
+    service = warm_service(parts_of(variables))
+    hits = service.page(Ask(Query(text="story", limit=10, filters=filters))).hits
+    assert {hit.item.id for hit in hits} == {f"no-{number}" for number in numbers}
+
+
+def test_items_are_not_changed_through_us(theirs: Theirs, variables: dict[str, str]) -> None:
+    theirs.make(1)
+    engine = parts_of(variables).engine
+    for change in (lambda: engine.upsert([Document(Item("a", "A"))]), lambda: engine.delete(["no-0"])):
+        with pytest.raises(BadRequest, match="read only"):
+            change()
+
+
+def test_an_index_that_is_not_there_is_said_to_be_missing(variables: dict[str, str]) -> None:
+    done = subprocess.run(
+        [*COMMAND, "load", "index"], env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert variables["REELRANK_ENGINE_INDEX"] in done.stderr

@@ -1,0 +1,69 @@
+"""How a document of somebody else's index becomes an item."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from app.engines.server.foreign_fields import foreign_fields
+from app.settings import Settings
+from index_mappings.errors import BadRequest
+from index_mappings.item import Item
+
+
+def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
+    fields = foreign_fields("title=name, genres=categories.keyword, people=cast.name, duration_min=runtime")
+    source = {
+        "name": "Alien",
+        "categories": ["Horror"],
+        "cast": [{"name": "Ann"}, {"name": "Bob"}],
+        "runtime": "117",
+    }
+    assert fields.item("a1", source) == Item(
+        "a1", "Alien", genres=("Horror",), people=("Ann", "Bob"), duration_s=7020
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "source", "moment"),
+    [
+        ("published_at=d", {"d": "1979-05-25"}, datetime(1979, 5, 25, tzinfo=UTC)),
+        ("published_at=d", {"d": "1979-05-25T10:00:00+02:00"}, datetime(1979, 5, 25, 8, tzinfo=UTC)),
+        ("published_at=d", {"d": 296_438_400_000}, datetime(1979, 5, 25, tzinfo=UTC)),
+        ("published_at=d", {"d": "1979"}, datetime(1979, 1, 1, tzinfo=UTC)),
+        ("year=y", {"y": 1979}, datetime(1979, 1, 1, tzinfo=UTC)),
+        ("published_at=d,year=y", {"d": "soon", "y": 1979}, datetime(1979, 1, 1, tzinfo=UTC)),
+        ("published_at=d", {"d": "soon"}, None),
+        ("published_at=d", {}, None),
+    ],
+)
+def test_dates_are_read_as_indices_hold_them(
+    names: str, source: dict[str, Any], moment: datetime | None
+) -> None:
+    item = foreign_fields(f"title=t,{names}").item("a", {"t": "A", **source})
+    assert item is not None
+    assert item.published_at == moment
+
+
+@pytest.mark.parametrize(
+    ("document_id", "source"),
+    [("a", {}), ("a", {"t": ""}), ("with a space", {"t": "A"}), ("ä", {"t": "A"}), ("x" * 65, {"t": "A"})],
+)
+def test_what_cannot_be_an_item_is_none(document_id: str, source: dict[str, Any]) -> None:
+    assert foreign_fields("title=t").item(document_id, source) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("name=title", "'name'"), ("genres=g", "title"), ("title=", "'title'")]
+)
+def test_a_mapping_that_says_nothing_is_refused(text: str, says: str) -> None:
+    with pytest.raises(BadRequest, match=says):
+        foreign_fields(text)
+
+
+def test_an_index_of_theirs_without_a_cluster_or_fields_is_a_wrong_setting() -> None:
+    with pytest.raises(ValidationError, match="REELRANK_ENGINE_FIELDS"):
+        Settings(engine="opensearch", engine_index="films")
+    with pytest.raises(ValidationError, match="REELRANK_ENGINE "):
+        Settings(engine_index="films", engine_fields="title=name")
