@@ -1,6 +1,7 @@
 """The service under gunicorn: what each worker builds, after the fork, and lets go of at the end."""
 
 import atexit
+import gc
 import logging
 import sys
 
@@ -23,7 +24,16 @@ def make_app() -> OpenAPI:
     wants_json = settings.log_format == "ecs" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logging(wants_json)
     logging.basicConfig(level=logging.WARNING)
-    return _scores_app(settings) if settings.role == "ranking" else _lists_app(settings)
+    app = _scores_app(settings) if settings.role == "ranking" else _lists_app(settings)
+    _spare_what_stays()
+    return app
+
+
+def _spare_what_stays() -> None:
+    """Two hundred thousand objects of modules and schemas never go; looking through them all again would
+    stop one request in thousands for about 90 ms (seen on 2 cores)."""
+    gc.collect()
+    gc.freeze()
 
 
 def _lists_app(settings: Settings) -> OpenAPI:
