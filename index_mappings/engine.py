@@ -99,7 +99,7 @@ class Matcher(Protocol):
     """Answers the candidate requests of one query from the serving version.
 
     timeout_s: seconds left for the answer. Raises Timeout, Throttled, Unavailable, BadRequest or
-    Partial; Unavailable when no version is serving.
+    Partial, whose `found` are the Matches of the part that answered; Unavailable when no version is serving.
     """
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches: ...
@@ -116,7 +116,10 @@ class SearchEngine(Matcher, Protocol):
     def name(self) -> str: ...
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
-        """The serving version's items, in the order of `ids`; None for an id it does not hold."""
+        """The serving version's items, in the order of `ids`; None for an id it does not hold.
+
+        Raises Partial when some cannot be read; its `found` has None for them too.
+        """
         ...
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
@@ -163,7 +166,7 @@ class SearchEngine(Matcher, Protocol):
         ...
 
     def is_ready(self) -> bool:
-        """Whether a version is serving and answers."""
+        """Whether a version is serving and answers, at least a part of it."""
         ...
 
     def close(self) -> None: ...

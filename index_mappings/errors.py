@@ -1,5 +1,7 @@
 """One failure, one error type, whatever engine or client library it came from."""
 
+from typing import Any
+
 
 class EngineError(Exception):
     """A failure of a search engine or event store. The message says what, where and what to do."""
@@ -34,4 +36,11 @@ class Conflict(EngineError):
 
 
 class Partial(EngineError):
-    """Only part of the index answered."""
+    """Only part of the index answered.
+
+    found: what that part says, in the form of a whole answer; None where it is of no use.
+    """
+
+    def __init__(self, message: str, found: Any = None) -> None:
+        super().__init__(message)
+        self.found = found

@@ -1,6 +1,7 @@
 """The end of every request: one part of a ranked list, its items fetched, explained when asked."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from app.search.explanations import explanations_of
 from app.search.page import Hit, Page
 from app.search.ranked import Ranked
 from index_mappings.engine import SearchEngine
+from index_mappings.errors import Partial
+from index_mappings.item import Item
 from ranking.ranker import Ranker
 from ranking.signals import Signals
 
@@ -26,12 +29,15 @@ class Part:
 
 
 def shown(ranked: Ranked, part: Part, engine: SearchEngine) -> Page:
-    """Only what is shown is fetched; an item deleted meanwhile is passed over."""
+    """Only what is shown is fetched; an item that was deleted, or cannot be read, is passed over."""
     hits, place, until = list[Hit](), part.start, time.monotonic() + part.fetch_s
+    unread: tuple[str, ...] = ()
     while len(hits) < part.limit and place < len(ranked.candidates):
         end = min(place + part.limit - len(hits), len(ranked.candidates))
         ids = [name.decode() for name in ranked.candidates.ids[place:end].tolist()]
-        for at, item in enumerate(engine.fetch(ids, until - time.monotonic()), place):
+        items, lacking = fetched(engine, ids, until - time.monotonic())
+        unread = lacking or unread
+        for at, item in enumerate(items, place):
             if item is not None:
                 hits.append(Hit(item, float(ranked.scores[at]), at, _ranks(ranked, at)))
         place = end
@@ -40,10 +46,20 @@ def shown(ranked: Ranked, part: Part, engine: SearchEngine) -> Page:
         tuple(hits),
         ranked.model,
         ranked.version,
-        ranked.degraded,
+        (*ranked.degraded, *unread),
         len(ranked.candidates),
         cursor_at(ranked.request_id, place) if place < len(ranked.candidates) else None,
     )
+
+
+def fetched(
+    engine: SearchEngine, ids: Sequence[str], timeout_s: float
+) -> tuple[list[Item | None], tuple[str, ...]]:
+    """The items as far as they can be read, and what is missing, in words."""
+    try:
+        return engine.fetch(ids, timeout_s), ()
+    except Partial as partial:
+        return partial.found, (f"items: {partial}",)
 
 
 def explained(page: Page, ranked: Ranked, signals: Signals, ranker: Ranker) -> Page:

@@ -1,11 +1,14 @@
-"""Candidate sources run side by side under one deadline; a late or failing one is dropped and named."""
+"""Candidate sources run side by side under one deadline; a late or failing one is dropped and named.
+
+Of one that answers in part, that part is used, and it is named too.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from index_mappings.errors import EngineError
+from index_mappings.errors import EngineError, Partial
 from index_mappings.match import Matches
 from ranking.sources import SourceRequest
 
@@ -14,10 +17,11 @@ Answer = Callable[[SourceRequest, float], Matches]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """matches in the order of the requests; dropped: source to why it has none; seconds by source."""
+    """matches in the order of the requests; missing: source to why it has none or not all;
+    seconds by source."""
 
     matches: list[Matches]
-    dropped: Mapping[str, str]
+    missing: Mapping[str, str]
     seconds: Mapping[str, float]
 
 
@@ -36,13 +40,15 @@ def run(
 
     asked = {pool.submit(timed, request): request.source for request in requests}
     wait(asked, timeout=max(until - time.monotonic(), 0))
-    matches, dropped = list[Matches](), dict[str, str]()
+    matches, missing = list[Matches](), dict[str, str]()
     for future, source in asked.items():
         if not future.done():
             future.cancel()
-            dropped[source] = f"no answer within {deadline_s * 1000:.0f} ms"
+            missing[source] = f"no answer within {deadline_s * 1000:.0f} ms"
         elif isinstance(error := future.exception(), EngineError):
-            dropped[source] = str(error)
+            missing[source] = str(error)
+            if isinstance(error, Partial) and error.found is not None:
+                matches.append(error.found)
         else:
             matches.append(future.result())
-    return Answered(matches, dropped, dict(seconds))
+    return Answered(matches, missing, dict(seconds))

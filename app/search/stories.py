@@ -121,7 +121,7 @@ class Service:
             candidates = candidates_of(moment, found.matches, state.table)
         best = ordered(moment, candidates, state, ranker, stages)
         stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
-        missing += unknown + tuple(f"{source}: {why}" for source, why in found.dropped.items())
+        missing += unknown + tuple(f"{source}: {why}" for source, why in found.missing.items())
         missing += best.missing
         ranked = Ranked(
             uuid.uuid4().hex, ask.query, best.candidates, best.scores, best.model, state.version, missing

@@ -3,6 +3,7 @@
 Makes indices that begin with `reelbench-` on that server and removes them again.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,10 +21,11 @@ from app.engines.server.documents import source_of
 from app.engines.server.engine import ServerEngine
 from app.engines.server.queries import candidates_body, conditions, hits_asked, neighbour_query, text_query
 from app.engines.server.versions import Layout
+from benchmarks.clock import ROUNDS, interleaved
 from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from index_mappings.item import Document, Item, Neighbour
 
-DOCUMENTS, PAIRS, BATCH = 10_000, 200, 1000
+DOCUMENTS, PAIRS, TOGETHER, BATCH = 10_000, 500, 200, 1000
 LIMIT = 300
 WORDS = [f"word{number}" for number in range(3000)]
 Times = dict[str, list[float]]
@@ -98,22 +100,24 @@ def bare_bulk(client: Any, index: str, batch: Sequence[Document]) -> None:
 def query_pairs(engine: ServerEngine, client: Any) -> None:
     random = np.random.default_rng(11)
     for kind in ("text", "vector", "ids"):
-        times: Times = {"ours": [], "bare": []}
-        for pair in range(PAIRS + 10):
-            request = asked(kind, random)
-            body = body_of(engine, request)
-            turns: list[tuple[str, Callable[[], object]]] = [
-                ("ours", lambda: ask(engine, request)),  # noqa: B023  # called at once
-                ("bare", lambda: client.search(index="reelbench-items", body=body)),  # noqa: B023
-            ]
-            for name, call in turns if pair % 2 else turns[::-1]:
-                seconds = timed(call)
-                if pair >= 10:
-                    times[name].append(seconds * 1000)
-        cuts = {name: np.percentile(values, (50, 99)) for name, values in times.items()}
-        ratio = cuts["ours"] / cuts["bare"]
-        said = ", ".join(f"{name} p50 {cut[0]:.1f} p99 {cut[1]:.1f} ms" for name, cut in cuts.items())
-        print(f"{kind}: {said}, ratio {ratio[0]:.2f} and {ratio[1]:.2f}")
+        requests = [asked(kind, random) for _ in range(PAIRS)]
+        asks = [(request, body_of(engine, request)) for request in requests]
+        gc.freeze()  # the bodies are the benchmark's own; neither side shall walk over them
+        pair = interleaved(
+            lambda both: ask(engine, both[0]),
+            lambda both: client.search(index="reelbench-items", body=both[1]),
+            asks,
+        )
+        print(
+            f"{kind}: ours p50 {pair.ours_p50:.1f} p99 {pair.ours_p99:.1f} ms, "
+            f"bare p50 {pair.bare_p50:.1f} p99 {pair.bare_p99:.1f} ms, "
+            f"ratio p50 {pair.ratio_p50:.2f} ({said_of(pair.ratio_p50_spread)}), "
+            f"p99 {pair.ratio_p99:.2f} ({said_of(pair.ratio_p99_spread)} in {ROUNDS} rounds)"
+        )
+
+
+def said_of(spread: tuple[float, float]) -> str:
+    return f"{spread[0]:.2f} to {spread[1]:.2f}"
 
 
 def side_by_side(engine: ServerEngine) -> None:
@@ -121,7 +125,7 @@ def side_by_side(engine: ServerEngine) -> None:
     random, pool = np.random.default_rng(13), ThreadPoolExecutor(3)
     times: Times = {"searches": [], "msearch": []}
     head = orjson.dumps({"index": "reelbench-items"}) + b"\n"
-    for pair in range(PAIRS):
+    for pair in range(TOGETHER):
         requests = [asked(kind, random) for kind in ("text", "vector", "ids")]
         bodies = [orjson.dumps(body_of(engine, r), option=orjson.OPT_SERIALIZE_NUMPY) for r in requests]
         lines = b"".join(head + body + b"\n" for body in bodies)

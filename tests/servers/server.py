@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -23,6 +23,8 @@ ENGINES: dict[str, Callable[[Cluster, Layout], ServerEngine]] = {
     "elasticsearch": elasticsearch_engine,
     "opensearch": opensearch_engine,
 }
+Ground = Callable[[], Mapping[str, str]]
+"""Settings of an engine for a house, each time of a place on it that nobody else has."""
 _numbers = itertools.count(1)
 
 

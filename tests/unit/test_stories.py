@@ -98,7 +98,7 @@ def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> 
     requests = [TextMatch(source, "x", 1) for source in ("late", "well", "broken")]
     answered = run(requests, answer, 0.1, service.pool)
     assert [m.source for m in answered.matches] == ["well"]
-    assert answered.dropped == {"late": "no answer within 100 ms", "broken": "a shard is red"}
+    assert answered.missing == {"late": "no answer within 100 ms", "broken": "a shard is red"}
 
 
 class AwayEvents(EmbeddedEvents):

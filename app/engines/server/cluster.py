@@ -50,7 +50,8 @@ class Cluster:
     def searched(self, target: str, body: Mapping[str, Any], timeout_s: float) -> Reply:
         """The whole answer, of all shards.
 
-        Raises Timeout or Partial when they did not answer in time, NotFound without the target.
+        Raises Timeout or Partial, with the answer of the others, when they did not answer in time; NotFound
+        without the target.
         """
         until = time.monotonic() + timeout_s
         asked = {"timeout": f"{max(int(timeout_s * 1000 * SERVER_SHARE), 1)}ms", **body}
@@ -61,7 +62,7 @@ class Cluster:
         total = reply["_shards"]["total"]
         # Not `failed`: OpenSearch counts a shard without any copy neither as successful nor as failed.
         if lost := total - reply["_shards"]["successful"]:
-            raise Partial(f"{lost} of {total} shards of {target} on {self.name} did not answer")
+            raise Partial(f"{lost} of {total} shards of {target} on {self.name} did not answer", reply)
         return reply
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None, until: float) -> tuple[int, Any]:

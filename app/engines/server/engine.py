@@ -29,13 +29,16 @@ from index_mappings.engine import (
     VectorMatch,
     WriteReport,
 )
-from index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
+from index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
 from index_mappings.faults import fault_of
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches, no_matches
 
 READY_S = 1.0
+MatchRequest = TextMatch | VectorMatch | NeighbourMatch
+Reading = Callable[[str, list[dict[str, Any]], int], Matches]
+"""Source, hits and limit to matches."""
 
 
 class Dialect(Protocol):
@@ -66,8 +69,7 @@ class ServerEngine:
         return self.cluster.name
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        hits = self._candidates(request.limit, text_query(request), timeout_s)
-        return matches_of(request.source, hits, request.limit)
+        return self._matched(request, text_query(request), timeout_s, matches_of)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)
@@ -76,14 +78,12 @@ class ServerEngine:
         if not request.vector.any():
             return no_matches(request.source)
         query = self.dialect.nearest(request, hits_asked(request.limit), conditions(request.filters))
-        hits = self._candidates(request.limit, query, timeout_s)
-        return cosine_matches(request.source, hits, request.limit)
+        return self._matched(request, query, timeout_s, cosine_matches)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
         if not request.seeds:
             return no_matches(request.source)
-        hits = self._candidates(request.limit, neighbour_query(request), timeout_s)
-        return matches_of(request.source, hits, request.limit)
+        return self._matched(request, neighbour_query(request), timeout_s, matches_of)
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
@@ -93,7 +93,9 @@ class ServerEngine:
             found = sources(self.cluster, self.layout.alias, ids, until, Item.__slots__)
         except NotFound as missing:
             raise Unavailable(nothing_serves(self.layout.alias, self.name)) from missing
-        return [item_of(found[name]["_source"]) if name in found else None for name in ids]
+        except Partial as partial:
+            raise Partial(str(partial), _items(ids, partial.found)) from partial
+        return _items(ids, found)
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
         self.index_versions.meta(version)
@@ -148,6 +150,8 @@ class ServerEngine:
     def is_ready(self) -> bool:
         try:
             self.cluster.search(self.layout.alias, {"size": 0, "terminate_after": 1}, READY_S)
+        except Partial:
+            return True
         except EngineError:
             return False
         return True
@@ -155,11 +159,16 @@ class ServerEngine:
     def close(self) -> None:
         self.cluster.close()
 
-    def _candidates(self, limit: int, query: Body, timeout_s: float) -> list[dict[str, Any]]:
+    def _matched(self, request: MatchRequest, query: Body, timeout_s: float, read: Reading) -> Matches:
+        body = candidates_body(request.limit, query)
         try:
-            return self.cluster.search(self.layout.alias, candidates_body(limit, query), timeout_s)
+            hits = self.cluster.search(self.layout.alias, body, timeout_s)
         except NotFound as missing:
             raise Unavailable(nothing_serves(self.layout.alias, self.name)) from missing
+        except Partial as partial:
+            there = read(request.source, partial.found["hits"]["hits"], request.limit)
+            raise Partial(str(partial), there) from partial
+        return read(request.source, hits, request.limit)
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
         """Live changes noted after a position; gives the position that is covered then.
@@ -170,6 +179,10 @@ class ServerEngine:
         carry_over(self.cluster, self.layout.index(old), self.layout.index(new), self.changes.since(position))
         self.cluster.demand("POST", f"/{self.layout.index(new)}/_refresh")
         return reached
+
+
+def _items(ids: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> list[Item | None]:
+    return [item_of(found[name]["_source"]) if name in found else None for name in ids]
 
 
 def _index(document: Document) -> Action:

@@ -14,7 +14,7 @@ from app.engines.server.changes import Changes
 from app.engines.server.cluster import ADMIN_S, Cluster
 from app.engines.server.documents import LEARNED_PROPERTIES, completed, document_of, relearned, source_of
 from app.engines.server.versions import Versions
-from index_mappings.errors import Conflict, NotFound, Unavailable
+from index_mappings.errors import Conflict, NotFound, Partial, Unavailable
 from index_mappings.item import Document
 
 FOUND_AT_ONCE = "&refresh=wait_for"
@@ -112,16 +112,25 @@ class LiveDocuments:
 def sources(
     cluster: Cluster, target: str, ids: Sequence[str], until: float, fields: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
-    """What is there now, also what no search sees yet: id to hit. Raises NotFound without the target."""
+    """What is there now, also what no search sees yet: id to hit.
+
+    Raises NotFound without the target, Partial with the others when some cannot be read, Unavailable
+    when none can.
+    """
     body: dict[str, Any] = {"docs": [{"_id": name} for name in ids]}
     chosen = f"?_source_includes={','.join(fields)}" if fields else ""
     status, reply = cluster.ask("POST", f"/{target}/_mget{chosen}", body, until)
     docs = cluster.accepted(status, reply, f"reading {len(ids)} documents")["docs"]
-    lost = next((doc["error"] for doc in docs if "error" in doc), None)
-    if lost is not None:
-        failure = NotFound if lost.get("type") == MISSING else Unavailable
-        raise failure(f"{cluster.name} could not read {target}: {lost.get('reason')}")
-    return {doc["_id"]: doc for doc in docs if doc.get("found")}
+    there = {doc["_id"]: doc for doc in docs if doc.get("found")}
+    lost = [doc["error"] for doc in docs if "error" in doc]
+    if not lost:
+        return there
+    said = f"{cluster.name} could not read {len(lost)} of {len(docs)} in {target}: {lost[0].get('reason')}"
+    if lost[0].get("type") == MISSING:
+        raise NotFound(said)
+    if len(lost) == len(docs):
+        raise Unavailable(said)
+    raise Partial(said, there)
 
 
 def carry_over(cluster: Cluster, old: str, new: str, batches: Iterable[list[str]]) -> None:

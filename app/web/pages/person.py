@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
+from app.search.showing import fetched
 from app.search.stories import Service
 from index_mappings.item import Item
 from ranking.viewer import watched_share
@@ -43,7 +44,7 @@ def person_of(name: str, service: Service) -> Person:
         return Person("")
     watches = service.events.recent(name, RECENT_WATCHES, FETCH_S, ("watch",))
     newest = list({event.item: event for event in reversed(watches)}.values())[::-1][:SHOWN_WATCHES]
-    items = service.engine.fetch([event.item for event in newest], FETCH_S)
+    items, _ = fetched(service.engine, [event.item for event in newest], FETCH_S)
     shares = [watched_share(event.watched_ms, event.duration_ms) for event in newest]
     watched = tuple(
         Watched(item, None if math.isnan(share) else round(100 * share))

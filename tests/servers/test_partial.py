@@ -1,0 +1,99 @@
+"""A shard without any copy: pages are of what the others answer, say so, and are whole again with it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.search.page import Page
+from app.search.stories import Ask, Service
+from app.web.health import lists_ready
+from app.wiring import warm_service
+from index_mappings.errors import Partial
+from index_mappings.item import Item
+from index_mappings.query import Context, Query
+from tests.servers.node import Node, in_the_end
+from tests.servers.server import Server, startable
+from tests.small_house import FILMS, build_house
+
+pytestmark = [pytest.mark.slow, pytest.mark.servers]
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+SEARCH = Query(text="story", user="u1", limit=24, context=Context(NOW))
+HOME = replace(SEARCH, text=None)
+PREFIX, LOST, READ_S = "partial-", 1, 10.0
+
+
+@pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    kind = startable(request.param)
+    started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def service(node: Node, tmp_path: Path) -> Iterator[Service]:
+    """On three shards without replicas."""
+    there = Server(node.kind, node.url).settings(PREFIX)
+    in_three = {**there, "engine_shards": "3", "engine_replicas": "0"}
+    opened = warm_service(build_house(tmp_path / "data", NOW, on=in_three))
+    yield opened
+    opened.engine.close()
+
+
+@contextmanager
+def lost_shard(node: Node, service: Service, aside: Path) -> Iterator[None]:
+    """One shard of the serving version is on no disk for as long as the block lasts."""
+    cluster = Server(node.kind, node.url).cluster()
+    index = f"{PREFIX}{service.engine.serving_version()}".lower()
+    settings = cluster.demand("GET", f"/{index}/_settings/index.uuid")[index]["settings"]["index"]
+    node.stop(keep=True)
+    folder = node.shard(settings["uuid"], LOST)
+    folder.rename(aside)
+    node.restart().wait(status="red")
+    assert in_the_end(lambda: complaint(service).startswith("1 of 3 shards")), complaint(service)
+    yield
+    node.stop(keep=True)
+    aside.rename(folder)
+    node.restart().wait()
+    assert in_the_end(lambda: complaint(service) == "")
+    cluster.close()
+
+
+def complaint(service: Service) -> str:
+    """Of the source of words."""
+    page = service.page(Ask(SEARCH))
+    return next((said.partition(": ")[2] for said in page.degraded if said.startswith("bm25: ")), "")
+
+
+def shown(page: Page) -> set[str]:
+    return {hit.item.id for hit in page.hits}
+
+
+def test_pages_are_of_the_shards_that_answer_and_whole_again_with_the_lost_one(
+    node: Node, service: Service, tmp_path: Path
+) -> None:
+    search, home = (service.page(Ask(query)) for query in (SEARCH, HOME))
+    assert search.degraded == home.degraded == ("no model is promoted",)
+    assert shown(search) == {film.id for film in FILMS}
+    with lost_shard(node, service, tmp_path / "aside"):
+        less, at_home = (service.page(Ask(query)) for query in (SEARCH, HOME))
+        assert shown(less) < shown(search)
+        assert shown(at_home) < shown(home)
+        assert {"bm25", "text_knn"} == {source for hit in less.hits for source in hit.sources}
+        assert "1 of 3 shards" in " ".join(less.degraded)
+        assert any(said.startswith("items: ") for said in at_home.degraded)  # of lists that need no engine
+        assert lists_ready(service)["index_version"] == search.version
+        tells_which_items_it_cannot_read(service)
+    assert shown(service.page(Ask(SEARCH))) == shown(search)
+    assert service.page(Ask(HOME)).degraded == home.degraded
+
+
+def tells_which_items_it_cannot_read(service: Service) -> None:
+    with pytest.raises(Partial) as lacking:
+        service.engine.fetch([film.id for film in FILMS], READ_S)
+    there: list[Item | None] = lacking.value.found
+    assert 0 < sum(item is not None for item in there) < len(FILMS) == len(there)
