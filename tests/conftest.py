@@ -12,6 +12,12 @@ from tests.servers.server import Server, startable
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew", action="store_true", help="rewrite golden files and tested pages")
+    parser.addoption(
+        "--journeys-on",
+        default="elasticsearch-9",
+        choices=KINDS,
+        help="server that journeys are taken on, too",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 import urllib3
 
+from app.settings import Settings
+
 READY_S = 180.0
 JSON = "application/json"
 
@@ -69,6 +71,12 @@ def serve(data_dir: Path, ready: bool = True, **settings: object) -> Served:
     served = Served(f"http://127.0.0.1:{port}", process, log)
     _wait(served, "/readyz" if ready else "/livez")
     return served
+
+
+def serve_house(house: Settings, **settings: object) -> Served:
+    """A house where it was built; more settings go before its own."""
+    on = {"engine": house.engine, "engine_url": house.engine_url, "engine_prefix": house.engine_prefix}
+    return serve(house.data_dir, True, **(on | settings))
 
 
 def free_port() -> int:

@@ -1,6 +1,9 @@
-"""One real service for all journeys over HTTP, and one with more films for those in a browser."""
+"""One real service for all journeys over HTTP, and one with more films for those in a browser.
 
-from collections.abc import Iterator
+Each of those is taken twice: with the house on the embedded engine, and on a real server (--journeys-on).
+"""
+
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +12,8 @@ from playwright.sync_api import Browser
 from app.wiring import Parts
 from index_mappings.item import Item
 from tests.browser import Visitors, chromium
-from tests.served import Served, serve
+from tests.served import Served, serve_house
+from tests.servers.server import Ground, Server, kinds, new_prefix, remove
 from tests.small_house import add_model, build_house
 
 HOSTILE_TITLE = "<script>alert('x')</script> & \"quotes\""
@@ -29,10 +33,35 @@ VOYAGES = [
 ]  # fmt: skip
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        grounds = ["embedded", *kinds(metafunc.config.getoption("--journeys-on"))]
+        metafunc.parametrize("server", grounds, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+def ground(server: Server | None) -> Iterator[Ground]:
+    """Where houses are built: in the folder they are given alone, or on the server."""
+    prefixes = list[str]()
+
+    def place() -> Mapping[str, str]:
+        if server is None:
+            return {}
+        prefixes.append(new_prefix())
+        return server.settings(prefixes[-1])
+
+    yield place
+    if server is not None:
+        cluster = server.cluster()
+        for prefix in prefixes:
+            remove(cluster, prefix)
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def parts(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Parts:
     """With two models, of which `first` serves."""
-    parts = build_house(tmp_path_factory.mktemp("house") / "data", datetime.now(UTC))
+    parts = build_house(tmp_path_factory.mktemp("house") / "data", datetime.now(UTC), on=ground())
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
     parts.registry.promote("first", lambda directory: directory)
@@ -41,7 +70,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 @pytest.fixture(scope="session")
 def service(parts: Parts) -> Iterator[Served]:
-    served = serve(parts.settings.data_dir, log_share=1.0)
+    served = serve_house(parts.settings, log_share=1.0)
     yield served
     served.stop()
 
@@ -53,13 +82,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def cinema(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def cinema(browser: Browser, ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The small house and 42 more films, with a model. Not built where there is no browser."""
     place = tmp_path_factory.mktemp("cinema") / "data"
-    parts = build_house(place, datetime.now(UTC), [*VOYAGES, *ODD_FILMS])
+    parts = build_house(place, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
     add_model(parts, "first", 0)
     parts.registry.promote("first", lambda directory: directory)
-    served = serve(place)
+    served = serve_house(parts.settings)
     yield served
     served.stop()
 

@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from tests.servers.server import Ground
+
 TOPICS = ("Sea", "Space", "War", "Love", "Crime")
 FILMS, VIEWERS, WATCHES = 150, 60, 2500
 START_MS = 1_760_000_000_000
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Path:
+def house(ground: Ground, tmp_path: Path) -> Path:
+    settings = "".join(f"REELRANK_{name.upper()}={value}\n" for name, value in ground().items())
+    (tmp_path / "reelrank.env").write_text(settings)
     films = [f"v{n},{TOPICS[n % 5]} story {n},{TOPICS[n % 5]},20{10 + n % 14}-03-10\n" for n in range(FILMS)]
     (tmp_path / "films.csv").write_text("videoId,name,categories,publishedAt\n" + "".join(films))
     seeded = random.Random(2)
