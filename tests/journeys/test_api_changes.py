@@ -64,11 +64,10 @@ def test_a_ubi_event_is_taken_as_it_is(service: Served, parts: Parts) -> None:
 def test_a_wrong_event_is_named_and_nothing_is_stored(
     service: Served, parts: Parts, body: bytes, says: str
 ) -> None:
-    before = parts.events.count()
     answer = service.ask("POST", "/v1/events", body)
     assert answer.status == 400
     assert says in answer.json["detail"]
-    assert parts.events.count() == before
+    assert parts.events.recent("a", 1, 5.0) == []  # not a count: impressions of other pages come in meanwhile
 
 
 def test_one_wrong_event_among_good_ones_stores_none_of_them(service: Served) -> None:
@@ -118,7 +117,7 @@ def test_models_are_listed_promoted_and_refused(service: Served) -> None:
 def test_every_shown_item_becomes_an_impression(service: Served, parts: Parts) -> None:
     user = uuid.uuid4().hex
     page = service.get(f"/v1/search?q=story&user={user}&limit=4").json
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while not parts.events.recent(user, 10, 1.0) and time.monotonic() < until:
         time.sleep(0.1)
     shown = sorted(parts.events.recent(user, 10, 1.0), key=lambda event: event.position or 0)

@@ -111,9 +111,16 @@ OLD_FILMS = Counter(f"Old film {n}" for n in range(OLD))
 NEW_FILMS = Counter(f"New film {n}" for n in range(NEW))
 
 
-@pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    "step", [MAKING, WRITING, COUNTING, HOLDING, SWAPPING], ids=lambda step: step.words.strip("/_-")
+    ("step", "answered"),
+    [
+        pytest.param(MAKING, True, id="the new version is made"),
+        pytest.param(WRITING, True, id="in the middle of writing"),
+        pytest.param(COUNTING, False, id="before it is verified"),
+        pytest.param(HOLDING, True, id="writers are held"),
+        pytest.param(SWAPPING, False, id="before the alias is moved"),
+        pytest.param(SWAPPING, True, id="the alias is moved"),
+    ],
 )
 def test_a_load_killed_at_a_step_leaves_the_old_version_serving_and_the_same_command_ends_it(
     server: Server, engine: ServerEngine, house: House, step: Step, answered: bool

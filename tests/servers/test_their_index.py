@@ -148,23 +148,19 @@ def test_a_film_that_its_owner_adds_is_found_by_words_at_once_and_read_with_all_
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("filters", "numbers"),
-    [
-        (Filters(genres=("sea",)), {0, 2, 4}),
-        (Filters(languages=("english",), year_min=2001, year_max=2002), {1, 2}),
-        (Filters(duration_min_s=94 * 60), {4, 5}),
-        (Filters(countries=("France",)), set()),
-    ],
-)
-def test_filters_are_those_of_their_fields(
-    theirs: Theirs, variables: dict[str, str], filters: Filters, numbers: set[int]
-) -> None:
+def test_filters_are_those_of_their_fields(theirs: Theirs, variables: dict[str, str]) -> None:
     theirs.make(6)
     run(variables, "load", "index")
     service = warm_service(parts_of(variables))
-    hits = service.page(Ask(Query(text="story", limit=10, filters=filters))).hits
-    assert {hit.item.id for hit in hits} == {f"no-{number}" for number in numbers}
+    kept = {
+        Filters(genres=("sea",)): {0, 2, 4},
+        Filters(languages=("english",), year_min=2001, year_max=2002): {1, 2},
+        Filters(duration_min_s=94 * 60): {4, 5},
+        Filters(countries=("France",)): set[int](),
+    }
+    for filters, numbers in kept.items():
+        hits = service.page(Ask(Query(text="story", limit=10, filters=filters))).hits
+        assert {hit.item.id for hit in hits} == {f"no-{number}" for number in numbers}, filters
 
 
 def test_items_are_not_changed_through_us(theirs: Theirs, variables: dict[str, str]) -> None:

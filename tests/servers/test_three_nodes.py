@@ -1,0 +1,156 @@
+"""Three nodes, three shards with a replica each: the journeys of a client, and the loss of a node."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.engines.server.engine import ServerEngine
+from app.wiring import Parts
+from index_mappings.item import Document, Item
+from loaders.catalogue import LoadOptions, load_catalogue
+from tests.served import Answer, Served, serve
+from tests.servers.node import Node, free_port, in_the_end
+from tests.servers.server import startable
+from tests.small_house import FILMS, add_model, build_house
+
+pytestmark = [pytest.mark.slow, pytest.mark.servers]
+NODES = 3
+INITIAL = {"elasticsearch-9": "cluster.initial_master_nodes"}
+"""The setting that names the nodes which begin the cluster."""
+ROOT = Path(__file__).parents[2]
+JOURNEYS = ("tests/journeys/test_api_lists.py", "tests/journeys/test_api_changes.py")
+
+
+@pytest.fixture(scope="module", params=INITIAL)
+def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
+    kind, home = startable(request.param), Path(tmp_path_factory.mktemp(request.param))
+    ports = [free_port() for _ in range(NODES)]
+    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+    names = ",".join(f"node-{number}" for number in range(NODES))
+    started = [
+        Node(
+            kind,
+            home / f"node-{number}",
+            f"node.name=node-{number}",
+            f"transport.port={port}",
+            f"discovery.seed_hosts={addresses}",
+            f"{INITIAL[kind]}={names}",
+        )
+        for number, port in enumerate(ports)
+    ]
+    for node in started:
+        node.wait()
+    yield started
+    for node in started:
+        node.stop()
+
+
+@pytest.fixture
+def parts(nodes: list[Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
+    monkeypatch.setenv("REELRANK_ENGINE", nodes[0].kind.split("-")[0])
+    monkeypatch.setenv("REELRANK_ENGINE_URL", ",".join(node.url for node in nodes))
+    monkeypatch.setenv("REELRANK_ENGINE_SHARDS", "3")
+    monkeypatch.setenv("REELRANK_ENGINE_REPLICAS", "1")
+    parts = build_house(tmp_path / "data", datetime.now(UTC))
+    parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
+    return parts
+
+
+@pytest.fixture
+def service(parts: Parts) -> Iterator[Served]:
+    served = serve(parts.settings.data_dir, deadline_ms=2000)
+    yield served
+    served.stop()
+
+
+def is_whole(answer: Answer) -> bool:
+    return answer.status == 200 and not answer.json["degraded"]
+
+
+def shown(service: Served, words: str) -> list[str]:
+    hits = service.get(f"/v1/search?q={words}&genre=Sea").json.get("hits", [])
+    return [hit["title"] for hit in hits if words in hit["title"]]
+
+
+def elected_of(nodes: list[Node], parts: Parts) -> Node:
+    """The node that decides for the cluster: the worst to lose."""
+    engine = parts.engine
+    assert isinstance(engine, ServerEngine)
+    state = engine.cluster.demand("GET", "/_cluster/state/master_node,nodes")
+    name = state["nodes"][state["master_node"]]["name"]
+    return nodes[int(name.removeprefix("node-"))]
+
+
+class Clients:
+    """They search, ask for recommendations and post events without pause, and keep the answers."""
+
+    def __init__(self, service: Served) -> None:
+        self.service = service
+        self.answers = list[Answer]()
+        self.acknowledged = set[str]()
+        self._stopped = threading.Event()
+        self._clients = [threading.Thread(target=self._ask, args=(number,)) for number in range(3)]
+
+    def __enter__(self) -> "Clients":
+        for client in self._clients:
+            client.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for client in self._clients:
+            client.join()
+
+    def _ask(self, client: int) -> None:
+        number = 0
+        while not self._stopped.is_set():
+            number += 1
+            self.answers.append(self.service.get(f"/v1/search?q=story&user=u{client}&limit=5"))
+            self.answers.append(self.service.get(f"/v1/recommendations?user=u{client}&limit=5"))
+            event = {"id": f"{client}-{number}", "kind": "watch", "user": f"w{client}", "item": "sea1"}
+            if self.service.post("/v1/events", event).json.get("stored"):
+                self.acknowledged.add(f"{client}-{number}")
+
+
+def test_the_journeys_of_a_client_are_the_same_on_three_nodes(nodes: list[Node]) -> None:
+    variables = {
+        "REELRANK_ENGINE": nodes[0].kind.split("-")[0],
+        "REELRANK_ENGINE_URL": ",".join(node.url for node in nodes),
+        "REELRANK_ENGINE_PREFIX": "journeys-",
+        "REELRANK_ENGINE_SHARDS": "3",
+        "REELRANK_ENGINE_REPLICAS": "1",
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *JOURNEYS]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come_back_by_themselves(
+    nodes: list[Node], parts: Parts, service: Served
+) -> None:
+    assert in_the_end(lambda: is_whole(service.get("/v1/search?q=story&user=u1")))
+    with Clients(service) as clients:
+        assert in_the_end(lambda: len(clients.answers) > 30)
+        elected = elected_of(nodes, parts)
+        elected.kill()
+        asked = len(clients.answers)
+        assert in_the_end(lambda: len(clients.answers) > asked + 60)
+    assert {answer.status for answer in clients.answers} <= {200, 503, 504}
+    lacking = [answer for answer in clients.answers if not is_whole(answer)]
+    assert all(is_whole(answer) for answer in clients.answers[-20:]), [a.body for a in lacking[-3:]]
+    assert parts.engine.upsert([Document(Item("sea1", "Sea story renamed"))]).written == 1
+    stored = {name for batch in parts.events.scan(0, 2**62) for name in batch.column("id").to_pylist()}
+    assert clients.acknowledged
+    assert clients.acknowledged <= stored
+    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+    assert in_the_end(lambda: shown(service, "renamed") == [] and len(shown(service, "story")) > 0)
+    elected.restart().wait()
+    assert in_the_end(lambda: is_whole(service.get("/v1/search?q=story&user=u1")))
