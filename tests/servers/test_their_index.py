@@ -163,6 +163,25 @@ def test_filters_are_those_of_their_fields(theirs: Theirs, variables: dict[str, 
         assert {hit.item.id for hit in hits} == {f"no-{number}" for number in numbers}, filters
 
 
+def test_a_shard_of_theirs_that_is_lost_is_named_on_pages_and_no_load_takes_its_films_for_gone(
+    theirs: Theirs, variables: dict[str, str]
+) -> None:
+    theirs.make(4)
+    run(variables, "load", "index")
+    nowhere = {"settings": {"index": {"routing.allocation.require.box": "none"}}, "mappings": MAPPING}
+    theirs.cluster.demand("PUT", f"/{theirs.name}-lost", nowhere, wait_for_active_shards="0")
+    variables["REELRANK_ENGINE_INDEX"] = f"{theirs.name}*"
+    parts = parts_of(variables)
+    page = warm_service(parts).page(Ask(Query(text="story", limit=10)))
+    assert len(page.hits) == 4
+    assert any("1 of 2 shards" in reason for reason in page.degraded)
+    done = subprocess.run(
+        [*COMMAND, "load", "index"], env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "1 of 2 shards" in done.stderr) == (3, True)
+    assert [version.serving for version in parts.engine.versions()] == [True]
+
+
 def test_items_are_not_changed_through_us(theirs: Theirs, variables: dict[str, str]) -> None:
     theirs.make(1)
     engine = parts_of(variables).engine

@@ -9,7 +9,7 @@ from app.engines.server.cluster import Cluster, Reply
 from app.engines.server.foreign_fields import ForeignFields
 from app.engines.server.queries import Body, hits_asked
 from index_mappings.engine import TextMatch
-from index_mappings.errors import BadRequest, NotFound, Unavailable
+from index_mappings.errors import BadRequest, NotFound, Partial, Unavailable
 from index_mappings.item import ID_PATTERN, Item
 from index_mappings.match import Matches, best_first, item_ids
 from index_mappings.query import Filters
@@ -41,11 +41,11 @@ class ForeignIndex:
             "filter": self._conditions(request.filters),
         }
         body = {"size": hits_asked(request.limit), "query": {"bool": clause}, **self._ids_only()}
-        scores = {self._id(hit): hit["_score"] for hit in self._search(body, timeout_s)}
-        held = {name: score for name, score in scores.items() if ID_PATTERN.fullmatch(name)}
-        return best_first(
-            request.source, item_ids(held), np.fromiter(held.values(), np.float32, len(held)), request.limit
-        )
+        try:
+            return self._matches(request, self._search(body, timeout_s))
+        except Partial as partial:
+            there = self._matches(request, partial.found["hits"]["hits"])
+            raise Partial(str(partial), there) from partial
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
@@ -53,12 +53,16 @@ class ForeignIndex:
         by_id = self.fields.names.get("id")
         query = {"terms": {by_id: list(ids)}} if by_id else {"ids": {"values": list(ids)}}
         body = {"size": len(ids), "query": query, "_source": self.fields.sources()}
-        items = (self.fields.item(hit["_id"], hit["_source"]) for hit in self._search(body, timeout_s))
-        found = {item.id: item for item in items if item is not None}
-        return [found.get(name) for name in ids]
+        try:
+            return self._items(ids, self._search(body, timeout_s))
+        except Partial as partial:
+            raise Partial(str(partial), self._items(ids, partial.found["hits"]["hits"])) from partial
 
     def items(self) -> Iterator[list[Item]]:
-        """All of them, as they were at the first page; those that reelrank cannot hold are left out."""
+        """All of them, as they were at the first page; those that reelrank cannot hold are left out.
+
+        Raises Partial when a shard does not answer: what it holds would seem to be gone.
+        """
         body = {"size": PAGE, "sort": ["_doc"], "_source": self.fields.sources()}
         reply = self._demand(f"/{self.index}/_search?scroll={SCROLL}", body)
         while hits := reply["hits"]["hits"]:
@@ -67,11 +71,25 @@ class ForeignIndex:
             reply = self._demand("/_search/scroll", {"scroll": SCROLL, "scroll_id": reply["_scroll_id"]})
         self.cluster.command("DELETE", "/_search/scroll", {"scroll_id": reply["_scroll_id"]})
 
+    def _matches(self, request: TextMatch, hits: list[Reply]) -> Matches:
+        scores = {self._id(hit): hit["_score"] for hit in hits}
+        held = {name: score for name, score in scores.items() if ID_PATTERN.fullmatch(name)}
+        columns = item_ids(held), np.fromiter(held.values(), np.float32, len(held))
+        return best_first(request.source, *columns, request.limit)
+
+    def _items(self, ids: Sequence[str], hits: list[Reply]) -> list[Item | None]:
+        items = (self.fields.item(hit["_id"], hit["_source"]) for hit in hits)
+        found = {item.id: item for item in items if item is not None}
+        return [found.get(name) for name in ids]
+
     def _demand(self, path: str, body: Body) -> Any:
         try:
-            return self.cluster.demand("POST", path, body)
+            reply = self.cluster.demand("POST", path, body)
         except NotFound as missing:
             raise BadRequest(f"{missing}; REELRANK_ENGINE_INDEX names {self.index!r}") from missing
+        if lost := reply["_shards"]["total"] - reply["_shards"]["successful"]:
+            raise Partial(f"{lost} of {reply['_shards']['total']} shards of {self.index} did not answer")
+        return reply
 
     def _search(self, body: Body, timeout_s: float) -> list[Reply]:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from app.engines.server.engine import READY_S, ServerEngine
 from app.engines.server.foreign import ForeignIndex
 from index_mappings.engine import IndexVersion, NeighbourMatch, TextMatch, VectorMatch, WriteReport
-from index_mappings.errors import BadRequest, EngineError
+from index_mappings.errors import BadRequest, EngineError, Partial
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches
 
@@ -67,6 +67,8 @@ class ReadOnlyEngine:
     def is_ready(self) -> bool:
         try:
             self.theirs.fetch(["nothing"], READY_S)
+        except Partial:
+            return self.own.is_ready()
         except EngineError:
             return False
         return self.own.is_ready()
