@@ -19,6 +19,9 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers share the cores already; libraries that each start threads of their own only slow them down."""
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:app.gunicorn_conf", "app.server:make_app()")
 
+FIRST_ANSWERS_MS = 5000
+"""For a look at a service on a cluster: one that has just been started answers slowly at first."""
+
 Role = Literal["all", "candidates", "ranking"]
 Check = Annotated[
     bool, typer.Option("--check", help="Serve, fetch the page, a search and recommendations, and end.")
@@ -59,6 +62,8 @@ def check_service() -> None:
     """On a free port, so that it can be asked beside a running one. Exit code 1 when anything is wrong."""
     _one_thread()
     settings = Settings()
+    if settings.engine != "embedded":
+        os.environ.setdefault("REELRANK_DEADLINE_MS", str(FIRST_ANSWERS_MS))
     os.environ["REELRANK_PORT"] = str(port := free_port(settings.host))
     batch, _ = build_parts(settings).events.follow(None)
     viewer = batch.column("user")[0].as_py() if len(batch) else "nobody"

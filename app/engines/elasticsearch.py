@@ -30,9 +30,9 @@ class ElasticsearchWire:
 
         self._timed_out = elastic_transport.ConnectionTimeout
         self._lost = elastic_transport.TransportError
-        logging.getLogger("elastic_transport.transport").setLevel(
-            logging.WARNING
-        )  # it tells of every request
+        # They tell of every request, and of every late answer, which becomes an error of ours.
+        logging.getLogger("elastic_transport.transport").setLevel(logging.WARNING)
+        logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
         self._headers = {"accept": "application/json", **access.headers()}
         orjson_both_ways = {"application/json": elastic_transport.OrjsonSerializer()}
         options: dict[str, Any] = {"connections_per_node": CONNECTIONS, "max_retries": 0}

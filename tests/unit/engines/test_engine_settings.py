@@ -50,3 +50,10 @@ def test_nothing_secret_is_in_a_representation() -> None:
 )
 def test_credentials_become_one_header(access: Access, header: dict[str, str]) -> None:
     assert access.headers() == header
+
+
+def test_a_cluster_has_a_longer_deadline_unless_one_is_stated() -> None:
+    assert Settings.model_validate({}).deadline_ms == 80
+    there = {"engine": "opensearch", "engine_url": "http://a"}
+    assert Settings.model_validate(there).deadline_ms == 200
+    assert Settings.model_validate({**there, "deadline_ms": 90}).deadline_ms == 90
