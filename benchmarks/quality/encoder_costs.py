@@ -5,7 +5,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -71,9 +70,10 @@ def _batch_ms(encoder: TextEncoder, documents: Sequence[str]) -> float:
 
 
 def _most_held_mib() -> float:
-    """ru_maxrss is in KiB, on macOS in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (MIB if sys.platform == "darwin" else 1024)
+    """Linux's own count: that of getrusage begins with what the parent held. NaN elsewhere."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
 
 
 def _sizes_mib(encoder: TextEncoder) -> tuple[float, float]:
