@@ -25,7 +25,7 @@ from tests.small_house import add_model, build_house
 pytestmark = pytest.mark.parametrize("server", kinds(), indirect=True)
 GENRES = ("Drama", "Comedy", "Documentary", "Thriller")
 BEGINNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
-PAGES, LATE_EVERY = 80, 10
+PAGES, BEFORE_A_MODEL = 80, 10
 SHARED = ("item", "user", "page", "model", "version", "sources", "score")
 FILMS = [
     Item(
@@ -39,14 +39,16 @@ FILMS = [
 
 @pytest.fixture
 def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iterator[Service]:
-    """Four days of pages by two models; the higher a place, the likelier it is clicked and watched."""
+    """Four days of pages, first by none and then by two models; the higher a place, the likelier a click."""
     parts = build_house(tmp_path / "data", BEGINNING, FILMS, server.settings(prefix))
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
-    parts.registry.promote("first", lambda directory: directory)
     service = warm_service(parts)
     service.log.start()
-    deeds = [deed for number in range(PAGES) for deed in visit(service, number)]
+    deeds = [deed for number in range(BEFORE_A_MODEL) for deed in visit(service, number)]
+    parts.registry.promote("first", lambda directory: directory)
+    service.live.refresh()
+    deeds += [deed for number in range(BEFORE_A_MODEL, PAGES) for deed in visit(service, number)]
     service.take_in(deeds)
     service.log.close()
     for stream in ("requests", "impressions"):
@@ -56,12 +58,11 @@ def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iter
 
 
 def visit(service: Service, number: int) -> list[Event]:
-    """One page, and what its viewer does then. Some pages are late, so that sources are missing."""
+    """One page, and what its viewer does then."""
     at = BEGINNING + timedelta(hours=1.1 * number)
     context = Context(at, device=("tv", "phone")[number % 2])
     query = Query(text="story" if number % 3 else None, user=f"u{number % 17}", limit=10, context=context)
-    late = replace(service, deadline_s=0.0) if number % LATE_EVERY == 0 else service
-    page = late.page(Ask(query, model="second" if number > PAGES // 2 else None))
+    page = service.page(Ask(query, model="second" if number > PAGES // 2 else None))
     rng, made = np.random.default_rng(number), list[Event]()
     for hit in page.hits:
         if rng.random() < 0.6 / (1 + hit.position):
@@ -115,7 +116,7 @@ def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_pu
             name: impression[name]
             for name in ("item", "user", "page", "model", "version", "sources", "score")
         }
-    assert {line["model"] for line in followed} == {"first", "second"}
+    assert {line["model"] for line in followed} == {ENGINE_ORDER, "first", "second"}
 
 
 def marks(drawn: dict[str, Any]) -> int:
