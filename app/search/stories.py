@@ -34,7 +34,9 @@ from ranking.viewer import MAX_IMPRESSIONS, Viewer, anonymous, viewer_as_of
 VIEWER_SHARE = 0.5
 """Of the deadline, the most that looking the viewer up may take: the sources get what is left of it."""
 GRACE = 0.15
-"""Of the deadline, what a page that is late already has at least for its items: it ends by a fifth above."""
+"""Of the deadline, what a page of a late engine has at least for its items: it ends by a fifth above."""
+LISTED = {"popular", "fresh"}
+"""Sources that the item table answers, whatever the engine does."""
 RECENT_DEEDS = 1000
 """Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""
 
@@ -172,8 +174,8 @@ class Service:
                 self.ranked(Ask(query, explain=True), Stages())
 
     def _fetch_s(self, ranked: Ranked, stages: Stages) -> float:
-        """A page that lacks nothing may wait for its items; one that does waits for an engine in trouble."""
-        if not ranked.degraded:
+        """An engine that answered any of its sources is waited for; one that answered none is in trouble."""
+        if not ranked.degraded or set(ranked.candidates.sources) - LISTED:
             return FETCH_S
         spent_s = stages.seconds["viewer"] + stages.seconds["sources"]
         return max(self.deadline_s - spent_s, GRACE * self.deadline_s)

@@ -1,5 +1,6 @@
 """What a server refuses, or holds otherwise than expected: an error of ours that says what to do."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ from app.engines.server.access import Access
 from app.engines.server.engine import ServerEngine
 from app.engines.server.events import ServerEvents
 from index_mappings.engine import TextMatch, VectorMatch
-from index_mappings.errors import BadRequest, EngineError, Unavailable
+from index_mappings.errors import BadRequest, Unavailable
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
 from tests.servers.proxy import Guard, Proxy
@@ -102,19 +103,23 @@ def test_an_alias_of_ours_on_an_index_of_somebody_else_is_said_to_be_that(engine
         engine.serving_version()
     with pytest.raises(Unavailable, match="without an id field"):
         engine.match_text(TEXT, SOON)
-    for ask in (lambda: engine.match_vector(NEAR, SOON), lambda: engine.upsert([ALIEN])):
-        with pytest.raises(EngineError):
-            ask()
+    with pytest.raises(Unavailable, match="did not make"):
+        engine.upsert([ALIEN])
 
 
-def test_a_version_whose_mapping_does_not_fit_refuses_what_it_cannot_answer_and_answers_the_rest(
+def test_a_version_whose_vectors_have_another_size_refuses_them_and_answers_the_rest(
     server: Server, engine: ServerEngine
 ) -> None:
     other = server.engine(engine.cluster, engine.layout)
-    body = dict(other.dialect.items_index())
-    properties = {name: p for name, p in body["mappings"]["properties"].items() if name != "factors_vector"}
-    other.index_versions.body = {**body, "mappings": {**body["mappings"], "properties": properties}}
-    serving(other)
+    body = copy.deepcopy(dict(other.dialect.items_index()))
+    size = "dims" if server.product == "elasticsearch" else "dimension"
+    body["mappings"]["properties"]["factors_vector"][size] = 3
+    other.index_versions.body = body
+    other.create_index("items-1")
+    assert other.write("items-1", [Document(ALIEN.item)]).written == 1
+    other.promote("items-1")
     assert len(engine.match_text(TEXT, SOON).ids) == 1
-    with pytest.raises(BadRequest, match="factors_vector"):
+    with pytest.raises(BadRequest, match="dimension"):
         engine.match_vector(NEAR, SOON)
+    (rejection,) = engine.upsert([ALIEN]).rejected
+    assert "factors_vector" in rejection.reason

@@ -44,4 +44,8 @@ def reason_of(reply: Any) -> tuple[str, str]:
     while isinstance(cause, dict):
         reasons.append(str(cause.get("reason", "")))
         cause = cause.get("caused_by")
+    # "All shards failed" says why here alone.
+    reasons += [
+        str(root.get("reason") or "") for root in error.get("root_cause", ()) if isinstance(root, dict)
+    ]
     return str(error.get("type", "")), ": ".join(dict.fromkeys(filter(None, reasons)))[:600]
