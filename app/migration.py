@@ -1,4 +1,4 @@
-"""Moving a house from the embedded engine to the cluster that the settings name."""
+"""Catalogue, what was learned and events, from the embedded engine to the cluster that the settings name."""
 
 from dataclasses import dataclass
 

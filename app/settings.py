@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     events_keep_days: float | None = Field(
         None,
         gt=0,
-        description="Days that the cluster keeps events and request summaries at least; None: for ever.",
+        description="Days that the cluster keeps events and what dashboards read at least; None: for ever.",
     )
     events_rollover_days: float = Field(
         30,

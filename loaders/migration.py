@@ -36,11 +36,15 @@ class ItemsMoved:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Noted:
-    """A version as it was copied: ids, sorted, and the digest of each document."""
+    """A version as it was copied: ids, sorted, and the digest of each document.
+
+    replaces: what the target served then; it still does when a run ended before its promotion.
+    """
 
     version: str
     ids: ItemIds
     digests: NDArray[np.uint64]
+    replaces: str
 
     def knows(self, ids: ItemIds, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Which of these documents were copied as they are now."""
@@ -63,11 +67,11 @@ class Notes:
         if not self.items_path.exists():
             return None
         with np.load(self.items_path) as kept:
-            return Noted(str(kept["version"]), kept["ids"], kept["digests"])
+            return Noted(str(kept["version"]), kept["ids"], kept["digests"], str(kept["replaces"]))
 
     def keep_items(self, noted: Noted) -> None:
         new = self.items_path.with_suffix(".new.npz")
-        np.savez(new, version=noted.version, ids=noted.ids, digests=noted.digests)
+        np.savez(new, version=noted.version, ids=noted.ids, digests=noted.digests, replaces=noted.replaces)
         new.rename(self.items_path)
 
     def events(self) -> str | None:
@@ -84,7 +88,7 @@ def move_items(source: SearchEngine, target: SearchEngine, notes: Notes, progres
     version, noted, serving = source.serving_version(), notes.items(), target.serving_version()
     if version is None:
         raise NotFound(f"no index version serves on the {source.name} engine: there is nothing to move")
-    if serving is not None and (noted is None or serving != noted.version):
+    if serving is not None and (noted is None or serving not in (noted.version, noted.replaces)):
         raise Conflict(
             f"{target.name} serves {serving}, which was not moved there from the {source.name} engine; "
             "set another REELRANK_ENGINE_PREFIX, or leave it as it is"
@@ -114,7 +118,7 @@ def _copy(source: SearchEngine, target: SearchEngine, notes: Notes, progress: Pr
     if version in {each.name for each in target.versions()}:
         target.drop(version)
     target.create_index(version)
-    noted, written = _Digests(version), 0
+    noted, written = _Digests(version, target.serving_version() or ""), 0
     for batch in source.scan(version):
         report = target.write(version, batch)
         _refuse(report, target.name)
@@ -128,7 +132,7 @@ def _copy(source: SearchEngine, target: SearchEngine, notes: Notes, progress: Pr
 
 def _bring_changes(source: SearchEngine, target: SearchEngine, notes: Notes, before: Noted) -> ItemsMoved:
     """Items changed or deleted at the source since they were copied."""
-    now, written = _Digests(before.version), 0
+    now, written = _Digests(before.version, before.version), 0
     for batch in source.scan(before.version):
         known = before.knows(*now.add(batch))
         changed = [document for document, same in zip(batch, known, strict=True) if not same]
@@ -144,8 +148,9 @@ def _bring_changes(source: SearchEngine, target: SearchEngine, notes: Notes, bef
 
 
 class _Digests:
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, replaces: str) -> None:
         self._version = version
+        self._replaces = replaces
         self._ids: list[ItemIds] = []
         self._digests: list[NDArray[np.uint64]] = []
 
@@ -160,7 +165,7 @@ class _Digests:
         ids = np.concatenate(self._ids) if self._ids else np.empty(0, ID_DTYPE)
         digests = np.concatenate(self._digests) if self._digests else np.empty(0, np.uint64)
         order = np.argsort(ids)
-        return Noted(self._version, ids[order], digests[order])
+        return Noted(self._version, ids[order], digests[order], self._replaces)
 
 
 def _digest(document: Document) -> int:

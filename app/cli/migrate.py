@@ -1,4 +1,4 @@
-"""The command that moves a house from the embedded engine to a cluster."""
+"""The command that moves catalogue, what was learned and events from the embedded engine to a cluster."""
 
 from dataclasses import asdict
 

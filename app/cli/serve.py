@@ -10,7 +10,7 @@ import typer
 from app.check import CheckFailed, fault_of_address, free_port, look, running
 from app.cli.console import fail, out
 from app.opening import has_display
-from app.settings import Settings
+from app.settings import CLUSTER_DEADLINE_MS, Settings
 from app.wiring import build_parts
 
 app = typer.Typer()
@@ -62,7 +62,7 @@ def check_service() -> None:
     """On a free port, so that it can be asked beside a running one. Exit code 1 when anything is wrong."""
     _one_thread()
     settings = Settings()
-    if settings.engine != "embedded":
+    if settings.engine != "embedded" and settings.deadline_ms == CLUSTER_DEADLINE_MS:
         os.environ.setdefault("REELRANK_DEADLINE_MS", str(FIRST_ANSWERS_MS))
     os.environ["REELRANK_PORT"] = str(port := free_port(settings.host))
     batch, _ = build_parts(settings).events.follow(None)

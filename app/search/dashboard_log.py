@@ -33,7 +33,7 @@ log = structlog.get_logger("reelrank.dashboard_log")
 
 @dataclass(frozen=True, slots=True)
 class Dashboards:
-    """Where it goes."""
+    """The data streams that dashboards read."""
 
     summaries: Summaries
     impressions: Impressions
@@ -61,7 +61,7 @@ class DashboardLog:
         try:
             self._pages.put_nowait((ranked, page))
         except queue.Full:
-            self._dropped("no summary")
+            self._dropped("not on dashboards")
 
     def deeds(self, events: Sequence[Event]) -> None:
         """Of events that were acknowledged, those that follow a shown item. Never waits."""
@@ -86,7 +86,7 @@ class DashboardLog:
         while not ended:
             ended = self._closing.wait(FLUSH_S)
             if pages := _gathered(self._pages):
-                self._kept("no summary", len(pages), partial(self._write_pages, pages))
+                self._kept("not on dashboards", len(pages), partial(self._write_pages, pages))
             waiting += _gathered(self._deeds)
             due = [deed for due_s, deed in waiting if ended or due_s <= time.monotonic()]
             waiting = waiting[len(due) :]
@@ -122,7 +122,6 @@ class DashboardLog:
 
 
 def _gathered(waiting: "queue.Queue[T]") -> list[T]:
-    """What waits."""
     gathered: list[T] = []
     while True:
         try:

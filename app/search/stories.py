@@ -1,5 +1,6 @@
 """What happens when a viewer asks: one request from the query to the page."""
 
+import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -157,10 +158,12 @@ class Service:
         if not query.user:
             return anonymous(), ()
         left_s = VIEWER_SHARE * self.deadline_s
+        until = time.monotonic() + left_s
         try:
             shown = self.pool.submit(self.events.recent, query.user, MAX_IMPRESSIONS, left_s, ("impression",))
             deeds = self.events.recent(query.user, RECENT_DEEDS, left_s, DEEDS)
-            known = viewer_as_of(query.user, [*deeds, *shown.result(left_s)], query.context.at_ms)
+            impressions = shown.result(max(until - time.monotonic(), 0))
+            known = viewer_as_of(query.user, [*deeds, *impressions], query.context.at_ms)
         except (EngineError, TimeoutError) as error:
             return anonymous(query.user), (f"viewer: {error or 'no answer in time'}",)
         return known, ()

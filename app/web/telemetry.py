@@ -29,7 +29,9 @@ STAGES = Histogram("reelrank_stage_seconds", "Seconds a stage of a page took.", 
 PAGES = Counter("reelrank_pages", "Pages answered.", ["model"])
 DEGRADED = Counter("reelrank_degraded_pages", "Pages from which something was missing.", ["what"])
 EVENTS = Counter("reelrank_events", "Events taken in.", ["result"])
-NOT_RECORDED = Counter("reelrank_pages_not_recorded", "Shown pages that could not be recorded.", ["why"])
+NOT_RECORDED = Counter(
+    "reelrank_pages_not_recorded", "Shown pages and deeds that could not be recorded.", ["why"]
+)
 
 log = structlog.get_logger("reelrank.request")
 

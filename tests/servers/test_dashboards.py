@@ -110,12 +110,7 @@ def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_pu
     assert len(followed) == sum(event["kind"] in ("click", "watch") for event in stored) > 0
     for line in followed:
         impression = shown[line["request_id"], line["position"]]
-        assert {
-            name: line[name] for name in ("item", "user", "page", "model", "version", "sources", "score")
-        } == {
-            name: impression[name]
-            for name in ("item", "user", "page", "model", "version", "sources", "score")
-        }
+        assert [line[name] for name in SHARED] == [impression[name] for name in SHARED]
     assert {line["model"] for line in followed} == {ENGINE_ORDER, "first", "second"}
 
 

@@ -39,7 +39,12 @@ def two_versions(engine: ServerEngine) -> None:
 
 
 def soon(event: threading.Event) -> Callable[[], object]:
-    return lambda: event.wait(SOON)
+    """Waits for what another thread does; fails that thread when it does not."""
+
+    def wait() -> None:
+        assert event.wait(SOON)
+
+    return wait
 
 
 def at(words: str, *steps: Callable[[], object]) -> Told:

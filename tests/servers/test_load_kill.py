@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensea
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request of a load: its method and words of its path, and the how-manieth such one it is."""
+    """A request of a load: its method and words of its path. number: which of these requests, from 1."""
 
     method: str
     words: str

@@ -108,7 +108,8 @@ class ForeignIndex:
         return str(hit.get("fields", {}).get(by_id, [""])[0])
 
     def _conditions(self, filters: Filters) -> list[Body]:
-        """On fields that are mapped; of the others the item table knows."""
+        """On fields that are mapped. Filters on others are left to the item table, which lets a film pass
+        that it does not hold yet."""
         names = self.fields.names
         wanted = zip(KEYS, (filters.genres, filters.languages, filters.countries), strict=True)
         keys = [_any_of(names[key], values) for key, values in wanted if values and key in names]

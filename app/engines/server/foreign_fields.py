@@ -86,7 +86,7 @@ def _moment(value: Any) -> datetime | None:
         number = int(value)
         return (
             datetime(number, 1, 1, tzinfo=UTC)
-            if number <= LAST_YEAR
+            if 0 < number <= LAST_YEAR
             else datetime.fromtimestamp(number / 1000, UTC)
         )
     except (ValueError, TypeError, OverflowError, OSError):

@@ -31,6 +31,7 @@ def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
         ("published_at=d", {"d": "1979-05-25"}, datetime(1979, 5, 25, tzinfo=UTC)),
         ("published_at=d", {"d": "1979-05-25T10:00:00+02:00"}, datetime(1979, 5, 25, 8, tzinfo=UTC)),
         ("published_at=d", {"d": 296_438_400_000}, datetime(1979, 5, 25, tzinfo=UTC)),
+        ("published_at=d", {"d": -144_460_800_000}, datetime(1965, 6, 4, tzinfo=UTC)),
         ("published_at=d", {"d": "1979"}, datetime(1979, 1, 1, tzinfo=UTC)),
         ("year=y", {"y": 1979}, datetime(1979, 1, 1, tzinfo=UTC)),
         ("published_at=d,year=y", {"d": "soon", "y": 1979}, datetime(1979, 1, 1, tzinfo=UTC)),

@@ -121,11 +121,11 @@ def test_what_cannot_be_written_is_counted_and_the_next_is_written(
     board.is_away = False
     show(log, "r2")
     log.close()
-    assert dropped == ["no summary"]
+    assert dropped == ["not on dashboards"]
     assert {line.request_id for line in board.lines} == {"r2"}
 
 
 def test_a_full_queue_drops_aloud_and_waits_for_nobody(log: DashboardLog, dropped: list[str]) -> None:
     for number in range(MAX_PAGES + 2):
         show(log, str(number))
-    assert dropped == ["no summary"] * 2
+    assert dropped == ["not on dashboards"] * 2
