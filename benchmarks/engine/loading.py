@@ -4,11 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from app.engines.embedded.engine import EmbeddedEngine
+from app.engines.embedded.side_by_side import make_ready
 from benchmarks.data.catalogue import Catalogue
 from benchmarks.engine.bare import BareStore, BareText, BareVectors, bare_vectors
 from index_mappings.fields import VECTOR_FIELDS
@@ -38,7 +40,10 @@ def load_engine(catalogue: Catalogue, engine: EmbeddedEngine) -> Stopwatch:
     for batch in catalogue.batches():
         with watch.time("truth"):
             engine.write(VERSION, batch)
-    for name, step in (("words and segment", engine.derived.make_ready), ("promotion", engine.promote)):
+    for name, step in (
+        ("words and segment", partial(make_ready, engine.derived)),
+        ("promotion", engine.promote),
+    ):
         with watch.time(name):
             step(VERSION)
     return watch

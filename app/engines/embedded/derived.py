@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from app.engines.embedded.database import Database, last_seq
@@ -33,6 +32,13 @@ class Derived:
         except DamagedWords:
             return self.cover(version)
         return words if words.seq >= last_seq(self.database.connection(), version) else self.cover(version)
+
+    def uncovered(self, version: str) -> int:
+        """Changes that the words of a version do not hold yet."""
+        try:
+            return self._changed_since(version, TextIndex(self.directory / "words" / version).seq)
+        except DamagedWords:
+            return self._changed_since(version, 0)
 
     def cover(self, version: str, wait_s: float = BUILD_WAIT_S) -> TextIndex:
         """Brings the words up to the truth. Raises Conflict when another one does it for `wait_s` seconds."""
@@ -65,20 +71,6 @@ class Derived:
             newest = open_newest(directory)
             if newest is None or newest.seq < last_seq(connection, version):
                 build_segment(connection, version, directory)
-
-    def make_ready(self, version: str) -> None:
-        """Words and segment of a version, side by side: half of either is work without Python's lock."""
-        with ThreadPoolExecutor(1) as beside:
-            words = beside.submit(self._cover_apart, version)
-            self.ready_segment(version)
-            words.result()
-
-    def _cover_apart(self, version: str) -> None:
-        """In a thread of its own, whose connection ends with it."""
-        try:
-            self.cover(version)
-        finally:
-            self.database.close()
 
     def ready_segment(self, version: str) -> None:
         """Makes a segment where there is none, or where what has changed since is worth a new one."""

@@ -11,6 +11,7 @@ from app.engines.embedded.database import Database, next_seq
 from app.engines.embedded.derived import Derived
 from app.engines.embedded.documents import COLUMNS, document_of, item_of
 from app.engines.embedded.serving import Serving
+from app.engines.embedded.side_by_side import make_ready
 from index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
@@ -94,7 +95,7 @@ class EmbeddedEngine:
 
     def promote(self, version: str) -> None:
         self._known(version)
-        self.derived.make_ready(version)
+        make_ready(self.derived, version)
         with self.database.writing():
             with self.database.transaction() as connection:
                 self._known(version)
