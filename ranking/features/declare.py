@@ -35,10 +35,11 @@ def hashed_cross(first: Column, second: Column, buckets: int, seed: int) -> Colu
 
     Multiplicative hashing (Knuth, TAOCP 3, 6.4) of the two codes; the same on every machine.
     """
-    missing = np.isnan(first) | np.isnan(second)
-    a = np.nan_to_num(first).astype(np.int64).astype(np.uint64)
-    b = np.nan_to_num(second).astype(np.int64).astype(np.uint64)
-    mixed = (a * np.uint64(0x9E3779B97F4A7C15)) ^ (b * np.uint64(0xC2B2AE3D27D4EB4F)) ^ np.uint64(seed)
+    with np.errstate(invalid="ignore"):  # what a missing value becomes is overwritten below
+        mixed = first.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= second.astype(np.int64).view(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed ^= np.uint64(seed)
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
-    bucket = (mixed >> np.uint64(33)) % np.uint64(buckets)
-    return np.where(missing, np.nan, bucket).astype(np.float32)
+    bucket = ((mixed >> np.uint64(33)) % np.uint64(buckets)).astype(np.float32)
+    bucket[np.isnan(first) | np.isnan(second)] = np.nan
+    return bucket

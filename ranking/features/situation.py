@@ -15,7 +15,9 @@ DURATION_STEP_S = 1800
 
 def _cross(name: str, reads: tuple[str, str], words: str, step: tuple[float, float] = (1, 1)) -> Feature:
     def derive(s: Columns) -> Column:
-        first, second = (s[signal] // size for signal, size in zip(reads, step, strict=True))
+        first, second = (
+            s[name] if size == 1 else s[name] // size for name, size in zip(reads, step, strict=True)
+        )
         return hashed_cross(first, second, HASH_BUCKETS, HASH_SEEDS[name])
 
     return Feature(name, "crosses", reads, words, derive)
