@@ -10,6 +10,7 @@ EventKind = Literal["impression", "click", "watch", "like", "subscribe", "search
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 DEEDS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind != "impression")
 """What a viewer did; impressions are what was done to them, and twenty times as many."""
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from index_mappings.event import DAY_MS
 from index_mappings.match import ID_DTYPE
 from ranking.item_table import ItemTable
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
-DAY_MS = 86_400_000
 POPULAR_HALF_LIFE = 1
 """Index into HALF_LIVES_DAYS: popular now means watches with a half-life of a week."""
 HEAD = 4096

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from index_mappings.event import DAY_MS
 from ranking.fusion import Candidates
 from ranking.item_columns import NO_DAY, word_hash
 from ranking.item_table import ItemTable, Rows
@@ -21,7 +22,6 @@ from ranking.vectors import recent_watches
 from ranking.viewer_signals import observe_viewer
 
 Column = NDArray[np.float32]
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
+from index_mappings.event import DAY_MS
 from index_mappings.item import Neighbour
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters
@@ -15,7 +16,7 @@ from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 from ranking.newest import newest
 from ranking.popularity import Popularity
-from ranking.vectors import DAY_MS, recent_watches
+from ranking.vectors import recent_watches
 
 SEEDS = 60
 """How many of the newest watches ask for their neighbours; a server takes 62 at most, with 16 levels each."""

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_mappings.encoder import TextEncoder
+from index_mappings.event import DAY_MS
 from index_mappings.item import FloatVector
 from index_mappings.match import item_ids
 from index_mappings.query import Query
@@ -17,7 +18,6 @@ SESSION_WATCHES = 10
 """A session is short: only the newest watches speak for it (Store2Vec uses the last few likewise)."""
 PAST_QUERIES = 5
 HALF_LIFE_DAYS = 30.0
-DAY_MS = 86_400_000
 UNKNOWN_SHARE = 0.5
 """A watch of which no one knows how much was seen counts as half of one."""
 

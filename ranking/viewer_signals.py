@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from index_mappings.event import DAY_MS
 from index_mappings.match import ItemIds
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 
 Column = NDArray[np.float32]
-DAY_MS = 86_400_000
 HASH_SIEVE = np.uint32(1 << 16)
 """Of ten thousand candidates' words nearly all are none of the viewer's; their low bits tell at once."""
 

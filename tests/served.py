@@ -5,10 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import urllib3
@@ -97,3 +98,29 @@ def _wait(served: Served, path: str) -> None:
         time.sleep(0.1)
     served.stop()
     raise AssertionError(f"not ready within {READY_S} s:\n{served.log.read_text()}")
+
+
+class Clients:
+    """So many threads that call `ask` with their number, again and again, until the block ends."""
+
+    def __init__(self, service: Served, count: int) -> None:
+        self.service = service
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(count)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, number: int) -> None:
+        while not self._stopped.is_set():
+            self.ask(number)
+
+    def ask(self, number: int) -> None:
+        raise NotImplementedError

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from ranking.ranker import EngineOrder
+
 Json = dict[str, Any]
-ENGINE_ORDER = "engine-order"
+ENGINE_ORDER = EngineOrder.name
 """The name of no model: its score is a place, which cannot drift."""
 
 SHOWN_AT_ALL = {"filter": "datum.impression.doc_count > 0"}

@@ -3,12 +3,10 @@ item and each deed that follows one. Without them only a dashboard lacks somethi
 """
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -16,17 +14,14 @@ from app.search.impressions import Impressions, lines_of, shown_as
 from app.search.page import Page
 from app.search.ranked import Ranked
 from app.search.summary import Summaries, summary_of
+from app.search.writer_thread import WriterThread, gathered
 from index_mappings.errors import EngineError
 from index_mappings.event import Event
 
 MAX_PAGES, MAX_DEEDS = 1000, 10_000
 """That may wait to be written; more are dropped and counted."""
-FLUSH_S = 0.5
-CLOSE_S = 10.0
 DEED_WAIT_S = 5.0
 """A deed waits so long for its impression, which another worker may still be writing."""
-
-T = TypeVar("T")
 
 log = structlog.get_logger("reelrank.dashboard_log")
 
@@ -47,13 +42,11 @@ class DashboardLog:
         self._dropped = dropped
         self._pages: queue.Queue[tuple[Ranked, Page]] = queue.Queue(MAX_PAGES)
         self._deeds: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_DEEDS)
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._early: list[tuple[float, Event]] = []
+        self._thread = WriterThread("dashboard-log", self._write)
 
     def start(self) -> None:
         """Begins writing, in a thread of this process."""
-        self._closing.clear()
-        self._thread = threading.Thread(target=self._write, name="dashboard-log", daemon=True)
         self._thread.start()
 
     def page(self, ranked: Ranked, page: Page) -> None:
@@ -75,23 +68,17 @@ class DashboardLog:
 
     def close(self) -> None:
         """Writes what waits, then ends."""
-        if self._thread is not None:
-            self._closing.set()
-            self._thread.join(timeout=CLOSE_S)
-            self._thread = None
+        self._thread.close()
 
-    def _write(self) -> None:
-        waiting: list[tuple[float, Event]] = []
-        ended = False
-        while not ended:
-            ended = self._closing.wait(FLUSH_S)
-            if pages := _gathered(self._pages):
-                self._kept("not on dashboards", len(pages), partial(self._write_pages, pages))
-            waiting += _gathered(self._deeds)
-            due = [deed for due_s, deed in waiting if ended or due_s <= time.monotonic()]
-            waiting = waiting[len(due) :]
-            if due:
-                self._kept("no deed", len(due), partial(self._write_deeds, due))
+    def _write(self, ended: bool) -> None:
+        """Deeds that are not due yet wait for another turn, unless this is the last."""
+        if pages := gathered(self._pages):
+            self._kept("not on dashboards", len(pages), partial(self._write_pages, pages))
+        waiting = self._early + gathered(self._deeds)
+        due = [deed for due_s, deed in waiting if ended or due_s <= time.monotonic()]
+        self._early = waiting[len(due) :]
+        if due:
+            self._kept("no deed", len(due), partial(self._write_deeds, due))
 
     def _kept(self, reason: str, many: int, keep: Callable[[], None]) -> None:
         """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
@@ -119,12 +106,3 @@ class DashboardLog:
         lines = [known[name].followed_by(deed) for name, deed in by_impression if name in known]
         if lines:
             self._to.impressions.append(lines)
-
-
-def _gathered(waiting: "queue.Queue[T]") -> list[T]:
-    gathered: list[T] = []
-    while True:
-        try:
-            gathered.append(waiting.get_nowait())
-        except queue.Empty:
-            return gathered

@@ -7,7 +7,6 @@ signals goes into Parquet, a folder a day; never part of a group.
 import os
 import queue
 import secrets
-import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,12 +23,12 @@ from app.search.dashboard_log import DashboardLog
 from app.search.impressions import impression_id
 from app.search.page import Page
 from app.search.ranked import Ranked
+from app.search.writer_thread import WriterThread, gathered
 from index_mappings.engine import EventStore
 from index_mappings.event import Event
 
 MAX_WAITING = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
-FLUSH_S = 0.5
 GROUP_FILE_REQUESTS = 200
 
 log = structlog.get_logger("reelrank.page_log")
@@ -65,13 +64,10 @@ class PageLog:
         self._waiting: queue.Queue[Shown] = queue.Queue(MAX_WAITING)
         self._groups: list[pa.RecordBatch] = []
         self._written_s = time.monotonic()
-        self._thread: threading.Thread | None = None
-        self._closing = threading.Event()
+        self._thread = WriterThread("page-log", self._write)
 
     def start(self) -> None:
         """Begins writing, in a thread of this process."""
-        self._closing.clear()
-        self._thread = threading.Thread(target=self._write, name="page-log", daemon=True)
         self._thread.start()
         if self._dashboards is not None:
             self._dashboards.start()
@@ -92,10 +88,7 @@ class PageLog:
 
     def close(self) -> None:
         """Writes what waits, then ends."""
-        if self._thread is not None:
-            self._closing.set()
-            self._thread.join(timeout=10.0)
-            self._thread = None
+        self._thread.close()
         if self._dashboards is not None:
             self._dashboards.close()
 
@@ -103,15 +96,12 @@ class PageLog:
         """By the request's id, so that every part of a list is or is not."""
         return zlib.crc32(request_id.encode()) < self._share * 2**32
 
-    def _write(self) -> None:
-        ended = False
-        while not ended:
-            ended = self._closing.wait(FLUSH_S)
-            shown = self._gathered()
-            self._kept(self._record_impressions, shown)
-            self._kept(self._record_groups, shown)
-            if ended or self._groups_are_due():
-                self._kept(self._flush_groups, shown)
+    def _write(self, ended: bool) -> None:
+        shown = gathered(self._waiting)
+        self._kept(self._record_impressions, shown)
+        self._kept(self._record_groups, shown)
+        if ended or self._groups_are_due():
+            self._kept(self._flush_groups, shown)
 
     def _kept(self, keep: Callable[[Sequence[Shown]], None], shown: Sequence[Shown]) -> None:
         """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
@@ -121,15 +111,6 @@ class PageLog:
             log.exception("pages not recorded", pages=len(shown))
             for _ in shown:
                 self._dropped(type(error).__name__)
-
-    def _gathered(self) -> list[Shown]:
-        """What waits."""
-        shown: list[Shown] = []
-        while True:
-            try:
-                shown.append(self._waiting.get_nowait())
-            except queue.Empty:
-                return shown
 
     def _record_impressions(self, shown: Sequence[Shown]) -> None:
         impressions = [event for one in shown for event in impressions_of(one.ranked, one.page)]

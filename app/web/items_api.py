@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
+from app.search.showing import FETCH_S
 from app.search.stories import Service
 from app.web.answers import item_answer
 from app.web.parameters import ItemId, ItemPath, Parameters
@@ -17,7 +18,6 @@ from index_mappings.item import Item
 from loaders.catalogue import encoded
 
 ITEMS = Tag(name="items", description="The catalogue, one item or a batch at a time.")
-FETCH_S = 1.0
 MAX_BATCH = 1000
 
 Name = Annotated[str, Field(min_length=1, max_length=300)]

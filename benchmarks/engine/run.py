@@ -34,9 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="reelrank-results-") as place:
         results = Path(options.results or (place if options.small else RESULTS))
         for size in sizes:
-            figures = engine_figures(
-                size, lambda what, done, of: print(f"{what} ({done} of {of})", flush=True)
-            )
+            figures = engine_figures(size, _say)
             text = json.dumps(figures, indent=1)
             results.mkdir(parents=True, exist_ok=True)
             (results / f"engine-{size}.json").write_text(text + "\n")

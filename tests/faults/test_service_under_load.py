@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 import urllib3
 
 from app.wiring import Parts
-from tests.served import Served, serve
+from tests.served import Clients, Served, serve
 from tests.small_house import add_model, build_house
 
 pytestmark = pytest.mark.slow
@@ -38,38 +37,25 @@ def service(parts: Parts) -> Iterator[Served]:
     served.stop(signal.SIGKILL)
 
 
-class Load:
-    """Clients that ask without pause; what they were answered, by status, and by which models of late."""
+class Load(Clients):
+    """What clients were answered, by status, and by which models of late."""
 
     def __init__(self, service: Served) -> None:
-        self.service = service
+        super().__init__(service, CLIENTS)
         self.statuses: Counter[int] = Counter()
         self.failures: list[str] = []
         self.models: list[tuple[float, str]] = []
-        self._stopped = threading.Event()
-        self._clients = [threading.Thread(target=self._ask, args=(n,)) for n in range(CLIENTS)]
 
-    def __enter__(self) -> "Load":
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        for client in self._clients:
-            client.join()
-
-    def _ask(self, number: int) -> None:
-        while not self._stopped.is_set():
-            began = time.monotonic()
-            try:
-                answer = self.service.get(f"/v1/search?q=story&user=u{number}&limit=5")
-            except urllib3.exceptions.HTTPError as error:
-                self.failures.append(repr(error))
-                continue
-            self.statuses[answer.status] += 1
-            if answer.status == 200:
-                self.models.append((began, answer.json["model"]))
+    def ask(self, number: int) -> None:
+        began = time.monotonic()
+        try:
+            answer = self.service.get(f"/v1/search?q=story&user=u{number}&limit=5")
+        except urllib3.exceptions.HTTPError as error:
+            self.failures.append(repr(error))
+            return
+        self.statuses[answer.status] += 1
+        if answer.status == 200:
+            self.models.append((began, answer.json["model"]))
 
     def answered_by(self, since: float) -> set[str]:
         return {model for began, model in self.models if began >= since}

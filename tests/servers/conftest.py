@@ -1,6 +1,7 @@
 """What tests of the server adapters alone work with; each test has names of its own on the server."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,17 @@ from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.events import ServerEvents
 from app.engines.server.versions import Layout
-from tests.servers.server import Server, new_prefix, remove
+from tests.servers.node import Node
+from tests.servers.server import Server, new_prefix, remove, startable
+
+
+@pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node of a file's own, to be stopped and damaged."""
+    kind = startable(request.param)
+    started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

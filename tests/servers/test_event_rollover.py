@@ -6,9 +6,9 @@ import time
 import pytest
 
 from app.engines.server.events import ServerEvents
-from app.engines.server.generations import DAY_MS, Generations, Lifetime
+from app.engines.server.generations import Generations, Lifetime
 from index_mappings.errors import BadRequest, Unavailable
-from index_mappings.event import Event
+from index_mappings.event import DAY_MS, Event
 from tests.servers.interposed import interposed
 from tests.servers.server import kinds
 

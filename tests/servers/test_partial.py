@@ -16,7 +16,7 @@ from index_mappings.errors import Partial
 from index_mappings.item import Item
 from index_mappings.query import Context, Query
 from tests.servers.node import Node, in_the_end
-from tests.servers.server import Server, startable
+from tests.servers.server import Server
 from tests.small_house import FILMS, build_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
@@ -24,14 +24,6 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SEARCH = Query(text="story", user="u1", limit=24, context=Context(NOW))
 HOME = replace(SEARCH, text=None)
 PREFIX, LOST, READ_S = "partial-", 1, 10.0
-
-
-@pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
-def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    kind = startable(request.param)
-    started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
-    yield started
-    started.stop()
 
 
 @pytest.fixture

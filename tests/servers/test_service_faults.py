@@ -12,20 +12,11 @@ import pytest
 
 from tests.served import Answer, Served, serve
 from tests.servers.node import Node, in_the_end
-from tests.servers.server import startable
 from tests.small_house import add_model, build_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5
 CLIENTS, ASKED = 4, 25
-
-
-@pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
-def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    kind = startable(request.param)
-    started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
-    yield started
-    started.stop()
 
 
 @pytest.fixture

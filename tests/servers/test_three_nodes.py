@@ -1,9 +1,9 @@
 """Three nodes, three shards with a replica each: the journeys of a client, and the loss of a node."""
 
+import itertools
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from app.engines.server.engine import ServerEngine
 from app.wiring import Parts
 from index_mappings.item import Document, Item
 from loaders.catalogue import LoadOptions, load_catalogue
-from tests.served import Answer, Served, serve
+from tests.served import Answer, Clients, Served, serve
 from tests.servers.node import OWN_URLS, Node, free_port, in_the_end
 from tests.servers.server import startable
 from tests.small_house import FILMS, add_model, build_house
@@ -87,35 +87,21 @@ def elected_of(nodes: list[Node], parts: Parts) -> Node:
     return nodes[int(name.removeprefix("node-"))]
 
 
-class Clients:
-    """They search, ask for recommendations and post events without pause, and keep the answers."""
+class Audience(Clients):
+    """They search, ask for recommendations and post events; answers and acknowledged events are kept."""
 
     def __init__(self, service: Served) -> None:
-        self.service = service
+        super().__init__(service, 3)
         self.answers = list[Answer]()
         self.acknowledged = set[str]()
-        self._stopped = threading.Event()
-        self._clients = [threading.Thread(target=self._ask, args=(number,)) for number in range(3)]
+        self._numbers = itertools.count()
 
-    def __enter__(self) -> "Clients":
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        for client in self._clients:
-            client.join()
-
-    def _ask(self, client: int) -> None:
-        number = 0
-        while not self._stopped.is_set():
-            number += 1
-            self.answers.append(self.service.get(f"/v1/search?q=story&user=u{client}&limit=5"))
-            self.answers.append(self.service.get(f"/v1/recommendations?user=u{client}&limit=5"))
-            event = {"id": f"{client}-{number}", "kind": "watch", "user": f"w{client}", "item": "sea1"}
-            if self.service.post("/v1/events", event).json.get("stored"):
-                self.acknowledged.add(f"{client}-{number}")
+    def ask(self, number: int) -> None:
+        self.answers.append(self.service.get(f"/v1/search?q=story&user=u{number}&limit=5"))
+        self.answers.append(self.service.get(f"/v1/recommendations?user=u{number}&limit=5"))
+        event = {"id": f"e{next(self._numbers)}", "kind": "watch", "user": f"w{number}", "item": "sea1"}
+        if self.service.post("/v1/events", event).json.get("stored"):
+            self.acknowledged.add(event["id"])
 
 
 def test_the_journeys_of_a_client_are_the_same_on_three_nodes(nodes: list[Node]) -> None:
@@ -139,7 +125,7 @@ def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come
     nodes: list[Node], parts: Parts, service: Served
 ) -> None:
     assert in_the_end(lambda: is_whole(service.get("/v1/search?q=story&user=u1")))
-    with Clients(service) as clients:
+    with Audience(service) as clients:
         assert in_the_end(lambda: len(clients.answers) > 30)
         elected = elected_of(nodes, parts)
         elected.kill()

@@ -10,11 +10,11 @@ import structlog
 
 from app.engines.server.cluster import ADMIN_S, Cluster
 from index_mappings.errors import EngineError
+from index_mappings.event import DAY_MS
 
 MOST_BYTES = "30gb"
 """Elastic's advice for a shard is 10 to 50 GB ("Size your shards")."""
 TIDY_S = 600.0
-DAY_MS = 86_400_000
 MOST_GENERATIONS = 10_000
 
 log = structlog.get_logger("reelrank.generations")

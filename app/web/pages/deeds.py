@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, redirect, request
 from werkzeug.datastructures import MultiDict
 
+from app.search.showing import FETCH_S
 from app.search.stories import Service
 from app.web.pages import person
 from app.web.pages.guard import local_address
@@ -43,7 +44,7 @@ def deeds(service: Service) -> Blueprint:
         """Goes back to where the button was, which then says so. A double click counts once."""
         form, back = request.form, local_address(request.form.get("back", "/"), "/")
         item_id = ItemPath.model_validate({"item_id": form.get("item", "")}).item_id
-        (item,) = service.engine.fetch([item_id], person.FETCH_S)
+        (item,) = service.engine.fetch([item_id], FETCH_S)
         if item is None:
             raise NotFound(f"there is no film {item_id!r} here")
         name = person.picked_name() or f"guest-{uuid.uuid4().hex[:8]}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
-from app.search.showing import fetched
+from app.search.showing import FETCH_S, fetched
 from app.search.stories import Service
 from index_mappings.item import Item
 from ranking.viewer import watched_share
@@ -15,7 +15,6 @@ YEAR_S = 365 * 86_400
 SHOWN_WATCHES = 12
 RECENT_WATCHES = 50
 MAX_NAME = 128
-FETCH_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

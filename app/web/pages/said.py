@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from flask import request
 
 from app.search.page import Page
+from app.search.showing import FETCH_S
 from app.search.stories import Service
-from app.web.pages.person import FETCH_S
 from index_mappings.errors import NotFound
 from index_mappings.item import ID_PATTERN
 

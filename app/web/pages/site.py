@@ -12,10 +12,11 @@ from urllib.parse import quote
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
 from app.search.page import Page
+from app.search.showing import FETCH_S
 from app.search.stories import Ask, Service
 from app.web.pages import filters, reports
 from app.web.pages.guard import protect
-from app.web.pages.person import FETCH_S, Person, person_of, picked_name
+from app.web.pages.person import Person, person_of, picked_name
 from app.web.pages.posters import poster_of
 from app.web.pages.said import said
 from app.web.pages.why import why_of

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from index_mappings.event import EVENT_SCHEMA
+from index_mappings.event import DAY_MS, EVENT_SCHEMA
 from index_mappings.item import Document, Item
 from ranking import popularity as counters
 from ranking.item_columns import NO_DAY
 from ranking.item_table import ItemTable, Rows, build_table
 from ranking.newest import newest
-from ranking.popularity import DAY_MS, POPULAR_HALF_LIFE, Popularity, popularity_from
+from ranking.popularity import POPULAR_HALF_LIFE, Popularity, popularity_from
 
 DAYS = 1500
 """Longer than ranking.popularity.ORIGIN_DAYS, so that the origin moves."""
