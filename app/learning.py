@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pyarrow as pa
+import structlog
 
 from app.tables import Tables
 from app.wiring import Parts, load_model
@@ -41,6 +42,8 @@ from ranking.replay import ReplayOptions, World, replayed
 from ranking.train import Trained, train_ranker
 from ranking.training_set import TrainingSet, training_set_of
 from ranking.watches import event_table, watches_before
+
+log = structlog.get_logger("reelrank.learning")
 
 TRAINING_FROM, EVALUATION_FROM = 0.70, 0.85
 """Shares of the events, in the order of time, where the second and the third window begin."""
@@ -85,7 +88,8 @@ def train(parts: Parts, progress: Progress) -> Outcome:
     recall = candidate_recall(judged)
     manifest = _manifest(history, trained, evaluation)
     model = parts.registry.register(manifest, trained.model_text, _golden(judged))
-    compile_forest(parts.registry.directory_of(model))
+    if problem := compile_forest(parts.registry.directory_of(model)):
+        log.info("the trees are not compiled", model=model, reason=problem)
     learned = learn(watches_before(history.events, FOREVER_MS), progress)
     version = publish(parts, learned, progress)
     parts.registry.promote(model, load_model)

@@ -66,6 +66,11 @@ def test_a_search_has_facets_and_filters_that_can_be_taken_away(person: FlaskCli
     assert "from 2003" in narrowed.text
 
 
+def test_a_search_for_words_that_no_film_has_says_so_above_what_is_nearest(person: FlaskClient) -> None:
+    assert "nearest to it in meaning" in person.get("/search?q=zzzzqqq").text
+    assert "nearest to it in meaning" not in person.get("/search?q=story").text
+
+
 def test_a_search_that_finds_nothing_helps(person: FlaskClient) -> None:
     page = person.get("/search?q=story&genre=Western")
     assert "No film like that" in page.text
