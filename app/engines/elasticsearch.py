@@ -54,7 +54,7 @@ class ElasticsearchWire:
         except self._timed_out as late:
             raise Timeout(f"elasticsearch did not answer within {timeout_s:.3f} s") from late
         except self._lost as lost:
-            raise unreachable("elasticsearch", lost.message) from lost
+            raise unreachable("elasticsearch", lost.message, lost.__cause__) from lost
         return answer.meta.status, answer.body
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ class OpenSearchWire:
         except self._errors.ConnectionTimeout as late:
             raise Timeout(f"opensearch did not answer within {timeout_s:.3f} s") from late
         except self._errors.ConnectionError as lost:
-            raise unreachable("opensearch", str(lost.error)) from lost
+            raise unreachable("opensearch", str(lost.error), lost.info) from lost
         except self._errors.TransportError as refused:
             return int(refused.status_code), refused.info
         except (self._errors.OpenSearchException, ValueError) as garbled:

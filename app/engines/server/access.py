@@ -5,6 +5,8 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from urllib3.exceptions import NewConnectionError
+
 from index_mappings.errors import BadRequest, Unavailable
 
 
@@ -43,11 +45,16 @@ class Access:
         return {}
 
 
-def unreachable(product: str, why: str) -> Unavailable:
-    """What a client says when it gets no connection, and what to do where that is known."""
+class Unreached(Unavailable):
+    """There was no connection, so nothing was sent: another host may be asked whatever it is."""
+
+
+def unreachable(product: str, why: str, cause: object) -> Unavailable:
+    """What a client says when it gets no answer, and what to do where that is known. cause: of urllib3."""
     what_to_do = (
         "; if the cluster signs its own certificates, set REELRANK_ENGINE_CA_CERTS"
         if "CERTIFICATE_VERIFY_FAILED" in why
         else ""
     )
-    return Unavailable(f"{product} cannot be reached: {why}{what_to_do}")
+    kind = Unreached if isinstance(cause, NewConnectionError) else Unavailable
+    return kind(f"{product} cannot be reached: {why}{what_to_do}")

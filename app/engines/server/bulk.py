@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from app.engines.server.cluster import ADMIN_S, NDJSON, Cluster
+from app.engines.server.cluster import NDJSON, Cluster
 from app.engines.server.failures import failure_of, reason_of
 from index_mappings.errors import Throttled, Timeout, Unavailable
 
@@ -99,7 +99,7 @@ class Bulk:
         for chunk in _chunks(places, payloads, self.chunk_bytes):
             body = b"".join(payloads[place] for place in chunk)
             try:
-                status, reply = self.cluster.wire().send("POST", self.path, body, NDJSON, ADMIN_S)
+                status, reply = self.cluster.send_once("POST", self.path, body, NDJSON)
             except (Unavailable, Timeout) as lost:
                 self._last_refusal: Exception = lost
                 return

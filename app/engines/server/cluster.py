@@ -3,11 +3,13 @@
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
 
+from app.engines.server.access import Unreached
 from app.engines.server.failures import failure_of
 from index_mappings.errors import Partial, Timeout, Unavailable
 
@@ -84,13 +86,21 @@ class Cluster:
     ) -> tuple[int, Any]:
         """With the time that administration has: status and body of any answer.
 
-        What only reads is asked of another host when one is lost; what changes something is asked once.
+        What only reads is asked of another host when one is lost; what changes something, when it never got
+        to one.
         """
         target = f"{path}?{urlencode(params)}" if params else path
         if method == "GET":
             return self.ask(method, target, body, time.monotonic() + ADMIN_S)
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-        return self.wire().send(method, target, payload, JSON, ADMIN_S)
+        return self.send_once(method, target, payload, JSON)
+
+    def send_once(self, method: str, path: str, body: bytes | None, mimetype: str) -> tuple[int, Any]:
+        """What must not be done twice: it goes to another host only where there was no connection."""
+        for _ in range(ATTEMPTS - 1):
+            with suppress(Unreached):
+                return self.wire().send(method, path, body, mimetype, ADMIN_S)
+        return self.wire().send(method, path, body, mimetype, ADMIN_S)
 
     def demand(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str) -> Any:
         """A command that must succeed; raises what its refusal means."""

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from app.engines.server.engine import ServerEngine
 from app.settings import Settings
 from app.wiring import build_parts
 from index_mappings.engine import SearchEngine, TextMatch
-from index_mappings.errors import BadRequest, EngineError, Unavailable
+from index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
 from tests.servers.front import Front, signed_certificate, standing
 from tests.servers.node import free_port
 
@@ -160,6 +161,19 @@ def test_what_serves_is_asked_of_another_host_when_one_is_dead(opened: Opened, o
         for _ in range(4):
             engine = opened(engine_url=",".join(hosts))
             assert engine.versions() == []
+
+
+@pytest.mark.parametrize("order", ["dead first", "dead last"])
+def test_a_change_that_never_got_to_a_dead_host_is_made_on_another(opened: Opened, order: str) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    with standing(Front()) as front:
+        hosts = (dead, front.url) if order == "dead first" else (front.url, dead)
+        for number in range(4):
+            engine = opened(engine_url=",".join(hosts))
+            assert isinstance(engine, ServerEngine)
+            with pytest.raises(NotFound):  # the front has nothing, but it was asked
+                engine.cluster.demand("PUT", f"/index-{number}")
+        assert front.asked == [f"PUT /index-{number}" for number in range(4)]
 
 
 @pytest.mark.slow

@@ -48,8 +48,8 @@ def test_a_connection_is_used_again_and_replaced_once_the_service_has_closed_it(
     def two_answers(connection: socket.socket) -> None:
         for _ in range(2):
             connection.recv(65536)
-            connection.sendall(ANSWER)
             served.append(connection.fileno())
+            connection.sendall(ANSWER)
 
     service = start(two_answers)
     for _ in range(4):
