@@ -1,6 +1,7 @@
 """`python -m benchmarks engine`: the embedded engine beside bare tantivy, faiss and SQLite, size by size."""
 
 import argparse
+import gc
 import json
 import sys
 import tempfile
@@ -69,9 +70,12 @@ def engine_figures(size: int, progress: Progress) -> Figures:
         directory = Path(place)
         progress("loading the engine", 0, 6)
         engine = EmbeddedEngine(directory / "engine")
-        ours = load_engine(catalogue, engine)
+        batches = list(catalogue.batches())
+        gc.freeze()
+        ours = load_engine(batches, engine)
         progress("loading bare tantivy, SQLite and faiss", 1, 6)
-        bare, text, store = load_bare(catalogue, directory)
+        bare, text, store = load_bare(batches, directory)
+        del batches
         vectors = load_bare_vectors(engine, bare)
         figures: Figures = {
             "documents": size,

@@ -128,7 +128,8 @@ def train_cells(vectors: Vectors, places: Places, path: Path, cell_of: NDArray[n
         cell_of[part] = cells
         index.add_core(len(part), *(faiss.swig_ptr(array) for array in (rows, part, cells)))
     faiss.write_index(index, str(path))
-    return _measured_probes(index, vectors[_sample(rng, places, SAMPLE)], len(places))
+    sample = _sample(rng, places, min(SAMPLE, len(places) // 2))
+    return _measured_probes(index, vectors[sample], cell_of[sample], len(places))
 
 
 def open_cells(path: Path, probes: tuple[int, ...], cell_of: NDArray[np.int32]) -> Cells:
@@ -141,14 +142,15 @@ def _sample(rng: np.random.Generator, places: Places, size: int) -> Places:
     return np.sort(rng.choice(places, min(size, len(places)), replace=False))
 
 
-def _measured_probes(index: Any, sample: Vectors, documents: int) -> tuple[int, ...]:
+def _measured_probes(
+    index: Any, sample: Vectors, cells: NDArray[np.int32], documents: int
+) -> tuple[int, ...]:
     """Cells to probe so that RECALL of the nearest are in them, for queries at items and between two."""
     rng = np.random.default_rng(1)
     pairs = sample[rng.integers(0, len(sample), (2, QUERIES))]
     queries = pairs[0] + pairs[1] * (np.arange(QUERIES) % 2)[:, None].astype(np.float32) / 2
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-9)
     ranks = np.argsort(np.argsort(-(queries @ index.quantizer.reconstruct_n(0, index.nlist).T)))
-    cells = index.quantizer.assign(sample, 1).ravel()
     scores = queries @ sample.T
     sampled = [min(max(round(depth * len(sample) / documents), 1), len(sample)) for depth in DEPTHS]
     deepest = np.argpartition(-scores, sampled[-1] - 1)[:, : sampled[-1]]

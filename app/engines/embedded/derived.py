@@ -1,14 +1,14 @@
 """What is derived of the truth and kept beside it: words and segments of each version."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app.engines.embedded.database import Database, last_seq
 from app.engines.embedded.lock import exclusive
 from app.engines.embedded.segment import Segment
 from app.engines.embedded.segment_files import build_segment, open_newest, open_segment, segments_in
-from app.engines.embedded.text_index import DamagedWords, TextIndex, mended
+from app.engines.embedded.text_index import Change, DamagedWords, TextIndex, mended
 
 BUILD_WAIT_S = 3600.0
 """Whoever needs a version that another process builds waits for it; at a million items that is minutes."""
@@ -16,6 +16,11 @@ COMPACT_FROM = 2_000
 COMPACT_SHARE = 0.01
 """Live changes are folded into a new segment when there are so many, and so many of the documents: until
 then each kNN scans them beside the segment."""
+
+
+def written_already() -> bool:
+    """What the truth holds now is all there is."""
+    return False
 
 
 class Derived:
@@ -40,17 +45,29 @@ class Derived:
         except DamagedWords:
             return self._changed_since(version, 0)
 
-    def cover(self, version: str, wait_s: float = BUILD_WAIT_S) -> TextIndex:
-        """Brings the words up to the truth. Raises Conflict when another one does it for `wait_s` seconds."""
+    def cover(
+        self, version: str, wait_s: float = BUILD_WAIT_S, goes_on: Callable[[], bool] = written_already
+    ) -> TextIndex:
+        """Brings the words up to the truth, and follows it while writing goes on.
+
+        Raises Conflict when another one does it for `wait_s` seconds.
+        """
         with exclusive(self.directory / "locks" / f"{version}.words", wait_s):
-            words, connection = mended(self.directory / "words" / version), self.database.connection()
-            seq = last_seq(connection, version)
-            if words.seq < seq:
-                select = """select row, id, deleted, body from documents
-                            where version = ? and seq > ? and seq <= ? order by seq"""
-                changes = connection.execute(select, (version, words.seq, seq))
-                words.apply(((row, name, None if gone else body) for row, name, gone, body in changes), seq)
+            words = mended(self.directory / "words" / version)
+            if words.seq < last_seq(self.database.connection(), version):
+                words.apply(self._changes(version, words.seq, goes_on))
             return words
+
+    def _changes(self, version: str, after: int, goes_on: Callable[[], bool]) -> Iterator[Change]:
+        """Asked first whether writing goes on, so that the last look is after the last write."""
+        connection, going_on = self.database.connection(), True
+        select = """select seq, row, id, iif(deleted, null, body) from documents
+                     where version = ? and seq > ? order by seq"""
+        while going_on:
+            going_on = goes_on()
+            for change in connection.execute(select, (version, after)):
+                yield change
+                after = change[0]
 
     def segment(self, version: str) -> Segment:
         """The newest segment of a version; built when there is none that is whole."""

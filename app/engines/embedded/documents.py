@@ -60,7 +60,11 @@ def item_of(name: str, body: bytes) -> Item:
 def year_of(facts: Mapping[str, Any]) -> int | None:
     """The year of a body's facts in UTC, as `Item.year` has it."""
     stated = facts.get("published_at")
-    return None if stated is None else datetime.fromisoformat(stated).astimezone(UTC).year
+    if stated is None:
+        return None
+    if stated.endswith("+00:00"):  # nearly all are, and reading the rest of it takes ten times as long
+        return int(stated[:4])
+    return datetime.fromisoformat(stated).astimezone(UTC).year
 
 
 def document_of(row: Sequence[Any]) -> Document:

@@ -11,7 +11,7 @@ from app.engines.embedded.database import Database, next_seq
 from app.engines.embedded.derived import Derived
 from app.engines.embedded.documents import COLUMNS, document_of, item_of
 from app.engines.embedded.serving import Serving
-from app.engines.embedded.side_by_side import make_ready
+from app.engines.embedded.words_ahead import WordsAhead
 from index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
@@ -42,6 +42,7 @@ class EmbeddedEngine:
         self.directory = directory
         self.database = Database(directory)
         self.derived = Derived(self.database)
+        self.words_ahead = WordsAhead(self.derived)
         self.serving = Serving(self.derived)
         self.compaction = Compaction(self.derived)
 
@@ -91,11 +92,13 @@ class EmbeddedEngine:
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         with self.database.transaction() as connection:
             self._known(version)
-            return _upsert(connection, version, batch)
+            report = _upsert(connection, version, batch)
+        self.words_ahead.wrote(version, report.written)
+        return report
 
     def promote(self, version: str) -> None:
         self._known(version)
-        make_ready(self.derived, version)
+        self.make_ready(version)
         with self.database.writing():
             with self.database.transaction() as connection:
                 self._known(version)
@@ -103,7 +106,13 @@ class EmbeddedEngine:
             self.derived.cover(version)
         self.serving.look_again()
 
+    def make_ready(self, version: str) -> None:
+        """Words and segment of a version, made at the same time."""
+        with self.words_ahead.finishing(version):
+            self.derived.ready_segment(version)
+
     def drop(self, version: str) -> None:
+        self.words_ahead.stop(version)
         with self.database.writing(), self.database.transaction() as connection:
             self._known(version)
             if version == self.serving_version():
@@ -156,6 +165,7 @@ class EmbeddedEngine:
         return True
 
     def close(self) -> None:
+        self.words_ahead.close()
         self.compaction.wait()
         self.serving.close()
         self.database.close()

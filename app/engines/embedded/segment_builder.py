@@ -1,6 +1,6 @@
 """Rows of the database into the columns of a segment, a batch at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,17 @@ from index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
 Row = Sequence[Any]
 """A row of documents.COLUMNS."""
+
+
+class Terms(dict[str, int]):
+    """The term of each spelling that was met; `names` holds those of names without case, from 0."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+
+    def __missing__(self, spelling: str) -> int:
+        self[spelling] = self.names.setdefault(spelling.casefold(), len(self.names))
+        return self[spelling]
 
 
 class SegmentBuilder:
@@ -37,7 +48,7 @@ class SegmentBuilder:
             self._allot(f"vector_{name}", (self.size, VECTOR_FIELDS[name].size), np.float32)
         self.living = np.zeros(self.size, bool)
         self.stated = {name: np.zeros(self.size, bool) for name in VECTOR_COLUMNS}
-        self.names: dict[str, dict[str, int]] = {name: {} for name in KEYWORD_FIELDS}
+        self.terms = {name: Terms() for name in KEYWORD_FIELDS}
         self.keywords = {name: PostingsGatherer() for name in KEYWORD_FIELDS}
         self.others: dict[bytes, int] = {}
         self.neighbours = PostingsGatherer()
@@ -58,13 +69,18 @@ class SegmentBuilder:
             self._add_vectors(name, places, [row[column] for row in rows])
         self._add_neighbours(places, [orjson.loads(row[-2]) if row[-2] else () for row in rows])
 
+    @property
+    def names(self) -> dict[str, dict[str, int]]:
+        """Keyword field to {name without case: term}."""
+        return {field: terms.names for field, terms in self.terms.items()}
+
     def finish(self) -> None:
-        """Completes `arrays` and `names`."""
+        """Completes `arrays`."""
         self._keep("living", packed(self.living))
         for name, members in self.stated.items():
             self._keep(f"stated_{name}", packed(members))
         for name, gatherer in self.keywords.items():
-            for part, array in gatherer.postings(len(self.names[name]), self.size).arrays(name).items():
+            for part, array in gatherer.postings(len(self.terms[name].names), self.size).arrays(name).items():
                 self._keep(part, array)
         others = np.array(list(self.others), ID_DTYPE)
         order = np.argsort(others)
@@ -74,11 +90,10 @@ class SegmentBuilder:
         for part, array in postings.arrays("neighbours").items():
             self._keep(part, array)
 
-    def _add_keywords(self, name: str, places: NDArray[np.int32], lists: Sequence[Iterable[str]]) -> None:
-        terms = self.names[name]
-        coded = [sorted({terms.setdefault(word.casefold(), len(terms)) for word in words}) for words in lists]
-        codes = np.array([code for each in coded for code in each], np.int32)
-        carriers = np.repeat(places, [len(each) for each in coded])
+    def _add_keywords(self, name: str, places: NDArray[np.int32], lists: Sequence[Sequence[str]]) -> None:
+        terms = self.terms[name]
+        codes = np.array([terms[word] for words in lists for word in words], np.int32)
+        carriers = np.repeat(places, [len(words) for words in lists])
         self.keywords[name].add(codes, carriers, np.ones(len(codes), np.uint8))
 
     def _add_vectors(self, name: str, places: NDArray[np.int32], blobs: Sequence[bytes | None]) -> None:

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -113,15 +114,17 @@ def _rows(connection: sqlite3.Connection, version: str) -> Iterator[list[Row]]:
 
 
 def _train(builder: SegmentBuilder, directory: Path) -> dict[str, tuple[int, ...]]:
-    """Cells of the vector fields that have enough vectors, and how many to probe."""
-    probes = {}
-    for field in VECTOR_FIELDS:
-        places = members(builder.arrays[f"stated_{field}"], builder.size)
-        if len(places) >= CELLS_FROM:
-            vectors = builder.arrays[f"vector_{field}"]
-            cell_of = builder.store(f"cell_of_{field}", (builder.size,), np.int32)
-            probes[field] = train_cells(vectors, places, directory / f"{field}.faiss", cell_of)
-    return probes
+    """Cells of the vector fields that have enough vectors, side by side, and how many to probe."""
+    waiting = {}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for field in VECTOR_FIELDS:
+            places = members(builder.arrays[f"stated_{field}"], builder.size)
+            if len(places) >= CELLS_FROM:
+                vectors = builder.arrays[f"vector_{field}"]
+                cell_of = builder.store(f"cell_of_{field}", (builder.size,), np.int32)
+                path = directory / f"{field}.faiss"
+                waiting[field] = threads.submit(train_cells, vectors, places, path, cell_of)
+        return {field: probes.result() for field, probes in waiting.items()}
 
 
 def _remove_leavings(directory: Path) -> None:

@@ -17,6 +17,9 @@ from index_mappings.query import Filters
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
 Weights = tuple[tuple[str, float], ...]
+Change = tuple[int, int, str, bytes | None]
+"""Its number, the row and the id of a document, and its body: None when it was deleted. In the order of the
+numbers; a new document has a higher row than all before it."""
 DEFAULT_WEIGHTS = tuple(TEXT_FIELDS.items())
 ANALYZER = "reelrank"
 WRITER_BYTES, BULK_BYTES = 64_000_000, 512_000_000
@@ -59,8 +62,8 @@ class TextIndex:
         except (OSError, ValueError):
             return -1
 
-    def apply(self, changes: Iterable[tuple[int, str, bytes | None]], seq: int) -> None:
-        """Writes item bodies by their row number, deletes where there is none, and then covers `seq`.
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Writes item bodies, deletes where there is none, and then covers the last change.
 
         Writing the same change again is harmless, so a kill between the commit and the file is.
         """
@@ -70,15 +73,17 @@ class TextIndex:
         if unfinished.exists():
             writer.garbage_collect_files()
         unfinished.touch()
-        for row, name, body in changes:
-            if not empty:
+        covered, highest = self.seq, 0
+        for seq, row, name, body in changes:
+            if not empty or row <= highest:
                 writer.delete_documents_by_term("id", name)
             if body is not None:
                 writer.add_document(tantivy.Document.from_dict(_fields(row, name, body), self.schema))
+            covered, highest = seq, max(highest, row)
         writer.commit()
         writer.wait_merging_threads()
         new = self.directory / f"{SEQ_FILE}.new"
-        new.write_text(str(seq))
+        new.write_text(str(covered))
         new.replace(self.directory / SEQ_FILE)
         unfinished.unlink()
         self.index.reload()

@@ -1,0 +1,107 @@
+"""Words of a large new version, written by a process of their own while its documents are still coming."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.engines.embedded.database import Database
+from app.engines.embedded.derived import Derived
+
+APART_FROM = 20_000
+"""Documents; fewer are words in less time than a process takes to begin. Not a thread: it would ask for
+Python's lock at every document, and 100,000 took 13 s so, with a process 8 s (2 cores)."""
+LOOK_S = 0.05
+ALL_WRITTEN = b"all"
+
+
+class WordsAhead:
+    """At most one process for each version that this engine object writes. Opens nothing until it is used.
+
+    The process ends by itself, and leaves nothing, when its parent does before the version is whole.
+    """
+
+    def __init__(self, derived: Derived) -> None:
+        self.derived = derived
+        self._written: dict[str, int] = {}
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def wrote(self, version: str, documents: int) -> None:
+        """Begins with the words of a version when so much is written that it is a large one."""
+        written = self._written.get(version, 0)
+        self._written[version] = written + documents
+        if written < APART_FROM <= written + documents:
+            self._start(version)
+
+    @contextmanager
+    def finishing(self, version: str) -> Iterator[None]:
+        """All of a version is written: its words are when the block ends, and were made beside it."""
+        if version not in self._processes and self.derived.uncovered(version) >= APART_FROM:
+            self._start(version)
+        process = self._processes.pop(version, None)
+        if process is not None:
+            _tell(process, ALL_WRITTEN)
+        try:
+            yield
+        finally:
+            if process is not None:
+                process.wait()
+            self._written.pop(version, None)
+        self.derived.cover(version)
+
+    def stop(self, version: str) -> None:
+        """For a version that will not be made."""
+        self._written.pop(version, None)
+        process = self._processes.pop(version, None)
+        if process is not None:
+            _tell(process, b"")
+            process.wait()
+
+    def close(self) -> None:
+        for version in list(self._processes):
+            self.stop(version)
+
+    def _start(self, version: str) -> None:
+        command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
+        self._processes[version] = subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def _tell(process: subprocess.Popen[bytes], word: bytes) -> None:
+    """Says it and nothing more; a process that is there no more has its work done by `cover`."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(word)
+        process.stdin.close()
+    except BrokenPipeError:
+        pass
+
+
+class Writing:
+    """Whether the parent is still writing, as the other process hears it."""
+
+    def __init__(self) -> None:
+        self._said = b""
+        self._ended = threading.Event()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def goes_on(self) -> bool:
+        """Waits a little. Raises SystemExit when there will be no whole version."""
+        if not self._ended.wait(LOOK_S):
+            return True
+        if self._said != ALL_WRITTEN:
+            raise SystemExit(0)
+        return False
+
+    def _listen(self) -> None:
+        self._said = sys.stdin.buffer.read()
+        self._ended.set()
+
+
+def main(directory: str, version: str) -> None:
+    Derived(Database(Path(directory))).cover(version, goes_on=Writing().goes_on)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

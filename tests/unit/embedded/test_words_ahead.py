@@ -1,0 +1,88 @@
+"""Words of a large version are written by a process of their own while documents are still coming."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from app.engines.embedded import words_ahead
+from app.engines.embedded.engine import EmbeddedEngine
+from app.engines.embedded.text_index import TextIndex
+from index_mappings.engine import TextMatch
+from index_mappings.item import Document, Item
+
+SOON = 5.0
+FILMS = [Document(Item(f"f{number:03}", f"Film {number}")) for number in range(60)]
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from app.engines.embedded import words_ahead
+from app.engines.embedded.engine import EmbeddedEngine
+from index_mappings.item import Document, Item
+
+words_ahead.APART_FROM = 10
+engine = EmbeddedEngine(Path(sys.argv[1]))
+engine.create_index("items-1")
+engine.write("items-1", [Document(Item(f"f{number}", "Film")) for number in range(20)])
+print(engine.words_ahead._processes["items-1"].pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedEngine:
+    monkeypatch.setattr(words_ahead, "APART_FROM", 10)
+    engine = EmbeddedEngine(tmp_path)
+    engine.create_index("items-1")
+    return engine
+
+
+def found(engine: EmbeddedEngine, words: str) -> list[str]:
+    matches = engine.match_text(TextMatch("bm25", words, 100), SOON)
+    return sorted(name.decode() for name in matches.ids.tolist())
+
+
+def test_words_are_being_written_before_the_last_document_is(engine: EmbeddedEngine) -> None:
+    engine.write("items-1", FILMS[:30])
+    lock = engine.directory / "words" / "items-1" / "unfinished"
+    until = time.monotonic() + 20
+    while not lock.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert lock.exists()
+    engine.write("items-1", FILMS[30:])
+    engine.promote("items-1")
+    assert found(engine, "film") == [film.item.id for film in FILMS]
+
+
+def test_an_item_that_is_written_again_is_found_once_by_its_last_words(engine: EmbeddedEngine) -> None:
+    engine.write("items-1", FILMS)
+    engine.write("items-1", [Document(Item("f007", "Renamed"))])
+    engine.promote("items-1")
+    assert found(engine, "renamed") == ["f007"]
+    assert "f007" not in found(engine, "film")
+    assert engine.derived.words("items-1").index.searcher().num_docs == len(FILMS)
+
+
+def test_a_version_dropped_before_it_is_whole_leaves_no_process_and_no_words(engine: EmbeddedEngine) -> None:
+    engine.write("items-1", FILMS)
+    process = engine.words_ahead._processes["items-1"]
+    engine.drop("items-1")
+    assert process.returncode == 0
+    assert not (engine.directory / "words" / "items-1").exists()
+
+
+def test_the_process_ends_with_a_killed_loader_and_the_version_can_be_finished(tmp_path: Path) -> None:
+    loader = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    pid, until = int(loader.stdout), time.monotonic() + 20
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
+    assert TextIndex(tmp_path / "words" / "items-1").seq == -1
+    engine = EmbeddedEngine(tmp_path)
+    engine.promote("items-1")
+    assert len(found(engine, "film")) == 20
