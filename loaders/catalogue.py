@@ -9,6 +9,8 @@ from itertools import islice
 from index_mappings.encoder import TextEncoder, item_text
 from index_mappings.engine import Rejection, SearchEngine
 from index_mappings.item import Document, Item
+from loaders.contents import instead_of_rows
+from loaders.source import SourceFile
 from loaders.versions import new_version
 from ranking.progress import Progress, silent
 
@@ -104,6 +106,12 @@ def verify(options: LoadOptions, read: int, rejected: int, first: str) -> None:
             f"{rejected} of {read} rows were rejected, more than {options.max_reject_share:.1%}; "
             f"the first is {first}. Correct them, or allow a larger share"
         )
+
+
+def refuse_nothing(files: Sequence[SourceFile], read: int) -> None:
+    """Raises LoadRefused when no row was read, with what the files hold instead."""
+    if not read:
+        raise LoadRefused(f"nothing was read: {instead_of_rows(files)}. Name a source that holds rows")
 
 
 def serve(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from index_mappings.engine import EventStore
-from loaders.catalogue import LoadOptions, verify
+from loaders.catalogue import LoadOptions, refuse_nothing, verify
 from loaders.event_columns import CheckedEvents, are_ubi, events_of
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport, tell
@@ -65,6 +65,7 @@ def check_event_files(load: EventLoad, progress: Progress = silent) -> FileRepor
             rejected += len(found.rejects)
             tell(progress, "checking events", read, mapped.done)
         first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
+    refuse_nothing(load.files, read)
     verify(load.options, read, rejected, f"{first} ({load.rejects})")
     where = load.rejects if rejected else None
     seconds = time.monotonic() - started

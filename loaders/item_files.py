@@ -15,7 +15,7 @@ from index_mappings.engine import SearchEngine, WriteReport
 from index_mappings.fingerprint import index_fingerprint
 from index_mappings.item import FloatVector
 from loaders.carried import Carried, carried
-from loaders.catalogue import LoadOptions, LoadRefused, drop_oldest, serve, verify
+from loaders.catalogue import LoadOptions, LoadRefused, drop_oldest, refuse_nothing, serve, verify
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport, tell
 from loaders.item_rows import CheckedItems, items_of, rejected
@@ -62,6 +62,7 @@ def load_item_files(
                 writing = Writing(load, engine, encoder, journal, rejects)
                 entry, unused = writing.write(entry, progress)
                 first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else "in the file"
+            refuse_nothing(load.files, entry.read)
             verify(load.options, entry.read, entry.rejected, f"{first} ({entry.rejects})")
             kept = _served(load, engine, entry)
         except (LoadRefused, SourceError):
@@ -97,6 +98,7 @@ def check_item_files(load: ItemLoad, progress: Progress = silent) -> FileReport:
             tell(progress, "checking items", read, mapped.done)
         first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
     refused = read - written
+    refuse_nothing(load.files, read)
     verify(load.options, read, refused, f"{first} ({load.rejects})")
     where = load.rejects if refused else None
     return FileReport(

@@ -7,6 +7,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from loaders.contents import refuse_what_is_no_text
 from loaders.csv_rows import read_csv
 from loaders.rows import ArrowBlock, RecordBlock, Reject, Rows
 from loaders.source import Format, SourceError, SourceFile, unpacked
@@ -19,9 +20,14 @@ PARQUET_ROWS = 1000
 def read_rows(file: SourceFile) -> Iterator[Rows]:
     """Every row of the file, in order. Raises SourceError when it cannot be read on."""
     try:
+        if file.format != "parquet":
+            refuse_what_is_no_text(file)
         yield from READERS[file.format](file)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{file.name} cannot be read as {file.format}: {error}") from error
+        raise SourceError(
+            f"{file.name} cannot be read as {file.format}: {error}; "
+            "get it again whole, or say what it is: --format"
+        ) from error
 
 
 def read_parquet(file: SourceFile) -> Iterator[Rows]:

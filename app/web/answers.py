@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.search.page import Hit, Page
+from app.search.ranked import Ranked
 from index_mappings.item import Item
 
 
@@ -21,6 +22,17 @@ def page_answer(page: Page, path: str, limit: int) -> dict[str, Any]:
         "next": f"{path}?{urlencode({'cursor': page.cursor, 'limit': limit})}" if page.cursor else None,
     }
     return answer | ({"facets": page.facets} if page.facets else {})
+
+
+def order_answer(ranked: Ranked) -> dict[str, Any]:
+    """Of a caller's own candidates: ids and scores alone, best first."""
+    return {
+        "request_id": ranked.request_id,
+        "model": ranked.model,
+        "degraded": ranked.degraded,
+        "ids": [name.decode() for name in ranked.candidates.ids.tolist()],
+        "scores": ranked.scores.tolist(),
+    }
 
 
 def item_answer(item: Item) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def items_api(service: Service) -> APIBlueprint:
     @api.put("/items/<path:item_id>")
     def write(path: ItemPath, body: ItemBody) -> Response:
         """Write one item; durable when answered, found within two seconds."""
-        _, rejected = upsert([item_of(path.item_id, body)])
+        _, rejected = upserted(service, [item_of(path.item_id, body)])
         if rejected:
             raise BadRequest(f"item {path.item_id} cannot be written: {rejected[0]['reason']}")
         return jsonify(id=path.item_id, written=True)
@@ -80,18 +80,20 @@ def items_api(service: Service) -> APIBlueprint:
     def write_many() -> Response:
         """Write up to 1000 items, as a JSON list or as a line of JSON each; the good ones are written."""
         items, refused = parsed_items(request.get_data())
-        written, rejected = upsert(items)
+        written, rejected = upserted(service, items)
         return jsonify(read=len(items) + len(refused), written=written, rejected=refused + rejected)
 
-    def upsert(items: list[Item]) -> tuple[int, list[dict[str, Any]]]:
-        written, rejected = 0, list[dict[str, Any]]()
-        for batch in encoded(items, service.encoder):
-            report = service.engine.upsert(batch)
-            written += report.written
-            rejected += [{"id": each.id, "reason": each.reason} for each in report.rejected]
-        return written, rejected
-
     return api
+
+
+def upserted(service: Service, items: list[Item]) -> tuple[int, list[dict[str, Any]]]:
+    """How many were written, and of each that was not its id and the reason."""
+    written, rejected = 0, list[dict[str, Any]]()
+    for batch in encoded(items, service.encoder):
+        report = service.engine.upsert(batch)
+        written += report.written
+        rejected += [{"id": each.id, "reason": each.reason} for each in report.rejected]
+    return written, rejected
 
 
 def item_of(name: str, body: ItemBody) -> Item:

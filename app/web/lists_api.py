@@ -8,7 +8,7 @@ from flask_openapi import APIBlueprint, Tag
 
 from app.search.page import Page
 from app.search.stories import Ask, Service
-from app.web.answers import page_answer
+from app.web.answers import order_answer, page_answer
 from app.web.parameters import (
     HomeParameters,
     ItemPath,
@@ -55,23 +55,19 @@ def lists_api(service: Service) -> APIBlueprint:
     def rank(path: ModelPath, body: RankBody) -> Response:
         """Rank candidates of one's own by a model, or by `current`, the promoted one."""
         model = None if path.model == "current" else path.model
-        ranked = service.rank(body.query(), matches_of(body), model)
-        return jsonify(
-            request_id=ranked.request_id,
-            model=ranked.model,
-            degraded=ranked.degraded,
-            ids=[name.decode() for name in ranked.candidates.ids.tolist()],
-            scores=ranked.scores.tolist(),
-        )
+        return jsonify(order_answer(service.rank(body.query(), matches_of(body), model)))
 
     def answered(asked: Narrowed, query: Callable[[], Query]) -> Response:
-        if asked.cursor:
-            page = service.next_page(asked.cursor, asked.limit, asked.explain)
-        else:
-            page = service.page(Ask(query(), asked.model, asked.explain, asked.facets))
-        return page_response(page, asked.limit)
+        return page_response(page_of(service, asked, query), asked.limit)
 
     return api
+
+
+def page_of(service: Service, asked: Narrowed, query: Callable[[], Query]) -> Page:
+    """A later part of a list that is named by its cursor, or the first one of a new list."""
+    if asked.cursor:
+        return service.next_page(asked.cursor, asked.limit, asked.explain)
+    return service.page(Ask(query(), asked.model, asked.explain, asked.facets))
 
 
 def page_response(page: Page, limit: int) -> Response:

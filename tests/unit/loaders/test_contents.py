@@ -1,0 +1,104 @@
+"""Files that hold no rows of text: what they are, where, and what to do."""
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.engines.embedded.events import EmbeddedEvents
+from index_mappings.event import Event
+from loaders.catalogue import LoadRefused
+from loaders.event_columns import EVENT_FIELDS
+from loaders.event_files import EventLoad, load_event_files
+from loaders.field_map import FieldRules
+from loaders.item_files import ItemLoad, check_item_files
+from loaders.item_rows import ITEM_FIELDS
+from loaders.source import SourceError, source_files
+
+CSV = "id,title\n" + "".join(f"f{n},Film \N{LATIN SMALL LETTER E WITH ACUTE} {n}\n" for n in range(50))
+
+
+def load_of(what: Path) -> ItemLoad:
+    with source_files(str(what), None) as (files, _):
+        return ItemLoad(files, FieldRules(ITEM_FIELDS), what.parent / "rejects.jsonl")
+
+
+def zipped(content: bytes) -> bytes:
+    to = io.BytesIO()
+    with zipfile.ZipFile(to, "w") as archive:
+        archive.writestr("films.csv", content)
+    return to.getvalue()
+
+
+OTHERS = {
+    "UTF-16 of a spreadsheet": (CSV.encode("utf-16"), "text in UTF-16, .*iconv -f UTF-16"),
+    "UTF-16 of the other end": (b"\xfe\xff" + CSV.encode("utf-16-be"), "text in UTF-16"),
+    "UTF-16 without a mark": (CSV.encode("utf-16-le"), "control characters"),
+    "UTF-32": (CSV.encode("utf-32"), "text in UTF-32"),
+    "ZIP": (zipped(CSV.encode()), "a ZIP archive or a spreadsheet"),
+    "bzip2": (bz2.compress(CSV.encode()), "packed with bzip2"),
+    "xz": (lzma.compress(CSV.encode()), "packed with xz"),
+    "gzip twice": (gzip.compress(gzip.compress(CSV.encode())), "packed twice"),
+    "Parquet": (b"PAR1\x15\x04", "Parquet; add --format parquet"),
+    "random bytes": (np.random.default_rng(0).bytes(300_000), "control characters"),
+    "random bytes, packed": (gzip.compress(np.random.default_rng(0).bytes(9000)), "control characters"),
+    "a few random bytes": (np.random.default_rng(1).bytes(200), "control characters"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_what_is_no_text_is_refused_with_what_it_is_and_what_to_do(
+    tmp_path: Path, kind: str, suffix: str
+) -> None:
+    content, said = OTHERS[kind]
+    (tmp_path / f"films.{suffix}").write_bytes(content)
+    with pytest.raises(SourceError, match=f"films.{suffix} is no {suffix}.*{said}"):
+        check_item_files(load_of(tmp_path / f"films.{suffix}"))
+
+
+EMPTY = {
+    "films.csv": (b"", r"films.csv is empty \(0 bytes\)"),
+    "films.jsonl": (b"", r"films.jsonl is empty \(0 bytes\)"),
+    "films.csv.gz": (gzip.compress(b""), "films.csv.gz is empty when it is unpacked"),
+    "blank.jsonl": (b"\n \r\n", "blank.jsonl holds blank lines alone"),
+    "header.csv": (b"id,title\n", "header.csv holds a header and no row"),
+    "unended.csv": (b"id,title", "unended.csv holds a header and no row"),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_file_without_rows_is_refused_with_what_it_holds_instead(tmp_path: Path, name: str) -> None:
+    content, said = EMPTY[name]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(LoadRefused, match=f"nothing was read: .*{said}"):
+        check_item_files(load_of(tmp_path / name))
+
+
+def test_an_empty_file_beside_others_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"")
+    (tmp_path / "b.csv").write_text(CSV)
+    assert check_item_files(load_of(tmp_path)).written == 50
+
+
+def test_of_a_history_the_same_is_said(tmp_path: Path) -> None:
+    (tmp_path / "watches.csv").write_bytes(b"")
+    with source_files(str(tmp_path / "watches.csv"), None) as (files, _):
+        load = EventLoad(files, FieldRules(EVENT_FIELDS), tmp_path / "rejects.jsonl")
+    store = EmbeddedEvents(tmp_path / "events")
+    with pytest.raises(LoadRefused, match=r"watches\.csv is empty"):
+        load_event_files(load, store)
+    assert store.append([Event("1", "watch", "ada", 5, "f1")]).stored == 1
+
+
+@pytest.mark.parametrize(
+    "title", ["a\x00b", "\x1b[1mloud\x1b[0m", "\N{PILE OF POO}" * 200, "\N{CYRILLIC SMALL LETTER YA}" * 300]
+)
+def test_text_with_odd_characters_is_text(tmp_path: Path, title: str) -> None:
+    (tmp_path / "films.csv").write_text(f"id,title\nf1,{title}\n")
+    assert check_item_files(load_of(tmp_path / "films.csv")).read == 1
