@@ -8,15 +8,16 @@ import pytest
 
 from tests.servers.node import KINDS, OWN_URLS, Node
 from tests.servers.server import Server, startable
+from tests.servers.three_nodes import ELASTICSEARCH, KINDS_OF_THREE, three_nodes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--renew", action="store_true", help="rewrite golden files and tested pages")
     parser.addoption(
         "--journeys-on",
-        default="elasticsearch-9",
-        choices=KINDS,
-        help="server that journeys are taken on, too",
+        default=ELASTICSEARCH,
+        choices=[*KINDS, *KINDS_OF_THREE],
+        help="server, or cluster of three, that journeys are taken on, too",
     )
 
 
@@ -33,9 +34,15 @@ def server(
         yield None
         return
     product = kind.split("-", maxsplit=1)[0]
-    if kind not in KINDS:
+    if kind == f"{product}-own":
         yield Server(kind, os.environ[OWN_URLS[product]])
         return
-    node = Node(startable(kind), Path(tmp_path_factory.mktemp(kind))).wait()
-    yield Server(kind, node.url)
-    node.stop()
+    home = Path(tmp_path_factory.mktemp(kind))
+    if kind in KINDS_OF_THREE:
+        nodes = three_nodes(startable(KINDS_OF_THREE[kind]), home)
+        yield Server(kind, ",".join(node.url for node in nodes), nodes)
+    else:
+        nodes = (Node(startable(kind), home).wait(),)
+        yield Server(kind, nodes[0].url)
+    for node in nodes:
+        node.stop()

@@ -76,7 +76,9 @@ def serve(data_dir: Path, ready: bool = True, **settings: object) -> Served:
 
 def serve_house(house: Settings, **settings: object) -> Served:
     """A house where it was built; more settings go before its own."""
-    on = {"engine": house.engine, "engine_url": house.engine_url, "engine_prefix": house.engine_prefix}
+    on = house.model_dump(
+        include={"engine", "engine_url", "engine_prefix", "engine_shards", "engine_replicas"}
+    )
     return serve(house.data_dir, True, **(on | settings))
 
 

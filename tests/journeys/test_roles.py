@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from index_mappings.errors import NotFound
 from ranking.features.compute import FEATURE_NAMES
 from ranking.fingerprint import feature_fingerprint
 from ranking.number_bytes import MEDIA_TYPE, to_bytes
-from tests.served import Served, free_port, serve
+from tests.served import Served, free_port, serve_house
+from tests.servers.server import Ground
 from tests.small_house import add_model, build_house
 
 pytestmark = pytest.mark.slow
@@ -26,10 +28,8 @@ TIMEOUT_MS = 1000
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    from datetime import UTC, datetime
-
-    parts = build_house(tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC))
+def house(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    parts = build_house(tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC), on=ground())
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
     parts.registry.promote("first", lambda directory: directory)
@@ -38,7 +38,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 @pytest.fixture(scope="module")
 def ranking(house: Parts) -> Iterator[Served]:
-    served = serve(house.settings.data_dir, role="ranking", workers=1)
+    served = serve_house(house.settings, role="ranking", workers=1)
     yield served
     served.stop()
 
@@ -50,8 +50,8 @@ def models(ranking: Served) -> RemoteModels:
 
 @pytest.fixture(scope="module")
 def candidates(house: Parts, ranking: Served) -> Iterator[Served]:
-    served = serve(
-        house.settings.data_dir, role="candidates", ranking_url=ranking.url, ranking_timeout_ms=TIMEOUT_MS,
+    served = serve_house(
+        house.settings, role="candidates", ranking_url=ranking.url, ranking_timeout_ms=TIMEOUT_MS,
         workers=1,
     )  # fmt: skip
     yield served
@@ -128,9 +128,9 @@ def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_
     house: Parts,
 ) -> None:
     port = free_port()
-    ranking = serve(house.settings.data_dir, role="ranking", workers=1, port=port)
-    candidates = serve(
-        house.settings.data_dir, role="candidates", ranking_url=ranking.url, workers=1, ranking_timeout_ms=300
+    ranking = serve_house(house.settings, role="ranking", workers=1, port=port)
+    candidates = serve_house(
+        house.settings, role="candidates", ranking_url=ranking.url, workers=1, ranking_timeout_ms=300
     )
     try:
         page = candidates.get("/v1/search?q=story&limit=3").json
@@ -149,7 +149,7 @@ def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_
             os.kill(process, signal.SIGKILL)
         assert _ranked_by(candidates, "engine-order")
         assert "cannot be reached" in candidates.get("/v1/search?q=story").json["degraded"][0]
-        ranking = serve(house.settings.data_dir, role="ranking", workers=1, port=port)
+        ranking = serve_house(house.settings, role="ranking", workers=1, port=port)
         assert _ranked_by(candidates, "first")
     finally:
         candidates.stop()

@@ -63,14 +63,18 @@ class Node:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, seconds: float = FIRST_START_S, status: str = "yellow") -> "Node":
-        """Raises RuntimeError with the end of its log when it does not come up. status: at least that."""
+    def wait(self, seconds: float = FIRST_START_S, status: str = "yellow", nodes: int = 1) -> "Node":
+        """Raises RuntimeError with the end of its log when it does not come up.
+
+        status, nodes: at least that; of the cluster as this node knows it.
+        """
+        health = f"{self.url}/_cluster/health?wait_for_status={status}&wait_for_nodes=ge({nodes})&timeout=4s"
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
             with contextlib.suppress(urllib.error.URLError, OSError):
-                urllib.request.urlopen(f"{self.url}/_cluster/health?wait_for_status={status}", timeout=5)
+                urllib.request.urlopen(health, timeout=5)
                 return self
             time.sleep(0.1)
         self.stop()

@@ -13,7 +13,8 @@ from app.engines.server.access import Access
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.versions import Layout
-from tests.servers.node import KINDS, OWN_URLS, missing
+from tests.servers.node import KINDS, OWN_URLS, Node, missing
+from tests.servers.three_nodes import SPREAD
 
 CLUSTERS: dict[str, Callable[[Access], Cluster]] = {
     "elasticsearch": elasticsearch_cluster,
@@ -30,22 +31,26 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Server:
+    """url: with commas between those of several nodes. nodes: those that the tests may stop, if any."""
+
     kind: str
     url: str
+    nodes: tuple[Node, ...] = ()
 
     @property
     def product(self) -> str:
         return self.kind.split("-")[0]
 
     def cluster(self) -> Cluster:
-        return CLUSTERS[self.product](Access((self.url,)))
+        return CLUSTERS[self.product](Access(tuple(self.url.split(","))))
 
     def engine(self, cluster: Cluster, layout: Layout) -> ServerEngine:
         return ENGINES[self.product](cluster, layout)
 
     def settings(self, prefix: str) -> dict[str, str]:
         """Of a house on it; see `app.settings`."""
-        return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix}
+        spread = SPREAD if self.nodes else {}
+        return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix, **spread}
 
 
 def startable(kind: str) -> str:

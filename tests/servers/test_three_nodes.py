@@ -1,9 +1,6 @@
-"""Three nodes, three shards with a replica each: the journeys of a client, and the loss of a node."""
+"""The loss of a node of three, where the journeys were taken before: three shards with a replica each."""
 
 import itertools
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,57 +11,30 @@ from app.engines.server.engine import ServerEngine
 from app.wiring import Parts
 from index_mappings.item import Document, Item
 from loaders.catalogue import LoadOptions, load_catalogue
-from tests.served import Answer, Clients, Served, serve
-from tests.servers.node import OWN_URLS, Node, free_port, in_the_end
-from tests.servers.server import startable
+from tests.served import Answer, Clients, Served, serve_house
+from tests.servers.node import Node, in_the_end
+from tests.servers.server import Server, kinds
+from tests.servers.three_nodes import ELASTICSEARCH, NODES
 from tests.small_house import FILMS, add_model, build_house
 
-pytestmark = [pytest.mark.slow, pytest.mark.servers]
-NODES = 3
-INITIAL = {"elasticsearch-9": "cluster.initial_master_nodes"}
-"""The setting that names the nodes which begin the cluster."""
-ROOT = Path(__file__).parents[2]
-JOURNEYS = ("tests/journeys/test_api_lists.py", "tests/journeys/test_api_changes.py")
-
-
-@pytest.fixture(scope="module", params=INITIAL)
-def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
-    kind, home = startable(request.param), Path(tmp_path_factory.mktemp(request.param))
-    ports = [free_port() for _ in range(NODES)]
-    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
-    names = ",".join(f"node-{number}" for number in range(NODES))
-    started = [
-        Node(
-            kind,
-            home / f"node-{number}",
-            f"node.name=node-{number}",
-            f"transport.port={port}",
-            f"discovery.seed_hosts={addresses}",
-            f"{INITIAL[kind]}={names}",
-        )
-        for number, port in enumerate(ports)
-    ]
-    for node in started:
-        node.wait()
-    yield started
-    for node in started:
-        node.stop()
+pytestmark = pytest.mark.parametrize("server", kinds(ELASTICSEARCH), indirect=True)
 
 
 @pytest.fixture
-def parts(nodes: list[Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
-    monkeypatch.setenv("REELRANK_ENGINE", nodes[0].kind.split("-")[0])
-    monkeypatch.setenv("REELRANK_ENGINE_URL", ",".join(node.url for node in nodes))
-    monkeypatch.setenv("REELRANK_ENGINE_SHARDS", "3")
-    monkeypatch.setenv("REELRANK_ENGINE_REPLICAS", "1")
-    parts = build_house(tmp_path / "data", datetime.now(UTC))
+def nodes(server: Server) -> tuple[Node, ...]:
+    return server.nodes
+
+
+@pytest.fixture
+def parts(server: Server, prefix: str, tmp_path: Path) -> Parts:
+    parts = build_house(tmp_path / "data", datetime.now(UTC), on=server.settings(prefix))
     parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
     return parts
 
 
 @pytest.fixture
 def service(parts: Parts) -> Iterator[Served]:
-    served = serve(parts.settings.data_dir, deadline_ms=2000)
+    served = serve_house(parts.settings, deadline_ms=2000)
     yield served
     served.stop()
 
@@ -78,7 +48,7 @@ def shown(service: Served, words: str) -> list[str]:
     return [hit["title"] for hit in hits if words in hit["title"]]
 
 
-def elected_of(nodes: list[Node], parts: Parts) -> Node:
+def elected_of(nodes: tuple[Node, ...], parts: Parts) -> Node:
     """The node that decides for the cluster: the worst to lose."""
     engine = parts.engine
     assert isinstance(engine, ServerEngine)
@@ -104,25 +74,8 @@ class Audience(Clients):
             self.acknowledged.add(event["id"])
 
 
-def test_the_journeys_of_a_client_are_the_same_on_three_nodes(nodes: list[Node]) -> None:
-    product = nodes[0].kind.split("-")[0]
-    variables = {
-        OWN_URLS[product]: nodes[0].url,
-        "REELRANK_ENGINE_SHARDS": "3",
-        "REELRANK_ENGINE_REPLICAS": "1",
-    }
-    chosen = ("-m", "servers", "-k", f"{product}-own", "-p", "no:cacheprovider")
-    command = [sys.executable, "-m", "pytest", "-q", *chosen, *JOURNEYS]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-5000:]
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout
-
-
 def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come_back_by_themselves(
-    nodes: list[Node], parts: Parts, service: Served
+    nodes: tuple[Node, ...], parts: Parts, service: Served
 ) -> None:
     assert in_the_end(lambda: is_whole(service.get("/v1/search?q=story&user=u1")))
     with Audience(service) as clients:
@@ -140,5 +93,5 @@ def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come
     assert clients.acknowledged <= stored
     load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
     assert in_the_end(lambda: shown(service, "renamed") == [] and len(shown(service, "story")) > 0)
-    elected.restart().wait()
+    elected.restart().wait(nodes=NODES)
     assert in_the_end(lambda: is_whole(service.get("/v1/search?q=story&user=u1")))

@@ -1,0 +1,34 @@
+"""A cluster of three nodes on one machine, and houses on it that have three shards with a replica each."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.servers.node import Node, free_port
+
+NODES = 3
+ELASTICSEARCH = "elasticsearch-9-three"
+KINDS_OF_THREE: Mapping[str, str] = {ELASTICSEARCH: "elasticsearch-9"}
+"""A kind of cluster, and the kind of its nodes."""
+INITIAL = {"elasticsearch-9": "cluster.initial_master_nodes"}
+"""The setting that names the nodes which begin the cluster."""
+SPREAD: Mapping[str, str] = {"engine_shards": "3", "engine_replicas": "1"}
+"""Settings of a house, so that each node has a part of it and none has the only copy."""
+
+
+def three_nodes(kind: str, home: Path) -> tuple[Node, ...]:
+    """Nodes of a kind that have found one another."""
+    ports = [free_port() for _ in range(NODES)]
+    addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
+    names = ",".join(f"node-{number}" for number in range(NODES))
+    started = [
+        Node(
+            kind,
+            home / f"node-{number}",
+            f"node.name=node-{number}",
+            f"transport.port={port}",
+            f"discovery.seed_hosts={addresses}",
+            f"{INITIAL[kind]}={names}",
+        )
+        for number, port in enumerate(ports)
+    ]
+    return tuple(node.wait(nodes=NODES) for node in started)
