@@ -1,25 +1,23 @@
 """From one engine to another: items with what was learned of them, and events. Run again, it brings the rest.
 
-What was copied is noted, each item by a digest. So a second run tells what has changed at the source since
-from what has changed at the target, and touches only the former.
+What was copied is noted. So a later run tells what has changed at the source since from what has changed
+at the target: it brings the former, and keeps the latter. An item changed on both is as the source has it.
 """
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-import orjson
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from index_mappings.engine import EventStore, SearchEngine, WriteReport
 from index_mappings.errors import Conflict, NotFound
 from index_mappings.event import Event
+from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document
-from index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from index_mappings.match import ItemIds, item_ids
 from loaders.catalogue import LoadRefused
+from loaders.migration_notes import Noted, Notes, Noting
 from ranking.progress import Progress
 
 ITEMS, EVENTS = "copying items", "copying events"
@@ -27,75 +25,46 @@ ITEMS, EVENTS = "copying items", "copying events"
 
 @dataclass(frozen=True, slots=True)
 class ItemsMoved:
-    """What a run did: items written and deleted at the target, and the version that serves there."""
+    """What a run did: items written and deleted at the target, and the version that serves there.
+
+    kept: items that were changed, added or deleted at the target and stay so in a version copied whole.
+    """
 
     version: str
     written: int
     deleted: int
+    kept: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Noted:
-    """A version as it was copied: ids, sorted, and the digest of each document.
-
-    replaces: what the target served then; it still does when a run ended before its promotion.
-    """
-
-    version: str
-    ids: ItemIds
-    digests: NDArray[np.uint64]
-    replaces: str
-
-    def knows(self, ids: ItemIds, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Which of these documents were copied as they are now."""
-        if not len(self.ids):
-            return np.zeros(len(ids), np.bool_)
-        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        known: NDArray[np.bool_] = (self.ids[places] == ids) & (self.digests[places] == digests)
-        return known
-
-
-class Notes:
-    """In a directory: what was copied of the items, and how far the events were."""
-
-    def __init__(self, directory: Path) -> None:
-        self.items_path = directory / "migrated-items.npz"
-        self.events_path = directory / "migrated-events.txt"
-        directory.mkdir(parents=True, exist_ok=True)
-
-    def items(self) -> Noted | None:
-        if not self.items_path.exists():
-            return None
-        with np.load(self.items_path) as kept:
-            return Noted(str(kept["version"]), kept["ids"], kept["digests"], str(kept["replaces"]))
-
-    def keep_items(self, noted: Noted) -> None:
-        new = self.items_path.with_suffix(".new.npz")
-        np.savez(new, version=noted.version, ids=noted.ids, digests=noted.digests, replaces=noted.replaces)
-        new.rename(self.items_path)
-
-    def events(self) -> str | None:
-        return self.events_path.read_text() if self.events_path.exists() else None
-
-    def keep_events(self, position: str) -> None:
-        new = self.events_path.with_suffix(".new")
-        new.write_text(position)
-        new.rename(self.events_path)
-
-
-def move_items(source: SearchEngine, target: SearchEngine, notes: Notes, progress: Progress) -> ItemsMoved:
-    """The version keeps its name, so its item table stays. Raises NotFound, Conflict, LoadRefused."""
-    version, noted, serving = source.serving_version(), notes.items(), target.serving_version()
-    if version is None:
+def refuse_another(source: SearchEngine, target: SearchEngine, notes: Notes) -> None:
+    """Raises NotFound with nothing to move, Conflict when the target has a catalogue from elsewhere."""
+    if source.serving_version() is None:
         raise NotFound(f"no index version serves on the {source.name} engine: there is nothing to move")
-    if serving is not None and (noted is None or serving not in (noted.version, noted.replaces)):
+    serving = target.serving_version()
+    noted = notes.items(serving)
+    if serving is not None and (noted is None or noted.version not in {v.name for v in target.versions()}):
         raise Conflict(
             f"{target.name} serves {serving}, which was not moved there from the {source.name} engine; "
             "set another REELRANK_ENGINE_PREFIX, or leave it as it is"
         )
-    if noted is not None and serving == version:
+
+
+def move_items(source: SearchEngine, target: SearchEngine, notes: Notes, progress: Progress) -> ItemsMoved:
+    """The version keeps its name, so its item table stays. Raises NotFound, Conflict, LoadRefused."""
+    refuse_another(source, target, notes)
+    version, serving = str(source.serving_version()), target.serving_version()
+    noted = notes.items(serving)
+    if serving is None or noted is None:
+        return _copy(source, target, notes, None, progress)
+    if version == noted.version:
         return _bring_changes(source, target, notes, noted)
-    return _copy(source, target, notes, progress)
+    if serving == noted.version:
+        return _copy(source, target, notes, noted, progress)
+    raise Conflict(
+        f"both sides were loaded or trained since {noted.version} was moved: {source.name} serves {version}, "
+        f"{target.name} {serving}. Events are moved, items stay as {target.name} has them; to have those of "
+        f"{source.name}, run reelrank index promote {noted.version}, then reelrank migrate"
+    )
 
 
 def move_events(source: EventStore, target: EventStore, notes: Notes, progress: Progress) -> int:
@@ -111,69 +80,109 @@ def move_events(source: EventStore, target: EventStore, notes: Notes, progress: 
         progress(EVENTS, read, max(total, read))
 
 
-def _copy(source: SearchEngine, target: SearchEngine, notes: Notes, progress: Progress) -> ItemsMoved:
+@dataclass(slots=True)
+class Meanwhile:
+    """What was changed, added and deleted at the target since `before` was copied there; held in memory."""
+
+    before: Noted | None = None
+    changed: dict[str, Document] = field(default_factory=dict)
+    deleted: frozenset[bytes] = frozenset()
+    kept: int = 0
+
+    def applied(self, batch: Sequence[Document]) -> list[Document]:
+        """Documents of the source's new version, but for those that only the target changed."""
+        if self.before is None:
+            return list(batch)
+        untouched = self.before.knows_items(batch)
+        return [d for each, same in zip(batch, untouched, strict=True) for d in self._applied(each, same)]
+
+    def added(self) -> list[Document]:
+        """What the source never had, once all of its documents have been applied."""
+        known = set() if self.before is None else set(self.before.ids.tolist())
+        new = [document for name, document in self.changed.items() if name.encode() not in known]
+        self.kept += len(new)
+        return new
+
+    def _applied(self, document: Document, untouched: bool) -> Iterator[Document]:
+        name = document.item.id
+        theirs, is_deleted = self.changed.pop(name, None), name.encode() in self.deleted
+        if not untouched or not (theirs or is_deleted):
+            yield document
+            return
+        self.kept += 1
+        if theirs:
+            yield _relearned(theirs, document)
+
+
+def _meanwhile(target: SearchEngine, before: Noted | None) -> Meanwhile:
+    if before is None:
+        return Meanwhile()
+    found, changed = list[ItemIds](), dict[str, Document]()
+    for batch in target.scan(before.version):
+        known = before.knows_items(batch)
+        changed |= {d.item.id: d for d, same in zip(batch, known, strict=True) if not same}
+        found.append(item_ids(document.item.id for document in batch))
+    gone = np.setdiff1d(before.ids, np.concatenate(found)) if found else before.ids
+    return Meanwhile(before, changed, frozenset(gone.tolist()))
+
+
+def _copy(
+    source: SearchEngine, target: SearchEngine, notes: Notes, before: Noted | None, progress: Progress
+) -> ItemsMoved:
     """A whole version. What a run that was killed left of it is dropped."""
     version = str(source.serving_version())
-    there = {each.name: each.documents for each in source.versions()}
+    total = next(each.documents for each in source.versions() if each.name == version)
     if version in {each.name for each in target.versions()}:
         target.drop(version)
-    target.create_index(version)
-    noted, written = _Digests(version, target.serving_version() or ""), 0
+    target.create_index(version)  # from here on the target itself brings live changes into it
+    meanwhile, noting, read, written = _meanwhile(target, before), Noting(version), 0, 0
     for batch in source.scan(version):
-        report = target.write(version, batch)
-        _refuse(report, target.name)
-        written += report.written
-        noted.add(batch)
-        progress(ITEMS, written, max(there[version], written))
-    notes.keep_items(noted.noted())
+        noting.add(batch)
+        written += _write(target, version, meanwhile.applied(batch))
+        read += len(batch)
+        progress(ITEMS, read, max(total, read))
+    written += _write(target, version, meanwhile.added())
+    notes.keep_coming(noting.noted())
     target.promote(version)
-    return ItemsMoved(version, written, 0)
+    notes.promoted()
+    return ItemsMoved(version, written, 0, meanwhile.kept)
+
+
+def _write(target: SearchEngine, version: str, documents: Sequence[Document]) -> int:
+    report = target.write(version, documents) if documents else WriteReport(0)
+    _refuse(report, target.name)
+    return report.written
 
 
 def _bring_changes(source: SearchEngine, target: SearchEngine, notes: Notes, before: Noted) -> ItemsMoved:
-    """Items changed or deleted at the source since they were copied."""
-    now, written = _Digests(before.version, before.version), 0
+    """Items changed or deleted at the source since they were copied, into whatever serves at the target.
+
+    A version that the target made since has learned more than the source has.
+    """
+    now, written, is_theirs = Noting(before.version), 0, target.serving_version() != before.version
     for batch in source.scan(before.version):
-        known = before.knows(*now.add(batch))
-        changed = [document for document, same in zip(batch, known, strict=True) if not same]
+        now.add(batch)
+        changed = [d for d, same in zip(batch, before.knows(batch), strict=True) if not same]
         if changed:
-            report = target.upsert(changed)
+            report = target.upsert([_unlearned(d) for d in changed] if is_theirs else changed)
             _refuse(report, target.name)
             written += report.written
     after = now.noted()
     gone = [name.decode() for name in np.setdiff1d(before.ids, after.ids).tolist()]
     deleted = target.delete(gone)
     notes.keep_items(after)
-    return ItemsMoved(before.version, written, deleted)
+    return ItemsMoved(str(target.serving_version()), written, deleted)
 
 
-class _Digests:
-    def __init__(self, version: str, replaces: str) -> None:
-        self._version = version
-        self._replaces = replaces
-        self._ids: list[ItemIds] = []
-        self._digests: list[NDArray[np.uint64]] = []
-
-    def add(self, batch: Sequence[Document]) -> tuple[ItemIds, NDArray[np.uint64]]:
-        ids = item_ids(document.item.id for document in batch)
-        digests = np.array([_digest(document) for document in batch], np.uint64)
-        self._ids.append(ids)
-        self._digests.append(digests)
-        return ids, digests
-
-    def noted(self) -> Noted:
-        ids = np.concatenate(self._ids) if self._ids else np.empty(0, ID_DTYPE)
-        digests = np.concatenate(self._digests) if self._digests else np.empty(0, np.uint64)
-        order = np.argsort(ids)
-        return Noted(self._version, ids[order], digests[order], self._replaces)
+def _relearned(theirs: Document, ours: Document) -> Document:
+    """Their item, with what the new version has learned of it."""
+    learned = {name: v for name, v in ours.vectors.items() if VECTOR_FIELDS[name].learned}
+    return Document(theirs.item, {**_unlearned(theirs).vectors, **learned}, ours.neighbours)
 
 
-def _digest(document: Document) -> int:
-    facts = [astuple(document.item), [(n.id, n.weight) for n in document.neighbours]]
-    hashed = hashlib.blake2b(orjson.dumps(facts), digest_size=8)
-    for name, vector in sorted(document.vectors.items()):
-        hashed.update(name.encode() + np.asarray(vector, np.float32).tobytes())
-    return int.from_bytes(hashed.digest())
+def _unlearned(document: Document) -> Document:
+    own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}
+    return Document(document.item, own)
 
 
 def _refuse(report: WriteReport, where: str) -> None:

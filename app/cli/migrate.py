@@ -24,7 +24,8 @@ def migrate(as_json: bool = typer.Option(False, "--json", help="One JSON documen
     if as_json:
         print_json(asdict(moved))
         return
-    print_plain(f"{moved.items:,} items written, {moved.deleted:,} deleted; {moved.version} serves")
+    kept = f", {moved.kept:,} kept as they were changed on the cluster" if moved.kept else ""
+    print_plain(f"{moved.items:,} items written, {moved.deleted:,} deleted{kept}; {moved.version} serves")
     print_plain(
         f"{moved.events:,} events copied; {moved.events_here:,} are on the embedded engine, "
         f"{moved.events_there:,} on the cluster"

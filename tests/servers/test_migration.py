@@ -15,8 +15,11 @@ from app.settings import Settings
 from app.wiring import Parts, build_parts
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
+from loaders.catalogue import LoadOptions, load_catalogue
+from loaders.reindex import reindex
+from ranking.learned import NOTHING_LEARNED
 from tests.servers.server import Server, kinds
-from tests.small_house import build_house
+from tests.small_house import FILMS, build_house
 
 pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
 COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
@@ -94,6 +97,31 @@ def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: S
     assert [row for row in events(sides.there) if row["id"] != "already there"] == events(sides.here)
     third = sides.migrated()
     assert (third["items"], third["deleted"], third["events"]) == (0, 0, 0)
+
+
+def test_changes_on_the_server_stay_when_the_old_side_was_loaded_in_between(sides: Sides) -> None:
+    sides.migrated()
+    sides.there.engine.upsert([Document(Item("space1", "Renamed there")), Document(Item("new", "New there"))])
+    sides.there.engine.delete(["sea2"])
+    sides.here.engine.upsert([Document(Item("sea1", "Sea story renamed"))])
+    reindexed = reindex(sides.here.engine, NOTHING_LEARNED, LoadOptions()).version
+    second = sides.migrated()
+    there = documents(sides.there)
+    assert (second["version"], second["items"], second["kept"]) == (reindexed, 24, 3)
+    titles = [there[name].item.title for name in ("space1", "new", "sea1")]
+    assert titles == ["Renamed there", "New there", "Sea story renamed"]
+    assert there.keys() == documents(sides.here).keys() - {"sea2"} | {"new"}
+
+
+def test_what_both_sides_learned_is_not_mixed_and_events_move_all_the_same(sides: Sides) -> None:
+    sides.migrated()
+    sides.here.events.append([watch("meanwhile")])
+    for parts in (sides.here, sides.there):
+        load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+    serving = sides.there.engine.serving_version()
+    refused = sides.run("migrate")
+    assert (refused.returncode, "reelrank index promote items-" in refused.stderr) == (1, True)
+    assert (sides.there.engine.serving_version(), sides.there.events.count()) == (serving, 241)
 
 
 def test_the_doctor_finds_the_item_table_of_a_house_that_has_moved(sides: Sides) -> None:

@@ -2,18 +2,27 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.engines.embedded.engine import EmbeddedEngine
 from index_mappings.errors import Conflict
+from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
-from loaders.migration import Notes, move_items
+from loaders.migration import ItemsMoved, move_items
+from loaders.migration_notes import Notes
 
 FILMS = [Document(Item("a", "Alpha")), Document(Item("b", "Beta"))]
 
 
 class StoppedBeforeItPromotes(EmbeddedEngine):
     def promote(self, version: str) -> None:
+        raise KeyboardInterrupt(version)
+
+
+class StoppedOnceItPromoted(EmbeddedEngine):
+    def promote(self, version: str) -> None:
+        super().promote(version)
         raise KeyboardInterrupt(version)
 
 
@@ -26,23 +35,101 @@ def serve(engine: EmbeddedEngine, version: str, films: list[Document]) -> None:
     engine.promote(version)
 
 
+def film(name: str, title: str) -> Document:
+    return Document(Item(name, title))
+
+
+class Sides:
+    """Two engines and the notes of what went from one to the other."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.source, self.target = EmbeddedEngine(place / "from"), EmbeddedEngine(place / "to")
+
+    def move(self) -> ItemsMoved:
+        return move_items(self.source, self.target, Notes(self.place), quietly)
+
+    def titles(self) -> dict[str, str]:
+        """At the target."""
+        version = self.target.serving_version()
+        assert version is not None
+        return {d.item.id: d.item.title for batch in self.target.scan(version) for d in batch}
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Sides:
+    return Sides(tmp_path)
+
+
 def test_a_second_version_whose_copy_was_stopped_before_its_promotion_moves_with_the_next_run(
-    tmp_path: Path,
+    sides: Sides,
 ) -> None:
-    source, target = EmbeddedEngine(tmp_path / "from"), EmbeddedEngine(tmp_path / "to")
-    notes = Notes(tmp_path)
-    serve(source, "items-1", FILMS[:1])
-    move_items(source, target, notes, quietly)
-    serve(source, "items-2", FILMS)
+    serve(sides.source, "items-1", FILMS)
+    sides.move()
+    sides.target.upsert([film("a", "Renamed there")])
+    serve(sides.source, "items-2", [*FILMS, film("c", "Gamma")])
+    stopped = StoppedBeforeItPromotes(sides.place / "to")
     with pytest.raises(KeyboardInterrupt):
-        move_items(source, StoppedBeforeItPromotes(tmp_path / "to"), notes, quietly)
-    moved = move_items(source, target, notes, quietly)
-    assert (moved.version, moved.written, target.serving_version()) == ("items-2", 2, "items-2")
+        move_items(sides.source, stopped, Notes(sides.place), quietly)
+    assert sides.move() == ItemsMoved("items-2", 3, 0, kept=1)
+    assert sides.titles() == {"a": "Renamed there", "b": "Beta", "c": "Gamma"}
+    assert sides.move() == ItemsMoved("items-2", 0, 0)
 
 
-def test_a_catalogue_that_came_from_elsewhere_is_left_alone(tmp_path: Path) -> None:
-    source, target = EmbeddedEngine(tmp_path / "from"), EmbeddedEngine(tmp_path / "to")
-    serve(source, "items-1", FILMS)
-    serve(target, "items-9", FILMS)
+def test_a_run_killed_right_after_its_promotion_is_known_to_have_moved_the_version(sides: Sides) -> None:
+    serve(sides.source, "items-1", FILMS)
+    stopped = StoppedOnceItPromoted(sides.place / "to")
+    with pytest.raises(KeyboardInterrupt):
+        move_items(sides.source, stopped, Notes(sides.place), quietly)
+    assert sides.target.serving_version() == "items-1"
+    assert sides.move() == ItemsMoved("items-1", 0, 0)
+
+
+def test_what_only_the_target_changed_stays_so_in_a_version_that_is_copied_whole(sides: Sides) -> None:
+    names = ("both", "there", "gone there", "gone here", "gone there new here", "same")
+    serve(sides.source, "items-1", [film(name.replace(" ", "-"), "First") for name in names])
+    sides.move()
+    there = ("both", "there", "gone-here", "new-there")
+    sides.target.upsert([film(name, "Changed there") for name in there])
+    sides.target.delete(["gone-there", "gone-there-new-here"])
+    here = {"both": "Changed here", "gone-there-new-here": "Changed here", "new-here": "New"}
+    first = dict.fromkeys(("there", "gone-there", "same"), "First")
+    serve(sides.source, "items-2", [film(name, title) for name, title in (first | here).items()])
+    moved = sides.move()
+    expected = here | {"there": "Changed there", "new-there": "Changed there", "same": "First"}
+    assert sides.titles() == expected
+    assert moved == ItemsMoved("items-2", len(expected), 0, kept=3)
+
+
+def test_changes_go_into_a_version_that_the_target_made_since_which_keeps_what_it_has_learned(
+    sides: Sides,
+) -> None:
+    vector = np.ones(VECTOR_FIELDS["factors"].size, np.float32)
+    serve(sides.source, "items-1", [Document(Item("a", "Alpha"), {"factors": vector}), FILMS[1]])
+    sides.move()
+    serve(
+        sides.target, "items-2", [Document(Item("a", "Alpha"), {"factors": 2 * vector}), film("c", "Gamma")]
+    )
+    sides.source.upsert([film("a", "Renamed here")])
+    assert sides.move() == ItemsMoved("items-2", 1, 0)
+    assert sides.titles() == {"a": "Renamed here", "c": "Gamma"}
+    ((learned, _),) = sides.target.scan("items-2")
+    assert learned.vectors["factors"].tolist() == (2 * vector).tolist()
+
+
+def test_versions_of_their_own_on_both_sides_are_left_to_whoever_runs_them(sides: Sides) -> None:
+    serve(sides.source, "items-1", FILMS)
+    sides.move()
+    serve(sides.source, "items-2", FILMS)
+    serve(sides.target, "items-3", FILMS)
+    with pytest.raises(Conflict, match="reelrank index promote items-1, then reelrank migrate"):
+        sides.move()
+    sides.target.promote("items-1")
+    assert sides.move().version == "items-2"
+
+
+def test_a_catalogue_that_came_from_elsewhere_is_left_alone(sides: Sides) -> None:
+    serve(sides.source, "items-1", FILMS)
+    serve(sides.target, "items-9", FILMS)
     with pytest.raises(Conflict):
-        move_items(source, target, Notes(tmp_path), quietly)
+        sides.move()
