@@ -2,23 +2,26 @@
 
 import shutil
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.engines.server.engine import ServerEngine
+from app.engines.server.events import ServerEvents
 from app.engines.server.versions import Layout
 from index_mappings.engine import TextMatch
-from index_mappings.errors import EngineError, Partial, Throttled
+from index_mappings.errors import EngineError, Partial, Throttled, Unavailable
+from index_mappings.event import Event
 from index_mappings.item import Document, Item
 from tests.servers.node import Node, in_the_end
 from tests.servers.server import Server, startable
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
-SOON, ASKED_AT_ONCE = 5.0, 64
+SOON, ASKED_AT_ONCE, TOLD_S = 5.0, 64, 15.0
 TWO_SHARDS = Layout("shards-", shards=2, replicas="0")
 FILMS = [
     Document(Item(f"f{n}", f"Alien {n}"), {"factors": np.eye(64, dtype=np.float32)[0]}) for n in range(40)
@@ -87,18 +90,44 @@ def test_a_full_search_queue_is_throttled_or_partial_and_answers_again_when_it_i
     assert in_the_end(lambda: complaint(engine) == f"{len(FILMS)} found")
 
 
-def test_a_shard_that_is_lost_is_partial_and_another_load_mends_it(node: Node, engine: ServerEngine) -> None:
-    load(engine, "items-2")
-    index = engine.layout.index("items-2")
-    settings = engine.cluster.demand("GET", f"/{index}/_settings/index.uuid")
+def lose(node: Node, engine: ServerEngine, *shards: tuple[str, int]) -> None:
+    """Of an index or data stream, a shard by number."""
+    folders = list[Path]()
+    for target, number in shards:
+        (settings,) = engine.cluster.demand("GET", f"/{target}/_settings/index.uuid").values()
+        folders.append(node.shard(settings["settings"]["index"]["uuid"], number))
     node.stop(keep=True)
-    shutil.rmtree(node.shard(settings[index]["settings"]["index"]["uuid"], 1))
+    for folder in folders:
+        shutil.rmtree(folder)
     node.restart().wait(status="red")
+
+
+def test_a_lost_shard_leaves_searches_partial_is_told_soon_and_mended_by_another_version(
+    node: Node, engine: ServerEngine
+) -> None:
+    for version in ("items-2", "items-3"):
+        load(engine, version)
+    events = ServerEvents(engine.cluster, "shards-events", refresh_ms=200)
+    events.append([Event("e1", "watch", "u1", 1, "f1")])
+    lose(node, engine, (engine.layout.index("items-3"), 1), ("shards-events", 0))
     assert in_the_end(lambda: "1 of 2 shards" in complaint(engine), 30), complaint(engine)
     with pytest.raises(Partial) as lacking:
         found(engine)
     assert 0 < len(lacking.value.found) < len(FILMS)
     assert engine.is_ready()
-    load(engine, "items-3")
+    is_told_soon("1 of 2 shards of shards-items-3", lambda: list(engine.scan("items-3")))
+    is_told_soon("1 of 1 shards of .*shards-events", lambda: events.follow(None))
+    is_told_soon("search of shards-events", lambda: list(events.scan(0, 2**62)))
+    assert {"items-2", "items-3"} <= {each.name for each in engine.versions()}
+    engine.promote("items-2")
     assert found(engine) == len(FILMS)
-    assert engine.is_ready()
+    load(engine, "items-4")
+    assert found(engine) == len(FILMS)
+
+
+def is_told_soon(lost: str, read: Callable[[], object]) -> None:
+    """Of whoever reads all that is there, and must not take a part for the whole."""
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=lost):
+        read()
+    assert time.monotonic() - began < TOLD_S

@@ -38,7 +38,7 @@ class Changes:
 
     def since(self, position: int) -> Iterator[list[str]]:
         """Ids of the items that changed after a position, each once."""
-        self.cluster.demand("POST", f"/{self.index}/_refresh")
+        self.cluster.refresh(self.index)
         body = {
             "query": {"range": {"_seq_no": {"gt": position}}},
             "_source": False,

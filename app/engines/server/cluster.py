@@ -19,6 +19,8 @@ ADMIN_S = 60.0
 """What a request has that no viewer waits for: an index made, settings changed, a bulk of documents."""
 SERVER_SHARE = 0.9
 """Of what is left, the share that the server is given; the rest is for the way there and back."""
+REFRESH_S = 5.0
+"""After so long it is asked what keeps a refresh: servers wait a minute for a shard that is lost."""
 ATTEMPTS = 3
 """Connections tried for one question while its deadline allows: another host may answer."""
 
@@ -106,12 +108,28 @@ class Cluster:
         """A command that must succeed; raises what its refusal means."""
         return self.accepted(*self.command(method, path, body, **params), f"{method} {path}")
 
+    def refresh(self, target: str) -> None:
+        """Whatever is written is seen by searches then. Raises Unavailable when a shard has no copy."""
+        path = f"/{target}/_refresh"
+        try:
+            status, reply = self.ask("POST", path, None, time.monotonic() + REFRESH_S)
+        except Timeout:
+            self._expect_all_shards(target)
+            status, reply = self.command("POST", path)
+        self.accepted(status, reply, f"POST {path}")
+
     def accepted(self, status: int, reply: Any, what: str) -> Any:
         if status >= 300:
             raise failure_of(status, reply, f"{what} on {self.name}")
         if not isinstance(reply, dict):
             raise Unavailable(f"{what} on {self.name}: {status}, but no whole answer: {str(reply)[:100]!r}")
         return reply
+
+    def _expect_all_shards(self, target: str) -> None:
+        indices = self.demand("GET", f"/_cluster/health/{target}", level="indices")["indices"]
+        counts = ((n, i["number_of_shards"], i["active_primary_shards"]) for n, i in indices.items())
+        if lost := [f"{all - there} of {all} shards of {name}" for name, all, there in counts if there < all]:
+            raise Unavailable(f"{' and '.join(lost)} on {self.name} have no copy; bring their nodes back")
 
     def wire(self) -> Wire:
         if self._wire is None or self._wire[0] != os.getpid():

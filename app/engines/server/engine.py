@@ -100,7 +100,7 @@ class ServerEngine:
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
         self.index_versions.meta(version)
         index = self.layout.index(version)
-        self.cluster.demand("POST", f"/{index}/_refresh")
+        self.cluster.refresh(index)
         for hits in pages(self.cluster, index, {"query": {"match_all": {}}}, ["id"], batch_size):
             yield [document_of(hit["_source"]) for hit in hits]
 
@@ -177,7 +177,7 @@ class ServerEngine:
         """
         reached = self.changes.position()
         carry_over(self.cluster, self.layout.index(old), self.layout.index(new), self.changes.since(position))
-        self.cluster.demand("POST", f"/{self.layout.index(new)}/_refresh")
+        self.cluster.refresh(self.layout.index(new))
         return reached
 
 

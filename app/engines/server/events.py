@@ -77,7 +77,7 @@ class ServerEvents:
             return _batch([]), position_text(at)
         kept = {generation(index) for index in reached}
         at = {number: place for number, place in at.items() if number in kept}
-        self.cluster.demand("POST", f"/{self.stream}/_refresh")
+        self.cluster.refresh(self.stream)
         hits = list[Reply]()
         for index in sorted(reached, key=generation):
             if len(hits) < BATCH:

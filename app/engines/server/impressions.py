@@ -27,7 +27,7 @@ class ServerImpressions:
         """Refreshes first: what another worker wrote a moment ago is found."""
         name = self.stream.name
         try:
-            self.cluster.demand("POST", f"/{name}/_refresh")
+            self.cluster.refresh(name)
             starts = range(0, len(ids), FOUND_AT_ONCE)
             hits = [hit for start in starts for hit in self._hits(ids[start : start + FOUND_AT_ONCE])]
         except NotFound:

@@ -1,6 +1,7 @@
 """Index versions as indices, and the serving one as an alias: made, filled, promoted, dropped."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -69,7 +70,8 @@ class Versions:
         metas, serving = self.metas(), self.serving()
         if not metas:
             return []
-        self.cluster.demand("POST", f"/{self.layout.prefix}items-*/_refresh")
+        with suppress(Unavailable):  # a shard of one of them is lost: the others count all the same
+            self.cluster.refresh(f"{self.layout.prefix}items-*")
         stats = self.cluster.demand("GET", f"/{self.layout.prefix}items-*/_stats/docs")["indices"]
         return [
             IndexVersion(
@@ -119,7 +121,7 @@ class Versions:
         """Settings of a version that serves: it is refreshed and copied from now on."""
         index = self.layout.index(version)
         self.cluster.demand("PUT", f"/{index}/_settings", {"index": self.layout.serving_settings()})
-        self.cluster.demand("POST", f"/{index}/_refresh")
+        self.cluster.refresh(index)
 
     def block_writes(self, version: str) -> None:
         """When it returns, every write that was under way is done, and no other is let in."""
