@@ -28,7 +28,10 @@ class RowIndex:
             return np.full(len(ids), -1, np.intp)
         if not self._apart:
             return self._searched(ids)
-        place = np.searchsorted(self._hashes, hashes_of(ids))
+        hashes = hashes_of(ids)
+        order = np.argsort(hashes)  # in order they are found in half the time: neighbours lie side by side
+        place = np.empty(len(ids), np.intp)
+        place[order] = np.searchsorted(self._hashes, hashes[order])
         rows: Rows = self._rows[np.minimum(place, len(self._rows) - 1)]
         rows[self._ids[rows] != ids] = -1
         return rows

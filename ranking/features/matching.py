@@ -17,8 +17,7 @@ def _of_best(s: Columns) -> Column:
 
 def _reciprocal(signal: str) -> Feature:
     def derive(s: Columns) -> Column:
-        reciprocal = np.float32(1) / (RANK_CONSTANT + s[signal] + 1)
-        return np.where(np.isnan(reciprocal), np.float32(0), reciprocal)
+        return np.fmax(np.float32(1) / (RANK_CONSTANT + s[signal] + 1), np.float32(0))
 
     source = signal.removeprefix("rank_")
     words = f"Reciprocal rank in the {source} source."
@@ -26,10 +25,10 @@ def _reciprocal(signal: str) -> Feature:
 
 
 def _found_by(s: Columns) -> Column:
-    found = np.zeros(len(s[f"rank_{SOURCES[0]}"]), np.float32)
+    found = np.zeros(len(s[f"rank_{SOURCES[0]}"]), np.uint8)
     for name in SOURCES:
-        found += np.isfinite(s[f"rank_{name}"])
-    return found
+        found += np.isfinite(s[f"rank_{name}"]).view(np.uint8)
+    return found.astype(np.float32)
 
 
 FEATURES = (

@@ -16,7 +16,8 @@ DURATION_STEP_S = 1800
 def _cross(name: str, reads: tuple[str, str], words: str, step: tuple[float, float] = (1, 1)) -> Feature:
     def derive(s: Columns) -> Column:
         first, second = (
-            s[name] if size == 1 else s[name] // size for name, size in zip(reads, step, strict=True)
+            s[name] if size == 1 else np.floor(s[name] / np.float32(size))
+            for name, size in zip(reads, step, strict=True)
         )
         return hashed_cross(first, second, HASH_BUCKETS, HASH_SEEDS[name])
 
