@@ -17,7 +17,8 @@ def _of_best(s: Columns) -> Column:
 
 def _reciprocal(signal: str) -> Feature:
     def derive(s: Columns) -> Column:
-        return np.fmax(np.float32(1) / (RANK_CONSTANT + s[signal] + 1), np.float32(0))
+        reciprocal: Column = np.fmax(np.float32(1) / (RANK_CONSTANT + s[signal] + 1), np.float32(0))
+        return reciprocal
 
     source = signal.removeprefix("rank_")
     words = f"Reciprocal rank in the {source} source."
