@@ -23,7 +23,7 @@ class Compaction:
         if self._running() or not self.derived.wants_compaction(version):
             return
         command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
-        self._process = subprocess.Popen(command)
+        self._process = subprocess.Popen(command, process_group=0)  # a Ctrl-C is for the parent
 
     def wait(self) -> None:
         """Until the one that was started is done."""

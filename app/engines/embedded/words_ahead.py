@@ -20,7 +20,8 @@ ALL_WRITTEN = b"all"
 class WordsAhead:
     """At most one process for each version that this engine object writes. Opens nothing until it is used.
 
-    The process ends by itself, and leaves nothing, when its parent does before the version is whole.
+    The process ends by itself, and leaves nothing, when its parent does before the version is whole. Its group
+    is its own: a Ctrl-C is for the parent.
     """
 
     def __init__(self, derived: Derived) -> None:
@@ -65,7 +66,7 @@ class WordsAhead:
 
     def _start(self, version: str) -> None:
         command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
-        self._processes[version] = subprocess.Popen(command, stdin=subprocess.PIPE)
+        self._processes[version] = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
 
 
 def _tell(process: subprocess.Popen[bytes], word: bytes) -> None:
