@@ -20,8 +20,8 @@ ALL_WRITTEN = b"all"
 class WordsAhead:
     """At most one process for each version that this engine object writes. Opens nothing until it is used.
 
-    The process ends by itself, and leaves nothing, when its parent does before the version is whole. Its group
-    is its own: a Ctrl-C is for the parent.
+    The process ends by itself, and leaves nothing, when its parent does before the version is whole. Its
+    group is its own: a Ctrl-C is for the parent.
     """
 
     def __init__(self, derived: Derived) -> None:
