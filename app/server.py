@@ -11,7 +11,7 @@ from app.search.preloaded import preload
 from app.settings import Settings
 from app.web.application import WebOptions, create_app, create_ranking_app
 from app.web.score_api import score_api
-from app.web.telemetry import NOT_RECORDED, configure_logging
+from app.web.telemetry import NOT_RECORDED, configure_logging, count_failure
 from app.wiring import build_models, build_parts, build_service
 
 OPENING_S = 30.0
@@ -37,7 +37,7 @@ def _spare_what_stays() -> None:
 
 
 def _lists_app(settings: Settings) -> OpenAPI:
-    service = build_service(build_parts(settings), lambda why: NOT_RECORDED.labels(why).inc())
+    service = build_service(build_parts(settings), lambda why: NOT_RECORDED.labels(why).inc(), count_failure)
     service.live.follow(settings.refresh_ms / 1000, service.warm, OPENING_S)
     service.log.start()
     atexit.register(service.log.close)

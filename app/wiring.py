@@ -26,7 +26,7 @@ from app.search.dashboard_log import DashboardLog, Dashboards
 from app.search.live import Live
 from app.search.page_log import PageLog
 from app.search.served_models import Models, ServedModels
-from app.search.stories import Service
+from app.search.stories import Failed, Service
 from app.settings import Settings
 from app.tables import Tables
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
@@ -114,14 +114,16 @@ def build_models(parts: Parts) -> Models:
     return ServedModels(parts.registry, load_model)
 
 
-def _nobody(_reason: str) -> None:
-    """Told of dropped pages where nobody counts them."""
+def _nobody(*_facts: object) -> None:
+    """Told of what goes wrong where nobody counts it."""
 
 
-def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Service:
+def build_service(
+    parts: Parts, dropped: Callable[[str], None] = _nobody, failed: Failed = _nobody
+) -> Service:
     """A service for one process, not looking at anything yet: see `Live.refresh` and `PageLog.start`.
 
-    dropped: told why whenever a shown page is not recorded.
+    dropped: told why whenever a shown page is not recorded. failed: see `Service`.
     """
     settings = parts.settings
     dashboards = None if parts.dashboards is None else DashboardLog(parts.dashboards, dropped)
@@ -138,6 +140,7 @@ def build_service(parts: Parts, dropped: Callable[[str], None] = _nobody) -> Ser
         parts.caps,
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
+        failed,
     )
 
 

@@ -19,7 +19,8 @@ class Event:
 
     at_ms: milliseconds since 1970-01-01 UTC. item: empty for a search. watched_ms, duration_ms:
     for a watch, None when unknown. request_id: the answer that showed the item, if one did.
-    position: from 0 on that answer. simulated: made from a rating or a generator, not observed.
+    position: from 0 on that answer. degraded: what that answer lacked, of an impression; empty when it
+    was whole. simulated: made from a rating or a generator, not observed.
     Raises ValueError for numbers that EVENT_SCHEMA cannot hold: one such row would stop every reader.
     """
 
@@ -35,6 +36,7 @@ class Event:
     text: str = ""
     device: str = ""
     country: str = ""
+    degraded: str = ""
     simulated: bool = False
 
     def __post_init__(self) -> None:
@@ -64,6 +66,7 @@ EVENT_SCHEMA = pa.schema(
         pa.field("text", pa.string(), nullable=False),
         pa.field("device", pa.string(), nullable=False),
         pa.field("country", pa.string(), nullable=False),
+        pa.field("degraded", pa.string(), nullable=False),
         pa.field("simulated", pa.bool_(), nullable=False),
     ]
 )

@@ -27,6 +27,8 @@ KEYS = ("genre_key", "language_key", "country_key")
 COUNTED_KEY = "genre_key"
 """The only one that dashboards count by: `genres` is text, and `language` can itself be counted."""
 
+EVENT_KEYWORDS = ("id", "kind", "user", "item", "request_id", "device", "country", "degraded")
+
 
 def vector_property(field: str) -> str:
     """The property that holds a vector field of `index_mappings.fields.VECTOR_FIELDS`."""
@@ -56,7 +58,7 @@ def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
         "dynamic": False,
         "properties": {
             "@timestamp": {"type": "date"},
-            **dict.fromkeys(("id", "kind", "user", "item", "request_id", "device", "country"), keyword),
+            **dict.fromkeys(EVENT_KEYWORDS, keyword),
             **{name: {"type": "long"} for name in ("at_ms", "watched_ms", "duration_ms")},
             "position": {"type": "integer"},
             "text": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}},
@@ -86,7 +88,7 @@ def requests_template(data_stream: str) -> dict[str, Any]:
 
 def impressions_template(data_stream: str) -> dict[str, Any]:
     """An index template for the data stream of shown items and what followed, which dashboards read."""
-    keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources")
+    keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources", "degraded")
     numbers = {"position": "integer", "score": "float", "watched_ms": "long", "duration_ms": "long"}
     return _dashboard_template(data_stream, keywords, numbers)
 

@@ -56,6 +56,7 @@ class OwnRow(BaseModel):
     text: Text = ""
     device: Annotated[str, Field(max_length=64)] = ""
     country: Annotated[str, Field(max_length=64)] = ""
+    degraded: Text = ""
     simulated: bool = False
 
     @model_validator(mode="after")

@@ -17,7 +17,8 @@ class Impression:
     """A shown item, or what a viewer did with it: `kind` is that of the event.
 
     page: search, home or similar. sources: those that found the item. score: of the model, and so
-    comparable with others of the same model alone. watched_ms, duration_ms: of a watch.
+    comparable with others of the same model alone. degraded: what the page lacked, without the
+    details. watched_ms, duration_ms: of a watch.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Impression:
     version: str
     sources: tuple[str, ...]
     score: float
+    degraded: tuple[str, ...] = ()
     watched_ms: int | None = None
     duration_ms: int | None = None
 
@@ -78,6 +80,7 @@ def lines_of(ranked: Ranked, page: Page) -> list[Impression]:
             version=page.version,
             sources=tuple(hit.sources),
             score=hit.score,
+            degraded=page.lacks,
         )
         for hit in page.hits
     ]

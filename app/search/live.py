@@ -62,7 +62,9 @@ class Live:
                     log.warning("not refreshed, the old state serves", reason=str(error))
                 self._problem = str(error)
                 if self._good is not None:
-                    self._state = replace(self._good, degraded=(*self._good.degraded, self._problem))
+                    self._state = replace(
+                        self._good, degraded=(*self._good.degraded, f"index: {self._problem}")
+                    )
 
     def follow(self, every_s: float, first: Callable[[], None], wait_s: float) -> None:
         """Does `first` and then refreshes, in a thread of this process, until `stop`.

@@ -55,3 +55,8 @@ class Page:
     cursor: str | None = None
     facets: Facets = field(default_factory=dict)
     stages: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """What was missing, each once and without its reason: few enough to be counted by."""
+        return tuple(sorted({reason.partition(":")[0][:40] for reason in self.degraded}))

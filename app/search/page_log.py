@@ -119,7 +119,7 @@ class PageLog:
 
     def _record_groups(self, shown: Sequence[Shown]) -> None:
         self._groups += [
-            group_of(one.ranked)
+            group_of(one.ranked, one.page)
             for one in shown
             if one.ranked.signals is not None and self.is_sampled(one.page.request_id)
         ]
@@ -150,18 +150,22 @@ def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
             text=query.text or "",
             device=query.context.device,
             country=query.context.country,
+            degraded=", ".join(page.lacks),
         )
         for hit in page.hits
     ]
 
 
-def group_of(ranked: Ranked) -> pa.RecordBatch:
-    """A row a candidate, in ranked order: the request's facts, the item, its score and its signals."""
+def group_of(ranked: Ranked, page: Page) -> pa.RecordBatch:
+    """A row a candidate, in ranked order: the request's facts, the item, its score and its signals.
+
+    degraded: in full, of the page that was shown of it.
+    """
     query, n = ranked.query, len(ranked.candidates)
     facts = {
         "request_id": ranked.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
         "kind": query.kind, "text": query.text or "", "model": ranked.model, "version": ranked.version,
-        "degraded": ", ".join(ranked.degraded),
+        "degraded": ", ".join(page.degraded),
     }  # fmt: skip
     columns = {name: pa.repeat(pa.scalar(value), n) for name, value in facts.items()}
     columns["item"] = pa.array([name.decode() for name in ranked.candidates.ids.tolist()])

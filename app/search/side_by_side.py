@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from index_mappings.errors import EngineError, Partial
+from index_mappings.errors import EngineError, Partial, Timeout
 from index_mappings.match import Matches
 from ranking.sources import SourceRequest
 
@@ -17,11 +17,11 @@ Answer = Callable[[SourceRequest, float], Matches]
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """matches in the order of the requests; missing: source to why it has none or not all;
-    seconds by source."""
+    """matches in the order of the requests; missing: source to the failure for which it has none or not
+    all; seconds by source."""
 
     matches: list[Matches]
-    missing: Mapping[str, str]
+    missing: Mapping[str, EngineError]
     seconds: Mapping[str, float]
 
 
@@ -40,13 +40,13 @@ def run(
 
     asked = {pool.submit(timed, request): request.source for request in requests}
     wait(asked, timeout=max(until - time.monotonic(), 0))
-    matches, missing = list[Matches](), dict[str, str]()
+    matches, missing = list[Matches](), dict[str, EngineError]()
     for future, source in asked.items():
         if not future.done():
             future.cancel()
-            missing[source] = f"no answer within {deadline_s * 1000:.0f} ms"
+            missing[source] = Timeout(f"no answer within {deadline_s * 1000:.0f} ms")
         elif isinstance(error := future.exception(), EngineError):
-            missing[source] = str(error)
+            missing[source] = error
             if isinstance(error, Partial) and error.found is not None:
                 matches.append(error.found)
         else:

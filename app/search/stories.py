@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +38,7 @@ GRACE = 0.15
 """Of the deadline, what a page of a late engine has at least for its items: it ends by a fifth above."""
 LISTED = {"popular", "fresh"}
 """Sources that the item table answers, whatever the engine does."""
+Failed = Callable[[str, EngineError], None]
 RECENT_DEEDS = 1000
 """Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""
 
@@ -58,7 +59,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """Everything a request needs. What changes while it serves is in `live`."""
+    """Everything a request needs. What changes while it serves is in `live`.
+
+    failed: told of each source, and of the viewer, that an engine did not answer, or in part.
+    """
 
     engine: SearchEngine
     events: EventStore
@@ -69,6 +73,7 @@ class Service:
     caps: Caps
     deadline_s: float
     pool: ThreadPoolExecutor
+    failed: Failed
 
     def page(self, ask: Ask) -> Page:
         """A search, a home page or similar items, by the kind of the query.
@@ -124,8 +129,7 @@ class Service:
             candidates = candidates_of(moment, found.matches, state.table)
         best = ordered(moment, candidates, state, ranker, stages)
         stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
-        missing += unknown + tuple(f"{source}: {why}" for source, why in found.missing.items())
-        missing += best.missing
+        missing += unknown + self._told(found.missing) + best.missing
         ranked = Ranked(
             uuid.uuid4().hex, ask.query, best.candidates, best.scores, best.model, state.version, missing
         )
@@ -164,8 +168,10 @@ class Service:
             deeds = self.events.recent(query.user, RECENT_DEEDS, left_s, DEEDS)
             impressions = shown.result(max(until - time.monotonic(), 0))
             known = viewer_as_of(query.user, [*deeds, *impressions], query.context.at_ms)
-        except (EngineError, TimeoutError) as error:
-            return anonymous(query.user), (f"viewer: {error or 'no answer in time'}",)
+        except TimeoutError:
+            return anonymous(query.user), self._told({"viewer": Timeout("no answer in time")})
+        except EngineError as error:
+            return anonymous(query.user), self._told({"viewer": error})
         return known, ()
 
     def warm(self) -> None:
@@ -202,6 +208,12 @@ class Service:
 
     def _answer(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
         return answer(request, self.engine, state.table, state.crowd.popularity, timeout_s)
+
+    def _told(self, failures: Mapping[str, EngineError]) -> tuple[str, ...]:
+        """Counted, and in the words that a page has for them."""
+        for what, error in failures.items():
+            self.failed(what, error)
+        return tuple(f"{what}: {error}" for what, error in failures.items())
 
     def _explained(self, page: Page, ranked: Ranked) -> Page:
         try:

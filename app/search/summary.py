@@ -41,7 +41,7 @@ def summary_of(ranked: Ranked, page: Page) -> Summary:
         kind=ranked.query.kind,
         model=page.model,
         version=page.version,
-        degraded=tuple(sorted({reason.partition(":")[0][:80] for reason in page.degraded})),
+        degraded=page.lacks,
         sources=tuple(sorted({source for hit in page.hits for source in hit.sources})),
         candidates=page.candidates,
         hits=len(page.hits),

@@ -18,6 +18,7 @@ from prometheus_client import (
 )
 
 from app.search.page import Page
+from index_mappings.errors import EngineError
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 """Seconds; closest together below 0.1, where the promise is."""
@@ -28,6 +29,11 @@ REQUESTS = Histogram(
 STAGES = Histogram("reelrank_stage_seconds", "Seconds a stage of a page took.", ["stage"], buckets=BUCKETS)
 PAGES = Counter("reelrank_pages", "Pages answered.", ["model"])
 DEGRADED = Counter("reelrank_degraded_pages", "Pages from which something was missing.", ["what"])
+FAILURES = Counter(
+    "reelrank_source_failures",
+    "Times a candidate source, or looking the viewer up, had no answer or only a part of it.",
+    ["source", "why"],
+)
 EVENTS = Counter("reelrank_events", "Events taken in.", ["result"])
 NOT_RECORDED = Counter(
     "reelrank_pages_not_recorded", "Shown pages and deeds that could not be recorded.", ["why"]
@@ -71,6 +77,7 @@ def watch_requests(app: Flask) -> None:
         endpoint = request.url_rule.rule if request.url_rule else "unknown"
         REQUESTS.labels(endpoint, str(response.status_code)).observe(seconds)
         response.headers.setdefault("X-Request-Id", g.get("request_id", ""))
+        response.headers.setdefault("Cache-Control", "no-store")  # lists are of a viewer and of a moment
         is_score = endpoint.startswith("/v1/score/") and response.status_code == 200  # its page has a line
         if not is_score and not endpoint.startswith(("/static", "/livez", "/readyz", "/metrics")):
             _log(response, endpoint, seconds)
@@ -84,8 +91,13 @@ def count_page(page: Page) -> None:
     PAGES.labels(page.model).inc()
     for stage, seconds in page.stages.items():
         STAGES.labels(stage).observe(seconds)
-    for what in page.degraded:
-        DEGRADED.labels(what.partition(":")[0][:40]).inc()
+    for what in page.lacks:
+        DEGRADED.labels(what).inc()
+
+
+def count_failure(source: str, error: EngineError) -> None:
+    """Also of requests that end without a page."""
+    FAILURES.labels(source, type(error).__name__).inc()
 
 
 def server_timing(page: Page) -> str:

@@ -3,16 +3,19 @@
 from index_mappings.engine import EventStore
 from index_mappings.event import EVENT_SCHEMA, Event
 
+SOON_S = 5.0
+
 
 def watch(name: str, at_ms: int, user: str = "ada") -> Event:
     return Event(
-        name, "watch", user, at_ms, "alien", watched_ms=60, duration_ms=100, position=3, simulated=True
-    )
+        name, "watch", user, at_ms, "alien", watched_ms=60, duration_ms=100, position=3, degraded="bm25",
+        simulated=True,
+    )  # fmt: skip
 
 
 def test_an_event_comes_back_as_it_was_given(events: EventStore) -> None:
     given = watch("1", 5)
-    assert (events.append([given]).stored, events.recent("ada", 10, 1.0)) == (1, [given])
+    assert (events.append([given]).stored, events.recent("ada", 10, SOON_S)) == (1, [given])
 
 
 def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: EventStore) -> None:
@@ -25,14 +28,14 @@ def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: Event
 
 def test_recent_is_newest_first_and_of_one_viewer(events: EventStore) -> None:
     events.append([watch("1", 5), watch("2", 9), watch("3", 7), watch("4", 8, "bob")])
-    assert [e.id for e in events.recent("ada", 2, 1.0)] == ["2", "3"]
+    assert [e.id for e in events.recent("ada", 2, SOON_S)] == ["2", "3"]
 
 
 def test_recent_of_some_kinds_is_not_crowded_out_by_the_others(events: EventStore) -> None:
     shown = [Event(f"i{n}", "impression", "ada", 100 + n, "alien") for n in range(20)]
     events.append([watch("1", 5), Event("2", "like", "ada", 6, "alien"), *shown])
-    assert [e.id for e in events.recent("ada", 5, 1.0, ("watch", "like"))] == ["2", "1"]
-    assert [e.id for e in events.recent("ada", 2, 1.0, ("impression",))] == ["i19", "i18"]
+    assert [e.id for e in events.recent("ada", 5, SOON_S, ("watch", "like"))] == ["2", "1"]
+    assert [e.id for e in events.recent("ada", 2, SOON_S, ("impression",))] == ["i19", "i18"]
 
 
 def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> None:

@@ -11,6 +11,7 @@ from tests.servers.node import free_port
 
 REQUEST = re.compile(rb"((?:GET|HEAD|PUT|POST|DELETE) \S+) HTTP/1")
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+LATE_S = 2.0
 Mode = Literal["pass", "delay", "reset", "truncate", "trickle"]
 
 
@@ -35,7 +36,8 @@ class Line:
 
 class Proxy:
     """`mode` may change while it runs. delay: answers come after 2 s; truncate: half of each answer comes;
-    trickle: each byte takes 20 ms.
+    trickle: each byte takes 20 ms. slow: what these bytes are in goes on after 2 s. A caller is hung up on
+    when the server cannot be reached.
 
     on_request, on_answer: told "METHOD path" of each request, and of each answer to one; what they say
     no to goes no further, and the line is closed.
@@ -43,6 +45,7 @@ class Proxy:
 
     def __init__(self, upstream_port: int) -> None:
         self.mode: Mode = "pass"
+        self.slow = b""
         self.guard: Guard | None = None
         self.on_request: Callable[[str], bool] | None = None
         self.on_answer: Callable[[str], bool] | None = None
@@ -76,7 +79,11 @@ class Proxy:
         await asyncio.gather(*lines, return_exceptions=True)
 
     async def _serve(self, caller: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
-        server, question = await asyncio.open_connection("127.0.0.1", self._upstream_port)
+        try:
+            server, question = await asyncio.open_connection("127.0.0.1", self._upstream_port)
+        except OSError:
+            answer.transport.abort()
+            return
         line = Line(caller, answer, server, question, [])
         there = asyncio.create_task(self._pump_there(line))
         back = asyncio.create_task(self._pump_back(line))
@@ -96,6 +103,8 @@ class Proxy:
                 line.asked.append(begins[1].decode())
                 if self.on_request is not None and not self.on_request(line.asked[-1]):
                     return
+            if self.slow and self.slow in data:
+                await asyncio.sleep(LATE_S)
             line.question.write(data)
             await line.question.drain()
 
@@ -112,7 +121,7 @@ class Proxy:
 
     async def _answered(self, answer: asyncio.StreamWriter, data: bytes) -> None:
         if self.mode == "delay":
-            await asyncio.sleep(2)
+            await asyncio.sleep(LATE_S)
         pieces = [data[: len(data) // 2]] if self.mode == "truncate" else [data]
         for piece in [data[at : at + 1] for at in range(len(data))] if self.mode == "trickle" else pieces:
             answer.write(piece)

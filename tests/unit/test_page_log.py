@@ -33,7 +33,7 @@ def ranked(name: str, signals: Signals | None = SIGNALS) -> Ranked:
 
 def page(name: str) -> Page:
     hits = tuple(Hit(Item(item, item), 0.0, place, {}) for place, item in enumerate("ab"))
-    return Page(name, hits, "m", "v", (), 3)
+    return Page(name, hits, "m", "v", ("bm25: late", "items: 1 of 3 shards"), 3)
 
 
 @pytest.fixture
@@ -55,9 +55,11 @@ def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, droppe
     rows = pq.ParquetFile(file).read().to_pylist()
     assert [row["item"] for row in rows] == [name.decode() for name in CANDIDATES.ids.tolist()]
     assert [row["signal_fused"] for row in rows] == pytest.approx(CANDIDATES.fused.tolist())
-    assert {(row["request_id"], row["user"], row["degraded"]) for row in rows} == {("r1", "u", "bm25: late")}
+    assert {(row["request_id"], row["user"]) for row in rows} == {("r1", "u")}
+    assert {row["degraded"] for row in rows} == {"bm25: late, items: 1 of 3 shards"}
     assert file.parent.name.startswith("date=")
-    assert sorted(event.item for event in events.recent("u", 10, 1.0)) == ["a", "b"]
+    shown = sorted((event.item, event.degraded) for event in events.recent("u", 10, 1.0))
+    assert shown == [("a", "bm25, items"), ("b", "bm25, items")]
     assert dropped == []
 
 

@@ -14,7 +14,7 @@ from app.search.stories import Ask, Service
 from app.settings import Settings
 from app.wiring import Parts, build_parts, warm_service
 from index_mappings.engine import TextMatch
-from index_mappings.errors import EngineError, Unavailable
+from index_mappings.errors import EngineError, Timeout, Unavailable
 from index_mappings.event import Event
 from index_mappings.match import Matches, no_matches
 from index_mappings.query import Context, Filters, Query
@@ -98,7 +98,11 @@ def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> 
     requests = [TextMatch(source, "x", 1) for source in ("late", "well", "broken")]
     answered = run(requests, answer, 0.1, service.pool)
     assert [m.source for m in answered.matches] == ["well"]
-    assert answered.missing == {"late": "no answer within 100 ms", "broken": "a shard is red"}
+    told = {source: (type(error), str(error)) for source, error in answered.missing.items()}
+    assert told == {
+        "late": (Timeout, "no answer within 100 ms"),
+        "broken": (EngineError, "a shard is red"),
+    }
 
 
 class AwayEvents(EmbeddedEvents):

@@ -28,15 +28,20 @@ create table if not exists events (
     seq integer primary key autoincrement, id text not null unique, kind text not null, user text not null,
     at_ms integer not null, item text not null, watched_ms integer, duration_ms integer,
     request_id text not null, position integer, text text not null, device text not null,
-    country text not null, simulated integer not null
+    country text not null, degraded text not null default '', simulated integer not null
 );
 drop index if exists events_by_user;
 create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
 create index if not exists events_by_time on events (at_ms, id);
-pragma user_version = 4;
+pragma user_version = 5;
 """
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Asked first, because making tables waits for whoever writes, even where there is nothing to make."""
+ADDED = (
+    ("versions", "served_seq", "integer not null default 0"),
+    ("events", "degraded", "text not null default ''"),
+)
+"""Columns that files of earlier builds lack."""
 
 WRITER_WAIT_S = 30.0
 CHECKPOINT_PAGES = 8_000
@@ -122,9 +127,12 @@ def _as_unavailable() -> Iterator[None]:
 
 def _make_tables(connection: sqlite3.Connection) -> None:
     """All tables, or what a file of an earlier build lacks."""
-    columns = [column[1] for column in connection.execute("pragma table_info(versions)")]
-    if columns and "served_seq" not in columns:
-        connection.execute("alter table versions add column served_seq integer not null default 0")
+    connection.execute("begin immediate")  # several workers of a new build open the file at once
+    for table, column, kind in ADDED:
+        columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
+        if columns and column not in columns:
+            connection.execute(f"alter table {table} add column {column} {kind}")
+    connection.execute("commit")
     connection.executescript(SCHEMA)
 
 

@@ -43,4 +43,5 @@ class ServerImpressions:
 def _impression(hit: Mapping[str, Any]) -> Impression:
     facts = dict(hit["_source"])
     at_ms, sources = facts.pop("@timestamp"), tuple(facts.pop("sources"))
-    return Impression(id=hit["_id"], at_ms=at_ms, sources=sources, **facts)
+    degraded = tuple(facts.pop("degraded", ()))  # lines of earlier builds have none
+    return Impression(id=hit["_id"], at_ms=at_ms, sources=sources, degraded=degraded, **facts)

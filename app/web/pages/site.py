@@ -107,8 +107,9 @@ class Site:
 
     def _list(self, query: Query, cursor: str | None, facets: bool = False) -> Page:
         if cursor:
-            return self.service.next_page(cursor, SHOWN)
-        page = self.service.page(Ask(query, facets=facets, keep=True))
+            page = self.service.next_page(cursor, SHOWN)
+        else:
+            page = self.service.page(Ask(query, facets=facets, keep=True))
         count_page(page)
         return page
 

@@ -82,7 +82,7 @@ def test_a_page_is_a_line_and_each_shown_item_another_with_model_sources_and_sco
     first, second = [line for line in board.lines if isinstance(line, Impression)]
     assert (first.id, first.kind, first.item, first.page) == ("r1-0", "impression", "a", "search")
     assert (first.model, first.sources, first.score) == ("m", ("bm25", "text_knn"), 0.3)
-    assert (second.position, second.sources) == (1, ("bm25",))
+    assert (second.position, second.sources, second.degraded) == (1, ("bm25",), ("bm25",))
 
 
 def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, board: Board) -> None:
