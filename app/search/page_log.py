@@ -25,11 +25,14 @@ from app.search.page import Page
 from app.search.ranked import Ranked
 from app.search.writer_thread import WriterThread, gathered
 from index_mappings.engine import EventStore
+from index_mappings.errors import Partial, Throttled, Timeout, Unavailable
 from index_mappings.event import Event
 
 MAX_WAITING = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
 GROUP_FILE_REQUESTS = 200
+AWAY = (Unavailable, Timeout, Throttled, Partial)
+"""Failures that pass."""
 
 log = structlog.get_logger("reelrank.page_log")
 
@@ -62,6 +65,7 @@ class PageLog:
         self._dropped = dropped
         self._dashboards = dashboards
         self._waiting: queue.Queue[Shown] = queue.Queue(MAX_WAITING)
+        self._owed: list[Shown] = []
         self._groups: list[pa.RecordBatch] = []
         self._written_s = time.monotonic()
         self._thread = WriterThread("page-log", self._write)
@@ -98,10 +102,12 @@ class PageLog:
 
     def _write(self, ended: bool) -> None:
         shown = gathered(self._waiting)
-        self._kept(self._record_impressions, shown)
+        self._kept(self._record_impressions, [*self._owed, *shown])
         self._kept(self._record_groups, shown)
         if ended or self._groups_are_due():
             self._kept(self._flush_groups, shown)
+        if ended:
+            self._forget(len(self._owed))
 
     def _kept(self, keep: Callable[[Sequence[Shown]], None], shown: Sequence[Shown]) -> None:
         """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
@@ -113,9 +119,21 @@ class PageLog:
                 self._dropped(type(error).__name__)
 
     def _record_impressions(self, shown: Sequence[Shown]) -> None:
+        """Of an engine that is away they wait until it is back, the newest MAX_WAITING pages."""
+        waited, self._owed = len(self._owed), []
         impressions = [event for one in shown for event in impressions_of(one.ranked, one.page)]
-        if impressions:
-            self._events.append(impressions)
+        try:
+            if impressions:
+                self._events.append(impressions)
+        except AWAY as error:
+            if not waited:
+                log.warning("impressions wait for the engine", reason=str(error), pages=len(shown))
+            self._owed = list(shown[-MAX_WAITING:])
+            self._forget(len(shown) - len(self._owed))
+
+    def _forget(self, pages: int) -> None:
+        for _ in range(pages):
+            self._dropped("the engine is away")
 
     def _record_groups(self, shown: Sequence[Shown]) -> None:
         self._groups += [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from index_mappings.errors import EngineError, Partial, Timeout
+from index_mappings.errors import EngineError, Partial, Timeout, Unavailable
 from index_mappings.match import Matches
 from ranking.sources import SourceRequest
 
@@ -23,6 +23,17 @@ class Answered:
     matches: list[Matches]
     missing: Mapping[str, EngineError]
     seconds: Mapping[str, float]
+
+    @property
+    def is_empty(self) -> bool:
+        """Every source failed, and none gave a part of its answer: that is no page without hits."""
+        return bool(self.missing) and not self.matches
+
+    def failure(self) -> EngineError:
+        """Of them all, in one: what failed is asked again later, whatever the engine calls it."""
+        late = any(isinstance(error, Timeout) for error in self.missing.values())
+        said = "; ".join(f"{source}: {error}" for source, error in self.missing.items())
+        return (Timeout if late else Unavailable)(f"no source answered ({said})")
 
 
 def run(

@@ -116,7 +116,10 @@ class Service:
         return self._explained(shown(ranked, Part(start, 1, self._later_s), self.engine), ranked)
 
     def ranked(self, ask: Ask, stages: Stages) -> Ranked:
-        """All candidates of a query in their final order; nothing is fetched, kept or recorded."""
+        """All candidates of a query in their final order; nothing is fetched, kept or recorded.
+
+        Raises Timeout or Unavailable when no source answered.
+        """
         state = self.live.state
         ranker, missing = self._ranker(ask.model, state)
         with stages.stage("viewer"):
@@ -125,11 +128,14 @@ class Service:
             sources = plan(moment, state.table, self.caps)
             left_s = self.deadline_s - min(stages.seconds["viewer"], VIEWER_SHARE * self.deadline_s)
             found = run(sources, partial(self._answer, state), left_s, self.pool)
+        told = self._told(found.missing)
+        if found.is_empty:
+            raise found.failure()
         with stages.stage("fuse"):
             candidates = candidates_of(moment, found.matches, state.table)
         best = ordered(moment, candidates, state, ranker, stages)
         stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
-        missing += unknown + self._told(found.missing) + best.missing
+        missing += unknown + told + best.missing
         ranked = Ranked(
             uuid.uuid4().hex, ask.query, best.candidates, best.scores, best.model, state.version, missing
         )

@@ -1,5 +1,7 @@
 """The page log: whole groups of a share of requests, and nothing in anybody's way."""
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,10 @@ from app.engines.embedded.events import EmbeddedEvents
 from app.search.page import Hit, Page
 from app.search.page_log import MAX_WAITING, PageLog
 from app.search.ranked import Ranked
+from app.search.writer_thread import FLUSH_S
+from index_mappings.engine import AppendReport
+from index_mappings.errors import Unavailable
+from index_mappings.event import Event
 from index_mappings.item import Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters, Query
@@ -77,6 +83,47 @@ def test_a_full_queue_drops_aloud_and_waits_for_nobody(tmp_path: Path, dropped: 
     for number in range(MAX_WAITING + 3):
         log.record(ranked(str(number)), page(str(number)))
     assert dropped == ["the queue is full"] * 3
+
+
+class AwayEvents(EmbeddedEvents):
+    """Of an engine that takes nothing for a while."""
+
+    is_away = True
+
+    def append(self, events: Sequence[Event]) -> AppendReport:
+        if self.is_away:
+            raise Unavailable("the engine is away")
+        return super().append(events)
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> AwayEvents:
+    return AwayEvents(tmp_path / "engine")
+
+
+def test_impressions_wait_for_an_engine_that_is_away(
+    tmp_path: Path, away: AwayEvents, dropped: list[str]
+) -> None:
+    log = PageLog(tmp_path / "pages", away, 0.0, dropped.append)
+    log.start()
+    log.record(ranked("r1"), page("r1"))
+    time.sleep(3 * FLUSH_S)
+    away.is_away = False
+    log.record(ranked("r2"), page("r2"))
+    log.close()
+    assert {event.request_id for event in away.recent("u", 10, 1.0)} == {"r1", "r2"}
+    assert dropped == []
+
+
+def test_impressions_that_the_engine_did_not_take_to_the_end_are_counted(
+    tmp_path: Path, away: AwayEvents, dropped: list[str]
+) -> None:
+    log = PageLog(tmp_path / "pages", away, 0.0, dropped.append)
+    for number in range(MAX_WAITING):
+        log.record(ranked(str(number)), page(str(number)))
+    log.start()
+    log.close()
+    assert dropped == ["the engine is away"] * MAX_WAITING
 
 
 def test_a_kept_list_comes_back_as_it_was() -> None:

@@ -14,7 +14,7 @@ from app.search.stories import Ask, Service
 from app.settings import Settings
 from app.wiring import Parts, build_parts, warm_service
 from index_mappings.engine import TextMatch
-from index_mappings.errors import EngineError, Timeout, Unavailable
+from index_mappings.errors import BadRequest, EngineError, Timeout, Unavailable
 from index_mappings.event import Event
 from index_mappings.match import Matches, no_matches
 from index_mappings.query import Context, Filters, Query
@@ -103,6 +103,18 @@ def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> 
         "late": (Timeout, "no answer within 100 ms"),
         "broken": (EngineError, "a shard is red"),
     }
+
+
+def test_sources_that_all_failed_are_a_failure_and_no_empty_page(service: Service) -> None:
+    def answer(request: SourceRequest, timeout_s: float) -> Matches:
+        raise BadRequest("another mapping") if request.source == "broken" else Unavailable("away")
+
+    answered = run([TextMatch(source, "x", 1) for source in ("broken", "gone")], answer, 5.0, service.pool)
+    assert answered.is_empty
+    failure = answered.failure()
+    assert (type(failure), str(failure)) == (
+        Unavailable, "no source answered (broken: another mapping; gone: away)"
+    )  # fmt: skip
 
 
 class AwayEvents(EmbeddedEvents):
