@@ -117,10 +117,12 @@ def queue_is_full(house: House) -> Iterator[None]:
     floods = [threading.Thread(target=flood) for _ in range(3)]
     for each in floods:
         each.start()
-    yield
-    ended.set()
-    for each in floods:
-        each.join()
+    try:
+        yield
+    finally:
+        ended.set()
+        for each in floods:
+            each.join()
 
 
 @contextmanager
