@@ -23,6 +23,7 @@ from app.remote.ranking_service import RankingService
 from app.remote.remote_models import RemoteModels
 from app.search.cursors import Cursors
 from app.search.dashboard_log import DashboardLog, Dashboards
+from app.search.intake import Intake
 from app.search.live import Live
 from app.search.page_log import PageLog
 from app.search.served_models import Models, ServedModels
@@ -140,6 +141,7 @@ def build_service(
         parts.caps,
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
+        Intake(parts.events),
         failed,
     )
 

@@ -175,8 +175,12 @@ class SearchEngine(Matcher, Protocol):
 class EventStore(Protocol):
     """Keeps events, each id once."""
 
-    def append(self, events: Sequence[Event]) -> AppendReport:
-        """Durable when it returns; an id that is already kept counts as a duplicate."""
+    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
+        """Durable when it returns; an id that is already kept counts as a duplicate.
+
+        timeout_s: None while nobody waits for it. Raises Timeout, Throttled or Unavailable when it may not be
+        durable: sent again, each event still counts once.
+        """
         ...
 
     def recent(

@@ -44,3 +44,7 @@ class Partial(EngineError):
     def __init__(self, message: str, found: Any = None) -> None:
         super().__init__(message)
         self.found = found
+
+
+PASSING = (Timeout, Throttled, Unavailable, Partial)
+"""Failures that pass: the same may be asked again later."""

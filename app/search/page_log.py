@@ -25,14 +25,12 @@ from app.search.page import Page
 from app.search.ranked import Ranked
 from app.search.writer_thread import WriterThread, gathered
 from index_mappings.engine import EventStore
-from index_mappings.errors import Partial, Throttled, Timeout, Unavailable
+from index_mappings.errors import PASSING
 from index_mappings.event import Event
 
 MAX_WAITING = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
 GROUP_FILE_REQUESTS = 200
-AWAY = (Unavailable, Timeout, Throttled, Partial)
-"""Failures that pass."""
 
 log = structlog.get_logger("reelrank.page_log")
 
@@ -125,7 +123,7 @@ class PageLog:
         try:
             if impressions:
                 self._events.append(impressions)
-        except AWAY as error:
+        except PASSING as error:
             if not waited:
                 log.warning("impressions wait for the engine", reason=str(error), pages=len(shown))
             self._owed = list(shown[-MAX_WAITING:])

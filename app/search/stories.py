@@ -9,6 +9,7 @@ from functools import partial
 
 from app.search.cursors import Cursors
 from app.search.facets import facets_of
+from app.search.intake import Intake
 from app.search.live import Live
 from app.search.ordering import ordered
 from app.search.page import Page
@@ -73,6 +74,7 @@ class Service:
     caps: Caps
     deadline_s: float
     pool: ThreadPoolExecutor
+    intake: Intake
     failed: Failed
 
     def page(self, ask: Ask) -> Page:
@@ -156,7 +158,7 @@ class Service:
 
     def take_in(self, events: Sequence[Event]) -> AppendReport:
         """What viewers did, durable when it returns."""
-        report = self.events.append(events)
+        report = self.intake.append(events)
         self.log.deeds(events)
         return report
 

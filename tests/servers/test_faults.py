@@ -67,6 +67,10 @@ def test_a_stopped_node_is_a_timeout_in_time_and_answers_again_when_it_goes_on(
     node.pause()
     error, seconds = refused(engine)
     ready = engine.is_ready()
+    began, events = time.monotonic(), ServerEvents(engine.cluster, "faults-events", refresh_ms=200)
+    with pytest.raises(Timeout):
+        events.append([Event("0", "watch", "bob", 5, "alien")], BUDGET_S)
+    assert time.monotonic() - began < LATE_S
     node.resume()
     assert isinstance(error, Timeout)
     assert seconds < LATE_S

@@ -1,5 +1,6 @@
 """The service while its server stands still: answers in time, none passed off as whole, and back again."""
 
+import itertools
 import signal
 import threading
 import time
@@ -10,24 +11,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.served import Answer, Served, serve
+from app.search.intake import TAKE_IN_S
+from app.wiring import Parts
+from tests.served import Answer, Clients, Served, serve
 from tests.servers.node import Node, in_the_end
 from tests.small_house import add_model, build_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5
+THREADS = 4
 CLIENTS, ASKED = 4, 25
 
 
 @pytest.fixture
-def service(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def parts(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
     monkeypatch.setenv("REELRANK_ENGINE", node.kind.split("-")[0])
     monkeypatch.setenv("REELRANK_ENGINE_URL", node.url)
     parts = build_house(tmp_path / "data", datetime.now(UTC))
     parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
-    served = serve(parts.settings.data_dir, deadline_ms=round(DEADLINE_S * 1000))
+    return parts
+
+
+@pytest.fixture
+def service(parts: Parts) -> Iterator[Served]:
+    deadline_ms = round(DEADLINE_S * 1000)
+    served = serve(parts.settings.data_dir, deadline_ms=deadline_ms, threads=THREADS)
     yield served
     served.stop(signal.SIGKILL)
+
+
+class Watchers(Clients):
+    """They post events; answers are kept with their seconds, and the ids of what was acknowledged."""
+
+    def __init__(self, service: Served) -> None:
+        super().__init__(service, 2 * THREADS)
+        self.answers = list[tuple[float, Answer]]()
+        self.acknowledged = set[str]()
+        self._numbers = itertools.count()
+
+    def ask(self, number: int) -> None:
+        event = {"id": f"e{next(self._numbers)}", "kind": "watch", "user": f"w{number}", "item": "sea1"}
+        began = time.monotonic()
+        answer = self.service.post("/v1/events", event)
+        self.answers.append((time.monotonic() - began, answer))
+        if answer.status == 200:
+            self.acknowledged.add(event["id"])
+        else:
+            time.sleep(0.1)
 
 
 def asked(service: Served) -> list[tuple[float, Answer]]:
@@ -71,3 +101,24 @@ def test_answers_come_within_the_deadline_and_a_fifth_while_the_server_stands_st
     seconds = np.array([took for took, _ in answers])
     assert np.quantile(seconds, 0.99) <= 1.2 * DEADLINE_S, np.sort(seconds)[-10:]
     assert in_the_end(lambda: all(is_whole(answer) for _, answer in asked(service)))
+
+
+def test_events_that_cannot_be_taken_in_are_refused_in_time_and_keep_no_thread_from_lists(
+    node: Node, parts: Parts, service: Served
+) -> None:
+    with Watchers(service) as watchers:
+        assert in_the_end(lambda: len(watchers.acknowledged) > 20)
+        node.pause()
+        time.sleep(TAKE_IN_S)  # those that were on their way
+        before = len(watchers.answers)
+        answers = asked(service)
+        refused = watchers.answers[before:]
+        node.resume()
+        acknowledged = len(watchers.acknowledged)
+        assert in_the_end(lambda: len(watchers.acknowledged) > acknowledged + 20)
+    assert refused
+    assert [answer.body for _, answer in refused if not says_what_is_missing(answer)] == []
+    assert max(took for took, _ in watchers.answers) < 2 * TAKE_IN_S + 1  # one may wait for a thread first
+    assert np.quantile([took for took, _ in answers], 0.9) <= 1.2 * DEADLINE_S
+    stored = {name for batch in parts.events.scan(0, 2**62) for name in batch.column("id").to_pylist()}
+    assert watchers.acknowledged <= stored

@@ -90,10 +90,10 @@ class AwayEvents(EmbeddedEvents):
 
     is_away = True
 
-    def append(self, events: Sequence[Event]) -> AppendReport:
+    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
         if self.is_away:
             raise Unavailable("the engine is away")
-        return super().append(events)
+        return super().append(events, timeout_s)
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ class EmbeddedEvents:
     def __init__(self, directory: Path) -> None:
         self.database = Database(directory)
 
-    def append(self, events: Sequence[Event]) -> AppendReport:
+    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
+        """Waits for another writer of the file as long as any writer does, whatever the time."""
         with self.database.transaction() as connection:
             before = connection.total_changes
             connection.executemany(INSERT, map(astuple, events))

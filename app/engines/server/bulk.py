@@ -123,11 +123,12 @@ class Bulk:
 
     def _back_off(self, pause: float, taken_at: float) -> None:
         """Waits, with jitter so that several loaders do not come back together, and asks for less."""
-        if time.monotonic() - taken_at > self.patience_s:
+        left = taken_at + self.patience_s - time.monotonic()
+        if left <= 0:
             raise self._last_refusal
         if isinstance(self._last_refusal, Throttled | Unavailable):
             self.chunk_bytes = max(self.chunk_bytes // 2, SMALLEST_CHUNK_BYTES)
-        self.sleep(pause * random.uniform(0.5, 1.0))
+        self.sleep(min(pause * random.uniform(0.5, 1.0), left))
 
 
 def _chunks(places: Sequence[int], payloads: Sequence[bytes], most_bytes: int) -> Iterator[list[int]]:

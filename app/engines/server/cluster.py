@@ -1,9 +1,11 @@
 """One cluster, spoken to in paths and bodies through whichever client fits it; deadlines are kept here."""
 
+import math
 import os
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -45,6 +47,16 @@ class Cluster:
         self.name = name
         self._open_wire = open_wire
         self._wire: tuple[int, Wire] | None = None
+        self._limit = threading.local()
+
+    @contextmanager
+    def within(self, timeout_s: float | None) -> Iterator[None]:
+        """What this thread asks in the block has so long altogether, and no longer than it has elsewhere."""
+        self._limit.until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
+        try:
+            yield
+        finally:
+            self._limit.until = math.inf
 
     def search(self, target: str, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
         """The hits of a search that all shards answered in time; raises as `searched` does."""
@@ -73,11 +85,8 @@ class Cluster:
         """A question that may be asked again: another host is tried while time is left."""
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         for attempt in range(ATTEMPTS):
-            left = until - time.monotonic()
-            if left <= 0:
-                raise Timeout(f"no time was left to ask {self.name} for {path}")
             try:
-                return self.wire().send(method, path, payload, JSON, left)
+                return self._send(method, path, payload, JSON, until - time.monotonic())
             except Unavailable:
                 if attempt + 1 == ATTEMPTS:
                     raise
@@ -101,8 +110,16 @@ class Cluster:
         """What must not be done twice: it goes to another host only where there was no connection."""
         for _ in range(ATTEMPTS - 1):
             with suppress(Unreached):
-                return self.wire().send(method, path, body, mimetype, ADMIN_S)
-        return self.wire().send(method, path, body, mimetype, ADMIN_S)
+                return self._send(method, path, body, mimetype, ADMIN_S)
+        return self._send(method, path, body, mimetype, ADMIN_S)
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
+    ) -> tuple[int, Any]:
+        left = min(timeout_s, getattr(self._limit, "until", math.inf) - time.monotonic())
+        if left <= 0:
+            raise Timeout(f"no time was left to ask {self.name} for {path}")
+        return self.wire().send(method, path, body, mimetype, left)
 
     def demand(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str) -> Any:
         """A command that must succeed; raises what its refusal means."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.engines.server.bulk import Action, Bulk
+from app.engines.server.bulk import PATIENCE_S, Action, Bulk
 from app.engines.server.cluster import ADMIN_S, Cluster, Reply
 from app.engines.server.follow import Position, position_of, position_text
 from app.engines.server.generations import FOR_EVER, Generations, Lifetime, generation
@@ -31,19 +31,23 @@ class ServerEvents:
         self.generations = Generations(cluster, stream, lifetime)
         self._made = False
 
-    def append(self, events: Sequence[Event]) -> AppendReport:
-        self._make()
-        known = self._known([event.id for event in events])
-        fresh = [event for event in events if event.id not in known]
-        actions = [Action("create", event.id, _source(event)) for event in fresh]
-        stored = 0
-        bulk = Bulk(self.cluster, self.stream, "&refresh=wait_for")
-        for event, verdict in zip(fresh, bulk.write(actions), strict=True):
+    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
+        with self.cluster.within(timeout_s):
+            self._make()
+            known = self._known([event.id for event in events])
+            fresh = [event for event in events if event.id not in known]
+            stored = self._created(fresh, timeout_s)
+            self.generations.tidy_when_due()
+        return AppendReport(stored, len(events) - stored)
+
+    def _created(self, events: Sequence[Event], timeout_s: float | None) -> int:
+        patience_s = PATIENCE_S if timeout_s is None else timeout_s
+        actions = [Action("create", event.id, _source(event)) for event in events]
+        verdicts = Bulk(self.cluster, self.stream, "&refresh=wait_for", patience_s).write(actions)
+        for event, verdict in zip(events, verdicts, strict=True):
             if not verdict.done and verdict.status != 409:
                 raise BadRequest(f"event {event.id} does not fit {self.stream}: {verdict.reason}")
-            stored += verdict.done
-        self.generations.tidy_when_due()
-        return AppendReport(stored, len(events) - stored)
+        return sum(verdict.done for verdict in verdicts)
 
     def recent(
         self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
