@@ -119,6 +119,7 @@ def test_events_that_cannot_be_taken_in_are_refused_in_time_and_keep_no_thread_f
     assert refused
     assert [answer.body for _, answer in refused if not says_what_is_missing(answer)] == []
     assert max(took for took, _ in watchers.answers) < 2 * TAKE_IN_S + 1  # one may wait for a thread first
-    assert np.quantile([took for took, _ in answers], 0.9) <= 1.2 * DEADLINE_S
+    seconds = np.array([took for took, _ in answers])
+    assert np.quantile(seconds, 0.99) <= 1.2 * DEADLINE_S, np.sort(seconds)[-10:]
     stored = {name for batch in parts.events.scan(0, 2**62) for name in batch.column("id").to_pylist()}
     assert watchers.acknowledged <= stored

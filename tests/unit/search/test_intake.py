@@ -1,6 +1,5 @@
-"""Events of viewers while their store is away: refused in time, by one who tries and all others at once."""
+"""Events of viewers while their store is away: refused at once, and taken in again when it is back."""
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,46 +8,62 @@ import pytest
 from app.engines.embedded.events import EmbeddedEvents
 from app.search.intake import Intake
 from index_mappings.engine import AppendReport
-from index_mappings.errors import Timeout, Unavailable
-from index_mappings.event import Event
+from index_mappings.errors import EngineError, Timeout, Unavailable
+from index_mappings.event import EVENT_KINDS, Event, EventKind
+from tests.servers.node import in_the_end
 
 WATCH = [Event("1", "watch", "ada", 5, "alien")]
 
 
-class SlowEvents(EmbeddedEvents):
-    """Of an engine that does not answer until it is let go."""
+class AwayEvents(EmbeddedEvents):
+    """Of an engine that does not answer for a while, and then reads before it writes."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.asked, self.let_go = threading.Semaphore(0), threading.Event()
-        self.is_back = False
+    reads = writes = False
+    tried = 0
 
     def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
-        self.asked.release()
-        self.let_go.wait(timeout_s)
-        if not self.is_back:
+        self.tried += 1
+        if not self.writes:
             raise Timeout("no answer in time")
         return super().append(events, timeout_s)
 
+    def recent(
+        self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+    ) -> list[Event]:
+        if not self.reads:
+            raise Unavailable("away")
+        return super().recent(user, limit, timeout_s, kinds)
 
-def test_while_one_tries_the_others_are_refused_at_once_and_all_are_taken_in_when_it_is_back(
-    tmp_path: Path,
-) -> None:
-    store = SlowEvents(tmp_path)
-    intake = Intake(store)
-    store.let_go.set()
-    with pytest.raises(Timeout):
+
+@pytest.fixture
+def store(tmp_path: Path) -> AwayEvents:
+    return AwayEvents(tmp_path)
+
+
+def refused(intake: Intake) -> type[EngineError] | None:
+    try:
         intake.append(WATCH)
-    store.asked.acquire()
-    store.let_go.clear()
-    taken = list[AppendReport]()
-    trying = threading.Thread(target=lambda: taken.append(intake.append(WATCH)))
-    trying.start()
-    store.asked.acquire()
+    except EngineError as error:
+        return type(error)
+    return None
+
+
+def test_after_one_failure_the_others_are_refused_without_asking_and_say_why(store: AwayEvents) -> None:
+    intake = Intake(store)
+    assert [refused(intake) for _ in range(4)] == [Timeout, Unavailable, Unavailable, Unavailable]
+    assert store.tried == 1
     with pytest.raises(Unavailable, match="no answer in time"):
         intake.append(WATCH)
-    store.is_back = True
-    store.let_go.set()
-    trying.join()
-    assert taken == [AppendReport(1, 0)]
-    assert intake.append(WATCH) == AppendReport(0, 1)
+    store.reads = store.writes = True
+    assert in_the_end(lambda: refused(intake) is None)
+    assert [refused(intake) for _ in range(4)] == [None] * 4
+    assert store.count() == 1
+
+
+def test_while_the_store_answers_but_takes_nothing_one_tries_at_a_time(store: AwayEvents) -> None:
+    intake, store.reads = Intake(store), True
+    assert refused(intake) is Timeout
+    assert in_the_end(lambda: refused(intake) is Timeout)
+    assert [refused(intake), refused(intake)].count(Unavailable) >= 1
+    store.writes = True
+    assert in_the_end(lambda: refused(intake) is None)
