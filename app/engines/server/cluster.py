@@ -21,6 +21,9 @@ ADMIN_S = 60.0
 """What a request has that no viewer waits for: an index made, settings changed, a bulk of documents."""
 SERVER_SHARE = 0.9
 """Of what is left, the share that the server is given; the rest is for the way there and back."""
+CLOCK_MS = 200
+"""Servers look at the time so seldom (`thread_pool.estimated_time_interval`): told less than that, they end
+searches of a few milliseconds that are under way when it moves (elastic/elasticsearch#11346)."""
 REFRESH_S = 5.0
 """After so long it is asked what keeps a refresh: servers wait a minute for a shard that is lost."""
 ATTEMPTS = 3
@@ -70,7 +73,7 @@ class Cluster:
         without the target.
         """
         until = time.monotonic() + timeout_s
-        asked = {"timeout": f"{max(int(timeout_s * 1000 * SERVER_SHARE), 1)}ms", **body}
+        asked = {"timeout": f"{CLOCK_MS + int(timeout_s * 1000 * SERVER_SHARE)}ms", **body}
         status, answer = self.ask("POST", f"/{target}/_search", asked, until)
         reply: Reply = self.accepted(status, answer, f"search of {target}")
         if reply["timed_out"]:
