@@ -1,8 +1,8 @@
 """Words of a large new version, written by a process of their own while its documents are still coming."""
 
+import select
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,29 +79,16 @@ def _tell(process: subprocess.Popen[bytes], word: bytes) -> None:
         pass
 
 
-class Writing:
-    """Whether the parent is still writing, as the other process hears it."""
-
-    def __init__(self) -> None:
-        self._said = b""
-        self._ended = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def goes_on(self) -> bool:
-        """Waits a little. Raises SystemExit when there will be no whole version."""
-        if not self._ended.wait(LOOK_S):
-            return True
-        if self._said != ALL_WRITTEN:
-            raise SystemExit(0)
-        return False
-
-    def _listen(self) -> None:
-        self._said = sys.stdin.buffer.read()
-        self._ended.set()
+def goes_on() -> bool:
+    """Whether the parent is still writing; waits a little. Raises SystemExit when it will never be done."""
+    heard, _, _ = select.select([sys.stdin], [], [], LOOK_S)
+    if heard and sys.stdin.buffer.read() != ALL_WRITTEN:
+        raise SystemExit(0)
+    return not heard
 
 
 def main(directory: str, version: str) -> None:
-    Derived(Database(Path(directory))).cover(version, goes_on=Writing().goes_on)
+    Derived(Database(Path(directory))).cover(version, goes_on=goes_on)
 
 
 if __name__ == "__main__":

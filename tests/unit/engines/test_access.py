@@ -153,27 +153,32 @@ def test_of_several_hosts_those_that_are_there_answer_and_none_is_unavailable(op
         found(opened(engine_url=f"{dead},http://127.0.0.1:{free_port()}"))
 
 
-@pytest.mark.parametrize("order", ["dead first", "dead last"])
-def test_what_serves_is_asked_of_another_host_when_one_is_dead(opened: Opened, order: str) -> None:
+@pytest.fixture(params=["dead first", "dead last"])
+def with_a_dead_host(request: pytest.FixtureRequest) -> Iterator[tuple[Front, str]]:
+    """A front, and its address with that of a host that is not there, in both orders."""
     dead = f"http://127.0.0.1:{free_port()}"
     with standing(Front()) as front:
-        hosts = (dead, front.url) if order == "dead first" else (front.url, dead)
-        for _ in range(4):
-            engine = opened(engine_url=",".join(hosts))
-            assert engine.versions() == []
+        yield front, ",".join((dead, front.url) if request.param == "dead first" else (front.url, dead))
 
 
-@pytest.mark.parametrize("order", ["dead first", "dead last"])
-def test_a_change_that_never_got_to_a_dead_host_is_made_on_another(opened: Opened, order: str) -> None:
-    dead = f"http://127.0.0.1:{free_port()}"
-    with standing(Front()) as front:
-        hosts = (dead, front.url) if order == "dead first" else (front.url, dead)
-        for number in range(4):
-            engine = opened(engine_url=",".join(hosts))
-            assert isinstance(engine, ServerEngine)
-            with pytest.raises(NotFound):  # the front has nothing, but it was asked
-                engine.cluster.demand("PUT", f"/index-{number}")
-        assert front.asked == [f"PUT /index-{number}" for number in range(4)]
+def test_what_serves_is_asked_of_another_host_when_one_is_dead(
+    opened: Opened, with_a_dead_host: tuple[Front, str]
+) -> None:
+    _, urls = with_a_dead_host
+    for _ in range(4):
+        assert opened(engine_url=urls).versions() == []
+
+
+def test_a_change_that_never_got_to_a_dead_host_is_made_on_another(
+    opened: Opened, with_a_dead_host: tuple[Front, str]
+) -> None:
+    front, urls = with_a_dead_host
+    for number in range(4):
+        engine = opened(engine_url=urls)
+        assert isinstance(engine, ServerEngine)
+        with pytest.raises(NotFound):  # the front has nothing, but it was asked
+            engine.cluster.demand("PUT", f"/index-{number}")
+    assert front.asked == [f"PUT /index-{number}" for number in range(4)]
 
 
 @pytest.mark.slow
