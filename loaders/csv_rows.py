@@ -106,7 +106,7 @@ def _rows(
         reject = Reject(
             file.name,
             int(numbers[place]) - HEADER_ROW,
-            "it is not UTF-8",
+            "it is not UTF-8; Latin-1 becomes so by: iconv -f LATIN1 -t UTF-8 FILE > OTHER",
             dict(zip(names, values, strict=True)),
         )
         unreadable.append(reject)
