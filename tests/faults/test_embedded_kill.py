@@ -27,7 +27,8 @@ engine, events = EmbeddedEngine(Path(sys.argv[1])), EmbeddedEvents(Path(sys.argv
 round_ = int(sys.argv[2])
 
 def say(*words):
-    print(*words, flush=True)
+    sys.stdout.write(" ".join(words) + "\\n")  # at once: unbuffered, print writes word by word
+    sys.stdout.flush()
 
 def film(name):
     return Document(Item(name, f"Film {name}"))
