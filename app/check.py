@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -50,15 +50,19 @@ def fault_of_address(host: str, port: int) -> str:
 
 
 @contextmanager
-def running(command: Sequence[str], url: str) -> Iterator[None]:
-    """The service for as long as the block lasts. Raises CheckFailed when it does not become ready."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def running(command: Sequence[str], url: str, log: IO[bytes] | None = None) -> Iterator[None]:
+    """The service for as long as the block lasts. Raises CheckFailed when it does not become ready.
+
+    log: where its lines go in place of this process's own.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
     try:
         until = time.monotonic() + READY_S
         while not is_ready(url):
             if process.poll() is not None or time.monotonic() > until:
+                where = "above" if log is None else f"in {log.name}"
                 raise CheckFailed(
-                    f"the service is not ready after {READY_S:.0f} s, or ended; its log is above"
+                    f"the service is not ready after {READY_S:.0f} s, or ended; its log is {where}"
                 )
             time.sleep(0.2)
         yield

@@ -12,11 +12,12 @@ import numpy as np
 from app.wiring import Parts
 from index_mappings.errors import NotFound
 from index_mappings.query import Context, Query
+from ranking.column import held
 from ranking.features.compute import FEATURES
 from ranking.item_table import ItemTable, open_table
 from ranking.moment import Moment
 from ranking.popularity import popularity_from
-from ranking.signals import Signals, observers
+from ranking.signals import observers
 from ranking.sources import answer, candidates_of, plan
 from ranking.vectors import moment_of
 from ranking.viewer import viewer_as_of
@@ -55,9 +56,9 @@ def feature_costs(parts: Parts) -> FeatureCosts:
         raise NotFound("the last viewer's home page has no candidates; run: reelrank train")
     thousand = candidates.take(np.resize(np.arange(len(candidates)), CANDIDATES))
     groups = observers(moment, thousand, table, popularity)
-    columns = {name: column for group in groups.values() for name, column in group().items()}
+    columns = {name: held(column) for group in groups.values() for name, column in group().items()}
     with np.errstate(divide="ignore", invalid="ignore"):
-        deriving = {f.name: _median_us(partial(f.derive, Signals(columns).columns)) for f in FEATURES}
+        deriving = {f.name: _median_us(partial(f.derive, columns)) for f in FEATURES}
     return FeatureCosts(
         len(candidates), {name: _median_us(group) for name, group in groups.items()}, deriving
     )

@@ -3,8 +3,10 @@
 import os
 import platform
 import sqlite3
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = ("faiss-cpu", "tantivy", "numpy", "lightgbm")
 
@@ -20,6 +22,16 @@ def machine() -> dict[str, object]:
         "libraries": {name: version(name) for name in LIBRARIES} | {"sqlite": sqlite3.sqlite_version},
         "load": [round(each, 1) for each in os.getloadavg()],
     }
+
+
+def circumstances(figures: Mapping[str, Any]) -> str:
+    """A sentence on where, when and how some figures were measured."""
+    made, load = figures["machine"], figures["load_at_end"]
+    return (
+        f"`{figures['command']}`, {figures['at'][:10]}, {made['cores']} cores ({made['processor']}), Python "
+        f"{made['python']}, load {made['load'][0]} at the start and {load[0]} at the end, "
+        f"{figures['took_s']} s."
+    )
 
 
 def _fact(path: str, name: str) -> str:

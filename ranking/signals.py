@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from index_mappings.event import DAY_MS
+from ranking.column import Column, shared
 from ranking.fusion import Candidates
 from ranking.item_columns import NO_DAY, word_hash
 from ranking.item_table import ItemTable, Rows
@@ -21,12 +22,10 @@ from ranking.vector_signals import observe_vectors
 from ranking.vectors import recent_watches
 from ranking.viewer_signals import observe_viewer
 
-Column = NDArray[np.float32]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """columns: signal name to float32 [n], NaN where unknown; a fact of the request is repeated."""
+    """columns: signal name to float32 [n], NaN where unknown; see `ranking.column`."""
 
     columns: Mapping[str, Column]
 
@@ -75,6 +74,9 @@ def observers(
 def _source_signals(candidates: Candidates) -> dict[str, Column]:
     columns: dict[str, Column] = {"fused": candidates.fused}
     for source in SOURCES:
+        if source not in candidates.sources:
+            columns |= dict.fromkeys((f"rank_{source}", f"score_{source}"), shared(np.nan, len(candidates)))
+            continue
         ranks = candidates.source_ranks(source)
         columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
         columns[f"score_{source}"] = candidates.source_scores(source)
@@ -114,11 +116,12 @@ def _request_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, 
         "query_words": len((moment.query.text or "").split()),
         "device": word_hash(context.device) % 1024 if context.device else np.nan,
     }
-    columns = {name: np.full(len(rows), value, np.float32) for name, value in facts.items()}
+    columns = {name: shared(value, len(rows)) for name, value in facts.items()}
     place = [name.casefold() for name in table.countries]
     here = place.index(context.country.casefold()) if context.country.casefold() in place else None
-    same = _known(table.country, rows, -1) == here if here is not None else np.full(len(rows), np.nan)
-    return {**columns, "same_country": same.astype(np.float32)}
+    if here is None:
+        return {**columns, "same_country": shared(np.nan, len(rows))}
+    return {**columns, "same_country": (_known(table.country, rows, -1) == here).astype(np.float32)}
 
 
 def _is_holiday(country: str, at: datetime) -> float:
@@ -139,7 +142,7 @@ def _calendar(country: str) -> holidays.HolidayBase | None:
 
 def _gather(column: NDArray[np.generic], rows: Rows) -> Column:
     if not len(column):
-        return np.full(len(rows), np.nan, np.float32)
+        return shared(np.nan, len(rows))
     return np.where(rows >= 0, column[rows].astype(np.float32), np.nan)
 
 
@@ -150,14 +153,14 @@ def _known(column: NDArray[np.generic], rows: Rows, unknown: int) -> Column:
 
 def _genre_count(table: ItemTable, rows: Rows) -> Column:
     if not len(table):
-        return np.full(len(rows), np.nan, np.float32)
+        return shared(np.nan, len(rows))
     return np.where(rows >= 0, np.bitwise_count(table.genre_bits[rows]), np.nan).astype(np.float32)
 
 
 def _main_genre(table: ItemTable, rows: Rows) -> Column:
     """Code of the rarest genre of each item, the one that says most; NaN without a genre."""
     if not len(table):
-        return np.full(len(rows), np.nan, np.float32)
+        return shared(np.nan, len(rows))
     bits = np.where(rows >= 0, table.genre_bits[rows], 0).astype(np.uint64)
     highest = np.frexp(bits.astype(np.float64))[1] - 1
     return np.where(bits > 0, highest, np.nan).astype(np.float32)
@@ -166,7 +169,7 @@ def _main_genre(table: ItemTable, rows: Rows) -> Column:
 def _first_hash(offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows) -> Column:
     """The first name's hash of each item, in 24 bits, which float32 holds exactly."""
     if not len(hashes):
-        return np.full(len(rows), np.nan, np.float32)
+        return shared(np.nan, len(rows))
     some = (rows >= 0) & (offsets[rows + 1] > offsets[rows])
     first = hashes[np.minimum(offsets[rows], len(hashes) - 1)] >> 8
     return np.where(some, first, np.nan).astype(np.float32)

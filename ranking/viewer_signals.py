@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from index_mappings.event import DAY_MS
 from index_mappings.match import ItemIds
+from ranking.column import Column, shared
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 
-Column = NDArray[np.float32]
 HASH_SIEVE = np.uint32(1 << 16)
 """Of ten thousand candidates' words nearly all are none of the viewer's; their low bits tell at once."""
 
@@ -20,14 +20,13 @@ def observe_viewer(
     viewer, n = moment.viewer, len(rows)
     watched, weights = recent
     columns = {
-        "watches": np.full(n, len(viewer.watched), np.float32),
-        "mean_watched_share": np.full(n, _mean(viewer.watched_share), np.float32),
-        "days_since_watch": np.full(n, _days_since(viewer.watched_at_ms, moment), np.float32),
+        "watches": shared(len(viewer.watched), n),
+        "mean_watched_share": shared(_mean(viewer.watched_share), n),
+        "days_since_watch": shared(_days_since(viewer.watched_at_ms, moment), n),
         **_past_impressions(moment, ids),
     }
     if not len(watched):
-        unknown = np.full(n, np.nan, np.float32)
-        return {**columns, **dict.fromkeys(AFFINITIES, unknown)}
+        return {**columns, **dict.fromkeys(AFFINITIES, shared(np.nan, n))}
     return {**columns, **_affinities(table, rows, watched, weights)}
 
 
@@ -51,9 +50,9 @@ def _affinities(table: ItemTable, rows: Rows, watched: Rows, weights: Column) ->
         "country_affinity": _share(table.country, rows, watched, weights),
         "decade_affinity": _share(table.year, rows, watched, weights, 10),
         "duration_difference": np.abs(table.duration_s[rows] - weights @ table.duration_s[watched]),
-        "top_genre": np.full(len(rows), int(liked.argmax()) if len(liked) else np.nan),
     }
-    return {name: np.where(rows >= 0, column, np.nan).astype(np.float32) for name, column in columns.items()}
+    known = {name: np.where(rows >= 0, column, np.nan).astype(np.float32) for name, column in columns.items()}
+    return {**known, "top_genre": shared(int(liked.argmax()) if len(liked) else np.nan, len(rows))}
 
 
 def _genre_matrix(bits: NDArray[np.uint64], genres: int) -> Column:
@@ -103,8 +102,7 @@ def _past_impressions(moment: Moment, ids: ItemIds) -> dict[str, Column]:
     viewer = moment.viewer
     shown, place, times = np.unique(viewer.shown, return_index=True, return_counts=True)
     if not len(shown):
-        nothing = np.zeros(len(ids), np.float32)
-        return {"times_shown": nothing, "days_since_shown": np.full(len(ids), np.nan, np.float32)}
+        return {"times_shown": shared(0, len(ids)), "days_since_shown": shared(np.nan, len(ids))}
     at = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
     found = shown[at] == ids
     days = (moment.query.context.at_ms - viewer.shown_at_ms[place][at]) / DAY_MS

@@ -17,6 +17,7 @@ from benchmarks.engine.limits import AIMS, MARGINS, breaches
 from benchmarks.engine.loading import load_bare, load_bare_vectors, load_engine, loading_figures
 from benchmarks.engine.matching import fetch_figures, text_figures, vector_figures
 from benchmarks.engine.processes import disk_mib, worker_figures
+from benchmarks.engine.report import engine_report
 from benchmarks.machine import machine
 from ranking.progress import Progress
 
@@ -36,21 +37,24 @@ def main(arguments: Sequence[str]) -> int:
         results = Path(options.results or (place if options.small else RESULTS))
         for size in sizes:
             figures = engine_figures(size, _say)
-            text = json.dumps(figures, indent=1)
+            report = engine_report(figures)
             results.mkdir(parents=True, exist_ok=True)
-            (results / f"engine-{size}.json").write_text(text + "\n")
-            print(text, flush=True)
+            (results / f"engine-{size}.json").write_text(json.dumps(figures, indent=1) + "\n")
+            (results / f"engine-{size}.md").write_text(report + "\n")
+            print(f"\n{report}\n", flush=True)
             limits = AIMS if options.strict else MARGINS
             broken += [f"breached at {size} documents: {each}" for each in breaches(figures, limits)]
         measured = read_results(results)
         if len(measured) > 1:
-            print("slopes", write_growth(measured, results / "engine-growth"))
+            slopes = write_growth(measured, results / "engine-growth")
+            print("Slopes of growth:", ", ".join(f"{what} {slope}" for what, slope in slopes.items()))
+            print(f"Plotted in {results / 'engine-growth.svg'}\n", flush=True)
     print("\n".join(broken), file=sys.stderr)
     return int(bool(broken))
 
 
 def _say(what: str, done: int, of: int | None) -> None:
-    print(f"{what} ({done} of {of})", flush=True)
+    print(f"{what} ({done} of {of})", file=sys.stderr, flush=True)
 
 
 def _options() -> argparse.ArgumentParser:
@@ -58,7 +62,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--documents", type=int, nargs="+", help="sizes of the catalogue, each a run")
     parser.add_argument("--small", action="store_true", help="small sizes, nothing kept")
     parser.add_argument("--strict", action="store_true", help="judge by the aims, not by wide margins")
-    parser.add_argument("--results", help="where the JSON and the pictures go")
+    parser.add_argument("--results", help="where the figures, tables and pictures go")
     return parser
 
 

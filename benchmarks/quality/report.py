@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from benchmarks.markdown import table
 from ranking.bootstrap import Interval
 
 Value = Interval | float
@@ -61,12 +62,8 @@ class Report:
 
     def table(self) -> str:
         """As Markdown; an empty cell where a measure does not apply."""
-        head = ["system", *self.measures]
-        lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-        for row in self.rows:
-            cells = [_cell(row.measures.get(name)) for name in self.measures]
-            lines.append("| " + " | ".join([row.system, *cells]) + " |")
-        return "\n".join(lines)
+        rows = ([row.system, *(_cell(row.measures.get(name)) for name in self.measures)] for row in self.rows)
+        return table(["system", *self.measures], rows)
 
     def text(self) -> str:
         """The table under its title, with the goals and the notes."""

@@ -46,7 +46,7 @@ def load_curve(
     settings |= {f"CAP_{source.upper()}": str(cap) for source, cap in asdict(caps).items()}
     os.environ.update({f"REELRANK_{name}": value for name, value in settings.items()})
     url = f"http://127.0.0.1:{port}"
-    with running(GUNICORN, url):
+    with (data_dir / "serve.log").open("wb") as log, running(GUNICORN, url, log):
         _at_rate(url, paths, rates[0], 2.0)
         return [_at_rate(url, paths, rate, seconds) for rate in rates]
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -12,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from app.web.application import WebOptions
 from app.wiring import warm_service
 from benchmarks.machine import machine
@@ -19,6 +22,7 @@ from benchmarks.request.house import House, built_house, caps_for, demo_house, s
 from benchmarks.request.load import load_curve, path_of, rows, sustained
 from benchmarks.request.peer import peer_figures
 from benchmarks.request.plot import write_load_plot
+from benchmarks.request.report import request_report
 from benchmarks.request.stages import scoring_figures, stage_figures
 from index_mappings.query import Query
 
@@ -36,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
     size = options.documents or (5_000 if options.small else 1_000_000)
     begun = time.monotonic()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
         directory = Path(place) / "data"
         if options.demo:
@@ -49,12 +54,14 @@ def main(arguments: Sequence[str]) -> int:
     argument = "--demo reelrank-data" if options.demo else f"--documents {size}"
     figures = {"command": f"python -m benchmarks request {argument}", **figures}
     figures["took_s"] = round(time.monotonic() - begun)
-    text = json.dumps(figures, indent=1)
-    print(text, flush=True)
+    report = request_report(figures)
+    print(f"\n{report}\n", flush=True)
     if not options.small:
         RESULTS.mkdir(exist_ok=True)
-        (RESULTS / f"request-{name}.json").write_text(text + "\n")
+        (RESULTS / f"request-{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+        (RESULTS / f"request-{name}.md").write_text(report + "\n")
         write_load_plot(figures["load"]["curve"], RESULTS / f"request-load-{name}", P99_MS)
+        print(f"Plotted in {RESULTS / f'request-load-{name}.svg'}\n", flush=True)
     broken = breaches(figures)
     print("\n".join(broken), file=sys.stderr)
     return int(bool(broken))

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ranking.features.declare import Column, Columns, Feature, as_observed
+from ranking.column import Column
+from ranking.features.declare import Columns, Feature, as_observed
 
 SMALLEST_SHARE = 1e-6
 """Below the share of one old watch in a large log; keeps the logarithm finite."""

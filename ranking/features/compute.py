@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.column import held
 from ranking.features import catalogue, matching, situation, viewing
 from ranking.features.declare import Feature
 from ranking.signals import Signals
@@ -20,9 +21,13 @@ BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
-    """Features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError."""
+    """Features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError.
+
+    What is made of shared facts alone is made once.
+    """
     features = np.empty((len(signals), len(names)), np.float32, order="F")
+    columns = {name: held(column) for name, column in signals.columns.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         for column, name in enumerate(names):
-            features[:, column] = BY_NAME[name].derive(signals.columns)
+            features[:, column] = BY_NAME[name].derive(columns)
     return features

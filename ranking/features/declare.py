@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Column = NDArray[np.float32]
+from ranking.column import Column
+
 Columns = Mapping[str, Column]
 
 MISSING_STAYS = "NaN, which LightGBM sends its own way"
@@ -15,7 +15,10 @@ MISSING_IS_ZERO = "0"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """derive: signal columns [n] to values [n], NaN where missing. words: one line on what it tells."""
+    """derive: signal columns to values, NaN where missing, of [n] and [1] as they broadcast.
+
+    words: one line on what it tells.
+    """
 
     name: str
     group: str
@@ -36,9 +39,9 @@ def hashed_cross(first: Column, second: Column, buckets: int, seed: int) -> Colu
     Multiplicative hashing (Knuth, TAOCP 3, 6.4) of the two codes; the same on every machine.
     """
     with np.errstate(invalid="ignore"):  # what a missing value becomes is overwritten below
-        mixed = first.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= second.astype(np.int64).view(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
-    mixed ^= np.uint64(seed)
+        one = first.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        other = second.astype(np.int64).view(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
+    mixed = one ^ (other ^ np.uint64(seed))
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
     mixed >>= np.uint64(33)
     mixed &= np.uint64(buckets - 1)  # the remainder, in a tenth of a division's time

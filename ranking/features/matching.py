@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ranking.features.declare import MISSING_IS_ZERO, Column, Columns, Feature, as_observed
+from ranking.column import Column
+from ranking.features.declare import MISSING_IS_ZERO, Columns, Feature, as_observed
 from ranking.fusion import RANK_CONSTANT
 from ranking.source_names import SOURCES
 
@@ -26,9 +27,10 @@ def _reciprocal(signal: str) -> Feature:
 
 
 def _found_by(s: Columns) -> Column:
-    found = np.zeros(len(s[f"rank_{SOURCES[0]}"]), np.uint8)
+    """Sources that were not asked come as one NaN each, and add nothing to any."""
+    found = np.zeros(1, np.uint8)
     for name in SOURCES:
-        found += np.isfinite(s[f"rank_{name}"]).view(np.uint8)
+        found = found + np.isfinite(s[f"rank_{name}"]).view(np.uint8)
     return found.astype(np.float32)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ranking.features.declare import Column, Columns, Feature, as_observed, hashed_cross
+from ranking.column import Column
+from ranking.features.declare import Columns, Feature, as_observed, hashed_cross
 
 HASH_BUCKETS = 256
 HASH_SEEDS = {

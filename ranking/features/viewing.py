@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ranking.features.declare import MISSING_IS_ZERO, Column, Columns, Feature, as_observed
+from ranking.column import Column
+from ranking.features.declare import MISSING_IS_ZERO, Columns, Feature, as_observed
 
 
 def _log_watches(s: Columns) -> Column:

@@ -11,6 +11,7 @@ from index_mappings.event import Event
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Context, Query
+from ranking.column import held
 from ranking.features.compute import BY_NAME, FEATURE_NAMES, FEATURES, compute_features
 from ranking.features.declare import hashed_cross
 from ranking.fingerprint import feature_fingerprint
@@ -135,3 +136,24 @@ def test_the_fingerprint_sees_a_changed_formula(monkeypatch: pytest.MonkeyPatch)
     changed = type(age)(age.name, age.group, age.reads, age.words, lambda s: s["today"])
     monkeypatch.setitem(BY_NAME, "age_days", changed)
     assert feature_fingerprint(FEATURE_NAMES) != before
+
+
+@pytest.mark.parametrize("ids", [[], ["alien"], ["amelie", "nobody", "blade"]])
+def test_a_fact_that_is_held_once_gives_the_features_that_a_column_full_of_it_gives(
+    table: ItemTable, ids: list[str]
+) -> None:
+    for watched in ([], [watch("alien", NOW_MS - 1000)]):
+        once = signals_of(table, watched, ids)
+        in_full = Signals({name: column.copy() for name, column in once.columns.items()})
+        assert sum(held(column).nbytes for column in once.columns.values()) <= sum(
+            column.nbytes for column in in_full.columns.values()
+        )
+        assert compute_features(once).tobytes() == compute_features(in_full).tobytes()
+
+
+def test_facts_held_once_are_logged_as_columns_and_cut_like_them(table: ItemTable) -> None:
+    signals = signals_of(table, [], ["amelie", "blade"])
+    logged = Signals.from_arrow(signals.to_arrow())
+    assert logged.columns["weekday"].tolist() == [5, 5]
+    assert compute_features(logged).tobytes() == compute_features(signals).tobytes()
+    assert signals.take(np.array([1])).columns["weekday"].tolist() == [5]

@@ -1,0 +1,27 @@
+"""Tables as people and renderers of Markdown both read them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+PAIR_HEAD = ("ours p50, p99 (ms)", "bare p50, p99 (ms)", "ratio at p50", "at p99")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [_row(head), "|" + "---|" * len(head), *map(_row, rows)]
+    return "\n".join(lines)
+
+
+def milliseconds(value: float) -> str:
+    """Two digits that count."""
+    return f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
+
+
+def pair_cells(pair: Mapping[str, Any]) -> list[str]:
+    """Under PAIR_HEAD; the least and the most of a round in brackets."""
+    least, most = pair["ratio_p50_spread"]
+    both = [", ".join(milliseconds(pair[f"{who}_{q}"]) for q in ("p50", "p99")) for who in ("ours", "bare")]
+    return [*both, f"{pair['ratio_p50']:.2f} ({least:.2f} to {most:.2f})", f"{pair['ratio_p99']:.2f}"]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

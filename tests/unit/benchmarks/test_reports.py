@@ -1,0 +1,39 @@
+"""The committed figures of engine and request, as the tables that people read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import benchmarks
+from benchmarks.engine.report import engine_report
+from benchmarks.request.report import request_report
+
+RESULTS = Path(benchmarks.__file__).parent / "results"
+REPORTS = {"engine": engine_report, "request": request_report}
+NAMES = sorted(path.stem for part in REPORTS for path in RESULTS.glob(f"{part}-*.json"))
+
+
+def figures_of(name: str) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return figures
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_beside_committed_figures_is_the_one_they_give(name: str) -> None:
+    report = REPORTS[name.partition("-")[0]](figures_of(name))
+    assert (RESULTS / f"{name}.md").read_text() == report + "\n"
+
+
+def test_every_table_has_as_many_cells_in_each_row_as_in_its_head() -> None:
+    for name in NAMES:
+        for block in (RESULTS / f"{name}.md").read_text().split("\n\n"):
+            if block.startswith("|"):
+                assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+def test_an_aim_that_was_not_reached_is_said() -> None:
+    figures = figures_of("engine-100000")
+    figures["fetch_20"]["ours_p50"] = 3.5
+    assert "Aim missed: fetch_20 / ours_p50 is 3.5, not at most 1.0" in engine_report(figures)
