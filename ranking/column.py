@@ -14,3 +14,8 @@ def shared(fact: float, n: int) -> Column:
 def held(column: Column) -> Column:
     """What there is of it in memory: [1] of a shared fact, which broadcasts, else the column [n]."""
     return column[:1] if column.strides == (0,) else column
+
+
+def taken(column: Column, rows: NDArray[np.intp]) -> Column:
+    """The column of these rows alone; a shared fact stays one."""
+    return np.broadcast_to(column[:1], (len(rows),)) if column.strides == (0,) else column[rows]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from index_mappings.event import DAY_MS
-from ranking.column import Column, shared
+from ranking.column import Column, shared, taken
 from ranking.fusion import Candidates
 from ranking.item_columns import NO_DAY, word_hash
 from ranking.item_table import ItemTable, Rows
@@ -34,7 +34,7 @@ class Signals:
 
     def take(self, rows: Rows) -> "Signals":
         """The signals of the candidates at these positions, in this order."""
-        return Signals({name: column[rows] for name, column in self.columns.items()})
+        return Signals({name: taken(column, rows) for name, column in self.columns.items()})
 
     def to_arrow(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({name: pa.array(c) for name, c in self.columns.items()})

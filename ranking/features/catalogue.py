@@ -3,7 +3,7 @@
 import numpy as np
 
 from ranking.column import Column
-from ranking.features.declare import Columns, Feature, as_observed
+from ranking.features.declare import Columns, Feature, as_observed, missing_stays
 
 SMALLEST_SHARE = 1e-6
 """Below the share of one old watch in a large log; keeps the logarithm finite."""
@@ -27,7 +27,9 @@ def _age_days(s: Columns) -> Column:
 
 def _is_new(s: Columns) -> Column:
     age = _age_days(s)
-    return np.where(np.isnan(age), np.nan, (age >= 0) & (age < 365))
+    new: Column = ((age >= 0) & (age < 365)).astype(np.float32)
+    new += missing_stays(age)
+    return new
 
 
 FEATURES = (

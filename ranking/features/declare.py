@@ -38,12 +38,19 @@ def hashed_cross(first: Column, second: Column, buckets: int, seed: int) -> Colu
 
     Multiplicative hashing (Knuth, TAOCP 3, 6.4) of the two codes; the same on every machine.
     """
-    with np.errstate(invalid="ignore"):  # what a missing value becomes is overwritten below
+    with np.errstate(invalid="ignore"):  # whatever a missing value becomes, it is missing again below
         one = first.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         other = second.astype(np.int64).view(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed = one ^ (other ^ np.uint64(seed))
     mixed *= np.uint64(0xFF51AFD7ED558CCD)
     mixed >>= np.uint64(33)
-    mixed &= np.uint64(buckets - 1)  # the remainder, in a tenth of a division's time
-    bucket = mixed.astype(np.float32)
-    return np.where(np.isnan(first + second), np.float32(np.nan), bucket)
+    bucket = mixed.astype(np.uint32)
+    bucket &= np.uint32(buckets - 1)  # the remainder, in a tenth of a division's time
+    column: Column = bucket.astype(np.float32)
+    column += missing_stays(first + second)
+    return column
+
+
+def missing_stays(column: Column) -> Column:
+    """Added to a column: 0, NaN where this one is missing. In half the time of a choice by `np.where`."""
+    return column * np.float32(0)

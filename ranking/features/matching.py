@@ -18,7 +18,9 @@ def _of_best(s: Columns) -> Column:
 
 def _reciprocal(signal: str) -> Feature:
     def derive(s: Columns) -> Column:
-        reciprocal: Column = np.fmax(np.float32(1) / (RANK_CONSTANT + s[signal] + 1), np.float32(0))
+        reciprocal: Column = np.fmax(
+            np.float32(1) / (s[signal] + np.float32(RANK_CONSTANT + 1)), np.float32(0)
+        )
         return reciprocal
 
     source = signal.removeprefix("rank_")
