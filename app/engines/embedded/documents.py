@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from index_mappings.item import Document, Item, Neighbour
 
 VECTOR_COLUMNS = tuple(VECTOR_FIELDS)
 COLUMNS = f"row, id, deleted, body, {', '.join(VECTOR_COLUMNS)}, neighbours, seq"
+FACTS = tuple(name for name in Item.__slots__ if name != "id")
+_facts_of = attrgetter(*FACTS)
 
 UPSERT = """
 insert into documents (version, id, seq, deleted, body, text, factors, session, neighbours)
@@ -44,8 +47,8 @@ def _neighbour_blobs(documents: Sequence[Document]) -> list[bytes | None]:
 
 
 def item_bytes(item: Item) -> bytes:
-    facts = {name: getattr(item, name) for name in Item.__slots__ if name != "id"}
-    return orjson.dumps({name: fact for name, fact in facts.items() if fact not in ("", (), None)})
+    stated = zip(FACTS, _facts_of(item), strict=True)
+    return orjson.dumps({name: fact for name, fact in stated if fact or fact == 0})
 
 
 def item_of(name: str, body: bytes) -> Item:

@@ -21,7 +21,7 @@ from index_mappings.engine import (
     WriteReport,
 )
 from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
-from index_mappings.faults import fault_of
+from index_mappings.faults import faults_of
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches
@@ -209,7 +209,7 @@ class EmbeddedEngine:
 
 
 def _upsert(connection: sqlite3.Connection, version: str, batch: Sequence[Document]) -> WriteReport:
-    faults = [fault_of(document) for document in batch]
+    faults = faults_of(batch)
     good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
     documents.upsert(connection, version, next_seq(connection), good)
     rejected = tuple(Rejection(d.item.id, f) for d, f in zip(batch, faults, strict=True) if f is not None)

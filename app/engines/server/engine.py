@@ -30,7 +30,7 @@ from index_mappings.engine import (
     WriteReport,
 )
 from index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
-from index_mappings.faults import fault_of
+from index_mappings.faults import faults_of
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches, no_matches
@@ -191,7 +191,7 @@ def _index(document: Document) -> Action:
 
 def _written(batch: Sequence[Document], write: Callable[[Sequence[Document]], list[Verdict]]) -> WriteReport:
     """Documents that no engine can hold are rejected here; the others as the server judges them."""
-    faults = [fault_of(document) for document in batch]
+    faults = faults_of(batch)
     good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
     verdicts = write(good) if good else []
     rejected = [Rejection(d.item.id, fault) for d, fault in zip(batch, faults, strict=True) if fault]
