@@ -1,4 +1,4 @@
-"""The committed figures of engine and request, as the tables that people read."""
+"""The committed figures of engine, request and servers, as the tables that people read."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,10 @@ import pytest
 import benchmarks
 from benchmarks.engine.report import engine_report
 from benchmarks.request.report import request_report
+from benchmarks.servers.report import servers_report
 
 RESULTS = Path(benchmarks.__file__).parent / "results"
-REPORTS = {"engine": engine_report, "request": request_report}
+REPORTS = {"engine": engine_report, "request": request_report, "servers": servers_report}
 NAMES = sorted(path.stem for part in REPORTS for path in RESULTS.glob(f"{part}-*.json"))
 
 
