@@ -4,9 +4,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -15,6 +16,7 @@ import orjson
 
 READY_S = 60.0
 ANSWER_S = 10.0
+LOG_LINES = 20
 
 
 class CheckFailed(Exception):
@@ -50,25 +52,28 @@ def fault_of_address(host: str, port: int) -> str:
 
 
 @contextmanager
-def running(command: Sequence[str], url: str, log: IO[bytes] | None = None) -> Iterator[None]:
+def running(command: Sequence[str], url: str, log: Path | None = None) -> Iterator[None]:
     """The service for as long as the block lasts. Raises CheckFailed when it does not become ready.
 
-    log: where its lines go in place of this process's own.
+    log: where its standard error goes; to this process's own when None.
     """
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+    with nullcontext() if log is None else log.open("wb") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
     try:
         until = time.monotonic() + READY_S
         while not is_ready(url):
             if process.poll() is not None or time.monotonic() > until:
-                where = "above" if log is None else f"in {log.name}"
-                raise CheckFailed(
-                    f"the service is not ready after {READY_S:.0f} s, or ended; its log is {where}"
-                )
+                said = "its log is above" if log is None else f"it said:\n{last_lines(log)}"
+                raise CheckFailed(f"the service is not ready after {READY_S:.0f} s, or ended; {said}")
             time.sleep(0.2)
         yield
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+def last_lines(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
 def look(url: str, viewer: str) -> list[Seen]:

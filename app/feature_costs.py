@@ -12,7 +12,7 @@ import numpy as np
 from app.wiring import Parts
 from index_mappings.errors import NotFound
 from index_mappings.query import Context, Query
-from ranking.column import held
+from ranking.column import stored
 from ranking.features.compute import FEATURES
 from ranking.item_table import ItemTable, open_table
 from ranking.moment import Moment
@@ -56,7 +56,7 @@ def feature_costs(parts: Parts) -> FeatureCosts:
         raise NotFound("the last viewer's home page has no candidates; run: reelrank train")
     thousand = candidates.take(np.resize(np.arange(len(candidates)), CANDIDATES))
     groups = observers(moment, thousand, table, popularity)
-    columns = {name: held(column) for group in groups.values() for name, column in group().items()}
+    columns = {name: stored(column) for group in groups.values() for name, column in group().items()}
     with np.errstate(divide="ignore", invalid="ignore"):
         deriving = {f.name: _median_us(partial(f.derive, columns)) for f in FEATURES}
     return FeatureCosts(

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
         url = f"http://127.0.0.1:{port}"
         os.environ |= {"REELRANK_DATA_DIR": place, "REELRANK_PORT": str(port), "REELRANK_ROLE": "ranking"}
         os.environ |= {"REELRANK_WORKERS": "1", "OMP_NUM_THREADS": "1"}
-        with (Path(place) / "serve.log").open("wb") as log, running(GUNICORN, url, log):
+        with running(GUNICORN, url, Path(place) / "serve.log"):
             parts = build_parts(Settings())
             asking = Settings(role="candidates", ranking_url=url, ranking_timeout_ms=10_000)
             local = build_models(parts).named("bench")

@@ -12,8 +12,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """Two digits that count."""
-    return f"{value:,.0f}" if value >= 99.5 else f"{value:.2g}"
+    """Two digits that count, and more only before the point."""
+    digits = 0 if value >= 9.95 else 1 if value >= 0.995 else 2
+    return f"{value:,.{digits}f}"
 
 
 def pair_cells(pair: Mapping[str, Any]) -> list[str]:

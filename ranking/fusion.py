@@ -44,9 +44,7 @@ class Candidates:
         return self.ranks[:, self.sources.index(source)]
 
     def source_scores(self, source: str) -> NDArray[np.float32]:
-        """Scores [n] in one source; all NaN when the source was not asked or was dropped."""
-        if source not in self.sources:
-            return np.full(len(self), np.nan, np.float32)
+        """Scores [n] in a source that was asked, NaN where it did not find the item. Raises ValueError."""
         return self.scores[:, self.sources.index(source)]
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from index_mappings.event import DAY_MS
-from ranking.column import Column, shared, taken
+from ranking.column import Column, rows_of, shared_column
 from ranking.fusion import Candidates
 from ranking.item_columns import NO_DAY, word_hash
 from ranking.item_table import ItemTable, Rows
@@ -34,7 +34,7 @@ class Signals:
 
     def take(self, rows: Rows) -> "Signals":
         """The signals of the candidates at these positions, in this order."""
-        return Signals({name: taken(column, rows) for name, column in self.columns.items()})
+        return Signals({name: rows_of(column, rows) for name, column in self.columns.items()})
 
     def to_arrow(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({name: pa.array(c) for name, c in self.columns.items()})
@@ -48,7 +48,7 @@ Observer = Callable[[], dict[str, Column]]
 
 
 def observe(moment: Moment, candidates: Candidates, table: ItemTable, popularity: Popularity) -> Signals:
-    """The signals of n candidates; those of an item that the table does not hold are NaN."""
+    """The signals of n candidates; those of the item itself are NaN where the table does not hold it."""
     columns: dict[str, Column] = {}
     for observer in observers(moment, candidates, table, popularity).values():
         columns |= observer()
@@ -74,12 +74,13 @@ def observers(
 def _source_signals(candidates: Candidates) -> dict[str, Column]:
     columns: dict[str, Column] = {"fused": candidates.fused}
     for source in SOURCES:
-        if source not in candidates.sources:
-            columns |= dict.fromkeys((f"rank_{source}", f"score_{source}"), shared(np.nan, len(candidates)))
-            continue
-        ranks = candidates.source_ranks(source)
-        columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
-        columns[f"score_{source}"] = candidates.source_scores(source)
+        if source in candidates.sources:
+            ranks = candidates.source_ranks(source)
+            columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
+            columns[f"score_{source}"] = candidates.source_scores(source)
+        else:
+            unknown = shared_column(np.nan, len(candidates))
+            columns |= {f"rank_{source}": unknown, f"score_{source}": unknown}
     return columns
 
 
@@ -116,11 +117,11 @@ def _request_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, 
         "query_words": len((moment.query.text or "").split()),
         "device": word_hash(context.device) % 1024 if context.device else np.nan,
     }
-    columns = {name: shared(value, len(rows)) for name, value in facts.items()}
+    columns = {name: shared_column(value, len(rows)) for name, value in facts.items()}
     place = [name.casefold() for name in table.countries]
     here = place.index(context.country.casefold()) if context.country.casefold() in place else None
     if here is None:
-        return {**columns, "same_country": shared(np.nan, len(rows))}
+        return {**columns, "same_country": shared_column(np.nan, len(rows))}
     return {**columns, "same_country": (_known(table.country, rows, -1) == here).astype(np.float32)}
 
 
@@ -142,7 +143,7 @@ def _calendar(country: str) -> holidays.HolidayBase | None:
 
 def _gather(column: NDArray[np.generic], rows: Rows) -> Column:
     if not len(column):
-        return shared(np.nan, len(rows))
+        return shared_column(np.nan, len(rows))
     return np.where(rows >= 0, column[rows].astype(np.float32), np.nan)
 
 
@@ -153,14 +154,14 @@ def _known(column: NDArray[np.generic], rows: Rows, unknown: int) -> Column:
 
 def _genre_count(table: ItemTable, rows: Rows) -> Column:
     if not len(table):
-        return shared(np.nan, len(rows))
+        return shared_column(np.nan, len(rows))
     return np.where(rows >= 0, np.bitwise_count(table.genre_bits[rows]), np.nan).astype(np.float32)
 
 
 def _main_genre(table: ItemTable, rows: Rows) -> Column:
     """Code of the rarest genre of each item, the one that says most; NaN without a genre."""
     if not len(table):
-        return shared(np.nan, len(rows))
+        return shared_column(np.nan, len(rows))
     bits = np.where(rows >= 0, table.genre_bits[rows], 0).astype(np.uint64)
     highest = np.frexp(bits.astype(np.float64))[1] - 1
     return np.where(bits > 0, highest, np.nan).astype(np.float32)
@@ -169,7 +170,7 @@ def _main_genre(table: ItemTable, rows: Rows) -> Column:
 def _first_hash(offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows) -> Column:
     """The first name's hash of each item, in 24 bits, which float32 holds exactly."""
     if not len(hashes):
-        return shared(np.nan, len(rows))
+        return shared_column(np.nan, len(rows))
     some = (rows >= 0) & (offsets[rows + 1] > offsets[rows])
     first = hashes[np.minimum(offsets[rows], len(hashes) - 1)] >> 8
     return np.where(some, first, np.nan).astype(np.float32)

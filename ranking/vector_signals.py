@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.column import Column, shared
+from ranking.column import Column, shared_column
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 
@@ -20,7 +20,7 @@ CHUNK = 512
 def observe_vectors(moment: Moment, table: ItemTable, rows: Rows, watched: Rows) -> dict[str, Column]:
     """`cosine_<vector>`, `last_<field>` and `nearest_<field>` [n]; NaN where either side has no vector."""
     columns: dict[str, Column] = {}
-    unknown = shared(np.nan, len(rows))
+    unknown = shared_column(np.nan, len(rows))
     for field, names in SPACES.items():
         asked = [name for name in names if name in moment.vectors]
         recent = np.asarray(table.vectors[field][watched[:RECENT]], np.float32)

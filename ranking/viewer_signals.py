@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from index_mappings.event import DAY_MS
 from index_mappings.match import ItemIds
-from ranking.column import Column, shared
+from ranking.column import Column, shared_column
 from ranking.item_table import ItemTable, Rows
 from ranking.moment import Moment
 
@@ -20,13 +20,13 @@ def observe_viewer(
     viewer, n = moment.viewer, len(rows)
     watched, weights = recent
     columns = {
-        "watches": shared(len(viewer.watched), n),
-        "mean_watched_share": shared(_mean(viewer.watched_share), n),
-        "days_since_watch": shared(_days_since(viewer.watched_at_ms, moment), n),
+        "watches": shared_column(len(viewer.watched), n),
+        "mean_watched_share": shared_column(_mean(viewer.watched_share), n),
+        "days_since_watch": shared_column(_days_since(viewer.watched_at_ms, moment), n),
         **_past_impressions(moment, ids),
     }
     if not len(watched):
-        return {**columns, **dict.fromkeys(AFFINITIES, shared(np.nan, n))}
+        return {**columns, **dict.fromkeys(AFFINITIES, shared_column(np.nan, n))}
     return {**columns, **_affinities(table, rows, watched, weights)}
 
 
@@ -52,7 +52,7 @@ def _affinities(table: ItemTable, rows: Rows, watched: Rows, weights: Column) ->
         "duration_difference": np.abs(table.duration_s[rows] - weights @ table.duration_s[watched]),
     }
     known = {name: np.where(rows >= 0, column, np.nan).astype(np.float32) for name, column in columns.items()}
-    return {**known, "top_genre": shared(int(liked.argmax()) if len(liked) else np.nan, len(rows))}
+    return {**known, "top_genre": shared_column(int(liked.argmax()) if len(liked) else np.nan, len(rows))}
 
 
 def _genre_matrix(bits: NDArray[np.uint64], genres: int) -> Column:
@@ -102,7 +102,10 @@ def _past_impressions(moment: Moment, ids: ItemIds) -> dict[str, Column]:
     viewer = moment.viewer
     shown, place, times = np.unique(viewer.shown, return_index=True, return_counts=True)
     if not len(shown):
-        return {"times_shown": shared(0, len(ids)), "days_since_shown": shared(np.nan, len(ids))}
+        return {
+            "times_shown": shared_column(0, len(ids)),
+            "days_since_shown": shared_column(np.nan, len(ids)),
+        }
     at = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
     found = shown[at] == ids
     days = (moment.query.context.at_ms - viewer.shown_at_ms[place][at]) / DAY_MS

@@ -29,6 +29,7 @@ AIMS = (
     Limit(("words", "*", "ratio_p99"), most=1.5),
     Limit(("vectors", "*", "*", "recall"), least=0.95),
     Limit(("vectors", "*", "*", "ratio_p50"), most=1.5),
+    Limit(("vectors", "*", "*", "ratio_p99"), most=1.5),
     Limit(("loading", "ratio"), least=0.5),
     Limit(("fetch_20", "ours_p50"), most=1.0),
 )

@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         if len(measured) > 1:
             slopes = write_growth(measured, results / "engine-growth")
             print("Slopes of growth:", ", ".join(f"{what} {slope}" for what, slope in slopes.items()))
-            print(f"Plotted in {results / 'engine-growth.svg'}\n", flush=True)
+            if not options.small:
+                print(f"Plotted in {results / 'engine-growth.svg'}\n", flush=True)
     print("\n".join(broken), file=sys.stderr)
     return int(bool(broken))
 

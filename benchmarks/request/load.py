@@ -4,6 +4,7 @@ latency"). Goes to loopback only, bounded in rate and time.
 """
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 import numpy as np
 import urllib3
 
-from app.check import free_port, running
+from app.check import free_port, last_lines, running
 from app.cli.serve import GUNICORN
 from index_mappings.query import Query
 from ranking.sources import Caps
@@ -46,9 +47,13 @@ def load_curve(
     settings |= {f"CAP_{source.upper()}": str(cap) for source, cap in asdict(caps).items()}
     os.environ.update({f"REELRANK_{name}": value for name, value in settings.items()})
     url = f"http://127.0.0.1:{port}"
-    with (data_dir / "serve.log").open("wb") as log, running(GUNICORN, url, log):
+    log = data_dir / "serve.log"
+    with running(GUNICORN, url, log):
         _at_rate(url, paths, rates[0], 2.0)
-        return [_at_rate(url, paths, rate, seconds) for rate in rates]
+        curve = [_at_rate(url, paths, rate, seconds) for rate in rates]
+    if any(at.failed for at in curve):
+        print(f"pages failed; the service said last:\n{last_lines(log)}", file=sys.stderr)
+    return curve
 
 
 def path_of(query: Query) -> str:

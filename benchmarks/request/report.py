@@ -8,6 +8,9 @@ from benchmarks.markdown import PAIR_HEAD, milliseconds, pair_cells, table
 
 Figures = Mapping[str, Any]
 QUANTILES = ("p50", "p95", "p99")
+ORDER = ("parse", "viewer", "sources", "source ", "fuse", "signals", "features", "score", "fetch", "keep",
+         "render", "ranking", "whole")  # fmt: skip
+"""Of the stages in a request; each source follows all of them together."""
 
 
 def request_report(figures: Figures) -> str:
@@ -30,14 +33,8 @@ def _stages(stages: Figures) -> str:
     return table(head, [[name, *(_quantiles(page["ms"].get(name)) for _, page in pages)] for name in names])
 
 
-ORDER = ("parse", "viewer", "sources", "source ", "fuse", "signals", "features", "score", "fetch", "keep",
-         "render", "ranking", "whole")  # fmt: skip
-"""Of the stages in a request; each source follows all of them together."""
-
-
 def _place(name: str) -> tuple[int, str]:
-    known = [place for place, start in enumerate(ORDER) if name.startswith(start)]
-    return (known[-1] if known else len(ORDER), name)
+    return next((place for place, start in enumerate(ORDER) if name.startswith(start)), len(ORDER)), name
 
 
 def _beside(figures: Figures) -> str:

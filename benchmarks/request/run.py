@@ -40,7 +40,10 @@ def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
     size = options.documents or (5_000 if options.small else 1_000_000)
     begun = time.monotonic()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    structlog.configure(  # a line for each request would bury the tables
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
         directory = Path(place) / "data"
         if options.demo:

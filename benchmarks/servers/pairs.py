@@ -12,7 +12,7 @@ import orjson
 
 from app.engines.server.cluster import NDJSON
 from app.engines.server.documents import source_of
-from app.engines.server.engine import ServerEngine
+from app.engines.server.engine import MatchRequest, ServerEngine
 from app.engines.server.queries import candidates_body, conditions, hits_asked, neighbour_query, text_query
 from benchmarks.clock import interleaved
 from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
@@ -23,7 +23,6 @@ LIMIT = 300
 WORDS = [f"word{number}" for number in range(3000)]
 KINDS = {"text": "BM25", "vector": "kNN of 64", "ids": "neighbours of 30 seeds"}
 Figures = dict[str, Any]
-Match = TextMatch | VectorMatch | NeighbourMatch
 
 
 def generated(random: np.random.Generator, size: int) -> list[Document]:
@@ -112,7 +111,7 @@ def side_by_side(engine: ServerEngine, documents: int) -> Figures:
     }
 
 
-def asked(kind: str, random: np.random.Generator, documents: int) -> Match:
+def asked(kind: str, random: np.random.Generator, documents: int) -> MatchRequest:
     if kind == "text":
         return TextMatch("text", " ".join(WORDS[n] for n in random.integers(200, size=3)), LIMIT)
     if kind == "vector":
@@ -122,7 +121,7 @@ def asked(kind: str, random: np.random.Generator, documents: int) -> Match:
     return NeighbourMatch("ids", seeds, LIMIT)
 
 
-def body_of(engine: ServerEngine, request: Match) -> dict[str, Any]:
+def body_of(engine: ServerEngine, request: MatchRequest) -> dict[str, Any]:
     if isinstance(request, TextMatch):
         query = text_query(request)
     elif isinstance(request, VectorMatch):
@@ -133,7 +132,7 @@ def body_of(engine: ServerEngine, request: Match) -> dict[str, Any]:
     return candidates_body(LIMIT, query)
 
 
-def ask(engine: ServerEngine, request: Match) -> object:
+def ask(engine: ServerEngine, request: MatchRequest) -> object:
     if isinstance(request, TextMatch):
         return engine.match_text(request, 10.0)
     if isinstance(request, VectorMatch):

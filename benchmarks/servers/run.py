@@ -30,8 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     figures = servers_figures(options.product, options.url, options.documents, options.pairs)
     report = servers_report(figures)
     print(report)
-    RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / f"servers-{options.product}"
+    options.results.mkdir(parents=True, exist_ok=True)
+    stem = options.results / f"servers-{figures['server'].partition('.')[0].replace(' ', '-')}"
     stem.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n")
     stem.with_suffix(".md").write_text(report + "\n")
     return 0
@@ -64,8 +64,11 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks servers", description=__doc__)
     parser.add_argument("product", choices=sorted(CLUSTERS))
     parser.add_argument("url", help="of a node, such as http://127.0.0.1:9200")
-    parser.add_argument("--documents", type=int, default=10_000, help="how many are written to either side")
+    parser.add_argument(
+        "--documents", type=int, default=10_000, help="written to either side, 100 kB of memory each"
+    )
     parser.add_argument(
         "--pairs", type=int, default=500, help="queries of a kind, asked of both in each round"
     )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where figures and tables go")
     return parser

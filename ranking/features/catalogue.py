@@ -3,7 +3,7 @@
 import numpy as np
 
 from ranking.column import Column
-from ranking.features.declare import Columns, Feature, as_observed, missing_stays
+from ranking.features.declare import Columns, Feature, as_observed, nan_where_missing
 
 SMALLEST_SHARE = 1e-6
 """Below the share of one old watch in a large log; keeps the logarithm finite."""
@@ -28,7 +28,7 @@ def _age_days(s: Columns) -> Column:
 def _is_new(s: Columns) -> Column:
     age = _age_days(s)
     new: Column = ((age >= 0) & (age < 365)).astype(np.float32)
-    new += missing_stays(age)
+    new += nan_where_missing(age)
     return new
 
 

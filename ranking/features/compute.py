@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.column import held
+from ranking.column import stored
 from ranking.features import catalogue, matching, situation, viewing
 from ranking.features.declare import Feature
 from ranking.signals import Signals
@@ -26,8 +26,8 @@ def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> 
     What is made of shared facts alone is made once.
     """
     features = np.empty((len(signals), len(names)), np.float32, order="F")
-    columns = {name: held(column) for name, column in signals.columns.items()}
+    columns = {name: stored(column) for name, column in signals.columns.items()}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for column, name in enumerate(names):
-            features[:, column] = BY_NAME[name].derive(columns)
+        for place, name in enumerate(names):
+            features[:, place] = BY_NAME[name].derive(columns)
     return features

@@ -15,9 +15,10 @@ MISSING_IS_ZERO = "0"
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """derive: signal columns to values, NaN where missing, of [n] and [1] as they broadcast.
+    """derive: signal columns to values, NaN where missing, each by itself.
 
-    words: one line on what it tells.
+    A column is [n], or [1] where all candidates share the fact: no formula counts candidates by a column's
+    length, sums over one, or writes into one. words: one line on what it tells.
     """
 
     name: str
@@ -47,10 +48,10 @@ def hashed_cross(first: Column, second: Column, buckets: int, seed: int) -> Colu
     bucket = mixed.astype(np.uint32)
     bucket &= np.uint32(buckets - 1)  # the remainder, in a tenth of a division's time
     column: Column = bucket.astype(np.float32)
-    column += missing_stays(first + second)
+    column += nan_where_missing(first + second)
     return column
 
 
-def missing_stays(column: Column) -> Column:
-    """Added to a column: 0, NaN where this one is missing. In half the time of a choice by `np.where`."""
+def nan_where_missing(column: Column) -> Column:
+    """To be added: 0, or NaN where the column is NaN or infinite. Half the time of a choice by `np.where`."""
     return column * np.float32(0)

@@ -15,6 +15,7 @@ from app.search.intake import TAKE_IN_S
 from app.wiring import Parts
 from tests.served import Answer, Clients, Served, serve
 from tests.servers.node import Node, in_the_end
+from tests.servers.told import failures, in_events, is_whole, wanted
 from tests.small_house import add_model, build_house
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
@@ -79,10 +80,6 @@ def asked(service: Served) -> list[tuple[float, Answer]]:
     return answers
 
 
-def is_whole(answer: Answer) -> bool:
-    return answer.status == 200 and not answer.json["degraded"]
-
-
 def says_what_is_missing(answer: Answer) -> bool:
     if answer.status == 200:
         return bool(answer.json["degraded"])
@@ -91,7 +88,7 @@ def says_what_is_missing(answer: Answer) -> bool:
 
 
 def test_answers_come_within_the_deadline_and_a_fifth_while_the_server_stands_still(
-    node: Node, service: Served
+    node: Node, parts: Parts, service: Served
 ) -> None:
     assert in_the_end(lambda: all(is_whole(answer) for _, answer in asked(service)))
     node.pause()
@@ -100,7 +97,10 @@ def test_answers_come_within_the_deadline_and_a_fifth_while_the_server_stands_st
     assert [answer.body for _, answer in answers if not says_what_is_missing(answer)] == []
     seconds = np.array([took for took, _ in answers])
     assert np.quantile(seconds, 0.99) <= 1.2 * DEADLINE_S, np.sort(seconds)[-10:]
+    assert sum(n for (_, why), n in failures(service).items() if why == "Timeout") >= len(answers)
     assert in_the_end(lambda: all(is_whole(answer) for _, answer in asked(service)))
+    for _, answer in answers[-10:]:
+        assert in_the_end(lambda: in_events(parts.events, answer) == wanted(answer), 20), answer.body  # noqa: B023
 
 
 def test_events_that_cannot_be_taken_in_are_refused_in_time_and_keep_no_thread_from_lists(

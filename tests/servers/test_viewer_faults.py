@@ -16,13 +16,13 @@ from tests.servers.house_under_faults import Fault, House, build_in_shards
 from tests.servers.node import Node, in_the_end
 from tests.servers.proxy import Proxy
 from tests.servers.server import startable
+from tests.servers.told import Said, failures, in_events, is_whole, wanted
 from tests.small_house import add_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5
 LATE_S = 1.2 * DEADLINE_S + 0.4  # a fifth more, and what two busy cores take; items of a page have their own
 SEARCH, HOME = "/v1/search?q=story&user=u1&limit=5", "/v1/recommendations?user=u2&limit=5"
-FAILURE = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')
 DROPPED = re.compile(r'reelrank_pages_not_recorded_total\{why="not on dashboards"\} (\S+)')
 
 
@@ -69,16 +69,6 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     node.stop()
 
 
-def is_whole(answer: Answer) -> bool:
-    return answer.status == 200 and not answer.json["degraded"]
-
-
-def failures(house: House) -> Counter[tuple[str, str]]:
-    """By source and kind, since the service began."""
-    text = house.service.get("/metrics").body.decode()
-    return Counter({(source, why): int(float(n)) for source, why, n in FAILURE.findall(text)})
-
-
 def dropped(house: House) -> int:
     """Pages that are not on dashboards."""
     return sum(int(float(n)) for n in DROPPED.findall(house.service.get("/metrics").body.decode()))
@@ -101,21 +91,14 @@ def in_trouble(house: House, case: Case, before: Counter[tuple[str, str]]) -> li
 
     def is_seen() -> bool:
         answers[:] = [answer for answer in asked(house) if not is_whole(answer)]
-        kinds = {why for _, why in failures(house) - before}
+        kinds = {why for _, why in failures(house.service) - before}
         return bool(answers and kinds & case.kinds and {answer.status for answer in answers} <= case.status)
 
-    assert in_the_end(is_seen, SEEN_S), (failures(house) - before, [answer.body for answer in answers])
+    assert in_the_end(is_seen, SEEN_S), (
+        failures(house.service) - before,
+        [answer.body for answer in answers],
+    )
     return answers
-
-
-Said = list[set[str]]
-
-
-def in_events(house: House, answer: Answer) -> Said:
-    """What each impression of an answer says was missing: learning and click rates read them."""
-    name, batches = answer.json["request_id"], house.parts.events.scan(0, 2**62)
-    events = [event for batch in batches for event in batch.to_pylist() if event["request_id"] == name]
-    return [set(filter(None, event["degraded"].split(", "))) for event in events]
 
 
 def on_dashboards(house: House, answer: Answer) -> Said:
@@ -129,12 +112,6 @@ def on_dashboards(house: House, answer: Answer) -> Said:
     return said
 
 
-def wanted(answer: Answer, more: int = 0) -> Said:
-    """A line for each hit, and so many more, that says what the page lacked; of a problem none."""
-    lines = len(answer.json["hits"]) + more if answer.status == 200 else 0
-    return [{reason.partition(":")[0] for reason in answer.json.get("degraded", ())}] * lines
-
-
 def is_on_dashboards(house: House, answer: Answer, dropped_before: int) -> bool:
     """All of it, as it was; or less, and counted, when the node went away before all was written."""
     said, whole = on_dashboards(house, answer), wanted(answer, 1)
@@ -146,7 +123,7 @@ def test_a_fault_is_told_in_time_counted_recorded_as_what_it_was_and_over_when_i
     house: House, case: Case
 ) -> None:
     assert in_the_end(lambda: all(is_whole(answer) for answer in asked(house)))
-    whole, before, lost = house.service.get(SEARCH), failures(house), dropped(house)
+    whole, before, lost = house.service.get(SEARCH), failures(house.service), dropped(house)
     with case.fault(house):
         answers = in_trouble(house, case, before)
     assert all(answer.headers["Cache-Control"] == "no-store" for answer in [whole, *answers])
@@ -156,10 +133,11 @@ def test_a_fault_is_told_in_time_counted_recorded_as_what_it_was_and_over_when_i
             assert int(answer.headers["Retry-After"]) > 0
     assert in_the_end(lambda: all(is_whole(answer) for answer in asked(house)))
     for answer in answers:
-        assert in_the_end(lambda: in_events(house, answer) == wanted(answer), 20), answer.body  # noqa: B023
-        assert in_the_end(lambda: is_on_dashboards(house, answer, lost), 20), answer.body  # noqa: B023
-    assert in_the_end(lambda: in_events(house, whole) == wanted(whole), 20), whole.body
-    later = [
-        house.service.get(f"/v1/search?cursor={c}&limit=5") for a in answers if (c := a.json.get("cursor"))
-    ]
+        assert in_the_end(lambda: in_events(house.parts.events, answer) == wanted(answer), 20), answer.body  # noqa: B023
+        is_there = in_the_end(lambda: is_on_dashboards(house, answer, lost), 20)  # noqa: B023
+        assert is_there, (answer.body, on_dashboards(house, answer), dropped(house) - lost)
+    assert in_the_end(lambda: in_events(house.parts.events, whole) == wanted(whole), 20), whole.body
+    cursors = [cursor for answer in answers if (cursor := answer.json.get("cursor"))]
+    later = [house.service.get(f"/v1/search?cursor={cursor}&limit=5") for cursor in cursors]
     assert all(answer.json["degraded"] for answer in later)
+    assert later or case.status != PAGE

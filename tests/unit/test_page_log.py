@@ -19,6 +19,7 @@ from index_mappings.event import Event
 from index_mappings.item import Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters, Query
+from ranking.column import shared_column
 from ranking.fusion import fuse
 from ranking.signals import Signals
 
@@ -28,7 +29,13 @@ CANDIDATES = fuse(
         Matches("text_knn", item_ids(["c"]), np.array([0.5], np.float32)),
     ]
 )
-SIGNALS = Signals({"fused": CANDIDATES.fused, "age": np.array([1, np.nan, 3], np.float32)})
+SIGNALS = Signals(
+    {
+        "fused": CANDIDATES.fused,
+        "age": np.array([1, np.nan, 3], np.float32),
+        "weekday": shared_column(5, len(CANDIDATES)),
+    }
+)
 
 
 def ranked(name: str, signals: Signals | None = SIGNALS) -> Ranked:
@@ -61,6 +68,7 @@ def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, droppe
     rows = pq.ParquetFile(file).read().to_pylist()
     assert [row["item"] for row in rows] == [name.decode() for name in CANDIDATES.ids.tolist()]
     assert [row["signal_fused"] for row in rows] == pytest.approx(CANDIDATES.fused.tolist())
+    assert [row["signal_weekday"] for row in rows] == [5, 5, 5]
     assert {(row["request_id"], row["user"]) for row in rows} == {("r1", "u")}
     assert {row["degraded"] for row in rows} == {"bm25: late, items: 1 of 3 shards"}
     assert file.parent.name.startswith("date=")

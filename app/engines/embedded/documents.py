@@ -48,7 +48,7 @@ def _neighbour_blobs(documents: Sequence[Document]) -> list[bytes | None]:
 
 def item_bytes(item: Item) -> bytes:
     stated = zip(FACTS, _facts_of(item), strict=True)
-    return orjson.dumps({name: fact for name, fact in stated if fact or fact == 0})
+    return orjson.dumps({name: fact for name, fact in stated if fact or fact == 0})  # 0 s long is stated
 
 
 def item_of(name: str, body: bytes) -> Item:

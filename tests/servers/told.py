@@ -1,0 +1,33 @@
+"""What is told of pages that lack something: by the page, by the events of its impressions, by /metrics."""
+
+import re
+from collections import Counter
+
+from index_mappings.engine import EventStore
+from tests.served import Answer, Served
+
+FAILURE = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')
+Said = list[set[str]]
+
+
+def is_whole(answer: Answer) -> bool:
+    return answer.status == 200 and not answer.json["degraded"]
+
+
+def failures(service: Served) -> Counter[tuple[str, str]]:
+    """By source and kind, since the service began."""
+    text = service.get("/metrics").body.decode()
+    return Counter({(source, why): int(float(n)) for source, why, n in FAILURE.findall(text)})
+
+
+def in_events(store: EventStore, answer: Answer) -> Said:
+    """What each impression of an answer says was missing: learning and click rates read them."""
+    name, batches = answer.json["request_id"], store.scan(0, 2**62)
+    events = [event for batch in batches for event in batch.to_pylist() if event["request_id"] == name]
+    return [set(filter(None, event["degraded"].split(", "))) for event in events]
+
+
+def wanted(answer: Answer, more: int = 0) -> Said:
+    """A line for each hit, and so many more, that says what the page lacked; of a problem none."""
+    lines = len(answer.json["hits"]) + more if answer.status == 200 else 0
+    return [{reason.partition(":")[0] for reason in answer.json.get("degraded", ())}] * lines
