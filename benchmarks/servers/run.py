@@ -15,6 +15,7 @@ import numpy as np
 from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
 from app.engines.opensearch import opensearch_cluster, opensearch_engine
 from app.engines.server.access import Access
+from app.engines.server.cluster import Cluster
 from app.engines.server.versions import Layout
 from benchmarks.machine import machine
 from benchmarks.servers.pairs import Figures, bare_client, generated, query_pairs, side_by_side, write_pairs
@@ -44,7 +45,7 @@ def servers_figures(product: str, url: str, documents: int, pairs: int) -> Figur
         "command": f"python -m benchmarks servers {product} URL --documents {documents} --pairs {pairs}",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "server": f"{product} {cluster.demand('GET', '/')['version']['number']}",
+        "server": f"{product} {_version(cluster)}",
         "documents": documents,
     }
     try:
@@ -58,6 +59,11 @@ def servers_figures(product: str, url: str, documents: int, pairs: int) -> Figur
     figures["load_at_end"] = machine()["load"]
     figures["took_s"] = round(time.monotonic() - begun)
     return figures
+
+
+def _version(cluster: Cluster) -> str:
+    nodes = cluster.demand("GET", "/_nodes", filter_path="nodes.*.version")["nodes"]
+    return str(min(node["version"] for node in nodes.values()))
 
 
 def _options() -> argparse.ArgumentParser:
