@@ -15,7 +15,7 @@ from tests.served import Answer, Clients, Served, serve_house
 from tests.servers.node import Node, in_the_end
 from tests.servers.server import Server, kinds
 from tests.servers.three_nodes import ELASTICSEARCH, NODES
-from tests.servers.told import failures, in_events, is_whole, wanted
+from tests.servers.told import degraded_pages, in_events, is_whole, wanted
 from tests.small_house import FILMS, add_model, build_house
 
 pytestmark = pytest.mark.parametrize("server", kinds(ELASTICSEARCH), indirect=True)
@@ -84,7 +84,7 @@ def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come
     assert {answer.status for answer in clients.answers} <= {200, 503, 504}
     lacking = [answer for answer in clients.answers if not is_whole(answer)]
     assert all(is_whole(answer) for answer in clients.answers[-20:]), [a.body for a in lacking[-3:]]
-    assert failures(service) or not lacking
+    assert degraded_pages(service) >= sum(answer.status == 200 for answer in lacking)
     for answer in lacking[-10:]:
         assert in_the_end(lambda: in_events(parts.events, answer) == wanted(answer), 20), answer.body  # noqa: B023
     assert parts.engine.upsert([Document(Item("sea1", "Sea story renamed"))]).written == 1

@@ -7,6 +7,7 @@ from index_mappings.engine import EventStore
 from tests.served import Answer, Served
 
 FAILURE = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')
+DEGRADED = re.compile(r"reelrank_degraded_pages_total\{.*\} (\S+)")
 Said = list[set[str]]
 
 
@@ -18,6 +19,11 @@ def failures(service: Served) -> Counter[tuple[str, str]]:
     """By source and kind, since the service began."""
     text = service.get("/metrics").body.decode()
     return Counter({(source, why): int(float(n)) for source, why, n in FAILURE.findall(text)})
+
+
+def degraded_pages(service: Served) -> int:
+    """By what they lacked, so one that lacked two counts twice."""
+    return sum(int(float(n)) for n in DEGRADED.findall(service.get("/metrics").body.decode()))
 
 
 def in_events(store: EventStore, answer: Answer) -> Said:
