@@ -89,7 +89,7 @@ def loading_figures(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, ob
         "ours_processor_s": _rounded(ours.processor),
         "bare_processor_s": _rounded(bare.processor),
         "ours_per_s": round(size / served),
-        "bare_per_s": round(size / written),
+        "bare_per_s": round(size / without),
         "ratio": round(without / served, 3),
         "ratio_with_faiss": round(written / served, 3),
         "processor_ratio": round(without_s / ours_s, 3),

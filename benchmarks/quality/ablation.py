@@ -91,7 +91,7 @@ def ablated(history: History, full: Replayed, plan: Plan, progress: Progress) ->
     for done, (name, system) in enumerate(systems.items()):
         ranked[name] = system()
         gap = float((ranked[name] - ranked[FULL])[:, NDCG].mean())
-        progress(f"{name}: NDCG@10 {gap:+.4f}", done + 1, len(systems))
+        progress(f"{name}: NDCG@10 {gap:+.4f} beside the full system", done + 1, len(systems))
     return ranked
 
 
