@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from http.client import RemoteDisconnected
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,8 @@ def asked_by_many(served: Served, seconds: float, least: int = 0, cut: int = 0) 
             try:
                 answers.append(score(served))
             except urllib3.exceptions.ProtocolError as error:
+                if isinstance(error.args[-1], RemoteDisconnected):
+                    raise  # nothing of an answer had come, so another worker could have been asked
                 broken.append(error)
 
     with ThreadPoolExecutor(CLIENTS) as clients:
