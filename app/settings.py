@@ -85,6 +85,12 @@ class Settings(BaseSettings):
     cap_recent: int = Field(100, ge=0, description="Candidates asked of recent interests.")
     cap_popular: int = Field(150, ge=0, description="Candidates taken from what is popular now.")
     cap_fresh: int = Field(100, ge=0, description="Candidates taken from what is newly published.")
+    explore_slots: int = Field(
+        1,
+        ge=0,
+        description="Places of a home page or of similar items, at most one in ten, that are drawn to learn "
+        "what is liked; 0: none.",
+    )
     index_keep: int = Field(2, ge=1, description="Index versions kept after a promotion.")
     reject_share_max: float = Field(
         0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."

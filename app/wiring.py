@@ -143,6 +143,7 @@ def build_service(
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
         Intake(parts.events),
         failed,
+        settings.explore_slots,
     )
 
 

@@ -20,7 +20,9 @@ class Event:
     at_ms: milliseconds since 1970-01-01 UTC. item: empty for a search. watched_ms, duration_ms:
     for a watch, None when unknown. request_id: the answer that showed the item, if one did.
     position: from 0 on that answer. degraded: what that answer lacked, of an impression; empty when it
-    was whole. simulated: made from a rating or a generator, not observed.
+    was whole. propensity, came_from: of an impression whose place exploration drew, the chance that it
+    would be this item, and the place it had before. simulated: made from a rating or a generator, not
+    observed.
     Raises ValueError for numbers that EVENT_SCHEMA cannot hold: one such row would stop every reader.
     """
 
@@ -37,11 +39,17 @@ class Event:
     device: str = ""
     country: str = ""
     degraded: str = ""
+    propensity: float | None = None
+    came_from: int | None = None
     simulated: bool = False
 
     def __post_init__(self) -> None:
-        if self.position is not None and not 0 <= self.position < 2**31:
-            raise ValueError(f"position: {self.position} is not between 0 and {2**31 - 1}")
+        for name in ("position", "came_from"):
+            place = getattr(self, name)
+            if place is not None and not 0 <= place < 2**31:
+                raise ValueError(f"{name}: {place} is not between 0 and {2**31 - 1}")
+        if self.propensity is not None and not 0 < self.propensity <= 1:
+            raise ValueError(f"propensity: {self.propensity} is no chance above 0 and up to 1")
         for name in ("at_ms", "watched_ms", "duration_ms"):
             number = getattr(self, name)
             if number is not None and not -(2**62) < number < 2**62:
@@ -67,6 +75,8 @@ EVENT_SCHEMA = pa.schema(
         pa.field("device", pa.string(), nullable=False),
         pa.field("country", pa.string(), nullable=False),
         pa.field("degraded", pa.string(), nullable=False),
+        pa.field("propensity", pa.float64()),
+        pa.field("came_from", pa.int32()),
         pa.field("simulated", pa.bool_(), nullable=False),
     ]
 )

@@ -60,7 +60,8 @@ def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
             "@timestamp": {"type": "date"},
             **dict.fromkeys(EVENT_KEYWORDS, keyword),
             **{name: {"type": "long"} for name in ("at_ms", "watched_ms", "duration_ms")},
-            "position": {"type": "integer"},
+            **{name: {"type": "integer"} for name in ("position", "came_from")},
+            "propensity": {"type": "double"},
             "text": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}},
             "simulated": {"type": "boolean"},
         },
@@ -89,7 +90,8 @@ def requests_template(data_stream: str) -> dict[str, Any]:
 def impressions_template(data_stream: str) -> dict[str, Any]:
     """An index template for the data stream of shown items and what followed, which dashboards read."""
     keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources", "degraded")
-    numbers = {"position": "integer", "score": "float", "watched_ms": "long", "duration_ms": "long"}
+    numbers = {"position": "integer", "score": "float", "propensity": "double"}
+    numbers |= {"watched_ms": "long", "duration_ms": "long"}
     return _dashboard_template(data_stream, keywords, numbers)
 
 

@@ -57,6 +57,8 @@ class OwnRow(BaseModel):
     device: Annotated[str, Field(max_length=64)] = ""
     country: Annotated[str, Field(max_length=64)] = ""
     degraded: Text = ""
+    propensity: Annotated[float, Field(gt=0, le=1)] | None = None
+    came_from: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     simulated: bool = False
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Popularity: exponentially decayed counts of watches, impressions and clicks, at several half-lives."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,14 @@ CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
 Allowed = Callable[[Rows], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """What is believed of click rates [n]: Beta(clicked, passed), the prior among them."""
+
+    clicked: NDArray[np.float64]
+    passed: NDArray[np.float64]
 
 
 class Popularity:
@@ -73,6 +82,15 @@ class Popularity:
         clicked, shown = self._clicked[rows] * now, self._shown[rows] * now
         rate = (clicked + CTR_PRIOR_CLICKS) / (shown + CTR_PRIOR_IMPRESSIONS)
         return np.where(rows >= 0, rate, np.nan).astype(np.float32)
+
+    def posterior(self, rows: Rows) -> Posterior:
+        """Of the click rate of each [n]; the prior alone for rows of -1. Old clicks count less, so what is
+        believed of an item that is shown no longer widens again."""
+        now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
+        now = np.where(rows >= 0, now, 0.0)
+        clicked, shown = self._clicked[rows] * now, self._shown[rows] * now
+        passed = np.maximum(shown - clicked, 0)  # a click may come whose impression was never recorded
+        return Posterior(clicked + CTR_PRIOR_CLICKS, passed + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
     def top(self, limit: int, allowed: Allowed) -> tuple[Rows, Floats]:
         """The `limit` most watched rows at POPULAR_HALF_LIFE that are allowed, with their shares, best

@@ -16,7 +16,8 @@ from index_mappings.query import Context, Filters, Query
 
 app = typer.Typer()
 PATIENT_MS = 10_000
-"""A command starts cold and is asked once: it waits for every source, where a page would go on without."""
+"""A command starts cold and is asked once: it waits for every source, where a page would go on without, and
+shows the ranking's own order, with nothing drawn in it."""
 Genres = Annotated[list[str] | None, typer.Option("--genre", help="Only these genres; may be repeated.")]
 User = Annotated[str | None, typer.Option(help="Whose search it is.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="How many hits.")]
@@ -49,7 +50,7 @@ def _now() -> Context:
 
 
 def _show(query: Query, as_json: bool) -> None:
-    patient = Settings().model_copy(update={"deadline_ms": PATIENT_MS})
+    patient = Settings().model_copy(update={"deadline_ms": PATIENT_MS, "explore_slots": 0})
     service = warm_service(build_parts(patient))
     if query.similar_to and service.engine.fetch([query.similar_to], PATIENT_MS / 1000) == [None]:
         fail(f"there is no item {query.similar_to}")

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import typer
 from rich.table import Table
@@ -15,7 +17,9 @@ from ranking.candidate_recall import CandidateRecall, candidate_recall
 from ranking.evaluation import Evaluation
 from ranking.evaluation import evaluate as evaluate_ranking
 from ranking.manifest import Refused, read_manifest
+from ranking.off_policy import PlaceValue, drawn_places, place_value
 from ranking.ranker import probability_of
+from ranking.watches import event_table
 
 app = typer.Typer()
 AS_JSON = typer.Option(False, "--json", help="One JSON document.")
@@ -60,6 +64,28 @@ def evaluate(
     gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
+
+
+@app.command(epilog="Example: `reelrank exploration --days 7`")
+def exploration(
+    days: float = typer.Option(30.0, min=0.0, help="Of the last so many days."), as_json: bool = AS_JSON
+) -> None:
+    """What the places that exploration drew earned, beside what the ranking alone would have."""
+    since = datetime.now(UTC) - timedelta(days=days)
+    events = build_parts(Settings()).events.scan(round(since.timestamp() * 1000), learning.FOREVER_MS)
+    places = drawn_places(event_table(events))
+    if not len(places):
+        fail(f"no place was drawn in the last {days:g} days; see REELRANK_EXPLORE_SLOTS")
+    value = place_value(places)
+    print_json(asdict(value)) if as_json else print_value(value)
+
+
+def print_value(value: PlaceValue) -> None:
+    table = Table("", "clicked or watched, with 95 % interval", "rests on", box=None)
+    table.add_row("as drawn", str(value.as_drawn), f"{value.draws:,} draws")
+    ranked = str(value.as_ranked) if value.as_ranked else "no draw gave what the ranking had"
+    table.add_row("as ranked", ranked, f"{value.effective:,.1f} draws, in effect")
+    out.print(table)
 
 
 def print_outcome(outcome: learning.Outcome, seconds: float) -> None:

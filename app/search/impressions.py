@@ -18,7 +18,7 @@ class Impression:
 
     page: search, home or similar. sources: those that found the item. score: of the model, and so
     comparable with others of the same model alone. degraded: what the page lacked, without the
-    details. watched_ms, duration_ms: of a watch.
+    details. propensity: of an item whose place was drawn, its chance. watched_ms, duration_ms: of a watch.
     """
 
     id: str
@@ -34,6 +34,7 @@ class Impression:
     sources: tuple[str, ...]
     score: float
     degraded: tuple[str, ...] = ()
+    propensity: float | None = None
     watched_ms: int | None = None
     duration_ms: int | None = None
 
@@ -81,6 +82,7 @@ def lines_of(ranked: Ranked, page: Page) -> list[Impression]:
             sources=tuple(hit.sources),
             score=hit.score,
             degraded=page.lacks,
+            propensity=hit.draw.propensity if hit.draw else None,
         )
         for hit in page.hits
     ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from index_mappings.item import Item
+from ranking.exploration import Draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,13 @@ class Explanation:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One item shown. position from 0 in the whole list; sources: source name to the rank, from 0,
-    it was found at."""
+    it was found at; draw: how exploration put it here, None when the ranking did."""
 
     item: Item
     score: float
     position: int
     sources: Mapping[str, int]
+    draw: Draw | None = None
     explanation: Explanation | None = None
 
 

@@ -167,6 +167,8 @@ def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
             device=query.context.device,
             country=query.context.country,
             degraded=", ".join(page.lacks),
+            propensity=hit.draw.propensity if hit.draw else None,
+            came_from=hit.draw.came_from if hit.draw else None,
         )
         for hit in page.hits
     ]
@@ -175,7 +177,8 @@ def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
 def group_of(ranked: Ranked, page: Page) -> pa.RecordBatch:
     """A row a candidate, in ranked order: the request's facts, the item, its score and its signals.
 
-    degraded: in full, of the page that was shown of it.
+    degraded: in full, of the page that was shown of it. propensity, came_from: of the places that
+    exploration drew, null elsewhere.
     """
     query, n = ranked.query, len(ranked.candidates)
     facts = {
@@ -187,9 +190,23 @@ def group_of(ranked: Ranked, page: Page) -> pa.RecordBatch:
     columns["item"] = pa.array([name.decode() for name in ranked.candidates.ids.tolist()])
     columns["position"] = pa.array(np.arange(n, dtype=np.int32))
     columns["score"] = pa.array(ranked.scores)
+    columns |= _draws_of(ranked)
     signals = ranked.signals.columns if ranked.signals is not None else {}
     columns |= {f"signal_{name}": pa.array(column) for name, column in signals.items()}
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _draws_of(ranked: Ranked) -> dict[str, pa.Array]:
+    """A column each of what is known of draws, by place."""
+    n = len(ranked.candidates)
+    propensity, came_from = np.zeros(n), np.zeros(n, np.int32)
+    for draw in ranked.draws:
+        propensity[draw.place], came_from[draw.place] = draw.propensity, draw.came_from
+    undrawn = propensity == 0
+    return {
+        "propensity": pa.array(propensity, mask=undrawn),
+        "came_from": pa.array(came_from, mask=undrawn),
+    }
 
 
 def write_groups(directory: Path, groups: Sequence[pa.RecordBatch], now: datetime) -> Path:

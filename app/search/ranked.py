@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from index_mappings.match import ID_DTYPE
 from index_mappings.query import Context, Filters, Query
+from ranking.exploration import Draw
 from ranking.fusion import Candidates
 from ranking.signals import Signals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
-    """candidates: n in ranked order; scores [n] float32. signals: of the candidates in ranked order;
-    None once the list was kept for later parts."""
+    """candidates: n in the order they are shown in; scores [n] float32. signals: of the candidates in
+    their order; None once the list was kept for later parts. draws: what exploration moved."""
 
     request_id: str
     query: Query
@@ -28,6 +29,7 @@ class Ranked:
     version: str
     degraded: tuple[str, ...]
     signals: Signals | None = None
+    draws: tuple[Draw, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Everything but the signals; about 25 bytes a candidate."""
@@ -42,7 +44,7 @@ class Ranked:
             columns[f"score {source}"] = pa.array(c.scores[:, place])
         facts = {
             "request_id": self.request_id, "query": self.query, "sources": c.sources,
-            "model": self.model, "version": self.version, "degraded": self.degraded,
+            "model": self.model, "version": self.version, "degraded": self.degraded, "draws": self.draws,
         }  # fmt: skip
         batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(facts)})
         sink = pa.BufferOutputStream()
@@ -68,6 +70,7 @@ class Ranked:
         return Ranked(
             facts["request_id"], _query(facts["query"]), candidates, table["score"].to_numpy(),
             facts["model"], facts["version"], tuple(facts["degraded"]),
+            draws=tuple(Draw(**draw) for draw in facts.get("draws", ())),  # lists of earlier builds have none
         )  # fmt: skip
 
 

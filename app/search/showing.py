@@ -32,6 +32,7 @@ def shown(ranked: Ranked, part: Part, engine: SearchEngine) -> Page:
     """Only what is shown is fetched; an item that was deleted, or cannot be read, is passed over."""
     hits, place, until = list[Hit](), part.start, time.monotonic() + part.fetch_s
     unread: tuple[str, ...] = ()
+    drawn = {draw.place: draw for draw in ranked.draws}
     while len(hits) < part.limit and place < len(ranked.candidates):
         end = min(place + part.limit - len(hits), len(ranked.candidates))
         ids = [name.decode() for name in ranked.candidates.ids[place:end].tolist()]
@@ -39,7 +40,7 @@ def shown(ranked: Ranked, part: Part, engine: SearchEngine) -> Page:
         unread = lacking or unread
         for at, item in enumerate(items, place):
             if item is not None:
-                hits.append(Hit(item, float(ranked.scores[at]), at, _ranks(ranked, at)))
+                hits.append(Hit(item, float(ranked.scores[at]), at, _ranks(ranked, at), drawn.get(at)))
         place = end
     return Page(
         ranked.request_id,

@@ -11,7 +11,7 @@ from app.search.cursors import Cursors
 from app.search.facets import facets_of
 from app.search.intake import Intake
 from app.search.live import Live
-from app.search.ordering import ordered
+from app.search.ordering import explored, ordered
 from app.search.page import Page
 from app.search.page_log import PageLog
 from app.search.ranked import Ranked
@@ -63,6 +63,7 @@ class Service:
     """Everything a request needs. What changes while it serves is in `live`.
 
     failed: told of each source, and of the viewer, that an engine did not answer, or in part.
+    explore_slots: places of a page at most that exploration may draw.
     """
 
     engine: SearchEngine
@@ -76,6 +77,7 @@ class Service:
     pool: ThreadPoolExecutor
     intake: Intake
     failed: Failed
+    explore_slots: int = 0
 
     def page(self, ask: Ask) -> Page:
         """A search, a home page or similar items, by the kind of the query.
@@ -136,11 +138,12 @@ class Service:
         with stages.stage("fuse"):
             candidates = candidates_of(moment, found.matches, state.table)
         best = ordered(moment, candidates, state, ranker, stages)
-        stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
         missing += unknown + told + best.missing
-        ranked = Ranked(
-            uuid.uuid4().hex, ask.query, best.candidates, best.scores, best.model, state.version, missing
-        )
+        request_id = uuid.uuid4().hex
+        with stages.stage("explore"):
+            best = explored(best, ask.query, 0 if missing else self.explore_slots, state, request_id)
+        stages.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
+        ranked = best.listed(request_id, ask.query, state.version, missing)
         if ask.explain or self.log.is_sampled(ranked.request_id):
             return replace(ranked, signals=best.signals.take(best.order))
         return ranked
@@ -151,10 +154,7 @@ class Service:
         ranker, missing = self._ranker(model, state)
         moment, unknown = self._moment(query, state)
         best = ordered(moment, fuse(matches), state, ranker, Stages())
-        missing += unknown + best.missing
-        return Ranked(
-            uuid.uuid4().hex, query, best.candidates, best.scores, best.model, state.version, missing
-        )
+        return best.listed(uuid.uuid4().hex, query, state.version, missing + unknown + best.missing)
 
     def take_in(self, events: Sequence[Event]) -> AppendReport:
         """What viewers did, durable when it returns."""

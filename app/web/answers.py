@@ -48,6 +48,8 @@ def _hit(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "sources": hit.sources,
     }
+    if hit.draw is not None:
+        answer["drawn"] = {"propensity": hit.draw.propensity, "came_from": hit.draw.came_from}
     if hit.explanation is not None:
         facts = asdict(hit.explanation)
         facts["matches"] = {s: {"rank": r, "score": v} for s, (r, v) in hit.explanation.matches.items()}

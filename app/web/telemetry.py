@@ -29,6 +29,7 @@ REQUESTS = Histogram(
 STAGES = Histogram("reelrank_stage_seconds", "Seconds a stage of a page took.", ["stage"], buckets=BUCKETS)
 PAGES = Counter("reelrank_pages", "Pages answered.", ["model"])
 DEGRADED = Counter("reelrank_degraded_pages", "Pages from which something was missing.", ["what"])
+DRAWN = Counter("reelrank_drawn_hits", "Hits on the places that exploration draws.")
 FAILURES = Counter(
     "reelrank_source_failures",
     "Times a candidate source, or looking the viewer up, had no answer or only a part of it.",
@@ -91,6 +92,7 @@ def count_page(page: Page) -> None:
     PAGES.labels(page.model).inc()
     for stage, seconds in page.stages.items():
         STAGES.labels(stage).observe(seconds)
+    DRAWN.inc(sum(hit.draw is not None for hit in page.hits))
     for what in page.lacks:
         DEGRADED.labels(what).inc()
 

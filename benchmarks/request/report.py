@@ -8,8 +8,8 @@ from benchmarks.markdown import PAIR_HEAD, milliseconds, pair_cells, table
 
 Figures = Mapping[str, Any]
 QUANTILES = ("p50", "p95", "p99")
-ORDER = ("parse", "viewer", "sources", "source ", "fuse", "signals", "features", "score", "fetch", "keep",
-         "render", "ranking", "whole")  # fmt: skip
+ORDER = ("parse", "viewer", "sources", "source ", "fuse", "signals", "features", "score", "explore", "fetch",
+         "keep", "render", "ranking", "whole")  # fmt: skip
 """Of the stages in a request; each source follows all of them together."""
 
 

@@ -9,7 +9,7 @@ SOON_S = 5.0
 def watch(name: str, at_ms: int, user: str = "ada") -> Event:
     return Event(
         name, "watch", user, at_ms, "alien", watched_ms=60, duration_ms=100, position=3, degraded="bm25",
-        simulated=True,
+        propensity=0.1 + 0.2, came_from=31, simulated=True,
     )  # fmt: skip
 
 

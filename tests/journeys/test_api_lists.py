@@ -33,6 +33,17 @@ def test_recommendations_are_of_the_viewers_taste_and_new_to_them(service: Serve
     assert page["model"] == "engine-order"
 
 
+def test_a_hit_that_was_drawn_says_so_in_the_answer_in_words_and_in_numbers(service: Served) -> None:
+    answer = service.get("/v1/recommendations?user=u1&limit=10")
+    (hit,) = (hit for hit in answer.json["hits"] if "drawn" in hit)
+    assert hit["position"] == 5 <= hit["drawn"]["came_from"]
+    assert 0 < hit["drawn"]["propensity"] < 1
+    assert "explore" in answer.headers["Server-Timing"]
+    why = service.get(f"/why/{answer.json['request_id']}/5").body.decode()
+    assert f"a chance of {100 * hit['drawn']['propensity']:.1f} % to be the one" in why
+    assert "reelrank_drawn_hits_total" in service.get("/metrics").body.decode()
+
+
 def test_similar_items_do_not_hold_the_item_and_an_unknown_item_has_none(service: Served) -> None:
     page = service.get("/v1/items/sea3/similar?limit=5").json
     assert "sea3" not in ids(page)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from index_mappings.item import Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters, Query
 from ranking.column import shared_column
+from ranking.exploration import Draw
 from ranking.fusion import fuse
 from ranking.signals import Signals
 
@@ -75,6 +77,22 @@ def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, droppe
     shown = sorted((event.item, event.degraded) for event in events.recent("u", 10, 1.0))
     assert shown == [("a", "bm25, items"), ("b", "bm25, items")]
     assert dropped == []
+
+
+def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped: list[str]) -> None:
+    log, events = log_in(tmp_path, 1.0, dropped)
+    log.start()
+    first, second = page("r1").hits
+    draw = Draw(1, 2, 0.25)
+    log.record(
+        replace(ranked("r1"), draws=(draw,)), replace(page("r1"), hits=(first, replace(second, draw=draw)))
+    )
+    log.close()
+    (file,) = (tmp_path / "pages").rglob("*.parquet")
+    rows = pq.ParquetFile(file).read().to_pylist()
+    assert [(row["propensity"], row["came_from"]) for row in rows] == [(None, None), (0.25, 2), (None, None)]
+    shown = sorted((event.item, event.propensity, event.came_from) for event in events.recent("u", 10, 1.0))
+    assert shown == [("a", None, None), ("b", 0.25, 2)]
 
 
 def test_a_share_of_requests_is_sampled_and_every_part_of_a_list_alike(

@@ -28,18 +28,21 @@ create table if not exists events (
     seq integer primary key autoincrement, id text not null unique, kind text not null, user text not null,
     at_ms integer not null, item text not null, watched_ms integer, duration_ms integer,
     request_id text not null, position integer, text text not null, device text not null,
-    country text not null, degraded text not null default '', simulated integer not null
+    country text not null, degraded text not null default '', propensity real, came_from integer,
+    simulated integer not null
 );
 drop index if exists events_by_user;
 create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
 create index if not exists events_by_time on events (at_ms, id);
-pragma user_version = 5;
+pragma user_version = 6;
 """
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Asked first, because making tables waits for whoever writes, even where there is nothing to make."""
 ADDED = (
     ("versions", "served_seq", "integer not null default 0"),
     ("events", "degraded", "text not null default ''"),
+    ("events", "propensity", "real"),
+    ("events", "came_from", "integer"),
 )
 """Columns that files of earlier builds lack."""
 

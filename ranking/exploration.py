@@ -1,0 +1,77 @@
+"""Exploration: a few places of a page go to items drawn by Thompson sampling, each with its chance known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranking.popularity import Posterior, Rows
+
+POOL = 50
+"""A place is drawn among so many next in line, so that whatever is drawn is still close to the viewer."""
+PAGE_SHARE = 10
+"""Of a page, at most one place in so many is drawn; shorter pages explore nothing."""
+UNIFORM_SHARE = 0.1
+"""Of the chance, what all in line share alike: no estimate rests on a draw that was all but impossible."""
+GRID = (np.arange(128) + 0.5) / 128
+"""Of square roots of click rates: rates are small, so cells are narrow where they lie."""
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """place: of the list, from 0, that was drawn. came_from: where the item stood before, `place` itself when
+    the draw changed nothing. propensity: the chance that it would be this item."""
+
+    place: int
+    came_from: int
+    propensity: float
+
+
+def places_of(limit: int, slots: int) -> list[int]:
+    """Where a page of `limit` items is drawn: at most `slots` places, evenly apart, never the first."""
+    few = min(slots, limit // PAGE_SHARE)
+    return [number * limit // (few + 1) for number in range(1, few + 1)]
+
+
+def explore(
+    order: Rows, places: list[int], posterior_of: Callable[[Rows], Posterior], seed: int
+) -> tuple[Rows, tuple[Draw, ...]]:
+    """The order [n], best first, with one of the next POOL at each of these places, and how each was drawn.
+
+    The others keep their order. Thompson sampling as probability matching: an item is drawn with the
+    chance that its click rate is the highest of those in line (Thompson 1933; Chapelle & Li 2011). The
+    chances are computed and not sampled, so a draw's propensity is exactly what it was drawn with.
+    """
+    rng, draws = np.random.default_rng(seed), list[Draw]()
+    for place in places:
+        line = order[place : place + POOL]
+        if len(line) < 2:
+            break
+        chances = chances_of(posterior_of(line))
+        drawn = int(rng.choice(len(line), p=chances))
+        order = np.concatenate([order[:place], line[drawn : drawn + 1], np.delete(order[place:], drawn)])
+        draws.append(Draw(place, place + drawn, float(chances[drawn])))
+    return order, tuple(draws)
+
+
+def chances_of(posterior: Posterior) -> Floats:
+    """Chance [n] of each item to be drawn; they add up to 1."""
+    return (1 - UNIFORM_SHARE) * chances_to_be_best(posterior) + UNIFORM_SHARE / len(posterior.clicked)
+
+
+def chances_to_be_best(posterior: Posterior) -> Floats:
+    """Chance [n] that an item's click rate, Beta(clicked, passed), is the highest, on a grid of rates.
+
+    The sum over the grid of an item's own density times the distributions of all others.
+    """
+    rate = GRID**2
+    density = np.log(rate) * (posterior.clicked[:, None] - 1) + np.log1p(-rate) * (
+        posterior.passed[:, None] - 1
+    )
+    density = np.exp(density - density.max(axis=1, keepdims=True)) * GRID  # a cell is as wide as its root
+    density /= density.sum(axis=1, keepdims=True)
+    below = np.log(np.maximum(np.cumsum(density, axis=1) - density / 2, 1e-300))
+    best = (density * np.exp(below.sum(axis=0) - below)).sum(axis=1)
+    return np.asarray(best / best.sum())

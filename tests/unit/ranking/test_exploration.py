@@ -1,0 +1,147 @@
+"""Thompson sampling on a few places of a page: the chances, the draws, and what they are worth."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from index_mappings.event import EVENT_SCHEMA, Event
+from ranking.exploration import POOL, UNIFORM_SHARE, chances_of, chances_to_be_best, explore, places_of
+from ranking.off_policy import drawn_places, place_value
+from ranking.popularity import Popularity, Posterior, Rows
+
+ORDER = np.arange(100)[::-1].copy()
+
+
+def posterior(shown: int = POOL, seed: int = 0) -> Posterior:
+    rng = np.random.default_rng(seed)
+    return Posterior(rng.uniform(1, 10, shown), rng.uniform(19, 200, shown))
+
+
+def alike(rows: Rows) -> Posterior:
+    return Posterior(np.ones(len(rows)), np.full(len(rows), 19.0))
+
+
+def test_the_chance_to_be_best_is_that_of_sampling() -> None:
+    beliefs = posterior()
+    samples = np.random.default_rng(1).beta(beliefs.clicked, beliefs.passed, (100_000, POOL)).argmax(axis=1)
+    sampled = np.bincount(samples, minlength=POOL) / len(samples)
+    assert chances_to_be_best(beliefs) == pytest.approx(sampled, abs=0.006)
+
+
+@pytest.mark.parametrize("times", [1e4, 1e8])
+def test_beliefs_narrower_than_the_grid_still_give_chances(times: float) -> None:
+    beliefs = Posterior(np.array([1, 3, 3]) * times, np.array([19, 19, 19]) * times)
+    assert chances_to_be_best(beliefs) == pytest.approx([0, 0.5, 0.5])
+
+
+def test_nobody_in_line_is_without_a_chance_and_all_chances_add_up() -> None:
+    beliefs = Posterior(np.array([1.0, 500, 1]), np.array([5000.0, 500, 5000]))
+    chances = chances_of(beliefs)
+    assert chances.sum() == pytest.approx(1)
+    assert chances.min() == pytest.approx(UNIFORM_SHARE / 3)
+
+
+def test_a_draw_moves_one_item_up_and_keeps_the_order_of_the_others() -> None:
+    order, (draw,) = explore(ORDER, [10], alike, seed=3)
+    assert sorted(order) == sorted(ORDER)
+    assert order[10] == ORDER[draw.came_from]
+    assert draw.place == 10 <= draw.came_from < 10 + POOL
+    assert np.delete(order, 10).tolist() == np.delete(ORDER, draw.came_from).tolist()
+
+
+def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
+    beliefs = posterior(4, seed=2)
+    line = np.arange(4)
+    drawn, stated = Counter[int](), dict[int, float]()
+    for seed in range(4000):
+        order, (draw,) = explore(line, [0], lambda rows: beliefs, seed)
+        drawn[int(order[0])] += 1
+        stated[int(order[0])] = draw.propensity
+    assert sum(stated.values()) == pytest.approx(1)
+    for item, propensity in stated.items():
+        assert drawn[item] / 4000 == pytest.approx(propensity, abs=0.03)
+
+
+def test_the_same_seed_draws_the_same_and_others_differ() -> None:
+    def first(seed: int) -> list[int]:
+        return list(explore(ORDER, [5, 10], alike, seed)[0])
+
+    assert first(1) == first(1)
+    assert len({tuple(first(seed)) for seed in range(20)}) > 10
+
+
+def test_a_place_with_nobody_waiting_behind_it_is_not_drawn() -> None:
+    order, draws = explore(ORDER[:6], [5, 10], alike, seed=0)
+    assert order.tolist() == ORDER[:6].tolist()
+    assert draws == ()
+
+
+@pytest.mark.parametrize(
+    ("limit", "slots", "places"),
+    [(20, 0, []), (9, 3, []), (10, 1, [5]), (20, 1, [10]), (20, 9, [6, 13]), (100, 3, [25, 50, 75])],
+)
+def test_at_most_one_place_in_ten_is_drawn_and_never_the_first(
+    limit: int, slots: int, places: list[int]
+) -> None:
+    assert places_of(limit, slots) == places
+
+
+def test_beliefs_begin_at_the_prior_and_follow_clicks_and_impressions() -> None:
+    popularity = Popularity(2)
+    ones, at = np.ones(10, np.float32), np.full(10, 1_000_000, np.int64)
+    popularity.add("impression", np.zeros(10, np.intp), at, ones)
+    popularity.add("click", np.zeros(4, np.intp), at[:4], ones[:4])
+    popularity.add("click", np.ones(3, np.intp), at[:3], ones[:3])  # of impressions that nobody recorded
+    beliefs = popularity.posterior(np.array([0, 1, -1]))
+    assert beliefs.clicked == pytest.approx([5, 4, 1], rel=1e-3)
+    assert beliefs.passed == pytest.approx([19 + 6, 19, 19], rel=1e-3)
+
+
+def shown(number: int, **facts: object) -> Event:
+    """A place that was drawn, with the ranking's own item unless told otherwise."""
+    stated: dict[str, object] = {"position": 10, "came_from": 10, "propensity": 0.5} | facts
+    return Event(f"i{number}", "impression", "u", 1, f"film{number}", request_id=f"r{number}", **stated)  # type: ignore[arg-type]  # a test's own keywords
+
+
+def table_of(events: list[Event]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{name: getattr(event, name) for name in EVENT_SCHEMA.names} for event in events], EVENT_SCHEMA
+    )
+
+
+def test_what_is_used_is_known_by_the_page_that_showed_it() -> None:
+    events = [
+        shown(1), shown(2, came_from=30), shown(3, degraded="bm25"),
+        shown(4, propensity=None, came_from=None),
+        Event("c1", "click", "u", 2, "film1", request_id="r1"),
+        Event("c2", "watch", "u", 2, "film2", request_id="r1"),
+    ]  # fmt: skip
+    places = drawn_places(table_of(events))
+    assert places.propensity.tolist() == [0.5, 0.5]
+    assert places.is_as_ranked.tolist() == [True, False]
+    assert places.is_used.tolist() == [True, False]
+
+
+def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
+    """Items of the ranking are used half of the time and drawn with a chance of 0.2; others 1 in 10."""
+    rng = np.random.default_rng(5)
+    events = list[Event]()
+    for number in range(4000):
+        as_ranked = rng.random() < 0.2
+        events.append(shown(number, came_from=10 if as_ranked else 30, propensity=0.2 if as_ranked else 0.8))
+        if rng.random() < (0.5 if as_ranked else 0.1):
+            events.append(Event(f"c{number}", "click", "u", 2, f"film{number}", request_id=f"r{number}"))
+    value = place_value(drawn_places(table_of(events)))
+    assert value.as_ranked is not None
+    assert value.as_ranked.low < 0.5 < value.as_ranked.high
+    assert value.as_drawn.low < 0.18 < value.as_drawn.high
+    assert value.draws == 4000
+    assert value.effective == pytest.approx(800, rel=0.1)
+
+
+def test_draws_that_never_gave_the_rankings_item_say_nothing_of_the_ranking() -> None:
+    value = place_value(drawn_places(table_of([shown(1, came_from=20), shown(2, came_from=30)])))
+    assert value.as_ranked is None
+    assert value.effective == 0

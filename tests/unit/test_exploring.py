@@ -1,0 +1,116 @@
+"""What a viewer gets when places of a page are drawn, on the real embedded engine."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from app.engines.embedded.events import EmbeddedEvents
+from app.search.cursors import cursor_at
+from app.search.page import Hit, Page
+from app.search.stories import Ask, Service
+from app.settings import Settings
+from app.wiring import Parts, warm_service
+from index_mappings.errors import Unavailable
+from index_mappings.event import Event
+from index_mappings.query import Context, Query
+from tests.small_house import add_model, build_house
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+class AwayEvents(EmbeddedEvents):
+    """Events that cannot be read for a while."""
+
+    def recent(self, *_: object, **__: object) -> list[Event]:
+        raise Unavailable("the event store is away")
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """With a model: a page without one lacks something, and so draws nothing."""
+    parts = build_house(tmp_path_factory.mktemp("data"), NOW)
+    add_model(parts, "first", 0)
+    parts.registry.promote("first", lambda directory: directory)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def service(parts: Parts) -> Service:
+    return warm_service(parts)
+
+
+def ask(**facts: object) -> Query:
+    return Query(context=Context(NOW), **facts)  # type: ignore[arg-type]  # a test's own keywords
+
+
+def drawn(page: Page) -> list[Hit]:
+    return [hit for hit in page.hits if hit.draw is not None]
+
+
+@pytest.mark.parametrize("facts", [{"user": "u0"}, {"similar_to": "sea3"}])
+def test_one_place_of_a_page_is_drawn_and_the_list_goes_on_without_loss(
+    service: Service, facts: dict[str, str]
+) -> None:
+    page = service.page(Ask(ask(limit=10, **facts)))
+    (hit,) = drawn(page)
+    assert hit.draw is not None
+    assert hit.position == hit.draw.place == 5
+    assert 0 < hit.draw.propensity < 1
+    assert page.cursor is not None
+    rest = service.next_page(page.cursor, 100)
+    shown = [each.item.id for each in (*page.hits, *rest.hits)]
+    assert len(set(shown)) == len(shown) == page.candidates
+    assert drawn(rest) == []
+
+
+def test_a_place_that_was_drawn_is_told_when_why_is_asked_later(service: Service) -> None:
+    page = service.page(Ask(ask(user="u0", limit=10), keep=True))
+    (hit,) = drawn(page)
+    (again,) = service.why(cursor_at(page.request_id, hit.position)).hits
+    assert again.draw == hit.draw
+    assert again.explanation is not None
+    added = again.explanation.base + sum(again.explanation.contributions.values())
+    assert added == pytest.approx(again.score, abs=1e-5)
+
+
+def test_searches_short_pages_degraded_pages_and_a_house_that_wants_none_draw_nothing(
+    parts: Parts, service: Service
+) -> None:
+    whole = Ask(ask(user="u0", limit=10))
+    quiet = [
+        service.page(Ask(ask(text="story", limit=20))),
+        service.page(Ask(ask(user="u0", limit=9))),
+        replace(service, explore_slots=0).page(whole),
+        replace(service, events=AwayEvents(parts.settings.engine_dir)).page(whole),
+    ]
+    assert [drawn(page) for page in quiet] == [[], [], [], []]
+    assert len(drawn(service.page(whole))) == 1
+
+
+def test_the_command_tells_what_drawn_places_earned_and_what_is_missing_where_none_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
+    none = CliRunner().invoke(app, ["exploration"])
+    assert (none.exit_code, "REELRANK_EXPLORE_SLOTS" in none.output) == (1, True)
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    shown = [
+        Event(f"{n}-10", "impression", "u", now_ms, f"film{n}", request_id=f"{n}", position=10,
+              propensity=0.5, came_from=10 + n % 2)
+        for n in range(40)
+    ]  # fmt: skip
+    used = [
+        Event(f"c{n}", "click", "u", now_ms, f"film{n}", request_id=f"{n}", position=10)
+        for n in range(0, 40, 4)
+    ]
+    EmbeddedEvents(Settings().engine_dir).append([*shown, *used])
+    told = CliRunner().invoke(app, ["exploration", "--json"])
+    value = orjson.loads(told.output)
+    assert (value["draws"], value["effective"]) == (40, 20.0)
+    assert (value["as_drawn"]["mean"], value["as_ranked"]["mean"]) == (0.25, 0.5)
+    assert "40 draws" in CliRunner().invoke(app, ["exploration"]).output
