@@ -1,5 +1,9 @@
-"""`python -m benchmarks NAME`: one benchmark by name, or `all` that need no server."""
+"""`python -m benchmarks NAME`: one benchmark by name, or `all` that need no server.
 
+Each has options of its own: `python -m benchmarks NAME --help`.
+"""
+
+import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -19,18 +23,19 @@ BENCHMARKS = {
 }
 NEED_NOTHING = ("engine", "request", "hop", "quality")
 """Run by `all`; the servers' needs a server. Quality comes last: it ends with what it could not measure."""
-SAID = {0: "every limit kept", 1: "a LIMIT WAS MISSED", 2: "NOT MEASURED, for the reason above"}
+SAID = {
+    0: "no limit was missed; what falls short of an aim is said below its table",
+    1: "a LIMIT WAS MISSED",
+    2: "NOT MEASURED, for the reason above",
+}
 
 
 def main() -> int:
     """The worst exit code of what was run: 1 when a limit or a goal was missed, 2 for nothing measured."""
-    name, *rest = sys.argv[1:] or [""]
-    if name == "all":
-        return _all(rest)
-    if name not in BENCHMARKS:
-        print(f"name one of: all, {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 2
-    return BENCHMARKS[name](rest)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=["all", *BENCHMARKS])
+    name = parser.parse_args(sys.argv[1:2]).name
+    return _all(sys.argv[2:]) if name == "all" else BENCHMARKS[name](sys.argv[2:])
 
 
 def _all(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from benchmarks.machine import machine
 from benchmarks.markdown import table
 from ranking.bootstrap import Interval
 
@@ -67,7 +68,7 @@ class Report:
 
     def text(self) -> str:
         """The table under its title, with the goals and the notes."""
-        parts = [f"{self.title}\n", self.table(), ""]
+        parts = [f"## {self.title}\n", self.table(), ""]
         parts += [f"- {goal}" for goal in self.goals] + [f"- {note}" for note in self.notes]
         return "\n".join(parts) + "\n"
 
@@ -96,17 +97,8 @@ def _circumstances(seconds: float) -> dict[str, Any]:
         "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
         "seconds": round(seconds),
         "cores": os.cpu_count(),
-        "processor": _processor(),
+        "processor": machine()["processor"],
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},
     }
-
-
-def _processor() -> str:
-    """As Linux names it; elsewhere what Python knows."""
-    facts = Path("/proc/cpuinfo")
-    if not facts.exists():
-        return platform.processor()
-    lines = facts.read_text(encoding="utf-8").splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
