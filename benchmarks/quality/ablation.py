@@ -1,10 +1,9 @@
 """What is left out, and how well the rest ranks: features by training again without their columns,
 sources by replaying history without them, the text encoder by reading every text again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from ranking.judged import Judged
 from ranking.progress import Progress, silent
 from ranking.ranker import LambdaRank
 from ranking.source_names import SOURCES
-from ranking.train import train_ranker
+from ranking.train import PARAMS, train_ranker
 from ranking.training_set import TrainingSet
 
 FULL, NO_RANKER = "the full system", "the fused order, no ranker"
@@ -37,14 +36,15 @@ Ranked = dict[str, Measured]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """training, judged: how many requests. seeds: of LightGBM's draws of rows and columns, in place of the
-    product's; what the full system differs by from itself is no effect. encoders: those that read in place
-    of the product's; with any, also none at all.
+    """training, judged: how many requests. seeds: of LightGBM's draws of rows and columns, the product's
+    first; each system is judged by the mean of a training with each, for what a single one differs by from
+    another is as large as many an effect. encoders: those that read in place of the product's; with any, also
+    none at all.
     """
 
     training: int = TRAINING_REQUESTS
     judged: int = EVALUATION_REQUESTS
-    seeds: Sequence[int] = (17, 18)
+    seeds: Sequence[int] = (PARAMS["seed"], 17, 18)
     groups: Sequence[str] = GROUPS
     sources: Sequence[str] = SOURCES
     encoders: Sequence[TextEncoder] = ()
@@ -70,9 +70,13 @@ class Replayed:
         columns = zip(self.names, self.training.features.T, strict=True)
         return tuple(name for name, column in columns if len(np.unique(column)) < 2)
 
-    def ranked(self, params: Mapping[str, Any] | None = None) -> Measured:
-        """By a ranker with the product's parameters but for these."""
-        text = train_ranker(self.training, self.names, params={**ONE_THREAD, **(params or {})}).model_text
+    def ranked(self, seeds: Sequence[int]) -> Measured:
+        """By the product's rankers but for their seeds: the mean of their measures, by request."""
+        measured: Measured = np.mean([self._ranked(seed) for seed in seeds], axis=0)
+        return measured
+
+    def _ranked(self, seed: int) -> Measured:
+        text = train_ranker(self.training, self.names, params={**ONE_THREAD, "seed": seed}).model_text
         return model_order(self.judged, LambdaRank("ablation", self.names, text))
 
     def kinds(self) -> NDArray[np.str_]:
@@ -86,7 +90,9 @@ def replay(history: History, plan: Plan) -> Replayed:
 
 def ablated(history: History, full: Replayed, plan: Plan, progress: Progress) -> Ranked:
     """full: `history` replayed with nothing left out."""
-    ranked = {FULL: full.ranked(), NO_RANKER: engine_order(full.judged)}
+    alone = {f"{FULL}, seed {seed} alone": full.ranked([seed]) for seed in plan.seeds}
+    whole: Measured = np.mean(list(alone.values()), axis=0)
+    ranked = {FULL: whole, NO_RANKER: engine_order(full.judged), **(alone if len(alone) > 1 else {})}
     systems = _systems(history, full, plan)
     for done, (name, system) in enumerate(systems.items()):
         ranked[name] = system()
@@ -96,22 +102,18 @@ def ablated(history: History, full: Replayed, plan: Plan, progress: Progress) ->
 
 
 def _systems(history: History, full: Replayed, plan: Plan) -> dict[str, Callable[[], Measured]]:
-    def sown(seed: int) -> Callable[[], Measured]:
-        return lambda: full.ranked({"seed": seed})
-
     def features(left_out: Sequence[str]) -> Callable[[], Measured]:
-        return lambda: full.without(left_out).ranked()
+        return lambda: full.without(left_out).ranked(plan.seeds)
 
     def source(left_out: str) -> Callable[[], Measured]:
-        return lambda: replay(_without_sources(history, [left_out]), plan).ranked()
+        return lambda: replay(_without_sources(history, [left_out]), plan).ranked(plan.seeds)
 
     def reading(encoder: TextEncoder) -> Callable[[], Measured]:
         return lambda: _read_by(history, encoder, plan)
 
     unknown = full.constant()
     groups = {name: [f.name for f in FEATURES if f.group == name] for name in plan.groups}
-    systems = {f"{FULL}, seed {seed}": sown(seed) for seed in plan.seeds}
-    systems |= {
+    systems = {
         f"{WITHOUT} features: {group}": features(names)
         for group, names in groups.items()
         if not set(names) <= set(unknown)
@@ -123,7 +125,7 @@ def _systems(history: History, full: Replayed, plan: Plan) -> dict[str, Callable
 
 
 def _read_by_nobody(history: History, plan: Plan) -> Measured:
-    return replay(_without_sources(history, TEXT_SOURCES), plan).without(READ_TEXT).ranked()
+    return replay(_without_sources(history, TEXT_SOURCES), plan).without(READ_TEXT).ranked(plan.seeds)
 
 
 def _without_sources(history: History, sources: Sequence[str]) -> History:
@@ -133,7 +135,7 @@ def _without_sources(history: History, sources: Sequence[str]) -> History:
 
 def _read_by(history: History, encoder: TextEncoder, plan: Plan) -> Measured:
     with _reading(history, encoder) as read:
-        return replay(read, plan).ranked()
+        return replay(read, plan).ranked(plan.seeds)
 
 
 @contextmanager

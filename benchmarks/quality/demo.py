@@ -29,12 +29,13 @@ from index_mappings.errors import NotFound
 from loaders.demo import load_demo
 from ranking.bootstrap import Interval, bootstrap_interval, paired_difference
 from ranking.progress import Progress
+from ranking.train import PARAMS
 
 NAME = "demo"
 WORTH, EARLIER = "NDCG@10 minus the full system's", "the same in the window before"
 EARLIER_FROM = 2 * TRAINING_FROM - EVALUATION_FROM
 """A window as long as the next: what is chosen by the window before is not judged by itself."""
-SMALL = Plan(400, 200, (), ("popularity",), ("bm25",))
+SMALL = Plan(400, 200, (PARAMS["seed"],), ("popularity",), ("bm25",))
 COSTED = 300
 
 

@@ -39,7 +39,7 @@ def replayed(requests: int) -> Replayed:
 
 def test_a_ranker_without_the_one_feature_that_tells_ranks_worse() -> None:
     full = replayed(120)
-    with_it, without_it = full.ranked(), full.without(["useful"]).ranked()
+    with_it, without_it = full.ranked([7, 8]), full.without(["useful"]).ranked([7, 8])
     assert with_it[:, 0].mean() > 0.95
     assert without_it[:, 0].mean() < 0.5
 
