@@ -15,7 +15,9 @@ SCHEMA = """
 create table if not exists lists (id text primary key, made_s real not null, body blob not null);
 create index if not exists lists_by_age on lists (made_s);
 """
-SWEEP_EVERY_S = 30.0
+SWEEP = "delete from lists where rowid in (select rowid from lists where made_s < ? order by made_s limit ?)"
+SWEPT_AT_ONCE = 3
+"""Old lists that go for each new one: nobody waits for many, and a file that grew shrinks again."""
 BUSY_S = 0.25
 """How long a page waits for another worker's write before it goes without a next part."""
 
@@ -27,7 +29,6 @@ class Cursors:
         self._path = path
         self._keep_s = keep_s
         self._local = threading.local()
-        self._swept_s = 0.0
 
     def keep(self, ranked: Ranked) -> None:
         """Raises Unavailable when the disk is full or somebody holds the file."""
@@ -35,9 +36,7 @@ class Cursors:
         try:
             connection = self._connection()
             connection.execute(insert, (ranked.request_id, now, ranked.to_bytes()))
-            if now - self._swept_s > SWEEP_EVERY_S:
-                self._swept_s = now
-                connection.execute("delete from lists where made_s < ?", (now - self._keep_s,))
+            connection.execute(SWEEP, (now - self._keep_s, SWEPT_AT_ONCE))
         except sqlite3.Error as error:
             raise Unavailable(f"{self._path} cannot be written ({error})") from error
 
