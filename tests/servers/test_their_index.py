@@ -18,7 +18,9 @@ from app.wiring import Parts, build_parts, warm_service
 from index_mappings.errors import BadRequest
 from index_mappings.item import Document, Item
 from index_mappings.query import Filters, Query
+from tests.served import serve
 from tests.servers.server import Server, kinds
+from tests.servers.told import degraded_pages, failures, in_events, wanted
 
 pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
 COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
@@ -102,8 +104,14 @@ def run(variables: dict[str, str], *words: str) -> str:
     return done.stdout
 
 
+def stated(variables: dict[str, str]) -> dict[str, str]:
+    """All but where data is kept, by the names of the settings."""
+    names = {name: name.removeprefix("REELRANK_").lower() for name in variables}
+    return {short: variables[name] for name, short in names.items() if short != "data_dir"}
+
+
 def parts_of(variables: dict[str, str]) -> Parts:
-    settings = {name.removeprefix("REELRANK_").lower(): value for name, value in variables.items()}
+    settings = {"data_dir": variables["REELRANK_DATA_DIR"], **stated(variables)}
     return build_parts(Settings.model_validate(settings))
 
 
@@ -172,9 +180,15 @@ def test_a_shard_of_theirs_that_is_lost_is_named_on_pages_and_no_load_takes_its_
     theirs.cluster.demand("PUT", f"/{theirs.name}-lost", nowhere, wait_for_active_shards="0")
     variables["REELRANK_ENGINE_INDEX"] = f"{theirs.name}*"
     parts = parts_of(variables)
-    page = warm_service(parts).page(Ask(Query(text="story", limit=10)))
-    assert len(page.hits) == 4
-    assert any("1 of 2 shards" in reason for reason in page.degraded)
+    service = serve(parts.settings.data_dir, True, workers=1, **stated(variables))
+    before = failures(service)
+    page = service.get("/v1/search?q=story&limit=10")
+    assert (page.status, len(page.json["hits"])) == (200, 4)
+    assert any("1 of 2 shards" in reason for reason in page.json["degraded"])
+    assert (failures(service) - before)["bm25", "Partial"] == 1
+    assert degraded_pages(service) == len(wanted(page)[0])
+    service.stop()
+    assert in_events(parts.events, page) == wanted(page)
     done = subprocess.run(
         [*COMMAND, "load", "index"], env=os.environ | variables, capture_output=True, text=True, check=False
     )
