@@ -1,4 +1,4 @@
-"""gunicorn's thread worker, which on stopping also answers connections that wait to be accepted.
+"""gunicorn's thread worker, with answers that leave whole (`answer_socket.py`) and a graceful end.
 
 gunicorn stops accepting first and closes the listening socket seconds later; whoever connects in
 between is reset. Here what waits is accepted, and the socket closed at once, so that later clients
@@ -6,9 +6,12 @@ are refused, which they can tell from a lost request.
 """
 
 import selectors
+from copy import copy
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
+
+from app.answer_socket import AnswerSocket
 
 
 class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no types
@@ -18,6 +21,13 @@ class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no 
             for listener in self.sockets:
                 self._accept_what_waits(listener)
                 listener.close()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        answering = copy(conn)
+        answering.sock = AnswerSocket(conn.sock)
+        is_kept_alive = super().handle_request(req, answering)
+        answering.sock.flush()
+        return is_kept_alive
 
     def _accept_what_waits(self, listener: Any) -> None:
         with selectors.DefaultSelector() as waiting:

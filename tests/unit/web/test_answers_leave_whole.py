@@ -1,0 +1,108 @@
+"""What our gunicorn worker sends, by a socket that keeps each send apart from the next."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from flask import Flask, Response, send_file, send_from_directory
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import TConn
+
+from app.answer_socket import KEPT_BYTES_MAX
+from app.graceful_worker import GracefulWorker
+from app.web.pages.site import STATIC
+
+HOST = ("127.0.0.1", 80)
+PART = bytes(range(256)) * 64
+LARGEST_FONT = max(STATIC.glob("*.woff2"), key=lambda file: file.stat().st_size)
+
+
+@pytest.fixture
+def large_file(tmp_path: Path) -> Path:
+    file = tmp_path / "large"
+    file.write_bytes(PART * (2 * KEPT_BYTES_MAX // len(PART)))
+    return file
+
+
+@pytest.fixture
+def worker(large_file: Path) -> Iterator[GracefulWorker]:
+    app = Flask("answers", static_folder=None)
+    app.add_url_rule("/scores", "scores", lambda: Response(PART))
+    app.add_url_rule("/nothing", "nothing", lambda: ("", 204))
+    app.add_url_rule("/parts/<int:n>", "parts", lambda n: Response(PART for _ in range(n)))
+    app.add_url_rule("/files/<name>", "files", lambda name: send_from_directory(STATIC, name))
+    app.add_url_rule("/large", "large", lambda: send_file(large_file))
+    config = Config()
+    worker = GracefulWorker(1, 0, [], None, 30, config, Logger(config))
+    worker.wsgi = app
+    yield worker
+    worker.tmp.close()
+
+
+def sends(worker: GracefulWorker, *requests: str) -> list[bytes]:
+    """What it sends, one element for each send, to a client that asks all of it on one connection."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with closing(theirs), ThreadPoolExecutor(1) as pool:
+        read = pool.submit(lambda: list(iter(lambda: theirs.recv(1 << 20), b"")))
+        with closing(ours):
+            connection = TConn(worker.cfg, ours, HOST, HOST)
+            for request in requests:
+                theirs.send(f"{request} HTTP/1.1\r\nHost: reelrank\r\n\r\n".encode())
+                assert worker.handle(connection) is True  # the next request may come on it
+        return read.result(timeout=30)
+
+
+def body(answer: bytes) -> bytes:
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+def test_head_and_body_leave_in_one_send(worker: GracefulWorker) -> None:
+    (answer,) = sends(worker, "GET /scores")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body(answer) == PART
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"), [("HEAD /scores", b"200"), ("GET /nothing", b"204"), ("GET /absent", b"404")]
+)
+def test_an_answer_without_a_body_or_of_a_failure_leaves_in_one_send(
+    worker: GracefulWorker, request_line: str, status: bytes
+) -> None:
+    (answer,) = sends(worker, request_line)
+    assert answer.split()[1] == status
+    assert (body(answer) == b"") == (status != b"404")
+
+
+def test_each_answer_on_a_kept_connection_is_a_send_of_its_own(worker: GracefulWorker) -> None:
+    answers = sends(worker, "GET /scores", "HEAD /scores", "GET /scores")
+    assert [body(answer) for answer in answers] == [PART, b"", PART]
+
+
+@pytest.mark.parametrize("name", ["style.css", LARGEST_FONT.name])
+def test_a_file_of_the_page_leaves_in_one_send_with_its_head(worker: GracefulWorker, name: str) -> None:
+    (answer,) = sends(worker, f"GET /files/{name}")
+    assert body(answer) == (STATIC / name).read_bytes()
+
+
+def test_an_answer_that_comes_in_parts_leaves_once_it_is_whole(worker: GracefulWorker) -> None:
+    (answer,) = sends(worker, "GET /parts/3")
+    chunk = b"%X\r\n%s\r\n" % (len(PART), PART)
+    assert body(answer) == 3 * chunk + b"0\r\n\r\n"
+
+
+def test_of_parts_that_are_too_large_to_be_kept_nothing_is_missing(worker: GracefulWorker) -> None:
+    number = 3 * KEPT_BYTES_MAX // len(PART)
+    answers = sends(worker, f"GET /parts/{number}")
+    assert len(answers) > 1
+    assert b"".join(answers).count(PART) == number
+    assert answers[-1].endswith(b"0\r\n\r\n")
+
+
+def test_of_a_file_that_is_too_large_to_be_kept_nothing_is_missing(
+    worker: GracefulWorker, large_file: Path
+) -> None:
+    assert body(b"".join(sends(worker, "GET /large"))) == large_file.read_bytes()
