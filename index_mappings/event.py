@@ -50,6 +50,9 @@ class Event:
                 raise ValueError(f"{name}: {place} is not between 0 and {2**31 - 1}")
         if self.propensity is not None and not 0 < self.propensity <= 1:
             raise ValueError(f"propensity: {self.propensity} is no chance above 0 and up to 1")
+        drawn = (self.propensity is not None, self.came_from is not None)
+        if any(drawn) and not (all(drawn) and self.kind == "impression" and self.position is not None):
+            raise ValueError("propensity: it goes with came_from and position, of an impression")
         for name in ("at_ms", "watched_ms", "duration_ms"):
             number = getattr(self, name)
             if number is not None and not -(2**62) < number < 2**62:

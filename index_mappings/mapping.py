@@ -90,7 +90,7 @@ def requests_template(data_stream: str) -> dict[str, Any]:
 def impressions_template(data_stream: str) -> dict[str, Any]:
     """An index template for the data stream of shown items and what followed, which dashboards read."""
     keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources", "degraded")
-    numbers = {"position": "integer", "score": "float", "propensity": "double"}
+    numbers = {"position": "integer", "score": "float", "propensity": "double", "came_from": "integer"}
     numbers |= {"watched_ms": "long", "duration_ms": "long"}
     return _dashboard_template(data_stream, keywords, numbers)
 

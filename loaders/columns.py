@@ -63,6 +63,11 @@ def integers(column: Column) -> Values:
     return parsed(column, integer_of)
 
 
+def numbers(column: Column) -> Values:
+    """float; None for null."""
+    return parsed(column, decimal_of)
+
+
 def flags(column: Column) -> Values:
     return parsed(column, flag_of, False)
 
@@ -98,6 +103,13 @@ def integer_of(value: object) -> int:
     if number is None or number != int(number) or not 0 <= number <= LARGEST_INT:
         raise ValueError(f"{_shown(value)} is no whole number from 0 to {LARGEST_INT}")
     return int(number)
+
+
+def decimal_of(value: object) -> float:
+    number = number_of(value)
+    if number is None:
+        raise ValueError(f"{_shown(value)} is no number")
+    return number
 
 
 def flag_of(value: object) -> bool:

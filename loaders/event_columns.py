@@ -33,6 +33,9 @@ EVENT_FIELDS = (
     Field("text", ("text", "query", "search_text", "user_query", "q")),
     Field("device", ("device", "device_type", "platform")),
     Field("country", ("country", "country_code")),
+    Field("degraded", ("degraded",)),
+    Field("propensity", ("propensity",)),
+    Field("came_from", ("came_from",)),
     Field("simulated", ("simulated",)),
 )  # fmt: skip
 """Fields of `Event` and the column names that fill them by themselves."""
@@ -41,8 +44,12 @@ BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)  # never read: a UBI record states
 Made = tuple[dict[int, Event], dict[int, str]]
 """By the place of its row: each event, and each fault."""
 LENGTHS = ("watched_ms", "duration_ms")
-NUMBERS = ("position",)
-NOT_TEXT = ("at_ms", *LENGTHS, *NUMBERS)
+NUMBERS = ("position", "came_from")
+CHANCE = "propensity"
+NOT_TEXT = ("at_ms", *LENGTHS, *NUMBERS, CHANCE)
+LATER_FIELDS = ("degraded", "propensity", "came_from")
+"""No part of a row's content: a file that was loaded before they were known doubles nothing when it is loaded
+again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ def checked_event(facts: Mapping[str, Any], place: str) -> Event:
             f"item: {item!r} is not 1 to {MAX_ID_LENGTH} printable ASCII characters without a space"
         )
     stated = {**facts, "kind": kind}
-    return Event(**{**stated, "id": facts["id"] or id_of_content(stated, place)})
+    told = {name: fact for name, fact in stated.items() if name not in LATER_FIELDS}
+    return Event(**{**stated, "id": facts["id"] or id_of_content(told, place)})
 
 
 def _by_record(rows: Rows) -> Made:
@@ -130,4 +138,6 @@ def _values(rows: Rows, fields: FieldMap, name: str) -> Values:
         return columns.parsed(values, lambda value: length_ms_of(value, length_unit))
     if name in NUMBERS:
         return columns.integers(values)
+    if name == CHANCE:
+        return columns.numbers(values)
     return columns.flags(values) if name == "simulated" else columns.texts(values)

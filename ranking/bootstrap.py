@@ -12,7 +12,7 @@ LOW, HIGH = 2.5, 97.5
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its 95 % percentile bootstrap interval (Efron 1979)."""
+    """A mean and its 95 % interval; here by percentile bootstrap (Efron 1979)."""
 
     mean: float
     low: float
@@ -41,19 +41,7 @@ def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Int
     if not known.any(axis=0).all():
         raise ValueError("no values to take a mean of; judge at least one request")
     filled = np.where(known, values, 0.0).astype(np.float64)
-    return _intervals(filled, known.astype(np.float64), seed)
-
-
-def weighted_interval(values: NDArray[np.floating], weights: NDArray[np.floating], seed: int = 0) -> Interval:
-    """Of the mean of values [q], each with its weight. Raises ValueError when no weight is above 0."""
-    if not (weights > 0).any():
-        raise ValueError("no value has a weight; there is no mean")
-    weights = np.asarray(weights, np.float64)[:, None]
-    return _intervals(weights * values[:, None], weights, seed)[0]
-
-
-def _intervals(filled: NDArray[np.float64], weights: NDArray[np.float64], seed: int) -> list[Interval]:
-    """Of the ratio of both columns' sums; filled: values times weights."""
+    weights = known.astype(np.float64)
     means = filled.sum(axis=0) / weights.sum(axis=0)
     rng = np.random.default_rng(seed)
     chunks = [_resampled_means(filled, weights, rng) for _ in range(RESAMPLES // CHUNK)]

@@ -1,8 +1,9 @@
 """Off-policy estimates from the places that exploration drew: what drawing them earned or cost.
 
-A place is well used when its item is clicked or watched on the page that showed it.
+A place is well used when its item is clicked, watched or liked on the page that showed it (`ranking.uses`).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ranking.bootstrap import Interval, bootstrap_interval, weighted_interval
+from index_mappings.event import EVENT_SCHEMA
+from ranking.bootstrap import Interval
+from ranking.uses import is_use, on_page
 
-USED = ("click", "watch", "like")
+Z = 1.959964  # of a standard normal, leaves 2.5 % above
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnPlaces:
-    """n places: the chance [n] of the item that was drawn, whether it is the one that the ranking had there,
-    and whether it was used."""
+    """n pages, the first drawn place of each: the chance [n] of the item that was drawn, whether it is the
+    one that the ranking had there, and whether it was used."""
 
     propensity: NDArray[np.float64]
     is_as_ranked: NDArray[np.bool_]
@@ -32,8 +35,7 @@ class DrawnPlaces:
 class PlaceValue:
     """Share of places that are used: as they were drawn, and as they would be with nothing drawn.
 
-    as_ranked: None when no draw gave the item that the ranking had. effective: how many independent
-    draws the second rests on (Kish 1965).
+    effective: how many independent draws `as_ranked` rests on (Kish 1965); of none there is no share.
     """
 
     draws: int
@@ -42,32 +44,45 @@ class PlaceValue:
     effective: float
 
 
-def drawn_places(events: pa.Table) -> DrawnPlaces:
-    """Of a table of EVENT_SCHEMA; of pages that lacked nothing."""
-    is_drawn = pc.and_(pc.is_valid(events["propensity"]), pc.equal(events["degraded"], ""))
-    drawn = events.filter(pc.and_(is_drawn, pc.equal(events["kind"], "impression")))
-    deeds = events.filter(pc.is_in(events["kind"], pa.array(USED)))
+def drawn_places(batches: Iterable[pa.RecordBatch]) -> DrawnPlaces:
+    """Of batches of EVENT_SCHEMA. Of a page with several drawn places the first alone counts: what stands at
+    a later one depends on what was drawn before it."""
+    kept = pa.Table.from_batches((batch.filter(_matters(batch)) for batch in batches), EVENT_SCHEMA)
+    drawn = kept.filter(pc.is_valid(kept["propensity"])).sort_by("position")
+    _, first = np.unique(drawn["request_id"].to_numpy(), return_index=True)
+    drawn, deeds = drawn.take(pa.array(first)), kept.filter(is_use(kept))
     return DrawnPlaces(
         drawn["propensity"].to_numpy(),
         drawn["came_from"].to_numpy() == drawn["position"].to_numpy(),
-        pc.is_in(_shown(drawn), _shown(deeds)).to_numpy(),
+        pc.is_in(on_page(drawn), on_page(deeds)).to_numpy(),
     )
 
 
 def place_value(places: DrawnPlaces) -> PlaceValue:
     """By self-normalised inverse propensity scoring (Swaminathan & Joachims 2015). Raises ValueError
     without places."""
-    used = places.is_used.astype(np.float64)
+    if not len(places):
+        raise ValueError("no place was drawn")
     weights = places.is_as_ranked / places.propensity
     total = float(weights.sum())
+    effective = total**2 / float(np.square(weights).sum()) if total else 0.0
     return PlaceValue(
         len(places),
-        bootstrap_interval(used),
-        weighted_interval(used, weights) if total else None,
-        total**2 / float(np.square(weights).sum()) if total else 0.0,
+        wilson_interval(float(places.is_used.mean()), len(places)),
+        wilson_interval(float(weights @ places.is_used) / total, effective) if total else None,
+        effective,
     )
 
 
-def _shown(events: pa.Table) -> pa.ChunkedArray:
-    """An item on a page, as one word each."""
-    return pc.binary_join_element_wise(events["request_id"], events["item"], " ")
+def wilson_interval(share: float, draws: float) -> Interval:
+    """95 % of a share of so many independent draws (Wilson 1927): few draws give a wide one, also where all
+    or none of them were used, of which resampling would know nothing."""
+    spread = Z**2 / draws
+    middle = (share + spread / 2) / (1 + spread)
+    half = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
+    return Interval(share, max(float(middle - half), 0.0), min(float(middle + half), 1.0))
+
+
+def _matters(events: pa.RecordBatch) -> pa.Array:
+    """Impressions of drawn places, and deeds that name their page: a small part of all events."""
+    return pc.or_(pc.is_valid(events["propensity"]), is_use(events))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from index_mappings.event import DAY_MS
 from index_mappings.match import ID_DTYPE
 from ranking.item_table import ItemTable
+from ranking.uses import Uses
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
 POPULAR_HALF_LIFE = 1
@@ -30,9 +31,10 @@ Allowed = Callable[[Rows], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """What is believed of click rates [n]: Beta(clicked, passed), the prior among them."""
+    """What is believed of the shares [n] of impressions that are used: Beta(used, passed), the prior among
+    them."""
 
-    clicked: NDArray[np.float64]
+    used: NDArray[np.float64]
     passed: NDArray[np.float64]
 
 
@@ -45,6 +47,7 @@ class Popularity:
     """
 
     def __init__(self, size: int) -> None:
+        self.uses = Uses()
         self.now_ms = 0
         self.origin_ms = 0
         self._half_lives_ms = np.array(HALF_LIVES_DAYS) * DAY_MS
@@ -52,6 +55,7 @@ class Popularity:
         self._total = np.zeros(len(HALF_LIVES_DAYS))
         self._shown = np.zeros(size)
         self._clicked = np.zeros(size)
+        self._used = np.zeros(size)
         self._head = np.empty(0, np.intp)
 
     def add(self, kind: str, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
@@ -70,6 +74,14 @@ class Popularity:
             counter = self._shown if kind == "impression" else self._clicked
             np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
 
+    def add_uses(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
+        """Counts items used on the page that showed them, each once a page (`ranking.uses`)."""
+        rows, at_ms = rows[rows >= 0], at_ms[rows >= 0]
+        if len(rows):
+            self._advance(int(at_ms.max()))
+            half_life_ms = self._half_lives_ms[CTR_HALF_LIFE]
+            np.add.at(self._used, rows, np.exp2((at_ms - self.origin_ms) / half_life_ms))
+
     def shares(self, rows: Rows) -> Floats:
         """Share [n, 4] of all decayed watches; 0 for rows of -1."""
         shares = (self._watches[rows] / np.maximum(self._total, 1e-300)).astype(np.float32)
@@ -84,13 +96,13 @@ class Popularity:
         return np.where(rows >= 0, rate, np.nan).astype(np.float32)
 
     def posterior(self, rows: Rows) -> Posterior:
-        """Of the click rate of each [n]; the prior alone for rows of -1. Old clicks count less, so what is
-        believed of an item that is shown no longer widens again."""
+        """Of each [n], with the prior of clicks; the prior alone for rows of -1. Old uses count less, so what
+        is believed of an item that is shown no longer widens again."""
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
         now = np.where(rows >= 0, now, 0.0)
-        clicked, shown = self._clicked[rows] * now, self._shown[rows] * now
-        passed = np.maximum(shown - clicked, 0)  # a click may come whose impression was never recorded
-        return Posterior(clicked + CTR_PRIOR_CLICKS, passed + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
+        used, shown = self._used[rows] * now, self._shown[rows] * now
+        passed = np.maximum(shown - used, 0)  # a use may come whose impression was never recorded
+        return Posterior(used + CTR_PRIOR_CLICKS, passed + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
     def top(self, limit: int, allowed: Allowed) -> tuple[Rows, Floats]:
         """The `limit` most watched rows at POPULAR_HALF_LIFE that are allowed, with their shares, best
@@ -120,6 +132,7 @@ class Popularity:
             self._total *= decay
             self._shown *= decay[CTR_HALF_LIFE]
             self._clicked *= decay[CTR_HALF_LIFE]
+            self._used *= decay[CTR_HALF_LIFE]
             self.origin_ms = to_ms
         self.now_ms = max(self.now_ms, to_ms)
 
@@ -145,3 +158,5 @@ def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch
         these = np.flatnonzero(kinds == kind)
         weights = share[these] if kind == "watch" else np.ones(len(these), np.float32)
         popularity.add(kind, rows[these], at_ms[these], weights)
+    uses = popularity.uses.first(batch)
+    popularity.add_uses(rows[uses], at_ms[uses])

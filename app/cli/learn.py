@@ -19,7 +19,6 @@ from ranking.evaluation import evaluate as evaluate_ranking
 from ranking.manifest import Refused, read_manifest
 from ranking.off_policy import PlaceValue, drawn_places, place_value
 from ranking.ranker import probability_of
-from ranking.watches import event_table
 
 app = typer.Typer()
 AS_JSON = typer.Option(False, "--json", help="One JSON document.")
@@ -68,12 +67,13 @@ def evaluate(
 
 @app.command(epilog="Example: `reelrank exploration --days 7`")
 def exploration(
-    days: float = typer.Option(30.0, min=0.0, help="Of the last so many days."), as_json: bool = AS_JSON
+    days: float = typer.Option(30.0, min=0.0, max=3650.0, help="Of the last so many days."),
+    as_json: bool = AS_JSON,
 ) -> None:
-    """What the places that exploration drew earned, beside what the ranking alone would have."""
+    """How often the places that are drawn were used, beside what the ranking's own items would have been."""
     since = datetime.now(UTC) - timedelta(days=days)
     events = build_parts(Settings()).events.scan(round(since.timestamp() * 1000), learning.FOREVER_MS)
-    places = drawn_places(event_table(events))
+    places = drawn_places(events)
     if not len(places):
         fail(f"no place was drawn in the last {days:g} days; see REELRANK_EXPLORE_SLOTS")
     value = place_value(places)
@@ -81,7 +81,7 @@ def exploration(
 
 
 def print_value(value: PlaceValue) -> None:
-    table = Table("", "clicked or watched, with 95 % interval", "rests on", box=None)
+    table = Table("", "clicked, watched or liked, with 95 % interval", "rests on", box=None)
     table.add_row("as drawn", str(value.as_drawn), f"{value.draws:,} draws")
     ranked = str(value.as_ranked) if value.as_ranked else "no draw gave what the ranking had"
     table.add_row("as ranked", ranked, f"{value.effective:,.1f} draws, in effect")

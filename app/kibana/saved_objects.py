@@ -35,6 +35,7 @@ FORMATS: dict[str, Json] = {
         "duration_ms": {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
         "position": {"id": "number", "params": {"pattern": "0"}},
         "score": {"id": "number", "params": {"pattern": "0.000"}},
+        "propensity": {"id": "percent", "params": {"pattern": "0.0%"}},
     },
 }
 
@@ -53,6 +54,8 @@ class Search:
 SEARCHES = (
     Search("impressions", "Impressions", IMPRESSIONS, "kind: impression",
            ("user", "item", "position", "page", "model", "sources", "score", "request_id")),
+    Search("drawn", "Places that were drawn", IMPRESSIONS, "propensity: *",
+           ("kind", "user", "item", "position", "came_from", "propensity", "page", "model", "request_id")),
     Search("followed", "What followed impressions", IMPRESSIONS, "not kind: impression",
            ("kind", "user", "item", "position", "model", "sources", "watched_ms", "request_id")),
     Search("watches", "Watches", EVENTS, "kind: watch",

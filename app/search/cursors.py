@@ -6,6 +6,8 @@ All workers share one SQLite file. It is not synced to disk: losing it costs a r
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.search.ranked import Ranked
@@ -17,7 +19,7 @@ create index if not exists lists_by_age on lists (made_s);
 """
 SWEEP = "delete from lists where rowid in (select rowid from lists where made_s < ? order by made_s limit ?)"
 SWEPT_AT_ONCE = 3
-"""Old lists that go for each new one: nobody waits for many, and a file that grew shrinks again."""
+"""Old lists that go for each new one: nobody waits for many, and their room is used again."""
 BUSY_S = 0.25
 """How long a page waits for another worker's write before it goes without a next part."""
 
@@ -34,9 +36,9 @@ class Cursors:
         """Raises Unavailable when the disk is full or somebody holds the file."""
         now, insert = time.time(), "insert or replace into lists values (?, ?, ?)"
         try:
-            connection = self._connection()
-            connection.execute(insert, (ranked.request_id, now, ranked.to_bytes()))
-            connection.execute(SWEEP, (now - self._keep_s, SWEPT_AT_ONCE))
+            with _at_once(self._connection()) as connection:
+                connection.execute(insert, (ranked.request_id, now, ranked.to_bytes()))
+                connection.execute(SWEEP, (now - self._keep_s, SWEPT_AT_ONCE))
         except sqlite3.Error as error:
             raise Unavailable(f"{self._path} cannot be written ({error})") from error
 
@@ -66,6 +68,18 @@ class Cursors:
             connection.executescript(SCHEMA)
             self._local.connection = connection
         return connection
+
+
+@contextmanager
+def _at_once(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """One wait for other writers, whatever is written in the block."""
+    connection.execute("begin immediate")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
 
 
 def cursor_at(request_id: str, offset: int) -> str:

@@ -18,7 +18,7 @@ def explanations_of(
     """One for each of these places of a list; signals: of the whole list, in its order.
 
     Features are computed over the whole list, for some compare a candidate with the others. Engine
-    order has no contributions: its score is minus the place.
+    order has no contributions: its score is minus the place it gave.
     """
     features = compute_features(signals, ranker.feature_names)[places]
     contributions = ranker.contributions(features)

@@ -18,7 +18,8 @@ class Impression:
 
     page: search, home or similar. sources: those that found the item. score: of the model, and so
     comparable with others of the same model alone. degraded: what the page lacked, without the
-    details. propensity: of an item whose place was drawn, its chance. watched_ms, duration_ms: of a watch.
+    details. propensity, came_from: of an item whose place was drawn, its chance, and where the ranking had
+    it. watched_ms, duration_ms: of a watch.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Impression:
     score: float
     degraded: tuple[str, ...] = ()
     propensity: float | None = None
+    came_from: int | None = None
     watched_ms: int | None = None
     duration_ms: int | None = None
 
@@ -83,6 +85,7 @@ def lines_of(ranked: Ranked, page: Page) -> list[Impression]:
             score=hit.score,
             degraded=page.lacks,
             propensity=hit.draw.propensity if hit.draw else None,
+            came_from=hit.draw.came_from if hit.draw else None,
         )
         for hit in page.hits
     ]

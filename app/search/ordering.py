@@ -53,7 +53,7 @@ def ordered(moment: Moment, candidates: Candidates, state: State, ranker: Ranker
 
 
 def explored(best: Ordered, query: Query, slots: int, state: State, request_id: str) -> Ordered:
-    """Some places of the first page drawn: the request's id is the seed, so that a draw can be made again.
+    """Some places of the first page drawn. The request's id is the seed: no two workers draw alike.
 
     Searches are left as they are: whoever types words knows what they want.
     """

@@ -9,13 +9,16 @@ SOON_S = 5.0
 def watch(name: str, at_ms: int, user: str = "ada") -> Event:
     return Event(
         name, "watch", user, at_ms, "alien", watched_ms=60, duration_ms=100, position=3, degraded="bm25",
-        propensity=0.1 + 0.2, came_from=31, simulated=True,
+        simulated=True,
     )  # fmt: skip
 
 
 def test_an_event_comes_back_as_it_was_given(events: EventStore) -> None:
-    given = watch("1", 5)
-    assert (events.append([given]).stored, events.recent("ada", 10, SOON_S)) == (1, [given])
+    drawn = Event(
+        "2", "impression", "ada", 4, "alien", request_id="r", position=0, propensity=0.1 + 0.2, came_from=0
+    )
+    given = [watch("1", 5), drawn]
+    assert (events.append(given).stored, events.recent("ada", 10, SOON_S)) == (2, given)
 
 
 def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: EventStore) -> None:

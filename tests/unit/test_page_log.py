@@ -83,7 +83,7 @@ def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped:
     log, events = log_in(tmp_path, 1.0, dropped)
     log.start()
     first, second = page("r1").hits
-    draw = Draw(1, 2, 0.25)
+    draw = Draw(1, 2, 0.25)  # b stands where c would have
     log.record(
         replace(ranked("r1"), draws=(draw,)), replace(page("r1"), hits=(first, replace(second, draw=draw)))
     )

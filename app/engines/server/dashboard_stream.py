@@ -5,13 +5,13 @@ from typing import Any
 
 from app.engines.server.bulk import Action, Bulk
 from app.engines.server.cluster import Cluster
-from app.engines.server.generations import Generations, Lifetime
+from app.engines.server.generations import EXISTS, Generations, Lifetime, map_fields
 from index_mappings.errors import BadRequest
 
 PATIENCE_S = 5.0
 """Lines may be lost; those who write them must not wait long."""
 
-MADE_OTHERWISE = ("resource_already_exists", "no handler found", "Incorrect HTTP method")
+MADE_OTHERWISE = ("no handler found", "Incorrect HTTP method")
 
 
 class DashboardStream:
@@ -39,8 +39,9 @@ class DashboardStream:
     def _make_stream(self) -> None:
         """Some clusters forbid a write to make it; some lack this request, and a write makes it."""
         status, reply = self.cluster.command("PUT", f"/_data_stream/{self.name}")
-        is_known = any(words in str(reply) for words in MADE_OTHERWISE)
-        if not is_known:
+        if EXISTS in str(reply):
+            map_fields(self.cluster, self.name, self.template)
+        elif not any(words in str(reply) for words in MADE_OTHERWISE):
             self.cluster.accepted(status, reply, f"making {self.name}")
 
 

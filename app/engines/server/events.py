@@ -9,7 +9,14 @@ import pyarrow as pa
 from app.engines.server.bulk import PATIENCE_S, Action, Bulk
 from app.engines.server.cluster import ADMIN_S, Cluster, Reply
 from app.engines.server.follow import Position, position_of, position_text
-from app.engines.server.generations import FOR_EVER, Generations, Lifetime, generation
+from app.engines.server.generations import (
+    EXISTS,
+    FOR_EVER,
+    Generations,
+    Lifetime,
+    generation,
+    map_fields,
+)
 from app.engines.server.pages import checkpoint, pages
 from index_mappings.engine import AppendReport
 from index_mappings.errors import BadRequest, NotFound
@@ -140,7 +147,9 @@ class ServerEvents:
         self.cluster.demand("PUT", f"/_index_template/{self.stream}", template)
         status, reply = self.cluster.command("PUT", f"/_data_stream/{self.stream}")
         if "no handler found" not in str(reply) and "Incorrect HTTP method" not in str(reply):
-            if "resource_already_exists" not in str(reply):
+            if EXISTS in str(reply):
+                map_fields(self.cluster, self.stream, template)
+            else:
                 self.cluster.accepted(status, reply, f"making {self.stream}")
             # Made this moment, perhaps by somebody else: its shard must be at work before it is asked
             # (a new index is yellow before it is).

@@ -4,7 +4,9 @@ Some servers can do this themselves, others cannot, and none alike: so it is don
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -16,6 +18,8 @@ MOST_BYTES = "30gb"
 """Elastic's advice for a shard is 10 to 50 GB ("Size your shards")."""
 TIDY_S = 600.0
 MOST_GENERATIONS = 10_000
+EXISTS = "resource_already_exists"
+"""What servers say who are asked to make a stream that is there."""
 
 log = structlog.get_logger("reelrank.generations")
 
@@ -80,3 +84,9 @@ class Generations:
 def generation(index: str) -> int:
     """Backing indices end in their number: .ds-reelrank-events-000002."""
     return int(index.rpartition("-")[2])
+
+
+def map_fields(cluster: Cluster, stream: str, template: Mapping[str, Any]) -> None:
+    """For a stream of an earlier build: its newest index would lack later fields until it rolls over."""
+    properties = template["template"]["mappings"]["properties"]
+    cluster.demand("PUT", f"/{stream}/_mapping", {"properties": properties})

@@ -52,6 +52,21 @@ def lines(path: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
+def test_what_this_service_recorded_of_an_impression_comes_back_from_a_file(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {
+        "kind": "impression",
+        "user": "ada",
+        "at_ms": NOON_MS,
+        "item": "alien",
+        "request_id": "r1",
+    }
+    drawn = {**facts, "id": "e1", "position": 10, "degraded": "bm25", "propensity": 0.25, "came_from": 31}
+    store = EmbeddedEvents(tmp_path)
+    load_event_files(load_of(lines(tmp_path / "shown.jsonl", [drawn, {**facts, "id": "e2"}])), store)
+    assert store.recent("ada", 10, 1.0)[::-1] == [Event(**drawn), Event(**facts, id="e2")]
+    assert event_of(drawn, NOON) == Event(**drawn)
+
+
 def test_a_ubi_event_is_read_as_it_is() -> None:
     event = read(ubi(event_attributes={**UBI["event_attributes"], "event_id": "e1"}))
     assert event == Event(

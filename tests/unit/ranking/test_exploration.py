@@ -1,15 +1,17 @@
 """Thompson sampling on a few places of a page: the chances, the draws, and what they are worth."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from index_mappings.event import EVENT_SCHEMA, Event
+from index_mappings.event import EVENT_SCHEMA, Event, EventKind
 from ranking.exploration import POOL, UNIFORM_SHARE, chances_of, chances_to_be_best, explore, places_of
-from ranking.off_policy import drawn_places, place_value
+from ranking.off_policy import drawn_places, place_value, wilson_interval
 from ranking.popularity import Popularity, Posterior, Rows
+from ranking.uses import Uses
 
 ORDER = np.arange(100)[::-1].copy()
 
@@ -25,7 +27,7 @@ def alike(rows: Rows) -> Posterior:
 
 def test_the_chance_to_be_best_is_that_of_sampling() -> None:
     beliefs = posterior()
-    samples = np.random.default_rng(1).beta(beliefs.clicked, beliefs.passed, (100_000, POOL)).argmax(axis=1)
+    samples = np.random.default_rng(1).beta(beliefs.used, beliefs.passed, (100_000, POOL)).argmax(axis=1)
     sampled = np.bincount(samples, minlength=POOL) / len(samples)
     assert chances_to_be_best(beliefs) == pytest.approx(sampled, abs=0.006)
 
@@ -88,40 +90,68 @@ def test_at_most_one_place_in_ten_is_drawn_and_never_the_first(
     assert places_of(limit, slots) == places
 
 
-def test_beliefs_begin_at_the_prior_and_follow_clicks_and_impressions() -> None:
+def test_of_two_places_the_second_is_drawn_from_what_the_first_left() -> None:
+    order, (first, second) = explore(ORDER, [6, 13], alike, seed=4)
+    assert sorted(order) == sorted(ORDER)
+    assert (order[6], order[13]) == (ORDER[first.came_from], ORDER[second.came_from])
+    left = [item for item in ORDER if item not in (order[6], order[13])]
+    assert [item for item in order if item not in (order[6], order[13])] == left
+
+
+def test_beliefs_begin_at_the_prior_and_follow_uses_and_impressions() -> None:
     popularity = Popularity(2)
     ones, at = np.ones(10, np.float32), np.full(10, 1_000_000, np.int64)
     popularity.add("impression", np.zeros(10, np.intp), at, ones)
-    popularity.add("click", np.zeros(4, np.intp), at[:4], ones[:4])
-    popularity.add("click", np.ones(3, np.intp), at[:3], ones[:3])  # of impressions that nobody recorded
+    popularity.add_uses(np.array([0, 0, 0, 0, -1]), at[:5])
+    popularity.add_uses(np.array([1, 1, 1]), at[:3])  # of impressions that nobody recorded
     beliefs = popularity.posterior(np.array([0, 1, -1]))
-    assert beliefs.clicked == pytest.approx([5, 4, 1], rel=1e-3)
+    assert beliefs.used == pytest.approx([5, 4, 1], rel=1e-3)
     assert beliefs.passed == pytest.approx([19 + 6, 19, 19], rel=1e-3)
 
 
 def shown(number: int, **facts: object) -> Event:
     """A place that was drawn, with the ranking's own item unless told otherwise."""
-    stated: dict[str, object] = {"position": 10, "came_from": 10, "propensity": 0.5} | facts
-    return Event(f"i{number}", "impression", "u", 1, f"film{number}", request_id=f"r{number}", **stated)  # type: ignore[arg-type]  # a test's own keywords
+    stated: dict[str, object] = {
+        "position": 10,
+        "came_from": 10,
+        "propensity": 0.5,
+        "request_id": f"r{number}",
+    }
+    return Event(f"i{number}", "impression", "u", 1, f"film{number}", **stated | facts)  # type: ignore[arg-type]  # a test's own keywords
 
 
-def table_of(events: list[Event]) -> pa.Table:
-    return pa.Table.from_pylist(
-        [{name: getattr(event, name) for name in EVENT_SCHEMA.names} for event in events], EVENT_SCHEMA
-    )
+def use(number: int, kind: EventKind = "click", page: int | None = None) -> Event:
+    """Of a film on its page, or on another one."""
+    request = f"r{number if page is None else page}"
+    return Event(f"{kind}{number}-{page}", kind, "u", 2, f"film{number}", request_id=request)
+
+
+def batch_of(events: list[Event]) -> pa.RecordBatch:
+    rows = [{name: getattr(event, name) for name in EVENT_SCHEMA.names} for event in events]
+    return pa.RecordBatch.from_pylist(rows, EVENT_SCHEMA)
+
+
+def test_a_film_is_used_once_on_each_page_whatever_is_done_with_it_and_however_often() -> None:
+    uses = Uses()
+    elsewhere = replace(use(1), id="x", request_id="")  # it follows no page
+    first = batch_of([use(1), elsewhere, use(1, "watch"), use(2, "watch"), shown(3), use(1, page=7)])
+    assert uses.first(first).tolist() == [0, 3, 5]
+    assert uses.first(batch_of([use(1, "like"), use(2, "click"), use(4)])).tolist() == [2]
 
 
 def test_what_is_used_is_known_by_the_page_that_showed_it() -> None:
-    events = [
-        shown(1), shown(2, came_from=30), shown(3, degraded="bm25"),
-        shown(4, propensity=None, came_from=None),
-        Event("c1", "click", "u", 2, "film1", request_id="r1"),
-        Event("c2", "watch", "u", 2, "film2", request_id="r1"),
-    ]  # fmt: skip
-    places = drawn_places(table_of(events))
+    undrawn = {"propensity": None, "came_from": None}
+    events = [shown(1), shown(2, came_from=30), shown(3, **undrawn), use(1), use(2, "watch", page=1), use(3)]
+    places = drawn_places([batch_of(events[:4]), batch_of(events[4:])])
     assert places.propensity.tolist() == [0.5, 0.5]
     assert places.is_as_ranked.tolist() == [True, False]
     assert places.is_used.tolist() == [True, False]
+
+
+def test_of_a_page_with_two_drawn_places_the_first_counts() -> None:
+    later = shown(2, request_id="r1", position=13, came_from=13, propensity=0.1)
+    places = drawn_places([batch_of([later, shown(1, position=6, came_from=6)])])
+    assert places.propensity.tolist() == [0.5]
 
 
 def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
@@ -132,16 +162,35 @@ def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
         as_ranked = rng.random() < 0.2
         events.append(shown(number, came_from=10 if as_ranked else 30, propensity=0.2 if as_ranked else 0.8))
         if rng.random() < (0.5 if as_ranked else 0.1):
-            events.append(Event(f"c{number}", "click", "u", 2, f"film{number}", request_id=f"r{number}"))
-    value = place_value(drawn_places(table_of(events)))
+            events.append(use(number))
+    value = place_value(drawn_places([batch_of(events)]))
     assert value.as_ranked is not None
     assert value.as_ranked.low < 0.5 < value.as_ranked.high
+    assert value.as_ranked.high - value.as_ranked.low < 0.1
     assert value.as_drawn.low < 0.18 < value.as_drawn.high
-    assert value.draws == 4000
-    assert value.effective == pytest.approx(800, rel=0.1)
+    assert (value.draws, round(value.effective)) == (4000, sum(event.came_from == 10 for event in events))
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_single_draw_says_next_to_nothing(used: bool) -> None:
+    value = place_value(drawn_places([batch_of([shown(1), *([use(1)] if used else [])])]))
+    assert value.as_ranked is not None
+    assert value.as_ranked.high - value.as_ranked.low > 0.7
 
 
 def test_draws_that_never_gave_the_rankings_item_say_nothing_of_the_ranking() -> None:
-    value = place_value(drawn_places(table_of([shown(1, came_from=20), shown(2, came_from=30)])))
-    assert value.as_ranked is None
-    assert value.effective == 0
+    value = place_value(drawn_places([batch_of([shown(1, came_from=20), shown(2, came_from=30)])]))
+    assert (value.as_ranked, value.effective) == (None, 0)
+
+
+def test_an_interval_is_that_of_the_textbook() -> None:
+    interval = wilson_interval(8 / 10, 10)
+    assert (interval.low, interval.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "facts", [{"came_from": None}, {"position": None}, {"propensity": 0.0}, {"came_from": -1}]
+)
+def test_a_chance_without_its_places_or_out_of_bounds_is_no_event(facts: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"propensity|came_from"):
+        shown(1, **facts)

@@ -50,11 +50,12 @@ def test_watches_count_by_their_share_and_unknown_items_are_passed_over(tmp_path
     items = [Document(Item("alien", "Alien")), Document(Item("amelie", "Amélie"))]
     table = build_table(tmp_path / "t", "items-1", [items], None)
     facts = {"kind": ["watch"] * 3, "item": ["alien", "amelie", "gone"], "watched_ms": [50, None, 9]}
-    columns = {**facts, "duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3}
+    columns = {**facts, "duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3, "request_id": ["r", "r", ""]}
     schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
     batch = pa.RecordBatch.from_pydict(columns, schema=schema)
     popularity = popularity_from(table, [batch])
     assert popularity.shares(np.array([0, 1]))[:, 1].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert popularity.posterior(np.array([0, 1, -1])).used.tolist() == [2, 2, 1]
     rows, shares = popularity.top(1, everything)
     assert (rows.tolist(), shares.tolist()) == ([1], pytest.approx([2 / 3]))
 
