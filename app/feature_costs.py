@@ -13,7 +13,9 @@ from app.wiring import Parts
 from index_mappings.errors import NotFound
 from index_mappings.query import Context, Query
 from ranking.column import stored
-from ranking.features.compute import FEATURES
+from ranking.features.compute import FEATURE_NAMES, FEATURES
+from ranking.features.declare import Columns, observed
+from ranking.features.together import steps
 from ranking.item_table import ItemTable, open_table
 from ranking.moment import Moment
 from ranking.popularity import popularity_from
@@ -33,7 +35,8 @@ REPEATS = 25
 @dataclass(frozen=True, slots=True)
 class FeatureCosts:
     """Medians in microseconds of CPU per 1,000 candidates. observing: of each group of signals; deriving: of
-    each feature from its signals. found: how many candidates the request had; repeated to make 1,000.
+    each feature from its signals, where those that are derived together share what it costs. found: how many
+    candidates the request had; repeated to make 1,000.
     """
 
     found: int
@@ -57,11 +60,18 @@ def feature_costs(parts: Parts) -> FeatureCosts:
     thousand = candidates.take(np.resize(np.arange(len(candidates)), CANDIDATES))
     groups = observers(moment, thousand, table, popularity)
     columns = {name: stored(column) for group in groups.values() for name, column in group().items()}
+    observing = {name: _median_us(group) for name, group in groups.items()}
+    return FeatureCosts(len(candidates), observing, _deriving(columns))
+
+
+def _deriving(columns: Columns) -> dict[str, float]:
+    asked = steps(FEATURES)
+    costs = {signal: _median_us(partial(observed, columns[signal])) for _, signal in asked.observed}
     with np.errstate(divide="ignore", invalid="ignore"):
-        deriving = {f.name: _median_us(partial(f.derive, columns)) for f in FEATURES}
-    return FeatureCosts(
-        len(candidates), {name: _median_us(group) for name, group in groups.items()}, deriving
-    )
+        for places, formula in asked.derived:
+            names = np.atleast_1d(np.array(FEATURE_NAMES)[places]).tolist()
+            costs |= dict.fromkeys(names, _median_us(partial(formula.derive, columns)) / len(names))
+    return costs
 
 
 def _last_home_page(parts: Parts, table: ItemTable) -> Moment:

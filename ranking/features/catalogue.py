@@ -3,30 +3,32 @@
 import numpy as np
 
 from ranking.column import Column
-from ranking.features.declare import Columns, Feature, as_observed, nan_where_missing
+from ranking.features.declare import Feature, as_observed, nan_where_missing
 
 SMALLEST_SHARE = 1e-6
 """Below the share of one old watch in a large log; keeps the logarithm finite."""
 
 
+def _log(share: Column) -> Column:
+    kept: Column = share + SMALLEST_SHARE
+    return np.log(kept, out=kept)
+
+
 def _log_share(signal: str, window: str) -> Feature:
-    def derive(s: Columns) -> Column:
-        return np.asarray(np.log(s[signal] + SMALLEST_SHARE), np.float32)
-
     words = f"Share of all watches, half-life {window} (log)."
-    return Feature(f"log_{signal}", "popularity", (signal,), words, derive)
+    return Feature(f"log_{signal}", "popularity", (signal,), words, _log)
 
 
-def _trend(s: Columns) -> Column:
-    return np.log((s["share_7d"] + SMALLEST_SHARE) / (s["share_365d"] + SMALLEST_SHARE))
+def _trend(week: Column, year: Column) -> Column:
+    return np.log((week + SMALLEST_SHARE) / (year + SMALLEST_SHARE))
 
 
-def _age_days(s: Columns) -> Column:
-    return s["today"] - s["published_day"]
+def _age_days(today: Column, published: Column) -> Column:
+    return today - published
 
 
-def _is_new(s: Columns) -> Column:
-    age = _age_days(s)
+def _is_new(today: Column, published: Column) -> Column:
+    age = _age_days(today, published)
     new: Column = ((age >= 0) & (age < 365)).astype(np.float32)
     new += nan_where_missing(age)
     return new

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ranking.column import stored
 from ranking.features import catalogue, matching, situation, viewing
 from ranking.features.declare import Feature
+from ranking.features.together import steps
 from ranking.signals import Signals
 
 FEATURES: tuple[Feature, ...] = (
@@ -23,11 +24,14 @@ BY_NAME = {feature.name: feature for feature in FEATURES}
 def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
     """Features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError.
 
-    What is made of shared facts alone is made once.
+    A column of them lies in one piece. What is made of shared facts alone is made once.
     """
-    features = np.empty((len(signals), len(names)), np.float32, order="F")
-    columns = {name: stored(column) for name, column in signals.columns.items()}
+    asked = steps(tuple([BY_NAME[name] for name in names]))
+    features = np.empty((len(names), len(signals)), np.float32)
+    for place, signal in asked.observed:
+        features[place] = signals.columns[signal]
+    columns = {name: stored(signals.columns[name]) for name in asked.reads}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for place, name in enumerate(names):
-            features[:, place] = BY_NAME[name].derive(columns)
-    return features
+        for places, formula in asked.derived:
+            features[places] = formula.derive(columns)
+    return features.T

@@ -8,48 +8,42 @@ import numpy as np
 from ranking.column import Column
 
 Columns = Mapping[str, Column]
+Formula = Callable[..., Column]
 
 MISSING_STAYS = "NaN, which LightGBM sends its own way"
 MISSING_IS_ZERO = "0"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """derive: signal columns to values, NaN where missing, each by itself.
+    """formula: a column of each signal it reads, then its constants, to values; NaN where missing, each by
+    itself. words: one line on what it tells.
 
-    A column is [n], or [1] where all candidates share the fact: no formula counts candidates by a column's
-    length, sums over one, or writes into one. words: one line on what it tells.
+    A column is [n], or [1] where all candidates share the fact. Of features that share a formula it is a
+    block [k, n] or [k, 1], and a constant is [k, 1]: they are derived together. So no formula counts
+    candidates by a column's length, sums over one, or writes into one.
     """
 
     name: str
     group: str
     reads: tuple[str, ...]
     words: str
-    derive: Callable[[Columns], Column]
+    formula: Formula
     missing: str = MISSING_STAYS
+    constants: tuple[float, ...] = ()
+
+    def derive(self, columns: Columns) -> Column:
+        """From columns [n] or [1] of the signals it reads."""
+        return self.formula(*(columns[name] for name in self.reads), *map(np.float32, self.constants))
+
+
+def observed(signal: Column) -> Column:
+    """The formula of a feature that is a signal as it is."""
+    return signal
 
 
 def as_observed(signal: str, group: str, words: str, missing: str = MISSING_STAYS) -> Feature:
-    """A feature that is a signal as it was observed."""
-    return Feature(signal, group, (signal,), words, lambda s: s[signal], missing)
-
-
-def hashed_cross(first: Column, second: Column, buckets: int, seed: int) -> Column:
-    """A bucket for each pair of whole numbers, of a power of two; NaN where either is missing.
-
-    Multiplicative hashing (Knuth, TAOCP 3, 6.4) of the two codes; the same on every machine.
-    """
-    with np.errstate(invalid="ignore"):  # whatever a missing value becomes, it is missing again below
-        one = first.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        other = second.astype(np.int64).view(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
-    mixed = one ^ (other ^ np.uint64(seed))
-    mixed *= np.uint64(0xFF51AFD7ED558CCD)
-    mixed >>= np.uint64(33)
-    bucket = mixed.astype(np.uint32)
-    bucket &= np.uint32(buckets - 1)  # the remainder, in a tenth of a division's time
-    column: Column = bucket.astype(np.float32)
-    column += nan_where_missing(first + second)
-    return column
+    return Feature(signal, group, (signal,), words, observed, missing)
 
 
 def nan_where_missing(column: Column) -> Column:

@@ -2,16 +2,10 @@
 
 import numpy as np
 
-from ranking.column import Column
-from ranking.features.declare import MISSING_IS_ZERO, Columns, Feature, as_observed
-
-
-def _log_watches(s: Columns) -> Column:
-    return np.log1p(s["watches"])
-
+from ranking.features.declare import MISSING_IS_ZERO, Feature, as_observed
 
 FEATURES = (
-    Feature("log_watches", "viewer", ("watches",), "How much the viewer has watched (log).", _log_watches,
+    Feature("log_watches", "viewer", ("watches",), "How much the viewer has watched (log).", np.log1p,
             MISSING_IS_ZERO),
     as_observed("mean_watched_share", "viewer", "How much of what they start they watch."),
     as_observed("days_since_watch", "viewer", "Days since the viewer's newest watch."),

@@ -13,7 +13,7 @@ from index_mappings.match import Matches, item_ids
 from index_mappings.query import Context, Query
 from ranking.column import is_shared
 from ranking.features.compute import BY_NAME, FEATURE_NAMES, FEATURES, compute_features
-from ranking.features.declare import hashed_cross
+from ranking.features.situation import hashed_cross
 from ranking.fingerprint import feature_fingerprint
 from ranking.fusion import fuse
 from ranking.item_table import ItemTable, build_table
@@ -125,16 +125,26 @@ def test_signals_survive_being_logged(table: ItemTable) -> None:
 
 def test_a_cross_is_missing_where_either_part_is() -> None:
     one, none = np.array([3.0, 3.0], np.float32), np.array([1.0, np.nan], np.float32)
-    crossed = hashed_cross(one, none, 16, seed=1)
-    assert 0 <= crossed[0] < 16
+    alone = np.ones(1, np.float32)
+    with np.errstate(invalid="ignore"):
+        crossed = hashed_cross(one, none, seed=alone, step=alone)
+    assert 0 <= crossed[0] < 256
     assert np.isnan(crossed[1])
+
+
+def test_a_bucket_is_bits_33_to_40_of_the_mixed_codes() -> None:
+    genres, hours = np.arange(30, dtype=np.float32), np.arange(30, dtype=np.float32)[::-1] * 7
+    buckets = hashed_cross(genres, hours, seed=np.full(1, 3, np.float32), step=np.full(1, 4, np.float32))
+    for genre, hour, bucket in zip(genres.tolist(), hours.tolist(), buckets.tolist(), strict=True):
+        codes = int(genre) * 0x9E3779B97F4A7C15 ^ int(hour // 4) * 0xC2B2AE3D27D4EB4F ^ 3
+        assert bucket == (codes * 0xFF51AFD7ED558CCD >> 33) % 256
 
 
 def test_the_fingerprint_sees_a_changed_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     before = feature_fingerprint(FEATURE_NAMES)
     assert feature_fingerprint(FEATURE_NAMES) == before
     age = BY_NAME["age_days"]
-    changed = type(age)(age.name, age.group, age.reads, age.words, lambda s: s["today"])
+    changed = type(age)(age.name, age.group, age.reads, age.words, lambda today, published: today)
     monkeypatch.setitem(BY_NAME, "age_days", changed)
     assert feature_fingerprint(FEATURE_NAMES) != before
 
@@ -148,6 +158,16 @@ def test_a_fact_that_is_held_once_gives_the_features_that_a_column_full_of_it_gi
         in_full = Signals({name: column.copy() for name, column in once.columns.items()})
         assert {name for name, column in once.columns.items() if is_shared(column)} >= SHARED
         assert compute_features(once).tobytes() == compute_features(in_full).tobytes()
+
+
+@pytest.mark.parametrize("names", [FEATURE_NAMES, FEATURE_NAMES[::-1], FEATURE_NAMES[::3]])
+def test_features_that_are_derived_together_are_what_each_is_alone(
+    table: ItemTable, names: tuple[str, ...]
+) -> None:
+    signals = signals_of(table, [watch("alien", NOW_MS - 1000)], ["amelie", "nobody", "blade"])
+    together = compute_features(signals, names)
+    alone = np.column_stack([compute_features(signals, [name]) for name in names])
+    assert together.tobytes() == alone.tobytes()
 
 
 def test_facts_held_once_are_logged_as_columns_and_cut_like_them(table: ItemTable) -> None:
