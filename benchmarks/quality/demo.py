@@ -1,13 +1,17 @@
 """The demo: what each group of features, each source and each text encoder is worth, and what reading costs.
 
 A window of its history is replayed, learned from and judged as `reelrank train` does it, again and again,
-with something left out each time.
+with something left out each time; and so is the window before, by a process beside.
 """
 
+import logging
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +22,7 @@ from app.demo import load_into
 from app.learning import EVALUATION_FROM, TRAINING_FROM, History, read_history
 from app.settings import Settings
 from app.wiring import build_parts
-from benchmarks.quality.ablation import FULL, NO_RANKER, WITHOUT, Plan, Ranked, Replayed, ablated, replay
+from benchmarks.quality.ablation import FULL, NO_RANKER, WITHOUT, Plan, Ranked, ablated, replay
 from benchmarks.quality.datasets import Absent
 from benchmarks.quality.encoder_costs import Cost, cost_of
 from benchmarks.quality.encoders import Remembered, encoders, missing
@@ -45,18 +49,44 @@ def measure(progress: Progress, small: bool = False, house: Path | None = None) 
     Raises Absent.
     """
     with tempfile.TemporaryDirectory() as place:
-        history = _history(house, Path(place), progress)
+        if house is None:
+            house = Path(place)
+            _load(house, progress)
         if small:
-            full = replay(history, SMALL)
-            return _report(history, full, (ablated(history, full, SMALL, progress), {}), [])
-        others = [Remembered(encoder) for encoder in encoders()[1:]]
-        plan, before = Plan(encoders=others), window_before(history)
-        earlier = ablated(before, replay(before, plan), plan, progress)
-        full = replay(history, plan)
-        later = ablated(history, full, plan, progress)
+            return _report(_judged_window(_history(house), SMALL, progress), {}, [])
+        # spawned: LightGBM, loaded here before a fork, would hang there
+        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+            later, earlier = processes.map(partial(_window, house, progress), (False, True))
+        return _report(later, earlier.ranked, _costs(_history(house)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What one window gave. kinds [requests judged]; constant: features of which nothing could be learned."""
+
+    ranked: Ranked
+    kinds: NDArray[np.str_]
+    constant: tuple[str, ...]
+    facts: str
+
+
+def _window(house: Path, progress: Progress, is_before: bool) -> Window:
+    logging.getLogger("gensim").setLevel(logging.WARNING)
+    others = [Remembered(encoder) for encoder in encoders()[1:]]
+    history = _history(house)
+    judged = window_before(history) if is_before else history
+    window = _judged_window(judged, Plan(encoders=others), progress)
+    if not is_before:
         for other in others:
             other.keep()
-        return _report(history, full, (later, earlier), _costs(history))
+    return window
+
+
+def _judged_window(history: History, plan: Plan, progress: Progress) -> Window:
+    full = replay(history, plan)
+    asked = f"{len(full.judged)} requests judged, {len(full.training.groups)} learned from"
+    facts = f"{len(history.documents):,} films, {len(history.events):,} watches; {asked}"
+    return Window(ablated(history, full, plan, progress), full.kinds(), full.constant(), facts)
 
 
 def window_before(history: History) -> History:
@@ -71,15 +101,18 @@ def window_before(history: History) -> History:
     )
 
 
-def _history(house: Path | None, place: Path, progress: Progress) -> History:
-    """Of a house that is there, or of one made in `place`. Raises Absent."""
-    parts = build_parts(Settings(data_dir=house or place))
+def _load(house: Path, progress: Progress) -> None:
+    """Raises Absent."""
     try:
-        if house is None:
-            load_into(parts, load_demo(round(time.time() * 1000)), progress)
-        return read_history(parts)
+        load_into(build_parts(Settings(data_dir=house)), load_demo(round(time.time() * 1000)), progress)
     except ModuleNotFoundError as error:
         raise Absent(f"no {error.name}; pip install 'reelrank[demo]'") from error
+
+
+def _history(house: Path) -> History:
+    """Raises Absent."""
+    try:
+        return read_history(build_parts(Settings(data_dir=house)))
     except NotFound as error:
         raise Absent(f"{house}: {error}; or run: reelrank demo") from error
 
@@ -90,19 +123,16 @@ def _costs(history: History) -> list[Cost]:
     return [cost_of(encoder, titles, texts) for encoder in encoders()]
 
 
-def _report(
-    history: History, full: Replayed, windows: tuple[Ranked, Ranked], costs: Sequence[Cost]
-) -> Report:
-    later, earlier = windows
-    asked = f"{len(full.judged)} requests judged, {len(full.training.groups)} learned from"
+def _report(window: Window, earlier: Ranked, costs: Sequence[Cost]) -> Report:
+    later = window.ranked
     return Report(
         NAME,
-        f"The demo: {len(history.documents):,} films, {len(history.events):,} watches; {asked}",
+        f"The demo: {window.facts}",
         WORTH,
-        [Row(name, _values(name, later, earlier, full.kinds())) for name in later],
+        [Row(name, _values(name, later, earlier, window.kinds)) for name in later],
         [_better_than_fused(later), *nothing_hurts(later, earlier)],
         [
-            f"not judged, being the same in every row that was learned from: {', '.join(full.constant())}",
+            f"not judged, being the same in every row that was learned from: {', '.join(window.constant)}",
             *(str(cost) for cost in costs),
             *([missing()] if missing() else []),
         ],
