@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
 from app.tables import Tables
@@ -46,7 +47,9 @@ from ranking.watches import event_table, watches_before
 log = structlog.get_logger("reelrank.learning")
 
 TRAINING_FROM, EVALUATION_FROM = 0.70, 0.85
-"""Shares of the events, in the order of time, where the second and the third window begin."""
+"""Shares of the watches, in the order of time, where the second and the third window begin. A service
+records twenty impressions for each, loaded history has none: counted too, they would move the windows."""
+LEAST_WATCHES = 100
 TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
 FOREVER_MS = 2**62
 
@@ -63,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """All events and documents, and the moments where the windows begin and the last one ends."""
+    """All events and documents, and the moments where the windows of watches begin and the last one ends."""
 
     parts: Parts
     events: pa.Table
@@ -98,35 +101,44 @@ def train(parts: Parts, progress: Progress) -> Outcome:
 
 
 def read_history(parts: Parts) -> History:
-    """Raises NotFound when there are no items or too few events to split by time."""
+    """Raises NotFound when there are no items or too few watches to split by time."""
     version = parts.engine.serving_version()
     if version is None:
         raise NotFound("no index version serves; load items first: reelrank load items FILE")
     events = event_table(parts.events.scan(0, FOREVER_MS))
-    if len(events) < 100:
-        raise NotFound(f"{len(events)} events are too few to learn from; reelrank load events FILE")
-    times = np.sort(events["at_ms"].to_numpy())
+    times = np.sort(events.filter(pc.equal(events["kind"], "watch"))["at_ms"].to_numpy())
+    if len(times) < LEAST_WATCHES:
+        raise NotFound(
+            f"{len(times)} watches are too few to learn from, {LEAST_WATCHES} are the least; load more: "
+            "reelrank load events FILE"
+        )
     training, evaluation = (int(times[int(share * len(times))]) for share in (TRAINING_FROM, EVALUATION_FROM))
     documents = [document for batch in parts.engine.scan(version) for document in batch]
     return History(parts, events, documents, training, evaluation, int(times[-1]) + 1)
 
 
 def training_set(history: History, progress: Progress, requests: int = TRAINING_REQUESTS) -> TrainingSet:
-    """Requests of the second window, for the ranker to learn from."""
+    """Requests of the second window, for the ranker to learn from. Raises NotFound when nothing can be."""
     window = (history.training_ms, history.evaluation_ms)
     with _world(history, history.training_ms, progress) as world:
         options = history.options(requests)
-        return training_set_of(replayed(history.events, world, window, options, progress))
+        try:
+            return training_set_of(replayed(history.events, world, window, options, progress))
+        except ValueError as error:
+            raise NotFound(str(error)) from error
 
 
 def judged_requests(
     history: History, progress: Progress, requests: int = EVALUATION_REQUESTS
 ) -> list[Judged]:
-    """The requests of the third window, which nothing was learned or chosen on."""
+    """Requests of the third window, which nothing was learned or chosen on. Raises NotFound without any."""
     window = (history.evaluation_ms, history.end_ms)
     with _world(history, history.evaluation_ms, progress) as world:
         options = history.options(requests)
-        return list(replayed(history.events, world, window, options, progress))
+        judged = list(replayed(history.events, world, window, options, progress))
+    if not judged:
+        raise NotFound("the newest watches are none of something new to judge by; load more events")
+    return judged
 
 
 def publish(parts: Parts, learned: Learned, progress: Progress) -> str:

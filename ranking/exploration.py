@@ -12,8 +12,9 @@ POOL = 50
 """A place is drawn among so many next in line: two pages and a half, as far as a patient viewer pages."""
 PAGE_SHARE = 10
 """Of a page, at most one place in so many is drawn; shorter ones explore nothing. A budget, not a finding."""
-UNIFORM_SHARE = 0.1
-"""Of the chance, what all in line share alike: with POOL no weight in an estimate is above 500."""
+UNIFORM_SHARE, KEPT_SHARE = 0.1, 0.1
+"""Of the chance, what all in line share alike, and what the first has, which the ranking put there: nobody is
+without one, and what the ranking alone would have earned is known after some hundred pages."""
 GRID = (np.arange(128) + 0.5) / 128
 """Of square roots of shares: they are small, so cells are narrow where they lie. Chances are within 0.01 of
 sampled ones up to some ten thousand impressions an item."""
@@ -62,8 +63,11 @@ def explore(
 
 
 def chances_of(posterior: Posterior) -> Floats:
-    """Chance [n] of each item to be drawn; they add up to 1."""
-    return (1 - UNIFORM_SHARE) * chances_to_be_best(posterior) + UNIFORM_SHARE / len(posterior.used)
+    """Chance [n] of each item in line to be drawn; they add up to 1."""
+    chances = (1 - UNIFORM_SHARE - KEPT_SHARE) * chances_to_be_best(posterior)
+    chances += UNIFORM_SHARE / len(chances)
+    chances[0] += KEPT_SHARE
+    return chances
 
 
 def chances_to_be_best(posterior: Posterior) -> Floats:

@@ -14,13 +14,15 @@ from app.settings import Settings
 from app.wiring import build_parts, load_model
 from index_mappings.errors import NotFound
 from ranking.candidate_recall import CandidateRecall, candidate_recall
-from ranking.evaluation import Evaluation
+from ranking.evaluation import ALL_KINDS, Evaluation
 from ranking.evaluation import evaluate as evaluate_ranking
 from ranking.manifest import Refused, read_manifest
 from ranking.off_policy import PlaceValue, drawn_places, place_value
 from ranking.ranker import probability_of
 
 app = typer.Typer()
+FEW_REQUESTS = 300
+"""The demo's intervals on so many are wider than what a ranker gains there."""
 AS_JSON = typer.Option(False, "--json", help="One JSON document.")
 
 
@@ -67,7 +69,7 @@ def evaluate(
 
 @app.command(epilog="Example: `reelrank exploration --days 7`")
 def exploration(
-    days: float = typer.Option(30.0, min=0.0, max=3650.0, help="Of the last so many days."),
+    days: float = typer.Option(30.0, min=0.01, max=3650.0, help="Of the last so many days."),
     as_json: bool = AS_JSON,
 ) -> None:
     """How often the places that are drawn were used, beside what the ranking's own items would have been."""
@@ -75,7 +77,10 @@ def exploration(
     events = build_parts(Settings()).events.scan(round(since.timestamp() * 1000), learning.FOREVER_MS)
     places = drawn_places(events)
     if not len(places):
-        fail(f"no place was drawn in the last {days:g} days; see REELRANK_EXPLORE_SLOTS")
+        fail(
+            f"no place was drawn in the last {days:g} days: `reelrank serve` draws one on each home page and "
+            "page of similar items of ten films or more, unless REELRANK_EXPLORE_SLOTS is 0"
+        )
     value = place_value(places)
     print_json(asdict(value)) if as_json else print_value(value)
 
@@ -103,6 +108,9 @@ def print_evaluation(evaluation: Evaluation) -> None:
         for row in rows:
             table.add_row(*(cell.replace(" [", "\n[") for cell in row))
         out.print(table)
+    if evaluation.requests[ALL_KINDS] < FEW_REQUESTS:
+        said = f"{evaluation.requests[ALL_KINDS]} requests are few: most differences between models are luck."
+        out.print(said, markup=False, soft_wrap=True)
     for result in evaluation.differences:
         interval, what = result.interval, f"{result.system}, {result.measure}, {result.kind}"
         line = f"{what}: {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"

@@ -27,6 +27,13 @@ app.add_typer(index.app, name="index")
 app.add_typer(kibana.app, name="kibana")
 
 
+def _words(error: ValidationError) -> list[str]:
+    """A line for each setting by its name in the environment; never its value, which may be a secret."""
+    names = [f"REELRANK_{'_'.join(map(str, each['loc'])).upper()}: " for each in error.errors()]
+    said = [each["msg"].removeprefix("Value error, ") for each in error.errors()]
+    return [(name if name != "REELRANK_: " else "") + words for name, words in zip(names, said, strict=True)]
+
+
 def main() -> None:
     """Exit codes: 0 done, 1 refused or failed, 2 wrong usage or settings, 3 the engine is not there."""
     structlog.configure(  # standard output is for what was asked; `serve` sets up its own log
@@ -46,5 +53,5 @@ def main() -> None:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(3)
     except ValidationError as error:
-        err.print(f"error in the settings: {error}", markup=False, soft_wrap=True)
+        err.print("error in the settings", *_words(error), sep="\n", markup=False, soft_wrap=True)
         sys.exit(2)

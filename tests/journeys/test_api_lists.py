@@ -40,7 +40,7 @@ def test_a_hit_that_was_drawn_says_so_in_the_answer_in_words_and_in_numbers(serv
     assert 0 < hit["drawn"]["propensity"] < 1
     assert "explore" in answer.headers["Server-Timing"]
     why = service.get(f"/why/{answer.json['request_id']}/5").body.decode()
-    assert f"a chance of {100 * hit['drawn']['propensity']:.1f} % to be the one" in why
+    assert f"a chance of {100 * hit['drawn']['propensity']:.1f} % to be picked" in why
     assert "reelrank_drawn_hits_total" in service.get("/metrics").body.decode()
 
 

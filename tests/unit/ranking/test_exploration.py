@@ -8,7 +8,15 @@ import pyarrow as pa
 import pytest
 
 from index_mappings.event import EVENT_SCHEMA, Event, EventKind
-from ranking.exploration import POOL, UNIFORM_SHARE, chances_of, chances_to_be_best, explore, places_of
+from ranking.exploration import (
+    KEPT_SHARE,
+    POOL,
+    UNIFORM_SHARE,
+    chances_of,
+    chances_to_be_best,
+    explore,
+    places_of,
+)
 from ranking.off_policy import drawn_places, place_value, wilson_interval
 from ranking.popularity import Popularity, Posterior, Rows
 from ranking.uses import Uses
@@ -42,7 +50,8 @@ def test_nobody_in_line_is_without_a_chance_and_all_chances_add_up() -> None:
     beliefs = Posterior(np.array([1.0, 500, 1]), np.array([5000.0, 500, 5000]))
     chances = chances_of(beliefs)
     assert chances.sum() == pytest.approx(1)
-    assert chances.min() == pytest.approx(UNIFORM_SHARE / 3)
+    assert chances[2] == pytest.approx(UNIFORM_SHARE / 3)
+    assert chances[0] == pytest.approx(UNIFORM_SHARE / 3 + KEPT_SHARE)
 
 
 def test_a_draw_moves_one_item_up_and_keeps_the_order_of_the_others() -> None:

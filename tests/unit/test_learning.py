@@ -1,0 +1,58 @@
+"""What a training run learns from: windows of time that serving pages does not move."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from app.learning import judged_requests, read_history, training_set
+from app.settings import Settings
+from app.wiring import Parts, build_parts
+from index_mappings.errors import NotFound
+from index_mappings.event import DAY_MS, Event
+from ranking.progress import silent
+from tests.small_house import build_house
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Parts:
+    return build_house(tmp_path, NOW)
+
+
+def test_pages_that_were_shown_move_no_window(parts: Parts) -> None:
+    before = read_history(parts)
+    parts.events.append(
+        [Event(f"i{n}", "impression", f"u{n % 40}", NOW_MS + n, "sea1", position=1) for n in range(2000)]
+    )
+    after = read_history(parts)
+    assert len(after.events) == len(before.events) + 2000
+    for window in ("training_ms", "evaluation_ms", "end_ms"):
+        assert getattr(after, window) == getattr(before, window)
+
+
+def test_too_few_watches_are_told_with_how_many_there_must_be(tmp_path: Path) -> None:
+    few = build_parts(Settings(data_dir=tmp_path))
+    few.engine.create_index("items-1")
+    few.engine.promote("items-1")
+    few.events.append([Event(f"w{n}", "watch", "ada", n, "sea1") for n in range(99)])
+    few.events.append([Event(f"i{n}", "impression", "ada", n, "sea1") for n in range(500)])
+    with pytest.raises(NotFound, match="99 watches are too few to learn from, 100 are the least"):
+        read_history(few)
+
+
+def test_windows_in_which_nothing_new_is_watched_are_told(parts: Parts) -> None:
+    history = read_history(parts)
+    later = replace(
+        history,
+        training_ms=NOW_MS + DAY_MS,
+        evaluation_ms=NOW_MS + 2 * DAY_MS,
+        end_ms=NOW_MS + 3 * DAY_MS,
+    )
+    with pytest.raises(NotFound, match="load more events"):
+        training_set(later, silent)
+    with pytest.raises(NotFound, match="load more events"):
+        judged_requests(later, silent)
