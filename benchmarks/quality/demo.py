@@ -85,7 +85,7 @@ def _window(house: Path, progress: Progress, is_before: bool) -> Window:
 def _judged_window(history: History, plan: Plan, progress: Progress) -> Window:
     full = replay(history, plan)
     asked = f"{len(full.judged)} requests judged, {len(full.training.groups)} learned from"
-    facts = f"{len(history.documents):,} films, {len(history.events):,} watches; {asked}"
+    facts = f"{len(history.documents):,} films, {len(history.events):,} events; {asked}"
     return Window(ablated(history, full, plan, progress), full.kinds(), full.constant(), facts)
 
 
