@@ -69,7 +69,7 @@ class Registry:
         if not _is_id(model):
             raise Refused(repr(model), "an id is letters, digits, - and _, at most 100 of them", LIST_THEM)
         if not (self.directory / model).is_dir():
-            raise Refused(model, f"there is no such model in {self.directory}", LIST_THEM)
+            raise Refused(model, f"there is no such model as {model!r} in {self.directory}", LIST_THEM)
         return self.directory / model
 
     def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:

@@ -100,7 +100,10 @@ def unexpected(error: Exception) -> Response:
 
 
 def _fault(error: dict[str, Any]) -> tuple[str, str]:
-    field = ".".join(str(part) for part in error["loc"]) or "body"
+    if not error["loc"]:  # of all together: the words may begin with the one they are about
+        field, colon, words = error["msg"].removeprefix("Value error, ").partition(": ")
+        return (field, words) if colon and " " not in field else ("request", f"{field}{colon}{words}")
+    field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return field, "there is no such parameter; see /openapi"
     if error["type"] == "missing":

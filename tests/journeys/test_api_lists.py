@@ -118,6 +118,15 @@ def test_a_request_that_makes_no_sense_is_told_what_to_correct(service: Served, 
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
 
 
+def test_what_is_wrong_with_several_together_names_the_one_to_change(service: Served) -> None:
+    (nothing,) = service.get("/v1/search").json["errors"]
+    assert (nothing["field"], nothing["detail"][:3]) == ("q", "say")
+    (scores,) = service.post("/v1/rank/current", {"ids": ["a"], "scores": {"bm25": []}}).json["errors"]
+    assert (scores["field"], scores["detail"]) == ("scores.bm25", "0 scores for 1 ids")
+    (years,) = service.get("/v1/search?q=a&year_min=2010&year_max=2000").json["errors"]
+    assert years["field"] == "request"
+
+
 @pytest.mark.parametrize(
     ("body", "says"),
     [
