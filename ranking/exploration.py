@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ranking.popularity import Posterior
 
 POOL = 50
-"""A place is drawn among so many next in line: two pages and a half, as far as a patient viewer pages."""
+"""A place is drawn among so many next in line: two pages and a half of 20. A choice, not a finding."""
 PAGE_SHARE = 10
 """Of a page, at most one place in so many is drawn; shorter ones explore nothing. A budget, not a finding."""
 UNIFORM_SHARE, KEPT_SHARE = 0.1, 0.1

@@ -29,9 +29,12 @@ app.add_typer(kibana.app, name="kibana")
 
 def _words(error: ValidationError) -> list[str]:
     """A line for each setting by its name in the environment; never its value, which may be a secret."""
-    names = [f"REELRANK_{'_'.join(map(str, each['loc'])).upper()}: " for each in error.errors()]
-    said = [each["msg"].removeprefix("Value error, ") for each in error.errors()]
-    return [(name if name != "REELRANK_: " else "") + words for name, words in zip(names, said, strict=True)]
+    return [
+        ": ".join(
+            [*(f"REELRANK_{name}".upper() for name in each["loc"]), each["msg"].removeprefix("Value error, ")]
+        )
+        for each in error.errors()
+    ]
 
 
 def main() -> None:

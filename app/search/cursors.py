@@ -6,8 +6,6 @@ All workers share one SQLite file. It is not synced to disk: losing it costs a r
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from app.search.ranked import Ranked
@@ -36,7 +34,8 @@ class Cursors:
         """Raises Unavailable when the disk is full or somebody holds the file."""
         now, insert = time.time(), "insert or replace into lists values (?, ?, ?)"
         try:
-            with _at_once(self._connection()) as connection:
+            with self._connection() as connection:  # commits, or rolls back
+                connection.execute("begin immediate")  # one wait for other writers
                 connection.execute(insert, (ranked.request_id, now, ranked.to_bytes()))
                 connection.execute(SWEEP, (now - self._keep_s, SWEPT_AT_ONCE))
         except sqlite3.Error as error:
@@ -68,18 +67,6 @@ class Cursors:
             connection.executescript(SCHEMA)
             self._local.connection = connection
         return connection
-
-
-@contextmanager
-def _at_once(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """One wait for other writers, whatever is written in the block."""
-    connection.execute("begin immediate")
-    try:
-        yield connection
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")
 
 
 def cursor_at(request_id: str, offset: int) -> str:
