@@ -135,12 +135,13 @@ class SearchEngine(Matcher, Protocol):
         ...
 
     def promote(self, version: str) -> None:
-        """Makes a version the serving one, atomically; Raises NotFound.
+        """Makes a version the serving one, atomically. Does nothing to one that serves. Raises NotFound.
 
-        Upserts and deletes acknowledged since `create_index(version)` are in the new version when it
-        serves. One that is under way meanwhile is acknowledged only when the version that serves then
-        has it; one that fails may be in the old version and not in the new. One of two promotions at
-        once may raise Conflict.
+        A version that serves has every upsert and delete acknowledged since its `create_index`, whichever
+        version served when it was acknowledged and however often versions were promoted since. It keeps
+        what it learned. A change that is under way during a promotion is acknowledged only when the version
+        that serves then has it; one that fails may be in some versions and not in others. One of two
+        promotions at once may raise Conflict.
         """
         ...
 
@@ -155,14 +156,18 @@ class SearchEngine(Matcher, Protocol):
     def serving_version(self) -> str | None: ...
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
-        """Writes into the serving version; durable when it returns, seen within 2 seconds.
+        """Writes into the serving version, and into any other one when it serves again.
 
+        Durable when it returns, seen within 2 seconds.
         A document without learned vectors or neighbours keeps those the version already has.
         """
         ...
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Deletes from the serving version; how many were there. Durable when it returns."""
+        """Deletes from the serving version, and from any other one when it serves again.
+
+        Returns how many were there. Durable when it returns.
+        """
         ...
 
     def is_ready(self) -> bool:

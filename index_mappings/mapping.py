@@ -114,7 +114,10 @@ def _dashboard_template(
 
 
 def changes_index() -> dict[str, Any]:
-    """The log of live changes: one document for each changed item. One shard, so that they have one order."""
+    """The log of live changes: one document for each changed item. One shard, so that they have one order.
+
+    It holds the item as it was written, too, which nobody searches.
+    """
     return {
         "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
         "mappings": {

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 from app.search.ranked import Ranked
+from app.sqlite import Schema, open_database
 from index_mappings.errors import NotFound, Unavailable
 
-SCHEMA = """
+TABLES = """
 create table if not exists lists (id text primary key, made_s real not null, body blob not null);
 create index if not exists lists_by_age on lists (made_s);
 """
@@ -60,13 +61,14 @@ class Cursors:
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
-            connection.execute("pragma journal_mode = wal")
+            connection = open_database(self._path, Schema(1, _make_tables), BUSY_S)
             connection.execute("pragma synchronous = off")
-            connection.executescript(SCHEMA)
             self._local.connection = connection
         return connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(TABLES)
 
 
 def cursor_at(request_id: str, offset: int) -> str:

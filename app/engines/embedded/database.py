@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.engines.embedded.lock import exclusive
+from app.sqlite import Schema, open_database
 from index_mappings.errors import Unavailable
 
 SCHEMA = """
@@ -31,13 +32,20 @@ create table if not exists events (
     country text not null, degraded text not null default '', propensity real, came_from integer,
     simulated integer not null
 );
+create table if not exists changes (
+    id text primary key, seq integer not null, deleted integer not null, body blob, text blob,
+    factors blob, session blob, neighbours blob
+);
+create index if not exists changes_by_seq on changes (seq);
 drop index if exists events_by_user;
 create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
 create index if not exists events_by_time on events (at_ms, id);
-pragma user_version = 6;
+insert or ignore into changes
+    select id, seq, deleted, iif(deleted, null, body), text, factors, session, neighbours
+    from documents join versions on name = version where serving and seq > served_seq;
 """
-SCHEMA_VERSION = 6
-"""Asked first, because making tables waits for whoever writes, even where there is nothing to make."""
+"""The last statement makes the change log of an earlier build's file, of what its serving version has."""
+SCHEMA_VERSION = 7
 ADDED = (
     ("versions", "served_seq", "integer not null default 0"),
     ("events", "degraded", "text not null default ''"),
@@ -75,15 +83,10 @@ class Database:
         """This thread's connection; opened, and the tables made, at its first use."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            path = self.directory / "truth.sqlite"
-            connection = sqlite3.connect(path, timeout=WRITER_WAIT_S, factory=Connection)
-            connection.isolation_level = None
-            connection.execute("pragma journal_mode = wal")
+            schema = Schema(SCHEMA_VERSION, _make_tables)
+            connection = open_database(self.directory / "truth.sqlite", schema, WRITER_WAIT_S, Connection)
             connection.execute("pragma synchronous = full")
             connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
-            if connection.execute("pragma user_version").fetchone()[0] < SCHEMA_VERSION:
-                _make_tables(connection)
             self._local.connection = connection
         return connection
 
@@ -130,13 +133,12 @@ def _as_unavailable() -> Iterator[None]:
 
 def _make_tables(connection: sqlite3.Connection) -> None:
     """All tables, or what a file of an earlier build lacks."""
-    connection.execute("begin immediate")  # several workers of a new build open the file at once
     for table, column, kind in ADDED:
         columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
         if columns and column not in columns:
             connection.execute(f"alter table {table} add column {column} {kind}")
-    connection.execute("commit")
-    connection.executescript(SCHEMA)
+    with _as_unavailable():
+        connection.executescript(SCHEMA)
 
 
 def last_seq(connection: sqlite3.Connection, version: str) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.engines.embedded import documents
+from app.engines.embedded.changes import carry_over_and_serve, log_deletes, log_upserts, prune
 from app.engines.embedded.compaction import Compaction
 from app.engines.embedded.database import Database, next_seq
 from app.engines.embedded.derived import Derived
@@ -92,7 +93,7 @@ class EmbeddedEngine:
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         with self.database.transaction() as connection:
             self._known(version)
-            report = _upsert(connection, version, batch)
+            report = _upsert(connection, version, next_seq(connection), batch)
         self.words_ahead.wrote(version, report.written)
         return report
 
@@ -102,7 +103,7 @@ class EmbeddedEngine:
         with self.database.writing():
             with self.database.transaction() as connection:
                 self._known(version)
-                _carry_over_and_serve(connection, version)
+                carry_over_and_serve(connection, version)
             self.derived.cover(version)
         self.serving.look_again()
 
@@ -118,6 +119,7 @@ class EmbeddedEngine:
             if version == self.serving_version():
                 raise Conflict(f"index version {version} is serving; promote another one first")
             connection.execute("delete from versions where name = ?", (version,))
+            prune(connection)
         for name in self._dropped():
             self._remove_documents(name)
         self.derived.remove_all_but(each.name for each in self.versions())
@@ -138,7 +140,9 @@ class EmbeddedEngine:
         with self.database.writing():
             version = self.serving.existing_name()
             with self.database.transaction() as connection:
-                report = _upsert(connection, version, batch)
+                seq = next_seq(connection)
+                report = _upsert(connection, version, seq, batch)
+                log_upserts(connection, version, seq)
             self.derived.cover(version)
         self.serving.look_again()
         self.compaction.start_if_worth(version)
@@ -152,6 +156,7 @@ class EmbeddedEngine:
                 update = """update documents set deleted = 1, seq = ?
                             where version = ? and id = ? and not deleted"""
                 deleted = sum(connection.execute(update, (seq, version, name)).rowcount for name in ids)
+                log_deletes(connection, ids, seq)
             self.derived.cover(version)
         self.serving.look_again()
         self.compaction.start_if_worth(version)
@@ -208,35 +213,9 @@ class EmbeddedEngine:
                 removed = connection.execute(remove, (version, DROP_BATCH)).rowcount
 
 
-def _upsert(connection: sqlite3.Connection, version: str, batch: Sequence[Document]) -> WriteReport:
+def _upsert(connection: sqlite3.Connection, version: str, seq: int, batch: Sequence[Document]) -> WriteReport:
     faults = faults_of(batch)
     good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
-    documents.upsert(connection, version, next_seq(connection), good)
+    documents.upsert(connection, version, seq, good)
     rejected = tuple(Rejection(d.item.id, f) for d, f in zip(batch, faults, strict=True) if f is not None)
     return WriteReport(len(good), rejected)
-
-
-def _carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
-    """Live changes of the serving version since this one was created, keeping what this one learned.
-
-    What the serving version was loaded with, before it served, is no live change: promoting an older
-    version again gives that one back.
-    """
-    base = connection.execute("select base_seq from versions where name = ?", (version,)).fetchone()[0]
-    seq = next_seq(connection)
-    serving = connection.execute(
-        "select name, served_seq from versions where serving and name != ?", (version,)
-    )
-    name, served_seq = serving.fetchone() or ("", 0)
-    connection.execute(
-        """insert into documents (version, id, seq, deleted, body, text, factors, session, neighbours)
-           select ?, id, ?, deleted, body, text, factors, session, neighbours from documents
-           where version = ? and seq > ?
-           on conflict (version, id) do update set seq = excluded.seq, deleted = excluded.deleted,
-               body = excluded.body, text = excluded.text""",
-        (version, seq, name, max(base, served_seq)),
-    )
-    connection.execute(
-        "update versions set serving = (name = ?1), served_seq = iif(name = ?1, ?2, served_seq)",
-        (version, seq - 1),
-    )

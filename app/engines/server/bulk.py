@@ -23,7 +23,9 @@ LATER = (429, 503)
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 PATIENCE_S = 60.0
 """Without a single document taken for so long, a write gives up."""
-WORTH_READING = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
+WORTH_READING = (
+    "errors,items.*.status,items.*._seq_no,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,12 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the server says of one action. reason: empty when it was done."""
+    """What the server says of one action. reason: empty when it was done. seq_no: of the change, then."""
 
     status: int
     kind: str = ""
     reason: str = ""
+    seq_no: int = -1
 
     @property
     def done(self) -> bool:
@@ -115,7 +118,7 @@ class Bulk:
             if answer["status"] in LATER:
                 self._later(failure_of(answer["status"], answer, f"bulk write on {self.cluster.name}"))
             else:
-                yield place, Verdict(answer["status"], *reason_of(answer))
+                yield place, Verdict(answer["status"], *reason_of(answer), answer.get("_seq_no", -1))
 
     def _later(self, refusal: Exception) -> None:
         self.throttled += 1

@@ -1,17 +1,43 @@
-"""The log of live changes: which items changed, in one order, so that a new version can catch up.
+"""The change log: the last live change of each item, in one order, for versions that lack it.
 
-One document for each item, rewritten at each change: the log never outgrows the catalogue.
-A change is noted once it is made: whoever reads the log and then the items sees it made.
+One document for each item, replaced at each change: the log does not outgrow the catalogue. It holds the
+item as it was written: a version that was created after the change may serve when another one needs it.
+A change is logged once it is applied: whoever reads the log knows that the serving index has it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from app.engines.server.bulk import Action, Bulk
 from app.engines.server.cluster import Cluster
+from app.engines.server.documents import kept_source
 from app.engines.server.pages import checkpoint, pages
 from index_mappings.errors import BadRequest
 from index_mappings.mapping import changes_index
+
+SEQ_NO_BITS = 40
+"""A change is ordered by its turn and its sequence number in the serving index, as one external version: at
+10,000 changes a second it takes 3 years to use up 2^40 numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """source: what was written; None for a deletion. turn, seq_no: see SEQ_NO_BITS."""
+
+    item: str
+    source: Mapping[str, Any] | None
+    turn: int
+    seq_no: int = 0
+
+    def action(self) -> Action:
+        """Refused with 409 when the log has a later change of the item."""
+        written = {} if self.source is None else {"document": kept_source(self.source)}
+        now = datetime.now(UTC).isoformat()
+        body = {"item": self.item, "at": now, "turn": self.turn, **written}
+        order = {"version": self.turn << SEQ_NO_BITS | self.seq_no, "version_type": "external_gte"}
+        return Action("index", self.item, body, order)
 
 
 class Changes:
@@ -28,21 +54,31 @@ class Changes:
             self.cluster.accepted(status, reply, f"making {self.index}")
         return checkpoint(self.cluster, self.index)[self.index]
 
-    def note(self, ids: Sequence[str]) -> None:
-        """Durable when it returns."""
-        now = datetime.now(UTC).isoformat()
-        notes = [Action("index", name, {"item": name, "at": now}) for name in dict.fromkeys(ids)]
+    def note(self, changes: Sequence[Change]) -> None:
+        """Durable when it returns. The log keeps a later change of the same item if it has one."""
+        notes = [change.action() for change in changes]
         for note, verdict in zip(notes, Bulk(self.cluster, self.index).write(notes), strict=True):
-            if not verdict.done:
+            if not verdict.done and verdict.status != 409:
                 raise BadRequest(f"the change of {note.id} could not be noted: {verdict.reason}")
 
-    def since(self, position: int) -> Iterator[list[str]]:
-        """Ids of the items that changed after a position, each once."""
+    def since(self, position: int) -> Iterator[list[Change]]:
+        """The last change of each item that changed after a position; turn 0 if an earlier build noted it.
+
+        An earlier build noted no source: the serving index tells whether and how the item is there.
+        """
         self.cluster.refresh(self.index)
-        body = {
-            "query": {"range": {"_seq_no": {"gt": position}}},
-            "_source": False,
-            "docvalue_fields": ["item"],
-        }
+        body = {"query": {"range": {"_seq_no": {"gt": position}}}}
         for hits in pages(self.cluster, self.index, body, ["item"]):
-            yield [hit["fields"]["item"][0] for hit in hits]
+            sources = [hit["_source"] for hit in hits]
+            yield [Change(each["item"], each.get("document"), each.get("turn", 0)) for each in sources]
+
+    def last_turn(self) -> int:
+        """The latest turn in which a change was noted; 0 when there is none."""
+        turns = (change.turn for changes in self.since(-1) for change in changes)
+        return max(turns, default=0)
+
+    def prune(self, position: int) -> None:
+        """Removes the changes up to a position. One that is noted again meanwhile stays."""
+        query = {"query": {"range": {"_seq_no": {"lte": position}}}}
+        self.cluster.refresh(self.index)
+        self.cluster.demand("POST", f"/{self.index}/_delete_by_query", query, conflicts="proceed")

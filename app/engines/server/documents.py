@@ -44,6 +44,12 @@ def source_of(document: Document) -> dict[str, Any]:
     }
 
 
+def kept_source(source: Mapping[str, Any]) -> dict[str, Any]:
+    """A source without the vectors that are searched: what an index gives back of it."""
+    searched = {vector_property(name) for name in VECTOR_FIELDS}
+    return {name: value for name, value in source.items() if name not in searched}
+
+
 def neighbour_terms(document: Document) -> list[str]:
     return [neighbour_term(n.id, neighbour_level(n.weight)) for n in document.neighbours]
 

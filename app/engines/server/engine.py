@@ -20,7 +20,7 @@ from app.engines.server.queries import (
     neighbour_query,
     text_query,
 )
-from app.engines.server.versions import MADE_FROM, Layout, Versions
+from app.engines.server.versions import CHANGES_FROM, Layout, Versions
 from index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
@@ -117,23 +117,30 @@ class ServerEngine:
 
         Stopped half-way it leaves the old version serving, perhaps held: promote again.
         """
-        start, old = self.index_versions.meta(version)[MADE_FROM], self.serving_version()
+        start, old = self.index_versions.meta(version)[CHANGES_FROM], self.serving_version()
+        last_turn = self.index_versions.turn() or self._last_noted_turn()
         self.index_versions.prepare(version)
         if old is None or old == version:
             self.index_versions.allow_writes(version)
-            self.index_versions.swap(old, version)
+            self.index_versions.swap(old, version, last_turn)
             return
         reached = self._catch_up(old, version, start)
         self.index_versions.block_writes(old)
         try:
-            self._catch_up(old, version, reached)
+            reached = self._catch_up(old, version, reached)
+            for each in (version, old):
+                self.index_versions.reach(each, reached)
             self.index_versions.allow_writes(version)
-            self.index_versions.swap(old, version)
+            self.index_versions.swap(old, version, last_turn)
         finally:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
+        """The change log is pruned up to what every version kept beside the serving one has."""
         self.index_versions.drop(version)
+        now, serving = self.changes.position(), self.serving_version()
+        kept = (meta for name, meta in self.index_versions.metas().items() if name != serving)
+        self.changes.prune(min((meta[CHANGES_FROM] for meta in kept), default=now))
 
     def versions(self) -> list[IndexVersion]:
         return self.index_versions.all()
@@ -169,6 +176,11 @@ class ServerEngine:
             there = read(request.source, partial.found["hits"]["hits"], request.limit)
             raise Partial(str(partial), there) from partial
         return read(request.source, hits, request.limit)
+
+    def _last_noted_turn(self) -> int:
+        """Turns go on from there, so that changes of the first one are later than what was noted before."""
+        self.changes.position()
+        return self.changes.last_turn()
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
         """Live changes noted after a position; gives the position that is covered then.

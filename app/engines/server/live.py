@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from app.engines.server.bulk import Action, Bulk, Verdict
-from app.engines.server.changes import Changes
+from app.engines.server.changes import Change, Changes
 from app.engines.server.cluster import ADMIN_S, Cluster
 from app.engines.server.documents import LEARNED_PROPERTIES, completed, document_of, relearned, source_of
 from app.engines.server.versions import Versions
@@ -25,8 +25,9 @@ MEETINGS = 20
 """How often one document may meet another writer's change before its own is given up."""
 HELD, MISSING = "cluster_block_exception", "index_not_found_exception"
 
-Attempt = Callable[[str, list[int]], list[Verdict]]
-"""Makes the changes at these places in a target: a verdict for each. Raises NotFound without the target."""
+Attempt = Callable[[str, list[int]], list[tuple[Action, Verdict]]]
+"""Makes the changes at these places in a target: what was done, and a verdict for each. Raises NotFound
+without the target."""
 
 
 class LiveDocuments:
@@ -40,31 +41,31 @@ class LiveDocuments:
     def upsert(self, documents: Sequence[Document]) -> list[Verdict]:
         """Each completed by what is known of it. Written again when somebody else wrote in between."""
 
-        def attempt(target: str, places: list[int]) -> list[Verdict]:
+        def attempt(target: str, places: list[int]) -> list[tuple[Action, Verdict]]:
             chosen = [documents[place] for place in places]
             known = sources(self.cluster, target, [d.item.id for d in chosen], time.monotonic() + ADMIN_S)
             return self._bulk(target, [_upsert(document, known.get(document.item.id)) for document in chosen])
 
-        return self._acknowledged([document.item.id for document in documents], attempt)
+        return self._acknowledged(len(documents), attempt)
 
     def delete(self, ids: Sequence[str]) -> int:
         """How many were there."""
         there = set[str]()
 
-        def attempt(target: str, places: list[int]) -> list[Verdict]:
-            verdicts = self._bulk(target, [Action("delete", ids[place]) for place in places])
-            there.update(ids[p] for p, verdict in zip(places, verdicts, strict=True) if verdict.done)
-            return verdicts
+        def attempt(target: str, places: list[int]) -> list[tuple[Action, Verdict]]:
+            made = self._bulk(target, [Action("delete", ids[place]) for place in places])
+            there.update(action.id for action, verdict in made if verdict.done)
+            return made
 
-        self._acknowledged(ids, attempt)
+        self._acknowledged(len(ids), attempt)
         return len(there)
 
-    def _acknowledged(self, ids: Sequence[str], attempt: Attempt) -> list[Verdict]:
+    def _acknowledged(self, count: int, attempt: Attempt) -> list[Verdict]:
         """Verdicts of changes that are noted, and were made in a turn that had not ended when they were."""
-        verdicts = [Verdict(409)] * len(ids)
-        waiting, turn, met, until = list(range(len(ids))), self._turn(), 0, time.monotonic() + BLOCK_WAIT_S
+        verdicts = [Verdict(409)] * count
+        waiting, turn, met, until = list(range(count)), self._turn(), 0, time.monotonic() + BLOCK_WAIT_S
         while waiting and met < MEETINGS:
-            for place, verdict in zip(waiting, self._noted(ids, waiting, turn, attempt), strict=True):
+            for place, verdict in zip(waiting, self._noted(waiting, turn, attempt), strict=True):
                 verdicts[place] = verdict
             before, turn = turn, self._turn()
             if turn != before:
@@ -77,25 +78,31 @@ class LiveDocuments:
                 self._wait_for_promotion(until)
         return verdicts
 
-    def _noted(self, ids: Sequence[str], places: list[int], target: str, attempt: Attempt) -> list[Verdict]:
-        """Notes also what was not there to delete: an attempt whose answer was lost may have deleted it."""
+    def _noted(self, places: list[int], turn: int, attempt: Attempt) -> list[Verdict]:
+        """Notes also what was not there to delete: an attempt whose answer was lost may have deleted it, and
+        another version may have it."""
         try:
-            verdicts = attempt(target, places)
+            made = attempt(self.versions.layout.turn_alias(turn), places)
         except NotFound:
             return [Verdict(404, MISSING)] * len(places)
-        made = [v.done or (v.status == 404 and v.kind != MISSING) for v in verdicts]
-        self.changes.note([ids[place] for place, is_made in zip(places, made, strict=True) if is_made])
-        return verdicts
+        self.changes.note(
+            [
+                Change(action.id, action.source, turn, verdict.seq_no)
+                for action, verdict in made
+                if verdict.done or (verdict.status == 404 and verdict.kind != MISSING)
+            ]
+        )
+        return [verdict for _, verdict in made]
 
-    def _turn(self) -> str:
-        """The alias that ends with this turn."""
+    def _turn(self) -> int:
+        """The turn of the version that serves."""
         turn, layout = self.versions.turn(), self.versions.layout
         if turn is None:
             raise Unavailable(nothing_serves(layout.alias, self.cluster.name))
         if turn == 0:
             version = self.versions.serving()
             raise Conflict(f"an earlier build promoted {version}; run: reelrank index promote {version}")
-        return layout.turn_alias(turn)
+        return turn
 
     def _wait_for_promotion(self, until: float) -> None:
         if time.monotonic() > until:
@@ -105,8 +112,9 @@ class LiveDocuments:
             )
         time.sleep(BLOCK_PAUSE_S)
 
-    def _bulk(self, target: str, actions: Sequence[Action]) -> list[Verdict]:
-        return Bulk(self.cluster, target, FOUND_AT_ONCE + "&require_alias=true").write(actions)
+    def _bulk(self, target: str, actions: Sequence[Action]) -> list[tuple[Action, Verdict]]:
+        verdicts = Bulk(self.cluster, target, FOUND_AT_ONCE + "&require_alias=true").write(actions)
+        return list(zip(actions, verdicts, strict=True))
 
 
 def sources(
@@ -133,13 +141,17 @@ def sources(
     raise Partial(said, there)
 
 
-def carry_over(cluster: Cluster, old: str, new: str, batches: Iterable[list[str]]) -> None:
-    """Brings items of the index `old`, as they are now, into `new`, which keeps what it has learned."""
+def carry_over(cluster: Cluster, old: str, new: str, batches: Iterable[list[Change]]) -> None:
+    """Applies changes to the index `new`, which keeps what it has learned; `old` is the one that serves."""
     until, target = time.monotonic() + 10 * ADMIN_S, Bulk(cluster, new)
-    for ids in batches:
-        live = sources(cluster, old, ids, until)
+    for changes in batches:
+        ids = [change.item for change in changes]
+        live = {change.item: change.source for change in changes}
+        if unsaid := [change.item for change in changes if change.turn == 0]:
+            there = sources(cluster, old, unsaid, until)
+            live.update({name: there[name]["_source"] for name in there})
         built = sources(cluster, new, ids, until, ("id", "title", *LEARNED_PROPERTIES))
-        actions = [_carried(name, live.get(name), built.get(name)) for name in ids]
+        actions = [_carried(name, live[name], built.get(name)) for name in ids]
         for action, verdict in zip(actions, target.write(actions), strict=True):
             if not verdict.done and verdict.status != 404:
                 raise Conflict(f"the live change of {action.id} does not fit {new}: {verdict.reason}")
@@ -149,7 +161,7 @@ def _carried(name: str, live: Mapping[str, Any] | None, built: Mapping[str, Any]
     if live is None:
         return Action("delete", name)
     known = None if built is None else document_of(built["_source"])
-    return Action("index", name, source_of(relearned(document_of(live["_source"]), known)))
+    return Action("index", name, source_of(relearned(document_of(live), known)))
 
 
 def _upsert(document: Document, known: Mapping[str, Any] | None) -> Action:

@@ -11,7 +11,8 @@ from index_mappings.engine import IndexVersion
 from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
 
 LOADING = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
-MADE_FROM = "changes_from"
+CHANGES_FROM = "changes_from"
+"""The position in the change log up to which a version has every change; the serving one has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Versions:
         if not version.startswith("items-"):
             raise BadRequest(f"index version {version!r} must begin with items-")
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING}
-        meta = {"version": version, "made_at": datetime.now(UTC).isoformat(), MADE_FROM: changes_from}
+        meta = {"version": version, "made_at": datetime.now(UTC).isoformat(), CHANGES_FROM: changes_from}
         body = {
             "settings": {"index": index},
             "mappings": {**self.body["mappings"], "_meta": {"reelrank": meta}},
@@ -102,6 +103,11 @@ class Versions:
             raise NotFound(f"there is no index version {version} on {self.cluster.name}")
         return meta
 
+    def reach(self, version: str, position: int) -> None:
+        """Notes that a version has every change up to a position."""
+        meta = {**self.meta(version), CHANGES_FROM: position}
+        self.cluster.demand("PUT", f"/{self.layout.index(version)}/_mapping", {"_meta": {"reelrank": meta}})
+
     def serving(self) -> str | None:
         status, reply = self.cluster.command(
             "GET", f"/{self.layout.alias}/_mapping", filter_path="*.mappings._meta"
@@ -141,13 +147,14 @@ class Versions:
         turns = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
         return next((int(turn) for turn in turns if turn.isdigit()), 0)
 
-    def swap(self, old: str | None, new: str) -> None:
+    def swap(self, old: str | None, new: str, last_turn: int = 0) -> None:
         """Moves the alias, and with it the turn, in one step. The version that serves keeps its turn.
 
+        last_turn: what an older turn may have been, where nothing serves that has one.
         Raises Conflict when another promotion was quicker.
         """
         turn = self.turn() or 0
-        begins = turn if turn and old == new else turn + 1
+        begins = turn if turn and old == new else max(turn, last_turn) + 1
         actions = [
             _add(self.layout.index(new), name) for name in (self.layout.alias, self.layout.turn_alias(begins))
         ]

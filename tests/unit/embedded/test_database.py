@@ -1,13 +1,20 @@
 """The SQLite file of an earlier build: opened as it is, with the columns that it lacks."""
 
+import multiprocessing
 import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.events import EmbeddedEvents
+from app.search.cursors import Cursors
+from index_mappings.errors import NotFound
 from index_mappings.event import Event
+from index_mappings.item import Document, Item
 
 OF_AN_EARLIER_BUILD = """
 create table events (
@@ -47,3 +54,125 @@ def test_events_of_an_earlier_build_are_read_and_new_ones_written_by_all_who_ope
     *shown, watched = EmbeddedEvents(tmp_path).recent("ada", 10, 1.0)
     assert watched == Event("e1", "watch", "ada", 5, "alien", simulated=True)
     assert {(event.degraded, event.propensity, event.came_from) for event in shown} == {("bm25", 0.3, 4)}
+
+
+PROCESSES = 16
+ROUNDS = 5
+
+
+def run_at_once(work: Callable[[int], None]) -> list[int | None]:
+    """Exit codes of PROCESSES processes that begin their work at the same moment."""
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(PROCESSES)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        work(number)
+
+    processes = [context.Process(target=run, args=(number,)) for number in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def leave_nothing(path: Path) -> None:
+    """A fresh store."""
+
+
+def leave_old_build(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(OF_AN_EARLIER_BUILD)
+
+
+def leave_rollback_journal(path: Path) -> None:
+    events = EmbeddedEvents(path.parent)
+    events.append([Event("e1", "watch", "ada", 5, "alien")])
+    events.database.close()
+    with closing(sqlite3.connect(path, timeout=10)) as store:
+        assert store.execute("pragma journal_mode = delete").fetchone() == ("delete",)
+
+
+@pytest.mark.parametrize("leave", [leave_nothing, leave_old_build, leave_rollback_journal])
+def test_sixteen_processes_open_a_store_at_once_and_lose_no_event(
+    tmp_path: Path, leave: Callable[[Path], None]
+) -> None:
+    for number in range(ROUNDS):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        leave(directory / "truth.sqlite")
+
+        def append(number: int, directory: Path = directory) -> None:
+            event = Event(f"new{number}", "watch", "bob", number, "alien")
+            assert EmbeddedEvents(directory).append([event]).stored == 1
+
+        assert run_at_once(append) == [0] * PROCESSES
+        kept = EmbeddedEvents(directory).recent("bob", 100, 1.0)
+        assert {event.id for event in kept} == {f"new{n}" for n in range(PROCESSES)}
+
+
+def test_a_store_waits_for_a_reader_that_keeps_it_from_changing_its_journal(tmp_path: Path) -> None:
+    path = tmp_path / "truth.sqlite"
+    leave_old_build(path)
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("begin")
+    reader.execute("select * from events").fetchall()
+    end = threading.Timer(0.5, lambda: reader.execute("commit"))
+    end.start()
+    stored = EmbeddedEvents(tmp_path).append([Event("e2", "watch", "ada", 6, "alien")]).stored
+    end.join()
+    reader.close()
+    assert stored == 1
+
+
+def test_sixteen_processes_open_the_lists_of_the_pages_at_once(tmp_path: Path) -> None:
+    for number in range(ROUNDS):
+
+        def find(_number: int, path: Path = tmp_path / str(number) / "lists.sqlite") -> None:
+            with pytest.raises(NotFound):
+                Cursors(path, 60).find("none.1")
+
+        assert run_at_once(find) == [0] * PROCESSES
+
+
+LIVE_CHANGES_OF_AN_EARLIER_BUILD = """
+drop table changes;
+update documents set seq = 9 where id = 'live';
+update versions set served_seq = 5 where serving;
+pragma user_version = 6;
+"""
+
+
+def test_live_changes_of_an_earlier_build_reach_its_other_versions(tmp_path: Path) -> None:
+    engine = EmbeddedEngine(tmp_path)
+    for version in ("items-1", "items-2"):
+        engine.create_index(version)
+        engine.write(version, [Document(Item("a", "A"))])
+        engine.promote(version)
+    engine.upsert([Document(Item("live", "Live"))])
+    engine.close()
+    with closing(sqlite3.connect(tmp_path / "truth.sqlite")) as old:
+        old.executescript(LIVE_CHANGES_OF_AN_EARLIER_BUILD)
+    upgraded = EmbeddedEngine(tmp_path)
+    upgraded.promote("items-1")
+    assert upgraded.fetch(["a", "live"], 1.0) == [Item("a", "A"), Item("live", "Live")]
+
+
+def test_the_change_log_is_empty_once_no_kept_version_needs_it(tmp_path: Path) -> None:
+    engine = EmbeddedEngine(tmp_path)
+
+    def logged() -> int:
+        return int(engine.database.connection().execute("select count(*) from changes").fetchone()[0])
+
+    for version in ("items-1", "items-2", "items-3"):
+        engine.create_index(version)
+    engine.promote("items-1")
+    engine.upsert([Document(Item("live", "Live"))])
+    engine.promote("items-2")
+    assert logged() == 1
+    engine.drop("items-3")
+    assert logged() == 0
+    engine.drop("items-1")
+    engine.upsert([Document(Item("live", "Live"))])
+    assert logged() == 0

@@ -1,0 +1,74 @@
+"""Opens the SQLite files that several processes share: the only place in `app` that does."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from index_mappings.errors import Unavailable
+
+OPEN_WAIT_S = 30.0
+"""How long an opening waits for others, one of which may be making an index over many events."""
+POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Tables of a file. `upgrade` brings a file of any earlier `user_version`, 0 if new, to `version`."""
+
+    version: int
+    upgrade: Callable[[sqlite3.Connection], None]
+
+
+def open_database(
+    path: Path, schema: Schema, busy_s: float, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
+    """Opens a file in WAL mode with its tables, in autocommit. Statements wait `busy_s` for other writers.
+
+    Openings of one file take turns under a file lock: SQLite answers "database is locked" at once, whatever
+    the timeout, when two connections change the journal mode or make tables at the same moment.
+    Raises Unavailable, or what the factory raises for a failure of SQLite.
+    """
+    until = time.monotonic() + OPEN_WAIT_S
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=OPEN_WAIT_S):
+            connection = sqlite3.connect(path, timeout=OPEN_WAIT_S, isolation_level=None, factory=factory)
+            try:
+                _prepare(connection, schema, until)
+                connection.execute(f"pragma busy_timeout = {round(1000 * busy_s)}")
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+    except Timeout as error:
+        raise Unavailable(f"another process has been opening {path} for {OPEN_WAIT_S:.0f} s") from error
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be opened ({error}); check the directory's permissions") from error
+
+
+def _prepare(connection: sqlite3.Connection, schema: Schema, until: float) -> None:
+    while not _uses_wal(connection) and time.monotonic() < until:
+        time.sleep(POLL_S)
+    if connection.execute("pragma user_version").fetchone()[0] < schema.version:
+        schema.upgrade(connection)
+        connection.execute(f"pragma user_version = {schema.version}")
+
+
+def _uses_wal(connection: sqlite3.Connection) -> bool:
+    """Switches to WAL mode; False while a process that takes no lock here, such as a backup, reads the file.
+
+    A file system that cannot do WAL keeps the mode it has, which works as well for one writer.
+    """
+    if connection.execute("pragma journal_mode").fetchone()[0] == "wal":
+        return True
+    try:
+        connection.execute("pragma journal_mode = wal")
+    except (sqlite3.OperationalError, Unavailable) as error:
+        if getattr(error.__cause__ or error, "sqlite_errorcode", None) != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

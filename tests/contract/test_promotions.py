@@ -1,0 +1,177 @@
+"""Every acknowledged change is in every kept version when it serves, whatever is promoted in between."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from index_mappings.engine import SearchEngine
+from index_mappings.item import Document, Item
+
+SOON = 5.0
+ITEMS = [f"i{number}" for number in range(6)]
+STEPS, SERVER_STEPS = 120, 30
+"""In one walk; a server takes up to a second for a change to be seen."""
+
+
+def film(name: str, title: str) -> Document:
+    return Document(Item(name, title))
+
+
+def titles(engine: SearchEngine, version: str) -> dict[str, str]:
+    return {d.item.id: d.item.title for batch in engine.scan(version) for d in batch}
+
+
+def load(engine: SearchEngine, version: str, **films: str) -> None:
+    engine.create_index(version)
+    engine.write(version, [film(name, title) for name, title in films.items()])
+
+
+@dataclass
+class ModelVersion:
+    """applied: how many of the live changes it has, or does not need because it was created after them."""
+
+    applied: int
+    titles: dict[str, str] = field(default_factory=dict)
+    has_served: bool = False
+
+
+class Walk:
+    """Does the same to an engine and to dicts: `changes` has every live change, in order, since the start."""
+
+    def __init__(self, engine: SearchEngine, seed: int) -> None:
+        self.engine = engine
+        self.random = random.Random(seed)
+        self.changes: list[tuple[str, str | None]] = []
+        self.versions: dict[str, ModelVersion] = {}
+        self.serving = ""
+        self.count = 0
+
+    def step(self) -> None:
+        steps: list[Callable[[], None]] = [self.create, self.write, self.drop]
+        steps += 3 * [self.promote, self.upsert] + 2 * [self.delete]
+        self.random.choice(steps)()
+        self.check()
+
+    def create(self) -> None:
+        name = f"items-{len(self.versions)}-{self._next()}"
+        self.engine.create_index(name)
+        self.versions[name] = ModelVersion(len(self.changes))
+        self._write(name)
+
+    def write(self) -> None:
+        building = [name for name, version in self.versions.items() if not version.has_served]
+        if building:
+            self._write(self.random.choice(building))
+
+    def upsert(self) -> None:
+        if self.serving:
+            batch = {name: f"Live {self._next()}" for name in self._some()}
+            self.engine.upsert([film(*pair) for pair in batch.items()])
+            self._change(batch)
+
+    def delete(self) -> None:
+        if self.serving:
+            names = self._some()
+            there = self.versions[self.serving].titles.keys() & set(names)
+            assert self.engine.delete(names) == len(there)
+            self._change(dict.fromkeys(names))
+
+    def promote(self) -> None:
+        if self.versions:
+            self.promote_to(self.random.choice(list(self.versions)))
+
+    def promote_to(self, name: str) -> None:
+        self.engine.promote(name)
+        version = self.versions[name]
+        _apply(version.titles, self.changes[version.applied :])
+        version.applied = len(self.changes)
+        self.serving, version.has_served = name, True
+
+    def drop(self) -> None:
+        others = [name for name in self.versions if name != self.serving]
+        if others:
+            name = self.random.choice(others)
+            self.engine.drop(name)
+            del self.versions[name]
+
+    def check(self) -> None:
+        if self.serving:
+            expected = self.versions[self.serving].titles
+            assert titles(self.engine, self.serving) == expected
+            found = self.engine.fetch(ITEMS, SOON)
+            assert {item.id: item.title for item in found if item is not None} == expected
+
+    def _next(self) -> int:
+        self.count += 1
+        return self.count
+
+    def _some(self) -> list[str]:
+        return self.random.sample(ITEMS, self.random.randint(1, 3))
+
+    def _write(self, name: str) -> None:
+        batch = {item: f"Loaded {self._next()}" for item in self._some()}
+        self.engine.write(name, [film(*pair) for pair in batch.items()])
+        self.versions[name].titles.update(batch)
+
+    def _change(self, changed: dict[str, str] | dict[str, None]) -> None:
+        self.changes += changed.items()
+        version = self.versions[self.serving]
+        _apply(version.titles, list(changed.items()))
+        version.applied = len(self.changes)
+
+
+def _apply(version: dict[str, str], changes: list[tuple[str, str | None]]) -> None:
+    for name, title in changes:
+        if title is None:
+            version.pop(name, None)
+        else:
+            version[name] = title
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_changes_and_promotions_end_as_in_a_model(engine: SearchEngine, seed: int) -> None:
+    walk = Walk(engine, seed)
+    for _ in range(STEPS if engine.name == "embedded" else SERVER_STEPS):
+        walk.step()
+    for name in list(walk.versions):
+        walk.promote_to(name)
+        walk.check()
+
+
+def test_promoting_the_serving_version_changes_nothing(engine: SearchEngine) -> None:
+    load(engine, "items-1", a="A", b="B")
+    engine.promote("items-1")
+    load(engine, "items-2", a="A", b="B")
+    engine.promote("items-2")
+    engine.upsert([film("live", "Live")])
+    engine.delete(["b"])
+    engine.promote("items-2")
+    assert titles(engine, "items-2") == {"a": "A", "live": "Live"}
+    engine.promote("items-1")
+    assert titles(engine, "items-1") == {"a": "A", "live": "Live"}
+
+
+def test_a_change_outlives_a_version_that_was_created_after_it(engine: SearchEngine) -> None:
+    load(engine, "items-1", a="A", b="B")
+    load(engine, "items-2", a="A", b="B")
+    engine.promote("items-1")
+    engine.upsert([film("live", "Live"), film("a", "Changed")])
+    engine.delete(["b"])
+    load(engine, "items-3", a="Newly loaded", b="Newly loaded")
+    engine.promote("items-3")
+    engine.drop("items-1")
+    assert titles(engine, "items-3") == {"a": "Newly loaded", "b": "Newly loaded"}
+    engine.promote("items-2")
+    assert titles(engine, "items-2") == {"a": "Changed", "live": "Live"}
+
+
+def test_a_delete_reaches_a_version_when_the_serving_one_lacked_the_item(engine: SearchEngine) -> None:
+    load(engine, "items-1", a="A", b="B")
+    engine.promote("items-1")
+    load(engine, "items-2", a="A")
+    engine.promote("items-2")
+    assert engine.delete(["b"]) == 0
+    engine.promote("items-1")
+    assert titles(engine, "items-1") == {"a": "A"}
