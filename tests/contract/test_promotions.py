@@ -11,7 +11,7 @@ from index_mappings.item import Document, Item
 
 SOON = 5.0
 ITEMS = [f"i{number}" for number in range(6)]
-STEPS, SERVER_STEPS = 120, 30
+STEPS, SERVER_STEPS = 60, 30
 """In one walk; a server takes up to a second for a change to be seen."""
 
 

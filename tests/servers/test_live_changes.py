@@ -223,3 +223,43 @@ def test_an_index_of_somebody_else_under_our_prefix_is_no_version(engine: Server
     load(engine, "items-1", ["a"])
     engine.cluster.demand("PUT", f"/{engine.layout.index('items-theirs')}", {})
     assert [version.name for version in engine.versions()] == ["items-1"]
+
+
+def logged(engine: ServerEngine) -> list[str]:
+    return [change.item for changes in engine.changes.since(-1) for change in changes]
+
+
+def test_dropping_a_version_prunes_the_changes_that_no_other_lacks(engine: ServerEngine) -> None:
+    two_versions(engine)
+    load(engine, "items-3", ["a"])
+    engine.upsert([film("early")])
+    engine.promote("items-2")
+    engine.upsert([film("late")])
+    engine.drop("items-3")
+    assert logged(engine) == ["late"]
+    engine.drop("items-1")
+    assert logged(engine) == []
+
+
+def test_a_change_that_an_earlier_build_noted_is_read_from_the_serving_version(
+    engine: ServerEngine,
+) -> None:
+    two_versions(engine)
+    engine.upsert([film("a", "Changed")])
+    engine.cluster.demand("PUT", f"/{engine.changes.index}/_doc/a", {"item": "a"})
+    engine.promote("items-2")
+    assert engine.fetch(["a"], SOON) == [film("a", "Changed").item]
+
+
+def test_turns_go_on_where_the_log_stands_when_nothing_serves(engine: ServerEngine) -> None:
+    two_versions(engine)
+    for version in ("items-2", "items-1"):
+        engine.upsert([film("a", version)])
+        engine.promote(version)
+    engine.upsert([film("a", "Before")])
+    engine.cluster.demand("DELETE", f"/{engine.layout.index('items-1')}")
+    load(engine, "items-3", ["a"])
+    engine.promote("items-2")
+    engine.upsert([film("a", "After")])
+    engine.promote("items-3")
+    assert engine.fetch(["a"], SOON) == [film("a", "After").item]
