@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ranking.arrow_check import Limits, check_stream
+
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
 
@@ -19,20 +21,26 @@ def to_bytes(rows: NDArray[np.float32], names: Sequence[str]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def from_bytes(body: bytes, names: Sequence[str]) -> NDArray[np.float32]:
-    """Rows [n, len(names)] in this order of columns. Raises ValueError when that is not what was sent."""
+def from_bytes(body: bytes, names: Sequence[str], limits: Limits) -> NDArray[np.float32]:
+    """Rows [n, len(names)] in this order of columns, from bytes that nobody vouches for.
+
+    No buffer is read before all of them are validated. Raises TooLarge past a limit, and ValueError
+    for anything else that is not what was asked for.
+    """
     try:
+        schema = check_stream(body, limits)
+        missing = [name for name in names if schema.get_field_index(name) < 0]
+        if missing:
+            raise ValueError(f"columns are missing or there twice: {', '.join(missing[:5])}")
         with pa.ipc.open_stream(body) as stream:
             table = stream.read_all()
-    except pa.ArrowInvalid as error:
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, EOFError) as error:
         raise ValueError(f"it is no Arrow IPC stream ({error})") from error
-    missing = [name for name in names if table.schema.get_field_index(name) < 0]
-    if missing:
-        raise ValueError(f"columns are missing or there twice: {', '.join(missing[:5])}")
     rows = np.empty((table.num_rows, len(names)), np.float32, order="F")
     for place, name in enumerate(names):
         column = table.column(name)
-        if column.type != pa.float32() or column.null_count:
-            raise ValueError(f"column {name} is {column.type}; send float32, NaN where a value is missing")
+        if column.null_count:
+            raise ValueError(f"column {name} holds nulls; send NaN where a value is missing")
         rows[:, place] = column.to_numpy()
     return rows

@@ -12,6 +12,8 @@ import orjson
 from index_mappings import errors
 
 KEPT_CONNECTIONS = 16
+ANSWER_BYTES_MAX = 64_000_000
+"""More than 250,000 rows of contributions take; a longer answer is cut off."""
 FAMILY: dict[int, type[errors.EngineError]] = {
     400: errors.BadRequest,
     404: errors.NotFound,
@@ -53,6 +55,9 @@ class RankingService:
             connection, is_new = self._connection()
             try:
                 status, body = self._answer(connection, asked, until)
+            except errors.Unavailable:
+                connection.close()
+                raise
             except TimeoutError as error:
                 connection.close()
                 reason = f"{self.url} gave no answer within {timeout_s * 1000:.0f} ms"
@@ -100,10 +105,12 @@ class RankingService:
 
 
 def _read(response: HTTPResponse, sock: socket, until: float) -> bytes:
-    """Part by part: a socket's own timeout begins anew with every byte that trickles in."""
+    """Read part by part: a socket's own timeout begins anew with every byte that trickles in."""
     body = bytearray()
     while part := response.read1(1 << 20):
         body += part
+        if len(body) > ANSWER_BYTES_MAX:
+            raise errors.Unavailable(f"the ranking service answers with more than {ANSWER_BYTES_MAX} bytes")
         if response.isclosed():
             break
         sock.settimeout(_left(until))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from app.remote.ranking_service import Asked, RankingService
 from index_mappings.errors import Unavailable
+from ranking.arrow_check import Limits
 from ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
 
 SCORE, BASE = "score", "base"
@@ -39,7 +40,8 @@ class RemoteRanker:
         path = f"/v1/score/{quote(self.name, safe='')}{how}"
         asked = Asked("POST", path, to_bytes(features, self.feature_names), MEDIA_TYPE)
         try:
-            rows = from_bytes(self.service.ask(asked, timeout_s), columns)
+            answer = self.service.ask(asked, timeout_s)
+            rows = from_bytes(answer, columns, Limits(rows=len(features)))
         except ValueError as error:
             raise Unavailable(f"the ranking service at {self.service.url} gave no scores: {error}") from error
         if len(rows) != len(features):

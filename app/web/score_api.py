@@ -1,19 +1,25 @@
 """Scores for feature rows over HTTP, as Arrow bytes: what the candidates role asks of the ranking role."""
 
 from functools import cache
+from http import HTTPStatus
 
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
 
 from app.search.served_models import Models
 from app.web.parameters import ModelPath, ScoreParameters
-from app.web.problems import InvalidRequest
+from app.web.problems import InvalidRequest, problem
+from ranking.arrow_check import Limits, TooLarge
 from ranking.fingerprint import feature_fingerprint
 from ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
 from ranking.ranker import Ranker
 
 SCORES = Tag(name="scores", description="Models as a service of their own; features in, scores out.")
 
+SCORED = Limits(rows=50_000)
+"""More than a body of 8 MB, the default limit, holds of the features of this build without compression."""
+EXPLAINED = Limits(rows=5_000)
+"""Contributions cost many times a score and are meant for the hits of a page."""
 
 fingerprint_of = cache(feature_fingerprint)
 
@@ -36,8 +42,11 @@ def score_api(models: Models) -> APIBlueprint:
     def score(path: ModelPath, query: ScoreParameters) -> Response:
         """Scores of feature rows: an Arrow IPC stream of float32 columns in, one of `score` out."""
         ranker, _ = asked_for(path.model)
+        limits = EXPLAINED if query.contributions else SCORED
         try:
-            features = from_bytes(request.get_data(), ranker.feature_names)
+            features = from_bytes(request.get_data(), ranker.feature_names, limits)
+        except TooLarge as error:
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: {error}", [("body", str(error))])
         except ValueError as error:
             raise InvalidRequest(("body", str(error))) from error
         if query.contributions:

@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
-from app.remote.ranking_service import Asked, RankingService
+from app.remote.ranking_service import ANSWER_BYTES_MAX, Asked, RankingService
+from app.remote.remote_ranker import RemoteRanker
 from index_mappings.errors import Conflict, Timeout, Unavailable
+from ranking.number_bytes import to_bytes
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Start = Callable[[Callable[[socket.socket], None]], RankingService]
@@ -86,3 +89,50 @@ def test_a_refusal_keeps_its_kind_and_its_words(start: Start) -> None:
 
     with pytest.raises(Conflict, match="it does not fit"):
         start(refuse).ask(Asked("POST", "/", b"{}"), 5.0)
+
+
+def answer_with(body: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    return answer
+
+
+def overclaimed() -> bytes:
+    """Scores of 1237 rows that state two million."""
+    body = to_bytes(np.ones((1237, 1), np.float32), ("score",))
+    return body.replace((1237).to_bytes(8, "little"), (2_000_000).to_bytes(8, "little"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        overclaimed(),
+        to_bytes(np.ones((3, 1), np.float32), ("score",))[:-60],
+        to_bytes(np.ones((4, 1), np.float32), ("score",)),
+        to_bytes(np.ones((2, 1), np.float32), ("score",)),
+        to_bytes(np.ones((3, 1), np.float64).astype(np.float64), ("score",)),
+        b"",
+        b"scores",
+    ],
+    ids=["claims more", "cut", "more rows", "fewer rows", "doubles", "empty", "words"],
+)
+def test_scores_that_are_not_what_was_asked_for_are_a_failure_of_the_service(
+    start: Start, body: bytes
+) -> None:
+    ranker = RemoteRanker("first", ("a", "b"), start(answer_with(body)), 5.0)
+    with pytest.raises(Unavailable, match="gave"):
+        ranker.score(np.zeros((3, 2), np.float32))
+
+
+def test_an_answer_without_end_is_cut_off(start: Start) -> None:
+    def pour(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(OSError):  # whoever asked has gone
+            while True:
+                connection.sendall(bytes(1 << 20))
+
+    with pytest.raises(Unavailable, match=f"more than {ANSWER_BYTES_MAX} bytes"):
+        start(pour).ask(Asked("GET", "/"), 20.0)
