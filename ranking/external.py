@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 
 from ranking.golden import rows_within
 from ranking.manifest import Manifest
-from ranking.ranker import LambdaRank
+from ranking.model_check import read_sound
+from ranking.tree_text import ModelText
 
 
-def external_manifest(facts: Mapping[str, Any], model_text: str) -> tuple[Manifest, LambdaRank]:
-    """The manifest with a note on the names inside the model file, and the model.
+def external_manifest(facts: Mapping[str, Any], model_text: str) -> tuple[Manifest, ModelText]:
+    """The manifest with a note on the names inside the model file, and what the file states.
 
-    Raises ValueError when it is no manifest, the model does not load, the numbers of features
+    Raises ValueError when it is no manifest, the model file is not sound, the numbers of features
     differ, or the model file names the same features in another order.
     """
     manifest = Manifest.model_validate({**facts, "kind": "external"})
-    ranker = LambdaRank(manifest.id or "external", manifest.features, model_text)
-    note = _note(manifest.features, ranker.booster.feature_name())
-    return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), ranker
+    stated = read_sound(model_text, len(manifest.features))
+    note = _note(manifest.features, stated.feature_names)
+    return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), stated
 
 
 def _note(stated: Sequence[str], inside: Sequence[str]) -> str:
@@ -37,13 +38,7 @@ def _note(stated: Sequence[str], inside: Sequence[str]) -> str:
     )
 
 
-def external_golden(ranker: LambdaRank) -> NDArray[np.float32]:
+def external_golden(stated: ModelText) -> NDArray[np.float32]:
     """Made-up rows [64, F] within each feature's range as the model file states it, else 0 to 1."""
-    infos = ranker.booster.dump_model().get("feature_infos", {})
-    bounds = np.array([_bounds(infos.get(name, {})) for name in ranker.booster.feature_name()], np.float64)
+    bounds = np.array(stated.bounds, np.float64)
     return rows_within(bounds[:, 0], bounds[:, 1])
-
-
-def _bounds(info: Mapping[str, Any]) -> tuple[float, float]:
-    low, high = float(info.get("min_value", 0.0)), float(info.get("max_value", 1.0))
-    return (low, high) if np.isfinite([low, high]).all() and low < high else (0.0, 1.0)

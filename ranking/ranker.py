@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ranking.calibration import Calibration
 from ranking.forest import Forest, open_forest
-from ranking.golden import GOLDEN_FILE, Golden, read_golden
+from ranking.golden import GOLDEN_FILE, Golden, read_golden, rows_within
 from ranking.manifest import MODEL_FILE, Manifest, Refused, read_manifest
+from ranking.model_check import read_sound, scores_in_child
 
 log = logging.getLogger(__name__)
 RETRAIN = "train a new model with this build, or serve the build that made this one"
@@ -165,10 +166,15 @@ def _manifest(directory: Path) -> Manifest:
 
 
 def _model(directory: Path, manifest: Manifest) -> LambdaRank:
+    """The registry has tried the file that the manifest's SHA-256 names; any other is tried first."""
     try:
         text = (directory / MODEL_FILE).read_text(encoding="utf-8")
         if manifest.model_sha256 and model_sha256(text) != manifest.model_sha256:
             raise ValueError(f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)")
+        stated = read_sound(text, len(manifest.features))
+        if not manifest.model_sha256:
+            lows, highs = np.array(stated.bounds, np.float64).T
+            scores_in_child(text, rows_within(lows, highs))
         ranker = LambdaRank(manifest.id, manifest.features, text)
     except (OSError, ValueError) as error:
         raise Refused(manifest.id, str(error), REGISTER_AGAIN) from error

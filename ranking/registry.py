@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ranking.external import external_golden, external_manifest
 from ranking.golden import Golden, spread, write_golden
 from ranking.manifest import MODEL_FILE, Manifest, Measured, Refused, read_manifest, write_manifest
-from ranking.ranker import EngineOrder, LambdaRank, check_features, model_sha256
+from ranking.model_check import read_sound, scores_in_child
+from ranking.ranker import EngineOrder, check_features, model_sha256
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""
@@ -75,8 +76,9 @@ class Registry:
     def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
         """Writes a model with the scores it gives to golden rows [g, F], and gives its id.
 
-        It does not serve until it is promoted. Raises Refused when the model does not load, has
-        another number of features, gives scores that are no numbers, or the id is taken.
+        It does not serve until it is promoted. The scores are computed in a process of their own: a
+        damaged file may crash it. Raises Refused when the model does not load, has another number of
+        features, gives scores that are no numbers or cannot be explained, or the id is taken.
         """
         made = manifest.created_at or datetime.now(UTC)
         digest = model_sha256(model_text)
@@ -104,12 +106,12 @@ class Registry:
         try:
             text = model_txt.read_text(encoding="utf-8")
             facts = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
-            stated, ranker = external_manifest(facts, text)
-        except (OSError, ValueError) as error:
+            stated, inside = external_manifest(facts, text)
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise Refused(str(model_txt), str(error), "correct the model file or its manifest") from error
         check_features(stated, known_features)
         current = stated.model_copy(update={"feature_fingerprint": fingerprint_of(stated.features)})
-        return self.register(current, text, external_golden(ranker))
+        return self.register(current, text, external_golden(inside))
 
     def promote(self, model: str, check: Callable[[Path], object]) -> None:
         """Makes a model the one to serve, once `check` of its directory raises nothing.
@@ -199,11 +201,10 @@ def _golden_of(manifest: Manifest, model_text: str, features: NDArray[np.float32
         reason = f"golden rows are of shape {features.shape} for {len(manifest.features)} features"
         raise Refused(manifest.id, reason, remedy)
     try:
-        scores = LambdaRank(manifest.id, manifest.features, model_text).score(features)
+        read_sound(model_text, len(manifest.features))
+        scores = scores_in_child(model_text, features)
     except ValueError as error:
         raise Refused(manifest.id, str(error), remedy) from error
-    if not np.isfinite(scores).all():
-        raise Refused(manifest.id, "some golden rows score infinite or no number", remedy)
     return Golden(features.astype(np.float32), scores)
 
 

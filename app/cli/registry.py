@@ -61,7 +61,9 @@ def add(model: ModelText, manifest: FromManifest) -> None:
 def compile_model(model: str) -> None:
     """Put native code beside a model, so that it scores faster. Needs pylignum and a C compiler."""
     try:
-        problem = compile_forest(build_parts(Settings()).registry.directory_of(model))
+        directory = build_parts(Settings()).registry.directory_of(model)
+        load_model(directory)
+        problem = compile_forest(directory)
     except Refused as refused:
         fail(str(refused))
     if problem:
