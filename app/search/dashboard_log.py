@@ -6,7 +6,7 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -14,8 +14,7 @@ from app.search.impressions import Impressions, lines_of, shown_as
 from app.search.page import Page
 from app.search.ranked import Ranked
 from app.search.summary import Summaries, summary_of
-from app.search.writer_thread import WriterThread, gathered
-from index_mappings.errors import EngineError
+from app.search.writer_thread import PASSING_FAILURES, WriterThread, gathered, write_isolated
 from index_mappings.event import Event
 
 MAX_PAGES, MAX_DEEDS = 1000, 10_000
@@ -23,6 +22,7 @@ MAX_PAGES, MAX_DEEDS = 1000, 10_000
 DEED_WAIT_S = 5.0
 """A deed waits so long for its impression, which another worker may still be writing."""
 
+T = TypeVar("T")
 log = structlog.get_logger("reelrank.dashboard_log")
 
 
@@ -73,24 +73,26 @@ class DashboardLog:
     def _write(self, ended: bool) -> None:
         """Deeds that are not due yet wait for another turn, unless this is the last."""
         if pages := gathered(self._pages):
-            self._kept("not on dashboards", len(pages), partial(self._write_pages, pages))
+            self._keep("not on dashboards", self._write_pages, pages)
         waiting = self._early + gathered(self._deeds)
         due = [deed for due_s, deed in waiting if ended or due_s <= time.monotonic()]
         self._early = waiting[len(due) :]
         if due:
-            self._kept("no deed", len(due), partial(self._write_deeds, due))
+            self._keep("no deed", self._write_deeds, due)
 
-    def _kept(self, reason: str, many: int, keep: Callable[[], None]) -> None:
-        """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
+    def _keep(self, reason: str, write: Callable[[Sequence[T]], None], records: Sequence[T]) -> None:
+        """Logs and counts what is not recorded; nobody waits for a place that is away."""
         try:
-            keep()
-        except EngineError as error:
-            log.warning("not recorded for dashboards", reason=str(error), what=reason, many=many)
-        except Exception:
-            log.exception("not recorded for dashboards", what=reason, many=many)
+            refused = write_isolated(write, records)
+        except PASSING_FAILURES as error:
+            log.warning("not recorded for dashboards", reason=str(error), what=reason, many=len(records))
+            lost = len(records)
         else:
-            return
-        for _ in range(many):
+            lost = len(refused)
+            if refused:
+                why = repr(refused[0][1])[:300]
+                log.error("not recorded for dashboards", reason=why, what=reason, many=lost)
+        for _ in range(lost):
             self._dropped(reason)
 
     def _write_pages(self, pages: Sequence[tuple[Ranked, Page]]) -> None:

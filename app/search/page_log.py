@@ -23,9 +23,8 @@ from app.search.dashboard_log import DashboardLog
 from app.search.impressions import impression_id
 from app.search.page import Page
 from app.search.ranked import Ranked
-from app.search.writer_thread import WriterThread, gathered
+from app.search.writer_thread import PASSING_FAILURES, WriterThread, gathered, write_isolated
 from index_mappings.engine import EventStore
-from index_mappings.errors import PASSING
 from index_mappings.event import Event
 
 MAX_WAITING = 1000
@@ -100,56 +99,75 @@ class PageLog:
 
     def _write(self, ended: bool) -> None:
         shown = gathered(self._waiting)
-        self._kept(self._record_impressions, [*self._owed, *shown])
-        self._kept(self._record_groups, shown)
+        self._record_impressions([*self._owed, *shown])
+        self._record_groups(shown)
         if ended or self._groups_are_due():
-            self._kept(self._flush_groups, shown)
+            self._flush_groups()
         if ended:
-            self._forget(len(self._owed))
-
-    def _kept(self, keep: Callable[[Sequence[Shown]], None], shown: Sequence[Shown]) -> None:
-        """Whatever goes wrong is told and counted: a thread that died of it would record nothing more."""
-        try:
-            keep(shown)
-        except Exception as error:
-            log.exception("pages not recorded", pages=len(shown))
-            for _ in shown:
-                self._dropped(type(error).__name__)
+            self._forget(len(self._owed), "the engine is away")
+            self._forget(len(self._groups), "the disk is away")
 
     def _record_impressions(self, shown: Sequence[Shown]) -> None:
-        """Of an engine that is away they wait until it is back, the newest MAX_WAITING pages."""
+        """Pages wait for an engine that is away until it is back, the newest MAX_WAITING."""
         waited, self._owed = len(self._owed), []
-        impressions = [event for one in shown for event in impressions_of(one.ranked, one.page)]
         try:
-            if impressions:
-                self._events.append(impressions)
-        except PASSING as error:
+            self._tell_refused(write_isolated(self._append, shown))
+        except PASSING_FAILURES as error:
             if not waited:
                 log.warning("impressions wait for the engine", reason=str(error), pages=len(shown))
             self._owed = list(shown[-MAX_WAITING:])
-            self._forget(len(shown) - len(self._owed))
+            self._forget(len(shown) - len(self._owed), "the engine is away")
 
-    def _forget(self, pages: int) -> None:
-        for _ in range(pages):
-            self._dropped("the engine is away")
+    def _append(self, shown: Sequence[Shown]) -> None:
+        if impressions := [event for one in shown for event in impressions_of(one.ranked, one.page)]:
+            self._events.append(impressions)
 
     def _record_groups(self, shown: Sequence[Shown]) -> None:
-        self._groups += [
-            group_of(one.ranked, one.page)
+        """A list without candidates has no rows to keep."""
+        sampled = [
+            one
             for one in shown
-            if one.ranked.signals is not None and self.is_sampled(one.page.request_id)
+            if one.ranked.signals is not None
+            and len(one.ranked.candidates)
+            and self.is_sampled(one.page.request_id)
         ]
+        self._tell_refused(write_isolated(self._add_groups, sampled))
+
+    def _add_groups(self, shown: Sequence[Shown]) -> None:
+        self._groups += [group_of(one.ranked, one.page) for one in shown]
 
     def _groups_are_due(self) -> bool:
         return len(self._groups) >= GROUP_FILE_REQUESTS or time.monotonic() - self._written_s > 60.0
 
-    def _flush_groups(self, _shown: Sequence[Shown]) -> None:
-        """Groups that cannot be written wait for the next time, at most two files of them."""
+    def _flush_groups(self) -> None:
+        """Writes a file for each schema. Groups wait for a disk that is away, at most two files of them."""
         self._written_s = time.monotonic()
-        if self._groups:
-            self._groups = self._groups[-2 * GROUP_FILE_REQUESTS :]
-            write_groups(self._directory, self._groups, datetime.now(UTC))
-            self._groups = []
+        groups, self._groups = self._groups, []
+        by_schema: dict[pa.Schema, list[pa.RecordBatch]] = {}
+        for group in groups:
+            by_schema.setdefault(group.schema, []).append(group)
+        for alike in by_schema.values():
+            try:
+                self._tell_refused(write_isolated(self._write_file, alike))
+            except PASSING_FAILURES as error:
+                log.warning("groups wait for the disk", reason=str(error), groups=len(alike))
+                self._groups += alike
+        self._forget(len(self._groups) - 2 * GROUP_FILE_REQUESTS, "the disk is away")
+        self._groups = self._groups[-2 * GROUP_FILE_REQUESTS :]
+
+    def _write_file(self, groups: Sequence[pa.RecordBatch]) -> None:
+        write_groups(self._directory, groups, datetime.now(UTC))
+
+    def _tell_refused(self, refused: Sequence[tuple[Shown | pa.RecordBatch, Exception]]) -> None:
+        """Counts records that cannot be written, and logs the first reason."""
+        if refused:
+            log.error("pages not recorded", pages=len(refused), reason=repr(refused[0][1])[:300])
+        for _, error in refused:
+            self._dropped(type(error).__name__)
+
+    def _forget(self, pages: int, reason: str) -> None:
+        for _ in range(pages):
+            self._dropped(reason)
 
 
 def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
@@ -163,7 +181,7 @@ def impressions_of(ranked: Ranked, page: Page) -> list[Event]:
             item=hit.item.id,
             request_id=page.request_id,
             position=hit.position,
-            text=query.text or "",
+            text=_storable(query.text or ""),
             device=query.context.device,
             country=query.context.country,
             degraded=", ".join(page.lacks),
@@ -183,17 +201,22 @@ def group_of(ranked: Ranked, page: Page) -> pa.RecordBatch:
     query, n = ranked.query, len(ranked.candidates)
     facts = {
         "request_id": ranked.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
-        "kind": query.kind, "text": query.text or "", "model": ranked.model, "version": ranked.version,
-        "degraded": ", ".join(page.degraded),
+        "kind": query.kind, "text": _storable(query.text or ""), "model": ranked.model,
+        "version": ranked.version, "degraded": ", ".join(page.degraded),
     }  # fmt: skip
     columns = {name: pa.repeat(pa.scalar(value), n) for name, value in facts.items()}
-    columns["item"] = pa.array([name.decode() for name in ranked.candidates.ids.tolist()])
+    columns["item"] = pa.array([name.decode() for name in ranked.candidates.ids.tolist()], pa.string())
     columns["position"] = pa.array(np.arange(n, dtype=np.int32))
     columns["score"] = pa.array(ranked.scores)
     columns |= _draws_of(ranked)
     signals = ranked.signals.columns if ranked.signals is not None else {}
     columns |= {f"signal_{name}": pa.array(column) for name, column in signals.items()}
     return pa.RecordBatch.from_pydict(columns)
+
+
+def _storable(text: str) -> str:
+    """The text with ? for lone surrogates, which JSON can bring and UTF-8 cannot hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _draws_of(ranked: Ranked) -> dict[str, pa.Array]:
@@ -215,7 +238,10 @@ def write_groups(directory: Path, groups: Sequence[pa.RecordBatch], now: datetim
     day.mkdir(parents=True, exist_ok=True)
     name = f"{now:%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
     new = day / f".{name}.parquet"
-    pq.write_table(pa.Table.from_batches(groups).combine_chunks(), new, compression="zstd")
     done = day / f"{name}.parquet"
-    new.rename(done)
+    try:
+        pq.write_table(pa.Table.from_batches(groups).combine_chunks(), new, compression="zstd")
+        new.rename(done)
+    finally:
+        new.unlink(missing_ok=True)
     return done

@@ -2,17 +2,28 @@
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
+
+import structlog
+
+from index_mappings.errors import PASSING
 
 FLUSH_S = 0.5
 CLOSE_S = 10.0
 
+PASSING_FAILURES = (*PASSING, OSError)
+"""Failures of the place that is written to, such as a full disk: no record is to blame."""
+
 T = TypeVar("T")
+log = structlog.get_logger("reelrank.writer")
 
 
 class WriterThread:
-    """Calls write(False) twice a second and, once, write(True) at the close."""
+    """Calls write(False) twice a second and, once, write(True) at the close.
+
+    It logs whatever `write` raises and goes on: if that ended the thread, nothing more would be recorded.
+    """
 
     def __init__(self, name: str, write: Callable[[bool], None]) -> None:
         self._name = name
@@ -36,7 +47,10 @@ class WriterThread:
         ended = False
         while not ended:
             ended = self._closing.wait(FLUSH_S)
-            self._flush(ended)
+            try:
+                self._flush(ended)
+            except Exception:
+                log.exception("writer failed, it goes on", thread=self._name)
 
 
 def gathered(waiting: "queue.Queue[T]") -> list[T]:
@@ -47,3 +61,22 @@ def gathered(waiting: "queue.Queue[T]") -> list[T]:
             found.append(waiting.get_nowait())
         except queue.Empty:
             return found
+
+
+def write_isolated(write: Callable[[Sequence[T]], object], records: Sequence[T]) -> list[tuple[T, Exception]]:
+    """Writes all records at once; if that fails, each half on its own, until the bad ones stand alone.
+
+    Returns the records that cannot be written, with the reasons. Raises PASSING_FAILURES. `write` may get a
+    record again that it wrote before it failed.
+    """
+    try:
+        if records:
+            write(records)
+        return []
+    except PASSING_FAILURES:
+        raise
+    except Exception as error:
+        if len(records) == 1:
+            return [(records[0], error)]
+    half = len(records) // 2
+    return write_isolated(write, records[:half]) + write_isolated(write, records[half:])

@@ -11,9 +11,9 @@ import pytest
 
 from app.engines.embedded.events import EmbeddedEvents
 from app.search.page import Hit, Page
-from app.search.page_log import MAX_WAITING, PageLog
+from app.search.page_log import GROUP_FILE_REQUESTS, MAX_WAITING, PageLog
 from app.search.ranked import Ranked
-from app.search.writer_thread import FLUSH_S
+from app.search.writer_thread import FLUSH_S, WriterThread
 from index_mappings.engine import AppendReport
 from index_mappings.errors import Unavailable
 from index_mappings.event import Event
@@ -163,3 +163,101 @@ def test_a_kept_list_comes_back_as_it_was() -> None:
     assert np.array_equal(back.candidates.ranks, kept.candidates.ranks)
     assert np.array_equal(back.candidates.scores, kept.candidates.scores, equal_nan=True)
     assert np.array_equal(back.scores, kept.scores)
+
+
+LONE_SURROGATE = "sea \ud800"
+
+
+def asked(name: str, **facts: str) -> Ranked:
+    return replace(ranked(name), query=replace(ranked(name).query, **facts))  # type: ignore[arg-type]  # texts
+
+
+def without_candidates(name: str) -> tuple[Ranked, Page]:
+    nothing = CANDIDATES.take(np.empty(0, np.intp))
+    signals = Signals({name: column[:0] for name, column in SIGNALS.columns.items()})
+    empty = replace(ranked(name), candidates=nothing, scores=np.empty(0, np.float32), signals=signals)
+    return empty, Page(name, (), "m", "v", (), 0)
+
+
+def scored(name: str, *scores: float) -> tuple[Ranked, Page]:
+    return replace(ranked(name), scores=np.array(scores, np.float32)), page(name)
+
+
+def unlike(name: str) -> tuple[Ranked, Page]:
+    """A group whose columns are none of the others'."""
+    return replace(ranked(name), signals=Signals({"new": CANDIDATES.fused.astype(np.float64)})), page(name)
+
+
+def rows_in(directory: Path) -> list[dict[str, object]]:
+    files = sorted((directory / "pages").rglob("*.parquet"))
+    return [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        without_candidates("odd"),
+        scored("odd", np.nan, np.inf, -np.inf),
+        unlike("odd"),
+        (asked("odd", text=LONE_SURROGATE), page("odd")),
+        (asked("odd", text="x" * 3_000_000), page("odd")),
+    ],
+    ids=["no candidates", "no finite scores", "other signals", "lone surrogate", "long text"],
+)
+def test_an_odd_list_is_recorded_among_others(
+    tmp_path: Path, dropped: list[str], odd: tuple[Ranked, Page]
+) -> None:
+    log, events = log_in(tmp_path, 1.0, dropped)
+    for one in ((ranked("r1"), page("r1")), odd, (ranked("r2"), page("r2"))):
+        log.record(*one)
+    log.start()
+    log.close()
+    with_candidates = {"r1", "r2"} | ({"odd"} if len(odd[0].candidates) else set())
+    assert {row["request_id"] for row in rows_in(tmp_path)} == with_candidates
+    with_hits = {"r1", "r2"} | ({"odd"} if odd[1].hits else set())
+    assert {event.request_id for event in events.recent("u", 10, 1.0)} == with_hits
+    assert dropped == []
+
+
+def test_a_record_that_cannot_be_written_costs_no_other(tmp_path: Path, dropped: list[str]) -> None:
+    log, events = log_in(tmp_path, 1.0, dropped)
+    for number in range(20):
+        log.record(ranked(f"before{number}"), page(f"before{number}"))
+    log.record(asked("bad", user=LONE_SURROGATE), page("bad"))
+    log.record(ranked("after"), page("after"))
+    log.start()
+    time.sleep(3 * FLUSH_S)
+    log.record(ranked("later"), page("later"))
+    log.close()
+    good = {"after", "later", *(f"before{number}" for number in range(20))}
+    assert {event.request_id for event in events.recent("u", 100, 1.0)} == good
+    assert {row["request_id"] for row in rows_in(tmp_path)} == good
+    assert dropped == ["UnicodeEncodeError"] * 2  # its impressions and its group
+
+
+def test_groups_wait_for_a_disk_that_is_away(tmp_path: Path, dropped: list[str]) -> None:
+    log, _ = log_in(tmp_path, 1.0, dropped)
+    (tmp_path / "pages").write_text("a file where a folder should be")
+    for number in range(GROUP_FILE_REQUESTS):
+        log.record(ranked(str(number)), page(str(number)))
+    log.start()
+    time.sleep(3 * FLUSH_S)
+    (tmp_path / "pages").unlink()
+    log.close()
+    assert len(rows_in(tmp_path)) == GROUP_FILE_REQUESTS * len(CANDIDATES)
+    assert dropped == []
+
+
+def test_a_writer_that_raises_is_called_again() -> None:
+    calls: list[bool] = []
+
+    def write(ended: bool) -> None:
+        calls.append(ended)
+        raise RuntimeError("a mistake")
+
+    thread = WriterThread("test", write)
+    thread.start()
+    time.sleep(3 * FLUSH_S)
+    thread.close()
+    assert len(calls) > 2
+    assert calls[-1]
