@@ -194,6 +194,13 @@ class EventStore(Protocol):
         """A viewer's latest events of these kinds, newest first, every acknowledged one among them."""
         ...
 
+    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
+        """The ids of all items that a viewer ever watched, however many events there are.
+
+        Raises Timeout, Throttled, Unavailable, or Partial, whose `found` are the ids that could be had.
+        """
+        ...
+
     def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
         """Events with from_ms <= at_ms < to_ms in the order of (at_ms, id); EVENT_SCHEMA."""
         ...

@@ -37,6 +37,17 @@ class Candidates:
         """The candidates that are not among `ids`."""
         return self.take(np.flatnonzero(~np.isin(self.ids, ids))) if len(ids) else self
 
+    def with_unranked(self, ids: ItemIds) -> "Candidates":
+        """These candidates, and after them ids [m] that no source found and that are not among them."""
+        m, s = len(ids), len(self.sources)
+        return Candidates(
+            np.concatenate([self.ids, ids]),
+            np.concatenate([self.fused, np.zeros(m, np.float32)]),
+            self.sources,
+            np.concatenate([self.ranks, np.full((m, s), -1, np.int32)]),
+            np.concatenate([self.scores, np.full((m, s), np.nan, np.float32)]),
+        )
+
     def source_ranks(self, source: str) -> NDArray[np.int32]:
         """Ranks [n] in one source; all -1 when the source was not asked or was dropped."""
         if source not in self.sources:

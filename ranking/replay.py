@@ -95,7 +95,7 @@ def _judge(
 ) -> Judged:  # fmt: skip
     options, rng = drawn
     viewer = viewer_as_of(request.user, events, request.at_ms)
-    wanted = _wanted(events, request.at_ms, {i.decode() for i in viewer.watched.tolist()})
+    wanted = _wanted(events, request.at_ms, {i.decode() for i in viewer.seen.tolist()})
     text = None
     if request.kind == "search":
         wanted = dict([max(wanted.items(), key=lambda pair: pair[1])])

@@ -1,6 +1,6 @@
 """Candidate sources: which are asked for a moment, for how many, and what becomes of their answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
 from index_mappings.event import DAY_MS
 from index_mappings.item import Neighbour
-from index_mappings.match import Matches, item_ids
+from index_mappings.match import ItemIds, Matches, item_ids
 from index_mappings.query import Filters
 from ranking.fusion import Candidates, fuse
 from ranking.item_table import ItemTable, Rows
@@ -20,6 +20,10 @@ from ranking.vectors import recent_watches
 
 SEEDS = 60
 """How many of the newest watches ask for their neighbours; a server takes 62 at most, with 16 levels each."""
+
+MAX_MORE = 500
+"""Most items that a source is asked for beyond its cap, to make up for watched ones that are dropped. Engines
+look at some thousand at most; whoever watched more than this gets a full page from the item table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,19 @@ class Caps:
         return cap
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Listing:
     """What the item table alone can answer: the most popular or the newest items.
 
-    today: days since 1970; an item that is published later is not there yet.
+    today: days since 1970; an item that is published later is not there yet. seen: rows that are left out,
+    because the viewer watched them.
     """
 
     source: str
     limit: int
     filters: Filters
     today: int
+    seen: Rows
 
 
 SourceRequest = TextMatch | VectorMatch | NeighbourMatch | Listing
@@ -60,7 +66,8 @@ def plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, .
     """The requests of every source that applies, has a cap and has something to ask with."""
     if moment.query.kind == "search":
         return _search_plan(moment, caps)
-    return _similar_plan(moment, caps) if moment.query.kind == "similar" else _home_plan(moment, table, caps)
+    plan_of_kind = _similar_plan if moment.query.kind == "similar" else _home_plan
+    return plan_of_kind(moment, table, caps)
 
 
 def answer(
@@ -81,19 +88,19 @@ def answer(
 
 
 def candidates_of(moment: Moment, matches: Sequence[Matches], table: ItemTable) -> Candidates:
-    """Fused candidates without what the viewer watched (home), the item itself (similar), and
+    """Fused candidates without what the viewer watched (home and similar), the item itself (similar), and
     what the filters exclude: an item changed since its match is judged by the table again.
     """
     candidates = fuse(matches)
     query = moment.query
-    if query.kind == "home":
-        candidates = candidates.without(moment.viewer.watched)
+    if query.kind != "search":
+        candidates = _unwatched(candidates, moment.viewer.seen, table)
     if query.similar_to:
         candidates = candidates.without(item_ids([query.similar_to]))
     if not query.filters.is_empty:
         rows = table.rows(candidates.ids)
         candidates = candidates.take(np.flatnonzero((rows < 0) | table.passes(query.filters, rows)))
-    return candidates
+    return _filled(candidates, moment, table) if query.kind == "home" else candidates
 
 
 def _search_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
@@ -102,20 +109,22 @@ def _search_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
     return ((text,) if caps.bm25 else ()) + _knn(moment, caps, (("text_knn", "text", "query"),), 0)
 
 
-def _similar_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
-    query = moment.query
+def _similar_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
+    query, more = moment.query, 1 + _more(table.rows(moment.viewer.seen))
     spaces = (
         ("factors", "factors", "factors"),
         ("session", "session", "session"),
         ("text_knn", "text", "taste"),
     )
     seeds = (Neighbour(query.similar_to or "", 1.0),)
-    neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours, query.filters)
-    return _knn(moment, caps, spaces, 1) + ((neighbours,) if caps.neighbours else ())
+    neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours + more - 1, query.filters)
+    return _knn(moment, caps, spaces, more) + ((neighbours,) if caps.neighbours else ())
 
 
 def _home_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
-    filters, more = moment.query.filters, len(moment.viewer.watched)
+    filters, seen = moment.query.filters, table.rows(moment.viewer.seen)
+    seen = seen[seen >= 0]
+    more = _more(seen)
     spaces = (
         ("factors", "factors", "factors"),
         ("session", "session", "session"),
@@ -125,9 +134,8 @@ def _home_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequ
     ids = table.ids[rows[:SEEDS]]
     seeds = tuple(Neighbour(i.decode(), float(w)) for i, w in zip(ids, weights, strict=False))
     neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours + more, filters)
-    today = moment.query.context.at_ms // DAY_MS
     listed = tuple(
-        Listing(source, caps.of(source) + more, filters, today)
+        Listing(source, caps.of(source), filters, _today(moment), seen)
         for source in ("popular", "fresh")
         if caps.of(source)
     )
@@ -145,14 +153,61 @@ def _knn(
     )
 
 
+def _more(seen: Rows) -> int:
+    """How many items more to ask a source for, of which the viewer may have watched any."""
+    return min(int((seen >= 0).sum()), MAX_MORE)
+
+
+def _today(moment: Moment) -> int:
+    return moment.query.context.at_ms // DAY_MS
+
+
+def _unwatched(candidates: Candidates, seen: ItemIds, table: ItemTable) -> Candidates:
+    """Compares rows, which costs less than ids; ids only of what the table does not hold yet."""
+    if not len(seen):
+        return candidates
+    rows = table.rows(candidates.ids)
+    seen_rows = table.rows(seen)
+    is_watched = (rows >= 0) & _mask(table, seen_rows[seen_rows >= 0])[rows]
+    new = np.flatnonzero(rows < 0)
+    is_watched[new] = np.isin(candidates.ids[new], seen)
+    return candidates.take(np.flatnonzero(~is_watched))
+
+
+def _filled(candidates: Candidates, moment: Moment, table: ItemTable) -> Candidates:
+    """With items that no source found, last, when a viewer watched so much of what they find that the rest
+    does not fill a page."""
+    lacking = moment.query.limit - len(candidates)
+    if lacking <= 0 or not len(moment.viewer.seen):
+        return candidates
+    known = table.rows(np.concatenate([candidates.ids, moment.viewer.seen]))
+    rest = np.flatnonzero(~_mask(table, known[known >= 0]))
+    listing = Listing("rest", lacking, moment.query.filters, _today(moment), rest[:0])
+    ids = table.ids[rest[_published(listing, table, rest)][:lacking]]
+    return candidates.with_unranked(ids)
+
+
+def _mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
+    """Of every row of the table, at least one, whether it is among these."""
+    mask = np.zeros(max(len(table), 1), bool)
+    mask[rows] = True
+    return mask
+
+
 def _popular(listing: Listing, table: ItemTable, popularity: Popularity) -> Matches:
-    rows, shares = popularity.top(listing.limit, lambda rows: _published(listing, table, rows))
+    rows, shares = popularity.top(listing.limit, _allowed(listing, table))
     return Matches(listing.source, table.ids[rows], shares)
 
 
 def _fresh(listing: Listing, table: ItemTable) -> Matches:
-    rows = newest(table, listing.limit, lambda rows: _published(listing, table, rows))
+    rows = newest(table, listing.limit, _allowed(listing, table))
     return Matches(listing.source, table.ids[rows], table.published_day[rows].astype(np.float32))
+
+
+def _allowed(listing: Listing, table: ItemTable) -> Callable[[Rows], NDArray[np.bool_]]:
+    """Which rows may be listed: published, and not watched by the viewer."""
+    watched = _mask(table, listing.seen)
+    return lambda rows: _published(listing, table, rows) & ~watched[rows]
 
 
 def _published(listing: Listing, table: ItemTable, rows: Rows) -> NDArray[np.bool_]:

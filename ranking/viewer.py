@@ -1,6 +1,6 @@
 """A viewer: what is known of one person's past as of a moment. Anonymous viewers have no past."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,12 @@ MAX_QUERIES = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Viewer:
-    """Arrays are newest first.
+    """What a viewer did. Arrays but `seen` are newest first.
 
-    watched [w] ids, one row a watch; watched_at_ms [w] int64; watched_share [w] float32, watched /
-    duration in 0 to 1, NaN when unknown; liked [l] ids; shown [i] ids of past impressions and
-    shown_at_ms [i] int64; queries: past search texts.
+    seen [s] ids of every item ever watched, each once and in no order, however long the history.
+    watched [w] ids, one row a watch, the newest MAX_WATCHES; watched_at_ms [w] int64; watched_share [w]
+    float32, watched / duration in 0 to 1, NaN when unknown; liked [l] ids; shown [i] ids of past
+    impressions and shown_at_ms [i] int64; queries: past search texts.
     """
 
     user: str
@@ -31,18 +32,27 @@ class Viewer:
     shown: ItemIds
     shown_at_ms: NDArray[np.int64]
     queries: tuple[str, ...]
+    seen: ItemIds
 
 
-def anonymous(user: str = "") -> Viewer:
-    """A viewer of whom nothing is known."""
+def anonymous(user: str = "", seen: Iterable[str] = ()) -> Viewer:
+    """A viewer of whom nothing is known, or nothing but what they watched."""
     no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
-    return Viewer(user, no_ids, no_times, np.empty(0, np.float32), no_ids, no_ids, no_times, ())
+    return Viewer(
+        user, no_ids, no_times, np.empty(0, np.float32), no_ids, no_ids, no_times, (), item_ids(seen)
+    )
 
 
-def viewer_as_of(user: str, events: Iterable[Event], as_of_ms: int) -> Viewer:
-    """The viewer that these events (any order) tell of, none at or after `as_of_ms`."""
+def viewer_as_of(
+    user: str, events: Iterable[Event], as_of_ms: int, seen: Collection[str] = frozenset()
+) -> Viewer:
+    """The viewer that these events (any order) tell of, none at or after `as_of_ms`.
+
+    seen: items watched before then, also in events that are not given.
+    """
     past = sorted((e for e in events if e.at_ms < as_of_ms), key=lambda e: (-e.at_ms, e.id))
-    watches = [e for e in past if e.kind == "watch"][:MAX_WATCHES]
+    every_watch = [e for e in past if e.kind == "watch"]
+    watches = every_watch[:MAX_WATCHES]
     shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
     shares = [watched_share(e.watched_ms, e.duration_ms) for e in watches]
     queries = [e.text for e in past if e.kind == "search" and e.text][:MAX_QUERIES]
@@ -55,6 +65,7 @@ def viewer_as_of(user: str, events: Iterable[Event], as_of_ms: int) -> Viewer:
         item_ids(e.item for e in shown),
         np.array([e.at_ms for e in shown], np.int64),
         tuple(queries),
+        item_ids({e.item for e in every_watch}.union(seen)),
     )
 
 

@@ -1,6 +1,5 @@
 """What happens when a viewer asks: one request from the query to the page."""
 
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,11 @@ from app.search.showing import FETCH_S, Part, explained, shown
 from app.search.side_by_side import run
 from app.search.stages import Stages
 from app.search.state import State
+from app.search.viewers import Viewers
 from index_mappings.encoder import TextEncoder
 from index_mappings.engine import AppendReport, EventStore, SearchEngine
 from index_mappings.errors import EngineError, Timeout, Unavailable
-from index_mappings.event import DEEDS, Event
+from index_mappings.event import Event
 from index_mappings.match import Matches
 from index_mappings.query import Query
 from ranking.fusion import fuse
@@ -31,7 +31,7 @@ from ranking.ranker import EngineOrder, Ranker
 from ranking.signals import Signals, observe
 from ranking.sources import Caps, SourceRequest, answer, candidates_of, plan
 from ranking.vectors import moment_of
-from ranking.viewer import MAX_IMPRESSIONS, Viewer, anonymous, viewer_as_of
+from ranking.viewer import Viewer
 
 VIEWER_SHARE = 0.5
 """Of the deadline, the most that looking the viewer up may take: the sources get what is left of it."""
@@ -40,8 +40,6 @@ GRACE = 0.15
 LISTED = {"popular", "fresh"}
 """Sources that the item table answers, whatever the engine does."""
 Failed = Callable[[str, EngineError], None]
-RECENT_DEEDS = 1000
-"""Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,24 +161,9 @@ class Service:
         return report
 
     def viewer(self, query: Query) -> tuple[Viewer, tuple[str, ...]]:
-        """The viewer as of the query's moment, and what of them could not be had.
-
-        Impressions are asked for apart: a page shows dozens, which would crowd out the watches.
-        """
-        if not query.user:
-            return anonymous(), ()
-        left_s = VIEWER_SHARE * self.deadline_s
-        until = time.monotonic() + left_s
-        try:
-            shown = self.pool.submit(self.events.recent, query.user, MAX_IMPRESSIONS, left_s, ("impression",))
-            deeds = self.events.recent(query.user, RECENT_DEEDS, left_s, DEEDS)
-            impressions = shown.result(max(until - time.monotonic(), 0))
-            known = viewer_as_of(query.user, [*deeds, *impressions], query.context.at_ms)
-        except TimeoutError:
-            return anonymous(query.user), self._told({"viewer": Timeout("no answer in time")})
-        except EngineError as error:
-            return anonymous(query.user), self._told({"viewer": error})
-        return known, ()
+        """The viewer as of the query's moment, and what of them could not be had."""
+        viewer, missing = Viewers(self.events, self.pool).find(query, VIEWER_SHARE * self.deadline_s)
+        return viewer, self._told(missing)
 
     def warm(self) -> None:
         """Asks once for everything that is made at its first use, where there is something to ask."""

@@ -1,7 +1,7 @@
 """What every event store does, whichever it is."""
 
 from index_mappings.engine import EventStore
-from index_mappings.event import EVENT_SCHEMA, Event
+from index_mappings.event import EVENT_SCHEMA, Event, EventKind
 
 SOON_S = 5.0
 
@@ -55,3 +55,24 @@ def test_follow_gives_each_event_once_in_the_order_they_were_acknowledged(events
     second, position = events.follow(position)
     third, _ = events.follow(position)
     assert [batch.column("id").to_pylist() for batch in (first, second, third)] == [["late"], ["early"], []]
+
+
+def test_watched_items_are_of_one_viewer_and_each_once(events: EventStore) -> None:
+    events.append([watch("1", 5), watch("2", 6), watch("3", 7, "bob")])
+    events.append([Event("4", "watch", "ada", 9, "heat"), Event("5", "watch", "bob", 9, "dune")])
+    assert events.watched_items("ada", SOON_S) == {"alien", "heat"}
+    assert events.watched_items("nobody", SOON_S) == frozenset()
+
+
+def test_items_that_were_shown_clicked_or_liked_are_not_watched(events: EventStore) -> None:
+    kinds: tuple[EventKind, ...] = ("impression", "click", "like", "subscribe", "search")
+    events.append([watch("w", 5), *(Event(kind, kind, "ada", 6, kind) for kind in kinds)])
+    assert events.watched_items("ada", SOON_S) == {"alien"}
+
+
+def test_no_number_of_other_events_crowds_out_a_watched_item(events: EventStore) -> None:
+    often = [watch(f"w{n}", 100 + n) for n in range(1500)]
+    shown = [Event(f"i{n}", "impression", "ada", 5000 + n, "shown") for n in range(1500)]
+    films = [Event(f"f{n}", "watch", "ada", n, f"film{n}") for n in range(1200)]
+    events.append([*films, *often, *shown])
+    assert events.watched_items("ada", SOON_S) == {"alien", *(event.item for event in films)}

@@ -14,12 +14,12 @@ from app.search.stories import Ask, Service
 from app.settings import Settings
 from app.wiring import Parts, build_parts, warm_service
 from index_mappings.engine import TextMatch
-from index_mappings.errors import BadRequest, EngineError, Timeout, Unavailable
+from index_mappings.errors import BadRequest, EngineError, Partial, Timeout, Unavailable
 from index_mappings.event import Event
 from index_mappings.match import Matches, no_matches
 from index_mappings.query import Context, Filters, Query
 from ranking.sources import SourceRequest
-from tests.small_house import SEA, SPACE, build_house
+from tests.small_house import FILMS, SEA, SPACE, build_house
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
@@ -137,3 +137,83 @@ def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="reelrank demo"):
         warm_service(build_parts(Settings(data_dir=tmp_path)))
     assert not EmbeddedEngine(tmp_path / "engine").is_ready()
+
+
+HEARTBEATS = [Event(f"beat{n}", "watch", "fan", NOW_MS - 50_000 + n, "space0", 9, 10) for n in range(1200)]
+LOOKS = [Event(f"look{n}", "click", "fan", NOW_MS - 40_000 + n, "space1") for n in range(1200)]
+TEN = [Event(f"ten{n}", "watch", "fan", NOW_MS - 90_000 + n, f"sea{n}", 100, 100) for n in range(10)]
+WATCHED_BY_FAN = {"space0", *(event.item for event in TEN)}
+
+
+@pytest.fixture
+def fan(service: Service) -> Service:
+    """With a viewer who watched ten films, and then one film in 1,200 events, with as many clicks."""
+    service.events.append([*TEN, *HEARTBEATS, *LOOKS])
+    return service
+
+
+def test_no_number_of_events_brings_a_watched_item_back_home(fan: Service) -> None:
+    shown = names(fan, ask(user="fan", limit=100))
+    assert set(shown) == {item.id for item in FILMS} - WATCHED_BY_FAN
+
+
+def test_similar_items_hold_nothing_the_viewer_watched(fan: Service) -> None:
+    shown = names(fan, ask(user="fan", similar_to="sea11", limit=20))
+    assert shown
+    assert not set(shown) & WATCHED_BY_FAN
+    assert set(names(fan, ask(similar_to="sea11", limit=20))) & WATCHED_BY_FAN
+
+
+def test_a_search_finds_what_the_viewer_watched(fan: Service) -> None:
+    assert names(fan, ask(user="fan", text="sea story 7"))[0] == "sea7"
+
+
+def test_a_watch_of_a_clock_that_is_ahead_counts_at_once(service: Service) -> None:
+    service.events.append([Event("ahead", "watch", "early", NOW_MS + 240_000, "space5", 9, 10)])
+    assert "space5" not in names(service, ask(user="early", limit=100))
+
+
+def test_who_watched_nearly_everything_gets_the_rest(service: Service) -> None:
+    left = {"sea3", "space9"}
+    watched = [item.id for item in FILMS if item.id not in left]
+    service.events.append([Event(f"all-{i}", "watch", "all", NOW_MS - 500, i, 9, 10) for i in watched])
+    assert set(names(service, ask(user="all", limit=5))) == left
+    assert names(service, ask(user="all", limit=5, filters=Filters(genres=("Sea",)))) == ["sea3"]
+
+
+class SlowWatchedItems(EmbeddedEvents):
+    """Answers for the recent past, but not in time for all that was watched."""
+
+    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
+        time.sleep(2 * timeout_s)
+        return super().watched_items(user, timeout_s)
+
+
+class SomeWatchedItems(EmbeddedEvents):
+    """An event store of which a part does not answer."""
+
+    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
+        raise Partial("1 of 2 shards did not answer", frozenset({"sea4"}))
+
+
+def test_a_page_says_that_watched_items_came_too_late(service: Service, parts: Parts) -> None:
+    slow = replace(service, events=SlowWatchedItems(parts.settings.engine_dir), deadline_s=0.4)
+    page = slow.page(Ask(ask(user="u0", limit=6)))
+    assert "watched: no answer in time" in page.degraded
+    watched = {event.item for event in service.events.recent("u0", 100, 1.0, ("watch",))}
+    assert not {hit.item.id for hit in page.hits} & watched
+
+
+def test_watched_items_that_could_be_had_are_left_out(service: Service, parts: Parts) -> None:
+    some = replace(service, events=SomeWatchedItems(parts.settings.engine_dir))
+    page = some.page(Ask(ask(user="stranger", limit=100)))
+    assert "watched: 1 of 2 shards did not answer" in page.degraded
+    assert "sea4" not in {hit.item.id for hit in page.hits}
+
+
+def test_a_stranger_by_failure_is_shown_nothing_watched(service: Service, parts: Parts) -> None:
+    away = replace(service, events=AwayEvents(parts.settings.engine_dir))
+    watched = service.events.watched_items("u0", 1.0)
+    shown = names(away, ask(user="u0", limit=100))
+    assert watched
+    assert not set(shown) & watched

@@ -39,13 +39,14 @@ create table if not exists changes (
 create index if not exists changes_by_seq on changes (seq);
 drop index if exists events_by_user;
 create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
+create index if not exists events_by_watched_item on events (user, item) where kind = 'watch';
 create index if not exists events_by_time on events (at_ms, id);
 insert or ignore into changes
     select id, seq, deleted, iif(deleted, null, body), text, factors, session, neighbours
     from documents join versions on name = version where serving and seq > served_seq;
 """
 """The last statement makes the change log of an earlier build's file, of what its serving version has."""
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 ADDED = (
     ("versions", "served_seq", "integer not null default 0"),
     ("events", "degraded", "text not null default ''"),

@@ -19,12 +19,15 @@ from app.engines.server.generations import (
 )
 from app.engines.server.pages import checkpoint, pages
 from index_mappings.engine import AppendReport
-from index_mappings.errors import BadRequest, NotFound
+from index_mappings.errors import BadRequest, NotFound, Partial
 from index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
 from index_mappings.mapping import events_template
 
 BATCH = 10_000
 """Most events of one answer; index.max_result_window of every server."""
+WATCHED_ITEMS = 50_000
+"""Most watched items of one answer; servers give 65,535 buckets at most (`search.max_buckets`). They are
+collected by hash (`execution_hint`): global ordinals of `item` would be built anew after each refresh."""
 TEXTS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable and field.type == pa.string())
 
 
@@ -70,6 +73,25 @@ class ServerEvents:
         except NotFound:
             return []
         return [_event(hit["_source"]) for hit in _once(hits)]
+
+    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
+        """Raises Partial, with WATCHED_ITEMS of them, when there are more."""
+        terms = {"field": "item", "size": WATCHED_ITEMS, "execution_hint": "map"}
+        body = {
+            "query": {"bool": {"filter": [{"term": {"user": user}}, {"term": {"kind": "watch"}}]}},
+            "size": 0,
+            "track_total_hits": False,
+            "aggs": {"items": {"terms": terms}},
+        }
+        try:
+            found, others = _buckets(self.cluster.searched(self.stream, body, timeout_s))
+        except NotFound:
+            return frozenset()
+        except Partial as partial:
+            raise Partial(str(partial), _buckets(partial.found)[0]) from partial
+        if others:
+            raise Partial(f"{self.stream} has more than {len(found)} watched items of this viewer", found)
+        return found
 
     def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
         body = {"query": {"range": {"at_ms": {"gte": from_ms, "lt": to_ms}}}}
@@ -157,6 +179,13 @@ class ServerEvents:
                 "GET", f"/_cluster/health/{self.stream}", wait_for_active_shards="1", timeout="30s"
             )
         self._made = True
+
+
+def _buckets(reply: Reply) -> tuple[frozenset[str], int]:
+    """The items of an answer, and how many events are of none of them."""
+    items = reply.get("aggregations", {}).get("items", {})
+    keys = frozenset(bucket["key"] for bucket in items.get("buckets", ()))
+    return keys, int(items.get("sum_other_doc_count", 0))
 
 
 def _source(event: Event) -> dict[str, Any]:

@@ -176,3 +176,13 @@ def test_the_change_log_is_empty_once_no_kept_version_needs_it(tmp_path: Path) -
     engine.drop("items-1")
     engine.upsert([Document(Item("live", "Live"))])
     assert logged() == 0
+
+
+def test_watched_items_are_read_from_an_index_alone_also_in_an_old_file(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "truth.sqlite") as old:
+        old.executescript(OF_AN_EARLIER_BUILD)
+    events = EmbeddedEvents(tmp_path)
+    assert events.watched_items("ada", 1.0) == {"alien"}
+    select = "explain query plan select distinct item from events where user = 'ada' and kind = 'watch'"
+    (step,) = events.database.connection().execute(select).fetchall()
+    assert "USING COVERING INDEX events_by_watched_item" in step[-1]
