@@ -21,9 +21,9 @@ from ranking.vectors import recent_watches
 SEEDS = 60
 """How many of the newest watches ask for their neighbours; a server takes 62 at most, with 16 levels each."""
 
-MAX_MORE = 500
+MAX_MORE, MAX_MORE_SIMILAR = 500, 200
 """Most items that a source is asked for beyond its cap, to make up for watched ones that are dropped. Engines
-look at some thousand at most; whoever watched more than this gets a full page from the item table."""
+look at some thousand at most; whoever watched more gets a full home page from the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ def plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, .
     """The requests of every source that applies, has a cap and has something to ask with."""
     if moment.query.kind == "search":
         return _search_plan(moment, caps)
-    plan_of_kind = _similar_plan if moment.query.kind == "similar" else _home_plan
-    return plan_of_kind(moment, table, caps)
+    if moment.query.kind == "similar":
+        return _similar_plan(moment, caps)
+    return _home_plan(moment, table, caps)
 
 
 def answer(
@@ -109,8 +110,8 @@ def _search_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
     return ((text,) if caps.bm25 else ()) + _knn(moment, caps, (("text_knn", "text", "query"),), 0)
 
 
-def _similar_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
-    query, more = moment.query, 1 + _more(table.rows(moment.viewer.seen))
+def _similar_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
+    query, more = moment.query, 1 + min(len(moment.viewer.seen), MAX_MORE_SIMILAR)
     spaces = (
         ("factors", "factors", "factors"),
         ("session", "session", "session"),
@@ -124,7 +125,7 @@ def _similar_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceR
 def _home_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
     filters, seen = moment.query.filters, table.rows(moment.viewer.seen)
     seen = seen[seen >= 0]
-    more = _more(seen)
+    more = min(len(seen), MAX_MORE)
     spaces = (
         ("factors", "factors", "factors"),
         ("session", "session", "session"),
@@ -151,11 +152,6 @@ def _knn(
         for source, field, name in spaces
         if name in moment.vectors and caps.of(source)
     )
-
-
-def _more(seen: Rows) -> int:
-    """How many items more to ask a source for, of which the viewer may have watched any."""
-    return min(int((seen >= 0).sum()), MAX_MORE)
 
 
 def _today(moment: Moment) -> int:

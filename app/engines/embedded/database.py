@@ -39,7 +39,7 @@ create table if not exists changes (
 create index if not exists changes_by_seq on changes (seq);
 drop index if exists events_by_user;
 create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
-create index if not exists events_by_watched_item on events (user, item) where kind = 'watch';
+create index if not exists events_by_watched_item on events (user, kind, item) where kind = 'watch';
 create index if not exists events_by_time on events (at_ms, id);
 insert or ignore into changes
     select id, seq, deleted, iif(deleted, null, body), text, factors, session, neighbours
