@@ -9,34 +9,34 @@ import os
 import socket
 from typing import Any, BinaryIO
 
-KEPT_BYTES_MAX = 128 * 1024
+BUFFER_BYTES_MAX = 128 * 1024
 """Twice the largest font of the page. Of what comes in parts (a file, a stream) no more than this waits for
 its end; a body in one piece leaves with its head however large it is."""
 
 
-class AnswerSocket:
+class BufferedSocket:
     """Keeps what is sent until it is told that this was all of it; otherwise the connection's own socket."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._kept = bytearray()
+        self._buffer = bytearray()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
 
     def sendall(self, data: bytes) -> None:
-        self._kept += data
-        if len(self._kept) > KEPT_BYTES_MAX:
+        self._buffer += data
+        if len(self._buffer) > BUFFER_BYTES_MAX:
             self.flush()
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> None:
-        if count <= KEPT_BYTES_MAX:
+        if count <= BUFFER_BYTES_MAX:
             self.sendall(os.pread(file.fileno(), count, offset))
         else:
             self.flush()
             self._connection.sendfile(file, offset, count)
 
     def flush(self) -> None:
-        if self._kept:
-            self._connection.sendall(self._kept)
-            self._kept.clear()
+        if self._buffer:
+            self._connection.sendall(self._buffer)
+            self._buffer.clear()

@@ -14,8 +14,8 @@ from urllib.request import urlopen
 
 import orjson
 
-READY_S = 60.0
-ANSWER_S = 10.0
+READY_TIMEOUT_S = 60.0
+RESPONSE_TIMEOUT_S = 10.0
 LOG_LINES = 20
 
 
@@ -24,22 +24,22 @@ class CheckFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CheckResult:
     """One address, in a line what it answered, and in how many milliseconds."""
 
     path: str
-    words: str
+    summary: str
     took_ms: float
 
 
-def free_port(host: str) -> int:
+def find_free_port(host: str) -> int:
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def fault_of_address(host: str, port: int) -> str:
+def find_bind_error(host: str, port: int) -> str:
     """Why nobody can listen there; empty when somebody can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -52,19 +52,19 @@ def fault_of_address(host: str, port: int) -> str:
 
 
 @contextmanager
-def running(command: Sequence[str], url: str, log: Path | None = None) -> Iterator[None]:
+def run_service(command: Sequence[str], url: str, log_path: Path | None = None) -> Iterator[None]:
     """The service for as long as the block lasts. Raises CheckFailed when it does not become ready.
 
     log: where its standard error goes; to this process's own when None.
     """
-    with nullcontext() if log is None else log.open("wb") as errors:
+    with nullcontext() if log_path is None else log_path.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
     try:
-        until = time.monotonic() + READY_S
+        until = time.monotonic() + READY_TIMEOUT_S
         while not is_ready(url):
             if process.poll() is not None or time.monotonic() > until:
-                said = "its log is above" if log is None else f"it said:\n{last_lines(log)}"
-                raise CheckFailed(f"the service is not ready after {READY_S:.0f} s, or ended; {said}")
+                said = "its log is above" if log_path is None else f"it said:\n{read_log_tail(log_path)}"
+                raise CheckFailed(f"the service is not ready after {READY_TIMEOUT_S:.0f} s, or ended; {said}")
             time.sleep(0.2)
         yield
     finally:
@@ -72,16 +72,16 @@ def running(command: Sequence[str], url: str, log: Path | None = None) -> Iterat
         process.wait(timeout=30)
 
 
-def last_lines(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+def read_log_tail(log_path: Path) -> str:
+    return "\n".join(log_path.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
-def look(url: str, viewer: str) -> list[Seen]:
+def run_smoke_test(url: str, user_id: str) -> list[CheckResult]:
     """The page, the viewer's recommendations, and a search for the first of them. Raises CheckFailed."""
     page, page_ms = _fetch(url, "/")
     if b"<title>" not in page:
         raise CheckFailed("/ answers no page")
-    home_path = f"/v1/recommendations?user={quote(viewer)}&limit=5"
+    home_path = f"/v1/recommendations?user={quote(user_id)}&limit=5"
     home, home_ms = _fetch_list(url, home_path)
     wanted = home["hits"][0]
     search_path = f"/v1/search?q={quote(wanted['title'])}&limit=5"
@@ -89,9 +89,9 @@ def look(url: str, viewer: str) -> list[Seen]:
     if wanted["id"] not in [hit["id"] for hit in found["hits"]]:
         raise CheckFailed(f"{search_path} does not find {wanted['title']!r}")
     return [
-        Seen("/", f"{len(page):,} bytes of HTML", page_ms),
-        Seen(home_path, _words(home), home_ms),
-        Seen(search_path, _words(found), search_ms),
+        CheckResult("/", f"{len(page):,} bytes of HTML", page_ms),
+        CheckResult(home_path, _summarize_hits(home), home_ms),
+        CheckResult(search_path, _summarize_hits(found), search_ms),
     ]
 
 
@@ -103,7 +103,7 @@ def _fetch_list(url: str, path: str) -> tuple[Any, float]:
     return answer, took_ms
 
 
-def _words(answer: Any) -> str:
+def _summarize_hits(answer: Any) -> str:
     titles = "; ".join(hit["title"] for hit in answer["hits"])
     return f"{answer['candidates']} candidates ranked by {answer['model']}: {titles}"
 
@@ -111,7 +111,7 @@ def _words(answer: Any) -> str:
 def _fetch(url: str, path: str) -> tuple[bytes, float]:
     began = time.perf_counter()
     try:
-        with urlopen(url + path, timeout=ANSWER_S) as answer:
+        with urlopen(url + path, timeout=RESPONSE_TIMEOUT_S) as answer:
             body: bytes = answer.read()
     except (HTTPError, URLError, OSError) as error:
         raise CheckFailed(f"{path}: {error}") from error

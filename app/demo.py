@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from app.doctor import diagnose
-from app.learning import Outcome, train
-from app.wiring import Parts
+from app.learning import TrainingRun, train
+from app.wiring import Container
 from loaders.catalogue import LoadOptions, load_catalogue
 from loaders.demo import Demo, JoinReport, load_demo
 from loaders.history import load_history
@@ -16,22 +16,22 @@ class DemoReport:
     """What was done; None for a step whose result was current."""
 
     join: JoinReport | None
-    outcome: Outcome | None
+    training_run: TrainingRun | None
 
 
-def prepare_demo(parts: Parts, now_ms: int, progress: Progress) -> DemoReport:
+def prepare_demo(container: Container, now_ms: int, progress: Progress) -> DemoReport:
     """Loads and learns unless all of it is there and agrees."""
-    if not diagnose(parts).complaints:
+    if not diagnose(container).problems:
         return DemoReport(None, None)
     demo = load_demo(now_ms)
-    load_into(parts, demo, progress)
-    return DemoReport(demo.join, train(parts, progress))
+    load_demo_data(container, demo, progress)
+    return DemoReport(demo.join, train(container, progress))
 
 
-def load_into(parts: Parts, demo: Demo, progress: Progress) -> None:
+def load_demo_data(container: Container, demo: Demo, progress: Progress) -> None:
     """Films and watches, where there are none yet; nothing is learned from them."""
-    options = LoadOptions(parts.settings.reject_share_max, parts.settings.index_keep)
-    if parts.engine.serving_version() is None:
-        load_catalogue(demo.items, parts.engine, parts.encoder, options, progress)
-    if not parts.events.count():
-        load_history(demo.events, parts.events, progress)
+    options = LoadOptions(container.settings.reject_share_max, container.settings.index_keep)
+    if container.engine.serving_version() is None:
+        load_catalogue(demo.items, container.engine, container.encoder, options, progress)
+    if not container.events.count():
+        load_history(demo.events, container.events, progress)

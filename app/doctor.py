@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.wiring import Parts, load_model
-from index_mappings.fingerprint import index_fingerprint
+from app.wiring import Container, load_model
+from index_mappings.fingerprint import compute_index_fingerprint
 from loaders.journal import Journal
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
+from ranking.fingerprint import compute_feature_fingerprint
 from ranking.item_table import TableError, open_table
-from ranking.manifest import Refused
+from ranking.manifest import ModelRejected
 from ranking.ranker import LambdaRank
 
 
@@ -16,53 +16,53 @@ from ranking.ranker import LambdaRank
 class Diagnosis:
     """facts: what is there, by name. complaints: what is wrong, each with its remedy; empty when well."""
 
-    facts: dict[str, object]
-    complaints: list[str]
+    status: dict[str, object]
+    problems: list[str]
 
 
-def diagnose(parts: Parts) -> Diagnosis:
-    version, complaints = parts.engine.serving_version(), list[str]()
+def diagnose(container: Container) -> Diagnosis:
+    version, complaints = container.engine.serving_version(), list[str]()
     facts: dict[str, object] = {
-        "engine": f"{parts.engine.name} at {parts.settings.engine_place}",
+        "engine": f"{container.engine.name} at {container.settings.engine_location}",
         "index version": version,
-        "index fingerprint": index_fingerprint(),
-        "feature fingerprint": feature_fingerprint(FEATURE_NAMES),
-        "events": parts.events.count(),
-        "model": parts.registry.current() or "engine-order",
+        "index fingerprint": compute_index_fingerprint(),
+        "feature fingerprint": compute_feature_fingerprint(FEATURE_NAMES),
+        "events": container.events.count(),
+        "model": container.registry.current() or "engine-order",
     }
-    if (stopped := Journal(parts.settings.loads_dir).entry()) is not None:
+    if (stopped := Journal(container.settings.loads_dir).read_entry()) is not None:
         rows = f"{stopped.read} rows are in {stopped.version}"
         facts["load under way or stopped"] = f"{rows}; the same command goes on with it"
     if version is None:
         complaints.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
     else:
-        complaints += _index_complaints(parts, version, facts)
-    return Diagnosis(facts, complaints + _model_complaints(parts, facts))
+        complaints += _find_index_problems(container, version, facts)
+    return Diagnosis(facts, complaints + _find_model_problems(container, facts))
 
 
-def _index_complaints(parts: Parts, version: str, facts: dict[str, object]) -> list[str]:
+def _find_index_problems(container: Container, version: str, status: dict[str, object]) -> list[str]:
     complaints = []
-    if index_fingerprint() not in version:
+    if compute_index_fingerprint() not in version:
         complaints.append(f"{version} was indexed in another way than this build does; load the items again")
     try:
-        table = open_table(parts.settings.tables_dir / version)
-        facts["item table"] = f"{len(table)} items"
-        if table.folding is None and table.has_vector("factors").any():
+        table = open_table(container.settings.tables_dir / version)
+        status["item table"] = f"{len(table)} items"
+        if table.fold_in is None and table.has_vector("factors").any():
             complaints.append("what folds new viewers in was lost with an item table; run: reelrank train")
     except TableError as error:
         complaints.append(str(error))
     return complaints
 
 
-def _model_complaints(parts: Parts, facts: dict[str, object]) -> list[str]:
-    current = parts.registry.current()
+def _find_model_problems(container: Container, status: dict[str, object]) -> list[str]:
+    current = container.registry.current()
     if current is None:
-        known = parts.registry.versions()
+        known = container.registry.versions()
         remedy = "reelrank models rollback, or reelrank promote MODEL" if known else "reelrank train"
         return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
-        ranker = load_model(parts.registry.directory_of(current))
-    except Refused as refused:
+        ranker = load_model(container.registry.directory_of(current))
+    except ModelRejected as refused:
         return [str(refused)]
-    facts["scores are made by"] = ranker.scorer if isinstance(ranker, LambdaRank) else ranker.name
+    status["scores are made by"] = ranker.scorer if isinstance(ranker, LambdaRank) else ranker.name
     return []

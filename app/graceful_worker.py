@@ -11,7 +11,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.answer_socket import AnswerSocket
+from app.answer_socket import BufferedSocket
 
 
 class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no types
@@ -19,17 +19,17 @@ class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no 
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
-                self._accept_what_waits(listener)
+                self._accept_pending(listener)
                 listener.close()
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         answering = copy(conn)
-        answering.sock = AnswerSocket(conn.sock)
+        answering.sock = BufferedSocket(conn.sock)
         is_kept_alive = super().handle_request(req, answering)
         answering.sock.flush()
         return is_kept_alive
 
-    def _accept_what_waits(self, listener: Any) -> None:
+    def _accept_pending(self, listener: Any) -> None:
         with selectors.DefaultSelector() as waiting:
             waiting.register(listener, selectors.EVENT_READ)
             while waiting.select(timeout=0):

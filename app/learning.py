@@ -17,45 +17,45 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from app.tables import Tables
-from app.wiring import Parts, load_model
+from app.tables import ItemTableStore
+from app.wiring import Container, load_model
 from index_mappings.encoder import ENCODER_NAME
 from index_mappings.errors import NotFound
-from index_mappings.fingerprint import index_fingerprint
+from index_mappings.fingerprint import compute_index_fingerprint
 from index_mappings.item import Document
 from loaders.catalogue import LoadOptions
-from loaders.reindex import attached, reindex
-from ranking.candidate_recall import CandidateRecall, candidate_recall
+from loaders.reindex import attach_embeddings, reindex
+from ranking.candidate_recall import CandidateRecall, measure_candidate_recall
 from ranking.evaluation import Evaluation, evaluate
 from ranking.exact_matcher import ExactMatcher
 from ranking.features.compute import FEATURE_NAMES
 from ranking.features.situation import HASH_BUCKETS, HASH_SEEDS
-from ranking.fingerprint import feature_fingerprint
-from ranking.forest import compile_forest
+from ranking.fingerprint import compute_feature_fingerprint
+from ranking.forest import compile_trees
 from ranking.item_table import build_table
-from ranking.judged import Judged
-from ranking.learned import Learned, learn
+from ranking.judged import JudgedRequest
+from ranking.learned import Embeddings, learn_embeddings
 from ranking.manifest import Manifest
 from ranking.plots import write_gains_plot, write_quality_plot
 from ranking.progress import Progress
-from ranking.ranker import LambdaRank, probability_of
-from ranking.replay import ReplayOptions, World, replayed
-from ranking.train import Trained, train_ranker
-from ranking.training_set import TrainingSet, training_set_of
-from ranking.watches import event_table, watches_before
+from ranking.ranker import LambdaRank, get_probability_function
+from ranking.replay import BacktestIndex, BacktestOptions, backtest
+from ranking.train import TrainingResult, train_ranker
+from ranking.training_set import TrainingSet, build_training_set
+from ranking.watches import build_event_table, select_watches
 
 log = structlog.get_logger("reelrank.learning")
 
-TRAINING_FROM, EVALUATION_FROM = 0.70, 0.85
+TRAINING_START_SHARE, EVALUATION_START_SHARE = 0.70, 0.85
 """Shares of the watches, in the order of time, where the second and the third window begin. A service
 records twenty impressions for each, loaded history has none: counted too, they would move the windows."""
-LEAST_WATCHES = 100
+MIN_WATCHES = 100
 TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
-FOREVER_MS = 2**62
+MAX_TIME_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrainingRun:
     """What a training run made: a model's id, an index version, and how good the ranking is."""
 
     model: str
@@ -68,85 +68,89 @@ class Outcome:
 class History:
     """All events and documents, and the moments where the windows of watches begin and the last one ends."""
 
-    parts: Parts
+    container: Container
     events: pa.Table
     documents: list[Document]
     training_ms: int
     evaluation_ms: int
     end_ms: int
 
-    def options(self, requests: int) -> ReplayOptions:
+    def build_backtest_options(self, requests: int) -> BacktestOptions:
         titles = {document.item.id: document.item.title for document in self.documents}
-        return ReplayOptions(requests=requests, caps=self.parts.caps, titles=titles)
+        return BacktestOptions(requests=requests, limits=self.container.limits, titles=titles)
 
 
-def train(parts: Parts, progress: Progress) -> Outcome:
+def train(container: Container, progress: Progress) -> TrainingRun:
     """The whole run. The old index version and the old model serve until each new one is whole."""
-    history = read_history(parts)
-    trained = train_ranker(training_set(history, progress), FEATURE_NAMES, progress)
-    judged = judged_requests(history, progress)
+    history = read_history(container)
+    trained = train_ranker(collect_training_set(history, progress), FEATURE_NAMES, progress)
+    judged = collect_judged_requests(history, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
-    evaluation = evaluate(judged, ranker, probability_of(ranker))
-    recall = candidate_recall(judged)
-    manifest = _manifest(history, trained, evaluation)
-    model = parts.registry.register(manifest, trained.model_text, _golden(judged))
-    if problem := compile_forest(parts.registry.directory_of(model)):
+    evaluation = evaluate(judged, ranker, get_probability_function(ranker))
+    recall = measure_candidate_recall(judged)
+    manifest = _build_manifest(history, trained, evaluation)
+    model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
+    if problem := compile_trees(container.registry.directory_of(model)):
         log.info("the trees are not compiled", model=model, reason=problem)
-    learned = learn(watches_before(history.events, FOREVER_MS), progress)
-    version = publish(parts, learned, progress)
-    parts.registry.promote(model, load_model)
-    write_report(parts.settings.reports_dir, replace(evaluation, model=model), trained.gains)
-    return Outcome(model, version, evaluation, recall)
+    learned = learn_embeddings(select_watches(history.events, MAX_TIME_MS), progress)
+    version = publish(container, learned, progress)
+    container.registry.promote(model, load_model)
+    write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
+    return TrainingRun(model, version, evaluation, recall)
 
 
-def read_history(parts: Parts) -> History:
+def read_history(container: Container) -> History:
     """Raises NotFound when there are no items or too few watches to split by time."""
-    version = parts.engine.serving_version()
+    version = container.engine.serving_version()
     if version is None:
         raise NotFound("no index version serves; load items first: reelrank load items FILE")
-    events = event_table(parts.events.scan(0, FOREVER_MS))
+    events = build_event_table(container.events.scan(0, MAX_TIME_MS))
     times = np.sort(events.filter(pc.equal(events["kind"], "watch"))["at_ms"].to_numpy())
-    if len(times) < LEAST_WATCHES:
+    if len(times) < MIN_WATCHES:
         raise NotFound(
-            f"{len(times)} watches are too few to learn from, {LEAST_WATCHES} are the least; load more: "
+            f"{len(times)} watches are too few to learn from, {MIN_WATCHES} are the least; load more: "
             "reelrank load events FILE"
         )
-    training, evaluation = (int(times[int(share * len(times))]) for share in (TRAINING_FROM, EVALUATION_FROM))
-    documents = [document for batch in parts.engine.scan(version) for document in batch]
-    return History(parts, events, documents, training, evaluation, int(times[-1]) + 1)
+    training, evaluation = (
+        int(times[int(share * len(times))]) for share in (TRAINING_START_SHARE, EVALUATION_START_SHARE)
+    )
+    documents = [document for batch in container.engine.scan(version) for document in batch]
+    return History(container, events, documents, training, evaluation, int(times[-1]) + 1)
 
 
-def training_set(history: History, progress: Progress, requests: int = TRAINING_REQUESTS) -> TrainingSet:
+def collect_training_set(
+    history: History, progress: Progress, requests: int = TRAINING_REQUESTS
+) -> TrainingSet:
     """Requests of the second window, for the ranker to learn from. Raises NotFound when nothing can be."""
     window = (history.training_ms, history.evaluation_ms)
-    with _world(history, history.training_ms, progress) as world:
-        options = history.options(requests)
+    with _open_backtest_index(history, history.training_ms, progress) as world:
+        options = history.build_backtest_options(requests)
         try:
-            return training_set_of(replayed(history.events, world, window, options, progress))
+            return build_training_set(backtest(history.events, world, window, options, progress))
         except ValueError as error:
             raise NotFound(str(error)) from error
 
 
-def judged_requests(
+def collect_judged_requests(
     history: History, progress: Progress, requests: int = EVALUATION_REQUESTS
-) -> list[Judged]:
+) -> list[JudgedRequest]:
     """Requests of the third window, which nothing was learned or chosen on. Raises NotFound without any."""
     window = (history.evaluation_ms, history.end_ms)
-    with _world(history, history.evaluation_ms, progress) as world:
-        options = history.options(requests)
-        judged = list(replayed(history.events, world, window, options, progress))
+    with _open_backtest_index(history, history.evaluation_ms, progress) as world:
+        options = history.build_backtest_options(requests)
+        judged = list(backtest(history.events, world, window, options, progress))
     if not judged:
         raise NotFound("the newest watches are none of something new to judge by; load more events")
     return judged
 
 
-def publish(parts: Parts, learned: Learned, progress: Progress) -> str:
+def publish(container: Container, embeddings: Embeddings, progress: Progress) -> str:
     """A new index version with what was learned, and its item table; serving when this returns."""
-    tables = Tables(parts.settings.tables_dir, parts.engine)
-    before_promote = partial(tables.build, folding=learned.folding, progress=progress)
-    options = LoadOptions(keep=parts.settings.index_keep, before_promote=before_promote)
-    report = reindex(parts.engine, learned, options, progress)
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    before_promote = partial(tables.build, fold_in=embeddings.fold_in, progress=progress)
+    options = LoadOptions(versions_to_keep=container.settings.index_keep, before_promote=before_promote)
+    report = reindex(container.engine, embeddings, options, progress)
     tables.drop_stale()
     return report.version
 
@@ -162,32 +166,32 @@ def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float
 
 
 @contextmanager
-def _world(history: History, before_ms: int, progress: Progress) -> Iterator[World]:
+def _open_backtest_index(history: History, before_ms: int, progress: Progress) -> Iterator[BacktestIndex]:
     """The item table and matcher as they would have been at a moment."""
-    learned = learn(watches_before(history.events, before_ms), progress)
-    parts = history.parts
+    learned = learn_embeddings(select_watches(history.events, before_ms), progress)
+    parts = history.container
     with tempfile.TemporaryDirectory() as place:
-        batches = attached([history.documents], learned)
-        table = build_table(Path(place) / "table", "replayed", batches, learned.folding)
-        yield World(table, ExactMatcher(table, learned.neighbours, parts.engine), parts.encoder)
+        batches = attach_embeddings([history.documents], learned)
+        table = build_table(Path(place) / "table", "replayed", batches, learned.fold_in)
+        yield BacktestIndex(table, ExactMatcher(table, learned.neighbours, parts.engine), parts.encoder)
 
 
-def _golden(judged: list[Judged]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     return np.concatenate([each.features[:10] for each in judged[:25]])
 
 
-def _manifest(history: History, trained: Trained, evaluation: Evaluation) -> Manifest:
-    systems = [system for system in evaluation.systems("all") if system != "lambdarank"]
+def _build_manifest(history: History, trained: TrainingResult, evaluation: Evaluation) -> Manifest:
+    systems = [system for system in evaluation.list_systems("all") if system != "lambdarank"]
     return Manifest(
         features=FEATURE_NAMES,
         hash_seeds=HASH_SEEDS,
         hash_buckets=dict.fromkeys(HASH_SEEDS, HASH_BUCKETS),
-        feature_fingerprint=feature_fingerprint(FEATURE_NAMES),
+        feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES),
         encoder=ENCODER_NAME,
-        index_fingerprint=index_fingerprint(),
+        index_fingerprint=compute_index_fingerprint(),
         data_window=(int(history.events["at_ms"].to_numpy().min()), history.evaluation_ms),
-        metrics=evaluation.measured("lambdarank"),
-        baselines={system: evaluation.measured(system) for system in systems},
+        metrics=evaluation.collect_metrics("lambdarank"),
+        baselines={system: evaluation.collect_metrics(system) for system in systems},
         gains=trained.gains,
         params=trained.params,
         calibration=trained.calibration,

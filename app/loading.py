@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from app.tables import Tables
-from app.wiring import Parts
-from index_mappings.encoder import item_text
+from app.tables import ItemTableStore
+from app.wiring import Container
+from index_mappings.encoder import build_item_text
 from index_mappings.errors import BadRequest
-from loaders.carried import carried
+from loaders.carried import cache_learned_fields
 from loaders.catalogue import LoadOptions, LoadReport, publish
 from loaders.event_files import EventLoad, check_event_files, load_event_files
-from loaders.event_rows import LATEST
+from loaders.event_rows import MAX_CLOCK_SKEW
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport
 from loaders.item_files import ItemLoad, check_item_files, load_item_files
@@ -23,67 +23,73 @@ from ranking.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LoadRequest:
     """A load as asked for. rejects, max_reject_share: None for where and what the settings say."""
 
     files: Sequence[SourceFile]
     rules: FieldRules
     dry_run: bool = False
-    rejects: Path | None = None
+    rejects_path: Path | None = None
     max_reject_share: float | None = None
 
 
-def load_items(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
+def load_items(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
     """A new version with its item table, keeping what was learned of items that stay."""
-    tables = Tables(parts.settings.tables_dir, parts.engine)
-    folding = tables.folding(parts.engine.serving_version())
-    before_promote = partial(tables.build, folding=folding, progress=progress)
-    options = replace(_options(parts, wanted), before_promote=before_promote)
-    load = ItemLoad(wanted.files, wanted.rules, _rejects(parts, wanted, "items"), options)
-    if wanted.dry_run:
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    folding = tables.read_fold_in(container.engine.serving_version())
+    before_promote = partial(tables.build, fold_in=folding, progress=progress)
+    options = replace(_build_options(container, request), before_promote=before_promote)
+    load = ItemLoad(request.files, request.rules, _choose_rejects_path(container, request, "items"), options)
+    if request.dry_run:
         return check_item_files(load, progress)
-    report = load_item_files(load, parts.engine, parts.encoder, Journal(parts.settings.loads_dir), progress)
+    report = load_item_files(
+        load, container.engine, container.encoder, Journal(container.settings.loads_dir), progress
+    )
     tables.drop_stale()
     return report
 
 
-def load_index(parts: Parts, progress: Progress) -> LoadReport:
+def load_index(container: Container, progress: Progress) -> LoadReport:
     """A new version of what is learned about the items of an index that somebody else made.
 
     Items that stay keep what was learned. Raises BadRequest when the settings name no such index.
     """
-    if parts.theirs is None:
+    if container.scan_foreign_items is None:
         raise BadRequest("name the index to read: REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS")
-    tables = Tables(parts.settings.tables_dir, parts.engine)
-    folding = tables.folding(parts.engine.serving_version())
-    before_promote = partial(tables.build, folding=folding, progress=progress)
-    options = LoadOptions(parts.settings.reject_share_max, parts.settings.index_keep, before_promote)
-    with carried(parts.engine, progress) as learned:
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    folding = tables.read_fold_in(container.engine.serving_version())
+    before_promote = partial(tables.build, fold_in=folding, progress=progress)
+    options = LoadOptions(container.settings.reject_share_max, container.settings.index_keep, before_promote)
+    with cache_learned_fields(container.engine, progress) as learned:
         batches = (
-            learned.documents(items, list(parts.encoder.encode([item_text(item) for item in items])))
-            for items in parts.theirs()
+            learned.build_documents(
+                items, list(container.encoder.encode([build_item_text(item) for item in items]))
+            )
+            for items in container.scan_foreign_items()
             if items
         )
-        report = publish(batches, parts.engine, options, progress)
+        report = publish(batches, container.engine, options, progress)
     tables.drop_stale()
     return report
 
 
-def load_events(parts: Parts, wanted: Wanted, progress: Progress) -> FileReport:
+def load_events(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
     """Each event once, whatever is loaded again."""
-    rejects, options = _rejects(parts, wanted, "events"), _options(parts, wanted)
-    latest_ms = round((datetime.now(UTC) + LATEST).timestamp() * 1000)
-    load = EventLoad(wanted.files, wanted.rules, rejects, options, latest_ms)
-    if wanted.dry_run:
+    rejects, options = _choose_rejects_path(container, request, "events"), _build_options(container, request)
+    latest_ms = round((datetime.now(UTC) + MAX_CLOCK_SKEW).timestamp() * 1000)
+    load = EventLoad(request.files, request.rules, rejects, options, latest_ms)
+    if request.dry_run:
         return check_event_files(load, progress)
-    return load_event_files(load, parts.events, progress)
+    return load_event_files(load, container.events, progress)
 
 
-def _options(parts: Parts, wanted: Wanted) -> LoadOptions:
-    share = wanted.max_reject_share
-    return LoadOptions(parts.settings.reject_share_max if share is None else share, parts.settings.index_keep)
+def _build_options(container: Container, request: LoadRequest) -> LoadOptions:
+    share = request.max_reject_share
+    return LoadOptions(
+        container.settings.reject_share_max if share is None else share, container.settings.index_keep
+    )
 
 
-def _rejects(parts: Parts, wanted: Wanted, what: str) -> Path:
-    named = parts.settings.rejects_dir / f"{what}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
-    return wanted.rejects or named
+def _choose_rejects_path(container: Container, request: LoadRequest, kind: str) -> Path:
+    named = container.settings.rejects_dir / f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
+    return request.rejects_path or named

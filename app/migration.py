@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.errors import BadRequest
-from loaders.migration import move_events, move_items, refuse_another
-from loaders.migration_notes import Notes
+from loaders.migration import check_target, move_events, move_items
+from loaders.migration_notes import MigrationLedger
 from ranking.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MigrationReport:
     """What a run brought to the cluster, what it kept there, and how many events are on each side now."""
 
     version: str
@@ -22,19 +22,19 @@ class Moved:
     events_there: int
 
 
-def migrate(parts: Parts, progress: Progress) -> Moved:
+def migrate(container: Container, progress: Progress) -> MigrationReport:
     """Raises BadRequest, NotFound, Conflict, LoadRefused. The embedded engine serves on, unchanged.
 
     Events go first: they are moved also where the items of both sides went ways of their own.
     """
-    if parts.settings.engine == "embedded":
+    if container.settings.engine == "embedded":
         raise BadRequest(
             "name the cluster to move to: REELRANK_ENGINE=elasticsearch, REELRANK_ENGINE_URL=..."
         )
-    here = build_parts(parts.settings.model_copy(update={"engine": "embedded"}))
-    notes = Notes(parts.settings.loads_dir)
-    refuse_another(here.engine, parts.engine, notes)
-    events = move_events(here.events, parts.events, notes, progress)
-    items = move_items(here.engine, parts.engine, notes, progress)
-    counts = (here.events.count(), parts.events.count())
-    return Moved(items.version, items.written, items.deleted, items.kept, events, *counts)
+    here = build_container(container.settings.model_copy(update={"engine": "embedded"}))
+    notes = MigrationLedger(container.settings.loads_dir)
+    check_target(here.engine, container.engine, notes)
+    events = move_events(here.events, container.events, notes, progress)
+    items = move_items(here.engine, container.engine, notes, progress)
+    counts = (here.events.count(), container.events.count())
+    return MigrationReport(items.version, items.written, items.deleted, items.preserved, events, *counts)

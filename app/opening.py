@@ -5,7 +5,7 @@ import sys
 import time
 import webbrowser
 
-from app.check import READY_S, is_ready
+from app.check import READY_TIMEOUT_S, is_ready
 
 
 def has_display() -> bool:
@@ -15,7 +15,7 @@ def has_display() -> bool:
 
 
 def open_when_ready(url: str) -> None:
-    until = time.monotonic() + READY_S
+    until = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until:
         if is_ready(url):
             webbrowser.open(url)

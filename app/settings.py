@@ -121,7 +121,7 @@ class Settings(BaseSettings):
 
     @field_validator("engine_url")
     @classmethod
-    def _without_credentials(cls, urls: str) -> str:
+    def _reject_credentials(cls, urls: str) -> str:
         if "@" in urls:
             raise ValueError("must hold no name or password; they have settings of their own")
         if any(not url.startswith(("http://", "https://")) for url in urls.split(",") if url):
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         return urls
 
     @model_validator(mode="after")
-    def _candidates_need_ranking(self) -> Self:
+    def _check_ranking_url(self) -> Self:
         if self.role == "candidates" and not self.ranking_url.startswith(("http://", "https://")):
             raise ValueError(
                 "role candidates asks another service for scores; "
@@ -138,7 +138,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _their_index_needs_a_cluster_and_fields(self) -> Self:
+    def _check_foreign_index(self) -> Self:
         if self.engine_index and (self.engine == "embedded" or not self.engine_fields):
             raise ValueError(
                 "REELRANK_ENGINE_INDEX is an index on a cluster: set REELRANK_ENGINE and "
@@ -147,7 +147,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _a_cluster_has_longer(self) -> Self:
+    def _apply_cluster_deadline(self) -> Self:
         if self.engine != "embedded" and "deadline_ms" not in self.model_fields_set:
             self.deadline_ms = CLUSTER_DEADLINE_MS
         return self
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
         return tuple(url.strip() for url in self.engine_url.split(",") if url.strip())
 
     @property
-    def engine_place(self) -> str:
+    def engine_location(self) -> str:
         """Where the engine is, for a person."""
         if self.engine == "embedded":
             return str(self.engine_dir)

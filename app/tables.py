@@ -11,33 +11,33 @@ import structlog
 
 from index_mappings.engine import SearchEngine
 from index_mappings.item import Document
-from ranking.folding import Folding
+from ranking.folding import FoldIn
 from ranking.item_table import ItemTable, TableError, build_table, open_table
-from ranking.progress import Progress, silent
+from ranking.progress import Progress, ignore_progress
 
 log = structlog.get_logger("reelrank.tables")
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class ItemTableStore:
     """One folder a version."""
 
     directory: Path
     engine: SearchEngine
 
-    def build(self, version: str, folding: Folding | None, progress: Progress = silent) -> None:
+    def build(self, version: str, fold_in: FoldIn | None, progress: Progress = ignore_progress) -> None:
         """From what the engine holds of the version."""
         total = next((v.documents for v in self.engine.versions() if v.name == version), 0)
-        batches = _told(self.engine.scan(version), total, progress)
-        build_table(self.directory / version, version, batches, folding)
+        batches = _report_progress(self.engine.scan(version), total, progress)
+        build_table(self.directory / version, version, batches, fold_in)
 
-    def opened(self, version: str) -> ItemTable:
+    def open_or_rebuild(self, version: str) -> ItemTable:
         """Made again when it is missing or damaged; what folds viewers in is then lost until training."""
         try:
             return open_table(self.directory / version)
         except TableError as error:
             problem = str(error)
-        with self._alone():
+        with self._acquire_lock():
             try:
                 return open_table(self.directory / version)  # another process was first
             except TableError:
@@ -45,10 +45,10 @@ class Tables:
                 self.build(version, None)
         return open_table(self.directory / version)
 
-    def folding(self, version: str | None) -> Folding | None:
+    def read_fold_in(self, version: str | None) -> FoldIn | None:
         """What folds viewers in, as the table of a version holds it; None when it holds none."""
         try:
-            return open_table(self.directory / version).folding if version else None
+            return open_table(self.directory / version).fold_in if version else None
         except TableError:
             return None
 
@@ -60,7 +60,7 @@ class Tables:
                 shutil.rmtree(path, ignore_errors=True)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _acquire_lock(self) -> Iterator[None]:
         """One process at a time; the lock ends with the process."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "tables.lock").open("a") as lock:
@@ -68,7 +68,9 @@ class Tables:
             yield
 
 
-def _told(batches: Iterable[list[Document]], total: int, progress: Progress) -> Iterator[list[Document]]:
+def _report_progress(
+    batches: Iterable[list[Document]], total: int, progress: Progress
+) -> Iterator[list[Document]]:
     done = 0
     for batch in batches:
         yield batch

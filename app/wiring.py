@@ -6,44 +6,44 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
+from app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
 from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.events import EmbeddedEvents
-from app.engines.opensearch import opensearch_cluster, opensearch_engine
+from app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.events import ServerEvents
-from app.engines.server.foreign import ForeignIndex
-from app.engines.server.foreign_fields import foreign_fields
-from app.engines.server.generations import Lifetime
+from app.engines.server.foreign import ExternalIndex
+from app.engines.server.foreign_fields import parse_external_fields
+from app.engines.server.generations import RetentionPolicy
 from app.engines.server.impressions import ServerImpressions
 from app.engines.server.read_only import ReadOnlyEngine
 from app.engines.server.summaries import ServerSummaries
 from app.engines.server.versions import Layout
 from app.remote.ranking_service import RankingService
 from app.remote.remote_models import RemoteModels
-from app.search.cursors import Cursors
-from app.search.dashboard_log import DashboardLog, Dashboards
-from app.search.intake import Intake
-from app.search.live import Live
+from app.search.cursors import ResultCache
+from app.search.dashboard_log import DashboardLog, DashboardStreams
+from app.search.intake import EventCircuitBreaker
+from app.search.live import StateRefresher
 from app.search.page_log import PageLog
 from app.search.served_models import Models, ServedModels
-from app.search.stories import Failed, Service
+from app.search.stories import FailureListener, SearchService
 from app.settings import Settings
-from app.tables import Tables
+from app.tables import ItemTableStore
 from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from index_mappings.engine import EventStore, SearchEngine
-from index_mappings.fingerprint import index_fingerprint
+from index_mappings.fingerprint import compute_index_fingerprint
 from index_mappings.item import Item
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
+from ranking.fingerprint import compute_feature_fingerprint
 from ranking.ranker import Ranker, load_ranker
 from ranking.registry import Registry
 from ranking.source_names import SOURCES
-from ranking.sources import Caps
+from ranking.sources import CandidateLimits
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Container:
     """What every command works with: an index, its events, the encoder and the models."""
 
     settings: Settings
@@ -51,28 +51,28 @@ class Parts:
     events: EventStore
     encoder: TextEncoder
     registry: Registry
-    caps: Caps
-    dashboards: Dashboards | None = None
-    theirs: Callable[[], Iterator[list[Item]]] | None = None
+    limits: CandidateLimits
+    dashboards: DashboardStreams | None = None
+    scan_foreign_items: Callable[[], Iterator[list[Item]]] | None = None
     """The items of an index that somebody else made, when the settings name one."""
 
 
-def build_parts(settings: Settings) -> Parts:
+def build_container(settings: Settings) -> Container:
     """Opens nothing: engines and models are opened at their first use, so after a fork."""
-    engine, events, dashboards = _engine(settings)
-    return Parts(
+    engine, events, dashboards = _build_engine(settings)
+    return Container(
         settings,
         engine,
         events,
         WordLlamaEncoder(),
         Registry(settings.models_dir),
-        Caps(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
+        CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
         dashboards,
-        engine.theirs.items if isinstance(engine, ReadOnlyEngine) else None,
+        engine.external.scan_items if isinstance(engine, ReadOnlyEngine) else None,
     )
 
 
-def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Dashboards | None]:
+def _build_engine(settings: Settings) -> tuple[SearchEngine, EventStore, DashboardStreams | None]:
     """The embedded engine has no dashboards, so nothing is written for them."""
     if settings.engine == "embedded":
         return EmbeddedEngine(settings.engine_dir), EmbeddedEvents(settings.engine_dir), None
@@ -85,74 +85,79 @@ def _engine(settings: Settings) -> tuple[SearchEngine, EventStore, Dashboards | 
         settings.engine_ca_certs,
     )
     layout = Layout(settings.engine_prefix, settings.engine_shards, settings.engine_replicas)
-    clusters = {"elasticsearch": elasticsearch_cluster, "opensearch": opensearch_cluster}
-    engines = {"elasticsearch": elasticsearch_engine, "opensearch": opensearch_engine}
+    clusters = {"elasticsearch": build_elasticsearch_cluster, "opensearch": build_opensearch_cluster}
+    engines = {"elasticsearch": build_elasticsearch_engine, "opensearch": build_opensearch_engine}
     cluster = clusters[settings.engine](access)
-    lifetime = Lifetime(settings.events_keep_days, settings.events_rollover_days)
+    lifetime = RetentionPolicy(settings.events_keep_days, settings.events_rollover_days)
     events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms, lifetime)
-    dashboards = Dashboards(
+    dashboards = DashboardStreams(
         ServerSummaries(cluster, f"{layout.prefix}requests", lifetime),
         ServerImpressions(cluster, f"{layout.prefix}impressions", lifetime),
     )
     engine = engines[settings.engine](cluster, layout)
     if not settings.engine_index:
         return engine, events, dashboards
-    theirs = ForeignIndex(cluster, settings.engine_index, foreign_fields(settings.engine_fields))
+    theirs = ExternalIndex(cluster, settings.engine_index, parse_external_fields(settings.engine_fields))
     return ReadOnlyEngine(engine, theirs), events, dashboards
 
 
 def load_model(directory: Path) -> Ranker:
     """A model that fits this build. Raises Refused."""
-    return load_ranker(directory, FEATURE_NAMES, feature_fingerprint, ENCODER_NAME, index_fingerprint())
+    return load_ranker(
+        directory, FEATURE_NAMES, compute_feature_fingerprint, ENCODER_NAME, compute_index_fingerprint()
+    )
 
 
-def build_models(parts: Parts) -> Models:
+def build_models(container: Container) -> Models:
     """Those on the own disk, or the ranking service's in the role that asks it."""
-    settings = parts.settings
+    settings = container.settings
     if settings.role == "candidates":
         service = RankingService(settings.ranking_url)
-        return RemoteModels(service, settings.ranking_timeout_ms / 1000, cache(feature_fingerprint))
-    return ServedModels(parts.registry, load_model)
+        return RemoteModels(service, settings.ranking_timeout_ms / 1000, cache(compute_feature_fingerprint))
+    return ServedModels(container.registry, load_model)
 
 
-def _nobody(*_facts: object) -> None:
+def _ignore(*_arguments: object) -> None:
     """Told of what goes wrong where nobody counts it."""
 
 
 def build_service(
-    parts: Parts, dropped: Callable[[str], None] = _nobody, failed: Failed = _nobody
-) -> Service:
+    container: Container, on_dropped: Callable[[str], None] = _ignore, on_failure: FailureListener = _ignore
+) -> SearchService:
     """A service for one process, not looking at anything yet: see `Live.refresh` and `PageLog.start`.
 
     dropped: told why whenever a shown page is not recorded. failed: see `Service`.
     """
-    settings = parts.settings
-    dashboards = None if parts.dashboards is None else DashboardLog(parts.dashboards, dropped)
-    live = Live(
-        parts.engine, parts.events, build_models(parts), Tables(settings.tables_dir, parts.engine).opened
+    settings = container.settings
+    dashboards = None if container.dashboards is None else DashboardLog(container.dashboards, on_dropped)
+    live = StateRefresher(
+        container.engine,
+        container.events,
+        build_models(container),
+        ItemTableStore(settings.tables_dir, container.engine).open_or_rebuild,
     )
-    return Service(
-        parts.engine,
-        parts.events,
-        parts.encoder,
+    return SearchService(
+        container.engine,
+        container.events,
+        container.encoder,
         live,
-        Cursors(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
-        PageLog(settings.pages_dir, parts.events, settings.log_share, dropped, dashboards),
-        parts.caps,
+        ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
+        PageLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
+        container.limits,
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
-        Intake(parts.events),
-        failed,
+        EventCircuitBreaker(container.events),
+        on_failure,
         settings.explore_slots,
     )
 
 
-def warm_service(parts: Parts) -> Service:
+def warm_service(container: Container) -> SearchService:
     """A service that has looked once: its first request is as quick as the next.
 
     Raises Unavailable when there is nothing to answer from.
     """
-    service = build_service(parts)
+    service = build_service(container)
     service.warm()
-    service.live.state  # noqa: B018  # raises what is missing
+    service.refresher.state  # noqa: B018  # raises what is missing
     return service

@@ -21,9 +21,9 @@ BENCHMARKS = {
     "servers": servers.main,
     "hop": hop.main,
 }
-NEED_NOTHING = ("engine", "request", "hop", "quality")
+STANDALONE = ("engine", "request", "hop", "quality")
 """Run by `all`; the servers' needs a server. Quality comes last: it ends with what it could not measure."""
-SAID = {
+EXIT_MESSAGES = {
     0: "no limit was missed; what falls short of an aim is said below its table",
     1: "a LIMIT WAS MISSED",
     2: "NOT MEASURED, for the reason above",
@@ -35,16 +35,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=["all", *BENCHMARKS])
     name = parser.parse_args(sys.argv[1:2]).name
-    return _all(sys.argv[2:]) if name == "all" else BENCHMARKS[name](sys.argv[2:])
+    return _run_all(sys.argv[2:]) if name == "all" else BENCHMARKS[name](sys.argv[2:])
 
 
-def _all(arguments: Sequence[str]) -> int:
+def _run_all(arguments: Sequence[str]) -> int:
     """Each, whatever came of the one before; then a line for each."""
     codes, lines = [], []
-    for name in NEED_NOTHING:
+    for name in STANDALONE:
         began = time.monotonic()
         codes.append(BENCHMARKS[name](arguments))
-        lines.append(f"{name}: {SAID[codes[-1]]} ({time.monotonic() - began:.0f} s)")
+        lines.append(f"{name}: {EXIT_MESSAGES[codes[-1]]} ({time.monotonic() - began:.0f} s)")
     print("\n".join(lines), flush=True)
     return max(codes)
 

@@ -27,19 +27,20 @@ class Pair:
     requests: int
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: _rounded(value) for name, value in asdict(self).items()}
+        return {name: _round(value) for name, value in asdict(self).items()}
 
 
-def interleaved(
+def time_interleaved(
     ours: Callable[[Request], object], bare: Callable[[Request], object], requests: Sequence[Request]
 ) -> Pair:
     """Each request asked of both, by turns first; one round beforehand warms up and does not count."""
     rounds = [
-        [_both(ours, bare, request, turn) for turn, request in enumerate(requests)] for _ in range(ROUNDS + 1)
+        [_time_both(ours, bare, request, turn) for turn, request in enumerate(requests)]
+        for _ in range(ROUNDS + 1)
     ]
     times = np.array(rounds[1:]) * 1000
     ours_ms, bare_ms = times[..., 0], times[..., 1]
-    p50, p99 = _ratios(ours_ms, bare_ms, 50), _ratios(ours_ms, bare_ms, 99)
+    p50, p99 = compute_ratios(ours_ms, bare_ms, 50), compute_ratios(ours_ms, bare_ms, 99)
     return Pair(
         ours_p50=float(np.percentile(ours_ms, 50)),
         ours_p99=float(np.percentile(ours_ms, 99)),
@@ -53,27 +54,31 @@ def interleaved(
     )
 
 
-def _both(
+def _time_both(
     ours: Callable[[Request], object], bare: Callable[[Request], object], request: Request, turn: int
 ) -> tuple[float, float]:
     if turn % 2:
-        second = _seconds(bare, request)
-        return _seconds(ours, request), second
-    return _seconds(ours, request), _seconds(bare, request)
+        second = _time_call(bare, request)
+        return _time_call(ours, request), second
+    return _time_call(ours, request), _time_call(bare, request)
 
 
-def _seconds(answer: Callable[[Request], object], request: Request) -> float:
+def _time_call(call: Callable[[Request], object], request: Request) -> float:
     begun = time.perf_counter()
-    answer(request)
+    call(request)
     return time.perf_counter() - begun
 
 
-def _ratios(ours: NDArray[np.float64], bare: NDArray[np.float64], q: float) -> NDArray[np.float64]:
-    ratios: NDArray[np.float64] = np.percentile(ours, q, axis=1) / np.percentile(bare, q, axis=1)
+def compute_ratios(
+    ours: NDArray[np.float64], bare: NDArray[np.float64], percentile: float
+) -> NDArray[np.float64]:
+    ratios: NDArray[np.float64] = np.percentile(ours, percentile, axis=1) / np.percentile(
+        bare, percentile, axis=1
+    )
     return ratios
 
 
-def _rounded(value: Any) -> Any:
+def _round(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.4g}")
-    return [_rounded(each) for each in value] if isinstance(value, (tuple, list)) else value
+    return [_round(each) for each in value] if isinstance(value, (tuple, list)) else value

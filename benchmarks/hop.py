@@ -15,12 +15,12 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from app.check import free_port, running
-from app.cli.serve import GUNICORN
+from app.check import find_free_port, run_service
+from app.cli.serve import GUNICORN_COMMAND
 from app.settings import Settings
-from app.wiring import build_models, build_parts
+from app.wiring import build_container, build_models
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
+from ranking.fingerprint import compute_feature_fingerprint
 from ranking.manifest import Manifest
 from ranking.number_bytes import to_bytes
 from ranking.ranker import Ranker
@@ -28,7 +28,7 @@ from ranking.registry import Registry
 
 CANDIDATES = (100, 300, 1000, 3000)
 ROUNDS, SMALL_ROUNDS = 60, 10
-MOST = 5.0
+MAX_RATIO = 5.0
 """Remote / local at the most candidates. Scoring fills the time there, so the way there and back must not
 multiply it; 1.4 to 1.6 were seen on a busy machine."""
 HEAD = """
@@ -49,34 +49,38 @@ def main(arguments: Sequence[str]) -> int:
     rounds = options.rounds or (SMALL_ROUNDS if options.small else ROUNDS)
     with tempfile.TemporaryDirectory() as place:
         _add_model(Registry(Path(place) / "models"))
-        port = free_port("127.0.0.1")
+        port = find_free_port("127.0.0.1")
         url = f"http://127.0.0.1:{port}"
         os.environ |= {"REELRANK_DATA_DIR": place, "REELRANK_PORT": str(port), "REELRANK_ROLE": "ranking"}
         os.environ |= {"REELRANK_WORKERS": "1", "OMP_NUM_THREADS": "1"}
-        with running(GUNICORN, url, Path(place) / "serve.log"):
-            parts = build_parts(Settings())
+        with run_service(GUNICORN_COMMAND, url, Path(place) / "serve.log"):
+            parts = build_container(Settings())
             asking = Settings(role="candidates", ranking_url=url, ranking_timeout_ms=10_000)
-            local = build_models(parts).named("bench")
-            remote = build_models(build_parts(asking)).named("bench")
+            local = build_models(parts).get("bench")
+            remote = build_models(build_container(asking)).get("bench")
             print(HEAD)
             for n in CANDIDATES:
-                row, ratio = _row(n, local, remote, rounds)
+                row, ratio = _measure_row(n, local, remote, rounds)
                 print(row, flush=True)
-    return int(ratio > MOST)
+    return int(ratio > MAX_RATIO)
 
 
-def _row(n: int, local: Ranker, remote: Ranker, rounds: int) -> tuple[str, float]:
+def _measure_row(candidate_count: int, local: Ranker, remote: Ranker, rounds: int) -> tuple[str, float]:
     """Medians; the ratio is the median of the pairs' ratios. Raises AssertionError when scores differ."""
-    features = np.random.default_rng(n).random((n, len(FEATURE_NAMES))).astype(np.float32)
+    features = (
+        np.random.default_rng(candidate_count)
+        .random((candidate_count, len(FEATURE_NAMES)))
+        .astype(np.float32)
+    )
     assert remote.score(features).tobytes() == local.score(features).tobytes()
-    pairs = np.array([(_ms(local, features), _ms(remote, features)) for _ in range(rounds)])
+    pairs = np.array([(_time_score(local, features), _time_score(remote, features)) for _ in range(rounds)])
     here, there = np.median(pairs, axis=0)
     ratio = float(np.median(pairs[:, 1] / pairs[:, 0]))
     sent = len(to_bytes(features, remote.feature_names))
-    return f"| {n:,} | {sent:,} | {here:.1f} | {there:.1f} | {ratio:.2f} |", ratio
+    return f"| {candidate_count:,} | {sent:,} | {here:.1f} | {there:.1f} | {ratio:.2f} |", ratio
 
 
-def _ms(ranker: Ranker, features: NDArray[np.float32]) -> float:
+def _time_score(ranker: Ranker, features: NDArray[np.float32]) -> float:
     began = time.perf_counter()
     ranker.score(features)
     return (time.perf_counter() - began) * 1000
@@ -90,6 +94,6 @@ def _add_model(registry: Registry) -> None:
     params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "num_leaves": LEAVES}
     text = lightgbm.train(params, data, num_boost_round=TREES).model_to_string()
     manifest = Manifest(
-        id="bench", features=FEATURE_NAMES, feature_fingerprint=feature_fingerprint(FEATURE_NAMES)
+        id="bench", features=FEATURE_NAMES, feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES)
     )
     registry.promote(registry.register(manifest, text, rows[:30]), lambda directory: directory)

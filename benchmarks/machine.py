@@ -11,12 +11,12 @@ from typing import Any
 LIBRARIES = ("faiss-cpu", "tantivy", "numpy", "lightgbm")
 
 
-def machine() -> dict[str, object]:
+def describe_machine() -> dict[str, object]:
     """load: the 1, 5 and 15 minute load averages when this is asked."""
     return {
-        "processor": _fact("/proc/cpuinfo", "model name"),
+        "processor": _read_field("/proc/cpuinfo", "model name"),
         "cores": os.cpu_count(),
-        "memory": _fact("/proc/meminfo", "MemTotal"),
+        "memory": _read_field("/proc/meminfo", "MemTotal"),
         "system": platform.system(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES} | {"sqlite": sqlite3.sqlite_version},
@@ -24,7 +24,7 @@ def machine() -> dict[str, object]:
     }
 
 
-def circumstances(figures: Mapping[str, Any]) -> str:
+def describe_run(figures: Mapping[str, Any]) -> str:
     """A sentence on where, when and how some figures were measured."""
     made, load = figures["machine"], figures["load_at_end"]
     return (
@@ -34,7 +34,7 @@ def circumstances(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _fact(path: str, name: str) -> str:
+def _read_field(path: str, name: str) -> str:
     """Of a file of `name: fact` lines; empty where the system has none."""
     if not Path(path).exists():
         return ""

@@ -6,23 +6,23 @@ from typing import Any
 PAIR_HEAD = ("ours p50, p99 (ms)", "bare p50, p99 (ms)", "ratio at p50", "at p99")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [_row(head), "|" + "---|" * len(head), *map(_row, rows)]
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [_format_row(head), "|" + "---|" * len(head), *map(_format_row, rows)]
     return "\n".join(lines)
 
 
-def milliseconds(value: float) -> str:
+def format_ms(value: float) -> str:
     """Two digits that count, and more only before the point."""
     digits = 0 if value >= 9.95 else 1 if value >= 0.995 else 2
     return f"{value:,.{digits}f}"
 
 
-def pair_cells(pair: Mapping[str, Any]) -> list[str]:
+def format_pair(pair: Mapping[str, Any]) -> list[str]:
     """Under PAIR_HEAD; the least and the most of a round in brackets."""
     least, most = pair["ratio_p50_spread"]
-    both = [", ".join(milliseconds(pair[f"{who}_{q}"]) for q in ("p50", "p99")) for who in ("ours", "bare")]
+    both = [", ".join(format_ms(pair[f"{who}_{q}"]) for q in ("p50", "p99")) for who in ("ours", "bare")]
     return [*both, f"{pair['ratio_p50']:.2f} ({least:.2f} to {most:.2f})", f"{pair['ratio_p99']:.2f}"]
 
 
-def _row(cells: Sequence[str]) -> str:
+def _format_row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"

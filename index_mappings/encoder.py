@@ -32,21 +32,21 @@ class WordLlamaEncoder:
     size = 256
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = np.asarray(_wordllama().embed(list(texts)), dtype=np.float32)
+        vectors = np.asarray(_load_wordllama().embed(list(texts)), dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
         return unit
 
 
 @cache
-def _wordllama() -> Any:
+def _load_wordllama() -> Any:
     import wordllama
 
     home = Path(wordllama.__file__).parent
     return wordllama.WordLlama.load(cache_dir=home, disable_download=True, dim=256)
 
 
-def item_text(item: Item) -> str:
+def build_item_text(item: Item) -> str:
     """What of an item its text vector stands for."""
     parts = (
         item.title,

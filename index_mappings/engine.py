@@ -189,7 +189,7 @@ class EventStore(Protocol):
         ...
 
     def recent(
-        self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+        self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
         """A viewer's latest events of these kinds, newest first, every acknowledged one among them."""
         ...

@@ -41,10 +41,10 @@ class Partial(EngineError):
     found: what that part says, in the form of a whole answer; None where it is of no use.
     """
 
-    def __init__(self, message: str, found: Any = None) -> None:
+    def __init__(self, message: str, partial_result: Any = None) -> None:
         super().__init__(message)
-        self.found = found
+        self.partial_result = partial_result
 
 
-PASSING = (Timeout, Throttled, Unavailable, Partial)
+TRANSIENT = (Timeout, Throttled, Unavailable, Partial)
 """Failures that pass: the same may be asked again later."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 EventKind = Literal["impression", "click", "watch", "like", "subscribe", "search"]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-DEEDS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind != "impression")
+USER_ACTIONS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind != "impression")
 """What a viewer did; impressions are what was done to them, and twenty times as many."""
 DAY_MS = 86_400_000
 

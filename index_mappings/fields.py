@@ -42,11 +42,11 @@ NEIGHBOUR_LEVELS = 16
 keyword terms `itemid|level` and sum boosts exactly."""
 
 
-def neighbour_level(weight: float) -> int:
+def to_neighbour_level(weight: float) -> int:
     """The level, 1 to NEIGHBOUR_LEVELS, nearest to a weight in (0, 1]."""
     return max(1, min(NEIGHBOUR_LEVELS, round(weight * NEIGHBOUR_LEVELS)))
 
 
-def level_weight(level: int) -> float:
+def to_neighbour_weight(level: int) -> float:
     """The weight that a level stands for."""
     return level / NEIGHBOUR_LEVELS

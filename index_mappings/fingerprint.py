@@ -8,7 +8,7 @@ from index_mappings import analysis, fields
 from index_mappings.encoder import ENCODER_NAME
 
 
-def index_fingerprint() -> str:
+def compute_index_fingerprint() -> str:
     """Eight hex digits; index versions with different fingerprints must not replace each other."""
     facts = {
         "analysis": [

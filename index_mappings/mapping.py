@@ -22,36 +22,36 @@ ANALYZER = "reelrank_english"
 HNSW_M = 16  # Malkov & Yashunin 2018; the default of Lucene, said aloud because defaults move.
 HNSW_EF_CONSTRUCTION = 200
 """Twice Lucene's default: kNN with filters then reaches a recall of 0.95 on every server."""
-KEYS = ("genre_key", "language_key", "country_key")
+FILTER_KEYS = ("genre_key", "language_key", "country_key")
 """Filter terms in casefolded form; `genres`, `language` and `country` keep their spelling."""
-COUNTED_KEY = "genre_key"
+AGGREGATED_KEY = "genre_key"
 """The only one that dashboards count by: `genres` is text, and `language` can itself be counted."""
 
 EVENT_KEYWORDS = ("id", "kind", "user", "item", "request_id", "device", "country", "degraded")
 
 
-def vector_property(field: str) -> str:
+def name_vector_property(field: str) -> str:
     """The property that holds a vector field of `index_mappings.fields.VECTOR_FIELDS`."""
     return f"{field}_vector"
 
 
-def neighbour_term(name: str, level: int) -> str:
-    return f"{name}|{level}"
+def format_neighbour_term(item_id: str, level: int) -> str:
+    return f"{item_id}|{level}"
 
 
-def items_index(product: Product) -> dict[str, Any]:
+def build_items_index(product: Product) -> dict[str, Any]:
     """Settings and mappings of an index of items."""
     settings: dict[str, Any] = {
         "similarity": {"default": {"type": "BM25", "k1": BM25_K1, "b": BM25_B}},
         "translog": {"durability": "request"},
-        "analysis": _analysis(),
+        "analysis": _build_analysis(),
     }
     if product == "opensearch":
         settings["knn"] = True
-    return {"settings": {"index": settings}, "mappings": _item_mappings(product)}
+    return {"settings": {"index": settings}, "mappings": _build_item_mappings(product)}
 
 
-def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
+def build_events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
     """An index template for the data stream of events. One shard, so that events have one order."""
     keyword = {"type": "keyword"}
     mappings = {
@@ -80,22 +80,22 @@ def events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
     }
 
 
-def requests_template(data_stream: str) -> dict[str, Any]:
+def build_requests_template(data_stream: str) -> dict[str, Any]:
     """An index template for the data stream of request summaries, which dashboards read."""
     keywords = ("request_id", "kind", "model", "version", "degraded", "sources")
     numbers = {"candidates": "integer", "hits": "integer", "took_ms": "float"}
-    return _dashboard_template(data_stream, keywords, numbers)
+    return _build_dashboard_template(data_stream, keywords, numbers)
 
 
-def impressions_template(data_stream: str) -> dict[str, Any]:
+def build_impressions_template(data_stream: str) -> dict[str, Any]:
     """An index template for the data stream of shown items and what followed, which dashboards read."""
     keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources", "degraded")
     numbers = {"position": "integer", "score": "float", "propensity": "double", "came_from": "integer"}
     numbers |= {"watched_ms": "long", "duration_ms": "long"}
-    return _dashboard_template(data_stream, keywords, numbers)
+    return _build_dashboard_template(data_stream, keywords, numbers)
 
 
-def _dashboard_template(
+def _build_dashboard_template(
     data_stream: str, keywords: Sequence[str], numbers: Mapping[str, str]
 ) -> dict[str, Any]:
     properties = {
@@ -113,7 +113,7 @@ def _dashboard_template(
     }
 
 
-def changes_index() -> dict[str, Any]:
+def build_changes_index() -> dict[str, Any]:
     """The log of live changes: one document for each changed item. One shard, so that they have one order.
 
     It holds the item as it was written, too, which nobody searches.
@@ -127,7 +127,7 @@ def changes_index() -> dict[str, Any]:
     }
 
 
-def _analysis() -> dict[str, Any]:
+def _build_analysis() -> dict[str, Any]:
     named = {"stop": "reelrank_stop", "stem": "reelrank_stem"}
     return {
         "tokenizer": {
@@ -147,17 +147,19 @@ def _analysis() -> dict[str, Any]:
     }
 
 
-def _item_mappings(product: Product) -> dict[str, Any]:
+def _build_item_mappings(product: Product) -> dict[str, Any]:
     keyword = {"type": "keyword"}
     text = {
         "type": "text",
         "analyzer": ANALYZER,
         "fields": {"keyword": {"type": "keyword", "ignore_above": 256}},
     }
-    vectors = {vector_property(f.name): _vector(product, f.size) for f in VECTOR_FIELDS.values()}
+    vectors = {
+        name_vector_property(f.name): _build_vector_property(product, f.size) for f in VECTOR_FIELDS.values()
+    }
     return {
         "dynamic": False,
-        "_source": {"excludes": [*vectors, *KEYS]},
+        "_source": {"excludes": [*vectors, *FILTER_KEYS]},
         "properties": {
             "id": keyword,
             **dict.fromkeys(TEXT_FIELDS, text),
@@ -165,7 +167,7 @@ def _item_mappings(product: Product) -> dict[str, Any]:
             "country": keyword,
             "published_at": {"type": "date"},
             "thumbnail": {"type": "keyword", "index": False, "doc_values": False},
-            **{key: {"type": "keyword", "doc_values": key == COUNTED_KEY} for key in KEYS},
+            **{key: {"type": "keyword", "doc_values": key == AGGREGATED_KEY} for key in FILTER_KEYS},
             **{field: {"type": "integer"} for field in RANGE_FIELDS},
             "neighbours": {"type": "keyword", "similarity": "boolean", "doc_values": False},
             **vectors,
@@ -174,7 +176,7 @@ def _item_mappings(product: Product) -> dict[str, Any]:
     }
 
 
-def _vector(product: Product, size: int) -> dict[str, Any]:
+def _build_vector_property(product: Product, size: int) -> dict[str, Any]:
     if product == "elasticsearch":
         hnsw = {"type": "hnsw", "m": HNSW_M, "ef_construction": HNSW_EF_CONSTRUCTION}
         return {

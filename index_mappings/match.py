@@ -32,13 +32,13 @@ class Matches:
         return len(self.ids)
 
 
-def best_first(source: str, ids: ItemIds, scores: NDArray[np.float32], limit: int) -> Matches:
+def select_best_matches(source: str, ids: ItemIds, scores: NDArray[np.float32], limit: int) -> Matches:
     """The `limit` best of unordered ids and scores, ties by id."""
     order = np.lexsort((ids, -scores))[:limit]
     return Matches(source, ids[order].astype(ID_DTYPE, copy=False), scores[order].astype(np.float32))
 
 
-def distinct(ids: ItemIds) -> tuple[ItemIds, NDArray[np.intp]]:
+def deduplicate_ids(ids: ItemIds) -> tuple[ItemIds, NDArray[np.intp]]:
     """What np.unique gives with its inverse: the ids in order, and where each of `ids` stands among them.
 
     Eight bytes at a time are one whole number whose order is that of the bytes; numbers sort faster.
@@ -55,5 +55,5 @@ def distinct(ids: ItemIds) -> tuple[ItemIds, NDArray[np.intp]]:
     return ids[order[is_new]], places
 
 
-def no_matches(source: str) -> Matches:
+def build_empty_matches(source: str) -> Matches:
     return Matches(source, np.empty(0, ID_DTYPE), np.empty(0, np.float32))

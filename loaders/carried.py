@@ -15,10 +15,10 @@ from index_mappings.item import Document, FloatVector, Item, Neighbour
 from ranking.progress import Progress
 
 LEARNED_FIELDS = tuple(name for name, field in VECTOR_FIELDS.items() if field.learned)
-STEP = "keeping what was learned"
+PROGRESS_STEP = "keeping what was learned"
 
 
-class Carried:
+class LearnedFieldsCache:
     """Learned vectors and neighbours by item id, on disk: a catalogue's do not fit in memory."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -26,53 +26,58 @@ class Carried:
         vectors = ", ".join(f"{name} blob" for name in LEARNED_FIELDS)
         connection.execute(f"create table learned (id text primary key, {vectors}, neighbours blob)")
 
-    def take(self, documents: Sequence[Document]) -> None:
+    def add(self, documents: Sequence[Document]) -> None:
         marks = ", ".join("?" * (len(LEARNED_FIELDS) + 2))
-        rows = (_row(document) for document in documents)
+        rows = (_to_row(document) for document in documents)
         self.connection.executemany(
             f"insert into learned values ({marks})", (row for row in rows if any(row[1:]))
         )
 
-    def documents(self, items: Sequence[Item], texts: Sequence[FloatVector]) -> list[Document]:
+    def build_documents(self, items: Sequence[Item], texts: Sequence[FloatVector]) -> list[Document]:
         """Documents of these items with their text vectors and what was learned of each."""
         marks = ", ".join("?" * len(items))
         select = f"select * from learned where id in ({marks})"
         found = {row[0]: row[1:] for row in self.connection.execute(select, [item.id for item in items])}
-        return [_document(item, text, found.get(item.id)) for item, text in zip(items, texts, strict=True)]
+        return [
+            _build_document(item, text, found.get(item.id)) for item, text in zip(items, texts, strict=True)
+        ]
 
 
 @contextmanager
-def carried(engine: SearchEngine, progress: Progress) -> Iterator[Carried]:
+def cache_learned_fields(engine: SearchEngine, progress: Progress) -> Iterator[LearnedFieldsCache]:
     """Of the serving version; of nothing when none serves. Kept in a temporary file for the block."""
-    with TemporaryDirectory(prefix="reelrank-") as place, closing(_scratch(Path(place))) as connection:
-        learned = Carried(connection)
+    with (
+        TemporaryDirectory(prefix="reelrank-") as place,
+        closing(_open_scratch_database(Path(place))) as connection,
+    ):
+        learned = LearnedFieldsCache(connection)
         version = engine.serving_version()
         if version is not None:
             total = next(v.documents for v in engine.versions() if v.name == version)
             done = 0
             for batch in engine.scan(version):
-                learned.take(batch)
+                learned.add(batch)
                 done += len(batch)
-                progress(STEP, done, total)
+                progress(PROGRESS_STEP, done, total)
         yield learned
 
 
-def _scratch(place: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(place / "learned.sqlite", isolation_level=None)
+def _open_scratch_database(directory: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(directory / "learned.sqlite", isolation_level=None)
     connection.execute("pragma journal_mode = off")
     connection.execute("pragma synchronous = off")
     connection.execute("begin")  # for good: nobody else reads it, and it is thrown away
     return connection
 
 
-def _row(document: Document) -> tuple[str | bytes | None, ...]:
+def _to_row(document: Document) -> tuple[str | bytes | None, ...]:
     vectors = [document.vectors.get(name) for name in LEARNED_FIELDS]
     neighbours = [(neighbour.id, neighbour.weight) for neighbour in document.neighbours]
     blobs = (None if v is None else np.asarray(v, np.float32).tobytes() for v in vectors)
     return (document.item.id, *blobs, orjson.dumps(neighbours) if neighbours else None)
 
 
-def _document(item: Item, text: FloatVector, learned: Sequence[bytes | None] | None) -> Document:
+def _build_document(item: Item, text: FloatVector, learned: Sequence[bytes | None] | None) -> Document:
     vectors = {"text": text}
     if learned is None:
         return Document(item, vectors)

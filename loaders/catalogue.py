@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from index_mappings.encoder import TextEncoder, item_text
+from index_mappings.encoder import TextEncoder, build_item_text
 from index_mappings.engine import Rejection, SearchEngine
 from index_mappings.item import Document, Item
-from loaders.contents import instead_of_rows
+from loaders.contents import describe_contents
 from loaders.source import SourceFile
-from loaders.versions import new_version
-from ranking.progress import Progress, silent
+from loaders.versions import choose_version_name
+from ranking.progress import Progress, ignore_progress
 
-BATCH = 1000
+BATCH_SIZE = 1000
 
 
-class LoadRefused(Exception):
+class LoadRejected(Exception):
     """A load that must not be promoted: what was found, and what to do. The old version keeps serving."""
 
 
-def nothing_more(version: str) -> None:
+def do_nothing(version: str) -> None:
     """A version needs nothing beside what the engine holds."""
 
 
@@ -33,8 +33,8 @@ class LoadOptions:
     """
 
     max_reject_share: float = 0.05
-    keep: int = 2
-    before_promote: Callable[[str], None] = nothing_more
+    versions_to_keep: int = 2
+    before_promote: Callable[[str], None] = do_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ def load_catalogue(
     engine: SearchEngine,
     encoder: TextEncoder,
     options: LoadOptions,
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
 ) -> LoadReport:
     """The whole load. Any failure drops the new version and leaves the old one serving."""
-    documents = encoded(items, encoder)
+    documents = encode_documents(items, encoder)
     return publish(documents, engine, options, progress)
 
 
@@ -64,12 +64,12 @@ def publish(
     batches: Iterable[Sequence[Document]],
     engine: SearchEngine,
     options: LoadOptions,
-    progress: Progress = silent,
+    progress: Progress = ignore_progress,
     total: int | None = None,
 ) -> LoadReport:
     """Writes documents into a new version, verifies and promotes it, and drops the oldest ones."""
     started = time.monotonic()
-    version = new_version([v.name for v in engine.versions()], datetime.now(UTC))
+    version = choose_version_name([v.name for v in engine.versions()], datetime.now(UTC))
     engine.create_index(version)
     try:
         read, rejected = 0, list[Rejection]()
@@ -80,52 +80,52 @@ def publish(
             progress("writing the index", read, total)
         first = f"{rejected[0].id}: {rejected[0].reason}" if rejected else ""
         verify(options, read, len(rejected), first)
-        serve(engine, version, read - len(rejected), options)
+        promote_version(engine, version, read - len(rejected), options)
     except BaseException:
         engine.drop(version)
         raise
-    drop_oldest(engine, options.keep)
+    drop_oldest_versions(engine, options.versions_to_keep)
     seconds = time.monotonic() - started
     return LoadReport(version, read, read - len(rejected), tuple(rejected), seconds)
 
 
-def encoded(items: Iterable[Item], encoder: TextEncoder) -> Iterator[list[Document]]:
+def encode_documents(items: Iterable[Item], encoder: TextEncoder) -> Iterator[list[Document]]:
     """Batches of documents with the text vector of each item."""
     rest = iter(items)
-    while batch := list(islice(rest, BATCH)):
-        vectors = encoder.encode([item_text(item) for item in batch])
+    while batch := list(islice(rest, BATCH_SIZE)):
+        vectors = encoder.encode([build_item_text(item) for item in batch])
         yield [Document(item, {"text": vector}) for item, vector in zip(batch, vectors, strict=True)]
 
 
-def verify(options: LoadOptions, read: int, rejected: int, first: str) -> None:
+def verify(options: LoadOptions, read: int, rejected: int, first_reject: str) -> None:
     """Raises LoadRefused when nothing was read or too much of it was rejected. first: the first reject."""
     if not read:
-        raise LoadRefused("nothing was read; name a source that holds rows")
+        raise LoadRejected("nothing was read; name a source that holds rows")
     if rejected > options.max_reject_share * read:
-        raise LoadRefused(
+        raise LoadRejected(
             f"{rejected} of {read} rows were rejected, more than {options.max_reject_share:.1%}; "
-            f"the first is {first}. Correct them, or allow a larger share"
+            f"the first is {first_reject}. Correct them, or allow a larger share"
         )
 
 
-def refuse_nothing(files: Sequence[SourceFile], read: int) -> None:
+def reject_empty_load(files: Sequence[SourceFile], read: int) -> None:
     """Raises LoadRefused when no row was read, with what the files hold instead."""
     if not read:
-        raise LoadRefused(f"nothing was read: {instead_of_rows(files)}. Name a source that holds rows")
+        raise LoadRejected(f"nothing was read: {describe_contents(files)}. Name a source that holds rows")
 
 
-def serve(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:
+def promote_version(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:
     """Promotes a version that holds what was written; how many documents that is. Raises LoadRefused."""
     held = next(v.documents for v in engine.versions() if v.name == version)
     if held > written or held == 0:
-        raise LoadRefused(f"{version} holds {held} documents after {written} were written; load again")
+        raise LoadRejected(f"{version} holds {held} documents after {written} were written; load again")
     options.before_promote(version)
     engine.promote(version)
     return held
 
 
-def drop_oldest(engine: SearchEngine, keep: int) -> None:
+def drop_oldest_versions(engine: SearchEngine, versions_to_keep: int) -> None:
     """Drops all versions but the serving one and the newest others, `keep` in all."""
     idle = [v.name for v in engine.versions() if not v.serving]
-    for name in idle[max(keep - 1, 0) :]:
+    for name in idle[max(versions_to_keep - 1, 0) :]:
         engine.drop(name)

@@ -6,15 +6,15 @@ import numpy as np
 
 from loaders.source import SourceError, SourceFile
 
-LOOKED_AT = 4096
-MOST_CONTROL = 0.03
+SNIFFED_BYTES = 4096
+MAX_CONTROL_SHARE = 0.03
 """Of the bytes, a share that text never has: of random bytes a tenth are control characters."""
-CONTROL = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
-TOLD = 3
+CONTROL_BYTES = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
+MAX_NAMED_FILES = 3
 """Files that a refusal names."""
 UTF_16 = "text in UTF-16, not UTF-8; write it so: iconv -f UTF-16 -t UTF-8 FILE > OTHER"
 UTF_32 = "text in UTF-32, not UTF-8; write it so: iconv -f UTF-32 -t UTF-8 FILE > OTHER"
-OTHER_CONTENTS = {
+MAGIC_BYTES = {
     b"\xff\xfe\x00\x00": UTF_32,
     b"\x00\x00\xfe\xff": UTF_32,
     b"\xff\xfe": UTF_16,
@@ -31,32 +31,34 @@ OTHER_CONTENTS = {
 """First bytes, the longest of the same beginning first, to what they are and what to do."""
 
 
-def refuse_what_is_no_text(file: SourceFile) -> None:
+def check_is_text(file: SourceFile) -> None:
     """Raises SourceError for a file that is said to be CSV, TSV or JSONL and is something else."""
-    first = _first_bytes(file)
-    for magic, what in OTHER_CONTENTS.items():
+    first = _read_first_bytes(file)
+    for magic, what in MAGIC_BYTES.items():
         if first.startswith(magic):
             raise SourceError(f"{file.name} is no {file.format} but {what}")
-    control = int(np.isin(np.frombuffer(first, np.uint8), CONTROL).sum())
-    if control > max(1, MOST_CONTROL * len(first)):
+    control = int(np.isin(np.frombuffer(first, np.uint8), CONTROL_BYTES).sum())
+    if control > max(1, MAX_CONTROL_SHARE * len(first)):
         raise SourceError(
             f"{file.name} is no {file.format}: {control} of its first {len(first)} bytes are control "
             "characters, as in a binary file or text that is not UTF-8; name a file of rows"
         )
 
 
-def instead_of_rows(files: Sequence[SourceFile]) -> str:
+def describe_contents(files: Sequence[SourceFile]) -> str:
     """What files hold of which no row could be read."""
-    found = "; ".join(f"{file.name} {_lack(file)}" for file in files[:TOLD])
-    return found if len(files) <= TOLD else f"{found}; and {len(files) - TOLD} more files"
+    found = "; ".join(f"{file.name} {_describe_missing_rows(file)}" for file in files[:MAX_NAMED_FILES])
+    return (
+        found if len(files) <= MAX_NAMED_FILES else f"{found}; and {len(files) - MAX_NAMED_FILES} more files"
+    )
 
 
-def _lack(file: SourceFile) -> str:
+def _describe_missing_rows(file: SourceFile) -> str:
     if not file.size:
         return "is empty (0 bytes)"
     if file.format == "parquet":
         return "holds columns and no row"
-    first = _first_bytes(file)
+    first = _read_first_bytes(file)
     if not first:
         return "is empty when it is unpacked"
     if not first.strip(b"\xef\xbb\xbf \t\r\n"):
@@ -64,7 +66,7 @@ def _lack(file: SourceFile) -> str:
     return "holds a header and no row"
 
 
-def _first_bytes(file: SourceFile) -> bytes:
-    with file.opened() as (stream, _):
-        first: bytes = stream.read(LOOKED_AT)
+def _read_first_bytes(file: SourceFile) -> bytes:
+    with file.open_stream() as (stream, _):
+        first: bytes = stream.read(SNIFFED_BYTES)
         return first

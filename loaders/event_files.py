@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from index_mappings.engine import EventStore
-from loaders.catalogue import LoadOptions, refuse_nothing, verify
-from loaders.event_columns import CheckedEvents, are_ubi, events_of
+from loaders.catalogue import LoadOptions, reject_empty_load, verify
+from loaders.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
 from loaders.field_map import FieldRules
-from loaders.file_report import FileReport, tell
-from loaders.mapped import Mapped, mapped_rows
-from loaders.moments import LAST_MS
-from loaders.rejects import reject_file
+from loaders.file_report import FileReport, report_progress
+from loaders.mapped import MappedRows, read_mapped_rows
+from loaders.moments import MAX_EPOCH_MS
+from loaders.rejects import open_reject_file
 from loaders.source import SourceError, SourceFile
-from ranking.progress import Progress, silent
+from ranking.progress import Progress, ignore_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +25,19 @@ class EventLoad:
     rules: FieldRules
     rejects: Path
     options: LoadOptions = field(default_factory=LoadOptions)
-    latest_ms: int = LAST_MS
+    latest_ms: int = MAX_EPOCH_MS
 
 
-def load_event_files(load: EventLoad, store: EventStore, progress: Progress = silent) -> FileReport:
+def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ignore_progress) -> FileReport:
     """Checked, then stored, each id once; killed, it is simply run again. Raises LoadRefused, SourceError."""
     started = time.monotonic()
     checked = check_event_files(load, progress)
     read = written = stored = 0
-    for mapped, found in _checked(load):
+    for mapped, found in _check_rows(load):
         stored += store.append(found.events).stored if found.events else 0
-        read += mapped.rows.read
+        read += mapped.rows.row_count
         written += len(found.events)
-        tell(progress, "storing events", read, mapped.done)
+        report_progress(progress, "storing events", read, mapped.done)
     if (read, written) != (checked.read, checked.written):
         raise SourceError("the files changed while they were loaded; run it again, each event counts once")
     return FileReport(
@@ -51,27 +51,27 @@ def load_event_files(load: EventLoad, store: EventStore, progress: Progress = si
     )
 
 
-def check_event_files(load: EventLoad, progress: Progress = silent) -> FileReport:
+def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> FileReport:
     """A dry run: every row is read and checked, rejected rows go to their file, and nothing is stored."""
     started = time.monotonic()
     read = written = rejected = 0
     unused: dict[str, None] = {}
-    with reject_file(load.rejects) as rejects:
-        for mapped, found in _checked(load):
+    with open_reject_file(load.rejects) as rejects:
+        for mapped, found in _check_rows(load):
             unused.update(dict.fromkeys(mapped.fields.unused if mapped.fields is not None else ()))
             rejects.add(found.rejects)
-            read += mapped.rows.read
+            read += mapped.rows.row_count
             written += len(found.events)
             rejected += len(found.rejects)
-            tell(progress, "checking events", read, mapped.done)
+            report_progress(progress, "checking events", read, mapped.done)
         first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
-    refuse_nothing(load.files, read)
+    reject_empty_load(load.files, read)
     verify(load.options, read, rejected, f"{first} ({load.rejects})")
     where = load.rejects if rejected else None
     seconds = time.monotonic() - started
     return FileReport(read, written, rejected, written, seconds, rejects=where, unused=tuple(unused))
 
 
-def _checked(load: EventLoad) -> Iterator[tuple[Mapped, CheckedEvents]]:
-    for mapped in mapped_rows(load.files, load.rules, need_no_map=are_ubi):
-        yield mapped, events_of(mapped.rows, mapped.fields, load.latest_ms)
+def _check_rows(load: EventLoad) -> Iterator[tuple[MappedRows, CheckedEvents]]:
+    for mapped in read_mapped_rows(load.files, load.rules, needs_no_map=has_ubi_rows):
+        yield mapped, parse_event_rows(mapped.rows, mapped.fields, load.latest_ms)

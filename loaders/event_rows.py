@@ -29,7 +29,7 @@ KIND_OF_ACTION: dict[str, EventKind] = {
 }
 """UBI's common action names, and ours, to what we make of them; UBI leaves the list open."""
 
-LATEST = timedelta(minutes=5)
+MAX_CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead a client's clock may be; an event of the far future would age all the others."""
 MAX_MS = 253_402_300_800_000
 """The end of the year 9999."""
@@ -38,7 +38,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
 Text = Annotated[str, Field(max_length=1024)]
 
 
-class OwnRow(BaseModel):
+class EventRow(BaseModel):
     """`Event`'s own fields; the moment as at_ms or as ISO 8601 `at`, now when neither is stated."""
 
     model_config = ConfigDict(extra="forbid")
@@ -62,7 +62,7 @@ class OwnRow(BaseModel):
     simulated: bool = False
 
     @model_validator(mode="after")
-    def _something_was_done_to_something(self) -> Self:
+    def _require_item(self) -> Self:
         if self.kind != "search" and not self.item:
             raise ValueError(f"item: a {self.kind} names an item; only a search does not")
         return self
@@ -106,7 +106,7 @@ def is_ubi(row: Mapping[str, Any]) -> bool:
     return "action_name" in row or ("user_query" in row and "query_id" in row)
 
 
-def event_of(row: object, now: datetime, place: str = "") -> Event:
+def parse_event(row: object, now: datetime, row_number: str = "") -> Event:
     """Raises ValueError that names the field and what is wrong with it.
 
     A row without an id gets one made of its content and its place, so that the same row at the same
@@ -116,34 +116,34 @@ def event_of(row: object, now: datetime, place: str = "") -> Event:
         raise ValueError(f"an event is an object with fields, not {type(row).__name__}")
     try:
         if is_ubi(row):
-            return _from_ubi(UbiRow.model_validate(_stated(row)), row, place)
-        return _own(OwnRow.model_validate(row), row, now, place)
+            return _from_ubi(UbiRow.model_validate(_drop_nulls(row)), row, row_number)
+        return _to_event(EventRow.model_validate(row), row, now, row_number)
     except ValidationError as error:
-        raise ValueError("; ".join(_words(each) for each in error.errors())) from error
+        raise ValueError("; ".join(_format_error(each) for each in error.errors())) from error
 
 
-def _own(own: OwnRow, row: Mapping[str, Any], now: datetime, place: str) -> Event:
-    if own.at is not None and own.at_ms is not None:
+def _to_event(event_row: EventRow, row: Mapping[str, Any], now: datetime, row_number: str) -> Event:
+    if event_row.at is not None and event_row.at_ms is not None:
         raise ValueError("at: at_ms is stated too; keep one of them")
-    at_ms = own.at_ms if own.at_ms is not None else _ms(own.at or now)
-    facts = own.model_dump(exclude={"at", "at_ms", "id"})
-    timeless = own.at is None and own.at_ms is None
+    at_ms = event_row.at_ms if event_row.at_ms is not None else _to_ms(event_row.at or now)
+    facts = event_row.model_dump(exclude={"at", "at_ms", "id"})
+    timeless = event_row.at is None and event_row.at_ms is None
     told = {**row, "at_ms": at_ms} if timeless else row
-    return Event(id=own.id or id_of_content(told, place), at_ms=at_ms, **facts)
+    return Event(id=event_row.id or hash_content(told, row_number), at_ms=at_ms, **facts)
 
 
-def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], place: str) -> Event:
+def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], row_number: str) -> Event:
     kind = KIND_OF_ACTION.get(ubi.action_name.lower())
     if kind is None:
         known = ", ".join(KIND_OF_ACTION)
         raise ValueError(f"action_name: {ubi.action_name!r} means nothing here; known are {known}")
     attributes = ubi.event_attributes
     ordinal = attributes.position.ordinal if attributes.position else None
-    own = OwnRow(
+    own = EventRow(
         id=attributes.event_id,
         kind=kind,
         user=ubi.user_id or ubi.client_id,
-        at_ms=_ms(ubi.timestamp),
+        at_ms=_to_ms(ubi.timestamp),
         item=str(attributes.object.object_id) if attributes.object else "",
         watched_ms=attributes.watched_ms,
         duration_ms=attributes.duration_ms,
@@ -153,28 +153,28 @@ def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], place: str) -> Event:
         device=attributes.device,
         country=attributes.country,
     )
-    return _own(own, row, ubi.timestamp, place)
+    return _to_event(own, row, ubi.timestamp, row_number)
 
 
-def _stated(row: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
     """Without what is null: a column file has every field in every row."""
-    deep = {name: _stated(value) if isinstance(value, Mapping) else value for name, value in row.items()}
+    deep = {name: _drop_nulls(value) if isinstance(value, Mapping) else value for name, value in row.items()}
     return {name: value for name, value in deep.items() if value is not None}
 
 
-def _ms(at: datetime) -> int:
+def _to_ms(timestamp: datetime) -> int:
     """UBI allows a moment without an offset: UTC."""
-    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    aware = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1000)
 
 
-def id_of_content(row: Mapping[str, Any], place: str) -> str:
+def hash_content(row: Mapping[str, Any], row_number: str) -> str:
     """The id of an event that states none."""
     told = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)
-    return hashlib.sha256(told + place.encode()).hexdigest()[:32]
+    return hashlib.sha256(told + row_number.encode()).hexdigest()[:32]
 
 
-def _words(error: Any) -> str:
+def _format_error(error: Any) -> str:
     field = ".".join(str(part) for part in error["loc"])
     said = error["msg"].removeprefix("Value error, ")
     return f"{field}: {said}" if field else said

@@ -55,27 +55,27 @@ class FieldMap:
     columns: Mapping[str, tuple[str, ...]]
     unused: tuple[str, ...]
 
-    def column(self, name: str) -> str | None:
+    def find_column(self, name: str) -> str | None:
         """The one column of a field that holds one value."""
         return next(iter(self.columns.get(name, ())), None)
 
-    def unit(self, column: str) -> Unit | None:
+    def find_unit(self, column: str) -> Unit | None:
         """Of bare numbers in a column: as its name states, else as the rules do."""
-        return unit_in_name(column) or self.rules.duration_unit
+        return parse_unit(column) or self.rules.duration_unit
 
-    def missing(self) -> list[str]:
+    def list_missing(self) -> list[str]:
         filled = {*self.columns, *self.rules.constants}
         return [each.name for each in self.rules.fields if each.required and each.name not in filled]
 
 
-def match_fields(rules: FieldRules, names: Sequence[str], before: FieldMap | None = None) -> FieldMap:
+def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | None = None) -> FieldMap:
     """The map for columns of these names. What was matched `before` in the same file stays."""
     by_word: dict[str, list[str]] = {}
     for name in names:
-        by_word.setdefault(word_of(name), []).append(name)
+        by_word.setdefault(normalise_name(name), []).append(name)
     columns: dict[str, tuple[str, ...]] = dict(rules.stated)
     taken = {column for stated in columns.values() for column in stated}
-    earlier = before.columns if before is not None else {}
+    earlier = previous.columns if previous is not None else {}
     for each in rules.fields:
         if each.name in rules.stated or each.name in rules.constants:
             continue
@@ -89,23 +89,23 @@ def match_fields(rules: FieldRules, names: Sequence[str], before: FieldMap | Non
     return FieldMap(rules, columns, tuple(name for name in names if name not in roots))
 
 
-def word_of(name: str) -> str:
+def normalise_name(name: str) -> str:
     """A column name as a word: publishedAt, "Published at" and PUBLISHED-AT are all published_at."""
     parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^0-9a-z]+", "_", parted.lower()).strip("_")
 
 
-def unit_in_name(column: str) -> Unit | None:
+def parse_unit(column: str) -> Unit | None:
     """The unit that ends a column's name: runtime_min, durationMs, length_in_seconds."""
     ends: dict[str, Unit] = {
         "ms": "ms", "millis": "ms", "milliseconds": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s",
         "min": "min", "mins": "min", "minutes": "min", "h": "h", "hrs": "h", "hours": "h",
     }  # fmt: skip
-    last = word_of(column).rpartition("_")[2]
+    last = normalise_name(column).rpartition("_")[2]
     return ends.get(last)
 
 
-def stated_fields(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def parse_field_pairs(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Of `field=column` pairs; a field named more than once is filled from several. Raises SourceError."""
     stated: dict[str, tuple[str, ...]] = {}
     for pair in pairs:

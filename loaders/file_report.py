@@ -32,6 +32,6 @@ class FileReport:
             )
 
 
-def tell(progress: Progress, step: str, read: int, done: float) -> None:
+def report_progress(progress: Progress, step: str, rows_read: int, done_share: float) -> None:
     """Rows so far, of as many as there will be if the rest of the bytes holds rows of the same size."""
-    progress(step, read, max(read, round(read / done)) if done > 0 else None)
+    progress(step, rows_read, max(rows_read, round(rows_read / done_share)) if done_share > 0 else None)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from index_mappings.engine import EventStore
 from index_mappings.event import Event
-from ranking.progress import Progress, silent
+from ranking.progress import Progress, ignore_progress
 
-BATCH = 5000
+BATCH_SIZE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,13 @@ class HistoryReport:
     duplicates: int
 
 
-def load_history(events: Sequence[Event], store: EventStore, progress: Progress = silent) -> HistoryReport:
+def load_history(
+    events: Sequence[Event], store: EventStore, progress: Progress = ignore_progress
+) -> HistoryReport:
     """Safe to run again: what is already kept counts as a duplicate."""
     stored = 0
-    for start in range(0, len(events), BATCH):
-        batch = events[start : start + BATCH]
+    for start in range(0, len(events), BATCH_SIZE):
+        batch = events[start : start + BATCH_SIZE]
         stored += store.append(batch).stored
         progress("writing events", start + len(batch), len(events))
     return HistoryReport(len(events), stored, len(events) - stored)

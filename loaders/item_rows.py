@@ -6,9 +6,9 @@ from typing import Any
 
 from index_mappings.item import Item
 from loaders import columns
-from loaders.columns import Values
+from loaders.columns import ParsedColumn
 from loaders.field_map import Field, FieldMap
-from loaders.moments import length_ms_of, moment_of
+from loaders.moments import parse_datetime, parse_duration_ms
 from loaders.rows import Reject, Rows
 
 ITEM_FIELDS = (
@@ -37,16 +37,16 @@ class CheckedItems:
     """items and the place of each in its rows; every other row is among `rejects`."""
 
     items: list[Item]
-    places: list[int]
+    indexes: list[int]
     rejects: list[Reject]
 
 
-def items_of(rows: Rows, fields: FieldMap) -> CheckedItems:
+def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
     """Every row either an item or a reject."""
-    found = {each.name: _values(rows, fields, each) for each in ITEM_FIELDS}
+    found = {each.name: _parse_field(rows, fields, each) for each in ITEM_FIELDS}
     faults: dict[int, str] = {}
     for name, values in found.items():
-        for place, fault in values.faults.items():
+        for place, fault in values.errors.items():
             faults.setdefault(place, f"{name}: {fault}")
     columns_ = [values.values for values in found.values()]
     items, places = list[Item](), list[int]()
@@ -54,55 +54,59 @@ def items_of(rows: Rows, fields: FieldMap) -> CheckedItems:
         if place in faults:
             continue
         try:
-            items.append(_item(facts))
+            items.append(_build_item(facts))
             places.append(place)
         except ValueError as error:
             faults[place] = str(error)
-    return CheckedItems(items, places, [*rows.unreadable, *rejected(rows, faults)])
+    return CheckedItems(items, places, [*rows.unreadable, *build_rejects(rows, faults)])
 
 
-def rejected(rows: Rows, faults: dict[int, str]) -> list[Reject]:
+def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
     """A reject for each place with a fault, with its row whole."""
-    if not faults:
+    if not errors:
         return []
     return [
         Reject(rows.file, int(rows.numbers[place]), fault, rows.block.slice(place, 1).records()[0])
-        for place, fault in sorted(faults.items())
+        for place, fault in sorted(errors.items())
     ]
 
 
-def _item(facts: Sequence[Any]) -> Item:
+def _build_item(values: Sequence[Any]) -> Item:
     """Of values in the order of ITEM_FIELDS, which is the order of `Item`."""
-    if not facts[0]:
+    if not values[0]:
         raise ValueError("id is missing")
-    if not facts[1]:
+    if not values[1]:
         raise ValueError("title is missing")
-    return Item(*facts)
+    return Item(*values)
 
 
-def _values(rows: Rows, fields: FieldMap, each: Field) -> Values:
+def _parse_field(rows: Rows, fields: FieldMap, field: Field) -> ParsedColumn:
     size = len(rows.numbers)
-    if each.many:
-        return _joined([rows.block.column(name) for name in fields.columns.get(each.name, ())], fields, size)
-    column = fields.column(each.name)
+    if field.many:
+        return _join_names(
+            [rows.block.column(name) for name in fields.columns.get(field.name, ())], fields, size
+        )
+    column = fields.find_column(field.name)
     if column is None:
-        return Values(["" if each.name not in ("published_at", "duration_s") else None] * size, {})
+        return ParsedColumn(["" if field.name not in ("published_at", "duration_s") else None] * size, {})
     values = rows.block.column(column)
-    if each.name == "published_at":
-        return columns.parsed(values, moment_of)
-    if each.name == "duration_s":
-        unit = fields.unit(column)
-        return columns.parsed(values, lambda value: round(length_ms_of(value, unit) / 1000))
-    return columns.texts(values)
+    if field.name == "published_at":
+        return columns.parse_column(values, parse_datetime)
+    if field.name == "duration_s":
+        unit = fields.find_unit(column)
+        return columns.parse_column(values, lambda value: round(parse_duration_ms(value, unit) / 1000))
+    return columns.parse_text_column(values)
 
 
-def _joined(parts: Sequence[Any], fields: FieldMap, size: int) -> Values:
+def _join_names(parts: Sequence[Any], fields: FieldMap, size: int) -> ParsedColumn:
     """The names of several columns, each once."""
     if not parts:
-        return Values([()] * size, {})
-    read = [columns.names(part, fields.rules.separator) for part in parts]
-    faults = {place: fault for values in reversed(read) for place, fault in values.faults.items()}
+        return ParsedColumn([()] * size, {})
+    read = [columns.parse_names_column(part, fields.rules.separator) for part in parts]
+    faults = {place: fault for values in reversed(read) for place, fault in values.errors.items()}
     if len(read) == 1:
         return read[0]
     rows = zip(*(values.values for values in read), strict=True)
-    return Values([tuple(dict.fromkeys(name for names in row for name in names)) for row in rows], faults)
+    return ParsedColumn(
+        [tuple(dict.fromkeys(name for names in row for name in names)) for row in rows], faults
+    )

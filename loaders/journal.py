@@ -13,7 +13,7 @@ from index_mappings.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """key: what is loaded and how, hashed. file, row: the last row that is accounted for.
 
     rejects_size: bytes of the file of rejects that are accounted for.
@@ -37,7 +37,7 @@ class Journal:
         self.path = directory / "items.json"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Excludes other loads, in this process and others; ends with the process. Raises Conflict."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with (self.path.parent / "items.lock").open("a") as lock:
@@ -49,14 +49,14 @@ class Journal:
                 ) from error
             yield
 
-    def entry(self) -> Entry | None:
+    def read_entry(self) -> JournalEntry | None:
         """What a load that did not end left; None when there is none, or none that can be read."""
         try:
-            return Entry(**orjson.loads(self.path.read_bytes()))
+            return JournalEntry(**orjson.loads(self.path.read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
-    def keep(self, entry: Entry) -> None:
+    def write_entry(self, entry: JournalEntry) -> None:
         """Durable when it returns: the whole entry or the one before."""
         new = self.path.with_suffix(".new")
         with new.open("wb") as file:
@@ -65,5 +65,5 @@ class Journal:
             os.fsync(file.fileno())
         new.rename(self.path)
 
-    def end(self) -> None:
+    def clear(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -4,76 +4,76 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from loaders.field_map import FieldMap, FieldRules, match_fields
-from loaders.moments import UNITS, number_of
+from loaders.moments import UNITS, parse_number
 from loaders.readers import read_rows
 from loaders.rows import ArrowBlock, Column, Rows
 from loaders.source import SourceError, SourceFile
 
-PIECE = 1000
+PIECE_ROWS = 1000
 """Rows checked, encoded and written at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mapped:
+class MappedRows:
     """fields: None for records that need no map. file: the place of its file. done: share of all bytes."""
 
-    file: int
+    file_index: int
     rows: Rows
     fields: FieldMap | None
     done: float
 
 
-def mapped_rows(
+def read_mapped_rows(
     files: Sequence[SourceFile],
     rules: FieldRules,
-    after: tuple[int, int] = (0, 0),
-    need_no_map: Callable[[Rows], bool] | None = None,
-) -> Iterator[Mapped]:
+    start: tuple[int, int] = (0, 0),
+    needs_no_map: Callable[[Rows], bool] | None = None,
+) -> Iterator[MappedRows]:
     """All rows after a place (file, row). Raises SourceError when a file or its columns do not fit."""
     total = max(sum(file.size for file in files), 1)
-    before = sum(file.size for file in files[: after[0]])
+    before = sum(file.size for file in files[: start[0]])
     told = before / total
-    for place, file in enumerate(files[after[0] :], after[0]):
+    for place, file in enumerate(files[start[0] :], start[0]):
         fields, free = None, None
         for rows in read_rows(file):
             if free is None and len(rows.numbers):
-                free = need_no_map is not None and need_no_map(rows)
+                free = needs_no_map is not None and needs_no_map(rows)
             if not free and len(rows.numbers):
-                fields = _fields(rules, rows, fields)
-            later = rows.after(after[1]) if place == after[0] else rows
+                fields = _map_fields(rules, rows, fields)
+            later = rows.skip_through(start[1]) if place == start[0] else rows
             done = (before + rows.done * file.size) / total
-            pieces = [piece for piece in later.pieces(PIECE) if piece.read]
+            pieces = [piece for piece in later.split(PIECE_ROWS) if piece.row_count]
             for number, piece in enumerate(pieces, 1):
-                yield Mapped(place, piece, fields, told + (done - told) * number / len(pieces))
+                yield MappedRows(place, piece, fields, told + (done - told) * number / len(pieces))
             told = done
         before += file.size
 
 
-def first_mapped(
-    files: Sequence[SourceFile], rules: FieldRules, need_no_map: Callable[[Rows], bool] | None = None
-) -> Mapped | None:
+def read_first_rows(
+    files: Sequence[SourceFile], rules: FieldRules, needs_no_map: Callable[[Rows], bool] | None = None
+) -> MappedRows | None:
     """The first rows that can be read, to show how they would be read; None when there are none."""
-    rows = mapped_rows(files, rules, need_no_map=need_no_map)
+    rows = read_mapped_rows(files, rules, needs_no_map=needs_no_map)
     return next((mapped for mapped in rows if len(mapped.rows.numbers)), None)
 
 
-def _fields(rules: FieldRules, rows: Rows, before: FieldMap | None) -> FieldMap:
+def _map_fields(rules: FieldRules, rows: Rows, previous: FieldMap | None) -> FieldMap:
     names = rows.block.names
-    if before is not None and set(names) <= {*before.unused, *_used(before)}:
-        return before
-    fields = match_fields(rules, names, before)
-    if before is None:
-        _check(fields, rows)
+    if previous is not None and set(names) <= {*previous.unused, *_list_used_columns(previous)}:
+        return previous
+    fields = match_fields(rules, names, previous)
+    if previous is None:
+        _check_columns(fields, rows)
     return fields
 
 
-def _used(fields: FieldMap) -> set[str]:
+def _list_used_columns(fields: FieldMap) -> set[str]:
     return {column for columns in fields.columns.values() for column in columns}
 
 
-def _check(fields: FieldMap, rows: Rows) -> None:
+def _check_columns(fields: FieldMap, rows: Rows) -> None:
     found = ", ".join(rows.block.names)
-    if missing := fields.missing():
+    if missing := fields.list_missing():
         raise SourceError(
             f"{rows.file} has no column for {' and '.join(missing)} (its columns are {found}); "
             f"say which it is: --map {missing[0]}=COLUMN"
@@ -82,17 +82,17 @@ def _check(fields: FieldMap, rows: Rows) -> None:
     if isinstance(rows.block, ArrowBlock) and (absent := sorted(set(roots) - set(rows.block.names))):
         raise SourceError(f"{rows.file} has no column {roots[absent[0]]}; its columns are {found}")
     for each in fields.rules.fields:
-        column = fields.column(each.name)
-        if not each.length or column is None or fields.unit(column) is not None:
+        column = fields.find_column(each.name)
+        if not each.length or column is None or fields.find_unit(column) is not None:
             continue
-        if (bare := _bare_number(rows.block.column(column))) is not None:
+        if (bare := _find_bare_number(rows.block.column(column))) is not None:
             raise SourceError(
                 f"column {column} of {rows.file} holds numbers such as {bare} and does not say their unit; "
                 f"add --duration-unit {'|'.join(UNITS)}"
             )
 
 
-def _bare_number(column: Column) -> object:
+def _find_bare_number(column: Column) -> object:
     first = column[:100]
     values = first if isinstance(first, list) else first.to_pylist()
     return next(
@@ -102,6 +102,6 @@ def _bare_number(column: Column) -> object:
 
 def _is_number(value: object) -> bool:
     try:
-        return number_of(value) is not None
+        return parse_number(value) is not None
     except ValueError:
         return False

@@ -13,11 +13,11 @@ from index_mappings.item import Document, Item
 from index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
 Digests = NDArray[np.uint64]
-Known = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Noted:
+class CopySnapshot:
     """A version of the source: ids, sorted, with the digest of each item and of each whole document."""
 
     version: str
@@ -25,24 +25,28 @@ class Noted:
     items: Digests
     documents: Digests
 
-    def knows_items(self, documents: Sequence[Document]) -> Known:
+    def match_items(self, documents: Sequence[Document]) -> Mask:
         """Which have the item that was copied, whatever was learned of it since."""
-        return self._knows(documents, self.items, [_item_digest(document.item) for document in documents])
+        return self._match_digests(
+            documents, self.items, [_digest_item(document.item) for document in documents]
+        )
 
-    def knows(self, documents: Sequence[Document]) -> Known:
+    def match_documents(self, documents: Sequence[Document]) -> Mask:
         """Which were copied as they are."""
-        return self._knows(documents, self.documents, [_digest(document) for document in documents])
+        return self._match_digests(
+            documents, self.documents, [_digest_document(document) for document in documents]
+        )
 
-    def _knows(self, documents: Sequence[Document], noted: Digests, now: list[int]) -> Known:
+    def _match_digests(self, documents: Sequence[Document], copied: Digests, current: list[int]) -> Mask:
         if not len(self.ids):
             return np.zeros(len(documents), np.bool_)
         ids = item_ids(document.item.id for document in documents)
         places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        known: Known = (self.ids[places] == ids) & (noted[places] == np.array(now, np.uint64))
+        known: Mask = (self.ids[places] == ids) & (copied[places] == np.array(current, np.uint64))
         return known
 
 
-class Noting:
+class SnapshotBuilder:
     """Notes of a version, taken batch by batch."""
 
     def __init__(self, version: str) -> None:
@@ -53,66 +57,72 @@ class Noting:
 
     def add(self, batch: Sequence[Document]) -> None:
         self._ids.append(item_ids(document.item.id for document in batch))
-        self._items.append(np.array([_item_digest(document.item) for document in batch], np.uint64))
-        self._documents.append(np.array([_digest(document) for document in batch], np.uint64))
+        self._items.append(np.array([_digest_item(document.item) for document in batch], np.uint64))
+        self._documents.append(np.array([_digest_document(document) for document in batch], np.uint64))
 
-    def noted(self) -> Noted:
+    def build(self) -> CopySnapshot:
         ids, items, documents = map(np.concatenate, (self._ids, self._items, self._documents))
         order = np.argsort(ids)
-        return Noted(self.version, ids[order], items[order], documents[order])
+        return CopySnapshot(self.version, ids[order], items[order], documents[order])
 
 
-class Notes:
+class MigrationLedger:
     """In a directory: what was copied of the items, and how far the events were."""
 
     def __init__(self, directory: Path) -> None:
         self.items_path = directory / "migrated-items.npz"
-        self.coming_path = directory / "migrated-items-coming.npz"
+        self.staged_path = directory / "migrated-items-coming.npz"
         self.events_path = directory / "migrated-events.txt"
         directory.mkdir(parents=True, exist_ok=True)
 
-    def items(self, serving: str | None) -> Noted | None:
+    def read_items(self, serving_version: str | None) -> CopySnapshot | None:
         """serving: by the target; a run may have been killed between a promotion and its note."""
-        coming = _read(self.coming_path)
-        if coming is not None and coming.version == serving:
-            self.promoted()
-        return _read(self.items_path)
+        coming = _read_snapshot(self.staged_path)
+        if coming is not None and coming.version == serving_version:
+            self.commit_snapshot()
+        return _read_snapshot(self.items_path)
 
-    def keep_items(self, noted: Noted) -> None:
-        self.keep_coming(noted)
-        self.promoted()
+    def write_items(self, snapshot: CopySnapshot) -> None:
+        self.stage_snapshot(snapshot)
+        self.commit_snapshot()
 
-    def keep_coming(self, noted: Noted) -> None:
+    def stage_snapshot(self, snapshot: CopySnapshot) -> None:
         """Of a version that is to be promoted; what was noted of the one before is kept until it is."""
-        new = self.coming_path.with_suffix(".new.npz")
-        np.savez(new, version=noted.version, ids=noted.ids, items=noted.items, documents=noted.documents)
-        new.rename(self.coming_path)
+        new = self.staged_path.with_suffix(".new.npz")
+        np.savez(
+            new,
+            version=snapshot.version,
+            ids=snapshot.ids,
+            items=snapshot.items,
+            documents=snapshot.documents,
+        )
+        new.rename(self.staged_path)
 
-    def promoted(self) -> None:
-        self.coming_path.rename(self.items_path)
+    def commit_snapshot(self) -> None:
+        self.staged_path.rename(self.items_path)
 
-    def events(self) -> str | None:
+    def read_event_position(self) -> str | None:
         return self.events_path.read_text() if self.events_path.exists() else None
 
-    def keep_events(self, position: str) -> None:
+    def write_event_position(self, position: str) -> None:
         new = self.events_path.with_suffix(".new")
         new.write_text(position)
         new.rename(self.events_path)
 
 
-def _read(path: Path) -> Noted | None:
+def _read_snapshot(path: Path) -> CopySnapshot | None:
     if not path.exists():
         return None
     with np.load(path) as kept:
-        return Noted(str(kept["version"]), kept["ids"], kept["items"], kept["documents"])
+        return CopySnapshot(str(kept["version"]), kept["ids"], kept["items"], kept["documents"])
 
 
-def _item_digest(item: Item) -> int:
+def _digest_item(item: Item) -> int:
     hashed = hashlib.blake2b(orjson.dumps(astuple(item)), digest_size=8)
     return int.from_bytes(hashed.digest())
 
 
-def _digest(document: Document) -> int:
+def _digest_document(document: Document) -> int:
     facts = [astuple(document.item), [(n.id, n.weight) for n in document.neighbours]]
     hashed = hashlib.blake2b(orjson.dumps(facts), digest_size=8)
     for name, vector in sorted(document.vectors.items()):

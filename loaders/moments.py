@@ -7,25 +7,27 @@ from typing import Literal, get_args
 
 Unit = Literal["ms", "s", "min", "h"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
-MS_IN: dict[Unit, int] = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
-LONGEST_MS = 10 * 365 * 86_400_000
+MS_PER_UNIT: dict[Unit, int] = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
+MAX_DURATION_MS = 10 * 365 * 86_400_000
 """Ten years: more is a wrong unit or a wrong column."""
-LAST_MS = 253_402_300_799_000
+MAX_EPOCH_MS = 253_402_300_799_000
 """The last second of the year 9999, which ends what Python's datetime can say."""
-WRITTEN_DATES = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m")
-CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:\.\d+)?")
-SPOKEN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(h|hr|hour|m|min|minute|s|sec|second|ms)s?\b\.?", re.IGNORECASE)
-ISO_LENGTH = re.compile(
+DATE_FORMATS = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m")
+CLOCK_PATTERN = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:\.\d+)?")
+DURATION_WORDS_PATTERN = re.compile(
+    r"\s*(\d+(?:\.\d+)?)\s*(h|hr|hour|m|min|minute|s|sec|second|ms)s?\b\.?", re.IGNORECASE
+)
+ISO_DURATION_PATTERN = re.compile(
     r"P(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?", re.IGNORECASE
 )
-SPOKEN_MS = {
+MS_PER_WORD = {
     "h": 3_600_000, "hr": 3_600_000, "hour": 3_600_000, "m": 60_000, "min": 60_000, "minute": 60_000,
     "s": 1000, "sec": 1000, "second": 1000, "ms": 1,
 }  # fmt: skip
-NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+NUMBER_PATTERN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
-def moment_of(value: object) -> datetime:
+def parse_datetime(value: object) -> datetime:
     """A date or time, UTC where no zone is stated.
 
     A number of four digits is a year, of eight a day such as 19991231; from 1e8 it is seconds since
@@ -35,47 +37,47 @@ def moment_of(value: object) -> datetime:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    number = number_of(value)
+    number = parse_number(value)
     if number is None:
-        return _written_moment(str(value).strip())
+        return _parse_date_text(str(value).strip())
     if 1000 <= number <= 9999 and number == int(number):
         return datetime(int(number), 1, 1, tzinfo=UTC)
     if 1e7 <= number < 1e8:
-        return _written_moment(str(int(number)))
-    return datetime.fromtimestamp(_epoch_ms(number, value) / 1000, UTC)
+        return _parse_date_text(str(int(number)))
+    return datetime.fromtimestamp(_to_epoch_ms(number, value) / 1000, UTC)
 
 
-def instant_ms_of(value: object, unit: Unit | None = None) -> int:
+def parse_epoch_ms(value: object, unit: Unit | None = None) -> int:
     """Milliseconds since 1970 of a time; a number is in `unit`, or told by its size as `moment_of` does.
 
     Never before 1970: nobody watched a video then, so it is a mistake.
     """
-    number = None if isinstance(value, date) else number_of(value)
+    number = None if isinstance(value, date) else parse_number(value)
     if number is None or unit is None:
-        ms = round(moment_of(value).timestamp() * 1000)
+        ms = round(parse_datetime(value).timestamp() * 1000)
     else:
-        ms = round(number * MS_IN[unit])
-    if not 0 <= ms <= LAST_MS:
+        ms = round(number * MS_PER_UNIT[unit])
+    if not 0 <= ms <= MAX_EPOCH_MS:
         raise ValueError(f"{value!r} is no moment from 1970 to 9999")
     return ms
 
 
-def length_ms_of(value: object, unit: Unit | None) -> int:
+def parse_duration_ms(value: object, unit: Unit | None) -> int:
     """A length of time in milliseconds: a number in `unit`, 1:32:05, 92 min, 1h 32m or PT1H32M."""
     if isinstance(value, timedelta):
         ms: float = value / timedelta(milliseconds=1)
-    elif (number := number_of(value)) is not None:
+    elif (number := parse_number(value)) is not None:
         if unit is None:
             raise ValueError(f"{value!r} has no unit; state it (--duration-unit {'|'.join(UNITS)})")
-        ms = number * MS_IN[unit]
+        ms = number * MS_PER_UNIT[unit]
     else:
-        ms = _written_length(str(value).strip())
-    if not 0 <= ms <= LONGEST_MS:
+        ms = _parse_duration_text(str(value).strip())
+    if not 0 <= ms <= MAX_DURATION_MS:
         raise ValueError(f"{value!r} is no length of time from 0 to ten years")
     return round(ms)
 
 
-def number_of(value: object) -> float | None:
+def parse_number(value: object) -> float | None:
     """The number that a value is or spells; None when it is none. Booleans are none."""
     if isinstance(value, bool):
         return None
@@ -84,26 +86,26 @@ def number_of(value: object) -> float | None:
             raise ValueError(f"{value!r} is no number")
         return value
     text = str(value).strip()
-    if not NUMBER.fullmatch(text):
+    if not NUMBER_PATTERN.fullmatch(text):
         return None
     return int(text) if text.lstrip("+-").isdigit() else float(text)
 
 
-def _epoch_ms(number: float, value: object) -> int:
+def _to_epoch_ms(number: float, value: object) -> int:
     if 1e8 <= number < 1e11:
         return round(number * 1000)
-    if 1e11 <= number <= LAST_MS:
+    if 1e11 <= number <= MAX_EPOCH_MS:
         return round(number)
     raise ValueError(f"{value!r} is no year, and neither seconds nor milliseconds since 1970")
 
 
-def _written_moment(text: str) -> datetime:
+def _parse_date_text(text: str) -> datetime:
     iso = re.sub(r"^(\d{4})/(\d{2})/(\d{2})", r"\1-\2-\3", text)
     try:
-        return moment_of(datetime.fromisoformat(iso))
+        return parse_datetime(datetime.fromisoformat(iso))
     except (ValueError, OverflowError):
         pass
-    for form in WRITTEN_DATES:
+    for form in DATE_FORMATS:
         try:
             return datetime.strptime(text, form).replace(tzinfo=UTC)
         except ValueError:
@@ -111,14 +113,14 @@ def _written_moment(text: str) -> datetime:
     raise ValueError(f"{text!r} is no date; write it as 1999-12-31 or 1999-12-31T23:59:59Z")
 
 
-def _written_length(text: str) -> float:
-    if clock := CLOCK.fullmatch(text):
+def _parse_duration_text(text: str) -> float:
+    if clock := CLOCK_PATTERN.fullmatch(text):
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())
         return 1000.0 * (3600 * hours + 60 * minutes + seconds)
-    if len(text) > 1 and (iso := ISO_LENGTH.fullmatch(text)):
+    if len(text) > 1 and (iso := ISO_DURATION_PATTERN.fullmatch(text)):
         days, hours_, minutes_, seconds_ = (float(part or 0) for part in iso.groups())
         return 1000.0 * (86_400 * days + 3600 * hours_ + 60 * minutes_ + seconds_)
-    parts = SPOKEN.findall(text)
-    if parts and not SPOKEN.sub("", text).strip(" ,"):
-        return sum(float(amount) * SPOKEN_MS[name.lower()] for amount, name in parts)
+    parts = DURATION_WORDS_PATTERN.findall(text)
+    if parts and not DURATION_WORDS_PATTERN.sub("", text).strip(" ,"):
+        return sum(float(amount) * MS_PER_WORD[name.lower()] for amount, name in parts)
     raise ValueError(f"{text!r} is no length of time; write it as 92 min, 1:32:05 or PT1H32M")

@@ -7,21 +7,21 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loaders.contents import refuse_what_is_no_text
+from loaders.contents import check_is_text
 from loaders.csv_rows import read_csv
 from loaders.rows import ArrowBlock, RecordBlock, Reject, Rows
-from loaders.source import Format, SourceError, SourceFile, unpacked
+from loaders.source import Format, SourceError, SourceFile, unpack
 
 BLOCK_BYTES = 1 << 20
-LONGEST_LINE = 64 << 20
-PARQUET_ROWS = 1000
+MAX_LINE_BYTES = 64 << 20
+PARQUET_BATCH_ROWS = 1000
 
 
 def read_rows(file: SourceFile) -> Iterator[Rows]:
     """Every row of the file, in order. Raises SourceError when it cannot be read on."""
     try:
         if file.format != "parquet":
-            refuse_what_is_no_text(file)
+            check_is_text(file)
         yield from READERS[file.format](file)
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
@@ -32,9 +32,9 @@ def read_rows(file: SourceFile) -> Iterator[Rows]:
 
 def read_parquet(file: SourceFile) -> Iterator[Rows]:
     """Row numbers count rows. One page of each column is in memory at a time, not a row group."""
-    with unpacked(file) as path, pq.ParquetFile(path, buffer_size=BLOCK_BYTES, pre_buffer=False) as parquet:
+    with unpack(file) as path, pq.ParquetFile(path, buffer_size=BLOCK_BYTES, pre_buffer=False) as parquet:
         total, row = max(parquet.metadata.num_rows, 1), 0
-        for batch in parquet.iter_batches(PARQUET_ROWS):
+        for batch in parquet.iter_batches(PARQUET_BATCH_ROWS):
             numbers = np.arange(row + 1, row + 1 + batch.num_rows)
             row += batch.num_rows
             yield Rows(file.name, numbers, ArrowBlock(batch), (), row / total)
@@ -42,7 +42,7 @@ def read_parquet(file: SourceFile) -> Iterator[Rows]:
 
 def read_jsonl(file: SourceFile) -> Iterator[Rows]:
     """Row numbers are line numbers; blank lines count as lines and not as rows."""
-    with file.opened() as (stream, raw):
+    with file.open_stream() as (stream, raw):
         line, rest = 0, b""
         while block := stream.read(BLOCK_BYTES):
             *lines, rest = (rest + block).split(b"\n")
@@ -50,18 +50,18 @@ def read_jsonl(file: SourceFile) -> Iterator[Rows]:
                 raise SourceError(
                     f"{file.name} is one JSON array, not one object a line; write it so: jq -c '.[]' FILE"
                 )
-            if len(rest) > LONGEST_LINE:
+            if len(rest) > MAX_LINE_BYTES:
                 raise SourceError(f"line {line + len(lines) + 1} of {file.name} is longer than 64 MB")
             if lines:
-                yield _json_rows(file, lines, line, raw.tell() / max(file.size, 1))
+                yield _parse_json_lines(file, lines, line, raw.tell() / max(file.size, 1))
                 line += len(lines)
         if rest.strip():
-            yield _json_rows(file, [rest], line, 1.0)
+            yield _parse_json_lines(file, [rest], line, 1.0)
 
 
-def _json_rows(file: SourceFile, lines: list[bytes], before: int, done: float) -> Rows:
+def _parse_json_lines(file: SourceFile, lines: list[bytes], lines_before: int, done_share: float) -> Rows:
     records, numbers, unreadable = [], [], []
-    for number, line in enumerate(lines, before + 1):
+    for number, line in enumerate(lines, lines_before + 1):
         text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if not text or text.isspace():
             continue
@@ -77,7 +77,7 @@ def _json_rows(file: SourceFile, lines: list[bytes], before: int, done: float) -
             reason = f"it is no JSON object but a {type(record).__name__}"
         unreadable.append(Reject(file.name, number, reason, text.decode(errors="replace")))
     return Rows(
-        file.name, np.array(numbers, np.int64), RecordBlock(records), tuple(unreadable), min(done, 1.0)
+        file.name, np.array(numbers, np.int64), RecordBlock(records), tuple(unreadable), min(done_share, 1.0)
     )
 
 

@@ -19,32 +19,32 @@ class RejectFile:
     path: Path
     size: int = 0
     first: Reject | None = None
-    _open: BinaryIO | None = None
+    _file: BinaryIO | None = None
 
     def add(self, rejects: Sequence[Reject]) -> None:
         """Durable when it returns."""
         if not rejects:
             return
-        if self._open is None:
+        if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._open = self.path.open("r+b" if self.path.exists() else "w+b")
-            self._open.truncate(self.size)  # what a killed load wrote and did not account for
-            self._open.seek(self.size)
+            self._file = self.path.open("r+b" if self.path.exists() else "w+b")
+            self._file.truncate(self.size)  # what a killed load wrote and did not account for
+            self._file.seek(self.size)
         self.first = self.first or rejects[0]
-        self._open.writelines(_line(reject) for reject in rejects)
-        self._open.flush()
-        os.fsync(self._open.fileno())
-        self.size = self._open.tell()
+        self._file.writelines(_to_line(reject) for reject in rejects)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.size = self._file.tell()
 
     def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
+        if self._file is not None:
+            self._file.close()
         elif self.path.exists() and self.path.stat().st_size > self.size:
             os.truncate(self.path, self.size)
 
 
 @contextmanager
-def reject_file(path: Path, size: int = 0) -> Iterator[RejectFile]:
+def open_reject_file(path: Path, size: int = 0) -> Iterator[RejectFile]:
     """Goes on after the first `size` bytes of what is there."""
     rejects = RejectFile(path, size)
     try:
@@ -53,10 +53,12 @@ def reject_file(path: Path, size: int = 0) -> Iterator[RejectFile]:
         rejects.close()
 
 
-def _line(reject: Reject) -> bytes:
+def _to_line(reject: Reject) -> bytes:
     facts = {"file": reject.file, "row": reject.row, "reason": reject.reason, "record": reject.record}
-    return orjson.dumps(facts, default=_plain, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(
+        facts, default=_to_json_value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    )
 
 
-def _plain(value: object) -> str:
+def _to_json_value(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -55,21 +55,21 @@ class Rows:
     done: float
 
     @property
-    def last(self) -> int:
+    def last_row(self) -> int:
         """The last row number, readable or not."""
         tail = int(self.numbers[-1]) if len(self.numbers) else 0
         return max(tail, *(reject.row for reject in self.unreadable), 0)
 
     @property
-    def read(self) -> int:
+    def row_count(self) -> int:
         return len(self.numbers) + len(self.unreadable)
 
-    def after(self, row: int) -> "Rows":
+    def skip_through(self, row: int) -> "Rows":
         """Without the rows up to and with number `row`."""
         start = int(np.searchsorted(self.numbers, row, side="right"))
-        return self._part(start, len(self.numbers), row)
+        return self._slice(start, len(self.numbers), row)
 
-    def pieces(self, size: int) -> Iterator["Rows"]:
+    def split(self, size: int) -> Iterator["Rows"]:
         """The same in pieces of at most `size` readable rows; unreadable rows come with those before them."""
         if len(self.numbers) <= size:
             yield self
@@ -78,11 +78,13 @@ class Rows:
         for start in range(0, len(self.numbers), size):
             end = min(start + size, len(self.numbers))
             until = None if end == len(self.numbers) else int(self.numbers[end]) - 1
-            yield self._part(start, end, before, until)
+            yield self._slice(start, end, before, until)
             before = until or 0
 
-    def _part(self, start: int, end: int, after: int, until: int | None = None) -> "Rows":
-        unreadable = tuple(r for r in self.unreadable if r.row > after and (until is None or r.row <= until))
+    def _slice(self, start: int, end: int, after_row: int, until_row: int | None = None) -> "Rows":
+        unreadable = tuple(
+            r for r in self.unreadable if r.row > after_row and (until_row is None or r.row <= until_row)
+        )
         numbers, block = self.numbers[start:end], self.block.slice(start, end - start)
         return Rows(self.file, numbers, block, unreadable, self.done)
 
@@ -133,7 +135,7 @@ class RecordBlock:
         return len(self.rows)
 
     def column(self, name: str) -> Column:
-        values = [value_at(row, name) for row in self.rows]
+        values = [get_value(row, name) for row in self.rows]
         try:
             return pa.array(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
@@ -146,7 +148,7 @@ class RecordBlock:
         return RecordBlock(self.rows[start : start + length])
 
 
-def value_at(record: Mapping[str, Any], name: str) -> Any:
+def get_value(record: Mapping[str, Any], name: str) -> Any:
     """By its name, or by a path of names with dots; None where there is none."""
     if name in record or "." not in name:
         return record.get(name)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 RESAMPLES = 1000
 CHUNK = 50  # resamples counted at once; keeps memory at CHUNK x requests
-LOW, HIGH = 2.5, 97.5
+LOW_PERCENTILE, HIGH_PERCENTILE = 2.5, 97.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def bootstrap_interval(values: NDArray[np.floating], seed: int = 0) -> Interval:
     return bootstrap_intervals(np.asarray(values)[:, None], seed)[0]
 
 
-def paired_difference(a: NDArray[np.floating], b: NDArray[np.floating], seed: int = 0) -> Interval:
+def bootstrap_difference(a: NDArray[np.floating], b: NDArray[np.floating], seed: int = 0) -> Interval:
     """Of a - b over the same requests, both resampled together."""
     return bootstrap_interval(np.asarray(a, np.float64) - np.asarray(b, np.float64), seed)
 
@@ -44,12 +44,12 @@ def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Int
     weights = known.astype(np.float64)
     means = filled.sum(axis=0) / weights.sum(axis=0)
     rng = np.random.default_rng(seed)
-    chunks = [_resampled_means(filled, weights, rng) for _ in range(RESAMPLES // CHUNK)]
-    low, high = np.nanpercentile(np.concatenate(chunks), [LOW, HIGH], axis=0)
+    chunks = [_resample_means(filled, weights, rng) for _ in range(RESAMPLES // CHUNK)]
+    low, high = np.nanpercentile(np.concatenate(chunks), [LOW_PERCENTILE, HIGH_PERCENTILE], axis=0)
     return [Interval(*map(float, triple)) for triple in zip(means, low, high, strict=True)]
 
 
-def _resampled_means(
+def _resample_means(
     filled: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Means [CHUNK, m]: how often each request was drawn, times its values. NaN: none had a value."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.judged import Judged
+from ranking.judged import JudgedRequest
 from ranking.measures.recall import recall_at
 
 DEPTHS = (100, 500, 1000)
-TOGETHER = "all together"
+ALL_SOURCES = "all together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +23,31 @@ class CandidateRecall:
 
     source: str
     requests: int
-    at: dict[int, float]
+    recall_by_depth: dict[int, float]
     total: float
     only_here: float
 
 
-def candidate_recall(judged: Sequence[Judged]) -> list[CandidateRecall]:
+def measure_candidate_recall(judged_requests: Sequence[JudgedRequest]) -> list[CandidateRecall]:
     """A row a source in the order they are first met, then `all together`; none without requests."""
     found: dict[str, list[list[float]]] = {}
     together: list[list[float]] = []
-    for request in judged:
+    for request in judged_requests:
         if not len(request.relevant):
             continue
-        gains = request.candidate_gains()
+        gains = request.compute_candidate_gains()
         relevant = len(request.relevant)
-        for source, row in _source_rows(request, gains, relevant):
+        for source, row in _measure_sources(request, gains, relevant):
             found.setdefault(source, []).append(row)
-        together.append([*_recalls(gains, relevant), 0.0])
+        together.append([*_measure_recalls(gains, relevant), 0.0])
     if together:
-        found[TOGETHER] = together
-    return [_mean(source, rows) for source, rows in found.items()]
+        found[ALL_SOURCES] = together
+    return [_average(source, rows) for source, rows in found.items()]
 
 
-def _source_rows(request: Judged, gains: NDArray[np.float32], relevant: int) -> list[tuple[str, list[float]]]:
+def _measure_sources(
+    request: JudgedRequest, gains: NDArray[np.float32], relevant: int
+) -> list[tuple[str, list[float]]]:
     ranks = request.candidates.ranks
     finders = (ranks >= 0).sum(axis=1)
     rows = []
@@ -53,14 +55,14 @@ def _source_rows(request: Judged, gains: NDArray[np.float32], relevant: int) -> 
         found = np.flatnonzero(ranks[:, column] >= 0)
         in_order = found[np.argsort(ranks[found, column], kind="stable")]
         only_here = recall_at(gains[found[finders[found] == 1]], relevant, len(gains))
-        rows.append((source, [*_recalls(gains[in_order], relevant), only_here]))
+        rows.append((source, [*_measure_recalls(gains[in_order], relevant), only_here]))
     return rows
 
 
-def _recalls(ranked_gains: NDArray[np.float32], relevant: int) -> list[float]:
+def _measure_recalls(ranked_gains: NDArray[np.float32], relevant: int) -> list[float]:
     return [recall_at(ranked_gains, relevant, k) for k in (*DEPTHS, len(ranked_gains))]
 
 
-def _mean(source: str, rows: list[list[float]]) -> CandidateRecall:
+def _average(source: str, rows: list[list[float]]) -> CandidateRecall:
     *at, total, only_here = (float(mean) for mean in np.mean(rows, axis=0))
     return CandidateRecall(source, len(rows), dict(zip(DEPTHS, at, strict=True)), total, only_here)

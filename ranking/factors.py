@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index_mappings.fields import VECTOR_FIELDS
-from ranking.folding import Folding
+from ranking.folding import FoldIn
 from ranking.watches import Watches
 
 FACTORS = VECTOR_FIELDS["factors"].size - 1
@@ -16,7 +16,7 @@ with 0.05 and 10 it was 41 %."""
 ITERATIONS = 15
 
 
-def learn_factors(watches: Watches, seed: int = 0) -> tuple[NDArray[np.float32], Folding]:
+def learn_factors(watches: Watches, seed: int = 0) -> tuple[NDArray[np.float32], FoldIn]:
     """Unit item vectors [items, FACTORS + 1] and what folding a viewer in needs.
 
     The last coordinate is sqrt(M^2 - |y|^2), M the longest factor vector: with it the order by
@@ -25,7 +25,7 @@ def learn_factors(watches: Watches, seed: int = 0) -> tuple[NDArray[np.float32],
     from implicit.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
-    confidence = watches.by_user()
+    confidence = watches.to_user_matrix()
     confidence.data = 1.0 + ALPHA * confidence.data
     with threadpool_limits(1, "blas"):  # implicit warns, and is slow, where BLAS starts threads of its own
         model = AlternatingLeastSquares(
@@ -43,4 +43,4 @@ def learn_factors(watches: Watches, seed: int = 0) -> tuple[NDArray[np.float32],
     more = np.sqrt(np.maximum(longest**2 - lengths**2, 0.0))
     vectors = (np.column_stack([items, more]) / longest).astype(np.float32)
     gram = (items.T @ items).astype(np.float32)
-    return vectors, Folding(gram, REGULARIZATION, ALPHA, longest)
+    return vectors, FoldIn(gram, REGULARIZATION, ALPHA, longest)

@@ -9,7 +9,7 @@ from index_mappings.item import FloatVector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Folding:
+class FoldIn:
     """What the least-squares step of the factorisation needs (Hu, Koren & Volinsky 2008, eq. 4).
 
     gram [f, f] float32: Y'Y of the item factors, f = 63. scale: the length that stored item vectors
@@ -22,15 +22,17 @@ class Folding:
     scale: float
 
 
-def fold_in(folding: Folding, item_vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> FloatVector:
+def fold_in(
+    parameters: FoldIn, item_vectors: NDArray[np.float32], weights: NDArray[np.float32]
+) -> FloatVector:
     """The viewer's unit vector [f + 1], last coordinate 0, from watched items' stored rows [w, f + 1].
 
     weights [w]: how much of each was watched, 0 to 1. Zeros when nothing was watched.
     """
-    factors = item_vectors[:, :-1].astype(np.float64) * folding.scale
-    confidence = folding.alpha * weights.astype(np.float64)
-    left = folding.gram + factors.T @ (confidence[:, None] * factors)
-    left += folding.regularization * np.eye(len(left))
+    factors = item_vectors[:, :-1].astype(np.float64) * parameters.scale
+    confidence = parameters.alpha * weights.astype(np.float64)
+    left = parameters.gram + factors.T @ (confidence[:, None] * factors)
+    left += parameters.regularization * np.eye(len(left))
     solved = np.linalg.solve(left, factors.T @ (1.0 + confidence))
     length = float(np.linalg.norm(solved))
     unit = solved / length if length > 0 else solved

@@ -19,7 +19,7 @@ LIBRARY_FILE = "forest.so"
 log = logging.getLogger(__name__)
 
 
-class Forest:
+class CompiledTrees:
     """Scores rows on the calling thread, bit by bit as Booster.predict does."""
 
     def __init__(self, model: Any) -> None:
@@ -38,7 +38,7 @@ class Forest:
         return np.asarray(self._model.predict(batch, raw_score=True, n_jobs=1), np.float32)
 
 
-def open_forest(directory: Path) -> Forest | None:
+def open_compiled_trees(directory: Path) -> CompiledTrees | None:
     """None, and a line in the log, when lignum is not installed or cannot read this model."""
     try:
         import lignum
@@ -48,17 +48,17 @@ def open_forest(directory: Path) -> Forest | None:
     library = directory / LIBRARY_FILE
     if library.exists():
         try:
-            return Forest(lignum.load(directory / MODEL_FILE, format="lightgbm", compiled=library))
+            return CompiledTrees(lignum.load(directory / MODEL_FILE, format="lightgbm", compiled=library))
         except (OSError, RuntimeError, ValueError) as error:
             log.warning("%s is not used (%s); compile it again: reelrank models compile", library, error)
     try:
-        return Forest(lignum.load(directory / MODEL_FILE, format="lightgbm"))
+        return CompiledTrees(lignum.load(directory / MODEL_FILE, format="lightgbm"))
     except (OSError, RuntimeError, ValueError) as error:
         log.warning("lignum cannot read %s (%s); LightGBM scores", directory / MODEL_FILE, error)
         return None
 
 
-def compile_forest(directory: Path) -> str:
+def compile_trees(directory: Path) -> str:
     """Writes native code beside the model; empty, or why there is none."""
     try:
         import lignum

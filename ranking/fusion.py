@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index_mappings.match import ID_DTYPE, ItemIds, Matches, distinct
+from index_mappings.match import ID_DTYPE, ItemIds, Matches, deduplicate_ids
 
 RANK_CONSTANT = 60
 """Cormack, Clarke & Büttcher 2009; damps the gap between the first few ranks."""
@@ -33,7 +33,7 @@ class Candidates:
         """The candidates at these positions, in this order."""
         return Candidates(self.ids[rows], self.fused[rows], self.sources, self.ranks[rows], self.scores[rows])
 
-    def without(self, ids: ItemIds) -> "Candidates":
+    def exclude(self, ids: ItemIds) -> "Candidates":
         """The candidates that are not among `ids`."""
         return self.take(np.flatnonzero(~np.isin(self.ids, ids))) if len(ids) else self
 
@@ -63,7 +63,7 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
     """Reciprocal-rank fusion: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""
     sources = tuple(m.source for m in matches)
     all_ids = np.concatenate([m.ids for m in matches]) if matches else np.empty(0, ID_DTYPE)
-    ids, place = distinct(all_ids)
+    ids, place = deduplicate_ids(all_ids)
     ranks = np.full((len(ids), len(sources)), -1, np.int32)
     scores = np.full((len(ids), len(sources)), np.nan, np.float32)
     start = 0
@@ -78,7 +78,7 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
     return Candidates(ids, fused, sources, ranks, scores).take(order)
 
 
-def single_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
+def order_by_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
     """Positions of the candidates that `source` found, in its order."""
     ranks = candidates.source_ranks(source)
     found = np.flatnonzero(ranks >= 0)

@@ -15,13 +15,13 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Golden:
+class GoldenRows:
     """features [g, F] float32 and scores [g] float32."""
 
     features: NDArray[np.float32]
     scores: NDArray[np.float32]
 
-    def mismatch(self, scores: NDArray[np.float32]) -> str:
+    def find_mismatch(self, scores: NDArray[np.float32]) -> str:
         """What differs between these scores and the golden ones; empty when nothing does."""
         wrong = ~np.isclose(scores, self.scores, rtol=TOLERANCE, atol=TOLERANCE)
         if not wrong.any():
@@ -33,29 +33,31 @@ class Golden:
         )
 
 
-def read_golden(directory: Path) -> Golden:
+def read_golden(directory: Path) -> GoldenRows:
     """Raises OSError when there is none and ValueError (pyarrow's ArrowInvalid) when it is damaged."""
     table = pq.read_table(directory / GOLDEN_FILE)
     rows = table["features"].combine_chunks()
     width = rows.type.list_size
     features = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    return Golden(features.astype(np.float32), table["score"].to_numpy().astype(np.float32))
+    return GoldenRows(features.astype(np.float32), table["score"].to_numpy().astype(np.float32))
 
 
-def write_golden(directory: Path, golden: Golden) -> None:
+def write_golden(directory: Path, golden: GoldenRows) -> None:
     width = golden.features.shape[1]
     rows = pa.FixedSizeListArray.from_arrays(pa.array(golden.features.ravel()), width)
     pq.write_table(pa.table({"features": rows, "score": golden.scores}), directory / GOLDEN_FILE)
 
 
-def spread(features: NDArray[np.float32]) -> NDArray[np.float32]:
+def sample_evenly(features: NDArray[np.float32]) -> NDArray[np.float32]:
     """At most MAX_GOLDEN_ROWS of the rows, evenly spaced."""
     if len(features) <= MAX_GOLDEN_ROWS:
         return features
     return features[np.linspace(0, len(features) - 1, MAX_GOLDEN_ROWS).astype(np.intp)]
 
 
-def rows_within(lows: NDArray[np.float64], highs: NDArray[np.float64], seed: int = 0) -> NDArray[np.float32]:
+def generate_rows(
+    lows: NDArray[np.float64], highs: NDArray[np.float64], seed: int = 0
+) -> NDArray[np.float32]:
     """64 made-up rows between two bounds [F] each, a tenth of the values missing."""
     rng = np.random.default_rng(seed)
     rows = rng.uniform(lows, highs, (64, len(lows)))

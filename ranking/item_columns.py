@@ -18,11 +18,11 @@ Columns = dict[str, NDArray[np.generic]]
 Order = NDArray[np.intp]
 MAX_GENRES, MAX_NAMES = 64, 32_000
 DAY_S = 86_400
-NO_DAY = int(np.iinfo(np.int32).min)
-ROWS_AT_ONCE = 16_384
-NUMBERS = {"year": np.int16, "duration_s": np.int32, "published_day": np.int32}
-NAMED = ("language", "country")
-RAGGED = ("genres", "people", "tags")
+UNKNOWN_DAY = int(np.iinfo(np.int32).min)
+ROWS_PER_CHUNK = 16_384
+NUMBER_COLUMNS = {"year": np.int16, "duration_s": np.int32, "published_day": np.int32}
+NAME_COLUMNS = ("language", "country")
+RAGGED_COLUMNS = ("genres", "people", "tags")
 
 
 class ColumnBuilder:
@@ -33,47 +33,49 @@ class ColumnBuilder:
 
     def __init__(self, scratch: Path) -> None:
         self._parts: dict[str, list[NDArray[np.generic]]] = {}
-        self._names = {field: _Names() for field in (*NAMED, "genres")}
+        self._names = {field: _Vocabulary() for field in (*NAME_COLUMNS, "genres")}
         self._raw = {field: scratch / f"{field}.raw" for field in VECTOR_FIELDS}
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
 
     def add(self, documents: Sequence[Document]) -> None:
         items = [document.item for document in documents]
-        self._keep("ids", item_ids(item.id for item in items))
+        self._append("ids", item_ids(item.id for item in items))
         facts = {
             "year": [-1 if item.year is None else item.year for item in items],
             "duration_s": [-1 if item.duration_s is None else item.duration_s for item in items],
-            "published_day": [_day(item) for item in items],
+            "published_day": [_to_day(item) for item in items],
         }
-        for name, kind in NUMBERS.items():
-            self._keep(name, np.array(facts[name], kind))
-        for name in NAMED:
-            codes = self._names[name].codes_of(getattr(item, name) for item in items)
-            self._keep(name, np.array(codes, np.int64))
-        for name in RAGGED:
+        for name, kind in NUMBER_COLUMNS.items():
+            self._append(name, np.array(facts[name], kind))
+        for name in NAME_COLUMNS:
+            codes = self._names[name].encode(getattr(item, name) for item in items)
+            self._append(name, np.array(codes, np.int64))
+        for name in RAGGED_COLUMNS:
             words = [tuple(dict.fromkeys(i.genres)) if name == "genres" else getattr(i, name) for i in items]
             flat = [word for each in words for word in each]
-            coded = self._names[name].codes_of(flat) if name == "genres" else map(word_hash, flat)
-            self._keep(f"{name} counts", np.array([len(each) for each in words], np.int64))
-            self._keep(name, np.array(list(coded), np.int64))
+            coded = self._names[name].encode(flat) if name == "genres" else map(hash_word, flat)
+            self._append(f"{name} counts", np.array([len(each) for each in words], np.int64))
+            self._append(name, np.array(list(coded), np.int64))
         for field, file in self._files.items():
-            file.write(_vectors(documents, field).tobytes())
+            file.write(_stack_vectors(documents, field).tobytes())
 
-    def columns(self) -> tuple[Columns, dict[str, list[str]], Order]:
+    def build(self) -> tuple[Columns, dict[str, list[str]], Order]:
         """Columns, vocabularies, and the order that the vectors have to be written in."""
-        ids = self._all("ids", ID_DTYPE)
+        ids = self._concatenate("ids", ID_DTYPE)
         order = np.argsort(ids, kind="stable")
         columns: Columns = {"ids": ids[order]}
-        columns |= {name: self._all(name, np.dtype(kind))[order] for name, kind in NUMBERS.items()}
+        columns |= {
+            name: self._concatenate(name, np.dtype(kind))[order] for name, kind in NUMBER_COLUMNS.items()
+        }
         vocabularies = {}
-        for name, plural in zip(NAMED, ("languages", "countries"), strict=True):
-            vocabularies[plural], places = self._names[name].most_frequent(MAX_NAMES)
-            columns[name] = places[self._all(name, np.dtype(np.int64))][order].astype(np.int16)
+        for name, plural in zip(NAME_COLUMNS, ("languages", "countries"), strict=True):
+            vocabularies[plural], places = self._names[name].rank_by_frequency(MAX_NAMES)
+            columns[name] = places[self._concatenate(name, np.dtype(np.int64))][order].astype(np.int16)
         for name in ("people", "tags"):
-            offsets, words = self._ragged(name, order)
+            offsets, words = self._build_ragged(name, order)
             columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
-        vocabularies["genres"], places = self._names["genres"].most_frequent(MAX_GENRES)
-        columns["genre_bits"] = _bits(*self._ragged("genres", order), places)
+        vocabularies["genres"], places = self._names["genres"].rank_by_frequency(MAX_GENRES)
+        columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), places)
         return columns, vocabularies, order
 
     def write_vectors(self, directory: Path, order: Order) -> None:
@@ -84,41 +86,41 @@ class ColumnBuilder:
             to = open_memmap(directory / f"vector_{field}.npy", "w+", np.float32, shape)
             if len(order):
                 given = np.memmap(path, np.float32, "r", shape=shape)
-                for start in range(0, len(order), ROWS_AT_ONCE):
-                    to[start : start + ROWS_AT_ONCE] = given[order[start : start + ROWS_AT_ONCE]]
+                for start in range(0, len(order), ROWS_PER_CHUNK):
+                    to[start : start + ROWS_PER_CHUNK] = given[order[start : start + ROWS_PER_CHUNK]]
             to.flush()
             path.unlink()
 
-    def _keep(self, name: str, part: NDArray[np.generic]) -> None:
+    def _append(self, name: str, part: NDArray[np.generic]) -> None:
         self._parts.setdefault(name, []).append(part)
 
-    def _all(self, name: str, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
-        return np.concatenate([np.empty(0, kind), *self._parts.get(name, [])]).astype(kind, copy=False)
+    def _concatenate(self, name: str, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+        return np.concatenate([np.empty(0, dtype), *self._parts.get(name, [])]).astype(dtype, copy=False)
 
-    def _ragged(self, name: str, order: Order) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _build_ragged(self, name: str, order: Order) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Offsets [items + 1] and the words of all items, in this order."""
         whole = np.dtype(np.int64)
-        counts = np.asarray(self._all(f"{name} counts", whole), np.int64)
-        words = np.asarray(self._all(name, whole), np.int64)
+        counts = np.asarray(self._concatenate(f"{name} counts", whole), np.int64)
+        words = np.asarray(self._concatenate(name, whole), np.int64)
         starts = np.cumsum(counts) - counts
         offsets = np.cumsum([0, *counts[order].tolist()], dtype=np.int64)
         within = np.arange(len(words)) - np.repeat(offsets[:-1], counts[order])
         return offsets, words[np.repeat(starts[order], counts[order]) + within]
 
 
-class _Names:
+class _Vocabulary:
     """Names by the order they were first met in, and how often each was met; code 0 is no name."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {"": 0}
         self._counts: Counter[str] = Counter()
 
-    def codes_of(self, names: Iterable[str]) -> list[int]:
+    def encode(self, names: Iterable[str]) -> list[int]:
         given = list(names)
         self._counts.update(given)
         return [self._codes.setdefault(name, len(self._codes)) for name in given]
 
-    def most_frequent(self, limit: int) -> tuple[list[str], NDArray[np.int64]]:
+    def rank_by_frequency(self, limit: int) -> tuple[list[str], NDArray[np.int64]]:
         """Most frequent first, ties by name; and the place of each code among them, -1 where it has none."""
         counted = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
         names = [name for name, _ in counted if name][:limit]
@@ -127,16 +129,16 @@ class _Names:
         return names, places
 
 
-def word_hash(word: str) -> int:
+def hash_word(word: str) -> int:
     """CRC-32 of the word without case: the same in every process and on every machine."""
     return zlib.crc32(word.casefold().encode())
 
 
-def _bits(
-    offsets: NDArray[np.int64], codes: NDArray[np.int64], places: NDArray[np.int64]
+def _build_bits(
+    offsets: NDArray[np.int64], codes: NDArray[np.int64], positions: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
     """[items]: the bit of each item's genres; a genre that has no place has no bit."""
-    at = places[codes]
+    at = positions[codes]
     bits = np.where(at >= 0, np.uint64(1) << np.maximum(at, 0).astype(np.uint64), np.uint64(0))
     of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     items = np.zeros(len(offsets) - 1, np.uint64)
@@ -144,13 +146,13 @@ def _bits(
     return items
 
 
-def _day(item: Item) -> int:
+def _to_day(item: Item) -> int:
     if item.published_at is None:
-        return NO_DAY
+        return UNKNOWN_DAY
     return int(item.published_at.astimezone(UTC).timestamp() // DAY_S)
 
 
-def _vectors(documents: Sequence[Document], field: str) -> NDArray[np.float32]:
+def _stack_vectors(documents: Sequence[Document], field: str) -> NDArray[np.float32]:
     matrix = np.zeros((len(documents), VECTOR_FIELDS[field].size), np.float32)
     for row, document in enumerate(documents):
         if field in document.vectors:

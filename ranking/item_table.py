@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from index_mappings.item import Document
 from index_mappings.match import ItemIds
 from index_mappings.query import Filters
-from ranking.folding import Folding
+from ranking.folding import FoldIn
 from ranking.item_columns import ColumnBuilder
 from ranking.row_index import RowIndex
 
 SCHEMA = 1
-FACTS_FILE = "facts.json"
+METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
 
@@ -58,14 +58,14 @@ class ItemTable:
     tags_offsets: NDArray[np.int64]
     tags_hashes: NDArray[np.uint32]
     vectors: Mapping[str, NDArray[np.float32]]
-    folding: Folding | None
+    fold_in: FoldIn | None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def rows(self, ids: ItemIds) -> Rows:
+    def find_rows(self, ids: ItemIds) -> Rows:
         """The row [n] of each id, -1 for an id that the table does not hold."""
-        return _row_index(self).rows(ids)
+        return _get_row_index(self).find_rows(ids)
 
     def has_vector(self, field: str) -> NDArray[np.bool_]:
         """Whether each item [N] has a vector of this field."""
@@ -82,9 +82,9 @@ class ItemTable:
             (self.country, self.countries, filters.countries),
         ):
             if wanted:
-                passing &= np.isin(codes[rows], _codes(names, wanted))
+                passing &= np.isin(codes[rows], _find_codes(names, wanted))
         if filters.genres:
-            mask = np.uint64(sum(1 << code for code in _codes(self.genres, filters.genres)))
+            mask = np.uint64(sum(1 << code for code in _find_codes(self.genres, filters.genres)))
             passing &= (self.genre_bits[rows] & mask) != 0
         for column, low, high in (
             (self.year, filters.year_min, filters.year_max),
@@ -97,13 +97,13 @@ class ItemTable:
 
 
 @lru_cache(maxsize=2)
-def _row_index(table: ItemTable) -> RowIndex:
+def _get_row_index(table: ItemTable) -> RowIndex:
     """Two are kept: of the table that serves and of the one that takes its place."""
     return RowIndex(table.ids)
 
 
 def build_table(
-    directory: Path, version: str, documents: Iterable[Sequence[Document]], folding: Folding | None
+    directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
 ) -> ItemTable:
     """Writes the table of these documents into `directory`, replacing what is there, and opens it.
 
@@ -112,7 +112,7 @@ def build_table(
     new = directory.parent / f".{directory.name}-{secrets.token_hex(4)}"
     new.mkdir(parents=True)
     try:
-        _write(new, version, documents, folding)
+        _write_table(new, version, documents, fold_in)
         if directory.exists():
             shutil.rmtree(directory)
         new.rename(directory)
@@ -122,20 +122,22 @@ def build_table(
     return open_table(directory)
 
 
-def _write(new: Path, version: str, documents: Iterable[Sequence[Document]], folding: Folding | None) -> None:
-    builder = ColumnBuilder(new)
+def _write_table(
+    directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
+) -> None:
+    builder = ColumnBuilder(directory)
     for batch in documents:
         builder.add(batch)
-    columns, vocabularies, order = builder.columns()
+    columns, vocabularies, order = builder.build()
     for name, column in columns.items():
-        np.save(new / f"{name}.npy", column)
-    builder.write_vectors(new, order)
+        np.save(directory / f"{name}.npy", column)
+    builder.write_vectors(directory, order)
     facts = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
-    if folding is not None:
-        np.save(new / "gram.npy", folding.gram)
-        facts["folding"] = [folding.regularization, folding.alpha, folding.scale]
-    (new / FACTS_FILE).write_text(json.dumps(facts, ensure_ascii=False))
-    for path in (*new.iterdir(), new):
+    if fold_in is not None:
+        np.save(directory / "gram.npy", fold_in.gram)
+        facts["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
+    (directory / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
+    for path in (*directory.iterdir(), directory):
         _sync(path)
 
 
@@ -143,7 +145,7 @@ def open_table(directory: Path) -> ItemTable:
     """Maps the table into memory. Raises TableError when it is not there or does not fit."""
     remedy = "run `reelrank train`, or load the items again"
     try:
-        facts = json.loads((directory / FACTS_FILE).read_text())
+        facts = json.loads((directory / METADATA_FILE).read_text())
         if facts["schema"] != SCHEMA:
             raise TableError(
                 f"{directory} is of schema {facts['schema']}, this build reads {SCHEMA}; {remedy}"
@@ -151,7 +153,7 @@ def open_table(directory: Path) -> ItemTable:
         files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
         names = facts["vocabularies"]
         gram = files.pop("gram", None)
-        folding = None if gram is None else Folding(np.asarray(gram), *facts["folding"])
+        folding = None if gram is None else FoldIn(np.asarray(gram), *facts["folding"])
         vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
         columns: dict[str, Any] = {
             name: array for name, array in files.items() if not name.startswith("vector_")
@@ -163,10 +165,10 @@ def open_table(directory: Path) -> ItemTable:
             f"{directory} holds {len(columns['ids'])} items, its facts say {facts['size']}; {remedy}"
         )
     vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
-    return ItemTable(version=facts["version"], vectors=vectors, folding=folding, **vocabularies, **columns)
+    return ItemTable(version=facts["version"], vectors=vectors, fold_in=folding, **vocabularies, **columns)
 
 
-def _codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
     folded = {name.casefold() for name in wanted}
     return [code for code, name in enumerate(names) if name.casefold() in folded]
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from index_mappings.match import ItemIds
 from ranking.fusion import Candidates
-from ranking.moment import Moment
+from ranking.moment import RankingRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class JudgedRequest:
     """One request replayed as of its moment, with n candidates, r relevant items and F features.
 
     relevant [r] of ID_DTYPE without repeats, among them items that no source found; gains [r]
@@ -19,7 +19,7 @@ class Judged:
     NaN where missing; popularity [n] float32, share of recent watches as of the moment.
     """
 
-    moment: Moment
+    request: RankingRequest
     candidates: Candidates
     relevant: ItemIds
     gains: NDArray[np.float32]
@@ -27,7 +27,7 @@ class Judged:
     features: NDArray[np.float32]
     popularity: NDArray[np.float32]
 
-    def candidate_gains(self) -> NDArray[np.float32]:
+    def compute_candidate_gains(self) -> NDArray[np.float32]:
         """Gains [n] of the candidates in their order; 0 where not relevant."""
         ids, gains = self.candidates.ids, np.zeros(len(self.candidates), np.float32)
         if len(self.relevant) and len(ids):

@@ -9,38 +9,38 @@ from numpy.typing import NDArray
 from index_mappings.item import Neighbour
 from index_mappings.match import ItemIds
 from ranking.factors import learn_factors
-from ranking.folding import Folding
+from ranking.folding import FoldIn
 from ranking.neighbours import learn_neighbours
-from ranking.progress import Progress, silent
-from ranking.sessions import learn_sessions
+from ranking.progress import Progress, ignore_progress
+from ranking.sessions import learn_item2vec
 from ranking.watches import Watches
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Learned:
+class Embeddings:
     """vectors: field name to (item ids [n], unit vectors [n, size]); neighbours by item id."""
 
     vectors: Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
     neighbours: Mapping[str, tuple[Neighbour, ...]]
-    folding: Folding | None
+    fold_in: FoldIn | None
 
 
-NOTHING_LEARNED = Learned({}, {}, None)
+NO_EMBEDDINGS = Embeddings({}, {}, None)
 
 
-def learn(watches: Watches, progress: Progress = silent, seed: int = 0) -> Learned:
+def learn_embeddings(watches: Watches, progress: Progress = ignore_progress, seed: int = 0) -> Embeddings:
     """All embeddings of one set of watches; nothing when there are none."""
     if not len(watches):
-        return NOTHING_LEARNED
+        return NO_EMBEDDINGS
     step = "learning embeddings"
     progress(step, 0, 3)
     factors, folding = learn_factors(watches, seed)
     progress(step, 1, 3)
     neighbours = learn_neighbours(watches)
     progress(step, 2, 3)
-    sessions = learn_sessions(watches, seed)
+    sessions = learn_item2vec(watches, seed)
     progress(step, 3, 3)
     ids = watches.item_ids
     has_session = sessions.any(axis=1)
     vectors = {"factors": (ids, factors), "session": (ids[has_session], sessions[has_session])}
-    return Learned(vectors, neighbours, folding)
+    return Embeddings(vectors, neighbours, folding)

@@ -11,7 +11,7 @@ MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.txt"
 
 
-class Refused(Exception):
+class ModelRejected(Exception):
     """A model that must not serve: which, why, and what to do."""
 
     def __init__(self, model: str, reason: str, remedy: str) -> None:
@@ -21,7 +21,7 @@ class Refused(Exception):
         self.remedy = remedy
 
 
-class Measured(BaseModel):
+class MetricEstimate(BaseModel):
     """A measure's mean over requests and its 95 % bootstrap interval."""
 
     model_config = ConfigDict(frozen=True)
@@ -54,8 +54,8 @@ class Manifest(BaseModel):
     encoder: str = ""
     index_fingerprint: str = ""
     data_window: tuple[int, int] | None = None
-    metrics: dict[str, Measured] = {}
-    baselines: dict[str, dict[str, Measured]] = {}
+    metrics: dict[str, MetricEstimate] = {}
+    baselines: dict[str, dict[str, MetricEstimate]] = {}
     gains: dict[str, float] = {}
     params: dict[str, Any] = {}
     calibration: Calibration | None = None
@@ -64,7 +64,7 @@ class Manifest(BaseModel):
 
     @field_validator("features")
     @classmethod
-    def _no_repeats(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_no_repeats(cls, features: tuple[str, ...]) -> tuple[str, ...]:
         repeated = sorted({name for name in features if features.count(name) > 1})
         if repeated:
             raise ValueError(f"features named twice: {', '.join(repeated)}")

@@ -32,7 +32,7 @@ def main(directory: Path) -> None:
         raise ValueError("the model file gives several scores a row, a ranker gives one")
     if not np.isfinite(scores).all():
         raise ValueError("some golden rows score infinite or no number")
-    if not np.isfinite(ranker.contributions(rows[:EXPLAINED])).all():
+    if not np.isfinite(ranker.compute_contributions(rows[:EXPLAINED])).all():
         raise ValueError("its scores cannot be explained: contributions are infinite or no number")
     np.save(directory / SCORES_FILE, scores, allow_pickle=False)
 

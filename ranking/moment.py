@@ -9,7 +9,7 @@ from ranking.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Moment:
+class RankingRequest:
     """A query, its viewer as of then, and unit vectors by the name of what they stand for.
 
     vectors may hold: `query` (text of the search), `past_queries` (mean of the viewer's last searches),

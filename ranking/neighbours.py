@@ -11,7 +11,7 @@ from ranking.watches import Watches
 SHRINKAGE = 10.0
 """Added to each product of lengths, so that a pair seen once or twice does not look like certainty
 (Bell & Koren 2007, "Improved neighborhood-based collaborative filtering")."""
-REGRESSED = 2000
+REGRESSION_ITEMS = 2000
 """So many of the most watched items get regression weights; a dense matrix of their pairs is inverted."""
 RIDGE = 500.0
 """Steck 2019 finds 200 to 1,000 best; of 300, 500 and 800 this is, inside MovieLens 100k's known part."""
@@ -23,7 +23,7 @@ def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
     Weights are comparable between items, for a request sums them and orders the sums: were the
     heaviest of each item 1, an item hardly watched would weigh as much as one that many agree on.
     """
-    similar = _combined(csr_matrix(watches.by_user(), dtype=np.float64))
+    similar = _combine_weights(csr_matrix(watches.to_user_matrix(), dtype=np.float64))
     names = [i.decode() for i in watches.item_ids.tolist()]
     heaviest = float(similar.data.max(initial=0.0)) or 1.0
     neighbours: dict[str, tuple[Neighbour, ...]] = {}
@@ -36,14 +36,14 @@ def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
     return neighbours
 
 
-def _combined(by_user: csr_matrix) -> csr_matrix:
+def _combine_weights(user_items: csr_matrix) -> csr_matrix:
     """Weights [items, items] above 0: regression rows for the most watched, shrunk cosines for the rest.
 
     The cosines are scaled to the total weight that regression gives the items that have both.
     """
-    cosines = _similarity(by_user)
-    often = np.sort(np.argsort(-by_user.getnnz(axis=0), kind="stable")[:REGRESSED])
-    regressed = _regression(by_user, often)
+    cosines = _compute_similarity(user_items)
+    often = np.sort(np.argsort(-user_items.getnnz(axis=0), kind="stable")[:REGRESSION_ITEMS])
+    regressed = _fit_regression(user_items, often)
     total = cosines[often].sum()
     scale = regressed.sum() / total if total > 0 else 1.0
     rest = np.ones(cosines.shape[0])
@@ -53,24 +53,26 @@ def _combined(by_user: csr_matrix) -> csr_matrix:
     return combined
 
 
-def _regression(by_user: csr_matrix, often: NDArray[np.intp]) -> csr_matrix:
+def _fit_regression(user_items: csr_matrix, most_watched: NDArray[np.intp]) -> csr_matrix:
     """How much each other item tells of a row's item, all others known (Steck 2019, "Embarrassingly
     Shallow Autoencoders for Sparse Data"); negative weights are left out, an index cannot hold them."""
-    columns = by_user[:, often]
+    columns = user_items[:, most_watched]
     gram = (columns.T @ columns).toarray()
     gram[np.diag_indices_from(gram)] += RIDGE
     precision = np.linalg.inv(gram)
     weights = -precision / np.diag(precision)
     np.fill_diagonal(weights, 0.0)
     rows, places = np.nonzero(weights.T > 0)
-    items = by_user.shape[1]
-    return csr_matrix((weights.T[rows, places], (often[rows], often[places])), shape=(items, items))
+    items = user_items.shape[1]
+    return csr_matrix(
+        (weights.T[rows, places], (most_watched[rows], most_watched[places])), shape=(items, items)
+    )
 
 
-def _similarity(by_user: csr_matrix) -> csr_matrix:
+def _compute_similarity(user_items: csr_matrix) -> csr_matrix:
     """Shrunk cosine [items, items] without the diagonal."""
-    together = (by_user.T @ by_user).tocoo()
-    lengths = np.sqrt(np.asarray(by_user.multiply(by_user).sum(axis=0))).ravel()
+    together = (user_items.T @ user_items).tocoo()
+    lengths = np.sqrt(np.asarray(user_items.multiply(user_items).sum(axis=0))).ravel()
     apart = together.row != together.col
     rows, cols = together.row[apart], together.col[apart]
     weights = together.data[apart] / (lengths[rows] * lengths[cols] + SHRINKAGE)

@@ -6,26 +6,26 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.item_columns import NO_DAY
+from ranking.item_columns import UNKNOWN_DAY
 from ranking.item_table import ItemTable, Rows
 
-FIRST_LOOK = 1024
+INITIAL_SCAN_ROWS = 1024
 """Rows tried at first; ten times as many in each further look."""
 
 
-def newest(table: ItemTable, limit: int, allowed: Callable[[Rows], NDArray[np.bool_]]) -> Rows:
+def find_newest(table: ItemTable, limit: int, is_allowed: Callable[[Rows], NDArray[np.bool_]]) -> Rows:
     """The `limit` last published rows that are allowed, ties by row; none without a stated day."""
-    order = _newest_first(table)
-    found, start, look = np.empty(0, np.intp), 0, max(FIRST_LOOK, limit)
+    order = _sort_newest_first(table)
+    found, start, look = np.empty(0, np.intp), 0, max(INITIAL_SCAN_ROWS, limit)
     while len(found) < limit and start < len(order):
         rows = order[start : start + look]
-        found = np.concatenate([found, rows[allowed(rows)]])
+        found = np.concatenate([found, rows[is_allowed(rows)]])
         start, look = start + look, look * 10
     return found[:limit]
 
 
 @lru_cache(maxsize=2)
-def _newest_first(table: ItemTable) -> Rows:
+def _sort_newest_first(table: ItemTable) -> Rows:
     """Two tables are kept: the one that serves and the one that takes its place."""
-    rows = np.flatnonzero(table.published_day != NO_DAY)
+    rows = np.flatnonzero(table.published_day != UNKNOWN_DAY)
     return rows[np.lexsort((rows, -table.published_day[rows].astype(np.int64)))]

@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 
 from index_mappings.event import EVENT_SCHEMA
 from ranking.bootstrap import Interval
-from ranking.uses import is_use, on_page
+from ranking.uses import is_engagement, to_page_item_keys
 
-Z = 1.959964  # of a standard normal, leaves 2.5 % above
+Z_95 = 1.959964  # of a standard normal, leaves 2.5 % above
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DrawnPlaces:
+class SlotOutcomes:
     """n pages, the first drawn place of each: the chance [n] of the item that was drawn, whether it is the
     one that the ranking had there, and whether it was used."""
 
     propensity: NDArray[np.float64]
     is_as_ranked: NDArray[np.bool_]
-    is_used: NDArray[np.bool_]
+    is_engaged: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.propensity)
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceValue:
+class SlotValueEstimate:
     """Share of places that are used: as they were drawn, and as they would be with nothing drawn.
 
     effective: how many independent draws `as_ranked` rests on (Kish 1965); of none there is no share.
@@ -44,45 +44,45 @@ class PlaceValue:
     effective: float
 
 
-def drawn_places(batches: Iterable[pa.RecordBatch]) -> DrawnPlaces:
+def collect_slot_outcomes(batches: Iterable[pa.RecordBatch]) -> SlotOutcomes:
     """Of batches of EVENT_SCHEMA. Of a page with several drawn places the first alone counts: what stands at
     a later one depends on what was drawn before it."""
-    kept = pa.Table.from_batches((batch.filter(_matters(batch)) for batch in batches), EVENT_SCHEMA)
+    kept = pa.Table.from_batches((batch.filter(_is_relevant(batch)) for batch in batches), EVENT_SCHEMA)
     drawn = kept.filter(pc.is_valid(kept["propensity"])).sort_by("position")
     _, first = np.unique(drawn["request_id"].to_numpy(), return_index=True)
-    drawn, deeds = drawn.take(pa.array(first)), kept.filter(is_use(kept))
-    return DrawnPlaces(
+    drawn, deeds = drawn.take(pa.array(first)), kept.filter(is_engagement(kept))
+    return SlotOutcomes(
         drawn["propensity"].to_numpy(),
         drawn["came_from"].to_numpy() == drawn["position"].to_numpy(),
-        pc.is_in(on_page(drawn), on_page(deeds)).to_numpy(),
+        pc.is_in(to_page_item_keys(drawn), to_page_item_keys(deeds)).to_numpy(),
     )
 
 
-def place_value(places: DrawnPlaces) -> PlaceValue:
+def estimate_slot_value(outcomes: SlotOutcomes) -> SlotValueEstimate:
     """By self-normalised inverse propensity scoring (Swaminathan & Joachims 2015). Raises ValueError
     without places."""
-    if not len(places):
+    if not len(outcomes):
         raise ValueError("no place was drawn")
-    weights = places.is_as_ranked / places.propensity
+    weights = outcomes.is_as_ranked / outcomes.propensity
     total = float(weights.sum())
     effective = total**2 / float(np.square(weights).sum()) if total else 0.0
-    return PlaceValue(
-        len(places),
-        wilson_interval(float(places.is_used.mean()), len(places)),
-        wilson_interval(float(weights @ places.is_used) / total, effective) if total else None,
+    return SlotValueEstimate(
+        len(outcomes),
+        compute_wilson_interval(float(outcomes.is_engaged.mean()), len(outcomes)),
+        compute_wilson_interval(float(weights @ outcomes.is_engaged) / total, effective) if total else None,
         effective,
     )
 
 
-def wilson_interval(share: float, draws: float) -> Interval:
+def compute_wilson_interval(share: float, sample_size: float) -> Interval:
     """95 % of a share of so many independent draws (Wilson 1927): few draws give a wide one, also where all
     or none of them were used, of which resampling would know nothing."""
-    spread = Z**2 / draws
+    spread = Z_95**2 / sample_size
     middle = (share + spread / 2) / (1 + spread)
     half = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
     return Interval(share, max(float(middle - half), 0.0), min(float(middle + half), 1.0))
 
 
-def _matters(events: pa.RecordBatch) -> pa.Array:
+def _is_relevant(events: pa.RecordBatch) -> pa.Array:
     """Impressions of drawn places, and deeds that name their page: a small part of all events."""
-    return pc.or_(pc.is_valid(events["propensity"]), is_use(events))
+    return pc.or_(pc.is_valid(events["propensity"]), is_engagement(events))

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from index_mappings.event import DAY_MS
 from index_mappings.match import ID_DTYPE
 from ranking.item_table import ItemTable
-from ranking.uses import Uses
+from ranking.uses import Engagements
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
 POPULAR_HALF_LIFE = 1
 """Index into HALF_LIVES_DAYS: popular now means watches with a half-life of a week."""
-HEAD = 4096
+HEAD_ROWS = 4096
 """Rows kept sorted as the most watched. Counts only grow, so the next head is within this one and the
 rows that were just watched."""
 ORIGIN_DAYS = 300
@@ -26,7 +26,7 @@ CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
-Allowed = Callable[[Rows], NDArray[np.bool_]]
+RowFilter = Callable[[Rows], NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +34,8 @@ class Posterior:
     """What is believed of the shares [n] of impressions that are used: Beta(used, passed), the prior among
     them."""
 
-    used: NDArray[np.float64]
-    passed: NDArray[np.float64]
+    alpha: NDArray[np.float64]
+    beta: NDArray[np.float64]
 
 
 class Popularity:
@@ -47,15 +47,15 @@ class Popularity:
     """
 
     def __init__(self, size: int) -> None:
-        self.uses = Uses()
+        self.engagements = Engagements()
         self.now_ms = 0
         self.origin_ms = 0
         self._half_lives_ms = np.array(HALF_LIVES_DAYS) * DAY_MS
         self._watches = np.zeros((size, len(HALF_LIVES_DAYS)))
         self._total = np.zeros(len(HALF_LIVES_DAYS))
-        self._shown = np.zeros(size)
-        self._clicked = np.zeros(size)
-        self._used = np.zeros(size)
+        self._impressions = np.zeros(size)
+        self._clicks = np.zeros(size)
+        self._engaged = np.zeros(size)
         self._head = np.empty(0, np.intp)
 
     def add(self, kind: str, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
@@ -69,52 +69,52 @@ class Popularity:
         if kind == "watch":
             np.add.at(self._watches, rows, added)
             self._total += added.sum(axis=0)
-            self._head = self._best(np.union1d(self._head, rows), HEAD)
+            self._head = self._select_best(np.union1d(self._head, rows), HEAD_ROWS)
         else:
-            counter = self._shown if kind == "impression" else self._clicked
+            counter = self._impressions if kind == "impression" else self._clicks
             np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
 
-    def add_uses(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
+    def add_engagements(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
         """Counts items used on the page that showed them, each once a page (`ranking.uses`)."""
         rows, at_ms = rows[rows >= 0], at_ms[rows >= 0]
         if len(rows):
             self._advance(int(at_ms.max()))
             half_life_ms = self._half_lives_ms[CTR_HALF_LIFE]
-            np.add.at(self._used, rows, np.exp2((at_ms - self.origin_ms) / half_life_ms))
+            np.add.at(self._engaged, rows, np.exp2((at_ms - self.origin_ms) / half_life_ms))
 
-    def shares(self, rows: Rows) -> Floats:
+    def compute_shares(self, rows: Rows) -> Floats:
         """Share [n, 4] of all decayed watches; 0 for rows of -1."""
         shares = (self._watches[rows] / np.maximum(self._total, 1e-300)).astype(np.float32)
         shares[rows < 0] = 0
         return shares
 
-    def ctr(self, rows: Rows) -> Floats:
+    def compute_ctr(self, rows: Rows) -> Floats:
         """Clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
-        clicked, shown = self._clicked[rows] * now, self._shown[rows] * now
+        clicked, shown = self._clicks[rows] * now, self._impressions[rows] * now
         rate = (clicked + CTR_PRIOR_CLICKS) / (shown + CTR_PRIOR_IMPRESSIONS)
         return np.where(rows >= 0, rate, np.nan).astype(np.float32)
 
-    def posterior(self, rows: Rows) -> Posterior:
+    def compute_posterior(self, rows: Rows) -> Posterior:
         """Of each [n], with the prior of clicks; the prior alone for rows of -1. Old uses count less, so what
         is believed of an item that is shown no longer widens again."""
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
         now = np.where(rows >= 0, now, 0.0)
-        used, shown = self._used[rows] * now, self._shown[rows] * now
+        used, shown = self._engaged[rows] * now, self._impressions[rows] * now
         passed = np.maximum(shown - used, 0)  # a use may come whose impression was never recorded
         return Posterior(used + CTR_PRIOR_CLICKS, passed + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
-    def top(self, limit: int, allowed: Allowed) -> tuple[Rows, Floats]:
+    def find_most_watched(self, limit: int, is_allowed: RowFilter) -> tuple[Rows, Floats]:
         """The `limit` most watched rows at POPULAR_HALF_LIFE that are allowed, with their shares, best
         first. The head answers; only when it holds too few are all rows looked at."""
         head = self._head
-        found = head[allowed(head)][:limit]
-        if len(found) < limit and len(head) == HEAD:
+        found = head[is_allowed(head)][:limit]
+        if len(found) < limit and len(head) == HEAD_ROWS:
             every = np.flatnonzero(self._watches[:, POPULAR_HALF_LIFE] > 0)
-            found = self._best(every[allowed(every)], limit)
-        return found, self.shares(found)[:, POPULAR_HALF_LIFE]
+            found = self._select_best(every[is_allowed(every)], limit)
+        return found, self.compute_shares(found)[:, POPULAR_HALF_LIFE]
 
-    def _best(self, rows: Rows, limit: int) -> Rows:
+    def _select_best(self, rows: Rows, limit: int) -> Rows:
         """The `limit` most watched of these rows, best first, ties by row."""
         counts = self._watches[rows, POPULAR_HALF_LIFE]
         if len(rows) > limit:
@@ -130,14 +130,14 @@ class Popularity:
             decay = np.exp2((self.origin_ms - to_ms) / self._half_lives_ms)
             self._watches *= decay
             self._total *= decay
-            self._shown *= decay[CTR_HALF_LIFE]
-            self._clicked *= decay[CTR_HALF_LIFE]
-            self._used *= decay[CTR_HALF_LIFE]
+            self._impressions *= decay[CTR_HALF_LIFE]
+            self._clicks *= decay[CTR_HALF_LIFE]
+            self._engaged *= decay[CTR_HALF_LIFE]
             self.origin_ms = to_ms
         self.now_ms = max(self.now_ms, to_ms)
 
 
-def popularity_from(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:
+def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:
     """Counts batches of EVENT_SCHEMA in their order."""
     popularity = Popularity(len(table))
     for batch in events:
@@ -148,7 +148,7 @@ def popularity_from(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popul
 def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch) -> None:
     """Adds one batch; a watch counts by its watched share, 1 where that is unknown."""
     kinds = np.asarray(batch.column("kind").to_numpy(zero_copy_only=False))
-    rows = table.rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
+    rows = table.find_rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
     at_ms = batch.column("at_ms").to_numpy()
     watched = batch.column("watched_ms").to_numpy(zero_copy_only=False).astype(np.float64)
     duration = batch.column("duration_ms").to_numpy(zero_copy_only=False).astype(np.float64)
@@ -158,5 +158,5 @@ def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch
         these = np.flatnonzero(kinds == kind)
         weights = share[these] if kind == "watch" else np.ones(len(these), np.float32)
         popularity.add(kind, rows[these], at_ms[these], weights)
-    uses = popularity.uses.first(batch)
-    popularity.add_uses(rows[uses], at_ms[uses])
+    uses = popularity.engagements.find_first(batch)
+    popularity.add_engagements(rows[uses], at_ms[uses])

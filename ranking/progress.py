@@ -5,5 +5,5 @@ from collections.abc import Callable
 Progress = Callable[[str, int, int | None], None]
 
 
-def silent(step: str, done: int, total: int | None) -> None:
+def ignore_progress(step: str, done: int, total: int | None) -> None:
     """Says nothing."""

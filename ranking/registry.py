@@ -17,16 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.external import external_golden, external_manifest
-from ranking.golden import Golden, spread, write_golden
-from ranking.manifest import MODEL_FILE, Manifest, Measured, Refused, read_manifest, write_manifest
+from ranking.external import generate_golden_rows, read_external_model
+from ranking.golden import GoldenRows, sample_evenly, write_golden
+from ranking.manifest import (
+    MODEL_FILE,
+    Manifest,
+    MetricEstimate,
+    ModelRejected,
+    read_manifest,
+    write_manifest,
+)
 from ranking.model_check import read_sound, scores_in_child
-from ranking.ranker import EngineOrder, check_features, model_sha256
+from ranking.ranker import FusedOrder, check_features, hash_model
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""
 
-LIST_THEM = "name a model that the registry lists"
+LIST_MODELS = "name a model that the registry lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class ModelVersion:
     created_at: datetime | None
     kind: str
     serving: bool
-    metrics: Mapping[str, Measured]
+    metrics: Mapping[str, MetricEstimate]
     problem: str = ""
 
 
@@ -53,25 +60,29 @@ class Registry:
             return []
         serving = self.current()
         places = [place for place in self.directory.iterdir() if place.is_dir() and _is_id(place.name)]
-        found = [_version(place, serving) for place in places]
+        found = [_read_version(place, serving) for place in places]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(found, key=lambda version: (version.created_at or oldest, version.id), reverse=True)
 
     def current(self) -> str | None:
         """The id of the model to serve; None for engine order."""
-        return _none_for_engine_order(self._read("CURRENT"))
+        return _to_model_id(self._read_pointer("CURRENT"))
 
     def previous(self) -> str | None:
         """The id that `rollback` goes back to; None for engine order."""
-        return _none_for_engine_order(self._read("PREVIOUS"))
+        return _to_model_id(self._read_pointer("PREVIOUS"))
 
-    def directory_of(self, model: str) -> Path:
+    def directory_of(self, model_id: str) -> Path:
         """Raises Refused when there is no such model or its id is none."""
-        if not _is_id(model):
-            raise Refused(repr(model), "an id is letters, digits, - and _, at most 100 of them", LIST_THEM)
-        if not (self.directory / model).is_dir():
-            raise Refused(model, f"there is no such model as {model!r} in {self.directory}", LIST_THEM)
-        return self.directory / model
+        if not _is_id(model_id):
+            raise ModelRejected(
+                repr(model_id), "an id is letters, digits, - and _, at most 100 of them", LIST_MODELS
+            )
+        if not (self.directory / model_id).is_dir():
+            raise ModelRejected(
+                model_id, f"there is no such model as {model_id!r} in {self.directory}", LIST_MODELS
+            )
+        return self.directory / model_id
 
     def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
         """Writes a model with the scores it gives to golden rows [g, F], and gives its id.
@@ -81,13 +92,15 @@ class Registry:
         features, gives scores that are no numbers or cannot be explained, or the id is taken.
         """
         made = manifest.created_at or datetime.now(UTC)
-        digest = model_sha256(model_text)
+        digest = hash_model(model_text)
         name = manifest.id or f"{manifest.kind}-{made.astimezone(UTC):%Y%m%dT%H%M%S}-{digest[:4]}"
-        if not _is_id(name) or name == EngineOrder.name:
-            raise Refused(repr(name), "an id is letters, digits, - and _, at most 100", "give it another id")
+        if not _is_id(name) or name == FusedOrder.name:
+            raise ModelRejected(
+                repr(name), "an id is letters, digits, - and _, at most 100", "give it another id"
+            )
         stated = manifest.model_copy(update={"id": name, "created_at": made, "model_sha256": digest})
-        golden = _golden_of(stated, model_text, spread(golden_features))
-        self._write(stated, model_text, golden)
+        golden = _score_golden_rows(stated, model_text, sample_evenly(golden_features))
+        self._write_model(stated, model_text, golden)
         return name
 
     def add_external(
@@ -95,7 +108,7 @@ class Registry:
         model_txt: Path,
         manifest: Path | Mapping[str, Any],
         known_features: Sequence[str],
-        fingerprint_of: Callable[[Sequence[str]], str],
+        compute_fingerprint: Callable[[Sequence[str]], str],
     ) -> str:
         """Imports a LightGBM model made elsewhere, whose features this build knows.
 
@@ -106,12 +119,14 @@ class Registry:
         try:
             text = model_txt.read_text(encoding="utf-8")
             facts = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
-            stated, inside = external_manifest(facts, text)
+            stated, inside = read_external_model(facts, text)
         except (OSError, TypeError, ValueError, RecursionError) as error:
-            raise Refused(str(model_txt), str(error), "correct the model file or its manifest") from error
+            raise ModelRejected(
+                str(model_txt), str(error), "correct the model file or its manifest"
+            ) from error
         check_features(stated, known_features)
-        current = stated.model_copy(update={"feature_fingerprint": fingerprint_of(stated.features)})
-        return self.register(current, text, external_golden(inside))
+        current = stated.model_copy(update={"feature_fingerprint": compute_fingerprint(stated.features)})
+        return self.register(current, text, generate_golden_rows(inside))
 
     def promote(self, model: str, check: Callable[[Path], object]) -> None:
         """Makes a model the one to serve, once `check` of its directory raises nothing.
@@ -119,34 +134,38 @@ class Registry:
         check: usually `load_ranker` with this build's features. Raises Refused, and the old model
         keeps serving. `engine-order` needs no check.
         """
-        if model != EngineOrder.name:
+        if model != FusedOrder.name:
             directory = self.directory_of(model)
             try:
                 check(directory)
-            except Refused:
+            except ModelRejected:
                 raise
             except Exception as error:
-                raise Refused(model, f"its check failed ({error!r})", "see the cause above") from error
-        serving = self._read("CURRENT") or EngineOrder.name
+                raise ModelRejected(model, f"its check failed ({error!r})", "see the cause above") from error
+        serving = self._read_pointer("CURRENT") or FusedOrder.name
         if serving != model:
-            self._replace("PREVIOUS", serving)
-            self._replace("CURRENT", model)
+            self._replace_pointer("PREVIOUS", serving)
+            self._replace_pointer("CURRENT", model)
 
     def rollback(self, check: Callable[[Path], object]) -> str | None:
         """Goes back to what served before, checked as in `promote`, and gives its id.
 
         None means engine order. Rolling back twice is where one began. Raises Refused.
         """
-        previous = self._read("PREVIOUS")
-        if previous is None or previous == (self._read("CURRENT") or EngineOrder.name):
-            raise Refused(self.current() or EngineOrder.name, "nothing served before it", "promote a model")
+        previous = self._read_pointer("PREVIOUS")
+        if previous is None or previous == (self._read_pointer("CURRENT") or FusedOrder.name):
+            raise ModelRejected(
+                self.current() or FusedOrder.name, "nothing served before it", "promote a model"
+            )
         self.promote(previous, check)
-        return _none_for_engine_order(previous)
+        return _to_model_id(previous)
 
-    def _write(self, manifest: Manifest, model_text: str, golden: Golden) -> None:
+    def _write_model(self, manifest: Manifest, model_text: str, golden: GoldenRows) -> None:
         place = self.directory / manifest.id
         if place.exists():
-            raise Refused(manifest.id, "the registry already has a model of that id", "give it another id")
+            raise ModelRejected(
+                manifest.id, "the registry already has a model of that id", "give it another id"
+            )
         self.directory.mkdir(parents=True, exist_ok=True)
         new = self.directory / f".new-{secrets.token_hex(8)}"
         new.mkdir()
@@ -162,31 +181,31 @@ class Registry:
             raise
         _sync(self.directory)
 
-    def _read(self, pointer: str) -> str | None:
+    def _read_pointer(self, pointer: str) -> str | None:
         try:
             name = (self.directory / pointer).read_text(encoding="utf-8").strip()
         except OSError:
             return None
         return name if _is_id(name) else None
 
-    def _replace(self, pointer: str, name: str) -> None:
+    def _replace_pointer(self, pointer: str, model_id: str) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         new = self.directory / f".{pointer}-{secrets.token_hex(8)}"
-        new.write_text(name + "\n", encoding="utf-8")
+        new.write_text(model_id + "\n", encoding="utf-8")
         _sync(new)
         new.replace(self.directory / pointer)
         _sync(self.directory)
 
 
-def _is_id(name: str) -> bool:
-    return ID_PATTERN.fullmatch(name) is not None
+def _is_id(model_id: str) -> bool:
+    return ID_PATTERN.fullmatch(model_id) is not None
 
 
-def _none_for_engine_order(name: str | None) -> str | None:
-    return None if name == EngineOrder.name else name
+def _to_model_id(model_id: str | None) -> str | None:
+    return None if model_id == FusedOrder.name else model_id
 
 
-def _version(directory: Path, serving: str | None) -> ModelVersion:
+def _read_version(directory: Path, serving: str | None) -> ModelVersion:
     name = directory.name
     try:
         manifest = read_manifest(directory)
@@ -195,17 +214,17 @@ def _version(directory: Path, serving: str | None) -> ModelVersion:
     return ModelVersion(name, manifest.created_at, manifest.kind, name == serving, manifest.metrics)
 
 
-def _golden_of(manifest: Manifest, model_text: str, features: NDArray[np.float32]) -> Golden:
+def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np.float32]) -> GoldenRows:
     remedy = "train it again, with the features its manifest names"
     if features.ndim != 2 or features.shape[1] != len(manifest.features) or not len(features):
         reason = f"golden rows are of shape {features.shape} for {len(manifest.features)} features"
-        raise Refused(manifest.id, reason, remedy)
+        raise ModelRejected(manifest.id, reason, remedy)
     try:
         read_sound(model_text, len(manifest.features))
         scores = scores_in_child(model_text, features)
     except ValueError as error:
-        raise Refused(manifest.id, str(error), remedy) from error
-    return Golden(features.astype(np.float32), scores)
+        raise ModelRejected(manifest.id, str(error), remedy) from error
+    return GoldenRows(features.astype(np.float32), scores)
 
 
 def _sync(path: Path) -> None:

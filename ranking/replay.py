@@ -17,13 +17,13 @@ from index_mappings.match import item_ids
 from index_mappings.query import Context, Query
 from ranking.features.compute import compute_features
 from ranking.item_table import ItemTable
-from ranking.judged import Judged
+from ranking.judged import JudgedRequest
 from ranking.popularity import Popularity, count_events
-from ranking.progress import Progress, silent
+from ranking.progress import Progress, ignore_progress
 from ranking.signals import observe
-from ranking.sources import Caps, answer, candidates_of, plan
-from ranking.vectors import moment_of
-from ranking.viewer import viewer_as_of, watched_share
+from ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
+from ranking.vectors import build_request
+from ranking.viewer import build_viewer, compute_watched_share
 
 HORIZON_MS = 24 * 3_600_000
 """What is watched within a day of a page counts as what the viewer wanted then."""
@@ -33,24 +33,24 @@ MIN_SHARE = 0.2
 GOOD_SHARE, BEST_SHARE = 0.4, 0.7
 SEARCH_SHARE = 0.3
 """Share of replayed requests that are (simulated) known-item searches."""
-LONG_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayOptions:
+class BacktestOptions:
     """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a
     viewer must have before. titles: item id to title, from which searches are simulated."""
 
     requests: int = 2000
     per_user: int = 40
     history: int = 5
-    caps: Caps = field(default_factory=Caps)
+    limits: CandidateLimits = field(default_factory=CandidateLimits)
     titles: dict[str, str] = field(default_factory=dict)
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class BacktestIndex:
     """What requests are replayed in: the table, who matches, and who reads words."""
 
     table: ItemTable
@@ -59,61 +59,61 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    user: str
+class _SampledRequest:
+    user_id: str
     at_ms: int
     kind: str
 
 
-def replayed(
+def backtest(
     events: pa.Table,
-    world: World,
+    index: BacktestIndex,
     window: tuple[int, int],
-    options: ReplayOptions,
-    progress: Progress = silent,
-) -> Iterator[Judged]:
+    options: BacktestOptions,
+    progress: Progress = ignore_progress,
+) -> Iterator[JudgedRequest]:
     """Requests sampled in a window [from, to) of milliseconds, in the order of time; each was followed
     by a watch. `events`: EVENT_SCHEMA, in any order."""
     ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
-    histories = _histories(ordered)
+    histories = _group_by_user(ordered)
     rng = np.random.default_rng(options.seed)
-    requests = _sample(histories, window, options, rng)
-    popularity = Popularity(len(world.table))
+    requests = _sample_requests(histories, window, options, rng)
+    popularity = Popularity(len(index.table))
     times, counted = ordered["at_ms"].to_numpy(), 0
     for done, request in enumerate(requests):
         until = int(np.searchsorted(times, request.at_ms))
         for batch in ordered.slice(counted, until - counted).to_batches():
-            count_events(popularity, world.table, batch)
+            count_events(popularity, index.table, batch)
         counted = until
-        yield _judge(request, histories[request.user], world, popularity, (options, rng))
+        yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
         progress("replaying history", done + 1, len(requests))
 
 
-def _judge(
-    request: _Request, events: list[Event], world: World, popularity: Popularity,
-    drawn: tuple[ReplayOptions, np.random.Generator],
-) -> Judged:  # fmt: skip
-    options, rng = drawn
-    viewer = viewer_as_of(request.user, events, request.at_ms)
-    wanted = _wanted(events, request.at_ms, {i.decode() for i in viewer.seen.tolist()})
+def _judge_request(
+    request: _SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
+    sampling: tuple[BacktestOptions, np.random.Generator],
+) -> JudgedRequest:  # fmt: skip
+    options, rng = sampling
+    viewer = build_viewer(request.user_id, events, request.at_ms)
+    wanted = _find_relevant(events, request.at_ms, {i.decode() for i in viewer.seen.tolist()})
     text = None
     if request.kind == "search":
         wanted = dict([max(wanted.items(), key=lambda pair: pair[1])])
-        text = _words_of(options.titles.get(next(iter(wanted)), ""), rng)
+        text = _simulate_search_text(options.titles.get(next(iter(wanted)), ""), rng)
     context = Context(np.datetime64(request.at_ms, "ms").astype("O").replace(tzinfo=UTC))
-    query = Query(text=text or None, user=request.user, context=context)
-    moment = moment_of(query, viewer, world.table, world.encoder)
-    asked = plan(moment, world.table, options.caps)
-    matches = [answer(a, world.matcher, world.table, popularity, LONG_S) for a in asked]
-    candidates = candidates_of(moment, matches, world.table)
-    signals = observe(moment, candidates, world.table, popularity)
-    shares = popularity.shares(world.table.rows(candidates.ids))[:, 1]
+    query = Query(text=text or None, user=request.user_id, context=context)
+    moment = build_request(query, viewer, index.table, index.encoder)
+    asked = plan_sources(moment, index.table, options.limits)
+    matches = [query_source(a, index.matcher, index.table, popularity, TIMEOUT_S) for a in asked]
+    candidates = build_candidates(moment, matches, index.table)
+    signals = observe(moment, candidates, index.table, popularity)
+    shares = popularity.compute_shares(index.table.find_rows(candidates.ids))[:, 1]
     gains = np.array(list(wanted.values()), np.float32)
     features = compute_features(signals)
-    return Judged(moment, candidates, item_ids(wanted), gains, query.kind, features, shares)
+    return JudgedRequest(moment, candidates, item_ids(wanted), gains, query.kind, features, shares)
 
 
-def _histories(events: pa.Table) -> dict[str, list[Event]]:
+def _group_by_user(events: pa.Table) -> dict[str, list[Event]]:
     histories: dict[str, list[Event]] = {}
     for batch in events.to_batches():
         for row in batch.to_pylist():
@@ -121,14 +121,14 @@ def _histories(events: pa.Table) -> dict[str, list[Event]]:
     return histories
 
 
-def _sample(
+def _sample_requests(
     histories: dict[str, list[Event]],
     window: tuple[int, int],
-    options: ReplayOptions,
+    options: BacktestOptions,
     rng: np.random.Generator,
-) -> list[_Request]:
+) -> list[_SampledRequest]:
     """Moments just before a watch of something new, evenly over viewers."""
-    moments: list[_Request] = []
+    moments: list[_SampledRequest] = []
     for user in sorted(histories):
         watches = [e for e in histories[user] if e.kind == "watch"]
         places = [
@@ -138,33 +138,33 @@ def _sample(
         for place in sorted(int(p) for p in chosen):
             watch = watches[place]
             seen = {e.item for e in watches if e.at_ms < watch.at_ms}
-            if _wanted(histories[user], watch.at_ms, seen):
+            if _find_relevant(histories[user], watch.at_ms, seen):
                 kind = "search" if options.titles and rng.random() < SEARCH_SHARE else "home"
-                moments.append(_Request(user, watch.at_ms, kind))
+                moments.append(_SampledRequest(user, watch.at_ms, kind))
     kept = rng.permutation(len(moments))[: options.requests]
-    return sorted((moments[int(k)] for k in kept), key=lambda r: (r.at_ms, r.user))
+    return sorted((moments[int(k)] for k in kept), key=lambda r: (r.at_ms, r.user_id))
 
 
-def _wanted(events: list[Event], at_ms: int, seen: set[str]) -> dict[str, float]:
+def _find_relevant(events: list[Event], at_ms: int, seen: set[str]) -> dict[str, float]:
     """The next watches within the horizon of items not seen before, with their gains."""
     wanted: dict[str, float] = {}
     for event in events:
         if event.kind != "watch" or not at_ms <= event.at_ms < at_ms + HORIZON_MS or event.item in seen:
             continue
-        gain = gain_of(watched_share(event.watched_ms, event.duration_ms))
+        gain = to_gain(compute_watched_share(event.watched_ms, event.duration_ms))
         if gain > 0 and len(wanted) < MAX_RELEVANT:
             wanted[event.item] = max(gain, wanted.get(event.item, 0.0))
     return wanted
 
 
-def gain_of(share: float) -> float:
+def to_gain(share: float) -> float:
     """3 for nearly all of it watched, 2 for a good part, 1 for less or unknown, 0 for a quick skip."""
     if np.isnan(share):
         return 1.0
     return 0.0 if share < MIN_SHARE else 1.0 if share < GOOD_SHARE else 2.0 if share < BEST_SHARE else 3.0
 
 
-def _words_of(title: str, rng: np.random.Generator) -> str:
+def _simulate_search_text(title: str, rng: np.random.Generator) -> str:
     """One to three words of a title, in their order, as somebody who half remembers it would type."""
     words = title.split()
     count = min(len(words), int(rng.integers(1, 4)))

@@ -17,18 +17,18 @@ class RowIndex:
 
     def __init__(self, ids: ItemIds) -> None:
         self._ids = ids
-        hashes = hashes_of(ids)
+        hashes = hash_ids(ids)
         self._rows = np.argsort(hashes)
         self._hashes = hashes[self._rows]
-        self._apart = bool((self._hashes[1:] != self._hashes[:-1]).all())
+        self._are_hashes_unique = bool((self._hashes[1:] != self._hashes[:-1]).all())
 
-    def rows(self, ids: ItemIds) -> Rows:
+    def find_rows(self, ids: ItemIds) -> Rows:
         """The row [n] of each id, -1 for an id that is not held."""
         if not len(self._ids):
             return np.full(len(ids), -1, np.intp)
-        if not self._apart:
-            return self._searched(ids)
-        hashes = hashes_of(ids)
+        if not self._are_hashes_unique:
+            return self._search_strings(ids)
+        hashes = hash_ids(ids)
         order = np.argsort(hashes)  # in order they are found in half the time: neighbours lie side by side
         place = np.empty(len(ids), np.intp)
         place[order] = np.searchsorted(self._hashes, hashes[order])
@@ -36,14 +36,14 @@ class RowIndex:
         rows[self._ids[rows] != ids] = -1
         return rows
 
-    def _searched(self, ids: ItemIds) -> Rows:
+    def _search_strings(self, ids: ItemIds) -> Rows:
         order = np.argsort(self._ids)
         place = np.searchsorted(self._ids, ids, sorter=order)
         rows: Rows = order[np.minimum(place, len(order) - 1)]
         return np.where(self._ids[rows] == ids, rows, -1)
 
 
-def hashes_of(ids: ItemIds) -> NDArray[np.uint64]:
+def hash_ids(ids: ItemIds) -> NDArray[np.uint64]:
     """A hash of each id's bytes [n], eight at a time; eight zeros add nothing, whatever the others hold."""
     words = np.ascontiguousarray(ids, ID_DTYPE).view(np.uint64).reshape(len(ids), ID_DTYPE.itemsize // 8)
     hashes = np.zeros(len(ids), np.uint64)

@@ -12,12 +12,12 @@ EPOCHS = 5
 WINDOW = 5
 
 
-def learn_sessions(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
+def learn_item2vec(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
     """Unit item vectors [items, 64]; zeros for items that no session of two or more holds."""
     from gensim.models import Word2Vec
 
     vectors = np.zeros((len(watches.item_ids), VECTOR_FIELDS["session"].size), np.float32)
-    sessions = [s for s in sessions_of(watches) if len(s) > 1]
+    sessions = [s for s in split_sessions(watches) if len(s) > 1]
     if not sessions:
         return vectors
     model = Word2Vec(
@@ -36,7 +36,7 @@ def learn_sessions(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
     return vectors
 
 
-def sessions_of(watches: Watches) -> list[list[int]]:
+def split_sessions(watches: Watches) -> list[list[int]]:
     """Places in `item_ids` of each session's watches, in the order of time."""
     order = np.lexsort((watches.at_ms, watches.users))
     users, at_ms, items = watches.users[order], watches.at_ms[order], watches.items[order]

@@ -11,15 +11,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from index_mappings.event import DAY_MS
-from ranking.column import Column, rows_of, shared_column
+from ranking.column import Column, make_shared_column, take_rows
 from ranking.fusion import Candidates
-from ranking.item_columns import NO_DAY, word_hash
+from ranking.item_columns import UNKNOWN_DAY, hash_word
 from ranking.item_table import ItemTable, Rows
-from ranking.moment import Moment
+from ranking.moment import RankingRequest
 from ranking.popularity import HALF_LIVES_DAYS, Popularity
 from ranking.source_names import SOURCES
 from ranking.vector_signals import observe_vectors
-from ranking.vectors import recent_watches
+from ranking.vectors import find_recent_watches
 from ranking.viewer_signals import observe_viewer
 
 
@@ -34,7 +34,7 @@ class Signals:
 
     def take(self, rows: Rows) -> "Signals":
         """The signals of the candidates at these positions, in this order."""
-        return Signals({name: rows_of(column, rows) for name, column in self.columns.items()})
+        return Signals({name: take_rows(column, rows) for name, column in self.columns.items()})
 
     def to_arrow(self) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({name: pa.array(c) for name, c in self.columns.items()})
@@ -47,31 +47,33 @@ class Signals:
 Observer = Callable[[], dict[str, Column]]
 
 
-def observe(moment: Moment, candidates: Candidates, table: ItemTable, popularity: Popularity) -> Signals:
+def observe(
+    request: RankingRequest, candidates: Candidates, table: ItemTable, popularity: Popularity
+) -> Signals:
     """The signals of n candidates; those of the item itself are NaN where the table does not hold it."""
     columns: dict[str, Column] = {}
-    for observer in observers(moment, candidates, table, popularity).values():
+    for observer in build_observers(request, candidates, table, popularity).values():
         columns |= observer()
     return Signals(columns)
 
 
-def observers(
-    moment: Moment, candidates: Candidates, table: ItemTable, popularity: Popularity
+def build_observers(
+    request: RankingRequest, candidates: Candidates, table: ItemTable, popularity: Popularity
 ) -> dict[str, Observer]:
     """What observes each group of signals, by the group's name; rows are looked up once for all."""
-    rows = table.rows(candidates.ids)
-    recent = recent_watches(moment.viewer, table)
+    rows = table.find_rows(candidates.ids)
+    recent = find_recent_watches(request.viewer, table)
     return {
-        "sources": partial(_source_signals, candidates),
-        "items": partial(_item_signals, table, rows),
-        "popularity": partial(_popularity_signals, popularity, rows),
-        "vectors": partial(observe_vectors, moment, table, rows, recent[0]),
-        "viewer": partial(observe_viewer, moment, candidates.ids, table, rows, recent),
-        "request": partial(_request_signals, moment, table, rows),
+        "sources": partial(_observe_sources, candidates),
+        "items": partial(_observe_item, table, rows),
+        "popularity": partial(_observe_popularity, popularity, rows),
+        "vectors": partial(observe_vectors, request, table, rows, recent[0]),
+        "viewer": partial(observe_viewer, request, candidates.ids, table, rows, recent),
+        "request": partial(_observe_request, request, table, rows),
     }
 
 
-def _source_signals(candidates: Candidates) -> dict[str, Column]:
+def _observe_sources(candidates: Candidates) -> dict[str, Column]:
     columns: dict[str, Column] = {"fused": candidates.fused}
     for source in SOURCES:
         if source in candidates.sources:
@@ -79,32 +81,32 @@ def _source_signals(candidates: Candidates) -> dict[str, Column]:
             columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
             columns[f"score_{source}"] = candidates.source_scores(source)
         else:
-            unknown = shared_column(np.nan, len(candidates))
+            unknown = make_shared_column(np.nan, len(candidates))
             columns |= {f"rank_{source}": unknown, f"score_{source}": unknown}
     return columns
 
 
-def _item_signals(table: ItemTable, rows: Rows) -> dict[str, Column]:
+def _observe_item(table: ItemTable, rows: Rows) -> dict[str, Column]:
     return {
-        "year": _known(table.year, rows, -1),
-        "duration_s": _known(table.duration_s, rows, -1),
-        "published_day": _known(table.published_day, rows, NO_DAY),
-        "language": _known(table.language, rows, -1),
-        "country": _known(table.country, rows, -1),
-        "genre_count": _genre_count(table, rows),
-        "main_genre": _main_genre(table, rows),
-        "lead_person": _first_hash(table.people_offsets, table.people_hashes, rows),
+        "year": _gather_known(table.year, rows, -1),
+        "duration_s": _gather_known(table.duration_s, rows, -1),
+        "published_day": _gather_known(table.published_day, rows, UNKNOWN_DAY),
+        "language": _gather_known(table.language, rows, -1),
+        "country": _gather_known(table.country, rows, -1),
+        "genre_count": _count_genres(table, rows),
+        "main_genre": _find_main_genre(table, rows),
+        "lead_person": _gather_first_hash(table.people_offsets, table.people_hashes, rows),
     }
 
 
-def _popularity_signals(popularity: Popularity, rows: Rows) -> dict[str, Column]:
-    shares = popularity.shares(rows)
+def _observe_popularity(popularity: Popularity, rows: Rows) -> dict[str, Column]:
+    shares = popularity.compute_shares(rows)
     columns = {f"share_{int(days)}d": shares[:, place] for place, days in enumerate(HALF_LIVES_DAYS)}
-    return {**columns, "click_through": popularity.ctr(rows)}
+    return {**columns, "click_through": popularity.compute_ctr(rows)}
 
 
-def _request_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, Column]:
-    context = moment.query.context
+def _observe_request(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
+    context = request.query.context
     at = context.at
     facts = {
         "hour": at.hour + at.minute / 60,
@@ -112,29 +114,29 @@ def _request_signals(moment: Moment, table: ItemTable, rows: Rows) -> dict[str, 
         "week_of_year": at.isocalendar().week,
         "today": context.at_ms // DAY_MS,
         "is_holiday": _is_holiday(context.country, at),
-        "is_search": moment.query.kind == "search",
-        "is_similar": moment.query.kind == "similar",
-        "query_words": len((moment.query.text or "").split()),
-        "device": word_hash(context.device) % 1024 if context.device else np.nan,
+        "is_search": request.query.kind == "search",
+        "is_similar": request.query.kind == "similar",
+        "query_words": len((request.query.text or "").split()),
+        "device": hash_word(context.device) % 1024 if context.device else np.nan,
     }
-    columns = {name: shared_column(value, len(rows)) for name, value in facts.items()}
+    columns = {name: make_shared_column(value, len(rows)) for name, value in facts.items()}
     place = [name.casefold() for name in table.countries]
     here = place.index(context.country.casefold()) if context.country.casefold() in place else None
     if here is None:
-        return {**columns, "same_country": shared_column(np.nan, len(rows))}
-    return {**columns, "same_country": (_known(table.country, rows, -1) == here).astype(np.float32)}
+        return {**columns, "same_country": make_shared_column(np.nan, len(rows))}
+    return {**columns, "same_country": (_gather_known(table.country, rows, -1) == here).astype(np.float32)}
 
 
-def _is_holiday(country: str, at: datetime) -> float:
+def _is_holiday(country: str, timestamp: datetime) -> float:
     """1 on a public holiday of the country (ISO 3166 code), 0 on another day, NaN where unknown."""
     if not country:
         return float("nan")
-    calendar = _calendar(country.upper())
-    return float("nan") if calendar is None else float(at.date() in calendar)
+    calendar = _load_calendar(country.upper())
+    return float("nan") if calendar is None else float(timestamp.date() in calendar)
 
 
 @cache
-def _calendar(country: str) -> holidays.HolidayBase | None:
+def _load_calendar(country: str) -> holidays.HolidayBase | None:
     try:
         return holidays.country_holidays(country)
     except NotImplementedError:
@@ -143,34 +145,34 @@ def _calendar(country: str) -> holidays.HolidayBase | None:
 
 def _gather(column: NDArray[np.generic], rows: Rows) -> Column:
     if not len(column):
-        return shared_column(np.nan, len(rows))
+        return make_shared_column(np.nan, len(rows))
     return np.where(rows >= 0, column[rows].astype(np.float32), np.nan)
 
 
-def _known(column: NDArray[np.generic], rows: Rows, unknown: int) -> Column:
+def _gather_known(column: NDArray[np.generic], rows: Rows, unknown: int) -> Column:
     values = _gather(column, rows)
     return np.where(values == unknown, np.nan, values)
 
 
-def _genre_count(table: ItemTable, rows: Rows) -> Column:
+def _count_genres(table: ItemTable, rows: Rows) -> Column:
     if not len(table):
-        return shared_column(np.nan, len(rows))
+        return make_shared_column(np.nan, len(rows))
     return np.where(rows >= 0, np.bitwise_count(table.genre_bits[rows]), np.nan).astype(np.float32)
 
 
-def _main_genre(table: ItemTable, rows: Rows) -> Column:
+def _find_main_genre(table: ItemTable, rows: Rows) -> Column:
     """Code of the rarest genre of each item, the one that says most; NaN without a genre."""
     if not len(table):
-        return shared_column(np.nan, len(rows))
+        return make_shared_column(np.nan, len(rows))
     bits = np.where(rows >= 0, table.genre_bits[rows], 0).astype(np.uint64)
     highest = np.frexp(bits.astype(np.float64))[1] - 1
     return np.where(bits > 0, highest, np.nan).astype(np.float32)
 
 
-def _first_hash(offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows) -> Column:
+def _gather_first_hash(offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows) -> Column:
     """The first name's hash of each item, in 24 bits, which float32 holds exactly."""
     if not len(hashes):
-        return shared_column(np.nan, len(rows))
+        return make_shared_column(np.nan, len(rows))
     some = (rows >= 0) & (offsets[rows + 1] > offsets[rows])
     first = hashes[np.minimum(offsets[rows], len(hashes) - 1)] >> 8
     return np.where(some, first, np.nan).astype(np.float32)

@@ -13,12 +13,12 @@ from index_mappings.match import ItemIds, Matches, item_ids
 from index_mappings.query import Filters
 from ranking.fusion import Candidates, fuse
 from ranking.item_table import ItemTable, Rows
-from ranking.moment import Moment
-from ranking.newest import newest
+from ranking.moment import RankingRequest
+from ranking.newest import find_newest
 from ranking.popularity import Popularity
-from ranking.vectors import recent_watches
+from ranking.vectors import find_recent_watches
 
-SEEDS = 60
+MAX_SEEDS = 60
 """How many of the newest watches ask for their neighbours; a server takes 62 at most, with 16 levels each."""
 
 MAX_MORE, MAX_MORE_SIMILAR = 500, 200
@@ -27,7 +27,7 @@ look at some thousand at most; whoever watched more gets a full home page from t
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class CandidateLimits:
     """Most candidates of each source; 0 turns a source off."""
 
     bm25: int = 300
@@ -39,13 +39,13 @@ class Caps:
     popular: int = 150
     fresh: int = 100
 
-    def of(self, source: str) -> int:
+    def limit_of(self, source: str) -> int:
         cap: int = getattr(self, source)
         return cap
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listing:
+class TableSource:
     """What the item table alone can answer: the most popular or the newest items.
 
     today: days since 1970; an item that is published later is not there yet. seen: rows that are left out,
@@ -59,19 +59,21 @@ class Listing:
     seen: Rows
 
 
-SourceRequest = TextMatch | VectorMatch | NeighbourMatch | Listing
+SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource
 
 
-def plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
+def plan_sources(
+    request: RankingRequest, table: ItemTable, limits: CandidateLimits
+) -> tuple[SourceRequest, ...]:
     """The requests of every source that applies, has a cap and has something to ask with."""
-    if moment.query.kind == "search":
-        return _search_plan(moment, caps)
-    if moment.query.kind == "similar":
-        return _similar_plan(moment, caps)
-    return _home_plan(moment, table, caps)
+    if request.query.kind == "search":
+        return _plan_search(request, limits)
+    if request.query.kind == "similar":
+        return _plan_similar(request, limits)
+    return _plan_home(request, table, limits)
 
 
-def answer(
+def query_source(
     request: SourceRequest, matcher: Matcher, table: ItemTable, popularity: Popularity, timeout_s: float
 ) -> Matches:
     """One source's matches. Raises what the engine raises (`index_mappings.errors`)."""
@@ -82,48 +84,50 @@ def answer(
             return matcher.match_vector(request, timeout_s)
         case NeighbourMatch():
             return matcher.match_ids(request, timeout_s)
-        case Listing(source="fresh"):
-            return _fresh(request, table)
-        case Listing():
-            return _popular(request, table, popularity)
+        case TableSource(source="fresh"):
+            return _find_recent(request, table)
+        case TableSource():
+            return _find_popular(request, table, popularity)
 
 
-def candidates_of(moment: Moment, matches: Sequence[Matches], table: ItemTable) -> Candidates:
+def build_candidates(request: RankingRequest, matches: Sequence[Matches], table: ItemTable) -> Candidates:
     """Fused candidates without what the viewer watched (home and similar), the item itself (similar), and
     what the filters exclude: an item changed since its match is judged by the table again.
     """
     candidates = fuse(matches)
-    query = moment.query
+    query = request.query
     if query.kind != "search":
-        candidates = _unwatched(candidates, moment.viewer.seen, table)
+        candidates = _unwatched(candidates, request.viewer.seen, table)
     if query.similar_to:
-        candidates = candidates.without(item_ids([query.similar_to]))
+        candidates = candidates.exclude(item_ids([query.similar_to]))
     if not query.filters.is_empty:
-        rows = table.rows(candidates.ids)
+        rows = table.find_rows(candidates.ids)
         candidates = candidates.take(np.flatnonzero((rows < 0) | table.passes(query.filters, rows)))
-    return _filled(candidates, moment, table) if query.kind == "home" else candidates
+    return _filled(candidates, request, table) if query.kind == "home" else candidates
 
 
-def _search_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
-    query = moment.query
-    text = TextMatch("bm25", query.text or "", caps.bm25, query.filters)
-    return ((text,) if caps.bm25 else ()) + _knn(moment, caps, (("text_knn", "text", "query"),), 0)
+def _plan_search(request: RankingRequest, limits: CandidateLimits) -> tuple[SourceRequest, ...]:
+    query = request.query
+    text = TextMatch("bm25", query.text or "", limits.bm25, query.filters)
+    return ((text,) if limits.bm25 else ()) + _plan_knn(request, limits, (("text_knn", "text", "query"),), 0)
 
 
-def _similar_plan(moment: Moment, caps: Caps) -> tuple[SourceRequest, ...]:
-    query, more = moment.query, 1 + min(len(moment.viewer.seen), MAX_MORE_SIMILAR)
+def _plan_similar(request: RankingRequest, limits: CandidateLimits) -> tuple[SourceRequest, ...]:
+    query, more = request.query, 1 + min(len(request.viewer.seen), MAX_MORE_SIMILAR)
     spaces = (
         ("factors", "factors", "factors"),
         ("session", "session", "session"),
         ("text_knn", "text", "taste"),
     )
     seeds = (Neighbour(query.similar_to or "", 1.0),)
-    neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours + more - 1, query.filters)
-    return _knn(moment, caps, spaces, more) + ((neighbours,) if caps.neighbours else ())
+    neighbours = NeighbourMatch("neighbours", seeds, limits.neighbours + more - 1, query.filters)
+    return _plan_knn(request, limits, spaces, more) + ((neighbours,) if limits.neighbours else ())
 
 
-def _home_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequest, ...]:
-    filters, seen = moment.query.filters, table.rows(moment.viewer.seen)
+def _plan_home(
+    request: RankingRequest, table: ItemTable, limits: CandidateLimits
+) -> tuple[SourceRequest, ...]:
+    filters, seen = request.query.filters, table.find_rows(request.viewer.seen)
     seen = seen[seen >= 0]
     more = min(len(seen), MAX_MORE)
     spaces = (
@@ -131,30 +135,36 @@ def _home_plan(moment: Moment, table: ItemTable, caps: Caps) -> tuple[SourceRequ
         ("session", "session", "session"),
         ("recent", "text", "taste"),
     )
-    rows, weights = recent_watches(moment.viewer, table)
-    ids = table.ids[rows[:SEEDS]]
+    rows, weights = find_recent_watches(request.viewer, table)
+    ids = table.ids[rows[:MAX_SEEDS]]
     seeds = tuple(Neighbour(i.decode(), float(w)) for i, w in zip(ids, weights, strict=False))
-    neighbours = NeighbourMatch("neighbours", seeds, caps.neighbours + more, filters)
+    neighbours = NeighbourMatch("neighbours", seeds, limits.neighbours + more, filters)
     listed = tuple(
-        Listing(source, caps.of(source), filters, _today(moment), seen)
+        TableSource(source, limits.limit_of(source), filters, _today(request), seen)
         for source in ("popular", "fresh")
-        if caps.of(source)
+        if limits.limit_of(source)
     )
-    return _knn(moment, caps, spaces, more) + ((neighbours,) if seeds and caps.neighbours else ()) + listed
+    return (
+        _plan_knn(request, limits, spaces, more)
+        + ((neighbours,) if seeds and limits.neighbours else ())
+        + listed
+    )
 
 
-def _knn(
-    moment: Moment, caps: Caps, spaces: Sequence[tuple[str, str, str]], more: int
+def _plan_knn(
+    request: RankingRequest, limits: CandidateLimits, spaces: Sequence[tuple[str, str, str]], extra: int
 ) -> tuple[SourceRequest, ...]:
     """kNN requests for (source, vector field, name of the moment's vector); `more` are dropped later."""
     return tuple(
-        VectorMatch(source, field, moment.vectors[name], caps.of(source) + more, moment.query.filters)
+        VectorMatch(
+            source, field, request.vectors[name], limits.limit_of(source) + extra, request.query.filters
+        )
         for source, field, name in spaces
-        if name in moment.vectors and caps.of(source)
+        if name in request.vectors and limits.limit_of(source)
     )
 
 
-def _today(moment: Moment) -> int:
+def _today(moment: RankingRequest) -> int:
     return moment.query.context.at_ms // DAY_MS
 
 
@@ -162,24 +172,24 @@ def _unwatched(candidates: Candidates, seen: ItemIds, table: ItemTable) -> Candi
     """Compares rows, which costs less than ids; ids only of what the table does not hold yet."""
     if not len(seen):
         return candidates
-    rows = table.rows(candidates.ids)
-    seen_rows = table.rows(seen)
+    rows = table.find_rows(candidates.ids)
+    seen_rows = table.find_rows(seen)
     is_watched = (rows >= 0) & _mask(table, seen_rows[seen_rows >= 0])[rows]
     new = np.flatnonzero(rows < 0)
     is_watched[new] = np.isin(candidates.ids[new], seen)
     return candidates.take(np.flatnonzero(~is_watched))
 
 
-def _filled(candidates: Candidates, moment: Moment, table: ItemTable) -> Candidates:
+def _filled(candidates: Candidates, moment: RankingRequest, table: ItemTable) -> Candidates:
     """With items that no source found, last, when a viewer watched so much of what they find that the rest
     does not fill a page."""
     lacking = moment.query.limit - len(candidates)
     if lacking <= 0 or not len(moment.viewer.seen):
         return candidates
-    known = table.rows(np.concatenate([candidates.ids, moment.viewer.seen]))
+    known = table.find_rows(np.concatenate([candidates.ids, moment.viewer.seen]))
     rest = np.flatnonzero(~_mask(table, known[known >= 0]))
-    listing = Listing("rest", lacking, moment.query.filters, _today(moment), rest[:0])
-    ids = table.ids[rest[_published(listing, table, rest)][:lacking]]
+    listing = TableSource("rest", lacking, moment.query.filters, _today(moment), rest[:0])
+    ids = table.ids[rest[_is_published(listing, table, rest)][:lacking]]
     return candidates.with_unranked(ids)
 
 
@@ -190,22 +200,22 @@ def _mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
     return mask
 
 
-def _popular(listing: Listing, table: ItemTable, popularity: Popularity) -> Matches:
-    rows, shares = popularity.top(listing.limit, _allowed(listing, table))
-    return Matches(listing.source, table.ids[rows], shares)
+def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity) -> Matches:
+    rows, shares = popularity.find_most_watched(request.limit, _allowed(request, table))
+    return Matches(request.source, table.ids[rows], shares)
 
 
-def _fresh(listing: Listing, table: ItemTable) -> Matches:
-    rows = newest(table, listing.limit, _allowed(listing, table))
-    return Matches(listing.source, table.ids[rows], table.published_day[rows].astype(np.float32))
+def _find_recent(request: TableSource, table: ItemTable) -> Matches:
+    rows = find_newest(table, request.limit, _allowed(request, table))
+    return Matches(request.source, table.ids[rows], table.published_day[rows].astype(np.float32))
 
 
-def _allowed(listing: Listing, table: ItemTable) -> Callable[[Rows], NDArray[np.bool_]]:
+def _allowed(listing: TableSource, table: ItemTable) -> Callable[[Rows], NDArray[np.bool_]]:
     """Which rows may be listed: published, and not watched by the viewer."""
     watched = _mask(table, listing.seen)
-    return lambda rows: _published(listing, table, rows) & ~watched[rows]
+    return lambda rows: _is_published(listing, table, rows) & ~watched[rows]
 
 
-def _published(listing: Listing, table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
+def _is_published(request: TableSource, table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
     """Which rows [n] pass the filters and are published, as far as is known, by the day of the request."""
-    return table.passes(listing.filters, rows) & (table.published_day[rows] <= listing.today)
+    return table.passes(request.filters, rows) & (table.published_day[rows] <= request.today)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ranking.calibration import Calibration, calibrated
-from ranking.progress import Progress, silent
+from ranking.calibration import Calibration, fit_calibration
+from ranking.progress import Progress, ignore_progress
 from ranking.training_set import TrainingSet
 
 ROUNDS = 400
@@ -42,7 +42,7 @@ PARAMS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainingResult:
     """model_text: LightGBM's own format; gains: feature to its total split gain; calibration: None when
     the later part of the requests has nothing relevant."""
 
@@ -55,10 +55,10 @@ class Trained:
 
 def train_ranker(
     training: TrainingSet,
-    names: Sequence[str],
-    progress: Progress = silent,
+    feature_names: Sequence[str],
+    progress: Progress = ignore_progress,
     params: Mapping[str, Any] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Stops when NDCG@10 on the later part of the training requests no longer grows.
 
     params: LightGBM parameters in place of some of PARAMS.
@@ -67,8 +67,10 @@ def train_ranker(
 
     used = {**PARAMS, **(params or {})}
     earlier, held_out = training.split(VALIDATION_SHARE)
-    fitting, later = earlier.teaching(), held_out.teaching()
-    data = lightgbm.Dataset(fitting.features, fitting.gains, group=fitting.groups, feature_name=list(names))
+    fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
+    data = lightgbm.Dataset(
+        fitting.features, fitting.gains, group=fitting.groups, feature_name=list(feature_names)
+    )
     held = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
     booster = lightgbm.train(
         used,
@@ -81,8 +83,8 @@ def train_ranker(
         ],
     )
     progress("training LambdaRank", ROUNDS, ROUNDS)
-    gains = dict(zip(names, booster.feature_importance("gain").tolist(), strict=True))
+    gains = dict(zip(feature_names, booster.feature_importance("gain").tolist(), strict=True))
     text = booster.model_to_string(num_iteration=booster.best_iteration)
     scores = booster.predict(held_out.features, raw_score=True, num_iteration=booster.best_iteration)
-    calibration = calibrated(np.asarray(scores, np.float32), held_out.gains > 0, held_out.row_weights())
-    return Trained(text, gains, booster.best_iteration, used, calibration)
+    calibration = fit_calibration(np.asarray(scores, np.float32), held_out.gains > 0, held_out.row_weights())
+    return TrainingResult(text, gains, booster.best_iteration, used, calibration)

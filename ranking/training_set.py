@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.judged import Judged
+from ranking.judged import JudgedRequest
 
 GROUP_SIZE = 100
 """Most irrelevant candidates of a group: a uniform sample, beside every relevant one. Keeping the best fused
@@ -33,12 +33,14 @@ class TrainingSet:
         earlier, later = slice(None, row), slice(row, None)
         return (
             TrainingSet(
-                self.features[earlier], self.gains[earlier], self.groups[:at], self._weights(earlier)
+                self.features[earlier], self.gains[earlier], self.groups[:at], self._slice_weights(earlier)
             ),
-            TrainingSet(self.features[later], self.gains[later], self.groups[at:], self._weights(later)),
+            TrainingSet(
+                self.features[later], self.gains[later], self.groups[at:], self._slice_weights(later)
+            ),
         )
 
-    def teaching(self) -> "TrainingSet":
+    def drop_groups_without_relevant(self) -> "TrainingSet":
         """Without the groups in which nothing is relevant, for they have no order to teach."""
         group = np.repeat(np.arange(len(self.groups)), self.groups)
         relevant = np.bincount(group, self.gains > 0, minlength=len(self.groups)) > 0
@@ -50,14 +52,14 @@ class TrainingSet:
     def row_weights(self) -> NDArray[np.float32]:
         return np.ones(len(self.gains), np.float32) if self.weights is None else self.weights
 
-    def _weights(self, rows: slice) -> NDArray[np.float32] | None:
+    def _slice_weights(self, rows: slice) -> NDArray[np.float32] | None:
         return None if self.weights is None else self.weights[rows]
 
 
-def training_set_of(requests: Iterable[Judged], seed: int = 0) -> TrainingSet:
+def build_training_set(requests: Iterable[JudgedRequest], seed: int = 0) -> TrainingSet:
     """Raises ValueError when no request has a relevant candidate."""
     rng = np.random.default_rng(seed)
-    parts = [_group(judged, rng) for judged in requests if len(judged.candidates)]
+    parts = [_build_group(judged, rng) for judged in requests if len(judged.candidates)]
     if not any(gains.any() for _, gains, _ in parts):
         raise ValueError("no replayed request has a relevant candidate; load more events, or longer ones")
     features, gains, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -65,12 +67,12 @@ def training_set_of(requests: Iterable[Judged], seed: int = 0) -> TrainingSet:
     return TrainingSet(features, gains, groups, weights)
 
 
-def _group(
-    judged: Judged, rng: np.random.Generator
+def _build_group(
+    request: JudgedRequest, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    gains = judged.candidate_gains()
+    gains = request.compute_candidate_gains()
     irrelevant = np.flatnonzero(gains == 0)
     sampled = rng.permutation(irrelevant)[:GROUP_SIZE]
     kept = np.sort(np.concatenate([np.flatnonzero(gains > 0), sampled]))
     weights = np.where(gains[kept] > 0, 1.0, len(irrelevant) / max(len(sampled), 1))
-    return judged.features[kept], gains[kept].astype(np.int32), weights.astype(np.float32)
+    return request.features[kept], gains[kept].astype(np.int32), weights.astype(np.float32)

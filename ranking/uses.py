@@ -9,37 +9,39 @@ from numpy.typing import NDArray
 
 from index_mappings.event import EventKind
 
-USED: tuple[EventKind, ...] = ("click", "watch", "like")
-REMEMBERED = 200_000
+ENGAGEMENT_KINDS: tuple[EventKind, ...] = ("click", "watch", "like")
+MAX_REMEMBERED = 200_000
 """Uses that are known again: a click is followed by its watch within hours, not months."""
 
 
-def is_use(events: pa.RecordBatch | pa.Table) -> pa.Array:
+def is_engagement(events: pa.RecordBatch | pa.Table) -> pa.Array:
     """Which rows [n] of EVENT_SCHEMA are deeds that name the page they followed from."""
-    return pc.and_(pc.is_in(events["kind"], pa.array(USED)), pc.not_equal(events["request_id"], ""))
+    return pc.and_(
+        pc.is_in(events["kind"], pa.array(ENGAGEMENT_KINDS)), pc.not_equal(events["request_id"], "")
+    )
 
 
-def on_page(events: pa.RecordBatch | pa.Table) -> pa.Array:
+def to_page_item_keys(events: pa.RecordBatch | pa.Table) -> pa.Array:
     """The page and the item [n], as one word each."""
     return pc.binary_join_element_wise(events["request_id"], events["item"], " ")
 
 
-class Uses:
+class Engagements:
     """Remembers which were counted, the newest REMEMBERED."""
 
     def __init__(self) -> None:
         self._counted: dict[str, None] = {}
 
-    def first(self, events: pa.RecordBatch) -> NDArray[np.intp]:
+    def find_first(self, events: pa.RecordBatch) -> NDArray[np.intp]:
         """Places [k] of the rows that are the first use of an item on a page."""
-        places = np.flatnonzero(is_use(events).to_numpy(zero_copy_only=False))
-        words: Iterable[str] = on_page(events).take(pa.array(places)).to_pylist()
-        fresh = [place for place, word in zip(places.tolist(), words, strict=True) if self._is_first(word)]
-        for word in list(self._counted)[: max(len(self._counted) - REMEMBERED, 0)]:
+        places = np.flatnonzero(is_engagement(events).to_numpy(zero_copy_only=False))
+        words: Iterable[str] = to_page_item_keys(events).take(pa.array(places)).to_pylist()
+        fresh = [place for place, word in zip(places.tolist(), words, strict=True) if self._add_if_new(word)]
+        for word in list(self._counted)[: max(len(self._counted) - MAX_REMEMBERED, 0)]:
             del self._counted[word]
         return np.array(fresh, np.intp)
 
-    def _is_first(self, word: str) -> bool:
+    def _add_if_new(self, key: str) -> bool:
         before = len(self._counted)
-        self._counted[word] = None
+        self._counted[key] = None
         return len(self._counted) > before

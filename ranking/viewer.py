@@ -35,16 +35,16 @@ class Viewer:
     seen: ItemIds
 
 
-def anonymous(user: str = "", seen: Iterable[str] = ()) -> Viewer:
+def build_anonymous_viewer(user_id: str = "", seen: Iterable[str] = ()) -> Viewer:
     """A viewer of whom nothing is known, or nothing but what they watched."""
     no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
     return Viewer(
-        user, no_ids, no_times, np.empty(0, np.float32), no_ids, no_ids, no_times, (), item_ids(seen)
+        user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_ids, no_times, (), item_ids(seen)
     )
 
 
-def viewer_as_of(
-    user: str, events: Iterable[Event], as_of_ms: int, seen: Collection[str] = frozenset()
+def build_viewer(
+    user_id: str, events: Iterable[Event], as_of_ms: int, seen: Collection[str] = frozenset()
 ) -> Viewer:
     """The viewer that these events (any order) tell of, none at or after `as_of_ms`.
 
@@ -54,10 +54,10 @@ def viewer_as_of(
     every_watch = [e for e in past if e.kind == "watch"]
     watches = every_watch[:MAX_WATCHES]
     shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
-    shares = [watched_share(e.watched_ms, e.duration_ms) for e in watches]
+    shares = [compute_watched_share(e.watched_ms, e.duration_ms) for e in watches]
     queries = [e.text for e in past if e.kind == "search" and e.text][:MAX_QUERIES]
     return Viewer(
-        user,
+        user_id,
         item_ids(e.item for e in watches),
         np.array([e.at_ms for e in watches], np.int64),
         np.array(shares, np.float32),
@@ -69,7 +69,7 @@ def viewer_as_of(
     )
 
 
-def watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
+def compute_watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
     """Watched time over duration, cut to 0..1; NaN when either is unknown or duration is 0."""
     if watched_ms is None or not duration_ms:
         return float("nan")

@@ -31,7 +31,7 @@ class Watches:
     def __len__(self) -> int:
         return len(self.users)
 
-    def by_user(self) -> csr_matrix:
+    def to_user_matrix(self) -> csr_matrix:
         """[users, items] float32: the most that a user watched of an item."""
         shape = (len(self.user_ids), len(self.item_ids))
         pair = self.users.astype(np.int64) * shape[1] + self.items
@@ -41,7 +41,7 @@ class Watches:
         return csr_matrix((most, (pairs // shape[1], pairs % shape[1])), shape=shape)
 
 
-def watches_before(events: pa.Table, before_ms: int) -> Watches:
+def select_watches(events: pa.Table, before_ms: int) -> Watches:
     """The watches of a table of EVENT_SCHEMA that happened before a moment."""
     columns = events.select(["kind", "user", "item", "at_ms", "watched_ms", "duration_ms"])
     at_ms = columns["at_ms"].to_numpy()
@@ -50,17 +50,17 @@ def watches_before(events: pa.Table, before_ms: int) -> Watches:
     taken = columns.take(pa.array(kept))
     user_ids, users = np.unique(taken["user"].to_numpy().astype(np.str_), return_inverse=True)
     item_ids, items = np.unique(taken["item"].to_numpy().astype(ID_DTYPE), return_inverse=True)
-    share = _numbers(taken["watched_ms"]) / _numbers(taken["duration_ms"])
+    share = _to_floats(taken["watched_ms"]) / _to_floats(taken["duration_ms"])
     weights = np.nan_to_num(share, nan=UNKNOWN_SHARE).clip(0, 1).astype(np.float32)
     return Watches(user_ids, item_ids, users.astype(np.int32), items.astype(np.int32), at_ms[kept], weights)
 
 
-def event_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
+def build_event_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
     """All batches of EVENT_SCHEMA as one table."""
     return pa.Table.from_batches(batches, EVENT_SCHEMA)
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """float64 with NaN for null and for 0, so that a quotient of them is NaN where unknown."""
     numbers = column.to_numpy().astype(np.float64)
     return np.where(numbers > 0, numbers, np.nan)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
-ARGUMENTS = (
+CHROMIUM_ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def launch_chromium() -> Iterator[Browser]:
     """Skips the test where there is none; with REQUIRE_BROWSER=1 a missing one is a failure."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
@@ -24,7 +24,7 @@ def chromium() -> Iterator[Browser]:
     if found is None:
         pytest.skip("no chromium on the path; install Debian's package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=CHROMIUM_ARGUMENTS)
         yield browser
         browser.close()
 
@@ -35,31 +35,31 @@ class Visitors:
 
     browser: Browser
     url: str
-    complaints: list[str] = field(default_factory=list)
-    arrived: list[BrowserContext] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
 
-    def arrive(self, width: int = 1280, dark: bool = False, scripts: bool = True) -> Page:
+    def open_page(self, width: int = 1280, dark: bool = False, scripts: bool = True) -> Page:
         context = self.browser.new_context(
             base_url=self.url,
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
         )
-        self.arrived.append(context)
+        self.contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: self._heard(f"{page.url}: {said.text}", said.type))
-        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
-        page.on("request", self._stays_here)
+        page.on("console", lambda said: self._record_console(f"{page.url}: {said.text}", said.type))
+        page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
+        page.on("request", self._check_host)
         return page
 
-    def leave(self) -> None:
-        for context in self.arrived:
+    def close(self) -> None:
+        for context in self.contexts:
             context.close()
 
-    def _heard(self, words: str, kind: str) -> None:
-        if kind == "error":
-            self.complaints.append(words)
+    def _record_console(self, message: str, level: str) -> None:
+        if level == "error":
+            self.problems.append(message)
 
-    def _stays_here(self, request: Request) -> None:
+    def _check_host(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:")):
-            self.complaints.append(f"asks another host: {request.url}")
+            self.problems.append(f"asks another host: {request.url}")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.servers.node import KINDS, OWN_URLS, Node
-from tests.servers.server import Server, startable
-from tests.servers.three_nodes import ELASTICSEARCH, KINDS_OF_THREE, three_nodes
+from tests.servers.server import Server, require_startable
+from tests.servers.three_nodes import ELASTICSEARCH, KINDS_OF_THREE, start_three_nodes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,10 +39,10 @@ def server(
         return
     home = Path(tmp_path_factory.mktemp(kind))
     if kind in KINDS_OF_THREE:
-        nodes = three_nodes(startable(KINDS_OF_THREE[kind]), home)
+        nodes = start_three_nodes(require_startable(KINDS_OF_THREE[kind]), home)
         yield Server(kind, ",".join(node.url for node in nodes), nodes)
     else:
-        nodes = (Node(startable(kind), home).wait(),)
+        nodes = (Node(require_startable(kind), home).wait(),)
         yield Server(kind, nodes[0].url)
     for node in nodes:
         node.stop()

@@ -16,7 +16,7 @@ import urllib3
 
 from app.settings import Settings
 
-READY_S = 180.0
+READY_TIMEOUT_S = 180.0
 JSON = "application/json"
 
 
@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Served:
+class ServiceProcess:
     """Started by `serve`; `log` is what it printed so far."""
 
     url: str
@@ -41,71 +41,71 @@ class Served:
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False))
 
     def get(self, path: str) -> Answer:
-        return self.ask("GET", path)
+        return self.request("GET", path)
 
     def post(self, path: str, body: object) -> Answer:
-        return self.ask("POST", path, orjson.dumps(body))
+        return self.request("POST", path, orjson.dumps(body))
 
-    def ask(
-        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+    def request(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
     ) -> Answer:
-        headers = {} if body is None else {"Content-Type": kind}
+        headers = {} if body is None else {"Content-Type": content_type}
         answer = self.http.request(method, self.url + path, body=body, headers=headers, timeout=30.0)
         return Answer(answer.status, answer.headers, answer.data)
 
-    def stop(self, how: int = signal.SIGTERM) -> int:
+    def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Its exit code."""
         if self.process.poll() is None:
-            self.process.send_signal(how)
+            self.process.send_signal(signal_number)
         return self.process.wait(timeout=30)
 
 
-def serve(data_dir: Path, ready: bool = True, **settings: object) -> Served:
+def start_service(data_dir: Path, wait_ready: bool = True, **settings: object) -> ServiceProcess:
     """ready: wait until it can answer; otherwise until it listens. A free port unless settings name one."""
-    port = settings.setdefault("port", free_port())
+    port = settings.setdefault("port", find_free_port())
     stated = {"data_dir": data_dir, "workers": 2, "deadline_ms": 5000, **settings}
     environment = os.environ | {f"REELRANK_{name.upper()}": str(value) for name, value in stated.items()}
     log = data_dir.parent / f"serve-{port}.log"
     command = [sys.executable, "-m", "app.cli", "serve"]
     with log.open("wb") as to:
         process = subprocess.Popen(command, stdout=to, stderr=to, env=environment)
-    served = Served(f"http://127.0.0.1:{port}", process, log)
-    _wait(served, "/readyz" if ready else "/livez")
+    served = ServiceProcess(f"http://127.0.0.1:{port}", process, log)
+    _wait_for_status(served, "/readyz" if wait_ready else "/livez")
     return served
 
 
-def serve_house(house: Settings, **settings: object) -> Served:
+def start_project_service(project: Settings, **settings: object) -> ServiceProcess:
     """A house where it was built; more settings go before its own."""
-    on = house.model_dump(
+    on = project.model_dump(
         include={"engine", "engine_url", "engine_prefix", "engine_shards", "engine_replicas"}
     )
-    return serve(house.data_dir, True, **(on | settings))
+    return start_service(project.data_dir, True, **(on | settings))
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _wait(served: Served, path: str) -> None:
-    until = time.monotonic() + READY_S
-    while time.monotonic() < until and served.process.poll() is None:
+def _wait_for_status(service: ServiceProcess, path: str) -> None:
+    until = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < until and service.process.poll() is None:
         try:
-            if served.get(path).status == 200:
+            if service.get(path).status == 200:
                 return
         except urllib3.exceptions.HTTPError:
             pass
         time.sleep(0.1)
-    served.stop()
-    raise AssertionError(f"not ready within {READY_S} s:\n{served.log.read_text()}")
+    service.stop()
+    raise AssertionError(f"not ready within {READY_TIMEOUT_S} s:\n{service.log.read_text()}")
 
 
 class Clients:
     """So many threads that call `ask` with their number, again and again, until the block ends."""
 
-    def __init__(self, service: Served, count: int) -> None:
+    def __init__(self, service: ServiceProcess, count: int) -> None:
         self.service = service
         self._stopped = threading.Event()
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(count)]
@@ -122,7 +122,7 @@ class Clients:
 
     def _run(self, number: int) -> None:
         while not self._stopped.is_set():
-            self.ask(number)
+            self.send_request(number)
 
-    def ask(self, number: int) -> None:
+    def send_request(self, number: int) -> None:
         raise NotImplementedError

@@ -9,19 +9,19 @@ import numpy as np
 
 from app.learning import publish
 from app.settings import Settings
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.event import Event
 from index_mappings.item import Item
 from loaders.catalogue import LoadOptions, load_catalogue
 from loaders.history import load_history
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
-from ranking.learned import learn
+from ranking.fingerprint import compute_feature_fingerprint
+from ranking.learned import learn_embeddings
 from ranking.manifest import Manifest
-from ranking.progress import silent
-from ranking.watches import event_table, watches_before
+from ranking.progress import ignore_progress
+from ranking.watches import build_event_table, select_watches
 
-EMBEDDED: Mapping[str, str] = {}
+EMBEDDED_SETTINGS: Mapping[str, str] = {}
 SEA, SPACE = "sea", "space"
 FILMS = [
     Item(f"{topic}{n}", f"{topic.title()} story {n}", genres=(topic.title(),), duration_s=6000,
@@ -31,19 +31,28 @@ FILMS = [
 ]  # fmt: skip
 
 
-def build_house(
-    data_dir: Path, now: datetime, more_films: Sequence[Item] = (), on: Mapping[str, str] = EMBEDDED
-) -> Parts:
+def build_project(
+    data_dir: Path,
+    now: datetime,
+    extra_films: Sequence[Item] = (),
+    engine_settings: Mapping[str, str] = EMBEDDED_SETTINGS,
+) -> Container:
     """Indexed and learned from, no model. more_films: nobody watched them yet. on: settings of an engine."""
-    parts = build_parts(Settings.model_validate({"data_dir": data_dir, "deadline_ms": 5000, **on}))
-    load_catalogue([*FILMS, *more_films], parts.engine, parts.encoder, LoadOptions())
+    parts = build_container(
+        Settings.model_validate({"data_dir": data_dir, "deadline_ms": 5000, **engine_settings})
+    )
+    load_catalogue([*FILMS, *extra_films], parts.engine, parts.encoder, LoadOptions())
     now_ms = round(now.timestamp() * 1000)
-    load_history(_watches(now_ms), parts.events)
-    publish(parts, learn(watches_before(event_table(parts.events.scan(0, now_ms)), now_ms)), silent)
+    load_history(_build_watches(now_ms), parts.events)
+    publish(
+        parts,
+        learn_embeddings(select_watches(build_event_table(parts.events.scan(0, now_ms)), now_ms)),
+        ignore_progress,
+    )
     return parts
 
 
-def add_model(parts: Parts, name: str, seed: int) -> str:
+def add_model(parts: Container, model_id: str, seed: int) -> str:
     """A model that fits this build; another seed orders differently."""
     rng = np.random.default_rng(seed)
     rows = rng.random((400, len(FEATURE_NAMES))).astype(np.float32)
@@ -52,12 +61,12 @@ def add_model(parts: Parts, name: str, seed: int) -> str:
     params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "min_data_in_leaf": 5}
     text = lightgbm.train(params, data, num_boost_round=5).model_to_string()
     manifest = Manifest(
-        id=name, features=FEATURE_NAMES, feature_fingerprint=feature_fingerprint(FEATURE_NAMES)
+        id=model_id, features=FEATURE_NAMES, feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES)
     )
     return parts.registry.register(manifest, text, rows[:30])
 
 
-def _watches(now_ms: int) -> list[Event]:
+def _build_watches(now_ms: int) -> list[Event]:
     rng = np.random.default_rng(0)
     return [
         Event(

@@ -9,13 +9,13 @@ from rich.table import Column, Table
 
 from app.cli.console import fail, out, print_json
 from app.search.page import Page
-from app.search.stories import Ask
+from app.search.stories import RankingOptions
 from app.settings import Settings
-from app.wiring import build_parts, warm_service
+from app.wiring import build_container, warm_service
 from index_mappings.query import Context, Filters, Query
 
 app = typer.Typer()
-PATIENT_MS = 10_000
+DEADLINE_MS = 10_000
 """A command starts cold and is asked once: it waits for every source, where a page would go on without, and
 shows the ranking's own order, with nothing drawn in it."""
 Genres = Annotated[list[str] | None, typer.Option("--genre", help="Only these genres; may be repeated.")]
@@ -30,32 +30,32 @@ def search(
 ) -> None:
     """Search the catalogue, ranked for a viewer."""
     filters = Filters(genres=tuple(genre or ()))
-    _show(Query(text=text, user=user, filters=filters, limit=limit, context=_now()), as_json)
+    _run_query(Query(text=text, user=user, filters=filters, limit=limit, context=_build_context()), as_json)
 
 
 @app.command(epilog="Example: `reelrank recommend viewer-1 --limit 5`")
 def recommend(user: str, limit: Limit = 10, as_json: AsJson = False) -> None:
     """What a viewer's home page shows."""
-    _show(Query(user=user, limit=limit, context=_now()), as_json)
+    _run_query(Query(user=user, limit=limit, context=_build_context()), as_json)
 
 
 @app.command(epilog="Example: `reelrank similar tt0133093`")
 def similar(item: str, limit: Limit = 10, as_json: AsJson = False) -> None:
     """Items like one item."""
-    _show(Query(similar_to=item, limit=limit, context=_now()), as_json)
+    _run_query(Query(similar_to=item, limit=limit, context=_build_context()), as_json)
 
 
-def _now() -> Context:
+def _build_context() -> Context:
     return Context(at=datetime.now(UTC))
 
 
-def _show(query: Query, as_json: bool) -> None:
-    patient = Settings().model_copy(update={"deadline_ms": PATIENT_MS, "explore_slots": 0})
-    service = warm_service(build_parts(patient))
-    if query.similar_to and service.engine.fetch([query.similar_to], PATIENT_MS / 1000) == [None]:
+def _run_query(query: Query, as_json: bool) -> None:
+    patient = Settings().model_copy(update={"deadline_ms": DEADLINE_MS, "explore_slots": 0})
+    service = warm_service(build_container(patient))
+    if query.similar_to and service.engine.fetch([query.similar_to], DEADLINE_MS / 1000) == [None]:
         fail(f"there is no item {query.similar_to}")
     started = time.perf_counter()
-    page = service.page(Ask(query))
+    page = service.serve_page(RankingOptions(query))
     took_ms = (time.perf_counter() - started) * 1000
     if as_json:
         hits = [

@@ -17,7 +17,7 @@ err = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def progress_bars() -> Iterator[Progress]:
+def show_progress_bars() -> Iterator[Progress]:
     """Draws each step of long work as a bar with its count, its rate and the time left."""
     columns = (
         SpinnerColumn(),

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import fail, out, print_json, progress_bars
-from app.cli.learn import print_outcome
+from app.cli.console import fail, out, print_json, show_progress_bars
+from app.cli.learn import print_training_run
 from app.cli.serve import Check, check_service, start_service
 from app.demo import DemoReport, prepare_demo
 from app.doctor import diagnose
 from app.settings import Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 from loaders.demo import SOURCES
 
 app = typer.Typer()
@@ -25,8 +25,8 @@ def demo(
     """Index real films, learn from real ratings, say how good the ranking is, serve; nothing twice."""
     started = time.monotonic()
     try:
-        with progress_bars() as progress:
-            report = prepare_demo(build_parts(Settings()), round(time.time() * 1000), progress)
+        with show_progress_bars() as progress:
+            report = prepare_demo(build_container(Settings()), round(time.time() * 1000), progress)
     except ModuleNotFoundError as error:
         fail(f"the demo's data is not installed ({error.name}); run: pip install 'reelrank[demo]'")
     _print_report(report, time.monotonic() - started)
@@ -44,20 +44,20 @@ def _print_report(report: DemoReport, seconds: float) -> None:
     for source in SOURCES:
         line = f"data: {source.name}; {source.licence}; {source.citation}"
         out.print(line, markup=False, soft_wrap=True)
-    if report.outcome is None:
+    if report.training_run is None:
         out.print("everything is current; nothing was done again")
     else:
-        print_outcome(report.outcome, seconds)
+        print_training_run(report.training_run, seconds)
 
 
 @app.command(epilog="Example: `reelrank doctor --json`")
 def doctor(as_json: bool = typer.Option(False, "--json", help="One JSON document.")) -> None:
     """Say what is there, what disagrees with what, and how to mend it. Exit code 1 if anything does."""
-    diagnosis = diagnose(build_parts(Settings()))
+    diagnosis = diagnose(build_container(Settings()))
     if as_json:
-        print_json({"facts": diagnosis.facts, "complaints": diagnosis.complaints})
+        print_json({"facts": diagnosis.status, "complaints": diagnosis.problems})
     else:
-        for name, fact in diagnosis.facts.items():
+        for name, fact in diagnosis.status.items():
             out.print(f"{name:<20} {fact}", markup=False)
-    if diagnosis.complaints:
-        fail("; ".join(diagnosis.complaints))
+    if diagnosis.problems:
+        fail("; ".join(diagnosis.problems))

@@ -6,9 +6,9 @@ import typer
 from rich.table import Column, Table
 
 from app.cli.console import fail, out, print_json
-from app.feature_costs import FeatureCosts, feature_costs
+from app.feature_costs import FeatureCosts, measure_feature_costs
 from app.settings import Settings
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.errors import NotFound
 from ranking.features.compute import FEATURES
 from ranking.item_table import TableError
@@ -21,54 +21,58 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 @app.command(epilog="Example: `reelrank features --json`")
 def features(as_json: AsJson = False) -> None:
     """List the features with their gain in the served model and their cost, measured now."""
-    parts = build_parts(Settings())
-    gains = _gains(parts)
+    parts = build_container(Settings())
+    gains = _load_gains(parts)
     try:
-        costs = feature_costs(parts)
+        costs = measure_feature_costs(parts)
     except (NotFound, TableError) as error:
         fail(str(error))
     if as_json:
-        print_json(_document(gains, costs))
+        print_json(_build_document(gains, costs))
     else:
-        _print(gains, costs)
+        _print_table(gains, costs)
 
 
-def _gains(parts: Parts) -> dict[str, float]:
+def _load_gains(container: Container) -> dict[str, float]:
     """Each feature's share of all split gain in the served model; none when engine order serves."""
-    current = parts.registry.current()
-    gains = read_manifest(parts.registry.directory_of(current)).gains if current else {}
+    current = container.registry.current()
+    gains = read_manifest(container.registry.directory_of(current)).gains if current else {}
     total = sum(gains.values()) or 1.0
     return {name: gain / total for name, gain in gains.items()}
 
 
-def _document(gains: dict[str, float], costs: FeatureCosts) -> dict[str, object]:
+def _build_document(gains: dict[str, float], costs: FeatureCosts) -> dict[str, object]:
     rows = [
         {
             "name": f.name,
             "group": f.group,
-            "words": f.words,
+            "words": f.description,
             "signals": f.reads,
             "missing": f.missing,
             "gain": gains.get(f.name),
-            "cost_us_per_1000": costs.deriving[f.name],
+            "cost_us_per_1000": costs.feature_costs_us[f.name],
         }
         for f in FEATURES
     ]
-    return {"features": rows, "observing_us_per_1000": costs.observing, "candidates": costs.found}
+    return {
+        "features": rows,
+        "observing_us_per_1000": costs.signal_costs_us,
+        "candidates": costs.candidate_count,
+    }
 
 
-def _print(gains: dict[str, float], costs: FeatureCosts) -> None:
+def _print_table(gains: dict[str, float], costs: FeatureCosts) -> None:
     table = Table(Column("feature", no_wrap=True), "group", "gain", "µs per 1,000", "what it tells", box=None)
     for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
-        gain, cost = gains.get(feature.name), f"{costs.deriving[feature.name]:.1f}"
+        gain, cost = gains.get(feature.name), f"{costs.feature_costs_us[feature.name]:.1f}"
         table.add_row(
-            feature.name, feature.group, "-" if gain is None else f"{gain:.1%}", cost, feature.words
+            feature.name, feature.group, "-" if gain is None else f"{gain:.1%}", cost, feature.description
         )
     out.print(table)
     observing = Table("signals", "µs per 1,000", title="Observing what features read", box=None)
-    for group, cost_us in costs.observing.items():
+    for group, cost_us in costs.signal_costs_us.items():
         observing.add_row(group, f"{cost_us:.1f}")
     out.print(observing)
-    total_us = sum(costs.observing.values()) + sum(costs.deriving.values())
+    total_us = sum(costs.signal_costs_us.values()) + sum(costs.feature_costs_us.values())
     line = f"all signals and features: {total_us:.0f} µs per 1,000 candidates, of a request that had"
-    out.print(f"{line} {costs.found}", markup=False)
+    out.print(f"{line} {costs.candidate_count}", markup=False)

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from app.cli.console import fail, out, print_json
 from app.settings import Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 from index_mappings.errors import Conflict, NotFound
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 @app.command("list", epilog="Example: `reelrank index list --json`")
 def list_versions(as_json: AsJson = False) -> None:
     """List the index versions, newest first, and say which one serves."""
-    versions = build_parts(Settings()).engine.versions()
+    versions = build_container(Settings()).engine.versions()
     if as_json:
         facts = [
             {"version": v.name, "created_at": v.created_at, "documents": v.documents, "serving": v.serving}
@@ -38,7 +38,7 @@ def list_versions(as_json: AsJson = False) -> None:
 def promote(version: str) -> None:
     """Make a version serve, with the live changes made since it was begun; also after a stopped promotion."""
     try:
-        build_parts(Settings()).engine.promote(version)
+        build_container(Settings()).engine.promote(version)
     except NotFound as error:
         fail(f"{error}; see: reelrank index list")
     out.print(f"{version} serves", markup=False, soft_wrap=True)
@@ -48,7 +48,7 @@ def promote(version: str) -> None:
 def drop(version: str) -> None:
     """Remove a version that does not serve."""
     try:
-        build_parts(Settings()).engine.drop(version)
+        build_container(Settings()).engine.drop(version)
     except (NotFound, Conflict) as error:
         fail(f"{error}; see: reelrank index list")
     out.print(f"{version} is gone", markup=False, soft_wrap=True)

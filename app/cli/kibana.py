@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from app.cli.console import fail, print_plain
-from app.kibana.importing import Target, import_objects
-from app.kibana.saved_objects import House, Product
+from app.kibana.importing import ImportTarget, import_objects
+from app.kibana.saved_objects import Product, SavedObjectBuilder
 from app.settings import Settings
 
 app = typer.Typer(
@@ -26,12 +26,12 @@ def import_(
     if settings.engine == "embedded":
         fail("the embedded engine has no Kibana; set REELRANK_ENGINE to elasticsearch or opensearch")
     product: Product = settings.engine
-    objects = House(product, settings.engine_prefix).import_file()
+    objects = SavedObjectBuilder(product, settings.engine_prefix).build_import_file()
     if to_file is not None:
         to_file.write_bytes(objects)
         print_plain(f"wrote {to_file}")
         return
-    results = import_objects(_target(settings, product), objects)
+    results = import_objects(_build_target(settings, product), objects)
     for each in results:
         print_plain(f"{each.kind} {each.id}: {each.problem or 'imported'}")
     failed = sum(bool(each.problem) for each in results)
@@ -39,8 +39,8 @@ def import_(
         fail(f"{failed} of {len(results)} objects were not imported; see above")
 
 
-def _target(settings: Settings, product: Product) -> Target:
-    return Target(
+def _build_target(settings: Settings, product: Product) -> ImportTarget:
+    return ImportTarget(
         settings.kibana_url,
         product,
         settings.engine_username,

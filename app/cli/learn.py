@@ -9,16 +9,16 @@ import typer
 from rich.table import Table
 
 from app import learning
-from app.cli.console import fail, out, print_json, progress_bars
+from app.cli.console import fail, out, print_json, show_progress_bars
 from app.settings import Settings
-from app.wiring import build_parts, load_model
+from app.wiring import build_container, load_model
 from index_mappings.errors import NotFound
-from ranking.candidate_recall import CandidateRecall, candidate_recall
+from ranking.candidate_recall import CandidateRecall, measure_candidate_recall
 from ranking.evaluation import ALL_KINDS, Evaluation
 from ranking.evaluation import evaluate as evaluate_ranking
-from ranking.manifest import Refused, read_manifest
-from ranking.off_policy import PlaceValue, drawn_places, place_value
-from ranking.ranker import probability_of
+from ranking.manifest import ModelRejected, read_manifest
+from ranking.off_policy import SlotValueEstimate, collect_slot_outcomes, estimate_slot_value
+from ranking.ranker import get_probability_function
 
 app = typer.Typer()
 FEW_REQUESTS = 300
@@ -32,14 +32,14 @@ def train(as_json: bool = AS_JSON) -> None:
     """Learn embeddings and a ranker from the events, measure, build a new index version, promote."""
     started = time.monotonic()
     try:
-        with progress_bars() as progress:
-            outcome = learning.train(build_parts(Settings()), progress)
+        with show_progress_bars() as progress:
+            outcome = learning.train(build_container(Settings()), progress)
     except NotFound as error:
         fail(str(error))
     if as_json:
         print_json({**outcome.evaluation.to_dict(), "model": outcome.model, "version": outcome.version})
         return
-    print_outcome(outcome, time.monotonic() - started)
+    print_training_run(outcome, time.monotonic() - started)
 
 
 @app.command(epilog="Example: `reelrank evaluate --candidates`")
@@ -48,21 +48,21 @@ def evaluate(
     as_json: bool = AS_JSON,
 ) -> None:
     """Measure the served model on the last part of the events, beside the baselines, with intervals."""
-    parts = build_parts(Settings())
+    parts = build_container(Settings())
     current = parts.registry.current()
     if current is None:
         fail("no model is promoted, so there is none to measure; run: reelrank train")
     try:
         ranker = load_model(parts.registry.directory_of(current))
-        with progress_bars() as progress:
-            judged = learning.judged_requests(learning.read_history(parts), progress)
-    except (NotFound, Refused) as error:
+        with show_progress_bars() as progress:
+            judged = learning.collect_judged_requests(learning.read_history(parts), progress)
+    except (NotFound, ModelRejected) as error:
         fail(str(error))
     if candidates:
-        rows = candidate_recall(judged)
-        print_json([recall_row(row) for row in rows]) if as_json else print_recall(rows)
+        rows = measure_candidate_recall(judged)
+        print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
         return
-    evaluation = evaluate_ranking(judged, ranker, probability_of(ranker))
+    evaluation = evaluate_ranking(judged, ranker, get_probability_function(ranker))
     gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
@@ -75,18 +75,18 @@ def exploration(
 ) -> None:
     """How often the places that are drawn were used, beside what the ranking's own items would have been."""
     since = datetime.now(UTC) - timedelta(days=days)
-    events = build_parts(Settings()).events.scan(round(since.timestamp() * 1000), learning.FOREVER_MS)
-    places = drawn_places(events)
+    events = build_container(Settings()).events.scan(round(since.timestamp() * 1000), learning.MAX_TIME_MS)
+    places = collect_slot_outcomes(events)
     if not len(places):
         fail(
             f"no place was drawn in the last {days:g} days: `reelrank serve` draws one on each home page and "
             "page of similar items of ten films or more, unless REELRANK_EXPLORE_SLOTS is 0"
         )
-    value = place_value(places)
+    value = estimate_slot_value(places)
     print_json(asdict(value)) if as_json else print_value(value)
 
 
-def print_value(value: PlaceValue) -> None:
+def print_value(value: SlotValueEstimate) -> None:
     table = Table("", "clicked, watched or liked, with 95 % interval", "rests on", box=None)
     table.add_row("as drawn", str(value.as_drawn), f"{value.draws:,} draws")
     ranked = str(value.as_ranked) if value.as_ranked else "no draw gave what the ranking had"
@@ -94,16 +94,18 @@ def print_value(value: PlaceValue) -> None:
     out.print(table)
 
 
-def print_outcome(outcome: learning.Outcome, seconds: float) -> None:
-    print_evaluation(outcome.evaluation)
-    print_recall(outcome.recall)
-    out.print(f"model {outcome.model}, index version {outcome.version}, {seconds:.0f} s", markup=False)
+def print_training_run(training_run: learning.TrainingRun, seconds: float) -> None:
+    print_evaluation(training_run.evaluation)
+    print_recall(training_run.recall)
+    out.print(
+        f"model {training_run.model}, index version {training_run.version}, {seconds:.0f} s", markup=False
+    )
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
     """A table a kind of request, the values above their intervals, then the model against the fused order."""
     for kind, requests in evaluation.requests.items():
-        head, *rows = evaluation.quality_rows(kind)
+        head, *rows = evaluation.build_quality_rows(kind)
         title = f"Quality on {requests:,} later requests ({kind}), with 95 % intervals"
         table = Table(*head, title=title, box=None)
         for row in rows:
@@ -118,14 +120,14 @@ def print_evaluation(evaluation: Evaluation) -> None:
         out.print(line, markup=False, soft_wrap=True)
 
 
-def recall_row(row: CandidateRecall) -> dict[str, object]:
-    at = {f"recall@{k}": value for k, value in row.at.items()}
+def build_recall_row(row: CandidateRecall) -> dict[str, object]:
+    at = {f"recall@{k}": value for k, value in row.recall_by_depth.items()}
     return {"source": row.source, "requests": row.requests, **at, "only here": row.only_here}
 
 
 def print_recall(rows: Sequence[CandidateRecall]) -> None:
-    table = Table(*recall_row(rows[0]), title="What each candidate source finds", box=None)
+    table = Table(*build_recall_row(rows[0]), title="What each candidate source finds", box=None)
     for row in rows:
-        cells = recall_row(row).values()
+        cells = build_recall_row(row).values()
         table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells))
     out.print(table)

@@ -10,19 +10,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.console import err, fail, out, print_json, print_plain, progress_bars
-from app.loading import Wanted, load_events, load_index, load_items
+from app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
+from app.loading import LoadRequest, load_events, load_index, load_items
 from app.settings import Settings
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.errors import BadRequest
-from loaders.event_columns import EVENT_FIELDS, are_ubi
-from loaders.field_map import Field, FieldRules, read_mapping, stated_fields
+from loaders.event_columns import EVENT_FIELDS, has_ubi_rows
+from loaders.field_map import Field, FieldRules, parse_field_pairs, read_mapping
 from loaders.file_report import FileReport
 from loaders.item_rows import ITEM_FIELDS
-from loaders.mapped import first_mapped
+from loaders.mapped import read_first_rows
 from loaders.moments import Unit
 from loaders.rows import Column, Rows
-from loaders.source import Format, source_files
+from loaders.source import Format, open_source_files
 from ranking.progress import Progress
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ Share = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check every row, write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The closing report as one JSON document.")]
-Story = Callable[[Parts, Wanted, Progress], FileReport]
+Story = Callable[[Container, LoadRequest, Progress], FileReport]
 
 
 @app.command(epilog="Example: `reelrank load items films.csv --map title=name --duration-unit min --dry-run`")
@@ -62,12 +62,16 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
 ) -> None:
     """Load a catalogue into a new index version, which serves when all of it is written and verified."""
     facts = {"separator": separator, "duration_unit": duration_unit}
-    rules = _rules(ITEM_FIELDS, pairs, mapping, facts)
-    with source_files(file, form) as (files, left_out), _told_of_a_stop(), progress_bars() as progress:
-        wanted = Wanted(files, rules, dry_run, rejects, reject_share_max)
-        _sketch(wanted, left_out, err if as_json else out)
-        report = load_items(build_parts(Settings()), wanted, progress)
-    _close(report, "items", dry_run, as_json)
+    rules = _build_rules(ITEM_FIELDS, pairs, mapping, facts)
+    with (
+        open_source_files(file, form) as (files, left_out),
+        _report_interruption(),
+        show_progress_bars() as progress,
+    ):
+        wanted = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
+        _print_plan(wanted, left_out, err if as_json else out)
+        report = load_items(build_container(Settings()), wanted, progress)
+    _print_report(report, "items", dry_run, as_json)
 
 
 @app.command(epilog="Example: `reelrank load events watches.jsonl.gz --kind watch --map watched_ms=seconds`")
@@ -85,20 +89,24 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     as_json: AsJson = False,
 ) -> None:
     """Load a history of what viewers did; UBI 1.3 lines as they are. The same event counts once."""
-    rules = _rules(EVENT_FIELDS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
-    with source_files(file, form) as (files, left_out), _told_of_a_stop(), progress_bars() as progress:
-        wanted = Wanted(files, rules, dry_run, rejects, reject_share_max)
-        _sketch(wanted, left_out, err if as_json else out, are_ubi)
-        report = load_events(build_parts(Settings()), wanted, progress)
-    _close(report, "events", dry_run, as_json)
+    rules = _build_rules(EVENT_FIELDS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
+    with (
+        open_source_files(file, form) as (files, left_out),
+        _report_interruption(),
+        show_progress_bars() as progress,
+    ):
+        wanted = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
+        _print_plan(wanted, left_out, err if as_json else out, has_ubi_rows)
+        report = load_events(build_container(Settings()), wanted, progress)
+    _print_report(report, "events", dry_run, as_json)
 
 
 @app.command(epilog="Example: `reelrank load index`")
 def index(as_json: AsJson = False) -> None:
     """Read the index that REELRANK_ENGINE_INDEX names into a version of our own; nothing in it is changed."""
     try:
-        with progress_bars() as progress:
-            report = load_index(build_parts(Settings()), progress)
+        with show_progress_bars() as progress:
+            report = load_index(build_container(Settings()), progress)
     except BadRequest as error:
         fail(str(error))
     if as_json:
@@ -109,7 +117,7 @@ def index(as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _told_of_a_stop() -> Iterator[None]:
+def _report_interruption() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
@@ -117,40 +125,49 @@ def _told_of_a_stop() -> Iterator[None]:
         raise
 
 
-def _rules(
-    fields: tuple[Field, ...], pairs: Sequence[str] | None, mapping: Path | None, facts: dict[str, Any]
+def _build_rules(
+    fields: tuple[Field, ...], pairs: Sequence[str] | None, mapping: Path | None, options: dict[str, Any]
 ) -> FieldRules:
     """What the command line says goes before what the mapping file says."""
     columns, settings = read_mapping(mapping) if mapping else ({}, {})
-    stated: dict[str, Any] = {**settings, **{name: fact for name, fact in facts.items() if fact is not None}}
+    stated: dict[str, Any] = {
+        **settings,
+        **{name: fact for name, fact in options.items() if fact is not None},
+    }
     constants = {"kind": stated["kind"]} if "kind" in stated else {}
-    columns |= stated_fields(pairs or ())
+    columns |= parse_field_pairs(pairs or ())
     return FieldRules(fields, columns, stated.get("separator"), stated.get("duration_unit"), constants)
 
 
-def _sketch(
-    wanted: Wanted,
-    left_out: Sequence[str],
+def _print_plan(
+    request: LoadRequest,
+    skipped_files: Sequence[str],
     console: Console,
-    need_no_map: Callable[[Rows], bool] | None = None,
+    needs_no_mapping: Callable[[Rows], bool] | None = None,
 ) -> None:
     """How the first file will be read, before it is."""
-    first = first_mapped(wanted.files, wanted.rules, need_no_map)
-    size = sum(file.size for file in wanted.files)
-    console.print(f"{len(wanted.files)} file(s), {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
-    if left_out:
-        console.print(f"left out, of no known format: {', '.join(left_out)}", markup=False, soft_wrap=True)
+    first = read_first_rows(request.files, request.rules, needs_no_mapping)
+    size = sum(file.size for file in request.files)
+    console.print(f"{len(request.files)} file(s), {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
+    if skipped_files:
+        console.print(
+            f"left out, of no known format: {', '.join(skipped_files)}", markup=False, soft_wrap=True
+        )
     if first is None:
         return
     if first.fields is None:
         console.print("records of User Behavior Insights 1.3, read as they are", markup=False, soft_wrap=True)
         return
     table = Table("field", "from", "first value", box=None)
-    for field in wanted.rules.fields:
+    for field in request.rules.fields:
         columns = first.fields.columns.get(field.name, ())
-        values = [_first(first.rows.block.column(column)) for column in columns]
-        unit = f" ({first.fields.unit(columns[0]) or 'unit as written'})" if columns and field.length else ""
-        constant = wanted.rules.constants.get(field.name)
+        values = [_format_first_value(first.rows.block.column(column)) for column in columns]
+        unit = (
+            f" ({first.fields.find_unit(columns[0]) or 'unit as written'})"
+            if columns and field.length
+            else ""
+        )
+        constant = request.rules.constants.get(field.name)
         source = f"always {constant}" if constant else f"{', '.join(columns) or '-'}{unit}"
         table.add_row(field.name, source, " + ".join(values))
     console.print(table)
@@ -160,12 +177,12 @@ def _sketch(
         )
 
 
-def _first(column: Column) -> str:
+def _format_first_value(column: Column) -> str:
     value = column[0] if isinstance(column, list) else column[0].as_py()
     return "" if value is None else str(value)[:50]
 
 
-def _close(report: FileReport, what: str, dry_run: bool, as_json: bool) -> None:
+def _print_report(report: FileReport, kind: str, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(report), "dry_run": dry_run})
         return
@@ -174,7 +191,7 @@ def _close(report: FileReport, what: str, dry_run: bool, as_json: bool) -> None:
     line = f"{report.read:,} read = {report.written:,} {done} + {report.rejected:,} rejected"
     print_plain(f"{line}; {report.seconds:.1f} s, {rate:,.0f} rows/s")
     if not dry_run and report.kept != report.written:
-        there = "repeat an id" if what == "items" else "were there before"
+        there = "repeat an id" if kind == "items" else "were there before"
         print_plain(f"{report.written - report.kept:,} of the written {there}; {report.kept:,} are kept")
     if report.resumed:
         print_plain(f"{report.resumed:,} of the rows had been read before the load was stopped")

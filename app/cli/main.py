@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
 from app.cli.console import err
 from index_mappings.errors import EngineError
-from loaders.catalogue import LoadRefused
+from loaders.catalogue import LoadRejected
 from loaders.source import SourceError
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(kibana.app, name="kibana")
 
 
-def _words(error: ValidationError) -> list[str]:
+def _describe_settings_errors(error: ValidationError) -> list[str]:
     """A line for each setting by its name in the environment; never its value, which may be a secret."""
     return [
         ": ".join(
@@ -46,7 +46,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)  # some libraries tell of every step, over the progress bars
     try:
         app()
-    except LoadRefused as refused:
+    except LoadRejected as refused:
         err.print(f"refused: {refused}", markup=False, soft_wrap=True)
         sys.exit(1)
     except SourceError as error:
@@ -56,5 +56,7 @@ def main() -> None:
         err.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(3)
     except ValidationError as error:
-        err.print("error in the settings", *_words(error), sep="\n", markup=False, soft_wrap=True)
+        err.print(
+            "error in the settings", *_describe_settings_errors(error), sep="\n", markup=False, soft_wrap=True
+        )
         sys.exit(2)

@@ -5,9 +5,9 @@ from dataclasses import asdict
 import typer
 
 from app import migration
-from app.cli.console import fail, print_json, print_plain, progress_bars
+from app.cli.console import fail, print_json, print_plain, show_progress_bars
 from app.settings import Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 from index_mappings.errors import BadRequest, Conflict, NotFound
 
 app = typer.Typer()
@@ -17,8 +17,8 @@ app = typer.Typer()
 def migrate(as_json: bool = typer.Option(False, "--json", help="One JSON document.")) -> None:
     """Copy catalogue, what was learned and all events to the cluster; run again for what came since."""
     try:
-        with progress_bars() as progress:
-            moved = migration.migrate(build_parts(Settings()), progress)
+        with show_progress_bars() as progress:
+            moved = migration.migrate(build_container(Settings()), progress)
     except (BadRequest, Conflict, NotFound) as error:
         fail(str(error))
     if as_json:

@@ -8,12 +8,12 @@ from rich.table import Column, Table
 
 from app.cli.console import fail, out, print_json
 from app.settings import Settings
-from app.wiring import build_parts, load_model
+from app.wiring import build_container, load_model
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
-from ranking.forest import compile_forest
-from ranking.manifest import Refused
-from ranking.ranker import EngineOrder
+from ranking.fingerprint import compute_feature_fingerprint
+from ranking.forest import compile_trees
+from ranking.manifest import ModelRejected
+from ranking.ranker import FusedOrder
 from ranking.registry import ModelVersion
 
 app = typer.Typer()
@@ -31,9 +31,9 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
     """List the models, newest first, and say which one serves; or add one, or go back to the last."""
     if context.invoked_subcommand is not None:
         return
-    versions = build_parts(Settings()).registry.versions()
+    versions = build_container(Settings()).registry.versions()
     if as_json:
-        print_json([_facts(version) for version in versions])
+        print_json([_describe_version(version) for version in versions])
         return
     table = Table(Column("model", no_wrap=True), "made", "kind", "NDCG@10", "", box=None)
     for version in versions:
@@ -47,10 +47,10 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 @models.command(epilog="Example: `reelrank models add model.txt --manifest manifest.json`")
 def add(model: ModelText, manifest: FromManifest) -> None:
     """Import a LightGBM model trained elsewhere. It serves once it is promoted."""
-    registry = build_parts(Settings()).registry
+    registry = build_container(Settings()).registry
     try:
-        name = registry.add_external(model, manifest, FEATURE_NAMES, feature_fingerprint)
-    except Refused as refused:
+        name = registry.add_external(model, manifest, FEATURE_NAMES, compute_feature_fingerprint)
+    except ModelRejected as refused:
         fail(str(refused))
     out.print(
         f"{name} is in the registry; to serve it: reelrank promote {name}", markup=False, soft_wrap=True
@@ -61,10 +61,10 @@ def add(model: ModelText, manifest: FromManifest) -> None:
 def compile_model(model: str) -> None:
     """Put native code beside a model, so that it scores faster. Needs pylignum and a C compiler."""
     try:
-        directory = build_parts(Settings()).registry.directory_of(model)
+        directory = build_container(Settings()).registry.directory_of(model)
         load_model(directory)
-        problem = compile_forest(directory)
-    except Refused as refused:
+        problem = compile_trees(directory)
+    except ModelRejected as refused:
         fail(str(refused))
     if problem:
         fail(problem)
@@ -75,23 +75,23 @@ def compile_model(model: str) -> None:
 def rollback() -> None:
     """Go back to the model that served before. Rolling back twice is where one began."""
     try:
-        name = build_parts(Settings()).registry.rollback(load_model)
-    except Refused as refused:
+        name = build_container(Settings()).registry.rollback(load_model)
+    except ModelRejected as refused:
         fail(str(refused))
-    out.print(f"{name or EngineOrder.name} serves", markup=False)
+    out.print(f"{name or FusedOrder.name} serves", markup=False)
 
 
 @app.command(epilog="Example: `reelrank promote lambdarank-20261124T164500-ab12`")
 def promote(model: str) -> None:
     """Make a model the one that serves. A model that does not fit is refused and the old one stays."""
     try:
-        build_parts(Settings()).registry.promote(model, load_model)
-    except Refused as refused:
+        build_container(Settings()).registry.promote(model, load_model)
+    except ModelRejected as refused:
         fail(str(refused))
     out.print(f"{model} serves", markup=False)
 
 
-def _facts(version: ModelVersion) -> dict[str, object]:
+def _describe_version(version: ModelVersion) -> dict[str, object]:
     metrics = {name: measured.model_dump() for name, measured in version.metrics.items()}
     return {
         "id": version.id,

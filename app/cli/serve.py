@@ -7,19 +7,26 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.check import CheckFailed, fault_of_address, free_port, look, running
+from app.check import CheckFailed, find_bind_error, find_free_port, run_service, run_smoke_test
 from app.cli.console import fail, out
 from app.opening import has_display
 from app.settings import CLUSTER_DEADLINE_MS, Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 
 app = typer.Typer()
 
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_COUNT_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Workers share the cores already; libraries that each start threads of their own only slow them down."""
-GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "python:app.gunicorn_conf", "app.server:make_app()")
+GUNICORN_COMMAND = (
+    sys.executable,
+    "-m",
+    "gunicorn",
+    "--config",
+    "python:app.gunicorn_conf",
+    "app.server:make_app()",
+)
 
-FIRST_ANSWERS_MS = 5000
+FIRST_REQUEST_DEADLINE_MS = 5000
 """For a look at a service on a cluster: one that has just been started answers slowly at first."""
 
 Role = Literal["all", "candidates", "ranking"]
@@ -46,35 +53,37 @@ def serve(
 
 def start_service(open_page: bool) -> None:
     """This process becomes gunicorn's. open_page: in a browser, where there is one to see."""
-    _one_thread()
+    _limit_threads()
     settings = Settings()
     url = f"http://{settings.host}:{settings.port}/"
-    if fault := fault_of_address(settings.host, settings.port):
+    if fault := find_bind_error(settings.host, settings.port):
         fail(f"{settings.host}:{settings.port}: {fault}; name another port by --port or REELRANK_PORT")
     out.print(f"reelrank serves at {url} in a few seconds (Ctrl-C ends it)", markup=False)
     if open_page and has_display():
         subprocess.Popen((sys.executable, "-m", "app.opening", url))
     sys.stdout.flush()
-    os.execve(sys.executable, GUNICORN, dict(os.environ))
+    os.execve(sys.executable, GUNICORN_COMMAND, dict(os.environ))
 
 
 def check_service() -> None:
     """On a free port, so that it can be asked beside a running one. Exit code 1 when anything is wrong."""
-    _one_thread()
+    _limit_threads()
     settings = Settings()
     if settings.engine != "embedded" and settings.deadline_ms == CLUSTER_DEADLINE_MS:
-        os.environ.setdefault("REELRANK_DEADLINE_MS", str(FIRST_ANSWERS_MS))
-    os.environ["REELRANK_PORT"] = str(port := free_port(settings.host))
-    batch, _ = build_parts(settings).events.follow(None)
+        os.environ.setdefault("REELRANK_DEADLINE_MS", str(FIRST_REQUEST_DEADLINE_MS))
+    os.environ["REELRANK_PORT"] = str(port := find_free_port(settings.host))
+    batch, _ = build_container(settings).events.follow(None)
     viewer = batch.column("user")[0].as_py() if len(batch) else "nobody"
     url = f"http://{settings.host}:{port}"
     try:
-        with running(GUNICORN, url):
-            for seen in look(url, viewer):
-                out.print(f"{seen.path}\n  {seen.took_ms:.0f} ms, {seen.words}", markup=False, soft_wrap=True)
+        with run_service(GUNICORN_COMMAND, url):
+            for seen in run_smoke_test(url, viewer):
+                out.print(
+                    f"{seen.path}\n  {seen.took_ms:.0f} ms, {seen.summary}", markup=False, soft_wrap=True
+                )
     except CheckFailed as error:
         fail(str(error))
 
 
-def _one_thread() -> None:
-    os.environ.update({name: os.environ.get(name, "1") for name in ONE_THREAD})
+def _limit_threads() -> None:
+    os.environ.update({name: os.environ.get(name, "1") for name in THREAD_COUNT_VARIABLES})

@@ -4,24 +4,24 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from app.engines.server.access import Access, unreachable
+from app.engines.server.access import Access, build_connection_error
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
-from app.engines.server.queries import MOST_HITS, Body
+from app.engines.server.queries import MAX_HITS, Body
 from app.engines.server.versions import Layout
-from app.engines.server.watch import Watched, watched_connections
+from app.engines.server.watch import DeadlineGuard, guard_connections
 from index_mappings.engine import VectorMatch
 from index_mappings.errors import BadRequest, Timeout
-from index_mappings.mapping import items_index, vector_property
+from index_mappings.mapping import build_items_index, name_vector_property
 
-CONNECTIONS = 32
+CONNECTIONS_PER_NODE = 32
 """For each host; a worker asks all its candidate sources at once."""
-BEAM = 3
+BEAM_FACTOR = 3
 """Candidates looked at on each shard for each one asked for; see docs/engines.md for its recall."""
-LEAST_BEAM = 100
+MIN_BEAM = 100
 
 
-class ElasticsearchWire:
+class ElasticsearchTransport:
     """The client's transport, with plain JSON both ways: so 8.19 and 9 speak to servers of both majors."""
 
     def __init__(self, access: Access) -> None:
@@ -33,15 +33,15 @@ class ElasticsearchWire:
         # They tell of every request, and of every late answer, which becomes an error of ours.
         logging.getLogger("elastic_transport.transport").setLevel(logging.WARNING)
         logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
-        self._headers = {"accept": "application/json", **access.headers()}
+        self._headers = {"accept": "application/json", **access.build_headers()}
         orjson_both_ways = {"application/json": elastic_transport.OrjsonSerializer()}
-        options: dict[str, Any] = {"connections_per_node": CONNECTIONS, "max_retries": 0}
+        options: dict[str, Any] = {"connections_per_node": CONNECTIONS_PER_NODE, "max_retries": 0}
         options |= {"cloud_id": access.cloud_id} if access.cloud_id else {"hosts": list(access.urls)}
         options |= {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
         self._client = Elasticsearch(**options, serializers=orjson_both_ways)
         self._transport = self._client.transport
         for node in self._transport.node_pool.all():
-            node.pool.ConnectionCls = watched_connections(node.pool.ConnectionCls)  # type: ignore[attr-defined]
+            node.pool.ConnectionCls = guard_connections(node.pool.ConnectionCls)  # type: ignore[attr-defined]
 
     def send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
@@ -54,7 +54,7 @@ class ElasticsearchWire:
         except self._timed_out as late:
             raise Timeout(f"elasticsearch did not answer within {timeout_s:.3f} s") from late
         except self._lost as lost:
-            raise unreachable("elasticsearch", lost.message, lost.__cause__) from lost
+            raise build_connection_error("elasticsearch", lost.message, lost.__cause__) from lost
         return answer.meta.status, answer.body
 
     def close(self) -> None:
@@ -62,29 +62,29 @@ class ElasticsearchWire:
 
 
 class ElasticsearchDialect:
-    def items_index(self) -> Mapping[str, Any]:
-        return items_index("elasticsearch")
+    def build_items_index(self) -> Mapping[str, Any]:
+        return build_items_index("elasticsearch")
 
-    def nearest(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
+    def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
         nearest = {
-            "field": vector_property(request.field),
+            "field": name_vector_property(request.field),
             "query_vector": request.vector,
             "k": k,
-            "num_candidates": min(max(BEAM * k, LEAST_BEAM), MOST_HITS),
+            "num_candidates": min(max(BEAM_FACTOR * k, MIN_BEAM), MAX_HITS),
             **({"filter": filters} if filters else {}),
         }
         return {"knn": nearest}
 
 
-def elasticsearch_cluster(access: Access) -> Cluster:
+def build_elasticsearch_cluster(access: Access) -> Cluster:
     if not access.urls and not access.cloud_id:
         raise BadRequest("no Elasticsearch is named; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
-    access.check()
+    access.validate()
     _check_cloud_id(access.cloud_id)
-    return Cluster("elasticsearch", lambda: Watched(ElasticsearchWire(access)))
+    return Cluster("elasticsearch", lambda: DeadlineGuard(ElasticsearchTransport(access)))
 
 
-def elasticsearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
+def build_elasticsearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
     return ServerEngine(cluster, ElasticsearchDialect(), layout)
 
 

@@ -6,24 +6,24 @@ from typing import Any
 
 import orjson
 
-from app.engines.server.access import Access, unreachable
+from app.engines.server.access import Access, build_connection_error
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
-from app.engines.server.queries import MOST_HITS, Body
+from app.engines.server.queries import MAX_HITS, Body
 from app.engines.server.versions import Layout
-from app.engines.server.watch import Watched, watched_connections
+from app.engines.server.watch import DeadlineGuard, guard_connections
 from index_mappings.engine import VectorMatch
 from index_mappings.errors import BadRequest, Timeout, Unavailable
-from index_mappings.mapping import items_index, vector_property
+from index_mappings.mapping import build_items_index, name_vector_property
 
-CONNECTIONS = 32
+CONNECTIONS_PER_NODE = 32
 """For each host; a worker asks all its candidate sources at once."""
-BEAM = 3
+BEAM_FACTOR = 3
 """k for each hit asked for: Lucene's engine searches with a beam of k, so more are asked for and cut."""
-LEAST_BEAM = 100
+MIN_BEAM = 100
 
 
-class OpenSearchWire:
+class OpenSearchTransport:
     """The client's transport. It tells refusals by exceptions, which become statuses again here."""
 
     def __init__(self, access: Access) -> None:
@@ -33,19 +33,19 @@ class OpenSearchWire:
         logging.getLogger("opensearch").setLevel(
             logging.ERROR
         )  # it tells of every refusal, which becomes an error of ours
-        self._headers = {"accept": "application/json", **access.headers()}
+        self._headers = {"accept": "application/json", **access.build_headers()}
         options: dict[str, Any] = {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
         # Retrying on timeouts, no times: so a host that is late is asked last the next time.
         self._client = opensearchpy.OpenSearch(
             hosts=list(access.urls),
-            serializer=_orjson_serializer(),
-            pool_maxsize=CONNECTIONS,
+            serializer=_build_orjson_serializer(),
+            pool_maxsize=CONNECTIONS_PER_NODE,
             max_retries=0,
             retry_on_timeout=True,
             **options,
         )
         for connection in self._client.transport.connection_pool.connections:
-            connection.pool.ConnectionCls = watched_connections(connection.pool.ConnectionCls)
+            connection.pool.ConnectionCls = guard_connections(connection.pool.ConnectionCls)
 
     def send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
@@ -58,7 +58,7 @@ class OpenSearchWire:
         except self._errors.ConnectionTimeout as late:
             raise Timeout(f"opensearch did not answer within {timeout_s:.3f} s") from late
         except self._errors.ConnectionError as lost:
-            raise unreachable("opensearch", str(lost.error), lost.info) from lost
+            raise build_connection_error("opensearch", str(lost.error), lost.info) from lost
         except self._errors.TransportError as refused:
             return int(refused.status_code), refused.info
         except (self._errors.OpenSearchException, ValueError) as garbled:
@@ -72,30 +72,30 @@ class OpenSearchWire:
 
 
 class OpenSearchDialect:
-    def items_index(self) -> Mapping[str, Any]:
-        return items_index("opensearch")
+    def build_items_index(self) -> Mapping[str, Any]:
+        return build_items_index("opensearch")
 
-    def nearest(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
+    def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
         nearest = {
             "vector": request.vector,
-            "k": min(max(BEAM * k, LEAST_BEAM), MOST_HITS),
+            "k": min(max(BEAM_FACTOR * k, MIN_BEAM), MAX_HITS),
             **({"filter": {"bool": {"filter": filters}}} if filters else {}),
         }
-        return {"query": {"knn": {vector_property(request.field): nearest}}}
+        return {"query": {"knn": {name_vector_property(request.field): nearest}}}
 
 
-def opensearch_cluster(access: Access) -> Cluster:
+def build_opensearch_cluster(access: Access) -> Cluster:
     if not access.urls:
         raise BadRequest("no OpenSearch is named; set REELRANK_ENGINE_URL")
-    access.check()
-    return Cluster("opensearch", lambda: Watched(OpenSearchWire(access)))
+    access.validate()
+    return Cluster("opensearch", lambda: DeadlineGuard(OpenSearchTransport(access)))
 
 
-def opensearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
+def build_opensearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:
     return ServerEngine(cluster, OpenSearchDialect(), layout)
 
 
-def _orjson_serializer() -> Any:
+def _build_orjson_serializer() -> Any:
     from opensearchpy.serializer import JSONSerializer
 
     class OrjsonSerializer(JSONSerializer):

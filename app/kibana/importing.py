@@ -11,13 +11,13 @@ import orjson
 from app.kibana.saved_objects import Product
 from index_mappings.errors import BadRequest, Unavailable
 
-IMPORT_S = 60.0
-XSRF: dict[Product, str] = {"elasticsearch": "kbn-xsrf", "opensearch": "osd-xsrf"}
+IMPORT_TIMEOUT_S = 60.0
+XSRF_HEADERS: dict[Product, str] = {"elasticsearch": "kbn-xsrf", "opensearch": "osd-xsrf"}
 """Each refuses a request that changes something without its own header."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ImportTarget:
     """Where to import to and as whom; api_key goes before a name and password."""
 
     url: str
@@ -26,8 +26,8 @@ class Target:
     password: str = ""
     api_key: str = ""
 
-    def headers(self) -> dict[str, str]:
-        headers = {XSRF[self.product]: "true"}
+    def build_headers(self) -> dict[str, str]:
+        headers = {XSRF_HEADERS[self.product]: "true"}
         if self.api_key:
             headers["Authorization"] = f"ApiKey {self.api_key}"
         elif self.username:
@@ -37,7 +37,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """What became of one object; problem is empty when it is there."""
 
     kind: str
@@ -45,7 +45,7 @@ class Imported:
     problem: str = ""
 
 
-def import_objects(target: Target, import_file: bytes) -> list[Imported]:
+def import_objects(target: ImportTarget, import_file: bytes) -> list[ImportResult]:
     """Each object of the file with its result; what was there is replaced. Raises Unavailable, BadRequest."""
     boundary = secrets.token_hex(16)
     head = (
@@ -56,9 +56,9 @@ def import_objects(target: Target, import_file: bytes) -> list[Imported]:
     body = head.encode() + import_file + f"\r\n--{boundary}--\r\n".encode()
     url = f"{target.url.rstrip('/')}/api/saved_objects/_import?overwrite=true"
     kind = f"multipart/form-data; boundary={boundary}"
-    request = Request(url, body, target.headers() | {"Content-Type": kind}, method="POST")
+    request = Request(url, body, target.build_headers() | {"Content-Type": kind}, method="POST")
     try:
-        with urlopen(request, timeout=IMPORT_S) as response:
+        with urlopen(request, timeout=IMPORT_TIMEOUT_S) as response:
             answer = orjson.loads(response.read())
     except HTTPError as error:
         said = error.read()[:300].decode(errors="replace")
@@ -67,22 +67,25 @@ def import_objects(target: Target, import_file: bytes) -> list[Imported]:
     except (URLError, OSError, orjson.JSONDecodeError) as error:
         what = f"{url} does not answer as Kibana does ({error}); is REELRANK_KIBANA_URL right?"
         raise Unavailable(what) from error
-    failed = {(each["type"], each["id"]): _problem(each["error"]) for each in answer.get("errors", [])}
+    failed = {(each["type"], each["id"]): _describe_error(each["error"]) for each in answer.get("errors", [])}
     asked = [orjson.loads(line) for line in import_file.splitlines()]
     done = {(each["type"], each["id"]) for each in answer.get("successResults", [])}
     whole = bool(answer.get("success"))
-    return [_imported((each["type"], each["id"]), failed, done, whole) for each in asked]
+    return [_build_result((each["type"], each["id"]), failed, done, whole) for each in asked]
 
 
-def _imported(
-    key: tuple[str, str], failed: dict[tuple[str, str], str], done: set[tuple[str, str]], whole: bool
-) -> Imported:
+def _build_result(
+    key: tuple[str, str],
+    failed: dict[tuple[str, str], str],
+    imported: set[tuple[str, str]],
+    is_whole_imported: bool,
+) -> ImportResult:
     """An object that is not named stands or falls with the whole."""
     if key in failed:
-        return Imported(*key, failed[key])
-    return Imported(*key, "" if whole or key in done else "not imported")
+        return ImportResult(*key, failed[key])
+    return ImportResult(*key, "" if is_whole_imported or key in imported else "not imported")
 
 
-def _problem(error: dict[str, object]) -> str:
+def _describe_error(error: dict[str, object]) -> str:
     more = error.get("references") or error.get("message") or ""
     return f"{error.get('type', 'refused')} {orjson.dumps(more).decode() if more else ''}".strip()

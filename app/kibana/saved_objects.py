@@ -10,7 +10,7 @@ from app.kibana.panels import DASHBOARDS, EVENTS, IMPRESSIONS, ITEMS, PANELS, RE
 
 Json = dict[str, Any]
 Product = Literal["elasticsearch", "opensearch"]
-WIDTH, HEIGHT = 24, 14
+PANEL_WIDTH, PANEL_HEIGHT = 24, 14
 """Of a panel on the dashboard's grid, which is 48 wide: two panels a row."""
 SEARCHED_INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
 DURATION = {"outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": True}
@@ -41,29 +41,29 @@ FORMATS: dict[str, Json] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SavedSearch:
     """A saved search. kql: in Kibana's query language, which Dashboards reads as DQL."""
 
     id: str
     title: str
-    of: str
+    dataset: str
     kql: str
     columns: tuple[str, ...]
 
 
 SEARCHES = (
-    Search("impressions", "Impressions", IMPRESSIONS, "kind: impression",
+    SavedSearch("impressions", "Impressions", IMPRESSIONS, "kind: impression",
            ("user", "item", "position", "page", "model", "sources", "score", "request_id")),
-    Search("drawn", "Places that were drawn", IMPRESSIONS, "propensity: *",
+    SavedSearch("drawn", "Places that were drawn", IMPRESSIONS, "propensity: *",
            ("kind", "user", "item", "position", "came_from", "propensity", "page", "model", "request_id")),
-    Search("followed", "What followed impressions", IMPRESSIONS, "not kind: impression",
+    SavedSearch("followed", "What followed impressions", IMPRESSIONS, "not kind: impression",
            ("kind", "user", "item", "position", "model", "sources", "watched_ms", "request_id")),
-    Search("watches", "Watches", EVENTS, "kind: watch",
+    SavedSearch("watches", "Watches", EVENTS, "kind: watch",
            ("user", "item", "watched_ms", "duration_ms", "request_id", "position")),
-    Search("searches", "Searches", EVENTS, "kind: search", ("user", "text", "device", "country")),
-    Search("degraded", "Degraded pages", REQUESTS, "degraded: *",
+    SavedSearch("searches", "Searches", EVENTS, "kind: search", ("user", "text", "device", "country")),
+    SavedSearch("degraded", "Degraded pages", REQUESTS, "degraded: *",
            ("request_id", "kind", "model", "degraded", "took_ms", "candidates")),
-    Search("undescribed", "Items without a description", ITEMS, "not description: *",
+    SavedSearch("undescribed", "Items without a description", ITEMS, "not description: *",
            ("id", "title", "genres", "year", "language")),
 )  # fmt: skip
 VERSIONS: dict[Product, dict[str, str]] = {
@@ -78,110 +78,119 @@ VERSIONS: dict[Product, dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class SavedObjectBuilder:
     """Whose objects they are. prefix: of everything on the cluster; see REELRANK_ENGINE_PREFIX."""
 
     product: Product
     prefix: str = "reelrank-"
 
-    def index(self, of: str) -> str:
-        return f"{self.prefix}{of}"
+    def index_name(self, dataset: str) -> str:
+        return f"{self.prefix}{dataset}"
 
-    def import_file(self) -> bytes:
+    def build_import_file(self) -> bytes:
         """One object a line, what is referred to before what refers to it."""
-        return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in self.objects())
+        return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in self.build_objects())
 
-    def objects(self) -> Iterator[Json]:
-        yield self._object("index-pattern", ITEMS, self._data_view(ITEMS), [])
+    def build_objects(self) -> Iterator[Json]:
+        yield self._build_object("index-pattern", ITEMS, self._build_data_view(ITEMS), [])
         for of in (EVENTS, REQUESTS, IMPRESSIONS):
-            view = self._data_view(of) | {"timeFieldName": "@timestamp"}
-            yield self._object("index-pattern", of, view, [])
+            view = self._build_data_view(of) | {"timeFieldName": "@timestamp"}
+            yield self._build_object("index-pattern", of, view, [])
         for search in SEARCHES:
-            reference = self._reference(
-                "kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", search.of
+            reference = self._build_reference(
+                "kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", search.dataset
             )
-            yield self._object("search", search.id, _search(search), [reference])
+            yield self._build_object("search", search.id, _build_search(search), [reference])
         for panel in PANELS:
-            yield self._object("visualization", panel.id, _visualization(panel, self.index(panel.of)), [])
+            yield self._build_object(
+                "visualization", panel.id, _build_visualization(panel, self.index_name(panel.dataset)), []
+            )
         for dashboard, title in DASHBOARDS.items():
-            yield self._dashboard(dashboard, title)
+            yield self._build_dashboard(dashboard, title)
 
-    def _data_view(self, of: str) -> Json:
-        index = self.index(of)
-        return {"title": index, "fields": "[]", "fieldFormatMap": _text(FORMATS[of])}
+    def _build_data_view(self, dataset: str) -> Json:
+        index = self.index_name(dataset)
+        return {"title": index, "fields": "[]", "fieldFormatMap": _dump_json(FORMATS[dataset])}
 
-    def _dashboard(self, dashboard: DashboardId, title: str) -> Json:
-        panels = [panel for panel in PANELS if panel.dashboard == dashboard]
+    def _build_dashboard(self, dashboard_id: DashboardId, title: str) -> Json:
+        panels = [panel for panel in PANELS if panel.dashboard == dashboard_id]
         attributes = {
             "title": title,
             "description": "",
-            "optionsJSON": _text({"useMargins": True, "hidePanelTitles": False}),
-            "panelsJSON": _text([_place(place) for place in range(len(panels))]),
+            "optionsJSON": _dump_json({"useMargins": True, "hidePanelTitles": False}),
+            "panelsJSON": _dump_json([_build_grid_panel(place) for place in range(len(panels))]),
             "timeRestore": False,
             "version": 1,
-            "kibanaSavedObjectMeta": {"searchSourceJSON": _text(_query(""))},
+            "kibanaSavedObjectMeta": {"searchSourceJSON": _dump_json(_build_query(""))},
         }
         named = "{0}:panel_{0}" if self.product == "elasticsearch" else "panel_{0}"
         references = [
-            self._reference(named.format(place), "visualization", panel.id)
+            self._build_reference(named.format(place), "visualization", panel.id)
             for place, panel in enumerate(panels)
         ]
-        return self._object("dashboard", dashboard, attributes, references)
+        return self._build_object("dashboard", dashboard_id, attributes, references)
 
-    def _object(self, kind: str, name: str, attributes: Json, references: list[Json]) -> Json:
-        version = VERSIONS[self.product][kind]
-        form: Json = {"migrationVersion": {kind: version}}
+    def _build_object(
+        self, object_type: str, object_id: str, attributes: Json, references: list[Json]
+    ) -> Json:
+        version = VERSIONS[self.product][object_type]
+        form: Json = {"migrationVersion": {object_type: version}}
         if self.product == "elasticsearch":
             form = {"coreMigrationVersion": "8.8.0", "typeMigrationVersion": version}
-        ours = {"id": self._id(name), "type": kind, "attributes": attributes, "references": references}
+        ours = {
+            "id": self._prefix_id(object_id),
+            "type": object_type,
+            "attributes": attributes,
+            "references": references,
+        }
         return ours | form
 
-    def _reference(self, name: str, kind: str, to: str) -> Json:
-        return {"name": name, "type": kind, "id": self._id(to)}
+    def _build_reference(self, name: str, object_type: str, target_id: str) -> Json:
+        return {"name": name, "type": object_type, "id": self._prefix_id(target_id)}
 
-    def _id(self, name: str) -> str:
-        return f"{self.prefix}{name}"
+    def _prefix_id(self, object_id: str) -> str:
+        return f"{self.prefix}{object_id}"
 
 
-def _search(search: Search) -> Json:
-    source = _query(search.kql) | {"indexRefName": SEARCHED_INDEX}
+def _build_search(search: SavedSearch) -> Json:
+    source = _build_query(search.kql) | {"indexRefName": SEARCHED_INDEX}
     return {
         "title": f"reelrank: {search.title}",
         "description": "",
         "columns": list(search.columns),
-        "sort": [["@timestamp", "desc"]] if search.of != ITEMS else [],
-        "kibanaSavedObjectMeta": {"searchSourceJSON": _text(source)},
+        "sort": [["@timestamp", "desc"]] if search.dataset != ITEMS else [],
+        "kibanaSavedObjectMeta": {"searchSourceJSON": _dump_json(source)},
     }
 
 
-def _visualization(panel: Panel, index: str) -> Json:
-    spec = orjson.dumps(panel.spec(index), option=orjson.OPT_INDENT_2).decode()
+def _build_visualization(panel: Panel, index: str) -> Json:
+    spec = orjson.dumps(panel.build_spec(index), option=orjson.OPT_INDENT_2).decode()
     state = {"title": panel.title, "type": "vega", "params": {"spec": spec}, "aggs": []}
     return {
         "title": f"reelrank: {panel.title}",
         "description": "",
-        "visState": _text(state),
+        "visState": _dump_json(state),
         "uiStateJSON": "{}",
         "version": 1,
-        "kibanaSavedObjectMeta": {"searchSourceJSON": _text(_query(""))},
+        "kibanaSavedObjectMeta": {"searchSourceJSON": _dump_json(_build_query(""))},
     }
 
 
-def _place(place: int) -> Json:
-    x, y = place % 2 * WIDTH, place // 2 * HEIGHT
+def _build_grid_panel(index: int) -> Json:
+    x, y = index % 2 * PANEL_WIDTH, index // 2 * PANEL_HEIGHT
     return {
         "type": "visualization",
-        "panelIndex": str(place),
-        "panelRefName": f"panel_{place}",
-        "gridData": {"x": x, "y": y, "w": WIDTH, "h": HEIGHT, "i": str(place)},
+        "panelIndex": str(index),
+        "panelRefName": f"panel_{index}",
+        "gridData": {"x": x, "y": y, "w": PANEL_WIDTH, "h": PANEL_HEIGHT, "i": str(index)},
         "embeddableConfig": {},
     }
 
 
-def _query(kql: str) -> Json:
+def _build_query(kql: str) -> Json:
     return {"query": {"query": kql, "language": "kuery"}, "filter": []}
 
 
-def _text(value: object) -> str:
+def _dump_json(value: object) -> str:
     """JSON within JSON, as these products keep it."""
     return orjson.dumps(value).decode()

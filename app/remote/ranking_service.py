@@ -11,10 +11,10 @@ import orjson
 
 from index_mappings import errors
 
-KEPT_CONNECTIONS = 16
+MAX_IDLE_CONNECTIONS = 16
 ANSWER_BYTES_MAX = 64_000_000
 """More than 250,000 rows of contributions take; a longer answer is cut off."""
-FAMILY: dict[int, type[errors.EngineError]] = {
+ERROR_BY_STATUS: dict[int, type[errors.EngineError]] = {
     400: errors.BadRequest,
     404: errors.NotFound,
     409: errors.Conflict,
@@ -24,7 +24,7 @@ FAMILY: dict[int, type[errors.EngineError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """What is asked; safe to ask twice. content_type: of the body."""
 
     method: str
@@ -39,11 +39,11 @@ class RankingService:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         address = urlsplit(self.url)
-        self._kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+        self._connection_class = HTTPSConnection if address.scheme == "https" else HTTPConnection
         self._host, self._prefix = address.netloc, address.path
-        self._idle: queue.LifoQueue[HTTPConnection] = queue.LifoQueue(KEPT_CONNECTIONS)
+        self._idle: queue.LifoQueue[HTTPConnection] = queue.LifoQueue(MAX_IDLE_CONNECTIONS)
 
-    def ask(self, asked: Asked, timeout_s: float) -> bytes:
+    def send(self, request: HttpRequest, timeout_s: float) -> bytes:
         """The body of its answer. Raises EngineError: Timeout, Unavailable, or what the service says.
 
         timeout_s: for connecting, sending and the whole answer together. Within that time a connection
@@ -52,9 +52,9 @@ class RankingService:
         """
         until, lost = time.monotonic() + timeout_s, False
         while True:
-            connection, is_new = self._connection()
+            connection, is_new = self._acquire_connection()
             try:
-                status, body = self._answer(connection, asked, until)
+                status, body = self._exchange(connection, request, until)
             except errors.Unavailable:
                 connection.close()
                 raise
@@ -72,39 +72,41 @@ class RankingService:
                 break
             lost = True
         if status != 200:
-            raise FAMILY.get(status, errors.Unavailable)(_detail(status, body))
+            raise ERROR_BY_STATUS.get(status, errors.Unavailable)(_parse_detail(status, body))
         return body
 
-    def _connection(self) -> tuple[HTTPConnection, bool]:
+    def _acquire_connection(self) -> tuple[HTTPConnection, bool]:
         try:
             return self._idle.get_nowait(), False
         except queue.Empty:
-            return self._kind(self._host), True
+            return self._connection_class(self._host), True
 
-    def _answer(self, connection: HTTPConnection, asked: Asked, until: float) -> tuple[int, bytes]:
-        connection.timeout = _left(until)
+    def _exchange(
+        self, connection: HTTPConnection, request: HttpRequest, deadline: float
+    ) -> tuple[int, bytes]:
+        connection.timeout = _compute_seconds_left(deadline)
         if connection.sock is not None:
             connection.sock.settimeout(connection.timeout)
-        headers = {} if asked.body is None else {"Content-Type": asked.content_type}
-        connection.request(asked.method, self._prefix + asked.path, asked.body, headers)
+        headers = {} if request.body is None else {"Content-Type": request.content_type}
+        connection.request(request.method, self._prefix + request.path, request.body, headers)
         sock = connection.sock
-        sock.settimeout(_left(until))
+        sock.settimeout(_compute_seconds_left(deadline))
         response = connection.getresponse()
-        body = _read(response, sock, until)
+        body = _read_body(response, sock, deadline)
         if response.will_close:
             connection.close()
         else:
-            self._keep(connection)
+            self._release_connection(connection)
         return response.status, body
 
-    def _keep(self, connection: HTTPConnection) -> None:
+    def _release_connection(self, connection: HTTPConnection) -> None:
         try:
             self._idle.put_nowait(connection)
         except queue.Full:
             connection.close()
 
 
-def _read(response: HTTPResponse, sock: socket, until: float) -> bytes:
+def _read_body(response: HTTPResponse, sock: socket, deadline: float) -> bytes:
     """Read part by part: a socket's own timeout begins anew with every byte that trickles in."""
     body = bytearray()
     while part := response.read1(1 << 20):
@@ -113,18 +115,18 @@ def _read(response: HTTPResponse, sock: socket, until: float) -> bytes:
             raise errors.Unavailable(f"the ranking service answers with more than {ANSWER_BYTES_MAX} bytes")
         if response.isclosed():
             break
-        sock.settimeout(_left(until))
+        sock.settimeout(_compute_seconds_left(deadline))
     return bytes(body + response.read())
 
 
-def _left(until: float) -> float:
-    left = until - time.monotonic()
+def _compute_seconds_left(deadline: float) -> float:
+    left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left
 
 
-def _detail(status: int, body: bytes) -> str:
+def _parse_detail(status: int, body: bytes) -> str:
     try:
         return str(orjson.loads(body)["detail"])
     except (orjson.JSONDecodeError, KeyError, TypeError):

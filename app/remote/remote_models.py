@@ -10,21 +10,21 @@ from urllib.parse import quote
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.remote.ranking_service import Asked, RankingService
+from app.remote.ranking_service import HttpRequest, RankingService
 from app.remote.remote_ranker import RemoteRanker
 from index_mappings.errors import Conflict, EngineError, Unavailable
-from ranking.ranker import EngineOrder, Ranker
+from ranking.ranker import FusedOrder, Ranker
 from ranking.registry import ModelVersion
 
-LOOK_S = 1.0
+LOOKUP_TIMEOUT_S = 1.0
 """A look at what serves is off the request path, so it may wait longer than a score."""
-SETTLE_S = 2.0
+PROPAGATION_S = 2.0
 """A newly promoted model is asked for only after that long: by then every ranking worker has loaded it."""
-CHANGE_S = 30.0
-KEPT = 64
+PROMOTE_TIMEOUT_S = 30.0
+MAX_RANKERS = 64
 
 
-class Facts(BaseModel):
+class ModelInfo(BaseModel):
     """What `GET /v1/score/{model}` answers: what must be known to ask for scores."""
 
     model: str
@@ -40,70 +40,70 @@ class RemoteModels:
 
     service: RankingService
     timeout_s: float
-    fingerprint_of: Callable[[Sequence[str]], str]
-    _known: OrderedDict[str, Ranker] = field(default_factory=OrderedDict)
+    compute_fingerprint: Callable[[Sequence[str]], str]
+    _rankers: OrderedDict[str, Ranker] = field(default_factory=OrderedDict)
     _serving: Ranker | None = None
-    _coming: tuple[str, float] = ("", 0.0)
-    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _pending: tuple[str, float] = ("", 0.0)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def current(self) -> tuple[Ranker, tuple[str, ...]]:
         """What the service has promoted; engine order and the reason when it cannot be asked."""
         try:
-            facts = self._facts("current")
-            return self._settled(self._ranker(facts)), facts.degraded
+            facts = self._fetch_model_info("current")
+            return self._choose_serving(self._get_ranker(facts)), facts.degraded
         except EngineError as error:
             self._serving = None
-            return EngineOrder(), (f"ranking: {error}",)
+            return FusedOrder(), (f"ranking: {error}",)
 
-    def named(self, model: str) -> Ranker:
+    def get(self, model: str) -> Ranker:
         """Raises NotFound and Conflict as the service says, Unavailable and Timeout when it does not."""
-        if model == EngineOrder.name:
-            return EngineOrder()
-        known = self._known.get(model)
-        return known if known is not None else self._ranker(self._facts(model))
+        if model == FusedOrder.name:
+            return FusedOrder()
+        known = self._rankers.get(model)
+        return known if known is not None else self._get_ranker(self._fetch_model_info(model))
 
     def versions(self) -> list[ModelVersion]:
-        answer = orjson.loads(self.service.ask(Asked("GET", "/v1/models"), LOOK_S))
+        answer = orjson.loads(self.service.send(HttpRequest("GET", "/v1/models"), LOOKUP_TIMEOUT_S))
         return TypeAdapter(list[ModelVersion]).validate_python(answer["models"])
 
     def promote(self, model: str) -> None:
         """Asks the service to. Raises NotFound, and Conflict for a model that it refuses."""
         path = f"/v1/models/{quote(model, safe='')}:promote"
-        self.service.ask(Asked("POST", path, b"{}"), CHANGE_S)
+        self.service.send(HttpRequest("POST", path, b"{}"), PROMOTE_TIMEOUT_S)
 
-    def _facts(self, model: str) -> Facts:
-        body = self.service.ask(Asked("GET", f"/v1/score/{quote(model, safe='')}"), LOOK_S)
+    def _fetch_model_info(self, model: str) -> ModelInfo:
+        body = self.service.send(HttpRequest("GET", f"/v1/score/{quote(model, safe='')}"), LOOKUP_TIMEOUT_S)
         try:
-            return Facts.model_validate_json(body)
+            return ModelInfo.model_validate_json(body)
         except ValidationError as error:
             raise Unavailable(f"{self.service.url} is no ranking service of this kind ({error})") from error
 
-    def _ranker(self, facts: Facts) -> Ranker:
-        if facts.model == EngineOrder.name:
-            return EngineOrder()
+    def _get_ranker(self, info: ModelInfo) -> Ranker:
+        if info.model == FusedOrder.name:
+            return FusedOrder()
         try:
-            here = self.fingerprint_of(facts.feature_names)
+            here = self.compute_fingerprint(info.feature_names)
         except KeyError as unknown:
             here = f"without {unknown}"
-        if facts.feature_fingerprint != here:
+        if info.feature_fingerprint != here:
             raise Conflict(
                 f"the ranking service at {self.service.url} computes features as "
-                f"{facts.feature_fingerprint}, this build as {here}; run the same build in both roles"
+                f"{info.feature_fingerprint}, this build as {here}; run the same build in both roles"
             )
-        with self._changing:
-            if facts.model not in self._known:
-                ranker = RemoteRanker(facts.model, facts.feature_names, self.service, self.timeout_s)
-                self._known[facts.model] = ranker
-            if len(self._known) > KEPT:
-                self._known.popitem(last=False)
-            return self._known[facts.model]
+        with self._lock:
+            if info.model not in self._rankers:
+                ranker = RemoteRanker(info.model, info.feature_names, self.service, self.timeout_s)
+                self._rankers[info.model] = ranker
+            if len(self._rankers) > MAX_RANKERS:
+                self._rankers.popitem(last=False)
+            return self._rankers[info.model]
 
-    def _settled(self, promoted: Ranker) -> Ranker:
+    def _choose_serving(self, promoted: Ranker) -> Ranker:
         now = time.monotonic()
         if self._serving is None or self._serving.name == promoted.name:
-            self._serving, self._coming = promoted, ("", now)
-        elif self._coming[0] != promoted.name:
-            self._coming = (promoted.name, now)
-        elif now - self._coming[1] >= SETTLE_S:
+            self._serving, self._pending = promoted, ("", now)
+        elif self._pending[0] != promoted.name:
+            self._pending = (promoted.name, now)
+        elif now - self._pending[1] >= PROPAGATION_S:
             self._serving = promoted
         return self._serving

@@ -6,13 +6,13 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from app.remote.ranking_service import Asked, RankingService
+from app.remote.ranking_service import HttpRequest, RankingService
 from index_mappings.errors import Unavailable
 from ranking.arrow_check import Limits
 from ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
 
 SCORE, BASE = "score", "base"
-CONTRIBUTIONS_S = 2.0
+CONTRIBUTIONS_TIMEOUT_S = 2.0
 """Contributions cost many times a score, are asked for by people, and for one page's hits alone."""
 
 
@@ -28,19 +28,25 @@ class RemoteRanker:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(features):
             return np.zeros(0, np.float32)
-        return self._asked(features, (SCORE,), self.timeout_s)[:, 0]
+        return self._request_rows(features, (SCORE,), self.timeout_s)[:, 0]
 
-    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         columns = (*self.feature_names, BASE)
-        return self._asked(features, columns, max(self.timeout_s, CONTRIBUTIONS_S), "?contributions=true")
+        return self._request_rows(
+            features, columns, max(self.timeout_s, CONTRIBUTIONS_TIMEOUT_S), "?contributions=true"
+        )
 
-    def _asked(
-        self, features: NDArray[np.float32], columns: tuple[str, ...], timeout_s: float, how: str = ""
+    def _request_rows(
+        self,
+        features: NDArray[np.float32],
+        columns: tuple[str, ...],
+        timeout_s: float,
+        query_string: str = "",
     ) -> NDArray[np.float32]:
-        path = f"/v1/score/{quote(self.name, safe='')}{how}"
-        asked = Asked("POST", path, to_bytes(features, self.feature_names), MEDIA_TYPE)
+        path = f"/v1/score/{quote(self.name, safe='')}{query_string}"
+        asked = HttpRequest("POST", path, to_bytes(features, self.feature_names), MEDIA_TYPE)
         try:
-            answer = self.service.ask(asked, timeout_s)
+            answer = self.service.send(asked, timeout_s)
             rows = from_bytes(answer, columns, Limits(rows=len(features)))
         except ValueError as error:
             raise Unavailable(f"the ranking service at {self.service.url} gave no scores: {error}") from error

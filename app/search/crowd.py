@@ -13,7 +13,7 @@ MAX_VIEWERS = 5000
 """Above it the viewers with the fewest watches are forgotten; only the busiest are ever asked for."""
 
 
-class Crowd:
+class ActivityCounters:
     """popularity: of the rows of one item table. Watches by viewer, to offer the busiest ones."""
 
     def __init__(self, table: ItemTable) -> None:
@@ -22,7 +22,7 @@ class Crowd:
         self._watches: Counter[str] = Counter()
         self._position: str | None = None
 
-    def catch_up(self, events: EventStore) -> None:
+    def poll(self, events: EventStore) -> None:
         """Counts what was acknowledged since the last call; the first call counts everything."""
         while True:
             batch, self._position = events.follow(self._position)
@@ -31,7 +31,7 @@ class Crowd:
             count_events(self.popularity, self._table, batch)
             self._count_viewers(batch)
 
-    def busiest(self, limit: int) -> list[tuple[str, int]]:
+    def list_busiest_viewers(self, limit: int) -> list[tuple[str, int]]:
         """Viewers and their watches, most watches first."""
         return self._watches.most_common(limit)
 

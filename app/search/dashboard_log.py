@@ -10,16 +10,16 @@ from typing import TypeVar
 
 import structlog
 
-from app.search.impressions import Impressions, lines_of, shown_as
+from app.search.impressions import Impressions, build_impressions, find_impression_id
 from app.search.page import Page
-from app.search.ranked import Ranked
-from app.search.summary import Summaries, summary_of
-from app.search.writer_thread import PASSING_FAILURES, WriterThread, gathered, write_isolated
+from app.search.ranked import ResultList
+from app.search.summary import Summaries, build_summary
+from app.search.writer_thread import PASSING_FAILURES, WriterThread, drain_queue, write_isolated
 from index_mappings.event import Event
 
-MAX_PAGES, MAX_DEEDS = 1000, 10_000
+MAX_PAGES, MAX_INTERACTIONS = 1000, 10_000
 """That may wait to be written; more are dropped and counted."""
-DEED_WAIT_S = 5.0
+INTERACTION_WAIT_S = 5.0
 """A deed waits so long for its impression, which another worker may still be writing."""
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ log = structlog.get_logger("reelrank.dashboard_log")
 
 
 @dataclass(frozen=True, slots=True)
-class Dashboards:
+class DashboardStreams:
     """The data streams that dashboards read."""
 
     summaries: Summaries
@@ -37,48 +37,48 @@ class Dashboards:
 class DashboardLog:
     """dropped: called with a reason for each page or deed that is not recorded."""
 
-    def __init__(self, to: Dashboards, dropped: Callable[[str], None]) -> None:
-        self._to = to
-        self._dropped = dropped
-        self._pages: queue.Queue[tuple[Ranked, Page]] = queue.Queue(MAX_PAGES)
-        self._deeds: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_DEEDS)
-        self._early: list[tuple[float, Event]] = []
+    def __init__(self, streams: DashboardStreams, on_dropped: Callable[[str], None]) -> None:
+        self._streams = streams
+        self._on_dropped = on_dropped
+        self._pages: queue.Queue[tuple[ResultList, Page]] = queue.Queue(MAX_PAGES)
+        self._interactions: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_INTERACTIONS)
+        self._pending_interactions: list[tuple[float, Event]] = []
         self._thread = WriterThread("dashboard-log", self._write)
 
     def start(self) -> None:
         """Begins writing, in a thread of this process."""
         self._thread.start()
 
-    def page(self, ranked: Ranked, page: Page) -> None:
+    def record_page(self, result_list: ResultList, page: Page) -> None:
         """Never waits."""
         try:
-            self._pages.put_nowait((ranked, page))
+            self._pages.put_nowait((result_list, page))
         except queue.Full:
-            self._dropped("not on dashboards")
+            self._on_dropped("not on dashboards")
 
-    def deeds(self, events: Sequence[Event]) -> None:
+    def record_interactions(self, events: Sequence[Event]) -> None:
         """Of events that were acknowledged, those that follow a shown item. Never waits."""
-        due_s = time.monotonic() + DEED_WAIT_S
+        due_s = time.monotonic() + INTERACTION_WAIT_S
         for event in events:
-            if shown_as(event) is not None:
+            if find_impression_id(event) is not None:
                 try:
-                    self._deeds.put_nowait((due_s, event))
+                    self._interactions.put_nowait((due_s, event))
                 except queue.Full:
-                    self._dropped("no deed")
+                    self._on_dropped("no deed")
 
     def close(self) -> None:
         """Writes what waits, then ends."""
         self._thread.close()
 
-    def _write(self, ended: bool) -> None:
+    def _write(self, is_last: bool) -> None:
         """Deeds that are not due yet wait for another turn, unless this is the last."""
-        if pages := gathered(self._pages):
+        if pages := drain_queue(self._pages):
             self._keep("not on dashboards", self._write_pages, pages)
-        waiting = self._early + gathered(self._deeds)
-        due = [deed for due_s, deed in waiting if ended or due_s <= time.monotonic()]
-        self._early = waiting[len(due) :]
+        waiting = self._pending_interactions + drain_queue(self._interactions)
+        due = [deed for due_s, deed in waiting if is_last or due_s <= time.monotonic()]
+        self._pending_interactions = waiting[len(due) :]
         if due:
-            self._keep("no deed", self._write_deeds, due)
+            self._keep("no deed", self._write_interactions, due)
 
     def _keep(self, reason: str, write: Callable[[Sequence[T]], None], records: Sequence[T]) -> None:
         """Logs and counts what is not recorded; nobody waits for a place that is away."""
@@ -93,18 +93,20 @@ class DashboardLog:
                 why = repr(refused[0][1])[:300]
                 log.error("not recorded for dashboards", reason=why, what=reason, many=lost)
         for _ in range(lost):
-            self._dropped(reason)
+            self._on_dropped(reason)
 
-    def _write_pages(self, pages: Sequence[tuple[Ranked, Page]]) -> None:
-        self._to.summaries.append([summary_of(ranked, page) for ranked, page in pages])
-        lines = [line for ranked, page in pages for line in lines_of(ranked, page)]
+    def _write_pages(self, pages: Sequence[tuple[ResultList, Page]]) -> None:
+        self._streams.summaries.append([build_summary(ranked, page) for ranked, page in pages])
+        lines = [line for ranked, page in pages for line in build_impressions(ranked, page)]
         if lines:
-            self._to.impressions.append(lines)
+            self._streams.impressions.append(lines)
 
-    def _write_deeds(self, deeds: Sequence[Event]) -> None:
+    def _write_interactions(self, interactions: Sequence[Event]) -> None:
         """A deed whose impression is not there, of a page that nobody recorded, is no line."""
-        by_impression = [(name, deed) for deed in deeds if (name := shown_as(deed)) is not None]
-        known = self._to.impressions.find([name for name, _ in by_impression])
-        lines = [known[name].followed_by(deed) for name, deed in by_impression if name in known]
+        by_impression = [
+            (name, deed) for deed in interactions if (name := find_impression_id(deed)) is not None
+        ]
+        known = self._streams.impressions.find([name for name, _ in by_impression])
+        lines = [known[name].with_interaction(deed) for name, deed in by_impression if name in known]
         if lines:
-            self._to.impressions.append(lines)
+            self._streams.impressions.append(lines)

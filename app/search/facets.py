@@ -7,29 +7,33 @@ from app.search.page import Facets
 from index_mappings.match import ItemIds
 from ranking.item_table import ItemTable
 
-MOST = 12
+MAX_VALUES = 12
 """Values a facet shows; a longer list is not read."""
 
 
-def facets_of(table: ItemTable, ids: ItemIds) -> Facets:
+def count_facets(table: ItemTable, ids: ItemIds) -> Facets:
     """Of these candidates; those that the table does not hold are not counted."""
-    rows = table.rows(ids)
+    rows = table.find_rows(ids)
     rows = rows[rows >= 0]
     bits = table.genre_bits[rows][:, None] >> np.arange(len(table.genres), dtype=np.uint64) & np.uint64(1)
     decades = table.year[rows] // 10 * 10
     values, counts = np.unique(decades[decades > 0], return_counts=True)
     return {
-        "genres": _most(table.genres, bits.sum(axis=0)),
-        "languages": _most(table.languages, _counts(table.language[rows], len(table.languages))),
-        "countries": _most(table.countries, _counts(table.country[rows], len(table.countries))),
+        "genres": _select_most_frequent(table.genres, bits.sum(axis=0)),
+        "languages": _select_most_frequent(
+            table.languages, _count_codes(table.language[rows], len(table.languages))
+        ),
+        "countries": _select_most_frequent(
+            table.countries, _count_codes(table.country[rows], len(table.countries))
+        ),
         "decades": {str(value): int(n) for value, n in zip(values.tolist(), counts.tolist(), strict=True)},
     }
 
 
-def _counts(codes: NDArray[np.integer], size: int) -> NDArray[np.int64]:
+def _count_codes(codes: NDArray[np.integer], size: int) -> NDArray[np.int64]:
     return np.bincount(codes[codes >= 0].astype(np.int64), minlength=size)
 
 
-def _most(names: tuple[str, ...], counts: NDArray[np.integer]) -> dict[str, int]:
-    order = np.argsort(-counts.astype(np.int64), kind="stable")[:MOST]
+def _select_most_frequent(names: tuple[str, ...], counts: NDArray[np.integer]) -> dict[str, int]:
+    order = np.argsort(-counts.astype(np.int64), kind="stable")[:MAX_VALUES]
     return {names[place]: int(counts[place]) for place in order.tolist() if counts[place]}

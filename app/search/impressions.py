@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.search.page import Page
-from app.search.ranked import Ranked
+from app.search.ranked import ResultList
 from index_mappings.event import Event
 
 
@@ -40,16 +40,16 @@ class Impression:
     watched_ms: int | None = None
     duration_ms: int | None = None
 
-    def followed_by(self, deed: Event) -> "Impression":
+    def with_interaction(self, interaction: Event) -> "Impression":
         """The line of what was done with it."""
         return replace(
             self,
-            id=deed.id,
-            at_ms=deed.at_ms,
-            kind=deed.kind,
-            user=deed.user,
-            watched_ms=deed.watched_ms,
-            duration_ms=deed.duration_ms,
+            id=interaction.id,
+            at_ms=interaction.at_ms,
+            kind=interaction.kind,
+            user=interaction.user,
+            watched_ms=interaction.watched_ms,
+            duration_ms=interaction.duration_ms,
         )
 
 
@@ -61,17 +61,17 @@ class Impressions(Protocol):
         """Those that are there, by id, also the newest. Raises EngineError."""
 
 
-def impression_id(request_id: str, position: int) -> str:
+def format_impression_id(request_id: str, position: int) -> str:
     """Also that of the event which tells of the same."""
     return f"{request_id}-{position}"
 
 
-def lines_of(ranked: Ranked, page: Page) -> list[Impression]:
+def build_impressions(result_list: ResultList, page: Page) -> list[Impression]:
     """One for each hit of a page."""
-    query = ranked.query
+    query = result_list.query
     return [
         Impression(
-            id=impression_id(page.request_id, hit.position),
+            id=format_impression_id(page.request_id, hit.position),
             at_ms=query.context.at_ms,
             kind="impression",
             request_id=page.request_id,
@@ -83,16 +83,20 @@ def lines_of(ranked: Ranked, page: Page) -> list[Impression]:
             version=page.version,
             sources=tuple(hit.sources),
             score=hit.score,
-            degraded=page.lacks,
-            propensity=hit.draw.propensity if hit.draw else None,
-            came_from=hit.draw.came_from if hit.draw else None,
+            degraded=page.missing_parts,
+            propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
+            came_from=hit.exploration_slot.came_from if hit.exploration_slot else None,
         )
         for hit in page.hits
     ]
 
 
-def shown_as(deed: Event) -> str | None:
+def find_impression_id(interaction: Event) -> str | None:
     """The id of the impression that a deed follows; None when it names none."""
-    if deed.kind in ("impression", "search") or not deed.request_id or deed.position is None:
+    if (
+        interaction.kind in ("impression", "search")
+        or not interaction.request_id
+        or interaction.position is None
+    ):
         return None
-    return impression_id(deed.request_id, deed.position)
+    return format_impression_id(interaction.request_id, interaction.position)

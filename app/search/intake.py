@@ -5,59 +5,59 @@ import time
 from collections.abc import Sequence
 
 from index_mappings.engine import AppendReport, EventStore
-from index_mappings.errors import PASSING, EngineError, Unavailable
+from index_mappings.errors import TRANSIENT, EngineError, Unavailable
 from index_mappings.event import Event
 
-TAKE_IN_S = 2.0
+WRITE_TIMEOUT_S = 2.0
 """When all is well an event is acknowledged within REELRANK_EVENTS_REFRESH_MS and the time of a write."""
-LOOK_EVERY_S, LOOK_S = 0.5, 1.0
+PROBE_INTERVAL_S, PROBE_TIMEOUT_S = 0.5, 1.0
 
 
-class Intake:
+class EventCircuitBreaker:
     """While the store does not answer, events are refused at once. When it does, one request tries first."""
 
     def __init__(self, events: EventStore) -> None:
         self._events = events
-        self._trouble: EngineError | None = None
-        self._one_may_try = False
-        self._is_watched = False
+        self._last_error: EngineError | None = None
+        self._is_half_open = False
+        self._is_probing = False
         self._lock = threading.Lock()
 
     def append(self, events: Sequence[Event]) -> AppendReport:
         """Durable when it returns. Raises EngineError: sent again, each event still counts once."""
-        if not self._may_try():
-            raise Unavailable(f"events cannot be taken in now ({self._trouble}); send them again")
+        if not self._allow_request():
+            raise Unavailable(f"events cannot be taken in now ({self._last_error}); send them again")
         try:
-            report = self._events.append(events, TAKE_IN_S)
-        except PASSING as error:
-            self._refuse(error)
+            report = self._events.append(events, WRITE_TIMEOUT_S)
+        except TRANSIENT as error:
+            self._open_circuit(error)
             raise
-        self._trouble = None
+        self._last_error = None
         return report
 
-    def _may_try(self) -> bool:
+    def _allow_request(self) -> bool:
         with self._lock:
-            may, self._one_may_try = self._trouble is None or self._one_may_try, False
+            may, self._is_half_open = self._last_error is None or self._is_half_open, False
             return may
 
-    def _refuse(self, trouble: EngineError) -> None:
+    def _open_circuit(self, error: EngineError) -> None:
         with self._lock:
-            self._trouble = trouble
-            if not self._is_watched:
-                self._is_watched = True
-                threading.Thread(target=self._watch, name="intake", daemon=True).start()
+            self._last_error = error
+            if not self._is_probing:
+                self._is_probing = True
+                threading.Thread(target=self._probe_until_up, name="intake", daemon=True).start()
 
-    def _watch(self) -> None:
-        time.sleep(LOOK_EVERY_S)
-        while not self._answers():
-            time.sleep(LOOK_EVERY_S)
+    def _probe_until_up(self) -> None:
+        time.sleep(PROBE_INTERVAL_S)
+        while not self._is_store_up():
+            time.sleep(PROBE_INTERVAL_S)
         with self._lock:
-            self._one_may_try, self._is_watched = True, False
+            self._is_half_open, self._is_probing = True, False
 
-    def _answers(self) -> bool:
+    def _is_store_up(self) -> bool:
         try:
-            self._events.recent("", 1, LOOK_S)
-        except PASSING:
+            self._events.recent("", 1, PROBE_TIMEOUT_S)
+        except TRANSIENT:
             return False
         except EngineError:  # an answer all the same: whoever tries is told what it means
             return True

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from index_mappings.item import Item
-from ranking.exploration import Draw
+from ranking.exploration import ExplorationSlot
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Hit:
     score: float
     position: int
     sources: Mapping[str, int]
-    draw: Draw | None = None
+    exploration_slot: ExplorationSlot | None = None
     explanation: Explanation | None = None
 
 
@@ -56,9 +56,9 @@ class Page:
     candidates: int
     cursor: str | None = None
     facets: Facets = field(default_factory=dict)
-    stages: Mapping[str, float] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def lacks(self) -> tuple[str, ...]:
+    def missing_parts(self) -> tuple[str, ...]:
         """What was missing, each once and without its reason: few enough to be counted by."""
         return tuple(sorted({reason.partition(":")[0][:40] for reason in self.degraded}))

@@ -10,23 +10,23 @@ from app.search.served_models import Models
 log = structlog.get_logger("reelrank.preloaded")
 
 
-def preload(models: Models, every_s: float) -> Callable[[], None]:
+def preload(models: Models, interval_s: float) -> Callable[[], None]:
     """Looks at once, then again and again in a thread of this process. Gives what stops it."""
     stopped = threading.Event()
 
-    def look(before: str) -> str:
+    def refresh(previous: str) -> str:
         ranker, degraded = models.current()
         state = f"{ranker.name} {degraded}"
-        if state != before:
+        if state != previous:
             log.info("model serves", model=ranker.name, degraded=degraded)
         return state
 
-    def follow(state: str) -> None:
-        while not stopped.wait(every_s):
+    def poll(state: str) -> None:
+        while not stopped.wait(interval_s):
             try:
-                state = look(state)
+                state = refresh(state)
             except Exception:  # a thread that dies would leave this worker behind for ever
                 log.exception("no look at the models")
 
-    threading.Thread(target=follow, args=(look(""),), name="preload", daemon=True).start()
+    threading.Thread(target=poll, args=(refresh(""),), name="preload", daemon=True).start()
     return stopped.set

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from index_mappings.match import ID_DTYPE
 from index_mappings.query import Context, Filters, Query
-from ranking.exploration import Draw
+from ranking.exploration import ExplorationSlot
 from ranking.fusion import Candidates
 from ranking.signals import Signals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
+class ResultList:
     """candidates: n in the order they are shown in; scores [n] float32. signals: of the candidates in
     their order; None once the list was kept for later parts. draws: what exploration moved."""
 
@@ -29,7 +29,7 @@ class Ranked:
     version: str
     degraded: tuple[str, ...]
     signals: Signals | None = None
-    draws: tuple[Draw, ...] = ()
+    exploration_slots: tuple[ExplorationSlot, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Everything but the signals; about 25 bytes a candidate."""
@@ -43,9 +43,14 @@ class Ranked:
             columns[f"rank {source}"] = pa.array(c.ranks[:, place])
             columns[f"score {source}"] = pa.array(c.scores[:, place])
         facts = {
-            "request_id": self.request_id, "query": self.query, "sources": c.sources,
-            "model": self.model, "version": self.version, "degraded": self.degraded, "draws": self.draws,
-        }  # fmt: skip
+            "request_id": self.request_id,
+            "query": self.query,
+            "sources": c.sources,
+            "model": self.model,
+            "version": self.version,
+            "degraded": self.degraded,
+            "draws": self.exploration_slots,
+        }
         batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(facts)})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as to:
@@ -53,30 +58,38 @@ class Ranked:
         return bytes(sink.getvalue())
 
     @staticmethod
-    def from_bytes(kept: bytes) -> "Ranked":
-        with pa.ipc.open_stream(kept) as stream:
+    def from_bytes(data: bytes) -> "ResultList":
+        with pa.ipc.open_stream(data) as stream:
             table = stream.read_all().combine_chunks()
         facts = orjson.loads(table.schema.metadata[b"ranked"])
         sources = tuple(facts["sources"])
 
-        def matrix(what: str, dtype: type[np.generic]) -> NDArray[Any]:
-            columns = [table[f"{what} {source}"].to_numpy() for source in sources]
+        def stack_columns(prefix: str, dtype: type[np.generic]) -> NDArray[Any]:
+            columns = [table[f"{prefix} {source}"].to_numpy() for source in sources]
             return np.column_stack(columns) if columns else np.empty((len(table), 0), dtype)
 
         candidates = Candidates(
-            table["id"].to_numpy(zero_copy_only=False).astype(ID_DTYPE), table["fused"].to_numpy(), sources,
-            matrix("rank", np.int32), matrix("score", np.float32),
-        )  # fmt: skip
-        return Ranked(
-            facts["request_id"], _query(facts["query"]), candidates, table["score"].to_numpy(),
-            facts["model"], facts["version"], tuple(facts["degraded"]),
-            draws=tuple(Draw(**draw) for draw in facts.get("draws", ())),  # lists of earlier builds have none
-        )  # fmt: skip
+            table["id"].to_numpy(zero_copy_only=False).astype(ID_DTYPE),
+            table["fused"].to_numpy(),
+            sources,
+            stack_columns("rank", np.int32),
+            stack_columns("score", np.float32),
+        )
+        return ResultList(
+            facts["request_id"],
+            _parse_query(facts["query"]),
+            candidates,
+            table["score"].to_numpy(),
+            facts["model"],
+            facts["version"],
+            tuple(facts["degraded"]),
+            exploration_slots=tuple(ExplorationSlot(**draw) for draw in facts.get("draws", ())),
+        )
 
 
-def _query(facts: dict[str, Any]) -> Query:
-    stated = facts.pop("filters").items()
+def _parse_query(fields: dict[str, Any]) -> Query:
+    stated = fields.pop("filters").items()
     filters: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stated}
-    context = facts.pop("context")
+    context = fields.pop("context")
     at = datetime.fromisoformat(context.pop("at"))
-    return Query(**facts, filters=Filters(**filters), context=Context(at=at, **context))
+    return Query(**fields, filters=Filters(**filters), context=Context(at=at, **context))

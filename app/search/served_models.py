@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 from index_mappings.errors import NotFound
-from ranking.manifest import Refused
-from ranking.ranker import EngineOrder, Ranker
+from ranking.manifest import ModelRejected
+from ranking.ranker import FusedOrder, Ranker
 from ranking.registry import ModelVersion, Registry
 
 RETRY_S = 5.0
 """A model that was refused is tried again this often: somebody may have mended it."""
-KEPT = 4
+MAX_LOADED = 4
 """Loaded models a worker holds; a request that names another one waits for its load."""
 
 
@@ -26,7 +26,7 @@ class Models(Protocol):
 
     def current(self) -> tuple[Ranker, tuple[str, ...]]: ...
 
-    def named(self, model: str) -> Ranker: ...
+    def get(self, model: str) -> Ranker: ...
 
     def versions(self) -> list[ModelVersion]: ...
 
@@ -40,38 +40,38 @@ class ServedModels:
         self.registry = registry
         self._load = load
         self._loaded: OrderedDict[str, Ranker] = OrderedDict()
-        self._refused: dict[str, tuple[float, Refused]] = {}
-        self._loading = threading.Lock()
+        self._rejected: dict[str, tuple[float, ModelRejected]] = {}
+        self._load_lock = threading.Lock()
 
     def current(self) -> tuple[Ranker, tuple[str, ...]]:
         """The promoted model; engine order and the reason when there is none or it does not fit."""
         promoted = self.registry.current()
         if promoted is None:
-            return EngineOrder(), (NO_MODEL,)
+            return FusedOrder(), (NO_MODEL,)
         try:
-            return self.named(promoted), ()
-        except (Refused, NotFound) as error:
-            return EngineOrder(), (str(error),)
+            return self.get(promoted), ()
+        except (ModelRejected, NotFound) as error:
+            return FusedOrder(), (str(error),)
 
-    def named(self, model: str) -> Ranker:
+    def get(self, model: str) -> Ranker:
         """Raises NotFound when there is no such model and Refused when it does not fit."""
-        if model == EngineOrder.name:
-            return EngineOrder()
-        if model in self._refused and time.monotonic() - self._refused[model][0] < RETRY_S:
-            raise self._refused[model][1]
-        with self._loading:
+        if model == FusedOrder.name:
+            return FusedOrder()
+        if model in self._rejected and time.monotonic() - self._rejected[model][0] < RETRY_S:
+            raise self._rejected[model][1]
+        with self._load_lock:
             if model not in self._loaded:
-                self._loaded[model] = self._loaded_or_refused(model)
+                self._loaded[model] = self._load_or_reject(model)
             self._loaded.move_to_end(model)
-            while len(self._loaded) > KEPT:
+            while len(self._loaded) > MAX_LOADED:
                 self._loaded.popitem(last=False)
             return self._loaded[model]
 
-    def _loaded_or_refused(self, model: str) -> Ranker:
+    def _load_or_reject(self, model: str) -> Ranker:
         try:
-            return self._load(self._directory(model))
-        except Refused as refused:
-            self._refused[model] = (time.monotonic(), refused)
+            return self._load(self._find_directory(model))
+        except ModelRejected as refused:
+            self._rejected[model] = (time.monotonic(), refused)
             raise
 
     def versions(self) -> list[ModelVersion]:
@@ -79,12 +79,12 @@ class ServedModels:
 
     def promote(self, model: str) -> None:
         """Makes a model the one that serves, in every worker. Raises NotFound and Refused."""
-        if model != EngineOrder.name:
-            self._directory(model)
+        if model != FusedOrder.name:
+            self._find_directory(model)
         self.registry.promote(model, self._load)
 
-    def _directory(self, model: str) -> Path:
+    def _find_directory(self, model: str) -> Path:
         try:
             return self.registry.directory_of(model)
-        except Refused as refused:
+        except ModelRejected as refused:
             raise NotFound(f"{refused.reason}; GET /v1/models lists them") from refused

@@ -12,44 +12,44 @@ from index_mappings.errors import EngineError, Partial, Timeout, Unavailable
 from index_mappings.match import Matches
 from ranking.sources import SourceRequest
 
-Answer = Callable[[SourceRequest, float], Matches]
+SourceRunner = Callable[[SourceRequest, float], Matches]
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class SourceResults:
     """matches in the order of the requests; missing: source to the failure for which it has none or not
     all; seconds by source."""
 
     matches: list[Matches]
-    missing: Mapping[str, EngineError]
+    failures: Mapping[str, EngineError]
     seconds: Mapping[str, float]
 
     @property
     def is_empty(self) -> bool:
         """Every source failed, and none gave a part of its answer: that is no page without hits."""
-        return bool(self.missing) and not self.matches
+        return bool(self.failures) and not self.matches
 
-    def failure(self) -> EngineError:
+    def to_error(self) -> EngineError:
         """Of them all, in one: what failed is asked again later, whatever the engine calls it."""
-        late = any(isinstance(error, Timeout) for error in self.missing.values())
-        said = "; ".join(f"{source}: {error}" for source, error in self.missing.items())
+        late = any(isinstance(error, Timeout) for error in self.failures.values())
+        said = "; ".join(f"{source}: {error}" for source, error in self.failures.items())
         return (Timeout if late else Unavailable)(f"no source answered ({said})")
 
 
-def run(
-    requests: Sequence[SourceRequest], answer: Answer, deadline_s: float, pool: ThreadPoolExecutor
-) -> Answered:
+def run_sources(
+    requests: Sequence[SourceRequest], answer: SourceRunner, deadline_s: float, pool: ThreadPoolExecutor
+) -> SourceResults:
     """Raises what is no EngineError: a mistake of ours is not a degraded page."""
     until = time.monotonic() + deadline_s
     seconds: dict[str, float] = {}
 
-    def timed(request: SourceRequest) -> Matches:
+    def answer_timed(request: SourceRequest) -> Matches:
         started = time.perf_counter()
         found = answer(request, max(until - time.monotonic(), 0.001))
         seconds[request.source] = time.perf_counter() - started
         return found
 
-    asked = {pool.submit(timed, request): request.source for request in requests}
+    asked = {pool.submit(answer_timed, request): request.source for request in requests}
     wait(asked, timeout=max(until - time.monotonic(), 0))
     matches, missing = list[Matches](), dict[str, EngineError]()
     for future, source in asked.items():
@@ -58,8 +58,8 @@ def run(
             missing[source] = Timeout(f"no answer within {deadline_s * 1000:.0f} ms")
         elif isinstance(error := future.exception(), EngineError):
             missing[source] = error
-            if isinstance(error, Partial) and error.found is not None:
-                matches.append(error.found)
+            if isinstance(error, Partial) and error.partial_result is not None:
+                matches.append(error.partial_result)
         else:
             matches.append(future.result())
-    return Answered(matches, missing, dict(seconds))
+    return SourceResults(matches, missing, dict(seconds))

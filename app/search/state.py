@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.search.crowd import Crowd
+from app.search.crowd import ActivityCounters
 from ranking.item_table import ItemTable
 from ranking.ranker import Ranker
 
@@ -16,6 +16,6 @@ class State:
 
     version: str
     table: ItemTable
-    crowd: Crowd
+    activity: ActivityCounters
     ranker: Ranker
     degraded: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.search.page import Page
-from app.search.ranked import Ranked
+from app.search.ranked import ResultList
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class Summaries(Protocol):
         """Raises EngineError."""
 
 
-def summary_of(ranked: Ranked, page: Page) -> Summary:
-    whole = [seconds for stage, seconds in page.stages.items() if not stage.startswith("source ")]
+def build_summary(result_list: ResultList, page: Page) -> Summary:
+    whole = [seconds for stage, seconds in page.timings.items() if not stage.startswith("source ")]
     first = page.hits[0].position if page.hits else 0
     return Summary(
         id=f"{page.request_id}-{first}",
-        at_ms=ranked.query.context.at_ms,
+        at_ms=result_list.query.context.at_ms,
         request_id=page.request_id,
-        kind=ranked.query.kind,
+        kind=result_list.query.kind,
         model=page.model,
         version=page.version,
-        degraded=page.lacks,
+        degraded=page.missing_parts,
         sources=tuple(sorted({source for hit in page.hits for source in hit.sources})),
         candidates=page.candidates,
         hits=len(page.hits),

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from index_mappings.engine import EventStore
 from index_mappings.errors import EngineError, Partial, Timeout
-from index_mappings.event import DEEDS, Event
+from index_mappings.event import USER_ACTIONS, Event
 from index_mappings.query import Query
-from ranking.viewer import MAX_IMPRESSIONS, Viewer, anonymous, viewer_as_of
+from ranking.viewer import MAX_IMPRESSIONS, Viewer, build_anonymous_viewer, build_viewer
 
 RECENT_DEEDS = 1000
 """Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""
@@ -33,7 +33,7 @@ class Viewers:
         watched items, of which every one counts. A search may find those; it does not ask for them.
         """
         if not query.user:
-            return anonymous(), {}
+            return build_anonymous_viewer(), {}
         until = time.monotonic() + timeout_s
         watched = None
         if query.kind != "search":
@@ -42,14 +42,14 @@ class Viewers:
         past = self._past(query.user, until, missing)
         seen = self._seen(watched, until, missing) if watched is not None else frozenset[str]()
         if past is None:
-            return anonymous(query.user, seen), missing
-        return viewer_as_of(query.user, past, query.context.at_ms, seen), missing
+            return build_anonymous_viewer(query.user, seen), missing
+        return build_viewer(query.user, past, query.context.at_ms, seen), missing
 
     def _past(self, user: str, until: float, missing: Missing) -> list[Event] | None:
         timeout_s = max(until - time.monotonic(), 0.001)
         shown = self.pool.submit(self.events.recent, user, MAX_IMPRESSIONS, timeout_s, ("impression",))
         try:
-            deeds = self.events.recent(user, RECENT_DEEDS, timeout_s, DEEDS)
+            deeds = self.events.recent(user, RECENT_DEEDS, timeout_s, USER_ACTIONS)
             return [*deeds, *_result(shown, until)]
         except EngineError as error:
             missing["viewer"] = error
@@ -60,7 +60,7 @@ class Viewers:
             return _result(watched, until)
         except Partial as partial:
             missing["watched"] = partial
-            return partial.found or frozenset()
+            return partial.partial_result or frozenset()
         except EngineError as error:
             missing["watched"] = error
             return frozenset()

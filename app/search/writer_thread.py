@@ -7,12 +7,12 @@ from typing import TypeVar
 
 import structlog
 
-from index_mappings.errors import PASSING
+from index_mappings.errors import TRANSIENT
 
 FLUSH_S = 0.5
 CLOSE_S = 10.0
 
-PASSING_FAILURES = (*PASSING, OSError)
+PASSING_FAILURES = (*TRANSIENT, OSError)
 """Failures of the place that is written to, such as a full disk: no record is to blame."""
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class WriterThread:
 
     def __init__(self, name: str, write: Callable[[bool], None]) -> None:
         self._name = name
-        self._flush = write
+        self._write = write
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
@@ -48,17 +48,17 @@ class WriterThread:
         while not ended:
             ended = self._closing.wait(FLUSH_S)
             try:
-                self._flush(ended)
+                self._write(ended)
             except Exception:
                 log.exception("writer failed, it goes on", thread=self._name)
 
 
-def gathered(waiting: "queue.Queue[T]") -> list[T]:
+def drain_queue(pending: "queue.Queue[T]") -> list[T]:
     """Everything that is in a queue now."""
     found: list[T] = []
     while True:
         try:
-            found.append(waiting.get_nowait())
+            found.append(pending.get_nowait())
         except queue.Empty:
             return found
 

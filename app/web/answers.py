@@ -5,11 +5,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.search.page import Hit, Page
-from app.search.ranked import Ranked
+from app.search.ranked import ResultList
 from index_mappings.item import Item
 
 
-def page_answer(page: Page, path: str, limit: int) -> dict[str, Any]:
+def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
     """`next` is the address of the following part, None at the end."""
     answer: dict[str, Any] = {
         "request_id": page.request_id,
@@ -17,39 +17,42 @@ def page_answer(page: Page, path: str, limit: int) -> dict[str, Any]:
         "index_version": page.version,
         "degraded": page.degraded,
         "candidates": page.candidates,
-        "hits": [_hit(hit) for hit in page.hits],
+        "hits": [_serialize_hit(hit) for hit in page.hits],
         "cursor": page.cursor,
         "next": f"{path}?{urlencode({'cursor': page.cursor, 'limit': limit})}" if page.cursor else None,
     }
     return answer | ({"facets": page.facets} if page.facets else {})
 
 
-def order_answer(ranked: Ranked) -> dict[str, Any]:
+def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
     """Of a caller's own candidates: ids and scores alone, best first."""
     return {
-        "request_id": ranked.request_id,
-        "model": ranked.model,
-        "degraded": ranked.degraded,
-        "ids": [name.decode() for name in ranked.candidates.ids.tolist()],
-        "scores": ranked.scores.tolist(),
+        "request_id": result_list.request_id,
+        "model": result_list.model,
+        "degraded": result_list.degraded,
+        "ids": [name.decode() for name in result_list.candidates.ids.tolist()],
+        "scores": result_list.scores.tolist(),
     }
 
 
-def item_answer(item: Item) -> dict[str, Any]:
+def serialize_item(item: Item) -> dict[str, Any]:
     """The stated fields only, and the year."""
     facts = {name: getattr(item, name) for name in Item.__slots__}
     stated = {name: fact for name, fact in facts.items() if fact not in ("", (), None)}
     return stated | ({} if item.year is None else {"year": item.year})
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
-    answer = item_answer(hit.item) | {
+def _serialize_hit(hit: Hit) -> dict[str, Any]:
+    answer = serialize_item(hit.item) | {
         "position": hit.position,
         "score": hit.score,
         "sources": hit.sources,
     }
-    if hit.draw is not None:
-        answer["drawn"] = {"propensity": hit.draw.propensity, "came_from": hit.draw.came_from}
+    if hit.exploration_slot is not None:
+        answer["drawn"] = {
+            "propensity": hit.exploration_slot.propensity,
+            "came_from": hit.exploration_slot.came_from,
+        }
     if hit.explanation is not None:
         facts = asdict(hit.explanation)
         facts["matches"] = {s: {"rank": r, "score": v} for s, (r, v) in hit.explanation.matches.items()}

@@ -12,27 +12,27 @@ from flask_openapi import Info, OpenAPI
 from werkzeug.exceptions import BadRequest
 
 from app.search.served_models import Models
-from app.search.stories import Service
-from app.web.events_api import events_api
-from app.web.health import health, lists_ready, scores_ready
-from app.web.items_api import items_api
-from app.web.lists_api import lists_api
-from app.web.models_api import models_api
-from app.web.pages.deeds import deeds
-from app.web.pages.failures import show_failures
-from app.web.pages.guard import from_our_own_page
-from app.web.pages.site import pages
-from app.web.problems import InvalidRequest, handle_failures, invalid
-from app.web.score_api import score_api
-from app.web.telemetry import watch_requests
+from app.search.stories import SearchService
+from app.web.events_api import create_events_api
+from app.web.health import check_lists_ready, check_scores_ready, create_health_blueprint
+from app.web.items_api import create_items_api
+from app.web.lists_api import create_lists_api
+from app.web.models_api import create_models_api
+from app.web.pages.deeds import create_actions_blueprint
+from app.web.pages.failures import register_error_pages
+from app.web.pages.guard import reject_cross_site_request
+from app.web.pages.site import create_pages_blueprint
+from app.web.problems import InvalidRequest, handle_validation_error, register_error_handlers
+from app.web.score_api import create_score_api
+from app.web.telemetry import instrument_requests
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
 
 
-BATCHES = ("/v1/items:bulk", "/v1/events")
+BATCH_PATHS = ("/v1/items:bulk", "/v1/events")
 
 
-class FastJson(JSONProvider):
+class OrjsonProvider(JSONProvider):
     """orjson: numbers of numpy, dates and dataclasses as they are."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
@@ -43,7 +43,7 @@ class FastJson(JSONProvider):
 
 
 class Application(OpenAPI):
-    json_provider_class = FastJson
+    json_provider_class = OrjsonProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,15 @@ class WebOptions:
     reports_dir: Path
 
 
-def create_app(service: Service, options: WebOptions) -> OpenAPI:
+def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     """Lists, items, events, models and the page."""
-    app = _bare(options.body_bytes_max)
-    for api in (lists_api, items_api, events_api):
+    app = _create_bare_app(options.body_bytes_max)
+    for api in (create_lists_api, create_items_api, create_events_api):
         app.register_api(api(service))
-    app.register_api(models_api(service.live.models, service.live.refresh))
-    app.register_blueprint(health(partial(lists_ready, service)))
-    for_people = (pages(service, options.reports_dir), deeds(service))
-    show_failures(for_people, app)
+    app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
+    app.register_blueprint(create_health_blueprint(partial(check_lists_ready, service)))
+    for_people = (create_pages_blueprint(service, options.reports_dir), create_actions_blueprint(service))
+    register_error_pages(for_people, app)
     for blueprint in for_people:
         app.register_blueprint(blueprint)
     return app
@@ -70,36 +70,36 @@ def create_app(service: Service, options: WebOptions) -> OpenAPI:
 
 def create_ranking_app(models: Models, body_bytes_max: int) -> OpenAPI:
     """Scores and models alone; neither an index nor events are looked at."""
-    app = _bare(body_bytes_max)
-    app.register_api(models_api(models, lambda: None))
-    app.register_api(score_api(models))
-    app.register_blueprint(health(partial(scores_ready, models)))
+    app = _create_bare_app(body_bytes_max)
+    app.register_api(create_models_api(models, lambda: None))
+    app.register_api(create_score_api(models))
+    app.register_blueprint(create_health_blueprint(partial(check_scores_ready, models)))
     return app
 
 
-def _bare(body_bytes_max: int) -> OpenAPI:
+def _create_bare_app(body_bytes_max: int) -> OpenAPI:
     app = Application(
         "app.web",
         info=INFO,
         static_folder=None,
-        validation_error_callback=invalid,
+        validation_error_callback=handle_validation_error,
         validation_error_status=400,
     )
     app.config["MAX_CONTENT_LENGTH"] = body_bytes_max
-    watch_requests(app)
-    handle_failures(app)
-    app.before_request(from_our_own_page)
-    app.before_request(_json_is_json)
+    instrument_requests(app)
+    register_error_handlers(app)
+    app.before_request(reject_cross_site_request)
+    app.before_request(_check_json_body)
     app.add_url_rule("/openapi.json", "openapi_json", lambda: app.api_doc)
     return app
 
 
-def _json_is_json() -> None:
+def _check_json_body() -> None:
     """Where JSON is announced it must parse: flask-openapi would take a damaged body for none.
 
     Batches are parsed by their own endpoints, which also take a line of JSON each.
     """
-    if request.is_json and request.path not in BATCHES and request.get_data(cache=True):
+    if request.is_json and request.path not in BATCH_PATHS and request.get_data(cache=True):
         try:
             request.get_json()
         except BadRequest as error:

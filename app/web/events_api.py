@@ -7,23 +7,23 @@ import orjson
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
 
-from app.search.stories import Service
+from app.search.stories import SearchService
 from app.web.problems import InvalidRequest
 from app.web.telemetry import EVENTS
 from index_mappings.event import Event
-from loaders.event_rows import LATEST, event_of
+from loaders.event_rows import MAX_CLOCK_SKEW, parse_event
 
 EVENTS_TAG = Tag(name="events", description="What viewers did.")
 MAX_BATCH = 5000
 
 
-def events_api(service: Service) -> APIBlueprint:
+def create_events_api(service: SearchService) -> APIBlueprint:
     api = APIBlueprint("events", __name__, url_prefix="/v1", abp_tags=[EVENTS_TAG])
 
     @api.post("/events")
     def take_in() -> Response:
         """Take in one event or a list, ours or UBI 1.3; all of them or, if one is wrong, none."""
-        report = service.take_in(parsed_events(request.get_data(), datetime.now(UTC)))
+        report = service.record_events(parse_events(request.get_data(), datetime.now(UTC)))
         EVENTS.labels("stored").inc(report.stored)
         EVENTS.labels("duplicate").inc(report.duplicates)
         return jsonify(stored=report.stored, duplicates=report.duplicates)
@@ -31,16 +31,16 @@ def events_api(service: Service) -> APIBlueprint:
     return api
 
 
-def parsed_events(body: bytes, now: datetime) -> list[Event]:
+def parse_events(body: bytes, now: datetime) -> list[Event]:
     """Raises InvalidRequest that names every wrong event, from 0, and what is wrong with it."""
-    rows = _rows(body)
+    rows = _parse_rows(body)
     if not 1 <= len(rows) <= MAX_BATCH:
         raise InvalidRequest(("body", f"it holds {len(rows)} events; send 1 to {MAX_BATCH}"))
-    latest_ms = round((now + LATEST).timestamp() * 1000)
+    latest_ms = round((now + MAX_CLOCK_SKEW).timestamp() * 1000)
     events, faults = list[Event](), list[tuple[str, str]]()
     for number, row in enumerate(rows):
         try:
-            event = event_of(row, now)
+            event = parse_event(row, now)
             if event.at_ms > latest_ms:
                 raise ValueError(f"at_ms: {event.at_ms} is in the future; correct the clock")
             events.append(event)
@@ -51,7 +51,7 @@ def parsed_events(body: bytes, now: datetime) -> list[Event]:
     return events
 
 
-def _rows(body: bytes) -> list[Any]:
+def _parse_rows(body: bytes) -> list[Any]:
     try:
         rows = orjson.loads(body)
     except orjson.JSONDecodeError as error:

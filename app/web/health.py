@@ -6,20 +6,20 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from app.search.served_models import NO_MODEL, Models
-from app.search.stories import Service
-from app.web.telemetry import metrics_text
+from app.search.stories import SearchService
+from app.web.telemetry import render_metrics
 from index_mappings.errors import Unavailable
 
 
-def lists_ready(service: Service) -> dict[str, Any]:
+def check_lists_ready(service: SearchService) -> dict[str, Any]:
     """Raises Unavailable as long as no list could be answered."""
-    state = service.live.state
+    state = service.refresher.state
     if not service.engine.is_ready():
         raise Unavailable("the engine does not answer; see its log")
     return {"model": state.ranker.name, "index_version": state.version, "degraded": state.degraded}
 
 
-def scores_ready(models: Models) -> dict[str, Any]:
+def check_scores_ready(models: Models) -> dict[str, Any]:
     """Raises Unavailable when the promoted model does not fit: another worker may have a better copy."""
     ranker, degraded = models.current()
     refused = [reason for reason in degraded if reason != NO_MODEL]
@@ -28,7 +28,7 @@ def scores_ready(models: Models) -> dict[str, Any]:
     return {"model": ranker.name, "degraded": degraded}
 
 
-def health(facts: Callable[[], dict[str, Any]]) -> Blueprint:
+def create_health_blueprint(check_ready: Callable[[], dict[str, Any]]) -> Blueprint:
     """facts: what a ready worker says of itself; raises Unavailable when it is not ready."""
     pages = Blueprint("health", __name__)
 
@@ -38,11 +38,11 @@ def health(facts: Callable[[], dict[str, Any]]) -> Blueprint:
 
     @pages.get("/readyz")
     def readyz() -> Response:
-        return jsonify(ready=True, **facts())
+        return jsonify(ready=True, **check_ready())
 
     @pages.get("/metrics")
     def metrics() -> Response:
-        text, kind = metrics_text()
+        text, kind = render_metrics()
         return Response(text, content_type=kind)
 
     return pages

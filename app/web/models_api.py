@@ -7,14 +7,14 @@ from flask_openapi import APIBlueprint, Tag
 
 from app.search.served_models import Models
 from app.web.parameters import ModelPath
-from ranking.ranker import EngineOrder
+from ranking.ranker import FusedOrder
 
-MODELS = Tag(name="models", description="The models on disk and the one that serves.")
+MODELS_TAG = Tag(name="models", description="The models on disk and the one that serves.")
 
 
-def models_api(models: Models, promoted: Callable[[], None]) -> APIBlueprint:
+def create_models_api(models: Models, on_promoted: Callable[[], None]) -> APIBlueprint:
     """promoted: called when another model is to serve, so that this worker need not find out by itself."""
-    api = APIBlueprint("models", __name__, url_prefix="/v1", abp_tags=[MODELS])
+    api = APIBlueprint("models", __name__, url_prefix="/v1", abp_tags=[MODELS_TAG])
 
     @api.get("/models")
     def versions() -> Response:
@@ -30,14 +30,14 @@ def models_api(models: Models, promoted: Callable[[], None]) -> APIBlueprint:
             }
             for v in models.versions()
         ]
-        serving = next((v.id for v in models.versions() if v.serving), EngineOrder.name)
+        serving = next((v.id for v in models.versions() if v.serving), FusedOrder.name)
         return jsonify(serving=serving, models=rows)
 
     @api.post("/models/<string:model>:promote")
     def promote(path: ModelPath) -> Response:
         """Make a model the one that serves; one that does not fit is refused and the old one stays."""
         models.promote(path.model)
-        promoted()
+        on_promoted()
         return jsonify(serving=path.model)
 
     return api

@@ -10,14 +10,14 @@ from index_mappings.item import ID_PATTERN
 from index_mappings.query import Context, Filters, Query
 from ranking.source_names import SOURCES
 
-MAX_WORDS = 400
+MAX_TEXT_LENGTH = 400
 MAX_CANDIDATES = 10_000
-NOT_BEFORE_YEAR, NOT_AFTER_YEAR = 1800, 2200
+MIN_YEAR, MAX_YEAR = 1800, 2200
 
 UserId = Annotated[str, Field(min_length=1, max_length=128)]
 ItemId = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
-Words = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
-Year = Annotated[int, Field(ge=NOT_BEFORE_YEAR, le=NOT_AFTER_YEAR)]
+FilterValues = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
+Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR)]
 Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
@@ -28,20 +28,20 @@ class Parameters(BaseModel):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().model_json_schema(*args, **kwargs) if args or kwargs else _schema_of(cls)
+        return super().model_json_schema(*args, **kwargs) if args or kwargs else _build_schema(cls)
 
 
 @cache
-def _schema_of(kind: type[Parameters]) -> dict[str, Any]:
-    return super(Parameters, kind).model_json_schema()
+def _build_schema(model: type[Parameters]) -> dict[str, Any]:
+    return super(Parameters, model).model_json_schema()
 
 
-class Narrowed(Parameters):
+class ListParameters(Parameters):
     """Filters and the context, which every list understands."""
 
-    genre: Words = Field([], description="Only items of any of these genres.")
-    language: Words = Field([], description="Only items in any of these languages.")
-    country: Words = Field([], description="Only items from any of these countries.")
+    genre: FilterValues = Field([], description="Only items of any of these genres.")
+    language: FilterValues = Field([], description="Only items in any of these languages.")
+    country: FilterValues = Field([], description="Only items from any of these countries.")
     year_min: Year | None = Field(None, description="Published in this year or later.")
     year_max: Year | None = Field(None, description="Published in this year or earlier.")
     duration_min_s: Seconds | None = Field(None, description="At least this long, in seconds.")
@@ -59,53 +59,59 @@ class Narrowed(Parameters):
     place: str = Field("", max_length=64, description="The viewer's country, as ISO code or name.")
 
     @model_validator(mode="after")
-    def _ranges_are_ranges(self) -> Self:
+    def _check_ranges(self) -> Self:
         for low, high in (("year_min", "year_max"), ("duration_min_s", "duration_max_s")):
             a, b = getattr(self, low), getattr(self, high)
             if a is not None and b is not None and a > b:
                 raise ValueError(f"{low} {a} is above {high} {b}; exchange them")
         return self
 
-    def filters(self) -> Filters:
+    def build_filters(self) -> Filters:
         return Filters(
             tuple(self.genre), tuple(self.language), tuple(self.country),
             self.year_min, self.year_max, self.duration_min_s, self.duration_max_s,
         )  # fmt: skip
 
-    def context(self) -> Context:
+    def build_context(self) -> Context:
         return Context(datetime.now(UTC), self.place, self.device)
 
 
-class SearchParameters(Narrowed):
-    q: str = Field("", max_length=MAX_WORDS, description="The words searched for.")
+class SearchParameters(ListParameters):
+    q: str = Field("", max_length=MAX_TEXT_LENGTH, description="The words searched for.")
     user: UserId | None = Field(None, description="Whose search it is.")
 
     @model_validator(mode="after")
-    def _words_or_cursor(self) -> Self:
+    def _require_text_or_cursor(self) -> Self:
         if not self.q.strip() and not self.cursor:
             raise ValueError("q: say what to search for, such as ?q=star+wars, or send a cursor")
         return self
 
-    def query(self) -> Query:
+    def build_query(self) -> Query:
         return Query(
-            text=self.q.strip(), user=self.user, filters=self.filters(), limit=self.limit,
-            context=self.context(),
+            text=self.q.strip(), user=self.user, filters=self.build_filters(), limit=self.limit,
+            context=self.build_context(),
         )  # fmt: skip
 
 
-class HomeParameters(Narrowed):
+class HomeParameters(ListParameters):
     user: UserId | None = Field(None, description="Whose home page it is; without it, a stranger's.")
 
-    def query(self) -> Query:
-        return Query(user=self.user, filters=self.filters(), limit=self.limit, context=self.context())
+    def build_query(self) -> Query:
+        return Query(
+            user=self.user, filters=self.build_filters(), limit=self.limit, context=self.build_context()
+        )
 
 
-class SimilarParameters(Narrowed):
+class SimilarParameters(ListParameters):
     user: UserId | None = Field(None, description="Who asks; their taste counts too.")
 
-    def query(self, item: str) -> Query:
+    def build_query(self, item_id: str) -> Query:
         return Query(
-            user=self.user, similar_to=item, filters=self.filters(), limit=self.limit, context=self.context()
+            user=self.user,
+            similar_to=item_id,
+            filters=self.build_filters(),
+            limit=self.limit,
+            context=self.build_context(),
         )
 
 
@@ -132,12 +138,12 @@ class RankBody(Parameters):
         description=f"Source ({', '.join(SOURCES)}) to scores by id, null where it did not find it.",
     )
     user: UserId | None = None
-    q: str = Field("", max_length=MAX_WORDS)
+    q: str = Field("", max_length=MAX_TEXT_LENGTH)
     device: str = Field("", max_length=64)
     place: str = Field("", max_length=64)
 
     @model_validator(mode="after")
-    def _columns_fit(self) -> Self:
+    def _check_columns(self) -> Self:
         if len(set(self.ids)) != len(self.ids):
             raise ValueError("ids: an id is named twice; name each once")
         for source, scores in self.scores.items():
@@ -147,6 +153,6 @@ class RankBody(Parameters):
                 raise ValueError(f"scores.{source}: {len(scores)} scores for {len(self.ids)} ids")
         return self
 
-    def query(self) -> Query:
+    def build_query(self) -> Query:
         context = Context(datetime.now(UTC), self.place, self.device)
         return Query(text=self.q.strip() or None, user=self.user, limit=len(self.ids), context=context)

@@ -29,7 +29,7 @@ REQUESTS = Histogram(
 STAGES = Histogram("reelrank_stage_seconds", "Seconds a stage of a page took.", ["stage"], buckets=BUCKETS)
 PAGES = Counter("reelrank_pages", "Pages answered.", ["model"])
 DEGRADED = Counter("reelrank_degraded_pages", "Pages from which something was missing.", ["what"])
-DRAWN = Counter("reelrank_drawn_hits", "Hits on the places that exploration draws.")
+EXPLORED_HITS = Counter("reelrank_drawn_hits", "Hits on the places that exploration draws.")
 FAILURES = Counter(
     "reelrank_source_failures",
     "Times a candidate source, or looking the viewer up, had no answer or only a part of it.",
@@ -45,7 +45,7 @@ log = structlog.get_logger("reelrank.request")
 
 def configure_logging(as_json: bool) -> None:
     """Structured lines on standard error: ECS JSON for machines, or short ones for people."""
-    for_people = [structlog.processors.TimeStamper("%H:%M:%S"), _console()]
+    for_people = [structlog.processors.TimeStamper("%H:%M:%S"), _build_console_renderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -59,12 +59,12 @@ def configure_logging(as_json: bool) -> None:
     )
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
+def _build_console_renderer() -> structlog.dev.ConsoleRenderer:
     """Plain tracebacks: the pretty ones print local variables, and so passwords."""
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
-def watch_requests(app: Flask) -> None:
+def instrument_requests(app: Flask) -> None:
     """Gives every request an id, a log line and its metrics."""
 
     @app.before_request
@@ -81,7 +81,7 @@ def watch_requests(app: Flask) -> None:
         response.headers.setdefault("Cache-Control", "no-store")  # lists are of a viewer and of a moment
         is_score = endpoint.startswith("/v1/score/") and response.status_code == 200  # its page has a line
         if not is_score and not endpoint.startswith(("/static", "/livez", "/readyz", "/metrics")):
-            _log(response, endpoint, seconds)
+            _log_request(response, endpoint, seconds)
         return response
 
 
@@ -90,10 +90,10 @@ def count_page(page: Page) -> None:
     g.request_id = page.request_id
     g.degraded = page.degraded
     PAGES.labels(page.model).inc()
-    for stage, seconds in page.stages.items():
+    for stage, seconds in page.timings.items():
         STAGES.labels(stage).observe(seconds)
-    DRAWN.inc(sum(hit.draw is not None for hit in page.hits))
-    for what in page.lacks:
+    EXPLORED_HITS.inc(sum(hit.exploration_slot is not None for hit in page.hits))
+    for what in page.missing_parts:
         DEGRADED.labels(what).inc()
 
 
@@ -102,12 +102,12 @@ def count_failure(source: str, error: EngineError) -> None:
     FAILURES.labels(source, type(error).__name__).inc()
 
 
-def server_timing(page: Page) -> str:
+def format_server_timing(page: Page) -> str:
     """The stages as a Server-Timing header (W3C), which a browser's network panel draws."""
-    return ", ".join(f"{name.replace(' ', '_')};dur={1000 * s:.2f}" for name, s in page.stages.items())
+    return ", ".join(f"{name.replace(' ', '_')};dur={1000 * s:.2f}" for name, s in page.timings.items())
 
 
-def metrics_text() -> tuple[bytes, str]:
+def render_metrics() -> tuple[bytes, str]:
     """Of all workers together under gunicorn, of this process otherwise."""
     registry = CollectorRegistry()
     try:
@@ -117,7 +117,7 @@ def metrics_text() -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-def _log(response: Response, endpoint: str, seconds: float) -> None:
+def _log_request(response: Response, endpoint: str, seconds: float) -> None:
     facts = {
         "http.request.id": g.get("request_id", ""),
         "http.request.method": request.method,

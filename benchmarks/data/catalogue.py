@@ -39,40 +39,40 @@ class Catalogue:
     size: int
     seed: int = 0
 
-    def batches(self) -> Iterator[list[Document]]:
+    def generate_batches(self) -> Iterator[list[Document]]:
         for start in range(0, self.size, BATCH):
-            yield self._batch(start, min(BATCH, self.size - start))
+            yield self._build_batch(start, min(BATCH, self.size - start))
 
-    def text_queries(self, count: int) -> list[str]:
+    def build_text_queries(self, count: int) -> list[str]:
         """Two or three words of one title each, so that there is something to find."""
         rng = np.random.default_rng([self.seed, 1])
-        titles = [document.item.title.split() for document in self._batch(0, min(BATCH, self.size))]
+        titles = [document.item.title.split() for document in self._build_batch(0, min(BATCH, self.size))]
         return [" ".join(titles[n][: int(rng.integers(2, 4))]) for n in rng.integers(0, len(titles), count)]
 
-    def vector_queries(self, field: str, count: int) -> NDArray[np.float32]:
+    def build_vector_queries(self, field: str, count: int) -> NDArray[np.float32]:
         """[count, size]: near the clusters, but none of the vectors of the catalogue."""
         rng = np.random.default_rng([self.seed, 2])
-        return _vectors(field, _clusters(rng, count), rng)
+        return _sample_vectors(field, _sample_clusters(rng, count), rng)
 
-    def _batch(self, start: int, size: int) -> list[Document]:
+    def _build_batch(self, start: int, size: int) -> list[Document]:
         rng = np.random.default_rng([self.seed, 3, start])
-        clusters = _clusters(rng, size)
-        vectors = {field: _vectors(field, clusters, rng) for field in VECTOR_FIELDS}
-        items = self._items(start, clusters, rng)
-        neighbours = self._neighbours(size, rng)
+        clusters = _sample_clusters(rng, size)
+        vectors = {field: _sample_vectors(field, clusters, rng) for field in VECTOR_FIELDS}
+        items = self._build_items(start, clusters, rng)
+        neighbours = self._build_neighbours(size, rng)
         return [
             Document(item, {field: rows[place] for field, rows in vectors.items()}, neighbours[place])
             for place, item in enumerate(items)
         ]
 
-    def _items(self, start: int, clusters: NDArray[np.int64], rng: np.random.Generator) -> list[Item]:
+    def _build_items(self, start: int, clusters: NDArray[np.int64], rng: np.random.Generator) -> list[Item]:
         size = len(clusters)
-        titles, texts = _sentences(size, (2, 6), rng), _sentences(size, (10, 30), rng)
-        people, tags = _zipf(rng, NAMES, (size, 3)), _zipf(rng, 2_000, (size, 3))
-        own, odd = clusters % len(GENRES), _zipf(rng, len(GENRES), (size,))
+        titles, texts = _build_sentences(size, (2, 6), rng), _build_sentences(size, (10, 30), rng)
+        people, tags = _sample_zipf(rng, NAMES, (size, 3)), _sample_zipf(rng, 2_000, (size, 3))
+        own, odd = clusters % len(GENRES), _sample_zipf(rng, len(GENRES), (size,))
         first = np.where(rng.random(size) < 0.6, own, odd)
         languages = rng.choice(len(LANGUAGE_SHARES), size, p=LANGUAGE_SHARES)
-        countries, days = _zipf(rng, len(COUNTRIES), (size,)), 20_000 - rng.exponential(4_000, size)
+        countries, days = _sample_zipf(rng, len(COUNTRIES), (size,)), 20_000 - rng.exponential(4_000, size)
         minutes = rng.gamma(4.0, 1_200.0, size).astype(int) + 60
         return [
             Item(
@@ -81,7 +81,7 @@ class Catalogue:
                 texts[n],
                 tuple(f"tag {tag}" for tag in tags[n].tolist()),
                 (GENRES[int(first[n])], GENRES[int(odd[n])]),
-                tuple(f"{_word(name)} {_word(name * 7 + 1)}" for name in people[n].tolist()),
+                tuple(f"{_spell_word(name)} {_spell_word(name * 7 + 1)}" for name in people[n].tolist()),
                 f"Language {languages[n]}",
                 COUNTRIES[int(countries[n])],
                 EPOCH + timedelta(days=float(days[n])),
@@ -90,7 +90,7 @@ class Catalogue:
             for n in range(size)
         ]
 
-    def _neighbours(self, size: int, rng: np.random.Generator) -> list[Sequence[Neighbour]]:
+    def _build_neighbours(self, size: int, rng: np.random.Generator) -> list[Sequence[Neighbour]]:
         """Popular items are the neighbours of many."""
         numbers = (self.size * rng.random((size, NEIGHBOURS)) ** 3).astype(int).tolist()
         has = rng.random(size) < WITH_NEIGHBOURS
@@ -105,7 +105,7 @@ class Catalogue:
         return f"v{number * STRIDE % 9_999_991:07d}"
 
 
-def _zipf(rng: np.random.Generator, terms: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _sample_zipf(rng: np.random.Generator, terms: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Ranks from 0, about as frequent as 1 / (rank + 1) ** ZIPF: the inverse of its integral."""
     low, high = 1.0, (terms + 1.0) ** (1 - ZIPF)
     ranks = (low + rng.random(shape) * (high - low)) ** (1 / (1 - ZIPF))
@@ -113,35 +113,35 @@ def _zipf(rng: np.random.Generator, terms: int, shape: tuple[int, ...]) -> NDArr
     return clipped
 
 
-def _clusters(rng: np.random.Generator, size: int) -> NDArray[np.int64]:
-    return _zipf(rng, CLUSTERS, (size,))
+def _sample_clusters(rng: np.random.Generator, size: int) -> NDArray[np.int64]:
+    return _sample_zipf(rng, CLUSTERS, (size,))
 
 
-def _vectors(field: str, clusters: NDArray[np.int64], rng: np.random.Generator) -> FloatVector:
+def _sample_vectors(field: str, clusters: NDArray[np.int64], rng: np.random.Generator) -> FloatVector:
     size = VECTOR_FIELDS[field].size
     noise = rng.standard_normal((len(clusters), size), np.float32)
-    vectors = _centres(size)[clusters] + np.float32(SPREAD) * noise
+    vectors = _sample_centres(size)[clusters] + np.float32(SPREAD) * noise
     unit: FloatVector = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit
 
 
 @cache
-def _centres(size: int) -> NDArray[np.float32]:
+def _sample_centres(size: int) -> NDArray[np.float32]:
     return np.random.default_rng(size).standard_normal((CLUSTERS, size), np.float32)
 
 
-def _sentences(count: int, words: tuple[int, int], rng: np.random.Generator) -> list[str]:
-    lengths = rng.integers(*words, count)
+def _build_sentences(count: int, word_range: tuple[int, int], rng: np.random.Generator) -> list[str]:
+    lengths = rng.integers(*word_range, count)
     drawn = [
-        _word(number) + ENDINGS.get(place % 40, "")
-        for place, number in enumerate(_zipf(rng, WORDS, (int(lengths.sum()),)).tolist())
+        _spell_word(number) + ENDINGS.get(place % 40, "")
+        for place, number in enumerate(_sample_zipf(rng, WORDS, (int(lengths.sum()),)).tolist())
     ]
     ends = np.cumsum(lengths).tolist()
     return [" ".join(drawn[end - length : end]) for end, length in zip(ends, lengths.tolist(), strict=True)]
 
 
 @cache
-def _word(number: int) -> str:
+def _spell_word(number: int) -> str:
     """Its own for each number, pronounceable, without the look of a stop word."""
     digits = [number % 16, number // 16 % 16, number // 256 % 16, number // 4096 % 16]
     return "".join(SYLLABLES[digit] for digit in digits)

@@ -11,17 +11,17 @@ import orjson
 
 from benchmarks.data.catalogue import Catalogue
 
-BROKEN = 10_000
+REJECT_EVERY = 10_000
 
 
-def lines(catalogue: Catalogue) -> Iterator[bytes]:
+def encode_lines(catalogue: Catalogue) -> Iterator[bytes]:
     number = 0
-    for batch in catalogue.batches():
+    for batch in catalogue.generate_batches():
         for document in batch:
             number += 1
             item = document.item
             facts = {name: getattr(item, name) for name in item.__slots__}
-            if number % BROKEN == 0:
+            if number % REJECT_EVERY == 0:
                 facts["title"] = ""
             yield orjson.dumps(facts) + b"\n"
 
@@ -29,7 +29,7 @@ def lines(catalogue: Catalogue) -> Iterator[bytes]:
 def main(arguments: Sequence[str]) -> None:
     size, path = int(arguments[0]), Path(arguments[1])
     with path.open("wb") as file:
-        file.writelines(lines(Catalogue(size)))
+        file.writelines(encode_lines(Catalogue(size)))
 
 
 if __name__ == "__main__":

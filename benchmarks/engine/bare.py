@@ -18,7 +18,7 @@ from index_mappings.item import Document, FloatVector
 from index_mappings.query import Filters
 
 Vectors = NDArray[np.float32]
-WORDS_MEMORY = 512_000_000
+TEXT_INDEX_BYTES = 512_000_000
 ANALYZER = "english"
 
 
@@ -27,11 +27,11 @@ class BareText:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
-        self.schema = _schema()
+        self.schema = _build_schema()
         self.index = tantivy.Index(self.schema, path=str(directory))
-        self.analyzer = _analyzer()
+        self.analyzer = _build_analyzer()
         self.index.register_tokenizer(ANALYZER, self.analyzer)
-        self.writer = self.index.writer(WORDS_MEMORY, 1)
+        self.writer = self.index.writer(TEXT_INDEX_BYTES, 1)
 
     def add(self, number: int, document: Document) -> None:
         item = document.item
@@ -93,7 +93,7 @@ class BareStore:
 
     def write(self, batch: Sequence[Document]) -> None:
         self.connection.execute("begin")
-        self.connection.executemany("insert into documents values (?, ?, ?, ?, ?, ?)", map(_row, batch))
+        self.connection.executemany("insert into documents values (?, ?, ?, ?, ?, ?)", map(_build_row, batch))
         self.connection.execute("commit")
 
     def fetch(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -108,17 +108,17 @@ class BareVectors:
     """faiss alone: an inverted file of whole vectors, with as many probes as the recall wanted needs."""
 
     index: Any
-    probes: int = 1
+    nprobe: int = 1
 
-    def search(self, wanted: FloatVector, kept: Any, limit: int) -> NDArray[np.int64]:
+    def search(self, query: FloatVector, selector: Any, limit: int) -> NDArray[np.int64]:
         """Numbers of the vectors found. kept: a faiss selector or None."""
-        parameters = faiss.SearchParametersIVF(nprobe=self.probes, sel=kept)
-        _, found = self.index.search(wanted[None], limit, params=parameters)
+        parameters = faiss.SearchParametersIVF(nprobe=self.nprobe, sel=selector)
+        _, found = self.index.search(query[None], limit, params=parameters)
         numbers: NDArray[np.int64] = found[0]
         return numbers
 
 
-def bare_vectors(vectors: Vectors) -> BareVectors:
+def build_bare_vectors(vectors: Vectors) -> BareVectors:
     """As many cells as the square root of the vectors, as the engine has."""
     cells, size = round(len(vectors) ** 0.5), vectors.shape[1]
     quantizer = faiss.IndexFlatIP(size)
@@ -130,7 +130,7 @@ def bare_vectors(vectors: Vectors) -> BareVectors:
     return BareVectors(index)
 
 
-def _row(document: Document) -> tuple[object, ...]:
+def _build_row(document: Document) -> tuple[object, ...]:
     item, vectors = document.item, document.vectors
     body = {name: getattr(item, name) for name in ("title", "description", "tags", "genres", "people")}
     rest = {"language": item.language, "country": item.country, "published_at": item.published_at}
@@ -142,7 +142,7 @@ def _row(document: Document) -> tuple[object, ...]:
     )
 
 
-def _schema() -> Any:
+def _build_schema() -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_integer_field("number", fast=True)
     for field in TEXT_FIELDS:
@@ -154,7 +154,7 @@ def _schema() -> Any:
     return builder.build()
 
 
-def _analyzer() -> Any:
+def _build_analyzer() -> Any:
     filters = tantivy.Filter
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     steps = (filters.lowercase(), filters.ascii_fold(), filters.custom_stopword(list(STOP_WORDS)))

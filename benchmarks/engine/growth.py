@@ -36,7 +36,7 @@ def read_results(directory: Path) -> list[Any]:
     return sorted((json.loads(path.read_text()) for path in files), key=lambda each: each["documents"])
 
 
-def slope(sizes: list[int], values: list[float]) -> float:
+def fit_slope(sizes: list[int], values: list[float]) -> float:
     """The exponent of size ** slope: 0 does not grow, 1 grows as the catalogue does."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
@@ -53,7 +53,7 @@ def write_growth(results: list[Any], path: Path) -> dict[str, float]:
     for axis, (title, lines) in zip(axes, PANELS.items(), strict=True):
         for name, of in lines.items():
             values = [of(each) for each in results]
-            slopes[name] = round(slope(sizes, values), 2)
+            slopes[name] = round(fit_slope(sizes, values), 2)
             style = "--" if name.startswith(("bare", "tantivy")) else "-"
             axis.loglog(sizes, values, style, marker="o", label=f"{name} (slope {slopes[name]:.2f})")
         axis.set(title=title, xlabel="documents")

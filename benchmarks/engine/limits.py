@@ -9,39 +9,39 @@ class Limit:
     """path: where the figure is; `*` stands for each. Breached under `least` or over `most`."""
 
     path: tuple[str, ...]
-    least: float = float("-inf")
-    most: float = float("inf")
+    minimum: float = float("-inf")
+    maximum: float = float("inf")
 
-    def breaches(self, figures: Any, path: tuple[str, ...] = ()) -> list[str]:
+    def find_breaches(self, figures: Any, path: tuple[str, ...] = ()) -> list[str]:
         if len(path) == len(self.path):
-            within = self.least <= figures <= self.most
+            within = self.minimum <= figures <= self.maximum
             return [] if within else [f"{' / '.join(path)} is {figures}, not {self}"]
         wanted = self.path[len(path)]
         names = list(figures) if wanted == "*" else [wanted]
-        return [breach for name in names for breach in self.breaches(figures[name], (*path, name))]
+        return [breach for name in names for breach in self.find_breaches(figures[name], (*path, name))]
 
     def __str__(self) -> str:
-        return f"at least {self.least}" if self.most == float("inf") else f"at most {self.most}"
+        return f"at least {self.minimum}" if self.maximum == float("inf") else f"at most {self.maximum}"
 
 
 AIMS = (
-    Limit(("words", "*", "ratio_p50"), most=1.5),
-    Limit(("words", "*", "ratio_p99"), most=1.5),
-    Limit(("vectors", "*", "*", "recall"), least=0.95),
-    Limit(("vectors", "*", "*", "ratio_p50"), most=1.5),
-    Limit(("vectors", "*", "*", "ratio_p99"), most=1.5),
-    Limit(("loading", "ratio"), least=0.5),
-    Limit(("fetch_20", "ours_p50"), most=1.0),
+    Limit(("words", "*", "ratio_p50"), maximum=1.5),
+    Limit(("words", "*", "ratio_p99"), maximum=1.5),
+    Limit(("vectors", "*", "*", "recall"), minimum=0.95),
+    Limit(("vectors", "*", "*", "ratio_p50"), maximum=1.5),
+    Limit(("vectors", "*", "*", "ratio_p99"), maximum=1.5),
+    Limit(("loading", "ratio"), minimum=0.5),
+    Limit(("fetch_20", "ours_p50"), maximum=1.0),
 )
 MARGINS = (
-    Limit(("words", "*", "ratio_p50"), most=4.0),
-    Limit(("vectors", "*", "*", "recall"), least=0.90),
-    Limit(("vectors", "*", "*", "ratio_p50"), most=6.0),
-    Limit(("loading", "processor_ratio"), least=0.15),
-    Limit(("worker", "seen_after_s", "upsert"), most=4.0),
-    Limit(("worker", "seen_after_s", "promote back"), most=4.0),
+    Limit(("words", "*", "ratio_p50"), maximum=4.0),
+    Limit(("vectors", "*", "*", "recall"), minimum=0.90),
+    Limit(("vectors", "*", "*", "ratio_p50"), maximum=6.0),
+    Limit(("loading", "processor_ratio"), minimum=0.15),
+    Limit(("worker", "seen_after_s", "upsert"), maximum=4.0),
+    Limit(("worker", "seen_after_s", "promote back"), maximum=4.0),
 )
 
 
-def breaches(figures: Any, limits: tuple[Limit, ...]) -> list[str]:
-    return [breach for limit in limits for breach in limit.breaches(figures)]
+def find_breaches(figures: Any, limits: tuple[Limit, ...]) -> list[str]:
+    return [breach for limit in limits for breach in limit.find_breaches(figures)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.engines.embedded.engine import EmbeddedEngine
-from benchmarks.engine.bare import BareStore, BareText, BareVectors, bare_vectors
+from benchmarks.engine.bare import BareStore, BareText, BareVectors, build_bare_vectors
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document
 
@@ -25,14 +25,14 @@ class Stopwatch:
     """Seconds, and seconds of processor, by what they were spent on."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    processor: dict[str, float] = field(default_factory=dict)
+    processor_s: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def time(self, name: str) -> Iterator[None]:
-        begun, processor = time.perf_counter(), _processor_s()
+        begun, processor = time.perf_counter(), _read_processor_s()
         yield
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
-        self.processor[name] = self.processor.get(name, 0.0) + _processor_s() - processor
+        self.processor_s[name] = self.processor_s.get(name, 0.0) + _read_processor_s() - processor
 
 
 def load_engine(batches: Batches, engine: EmbeddedEngine) -> Stopwatch:
@@ -69,25 +69,25 @@ def load_bare(batches: Batches, directory: Path) -> tuple[Stopwatch, BareText, B
 
 def load_bare_vectors(engine: EmbeddedEngine, watch: Stopwatch) -> dict[str, BareVectors]:
     """faiss alone over the vectors of the engine's segment, so that places mean the same in both."""
-    segment, made = engine.serving.view().snapshot.layers[0].segment, {}
+    segment, made = engine.serving.get_view().snapshot.layers[0].segment, {}
     for name in VECTOR_FIELDS:
         vectors = np.ascontiguousarray(segment.vectors[name].vectors)
         with watch.time("faiss"):
-            made[name] = bare_vectors(vectors)
+            made[name] = build_bare_vectors(vectors)
     return made
 
 
-def loading_figures(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, object]:
+def compare_loading(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, object]:
     """Documents a second until all serve, beside tantivy and SQLite; and beside those and faiss, since ours
     makes cells for its vectors too. By the processor's seconds too, which a busy machine disturbs less."""
     served, written = sum(ours.seconds.values()), sum(bare.seconds.values())
-    ours_s, bare_s = sum(ours.processor.values()), sum(bare.processor.values())
-    without, without_s = written - bare.seconds["faiss"], bare_s - bare.processor["faiss"]
+    ours_s, bare_s = sum(ours.processor_s.values()), sum(bare.processor_s.values())
+    without, without_s = written - bare.seconds["faiss"], bare_s - bare.processor_s["faiss"]
     return {
-        "ours_s": _rounded(ours.seconds),
-        "bare_s": _rounded(bare.seconds),
-        "ours_processor_s": _rounded(ours.processor),
-        "bare_processor_s": _rounded(bare.processor),
+        "ours_s": _round(ours.seconds),
+        "bare_s": _round(bare.seconds),
+        "ours_processor_s": _round(ours.processor_s),
+        "bare_processor_s": _round(bare.processor_s),
         "ours_per_s": round(size / served),
         "bare_per_s": round(size / without),
         "ratio": round(without / served, 3),
@@ -97,11 +97,11 @@ def loading_figures(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, ob
     }
 
 
-def _processor_s() -> float:
+def _read_processor_s() -> float:
     """Of this process and of those it has waited for: a large version's words are made by another."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _rounded(seconds: dict[str, float]) -> dict[str, float]:
+def _round(seconds: dict[str, float]) -> dict[str, float]:
     return {name: round(each, 2) for name, each in seconds.items()}

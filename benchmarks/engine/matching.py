@@ -8,18 +8,18 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import Bitmap, count, members
+from app.engines.embedded.bitmap import Bitmap, count_bits, unpack
 from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.segment import Segment
-from benchmarks.clock import interleaved
+from benchmarks.clock import time_interleaved
 from benchmarks.data.catalogue import GENRES, Catalogue
 from benchmarks.engine.bare import BareStore, BareText, BareVectors
 from index_mappings.engine import TextMatch, VectorMatch
 from index_mappings.query import NO_FILTERS, Filters
 
-TEXT_LIMIT, VECTOR_LIMIT, SHOWN = 300, 100, 20
+TEXT_LIMIT, VECTOR_LIMIT, FETCH_SIZE = 300, 100, 20
 QUERIES = 200
-SOON = 60.0
+TIMEOUT_S = 60.0
 TEXT_FILTERS = {
     "no filter": NO_FILTERS,
     "a genre": Filters(genres=(GENRES[2],)),
@@ -34,20 +34,20 @@ VECTOR_FILTERS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class VectorQuery:
     """One vector and what of the segment may be answered: for the engine as filters, for faiss as bits."""
 
-    wanted: NDArray[np.float32]
+    vector: NDArray[np.float32]
     filters: Filters
-    kept: Any
+    selector: Any
 
 
-def text_figures(catalogue: Catalogue, engine: EmbeddedEngine, bare: BareText) -> dict[str, object]:
-    queries = catalogue.text_queries(QUERIES)
+def measure_text(catalogue: Catalogue, engine: EmbeddedEngine, bare: BareText) -> dict[str, object]:
+    queries = catalogue.build_text_queries(QUERIES)
     figures: dict[str, object] = {}
     for name, filters in TEXT_FILTERS.items():
-        pair = interleaved(
-            lambda text, f=filters: engine.match_text(TextMatch("bm25", text, TEXT_LIMIT, f), SOON),  # type: ignore[misc]
+        pair = time_interleaved(
+            lambda text, f=filters: engine.match_text(TextMatch("bm25", text, TEXT_LIMIT, f), TIMEOUT_S),  # type: ignore[misc]
             lambda text, f=filters: bare.search(text, f, TEXT_LIMIT),  # type: ignore[misc]
             queries,
         )
@@ -55,75 +55,75 @@ def text_figures(catalogue: Catalogue, engine: EmbeddedEngine, bare: BareText) -
     return figures
 
 
-def fetch_figures(engine: EmbeddedEngine, bare: BareStore, ids: list[str]) -> dict[str, object]:
+def measure_fetch(engine: EmbeddedEngine, bare: BareStore, ids: list[str]) -> dict[str, object]:
     rng = np.random.default_rng(4)
-    requests = [[ids[n] for n in rng.integers(0, len(ids), SHOWN)] for _ in range(QUERIES)]
-    return interleaved(lambda each: engine.fetch(each, SOON), bare.fetch, requests).to_dict()
+    requests = [[ids[n] for n in rng.integers(0, len(ids), FETCH_SIZE)] for _ in range(QUERIES)]
+    return time_interleaved(lambda each: engine.fetch(each, TIMEOUT_S), bare.fetch, requests).to_dict()
 
 
-def vector_figures(
+def measure_vectors(
     catalogue: Catalogue, engine: EmbeddedEngine, bare: BareVectors, field: str
 ) -> dict[str, object]:
     """Of one field, by filter: recall of both, and the times at about the same recall."""
-    segment = engine.serving.view().snapshot.layers[0].segment
-    queries = catalogue.vector_queries(field, QUERIES)
+    segment = engine.serving.get_view().snapshot.layers[0].segment
+    queries = catalogue.build_vector_queries(field, QUERIES)
     return {
-        name: _compared(engine, bare, (segment, field, filters), queries)
+        name: _compare(engine, bare, (segment, field, filters), queries)
         for name, filters in VECTOR_FILTERS.items()
     }
 
 
-def _compared(
+def _compare(
     engine: EmbeddedEngine,
     bare: BareVectors,
-    place: tuple[Segment, str, Filters],
+    target: tuple[Segment, str, Filters],
     queries: NDArray[np.float32],
 ) -> dict[str, object]:
-    segment, field, filters = place
-    bits = segment.living & segment.filters.passing(filters)
+    segment, field, filters = target
+    bits = segment.live_docs & segment.filters.evaluate(filters)
     vectors = segment.vectors[field].vectors
-    true = _true(vectors, bits, queries)
+    true = _search_exact(vectors, bits, queries)
     kept = None if filters.is_empty else faiss.IDSelectorBitmap(bits)
-    asked = [Asked(wanted, filters, kept) for wanted in queries]
+    asked = [VectorQuery(wanted, filters, kept) for wanted in queries]
 
-    def ours(each: Asked) -> NDArray[np.bytes_]:
-        request = VectorMatch("knn", field, each.wanted, VECTOR_LIMIT, each.filters)
-        return engine.match_vector(request, SOON).ids
+    def search_engine(query: VectorQuery) -> NDArray[np.bytes_]:
+        request = VectorMatch("knn", field, query.vector, VECTOR_LIMIT, query.filters)
+        return engine.match_vector(request, TIMEOUT_S).ids
 
-    def theirs(each: Asked) -> NDArray[np.int64]:
-        return bare.search(each.wanted, each.kept, VECTOR_LIMIT)
+    def search_bare(query: VectorQuery) -> NDArray[np.int64]:
+        return bare.search(query.vector, query.selector, VECTOR_LIMIT)
 
-    recall = _recall([np.searchsorted(segment.ids, ours(each)) for each in asked], true)
-    for probes in _rising(bare.index.nlist):
-        bare.probes = probes
-        bare_recall = _recall([theirs(each) for each in asked], true)
+    recall = _compute_recall([np.searchsorted(segment.ids, search_engine(each)) for each in asked], true)
+    for probes in _generate_nprobes(bare.index.nlist):
+        bare.nprobe = probes
+        bare_recall = _compute_recall([search_bare(each) for each in asked], true)
         if bare_recall >= recall:
             break
-    pair = interleaved(ours, theirs, asked)
-    facts = {"kept": round(count(bits) / len(segment), 4), "recall": round(recall, 4)}
-    return facts | {"bare_recall": round(bare_recall, 4), "bare_probes": bare.probes} | pair.to_dict()
+    pair = time_interleaved(search_engine, search_bare, asked)
+    facts = {"kept": round(count_bits(bits) / len(segment), 4), "recall": round(recall, 4)}
+    return facts | {"bare_recall": round(bare_recall, 4), "bare_probes": bare.nprobe} | pair.to_dict()
 
 
-def _rising(cells: int) -> Iterator[int]:
+def _generate_nprobes(list_count: int) -> Iterator[int]:
     """Numbers of probes, each about a sixth more than the one before."""
     probes = 1
-    while probes < cells:
+    while probes < list_count:
         yield probes
         probes = max(probes + 1, round(probes * 1.18))
-    yield cells
+    yield list_count
 
 
-def _true(
+def _search_exact(
     vectors: NDArray[np.float32], bits: Bitmap, queries: NDArray[np.float32]
 ) -> list[NDArray[np.int64]]:
     """The nearest of each query by an exact scan of everything that is kept."""
-    places = members(bits, len(vectors))
+    places = unpack(bits, len(vectors))
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors[places])
     _, found = index.search(queries, min(VECTOR_LIMIT, len(places)))
     return [places[row] for row in found]
 
 
-def _recall(found: list[NDArray[np.int64]], true: list[NDArray[np.int64]]) -> float:
-    shares = [len(np.intersect1d(f, t)) / len(t) for f, t in zip(found, true, strict=True)]
+def _compute_recall(found_ids: list[NDArray[np.int64]], true_ids: list[NDArray[np.int64]]) -> float:
+    shares = [len(np.intersect1d(f, t)) / len(t) for f, t in zip(found_ids, true_ids, strict=True)]
     return float(np.mean(shares))

@@ -51,7 +51,7 @@ for line in sys.stdin:
 """
 
 
-def worker_figures(engine: EmbeddedEngine, size: int) -> dict[str, object]:
+def measure_worker(engine: EmbeddedEngine, size: int) -> dict[str, object]:
     """Opens a worker beside this process; then changes and promotes, and asks it when it saw that."""
     command = [sys.executable, "-c", WORKER, str(engine.directory), str(size)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -59,42 +59,42 @@ def worker_figures(engine: EmbeddedEngine, size: int) -> dict[str, object]:
         assert worker.stdin is not None
         assert worker.stdout is not None
         figures: dict[str, object] = json.loads(worker.stdout.readline())
-        figures["seen_after_s"] = _seen(engine, worker.stdin, worker.stdout)
+        figures["seen_after_s"] = _measure_visibility(engine, worker.stdin, worker.stdout)
         worker.stdin.close()
     return figures
 
 
-def _seen(engine: EmbeddedEngine, say: IO[str], hear: IO[str]) -> dict[str, float]:
+def _measure_visibility(engine: EmbeddedEngine, stdin: IO[str], stdout: IO[str]) -> dict[str, float]:
     """Seconds from the return of a call to the first answer of the other process that shows it."""
 
-    def after(what: str) -> float:
+    def measure_delay(state: str) -> float:
         returned = time.time()
-        say.write(what + "\n")
-        say.flush()
-        return round(float(hear.readline()) - returned, 3)
+        stdin.write(state + "\n")
+        stdin.flush()
+        return round(float(stdout.readline()) - returned, 3)
 
     figures = {}
     film = Document(Item("v-promoted", "promotedword"))
     begun = time.perf_counter()
     engine.upsert([film])
     figures["upsert took"] = round(time.perf_counter() - begun, 3)
-    figures["upsert"] = after("there")
+    figures["upsert"] = measure_delay("there")
     begun = time.perf_counter()
     engine.delete([film.item.id])
     figures["delete took"] = round(time.perf_counter() - begun, 3)
-    figures["delete"] = after("gone")
+    figures["delete"] = measure_delay("gone")
     engine.create_index("items-small")
     engine.write("items-small", [film])
     engine.promote("items-small")
-    figures["promote to a small version"] = after("there")
+    figures["promote to a small version"] = measure_delay("there")
     begun = time.perf_counter()
     engine.promote(VERSION)
     figures["promote back took"] = round(time.perf_counter() - begun, 3)
-    figures["promote back"] = after("gone")
+    figures["promote back"] = measure_delay("gone")
     return figures
 
 
-def disk_mib(directory: Path) -> dict[str, float]:
+def measure_disk_mib(directory: Path) -> dict[str, float]:
     """By part of the engine's directory."""
     parts = {"truth": "truth.sqlite*", "words": "words/**/*", "segments": "segments/**/*"}
     return {

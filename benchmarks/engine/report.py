@@ -3,41 +3,43 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.engine.limits import AIMS, breaches
-from benchmarks.machine import circumstances
-from benchmarks.markdown import PAIR_HEAD, pair_cells, table
+from benchmarks.engine.limits import AIMS, find_breaches
+from benchmarks.machine import describe_run
+from benchmarks.markdown import PAIR_HEAD, format_pair, format_table
 
 HEAD = ("request", *PAIR_HEAD, "recall")
 Figures = Mapping[str, Any]
 
 
-def engine_report(figures: Figures) -> str:
+def format_engine_report(figures: Figures) -> str:
     """As Markdown. Ratios are ours by the bare library's, the least and the most of a round in brackets."""
-    missed = [f"- Aim missed: {each}" for each in breaches(figures, AIMS)] or ["- Every aim was reached."]
+    missed = [f"- Aim missed: {each}" for each in find_breaches(figures, AIMS)] or [
+        "- Every aim was reached."
+    ]
     return "\n\n".join(
         [
             f"## The embedded engine, {figures['documents']:,} documents",
-            circumstances(figures),
-            table(HEAD, _requests(figures)),
-            "\n".join([*(f"- {fact}" for fact in _facts(figures)), *missed]),
+            describe_run(figures),
+            format_table(HEAD, _format_requests(figures)),
+            "\n".join([*(f"- {fact}" for fact in _describe_figures(figures)), *missed]),
         ]
     )
 
 
-def _requests(figures: Figures) -> Iterator[list[str]]:
+def _format_requests(figures: Figures) -> Iterator[list[str]]:
     for name, pair in figures["words"].items():
-        yield _request(f"BM25, {name}", pair)
+        yield _format_request(f"BM25, {name}", pair)
     for field, filters in figures["vectors"].items():
         for name, pair in filters.items():
-            yield _request(f"kNN of {field}, {name}", pair)
-    yield _request("fetch of 20 items", figures["fetch_20"])
+            yield _format_request(f"kNN of {field}, {name}", pair)
+    yield _format_request("fetch of 20 items", figures["fetch_20"])
 
 
-def _request(name: str, pair: Figures) -> list[str]:
-    return [name, *pair_cells(pair), f"{pair['recall']:.3f}" if "recall" in pair else ""]
+def _format_request(name: str, pair: Figures) -> list[str]:
+    return [name, *format_pair(pair), f"{pair['recall']:.3f}" if "recall" in pair else ""]
 
 
-def _facts(figures: Figures) -> Iterator[str]:
+def _describe_figures(figures: Figures) -> Iterator[str]:
     loading, worker, disk = figures["loading"], figures["worker"], figures["disk_mib"]
     yield (
         f"Loading: {loading['ours_per_s']:,} documents a second, {loading['bare_per_s']:,} by tantivy and "

@@ -13,12 +13,12 @@ from pathlib import Path
 from app.engines.embedded.engine import EmbeddedEngine
 from benchmarks.data.catalogue import Catalogue
 from benchmarks.engine.growth import read_results, write_growth
-from benchmarks.engine.limits import AIMS, MARGINS, breaches
-from benchmarks.engine.loading import load_bare, load_bare_vectors, load_engine, loading_figures
-from benchmarks.engine.matching import fetch_figures, text_figures, vector_figures
-from benchmarks.engine.processes import disk_mib, worker_figures
-from benchmarks.engine.report import engine_report
-from benchmarks.machine import machine
+from benchmarks.engine.limits import AIMS, MARGINS, find_breaches
+from benchmarks.engine.loading import compare_loading, load_bare, load_bare_vectors, load_engine
+from benchmarks.engine.matching import measure_fetch, measure_text, measure_vectors
+from benchmarks.engine.processes import measure_disk_mib, measure_worker
+from benchmarks.engine.report import format_engine_report
+from benchmarks.machine import describe_machine
 from ranking.progress import Progress
 
 Figures = dict[str, object]
@@ -30,20 +30,20 @@ RESULTS = Path(__file__).parent.parent / "results"
 
 def main(arguments: Sequence[str]) -> int:
     """0 when every limit is kept, 1 when one is breached."""
-    options = _options().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     sizes = options.documents or (SMALL_SIZES if options.small else SIZES)
     broken = []
     with tempfile.TemporaryDirectory(prefix="reelrank-results-") as place:
         results = Path(options.results or (place if options.small else RESULTS))
         for size in sizes:
-            figures = engine_figures(size, _say)
-            report = engine_report(figures)
+            figures = measure_engine(size, _report_progress)
+            report = format_engine_report(figures)
             results.mkdir(parents=True, exist_ok=True)
             (results / f"engine-{size}.json").write_text(json.dumps(figures, indent=1) + "\n")
             (results / f"engine-{size}.md").write_text(report + "\n")
             print(f"\n{report}\n", flush=True)
             limits = AIMS if options.strict else MARGINS
-            broken += [f"breached at {size} documents: {each}" for each in breaches(figures, limits)]
+            broken += [f"breached at {size} documents: {each}" for each in find_breaches(figures, limits)]
         measured = read_results(results)
         if len(measured) > 1:
             slopes = write_growth(measured, results / "engine-growth")
@@ -54,11 +54,11 @@ def main(arguments: Sequence[str]) -> int:
     return int(bool(broken))
 
 
-def _say(what: str, done: int, of: int | None) -> None:
-    print(f"{what} ({done} of {of})", file=sys.stderr, flush=True)
+def _report_progress(step: str, done: int, total: int | None) -> None:
+    print(f"{step} ({done} of {total})", file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks engine", description=__doc__)
     parser.add_argument("--documents", type=int, nargs="+", help="sizes of the catalogue, each a run")
     parser.add_argument("--small", action="store_true", help="small sizes, nothing kept")
@@ -67,15 +67,15 @@ def _options() -> argparse.ArgumentParser:
     return parser
 
 
-def engine_figures(size: int, progress: Progress) -> Figures:
+def measure_engine(size: int, progress: Progress) -> Figures:
     """Loads `size` documents into both, in a directory that is removed at the end, and measures."""
     catalogue, begun = Catalogue(size), time.monotonic()
-    at_start = machine()
+    at_start = describe_machine()
     with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
         directory = Path(place)
         progress("loading the engine", 0, 6)
         engine = EmbeddedEngine(directory / "engine")
-        batches = list(catalogue.batches())
+        batches = list(catalogue.generate_batches())
         gc.freeze()
         ours = load_engine(batches, engine)
         progress("loading bare tantivy, SQLite and faiss", 1, 6)
@@ -87,22 +87,22 @@ def engine_figures(size: int, progress: Progress) -> Figures:
             "command": f"python -m benchmarks engine --documents {size}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": at_start,
-            "loading": loading_figures(size, ours, bare),
-            "disk_mib": disk_mib(engine.directory),
+            "loading": compare_loading(size, ours, bare),
+            "disk_mib": measure_disk_mib(engine.directory),
         }
         progress("matching words", 2, 6)
-        figures["words"] = text_figures(catalogue, engine, text)
+        figures["words"] = measure_text(catalogue, engine, text)
         progress("matching vectors", 3, 6)
         figures["vectors"] = {
-            field: vector_figures(catalogue, engine, vectors[field], field) for field in FIELDS
+            field: measure_vectors(catalogue, engine, vectors[field], field) for field in FIELDS
         }
         progress("fetching", 4, 6)
         ids = [catalogue.id_of(number) for number in range(0, size, max(size // 2_000, 1))]
-        figures["fetch_20"] = fetch_figures(engine, store, ids)
+        figures["fetch_20"] = measure_fetch(engine, store, ids)
         progress("a worker of its own", 5, 6)
-        figures["worker"] = worker_figures(engine, size)
+        figures["worker"] = measure_worker(engine, size)
         engine.close()
-    figures["load_at_end"] = machine()["load"]
+    figures["load_at_end"] = describe_machine()["load"]
     figures["took_s"] = round(time.monotonic() - begun)
     progress("done", 6, 6)
     return figures

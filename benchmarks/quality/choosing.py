@@ -12,7 +12,7 @@ from ranking.progress import Progress
 
 FOLDS = 5
 Params = Mapping[str, Any]
-Held = Callable[[NDArray[np.intp], NDArray[np.intp], Params], NDArray[np.float64]]
+FoldScorer = Callable[[NDArray[np.intp], NDArray[np.intp], Params], NDArray[np.float64]]
 """Trains on the queries of the first places and gives a measure of each query of the second."""
 
 
@@ -21,25 +21,27 @@ class Choice:
     """The parameters with the best mean over all training queries, each measured while held out."""
 
     params: dict[str, Any]
-    measured: float
+    score: float
     tried: tuple[tuple[dict[str, Any], float], ...]
 
 
-def choose(grid: Mapping[str, Sequence[Any]], queries: int, held: Held, progress: Progress) -> Choice:
+def choose(
+    grid: Mapping[str, Sequence[Any]], query_count: int, score_fold: FoldScorer, progress: Progress
+) -> Choice:
     """The best of every combination in `grid`; of equals the first."""
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     tried = []
     for done, params in enumerate(combinations):
-        tried.append((params, cross_validated(queries, held, params)))
+        tried.append((params, cross_validate(query_count, score_fold, params)))
         progress("choosing parameters", done + 1, len(combinations))
     best = max(tried, key=lambda pair: pair[1])
     return Choice(*best, tuple(tried))
 
 
-def cross_validated(queries: int, held: Held, params: Params) -> float:
+def cross_validate(query_count: int, score_fold: FoldScorer, params: Params) -> float:
     """The mean over all queries; the folds are the same for every combination."""
-    places = np.random.default_rng(0).permutation(queries)
+    places = np.random.default_rng(0).permutation(query_count)
     folds = [np.sort(places[fold::FOLDS]) for fold in range(FOLDS)]
-    everyone = np.arange(queries)
-    measured = [held(np.setdiff1d(everyone, fold), fold, params) for fold in folds]
+    everyone = np.arange(query_count)
+    measured = [score_fold(np.setdiff1d(everyone, fold), fold, params) for fold in folds]
     return float(np.concatenate(measured).mean())

@@ -6,16 +6,16 @@ from pathlib import Path
 VARIABLE = "REELRANK_BENCH_DATA"
 
 
-class Absent(Exception):
+class DatasetMissing(Exception):
     """A data set that is not there: where it was looked for, and what to do."""
 
 
-def data_file(*parts: str) -> Path:
+def find_data_file(*parts: str) -> Path:
     """A file under the folder that the variable names. Raises Absent."""
     root = os.environ.get(VARIABLE)
     if not root:
-        raise Absent(f"set {VARIABLE} to the folder that holds {parts[0]}/")
+        raise DatasetMissing(f"set {VARIABLE} to the folder that holds {parts[0]}/")
     path = Path(root, *parts)
     if not path.exists():
-        raise Absent(f"there is no {path}; see docs/benchmarks.md for its source")
+        raise DatasetMissing(f"there is no {path}; see docs/benchmarks.md for its source")
     return path

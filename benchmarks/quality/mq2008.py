@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.choosing import Params, choose
-from benchmarks.quality.datasets import data_file
+from benchmarks.quality.datasets import find_data_file
 from benchmarks.quality.report import Goal, Report, Row, Value
 from ranking.bootstrap import bootstrap_interval
 from ranking.measures.ndcg import ndcg_at
@@ -48,37 +48,39 @@ class Queries:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def training_set(self, places: NDArray[np.intp]) -> TrainingSet:
-        rows = np.concatenate([np.arange(*self.starts[p : p + 2]) for p in places])
-        sizes = np.diff(self.starts)[places].astype(np.int32)
+    def build_training_set(self, indices: NDArray[np.intp]) -> TrainingSet:
+        rows = np.concatenate([np.arange(*self.starts[p : p + 2]) for p in indices])
+        sizes = np.diff(self.starts)[indices].astype(np.int32)
         return TrainingSet(self.features[rows], self.labels[rows], sizes)
 
-    def ndcg(
-        self, scores: NDArray[np.float32], places: NDArray[np.intp], empty: float, exponential: bool
+    def compute_ndcg(
+        self, scores: NDArray[np.float32], indices: NDArray[np.intp], empty_value: float, exponential: bool
     ) -> NDArray[np.float64]:
         """NDCG@10 [places]; `empty` for a query with nothing relevant."""
-        return np.array([self._ndcg(scores, int(p), empty, exponential) for p in places])
+        return np.array([self._compute_ndcg(scores, int(p), empty_value, exponential) for p in indices])
 
-    def _ndcg(self, scores: NDArray[np.float32], place: int, empty: float, exponential: bool) -> float:
-        rows = slice(*self.starts[place : place + 2])
+    def _compute_ndcg(
+        self, scores: NDArray[np.float32], index: int, empty_value: float, exponential: bool
+    ) -> float:
+        rows = slice(*self.starts[index : index + 2])
         labels = self.labels[rows].astype(np.float32)
         gains = np.exp2(labels) - 1 if exponential else labels
         if not gains.any():
-            return empty
+            return empty_value
         return ndcg_at(gains[np.argsort(-scores[rows], kind="stable")], gains, 10)
 
 
 def measure(progress: Progress, small: bool = False) -> Report:
     """Parameters by cross-validation inside train; test is scored once. Raises Absent."""
-    train, test = _queries("train"), _queries("test")
+    train, test = _read_queries("train"), _read_queries("test")
 
-    def held(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
-        return train.ndcg(_ranker(train, rest, params).score(train.features), fold, 1.0, False)
+    def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
+        return train.compute_ndcg(_train_ranker(train, rest, params).score(train.features), fold, 1.0, False)
 
-    choice = choose(SMALL_GRID if small else GRID, len(train), held, progress)
+    choice = choose(SMALL_GRID if small else GRID, len(train), score_fold, progress)
     everyone = np.arange(len(train))
-    plain = _values(test, _ranker(train, everyone, {"num_threads": 1}))
-    chosen = _values(test, _ranker(train, everyone, choice.params))
+    plain = _measure_conventions(test, _train_ranker(train, everyone, {"num_threads": 1}))
+    chosen = _measure_conventions(test, _train_ranker(train, everyone, choice.params))
     first = next(iter(CONVENTIONS))
     return Report(
         NAME,
@@ -92,33 +94,33 @@ def measure(progress: Progress, small: bool = False) -> Report:
         [
             Goal(
                 f"{first}, parameters chosen inside train",
-                _mean(chosen[first]),
+                _mean_of(chosen[first]),
                 SMALL_GOAL if small else GOAL,
             )
         ],
-        [f"chosen of {len(choice.tried)}: {choice.params}, {choice.measured:.4f} held out"],
+        [f"chosen of {len(choice.tried)}: {choice.params}, {choice.score:.4f} held out"],
         {"params": choice.params, "tried": choice.tried},
     )
 
 
-def _queries(part: str) -> Queries:
-    table: NDArray[np.float64] = np.load(data_file("mq2008_fold1", f"{part}.npy"))
+def _read_queries(part: str) -> Queries:
+    table: NDArray[np.float64] = np.load(find_data_file("mq2008_fold1", f"{part}.npy"))
     starts = np.flatnonzero(np.diff(table[:, 1], prepend=-1, append=-1))
     return Queries(table[:, 2:].astype(np.float32), table[:, 0].astype(np.int32), starts)
 
 
-def _ranker(train: Queries, places: NDArray[np.intp], params: Params) -> LambdaRank:
-    trained = train_ranker(train.training_set(places), FEATURES, params=params)
+def _train_ranker(train: Queries, indices: NDArray[np.intp], params: Params) -> LambdaRank:
+    trained = train_ranker(train.build_training_set(indices), FEATURES, params=params)
     return LambdaRank("mq2008", FEATURES, trained.model_text)
 
 
-def _values(test: Queries, ranker: LambdaRank) -> dict[str, Value]:
+def _measure_conventions(test: Queries, ranker: LambdaRank) -> dict[str, Value]:
     scores, everyone = ranker.score(test.features), np.arange(len(test))
     return {
-        name: bootstrap_interval(test.ndcg(scores, everyone, empty, exponential))
+        name: bootstrap_interval(test.compute_ndcg(scores, everyone, empty, exponential))
         for name, (empty, exponential) in CONVENTIONS.items()
     }
 
 
-def _mean(value: Value) -> float:
+def _mean_of(value: Value) -> float:
     return value if isinstance(value, float) else value.mean

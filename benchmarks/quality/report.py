@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from benchmarks.machine import machine
-from benchmarks.markdown import table
+from benchmarks.machine import describe_machine
+from benchmarks.markdown import format_table
 from ranking.bootstrap import Interval
 
 Value = Interval | float
@@ -61,14 +61,17 @@ class Report:
         named = dict.fromkeys(name for row in self.rows for name in row.measures)
         return [self.plotted, *(name for name in named if name != self.plotted)]
 
-    def table(self) -> str:
+    def format_table(self) -> str:
         """As Markdown; an empty cell where a measure does not apply."""
-        rows = ([row.system, *(_cell(row.measures.get(name)) for name in self.measures)] for row in self.rows)
-        return table(["system", *self.measures], rows)
+        rows = (
+            [row.system, *(_format_cell(row.measures.get(name)) for name in self.measures)]
+            for row in self.rows
+        )
+        return format_table(["system", *self.measures], rows)
 
-    def text(self) -> str:
+    def format_text(self) -> str:
         """The table under its title, with the goals and the notes."""
-        parts = [f"## {self.title}\n", self.table(), ""]
+        parts = [f"## {self.title}\n", self.format_table(), ""]
         parts += [f"- {goal}" for goal in self.goals] + [f"- {note}" for note in self.notes]
         return "\n".join(parts) + "\n"
 
@@ -78,26 +81,26 @@ def write_report(report: Report, directory: Path, seconds: float) -> None:
     from benchmarks.quality.plot import write_plot
 
     directory.mkdir(parents=True, exist_ok=True)
-    facts = {"made": _circumstances(seconds), **asdict(report)}
+    facts = {"made": _describe_run(seconds), **asdict(report)}
     stem = directory / f"quality-{report.name}"
     stem.with_suffix(".json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
-    stem.with_suffix(".md").write_text(report.text(), encoding="utf-8")
+    stem.with_suffix(".md").write_text(report.format_text(), encoding="utf-8")
     write_plot(report, stem.with_suffix(".svg"))
 
 
-def _cell(value: Value | None) -> str:
+def _format_cell(value: Value | None) -> str:
     if value is None:
         return ""
     return str(value) if isinstance(value, Interval) else f"{value:.4g}"
 
 
-def _circumstances(seconds: float) -> dict[str, Any]:
+def _describe_run(seconds: float) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
         "seconds": round(seconds),
         "cores": os.cpu_count(),
-        "processor": machine()["processor"],
+        "processor": describe_machine()["processor"],
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES},

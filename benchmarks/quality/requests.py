@@ -5,44 +5,44 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.fusion import single_source
-from ranking.judged import Judged
+from ranking.fusion import order_by_source
+from ranking.judged import JudgedRequest
 from ranking.measures.ndcg import ndcg_at
 from ranking.measures.precision import precision_at
 from ranking.measures.recall import recall_at
 from ranking.ranker import Ranker
 
-Measured = NDArray[np.float64]
+MeasureMatrix = NDArray[np.float64]
 """[requests, 3]: NDCG, precision and recall at 10."""
 K = 10
 NDCG = 0
 
 
-def ndcg(found: NDArray[np.bool_], relevant: int) -> float:
+def compute_ndcg(found: NDArray[np.bool_], relevant: int) -> float:
     """Of one ranked list in which every relevant item gains 1."""
     return ndcg_at(found.astype(np.float32), np.ones(relevant, np.float32), K)
 
 
-def source_order(judged: Sequence[Judged], source: str) -> Measured:
+def measure_source_order(judged: Sequence[JudgedRequest], source: str) -> MeasureMatrix:
     """What the source did not find counts as not retrieved."""
-    return np.array([_measured(j, single_source(j.candidates, source)) for j in judged])
+    return np.array([_measure(j, order_by_source(j.candidates, source)) for j in judged])
 
 
-def popular_order(judged: Sequence[Judged]) -> Measured:
-    return np.array([_measured(j, np.argsort(-j.popularity, kind="stable")) for j in judged])
+def measure_popular_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
+    return np.array([_measure(j, np.argsort(-j.popularity, kind="stable")) for j in judged])
 
 
-def engine_order(judged: Sequence[Judged]) -> Measured:
-    return np.array([_measured(j, np.arange(len(j.candidates))) for j in judged])
+def measure_fused_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
+    return np.array([_measure(j, np.arange(len(j.candidates))) for j in judged])
 
 
-def model_order(judged: Sequence[Judged], ranker: Ranker) -> Measured:
+def measure_model_order(judged: Sequence[JudgedRequest], ranker: Ranker) -> MeasureMatrix:
     """Ties keep the candidates' order."""
-    return np.array([_measured(j, np.argsort(-ranker.score(j.features), kind="stable")) for j in judged])
+    return np.array([_measure(j, np.argsort(-ranker.score(j.features), kind="stable")) for j in judged])
 
 
-def _measured(judged: Judged, order: NDArray[np.intp]) -> tuple[float, float, float]:
-    ranked = judged.candidate_gains()[order]
+def _measure(judged: JudgedRequest, order: NDArray[np.intp]) -> tuple[float, float, float]:
+    ranked = judged.compute_candidate_gains()[order]
     return (
         ndcg_at(ranked, judged.gains, K),
         precision_at(ranked, K),

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.quality import demo, movielens, mq2008, scifact
-from benchmarks.quality.datasets import VARIABLE, Absent
+from benchmarks.quality.datasets import VARIABLE, DatasetMissing
 from benchmarks.quality.report import Report, write_report
 from ranking.progress import Progress
 
@@ -21,25 +21,25 @@ PARTS: dict[str, Measure] = {
     demo.NAME: demo.measure,
 }
 RESULTS = Path(__file__).parent.parent / "results"
-TOLD_EVERY_S = 10.0
+REPORT_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
     """0 when every goal of what was measured is met, 1 when one is missed; 2 when nothing was measured, or
     not everything that was named. What is not measured is told last, with what to do."""
-    options = _options().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     logging.getLogger("gensim").setLevel(logging.WARNING)
     results = Path(options.results) if options.results else None if options.small else RESULTS
-    parts: dict[str, Measure] = {**PARTS, demo.NAME: partial(demo.measure, house=options.demo)}
+    parts: dict[str, Measure] = {**PARTS, demo.NAME: partial(demo.measure, data_dir=options.demo)}
     reports, absent = list[Report](), list[str]()
     for name in options.parts or parts:
         started = time.monotonic()
         try:
-            report = parts[name](_Told(name), options.small)
-        except Absent as reason:
+            report = parts[name](_ProgressReporter(name), options.small)
+        except DatasetMissing as reason:
             absent.append(f"{name} is not measured: {reason}")
             continue
-        print(report.text(), flush=True)
+        print(report.format_text(), flush=True)
         reports.append(report)
         if results is not None:
             write_report(report, results, time.monotonic() - started)
@@ -54,19 +54,19 @@ def main(arguments: Sequence[str]) -> int:
     return int(any(not goal.is_met for report in reports for goal in report.goals))
 
 
-class _Told:
+class _ProgressReporter:
     """Progress for a person who waits: a line now and then, on standard error."""
 
     def __init__(self, part: str) -> None:
-        self.part, self.told_at = part, time.monotonic()
+        self.part, self.reported_at = part, time.monotonic()
 
     def __call__(self, step: str, done: int, total: int | None) -> None:
-        if time.monotonic() > self.told_at + TOLD_EVERY_S:
-            self.told_at = time.monotonic()
+        if time.monotonic() > self.reported_at + REPORT_EVERY_S:
+            self.reported_at = time.monotonic()
             print(f"{self.part}: {step} ({done} of {total})", file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__)
     parser.add_argument(
         "parts", nargs="*", choices=[[], *PARTS], help="which data sets; all when none is named"

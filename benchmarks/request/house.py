@@ -10,22 +10,22 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
-from app.search.stages import Stages
-from app.search.stories import Ask, Service
+from app.search.stages import StageTimings
+from app.search.stories import RankingOptions, SearchService
 from app.settings import Settings
-from app.tables import Tables
-from app.wiring import Parts, build_parts, warm_service
+from app.tables import ItemTableStore
+from app.wiring import Container, build_container, warm_service
 from benchmarks.data.catalogue import Catalogue
 from index_mappings.event import Event
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.query import Context, Query
 from ranking.factors import ALPHA, REGULARIZATION
 from ranking.features.compute import FEATURE_NAMES, compute_features
-from ranking.fingerprint import feature_fingerprint
-from ranking.folding import Folding
-from ranking.forest import compile_forest
+from ranking.fingerprint import compute_feature_fingerprint
+from ranking.folding import FoldIn
+from ranking.forest import compile_trees
 from ranking.manifest import Manifest
-from ranking.sources import Caps
+from ranking.sources import CandidateLimits
 
 VIEWERS, WATCHES, TEXTS = 1_000, 30, 200
 TREES, LEAVES = 300, 31
@@ -36,14 +36,14 @@ MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class House:
+class SampleProject:
     """Everything a service answers from, some of its viewers, and words to search for."""
 
-    parts: Parts
+    parts: Container
     viewers: Sequence[str]
     texts: Sequence[str]
 
-    def queries(self, count: int, limit: int = 20) -> dict[str, list[Query]]:
+    def build_queries(self, count: int, limit: int = 20) -> dict[str, list[Query]]:
         """Home pages of different viewers, and searches."""
         now = Context(datetime.now(UTC))
         pairs = [(self.viewers[n % len(self.viewers)], self.texts[n % len(self.texts)]) for n in range(count)]
@@ -53,45 +53,47 @@ class House:
         }
 
 
-def built_house(directory: Path, size: int) -> House:
+def build_project(directory: Path, size: int) -> SampleProject:
     """Items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
-    parts = build_parts(Settings(data_dir=directory, deadline_ms=60_000))
+    parts = build_container(Settings(data_dir=directory, deadline_ms=60_000))
     catalogue = Catalogue(size)
     parts.engine.create_index(VERSION)
-    for batch in catalogue.batches():
+    for batch in catalogue.generate_batches():
         parts.engine.write(VERSION, batch)
-    Tables(parts.settings.tables_dir, parts.engine).build(VERSION, _folding(catalogue))
+    ItemTableStore(parts.settings.tables_dir, parts.engine).build(VERSION, _build_fold_in(catalogue))
     parts.engine.promote(VERSION)
-    for events in _watches(catalogue):
+    for events in _build_watches(catalogue):
         parts.events.append(events)
-    house = House(parts, [f"viewer-{n}" for n in range(VIEWERS)], catalogue.text_queries(TEXTS))
-    _train(house)
+    house = SampleProject(parts, [f"viewer-{n}" for n in range(VIEWERS)], catalogue.build_text_queries(TEXTS))
+    _train_model(house)
     return house
 
 
-def demo_house(directory: Path) -> House:
+def open_demo_project(directory: Path) -> SampleProject:
     """The demo with its own model; its busiest viewers, and the first words of its most watched films."""
-    parts = build_parts(Settings(data_dir=directory, deadline_ms=60_000))
-    state = warm_service(parts).live.state
-    rows, _ = state.crowd.popularity.top(TEXTS, lambda rows: np.ones(len(rows), bool))
+    parts = build_container(Settings(data_dir=directory, deadline_ms=60_000))
+    state = warm_service(parts).refresher.state
+    rows, _ = state.activity.popularity.find_most_watched(TEXTS, lambda rows: np.ones(len(rows), bool))
     films = parts.engine.fetch([name.decode() for name in state.table.ids[rows].tolist()], 10.0)
     texts = [" ".join(film.title.split()[:2]) for film in films if film is not None]
-    return House(parts, [viewer for viewer, _ in state.crowd.busiest(VIEWERS)], texts)
+    return SampleProject(parts, [viewer for viewer, _ in state.activity.list_busiest_viewers(VIEWERS)], texts)
 
 
-def sized(service: Service, candidates: int) -> Service:
+def limit_candidates(service: SearchService, candidate_count: int) -> SearchService:
     """The same service, whose sources together give about so many candidates."""
-    return replace(service, caps=caps_for(candidates))
+    return replace(service, limits=compute_limits(candidate_count))
 
 
-def caps_for(candidates: int) -> Caps:
+def compute_limits(candidate_count: int) -> CandidateLimits:
     """About so many for a home page, which six sources share, and for a search, which two do."""
-    each = max(candidates // 6, 10)
+    each = max(candidate_count // 6, 10)
     names = ("factors", "neighbours", "session", "recent", "popular", "fresh")
-    return Caps(**dict.fromkeys(names, each), bm25=max(candidates * 2 // 3, 10), text_knn=each * 2)
+    return CandidateLimits(
+        **dict.fromkeys(names, each), bm25=max(candidate_count * 2 // 3, 10), text_knn=each * 2
+    )
 
 
-def _watches(catalogue: Catalogue) -> Iterator[list[Event]]:
+def _build_watches(catalogue: Catalogue) -> Iterator[list[Event]]:
     rng = np.random.default_rng(7)
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
     for viewer in range(VIEWERS):
@@ -105,19 +107,21 @@ def _watches(catalogue: Catalogue) -> Iterator[list[Event]]:
         ]  # fmt: skip
 
 
-def _folding(catalogue: Catalogue) -> Folding:
+def _build_fold_in(catalogue: Catalogue) -> FoldIn:
     """The gram of a sample of the generated factors, as if they had been learned."""
     size = VECTOR_FIELDS["factors"].size - 1
-    sample = next(iter(catalogue.batches()))
+    sample = next(iter(catalogue.generate_batches()))
     factors = np.array([document.vectors["factors"][:size] for document in sample], np.float32)
-    return Folding((factors.T @ factors).astype(np.float32), REGULARIZATION, ALPHA, 1.0)
+    return FoldIn((factors.T @ factors).astype(np.float32), REGULARIZATION, ALPHA, 1.0)
 
 
-def _train(house: House) -> None:
-    parts = house.parts
-    service = sized(warm_service(parts), 1_000)
-    asked = house.queries(TRAINING_PAGES)["home"]
-    signals = [service.ranked(Ask(query, explain=True), Stages()).signals for query in asked]
+def _train_model(project: SampleProject) -> None:
+    parts = project.parts
+    service = limit_candidates(warm_service(parts), 1_000)
+    asked = project.build_queries(TRAINING_PAGES)["home"]
+    signals = [
+        service.rank_query(RankingOptions(query, explain=True), StageTimings()).signals for query in asked
+    ]
     rows = np.concatenate([compute_features(each) for each in signals if each is not None])
     rng = np.random.default_rng(3)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # some features are all missing
@@ -128,10 +132,10 @@ def _train(house: House) -> None:
     params = {"objective": "lambdarank", "num_leaves": LEAVES, "num_threads": 1, "verbosity": -1}
     data = lightgbm.Dataset(rows, labels, group=groups, feature_name=list(FEATURE_NAMES))
     text = lightgbm.train(params, data, num_boost_round=TREES).model_to_string()
-    fingerprint = feature_fingerprint(FEATURE_NAMES)
+    fingerprint = compute_feature_fingerprint(FEATURE_NAMES)
     manifest = Manifest(id="generated", features=FEATURE_NAMES, feature_fingerprint=fingerprint)
     parts.registry.register(manifest, text, rows[:200])
-    problem = compile_forest(parts.registry.directory_of("generated"))
+    problem = compile_trees(parts.registry.directory_of("generated"))
     if problem:
         print(problem, file=sys.stderr)
     parts.registry.promote("generated", lambda directory: directory)

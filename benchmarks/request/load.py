@@ -15,17 +15,17 @@ from urllib.parse import urlencode
 import numpy as np
 import urllib3
 
-from app.check import free_port, last_lines, running
-from app.cli.serve import GUNICORN
+from app.check import find_free_port, read_log_tail, run_service
+from app.cli.serve import GUNICORN_COMMAND
 from index_mappings.query import Query
-from ranking.sources import Caps
+from ranking.sources import CandidateLimits
 
 SENDERS = 64
-ANSWER_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class AtRate:
+class RateResult:
     """Milliseconds from the intended start; sent: how many; failed: not 200 in time; degraded pages."""
 
     rate: float
@@ -37,22 +37,22 @@ class AtRate:
     p99: float
 
 
-def load_curve(
-    data_dir: Path, caps: Caps, paths: Sequence[str], rates: Sequence[float], seconds: float
-) -> list[AtRate]:
+def measure_load_curve(
+    data_dir: Path, limits: CandidateLimits, paths: Sequence[str], rates: Sequence[float], seconds: float
+) -> list[RateResult]:
     """The real service with a worker a core, asked at each rate in turn, slowest first."""
-    port = free_port("127.0.0.1")
+    port = find_free_port("127.0.0.1")
     settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "WORKERS": str(os.cpu_count() or 1),
                 "DEADLINE_MS": "80"}  # fmt: skip
-    settings |= {f"CAP_{source.upper()}": str(cap) for source, cap in asdict(caps).items()}
+    settings |= {f"CAP_{source.upper()}": str(cap) for source, cap in asdict(limits).items()}
     os.environ.update({f"REELRANK_{name}": value for name, value in settings.items()})
     url = f"http://127.0.0.1:{port}"
     log = data_dir / "serve.log"
-    with running(GUNICORN, url, log):
-        _at_rate(url, paths, rates[0], 2.0)
-        curve = [_at_rate(url, paths, rate, seconds) for rate in rates]
+    with run_service(GUNICORN_COMMAND, url, log):
+        _measure_rate(url, paths, rates[0], 2.0)
+        curve = [_measure_rate(url, paths, rate, seconds) for rate in rates]
     if any(at.failed for at in curve):
-        print(f"pages failed; the service said last:\n{last_lines(log)}", file=sys.stderr)
+        print(f"pages failed; the service said last:\n{read_log_tail(log)}", file=sys.stderr)
     return curve
 
 
@@ -61,29 +61,29 @@ def path_of(query: Query) -> str:
     return f"/v1/{'search' if query.text else 'recommendations'}?{urlencode(stated)}"
 
 
-def _at_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> AtRate:
+def _measure_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> RateResult:
     count = max(round(rate * seconds), 10)
     begun = time.perf_counter() + 0.2
     intended = begun + np.arange(count) / rate
     latencies, failed, degraded = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
     pool = urllib3.PoolManager(maxsize=SENDERS, retries=False)
 
-    def send(place: int) -> None:
-        time.sleep(max(intended[place] - time.perf_counter(), 0))
+    def send(index: int) -> None:
+        time.sleep(max(intended[index] - time.perf_counter(), 0))
         try:
-            answer = pool.request("GET", url + paths[place % len(paths)], timeout=ANSWER_S)
-            failed[place], degraded[place] = answer.status != 200, b'"degraded":[]' not in answer.data
+            answer = pool.request("GET", url + paths[index % len(paths)], timeout=ANSWER_TIMEOUT_S)
+            failed[index], degraded[index] = answer.status != 200, b'"degraded":[]' not in answer.data
         except urllib3.exceptions.HTTPError:
-            failed[place] = True
-        latencies[place] = time.perf_counter() - intended[place]
+            failed[index] = True
+        latencies[index] = time.perf_counter() - intended[index]
 
     with ThreadPoolExecutor(SENDERS) as senders:
         list(senders.map(send, range(count)))
     p50, p95, p99 = (round(float(np.percentile(latencies, q)) * 1000, 1) for q in (50, 95, 99))
-    return AtRate(rate, count, int(failed.sum()), int((degraded & ~failed).sum()), p50, p95, p99)
+    return RateResult(rate, count, int(failed.sum()), int((degraded & ~failed).sum()), p50, p95, p99)
 
 
-def sustained(curve: Sequence[AtRate], p99_ms: float) -> float:
+def find_sustained_rate(curve: Sequence[RateResult], p99_ms: float) -> float:
     """The highest rate up to which every rate kept p99 under the limit, with no page failed or degraded;
     0 when none did."""
     kept = 0.0
@@ -94,5 +94,5 @@ def sustained(curve: Sequence[AtRate], p99_ms: float) -> float:
     return kept
 
 
-def rows(curve: Sequence[AtRate]) -> list[dict[str, float]]:
+def to_rows(curve: Sequence[RateResult]) -> list[dict[str, float]]:
     return [asdict(at) for at in curve]

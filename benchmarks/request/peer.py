@@ -11,38 +11,40 @@ import pandas as pd
 from flask import Flask, Response, request
 from numpy.typing import NDArray
 
-from app.search.stages import Stages
-from app.search.stories import Ask, Service
+from app.search.stages import StageTimings
+from app.search.stories import RankingOptions, SearchService
 from app.web.application import WebOptions, create_app
-from benchmarks.clock import interleaved
+from benchmarks.clock import time_interleaved
 from index_mappings.query import Query
 from ranking.features.compute import compute_features
 
 Figures = dict[str, Any]
 
 
-def peer_figures(service: Service, query: Query, options: WebOptions, repeats: int) -> Figures:
+def measure_peer(service: SearchService, query: Query, options: WebOptions, repeats: int) -> Figures:
     """POST of the same ids to both, in one process, by turns. Ours also observes its signals."""
-    ranked = service.ranked(Ask(query, explain=True), Stages())
+    ranked = service.rank_query(RankingOptions(query, explain=True), StageTimings())
     if ranked.signals is None:
         raise ValueError("a request that is explained keeps its signals")
-    ranker = service.live.state.ranker
+    ranker = service.refresher.state.ranker
     ids = [name.decode() for name in ranked.candidates.ids.tolist()]
     features = compute_features(ranked.signals, ranker.feature_names)
-    plain = plain_view(ids, features, ranker).test_client()
+    plain = build_plain_app(ids, features, ranker).test_client()
     ours = create_app(service, options).test_client()
     body = orjson.dumps({"ids": ids, "user": query.user})
 
-    def ask(client: Any, path: str) -> None:
+    def post(client: Any, path: str) -> None:
         answer = client.post(path, data=body, content_type="application/json")
         if answer.status_code != 200:
             raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text[:300]}")
 
-    pair = interleaved(lambda _: ask(ours, "/v1/rank/current"), lambda _: ask(plain, "/rank"), range(repeats))
+    pair = time_interleaved(
+        lambda _: post(ours, "/v1/rank/current"), lambda _: post(plain, "/rank"), range(repeats)
+    )
     return {"candidates": len(ids), **pair.to_dict()}
 
 
-def plain_view(ids: list[str], features: NDArray[np.float32], ranker: Any) -> Flask:
+def build_plain_app(ids: list[str], features: NDArray[np.float32], ranker: Any) -> Flask:
     app = Flask("plain")
     rows = {name: dict(zip(ranker.feature_names, row, strict=True)) for name, row in
             zip(ids, features.tolist(), strict=True)}  # fmt: skip

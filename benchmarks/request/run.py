@@ -17,13 +17,19 @@ import structlog
 
 from app.web.application import WebOptions
 from app.wiring import warm_service
-from benchmarks.machine import machine
-from benchmarks.request.house import House, built_house, caps_for, demo_house, sized
-from benchmarks.request.load import load_curve, path_of, rows, sustained
-from benchmarks.request.peer import peer_figures
+from benchmarks.machine import describe_machine
+from benchmarks.request.house import (
+    SampleProject,
+    build_project,
+    compute_limits,
+    limit_candidates,
+    open_demo_project,
+)
+from benchmarks.request.load import find_sustained_rate, measure_load_curve, path_of, to_rows
+from benchmarks.request.peer import measure_peer
 from benchmarks.request.plot import write_load_plot
-from benchmarks.request.report import request_report
-from benchmarks.request.stages import scoring_figures, stage_figures
+from benchmarks.request.report import format_request_report
+from benchmarks.request.stages import measure_scoring, measure_stages
 from index_mappings.query import Query
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -37,7 +43,7 @@ Figures = dict[str, Any]
 
 def main(arguments: Sequence[str]) -> int:
     """1 when a ratio leaves its wide margin, or a page failed at the lowest rate."""
-    options = _options().parse_args(arguments)
+    options = _build_parser().parse_args(arguments)
     size = options.documents or (5_000 if options.small else 1_000_000)
     begun = time.monotonic()
     structlog.configure(  # a line for each request would bury the tables
@@ -47,17 +53,17 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
         directory = Path(place) / "data"
         if options.demo:
-            _say(f"copying {options.demo}, so that what is asked here leaves no trace there")
+            _report_progress(f"copying {options.demo}, so that what is asked here leaves no trace there")
             shutil.copytree(options.demo, directory)
-            house, name = demo_house(directory), "demo"
+            house, name = open_demo_project(directory), "demo"
         else:
-            _say(f"building a house of {size:,} items")
-            house, name = built_house(directory, size), str(size)
-        figures = request_figures(house, options.small)
+            _report_progress(f"building a house of {size:,} items")
+            house, name = build_project(directory, size), str(size)
+        figures = measure_request(house, options.small)
     argument = "--demo reelrank-data" if options.demo else f"--documents {size}"
     figures = {"command": f"python -m benchmarks request {argument}", **figures}
     figures["took_s"] = round(time.monotonic() - begun)
-    report = request_report(figures)
+    report = format_request_report(figures)
     print(f"\n{report}\n", flush=True)
     if not options.small:
         RESULTS.mkdir(exist_ok=True)
@@ -65,15 +71,15 @@ def main(arguments: Sequence[str]) -> int:
         (RESULTS / f"request-{name}.md").write_text(report + "\n")
         write_load_plot(figures["load"]["curve"], RESULTS / f"request-load-{name}", P99_MS)
         print(f"Plotted in {RESULTS / f'request-load-{name}.svg'}\n", flush=True)
-    broken = breaches(figures)
+    broken = find_breaches(figures)
     print("\n".join(broken), file=sys.stderr)
     return int(bool(broken))
 
 
-def request_figures(house: House, small: bool) -> Figures:
-    service, at_start = warm_service(house.parts), machine()
-    documents = len(service.live.state.table)
-    asked = house.queries(20 if small else 200)
+def measure_request(project: SampleProject, small: bool) -> Figures:
+    service, at_start = warm_service(project.parts), describe_machine()
+    documents = len(service.refresher.state.table)
+    asked = project.build_queries(20 if small else 200)
     figures: Figures = {
         "documents": documents,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,36 +89,38 @@ def request_figures(house: House, small: bool) -> Figures:
     for candidates in SMALL_CANDIDATES if small else CANDIDATES:
         if candidates > documents:
             continue
-        _say(f"stages of pages with {candidates:,} candidates")
-        of_size = sized(service, candidates)
+        _report_progress(f"stages of pages with {candidates:,} candidates")
+        of_size = limit_candidates(service, candidates)
         figures["stages"][str(candidates)] = {
-            kind: stage_figures(of_size, each) for kind, each in asked.items()
+            kind: measure_stages(of_size, each) for kind, each in asked.items()
         }
-    _say("scoring, and the plain way, with 1,000 candidates")
-    thousand, settings = sized(service, 1_000), house.parts.settings
-    figures["scoring"] = scoring_figures(thousand, asked["home"][:20])
+    _report_progress("scoring, and the plain way, with 1,000 candidates")
+    thousand, settings = limit_candidates(service, 1_000), project.parts.settings
+    figures["scoring"] = measure_scoring(thousand, asked["home"][:20])
     web = WebOptions(settings.body_bytes_max, settings.reports_dir)
-    figures["plain_way"] = peer_figures(thousand, asked["home"][0], web, 10 if small else 50)
-    _say("open-loop load")
-    figures["load"] = _load_figures(house, asked, small)
-    figures["load_at_end"] = machine()["load"]
+    figures["plain_way"] = measure_peer(thousand, asked["home"][0], web, 10 if small else 50)
+    _report_progress("open-loop load")
+    figures["load"] = _measure_load(project, asked, small)
+    figures["load_at_end"] = describe_machine()["load"]
     return figures
 
 
-def _load_figures(house: House, asked: Mapping[str, Sequence[Query]], small: bool) -> Figures:
+def _measure_load(project: SampleProject, queries: Mapping[str, Sequence[Query]], small: bool) -> Figures:
     """Home pages and searches by turns, of about 1,000 candidates each."""
-    paths = [path_of(query) for pair in zip(asked["home"], asked["search"], strict=True) for query in pair]
+    paths = [
+        path_of(query) for pair in zip(queries["home"], queries["search"], strict=True) for query in pair
+    ]
     rates, seconds = (SMALL_RATES, 3.0) if small else (RATES, 15.0)
-    curve = load_curve(house.parts.settings.data_dir, caps_for(1_000), paths, rates, seconds)
-    rate = sustained(curve, P99_MS)
+    curve = measure_load_curve(project.parts.settings.data_dir, compute_limits(1_000), paths, rates, seconds)
+    rate = find_sustained_rate(curve, P99_MS)
     cores = os.cpu_count() or 1
     return {
         "p99_limit_ms": P99_MS, "sustained_per_s": rate, "sustained_per_core": round(rate / cores, 1),
-        "curve": rows(curve),
+        "curve": to_rows(curve),
     }  # fmt: skip
 
 
-def breaches(figures: Figures) -> list[str]:
+def find_breaches(figures: Figures) -> list[str]:
     served = figures["scoring"]["served"]["ratio_p50"]
     plain = figures["plain_way"]["ratio_p50"]
     failed = sum(at["failed"] for at in figures["load"]["curve"][:1])
@@ -124,11 +132,11 @@ def breaches(figures: Figures) -> list[str]:
     return [words for is_broken, words in checks if is_broken]
 
 
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+def _report_progress(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
 
 
-def _options() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks request", description=__doc__)
     parser.add_argument("--documents", type=int, help="items of the generated catalogue")
     parser.add_argument("--demo", type=Path, help="the data of `make run` in place of generated items")

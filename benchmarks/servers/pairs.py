@@ -11,21 +11,27 @@ import numpy as np
 import orjson
 
 from app.engines.server.cluster import NDJSON
-from app.engines.server.documents import source_of
+from app.engines.server.documents import encode_document
 from app.engines.server.engine import MatchRequest, ServerEngine
-from app.engines.server.queries import candidates_body, conditions, hits_asked, neighbour_query, text_query
-from benchmarks.clock import interleaved
+from app.engines.server.queries import (
+    build_candidates_body,
+    build_filter_clauses,
+    build_neighbour_query,
+    build_text_query,
+    compute_hit_limit,
+)
+from benchmarks.clock import time_interleaved
 from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from index_mappings.item import Document, Item, Neighbour
 
-TOGETHER, BATCH = 200, 1000
+CONCURRENT_ROUNDS, BATCH = 200, 1000
 LIMIT = 300
 WORDS = [f"word{number}" for number in range(3000)]
 KINDS = {"text": "BM25", "vector": "kNN of 64", "ids": "neighbours of 30 seeds"}
 Figures = dict[str, Any]
 
 
-def generated(random: np.random.Generator, size: int) -> list[Document]:
+def generate_documents(random: np.random.Generator, size: int) -> list[Document]:
     """Zipfian words, clustered vectors, neighbours."""
     ranks = np.minimum(random.zipf(1.3, size=(size, 60)) - 1, len(WORDS) - 1)
     centres = random.normal(size=(100, 64))
@@ -43,15 +49,15 @@ def generated(random: np.random.Generator, size: int) -> list[Document]:
     ]
 
 
-def write_pairs(engine: ServerEngine, client: Any, documents: Sequence[Document]) -> Figures:
+def measure_writes(engine: ServerEngine, client: Any, documents: Sequence[Document]) -> Figures:
     """The same documents into two indices alike, batch by batch in turns; the bare helper serialises too."""
     engine.create_index("items-ours")
     engine.create_index("items-bare")
     ours = bare = 0.0
     for start in range(0, len(documents), BATCH):
         batch = documents[start : start + BATCH]
-        ours += timed(lambda: engine.write("items-ours", batch))  # noqa: B023  # called at once
-        bare += timed(lambda: bare_bulk(client, "reelbench-items-bare", batch))  # noqa: B023
+        ours += time_call(lambda: engine.write("items-ours", batch))  # noqa: B023  # called at once
+        bare += time_call(lambda: write_bare(client, "reelbench-items-bare", batch))  # noqa: B023
     engine.promote("items-ours")
     rates = (len(documents) / ours, len(documents) / bare)
     return {
@@ -61,10 +67,12 @@ def write_pairs(engine: ServerEngine, client: Any, documents: Sequence[Document]
     }
 
 
-def bare_bulk(client: Any, index: str, batch: Sequence[Document]) -> None:
+def write_bare(client: Any, index: str, batch: Sequence[Document]) -> None:
     """With vectors as lists, as the clients' own serialisers take them."""
     helpers = sys.modules[f"{type(client).__module__.split('.')[0]}.helpers"]
-    sources = (orjson.loads(orjson.dumps(source_of(d), option=orjson.OPT_SERIALIZE_NUMPY)) for d in batch)
+    sources = (
+        orjson.loads(orjson.dumps(encode_document(d), option=orjson.OPT_SERIALIZE_NUMPY)) for d in batch
+    )
     actions = (
         {"_index": index, "_id": d.item.id, "_source": source}
         for d, source in zip(batch, sources, strict=True)
@@ -72,16 +80,16 @@ def bare_bulk(client: Any, index: str, batch: Sequence[Document]) -> None:
     helpers.bulk(client, actions)
 
 
-def query_pairs(engine: ServerEngine, client: Any, documents: int, pairs: int) -> Figures:
+def measure_queries(engine: ServerEngine, client: Any, documents: int, pairs: int) -> Figures:
     """By what is asked; hits of the same body, by turns."""
     figures: Figures = {}
     random = np.random.default_rng(11)
     for kind, said in KINDS.items():
-        requests = [asked(kind, random, documents) for _ in range(pairs)]
-        asks = [(request, body_of(engine, request)) for request in requests]
+        requests = [build_match_request(kind, random, documents) for _ in range(pairs)]
+        asks = [(request, build_body(engine, request)) for request in requests]
         gc.freeze()  # the bodies are the benchmark's own; neither side shall walk over them
-        pair = interleaved(
-            lambda both: ask(engine, both[0]),
+        pair = time_interleaved(
+            lambda both: send_request(engine, both[0]),
             lambda both: client.search(index="reelbench-items", body=both[1]),
             asks,
         )
@@ -89,29 +97,29 @@ def query_pairs(engine: ServerEngine, client: Any, documents: int, pairs: int) -
     return figures
 
 
-def side_by_side(engine: ServerEngine, documents: int) -> Figures:
+def measure_concurrent_sources(engine: ServerEngine, documents: int) -> Figures:
     """Three sources as three searches at once, or as one msearch."""
     random, pool = np.random.default_rng(13), ThreadPoolExecutor(3)
     times: dict[str, list[float]] = {"three searches": [], "one _msearch": []}
     head = orjson.dumps({"index": "reelbench-items"}) + b"\n"
-    for pair in range(TOGETHER):
-        requests = [asked(kind, random, documents) for kind in KINDS]
-        bodies = [orjson.dumps(body_of(engine, r), option=orjson.OPT_SERIALIZE_NUMPY) for r in requests]
+    for pair in range(CONCURRENT_ROUNDS):
+        requests = [build_match_request(kind, random, documents) for kind in KINDS]
+        bodies = [orjson.dumps(build_body(engine, r), option=orjson.OPT_SERIALIZE_NUMPY) for r in requests]
         lines = b"".join(head + body + b"\n" for body in bodies)
-        wire = engine.cluster.wire()
+        wire = engine.cluster.connect()
         turns: list[tuple[str, Callable[[], object]]] = [
-            ("three searches", lambda: list(pool.map(lambda r: ask(engine, r), requests))),  # noqa: B023
+            ("three searches", lambda: list(pool.map(lambda r: send_request(engine, r), requests))),  # noqa: B023
             ("one _msearch", lambda: wire.send("POST", "/_msearch", lines, NDJSON, 9.0)),  # noqa: B023
         ]
         for name, call in turns if pair % 2 else turns[::-1]:
-            times[name].append(timed(call) * 1000)
+            times[name].append(time_call(call) * 1000)
     return {
         name: {f"p{q}": round(float(np.percentile(each, q)), 2) for q in (50, 99)}
         for name, each in times.items()
     }
 
 
-def asked(kind: str, random: np.random.Generator, documents: int) -> MatchRequest:
+def build_match_request(kind: str, random: np.random.Generator, documents: int) -> MatchRequest:
     if kind == "text":
         return TextMatch("text", " ".join(WORDS[n] for n in random.integers(200, size=3)), LIMIT)
     if kind == "vector":
@@ -121,18 +129,20 @@ def asked(kind: str, random: np.random.Generator, documents: int) -> MatchReques
     return NeighbourMatch("ids", seeds, LIMIT)
 
 
-def body_of(engine: ServerEngine, request: MatchRequest) -> dict[str, Any]:
+def build_body(engine: ServerEngine, request: MatchRequest) -> dict[str, Any]:
     if isinstance(request, TextMatch):
-        query = text_query(request)
+        query = build_text_query(request)
     elif isinstance(request, VectorMatch):
-        query = engine.dialect.nearest(request, hits_asked(LIMIT), conditions(request.filters))
+        query = engine.dialect.build_knn_query(
+            request, compute_hit_limit(LIMIT), build_filter_clauses(request.filters)
+        )
         query = orjson.loads(orjson.dumps(query, option=orjson.OPT_SERIALIZE_NUMPY))
     else:
-        query = neighbour_query(request)
-    return candidates_body(LIMIT, query)
+        query = build_neighbour_query(request)
+    return build_candidates_body(LIMIT, query)
 
 
-def ask(engine: ServerEngine, request: MatchRequest) -> object:
+def send_request(engine: ServerEngine, request: MatchRequest) -> object:
     if isinstance(request, TextMatch):
         return engine.match_text(request, 10.0)
     if isinstance(request, VectorMatch):
@@ -140,7 +150,7 @@ def ask(engine: ServerEngine, request: MatchRequest) -> object:
     return engine.match_ids(request, 10.0)
 
 
-def bare_client(product: str, url: str) -> Any:
+def open_bare_client(product: str, url: str) -> Any:
     if product == "elasticsearch":
         import elasticsearch
         import elasticsearch.helpers
@@ -152,7 +162,7 @@ def bare_client(product: str, url: str) -> Any:
     return opensearchpy.OpenSearch(url, timeout=60)
 
 
-def timed(call: Callable[[], object]) -> float:
+def time_call(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began

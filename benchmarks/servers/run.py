@@ -12,24 +12,31 @@ from pathlib import Path
 
 import numpy as np
 
-from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
-from app.engines.opensearch import opensearch_cluster, opensearch_engine
+from app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
+from app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.cluster import Cluster
 from app.engines.server.versions import Layout
-from benchmarks.machine import machine
-from benchmarks.servers.pairs import Figures, bare_client, generated, query_pairs, side_by_side, write_pairs
-from benchmarks.servers.report import servers_report
+from benchmarks.machine import describe_machine
+from benchmarks.servers.pairs import (
+    Figures,
+    generate_documents,
+    measure_concurrent_sources,
+    measure_queries,
+    measure_writes,
+    open_bare_client,
+)
+from benchmarks.servers.report import format_servers_report
 
 RESULTS = Path(__file__).parent.parent / "results"
-CLUSTERS = {"elasticsearch": elasticsearch_cluster, "opensearch": opensearch_cluster}
-ENGINES = {"elasticsearch": elasticsearch_engine, "opensearch": opensearch_engine}
+CLUSTERS = {"elasticsearch": build_elasticsearch_cluster, "opensearch": build_opensearch_cluster}
+ENGINES = {"elasticsearch": build_elasticsearch_engine, "opensearch": build_opensearch_engine}
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _options().parse_args(arguments)
-    figures = servers_figures(options.product, options.url, options.documents, options.pairs)
-    report = servers_report(figures)
+    options = _build_parser().parse_args(arguments)
+    figures = measure_servers(options.product, options.url, options.documents, options.pairs)
+    report = format_servers_report(figures)
     print(report)
     options.results.mkdir(parents=True, exist_ok=True)
     stem = options.results / f"servers-{figures['server'].partition('.')[0].replace(' ', '-')}"
@@ -38,35 +45,35 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def servers_figures(product: str, url: str, documents: int, pairs: int) -> Figures:
+def measure_servers(product: str, url: str, documents: int, pairs: int) -> Figures:
     begun, cluster = time.monotonic(), CLUSTERS[product](Access((url,)))
-    engine, client = ENGINES[product](cluster, Layout("reelbench-")), bare_client(product, url)
+    engine, client = ENGINES[product](cluster, Layout("reelbench-")), open_bare_client(product, url)
     figures: Figures = {
         "command": f"python -m benchmarks servers {product} URL --documents {documents} --pairs {pairs}",
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "server": f"{product} {_version(cluster)}",
+        "machine": describe_machine(),
+        "server": f"{product} {_read_version(cluster)}",
         "documents": documents,
     }
     try:
-        made = generated(np.random.default_rng(7), documents)
-        figures["bulk"] = write_pairs(engine, client, made)
-        figures["queries"] = query_pairs(engine, client, documents, pairs)
-        figures["together"] = side_by_side(engine, documents)
+        made = generate_documents(np.random.default_rng(7), documents)
+        figures["bulk"] = measure_writes(engine, client, made)
+        figures["queries"] = measure_queries(engine, client, documents, pairs)
+        figures["together"] = measure_concurrent_sources(engine, documents)
     finally:
         for name in ("items-ours", "items-bare", "changes"):
-            cluster.command("DELETE", f"/reelbench-{name}")
-    figures["load_at_end"] = machine()["load"]
+            cluster.request("DELETE", f"/reelbench-{name}")
+    figures["load_at_end"] = describe_machine()["load"]
     figures["took_s"] = round(time.monotonic() - begun)
     return figures
 
 
-def _version(cluster: Cluster) -> str:
-    nodes = cluster.demand("GET", "/_nodes", filter_path="nodes.*.version")["nodes"]
+def _read_version(cluster: Cluster) -> str:
+    nodes = cluster.request_or_raise("GET", "/_nodes", filter_path="nodes.*.version")["nodes"]
     return str(min(node["version"] for node in nodes.values()))
 
 
-def _options() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks servers", description=__doc__)
     parser.add_argument("product", choices=sorted(CLUSTERS))
     parser.add_argument("url", help="of a node, such as http://127.0.0.1:9200")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.column import stored
+from ranking.column import compact_column
 from ranking.features import catalogue, matching, situation, viewing
 from ranking.features.declare import Feature
-from ranking.features.together import steps
+from ranking.features.together import plan_evaluation
 from ranking.signals import Signals
 
 FEATURES: tuple[Feature, ...] = (
@@ -18,7 +18,7 @@ FEATURES: tuple[Feature, ...] = (
     *situation.FEATURES,
 )
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
-BY_NAME = {feature.name: feature for feature in FEATURES}
+FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
@@ -26,12 +26,12 @@ def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> 
 
     A column of them lies in one piece. What is made of shared facts alone is made once.
     """
-    asked = steps(tuple([BY_NAME[name] for name in names]))
+    asked = plan_evaluation(tuple([FEATURES_BY_NAME[name] for name in names]))
     features = np.empty((len(names), len(signals)), np.float32)
-    for place, signal in asked.observed:
+    for place, signal in asked.passthrough:
         features[place] = signals.columns[signal]
-    columns = {name: stored(signals.columns[name]) for name in asked.reads}
+    columns = {name: compact_column(signals.columns[name]) for name in asked.reads}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for places, formula in asked.derived:
+        for places, formula in asked.computed:
             features[places] = formula.derive(columns)
     return features.T

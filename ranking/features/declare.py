@@ -27,7 +27,7 @@ class Feature:
     name: str
     group: str
     reads: tuple[str, ...]
-    words: str
+    description: str
     formula: Formula
     missing: str = MISSING_STAYS
     constants: tuple[float, ...] = ()
@@ -37,15 +37,15 @@ class Feature:
         return self.formula(*(columns[name] for name in self.reads), *map(np.float32, self.constants))
 
 
-def observed(signal: Column) -> Column:
+def passthrough(signal: Column) -> Column:
     """The formula of a feature that is a signal as it is."""
     return signal
 
 
-def as_observed(signal: str, group: str, words: str, missing: str = MISSING_STAYS) -> Feature:
-    return Feature(signal, group, (signal,), words, observed, missing)
+def pass_through(signal: str, group: str, description: str, missing: str = MISSING_STAYS) -> Feature:
+    return Feature(signal, group, (signal,), description, passthrough, missing)
 
 
-def nan_where_missing(column: Column) -> Column:
+def to_nan_mask(column: Column) -> Column:
     """To be added: 0, or NaN where the column is NaN or infinite. Half the time of a choice by `np.where`."""
     return column * np.float32(0)

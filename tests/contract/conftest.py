@@ -10,12 +10,12 @@ from app.engines.embedded.events import EmbeddedEvents
 from app.engines.server.events import ServerEvents
 from app.engines.server.versions import Layout
 from index_mappings.engine import EventStore, SearchEngine
-from tests.servers.server import Server, kinds, new_prefix, remove
+from tests.servers.server import Server, build_kind_params, create_prefix, remove_indices
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", ["embedded", *kinds()], indirect=True)
+        metafunc.parametrize("server", ["embedded", *build_kind_params()], indirect=True)
 
 
 @pytest.fixture
@@ -25,9 +25,9 @@ def engine(server: Server | None, tmp_path: Path) -> Iterator[SearchEngine]:
         yield embedded
         embedded.close()
         return
-    prefix, cluster = new_prefix(), server.cluster()
-    yield server.engine(cluster, Layout(prefix))
-    remove(cluster, prefix)
+    prefix, cluster = create_prefix(), server.open_cluster()
+    yield server.build_engine(cluster, Layout(prefix))
+    remove_indices(cluster, prefix)
     cluster.close()
 
 
@@ -36,7 +36,7 @@ def events(server: Server | None, tmp_path: Path) -> Iterator[EventStore]:
     if server is None:
         yield EmbeddedEvents(tmp_path)
         return
-    prefix, cluster = new_prefix(), server.cluster()
+    prefix, cluster = create_prefix(), server.open_cluster()
     yield ServerEvents(cluster, f"{prefix}events", refresh_ms=200)
-    remove(cluster, prefix)
+    remove_indices(cluster, prefix)
     cluster.close()

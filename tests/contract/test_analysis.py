@@ -5,23 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from app.engines.embedded.words import analyzer, separated
+from app.engines.embedded.words import build_analyzer, separate_words
 from app.engines.server.versions import Layout
 from index_mappings.mapping import ANALYZER
-from tests.servers.server import Server, new_prefix, remove
+from tests.servers.server import Server, create_prefix, remove_indices
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "analysed_phrases.json"
 
 
-def analysed(phrases: list[str], server: Server | None) -> dict[str, list[str]]:
+def analyze_phrases(phrases: list[str], server: Server | None) -> dict[str, list[str]]:
     if server is None:
-        words = analyzer()
-        return {phrase: list(words.analyze(separated(phrase))) for phrase in phrases}
-    prefix, cluster = new_prefix(), server.cluster()
-    server.engine(cluster, Layout(prefix)).create_index("items-1")
+        words = build_analyzer()
+        return {phrase: list(words.analyze(separate_words(phrase))) for phrase in phrases}
+    prefix, cluster = create_prefix(), server.open_cluster()
+    server.build_engine(cluster, Layout(prefix)).create_index("items-1")
     path = f"/{prefix}items-1/_analyze"
-    replies = {p: cluster.demand("POST", path, {"analyzer": ANALYZER, "text": p}) for p in phrases}
-    remove(cluster, prefix)
+    replies = {p: cluster.request_or_raise("POST", path, {"analyzer": ANALYZER, "text": p}) for p in phrases}
+    remove_indices(cluster, prefix)
     cluster.close()
     return {phrase: [token["token"] for token in reply["tokens"]] for phrase, reply in replies.items()}
 
@@ -30,7 +30,7 @@ def test_every_engine_reads_the_same_words_out_of_a_phrase(
     server: Server | None, pytestconfig: pytest.Config
 ) -> None:
     golden: dict[str, list[str]] = json.loads(GOLDEN.read_text())
-    found = analysed(list(golden), server)
+    found = analyze_phrases(list(golden), server)
     if server is None and pytestconfig.getoption("--renew"):
         GOLDEN.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
     assert found == golden

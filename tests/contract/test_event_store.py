@@ -6,59 +6,67 @@ from index_mappings.event import EVENT_SCHEMA, Event, EventKind
 SOON_S = 5.0
 
 
-def watch(name: str, at_ms: int, user: str = "ada") -> Event:
+def build_watch(event_id: str, at_ms: int, user_id: str = "ada") -> Event:
     return Event(
-        name, "watch", user, at_ms, "alien", watched_ms=60, duration_ms=100, position=3, degraded="bm25",
+        event_id,
+        "watch",
+        user_id,
+        at_ms,
+        "alien",
+        watched_ms=60,
+        duration_ms=100,
+        position=3,
+        degraded="bm25",
         simulated=True,
-    )  # fmt: skip
+    )
 
 
 def test_an_event_comes_back_as_it_was_given(events: EventStore) -> None:
     drawn = Event(
         "2", "impression", "ada", 4, "alien", request_id="r", position=0, propensity=0.1 + 0.2, came_from=0
     )
-    given = [watch("1", 5), drawn]
+    given = [build_watch("1", 5), drawn]
     assert (events.append(given).stored, events.recent("ada", 10, SOON_S)) == (2, given)
 
 
 def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: EventStore) -> None:
-    first = events.append([watch("1", 5), watch("1", 6), watch("2", 7)])
-    again = events.append([watch("2", 8)])
+    first = events.append([build_watch("1", 5), build_watch("1", 6), build_watch("2", 7)])
+    again = events.append([build_watch("2", 8)])
     assert (first.stored, first.duplicates) == (2, 1)
     assert (again.stored, again.duplicates) == (0, 1)
     assert events.count() == 2
 
 
 def test_recent_is_newest_first_and_of_one_viewer(events: EventStore) -> None:
-    events.append([watch("1", 5), watch("2", 9), watch("3", 7), watch("4", 8, "bob")])
+    events.append([build_watch("1", 5), build_watch("2", 9), build_watch("3", 7), build_watch("4", 8, "bob")])
     assert [e.id for e in events.recent("ada", 2, SOON_S)] == ["2", "3"]
 
 
 def test_recent_of_some_kinds_is_not_crowded_out_by_the_others(events: EventStore) -> None:
     shown = [Event(f"i{n}", "impression", "ada", 100 + n, "alien") for n in range(20)]
-    events.append([watch("1", 5), Event("2", "like", "ada", 6, "alien"), *shown])
+    events.append([build_watch("1", 5), Event("2", "like", "ada", 6, "alien"), *shown])
     assert [e.id for e in events.recent("ada", 5, SOON_S, ("watch", "like"))] == ["2", "1"]
     assert [e.id for e in events.recent("ada", 2, SOON_S, ("impression",))] == ["i19", "i18"]
 
 
 def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> None:
-    events.append([watch("b", 5), watch("a", 5), watch("c", 4), watch("d", 6)])
+    events.append([build_watch("b", 5), build_watch("a", 5), build_watch("c", 4), build_watch("d", 6)])
     batches = list(events.scan(4, 6))
     assert all(batch.schema == EVENT_SCHEMA for batch in batches)
     assert [name for batch in batches for name in batch.column("id").to_pylist()] == ["c", "a", "b"]
 
 
 def test_follow_gives_each_event_once_in_the_order_they_were_acknowledged(events: EventStore) -> None:
-    events.append([watch("late", 9)])
+    events.append([build_watch("late", 9)])
     first, position = events.follow(None)
-    events.append([watch("early", 1)])
+    events.append([build_watch("early", 1)])
     second, position = events.follow(position)
     third, _ = events.follow(position)
     assert [batch.column("id").to_pylist() for batch in (first, second, third)] == [["late"], ["early"], []]
 
 
 def test_watched_items_are_of_one_viewer_and_each_once(events: EventStore) -> None:
-    events.append([watch("1", 5), watch("2", 6), watch("3", 7, "bob")])
+    events.append([build_watch("1", 5), build_watch("2", 6), build_watch("3", 7, "bob")])
     events.append([Event("4", "watch", "ada", 9, "heat"), Event("5", "watch", "bob", 9, "dune")])
     assert events.watched_items("ada", SOON_S) == {"alien", "heat"}
     assert events.watched_items("nobody", SOON_S) == frozenset()
@@ -66,12 +74,12 @@ def test_watched_items_are_of_one_viewer_and_each_once(events: EventStore) -> No
 
 def test_items_that_were_shown_clicked_or_liked_are_not_watched(events: EventStore) -> None:
     kinds: tuple[EventKind, ...] = ("impression", "click", "like", "subscribe", "search")
-    events.append([watch("w", 5), *(Event(kind, kind, "ada", 6, kind) for kind in kinds)])
+    events.append([build_watch("w", 5), *(Event(kind, kind, "ada", 6, kind) for kind in kinds)])
     assert events.watched_items("ada", SOON_S) == {"alien"}
 
 
 def test_no_number_of_other_events_crowds_out_a_watched_item(events: EventStore) -> None:
-    often = [watch(f"w{n}", 100 + n) for n in range(1500)]
+    often = [build_watch(f"w{n}", 100 + n) for n in range(1500)]
     shown = [Event(f"i{n}", "impression", "ada", 5000 + n, "shown") for n in range(1500)]
     films = [Event(f"f{n}", "watch", "ada", n, f"film{n}") for n in range(1200)]
     events.append([*films, *often, *shown])

@@ -16,40 +16,40 @@ from index_mappings.query import Filters
 SOON = 5.0
 
 
-def unit(place: int, size: int = 64) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def build_unit_vector(index: int, size: int = 64) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     vector = np.zeros(size, np.float32)
-    vector[place] = 1
+    vector[index] = 1
     return vector
 
 
-def year(number: int) -> datetime:
+def build_year_date(number: int) -> datetime:
     return datetime(number, 6, 1, tzinfo=UTC)
 
 
 FILMS = [
     Document(
         Item("alien", "Alien", "A crew meets a stranger", genres=("Horror", "Sci-Fi"), language="English",
-             people=("Sigourney Weaver",), country="UK", published_at=year(1979), duration_s=7020),
-        {"factors": unit(0)},
+             people=("Sigourney Weaver",), country="UK", published_at=build_year_date(1979), duration_s=7020),
+        {"factors": build_unit_vector(0)},
         (Neighbour("blade", 1.0), Neighbour("amelie", 0.25)),
     ),
     Document(
         Item("amelie", "Amélie", genres=("Romance",), language="French", country="France",
-             published_at=year(2001), duration_s=7320),
-        {"factors": unit(1)},
+             published_at=build_year_date(2001), duration_s=7320),
+        {"factors": build_unit_vector(1)},
         (Neighbour("alien", 0.5),),
     ),
     Document(
         Item("blade", "Blade Runner", "Androids running", genres=("Sci-Fi",), language="English",
-             country="USA", published_at=year(1982), duration_s=7020),
-        {"factors": (unit(0) + unit(1)) / np.sqrt(np.float32(2))},
+             country="USA", published_at=build_year_date(1982), duration_s=7020),
+        {"factors": (build_unit_vector(0) + build_unit_vector(1)) / np.sqrt(np.float32(2))},
         (Neighbour("alien", 1.0),),
     ),
     Document(Item("bare", "Stranger things run")),
 ]  # fmt: skip
 
 
-def ids(matches: Matches) -> list[str]:
+def list_ids(matches: Matches) -> list[str]:
     return [i.decode() for i in matches.ids.tolist()]
 
 
@@ -66,7 +66,7 @@ def load(engine: SearchEngine, version: str, documents: Sequence[Document]) -> N
 
 
 def search(engine: SearchEngine, text: str, filters: Filters | None = None) -> list[str]:
-    return ids(engine.match_text(TextMatch("bm25", text, 10, filters or Filters()), SOON))
+    return list_ids(engine.match_text(TextMatch("bm25", text, 10, filters or Filters()), SOON))
 
 
 def test_nothing_answers_before_a_version_serves(engine: SearchEngine) -> None:
@@ -100,7 +100,9 @@ def test_a_word_in_the_title_weighs_more_than_one_in_the_description(films: Sear
 
 def test_a_request_may_weigh_the_text_fields_itself(films: SearchEngine) -> None:
     def weighed(**weights: float) -> list[str]:
-        return ids(films.match_text(TextMatch("bm25", "stranger", 10, weights=tuple(weights.items())), SOON))
+        return list_ids(
+            films.match_text(TextMatch("bm25", "stranger", 10, weights=tuple(weights.items())), SOON)
+        )
 
     assert weighed(title=0.1, description=5.0) == ["alien", "bare"]
     assert weighed(description=1.0) == ["alien"]
@@ -127,37 +129,39 @@ def test_a_text_field_that_there_is_not_is_a_bad_request() -> None:
 )
 def test_every_kind_of_match_honours_filters(films: SearchEngine, filters: Filters, found: list[str]) -> None:
     assert sorted(search(films, "alien amelie blade stranger", filters)) == found
-    near = films.match_vector(VectorMatch("factors", "factors", unit(0), 10, filters), SOON)
-    assert sorted(ids(near)) == found
+    near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10, filters), SOON)
+    assert sorted(list_ids(near)) == found
     seeds = (Neighbour("alien", 1.0), Neighbour("blade", 1.0))
     carrying = films.match_ids(NeighbourMatch("neighbours", seeds, 10, filters), SOON)
-    assert sorted(ids(carrying)) == found
+    assert sorted(list_ids(carrying)) == found
 
 
 def test_knn_answers_cosines_best_first_and_leaves_out_items_without_a_vector(films: SearchEngine) -> None:
-    matches = films.match_vector(VectorMatch("factors", "factors", unit(0), 10), SOON)
-    assert ids(matches) == ["alien", "blade", "amelie"]
+    matches = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10), SOON)
+    assert list_ids(matches) == ["alien", "blade", "amelie"]
     assert matches.scores.tolist() == pytest.approx([1, 0.70711, 0], abs=1e-5)
 
 
 def test_a_vector_of_the_wrong_size_is_a_bad_request(films: SearchEngine) -> None:
     with pytest.raises(BadRequest):
-        films.match_vector(VectorMatch("factors", "factors", unit(0, 3), 10), SOON)
+        films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0, 3), 10), SOON)
 
 
 def test_neighbour_scores_are_the_exact_sum_of_seed_and_level_weights(films: SearchEngine) -> None:
     seeds = (Neighbour("alien", 1.0), Neighbour("amelie", 0.5), Neighbour("nobody", 1.0))
     matches = films.match_ids(NeighbourMatch("neighbours", seeds, 10), SOON)
-    assert ids(matches) == ["blade", "amelie", "alien"]
+    assert list_ids(matches) == ["blade", "amelie", "alien"]
     assert matches.scores.tolist() == [1.0, 0.5, 0.125]
 
 
 def test_equal_scores_are_in_the_order_of_ids(engine: SearchEngine) -> None:
     names = ["d", "b", "c", "a"]
-    load(engine, "items-1", [Document(Item(n, "Same title"), {"factors": unit(3)}) for n in names])
+    load(
+        engine, "items-1", [Document(Item(n, "Same title"), {"factors": build_unit_vector(3)}) for n in names]
+    )
     assert search(engine, "same") == ["a", "b", "c", "d"]
-    near = engine.match_vector(VectorMatch("factors", "factors", unit(3), 3), SOON)
-    assert ids(near) == ["a", "b", "c"]
+    near = engine.match_vector(VectorMatch("factors", "factors", build_unit_vector(3), 3), SOON)
+    assert list_ids(near) == ["a", "b", "c"]
 
 
 def test_fetch_gives_whole_items_in_the_order_asked(films: SearchEngine) -> None:
@@ -167,7 +171,7 @@ def test_fetch_gives_whole_items_in_the_order_asked(films: SearchEngine) -> None
 def test_scan_gives_documents_back_as_they_were_written(films: SearchEngine) -> None:
     documents = [d for batch in films.scan("items-1", batch_size=3) for d in batch]
     assert [d.item for d in documents] == sorted((d.item for d in FILMS), key=lambda item: item.id)
-    np.testing.assert_allclose(documents[0].vectors["factors"], unit(0))
+    np.testing.assert_allclose(documents[0].vectors["factors"], build_unit_vector(0))
     assert documents[0].neighbours == FILMS[0].neighbours
 
 
@@ -208,15 +212,15 @@ def test_promoting_an_older_version_again_gives_it_back_with_the_live_changes_si
 def test_an_upsert_is_found_at_once_and_keeps_what_was_learned(films: SearchEngine) -> None:
     films.upsert([Document(Item("alien", "Alien: Director's Cut"))])
     assert search(films, "director") == ["alien"]
-    near = films.match_vector(VectorMatch("factors", "factors", unit(0), 1), SOON)
-    assert ids(near) == ["alien"]
+    near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 1), SOON)
+    assert list_ids(near) == ["alien"]
 
 
 def test_a_deleted_item_is_found_by_nothing_and_may_come_back(films: SearchEngine) -> None:
     assert films.delete(["alien", "nobody"]) == 1
     assert search(films, "alien") == []
-    near = films.match_vector(VectorMatch("factors", "factors", unit(0), 10), SOON)
-    assert "alien" not in ids(near)
+    near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10), SOON)
+    assert "alien" not in list_ids(near)
     assert films.fetch(["alien"], SOON) == [None]
     films.upsert([FILMS[0]])
     assert search(films, "alien") == ["alien"]
@@ -226,7 +230,7 @@ def test_a_document_that_does_not_fit_is_rejected_with_its_reason_and_the_rest_i
     engine: SearchEngine,
 ) -> None:
     engine.create_index("items-1")
-    bad = Document(Item("bad", "Bad"), {"factors": unit(0, 3)})
+    bad = Document(Item("bad", "Bad"), {"factors": build_unit_vector(0, 3)})
     report = engine.write("items-1", [FILMS[0], bad])
     assert report.written == 1
     assert [r.id for r in report.rejected] == ["bad"]
@@ -259,7 +263,7 @@ def test_a_dropped_version_is_gone(films: SearchEngine) -> None:
 
 
 def test_every_vector_field_is_searchable(engine: SearchEngine) -> None:
-    vectors = {name: unit(0, field.size) for name, field in VECTOR_FIELDS.items()}
+    vectors = {name: build_unit_vector(0, field.size) for name, field in VECTOR_FIELDS.items()}
     load(engine, "items-1", [Document(Item("a", "A"), vectors)])
     for name, vector in vectors.items():
-        assert ids(engine.match_vector(VectorMatch(name, name, vector, 1), SOON)) == ["a"]
+        assert list_ids(engine.match_vector(VectorMatch(name, name, vector, 1), SOON)) == ["a"]

@@ -66,7 +66,7 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_serves_nothing_half_writ
     gone: set[str] = set()
     watched: set[str] = set()
     for kill in range(KILLS):
-        for line in killed_writer(tmp_path, kill, float(rng.uniform(0.01, 0.6))):
+        for line in run_killed_writer(tmp_path, kill, float(rng.uniform(0.01, 0.6))):
             what, name = line.split()
             if what == "upserted":
                 there.add(name)
@@ -82,7 +82,7 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_serves_nothing_half_writ
     assert watched
 
 
-def killed_writer(directory: Path, number: int, after_s: float) -> list[str]:
+def run_killed_writer(directory: Path, number: int, after_s: float) -> list[str]:
     """What a writer acknowledged before it was killed, a moment after it began."""
     command = [sys.executable, "-c", WRITER, str(directory), str(number)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:

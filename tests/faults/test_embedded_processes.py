@@ -37,16 +37,16 @@ def reader(tmp_path: Path) -> EmbeddedEngine:
     engine.create_index("items-1")
     engine.write("items-1", [Document(Item("old", "Old film"))])
     engine.promote("items-1")
-    assert found(engine) == {"old"}
+    assert search_ids(engine) == {"old"}
     return engine
 
 
-def found(engine: EmbeddedEngine) -> set[str]:
+def search_ids(engine: EmbeddedEngine) -> set[str]:
     return {i.decode() for i in engine.match_text(TextMatch("bm25", "film", 100), 1.0).ids.tolist()}
 
 
-def writer(engine: EmbeddedEngine, what: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(engine.directory), what])
+def start_writer(engine: EmbeddedEngine, action: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(engine.directory), action])
 
 
 @pytest.mark.slow
@@ -54,19 +54,19 @@ def writer(engine: EmbeddedEngine, what: str) -> subprocess.Popen[bytes]:
 def test_a_change_by_another_process_is_seen_within_two_seconds(
     reader: EmbeddedEngine, what: str, seen: set[str]
 ) -> None:
-    assert writer(reader, what).wait(30) == 0
+    assert start_writer(reader, what).wait(30) == 0
     until = time.monotonic() + SEEN_WITHIN_S
-    while found(reader) != seen:
-        assert time.monotonic() < until, f"still {found(reader)}"
+    while search_ids(reader) != seen:
+        assert time.monotonic() < until, f"still {search_ids(reader)}"
         time.sleep(0.05)
 
 
 @pytest.mark.slow
 def test_three_writers_at_once_lose_nothing_while_a_reader_reads(reader: EmbeddedEngine) -> None:
-    writers = [writer(reader, name) for name in ("a", "b", "c")]
+    writers = [start_writer(reader, name) for name in ("a", "b", "c")]
     while any(w.poll() is None for w in writers):
-        assert "old" in found(reader)
+        assert "old" in search_ids(reader)
         time.sleep(0.02)
     assert [w.returncode for w in writers] == [0, 0, 0]
     time.sleep(SEEN_WITHIN_S)
-    assert len(found(reader)) == 61
+    assert len(search_ids(reader)) == 61

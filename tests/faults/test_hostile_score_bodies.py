@@ -12,8 +12,8 @@ import pytest
 
 from ranking.features.compute import FEATURE_NAMES
 from ranking.number_bytes import MEDIA_TYPE, to_bytes
-from tests.served import Answer, Served, serve_house
-from tests.small_house import add_model, build_house
+from tests.served import Answer, ServiceProcess, start_project_service
+from tests.small_house import add_model, build_project
 
 pytestmark = pytest.mark.slow
 MARK = 1237
@@ -21,17 +21,19 @@ MUTATIONS = 400
 
 
 @pytest.fixture(scope="module", params=["ranking", "all"])
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    parts = build_house(tmp_path_factory.mktemp("hostile") / "data", datetime.now(UTC))
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
+    parts = build_project(tmp_path_factory.mktemp("hostile") / "data", datetime.now(UTC))
     add_model(parts, "first", 0)
     parts.registry.promote("first", lambda directory: directory)
-    running = serve_house(parts.settings, role=request.param, workers=1)
+    running = start_project_service(parts.settings, role=request.param, workers=1)
     yield running
     running.stop()
 
 
 @pytest.fixture
-def workers(served: Served) -> Iterator[list[str]]:
+def workers(served: ServiceProcess) -> Iterator[list[str]]:
     """They are the same ones after the test."""
     before = children(served)
     assert before
@@ -40,7 +42,7 @@ def workers(served: Served) -> Iterator[list[str]]:
     assert "SIGSEGV" not in served.log.read_text()
 
 
-def children(served: Served) -> list[str]:
+def children(served: ServiceProcess) -> list[str]:
     number = served.process.pid
     return Path(f"/proc/{number}/task/{number}/children").read_text().split()
 
@@ -49,8 +51,8 @@ def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     return np.random.default_rng(n).normal(size=(n, len(FEATURE_NAMES))).astype(np.float32)
 
 
-def score(served: Served, body: bytes, how: str = "") -> Answer:
-    return served.ask("POST", f"/v1/score/first{how}", body, MEDIA_TYPE)
+def score(served: ServiceProcess, body: bytes, how: str = "") -> Answer:
+    return served.request("POST", f"/v1/score/first{how}", body, MEDIA_TYPE)
 
 
 def assert_problem(answer: Answer, status: int, words: str) -> None:
@@ -62,14 +64,14 @@ def assert_problem(answer: Answer, status: int, words: str) -> None:
 
 @pytest.mark.usefixtures("workers")
 @pytest.mark.parametrize("claimed", [MARK + 1, 40_000, 3_000_000, 20_000_000, -1])
-def test_rows_that_the_body_does_not_hold_are_a_bad_request(served: Served, claimed: int) -> None:
+def test_rows_that_the_body_does_not_hold_are_a_bad_request(served: ServiceProcess, claimed: int) -> None:
     body = to_bytes(rows(MARK), FEATURE_NAMES)
     answer = score(served, body.replace(struct.pack("<q", MARK), struct.pack("<q", claimed)))
     assert_problem(answer, 413 if claimed > 50_000 else 400, "rows")
 
 
 @pytest.mark.usefixtures("workers")
-def test_a_compressed_bomb_is_too_large(served: Served) -> None:
+def test_a_compressed_bomb_is_too_large(served: ServiceProcess) -> None:
     zeros = pa.table({name: np.zeros(1_000_000, np.float32) for name in FEATURE_NAMES})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, zeros.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as to:
@@ -79,20 +81,20 @@ def test_a_compressed_bomb_is_too_large(served: Served) -> None:
 
 
 @pytest.mark.usefixtures("workers")
-def test_more_rows_than_are_explained_at_once_are_too_large(served: Served) -> None:
+def test_more_rows_than_are_explained_at_once_are_too_large(served: ServiceProcess) -> None:
     answer = score(served, to_bytes(rows(5001), FEATURE_NAMES), "?contributions=true")
     assert_problem(answer, 413, "5001 rows; send at most 5000")
 
 
 @pytest.mark.usefixtures("workers")
-def test_a_large_honest_request_is_scored(served: Served) -> None:
+def test_a_large_honest_request_is_scored(served: ServiceProcess) -> None:
     answer = score(served, to_bytes(rows(12_000), FEATURE_NAMES))
     assert answer.status == 200
     assert pa.ipc.open_stream(answer.body).read_all().num_rows == 12_000
 
 
 @pytest.mark.usefixtures("workers")
-def test_mutated_bodies_are_answered_by_the_worker_that_got_them(served: Served) -> None:
+def test_mutated_bodies_are_answered_by_the_worker_that_got_them(served: ServiceProcess) -> None:
     body, rng = to_bytes(rows(40), FEATURE_NAMES), random.Random(11)
     seen = set()
     for _ in range(MUTATIONS):

@@ -30,10 +30,10 @@ def house(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(house: Path, *words: str) -> subprocess.Popen[str]:
+def start_load(house: Path, *arguments: str) -> subprocess.Popen[str]:
     settings = {"REELRANK_DATA_DIR": str(house / "data"), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [*COMMAND, "load", *words, "--json"],
+        [*COMMAND, "load", *arguments, "--json"],
         cwd=house,
         env={**os.environ, **settings},
         stdout=subprocess.PIPE,
@@ -42,20 +42,20 @@ def started(house: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
-def finished(house: Path, *words: str) -> dict[str, object]:
-    with started(house, *words) as load:
+def run_load(house: Path, *arguments: str) -> dict[str, object]:
+    with start_load(house, *arguments) as load:
         out, err = load.communicate(timeout=120)
     assert load.returncode == 0, err
     report: dict[str, object] = json.loads(out)
     return report
 
 
-def killed(house: Path, after_s: float, *words: str) -> bool:
+def kill_load(house: Path, after_s: float, *arguments: str) -> bool:
     """Whether the load was killed before it ended by itself. after_s: counted from its first sign of life."""
-    before = journal(house)
-    with started(house, *words) as load:
+    before = read_journal(house)
+    with start_load(house, *arguments) as load:
         until = time.monotonic() + 60
-        while journal(house) == before and load.poll() is None and time.monotonic() < until:
+        while read_journal(house) == before and load.poll() is None and time.monotonic() < until:
             time.sleep(0.005)
         try:
             load.wait(after_s)
@@ -65,14 +65,14 @@ def killed(house: Path, after_s: float, *words: str) -> bool:
     return load.returncode == -signal.SIGKILL
 
 
-def journal(house: Path) -> bytes:
+def read_journal(house: Path) -> bytes:
     try:
         return (house / "data" / "loads" / "items.json").read_bytes()
     except FileNotFoundError:
         return b""
 
 
-def titles(house: Path) -> list[str]:
+def read_titles(house: Path) -> list[str]:
     engine = EmbeddedEngine(house / "data" / "engine")
     version = engine.serving_version()
     assert version is not None
@@ -84,21 +84,23 @@ def titles(house: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_a_load_of_items_killed_at_any_moment_goes_on_and_doubles_nothing(house: Path) -> None:
-    finished(house, "items", "old.csv")
+    run_load(house, "items", "old.csv")
     rng = np.random.default_rng(11)
     kills = 0
     while kills < KILLS:
-        if killed(house, float(rng.uniform(0, 1.5)), "items", "new.csv"):
+        if kill_load(house, float(rng.uniform(0, 1.5)), "items", "new.csv"):
             kills += 1
-            assert len(titles(house)) in (50, ROWS - len(REJECTED))
+            assert len(read_titles(house)) in (50, ROWS - len(REJECTED))
         else:  # it ended: another time of change makes it another load
             os.utime(house / "new.csv", ns=(kills, kills))
-    report = finished(house, "items", "new.csv")
+    report = run_load(house, "items", "new.csv")
     assert (report["read"], report["rejected"], report["kept"]) == (ROWS, len(REJECTED), ROWS - len(REJECTED))
-    assert Counter(titles(house)) == Counter(f"New film {n}" for n in range(1, ROWS + 1) if n not in REJECTED)
+    assert Counter(read_titles(house)) == Counter(
+        f"New film {n}" for n in range(1, ROWS + 1) if n not in REJECTED
+    )
     rejects = [json.loads(line)["row"] for line in Path(str(report["rejects"])).read_text().splitlines()]
     assert rejects == list(REJECTED)
-    assert journal(house) == b""
+    assert read_journal(house) == b""
 
 
 @pytest.mark.slow
@@ -109,12 +111,12 @@ def test_a_load_of_events_killed_and_run_again_stores_each_event_once(house: Pat
     rng = np.random.default_rng(12)
     for _ in range(3):
         stored = store.count()
-        with started(house, "events", "watches.csv") as load:
+        with start_load(house, "events", "watches.csv") as load:
             while store.count() == stored and load.poll() is None:
                 time.sleep(0.01)
             time.sleep(float(rng.uniform(0, 0.3)))
             load.send_signal(signal.SIGKILL)
             load.communicate()
-    report = finished(house, "events", "watches.csv")
+    report = run_load(house, "events", "watches.csv")
     assert (report["read"], report["written"]) == (30_000, 30_000)
     assert store.count() == 30_000

@@ -28,14 +28,14 @@ print(report.read, int(status["VmHWM"].split()[0]) // 1024)  # ru_maxrss would b
 """
 
 
-def lines(count: int) -> Iterator[bytes]:
+def generate_lines(count: int) -> Iterator[bytes]:
     for n in range(count):
         yield f'{{"id":"f{n}","title":"Film {n}","description":"{n} {TEXT}"}}\n'.encode()
 
 
 def write_jsonl(path: Path, count: int) -> None:
     with gzip.open(path, "wb", compresslevel=1) as packed:
-        packed.writelines(lines(count))
+        packed.writelines(generate_lines(count))
 
 
 def write_csv(path: Path, count: int) -> None:
@@ -50,7 +50,7 @@ def write_parquet(path: Path, count: int) -> None:
     pyarrow.parquet.write_table(table, path, row_group_size=count, use_dictionary=False)
 
 
-def peak_mb(path: Path, rows: int) -> int:
+def measure_peak_mb(path: Path, rows: int) -> int:
     done = subprocess.run(
         [sys.executable, "-c", READER, str(path)], capture_output=True, text=True, timeout=300, check=True
     )
@@ -68,6 +68,9 @@ def test_memory_does_not_grow_with_the_file(
 ) -> None:
     write(tmp_path / f"small.{name}", 2000)
     write(tmp_path / f"large.{name}", ROWS)
-    small, large = peak_mb(tmp_path / f"small.{name}", 2000), peak_mb(tmp_path / f"large.{name}", ROWS)
+    small, large = (
+        measure_peak_mb(tmp_path / f"small.{name}", 2000),
+        measure_peak_mb(tmp_path / f"large.{name}", ROWS),
+    )
     (tmp_path / f"large.{name}").unlink()
     assert large - small < GROWTH_MB, f"{large} MB for 300 MB of rows, {small} MB for 6 MB"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from app.wiring import Parts
-from tests.served import Clients, Served, serve
-from tests.small_house import add_model, build_house
+from app.wiring import Container
+from tests.served import Clients, ServiceProcess, start_service
+from tests.small_house import add_model, build_project
 
 pytestmark = pytest.mark.slow
 CLIENTS = 4
@@ -22,8 +22,8 @@ SEEN_WITHIN_S = 5.0
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Parts:
-    parts = build_house(tmp_path / "data", datetime.now(UTC))
+def parts(tmp_path: Path) -> Container:
+    parts = build_project(tmp_path / "data", datetime.now(UTC))
     for seed in (1, 2):
         add_model(parts, f"model-{seed}", seed)
     parts.registry.promote("model-1", lambda directory: directory)
@@ -31,8 +31,8 @@ def parts(tmp_path: Path) -> Parts:
 
 
 @pytest.fixture
-def service(parts: Parts) -> Iterator[Served]:
-    served = serve(parts.settings.data_dir, workers=3, threads=4)
+def service(parts: Container) -> Iterator[ServiceProcess]:
+    served = start_service(parts.settings.data_dir, workers=3, threads=4)
     yield served
     served.stop(signal.SIGKILL)
 
@@ -40,13 +40,13 @@ def service(parts: Parts) -> Iterator[Served]:
 class Load(Clients):
     """What clients were answered, by status, and by which models of late."""
 
-    def __init__(self, service: Served) -> None:
+    def __init__(self, service: ServiceProcess) -> None:
         super().__init__(service, CLIENTS)
         self.statuses: Counter[int] = Counter()
         self.failures: list[str] = []
         self.models: list[tuple[float, str]] = []
 
-    def ask(self, number: int) -> None:
+    def send_request(self, number: int) -> None:
         began = time.monotonic()
         try:
             answer = self.service.get(f"/v1/search?q=story&user=u{number}&limit=5")
@@ -57,12 +57,12 @@ class Load(Clients):
         if answer.status == 200:
             self.models.append((began, answer.json["model"]))
 
-    def answered_by(self, since: float) -> set[str]:
+    def list_models_since(self, since: float) -> set[str]:
         return {model for began, model in self.models if began >= since}
 
 
 def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_five_seconds(
-    service: Served, parts: Parts
+    service: ServiceProcess, parts: Container
 ) -> None:
     with Load(service) as load:
         for turn in range(PROMOTIONS):
@@ -72,21 +72,25 @@ def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_
             while time.monotonic() < until:
                 since = time.monotonic()
                 time.sleep(0.4)
-                if load.answered_by(since) == {model}:
+                if load.list_models_since(since) == {model}:
                     break
-            assert load.answered_by(since) == {model}, f"promotion {turn} was not seen by all within 5 s"
+            assert load.list_models_since(since) == {model}, (
+                f"promotion {turn} was not seen by all within 5 s"
+            )
     assert load.failures == []
     assert set(load.statuses) == {200}
     assert load.statuses[200] > 200
 
 
-def test_a_promoted_index_version_is_served_without_a_failed_request(service: Served, parts: Parts) -> None:
+def test_a_promoted_index_version_is_served_without_a_failed_request(
+    service: ServiceProcess, parts: Container
+) -> None:
     from app.learning import publish
-    from ranking.learned import NOTHING_LEARNED
-    from ranking.progress import silent
+    from ranking.learned import NO_EMBEDDINGS
+    from ranking.progress import ignore_progress
 
     with Load(service) as load:
-        version = publish(parts, NOTHING_LEARNED, silent)
+        version = publish(parts, NO_EMBEDDINGS, ignore_progress)
         until = time.monotonic() + SEEN_WITHIN_S
         while time.monotonic() < until and service.get("/readyz").json["index_version"] != version:
             time.sleep(0.1)
@@ -96,7 +100,9 @@ def test_a_promoted_index_version_is_served_without_a_failed_request(service: Se
     assert set(load.statuses) == {200}
 
 
-def test_a_model_that_does_not_fit_leaves_engine_order_and_a_reason(service: Served, parts: Parts) -> None:
+def test_a_model_that_does_not_fit_leaves_engine_order_and_a_reason(
+    service: ServiceProcess, parts: Container
+) -> None:
     directory = parts.registry.directory_of(add_model(parts, "broken", 3))
     text = (directory / "model.txt").read_text()
     (directory / "model.txt").write_text(text[: len(text) // 2])
@@ -111,7 +117,7 @@ def test_a_model_that_does_not_fit_leaves_engine_order_and_a_reason(service: Ser
     assert "broken is refused" in page["degraded"][0]
 
 
-def test_a_graceful_stop_answers_what_was_accepted(service: Served) -> None:
+def test_a_graceful_stop_answers_what_was_accepted(service: ServiceProcess) -> None:
     with Load(service) as load:
         time.sleep(1.0)
         service.process.send_signal(signal.SIGTERM)
@@ -121,7 +127,7 @@ def test_a_graceful_stop_answers_what_was_accepted(service: Served) -> None:
     assert refused == []
 
 
-def test_a_killed_worker_is_replaced(service: Served) -> None:
+def test_a_killed_worker_is_replaced(service: ServiceProcess) -> None:
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     time.sleep(1.0)
@@ -129,14 +135,14 @@ def test_a_killed_worker_is_replaced(service: Served) -> None:
 
 
 def test_an_empty_house_is_served_unready_and_fills(tmp_path: Path) -> None:
-    served = serve(tmp_path / "data", ready=False, workers=1)
+    served = start_service(tmp_path / "data", wait_ready=False, workers=1)
     try:
         answer = served.get("/v1/search?q=story")
         assert answer.status == 503
         assert "reelrank demo" in answer.json["detail"]
         assert answer.headers["Retry-After"] == "1"
         assert served.get("/readyz").status == 503
-        build_house(tmp_path / "data", datetime.now(UTC))
+        build_project(tmp_path / "data", datetime.now(UTC))
         time.sleep(3.0)
         assert served.get("/v1/search?q=story").status == 200
     finally:

@@ -12,10 +12,10 @@ from typing import NoReturn
 import pytest
 
 from app.settings import Settings
-from index_mappings.fingerprint import index_fingerprint
+from index_mappings.fingerprint import compute_index_fingerprint
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
-from ranking.manifest import Manifest, Measured, read_manifest
+from ranking.fingerprint import compute_feature_fingerprint
+from ranking.manifest import Manifest, MetricEstimate, read_manifest
 from ranking.registry import Registry
 from ranking.train import PARAMS
 
@@ -26,16 +26,18 @@ HOW = (
 )
 
 
-def measured_systems(manifest: Manifest) -> dict[str, dict[str, Measured]]:
+def list_measured_systems(manifest: Manifest) -> dict[str, dict[str, MetricEstimate]]:
     return {**manifest.baselines, "lambdarank": manifest.metrics}
 
 
-def window_ms(manifest: Manifest) -> int:
+def compute_window_ms(manifest: Manifest) -> int:
     """How long the events are that were learned from: the demo's are moved in time, never stretched."""
     return manifest.data_window[1] - manifest.data_window[0] if manifest.data_window else 0
 
 
-def changes(committed: dict[str, dict[str, Measured]], now: dict[str, dict[str, Measured]]) -> list[str]:
+def find_changes(
+    committed: dict[str, dict[str, MetricEstimate]], now: dict[str, dict[str, MetricEstimate]]
+) -> list[str]:
     """Every measure of every system that is gone, new, or outside its committed interval."""
     places = sorted({(s, m) for side in (committed, now) for s in side for m in side[s]})
     found = []
@@ -49,60 +51,62 @@ def changes(committed: dict[str, dict[str, Measured]], now: dict[str, dict[str, 
     return found
 
 
-def not_compared(why: str) -> NoReturn:
+def skip_comparison(reason: str) -> NoReturn:
     """A person's own data are none of this check's business; where CI has run the demo, it has to compare."""
     if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
-def demo_manifest() -> Manifest:
+def read_demo_manifest() -> Manifest:
     """Of the model that serves in this house's data."""
     settings = Settings()
     registry = Registry(settings.models_dir)
     current = registry.current()
     if current is None:
-        not_compared(f"no model serves in {settings.models_dir}: `make run` makes the demo's")
+        skip_comparison(f"no model serves in {settings.models_dir}: `make run` makes the demo's")
     manifest = read_manifest(registry.directory_of(current))
     of_model = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)
-    if of_model != (feature_fingerprint(FEATURE_NAMES), index_fingerprint(), PARAMS):
-        not_compared(f"{current} was trained by another build: `make clean run` makes this build's")
+    if of_model != (compute_feature_fingerprint(FEATURE_NAMES), compute_index_fingerprint(), PARAMS):
+        skip_comparison(f"{current} was trained by another build: `make clean run` makes this build's")
     return manifest
 
 
 def test_the_demo_ranks_as_well_as_committed(pytestconfig: pytest.Config) -> None:
-    manifest = demo_manifest()
+    manifest = read_demo_manifest()
     if pytestconfig.getoption("--renew"):
         figures = {
             system: {name: measured.model_dump() for name, measured in measures.items()}
-            for system, measures in measured_systems(manifest).items()
+            for system, measures in list_measured_systems(manifest).items()
         }
-        facts = {"reason": "", "window_ms": window_ms(manifest), "systems": figures}
+        facts = {"reason": "", "window_ms": compute_window_ms(manifest), "systems": figures}
         COMMITTED.write_text(json.dumps(facts, indent=1) + "\n")
     committed = json.loads(COMMITTED.read_text())
     assert committed["reason"], f"write into {COMMITTED.name} why the figures changed"
-    if window_ms(manifest) != committed["window_ms"]:
-        not_compared("the data of this house are not the demo's")
+    if compute_window_ms(manifest) != committed["window_ms"]:
+        skip_comparison("the data of this house are not the demo's")
     systems = {
-        system: {name: Measured.model_validate(facts) for name, facts in measures.items()}
+        system: {name: MetricEstimate.model_validate(facts) for name, facts in measures.items()}
         for system, measures in committed["systems"].items()
     }
-    assert changes(systems, measured_systems(manifest)) == [], HOW
+    assert find_changes(systems, list_measured_systems(manifest)) == [], HOW
 
 
-def of(value: float) -> dict[str, dict[str, Measured]]:
-    return {"lambdarank": {"ndcg@10": Measured(value=value, low=value - 0.02, high=value + 0.02)}}
+def build_measured(value: float) -> dict[str, dict[str, MetricEstimate]]:
+    return {"lambdarank": {"ndcg@10": MetricEstimate(value=value, low=value - 0.02, high=value + 0.02)}}
 
 
 def test_a_change_within_the_interval_passes() -> None:
-    assert changes(of(0.34), of(0.35)) == []
+    assert find_changes(build_measured(0.34), build_measured(0.35)) == []
 
 
 @pytest.mark.parametrize("now", [0.31, 0.37])
 def test_a_change_beyond_the_interval_is_told_whether_worse_or_better(now: float) -> None:
-    assert changes(of(0.34), of(now)) == [f"lambdarank ndcg@10 is {now:.4f}, was 0.3400 [0.3200, 0.3600]"]
+    assert find_changes(build_measured(0.34), build_measured(now)) == [
+        f"lambdarank ndcg@10 is {now:.4f}, was 0.3400 [0.3200, 0.3600]"
+    ]
 
 
 def test_a_measure_that_is_gone_or_new_is_told() -> None:
-    assert changes(of(0.34), {}) == ["lambdarank ndcg@10 is gone"]
-    assert changes({}, of(0.34)) == ["lambdarank ndcg@10 is new"]
+    assert find_changes(build_measured(0.34), {}) == ["lambdarank ndcg@10 is gone"]
+    assert find_changes({}, build_measured(0.34)) == ["lambdarank ndcg@10 is new"]

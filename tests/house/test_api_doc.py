@@ -12,18 +12,18 @@ from prometheus_client import REGISTRY
 
 from app.settings import Settings
 from app.web.application import WebOptions, create_app
-from app.web.score_api import score_api
-from app.wiring import build_parts, build_service
+from app.web.score_api import create_score_api
+from app.wiring import build_container, build_service
 
 DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("empty")))
+    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
     service = build_service(parts)
     app = create_app(service, WebOptions(1_000_000, parts.settings.reports_dir))
-    app.register_api(score_api(service.live.models))
+    app.register_api(create_score_api(service.refresher.models))
     return app
 
 

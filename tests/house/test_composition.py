@@ -24,12 +24,12 @@ SETTINGS = {f"REELRANK_{name.upper()}" for name in Settings.model_fields}
 DOC = ROOT / "docs" / "deployment.md"
 
 
-def composition(name: str = "docker-compose.yml") -> dict[str, Any]:
+def read_composition(name: str = "docker-compose.yml") -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((ROOT / name).read_text())
     return content
 
 
-SERVICES: dict[str, dict[str, Any]] = composition()["services"]
+SERVICES: dict[str, dict[str, Any]] = read_composition()["services"]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def made_env(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_composition_is_valid(name: str) -> None:
-    jsonschema.validate(composition(name), json.loads(SCHEMA.read_text()))
+    jsonschema.validate(read_composition(name), json.loads(SCHEMA.read_text()))
 
 
 def test_every_variable_is_made_or_has_a_default(made_env: dict[str, str]) -> None:
@@ -58,14 +58,14 @@ def test_every_variable_is_made_or_has_a_default(made_env: dict[str, str]) -> No
 
 
 def test_every_setting_of_ours_exists_or_is_the_aggregators() -> None:
-    aggregators = set(re.findall(r"REELRANK_\w+", "".join(map(Path.read_text, _cfgs()))))
+    aggregators = set(re.findall(r"REELRANK_\w+", "".join(map(Path.read_text, _list_configs()))))
     for name, service in SERVICES.items():
         for variable in service.get("environment", {}):
             if variable.startswith("REELRANK_"):
                 assert variable in (aggregators if name == "aggregator" else SETTINGS), (name, variable)
 
 
-def _cfgs() -> list[Path]:
+def _list_configs() -> list[Path]:
     return list((ROOT / "deploy" / "haproxy").glob("*.cfg"))
 
 
@@ -76,13 +76,13 @@ def test_every_command_of_ours_exists(name: str) -> None:
         r"reelrank( [^;]+)", " ".join(command) if "reelrank" in command else str(command)
     ):
         verbs = [word for word in shlex.split(words.strip("'\"] ")) if not word.isdigit()]
-        result = CliRunner().invoke(app, [*verbs[: _options_from(verbs)], "--help"])
+        result = CliRunner().invoke(app, [*verbs[: _find_first_option(verbs)], "--help"])
         assert result.exit_code == 0, words
         offered = " ".join(result.output.split())
         assert [word for word in verbs if word.startswith("--") and word not in offered] == []
 
 
-def _options_from(verbs: list[str]) -> int:
+def _find_first_option(verbs: list[str]) -> int:
     return next((place for place, word in enumerate(verbs) if word.startswith("--")), len(verbs))
 
 
@@ -96,7 +96,7 @@ def test_every_path_that_is_mounted_or_built_from_is_there() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
             place = volume.partition(":")[0]
-            assert place in composition()["volumes"] or (ROOT / place).exists(), volume
+            assert place in read_composition()["volumes"] or (ROOT / place).exists(), volume
     copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "deploy/docker/Dockerfile").read_text(), re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text()
     for source in " ".join(copied).split():
@@ -120,7 +120,7 @@ def test_services_that_talk_to_each_other_use_names_and_ports_that_exist() -> No
 
 def test_nothing_is_published_beyond_this_machine() -> None:
     for name in FILES:
-        for service in composition(name)["services"].values():
+        for service in read_composition(name)["services"].values():
             assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
 
 

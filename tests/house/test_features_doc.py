@@ -17,10 +17,13 @@ training and in serving. `reelrank features` lists them with their gain in the s
 """
 
 
+def _quote(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def test_the_features_page_holds_every_feature(pytestconfig: pytest.Config) -> None:
     rows = [
-        f"| `{f.name}` | {f.group} | {', '.join(f'`{s}`' for s in f.reads)} | {f.missing} | {f.words} |\n"
-        for f in FEATURES
+        f"| `{f.name}` | {f.group} | {_quote(f.reads)} | {f.missing} | {f.description} |\n" for f in FEATURES
     ]
     page = HEAD + "".join(rows)
     if pytestconfig.getoption("--renew"):

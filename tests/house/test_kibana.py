@@ -8,38 +8,41 @@ import orjson
 import pytest
 
 from app.kibana.panels import DASHBOARDS, PANELS
-from app.kibana.saved_objects import FORMATS, SEARCHES, House, Product
+from app.kibana.saved_objects import FORMATS, SEARCHES, Product, SavedObjectBuilder
 from index_mappings.mapping import SERVERS
 
 ROOT = Path(__file__).parents[2]
 PRODUCTS: tuple[Product, ...] = get_args(Product)
 
 
-def mapped(product: str, major: int, of: str) -> dict[str, Any]:
+def read_mapping(product: str, major: int, index: str) -> dict[str, Any]:
     home = ROOT / "index_mappings" / "rendered" / f"{product}-{major}"
-    if of == "items":
+    if index == "items":
         items: dict[str, Any] = orjson.loads((home / "items.json").read_bytes())["mappings"]["properties"]
         return items
-    template = orjson.loads((home / f"{of}-template.json").read_bytes())["template"]
+    template = orjson.loads((home / f"{index}-template.json").read_bytes())["template"]
     events: dict[str, Any] = template["mappings"]["properties"]
     return events
 
 
-def asked_fields(question: object) -> set[str]:
+def find_queried_fields(query: object) -> set[str]:
     """Names behind `field`, and of `term` queries."""
-    if isinstance(question, list):
-        return set().union(*map(asked_fields, question))
-    if not isinstance(question, dict):
+    if isinstance(query, list):
+        return set().union(*map(find_queried_fields, query))
+    if not isinstance(query, dict):
         return set()
-    found = set().union(*(asked_fields(value) for value in question.values()))
-    if isinstance(question.get("field"), str):
-        found.add(question["field"])
-    return found | set(question.get("term", {}))
+    found = set().union(*(find_queried_fields(value) for value in query.values()))
+    if isinstance(query.get("field"), str):
+        found.add(query["field"])
+    return found | set(query.get("term", {}))
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_import_files_are_what_the_code_makes(product: Product, pytestconfig: pytest.Config) -> None:
-    path, made = ROOT / "deploy" / "kibana" / f"{product}.ndjson", House(product).import_file()
+    path, made = (
+        ROOT / "deploy" / "kibana" / f"{product}.ndjson",
+        SavedObjectBuilder(product).build_import_file(),
+    )
     if pytestconfig.getoption("--renew"):
         path.write_bytes(made)
     assert path.read_bytes() == made, "run `pytest tests/house --renew` and read the diff"
@@ -50,25 +53,25 @@ def test_every_field_that_is_named_is_mapped_and_every_counted_one_can_be_counte
     product: str, major: int
 ) -> None:
     for panel in PANELS:
-        fields = mapped(product, major, panel.of)
-        named = asked_fields(panel.question)
+        fields = read_mapping(product, major, panel.dataset)
+        named = find_queried_fields(panel.aggregation)
         assert named, panel.id
         assert named <= set(fields), panel.id
-        counted = {name for name in named if "must_not" not in str(panel.question)}
+        counted = {name for name in named if "must_not" not in str(panel.aggregation)}
         for name in counted:
             assert fields[name]["type"] != "text", (panel.id, name)
             assert fields[name].get("doc_values", True), (panel.id, name)
     for of, formats in FORMATS.items():
-        assert set(formats) <= set(mapped(product, major, of))
+        assert set(formats) <= set(read_mapping(product, major, of))
     for search in SEARCHES:
         columns = {*search.columns, *re.findall(r"(\w+):", search.kql)}
-        assert columns <= set(mapped(product, major, search.of)), search.id
+        assert columns <= set(read_mapping(product, major, search.dataset)), search.id
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_every_reference_leads_to_an_object_before_it(product: Product) -> None:
     seen = set[tuple[str, str]]()
-    for each in House(product, "own-").objects():
+    for each in SavedObjectBuilder(product, "own-").build_objects():
         for reference in each["references"]:
             assert (reference["type"], reference["id"]) in seen
         assert each["id"].startswith("own-")
@@ -78,7 +81,7 @@ def test_every_reference_leads_to_an_object_before_it(product: Product) -> None:
 
 
 def test_a_dashboard_holds_its_panels_beside_and_below_each_other_without_overlap() -> None:
-    for each in House("elasticsearch").objects():
+    for each in SavedObjectBuilder("elasticsearch").build_objects():
         if each["type"] == "dashboard":
             grid = [panel["gridData"] for panel in orjson.loads(each["attributes"]["panelsJSON"])]
             assert len({(place["x"], place["y"]) for place in grid}) == len(grid) == len(each["references"])

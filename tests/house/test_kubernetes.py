@@ -23,7 +23,7 @@ MANIFESTS: list[dict[str, Any]] = [
 ]
 
 
-def named(kind: str) -> dict[str, dict[str, Any]]:
+def manifests_by_name(kind: str) -> dict[str, dict[str, Any]]:
     return {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == kind}
 
 
@@ -34,7 +34,9 @@ def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
-PODS = {name: pod_of(each) for kind in ("Deployment", "CronJob") for name, each in named(kind).items()}
+PODS = {
+    name: pod_of(each) for kind in ("Deployment", "CronJob") for name, each in manifests_by_name(kind).items()
+}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -62,14 +64,16 @@ def test_every_manifest_file_is_part_of_the_whole() -> None:
 
 
 def test_services_scalers_and_budgets_point_at_deployments_that_are_there() -> None:
-    deployments = named("Deployment")
-    for scaler in named("HorizontalPodAutoscaler").values():
+    deployments = manifests_by_name("Deployment")
+    for scaler in manifests_by_name("HorizontalPodAutoscaler").values():
         assert scaler["spec"]["scaleTargetRef"]["name"] in deployments
         least = deployments[scaler["spec"]["scaleTargetRef"]["name"]]["spec"]["replicas"]
         assert scaler["spec"]["minReplicas"] == least
     labels = [each["spec"]["template"]["metadata"]["labels"] for each in deployments.values()]
-    selectors = [each["spec"]["selector"] for each in named("Service").values()]
-    selectors += [each["spec"]["selector"]["matchLabels"] for each in named("PodDisruptionBudget").values()]
+    selectors = [each["spec"]["selector"] for each in manifests_by_name("Service").values()]
+    selectors += [
+        each["spec"]["selector"]["matchLabels"] for each in manifests_by_name("PodDisruptionBudget").values()
+    ]
     assert len(selectors) == 4
     assert all(selector in labels for selector in selectors)
 
@@ -77,11 +81,11 @@ def test_services_scalers_and_budgets_point_at_deployments_that_are_there() -> N
 def test_the_address_of_the_ranking_service_is_that_of_a_service_and_its_port() -> None:
     literals = dict(each.split("=", 1) for each in KUSTOMIZATION["configMapGenerator"][0]["literals"])
     host, port = literals["REELRANK_RANKING_URL"].removeprefix("http://").split(":")
-    assert named("Service")[host]["spec"]["ports"][0]["port"] == int(port)
+    assert manifests_by_name("Service")[host]["spec"]["ports"][0]["port"] == int(port)
     assert set(literals) <= SETTINGS
 
 
-@pytest.mark.parametrize("name", named("Deployment"))
+@pytest.mark.parametrize("name", manifests_by_name("Deployment"))
 def test_probes_ask_what_the_service_answers_on_the_port_it_is_told(name: str) -> None:
     container = PODS[name]["containers"][0]
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
@@ -97,4 +101,4 @@ def test_what_a_pod_mounts_is_among_its_volumes_and_claims_are_there(name: str) 
     volumes = {volume["name"] for volume in pod["volumes"]}
     assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} <= volumes
     claims = {v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v}
-    assert claims <= set(named("PersistentVolumeClaim"))
+    assert claims <= set(manifests_by_name("PersistentVolumeClaim"))

@@ -12,7 +12,7 @@ from app.cli.main import app
 DOC = Path(__file__).parents[2] / "docs" / "models.md"
 
 
-def fenced(language: str) -> list[str]:
+def find_code_blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", DOC.read_text(), re.DOTALL)
 
 
@@ -29,9 +29,9 @@ def run(command: str) -> str:
 
 
 def test_a_model_made_as_the_page_says_serves(place: Path) -> None:
-    exec(compile(fenced("python")[0], str(DOC), "exec"), {})
-    (place / "manifest.json").write_text(fenced("json")[0])
-    for command in fenced("sh")[-1].splitlines():
+    exec(compile(find_code_blocks("python")[0], str(DOC), "exec"), {})
+    (place / "manifest.json").write_text(find_code_blocks("json")[0])
+    for command in find_code_blocks("sh")[-1].splitlines():
         run(command)
     (listed,) = json.loads(run("reelrank models --json"))
     assert (listed["id"], listed["kind"], listed["serving"]) == ("mine", "external", True)

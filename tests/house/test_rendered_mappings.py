@@ -8,11 +8,11 @@ import pytest
 from index_mappings.mapping import (
     SERVERS,
     Product,
-    changes_index,
-    events_template,
-    impressions_template,
-    items_index,
-    requests_template,
+    build_changes_index,
+    build_events_template,
+    build_impressions_template,
+    build_items_index,
+    build_requests_template,
 )
 
 RENDERED = Path(__file__).parents[2] / "index_mappings" / "rendered"
@@ -21,11 +21,11 @@ RENDERED = Path(__file__).parents[2] / "index_mappings" / "rendered"
 @pytest.mark.parametrize(("product", "major"), SERVERS)
 def test_rendered_mappings_equal_the_code(product: Product, major: int, pytestconfig: pytest.Config) -> None:
     bodies = {
-        "items.json": items_index(product),
-        "events-template.json": events_template("reelrank-events"),
-        "changes.json": changes_index(),
-        "impressions-template.json": impressions_template("reelrank-impressions"),
-        "requests-template.json": requests_template("reelrank-requests"),
+        "items.json": build_items_index(product),
+        "events-template.json": build_events_template("reelrank-events"),
+        "changes.json": build_changes_index(),
+        "impressions-template.json": build_impressions_template("reelrank-impressions"),
+        "requests-template.json": build_requests_template("reelrank-requests"),
     }
     home = RENDERED / f"{product}-{major}"
     for name, body in bodies.items():

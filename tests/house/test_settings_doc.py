@@ -10,7 +10,7 @@ DOC = Path(__file__).parents[2] / "docs" / "settings.md"
 HOW = "From the environment, or from the file `reelrank.env`; the environment wins."
 
 
-def settings_table() -> str:
+def format_settings_table() -> str:
     rows = [
         f"| `REELRANK_{name.upper()}` | `{field.default}` | {field.description} |"
         for name, field in Settings.model_fields.items()
@@ -21,7 +21,7 @@ def settings_table() -> str:
 def test_the_settings_page_holds_every_setting_with_its_default_and_meaning(
     pytestconfig: pytest.Config,
 ) -> None:
-    page = f"# Settings\n\n{HOW}\n\n{settings_table()}\n"
+    page = f"# Settings\n\n{HOW}\n\n{format_settings_table()}\n"
     if pytestconfig.getoption("--renew"):
         DOC.write_text(page)
     assert DOC.read_text() == page, "run `pytest tests/house --renew` and read the diff"

@@ -9,12 +9,18 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser
 
-from app.wiring import Parts
+from app.wiring import Container
 from index_mappings.item import Item
-from tests.browser import Visitors, chromium
-from tests.served import Served, serve_house
-from tests.servers.server import Ground, Server, kinds, new_prefix, remove
-from tests.small_house import add_model, build_house
+from tests.browser import Visitors, launch_chromium
+from tests.served import ServiceProcess, start_project_service
+from tests.servers.server import (
+    EngineSettingsFactory,
+    Server,
+    build_kind_params,
+    create_prefix,
+    remove_indices,
+)
+from tests.small_house import add_model, build_project
 
 HOSTILE_TITLE = "<script>alert('x')</script> & \"quotes\""
 LONG_TITLE = "Donaudampfschifffahrtsgesellschaftskapitänswitwe, or How the Longest Words Fit a Poster"
@@ -35,33 +41,35 @@ VOYAGES = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        grounds = ["embedded", *kinds(metafunc.config.getoption("--journeys-on"))]
+        grounds = ["embedded", *build_kind_params(metafunc.config.getoption("--journeys-on"))]
         metafunc.parametrize("server", grounds, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def ground(server: Server | None) -> Iterator[Ground]:
+def ground(server: Server | None) -> Iterator[EngineSettingsFactory]:
     """Where houses are built: in the folder they are given alone, or on the server."""
     prefixes = list[str]()
 
-    def place() -> Mapping[str, str]:
+    def allocate_settings() -> Mapping[str, str]:
         if server is None:
             return {}
-        prefixes.append(new_prefix())
-        return server.settings(prefixes[-1])
+        prefixes.append(create_prefix())
+        return server.build_settings(prefixes[-1])
 
-    yield place
+    yield allocate_settings
     if server is not None:
-        cluster = server.cluster()
+        cluster = server.open_cluster()
         for prefix in prefixes:
-            remove(cluster, prefix)
+            remove_indices(cluster, prefix)
         cluster.close()
 
 
 @pytest.fixture(scope="session")
-def parts(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Parts:
+def parts(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory) -> Container:
     """With two models, of which `first` serves."""
-    parts = build_house(tmp_path_factory.mktemp("house") / "data", datetime.now(UTC), on=ground())
+    parts = build_project(
+        tmp_path_factory.mktemp("house") / "data", datetime.now(UTC), engine_settings=ground()
+    )
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
     parts.registry.promote("first", lambda directory: directory)
@@ -69,34 +77,36 @@ def parts(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 
 @pytest.fixture(scope="session")
-def service(parts: Parts) -> Iterator[Served]:
-    served = serve_house(parts.settings, log_share=1.0)
+def service(parts: Container) -> Iterator[ServiceProcess]:
+    served = start_project_service(parts.settings, log_share=1.0)
     yield served
     served.stop()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    with launch_chromium() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def cinema(browser: Browser, ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def cinema(
+    browser: Browser, ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceProcess]:
     """The small house and 42 more films, with a model. Not built where there is no browser."""
     place = tmp_path_factory.mktemp("cinema") / "data"
-    parts = build_house(place, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
+    parts = build_project(place, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
     add_model(parts, "first", 0)
     parts.registry.promote("first", lambda directory: directory)
-    served = serve_house(parts.settings)
+    served = start_project_service(parts.settings)
     yield served
     served.stop()
 
 
 @pytest.fixture
-def visitors(browser: Browser, cinema: Served) -> Iterator[Visitors]:
+def visitors(browser: Browser, cinema: ServiceProcess) -> Iterator[Visitors]:
     """At the end nothing may have gone wrong in any of their browsers."""
     visitors = Visitors(browser, cinema.url)
     yield visitors
-    visitors.leave()
-    assert visitors.complaints == []
+    visitors.close()
+    assert visitors.problems == []

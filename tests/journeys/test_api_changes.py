@@ -6,9 +6,9 @@ import uuid
 import orjson
 import pytest
 
-from app.wiring import Parts
+from app.wiring import Container
 from index_mappings.event import Event
-from tests.served import Served
+from tests.served import ServiceProcess
 
 pytestmark = pytest.mark.slow
 UBI = {
@@ -20,27 +20,27 @@ UBI = {
 }  # fmt: skip
 
 
-def recommended(service: Served, user: str) -> list[str]:
-    return [hit["id"] for hit in service.get(f"/v1/recommendations?user={user}&limit=8").json["hits"]]
+def recommend(service: ServiceProcess, user_id: str) -> list[str]:
+    return [hit["id"] for hit in service.get(f"/v1/recommendations?user={user_id}&limit=8").json["hits"]]
 
 
-def test_one_watch_by_a_new_viewer_changes_their_page_at_once(service: Served) -> None:
+def test_one_watch_by_a_new_viewer_changes_their_page_at_once(service: ServiceProcess) -> None:
     user = uuid.uuid4().hex
-    before = recommended(service, user)
+    before = recommend(service, user)
     event = {"kind": "watch", "user": user, "item": "space3", "watched_ms": 5000, "duration_ms": 6000}
     assert service.post("/v1/events", event).json == {"stored": 1, "duplicates": 0}
-    after = recommended(service, user)
+    after = recommend(service, user)
     assert after != before
     assert "space3" not in after
 
 
-def test_the_same_event_counts_once_also_within_a_list(service: Served) -> None:
+def test_the_same_event_counts_once_also_within_a_list(service: ServiceProcess) -> None:
     event = {"id": uuid.uuid4().hex, "kind": "like", "user": "someone", "item": "sea2"}
     assert service.post("/v1/events", [event, event]).json == {"stored": 1, "duplicates": 1}
     assert service.post("/v1/events", event).json == {"stored": 0, "duplicates": 1}
 
 
-def test_a_ubi_event_is_taken_as_it_is(service: Served, parts: Parts) -> None:
+def test_a_ubi_event_is_taken_as_it_is(service: ServiceProcess, parts: Container) -> None:
     assert service.post("/v1/events", UBI).json["stored"] == 1
     assert service.post("/v1/events", UBI).json == {"stored": 0, "duplicates": 1}
     (event,) = parts.events.recent("ubi-viewer", 5, 1.0)
@@ -63,29 +63,29 @@ def test_a_ubi_event_is_taken_as_it_is(service: Served, parts: Parts) -> None:
     ],
 )
 def test_a_wrong_event_is_named_and_nothing_is_stored(
-    service: Served, parts: Parts, body: bytes, says: str
+    service: ServiceProcess, parts: Container, body: bytes, says: str
 ) -> None:
-    answer = service.ask("POST", "/v1/events", body)
+    answer = service.request("POST", "/v1/events", body)
     assert answer.status == 400
     assert says in answer.json["detail"]
     assert parts.events.recent("a", 1, 5.0) == []  # not a count: impressions of other pages come in meanwhile
 
 
-def test_one_wrong_event_among_good_ones_stores_none_of_them(service: Served) -> None:
+def test_one_wrong_event_among_good_ones_stores_none_of_them(service: ServiceProcess) -> None:
     good = {"id": uuid.uuid4().hex, "kind": "like", "user": "x", "item": "sea1"}
     assert service.post("/v1/events", [good, {"kind": "like"}]).json["errors"][0]["field"] == "events.1"
     assert service.post("/v1/events", good).json["stored"] == 1
 
 
-def test_a_written_item_is_found_by_every_worker_and_a_deleted_one_by_none(service: Served) -> None:
+def test_a_written_item_is_found_by_every_worker_and_a_deleted_one_by_none(service: ServiceProcess) -> None:
     body = {"title": "Quixotic lighthouse", "genres": ["Sea"], "published_at": "2026-01-01"}
-    assert service.ask("PUT", "/v1/items/new1", orjson.dumps(body)).status == 200
+    assert service.request("PUT", "/v1/items/new1", orjson.dumps(body)).status == 200
     time.sleep(2.0)
     found = [service.get("/v1/search?q=quixotic+lighthouse").json["hits"][0]["id"] for _ in range(12)]
     assert set(found) == {"new1"}
     assert service.get("/v1/items/new1").json["year"] == 2026
-    assert service.ask("DELETE", "/v1/items/new1").status == 200
-    assert service.ask("DELETE", "/v1/items/new1").status == 404
+    assert service.request("DELETE", "/v1/items/new1").status == 200
+    assert service.request("DELETE", "/v1/items/new1").status == 404
     assert service.get("/v1/items/new1").status == 404
     time.sleep(2.0)
     for _ in range(12):
@@ -93,21 +93,21 @@ def test_a_written_item_is_found_by_every_worker_and_a_deleted_one_by_none(servi
         assert "new1" not in [hit["id"] for hit in hits]
 
 
-def test_of_many_items_the_good_are_written_and_the_others_named(service: Served) -> None:
+def test_of_many_items_the_good_are_written_and_the_others_named(service: ServiceProcess) -> None:
     lines = b'{"id": "b1", "title": "Bulk one"}\n{"id": "b 2", "title": "x"}\n{"id": "b3"}\n'
-    report = service.ask("POST", "/v1/items:bulk", lines, "application/x-ndjson").json
+    report = service.request("POST", "/v1/items:bulk", lines, "application/x-ndjson").json
     assert (report["read"], report["written"], len(report["rejected"])) == (3, 1, 2)
     assert [each["row"] for each in report["rejected"]] == [1, 2]
-    assert service.ask("DELETE", "/v1/items/b1").status == 200
+    assert service.request("DELETE", "/v1/items/b1").status == 200
 
 
-def test_a_body_that_is_too_large_is_refused(service: Served) -> None:
-    answer = service.ask("POST", "/v1/events", b" " * 8_000_001)
+def test_a_body_that_is_too_large_is_refused(service: ServiceProcess) -> None:
+    answer = service.request("POST", "/v1/events", b" " * 8_000_001)
     assert answer.status == 413
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_models_are_listed_promoted_and_refused(service: Served) -> None:
+def test_models_are_listed_promoted_and_refused(service: ServiceProcess) -> None:
     listed = {model["id"]: model["serving"] for model in service.get("/v1/models").json["models"]}
     assert listed == {"first": True, "second": False}
     assert service.post("/v1/models/nobody:promote", {}).status == 404
@@ -115,7 +115,7 @@ def test_models_are_listed_promoted_and_refused(service: Served) -> None:
     assert service.post("/v1/models/first:promote", {}).json == {"serving": "first"}
 
 
-def test_every_shown_item_becomes_an_impression(service: Served, parts: Parts) -> None:
+def test_every_shown_item_becomes_an_impression(service: ServiceProcess, parts: Container) -> None:
     user = uuid.uuid4().hex
     page = service.get(f"/v1/search?q=story&user={user}&limit=4").json
     shown, until = list[Event](), time.monotonic() + 20
@@ -126,7 +126,7 @@ def test_every_shown_item_becomes_an_impression(service: Served, parts: Parts) -
     assert {(event.kind, event.request_id) for event in shown} == {("impression", page["request_id"])}
 
 
-def test_the_service_says_how_it_is(service: Served) -> None:
+def test_the_service_says_how_it_is(service: ServiceProcess) -> None:
     service.get("/v1/search?q=story")
     assert service.get("/livez").json == {"alive": True}
     assert service.get("/readyz").json["model"] == "first"
@@ -137,6 +137,6 @@ def test_the_service_says_how_it_is(service: Served) -> None:
     assert b"swagger" in service.get("/openapi/").body.lower()
 
 
-def test_an_address_nobody_knows_is_a_problem_too(service: Served) -> None:
+def test_an_address_nobody_knows_is_a_problem_too(service: ServiceProcess) -> None:
     answer = service.get("/v1/nowhere")
     assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")

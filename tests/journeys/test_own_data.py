@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.server import Ground
+from tests.servers.server import EngineSettingsFactory
 
 TOPICS = ("Sea", "Space", "War", "Love", "Crime")
 FILMS, VIEWERS, WATCHES = 150, 60, 2500
@@ -18,17 +18,17 @@ START_MS = 1_760_000_000_000
 
 
 @pytest.fixture
-def house(ground: Ground, tmp_path: Path) -> Path:
+def house(ground: EngineSettingsFactory, tmp_path: Path) -> Path:
     settings = "".join(f"REELRANK_{name.upper()}={value}\n" for name, value in ground().items())
     (tmp_path / "reelrank.env").write_text(settings)
     films = [f"v{n},{TOPICS[n % 5]} story {n},{TOPICS[n % 5]},20{10 + n % 14}-03-10\n" for n in range(FILMS)]
     (tmp_path / "films.csv").write_text("videoId,name,categories,publishedAt\n" + "".join(films))
     seeded = random.Random(2)
-    (tmp_path / "events.jsonl").write_text("".join(watch(n, seeded) for n in range(WATCHES)))
+    (tmp_path / "events.jsonl").write_text("".join(build_watch(n, seeded) for n in range(WATCHES)))
     return tmp_path
 
 
-def watch(number: int, seeded: random.Random) -> str:
+def build_watch(number: int, seeded: random.Random) -> str:
     """A UBI line: each viewer watches films of one topic to their end, and now and then leaves another."""
     viewer, liked = number % VIEWERS, seeded.random() < 0.9
     film = seeded.randrange(FILMS // 5) * 5 + (viewer if liked else viewer + 1) % 5
@@ -42,9 +42,9 @@ def watch(number: int, seeded: random.Random) -> str:
     return json.dumps({**event, "event_attributes": attributes}) + "\n"
 
 
-def run(house: Path, *words: str) -> dict[str, Any]:
+def run(house: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", "from app.cli.main import main; main()", *words, "--json"],
+        [sys.executable, "-c", "from app.cli.main import main; main()", *arguments, "--json"],
         cwd=house,
         env={**os.environ, "REELRANK_DATA_DIR": str(house / "data"), "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -29,14 +29,14 @@ FOCUSED = """(() => {
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_landmarks_names_and_contrast_are_in_order(visitors: Visitors, path: str, dark: bool) -> None:
-    page = visitors.arrive(dark=dark)
+    page = visitors.open_page(dark=dark)
     page.context.add_cookies([{"name": "viewer", "value": "u1", "url": visitors.url}])
     page.goto(path)
     assert page.evaluate(FAULTS) == []
 
 
 def test_the_checks_find_planted_faults(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/about")
     page.evaluate(PLANTED)
     faults = "\n".join(page.evaluate(FAULTS))
@@ -47,14 +47,14 @@ def test_the_checks_find_planted_faults(visitors: Visitors) -> None:
 @pytest.mark.parametrize("width", [320, 390, 820])
 @pytest.mark.parametrize("path", PAGES)
 def test_nothing_sticks_out_on_a_small_screen(visitors: Visitors, path: str, width: int) -> None:
-    page = visitors.arrive(width=width)
+    page = visitors.open_page(width=width)
     page.context.add_cookies([{"name": "viewer", "value": "u1", "url": visitors.url}])
     page.goto(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_nothing_moves_while_a_page_appears(visitors: Visitors) -> None:
-    page = visitors.arrive(width=390)
+    page = visitors.open_page(width=390)
     page.add_init_script(
         "window.moved = 0; new PerformanceObserver(l => l.getEntries().forEach(e => window.moved += e.value))"
         ".observe({type: 'layout-shift', buffered: true})"
@@ -64,7 +64,7 @@ def test_nothing_moves_while_a_page_appears(visitors: Visitors) -> None:
 
 
 def test_the_first_tab_offers_to_skip_to_the_films(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/")
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name=re.compile("^Skip"))
@@ -76,7 +76,7 @@ def test_the_first_tab_offers_to_skip_to_the_films(visitors: Visitors) -> None:
 
 
 def test_a_film_is_searched_opened_and_watched_by_keyboard_alone(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/")
 
     def tab_to(name: str) -> None:
@@ -102,7 +102,7 @@ def test_a_film_is_searched_opened_and_watched_by_keyboard_alone(visitors: Visit
 
 
 def test_motion_is_reduced_for_those_who_ask(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.emulate_media(reduced_motion="reduce")
     page.goto("/")
     moving = page.evaluate(MOVING)

@@ -11,7 +11,7 @@ from tests.journeys.conftest import HOSTILE_TITLE, LONG_TITLE
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
-def pick(page: Page, viewer: str) -> None:
+def pick_viewer(page: Page, viewer: str) -> None:
     page.goto("/")
     page.get_by_text("Who is watching?").click()
     page.get_by_label("Watch as", exact=True).fill(viewer)
@@ -19,21 +19,21 @@ def pick(page: Page, viewer: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(f"For {viewer}")
 
 
-def shown(page: Page) -> list[str]:
+def list_titles(page: Page) -> list[str]:
     """Titles of the first list, in its order."""
     return page.locator("main ol").first.locator(".poster .title").all_text_contents()
 
 
 def test_a_stranger_sees_films_and_is_told_how_to_be_somebody(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/")
-    assert len(shown(page)) == 24
+    assert len(list_titles(page)) == 24
     expect(page.get_by_text("Nobody is picked")).to_be_visible()
     expect(page.get_by_text("Ranked by first")).to_be_visible()
 
 
 def test_the_busiest_viewers_are_offered_by_name(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/")
     page.get_by_text("Who is watching?").click()
     busiest = page.get_by_role("form", name="The busiest viewers").get_by_role("button")
@@ -44,27 +44,27 @@ def test_the_busiest_viewers_are_offered_by_name(visitors: Visitors) -> None:
 
 
 def test_a_picked_viewer_sees_films_of_their_taste_and_their_history(visitors: Visitors) -> None:
-    page = visitors.arrive()
-    pick(page, "u1")
+    page = visitors.open_page()
+    pick_viewer(page, "u1")
     history = page.get_by_role("region", name="Watched lately")
     watched = history.locator(".poster .title").all_text_contents()
     assert watched
     assert all(title.startswith("Space story") for title in watched)
     expect(history.get_by_text("90 % watched").first).to_be_visible()
-    assert not set(watched) & set(shown(page))
+    assert not set(watched) & set(list_titles(page))
 
 
 def test_a_new_viewers_first_watch_changes_what_is_recommended_and_the_page_says_so(
     visitors: Visitors,
 ) -> None:
-    page = visitors.arrive()
-    pick(page, "newcomer")
-    before = shown(page)
+    page = visitors.open_page()
+    pick_viewer(page, "newcomer")
+    before = list_titles(page)
     page.goto("/film/space3")
     page.get_by_role("button", name="Watch", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("You watched Space story 3")
     expect(page.get_by_role("region", name="Watched lately")).to_contain_text("95 % watched")
-    after = shown(page)
+    after = list_titles(page)
     assert "Space story 3" not in after
     assert sum(title.startswith("Space") for title in after[:8]) >= 6
     assert after != before
@@ -72,13 +72,13 @@ def test_a_new_viewers_first_watch_changes_what_is_recommended_and_the_page_says
 
 
 def test_watching_without_a_name_makes_a_guest_whose_page_remembers(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/")
-    title = shown(page)[0]
+    title = list_titles(page)[0]
     page.get_by_role("button", name=f"Watch {title}", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("For guest-"))
     expect(page.get_by_role("status")).to_contain_text(title)
-    assert title not in shown(page)
+    assert title not in list_titles(page)
     new = re.compile("[1-9][0-9]* of these 24 films are new here")
     expect(page.get_by_role("status")).to_contain_text(new)
     told = new.search(page.get_by_role("status").inner_text())
@@ -87,9 +87,9 @@ def test_watching_without_a_name_makes_a_guest_whose_page_remembers(visitors: Vi
 
 
 def test_everything_works_without_javascript(visitors: Visitors) -> None:
-    page = visitors.arrive(scripts=False)
-    pick(page, "no-scripts")
-    title = shown(page)[0]
+    page = visitors.open_page(scripts=False)
+    pick_viewer(page, "no-scripts")
+    title = list_titles(page)[0]
     page.get_by_role("button", name=f"Watch {title}", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text(title)
     page.get_by_role("link", name=re.compile("^Why")).first.click()
@@ -97,8 +97,8 @@ def test_everything_works_without_javascript(visitors: Visitors) -> None:
 
 
 def test_a_liked_film_stays_where_it_is_and_the_page_says_so(visitors: Visitors) -> None:
-    page = visitors.arrive()
-    pick(page, "liker")
+    page = visitors.open_page()
+    pick_viewer(page, "liker")
     page.goto("/film/sea2")
     page.get_by_role("button", name="Like", exact=True).click()
     expect(page).to_have_url(re.compile("/film/sea2"))
@@ -106,7 +106,7 @@ def test_a_liked_film_stays_where_it_is_and_the_page_says_so(visitors: Visitors)
 
 
 def test_a_film_tells_its_facts_and_shows_similar_ones(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/film/sea3")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sea story 3")
     expect(page.get_by_text("100 minutes")).to_be_visible()
@@ -116,9 +116,9 @@ def test_a_film_tells_its_facts_and_shows_similar_ones(visitors: Visitors) -> No
 
 
 def test_why_a_film_is_here_is_told_in_words_in_a_chart_and_in_a_table(visitors: Visitors) -> None:
-    page = visitors.arrive()
-    pick(page, "u3")
-    title = shown(page)[4]
+    page = visitors.open_page()
+    pick_viewer(page, "u3")
+    title = list_titles(page)[4]
     page.get_by_role("link", name=f"Why is {title} here").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Why {title} is number 5")
     bars = page.get_by_role("table", name="What each feature added to the score").get_by_role("row")
@@ -129,17 +129,17 @@ def test_why_a_film_is_here_is_told_in_words_in_a_chart_and_in_a_table(visitors:
 
 
 def test_more_films_continue_the_same_list(visitors: Visitors) -> None:
-    page = visitors.arrive()
-    pick(page, "u5")
-    first = shown(page)
+    page = visitors.open_page()
+    pick_viewer(page, "u5")
+    first = list_titles(page)
     page.get_by_role("link", name="More films").click()
-    more = shown(page)
+    more = list_titles(page)
     assert more
     assert not set(first) & set(more)
 
 
 def test_titles_are_text_whatever_they_hold_and_ids_may_be_odd(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/film/odd1")
     expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE_TITLE)
     page.goto("/search?q=longest+words+fit")
@@ -150,7 +150,7 @@ def test_titles_are_text_whatever_they_hold_and_ids_may_be_odd(visitors: Visitor
 
 
 def test_data_and_licences_are_cited(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/")
     page.get_by_role("link", name="Data and licences").click()
     expect(page.get_by_role("table")).to_contain_text("MovieLens")

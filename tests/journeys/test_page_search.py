@@ -10,81 +10,81 @@ from tests.browser import Visitors
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
-def search(page: Page, words: str) -> None:
+def search(page: Page, text: str) -> None:
     page.goto("/")
-    page.get_by_role("searchbox", name="Search films").fill(words)
+    page.get_by_role("searchbox", name="Search films").fill(text)
     page.get_by_role("searchbox", name="Search films").press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text(words)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(text)
 
 
-def found(page: Page) -> list[str]:
+def list_titles(page: Page) -> list[str]:
     return page.locator("main ol").first.locator(".poster .title").all_text_contents()
 
 
-def how_many(page: Page) -> int:
+def read_count(page: Page) -> int:
     said = page.get_by_text(re.compile(r"films? found")).inner_text()
     return int(re.sub(r"\D", "", said.split("film")[0]))
 
 
 def test_a_search_finds_by_words_and_keeps_them_in_the_box(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     search(page, "voyage 17")
-    assert "Voyage 17" in found(page)
+    assert "Voyage 17" in list_titles(page)
     expect(page.get_by_role("searchbox", name="Search films")).to_have_value("voyage 17")
 
 
 def test_a_facet_narrows_to_the_count_it_promised_and_its_chip_takes_it_back(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     search(page, "voyage")
-    before = how_many(page)
+    before = read_count(page)
     facet = page.get_by_role("complementary", name="Narrow the search").get_by_role(
         "link", name=re.compile("^Horror")
     )
     promised = int(re.sub(r"\D", "", facet.inner_text()))
     facet.click()
-    assert how_many(page) == promised < before
+    assert read_count(page) == promised < before
     page.get_by_role("link", name="Take away Horror").click()
-    assert how_many(page) == before
+    assert read_count(page) == before
 
 
 def test_filters_of_several_kinds_add_up(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     search(page, "voyage")
     narrow = page.get_by_role("complementary", name="Narrow the search")
     narrow.get_by_text("Decade", exact=True).click()
     narrow.get_by_role("link", name=re.compile("^1970s")).click()
     narrow.get_by_text("Language", exact=True).click()
     narrow.get_by_role("link", name=re.compile("^French")).click()
-    assert sorted(found(page)) == [f"Voyage {n}" for n in (21, 23, 25, 27, 29)]
+    assert sorted(list_titles(page)) == [f"Voyage {n}" for n in (21, 23, 25, 27, 29)]
 
 
 def test_years_and_length_are_typed_and_stay_in_the_form(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     search(page, "voyage")
     page.get_by_text("Years and length", exact=True).click()
     page.get_by_label("From year").fill("1955")
     page.get_by_label("Length").select_option(label="up to 90 minutes")
     page.get_by_role("button", name="Apply").click()
-    assert sorted(found(page)) == ["Voyage 5", "Voyage 6", "Voyage 7"]
+    assert sorted(list_titles(page)) == ["Voyage 5", "Voyage 6", "Voyage 7"]
     expect(page.get_by_label("From year")).to_have_value("1955")
 
 
 def test_more_films_show_the_rest_and_repeat_nothing(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     search(page, "voyage")
-    titles = found(page)
-    total = how_many(page)
+    titles = list_titles(page)
+    total = read_count(page)
     while (more := page.get_by_role("link", name="More films")).count():
         more.click()
         page.wait_for_load_state()
-        titles += found(page)
+        titles += list_titles(page)
     assert len(titles) == total == len(set(titles))
 
 
 def test_nothing_found_says_what_to_try(visitors: Visitors) -> None:
-    page = visitors.arrive()
+    page = visitors.open_page()
     page.goto("/search?q=voyage&year_min=2150")
     expect(page.get_by_role("heading", name="No film like that")).to_be_visible()
     page.get_by_role("link", name="Search without them").click()
     expect(page.locator("main ol .poster .title").first).to_be_visible()
-    assert all("Voyage" in title for title in found(page)[:3])
+    assert all("Voyage" in title for title in list_titles(page)[:3])

@@ -14,22 +14,24 @@ import pytest
 
 from app.remote.ranking_service import RankingService
 from app.remote.remote_models import RemoteModels
-from app.wiring import Parts, load_model
+from app.wiring import Container, load_model
 from index_mappings.errors import NotFound
 from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import feature_fingerprint
+from ranking.fingerprint import compute_feature_fingerprint
 from ranking.number_bytes import MEDIA_TYPE, to_bytes
-from tests.served import Served, free_port, serve_house
-from tests.servers.server import Ground
-from tests.small_house import add_model, build_house
+from tests.served import ServiceProcess, find_free_port, start_project_service
+from tests.servers.server import EngineSettingsFactory
+from tests.small_house import add_model, build_project
 
 pytestmark = pytest.mark.slow
 TIMEOUT_MS = 1000
 
 
 @pytest.fixture(scope="module")
-def house(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    parts = build_house(tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC), on=ground())
+def house(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory) -> Container:
+    parts = build_project(
+        tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC), engine_settings=ground()
+    )
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
     parts.registry.promote("first", lambda directory: directory)
@@ -37,20 +39,20 @@ def house(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 
 @pytest.fixture(scope="module")
-def ranking(house: Parts) -> Iterator[Served]:
-    served = serve_house(house.settings, role="ranking", workers=1)
+def ranking(house: Container) -> Iterator[ServiceProcess]:
+    served = start_project_service(house.settings, role="ranking", workers=1)
     yield served
     served.stop()
 
 
 @pytest.fixture
-def models(ranking: Served) -> RemoteModels:
-    return RemoteModels(RankingService(ranking.url), TIMEOUT_MS / 1000, feature_fingerprint)
+def models(ranking: ServiceProcess) -> RemoteModels:
+    return RemoteModels(RankingService(ranking.url), TIMEOUT_MS / 1000, compute_feature_fingerprint)
 
 
 @pytest.fixture(scope="module")
-def candidates(house: Parts, ranking: Served) -> Iterator[Served]:
-    served = serve_house(
+def candidates(house: Container, ranking: ServiceProcess) -> Iterator[ServiceProcess]:
+    served = start_project_service(
         house.settings, role="candidates", ranking_url=ranking.url, ranking_timeout_ms=TIMEOUT_MS,
         workers=1,
     )  # fmt: skip
@@ -58,7 +60,7 @@ def candidates(house: Parts, ranking: Served) -> Iterator[Served]:
     served.stop()
 
 
-def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def build_rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     rng = np.random.default_rng(n)
     values = rng.normal(size=(n, len(FEATURE_NAMES))).astype(np.float32)
     values[rng.random(values.shape) < 0.2] = np.nan
@@ -67,15 +69,17 @@ def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 @pytest.mark.parametrize("n", [0, 1, 3000])
 def test_remote_scores_and_contributions_equal_the_local_ones_bit_by_bit(
-    house: Parts, models: RemoteModels, n: int
+    house: Container, models: RemoteModels, n: int
 ) -> None:
-    local, remote = load_model(house.registry.directory_of("first")), models.named("first")
+    local, remote = load_model(house.registry.directory_of("first")), models.get("first")
     assert (remote.name, remote.feature_names) == (local.name, local.feature_names)
-    assert remote.score(rows(n)).tobytes() == local.score(rows(n)).tobytes()
-    assert np.array_equal(remote.contributions(rows(n)), local.contributions(rows(n)))
+    assert remote.score(build_rows(n)).tobytes() == local.score(build_rows(n)).tobytes()
+    assert np.array_equal(
+        remote.compute_contributions(build_rows(n)), local.compute_contributions(build_rows(n))
+    )
 
 
-def test_pages_of_the_two_roles_are_ranked_by_the_model_and_explained(candidates: Served) -> None:
+def test_pages_of_the_two_roles_are_ranked_by_the_model_and_explained(candidates: ServiceProcess) -> None:
     page = candidates.get("/v1/search?q=story&user=u0&explain=true&limit=5").json
     assert (page["model"], page["degraded"]) == ("first", [])
     for hit in page["hits"]:
@@ -83,13 +87,13 @@ def test_pages_of_the_two_roles_are_ranked_by_the_model_and_explained(candidates
         assert why["base"] + sum(why["contributions"].values()) == pytest.approx(hit["score"], abs=1e-4)
 
 
-def test_a_request_may_name_another_model_of_the_ranking_service(candidates: Served) -> None:
+def test_a_request_may_name_another_model_of_the_ranking_service(candidates: ServiceProcess) -> None:
     assert candidates.get("/v1/search?q=story&model=second").json["model"] == "second"
     assert candidates.get("/v1/search?q=story&model=nobody").status == 404
 
 
 def test_a_promotion_through_the_candidates_reaches_pages_without_one_that_is_degraded(
-    candidates: Served,
+    candidates: ServiceProcess,
 ) -> None:
     assert {model["id"] for model in candidates.get("/v1/models").json["models"]} == {"first", "second"}
     candidates.post("/v1/models/second:promote", {})
@@ -101,23 +105,23 @@ def test_a_promotion_through_the_candidates_reaches_pages_without_one_that_is_de
     assert seen == {("first", 0), ("second", 0)}
 
 
-def test_a_ranking_role_answers_scores_and_no_lists(ranking: Served, models: RemoteModels) -> None:
+def test_a_ranking_role_answers_scores_and_no_lists(ranking: ServiceProcess, models: RemoteModels) -> None:
     assert ranking.get("/readyz").json["model"] == "first"
     assert ranking.get("/v1/search?q=story").status == 404
-    refused = ranking.ask("POST", "/v1/score/first", b"no arrow", MEDIA_TYPE)
+    refused = ranking.request("POST", "/v1/score/first", b"no arrow", MEDIA_TYPE)
     assert (refused.status, "no Arrow IPC stream" in refused.json["detail"]) == (400, True)
     with pytest.raises(NotFound, match="no such model"):
-        models.named("nobody")
+        models.get("nobody")
 
 
-def test_columns_that_are_missing_are_named(ranking: Served) -> None:
-    body = to_bytes(rows(2)[:, :1], FEATURE_NAMES[:1])
-    refused = ranking.ask("POST", "/v1/score/first", body, MEDIA_TYPE)
+def test_columns_that_are_missing_are_named(ranking: ServiceProcess) -> None:
+    body = to_bytes(build_rows(2)[:, :1], FEATURE_NAMES[:1])
+    refused = ranking.request("POST", "/v1/score/first", body, MEDIA_TYPE)
     assert refused.status == 400
     assert FEATURE_NAMES[1] in refused.json["detail"]
 
 
-def test_another_build_is_not_asked_for_scores(ranking: Served) -> None:
+def test_another_build_is_not_asked_for_scores(ranking: ServiceProcess) -> None:
     elsewhere = RemoteModels(RankingService(ranking.url), 1.0, lambda names: "another")
     ranker, degraded = elsewhere.current()
     assert ranker.name == "engine-order"
@@ -125,17 +129,17 @@ def test_another_build_is_not_asked_for_scores(ranking: Served) -> None:
 
 
 def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_until_it_is_back(
-    house: Parts,
+    house: Container,
 ) -> None:
-    port = free_port()
-    ranking = serve_house(house.settings, role="ranking", workers=1, port=port)
-    candidates = serve_house(
+    port = find_free_port()
+    ranking = start_project_service(house.settings, role="ranking", workers=1, port=port)
+    candidates = start_project_service(
         house.settings, role="candidates", ranking_url=ranking.url, workers=1, ranking_timeout_ms=300
     )
     try:
         page = candidates.get("/v1/search?q=story&limit=3").json
         assert (page["model"], page["degraded"]) == ("first", [])
-        children = _children(ranking)
+        children = _list_children(ranking)
         for process in children:
             os.kill(process, signal.SIGSTOP)
         page = candidates.get("/v1/search?q=story&limit=3").json
@@ -143,14 +147,14 @@ def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_
         assert "no answer within 300 ms" in page["degraded"][0]
         for process in children:
             os.kill(process, signal.SIGCONT)
-        assert _ranked_by(candidates, "first")
+        assert _wait_for_model(candidates, "first")
         ranking.stop(signal.SIGKILL)
         for process in children:
             os.kill(process, signal.SIGKILL)
-        assert _ranked_by(candidates, "engine-order")
+        assert _wait_for_model(candidates, "engine-order")
         assert "cannot be reached" in candidates.get("/v1/search?q=story").json["degraded"][0]
-        ranking = serve_house(house.settings, role="ranking", workers=1, port=port)
-        assert _ranked_by(candidates, "first")
+        ranking = start_project_service(house.settings, role="ranking", workers=1, port=port)
+        assert _wait_for_model(candidates, "first")
     finally:
         candidates.stop()
         ranking.stop()
@@ -163,12 +167,12 @@ def test_role_candidates_without_an_address_says_what_to_set(tmp_path: Path) -> 
     assert "REELRANK_RANKING_URL" in ended.stderr
 
 
-def _children(served: Served) -> list[int]:
+def _list_children(served: ServiceProcess) -> list[int]:
     listed = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children").read_text().split()
     return [int(child) for child in listed]
 
 
-def _ranked_by(service: Served, model: str) -> bool:
+def _wait_for_model(service: ServiceProcess, model: str) -> bool:
     until = time.monotonic() + 10
     while time.monotonic() < until:
         if service.get("/v1/search?q=story").json["model"] == model:

@@ -10,13 +10,13 @@ from app.engines.server.engine import ServerEngine
 from app.engines.server.events import ServerEvents
 from app.engines.server.versions import Layout
 from tests.servers.node import Node
-from tests.servers.server import Server, new_prefix, remove, startable
+from tests.servers.server import Server, create_prefix, remove_indices, require_startable
 
 
 @pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node of a file's own, to be stopped and damaged."""
-    kind = startable(request.param)
+    kind = require_startable(request.param)
     started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
     yield started
     started.stop()
@@ -24,21 +24,21 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def cluster(server: Server) -> Iterator[Cluster]:
-    opened = server.cluster()
+    opened = server.open_cluster()
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def prefix(cluster: Cluster) -> Iterator[str]:
-    own = new_prefix()
+    own = create_prefix()
     yield own
-    remove(cluster, own)
+    remove_indices(cluster, own)
 
 
 @pytest.fixture
 def engine(server: Server, cluster: Cluster, prefix: str) -> ServerEngine:
-    return server.engine(cluster, Layout(prefix))
+    return server.build_engine(cluster, Layout(prefix))
 
 
 @pytest.fixture

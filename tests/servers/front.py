@@ -12,13 +12,15 @@ from pathlib import Path
 import orjson
 import urllib3
 
-ASKED_BACK = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
+RESPONSE_HEADERS = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
 """Without the first, Elasticsearch's client takes a server for something else."""
-REFUSED = orjson.dumps(
+UNAUTHORIZED_BODY = orjson.dumps(
     {"error": {"type": "security_exception", "reason": "unable to authenticate"}, "status": 401}
 )
-MISSING = orjson.dumps({"error": {"type": "index_not_found_exception", "reason": "none"}, "status": 404})
-FOUND = orjson.dumps(
+NOT_FOUND_BODY = orjson.dumps(
+    {"error": {"type": "index_not_found_exception", "reason": "none"}, "status": 404}
+)
+SEARCH_BODY = orjson.dumps(
     {
         "timed_out": False,
         "_shards": {"total": 1, "successful": 1, "failed": 0},
@@ -35,9 +37,9 @@ class Front:
     authorization: str = ""
     upstream: str = ""
     certificate: Path | None = None
-    found: bytes = FOUND
-    read: bytes = b""
-    asked: list[str] = field(default_factory=list)
+    search_body: bytes = SEARCH_BODY
+    mget_body: bytes = b""
+    requests: list[str] = field(default_factory=list)
     port: int = 0
 
     @property
@@ -45,24 +47,24 @@ class Front:
         return f"{'http' if self.certificate is None else 'https'}://127.0.0.1:{self.port}"
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        self.asked.append(f"{method} {path}")
+        self.requests.append(f"{method} {path}")
         if headers.get("authorization", "") != self.authorization:
-            return 401, REFUSED
+            return 401, UNAUTHORIZED_BODY
         if not self.upstream:
-            return self._alone(path.partition("?")[0].rpartition("/")[2])
+            return self._answer_without_upstream(path.partition("?")[0].rpartition("/")[2])
         passed = {"content-type": headers.get("content-type", "application/json")}
         reply = urllib3.request(
             method, self.upstream + path, body=body or None, headers=passed, retries=False
         )
         return reply.status, reply.data
 
-    def _alone(self, question: str) -> tuple[int, bytes]:
-        known = {"_search": self.found, "_mget": self.read}
-        return (200, known[question]) if question in known else (404, MISSING)
+    def _answer_without_upstream(self, endpoint: str) -> tuple[int, bytes]:
+        known = {"_search": self.search_body, "_mget": self.mget_body}
+        return (200, known[endpoint]) if endpoint in known else (404, NOT_FOUND_BODY)
 
 
 @contextmanager
-def standing(front: Front) -> Iterator[Front]:
+def run_front(front: Front) -> Iterator[Front]:
     """The front, listening on a free loopback port for as long as the block lasts."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,7 +75,7 @@ def standing(front: Front) -> Iterator[Front]:
             stated = {name.lower(): value for name, value in self.headers.items()}
             status, answer = front.answer(self.command, self.path, stated, body)
             self.send_response(status)
-            for name, value in {**ASKED_BACK, "Content-Length": str(len(answer))}.items():
+            for name, value in {**RESPONSE_HEADERS, "Content-Length": str(len(answer))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer if self.command != "HEAD" else b"")
@@ -100,24 +102,36 @@ def standing(front: Front) -> Iterator[Front]:
     server.server_close()
 
 
-def signed_certificate(folder: Path) -> tuple[Path, Path]:
+def create_signed_certificate(folder: Path) -> tuple[Path, Path]:
     """A new authority's certificate, and one for 127.0.0.1 with its key that the authority has signed."""
     authority, key, request, signed = (
         folder / name for name in ("ca.pem", "ca.key", "request", "server.pem")
     )
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     days = ("-days", "2")
-    _openssl(
+    _run_openssl(
         "req", "-x509", *new_key, *days, "-subj", "/CN=Test authority", "-keyout", key, "-out", authority
     )
-    _openssl("req", *new_key, "-subj", "/CN=127.0.0.1", "-keyout", signed, "-out", request)
+    _run_openssl("req", *new_key, "-subj", "/CN=127.0.0.1", "-keyout", signed, "-out", request)
     named = folder / "named"
     named.write_text("subjectAltName=IP:127.0.0.1\n")
-    line = _openssl("x509", "-req", *days, "-in", request, "-CA", authority, "-CAkey", key, "-CAcreateserial",
-                    "-extfile", named)  # fmt: skip
+    line = _run_openssl(
+        "x509",
+        "-req",
+        *days,
+        "-in",
+        request,
+        "-CA",
+        authority,
+        "-CAkey",
+        key,
+        "-CAcreateserial",
+        "-extfile",
+        named,
+    )
     signed.write_bytes(signed.read_bytes() + line)
     return authority, signed
 
 
-def _openssl(*arguments: str | Path) -> bytes:
+def _run_openssl(*arguments: str | Path) -> bytes:
     return subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=30).stdout

@@ -13,34 +13,38 @@ import urllib3
 from app.engines.server.access import Access
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
-from app.wiring import Parts
+from app.wiring import Container
 from index_mappings.item import Document
-from tests.served import Served
+from tests.served import ServiceProcess
 from tests.servers.node import Node
 from tests.servers.proxy import Guard, Mode, Proxy
 from tests.servers.server import Server
-from tests.small_house import FILMS, build_house
+from tests.small_house import FILMS, build_project
 
 PREFIX, SHARDS, LOST = "viewer-", 3, 1
-NARROW = ("discovery.type=single-node", "thread_pool.search.size=1", "thread_pool.search.queue_size=60")
+SMALL_QUEUE_SETTINGS = (
+    "discovery.type=single-node",
+    "thread_pool.search.size=1",
+    "thread_pool.search.queue_size=60",
+)
 """Of the node: a page asks about twenty shards, `FLOOD` six hundred."""
 FLOOD = b'{}\n{"query":{"match_all":{}}}\n' * 200
-RIGHT = Access(username="reader", password="sesame")
+VALID_ACCESS = Access(username="reader", password="sesame")
 REFUSAL = (
     b"HTTP/1.1 401 Unauthorized\r\ncontent-type: application/json\r\ncontent-length: 59\r\n\r\n"
     b'{"error":{"type":"security_exception","reason":"no entry"}}'
 )
-KNN = b'"knn"'
+KNN_MARKER = b'"knn"'
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class ProjectUnderFaults:
     """parts: as built, past the proxy."""
 
     node: Node
     proxy: Proxy
-    parts: Parts
-    service: Served
+    parts: Container
+    service: ServiceProcess
 
     @property
     def engine(self) -> ServerEngine:
@@ -56,59 +60,59 @@ class House:
         return f"{PREFIX}{self.engine.serving_version()}".lower()
 
 
-Fault = Callable[[House], AbstractContextManager[None]]
+FaultContext = Callable[[ProjectUnderFaults], AbstractContextManager[None]]
 """There for as long as the block lasts."""
 
 
-def build_in_shards(node: Node, data_dir: Path) -> Parts:
-    there = Server(node.kind, node.url).settings(PREFIX)
+def build_sharded(node: Node, data_dir: Path) -> Container:
+    there = Server(node.kind, node.url).build_settings(PREFIX)
     in_shards = {**there, "engine_shards": str(SHARDS), "engine_replicas": "0"}
-    return build_house(data_dir, datetime.now(UTC), on=in_shards)
+    return build_project(data_dir, datetime.now(UTC), engine_settings=in_shards)
 
 
 @contextmanager
-def node_stands_still(house: House) -> Iterator[None]:
-    house.node.pause()
+def pause_node(project: ProjectUnderFaults) -> Iterator[None]:
+    project.node.pause()
     yield
-    house.node.resume()
+    project.node.resume()
 
 
 @contextmanager
-def node_is_killed(house: House) -> Iterator[None]:
-    house.node.kill()
+def kill_node(project: ProjectUnderFaults) -> Iterator[None]:
+    project.node.kill()
     yield
-    house.node.restart().wait()
+    project.node.restart().wait()
 
 
-def bad_line(mode: Mode) -> Fault:
+def set_proxy_mode(mode: Mode) -> FaultContext:
     @contextmanager
-    def bad(house: House) -> Iterator[None]:
-        house.proxy.mode = mode
+    def apply_mode(project: ProjectUnderFaults) -> Iterator[None]:
+        project.proxy.mode = mode
         yield
-        house.proxy.mode = "pass"
+        project.proxy.mode = "pass"
 
-    return bad
+    return apply_mode
 
 
 @contextmanager
-def source_is_slow(house: House) -> Iterator[None]:
-    house.proxy.slow = KNN
+def slow_down_source(project: ProjectUnderFaults) -> Iterator[None]:
+    project.proxy.slow_marker = KNN_MARKER
     yield
-    house.proxy.slow = b""
+    project.proxy.slow_marker = b""
 
 
 @contextmanager
-def password_is_wrong(house: House) -> Iterator[None]:
-    house.proxy.guard = Guard(RIGHT.headers()["authorization"], REFUSAL)
+def require_other_password(project: ProjectUnderFaults) -> Iterator[None]:
+    project.proxy.guard = Guard(VALID_ACCESS.build_headers()["authorization"], REFUSAL)
     yield
-    house.proxy.guard = None
+    project.proxy.guard = None
 
 
 @contextmanager
-def queue_is_full(house: House) -> Iterator[None]:
+def fill_queue(project: ProjectUnderFaults) -> Iterator[None]:
     """Of searches: somebody else asks too much of the node."""
     ended = threading.Event()
-    url = f"{house.node.url}/{PREFIX}items/_msearch?max_concurrent_searches=200"
+    url = f"{project.node.url}/{PREFIX}items/_msearch?max_concurrent_searches=200"
 
     def flood() -> None:
         while not ended.is_set():
@@ -126,11 +130,11 @@ def queue_is_full(house: House) -> Iterator[None]:
 
 
 @contextmanager
-def mapping_does_not_fit(house: House) -> Iterator[None]:
+def serve_wrong_mapping(project: ProjectUnderFaults) -> Iterator[None]:
     """A version whose text vectors have another size serves."""
-    before, other = house.engine.serving_version(), Server(house.node.kind, house.node.url)
-    misfit = other.engine(house.cluster, house.engine.layout)
-    body = copy.deepcopy(dict(misfit.dialect.items_index()))
+    before, other = project.engine.serving_version(), Server(project.node.kind, project.node.url)
+    misfit = other.build_engine(project.cluster, project.engine.layout)
+    body = copy.deepcopy(dict(misfit.dialect.build_items_index()))
     body["mappings"]["properties"]["text_vector"][
         "dims" if other.product == "elasticsearch" else "dimension"
     ] = 3
@@ -140,27 +144,29 @@ def mapping_does_not_fit(house: House) -> Iterator[None]:
     misfit.promote("items-misfit")
     yield
     assert before is not None
-    house.engine.promote(before)
-    house.engine.drop("items-misfit")
+    project.engine.promote(before)
+    project.engine.drop("items-misfit")
 
 
 @contextmanager
-def index_is_deleted(house: House) -> Iterator[None]:
-    house.cluster.demand("DELETE", f"/{house.index}")
+def delete_index(project: ProjectUnderFaults) -> Iterator[None]:
+    project.cluster.request_or_raise("DELETE", f"/{project.index}")
     yield
-    build_in_shards(house.node, house.parts.settings.data_dir)
+    build_sharded(project.node, project.parts.settings.data_dir)
 
 
 @contextmanager
-def shard_is_lost(house: House) -> Iterator[None]:
+def lose_shard(project: ProjectUnderFaults) -> Iterator[None]:
     """One of three is on no disk."""
-    index = house.index
-    settings = house.cluster.demand("GET", f"/{index}/_settings/index.uuid")[index]["settings"]["index"]
-    house.node.stop(keep=True)
-    folder, aside = house.node.shard(settings["uuid"], LOST), house.node.home / "aside"
+    index = project.index
+    settings = project.cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")[index]["settings"][
+        "index"
+    ]
+    project.node.stop(keep_data=True)
+    folder, aside = project.node.find_shard_directory(settings["uuid"], LOST), project.node.home / "aside"
     folder.rename(aside)
-    house.node.restart().wait(status="red")
+    project.node.restart().wait(status="red")
     yield
-    house.node.stop(keep=True)
+    project.node.stop(keep_data=True)
     aside.rename(folder)
-    house.node.restart().wait()
+    project.node.restart().wait()

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-from app.engines.server.cluster import Cluster, Wire
+from app.engines.server.cluster import Cluster, Transport
 
-Told = Callable[[str, str], None]
+RequestHook = Callable[[str, str], None]
 """Called with method and path."""
 
 
-def nothing(_method: str, _path: str) -> None:
+def do_nothing(_method: str, _path: str) -> None:
     """Neither held nor looked at."""
 
 
-class Interposed:
+class InterceptedTransport:
     """before and after may wait, raise, or end the process."""
 
-    def __init__(self, wire: Wire, before: Told, after: Told) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport, before: RequestHook, after: RequestHook) -> None:
+        self._transport = transport
         self._before = before
         self._after = after
 
@@ -25,14 +25,14 @@ class Interposed:
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
     ) -> tuple[int, Any]:
         self._before(method, path)
-        answer = self._wire.send(method, path, body, mimetype, timeout_s)
+        answer = self._transport.send(method, path, body, mimetype, timeout_s)
         self._after(method, path)
         return answer
 
     def close(self) -> None:
-        self._wire.close()
+        self._transport.close()
 
 
-def interposed(cluster: Cluster, before: Told = nothing, after: Told = nothing) -> Cluster:
+def intercept(cluster: Cluster, before: RequestHook = do_nothing, after: RequestHook = do_nothing) -> Cluster:
     """A second way to the same cluster."""
-    return Cluster(cluster.name, lambda: Interposed(cluster.wire(), before, after))
+    return Cluster(cluster.name, lambda: InterceptedTransport(cluster.connect(), before, after))

@@ -23,7 +23,7 @@ FIRST_START_S = 300.0
 """The first start of a kind fetches 40 to 80 MB of jars."""
 
 
-def missing(kind: str) -> str | None:
+def find_missing(kind: str) -> str | None:
     """What this machine lacks to start a kind; None when it lacks nothing."""
     checked = subprocess.run(
         [HERE / "start", "check", kind], capture_output=True, text=True, check=False, timeout=60
@@ -31,16 +31,16 @@ def missing(kind: str) -> str | None:
     return None if checked.returncode == 0 else checked.stderr.strip() or f"{kind} cannot be started here"
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
-def in_the_end(answers: Callable[[], bool], seconds: float = 60) -> bool:
-    until = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
+    until = time.monotonic() + timeout_s
     while time.monotonic() < until:
-        if answers():
+        if condition():
             return True
         time.sleep(0.2)
     return False
@@ -52,7 +52,7 @@ class Node:
     def __init__(self, kind: str, home: Path, *settings: str, heap: str = "512m") -> None:
         self.kind = kind
         self.home = home
-        self.port = free_port()
+        self.port = find_free_port()
         self.settings = settings or ("discovery.type=single-node",)
         self.heap = heap
         home.mkdir(parents=True, exist_ok=True)
@@ -63,13 +63,13 @@ class Node:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait(self, seconds: float = FIRST_START_S, status: str = "yellow", nodes: int = 1) -> "Node":
+    def wait(self, timeout_s: float = FIRST_START_S, status: str = "yellow", nodes: int = 1) -> "Node":
         """Raises RuntimeError with the end of its log when it does not come up.
 
         status, nodes: at least that; of the cluster as this node knows it.
         """
         health = f"{self.url}/_cluster/health?wait_for_status={status}&wait_for_nodes=ge({nodes})&timeout=4s"
-        until = time.monotonic() + seconds
+        until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 break
@@ -80,7 +80,7 @@ class Node:
         self.stop()
         raise RuntimeError(f"{self.kind} did not start:\n{self.log.read_text()[-3000:]}")
 
-    def shard(self, index_uuid: str, number: int) -> Path:
+    def find_shard_directory(self, index_uuid: str, number: int) -> Path:
         """The folder of a shard's files."""
         (folder,) = (self.home / "data").glob(f"**/indices/{index_uuid}/{number}")
         return folder
@@ -101,14 +101,14 @@ class Node:
         self.process = self._start()
         return self
 
-    def stop(self, keep: bool = False) -> None:
+    def stop(self, keep_data: bool = False) -> None:
         if self.process.stdin is not None:
             self.process.stdin.close()
         try:
             self.process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             self.kill()
-        if not keep and self.process.returncode == 0:
+        if not keep_data and self.process.returncode == 0:
             shutil.rmtree(self.home / "data", ignore_errors=True)
 
     def _start(self) -> "subprocess.Popen[bytes]":

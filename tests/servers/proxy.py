@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.servers.node import free_port
+from tests.servers.node import find_free_port
 
 REQUEST = re.compile(rb"((?:GET|HEAD|PUT|POST|DELETE) \S+) HTTP/1")
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-LATE_S = 2.0
+DELAY_S = 2.0
 Mode = Literal["pass", "delay", "reset", "truncate", "trickle"]
 
 
@@ -24,14 +24,14 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProxiedConnection:
     """One caller's connection and the one to the server. asked: what was asked on it, oldest first."""
 
-    caller: asyncio.StreamReader
-    answer: asyncio.StreamWriter
-    server: asyncio.StreamReader
-    question: asyncio.StreamWriter
-    asked: list[str]
+    client_reader: asyncio.StreamReader
+    client_writer: asyncio.StreamWriter
+    server_reader: asyncio.StreamReader
+    server_writer: asyncio.StreamWriter
+    requests: list[str]
 
 
 class Proxy:
@@ -45,11 +45,11 @@ class Proxy:
 
     def __init__(self, upstream_port: int) -> None:
         self.mode: Mode = "pass"
-        self.slow = b""
+        self.slow_marker = b""
         self.guard: Guard | None = None
         self.on_request: Callable[[str], bool] | None = None
-        self.on_answer: Callable[[str], bool] | None = None
-        self.port = free_port()
+        self.on_response: Callable[[str], bool] | None = None
+        self.port = find_free_port()
         self._upstream_port = upstream_port
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
@@ -69,69 +69,73 @@ class Proxy:
         self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self.port))
         ready.set()
         self._loop.run_forever()
-        self._loop.run_until_complete(self._end())
+        self._loop.run_until_complete(self._cancel_tasks())
         self._loop.close()
 
-    async def _end(self) -> None:
+    async def _cancel_tasks(self) -> None:
         lines = asyncio.all_tasks() - {asyncio.current_task()}
         for line in lines:
             line.cancel()
         await asyncio.gather(*lines, return_exceptions=True)
 
-    async def _serve(self, caller: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+    async def _serve(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         try:
             server, question = await asyncio.open_connection("127.0.0.1", self._upstream_port)
         except OSError:
-            answer.transport.abort()
+            client_writer.transport.abort()
             return
-        line = Line(caller, answer, server, question, [])
-        there = asyncio.create_task(self._pump_there(line))
-        back = asyncio.create_task(self._pump_back(line))
+        line = ProxiedConnection(client_reader, client_writer, server, question, [])
+        there = asyncio.create_task(self._pump_requests(line))
+        back = asyncio.create_task(self._pump_responses(line))
         await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
         for task in (there, back):
             task.cancel()
-        for writer in (question, answer):
+        for writer in (question, client_writer):
             writer.close()
 
-    async def _pump_there(self, line: Line) -> None:
-        while data := await line.caller.read(65536):
+    async def _pump_requests(self, connection: ProxiedConnection) -> None:
+        while data := await connection.client_reader.read(65536):
             if begins := REQUEST.match(data):
                 if self.guard is not None and self.guard.authorization.encode() not in data:
-                    await _read_to_its_end(line.caller, data)
-                    line.answer.write(self.guard.refusal)
+                    await _drain_request(connection.client_reader, data)
+                    connection.client_writer.write(self.guard.refusal)
                     continue
-                line.asked.append(begins[1].decode())
-                if self.on_request is not None and not self.on_request(line.asked[-1]):
+                connection.requests.append(begins[1].decode())
+                if self.on_request is not None and not self.on_request(connection.requests[-1]):
                     return
-            if self.slow and self.slow in data:
-                await asyncio.sleep(LATE_S)
-            line.question.write(data)
-            await line.question.drain()
+            if self.slow_marker and self.slow_marker in data:
+                await asyncio.sleep(DELAY_S)
+            connection.server_writer.write(data)
+            await connection.server_writer.drain()
 
-    async def _pump_back(self, line: Line) -> None:
-        while data := await line.server.read(65536):
-            if line.asked and self.on_answer is not None and not self.on_answer(line.asked.pop()):
+    async def _pump_responses(self, connection: ProxiedConnection) -> None:
+        while data := await connection.server_reader.read(65536):
+            if (
+                connection.requests
+                and self.on_response is not None
+                and not self.on_response(connection.requests.pop())
+            ):
                 return
             if self.mode == "reset":
-                line.answer.transport.abort()
+                connection.client_writer.transport.abort()
                 return
-            await self._answered(line.answer, data)
+            await self._write_response(connection.client_writer, data)
             if self.mode == "truncate":
                 return
 
-    async def _answered(self, answer: asyncio.StreamWriter, data: bytes) -> None:
+    async def _write_response(self, client_writer: asyncio.StreamWriter, data: bytes) -> None:
         if self.mode == "delay":
-            await asyncio.sleep(LATE_S)
+            await asyncio.sleep(DELAY_S)
         pieces = [data[: len(data) // 2]] if self.mode == "truncate" else [data]
         for piece in [data[at : at + 1] for at in range(len(data))] if self.mode == "trickle" else pieces:
-            answer.write(piece)
-            await answer.drain()
+            client_writer.write(piece)
+            await client_writer.drain()
             if self.mode == "trickle":
                 await asyncio.sleep(0.02)
 
 
-async def _read_to_its_end(caller: asyncio.StreamReader, begun: bytes) -> None:
+async def _drain_request(client_reader: asyncio.StreamReader, first_chunk: bytes) -> None:
     """The rest of a request's body: a line with unread bytes in it would be reset."""
-    head, _, body = begun.partition(b"\r\n\r\n")
+    head, _, body = first_chunk.partition(b"\r\n\r\n")
     length = LENGTH.search(head)
-    await caller.readexactly(int(length[1]) - len(body) if length else 0)
+    await client_reader.readexactly(int(length[1]) - len(body) if length else 0)

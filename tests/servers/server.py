@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.engines.elasticsearch import elasticsearch_cluster, elasticsearch_engine
-from app.engines.opensearch import opensearch_cluster, opensearch_engine
+from app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
+from app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
 from app.engines.server.access import Access
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from app.engines.server.versions import Layout
-from tests.servers.node import KINDS, OWN_URLS, Node, missing
-from tests.servers.three_nodes import SPREAD
+from tests.servers.node import KINDS, OWN_URLS, Node, find_missing
+from tests.servers.three_nodes import SPREAD_SETTINGS
 
 CLUSTERS: dict[str, Callable[[Access], Cluster]] = {
-    "elasticsearch": elasticsearch_cluster,
-    "opensearch": opensearch_cluster,
+    "elasticsearch": build_elasticsearch_cluster,
+    "opensearch": build_opensearch_cluster,
 }
 ENGINES: dict[str, Callable[[Cluster, Layout], ServerEngine]] = {
-    "elasticsearch": elasticsearch_engine,
-    "opensearch": opensearch_engine,
+    "elasticsearch": build_elasticsearch_engine,
+    "opensearch": build_opensearch_engine,
 }
-Ground = Callable[[], Mapping[str, str]]
+EngineSettingsFactory = Callable[[], Mapping[str, str]]
 """Settings of an engine for a house, each time of a place on it that nobody else has."""
 _numbers = itertools.count(1)
 
@@ -41,21 +41,21 @@ class Server:
     def product(self) -> str:
         return self.kind.split("-")[0]
 
-    def cluster(self) -> Cluster:
+    def open_cluster(self) -> Cluster:
         return CLUSTERS[self.product](Access(tuple(self.url.split(","))))
 
-    def engine(self, cluster: Cluster, layout: Layout) -> ServerEngine:
+    def build_engine(self, cluster: Cluster, layout: Layout) -> ServerEngine:
         return ENGINES[self.product](cluster, layout)
 
-    def settings(self, prefix: str) -> dict[str, str]:
+    def build_settings(self, prefix: str) -> dict[str, str]:
         """Of a house on it; see `app.settings`."""
-        spread = SPREAD if self.nodes else {}
+        spread = SPREAD_SETTINGS if self.nodes else {}
         return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix, **spread}
 
 
-def startable(kind: str) -> str:
+def require_startable(kind: str) -> str:
     """The kind, if this machine can start it; else the test is skipped, or fails with REQUIRE_ENGINES=1."""
-    lack = missing(kind)
+    lack = find_missing(kind)
     if lack is not None and os.environ.get("REQUIRE_ENGINES") == "1":
         pytest.fail(f"{kind} must be there: {lack}")
     if lack is not None:
@@ -63,26 +63,27 @@ def startable(kind: str) -> str:
     return kind
 
 
-def new_prefix() -> str:
+def create_prefix() -> str:
     """Of nobody else's indices, also on a server that several test runs share."""
     return f"reeltest-{os.getpid()}-{next(_numbers)}-"
 
 
-def remove(cluster: Cluster, prefix: str) -> None:
+def remove_indices(cluster: Cluster, prefix: str) -> None:
     """Everything that a test has made under its prefix."""
     for stream in ("events", "requests", "impressions"):
-        cluster.command(
+        cluster.request(
             "DELETE", f"/_data_stream/{prefix}{stream}"
         )  # not on the nodes here; they are thrown away
-        cluster.command("DELETE", f"/_index_template/{prefix}{stream}")
-    for index in cluster.demand("GET", f"/{prefix}*/_settings/index.uuid"):
+        cluster.request("DELETE", f"/_index_template/{prefix}{stream}")
+    for index in cluster.request_or_raise("GET", f"/{prefix}*/_settings/index.uuid"):
         if not index.startswith(".ds-"):
-            cluster.command("DELETE", f"/{index}")
+            cluster.request("DELETE", f"/{index}")
 
 
-def kinds(*some: str) -> list[object]:
+def build_kind_params(*names: str) -> list[object]:
     """Some kinds or every one, each with the marks that keep it out of a quick run, and one's own servers."""
     own = [f"{product}-own" for product, variable in OWN_URLS.items() if os.environ.get(variable)]
     return [
-        pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers]) for kind in (*(some or KINDS), *own)
+        pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers])
+        for kind in (*(names or KINDS), *own)
     ]

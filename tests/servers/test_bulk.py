@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from app.engines.server.bulk import Action, Bulk
+from app.engines.server.bulk import BulkAction, BulkWriter
 from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from index_mappings.errors import Throttled
 from index_mappings.item import Document, Item
 from tests.servers.node import KINDS, Node
-from tests.servers.server import Server, kinds, startable
+from tests.servers.server import Server, build_kind_params, require_startable
 
 DOCUMENTS = 2000
 
@@ -19,27 +19,27 @@ DOCUMENTS = 2000
 @pytest.fixture(scope="module", params=KINDS)
 def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A node that holds at most 300 kB of writes at once, and says 429 to more."""
-    kind = startable(request.param)
+    kind = require_startable(request.param)
     limits = ("discovery.type=single-node", "indexing_pressure.memory.limit=300kb")
     node = Node(kind, Path(tmp_path_factory.mktemp(kind)), *limits).wait()
-    yield Server(kind, node.url).cluster()
+    yield Server(kind, node.url).open_cluster()
     node.stop()
 
 
-def actions() -> list[Action]:
-    return [Action("index", f"d{n}", {"text": "word " * 200, "number": n}) for n in range(DOCUMENTS)]
+def build_actions() -> list[BulkAction]:
+    return [BulkAction("index", f"d{n}", {"text": "word " * 200, "number": n}) for n in range(DOCUMENTS)]
 
 
 @pytest.mark.slow
 @pytest.mark.servers
 def test_a_server_that_throttles_gets_smaller_chunks_and_every_document(narrow: Cluster) -> None:
     pauses = list[float]()
-    bulk = Bulk(narrow, "throttled-events", sleep=pauses.append)
-    narrow.demand("PUT", "/throttled-events")
-    verdicts = bulk.write(actions())
-    assert all(verdict.done for verdict in verdicts)
-    narrow.demand("POST", "/throttled-events/_refresh")
-    assert narrow.demand("GET", "/throttled-events/_count")["count"] == DOCUMENTS
+    bulk = BulkWriter(narrow, "throttled-events", sleep=pauses.append)
+    narrow.request_or_raise("PUT", "/throttled-events")
+    verdicts = bulk.write(build_actions())
+    assert all(verdict.succeeded for verdict in verdicts)
+    narrow.request_or_raise("POST", "/throttled-events/_refresh")
+    assert narrow.request_or_raise("GET", "/throttled-events/_count")["count"] == DOCUMENTS
     assert bulk.throttled > 0
     assert bulk.chunk_bytes < 300_000
 
@@ -47,13 +47,13 @@ def test_a_server_that_throttles_gets_smaller_chunks_and_every_document(narrow: 
 @pytest.mark.slow
 @pytest.mark.servers
 def test_a_server_that_takes_nothing_for_too_long_is_throttled_and_says_so(narrow: Cluster) -> None:
-    narrow.command("PUT", "/stuffed-events")
-    whole = Action("index", "large", {"text": "word " * 200_000})
+    narrow.request("PUT", "/stuffed-events")
+    whole = BulkAction("index", "large", {"text": "word " * 200_000})
     with pytest.raises(Throttled, match="429"):
-        Bulk(narrow, "stuffed-events", patience_s=0.5).write([whole])
+        BulkWriter(narrow, "stuffed-events", max_stall_s=0.5).write([whole])
 
 
-@pytest.mark.parametrize("server", kinds(), indirect=True)
+@pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 def test_a_document_that_the_server_refuses_is_rejected_with_its_reason_and_the_rest_is_written(
     engine: ServerEngine,
 ) -> None:

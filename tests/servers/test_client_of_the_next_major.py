@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.node import OWN_URLS
-from tests.servers.server import Server, kinds
+from tests.servers.server import Server, build_kind_params
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9"), indirect=True)
+pytestmark = pytest.mark.parametrize("server", build_kind_params("elasticsearch-9"), indirect=True)
 ROOT = Path(__file__).parents[2]
 PINNED = Path(__file__).with_name("elasticsearch-client-9.txt")
 IN_ONE_PROCESS = """\

@@ -13,16 +13,16 @@ import vl_convert
 
 from app.engines.server.cluster import Cluster
 from app.kibana.panels import ITEMS, PANELS, Panel
-from app.kibana.pictures import ENGINE_ORDER
-from app.search.stories import Ask, Service
+from app.kibana.pictures import FUSED_ORDER
+from app.search.stories import RankingOptions, SearchService
 from app.wiring import warm_service
 from index_mappings.event import Event
 from index_mappings.item import Item
 from index_mappings.query import Context, Query
-from tests.servers.server import Server, kinds
-from tests.small_house import add_model, build_house
+from tests.servers.server import Server, build_kind_params
+from tests.small_house import add_model, build_project
 
-pytestmark = pytest.mark.parametrize("server", kinds(), indirect=True)
+pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 GENRES = ("Drama", "Comedy", "Documentary", "Thriller")
 BEGINNING = datetime(2026, 11, 20, 8, tzinfo=UTC)
 PAGES, BEFORE_A_MODEL = 80, 10
@@ -38,31 +38,31 @@ FILMS = [
 
 
 @pytest.fixture
-def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iterator[Service]:
+def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iterator[SearchService]:
     """Four days of pages, first by none and then by two models; the higher a place, the likelier a click."""
-    parts = build_house(tmp_path / "data", BEGINNING, FILMS, server.settings(prefix))
+    parts = build_project(tmp_path / "data", BEGINNING, FILMS, server.build_settings(prefix))
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
     service = warm_service(parts)
-    service.log.start()
-    deeds = [deed for number in range(BEFORE_A_MODEL) for deed in visit(service, number)]
+    service.page_log.start()
+    deeds = [deed for number in range(BEFORE_A_MODEL) for deed in simulate_visit(service, number)]
     parts.registry.promote("first", lambda directory: directory)
-    service.live.refresh()
-    deeds += [deed for number in range(BEFORE_A_MODEL, PAGES) for deed in visit(service, number)]
-    service.take_in(deeds)
-    service.log.close()
+    service.refresher.refresh()
+    deeds += [deed for number in range(BEFORE_A_MODEL, PAGES) for deed in simulate_visit(service, number)]
+    service.record_events(deeds)
+    service.page_log.close()
     for stream in ("requests", "impressions"):
-        cluster.demand("POST", f"/{prefix}{stream}/_refresh")
+        cluster.request_or_raise("POST", f"/{prefix}{stream}/_refresh")
     yield service
     parts.engine.close()
 
 
-def visit(service: Service, number: int) -> list[Event]:
+def simulate_visit(service: SearchService, number: int) -> list[Event]:
     """One page, and what its viewer does then."""
     at = BEGINNING + timedelta(hours=1.1 * number)
     context = Context(at, device=("tv", "phone")[number % 2])
     query = Query(text="story" if number % 3 else None, user=f"u{number % 17}", limit=10, context=context)
-    page = service.page(Ask(query, model="second" if number > PAGES // 2 else None))
+    page = service.serve_page(RankingOptions(query, model="second" if number > PAGES // 2 else None))
     rng, made = np.random.default_rng(number), list[Event]()
     for hit in page.hits:
         if rng.random() < 0.6 / (1 + hit.position):
@@ -78,28 +78,28 @@ def visit(service: Service, number: int) -> list[Event]:
 
 
 def test_every_panel_has_rows_of_what_the_service_wrote_and_a_picture_of_them(
-    house: Service, cluster: Cluster, prefix: str, tmp_path: Path
+    house: SearchService, cluster: Cluster, prefix: str, tmp_path: Path
 ) -> None:
     for panel in PANELS:
-        spec = panel.spec(f"{prefix}{panel.of}")
+        spec = panel.build_spec(f"{prefix}{panel.dataset}")
         url = spec["data"]["url"]
-        answer = cluster.demand("POST", f"/{url['index']}/_search", url["body"])
+        answer = cluster.request_or_raise("POST", f"/{url['index']}/_search", url["body"])
         rows = answer["aggregations"]["rows"]["buckets"]
         assert rows, panel.id
         assert spec["data"]["format"]["property"] == "aggregations.rows.buckets"
-        assert url.get("%timefield%") == (None if panel.of == ITEMS else "@timestamp")
+        assert url.get("%timefield%") == (None if panel.dataset == ITEMS else "@timestamp")
         drawn = spec | {"data": {"values": rows}, "width": 400, "height": 200, "title": panel.title}
         (tmp_path / f"{panel.id}.png").write_bytes(vl_convert.vegalite_to_png(drawn, scale=1.0))
-        assert marks(drawn) >= expected_marks(panel, rows) > 0, panel.id
+        assert count_marks(drawn) >= count_expected_marks(panel, rows) > 0, panel.id
 
 
 def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_put_it_there(
-    house: Service, cluster: Cluster, prefix: str
+    house: SearchService, cluster: Cluster, prefix: str
 ) -> None:
     body = {"size": 10_000, "query": {"match_all": {}}}
     lines = [
         hit["_source"]
-        for hit in cluster.demand("POST", f"/{prefix}impressions/_search", body)["hits"]["hits"]
+        for hit in cluster.request_or_raise("POST", f"/{prefix}impressions/_search", body)["hits"]["hits"]
     ]
     shown = {(line["request_id"], line["position"]): line for line in lines if line["kind"] == "impression"}
     followed = [line for line in lines if line["kind"] != "impression"]
@@ -111,17 +111,17 @@ def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_pu
     for line in followed:
         impression = shown[line["request_id"], line["position"]]
         assert [line[name] for name in SHARED] == [impression[name] for name in SHARED]
-    assert {line["model"] for line in followed} == {ENGINE_ORDER, "first", "second"}
+    assert {line["model"] for line in followed} == {FUSED_ORDER, "first", "second"}
 
 
-def marks(drawn: dict[str, Any]) -> int:
-    svg = str(vl_convert.vegalite_to_svg(orjson.dumps(drawn).decode()))
+def count_marks(chart: dict[str, Any]) -> int:
+    svg = str(vl_convert.vegalite_to_svg(orjson.dumps(chart).decode()))
     return svg.count('aria-roledescription="bar"') + svg.count('aria-roledescription="point"')
 
 
-def expected_marks(panel: Panel, rows: list[Any]) -> int:
+def count_expected_marks(panel: Panel, rows: list[Any]) -> int:
     """A bar or point a row, but for two rates a row and two percentiles a day; no model, no scores."""
     if panel.id == "ranking-scores":
-        return sum(row["key"]["model"] != ENGINE_ORDER for row in rows)
-    is_pair = panel.id == "traffic-latency" or "rate" in str(panel.picture["encoding"])
+        return sum(row["key"]["model"] != FUSED_ORDER for row in rows)
+    is_pair = panel.id == "traffic-latency" or "rate" in str(panel.chart["encoding"])
     return (2 if is_pair else 1) * sum(int(row["doc_count"] > 0) for row in rows)

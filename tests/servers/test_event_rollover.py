@@ -6,40 +6,40 @@ import time
 import pytest
 
 from app.engines.server.events import ServerEvents
-from app.engines.server.generations import Generations, Lifetime
+from app.engines.server.generations import DataStreamLifecycle, RetentionPolicy
 from index_mappings.errors import BadRequest, Unavailable
 from index_mappings.event import DAY_MS, Event
-from tests.servers.interposed import interposed
-from tests.servers.server import kinds
+from tests.servers.interposed import intercept
+from tests.servers.server import build_kind_params
 
-pytestmark = pytest.mark.parametrize("server", kinds(), indirect=True)
+pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 
-A_MOMENT = 1 / DAY_MS
+ONE_MILLISECOND_DAYS = 1 / DAY_MS
 """In days: a backing index that is a millisecond old is old enough."""
 
 
-def watch(name: str, at_ms: int = 5) -> Event:
-    return Event(name, "watch", "ada", at_ms, "alien")
+def build_watch(event_id: str, at_ms: int = 5) -> Event:
+    return Event(event_id, "watch", "ada", at_ms, "alien")
 
 
 def roll_over(events: ServerEvents) -> None:
-    events.cluster.demand("POST", f"/{events.stream}/_rollover")
+    events.cluster.request_or_raise("POST", f"/{events.stream}/_rollover")
 
 
 def test_an_event_that_comes_again_after_a_rollover_counts_once(events: ServerEvents) -> None:
-    events.append([watch("1"), watch("2")])
+    events.append([build_watch("1"), build_watch("2")])
     roll_over(events)
-    report = events.append([watch("2", 9), watch("3")])
+    report = events.append([build_watch("2", 9), build_watch("3")])
     assert (report.stored, report.duplicates) == (1, 1)
     assert events.count() == 3
     assert [event.id for event in events.recent("ada", 10, 5.0)] == ["3", "2", "1"]
 
 
 def test_a_second_copy_in_a_later_backing_index_is_read_once(events: ServerEvents) -> None:
-    events.append([watch("1")])
+    events.append([build_watch("1")])
     roll_over(events)
     again = {"@timestamp": 5, "id": "1", "kind": "watch", "user": "ada", "at_ms": 5, "item": "alien"}
-    events.cluster.demand("PUT", f"/{events.stream}/_create/1?refresh=true", again)
+    events.cluster.request_or_raise("PUT", f"/{events.stream}/_create/1?refresh=true", again)
     assert events.count() == 2, "stored twice, and counted as that; read once"
     assert [event.id for event in events.recent("ada", 10, 5.0)] == ["1"]
     assert [batch.column("id").to_pylist() for batch in events.scan(0, 10)] == [["1"]]
@@ -47,11 +47,11 @@ def test_a_second_copy_in_a_later_backing_index_is_read_once(events: ServerEvent
 
 
 def test_a_follower_goes_on_across_a_rollover(events: ServerEvents) -> None:
-    events.append([watch("1")])
+    events.append([build_watch("1")])
     _, position = events.follow(None)
-    events.append([watch("2")])
+    events.append([build_watch("2")])
     roll_over(events)
-    events.append([watch("3")])
+    events.append([build_watch("3")])
     batch, position = events.follow(position)
     assert batch.column("id").to_pylist() == ["2", "3"]
     assert events.follow(position)[0].num_rows == 0
@@ -60,7 +60,7 @@ def test_a_follower_goes_on_across_a_rollover(events: ServerEvents) -> None:
 def test_a_follower_sees_each_event_of_several_writers_once(events: ServerEvents) -> None:
     def write(writer: int) -> None:
         for number in range(10):
-            events.append([watch(f"{writer}-{number}")])
+            events.append([build_watch(f"{writer}-{number}")])
 
     writers = [threading.Thread(target=write, args=(writer,)) for writer in range(4)]
     for writer in writers:
@@ -78,23 +78,27 @@ def test_what_is_too_old_is_dropped_with_its_backing_index_and_a_follower_goes_o
     events: ServerEvents,
 ) -> None:
     now_ms = round(time.time() * 1000)
-    old, young = watch("old", now_ms - 3 * DAY_MS), watch("young", now_ms - DAY_MS // 2)
+    old, young = build_watch("old", now_ms - 3 * DAY_MS), build_watch("young", now_ms - DAY_MS // 2)
     events.append([old])
     _, position = events.follow(None)
-    events.generations = Generations(events.cluster, events.stream, Lifetime(1.0, A_MOMENT), every_s=0)
+    events.lifecycle = DataStreamLifecycle(
+        events.cluster, events.stream, RetentionPolicy(1.0, ONE_MILLISECOND_DAYS), interval_s=0
+    )
     events.append([young])  # into the same backing index: both stay
     assert events.recent("ada", 10, 5.0) == [young, old]
-    events.append([watch("younger", now_ms)])  # into the next
-    assert events.generations.tidy(now_ms + 2 * DAY_MS // 3) != []
+    events.append([build_watch("younger", now_ms)])  # into the next
+    assert events.lifecycle.roll_over_and_expire(now_ms + 2 * DAY_MS // 3) != []
     assert [event.id for event in events.recent("ada", 10, 5.0)] == ["younger"]
     assert events.follow(position)[0].column("id").to_pylist() == ["younger"]
 
 
 def test_nothing_is_dropped_unless_a_time_is_set(events: ServerEvents) -> None:
-    events.generations = Generations(events.cluster, events.stream, Lifetime(None, A_MOMENT), every_s=0)
+    events.lifecycle = DataStreamLifecycle(
+        events.cluster, events.stream, RetentionPolicy(None, ONE_MILLISECOND_DAYS), interval_s=0
+    )
     for number in range(3):
-        events.append([watch(f"{number}")])
-    assert len(events.cluster.demand("GET", f"/{events.stream}/_settings/index.uuid")) > 1
+        events.append([build_watch(f"{number}")])
+    assert len(events.cluster.request_or_raise("GET", f"/{events.stream}/_settings/index.uuid")) > 1
     assert events.count() == 3
 
 
@@ -103,9 +107,9 @@ def test_an_append_succeeds_also_when_the_stream_cannot_be_tidied(events: Server
         if path.endswith("/_rollover"):
             raise Unavailable("not now")
 
-    careless = ServerEvents(interposed(events.cluster, refuse), events.stream, refresh_ms=200)
-    assert careless.append([watch("1")]).stored == 1
-    assert events.recent("ada", 10, 5.0) == [watch("1")]
+    careless = ServerEvents(intercept(events.cluster, refuse), events.stream, refresh_ms=200)
+    assert careless.append([build_watch("1")]).stored == 1
+    assert events.recent("ada", 10, 5.0) == [build_watch("1")]
 
 
 def test_a_position_that_is_none_is_a_bad_request(events: ServerEvents) -> None:

@@ -13,21 +13,21 @@ from index_mappings.engine import TextMatch
 from index_mappings.errors import EngineError, Timeout, Unavailable
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
-from tests.servers.node import Node, in_the_end
+from tests.servers.node import Node, wait_until
 from tests.servers.proxy import Mode, Proxy
-from tests.servers.server import Server, startable
+from tests.servers.server import Server, require_startable
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
-BUDGET_S = 0.5
-LATE_S = 1.2 * BUDGET_S + 0.2  # a fifth more, and what a busy machine takes to wake a thread
+TIMEOUT_S = 0.5
+LATE_S = 1.2 * TIMEOUT_S + 0.2  # a fifth more, and what a busy machine takes to wake a thread
 LAYOUT = Layout("faults-")
 
 
 @pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    kind = startable(request.param)
+    kind = require_startable(request.param)
     started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
-    engine = engine_at(started, started.url)
+    engine = build_engine(started, started.url)
     engine.create_index("items-1")
     engine.write("items-1", [Document(Item("alien", "Alien"))])
     engine.promote("items-1")
@@ -38,45 +38,45 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def engine(node: Node) -> Iterator[ServerEngine]:
-    opened = engine_at(node, node.url)
+    opened = build_engine(node, node.url)
     yield opened
     opened.close()
 
 
-def engine_at(node: Node, url: str) -> ServerEngine:
+def build_engine(node: Node, url: str) -> ServerEngine:
     server = Server(node.kind, url)
-    return server.engine(server.cluster(), LAYOUT)
+    return server.build_engine(server.open_cluster(), LAYOUT)
 
 
-def found(engine: ServerEngine, seconds: float = BUDGET_S) -> list[str]:
-    return [i.decode() for i in engine.match_text(TextMatch("bm25", "alien", 10), seconds).ids.tolist()]
+def search_ids(engine: ServerEngine, timeout_s: float = TIMEOUT_S) -> list[str]:
+    return [i.decode() for i in engine.match_text(TextMatch("bm25", "alien", 10), timeout_s).ids.tolist()]
 
 
-def refused(engine: ServerEngine) -> tuple[EngineError, float]:
+def time_refusal(engine: ServerEngine) -> tuple[EngineError, float]:
     """The error of a search that cannot be answered, and how long it took."""
     began = time.monotonic()
     with pytest.raises(EngineError) as error:
-        found(engine)
+        search_ids(engine)
     return error.value, time.monotonic() - began
 
 
 def test_a_stopped_node_is_a_timeout_in_time_and_answers_again_when_it_goes_on(
     node: Node, engine: ServerEngine
 ) -> None:
-    assert found(engine, 10.0) == ["alien"]
+    assert search_ids(engine, 10.0) == ["alien"]
     node.pause()
-    error, seconds = refused(engine)
+    error, seconds = time_refusal(engine)
     ready = engine.is_ready()
     began, events = time.monotonic(), ServerEvents(engine.cluster, "faults-events", refresh_ms=200)
     with pytest.raises(Timeout):
-        events.append([Event("0", "watch", "bob", 5, "alien")], BUDGET_S)
+        events.append([Event("0", "watch", "bob", 5, "alien")], TIMEOUT_S)
     assert time.monotonic() - began < LATE_S
     node.resume()
     assert isinstance(error, Timeout)
     assert seconds < LATE_S
     assert not ready
-    assert in_the_end(engine.is_ready)
-    assert found(engine, 10.0) == ["alien"]
+    assert wait_until(engine.is_ready)
+    assert search_ids(engine, 10.0) == ["alien"]
 
 
 def test_what_was_acknowledged_outlives_a_killed_node_and_the_same_client_finds_it(
@@ -87,12 +87,12 @@ def test_what_was_acknowledged_outlives_a_killed_node_and_the_same_client_finds_
     events.append([event])
     engine.upsert([Document(Item("aliens", "Aliens"))])
     node.kill()
-    error, seconds = refused(engine)
+    error, seconds = time_refusal(engine)
     assert isinstance(error, Unavailable)
     assert seconds < LATE_S
     node.restart().wait()
-    assert in_the_end(engine.is_ready)
-    assert sorted(found(engine, 10.0)) == ["alien", "aliens"]
+    assert wait_until(engine.is_ready)
+    assert sorted(search_ids(engine, 10.0)) == ["alien", "aliens"]
     assert events.recent("ada", 10, 10.0) == [event]
     engine.delete(["aliens"])
 
@@ -105,14 +105,14 @@ def test_a_bad_line_is_an_error_of_ours_in_time_and_forgotten_when_it_is_good_ag
     node: Node, mode: Mode, kind: type[EngineError]
 ) -> None:
     proxy = Proxy(node.port)
-    engine = engine_at(node, proxy.url)
-    assert found(engine, 10.0) == ["alien"]
+    engine = build_engine(node, proxy.url)
+    assert search_ids(engine, 10.0) == ["alien"]
     proxy.mode = mode
-    error, seconds = refused(engine)
+    error, seconds = time_refusal(engine)
     proxy.mode = "pass"
     assert isinstance(error, kind)
     assert seconds < LATE_S
-    assert in_the_end(engine.is_ready)
-    assert found(engine, 10.0) == ["alien"]
+    assert wait_until(engine.is_ready)
+    assert search_ids(engine, 10.0) == ["alien"]
     engine.close()
     proxy.stop()

@@ -10,13 +10,13 @@ from index_mappings.engine import VectorMatch
 from index_mappings.item import Document, Item
 from index_mappings.match import item_ids
 from index_mappings.query import NO_FILTERS, Filters
-from tests.servers.server import kinds
+from tests.servers.server import build_kind_params
 
 N, SIZE, CLUSTERS, QUERIES = 10_000, 64, 100, 20
 TENTH, HUNDREDTH = Filters(genres=("tenth",)), Filters(year_min=2000, year_max=2000)
 
 
-@pytest.mark.parametrize("server", kinds(), indirect=True)
+@pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 def test_recall_at_10_is_at_least_95_of_100_with_and_without_filters(engine: ServerEngine) -> None:
     random = np.random.default_rng(7)
     centres = random.normal(size=(CLUSTERS, SIZE))

@@ -11,34 +11,34 @@ from app.engines.server import live
 from app.engines.server.engine import ServerEngine
 from index_mappings.errors import Conflict
 from index_mappings.item import Document, Item, Neighbour
-from tests.servers.interposed import Told, interposed
-from tests.servers.server import Server, kinds
+from tests.servers.interposed import RequestHook, intercept
+from tests.servers.server import Server, build_kind_params
 
-pytestmark = pytest.mark.parametrize("server", kinds(), indirect=True)
+pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 SOON = 5.0
 CHANGE = "refresh=wait_for"
 """In the path of a bulk request that changes the serving version."""
 LEARNED = (Neighbour("b", 1.0),)
 
 
-def film(name: str, title: str = "Film") -> Document:
-    return Document(Item(name, title), {"factors": np.eye(64, dtype=np.float32)[0]})
+def build_film(item_id: str, title: str = "Film") -> Document:
+    return Document(Item(item_id, title), {"factors": np.eye(64, dtype=np.float32)[0]})
 
 
-def load(engine: ServerEngine, version: str, names: list[str]) -> None:
+def load(engine: ServerEngine, version: str, item_ids: list[str]) -> None:
     engine.create_index(version)
-    engine.write(version, [film(name) for name in names])
+    engine.write(version, [build_film(name) for name in item_ids])
 
 
-def two_versions(engine: ServerEngine) -> None:
+def create_two_versions(engine: ServerEngine) -> None:
     """The first serves; the second has learned neighbours."""
     load(engine, "items-1", ["a"])
     engine.promote("items-1")
     engine.create_index("items-2")
-    engine.write("items-2", [replace(film("a"), neighbours=LEARNED)])
+    engine.write("items-2", [replace(build_film("a"), neighbours=LEARNED)])
 
 
-def soon(event: threading.Event) -> Callable[[], object]:
+def wait_for(event: threading.Event) -> Callable[[], object]:
     """Waits for what another thread does; fails that thread when it does not."""
 
     def wait() -> None:
@@ -47,17 +47,17 @@ def soon(event: threading.Event) -> Callable[[], object]:
     return wait
 
 
-def at(words: str, *steps: Callable[[], object]) -> Told:
+def run_at_request(path_part: str, *steps: Callable[[], object]) -> RequestHook:
     """Does the steps when a request with these words is made for the first time."""
     met = threading.Event()
 
-    def told(_method: str, path: str) -> None:
-        if words in path and not met.is_set():
+    def hook(_method: str, path: str) -> None:
+        if path_part in path and not met.is_set():
             met.set()
             for step in steps:
                 step()
 
-    return told
+    return hook
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_upserts_all_through_a_promotion_are_in_the_new_version(
         number = 0
         while not stop.is_set():
             name, title = names[number % 20], f"Changed {number}"
-            assert engine.upsert([film(name, title)]).written == 1
+            assert engine.upsert([build_film(name, title)]).written == 1
             acknowledged[name] = title
             begun.set()
             number += 1
@@ -96,29 +96,35 @@ def test_upserts_all_through_a_promotion_are_in_the_new_version(
 def test_a_change_made_between_the_catching_up_of_a_promotion_and_its_hold_is_in_the_new_version(
     server: Server, engine: ServerEngine
 ) -> None:
-    two_versions(engine)
+    create_two_versions(engine)
     caught_up, written = threading.Event(), threading.Event()
-    slow = server.engine(
-        interposed(engine.cluster, at(CHANGE, soon(caught_up)), at(CHANGE, written.set)), engine.layout
+    slow = server.build_engine(
+        intercept(
+            engine.cluster, run_at_request(CHANGE, wait_for(caught_up)), run_at_request(CHANGE, written.set)
+        ),
+        engine.layout,
     )
-    promoting = server.engine(
-        interposed(engine.cluster, at("/_block/write", caught_up.set, soon(written))), engine.layout
+    promoting = server.build_engine(
+        intercept(engine.cluster, run_at_request("/_block/write", caught_up.set, wait_for(written))),
+        engine.layout,
     )
-    writer = threading.Thread(target=slow.upsert, args=([film("a", "Changed")],))
+    writer = threading.Thread(target=slow.upsert, args=([build_film("a", "Changed")],))
     writer.start()
     promoting.promote("items-2")
     writer.join()
-    assert engine.fetch(["a"], SOON) == [film("a", "Changed").item]
+    assert engine.fetch(["a"], SOON) == [build_film("a", "Changed").item]
 
 
 @pytest.mark.parametrize("held", ["/_mget", CHANGE, "-changes/_bulk"], ids=["reading", "writing", "noting"])
 def test_a_writer_that_sleeps_through_promotions_to_and_fro_changes_the_version_that_serves_then(
     server: Server, engine: ServerEngine, held: str
 ) -> None:
-    two_versions(engine)
+    create_two_versions(engine)
     waits, promoted = threading.Event(), threading.Event()
-    slow = server.engine(interposed(engine.cluster, at(held, waits.set, soon(promoted))), engine.layout)
-    writer = threading.Thread(target=slow.upsert, args=([film("a", "Changed")],))
+    slow = server.build_engine(
+        intercept(engine.cluster, run_at_request(held, waits.set, wait_for(promoted))), engine.layout
+    )
+    writer = threading.Thread(target=slow.upsert, args=([build_film("a", "Changed")],))
     writer.start()
     assert waits.wait(SOON)
     for version in ("items-2", "items-1", "items-2"):
@@ -126,16 +132,18 @@ def test_a_writer_that_sleeps_through_promotions_to_and_fro_changes_the_version_
     promoted.set()
     writer.join()
     (kept,) = next(engine.scan("items-2"))
-    assert kept.item == film("a", "Changed").item
+    assert kept.item == build_film("a", "Changed").item
     assert kept.neighbours == LEARNED
 
 
 def test_a_deletion_that_sleeps_through_a_promotion_is_made_in_the_new_version(
     server: Server, engine: ServerEngine
 ) -> None:
-    two_versions(engine)
+    create_two_versions(engine)
     waits, promoted = threading.Event(), threading.Event()
-    slow = server.engine(interposed(engine.cluster, at(CHANGE, waits.set, soon(promoted))), engine.layout)
+    slow = server.build_engine(
+        intercept(engine.cluster, run_at_request(CHANGE, waits.set, wait_for(promoted))), engine.layout
+    )
     deleted = list[int]()
     writer = threading.Thread(target=lambda: deleted.append(slow.delete(["a", "none"])))
     writer.start()
@@ -153,8 +161,10 @@ def test_a_change_made_after_a_new_version_was_begun_and_copied_is_in_it_when_it
     load(engine, "items-1", ["a"])
     engine.promote("items-1")
     waits, copied = threading.Event(), threading.Event()
-    slow = server.engine(interposed(engine.cluster, at(CHANGE, waits.set, soon(copied))), engine.layout)
-    writer = threading.Thread(target=slow.upsert, args=([film("a", "Changed")],))
+    slow = server.build_engine(
+        intercept(engine.cluster, run_at_request(CHANGE, waits.set, wait_for(copied))), engine.layout
+    )
+    writer = threading.Thread(target=slow.upsert, args=([build_film("a", "Changed")],))
     writer.start()
     assert waits.wait(SOON)
     engine.create_index("items-2")
@@ -163,16 +173,17 @@ def test_a_change_made_after_a_new_version_was_begun_and_copied_is_in_it_when_it
     copied.set()
     writer.join()
     engine.promote("items-2")
-    assert engine.fetch(["a"], SOON) == [film("a", "Changed").item]
+    assert engine.fetch(["a"], SOON) == [build_film("a", "Changed").item]
 
 
 def test_of_two_promotions_at_once_one_is_told_that_it_was_slower(
     server: Server, engine: ServerEngine
 ) -> None:
-    two_versions(engine)
+    create_two_versions(engine)
     load(engine, "items-3", ["a"])
-    slow = server.engine(
-        interposed(engine.cluster, at("/_aliases", lambda: engine.promote("items-3"))), engine.layout
+    slow = server.build_engine(
+        intercept(engine.cluster, run_at_request("/_aliases", lambda: engine.promote("items-3"))),
+        engine.layout,
     )
     with pytest.raises(Conflict, match="quicker"):
         slow.promote("items-2")
@@ -185,7 +196,7 @@ def test_two_writers_of_one_item_both_succeed_and_one_is_the_last(engine: Server
     reports = list[int]()
 
     def write(title: str) -> None:
-        reports.append(engine.upsert([film("a", title)]).written)
+        reports.append(engine.upsert([build_film("a", title)]).written)
 
     writers = [threading.Thread(target=write, args=(f"Title {number}",)) for number in range(4)]
     for writer in writers:
@@ -202,12 +213,12 @@ def test_a_promotion_stopped_half_way_leaves_the_old_version_serving_and_another
     engine.promote("items-1")
     load(engine, "items-2", ["a"])
     engine.index_versions.block_writes("items-1")  # as a killed promotion leaves it
-    monkeypatch.setattr(live, "BLOCK_WAIT_S", 0.3)
+    monkeypatch.setattr(live, "BLOCK_TIMEOUT_S", 0.3)
     with pytest.raises(Conflict, match="reelrank index promote"):
-        engine.upsert([film("a", "New")])
-    assert engine.fetch(["a"], SOON) == [film("a").item]
+        engine.upsert([build_film("a", "New")])
+    assert engine.fetch(["a"], SOON) == [build_film("a").item]
     engine.promote("items-2")
-    assert engine.upsert([film("a", "New")]).written == 1
+    assert engine.upsert([build_film("a", "New")]).written == 1
     assert engine.serving_version() == "items-2"
 
 
@@ -216,25 +227,25 @@ def test_promoting_the_serving_version_again_lets_writers_in(engine: ServerEngin
     engine.promote("items-1")
     engine.index_versions.block_writes("items-1")
     engine.promote("items-1")
-    assert engine.upsert([film("a", "New")]).written == 1
+    assert engine.upsert([build_film("a", "New")]).written == 1
 
 
 def test_an_index_of_somebody_else_under_our_prefix_is_no_version(engine: ServerEngine) -> None:
     load(engine, "items-1", ["a"])
-    engine.cluster.demand("PUT", f"/{engine.layout.index('items-theirs')}", {})
+    engine.cluster.request_or_raise("PUT", f"/{engine.layout.index_name('items-theirs')}", {})
     assert [version.name for version in engine.versions()] == ["items-1"]
 
 
 def logged(engine: ServerEngine) -> list[str]:
-    return [change.item for changes in engine.changes.since(-1) for change in changes]
+    return [change.item for changes in engine.change_log.scan_since(-1) for change in changes]
 
 
 def test_dropping_a_version_prunes_the_changes_that_no_other_lacks(engine: ServerEngine) -> None:
-    two_versions(engine)
+    create_two_versions(engine)
     load(engine, "items-3", ["a"])
-    engine.upsert([film("early")])
+    engine.upsert([build_film("early")])
     engine.promote("items-2")
-    engine.upsert([film("late")])
+    engine.upsert([build_film("late")])
     engine.drop("items-3")
     assert logged(engine) == ["late"]
     engine.drop("items-1")
@@ -244,22 +255,22 @@ def test_dropping_a_version_prunes_the_changes_that_no_other_lacks(engine: Serve
 def test_a_change_that_an_earlier_build_noted_is_read_from_the_serving_version(
     engine: ServerEngine,
 ) -> None:
-    two_versions(engine)
-    engine.upsert([film("a", "Changed")])
-    engine.cluster.demand("PUT", f"/{engine.changes.index}/_doc/a", {"item": "a"})
+    create_two_versions(engine)
+    engine.upsert([build_film("a", "Changed")])
+    engine.cluster.request_or_raise("PUT", f"/{engine.change_log.index}/_doc/a", {"item": "a"})
     engine.promote("items-2")
-    assert engine.fetch(["a"], SOON) == [film("a", "Changed").item]
+    assert engine.fetch(["a"], SOON) == [build_film("a", "Changed").item]
 
 
 def test_turns_go_on_where_the_log_stands_when_nothing_serves(engine: ServerEngine) -> None:
-    two_versions(engine)
+    create_two_versions(engine)
     for version in ("items-2", "items-1"):
-        engine.upsert([film("a", version)])
+        engine.upsert([build_film("a", version)])
         engine.promote(version)
-    engine.upsert([film("a", "Before")])
-    engine.cluster.demand("DELETE", f"/{engine.layout.index('items-1')}")
+    engine.upsert([build_film("a", "Before")])
+    engine.cluster.request_or_raise("DELETE", f"/{engine.layout.index_name('items-1')}")
     load(engine, "items-3", ["a"])
     engine.promote("items-2")
-    engine.upsert([film("a", "After")])
+    engine.upsert([build_film("a", "After")])
     engine.promote("items-3")
-    assert engine.fetch(["a"], SOON) == [film("a", "After").item]
+    assert engine.fetch(["a"], SOON) == [build_film("a", "After").item]

@@ -15,32 +15,34 @@ import pytest
 from app.engines.server.engine import ServerEngine
 from index_mappings.item import Document, Item
 from tests.servers.proxy import Proxy
-from tests.servers.server import Server, kinds
+from tests.servers.server import Server, build_kind_params
 
 COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
 OLD, NEW = 50, 6000
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LoadStep:
     """A request of a load: its method and words of its path. number: which of these requests, from 1."""
 
     method: str
-    words: str
+    path_part: str
     number: int = 1
 
 
-MAKING = Step("PUT", "items-")
-WRITING = Step("POST", "/_bulk", 2)
-COUNTING = Step("GET", "/_stats/docs", 2)  # the first one asks which versions there are
-HOLDING = Step("PUT", "/_block/write")
-SWAPPING = Step("POST", "/_aliases")
+MAKING = LoadStep("PUT", "items-")
+WRITING = LoadStep("POST", "/_bulk", 2)
+COUNTING = LoadStep("GET", "/_stats/docs", 2)  # the first one asks which versions there are
+HOLDING = LoadStep("PUT", "/_block/write")
+SWAPPING = LoadStep("POST", "/_aliases")
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class LoadSetup:
     """A folder with a catalogue, and a proxy before the server."""
 
     folder: Path
@@ -48,7 +50,7 @@ class House:
     product: str
     proxy: Proxy
 
-    def started(self) -> "subprocess.Popen[str]":
+    def start_load(self) -> "subprocess.Popen[str]":
         settings = {
             "REELRANK_DATA_DIR": str(self.folder / "data"),
             "REELRANK_ENGINE": self.product,
@@ -64,44 +66,44 @@ class House:
             text=True,
         )
 
-    def loaded(self) -> dict[str, object]:
-        with self.started() as load:
+    def run_load(self) -> dict[str, object]:
+        with self.start_load() as load:
             out, err = load.communicate(timeout=120)
         assert load.returncode == 0, err
         report: dict[str, object] = json.loads(out)
         return report
 
-    def killed(self, step: Step, answered: bool) -> None:
+    def kill_load(self, step: LoadStep, answered: bool) -> None:
         """answered: killed when the server has done what was asked, before the load hears of it."""
         met, begun = list[str](), threading.Event()
 
-        def passes(request: str) -> bool:
+        def let_pass(request: str) -> bool:
             method, _, path = request.partition(" ")
-            met.extend([path] * (method == step.method and step.words in path))
+            met.extend([path] * (method == step.method and step.path_part in path))
             if len(met) < step.number:
                 return True
             begun.wait()
             load.kill()
             return False
 
-        self.proxy.on_answer, self.proxy.on_request = (passes, None) if answered else (None, passes)
-        with self.started() as load:
+        self.proxy.on_response, self.proxy.on_request = (let_pass, None) if answered else (None, let_pass)
+        with self.start_load() as load:
             begun.set()
             load.communicate(timeout=120)
-        self.proxy.on_answer = self.proxy.on_request = None
+        self.proxy.on_response = self.proxy.on_request = None
         assert load.returncode == -9
 
 
 @pytest.fixture
-def house(server: Server, prefix: str, tmp_path: Path) -> Iterator[House]:
+def house(server: Server, prefix: str, tmp_path: Path) -> Iterator[LoadSetup]:
     rows = "".join(f"f{n},New film {n}\n" for n in range(NEW))
     (tmp_path / "new.csv").write_text("id,title\n" + rows)
     proxy = Proxy(int(server.url.rpartition(":")[2]))
-    yield House(tmp_path, prefix, server.product, proxy)
+    yield LoadSetup(tmp_path, prefix, server.product, proxy)
     proxy.stop()
 
 
-def titles(engine: ServerEngine) -> Counter[str]:
+def read_titles(engine: ServerEngine) -> Counter[str]:
     version = engine.serving_version()
     assert version is not None
     return Counter(document.item.title for batch in engine.scan(version) for document in batch)
@@ -123,16 +125,16 @@ NEW_FILMS = Counter(f"New film {n}" for n in range(NEW))
     ],
 )
 def test_a_load_killed_at_a_step_leaves_the_old_version_serving_and_the_same_command_ends_it(
-    server: Server, engine: ServerEngine, house: House, step: Step, answered: bool
+    server: Server, engine: ServerEngine, house: LoadSetup, step: LoadStep, answered: bool
 ) -> None:
     engine.create_index("items-old")
     engine.write("items-old", [Document(Item(f"f{n}", f"Old film {n}")) for n in range(OLD)])
     engine.promote("items-old")
-    house.killed(step, answered)
+    house.kill_load(step, answered)
     has_swapped = (step, answered) == (SWAPPING, True)
-    assert titles(engine) == (NEW_FILMS if has_swapped else OLD_FILMS)
-    report = house.loaded()
+    assert read_titles(engine) == (NEW_FILMS if has_swapped else OLD_FILMS)
+    report = house.run_load()
     assert (report["read"], report["written"], report["kept"]) == (NEW, NEW, NEW)
-    assert titles(engine) == NEW_FILMS
+    assert read_titles(engine) == NEW_FILMS
     assert len(engine.versions()) == 2
     assert engine.upsert([Document(Item("f0", "Changed"))]).written == 1

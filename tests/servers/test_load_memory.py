@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.server import Server, kinds
+from tests.servers.server import Server, build_kind_params
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9"), indirect=True)
+pytestmark = pytest.mark.parametrize("server", build_kind_params("elasticsearch-9"), indirect=True)
 COMMAND = (sys.executable, "-m", "app.cli", "load", "items", "films.csv")
 SMALL, LARGE = 5_000, 50_000
 GROWTH_MB = 45
 """Documents held to the end take over 1 kB each; columns of an item table are some 300 bytes an item."""
 
 
-def own_memory_mb(process: int) -> int:
+def read_own_memory_mb(process: int) -> int:
     """Without the pages of mapped files, which the system takes back when it needs them."""
     try:
         status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
@@ -26,17 +26,17 @@ def own_memory_mb(process: int) -> int:
         return 0
 
 
-def peak_mb(server: Server, prefix: str, folder: Path, rows: int) -> int:
+def measure_peak_mb(server: Server, prefix: str, folder: Path, rows: int) -> int:
     """Of the load's own process, looked at fifty times a second."""
     folder.mkdir()
     (folder / "films.csv").write_text("id,title\n" + "".join(f"f{n},Film {n}\n" for n in range(rows)))
-    settings = {"data_dir": folder / "data", **server.settings(prefix)}
+    settings = {"data_dir": folder / "data", **server.build_settings(prefix)}
     variables = {f"REELRANK_{name.upper()}": str(value) for name, value in settings.items()}
     with (folder / "log").open("wb") as log:
         load = subprocess.Popen(COMMAND, cwd=folder, env=os.environ | variables, stdout=log, stderr=log)
     peak = 0
     while load.poll() is None:
-        peak = max(peak, own_memory_mb(load.pid))
+        peak = max(peak, read_own_memory_mb(load.pid))
         time.sleep(0.02)
     assert load.returncode == 0, (folder / "log").read_text()
     return peak
@@ -45,7 +45,7 @@ def peak_mb(server: Server, prefix: str, folder: Path, rows: int) -> int:
 def test_the_loaders_own_memory_does_not_grow_with_the_file(
     server: Server, prefix: str, tmp_path: Path
 ) -> None:
-    small = peak_mb(server, prefix, tmp_path / "small", SMALL)
-    large = peak_mb(server, prefix, tmp_path / "large", LARGE)
+    small = measure_peak_mb(server, prefix, tmp_path / "small", SMALL)
+    large = measure_peak_mb(server, prefix, tmp_path / "large", LARGE)
     assert small > 0
     assert large - small < GROWTH_MB, f"{large} MB for {LARGE} rows, {small} MB for {SMALL}"

@@ -12,34 +12,40 @@ import numpy as np
 import pytest
 
 from app.settings import Settings
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
 from loaders.catalogue import LoadOptions, load_catalogue
 from loaders.reindex import reindex
-from ranking.learned import NOTHING_LEARNED
-from tests.servers.server import Server, kinds
-from tests.small_house import FILMS, build_house
+from ranking.learned import NO_EMBEDDINGS
+from tests.servers.server import Server, build_kind_params
+from tests.small_house import FILMS, build_project
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True
+)
 COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
 SOON = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class MigrationSides:
     """The same folder, on the embedded engine and on the server."""
 
-    here: Parts
-    there: Parts
+    source: Container
+    target: Container
     variables: dict[str, str]
 
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [*COMMAND, *words], env=os.environ | self.variables, capture_output=True, text=True, check=False
+            [*COMMAND, *arguments],
+            env=os.environ | self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
-    def migrated(self) -> dict[str, object]:
+    def migrate(self) -> dict[str, object]:
         done = self.run("migrate", "--json")
         assert done.returncode == 0, done.stderr
         report: dict[str, object] = json.loads(done.stdout)
@@ -47,8 +53,8 @@ class Sides:
 
 
 @pytest.fixture
-def sides(server: Server, prefix: str, tmp_path: Path) -> Sides:
-    here = build_house(tmp_path / "data", datetime.now(UTC))
+def sides(server: Server, prefix: str, tmp_path: Path) -> MigrationSides:
+    here = build_project(tmp_path / "data", datetime.now(UTC))
     variables = {
         "REELRANK_DATA_DIR": str(tmp_path / "data"),
         "REELRANK_ENGINE": server.product,
@@ -57,35 +63,37 @@ def sides(server: Server, prefix: str, tmp_path: Path) -> Sides:
         "REELRANK_DEADLINE_MS": "5000",
     }
     settings = {name.removeprefix("REELRANK_").lower(): value for name, value in variables.items()}
-    return Sides(here, build_parts(Settings.model_validate(settings)), variables)
+    return MigrationSides(here, build_container(Settings.model_validate(settings)), variables)
 
 
-def watch(name: str) -> Event:
-    return Event(name, "watch", "u1", round(datetime.now(UTC).timestamp() * 1000), "sea1", 90, 100)
+def build_watch(event_id: str) -> Event:
+    return Event(event_id, "watch", "u1", round(datetime.now(UTC).timestamp() * 1000), "sea1", 90, 100)
 
 
-def documents(parts: Parts) -> dict[str, Document]:
+def read_documents(parts: Container) -> dict[str, Document]:
     version = parts.engine.serving_version()
     assert version is not None
     return {document.item.id: document for batch in parts.engine.scan(version) for document in batch}
 
 
-def events(parts: Parts) -> list[dict[str, object]]:
+def read_events(parts: Container) -> list[dict[str, object]]:
     return [row for batch in parts.events.scan(0, 2**62) for row in batch.to_pylist()]
 
 
-def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: Sides) -> None:
-    first = sides.migrated()
+def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: MigrationSides) -> None:
+    first = sides.migrate()
     assert (first["items"], first["events"], first["events_there"]) == (24, 240, 240)
-    sides.here.events.append([watch("meanwhile")])  # the embedded service is still in use
-    sides.here.engine.upsert([Document(Item("sea1", "Sea story renamed")), Document(Item("new", "New film"))])
-    sides.here.engine.delete(["sea2"])
-    sides.there.events.append([watch("already there")])  # and the service on the server begins
-    sides.there.engine.upsert([Document(Item("space1", "Renamed on the server"))])
-    second = sides.migrated()
+    sides.source.events.append([build_watch("meanwhile")])  # the embedded service is still in use
+    sides.source.engine.upsert(
+        [Document(Item("sea1", "Sea story renamed")), Document(Item("new", "New film"))]
+    )
+    sides.source.engine.delete(["sea2"])
+    sides.target.events.append([build_watch("already there")])  # and the service on the server begins
+    sides.target.engine.upsert([Document(Item("space1", "Renamed on the server"))])
+    second = sides.migrate()
     assert (second["items"], second["deleted"], second["events"]) == (2, 1, 1)
     assert (second["events_here"], second["events_there"]) == (241, 242)
-    here, there = documents(sides.here), documents(sides.there)
+    here, there = read_documents(sides.source), read_documents(sides.target)
     assert list(there) == list(here)
     assert there.pop("space1").item.title == "Renamed on the server"
     for name, document in there.items():
@@ -94,46 +102,50 @@ def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: S
         assert {field: vector.tolist() for field, vector in document.vectors.items()} == {
             field: np.asarray(vector, np.float32).tolist() for field, vector in here[name].vectors.items()
         }
-    assert [row for row in events(sides.there) if row["id"] != "already there"] == events(sides.here)
-    third = sides.migrated()
+    assert [row for row in read_events(sides.target) if row["id"] != "already there"] == read_events(
+        sides.source
+    )
+    third = sides.migrate()
     assert (third["items"], third["deleted"], third["events"]) == (0, 0, 0)
 
 
-def test_changes_on_the_server_stay_when_the_old_side_was_loaded_in_between(sides: Sides) -> None:
-    sides.migrated()
-    sides.there.engine.upsert([Document(Item("space1", "Renamed there")), Document(Item("new", "New there"))])
-    sides.there.engine.delete(["sea2"])
-    sides.here.engine.upsert([Document(Item("sea1", "Sea story renamed"))])
-    reindexed = reindex(sides.here.engine, NOTHING_LEARNED, LoadOptions()).version
-    second = sides.migrated()
-    there = documents(sides.there)
+def test_changes_on_the_server_stay_when_the_old_side_was_loaded_in_between(sides: MigrationSides) -> None:
+    sides.migrate()
+    sides.target.engine.upsert(
+        [Document(Item("space1", "Renamed there")), Document(Item("new", "New there"))]
+    )
+    sides.target.engine.delete(["sea2"])
+    sides.source.engine.upsert([Document(Item("sea1", "Sea story renamed"))])
+    reindexed = reindex(sides.source.engine, NO_EMBEDDINGS, LoadOptions()).version
+    second = sides.migrate()
+    there = read_documents(sides.target)
     assert (second["version"], second["items"], second["kept"]) == (reindexed, 24, 3)
     titles = [there[name].item.title for name in ("space1", "new", "sea1")]
     assert titles == ["Renamed there", "New there", "Sea story renamed"]
-    assert there.keys() == documents(sides.here).keys() - {"sea2"} | {"new"}
+    assert there.keys() == read_documents(sides.source).keys() - {"sea2"} | {"new"}
 
 
-def test_what_both_sides_learned_is_not_mixed_and_events_move_all_the_same(sides: Sides) -> None:
-    sides.migrated()
-    sides.here.events.append([watch("meanwhile")])
-    for parts in (sides.here, sides.there):
+def test_what_both_sides_learned_is_not_mixed_and_events_move_all_the_same(sides: MigrationSides) -> None:
+    sides.migrate()
+    sides.source.events.append([build_watch("meanwhile")])
+    for parts in (sides.source, sides.target):
         load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
-    serving = sides.there.engine.serving_version()
+    serving = sides.target.engine.serving_version()
     refused = sides.run("migrate")
     assert (refused.returncode, "reelrank index promote items-" in refused.stderr) == (1, True)
-    assert (sides.there.engine.serving_version(), sides.there.events.count()) == (serving, 241)
+    assert (sides.target.engine.serving_version(), sides.target.events.count()) == (serving, 241)
 
 
-def test_the_doctor_finds_the_item_table_of_a_house_that_has_moved(sides: Sides) -> None:
-    sides.migrated()
+def test_the_doctor_finds_the_item_table_of_a_house_that_has_moved(sides: MigrationSides) -> None:
+    sides.migrate()
     facts = json.loads(sides.run("doctor", "--json").stdout)["facts"]
     assert (facts["item table"], facts["events"]) == ("24 items", 240)
 
 
-def test_a_server_that_serves_another_catalogue_is_left_alone(sides: Sides) -> None:
-    sides.there.engine.create_index("items-theirs")
-    sides.there.engine.write("items-theirs", [Document(Item("a", "A"))])
-    sides.there.engine.promote("items-theirs")
+def test_a_server_that_serves_another_catalogue_is_left_alone(sides: MigrationSides) -> None:
+    sides.target.engine.create_index("items-theirs")
+    sides.target.engine.write("items-theirs", [Document(Item("a", "A"))])
+    sides.target.engine.promote("items-theirs")
     refused = sides.run("migrate")
     assert (refused.returncode, "items-theirs" in refused.stderr) == (1, True)
-    assert sides.there.engine.serving_version() == "items-theirs"
+    assert sides.target.engine.serving_version() == "items-theirs"

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from app.search.page import Page
-from app.search.stories import Ask, Service
-from app.web.health import lists_ready
+from app.search.stories import RankingOptions, SearchService
+from app.web.health import check_lists_ready
 from app.wiring import warm_service
 from index_mappings.errors import EngineError, Partial
 from index_mappings.item import Item
 from index_mappings.query import Context, Query
-from tests.servers.node import Node, in_the_end
+from tests.servers.node import Node, wait_until
 from tests.servers.server import Server
-from tests.small_house import FILMS, build_house
+from tests.small_house import FILMS, build_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -27,68 +27,68 @@ PREFIX, LOST, READ_S = "partial-", 1, 10.0
 
 
 @pytest.fixture
-def service(node: Node, tmp_path: Path) -> Iterator[Service]:
+def service(node: Node, tmp_path: Path) -> Iterator[SearchService]:
     """On three shards without replicas."""
-    there = Server(node.kind, node.url).settings(PREFIX)
+    there = Server(node.kind, node.url).build_settings(PREFIX)
     in_three = {**there, "engine_shards": "3", "engine_replicas": "0"}
-    opened = warm_service(build_house(tmp_path / "data", NOW, on=in_three))
+    opened = warm_service(build_project(tmp_path / "data", NOW, engine_settings=in_three))
     yield opened
     opened.engine.close()
 
 
 @contextmanager
-def lost_shard(node: Node, service: Service, aside: Path) -> Iterator[None]:
+def lose_shard(node: Node, service: SearchService, aside: Path) -> Iterator[None]:
     """One shard of the serving version is on no disk for as long as the block lasts."""
-    cluster = Server(node.kind, node.url).cluster()
+    cluster = Server(node.kind, node.url).open_cluster()
     index = f"{PREFIX}{service.engine.serving_version()}".lower()
-    settings = cluster.demand("GET", f"/{index}/_settings/index.uuid")[index]["settings"]["index"]
-    node.stop(keep=True)
-    folder = node.shard(settings["uuid"], LOST)
+    settings = cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")[index]["settings"]["index"]
+    node.stop(keep_data=True)
+    folder = node.find_shard_directory(settings["uuid"], LOST)
     folder.rename(aside)
     node.restart().wait(status="red")
-    assert in_the_end(lambda: complaint(service).startswith("1 of 3 shards")), complaint(service)
+    assert wait_until(lambda: read_complaint(service).startswith("1 of 3 shards")), read_complaint(service)
     yield
-    node.stop(keep=True)
+    node.stop(keep_data=True)
     aside.rename(folder)
     node.restart().wait()
-    assert in_the_end(lambda: complaint(service) == "")
+    assert wait_until(lambda: read_complaint(service) == "")
     cluster.close()
 
 
-def complaint(service: Service) -> str:
+def read_complaint(service: SearchService) -> str:
     """Of the source of words, or of all when none answers."""
     try:
-        page = service.page(Ask(SEARCH))
+        page = service.serve_page(RankingOptions(SEARCH))
     except EngineError as error:
         return str(error)
     return next((said.partition(": ")[2] for said in page.degraded if said.startswith("bm25: ")), "")
 
 
-def shown(page: Page) -> set[str]:
+def list_ids(page: Page) -> set[str]:
     return {hit.item.id for hit in page.hits}
 
 
 def test_pages_are_of_the_shards_that_answer_and_whole_again_with_the_lost_one(
-    node: Node, service: Service, tmp_path: Path
+    node: Node, service: SearchService, tmp_path: Path
 ) -> None:
-    search, home = (service.page(Ask(query)) for query in (SEARCH, HOME))
+    search, home = (service.serve_page(RankingOptions(query)) for query in (SEARCH, HOME))
     assert search.degraded == home.degraded == ("no model is promoted",)
-    assert shown(search) == {film.id for film in FILMS}
-    with lost_shard(node, service, tmp_path / "aside"):
-        less, at_home = (service.page(Ask(query)) for query in (SEARCH, HOME))
-        assert shown(less) < shown(search)
-        assert shown(at_home) < shown(home)
+    assert list_ids(search) == {film.id for film in FILMS}
+    with lose_shard(node, service, tmp_path / "aside"):
+        less, at_home = (service.serve_page(RankingOptions(query)) for query in (SEARCH, HOME))
+        assert list_ids(less) < list_ids(search)
+        assert list_ids(at_home) < list_ids(home)
         assert {"bm25", "text_knn"} == {source for hit in less.hits for source in hit.sources}
         assert "1 of 3 shards" in " ".join(less.degraded)
         assert any(said.startswith("items: ") for said in at_home.degraded)  # of lists that need no engine
-        assert lists_ready(service)["index_version"] == search.version
-        tells_which_items_it_cannot_read(service)
-    assert shown(service.page(Ask(SEARCH))) == shown(search)
-    assert service.page(Ask(HOME)).degraded == home.degraded
+        assert check_lists_ready(service)["index_version"] == search.version
+        assert_unreadable_items_reported(service)
+    assert list_ids(service.serve_page(RankingOptions(SEARCH))) == list_ids(search)
+    assert service.serve_page(RankingOptions(HOME)).degraded == home.degraded
 
 
-def tells_which_items_it_cannot_read(service: Service) -> None:
+def assert_unreadable_items_reported(service: SearchService) -> None:
     with pytest.raises(Partial) as lacking:
         service.engine.fetch([film.id for film in FILMS], READ_S)
-    there: list[Item | None] = lacking.value.found
+    there: list[Item | None] = lacking.value.partial_result
     assert 0 < sum(item is not None for item in there) < len(FILMS) == len(there)

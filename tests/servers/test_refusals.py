@@ -14,9 +14,11 @@ from index_mappings.errors import BadRequest, Unavailable
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
 from tests.servers.proxy import Guard, Proxy
-from tests.servers.server import CLUSTERS, Server, kinds
+from tests.servers.server import CLUSTERS, Server, build_kind_params
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-3"), indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "server", build_kind_params("elasticsearch-9", "opensearch-3"), indirect=True
+)
 SOON = 5.0
 ALIEN = Document(Item("alien", "Alien"), {"factors": np.eye(64, dtype=np.float32)[0]})
 TEXT = TextMatch("bm25", "alien", 10)
@@ -46,7 +48,7 @@ def guarded(server: Server, request: pytest.FixtureRequest) -> Iterator[Proxy]:
     status, kind, body = REFUSALS[request.param]
     head = b"HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n"
     proxy = Proxy(int(server.url.rpartition(":")[2]))
-    proxy.guard = Guard(RIGHT.headers()["authorization"], head % (status, kind, len(body)) + body)
+    proxy.guard = Guard(RIGHT.build_headers()["authorization"], head % (status, kind, len(body)) + body)
     yield proxy
     proxy.stop()
 
@@ -56,7 +58,7 @@ def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_pas
 ) -> None:
     serving(engine)
     wrong = CLUSTERS[server.product](Access((guarded.url,), "reader", "hunter2"))
-    refused = server.engine(wrong, engine.layout)
+    refused = server.build_engine(wrong, engine.layout)
     events = ServerEvents(wrong, f"{prefix}events", refresh_ms=200)
     for ask in (
         lambda: refused.match_text(TEXT, SOON),
@@ -70,7 +72,9 @@ def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_pas
             ask()
         assert "hunter2" not in str(error.value)
     assert not refused.is_ready()
-    right = server.engine(CLUSTERS[server.product](Access((guarded.url,), "reader", "sesame")), engine.layout)
+    right = server.build_engine(
+        CLUSTERS[server.product](Access((guarded.url,), "reader", "sesame")), engine.layout
+    )
     assert right.is_ready()
     assert len(right.match_text(TEXT, SOON).ids) == 1
     wrong.close()
@@ -79,7 +83,7 @@ def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_pas
 
 def test_an_index_that_somebody_deleted_is_no_version_and_another_load_mends_it(engine: ServerEngine) -> None:
     serving(engine)
-    engine.cluster.demand("DELETE", f"/{engine.layout.index('items-1')}")
+    engine.cluster.request_or_raise("DELETE", f"/{engine.layout.index_name('items-1')}")
     for ask in (
         lambda: engine.match_text(TEXT, SOON),
         lambda: engine.match_vector(NEAR, SOON),
@@ -97,8 +101,8 @@ def test_an_index_that_somebody_deleted_is_no_version_and_another_load_mends_it(
 
 def test_an_alias_of_ours_on_an_index_of_somebody_else_is_said_to_be_that(engine: ServerEngine) -> None:
     theirs = f"{engine.layout.prefix}theirs"
-    engine.cluster.demand("PUT", f"/{theirs}", {"aliases": {engine.layout.alias: {}}})
-    engine.cluster.demand("PUT", f"/{theirs}/_doc/1", {"title": "Alien"}, refresh="true")
+    engine.cluster.request_or_raise("PUT", f"/{theirs}", {"aliases": {engine.layout.alias: {}}})
+    engine.cluster.request_or_raise("PUT", f"/{theirs}/_doc/1", {"title": "Alien"}, refresh="true")
     with pytest.raises(Unavailable, match="did not make"):
         engine.serving_version()
     with pytest.raises(Unavailable, match="without an id field"):
@@ -110,8 +114,8 @@ def test_an_alias_of_ours_on_an_index_of_somebody_else_is_said_to_be_that(engine
 def test_a_version_whose_vectors_have_another_size_refuses_them_and_answers_the_rest(
     server: Server, engine: ServerEngine
 ) -> None:
-    other = server.engine(engine.cluster, engine.layout)
-    body = copy.deepcopy(dict(other.dialect.items_index()))
+    other = server.build_engine(engine.cluster, engine.layout)
+    body = copy.deepcopy(dict(other.dialect.build_items_index()))
     size = "dims" if server.product == "elasticsearch" else "dimension"
     body["mappings"]["properties"]["factors_vector"][size] = 3
     other.index_versions.body = body

@@ -8,9 +8,11 @@ from app.engines.server.cluster import Cluster
 from app.engines.server.engine import ServerEngine
 from index_mappings.errors import Timeout
 from index_mappings.item import Document, Item
-from tests.servers.server import kinds
+from tests.servers.server import build_kind_params
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-8", "elasticsearch-9"), indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "server", build_kind_params("elasticsearch-8", "elasticsearch-9"), indirect=True
+)
 FILMS, ASKED_S, DEADLINE_S = 20_000, 10.0, 0.15
 BODY = {"query": {"match": {"title": "film"}}, "size": 1, "sort": ["id"], "track_total_hits": True}
 

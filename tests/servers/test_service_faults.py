@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.search.intake import TAKE_IN_S
-from app.wiring import Parts
-from tests.served import Answer, Clients, Served, serve
-from tests.servers.node import Node, in_the_end
-from tests.servers.told import failures, in_events, is_whole, wanted
-from tests.small_house import add_model, build_house
+from app.search.intake import WRITE_TIMEOUT_S
+from app.wiring import Container
+from tests.served import Answer, Clients, ServiceProcess, start_service
+from tests.servers.node import Node, wait_until
+from tests.servers.told import count_failures, expect_warnings, is_complete, read_event_warnings
+from tests.small_house import add_model, build_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5
@@ -25,18 +25,18 @@ CLIENTS, ASKED = 4, 25
 
 
 @pytest.fixture
-def parts(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
+def parts(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     monkeypatch.setenv("REELRANK_ENGINE", node.kind.split("-")[0])
     monkeypatch.setenv("REELRANK_ENGINE_URL", node.url)
-    parts = build_house(tmp_path / "data", datetime.now(UTC))
+    parts = build_project(tmp_path / "data", datetime.now(UTC))
     parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
     return parts
 
 
 @pytest.fixture
-def service(parts: Parts) -> Iterator[Served]:
+def service(parts: Container) -> Iterator[ServiceProcess]:
     deadline_ms = round(DEADLINE_S * 1000)
-    served = serve(parts.settings.data_dir, deadline_ms=deadline_ms, threads=THREADS)
+    served = start_service(parts.settings.data_dir, deadline_ms=deadline_ms, threads=THREADS)
     yield served
     served.stop(signal.SIGKILL)
 
@@ -44,13 +44,13 @@ def service(parts: Parts) -> Iterator[Served]:
 class Watchers(Clients):
     """They post events; answers are kept with their seconds, and the ids of what was acknowledged."""
 
-    def __init__(self, service: Served) -> None:
+    def __init__(self, service: ServiceProcess) -> None:
         super().__init__(service, 2 * THREADS)
         self.answers = list[tuple[float, Answer]]()
         self.acknowledged = set[str]()
         self._numbers = itertools.count()
 
-    def ask(self, number: int) -> None:
+    def send_request(self, number: int) -> None:
         event = {"id": f"e{next(self._numbers)}", "kind": "watch", "user": f"w{number}", "item": "sea1"}
         began = time.monotonic()
         answer = self.service.post("/v1/events", event)
@@ -61,7 +61,7 @@ class Watchers(Clients):
             time.sleep(0.1)
 
 
-def asked(service: Served) -> list[tuple[float, Answer]]:
+def request_concurrently(service: ServiceProcess) -> list[tuple[float, Answer]]:
     """Searches and home pages of several clients at once, each with its seconds."""
     answers = list[tuple[float, Answer]]()
 
@@ -80,7 +80,7 @@ def asked(service: Served) -> list[tuple[float, Answer]]:
     return answers
 
 
-def says_what_is_missing(answer: Answer) -> bool:
+def has_warning_or_problem(answer: Answer) -> bool:
     if answer.status == 200:
         return bool(answer.json["degraded"])
     is_problem = answer.headers["Content-Type"] == "application/problem+json"
@@ -88,37 +88,41 @@ def says_what_is_missing(answer: Answer) -> bool:
 
 
 def test_answers_come_within_the_deadline_and_a_fifth_while_the_server_stands_still(
-    node: Node, parts: Parts, service: Served
+    node: Node, parts: Container, service: ServiceProcess
 ) -> None:
-    assert in_the_end(lambda: all(is_whole(answer) for _, answer in asked(service)))
+    assert wait_until(lambda: all(is_complete(answer) for _, answer in request_concurrently(service)))
     node.pause()
-    answers = asked(service)
+    answers = request_concurrently(service)
     node.resume()
-    assert [answer.body for _, answer in answers if not says_what_is_missing(answer)] == []
+    assert [answer.body for _, answer in answers if not has_warning_or_problem(answer)] == []
     seconds = np.array([took for took, _ in answers])
     assert np.quantile(seconds, 0.99) <= 1.2 * DEADLINE_S, np.sort(seconds)[-10:]
-    assert sum(n for (_, why), n in failures(service).items() if why == "Timeout") >= len(answers)
-    assert in_the_end(lambda: all(is_whole(answer) for _, answer in asked(service)))
+    assert sum(n for (_, why), n in count_failures(service).items() if why == "Timeout") >= len(answers)
+    assert wait_until(lambda: all(is_complete(answer) for _, answer in request_concurrently(service)))
     for _, answer in answers[-10:]:
-        assert in_the_end(lambda: in_events(parts.events, answer) == wanted(answer), 20), answer.body  # noqa: B023
+        assert wait_until(lambda: read_event_warnings(parts.events, answer) == expect_warnings(answer), 20), (  # noqa: B023
+            answer.body
+        )
 
 
 def test_events_that_cannot_be_taken_in_are_refused_in_time_and_keep_no_thread_from_lists(
-    node: Node, parts: Parts, service: Served
+    node: Node, parts: Container, service: ServiceProcess
 ) -> None:
     with Watchers(service) as watchers:
-        assert in_the_end(lambda: len(watchers.acknowledged) > 20)
+        assert wait_until(lambda: len(watchers.acknowledged) > 20)
         node.pause()
-        time.sleep(TAKE_IN_S)  # those that were on their way
+        time.sleep(WRITE_TIMEOUT_S)  # those that were on their way
         before = len(watchers.answers)
-        answers = asked(service)
+        answers = request_concurrently(service)
         refused = watchers.answers[before:]
         node.resume()
         acknowledged = len(watchers.acknowledged)
-        assert in_the_end(lambda: len(watchers.acknowledged) > acknowledged + 20)
+        assert wait_until(lambda: len(watchers.acknowledged) > acknowledged + 20)
     assert refused
-    assert [answer.body for _, answer in refused if not says_what_is_missing(answer)] == []
-    assert max(took for took, _ in watchers.answers) < 2 * TAKE_IN_S + 1  # one may wait for a thread first
+    assert [answer.body for _, answer in refused if not has_warning_or_problem(answer)] == []
+    assert (
+        max(took for took, _ in watchers.answers) < 2 * WRITE_TIMEOUT_S + 1
+    )  # one may wait for a thread first
     seconds = np.array([took for took, _ in answers])
     assert np.quantile(seconds, 0.99) <= 1.2 * DEADLINE_S, np.sort(seconds)[-10:]
     stored = {name for batch in parts.events.scan(0, 2**62) for name in batch.column("id").to_pylist()}

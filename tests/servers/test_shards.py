@@ -17,8 +17,8 @@ from index_mappings.engine import TextMatch
 from index_mappings.errors import EngineError, Partial, Throttled, Unavailable
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
-from tests.servers.node import Node, in_the_end
-from tests.servers.server import Server, startable
+from tests.servers.node import Node, wait_until
+from tests.servers.server import Server, require_startable
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 SOON, ASKED_AT_ONCE, TOLD_S = 5.0, 64, 15.0
@@ -32,7 +32,7 @@ TEXT = TextMatch("bm25", "alien", 100)
 @pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """One shard is searched at a time, four wait: the next is refused."""
-    kind = startable(request.param)
+    kind = require_startable(request.param)
     narrow = ("thread_pool.search.size=1", "thread_pool.search.queue_size=4")
     started = Node(kind, Path(tmp_path_factory.mktemp(kind)), "discovery.type=single-node", *narrow).wait()
     yield started
@@ -42,7 +42,7 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def engine(node: Node) -> Iterator[ServerEngine]:
     server = Server(node.kind, node.url)
-    opened = server.engine(server.cluster(), TWO_SHARDS)
+    opened = server.build_engine(server.open_cluster(), TWO_SHARDS)
     yield opened
     opened.close()
 
@@ -53,13 +53,13 @@ def load(engine: ServerEngine, version: str) -> None:
     engine.promote(version)
 
 
-def found(engine: ServerEngine) -> int:
+def count_found(engine: ServerEngine) -> int:
     return len(engine.match_text(TEXT, SOON).ids)
 
 
-def complaint(engine: ServerEngine) -> str:
+def read_complaint(engine: ServerEngine) -> str:
     try:
-        return f"{found(engine)} found"
+        return f"{count_found(engine)} found"
     except EngineError as error:
         return str(error)
 
@@ -74,7 +74,7 @@ def test_a_full_search_queue_is_throttled_or_partial_and_answers_again_when_it_i
     def ask() -> None:
         gate.wait()
         try:
-            told.append(f"{found(engine)} found")
+            told.append(f"{count_found(engine)} found")
         except EngineError as error:
             told.append(type(error).__name__)
 
@@ -87,16 +87,16 @@ def test_a_full_search_queue_is_throttled_or_partial_and_answers_again_when_it_i
     refused = answers[Throttled.__name__] + answers[Partial.__name__]
     assert refused > 0
     assert answers[f"{len(FILMS)} found"] == ASKED_AT_ONCE - refused, answers
-    assert in_the_end(lambda: complaint(engine) == f"{len(FILMS)} found")
+    assert wait_until(lambda: read_complaint(engine) == f"{len(FILMS)} found")
 
 
-def lose(node: Node, engine: ServerEngine, *shards: tuple[str, int]) -> None:
+def lose_shards(node: Node, engine: ServerEngine, *shards: tuple[str, int]) -> None:
     """Of an index or data stream, a shard by number."""
     folders = list[Path]()
     for target, number in shards:
-        (settings,) = engine.cluster.demand("GET", f"/{target}/_settings/index.uuid").values()
-        folders.append(node.shard(settings["settings"]["index"]["uuid"], number))
-    node.stop(keep=True)
+        (settings,) = engine.cluster.request_or_raise("GET", f"/{target}/_settings/index.uuid").values()
+        folders.append(node.find_shard_directory(settings["settings"]["index"]["uuid"], number))
+    node.stop(keep_data=True)
     for folder in folders:
         shutil.rmtree(folder)
     node.restart().wait(status="red")
@@ -109,25 +109,25 @@ def test_a_lost_shard_leaves_searches_partial_is_told_soon_and_mended_by_another
         load(engine, version)
     events = ServerEvents(engine.cluster, "shards-events", refresh_ms=200)
     events.append([Event("e1", "watch", "u1", 1, "f1")])
-    lose(node, engine, (engine.layout.index("items-3"), 1), ("shards-events", 0))
-    assert in_the_end(lambda: "1 of 2 shards" in complaint(engine), 30), complaint(engine)
+    lose_shards(node, engine, (engine.layout.index_name("items-3"), 1), ("shards-events", 0))
+    assert wait_until(lambda: "1 of 2 shards" in read_complaint(engine), 30), read_complaint(engine)
     with pytest.raises(Partial) as lacking:
-        found(engine)
-    assert 0 < len(lacking.value.found) < len(FILMS)
+        count_found(engine)
+    assert 0 < len(lacking.value.partial_result) < len(FILMS)
     assert engine.is_ready()
-    is_told_soon("1 of 2 shards of shards-items-3", lambda: list(engine.scan("items-3")))
-    is_told_soon("1 of 1 shards of .*shards-events", lambda: events.follow(None))
-    is_told_soon("search of shards-events", lambda: list(events.scan(0, 2**62)))
+    assert_reported_soon("1 of 2 shards of shards-items-3", lambda: list(engine.scan("items-3")))
+    assert_reported_soon("1 of 1 shards of .*shards-events", lambda: events.follow(None))
+    assert_reported_soon("search of shards-events", lambda: list(events.scan(0, 2**62)))
     assert {"items-2", "items-3"} <= {each.name for each in engine.versions()}
     engine.promote("items-2")
-    assert found(engine) == len(FILMS)
+    assert count_found(engine) == len(FILMS)
     load(engine, "items-4")
-    assert found(engine) == len(FILMS)
+    assert count_found(engine) == len(FILMS)
 
 
-def is_told_soon(lost: str, read: Callable[[], object]) -> None:
+def assert_reported_soon(message: str, read: Callable[[], object]) -> None:
     """Of whoever reads all that is there, and must not take a part for the whole."""
     began = time.monotonic()
-    with pytest.raises(Unavailable, match=lost):
+    with pytest.raises(Unavailable, match=message):
         read()
     assert time.monotonic() - began < TOLD_S

@@ -12,17 +12,19 @@ from typing import Any
 import pytest
 
 from app.engines.server.cluster import Cluster
-from app.search.stories import Ask
+from app.search.stories import RankingOptions
 from app.settings import Settings
-from app.wiring import Parts, build_parts, warm_service
+from app.wiring import Container, build_container, warm_service
 from index_mappings.errors import BadRequest
 from index_mappings.item import Document, Item
 from index_mappings.query import Filters, Query
-from tests.served import serve
-from tests.servers.server import Server, kinds
-from tests.servers.told import degraded_pages, failures, in_events, wanted
+from tests.served import start_service
+from tests.servers.server import Server, build_kind_params
+from tests.servers.told import count_degraded_pages, count_failures, expect_warnings, read_event_warnings
 
-pytestmark = pytest.mark.parametrize("server", kinds("elasticsearch-9", "opensearch-2"), indirect=True)
+pytestmark = pytest.mark.parametrize(
+    "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True
+)
 COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
 FIELDS = (
     "id=film_no,title=name,description=plot,genres=categories.keyword,people=cast.name,"
@@ -43,7 +45,7 @@ MAPPING: dict[str, Any] = {
 SOON = 5.0
 
 
-def film(number: int) -> dict[str, Any]:
+def build_film(number: int) -> dict[str, Any]:
     topic = ("sea", "space")[number % 2]
     released = datetime(2000 + number % 20, 6, 1, tzinfo=UTC)
     return {
@@ -55,36 +57,40 @@ def film(number: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Theirs:
+class ExternalIndexFixture:
     """An index as its owner sees it."""
 
     cluster: Cluster
     name: str
 
-    def make(self, films: int) -> None:
-        self.cluster.demand("PUT", f"/{self.name}", {"mappings": MAPPING})
+    def create(self, films: int) -> None:
+        self.cluster.request_or_raise("PUT", f"/{self.name}", {"mappings": MAPPING})
         for number in range(films):
             self.add(number)
-        self.cluster.demand("PUT", f"/{self.name}/_block/write")
+        self.cluster.request_or_raise("PUT", f"/{self.name}/_block/write")
 
     def add(self, number: int) -> None:
         """Under an id of its own, as owners do."""
-        self.cluster.demand("PUT", f"/{self.name}/_doc/doc{number}", film(number), refresh="true")
+        self.cluster.request_or_raise(
+            "PUT", f"/{self.name}/_doc/doc{number}", build_film(number), refresh="true"
+        )
 
-    def state(self) -> tuple[Any, ...]:
+    def read_state(self) -> tuple[Any, ...]:
         """All that could have been changed: mapping, settings, aliases, how many writes there were."""
-        index = self.cluster.demand("GET", f"/{self.name}")
-        stats = self.cluster.demand("GET", f"/{self.name}/_stats", level="shards")["indices"][self.name]
+        index = self.cluster.request_or_raise("GET", f"/{self.name}")
+        stats = self.cluster.request_or_raise("GET", f"/{self.name}/_stats", level="shards")["indices"][
+            self.name
+        ]
         return index, [copy[0]["seq_no"] for copy in stats["shards"].values()], stats["primaries"]["docs"]
 
 
 @pytest.fixture
-def theirs(cluster: Cluster, prefix: str) -> Theirs:
-    return Theirs(cluster, f"{prefix}films-of-theirs")
+def theirs(cluster: Cluster, prefix: str) -> ExternalIndexFixture:
+    return ExternalIndexFixture(cluster, f"{prefix}films-of-theirs")
 
 
 @pytest.fixture
-def variables(server: Server, prefix: str, theirs: Theirs, tmp_path: Path) -> dict[str, str]:
+def variables(server: Server, prefix: str, theirs: ExternalIndexFixture, tmp_path: Path) -> dict[str, str]:
     return {
         "REELRANK_DATA_DIR": str(tmp_path / "data"),
         "REELRANK_ENGINE": server.product,
@@ -96,30 +102,30 @@ def variables(server: Server, prefix: str, theirs: Theirs, tmp_path: Path) -> di
     }
 
 
-def run(variables: dict[str, str], *words: str) -> str:
+def run(variables: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
-        [*COMMAND, *words], env=os.environ | variables, capture_output=True, text=True, check=False
+        [*COMMAND, *arguments], env=os.environ | variables, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def stated(variables: dict[str, str]) -> dict[str, str]:
+def list_settings(variables: dict[str, str]) -> dict[str, str]:
     """All but where data is kept, by the names of the settings."""
     names = {name: name.removeprefix("REELRANK_").lower() for name in variables}
     return {short: variables[name] for name, short in names.items() if short != "data_dir"}
 
 
-def parts_of(variables: dict[str, str]) -> Parts:
-    settings = {"data_dir": variables["REELRANK_DATA_DIR"], **stated(variables)}
-    return build_parts(Settings.model_validate(settings))
+def build_configured_container(variables: dict[str, str]) -> Container:
+    settings = {"data_dir": variables["REELRANK_DATA_DIR"], **list_settings(variables)}
+    return build_container(Settings.model_validate(settings))
 
 
 def test_from_their_index_to_ranked_results_in_five_steps_and_nothing_in_it_is_changed(
-    theirs: Theirs, variables: dict[str, str], tmp_path: Path
+    theirs: ExternalIndexFixture, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    theirs.make(40)
-    before = theirs.state()
+    theirs.create(40)
+    before = theirs.read_state()
     report = json.loads(run(variables, "load", "index", "--json"))
     assert (report["read"], report["written"]) == (40, 40)
     start_ms = round(datetime.now(UTC).timestamp() * 1000) - 10**9
@@ -137,18 +143,20 @@ def test_from_their_index_to_ranked_results_in_five_steps_and_nothing_in_it_is_c
     home = json.loads(run(variables, "recommend", "u2", "--limit", "5", "--json"))
     assert len(home["hits"]) == 5
     assert not home["degraded"]
-    assert theirs.state() == before
+    assert theirs.read_state() == before
 
 
 def test_a_film_that_its_owner_adds_is_found_by_words_at_once_and_read_with_all_its_fields(
-    theirs: Theirs, variables: dict[str, str]
+    theirs: ExternalIndexFixture, variables: dict[str, str]
 ) -> None:
-    theirs.make(6)
+    theirs.create(6)
     run(variables, "load", "index")
-    theirs.cluster.demand("PUT", f"/{theirs.name}/_settings", {"index": {"blocks.write": None}})
+    theirs.cluster.request_or_raise("PUT", f"/{theirs.name}/_settings", {"index": {"blocks.write": None}})
     theirs.add(7)
-    service = warm_service(parts_of(variables))
-    found = {hit.item.id: hit.item for hit in service.page(Ask(Query(text="7", limit=10))).hits}
+    service = warm_service(build_configured_container(variables))
+    found = {
+        hit.item.id: hit.item for hit in service.serve_page(RankingOptions(Query(text="7", limit=10))).hits
+    }
     assert found["no-7"] == Item(
         "no-7", "Space story 7", "Far out at space.", genres=("Space", "Drama"),
         people=("Ann Actor 1", "Bob"), language="English",
@@ -156,10 +164,10 @@ def test_a_film_that_its_owner_adds_is_found_by_words_at_once_and_read_with_all_
     )  # fmt: skip
 
 
-def test_filters_are_those_of_their_fields(theirs: Theirs, variables: dict[str, str]) -> None:
-    theirs.make(6)
+def test_filters_are_those_of_their_fields(theirs: ExternalIndexFixture, variables: dict[str, str]) -> None:
+    theirs.create(6)
     run(variables, "load", "index")
-    service = warm_service(parts_of(variables))
+    service = warm_service(build_configured_container(variables))
     kept = {
         Filters(genres=("sea",)): {0, 2, 4},
         Filters(languages=("english",), year_min=2001, year_max=2002): {1, 2},
@@ -167,28 +175,28 @@ def test_filters_are_those_of_their_fields(theirs: Theirs, variables: dict[str, 
         Filters(countries=("France",)): set[int](),
     }
     for filters, numbers in kept.items():
-        hits = service.page(Ask(Query(text="story", limit=10, filters=filters))).hits
+        hits = service.serve_page(RankingOptions(Query(text="story", limit=10, filters=filters))).hits
         assert {hit.item.id for hit in hits} == {f"no-{number}" for number in numbers}, filters
 
 
 def test_a_shard_of_theirs_that_is_lost_is_named_on_pages_and_no_load_takes_its_films_for_gone(
-    theirs: Theirs, variables: dict[str, str]
+    theirs: ExternalIndexFixture, variables: dict[str, str]
 ) -> None:
-    theirs.make(4)
+    theirs.create(4)
     run(variables, "load", "index")
     nowhere = {"settings": {"index": {"routing.allocation.require.box": "none"}}, "mappings": MAPPING}
-    theirs.cluster.demand("PUT", f"/{theirs.name}-lost", nowhere, wait_for_active_shards="0")
+    theirs.cluster.request_or_raise("PUT", f"/{theirs.name}-lost", nowhere, wait_for_active_shards="0")
     variables["REELRANK_ENGINE_INDEX"] = f"{theirs.name}*"
-    parts = parts_of(variables)
-    service = serve(parts.settings.data_dir, True, workers=1, **stated(variables))
-    before = failures(service)
+    parts = build_configured_container(variables)
+    service = start_service(parts.settings.data_dir, True, workers=1, **list_settings(variables))
+    before = count_failures(service)
     page = service.get("/v1/search?q=story&limit=10")
     assert (page.status, len(page.json["hits"])) == (200, 4)
     assert any("1 of 2 shards" in reason for reason in page.json["degraded"])
-    assert (failures(service) - before)["bm25", "Partial"] == 1
-    assert degraded_pages(service) == len(wanted(page)[0])
+    assert (count_failures(service) - before)["bm25", "Partial"] == 1
+    assert count_degraded_pages(service) == len(expect_warnings(page)[0])
     service.stop()
-    assert in_events(parts.events, page) == wanted(page)
+    assert read_event_warnings(parts.events, page) == expect_warnings(page)
     done = subprocess.run(
         [*COMMAND, "load", "index"], env=os.environ | variables, capture_output=True, text=True, check=False
     )
@@ -196,9 +204,9 @@ def test_a_shard_of_theirs_that_is_lost_is_named_on_pages_and_no_load_takes_its_
     assert [version.serving for version in parts.engine.versions()] == [True]
 
 
-def test_items_are_not_changed_through_us(theirs: Theirs, variables: dict[str, str]) -> None:
-    theirs.make(1)
-    engine = parts_of(variables).engine
+def test_items_are_not_changed_through_us(theirs: ExternalIndexFixture, variables: dict[str, str]) -> None:
+    theirs.create(1)
+    engine = build_configured_container(variables).engine
     for change in (lambda: engine.upsert([Document(Item("a", "A"))]), lambda: engine.delete(["no-0"])):
         with pytest.raises(BadRequest, match="read only"):
             change()

@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.servers.node import Node, free_port
+from tests.servers.node import Node, find_free_port
 
-NODES = 3
+NODE_COUNT = 3
 ELASTICSEARCH = "elasticsearch-9-three"
 KINDS_OF_THREE: Mapping[str, str] = {ELASTICSEARCH: "elasticsearch-9"}
 """A kind of cluster, and the kind of its nodes."""
-INITIAL = {"elasticsearch-9": "cluster.initial_master_nodes"}
+INITIAL_NODES_SETTING = {"elasticsearch-9": "cluster.initial_master_nodes"}
 """The setting that names the nodes which begin the cluster."""
-SPREAD: Mapping[str, str] = {"engine_shards": "3", "engine_replicas": "1"}
+SPREAD_SETTINGS: Mapping[str, str] = {"engine_shards": "3", "engine_replicas": "1"}
 """Settings of a house, so that each node has a part of it and none has the only copy."""
 
 
-def three_nodes(kind: str, home: Path) -> tuple[Node, ...]:
+def start_three_nodes(kind: str, home: Path) -> tuple[Node, ...]:
     """Nodes of a kind that have found one another."""
-    ports = [free_port() for _ in range(NODES)]
+    ports = [find_free_port() for _ in range(NODE_COUNT)]
     addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
-    names = ",".join(f"node-{number}" for number in range(NODES))
+    names = ",".join(f"node-{number}" for number in range(NODE_COUNT))
     started = [
         Node(
             kind,
@@ -27,8 +27,8 @@ def three_nodes(kind: str, home: Path) -> tuple[Node, ...]:
             f"node.name=node-{number}",
             f"transport.port={port}",
             f"discovery.seed_hosts={addresses}",
-            f"{INITIAL[kind]}={names}",
+            f"{INITIAL_NODES_SETTING[kind]}={names}",
         )
         for number, port in enumerate(ports)
     ]
-    return tuple(node.wait(nodes=NODES) for node in started)
+    return tuple(node.wait(nodes=NODE_COUNT) for node in started)

@@ -4,36 +4,36 @@ import re
 from collections import Counter
 
 from index_mappings.engine import EventStore
-from tests.served import Answer, Served
+from tests.served import Answer, ServiceProcess
 
-FAILURE = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')
-DEGRADED = re.compile(r"reelrank_degraded_pages_total\{.*\} (\S+)")
-Said = list[set[str]]
+FAILURE_METRIC = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')
+DEGRADED_METRIC = re.compile(r"reelrank_degraded_pages_total\{.*\} (\S+)")
+HitWarnings = list[set[str]]
 
 
-def is_whole(answer: Answer) -> bool:
+def is_complete(answer: Answer) -> bool:
     return answer.status == 200 and not answer.json["degraded"]
 
 
-def failures(service: Served) -> Counter[tuple[str, str]]:
+def count_failures(service: ServiceProcess) -> Counter[tuple[str, str]]:
     """By source and kind, since the service began."""
     text = service.get("/metrics").body.decode()
-    return Counter({(source, why): int(float(n)) for source, why, n in FAILURE.findall(text)})
+    return Counter({(source, why): int(float(n)) for source, why, n in FAILURE_METRIC.findall(text)})
 
 
-def degraded_pages(service: Served) -> int:
+def count_degraded_pages(service: ServiceProcess) -> int:
     """By what they lacked, so one that lacked two counts twice."""
-    return sum(int(float(n)) for n in DEGRADED.findall(service.get("/metrics").body.decode()))
+    return sum(int(float(n)) for n in DEGRADED_METRIC.findall(service.get("/metrics").body.decode()))
 
 
-def in_events(store: EventStore, answer: Answer) -> Said:
+def read_event_warnings(store: EventStore, answer: Answer) -> HitWarnings:
     """What each impression of an answer says was missing: learning and click rates read them."""
     name, batches = answer.json["request_id"], store.scan(0, 2**62)
     events = [event for batch in batches for event in batch.to_pylist() if event["request_id"] == name]
     return [set(filter(None, event["degraded"].split(", "))) for event in events]
 
 
-def wanted(answer: Answer, more: int = 0) -> Said:
+def expect_warnings(answer: Answer, extra: int = 0) -> HitWarnings:
     """A line for each hit, and so many more, that says what the page lacked; of a problem none."""
-    lines = len(answer.json["hits"]) + more if answer.status == 200 else 0
+    lines = len(answer.json["hits"]) + extra if answer.status == 200 else 0
     return [{reason.partition(":")[0] for reason in answer.json.get("degraded", ())}] * lines

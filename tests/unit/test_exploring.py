@@ -10,20 +10,20 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from app.engines.embedded.events import EmbeddedEvents
-from app.search.cursors import cursor_at
+from app.search.cursors import format_cursor
 from app.search.page import Hit, Page
-from app.search.stories import Ask, Service
+from app.search.stories import RankingOptions, SearchService
 from app.settings import Settings
-from app.wiring import Parts, warm_service
+from app.wiring import Container, warm_service
 from index_mappings.errors import Unavailable
 from index_mappings.event import Event
 from index_mappings.query import Context, Query
-from tests.small_house import add_model, build_house
+from tests.small_house import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-class AwayEvents(EmbeddedEvents):
+class UnavailableEvents(EmbeddedEvents):
     """Events that cannot be read for a while."""
 
     def recent(self, *_: object, **__: object) -> list[Event]:
@@ -31,65 +31,65 @@ class AwayEvents(EmbeddedEvents):
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
     """With a model: a page without one lacks something, and so draws nothing."""
-    parts = build_house(tmp_path_factory.mktemp("data"), NOW)
+    parts = build_project(tmp_path_factory.mktemp("data"), NOW)
     add_model(parts, "first", 0)
     parts.registry.promote("first", lambda directory: directory)
     return parts
 
 
 @pytest.fixture(scope="module")
-def service(parts: Parts) -> Service:
+def service(parts: Container) -> SearchService:
     return warm_service(parts)
 
 
-def ask(**facts: object) -> Query:
-    return Query(context=Context(NOW), **facts)  # type: ignore[arg-type]  # a test's own keywords
+def build_query(**fields: object) -> Query:
+    return Query(context=Context(NOW), **fields)  # type: ignore[arg-type]  # a test's own keywords
 
 
-def drawn(page: Page) -> list[Hit]:
-    return [hit for hit in page.hits if hit.draw is not None]
+def list_explored(page: Page) -> list[Hit]:
+    return [hit for hit in page.hits if hit.exploration_slot is not None]
 
 
 @pytest.mark.parametrize("facts", [{"user": "u0"}, {"similar_to": "sea3"}])
 def test_one_place_of_a_page_is_drawn_and_the_list_goes_on_without_loss(
-    service: Service, facts: dict[str, str]
+    service: SearchService, facts: dict[str, str]
 ) -> None:
-    page = service.page(Ask(ask(limit=10, **facts)))
-    (hit,) = drawn(page)
-    assert hit.draw is not None
-    assert hit.position == hit.draw.place == 5
-    assert 0 < hit.draw.propensity < 1
+    page = service.serve_page(RankingOptions(build_query(limit=10, **facts)))
+    (hit,) = list_explored(page)
+    assert hit.exploration_slot is not None
+    assert hit.position == hit.exploration_slot.place == 5
+    assert 0 < hit.exploration_slot.propensity < 1
     assert page.cursor is not None
-    rest = service.next_page(page.cursor, 100)
+    rest = service.serve_next_page(page.cursor, 100)
     shown = [each.item.id for each in (*page.hits, *rest.hits)]
     assert len(set(shown)) == len(shown) == page.candidates
-    assert drawn(rest) == []
+    assert list_explored(rest) == []
 
 
-def test_a_place_that_was_drawn_is_told_when_why_is_asked_later(service: Service) -> None:
-    page = service.page(Ask(ask(user="u0", limit=10), keep=True))
-    (hit,) = drawn(page)
-    (again,) = service.why(cursor_at(page.request_id, hit.position)).hits
-    assert again.draw == hit.draw
+def test_a_place_that_was_drawn_is_told_when_why_is_asked_later(service: SearchService) -> None:
+    page = service.serve_page(RankingOptions(build_query(user="u0", limit=10), cache_results=True))
+    (hit,) = list_explored(page)
+    (again,) = service.explain_hit(format_cursor(page.request_id, hit.position)).hits
+    assert again.exploration_slot == hit.exploration_slot
     assert again.explanation is not None
     added = again.explanation.base + sum(again.explanation.contributions.values())
     assert added == pytest.approx(again.score, abs=1e-5)
 
 
 def test_searches_short_pages_degraded_pages_and_a_house_that_wants_none_draw_nothing(
-    parts: Parts, service: Service
+    parts: Container, service: SearchService
 ) -> None:
-    whole = Ask(ask(user="u0", limit=10))
+    whole = RankingOptions(build_query(user="u0", limit=10))
     quiet = [
-        service.page(Ask(ask(text="story", limit=20))),
-        service.page(Ask(ask(user="u0", limit=9))),
-        replace(service, explore_slots=0).page(whole),
-        replace(service, events=AwayEvents(parts.settings.engine_dir)).page(whole),
+        service.serve_page(RankingOptions(build_query(text="story", limit=20))),
+        service.serve_page(RankingOptions(build_query(user="u0", limit=9))),
+        replace(service, explore_slots=0).serve_page(whole),
+        replace(service, events=UnavailableEvents(parts.settings.engine_dir)).serve_page(whole),
     ]
-    assert [drawn(page) for page in quiet] == [[], [], [], []]
-    assert len(drawn(service.page(whole))) == 1
+    assert [list_explored(page) for page in quiet] == [[], [], [], []]
+    assert len(list_explored(service.serve_page(whole))) == 1
 
 
 def test_the_command_tells_what_drawn_places_earned_and_what_is_missing_where_none_was(

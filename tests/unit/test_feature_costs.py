@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from app.cli.main import app
 from app.wiring import load_model
 from ranking.features.compute import FEATURE_NAMES
-from tests.small_house import add_model, build_house
+from tests.small_house import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("data")
-    parts = build_house(place, NOW)
+    parts = build_project(place, NOW)
     parts.registry.promote(add_model(parts, "served", 1), load_model)
     return place
 

@@ -6,24 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from app.learning import judged_requests, read_history, training_set
+from app.learning import collect_judged_requests, collect_training_set, read_history
 from app.settings import Settings
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.errors import NotFound
 from index_mappings.event import DAY_MS, Event
-from ranking.progress import silent
-from tests.small_house import build_house
+from ranking.progress import ignore_progress
+from tests.small_house import build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Parts:
-    return build_house(tmp_path, NOW)
+def parts(tmp_path: Path) -> Container:
+    return build_project(tmp_path, NOW)
 
 
-def test_pages_that_were_shown_move_no_window(parts: Parts) -> None:
+def test_pages_that_were_shown_move_no_window(parts: Container) -> None:
     before = read_history(parts)
     parts.events.append(
         [Event(f"i{n}", "impression", f"u{n % 40}", NOW_MS + n, "sea1", position=1) for n in range(2000)]
@@ -35,7 +35,7 @@ def test_pages_that_were_shown_move_no_window(parts: Parts) -> None:
 
 
 def test_too_few_watches_are_told_with_how_many_there_must_be(tmp_path: Path) -> None:
-    few = build_parts(Settings(data_dir=tmp_path))
+    few = build_container(Settings(data_dir=tmp_path))
     few.engine.create_index("items-1")
     few.engine.promote("items-1")
     few.events.append([Event(f"w{n}", "watch", "ada", n, "sea1") for n in range(99)])
@@ -44,7 +44,7 @@ def test_too_few_watches_are_told_with_how_many_there_must_be(tmp_path: Path) ->
         read_history(few)
 
 
-def test_windows_in_which_nothing_new_is_watched_are_told(parts: Parts) -> None:
+def test_windows_in_which_nothing_new_is_watched_are_told(parts: Container) -> None:
     history = read_history(parts)
     later = replace(
         history,
@@ -53,6 +53,6 @@ def test_windows_in_which_nothing_new_is_watched_are_told(parts: Parts) -> None:
         end_ms=NOW_MS + 3 * DAY_MS,
     )
     with pytest.raises(NotFound, match="load more events"):
-        training_set(later, silent)
+        collect_training_set(later, ignore_progress)
     with pytest.raises(NotFound, match="load more events"):
-        judged_requests(later, silent)
+        collect_judged_requests(later, ignore_progress)

@@ -13,12 +13,12 @@ from index_mappings.engine import VectorMatch
 from index_mappings.event import Event
 from index_mappings.item import Document, Item, Neighbour
 from index_mappings.match import item_ids
-from loaders.catalogue import LoadOptions, LoadRefused, load_catalogue, publish
-from loaders.demo import fold_title, simulated_shares, title_variants
+from loaders.catalogue import LoadOptions, LoadRejected, load_catalogue, publish
+from loaders.demo import fold_title, list_title_variants, simulate_watched_shares
 from loaders.history import load_history
 from loaders.reindex import reindex
-from loaders.versions import new_version
-from ranking.learned import Learned
+from loaders.versions import choose_version_name
+from ranking.learned import Embeddings
 
 ITEMS = [Item("alien", "Alien"), Item("blade", "Blade Runner")]
 OPTIONS = LoadOptions()
@@ -38,13 +38,13 @@ def test_a_load_reads_what_it_writes_and_serves_it(engine: EmbeddedEngine) -> No
 def test_a_rejected_load_leaves_the_old_index_serving(engine: EmbeddedEngine) -> None:
     old = load_catalogue(ITEMS, engine, WordLlamaEncoder(), OPTIONS)
     bad = Document(Item("bad", "Bad"), {"text": np.zeros(3, np.float32)})
-    with pytest.raises(LoadRefused, match="1 of 1 rows were rejected"):
+    with pytest.raises(LoadRejected, match="1 of 1 rows were rejected"):
         publish([[bad]], engine, OPTIONS)
     assert [v.name for v in engine.versions()] == [old.version]
 
 
 def test_an_empty_load_is_refused(engine: EmbeddedEngine) -> None:
-    with pytest.raises(LoadRefused, match="nothing was read"):
+    with pytest.raises(LoadRejected, match="nothing was read"):
         publish([], engine, OPTIONS)
 
 
@@ -56,7 +56,9 @@ def test_only_as_many_versions_are_kept_as_stated(engine: EmbeddedEngine) -> Non
 def test_reindexing_attaches_what_was_learned(engine: EmbeddedEngine) -> None:
     load_catalogue(ITEMS, engine, WordLlamaEncoder(), OPTIONS)
     unit = np.eye(1, 64, dtype=np.float32)
-    learned = Learned({"session": (item_ids(["blade"]), unit)}, {"blade": (Neighbour("alien", 1.0),)}, None)
+    learned = Embeddings(
+        {"session": (item_ids(["blade"]), unit)}, {"blade": (Neighbour("alien", 1.0),)}, None
+    )
     reindex(engine, learned, OPTIONS)
     matches = engine.match_vector(VectorMatch("session", "session", unit[0], 5), 1.0)
     assert matches.ids.tolist() == [b"blade"]
@@ -71,8 +73,8 @@ def test_events_may_be_loaded_twice(tmp_path: Path) -> None:
 
 def test_two_versions_of_one_second_have_different_names() -> None:
     now = datetime(2026, 11, 24, tzinfo=UTC)
-    first = new_version([], now)
-    assert new_version([first], now) == f"{first}-2"
+    first = choose_version_name([], now)
+    assert choose_version_name([first], now) == f"{first}-2"
 
 
 @pytest.mark.parametrize(
@@ -85,12 +87,12 @@ def test_two_versions_of_one_second_have_different_names() -> None:
     ],
 )
 def test_titles_of_both_sources_fold_to_one_another(movielens: str, film: str) -> None:
-    assert fold_title(film) in title_variants(movielens)
+    assert fold_title(film) in list_title_variants(movielens)
 
 
 def test_simulated_shares_grow_with_the_rating_and_never_change() -> None:
     ratings = np.repeat([0.5, 2.5, 5.0], 500)
-    shares = simulated_shares(ratings)
+    shares = simulate_watched_shares(ratings)
     means = shares.reshape(3, -1).mean(axis=1)
     assert means[0] < means[1] < means[2]
-    np.testing.assert_array_equal(shares, simulated_shares(ratings))
+    np.testing.assert_array_equal(shares, simulate_watched_shares(ratings))

@@ -11,8 +11,8 @@ import pytest
 
 from app.engines.embedded.events import EmbeddedEvents
 from app.search.page import Hit, Page
-from app.search.page_log import GROUP_FILE_REQUESTS, MAX_WAITING, PageLog
-from app.search.ranked import Ranked
+from app.search.page_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, PageLog
+from app.search.ranked import ResultList
 from app.search.writer_thread import FLUSH_S, WriterThread
 from index_mappings.engine import AppendReport
 from index_mappings.errors import Unavailable
@@ -20,8 +20,8 @@ from index_mappings.event import Event
 from index_mappings.item import Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Filters, Query
-from ranking.column import shared_column
-from ranking.exploration import Draw
+from ranking.column import make_shared_column
+from ranking.exploration import ExplorationSlot
 from ranking.fusion import fuse
 from ranking.signals import Signals
 
@@ -35,20 +35,20 @@ SIGNALS = Signals(
     {
         "fused": CANDIDATES.fused,
         "age": np.array([1, np.nan, 3], np.float32),
-        "weekday": shared_column(5, len(CANDIDATES)),
+        "weekday": make_shared_column(5, len(CANDIDATES)),
     }
 )
 
 
-def ranked(name: str, signals: Signals | None = SIGNALS) -> Ranked:
+def build_ranked(request_id: str, signals: Signals | None = SIGNALS) -> ResultList:
     query = Query(text="sea", user="u", filters=Filters(genres=("Sea",), year_min=2000))
     scores = np.array([0.3, 0.2, 0.1], np.float32)
-    return Ranked(name, query, CANDIDATES, scores, "m", "v", ("bm25: late",), signals)
+    return ResultList(request_id, query, CANDIDATES, scores, "m", "v", ("bm25: late",), signals)
 
 
-def page(name: str) -> Page:
+def build_page(request_id: str) -> Page:
     hits = tuple(Hit(Item(item, item), 0.0, place, {}) for place, item in enumerate("ab"))
-    return Page(name, hits, "m", "v", ("bm25: late", "items: 1 of 3 shards"), 3)
+    return Page(request_id, hits, "m", "v", ("bm25: late", "items: 1 of 3 shards"), 3)
 
 
 @pytest.fixture
@@ -56,15 +56,15 @@ def dropped() -> list[str]:
     return []
 
 
-def log_in(directory: Path, share: float, dropped: list[str]) -> tuple[PageLog, EmbeddedEvents]:
+def open_log(directory: Path, share: float, dropped: list[str]) -> tuple[PageLog, EmbeddedEvents]:
     events = EmbeddedEvents(directory / "engine")
     return PageLog(directory / "pages", events, share, dropped.append), events
 
 
 def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, dropped: list[str]) -> None:
-    log, events = log_in(tmp_path, 1.0, dropped)
+    log, events = open_log(tmp_path, 1.0, dropped)
     log.start()
-    log.record(ranked("r1"), page("r1"))
+    log.record(build_ranked("r1"), build_page("r1"))
     log.close()
     (file,) = (tmp_path / "pages").rglob("*.parquet")
     rows = pq.ParquetFile(file).read().to_pylist()
@@ -80,12 +80,13 @@ def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, droppe
 
 
 def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped: list[str]) -> None:
-    log, events = log_in(tmp_path, 1.0, dropped)
+    log, events = open_log(tmp_path, 1.0, dropped)
     log.start()
-    first, second = page("r1").hits
-    draw = Draw(1, 2, 0.25)  # b stands where c would have
+    first, second = build_page("r1").hits
+    draw = ExplorationSlot(1, 2, 0.25)  # b stands where c would have
     log.record(
-        replace(ranked("r1"), draws=(draw,)), replace(page("r1"), hits=(first, replace(second, draw=draw)))
+        replace(build_ranked("r1"), exploration_slots=(draw,)),
+        replace(build_page("r1"), hits=(first, replace(second, exploration_slot=draw))),
     )
     log.close()
     (file,) = (tmp_path / "pages").rglob("*.parquet")
@@ -98,20 +99,20 @@ def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped:
 def test_a_share_of_requests_is_sampled_and_every_part_of_a_list_alike(
     tmp_path: Path, dropped: list[str]
 ) -> None:
-    log, _ = log_in(tmp_path, 0.2, dropped)
+    log, _ = open_log(tmp_path, 0.2, dropped)
     names = [f"{number:032x}" for number in range(2000)]
     assert 0.15 < np.mean([log.is_sampled(name) for name in names]) < 0.25
     assert [log.is_sampled(name) for name in names] == [log.is_sampled(name) for name in names]
 
 
 def test_a_full_queue_drops_aloud_and_waits_for_nobody(tmp_path: Path, dropped: list[str]) -> None:
-    log, _ = log_in(tmp_path, 0.0, dropped)
-    for number in range(MAX_WAITING + 3):
-        log.record(ranked(str(number)), page(str(number)))
+    log, _ = open_log(tmp_path, 0.0, dropped)
+    for number in range(MAX_QUEUED_PAGES + 3):
+        log.record(build_ranked(str(number)), build_page(str(number)))
     assert dropped == ["the queue is full"] * 3
 
 
-class AwayEvents(EmbeddedEvents):
+class UnavailableEvents(EmbeddedEvents):
     """Of an engine that takes nothing for a while."""
 
     is_away = True
@@ -123,38 +124,38 @@ class AwayEvents(EmbeddedEvents):
 
 
 @pytest.fixture
-def away(tmp_path: Path) -> AwayEvents:
-    return AwayEvents(tmp_path / "engine")
+def away(tmp_path: Path) -> UnavailableEvents:
+    return UnavailableEvents(tmp_path / "engine")
 
 
 def test_impressions_wait_for_an_engine_that_is_away(
-    tmp_path: Path, away: AwayEvents, dropped: list[str]
+    tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
     log = PageLog(tmp_path / "pages", away, 0.0, dropped.append)
     log.start()
-    log.record(ranked("r1"), page("r1"))
+    log.record(build_ranked("r1"), build_page("r1"))
     time.sleep(3 * FLUSH_S)
     away.is_away = False
-    log.record(ranked("r2"), page("r2"))
+    log.record(build_ranked("r2"), build_page("r2"))
     log.close()
     assert {event.request_id for event in away.recent("u", 10, 1.0)} == {"r1", "r2"}
     assert dropped == []
 
 
 def test_impressions_that_the_engine_did_not_take_to_the_end_are_counted(
-    tmp_path: Path, away: AwayEvents, dropped: list[str]
+    tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
     log = PageLog(tmp_path / "pages", away, 0.0, dropped.append)
-    for number in range(MAX_WAITING):
-        log.record(ranked(str(number)), page(str(number)))
+    for number in range(MAX_QUEUED_PAGES):
+        log.record(build_ranked(str(number)), build_page(str(number)))
     log.start()
     log.close()
-    assert dropped == ["the engine is away"] * MAX_WAITING
+    assert dropped == ["the engine is away"] * MAX_QUEUED_PAGES
 
 
 def test_a_kept_list_comes_back_as_it_was() -> None:
-    kept = ranked("r1", None)
-    back = Ranked.from_bytes(kept.to_bytes())
+    kept = build_ranked("r1", None)
+    back = ResultList.from_bytes(kept.to_bytes())
     assert (back.request_id, back.query, back.model, back.degraded) == (
         "r1", kept.query, "m", ("bm25: late",)
     )  # fmt: skip
@@ -168,24 +169,26 @@ def test_a_kept_list_comes_back_as_it_was() -> None:
 LONE_SURROGATE = "sea \ud800"
 
 
-def asked(name: str, **facts: str) -> Ranked:
-    return replace(ranked(name), query=replace(ranked(name).query, **facts))  # type: ignore[arg-type]  # texts
+def asked(name: str, **facts: str) -> ResultList:
+    return replace(build_ranked(name), query=replace(build_ranked(name).query, **facts))  # type: ignore[arg-type]  # texts
 
 
-def without_candidates(name: str) -> tuple[Ranked, Page]:
+def without_candidates(name: str) -> tuple[ResultList, Page]:
     nothing = CANDIDATES.take(np.empty(0, np.intp))
     signals = Signals({name: column[:0] for name, column in SIGNALS.columns.items()})
-    empty = replace(ranked(name), candidates=nothing, scores=np.empty(0, np.float32), signals=signals)
+    empty = replace(build_ranked(name), candidates=nothing, scores=np.empty(0, np.float32), signals=signals)
     return empty, Page(name, (), "m", "v", (), 0)
 
 
-def scored(name: str, *scores: float) -> tuple[Ranked, Page]:
-    return replace(ranked(name), scores=np.array(scores, np.float32)), page(name)
+def scored(name: str, *scores: float) -> tuple[ResultList, Page]:
+    return replace(build_ranked(name), scores=np.array(scores, np.float32)), build_page(name)
 
 
-def unlike(name: str) -> tuple[Ranked, Page]:
+def unlike(name: str) -> tuple[ResultList, Page]:
     """A group whose columns are none of the others'."""
-    return replace(ranked(name), signals=Signals({"new": CANDIDATES.fused.astype(np.float64)})), page(name)
+    return replace(
+        build_ranked(name), signals=Signals({"new": CANDIDATES.fused.astype(np.float64)})
+    ), build_page(name)
 
 
 def rows_in(directory: Path) -> list[dict[str, object]]:
@@ -199,16 +202,16 @@ def rows_in(directory: Path) -> list[dict[str, object]]:
         without_candidates("odd"),
         scored("odd", np.nan, np.inf, -np.inf),
         unlike("odd"),
-        (asked("odd", text=LONE_SURROGATE), page("odd")),
-        (asked("odd", text="x" * 3_000_000), page("odd")),
+        (asked("odd", text=LONE_SURROGATE), build_page("odd")),
+        (asked("odd", text="x" * 3_000_000), build_page("odd")),
     ],
     ids=["no candidates", "no finite scores", "other signals", "lone surrogate", "long text"],
 )
 def test_an_odd_list_is_recorded_among_others(
-    tmp_path: Path, dropped: list[str], odd: tuple[Ranked, Page]
+    tmp_path: Path, dropped: list[str], odd: tuple[ResultList, Page]
 ) -> None:
-    log, events = log_in(tmp_path, 1.0, dropped)
-    for one in ((ranked("r1"), page("r1")), odd, (ranked("r2"), page("r2"))):
+    log, events = open_log(tmp_path, 1.0, dropped)
+    for one in ((build_ranked("r1"), build_page("r1")), odd, (build_ranked("r2"), build_page("r2"))):
         log.record(*one)
     log.start()
     log.close()
@@ -220,14 +223,14 @@ def test_an_odd_list_is_recorded_among_others(
 
 
 def test_a_record_that_cannot_be_written_costs_no_other(tmp_path: Path, dropped: list[str]) -> None:
-    log, events = log_in(tmp_path, 1.0, dropped)
+    log, events = open_log(tmp_path, 1.0, dropped)
     for number in range(20):
-        log.record(ranked(f"before{number}"), page(f"before{number}"))
-    log.record(asked("bad", user=LONE_SURROGATE), page("bad"))
-    log.record(ranked("after"), page("after"))
+        log.record(build_ranked(f"before{number}"), build_page(f"before{number}"))
+    log.record(asked("bad", user=LONE_SURROGATE), build_page("bad"))
+    log.record(build_ranked("after"), build_page("after"))
     log.start()
     time.sleep(3 * FLUSH_S)
-    log.record(ranked("later"), page("later"))
+    log.record(build_ranked("later"), build_page("later"))
     log.close()
     good = {"after", "later", *(f"before{number}" for number in range(20))}
     assert {event.request_id for event in events.recent("u", 100, 1.0)} == good
@@ -236,15 +239,15 @@ def test_a_record_that_cannot_be_written_costs_no_other(tmp_path: Path, dropped:
 
 
 def test_groups_wait_for_a_disk_that_is_away(tmp_path: Path, dropped: list[str]) -> None:
-    log, _ = log_in(tmp_path, 1.0, dropped)
+    log, _ = open_log(tmp_path, 1.0, dropped)
     (tmp_path / "pages").write_text("a file where a folder should be")
-    for number in range(GROUP_FILE_REQUESTS):
-        log.record(ranked(str(number)), page(str(number)))
+    for number in range(REQUESTS_PER_GROUP_FILE):
+        log.record(build_ranked(str(number)), build_page(str(number)))
     log.start()
     time.sleep(3 * FLUSH_S)
     (tmp_path / "pages").unlink()
     log.close()
-    assert len(rows_in(tmp_path)) == GROUP_FILE_REQUESTS * len(CANDIDATES)
+    assert len(rows_in(tmp_path)) == REQUESTS_PER_GROUP_FILE * len(CANDIDATES)
     assert dropped == []
 
 

@@ -10,45 +10,53 @@ import pyarrow as pa
 import pytest
 
 from app import learning
-from app.learning import History, judged_requests
+from app.learning import History, collect_judged_requests
 from app.settings import Settings
-from app.wiring import Parts, build_parts
+from app.wiring import Container, build_container
 from index_mappings.event import EVENT_SCHEMA, Event
 from index_mappings.item import Item
 from loaders.catalogue import LoadOptions, load_catalogue
 from ranking import replay
 from ranking.features.compute import FEATURE_NAMES
-from ranking.judged import Judged
+from ranking.judged import JudgedRequest
 from ranking.popularity import Popularity
-from ranking.progress import silent
-from ranking.viewer import Viewer, viewer_as_of
-from ranking.watches import Watches, watches_before
+from ranking.progress import ignore_progress
+from ranking.viewer import Viewer, build_viewer
+from ranking.watches import Watches, select_watches
 
 NOW_MS = round(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 FILMS, VIEWERS, PAST = 40, 30, 8
 
 
-def watch(user: int, film: int, at_ms: int) -> Event:
-    return Event(f"{user}-{film}-{at_ms}", "watch", f"u{user}", at_ms, f"film{film:02}", 9, 10)
+def build_watch(user_number: int, film_number: int, at_ms: int) -> Event:
+    return Event(
+        f"{user_number}-{film_number}-{at_ms}",
+        "watch",
+        f"u{user_number}",
+        at_ms,
+        f"film{film_number:02}",
+        9,
+        10,
+    )
 
 
-def events_with_future(seed: int) -> pa.Table:
+def build_events_with_future(seed: int) -> pa.Table:
     """Everybody's past, the same for every seed, and from NOW_MS on what they watch next, by the seed."""
     past, future = np.random.default_rng(0), np.random.default_rng(seed)
     events = []
     for user in range(VIEWERS):
         seen, unseen = np.split(past.permutation(FILMS), [PAST])
-        events += [watch(user, int(f), NOW_MS - DAY_MS + n * MINUTE_MS) for n, f in enumerate(seen)]
+        events += [build_watch(user, int(f), NOW_MS - DAY_MS + n * MINUTE_MS) for n, f in enumerate(seen)]
         later = future.permutation(unseen)[:6]
-        events += [watch(user, int(f), NOW_MS + n * MINUTE_MS) for n, f in enumerate(later)]
+        events += [build_watch(user, int(f), NOW_MS + n * MINUTE_MS) for n, f in enumerate(later)]
     columns = {field.name: [getattr(e, field.name) for e in events] for field in EVENT_SCHEMA}
     return pa.Table.from_pydict(columns, EVENT_SCHEMA)
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("data")))
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("data")))
     films = [Item(f"film{n:02}", f"Story {n}", genres=(f"G{n % 4}",)) for n in range(FILMS)]
     load_catalogue(films, parts.engine, parts.encoder, LoadOptions())
     return parts
@@ -60,21 +68,21 @@ def home_pages_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "SEARCH_SHARE", 0.0)
 
 
-def replayed_pages(parts: Parts, seed: int) -> list[Judged]:
+def backtest_pages(parts: Container, seed: int) -> list[JudgedRequest]:
     """Every viewer's home page at NOW_MS, as of that moment."""
     version = parts.engine.serving_version() or ""
     documents = [d for batch in parts.engine.scan(version) for d in batch]
-    history = History(parts, events_with_future(seed), documents, 0, NOW_MS, NOW_MS + 1)
-    return judged_requests(history, silent)
+    history = History(parts, build_events_with_future(seed), documents, 0, NOW_MS, NOW_MS + 1)
+    return collect_judged_requests(history, ignore_progress)
 
 
-def under_two_futures(parts: Parts) -> tuple[list[Judged], list[Judged]]:
-    return replayed_pages(parts, 1), replayed_pages(parts, 2)
+def backtest_two_futures(parts: Container) -> tuple[list[JudgedRequest], list[JudgedRequest]]:
+    return backtest_pages(parts, 1), backtest_pages(parts, 2)
 
 
-def what_the_future_changes(parts: Parts) -> set[str]:
+def find_changes(parts: Container) -> set[str]:
     """The features, or `candidates`, that are not the same bit by bit."""
-    one, other = under_two_futures(parts)
+    one, other = backtest_two_futures(parts)
     changed: set[str] = set()
     for a, b in zip(one, other, strict=True):
         if a.candidates.ids.tolist() != b.candidates.ids.tolist():
@@ -84,25 +92,27 @@ def what_the_future_changes(parts: Parts) -> set[str]:
     return changed
 
 
-def test_another_future_changes_what_was_wanted_and_nothing_that_was_known(parts: Parts) -> None:
-    one, other = under_two_futures(parts)
+def test_another_future_changes_what_was_wanted_and_nothing_that_was_known(parts: Container) -> None:
+    one, other = backtest_two_futures(parts)
     assert len(one) == VIEWERS
     assert [j.relevant.tolist() for j in one] != [j.relevant.tolist() for j in other]
-    assert what_the_future_changes(parts) == set()
+    assert find_changes(parts) == set()
 
 
 def test_a_viewer_who_already_watched_the_future_is_caught(
-    parts: Parts, monkeypatch: pytest.MonkeyPatch
+    parts: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def seen_a_day_ahead(user: str, events: list[Event], as_of_ms: int) -> Viewer:
-        return viewer_as_of(user, events, as_of_ms + DAY_MS)
+        return build_viewer(user, events, as_of_ms + DAY_MS)
 
-    monkeypatch.setattr(replay, "viewer_as_of", seen_a_day_ahead)
-    assert what_the_future_changes(parts)
+    monkeypatch.setattr(replay, "build_viewer", seen_a_day_ahead)
+    assert find_changes(parts)
 
 
-def test_popularity_that_counts_the_future_is_caught(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted = iter((events_with_future(1), events_with_future(2)))
+def test_popularity_that_counts_the_future_is_caught(
+    parts: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = iter((build_events_with_future(1), build_events_with_future(2)))
 
     def popularity_of_all_time(size: int) -> Popularity:
         counting = Popularity(size)
@@ -112,12 +122,14 @@ def test_popularity_that_counts_the_future_is_caught(parts: Parts, monkeypatch: 
         return counting
 
     monkeypatch.setattr(replay, "Popularity", popularity_of_all_time)
-    assert what_the_future_changes(parts)
+    assert find_changes(parts)
 
 
-def test_embeddings_learned_from_the_future_are_caught(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embeddings_learned_from_the_future_are_caught(
+    parts: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def watches_a_day_ahead(events: pa.Table, before_ms: int) -> Watches:
-        return watches_before(events, before_ms + DAY_MS)
+        return select_watches(events, before_ms + DAY_MS)
 
-    monkeypatch.setattr(learning, "watches_before", watches_a_day_ahead)
-    assert what_the_future_changes(parts)
+    monkeypatch.setattr(learning, "select_watches", watches_a_day_ahead)
+    assert find_changes(parts)

@@ -9,115 +9,120 @@ import pytest
 
 from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.events import EmbeddedEvents
-from app.search.side_by_side import run
-from app.search.stories import Ask, Service
+from app.search.side_by_side import run_sources
+from app.search.stories import RankingOptions, SearchService
 from app.settings import Settings
-from app.wiring import Parts, build_parts, warm_service
+from app.wiring import Container, build_container, warm_service
 from index_mappings.engine import TextMatch
 from index_mappings.errors import BadRequest, EngineError, Partial, Timeout, Unavailable
 from index_mappings.event import Event
-from index_mappings.match import Matches, no_matches
+from index_mappings.match import Matches, build_empty_matches
 from index_mappings.query import Context, Filters, Query
 from ranking.sources import SourceRequest
-from tests.small_house import FILMS, SEA, SPACE, build_house
+from tests.small_house import FILMS, SEA, SPACE, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    return build_house(tmp_path_factory.mktemp("data"), NOW)
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    return build_project(tmp_path_factory.mktemp("data"), NOW)
 
 
 @pytest.fixture
-def service(parts: Parts) -> Service:
+def service(parts: Container) -> SearchService:
     return warm_service(parts)
 
 
-def ask(**facts: object) -> Query:
-    return Query(context=Context(NOW), **facts)  # type: ignore[arg-type]  # a test's own keywords
+def build_query(**fields: object) -> Query:
+    return Query(context=Context(NOW), **fields)  # type: ignore[arg-type]  # a test's own keywords
 
 
-def names(service: Service, query: Query) -> list[str]:
-    return [hit.item.id for hit in service.page(Ask(query)).hits]
+def recommend_ids(service: SearchService, query: Query) -> list[str]:
+    return [hit.item.id for hit in service.serve_page(RankingOptions(query)).hits]
 
 
-def test_a_search_finds_by_words_and_honours_filters(service: Service) -> None:
-    assert names(service, ask(text="story 7", filters=Filters(genres=("Sea",))))[0] == "sea7"
+def test_a_search_finds_by_words_and_honours_filters(service: SearchService) -> None:
+    assert recommend_ids(service, build_query(text="story 7", filters=Filters(genres=("Sea",))))[0] == "sea7"
     assert all(
-        n.startswith("sea") for n in names(service, ask(text="story", filters=Filters(genres=("Sea",))))
+        n.startswith("sea")
+        for n in recommend_ids(service, build_query(text="story", filters=Filters(genres=("Sea",))))
     )
 
 
-def test_a_home_page_is_of_the_viewers_taste_and_shows_nothing_watched(service: Service) -> None:
-    shown = names(service, ask(user="u0", limit=6))
+def test_a_home_page_is_of_the_viewers_taste_and_shows_nothing_watched(service: SearchService) -> None:
+    shown = recommend_ids(service, build_query(user="u0", limit=6))
     watched = {event.item for event in service.events.recent("u0", 100, 1.0)}
     assert not set(shown) & watched
     assert all(name.startswith(SEA) for name in shown)
 
 
-def test_a_viewer_who_was_shown_much_keeps_their_taste_and_sees_nothing_watched(service: Service) -> None:
+def test_a_viewer_who_was_shown_much_keeps_their_taste_and_sees_nothing_watched(
+    service: SearchService,
+) -> None:
     watched = {event.item for event in service.events.recent("u2", 100, 1.0)}
     times = range(NOW_MS - 5000, NOW_MS - 1000)
     service.events.append([Event(f"shown-{at}", "impression", "u2", at, "space1") for at in times])
-    shown = names(service, ask(user="u2", limit=6))
+    shown = recommend_ids(service, build_query(user="u2", limit=6))
     assert not set(shown) & watched
     assert all(name.startswith(SEA) for name in shown)
 
 
-def test_one_watch_by_a_new_viewer_changes_their_home_page_at_once(service: Service) -> None:
-    before = names(service, ask(user="new", limit=8))
+def test_one_watch_by_a_new_viewer_changes_their_home_page_at_once(service: SearchService) -> None:
+    before = recommend_ids(service, build_query(user="new", limit=8))
     service.events.append([Event("n1", "watch", "new", NOW_MS - 10, "space3", 9, 10)])
-    after = names(service, ask(user="new", limit=8))
+    after = recommend_ids(service, build_query(user="new", limit=8))
     assert after != before
     assert "space3" not in after
     assert sum(n.startswith(SPACE) for n in after) > len(after) // 2
 
 
-def test_similar_items_do_not_hold_the_item_itself(service: Service) -> None:
-    shown = names(service, ask(similar_to="sea3", limit=5))
+def test_similar_items_do_not_hold_the_item_itself(service: SearchService) -> None:
+    shown = recommend_ids(service, build_query(similar_to="sea3", limit=5))
     assert "sea3" not in shown
     assert all(name.startswith(SEA) for name in shown)
 
 
-def test_without_a_model_engine_order_serves_and_the_page_says_so(service: Service) -> None:
-    page = service.page(Ask(ask(text="story")))
+def test_without_a_model_engine_order_serves_and_the_page_says_so(service: SearchService) -> None:
+    page = service.serve_page(RankingOptions(build_query(text="story")))
     assert page.model == "engine-order"
     assert page.degraded == ("no model is promoted",)
 
 
-def test_a_late_and_a_failing_source_are_dropped_and_named(service: Service) -> None:
+def test_a_late_and_a_failing_source_are_dropped_and_named(service: SearchService) -> None:
     def answer(request: SourceRequest, timeout_s: float) -> Matches:
         if request.source == "late":
             time.sleep(0.5)
         if request.source == "broken":
             raise EngineError("a shard is red")
-        return no_matches(request.source)
+        return build_empty_matches(request.source)
 
     requests = [TextMatch(source, "x", 1) for source in ("late", "well", "broken")]
-    answered = run(requests, answer, 0.1, service.pool)
+    answered = run_sources(requests, answer, 0.1, service.pool)
     assert [m.source for m in answered.matches] == ["well"]
-    told = {source: (type(error), str(error)) for source, error in answered.missing.items()}
+    told = {source: (type(error), str(error)) for source, error in answered.failures.items()}
     assert told == {
         "late": (Timeout, "no answer within 100 ms"),
         "broken": (EngineError, "a shard is red"),
     }
 
 
-def test_sources_that_all_failed_are_a_failure_and_no_empty_page(service: Service) -> None:
+def test_sources_that_all_failed_are_a_failure_and_no_empty_page(service: SearchService) -> None:
     def answer(request: SourceRequest, timeout_s: float) -> Matches:
         raise BadRequest("another mapping") if request.source == "broken" else Unavailable("away")
 
-    answered = run([TextMatch(source, "x", 1) for source in ("broken", "gone")], answer, 5.0, service.pool)
+    answered = run_sources(
+        [TextMatch(source, "x", 1) for source in ("broken", "gone")], answer, 5.0, service.pool
+    )
     assert answered.is_empty
-    failure = answered.failure()
+    failure = answered.to_error()
     assert (type(failure), str(failure)) == (
         Unavailable, "no source answered (broken: another mapping; gone: away)"
     )  # fmt: skip
 
 
-class AwayEvents(EmbeddedEvents):
+class UnavailableEvents(EmbeddedEvents):
     """Events that cannot be read for a while."""
 
     def recent(self, *_: object, **__: object) -> list[Event]:
@@ -125,17 +130,17 @@ class AwayEvents(EmbeddedEvents):
 
 
 def test_a_viewer_who_cannot_be_looked_up_gets_a_strangers_page_that_says_so(
-    service: Service, parts: Parts
+    service: SearchService, parts: Container
 ) -> None:
-    away = replace(service, events=AwayEvents(parts.settings.engine_dir))
-    page = away.page(Ask(ask(user="u0", limit=6)))
+    away = replace(service, events=UnavailableEvents(parts.settings.engine_dir))
+    page = away.serve_page(RankingOptions(build_query(user="u0", limit=6)))
     assert len(page.hits) == 6
     assert "viewer: the event store is away" in page.degraded
 
 
 def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="reelrank demo"):
-        warm_service(build_parts(Settings(data_dir=tmp_path)))
+        warm_service(build_container(Settings(data_dir=tmp_path)))
     assert not EmbeddedEngine(tmp_path / "engine").is_ready()
 
 
@@ -146,39 +151,41 @@ WATCHED_BY_FAN = {"space0", *(event.item for event in TEN)}
 
 
 @pytest.fixture
-def fan(service: Service) -> Service:
+def fan(service: SearchService) -> SearchService:
     """With a viewer who watched ten films, and then one film in 1,200 events, with as many clicks."""
     service.events.append([*TEN, *HEARTBEATS, *LOOKS])
     return service
 
 
-def test_no_number_of_events_brings_a_watched_item_back_home(fan: Service) -> None:
-    shown = names(fan, ask(user="fan", limit=100))
+def test_no_number_of_events_brings_a_watched_item_back_home(fan: SearchService) -> None:
+    shown = recommend_ids(fan, build_query(user="fan", limit=100))
     assert set(shown) == {item.id for item in FILMS} - WATCHED_BY_FAN
 
 
-def test_similar_items_hold_nothing_the_viewer_watched(fan: Service) -> None:
-    shown = names(fan, ask(user="fan", similar_to="sea11", limit=20))
+def test_similar_items_hold_nothing_the_viewer_watched(fan: SearchService) -> None:
+    shown = recommend_ids(fan, build_query(user="fan", similar_to="sea11", limit=20))
     assert shown
     assert not set(shown) & WATCHED_BY_FAN
-    assert set(names(fan, ask(similar_to="sea11", limit=20))) & WATCHED_BY_FAN
+    assert set(recommend_ids(fan, build_query(similar_to="sea11", limit=20))) & WATCHED_BY_FAN
 
 
-def test_a_search_finds_what_the_viewer_watched(fan: Service) -> None:
-    assert names(fan, ask(user="fan", text="sea story 7"))[0] == "sea7"
+def test_a_search_finds_what_the_viewer_watched(fan: SearchService) -> None:
+    assert recommend_ids(fan, build_query(user="fan", text="sea story 7"))[0] == "sea7"
 
 
-def test_a_watch_of_a_clock_that_is_ahead_counts_at_once(service: Service) -> None:
+def test_a_watch_of_a_clock_that_is_ahead_counts_at_once(service: SearchService) -> None:
     service.events.append([Event("ahead", "watch", "early", NOW_MS + 240_000, "space5", 9, 10)])
-    assert "space5" not in names(service, ask(user="early", limit=100))
+    assert "space5" not in recommend_ids(service, build_query(user="early", limit=100))
 
 
-def test_who_watched_nearly_everything_gets_the_rest(service: Service) -> None:
+def test_who_watched_nearly_everything_gets_the_rest(service: SearchService) -> None:
     left = {"sea3", "space9"}
     watched = [item.id for item in FILMS if item.id not in left]
     service.events.append([Event(f"all-{i}", "watch", "all", NOW_MS - 500, i, 9, 10) for i in watched])
-    assert set(names(service, ask(user="all", limit=5))) == left
-    assert names(service, ask(user="all", limit=5, filters=Filters(genres=("Sea",)))) == ["sea3"]
+    assert set(recommend_ids(service, build_query(user="all", limit=5))) == left
+    assert recommend_ids(service, build_query(user="all", limit=5, filters=Filters(genres=("Sea",)))) == [
+        "sea3"
+    ]
 
 
 class SlowWatchedItems(EmbeddedEvents):
@@ -196,24 +203,24 @@ class SomeWatchedItems(EmbeddedEvents):
         raise Partial("1 of 2 shards did not answer", frozenset({"sea4"}))
 
 
-def test_a_page_says_that_watched_items_came_too_late(service: Service, parts: Parts) -> None:
+def test_a_page_says_that_watched_items_came_too_late(service: SearchService, parts: Container) -> None:
     slow = replace(service, events=SlowWatchedItems(parts.settings.engine_dir), deadline_s=0.4)
-    page = slow.page(Ask(ask(user="u0", limit=6)))
+    page = slow.serve_page(RankingOptions(build_query(user="u0", limit=6)))
     assert "watched: no answer in time" in page.degraded
     watched = {event.item for event in service.events.recent("u0", 100, 1.0, ("watch",))}
     assert not {hit.item.id for hit in page.hits} & watched
 
 
-def test_watched_items_that_could_be_had_are_left_out(service: Service, parts: Parts) -> None:
+def test_watched_items_that_could_be_had_are_left_out(service: SearchService, parts: Container) -> None:
     some = replace(service, events=SomeWatchedItems(parts.settings.engine_dir))
-    page = some.page(Ask(ask(user="stranger", limit=100)))
+    page = some.serve_page(RankingOptions(build_query(user="stranger", limit=100)))
     assert "watched: 1 of 2 shards did not answer" in page.degraded
     assert "sea4" not in {hit.item.id for hit in page.hits}
 
 
-def test_a_stranger_by_failure_is_shown_nothing_watched(service: Service, parts: Parts) -> None:
-    away = replace(service, events=AwayEvents(parts.settings.engine_dir))
+def test_a_stranger_by_failure_is_shown_nothing_watched(service: SearchService, parts: Container) -> None:
+    away = replace(service, events=UnavailableEvents(parts.settings.engine_dir))
     watched = service.events.watched_items("u0", 1.0)
-    shown = names(away, ask(user="u0", limit=100))
+    shown = recommend_ids(away, build_query(user="u0", limit=100))
     assert watched
     assert not set(shown) & watched

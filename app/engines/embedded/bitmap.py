@@ -4,34 +4,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bitmap = NDArray[np.uint8]
-Places = NDArray[np.int64]
+DocIds = NDArray[np.int64]
 
 
-def packed(members: NDArray[np.bool_]) -> Bitmap:
-    return np.packbits(members, bitorder="little")
+def pack(mask: NDArray[np.bool_]) -> Bitmap:
+    return np.packbits(mask, bitorder="little")
 
 
-def count(bits: Bitmap) -> int:
+def count_bits(bits: Bitmap) -> int:
     whole = len(bits) // 8 * 8
     eights = np.bitwise_count(bits[:whole].view(np.uint64)).sum(dtype=np.int64)
     return int(eights + np.bitwise_count(bits[whole:]).sum(dtype=np.int64))
 
 
-def members(bits: Bitmap, size: int) -> Places:
+def unpack(bits: Bitmap, size: int) -> DocIds:
     """The places of the bits that are set, in order."""
     return np.flatnonzero(np.unpackbits(bits, count=size, bitorder="little"))
 
 
-def holds(bits: Bitmap, places: NDArray[np.integer]) -> NDArray[np.bool_]:
+def contains(bits: Bitmap, doc_ids: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Whether the bit of each place is set; -1 is no place."""
     if not len(bits):
-        return np.zeros(len(places), bool)
-    bit: NDArray[np.uint8] = (bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1
+        return np.zeros(len(doc_ids), bool)
+    bit: NDArray[np.uint8] = (bits[doc_ids >> 3] >> (doc_ids & 7).astype(np.uint8)) & 1
     return bit.astype(bool)
 
 
-def without(bits: Bitmap, places: NDArray[np.integer]) -> Bitmap:
+def clear_bits(bits: Bitmap, doc_ids: NDArray[np.integer]) -> Bitmap:
     """A copy in which these bits are not set."""
     copy = bits.copy()
-    np.bitwise_and.at(copy, places >> 3, ~(np.uint8(1) << (places & 7).astype(np.uint8)))
+    np.bitwise_and.at(copy, doc_ids >> 3, ~(np.uint8(1) << (doc_ids & 7).astype(np.uint8)))
     return copy

@@ -13,147 +13,149 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import Bitmap, Places
+from app.engines.embedded.bitmap import Bitmap, DocIds
 
 Vectors = NDArray[np.float32]
-Scored = tuple[Places, Vectors]
+ScoredDocs = tuple[DocIds, Vectors]
 
 DEPTHS = (100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800)
 """How many of the nearest must be found, all counted; a filter that keeps a tenth makes 100 into 1,000."""
-RECALL = 0.975
+TARGET_RECALL = 0.975
 """Aimed at when the number of probes is chosen, so that 0.95 is reached on queries not seen then."""
-FAR = 2
+FILTER_OVERPROBE = 2
 """Seen at 30,000 vectors in 300 clusters, a filter on 30 clusters away from the query: recall 0.85 with
 once the documents, 1.0 with twice."""
-SPARE = 1.25
+RERANK_FACTOR = 1.25
 """Asked of the 8-bit codes for each one wanted; the exact cosines then choose among them. At 100,000 made-up
 vectors recall@100 was 0.945 with 1, 0.961 with 1.1, 0.962 with 1.25 and with 2."""
-POINTS_PER_CELL = 48  # faiss warns under 39; more costs training time and changed no recall seen.
+POINTS_PER_LIST = 48  # faiss warns under 39; more costs training time and changed no recall seen.
 TRAINING_ROUNDS = 10
-SAMPLE, QUERIES = 200_000, 128
+SAMPLE_SIZE, QUERY_COUNT = 200_000, 128
 ADD_BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cells:
+class IvfIndex:
     """index: faiss IVF over 8-bit codes, its ids are places. probes: cells to probe for each of DEPTHS.
 
     centroids [cells, size]. cell_of int32 [n]: the cell of each place that has a vector.
     """
 
     index: Any
-    probes: tuple[int, ...]
+    nprobe_by_depth: tuple[int, ...]
     centroids: Vectors
-    cell_of: NDArray[np.int32]
+    assignments: NDArray[np.int32]
 
-    def nearest(self, vectors: Vectors, wanted: Vectors, limit: int, allowed: "Allowed") -> Scored:
+    def search(self, vectors: Vectors, query: Vectors, limit: int, allowed: "AllowedDocs") -> ScoredDocs:
         """Places and cosines of about the `limit` nearest allowed ones, in no order."""
         faiss.omp_set_num_threads(1)
-        asked = min(ceil(SPARE * limit), allowed.kept)
-        probes = self._probes_for(limit / allowed.share)
-        if allowed.by_cell is not None:
-            probes = self._probes_among(allowed.by_cell, wanted, probes)
-        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=allowed.selector())
-        _, found = self.index.search(wanted[None], asked, params=parameters)
+        asked = min(ceil(RERANK_FACTOR * limit), allowed.count)
+        probes = self._choose_nprobe(limit / allowed.selectivity)
+        if allowed.counts_by_list is not None:
+            probes = self._choose_filtered_nprobe(allowed.counts_by_list, query, probes)
+        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=allowed.to_selector())
+        _, found = self.index.search(query[None], asked, params=parameters)
         places = found[0][found[0] >= 0]
-        return places, cosines(vectors, places, wanted)
+        return places, compute_cosines(vectors, places, query)
 
-    def _probes_for(self, depth: float) -> int:
+    def _choose_nprobe(self, depth: float) -> int:
         at = min(bisect_left(DEPTHS, depth), len(DEPTHS) - 1)
         beyond = max(depth / DEPTHS[-1], 1.0)
-        return min(ceil(self.probes[at] * beyond), int(self.index.nlist))
+        return min(ceil(self.nprobe_by_depth[at] * beyond), int(self.index.nlist))
 
-    def counts(self, places: Places) -> NDArray[np.int64]:
+    def count_by_list(self, doc_ids: DocIds) -> NDArray[np.int64]:
         """How many of these places each cell holds."""
-        return np.bincount(self.cell_of[places], minlength=self.index.nlist)
+        return np.bincount(self.assignments[doc_ids], minlength=self.index.nlist)
 
-    def _probes_among(self, by_cell: NDArray[np.int64], wanted: Vectors, probes: int) -> int:
+    def _choose_filtered_nprobe(self, counts_by_list: NDArray[np.int64], query: Vectors, nprobe: int) -> int:
         """As many as hold FAR times what `probes` cells would if the filter took from all alike.
 
         Where a filter keeps to cells far from the query these are many more.
         """
-        held = np.cumsum(by_cell[np.argsort(self.centroids @ -wanted)])
-        enough = min(FAR * probes * held[-1] / self.index.nlist, held[-1])
+        held = np.cumsum(counts_by_list[np.argsort(self.centroids @ -query)])
+        enough = min(FILTER_OVERPROBE * nprobe * held[-1] / self.index.nlist, held[-1])
         needed = int(np.searchsorted(held, enough)) + 1
-        return min(max(probes, needed), int(self.index.nlist))
+        return min(max(nprobe, needed), int(self.index.nlist))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Allowed:
+class AllowedDocs:
     """Documents that may be answered: their bits, how many they are, and of how many with a vector.
 
     by_cell: how many of them each cell holds, None where nothing is filtered.
     """
 
     bits: Bitmap
-    kept: int
-    of: int
-    by_cell: NDArray[np.int64] | None = None
+    count: int
+    total: int
+    counts_by_list: NDArray[np.int64] | None = None
 
     @property
-    def share(self) -> float:
-        return self.kept / self.of
+    def selectivity(self) -> float:
+        return self.count / self.total
 
-    def selector(self) -> Any:
+    def to_selector(self) -> Any:
         """For faiss; None when nothing is excluded."""
-        if self.kept == self.of:
+        if self.count == self.total:
             return None
         return faiss.IDSelectorBitmap(self.bits)
 
 
-def cosines(vectors: Vectors, places: Places, wanted: Vectors) -> Vectors:
+def compute_cosines(vectors: Vectors, doc_ids: DocIds, query: Vectors) -> Vectors:
     """The inner product of each place's vector with the wanted one, without copying the vectors."""
-    scores = np.empty(len(places), np.float32)
-    if len(places):
+    scores = np.empty(len(doc_ids), np.float32)
+    if len(doc_ids):
         faiss.omp_set_num_threads(1)
-        pointers = (faiss.swig_ptr(array) for array in (scores, wanted, vectors, places))
-        faiss.fvec_inner_products_by_idx(*pointers, vectors.shape[1], 1, len(places))
+        pointers = (faiss.swig_ptr(array) for array in (scores, query, vectors, doc_ids))
+        faiss.fvec_inner_products_by_idx(*pointers, vectors.shape[1], 1, len(doc_ids))
     return scores
 
 
-def train_cells(vectors: Vectors, places: Places, path: Path, cell_of: NDArray[np.int32]) -> tuple[int, ...]:
+def train_ivf(
+    vectors: Vectors, doc_ids: DocIds, path: Path, assignments: NDArray[np.int32]
+) -> tuple[int, ...]:
     """Writes the inverted file of these places' vectors, fills `cell_of`, and gives its probes."""
     faiss.omp_set_num_threads(1)
     rng, size = np.random.default_rng(0), vectors.shape[1]
-    count = round(len(places) ** 0.5)
+    count = round(len(doc_ids) ** 0.5)
     quantizer = faiss.IndexFlatIP(size)
     kind = faiss.ScalarQuantizer.QT_8bit
     index = faiss.IndexIVFScalarQuantizer(quantizer, size, count, kind, faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter, index.cp.max_points_per_centroid = TRAINING_ROUNDS, POINTS_PER_CELL
-    index.train(vectors[_sample(rng, places, count * POINTS_PER_CELL)])
-    for start in range(0, len(places), ADD_BATCH):
-        part = places[start : start + ADD_BATCH]
+    index.cp.niter, index.cp.max_points_per_centroid = TRAINING_ROUNDS, POINTS_PER_LIST
+    index.train(vectors[_sample(rng, doc_ids, count * POINTS_PER_LIST)])
+    for start in range(0, len(doc_ids), ADD_BATCH):
+        part = doc_ids[start : start + ADD_BATCH]
         rows = vectors[part]
         cells = quantizer.assign(rows, 1).ravel()
-        cell_of[part] = cells
+        assignments[part] = cells
         index.add_core(len(part), *(faiss.swig_ptr(array) for array in (rows, part, cells)))
     faiss.write_index(index, str(path))
-    sample = _sample(rng, places, min(SAMPLE, len(places) // 2))
-    return _measured_probes(index, vectors[sample], cell_of[sample], len(places))
+    sample = _sample(rng, doc_ids, min(SAMPLE_SIZE, len(doc_ids) // 2))
+    return _calibrate_nprobe(index, vectors[sample], assignments[sample], len(doc_ids))
 
 
-def open_cells(path: Path, probes: tuple[int, ...], cell_of: NDArray[np.int32]) -> Cells:
+def open_ivf(path: Path, nprobe_by_depth: tuple[int, ...], assignments: NDArray[np.int32]) -> IvfIndex:
     """Maps the file into memory, shared with others that do. Raises RuntimeError if it is damaged."""
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    return Cells(index, probes, index.quantizer.reconstruct_n(0, index.nlist), cell_of)
+    return IvfIndex(index, nprobe_by_depth, index.quantizer.reconstruct_n(0, index.nlist), assignments)
 
 
-def _sample(rng: np.random.Generator, places: Places, size: int) -> Places:
-    return np.sort(rng.choice(places, min(size, len(places)), replace=False))
+def _sample(rng: np.random.Generator, doc_ids: DocIds, size: int) -> DocIds:
+    return np.sort(rng.choice(doc_ids, min(size, len(doc_ids)), replace=False))
 
 
-def _measured_probes(
-    index: Any, sample: Vectors, cells: NDArray[np.int32], documents: int
+def _calibrate_nprobe(
+    index: Any, sample: Vectors, assignments: NDArray[np.int32], document_count: int
 ) -> tuple[int, ...]:
     """Cells to probe so that RECALL of the nearest are in them, for queries at items and between two."""
     rng = np.random.default_rng(1)
-    pairs = sample[rng.integers(0, len(sample), (2, QUERIES))]
-    queries = pairs[0] + pairs[1] * (np.arange(QUERIES) % 2)[:, None].astype(np.float32) / 2
+    pairs = sample[rng.integers(0, len(sample), (2, QUERY_COUNT))]
+    queries = pairs[0] + pairs[1] * (np.arange(QUERY_COUNT) % 2)[:, None].astype(np.float32) / 2
     queries /= np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-9)
     ranks = np.argsort(np.argsort(-(queries @ index.quantizer.reconstruct_n(0, index.nlist).T)))
     scores = queries @ sample.T
-    sampled = [min(max(round(depth * len(sample) / documents), 1), len(sample)) for depth in DEPTHS]
+    sampled = [min(max(round(depth * len(sample) / document_count), 1), len(sample)) for depth in DEPTHS]
     deepest = np.argpartition(-scores, sampled[-1] - 1)[:, : sampled[-1]]
     order = np.argsort(-np.take_along_axis(scores, deepest, axis=1))
-    needed = np.take_along_axis(ranks, cells[np.take_along_axis(deepest, order, axis=1)], axis=1)
-    return tuple(int(np.quantile(needed[:, :nearest], RECALL)) + 1 for nearest in sampled)
+    needed = np.take_along_axis(ranks, assignments[np.take_along_axis(deepest, order, axis=1)], axis=1)
+    return tuple(int(np.quantile(needed[:, :nearest], TARGET_RECALL)) + 1 for nearest in sampled)

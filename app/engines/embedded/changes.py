@@ -7,7 +7,7 @@ serving, at that change. The serving version has all of them.
 import sqlite3
 from collections.abc import Sequence
 
-from app.engines.embedded.database import next_seq
+from app.engines.embedded.database import allocate_seq
 
 IS_NEEDED = "exists (select 1 from versions where not serving)"
 """No log is written while the serving version is the only one: later versions begin after these changes."""
@@ -58,7 +58,7 @@ def carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
     """
     if connection.execute("select 1 from versions where name = ? and serving", (version,)).fetchone():
         return
-    seq = next_seq(connection)
+    seq = allocate_seq(connection)
     connection.execute(CARRY_OVER, (version, seq))
     connection.execute(SERVE, (version, seq - 1))
     prune(connection)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ALIGNMENT = mmap.ALLOCATIONGRANULARITY
-Place = tuple[str, list[int], int]
+ArrayLayout = tuple[str, list[int], int]
 """An array's type, shape and the byte that it begins at."""
 
 
@@ -18,13 +18,13 @@ class ColumnFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.places: dict[str, Place] = {}
+        self.layouts: dict[str, ArrayLayout] = {}
         path.touch(exist_ok=False)
 
-    def store(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    def allocate(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         begin = -(-self.path.stat().st_size // ALIGNMENT) * ALIGNMENT
         kind = np.dtype(dtype)
-        self.places[name] = (kind.str, list(shape), begin)
+        self.layouts[name] = (kind.str, list(shape), begin)
         size = int(np.prod(shape)) * kind.itemsize
         if not size:
             return np.zeros(shape, kind)
@@ -34,7 +34,7 @@ class ColumnFile:
         return np.frombuffer(mapped, kind).reshape(shape)
 
 
-def read_columns(path: Path, places: Mapping[str, Place]) -> dict[str, NDArray[Any]]:
+def read_columns(path: Path, layouts: Mapping[str, ArrayLayout]) -> dict[str, NDArray[Any]]:
     """The arrays of a file, mapped and never writable. Raises OSError, ValueError when they are not there."""
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
@@ -42,5 +42,5 @@ def read_columns(path: Path, places: Mapping[str, Place]) -> dict[str, NDArray[A
         name: np.frombuffer(mapped, kind, int(np.prod(shape)), begin).reshape(shape)
         if np.prod(shape)
         else np.empty(shape, kind)
-        for name, (kind, shape, begin) in places.items()
+        for name, (kind, shape, begin) in layouts.items()
     }

@@ -6,21 +6,21 @@ import sys
 from pathlib import Path
 
 from app.engines.embedded.database import Database
-from app.engines.embedded.derived import Derived
+from app.engines.embedded.derived import DerivedIndexes
 from index_mappings.errors import Conflict
 
 NICENESS = 10
 
 
-class Compaction:
+class Compactor:
     """At most one at a time for each engine object; other processes are kept out by the segments' lock."""
 
-    def __init__(self, derived: Derived) -> None:
+    def __init__(self, derived: DerivedIndexes) -> None:
         self.derived = derived
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start_if_worth(self, version: str) -> None:
-        if self._running() or not self.derived.wants_compaction(version):
+    def start_if_needed(self, version: str) -> None:
+        if self._is_running() or not self.derived.needs_compaction(version):
             return
         command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
         self._process = subprocess.Popen(command, process_group=0)  # a Ctrl-C is for the parent
@@ -30,14 +30,14 @@ class Compaction:
         if self._process is not None:
             self._process.wait()
 
-    def _running(self) -> bool:
+    def _is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
 
 def main(directory: str, version: str) -> None:
     os.nice(NICENESS)
     try:
-        Derived(Database(Path(directory))).compact(version, wait_s=0)
+        DerivedIndexes(Database(Path(directory))).compact(version, wait_s=0)
     except Conflict:
         return  # Another one is at it; the changes after its segment are for the next compaction.
 

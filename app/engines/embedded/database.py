@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.engines.embedded.lock import exclusive
+from app.engines.embedded.lock import acquire_lock
 from app.sqlite import Schema, open_database
 from index_mappings.errors import Unavailable
 
@@ -47,7 +47,7 @@ insert or ignore into changes
 """
 """The last statement makes the change log of an earlier build's file, of what its serving version has."""
 SCHEMA_VERSION = 8
-ADDED = (
+ADDED_COLUMNS = (
     ("versions", "served_seq", "integer not null default 0"),
     ("events", "degraded", "text not null default ''"),
     ("events", "propensity", "real"),
@@ -55,7 +55,7 @@ ADDED = (
 )
 """Columns that files of earlier builds lack."""
 
-WRITER_WAIT_S = 30.0
+WRITER_TIMEOUT_S = 30.0
 CHECKPOINT_PAGES = 8_000
 """32 MB, for SQLite's 4: a load writes the pages of its indexes again and again, and 100,000 documents took
 5.2 s so, 4.8 s with this."""
@@ -65,11 +65,11 @@ class Connection(sqlite3.Connection):
     """SQLite's failures as ours: a full disk or a file that stays locked is no mistake of the code."""
 
     def execute(self, *statement: Any) -> sqlite3.Cursor:
-        with _as_unavailable():
+        with _translate_errors():
             return super().execute(*statement)
 
     def executemany(self, *statement: Any) -> sqlite3.Cursor:
-        with _as_unavailable():
+        with _translate_errors():
             return super().executemany(*statement)
 
 
@@ -80,12 +80,12 @@ class Database:
         self.directory = directory
         self._local = threading.local()
 
-    def connection(self) -> sqlite3.Connection:
+    def connect(self) -> sqlite3.Connection:
         """This thread's connection; opened, and the tables made, at its first use."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             schema = Schema(SCHEMA_VERSION, _make_tables)
-            connection = open_database(self.directory / "truth.sqlite", schema, WRITER_WAIT_S, Connection)
+            connection = open_database(self.directory / "truth.sqlite", schema, WRITER_TIMEOUT_S, Connection)
             connection.execute("pragma synchronous = full")
             connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._local.connection = connection
@@ -94,7 +94,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, and durable when the block ends."""
-        connection = self.connection()
+        connection = self.connect()
         connection.execute("begin immediate")
         try:
             yield connection
@@ -104,9 +104,9 @@ class Database:
         connection.execute("commit")
 
     @contextmanager
-    def writing(self, wait_s: float = WRITER_WAIT_S) -> Iterator[None]:
+    def acquire_writer_lock(self, wait_s: float = WRITER_TIMEOUT_S) -> Iterator[None]:
         """Excludes other writers of the serving version. Raises Conflict after `wait_s` seconds."""
-        with exclusive(self.directory / "writer.lock", wait_s):
+        with acquire_lock(self.directory / "writer.lock", wait_s):
             yield
 
     def close(self) -> None:
@@ -117,14 +117,14 @@ class Database:
             self._local.connection = None
 
 
-def next_seq(connection: sqlite3.Connection) -> int:
+def allocate_seq(connection: sqlite3.Connection) -> int:
     """The number of a change; later changes have larger ones."""
     row = connection.execute("update counter set value = value + 1 returning value").fetchone()
     return int(row[0])
 
 
 @contextmanager
-def _as_unavailable() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -134,22 +134,22 @@ def _as_unavailable() -> Iterator[None]:
 
 def _make_tables(connection: sqlite3.Connection) -> None:
     """All tables, or what a file of an earlier build lacks."""
-    for table, column, kind in ADDED:
+    for table, column, kind in ADDED_COLUMNS:
         columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
         if columns and column not in columns:
             connection.execute(f"alter table {table} add column {column} {kind}")
-    with _as_unavailable():
+    with _translate_errors():
         connection.executescript(SCHEMA)
 
 
-def last_seq(connection: sqlite3.Connection, version: str) -> int:
+def read_last_seq(connection: sqlite3.Connection, version: str) -> int:
     """The last change of a version; 0 when it has none."""
     row = connection.execute("select max(seq) from documents where version = ?", (version,)).fetchone()
     return int(row[0] or 0)
 
 
 @contextmanager
-def reading(connection: sqlite3.Connection) -> Iterator[None]:
+def begin_read(connection: sqlite3.Connection) -> Iterator[None]:
     """Everything read within is of one moment."""
     connection.execute("begin")
     try:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import orjson
 
-from index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, level_weight
+from index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, to_neighbour_weight
 from index_mappings.item import Document, Item, Neighbour
 
 VECTOR_COLUMNS = tuple(VECTOR_FIELDS)
 COLUMNS = f"row, id, deleted, body, {', '.join(VECTOR_COLUMNS)}, neighbours, seq"
-FACTS = tuple(name for name in Item.__slots__ if name != "id")
-_facts_of = attrgetter(*FACTS)
+ITEM_FIELDS = tuple(name for name in Item.__slots__ if name != "id")
+_get_fields = attrgetter(*ITEM_FIELDS)
 
 UPSERT = """
 insert into documents (version, id, seq, deleted, body, text, factors, session, neighbours)
@@ -27,18 +27,18 @@ on conflict (version, id) do update set seq = excluded.seq, deleted = 0, body = 
 
 
 def upsert(connection: sqlite3.Connection, version: str, seq: int, documents: Sequence[Document]) -> None:
-    columns = (_vector_blobs(documents, name) for name in VECTOR_COLUMNS)
-    bodies = (item_bytes(document.item) for document in documents)
-    values = zip(documents, bodies, *columns, _neighbour_blobs(documents), strict=True)
+    columns = (_encode_vectors(documents, name) for name in VECTOR_COLUMNS)
+    bodies = (encode_item(document.item) for document in documents)
+    values = zip(documents, bodies, *columns, _encode_neighbours(documents), strict=True)
     connection.executemany(UPSERT, ((version, d.item.id, seq, *rest) for d, *rest in values))
 
 
-def _vector_blobs(documents: Sequence[Document], name: str) -> list[bytes | None]:
-    vectors = (document.vectors.get(name) for document in documents)
+def _encode_vectors(documents: Sequence[Document], field: str) -> list[bytes | None]:
+    vectors = (document.vectors.get(field) for document in documents)
     return [None if vector is None else np.asarray(vector, np.float32).tobytes() for vector in vectors]
 
 
-def _neighbour_blobs(documents: Sequence[Document]) -> list[bytes | None]:
+def _encode_neighbours(documents: Sequence[Document]) -> list[bytes | None]:
     """Ids with the levels of their weights, as JSON; see `index_mappings.fields.neighbour_level`."""
     weights = np.array([n.weight for document in documents for n in document.neighbours])
     levels = iter(np.clip(np.rint(weights * NEIGHBOUR_LEVELS), 1, NEIGHBOUR_LEVELS).astype(int).tolist())
@@ -46,23 +46,23 @@ def _neighbour_blobs(documents: Sequence[Document]) -> list[bytes | None]:
     return [orjson.dumps(each) if each else None for each in listed]
 
 
-def item_bytes(item: Item) -> bytes:
-    stated = zip(FACTS, _facts_of(item), strict=True)
+def encode_item(item: Item) -> bytes:
+    stated = zip(ITEM_FIELDS, _get_fields(item), strict=True)
     return orjson.dumps({name: fact for name, fact in stated if fact or fact == 0})  # 0 s long is stated
 
 
-def item_of(name: str, body: bytes) -> Item:
+def decode_item(item_id: str, body: bytes) -> Item:
     facts: dict[str, Any] = orjson.loads(body)
     for field in ("tags", "genres", "people"):
         facts[field] = tuple(facts.get(field, ()))
     if "published_at" in facts:
         facts["published_at"] = datetime.fromisoformat(facts["published_at"])
-    return Item(id=name, **facts)
+    return Item(id=item_id, **facts)
 
 
-def year_of(facts: Mapping[str, Any]) -> int | None:
+def year_of(fields: Mapping[str, Any]) -> int | None:
     """The year of a body's facts in UTC, as `Item.year` has it."""
-    stated = facts.get("published_at")
+    stated = fields.get("published_at")
     if stated is None:
         return None
     if stated.endswith("+00:00"):  # nearly all are, and reading the rest of it takes ten times as long
@@ -70,10 +70,10 @@ def year_of(facts: Mapping[str, Any]) -> int | None:
     return datetime.fromisoformat(stated).astimezone(UTC).year
 
 
-def document_of(row: Sequence[Any]) -> Document:
+def decode_document(row: Sequence[Any]) -> Document:
     """From a row of COLUMNS."""
     stored = zip(VECTOR_COLUMNS, row[4 : 4 + len(VECTOR_COLUMNS)], strict=True)
     vectors = {name: np.frombuffer(blob, np.float32) for name, blob in stored if blob is not None}
     levels = orjson.loads(row[-2]) if row[-2] else ()
-    neighbours = tuple(Neighbour(name, level_weight(level)) for name, level in levels)
-    return Document(item_of(row[1], row[3]), vectors, neighbours)
+    neighbours = tuple(Neighbour(name, to_neighbour_weight(level)) for name, level in levels)
+    return Document(decode_item(row[1], row[3]), vectors, neighbours)

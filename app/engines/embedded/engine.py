@@ -7,12 +7,12 @@ from pathlib import Path
 
 from app.engines.embedded import documents
 from app.engines.embedded.changes import carry_over_and_serve, log_deletes, log_upserts, prune
-from app.engines.embedded.compaction import Compaction
-from app.engines.embedded.database import Database, next_seq
-from app.engines.embedded.derived import Derived
-from app.engines.embedded.documents import COLUMNS, document_of, item_of
-from app.engines.embedded.serving import Serving
-from app.engines.embedded.words_ahead import WordsAhead
+from app.engines.embedded.compaction import Compactor
+from app.engines.embedded.database import Database, allocate_seq
+from app.engines.embedded.derived import DerivedIndexes
+from app.engines.embedded.documents import COLUMNS, decode_document, decode_item
+from app.engines.embedded.serving import ServingState
+from app.engines.embedded.words_ahead import TextIndexer
 from index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
@@ -22,12 +22,12 @@ from index_mappings.engine import (
     WriteReport,
 )
 from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
-from index_mappings.faults import faults_of
+from index_mappings.faults import validate_documents
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches
 
-SPARE_HITS = 20
+EXTRA_HITS = 20
 """Asked of tantivy above the limit, so that ties at the edge can be put in the order of ids."""
 FETCH_BATCH = 500
 DROP_BATCH = 5_000
@@ -42,44 +42,44 @@ class EmbeddedEngine:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.database = Database(directory)
-        self.derived = Derived(self.database)
-        self.words_ahead = WordsAhead(self.derived)
-        self.serving = Serving(self.derived)
-        self.compaction = Compaction(self.derived)
+        self.derived = DerivedIndexes(self.database)
+        self.text_indexer = TextIndexer(self.derived)
+        self.serving = ServingState(self.derived)
+        self.compactor = Compactor(self.derived)
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        view = self.serving.view()
-        limit = request.limit + SPARE_HITS
-        rows, scores = view.words.search(request.text, request.filters, limit, request.weights)
-        return view.snapshot.of_rows(request, rows, scores)
+        view = self.serving.get_view()
+        limit = request.limit + EXTRA_HITS
+        rows, scores = view.text_index.search(request.text, request.filters, limit, request.weights)
+        return view.snapshot.match_rows(request, rows, scores)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)
         if field is None or request.vector.shape != (field.size,):
             raise BadRequest(f"no vector field {request.field!r} of size {request.vector.shape}")
-        return self.serving.view().snapshot.nearest(request)
+        return self.serving.get_view().snapshot.match_vector(request)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
-        return self.serving.view().snapshot.carrying(request)
+        return self.serving.get_view().snapshot.match_neighbours(request)
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
-        version = self.serving.existing_name()
+        version = self.serving.require_serving_version()
         bodies: dict[str, bytes] = {}
         for start in range(0, len(ids), FETCH_BATCH):
             part = list(ids[start : start + FETCH_BATCH])
             marks = ",".join("?" * len(part))
             select = f"select id, body from documents where version = ? and not deleted and id in ({marks})"
-            bodies.update(self.database.connection().execute(select, (version, *part)))
-        return [item_of(name, bodies[name]) if name in bodies else None for name in ids]
+            bodies.update(self.database.connect().execute(select, (version, *part)))
+        return [decode_item(name, bodies[name]) if name in bodies else None for name in ids]
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
-        self._known(version)
+        self._require_version(version)
         select = f"""select {COLUMNS} from documents where version = ? and not deleted and id > ?
                      order by id limit ?"""
         after = ""
-        while rows := self.database.connection().execute(select, (version, after, batch_size)).fetchall():
+        while rows := self.database.connect().execute(select, (version, after, batch_size)).fetchall():
             after = rows[-1][1]
-            yield [document_of(row) for row in rows]
+            yield [decode_document(row) for row in rows]
 
     def create_index(self, version: str) -> None:
         self._remove_documents(version)
@@ -87,40 +87,40 @@ class EmbeddedEngine:
             if connection.execute("select 1 from versions where name = ?", (version,)).fetchone():
                 raise Conflict(f"index version {version} exists; choose another name or drop it")
             made = datetime.now(UTC).isoformat()
-            base = next_seq(connection)
+            base = allocate_seq(connection)
             connection.execute("insert into versions values (?, ?, ?, 0, 0)", (version, made, base))
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         with self.database.transaction() as connection:
-            self._known(version)
-            report = _upsert(connection, version, next_seq(connection), batch)
-        self.words_ahead.wrote(version, report.written)
+            self._require_version(version)
+            report = _upsert(connection, version, allocate_seq(connection), batch)
+        self.text_indexer.record_written(version, report.written)
         return report
 
     def promote(self, version: str) -> None:
-        self._known(version)
+        self._require_version(version)
         self.make_ready(version)
-        with self.database.writing():
+        with self.database.acquire_writer_lock():
             with self.database.transaction() as connection:
-                self._known(version)
+                self._require_version(version)
                 carry_over_and_serve(connection, version)
-            self.derived.cover(version)
-        self.serving.look_again()
+            self.derived.index_through(version)
+        self.serving.invalidate()
 
     def make_ready(self, version: str) -> None:
         """Words and segment of a version, made at the same time."""
-        with self.words_ahead.finishing(version):
-            self.derived.ready_segment(version)
+        with self.text_indexer.finish(version):
+            self.derived.ensure_segment(version)
 
     def drop(self, version: str) -> None:
-        self.words_ahead.stop(version)
-        with self.database.writing(), self.database.transaction() as connection:
-            self._known(version)
+        self.text_indexer.stop(version)
+        with self.database.acquire_writer_lock(), self.database.transaction() as connection:
+            self._require_version(version)
             if version == self.serving_version():
                 raise Conflict(f"index version {version} is serving; promote another one first")
             connection.execute("delete from versions where name = ?", (version,))
             prune(connection)
-        for name in self._dropped():
+        for name in self._list_dropped_versions():
             self._remove_documents(name)
         self.derived.remove_all_but(each.name for each in self.versions())
 
@@ -130,48 +130,48 @@ class EmbeddedEngine:
                     from versions order by base_seq desc"""
         return [
             IndexVersion(name, datetime.fromisoformat(made), documents, bool(serving))
-            for name, made, serving, documents in self.database.connection().execute(select)
+            for name, made, serving, documents in self.database.connect().execute(select)
         ]
 
     def serving_version(self) -> str | None:
-        return self.serving.name()
+        return self.serving.serving_version()
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
-        with self.database.writing():
-            version = self.serving.existing_name()
+        with self.database.acquire_writer_lock():
+            version = self.serving.require_serving_version()
             with self.database.transaction() as connection:
-                seq = next_seq(connection)
+                seq = allocate_seq(connection)
                 report = _upsert(connection, version, seq, batch)
                 log_upserts(connection, version, seq)
-            self.derived.cover(version)
-        self.serving.look_again()
-        self.compaction.start_if_worth(version)
+            self.derived.index_through(version)
+        self.serving.invalidate()
+        self.compactor.start_if_needed(version)
         return report
 
     def delete(self, ids: Sequence[str]) -> int:
-        with self.database.writing():
-            version = self.serving.existing_name()
+        with self.database.acquire_writer_lock():
+            version = self.serving.require_serving_version()
             with self.database.transaction() as connection:
-                seq = next_seq(connection)
+                seq = allocate_seq(connection)
                 update = """update documents set deleted = 1, seq = ?
                             where version = ? and id = ? and not deleted"""
                 deleted = sum(connection.execute(update, (seq, version, name)).rowcount for name in ids)
                 log_deletes(connection, ids, seq)
-            self.derived.cover(version)
-        self.serving.look_again()
-        self.compaction.start_if_worth(version)
+            self.derived.index_through(version)
+        self.serving.invalidate()
+        self.compactor.start_if_needed(version)
         return deleted
 
     def is_ready(self) -> bool:
         try:
-            self.serving.view()
+            self.serving.get_view()
         except Unavailable:
             return False
         return True
 
     def close(self) -> None:
-        self.words_ahead.close()
-        self.compaction.wait()
+        self.text_indexer.close()
+        self.compactor.wait()
         self.serving.close()
         self.database.close()
 
@@ -179,21 +179,21 @@ class EmbeddedEngine:
         """Facts for a person: what serves, how much of it lies in memory, how far the words are behind."""
         if self.serving_version() is None:
             return {"serving": None}
-        view = self.serving.view()
+        view = self.serving.get_view()
         snapshot = view.snapshot
         return {
             "serving": snapshot.version,
             "documents in the segment": len(snapshot.layers[0].segment),
-            "changes since": snapshot.changed,
-            "changes the words are behind": max(snapshot.seq - view.words_seq, 0),
+            "changes since": snapshot.changed_rows,
+            "changes the words are behind": max(snapshot.seq - view.text_seq, 0),
         }
 
-    def _known(self, version: str) -> None:
+    def _require_version(self, version: str) -> None:
         select = "select 1 from versions where name = ?"
-        if self.database.connection().execute(select, (version,)).fetchone() is None:
+        if self.database.connect().execute(select, (version,)).fetchone() is None:
             raise NotFound(f"there is no index version {version} in {self.directory}")
 
-    def _dropped(self) -> list[str]:
+    def _list_dropped_versions(self) -> list[str]:
         """Versions that are there no more but whose documents are; a killed drop leaves them so."""
         select = """with recursive held(name) as (
                         select min(version) from documents
@@ -201,7 +201,7 @@ class EmbeddedEngine:
                         from held where name is not null)
                     select name from held
                     where name is not null and name not in (select name from versions)"""
-        return [str(name) for (name,) in self.database.connection().execute(select)]
+        return [str(name) for (name,) in self.database.connect().execute(select)]
 
     def _remove_documents(self, version: str) -> None:
         remove = """delete from documents where version = ?1 and row in (
@@ -214,7 +214,7 @@ class EmbeddedEngine:
 
 
 def _upsert(connection: sqlite3.Connection, version: str, seq: int, batch: Sequence[Document]) -> WriteReport:
-    faults = faults_of(batch)
+    faults = validate_documents(batch)
     good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
     documents.upsert(connection, version, seq, good)
     rejected = tuple(Rejection(d.item.id, f) for d, f in zip(batch, faults, strict=True) if f is not None)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import Bitmap, packed
+from app.engines.embedded.bitmap import Bitmap, pack
 from app.engines.embedded.postings import Postings
 from index_mappings.query import Filters
 
-UNSTATED = -1
-REMEMBERED = 64
+MISSING_VALUE = -1
+FILTER_CACHE_SIZE = 64
 """Answers kept: the sources of one request ask with the same filters, and so do popular pages."""
 
 
@@ -23,19 +23,19 @@ class FilterColumns:
     names: Mapping[str, Mapping[str, int]]
     keywords: Mapping[str, Postings]
     numbers: Mapping[str, NDArray[np.int32]]
-    remembered: dict[Filters, Bitmap] = field(default_factory=dict)
+    cache: dict[Filters, Bitmap] = field(default_factory=dict)
 
-    def passing(self, filters: Filters) -> Bitmap:
+    def evaluate(self, filters: Filters) -> Bitmap:
         """Which documents meet every filter."""
-        bits = self.remembered.get(filters)
+        bits = self.cache.get(filters)
         if bits is None:
-            bits = packed(self._passing(filters))
-            if len(self.remembered) >= REMEMBERED:
-                self.remembered.clear()
-            self.remembered[filters] = bits
+            bits = pack(self._compute_mask(filters))
+            if len(self.cache) >= FILTER_CACHE_SIZE:
+                self.cache.clear()
+            self.cache[filters] = bits
         return bits
 
-    def _passing(self, filters: Filters) -> NDArray[np.bool_]:
+    def _compute_mask(self, filters: Filters) -> NDArray[np.bool_]:
         passing = np.ones(self.size, bool)
         for name, wanted in (
             ("genres", filters.genres),
@@ -43,7 +43,7 @@ class FilterColumns:
             ("country", filters.countries),
         ):
             if wanted:
-                passing &= self._carrying(name, wanted)
+                passing &= self._match_keyword(name, wanted)
         for name, low, high in (
             ("year", filters.year_min, filters.year_max),
             ("duration_s", filters.duration_min_s, filters.duration_max_s),
@@ -55,9 +55,9 @@ class FilterColumns:
                     passing &= numbers <= high
         return passing
 
-    def _carrying(self, name: str, wanted: tuple[str, ...]) -> NDArray[np.bool_]:
+    def _match_keyword(self, field_name: str, values: tuple[str, ...]) -> NDArray[np.bool_]:
         carrying = np.zeros(self.size, bool)
-        postings = self.keywords[name]
-        for term in {self.names[name].get(each.casefold()) for each in wanted} - {None}:
-            carrying[postings.places[postings.of(term or 0)]] = True
+        postings = self.keywords[field_name]
+        for term in {self.names[field_name].get(each.casefold()) for each in values} - {None}:
+            carrying[postings.places[postings.term_slice(term or 0)]] = True
         return carrying

@@ -12,21 +12,21 @@ POLL_S = 0.01
 
 
 @contextmanager
-def exclusive(path: Path, wait_s: float) -> Iterator[None]:
+def acquire_lock(path: Path, wait_s: float) -> Iterator[None]:
     """Holds the lock of this file. Raises Conflict when another one holds it for `wait_s` seconds."""
     until = time.monotonic() + wait_s
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        while not _locked(file.fileno()):
+        while not _try_lock(file.fileno()):
             if time.monotonic() >= until:
                 raise Conflict(f"another thread or process holds {path}; try again when it is done")
             time.sleep(POLL_S)
         yield
 
 
-def _locked(handle: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

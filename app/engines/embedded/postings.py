@@ -18,38 +18,38 @@ class Postings:
     places: NDArray[np.int32]
     levels: NDArray[np.uint8]
 
-    def of(self, term: int) -> slice:
+    def term_slice(self, term: int) -> slice:
         return slice(int(self.offsets[term]), int(self.offsets[term + 1]))
 
-    def arrays(self, name: str) -> dict[str, NDArray[np.generic]]:
-        return {f"{name}_{part}": getattr(self, part) for part in self.__slots__}
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+        return {f"{prefix}_{part}": getattr(self, part) for part in self.__slots__}
 
 
-def postings_from(arrays: Arrays, name: str) -> Postings:
-    return Postings(*(arrays[f"{name}_{part}"] for part in Postings.__slots__))  # type: ignore[arg-type]
+def read_postings(arrays: Arrays, prefix: str) -> Postings:
+    return Postings(*(arrays[f"{prefix}_{part}"] for part in Postings.__slots__))  # type: ignore[arg-type]
 
 
 @dataclass(slots=True, eq=False)
-class PostingsGatherer:
+class PostingsBuilder:
     """Takes what carries what in any order; `postings` puts it in the order of terms."""
 
     terms: list[NDArray[np.int32]] = field(default_factory=list)
-    places: list[NDArray[np.int32]] = field(default_factory=list)
+    doc_ids: list[NDArray[np.int32]] = field(default_factory=list)
     levels: list[NDArray[np.uint8]] = field(default_factory=list)
 
     def add(
-        self, terms: NDArray[np.integer], places: NDArray[np.integer], levels: NDArray[np.integer]
+        self, terms: NDArray[np.integer], doc_ids: NDArray[np.integer], levels: NDArray[np.integer]
     ) -> None:
         self.terms.append(terms.astype(np.int32))
-        self.places.append(places.astype(np.int32))
+        self.doc_ids.append(doc_ids.astype(np.int32))
         self.levels.append(levels.astype(np.uint8))
 
-    def postings(self, terms: int, documents: int) -> Postings:
+    def build(self, term_count: int, document_count: int) -> Postings:
         """A term listed twice by one document counts the sum of its levels."""
         if not self.terms:
-            return Postings(np.zeros(terms + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
-        shape = (max(terms, 1), max(documents, 1))
-        parts = (np.concatenate(self.terms), np.concatenate(self.places))
+            return Postings(np.zeros(term_count + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
+        shape = (max(term_count, 1), max(document_count, 1))
+        parts = (np.concatenate(self.terms), np.concatenate(self.doc_ids))
         matrix = csr_matrix((np.concatenate(self.levels), parts), shape=shape)
-        offsets = matrix.indptr[: terms + 1].astype(np.int64)
+        offsets = matrix.indptr[: term_count + 1].astype(np.int64)
         return Postings(offsets, matrix.indices.astype(np.int32, copy=False), matrix.data)

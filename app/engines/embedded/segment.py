@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import Bitmap, count
-from app.engines.embedded.cells import Cells
+from app.engines.embedded.bitmap import Bitmap, count_bits
+from app.engines.embedded.cells import IvfIndex
 from app.engines.embedded.filter_columns import FilterColumns
-from app.engines.embedded.postings import Arrays, Postings, postings_from
+from app.engines.embedded.postings import Arrays, Postings, read_postings
 from app.engines.embedded.vector_index import VectorIndex
 from index_mappings.fields import KEYWORD_FIELDS, NEIGHBOUR_LEVELS, RANGE_FIELDS, VECTOR_FIELDS
 from index_mappings.item import Neighbour
 from index_mappings.match import ItemIds, item_ids
 
-Store = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
+Allocator = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 """Gives a new array of zeros by its name, shape and type: in memory, or in a file."""
-Scores = tuple[NDArray[np.int64], NDArray[np.float32]]
+ScoredDocs = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +33,17 @@ class Segment:
     seq: int
     ids: ItemIds
     rows: NDArray[np.int64]
-    places_by_row: NDArray[np.int32]
-    living: Bitmap
+    doc_ids_by_row: NDArray[np.int32]
+    live_docs: Bitmap
     filters: FilterColumns
     vectors: Mapping[str, VectorIndex]
-    others: ItemIds
+    external_ids: ItemIds
     neighbours: Postings
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def places_of_rows(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def find_doc_ids(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The place of each database row; -1 for a row that is not here."""
         if not len(self):
             return np.full(len(rows), -1, np.int64)
@@ -51,14 +51,16 @@ class Segment:
         one_after_another = last - first == len(self) - 1
         at = rows - first if one_after_another else np.searchsorted(self.rows, rows)
         here = self.rows.take(at, mode="clip") == rows
-        places = self.places_by_row.take(at, mode="clip").astype(np.int64)
+        places = self.doc_ids_by_row.take(at, mode="clip").astype(np.int64)
         return places if here.all() else np.where(here, places, -1)
 
-    def carrying(self, seeds: tuple[Neighbour, ...]) -> Scores:
+    def score_neighbours(self, seeds: tuple[Neighbour, ...]) -> ScoredDocs:
         """Places that carry any seed, and the sums of seed weight x level weight, in no order."""
-        terms = self._terms(item_ids(seed.id for seed in seeds))
+        terms = self._find_terms(item_ids(seed.id for seed in seeds))
         parts = [
-            (self.neighbours.of(t), s.weight) for t, s in zip(terms.tolist(), seeds, strict=True) if t >= 0
+            (self.neighbours.term_slice(t), s.weight)
+            for t, s in zip(terms.tolist(), seeds, strict=True)
+            if t >= 0
         ]
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -68,13 +70,13 @@ class Segment:
         sums = np.bincount(which, weights, len(places)) / NEIGHBOUR_LEVELS
         return places.astype(np.int64), sums.astype(np.float32)
 
-    def _terms(self, wanted: ItemIds) -> NDArray[np.int64]:
+    def _find_terms(self, wanted: ItemIds) -> NDArray[np.int64]:
         """The posting list of each id, -1 where there is none."""
-        here, other = found(self.ids, wanted), found(self.others, wanted)
+        here, other = find_sorted(self.ids, wanted), find_sorted(self.external_ids, wanted)
         return np.where(here >= 0, here, np.where(other >= 0, len(self.ids) + other, -1))
 
 
-def found(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
+def find_sorted(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
     """The place of each wanted id among sorted ids, -1 where it is not there."""
     if not len(ids):
         return np.full(len(wanted), -1, np.int64)
@@ -82,22 +84,24 @@ def found(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
     return np.where(ids[at] == wanted, at, -1)
 
 
-def segment_of(seq: int, names: Mapping[str, Any], arrays: Arrays, cells: Mapping[str, Cells]) -> Segment:
+def assemble_segment(
+    seq: int, names: Mapping[str, Any], arrays: Arrays, ivf_indexes: Mapping[str, IvfIndex]
+) -> Segment:
     """From what a `SegmentBuilder` made; `cells` of the vector fields that have them. Raises KeyError."""
     columns: Mapping[str, Any] = arrays
     size = len(columns["ids"])
     filters = FilterColumns(
         size,
         names,
-        {field: postings_from(arrays, field) for field in KEYWORD_FIELDS},
+        {field: read_postings(arrays, field) for field in KEYWORD_FIELDS},
         {field: columns[field] for field in RANGE_FIELDS},
     )
     vectors = {
         field: VectorIndex(
             columns[f"vector_{field}"],
             columns[f"stated_{field}"],
-            count(columns[f"stated_{field}"]),
-            cells.get(field),
+            count_bits(columns[f"stated_{field}"]),
+            ivf_indexes.get(field),
         )
         for field in VECTOR_FIELDS
     }
@@ -110,5 +114,5 @@ def segment_of(seq: int, names: Mapping[str, Any], arrays: Arrays, cells: Mappin
         filters,
         vectors,
         columns["others"],
-        postings_from(arrays, "neighbours"),
+        read_postings(arrays, "neighbours"),
     )

@@ -7,11 +7,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import packed
+from app.engines.embedded.bitmap import pack
 from app.engines.embedded.documents import VECTOR_COLUMNS, year_of
-from app.engines.embedded.filter_columns import UNSTATED
-from app.engines.embedded.postings import PostingsGatherer
-from app.engines.embedded.segment import Store, found
+from app.engines.embedded.filter_columns import MISSING_VALUE
+from app.engines.embedded.postings import PostingsBuilder
+from app.engines.embedded.segment import Allocator, find_sorted
 from index_mappings.fields import KEYWORD_FIELDS, VECTOR_FIELDS
 from index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
@@ -19,7 +19,7 @@ Row = Sequence[Any]
 """A row of documents.COLUMNS."""
 
 
-class Terms(dict[str, int]):
+class TermDictionary(dict[str, int]):
     """The term of each spelling that was met; `names` holds those of names without case, from 0."""
 
     def __init__(self) -> None:
@@ -34,34 +34,34 @@ class SegmentBuilder:
     """`ids` are sorted; `rows` are their rows in the database. Deleted ones, and those never added, are
     not living."""
 
-    def __init__(self, ids: ItemIds, rows: NDArray[np.int64], store: Store) -> None:
+    def __init__(self, ids: ItemIds, rows: NDArray[np.int64], allocate: Allocator) -> None:
         self.size = len(ids)
-        self.store = store
+        self.allocate = allocate
         self.arrays: dict[str, NDArray[Any]] = {}
-        self._keep("ids", ids)
+        self._store_array("ids", ids)
         order = np.argsort(rows, kind="stable")
-        self._keep("rows", rows[order])
-        self._keep("places_by_row", order.astype(np.int32))
-        self._allot("year", (self.size,), np.int32)[:] = UNSTATED
-        self._allot("duration_s", (self.size,), np.int32)[:] = UNSTATED
+        self._store_array("rows", rows[order])
+        self._store_array("places_by_row", order.astype(np.int32))
+        self._allocate_array("year", (self.size,), np.int32)[:] = MISSING_VALUE
+        self._allocate_array("duration_s", (self.size,), np.int32)[:] = MISSING_VALUE
         for name in VECTOR_COLUMNS:
-            self._allot(f"vector_{name}", (self.size, VECTOR_FIELDS[name].size), np.float32)
-        self.living = np.zeros(self.size, bool)
-        self.stated = {name: np.zeros(self.size, bool) for name in VECTOR_COLUMNS}
-        self.terms = {name: Terms() for name in KEYWORD_FIELDS}
-        self.keywords = {name: PostingsGatherer() for name in KEYWORD_FIELDS}
-        self.others: dict[bytes, int] = {}
-        self.neighbours = PostingsGatherer()
+            self._allocate_array(f"vector_{name}", (self.size, VECTOR_FIELDS[name].size), np.float32)
+        self.live_docs = np.zeros(self.size, bool)
+        self.present = {name: np.zeros(self.size, bool) for name in VECTOR_COLUMNS}
+        self.terms = {name: TermDictionary() for name in KEYWORD_FIELDS}
+        self.keywords = {name: PostingsBuilder() for name in KEYWORD_FIELDS}
+        self.external_ids: dict[bytes, int] = {}
+        self.neighbours = PostingsBuilder()
 
     def add(self, batch: Sequence[Row]) -> None:
         rows = [row for row in batch if not row[2]]
         numbers = np.array([row[0] for row in rows], np.int64)
         places = self.arrays["places_by_row"][np.searchsorted(self.arrays["rows"], numbers)]
-        self.living[places] = True
+        self.live_docs[places] = True
         facts = [orjson.loads(row[3]) for row in rows]
         years = [year_of(fact) for fact in facts]
-        self.arrays["year"][places] = [UNSTATED if year is None else year for year in years]
-        self.arrays["duration_s"][places] = [fact.get("duration_s", UNSTATED) for fact in facts]
+        self.arrays["year"][places] = [MISSING_VALUE if year is None else year for year in years]
+        self.arrays["duration_s"][places] = [fact.get("duration_s", MISSING_VALUE) for fact in facts]
         self._add_keywords("genres", places, [fact.get("genres", ()) for fact in facts])
         for name in ("language", "country"):
             self._add_keywords(name, places, [[fact[name]] if name in fact else () for fact in facts])
@@ -76,50 +76,52 @@ class SegmentBuilder:
 
     def finish(self) -> None:
         """Completes `arrays`."""
-        self._keep("living", packed(self.living))
-        for name, members in self.stated.items():
-            self._keep(f"stated_{name}", packed(members))
+        self._store_array("living", pack(self.live_docs))
+        for name, members in self.present.items():
+            self._store_array(f"stated_{name}", pack(members))
         for name, gatherer in self.keywords.items():
-            for part, array in gatherer.postings(len(self.terms[name].names), self.size).arrays(name).items():
-                self._keep(part, array)
-        others = np.array(list(self.others), ID_DTYPE)
+            for part, array in gatherer.build(len(self.terms[name].names), self.size).to_arrays(name).items():
+                self._store_array(part, array)
+        others = np.array(list(self.external_ids), ID_DTYPE)
         order = np.argsort(others)
-        self._keep("others", others[order])
+        self._store_array("others", others[order])
         self._renumber(np.argsort(order))
-        postings = self.neighbours.postings(self.size + len(others), self.size)
-        for part, array in postings.arrays("neighbours").items():
-            self._keep(part, array)
+        postings = self.neighbours.build(self.size + len(others), self.size)
+        for part, array in postings.to_arrays("neighbours").items():
+            self._store_array(part, array)
 
-    def _add_keywords(self, name: str, places: NDArray[np.int32], lists: Sequence[Sequence[str]]) -> None:
-        terms = self.terms[name]
-        codes = np.array([terms[word] for words in lists for word in words], np.int32)
-        carriers = np.repeat(places, [len(words) for words in lists])
-        self.keywords[name].add(codes, carriers, np.ones(len(codes), np.uint8))
+    def _add_keywords(self, field: str, doc_ids: NDArray[np.int32], values: Sequence[Sequence[str]]) -> None:
+        terms = self.terms[field]
+        codes = np.array([terms[word] for words in values for word in words], np.int32)
+        carriers = np.repeat(doc_ids, [len(words) for words in values])
+        self.keywords[field].add(codes, carriers, np.ones(len(codes), np.uint8))
 
-    def _add_vectors(self, name: str, places: NDArray[np.int32], blobs: Sequence[bytes | None]) -> None:
+    def _add_vectors(self, field: str, doc_ids: NDArray[np.int32], blobs: Sequence[bytes | None]) -> None:
         held = [number for number, blob in enumerate(blobs) if blob is not None]
         if held:
             joined = np.frombuffer(b"".join(blobs[number] or b"" for number in held), np.float32)
-            self.arrays[f"vector_{name}"][places[held]] = joined.reshape(len(held), -1)
-            self.stated[name][places[held]] = joined.reshape(len(held), -1).any(axis=1)
+            self.arrays[f"vector_{field}"][doc_ids[held]] = joined.reshape(len(held), -1)
+            self.present[field][doc_ids[held]] = joined.reshape(len(held), -1).any(axis=1)
 
-    def _add_neighbours(self, places: NDArray[np.int32], lists: Sequence[Sequence[tuple[str, int]]]) -> None:
-        seeds = item_ids(name for each in lists for name, _ in each)
-        terms = found(self.arrays["ids"], seeds)
+    def _add_neighbours(
+        self, doc_ids: NDArray[np.int32], neighbours: Sequence[Sequence[tuple[str, int]]]
+    ) -> None:
+        seeds = item_ids(name for each in neighbours for name, _ in each)
+        terms = find_sorted(self.arrays["ids"], seeds)
         for number in np.flatnonzero(terms < 0).tolist():
-            terms[number] = self.size + self.others.setdefault(seeds[number], len(self.others))
-        levels = np.array([level for each in lists for _, level in each], np.uint8)
-        self.neighbours.add(terms, np.repeat(places, [len(each) for each in lists]), levels)
+            terms[number] = self.size + self.external_ids.setdefault(seeds[number], len(self.external_ids))
+        levels = np.array([level for each in neighbours for _, level in each], np.uint8)
+        self.neighbours.add(terms, np.repeat(doc_ids, [len(each) for each in neighbours]), levels)
 
-    def _renumber(self, places_of_others: NDArray[np.int64]) -> None:
+    def _renumber(self, external_order: NDArray[np.int64]) -> None:
         """Posting lists of `others` were numbered as they came; now by their sorted place."""
         for terms in self.neighbours.terms:
             beyond = terms >= self.size
-            terms[beyond] = self.size + places_of_others[terms[beyond] - self.size]
+            terms[beyond] = self.size + external_order[terms[beyond] - self.size]
 
-    def _allot(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        self.arrays[name] = self.store(name, shape, dtype)
+    def _allocate_array(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+        self.arrays[name] = self.allocate(name, shape, dtype)
         return self.arrays[name]
 
-    def _keep(self, name: str, array: NDArray[Any]) -> None:
-        self._allot(name, array.shape, array.dtype)[:] = array
+    def _store_array(self, name: str, array: NDArray[Any]) -> None:
+        self._allocate_array(name, array.shape, array.dtype)[:] = array

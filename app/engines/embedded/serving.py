@@ -4,11 +4,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-from app.engines.embedded.database import last_seq, reading
-from app.engines.embedded.derived import Derived
+from app.engines.embedded.database import begin_read, read_last_seq
+from app.engines.embedded.derived import DerivedIndexes
 from app.engines.embedded.documents import COLUMNS
-from app.engines.embedded.segment_files import segments_in
-from app.engines.embedded.snapshot import Snapshot, snapshot_of
+from app.engines.embedded.segment_files import list_segments
+from app.engines.embedded.snapshot import Snapshot, build_snapshot
 from app.engines.embedded.text_index import TextIndex
 from index_mappings.errors import Conflict, Unavailable
 
@@ -19,93 +19,97 @@ MAX_LAYERS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
+class ServingView:
     """A snapshot, and the words as of the change they covered when they were last reloaded."""
 
     snapshot: Snapshot
-    words: TextIndex
-    words_seq: int
+    text_index: TextIndex
+    text_seq: int
 
 
-class Serving:
+class ServingState:
     """One for each process; its views are shared by the threads. Opens nothing until it is asked."""
 
-    def __init__(self, derived: Derived) -> None:
+    def __init__(self, derived: DerivedIndexes) -> None:
         self.derived = derived
-        self._view: View | None = None
-        self._looked_at = -REFRESH_S
-        self._looking = threading.Lock()
+        self._view: ServingView | None = None
+        self._refreshed_at = -REFRESH_S
+        self._refresh_lock = threading.Lock()
 
-    def name(self) -> str | None:
+    def serving_version(self) -> str | None:
         """The serving version."""
-        connection = self.derived.database.connection()
+        connection = self.derived.database.connect()
         row = connection.execute("select name from versions where serving").fetchone()
         return None if row is None else str(row[0])
 
-    def existing_name(self) -> str:
+    def require_serving_version(self) -> str:
         """The serving version. Raises Unavailable when there is none."""
-        name = self.name()
+        name = self.serving_version()
         if name is None:
             raise Unavailable(f"no index version serves in {self.derived.directory}; load items first")
         return name
 
-    def view(self) -> View:
+    def get_view(self) -> ServingView:
         """What answers, at most REFRESH_S behind the truth. Raises Unavailable when no version serves."""
         view = self._view
-        if view is not None and time.monotonic() - self._looked_at < REFRESH_S:
+        if view is not None and time.monotonic() - self._refreshed_at < REFRESH_S:
             return view
-        with self._looking:
-            if self._view is None or time.monotonic() - self._looked_at >= REFRESH_S:
+        with self._refresh_lock:
+            if self._view is None or time.monotonic() - self._refreshed_at >= REFRESH_S:
                 looked_at = time.monotonic()
-                self._view = self._refreshed(self._view)
-                self._looked_at = looked_at
+                self._view = self._refresh(self._view)
+                self._refreshed_at = looked_at
             return self._view
 
-    def look_again(self) -> None:
+    def invalidate(self) -> None:
         """The next answer holds what this process has just written."""
-        self._looked_at = -REFRESH_S
+        self._refreshed_at = -REFRESH_S
 
     def close(self) -> None:
         self._view = None
 
-    def _refreshed(self, view: View | None) -> View:
-        version = self.existing_name()
+    def _refresh(self, view: ServingView | None) -> ServingView:
+        version = self.require_serving_version()
         if view is None or view.snapshot.version != version:
-            words = self.derived.words(version)
+            words = self.derived.open_text_index(version)
             words_seq = words.seq
             words.reload()
-            return View(self._changed(snapshot_of(version, self.derived.segment(version))), words, words_seq)
-        snapshot = self._changed(self._compacted(view.snapshot))
-        words_seq = view.words.seq
+            return ServingView(
+                self._apply_changes(build_snapshot(version, self.derived.load_segment(version))),
+                words,
+                words_seq,
+            )
+        snapshot = self._apply_changes(self._adopt_compaction(view.snapshot))
+        words_seq = view.text_index.seq
         if words_seq < snapshot.seq:
-            words_seq = self._mended(view.words, version)
-        if words_seq != view.words_seq:
-            view.words.reload()
-        return View(snapshot, view.words, words_seq)
+            words_seq = self._catch_up_text(view.text_index, version)
+        if words_seq != view.text_seq:
+            view.text_index.reload()
+        return ServingView(snapshot, view.text_index, words_seq)
 
-    def _compacted(self, snapshot: Snapshot) -> Snapshot:
+    def _adopt_compaction(self, snapshot: Snapshot) -> Snapshot:
         """From the newer segment, if somebody has made one; in one layer of changes when there are many."""
-        newest = next(iter(segments_in(self.derived.segments(snapshot.version))), None)
-        if newest is not None and int(newest.name) > snapshot.covered:
-            return snapshot_of(snapshot.version, self.derived.segment(snapshot.version))
+        newest = next(iter(list_segments(self.derived.segment_directory(snapshot.version))), None)
+        if newest is not None and int(newest.name) > snapshot.covered_seq:
+            return build_snapshot(snapshot.version, self.derived.load_segment(snapshot.version))
         if len(snapshot.layers) > MAX_LAYERS:
-            return snapshot_of(snapshot.version, snapshot.layers[0].segment)
+            return build_snapshot(snapshot.version, snapshot.layers[0].segment)
         return snapshot
 
-    def _changed(self, snapshot: Snapshot) -> Snapshot:
+    def _apply_changes(self, snapshot: Snapshot) -> Snapshot:
         """With the changes that came after it."""
-        connection, version = self.derived.database.connection(), snapshot.version
-        if last_seq(connection, version) == snapshot.seq:
+        connection, version = self.derived.database.connect(), snapshot.version
+        if read_last_seq(connection, version) == snapshot.seq:
             return snapshot
-        with reading(connection):
+        with begin_read(connection):
             select = f"select {COLUMNS} from documents where version = ? and seq > ?"
             changes = connection.execute(select, (version, snapshot.seq)).fetchall()
-            return snapshot.after(changes, last_seq(connection, version))
+            return snapshot.apply_changes(changes, read_last_seq(connection, version))
 
-    def _mended(self, words: TextIndex, version: str) -> int:
+    def _catch_up_text(self, text_index: TextIndex, version: str) -> int:
         """Words that are behind are brought up to the truth, unless somebody is at it now."""
         try:
-            self.derived.cover(version, wait_s=0)
+            self.derived.index_through(version, wait_s=0)
         except Conflict:
-            return words.seq
-        return words.seq
+            return text_index.seq
+        return text_index.seq

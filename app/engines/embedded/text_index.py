@@ -11,7 +11,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from app.engines.embedded.documents import year_of
-from app.engines.embedded.words import analyzer, separated, separated_each
+from app.engines.embedded.words import build_analyzer, separate_words, separate_words_batch
 from index_mappings.fields import TEXT_FIELDS
 from index_mappings.query import Filters
 
@@ -32,7 +32,7 @@ UNFINISHED_FILE = "unfinished"
 those are removed before the next write."""
 
 
-class DamagedWords(Exception):
+class DamagedTextIndex(Exception):
     """An index that cannot be opened; it is written again from the truth."""
 
 
@@ -42,7 +42,7 @@ class TextIndex:
     def __init__(self, directory: Path) -> None:
         """Raises DamagedWords."""
         self.directory = directory
-        self.schema = _schema()
+        self.schema = _build_schema()
         directory.mkdir(parents=True, exist_ok=True)
         if not (directory / META_FILE).exists():
             (directory / SEQ_FILE).unlink(missing_ok=True)
@@ -50,8 +50,8 @@ class TextIndex:
             self.index = tantivy.Index(self.schema, path=str(directory))
             self.index.searcher()
         except (ValueError, OSError) as error:
-            raise DamagedWords(f"{directory}: {error}") from error
-        self.analyzer = analyzer()
+            raise DamagedTextIndex(f"{directory}: {error}") from error
+        self.analyzer = build_analyzer()
         self.index.register_tokenizer(ANALYZER, self.analyzer)
 
     @property
@@ -78,7 +78,7 @@ class TextIndex:
             if not empty or row <= highest:
                 writer.delete_documents_by_term("id", name)
             if body is not None:
-                writer.add_document(tantivy.Document.from_dict(_fields(row, name, body), self.schema))
+                writer.add_document(tantivy.Document.from_dict(_build_fields(row, name, body), self.schema))
             covered, highest = seq, max(highest, row)
         writer.commit()
         writer.wait_merging_threads()
@@ -94,7 +94,7 @@ class TextIndex:
 
     def analyze(self, text: str) -> list[str]:
         """The words that a text is indexed and searched by, in its order."""
-        return list(self.analyzer.analyze(separated(text)))
+        return list(self.analyzer.analyze(separate_words(text)))
 
     def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
         """Row numbers and scores: the sum over fields of weight x BM25, any word may match."""
@@ -109,7 +109,7 @@ class TextIndex:
             for field, weight in weights
             for word in words
         ]
-        query, conditions = tantivy.Query.boolean_query(should), self._conditions(filters)
+        query, conditions = tantivy.Query.boolean_query(should), self._build_filter_clauses(filters)
         if conditions:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *conditions])
         searcher = self.index.searcher()
@@ -118,7 +118,7 @@ class TextIndex:
         rows = searcher.fast_field_values("row", list(addresses))
         return np.array(rows, np.int64), np.array(scores, np.float32)
 
-    def _conditions(self, filters: Filters) -> list[tuple[Any, Any]]:
+    def _build_filter_clauses(self, filters: Filters) -> list[tuple[Any, Any]]:
         wanted = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}
         conditions = [
             tantivy.Query.term_set_query(self.schema, field, [name.casefold() for name in names])
@@ -137,16 +137,16 @@ class TextIndex:
         return [(tantivy.Occur.Must, tantivy.Query.const_score_query(each, 0.0)) for each in conditions]
 
 
-def mended(directory: Path) -> TextIndex:
+def open_or_reset(directory: Path) -> TextIndex:
     """The index, empty where it was damaged; for whoever holds the lock of the words."""
     try:
         return TextIndex(directory)
-    except DamagedWords:
+    except DamagedTextIndex:
         shutil.rmtree(directory)
         return TextIndex(directory)
 
 
-def _schema() -> Any:
+def _build_schema() -> Any:
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("id", tokenizer_name="raw", index_option="basic")
     builder.add_integer_field("row", fast=True)
@@ -159,15 +159,19 @@ def _schema() -> Any:
     return builder.build()
 
 
-def _fields(row: int, name: str, body: bytes) -> dict[str, Any]:
+def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
     facts = orjson.loads(body)
     genres, year = facts.get("genres", []), year_of(facts)
-    texts = [_text(facts.get(field, "")) for field in TEXT_FIELDS]
+    texts = [_join_text(facts.get(field, "")) for field in TEXT_FIELDS]
     stated: dict[str, Any] = {
-        "id": [name],
+        "id": [item_id],
         "row": [row],
         "genre": [genre.casefold() for genre in genres],
-        **{field: [text] for field, text in zip(TEXT_FIELDS, separated_each(texts), strict=True) if text},
+        **{
+            field: [text]
+            for field, text in zip(TEXT_FIELDS, separate_words_batch(texts), strict=True)
+            if text
+        },
     }
     for field in ("language", "country"):
         if field in facts:
@@ -179,6 +183,6 @@ def _fields(row: int, name: str, body: bytes) -> dict[str, Any]:
     return stated
 
 
-def _text(stated: str | list[str]) -> str:
+def _join_text(value: str | list[str]) -> str:
     """Names of a list, one after another: BM25 asks how often a word is there, not where."""
-    return stated if isinstance(stated, str) else " \n".join(stated)
+    return value if isinstance(value, str) else " \n".join(value)

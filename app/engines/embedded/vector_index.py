@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engines.embedded.bitmap import Bitmap, Places, count, members
-from app.engines.embedded.cells import Allowed, Cells, Scored, Vectors, cosines
-from app.engines.embedded.filter_columns import REMEMBERED
+from app.engines.embedded.bitmap import Bitmap, DocIds, count_bits, unpack
+from app.engines.embedded.cells import AllowedDocs, IvfIndex, ScoredDocs, Vectors, compute_cosines
+from app.engines.embedded.filter_columns import FILTER_CACHE_SIZE
 from index_mappings.query import NO_FILTERS, Filters
 
-CELLS_FROM = 20_000
+MIN_IVF_VECTORS = 20_000
 """Vectors from which cells are made; fewer are scanned exactly in about a millisecond."""
-EXACT_BYTES = 4_000_000
+MAX_EXACT_BYTES = 4_000_000
 """Vectors of so many bytes are scanned exactly when a filter keeps no more: it costs about what probing
 enough cells would, and misses nothing."""
 
@@ -22,51 +22,51 @@ class VectorIndex:
     """vectors [n, size]: unit rows, zeros where a document has none; `stated` are the ones that have one."""
 
     vectors: Vectors
-    stated: Bitmap
+    present: Bitmap
     count: int
-    cells: Cells | None
-    by_cell: dict[Filters, NDArray[np.int64]] = field(default_factory=dict)
+    ivf: IvfIndex | None
+    counts_by_list: dict[Filters, NDArray[np.int64]] = field(default_factory=dict)
 
-    def nearest(
-        self, wanted: Vectors, limit: int, candidates: Bitmap, filters: Filters = NO_FILTERS
-    ) -> Scored:
+    def search(
+        self, query: Vectors, limit: int, candidates: Bitmap, filters: Filters = NO_FILTERS
+    ) -> ScoredDocs:
         """Places and cosines of at least the `limit` nearest candidates that have a vector, in no order.
 
         filters: what made the candidates; by their name it is remembered which cells hold them.
         """
-        bits = candidates & self.stated
-        allowed = Allowed(bits, count(bits), self.count)
-        if allowed.kept == 0 or limit < 1:
+        bits = candidates & self.present
+        allowed = AllowedDocs(bits, count_bits(bits), self.count)
+        if allowed.count == 0 or limit < 1:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        if self.cells is not None and allowed.kept * self.vectors[0].nbytes > EXACT_BYTES:
+        if self.ivf is not None and allowed.count * self.vectors[0].nbytes > MAX_EXACT_BYTES:
             if not filters.is_empty:
-                allowed = replace(allowed, by_cell=self._by_cell(self.cells, bits, filters))
-            places, scores = self.cells.nearest(self.vectors, wanted, limit, allowed)
-            if len(places) >= min(limit, allowed.kept):
+                allowed = replace(allowed, counts_by_list=self._count_by_list(self.ivf, bits, filters))
+            places, scores = self.ivf.search(self.vectors, query, limit, allowed)
+            if len(places) >= min(limit, allowed.count):
                 return places, scores
-        if allowed.kept == len(self.vectors):
-            return _top(None, self.vectors @ wanted, limit)
-        return self._exact(wanted, limit, members(bits, len(self.vectors)))
+        if allowed.count == len(self.vectors):
+            return _select_top(None, self.vectors @ query, limit)
+        return self._search_exact(query, limit, unpack(bits, len(self.vectors)))
 
-    def _by_cell(self, cells: Cells, bits: Bitmap, filters: Filters) -> NDArray[np.int64]:
-        counts = self.by_cell.get(filters)
+    def _count_by_list(self, ivf: IvfIndex, bits: Bitmap, filters: Filters) -> NDArray[np.int64]:
+        counts = self.counts_by_list.get(filters)
         if counts is None:
-            counts = cells.counts(members(bits, len(self.vectors)))
-            if len(self.by_cell) >= REMEMBERED:
-                self.by_cell.clear()
-            self.by_cell[filters] = counts
+            counts = ivf.count_by_list(unpack(bits, len(self.vectors)))
+            if len(self.counts_by_list) >= FILTER_CACHE_SIZE:
+                self.counts_by_list.clear()
+            self.counts_by_list[filters] = counts
         return counts
 
-    def _exact(self, wanted: Vectors, limit: int, places: Places) -> Scored:
-        if 4 * len(places) > len(self.vectors):
-            scores = (self.vectors @ wanted)[places]
+    def _search_exact(self, query: Vectors, limit: int, doc_ids: DocIds) -> ScoredDocs:
+        if 4 * len(doc_ids) > len(self.vectors):
+            scores = (self.vectors @ query)[doc_ids]
         else:
-            scores = cosines(self.vectors, places, wanted)
-        return _top(places, scores, limit)
+            scores = compute_cosines(self.vectors, doc_ids, query)
+        return _select_top(doc_ids, scores, limit)
 
 
-def _top(places: Places | None, scores: Vectors, limit: int) -> Scored:
+def _select_top(doc_ids: DocIds | None, scores: Vectors, limit: int) -> ScoredDocs:
     """At least the `limit` best, every tie at the edge among them. places: None where all are scored."""
     edge = np.partition(scores, len(scores) - limit)[len(scores) - limit] if len(scores) > limit else -np.inf
     best = np.flatnonzero(scores >= edge)
-    return best if places is None else places[best], scores[best]
+    return best if doc_ids is None else doc_ids[best], scores[best]

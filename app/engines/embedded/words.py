@@ -28,10 +28,10 @@ _SOUTH_EAST_ASIAN = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _CHARACTER = rf"[\p{{Han}}\p{{Hiragana}}]{_IGNORED}"
 _PICTURE = r"\p{Extended_Pictographic}"
 _EMOJI = rf"\p{{Regional_Indicator}}{{2}}|{_PICTURE}(?:[\p{{wb=Extend}}\p{{wb=ZWJ}}]+{_PICTURE}?)*"
-WORDS = rf"{_WORD}|{_SOUTH_EAST_ASIAN}(?:{_SOUTH_EAST_ASIAN}|\p{{wb=Extend}})*|{_CHARACTER}|{_EMOJI}"
+WORD_PATTERN = rf"{_WORD}|{_SOUTH_EAST_ASIAN}(?:{_SOUTH_EAST_ASIAN}|\p{{wb=Extend}})*|{_CHARACTER}|{_EMOJI}"
 
 
-TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORDS)).build()
+TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORD_PATTERN)).build()
 
 _ASCII_RUN = r"(?:[A-Za-z]+(?:[.':][A-Za-z]+)*|[0-9]+(?:[.',;][0-9]+)*)+"
 ASCII_WORD = re.compile(rf"_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
@@ -43,7 +43,7 @@ _BORDER = "\x1f"  # ASCII's unit separator
 _ONLY_ALPHANUMERIC_AND_BORDER = _ONLY_ALPHANUMERIC | {ord(_BORDER): _BORDER}
 
 
-def separated(text: str) -> str:
+def separate_words(text: str) -> str:
     """The words of a text with white space between them, which `analyzer` then only has to split at.
 
     The pattern of WORDS costs tantivy more than all else it does to a text, so ASCII goes a shorter way.
@@ -55,17 +55,17 @@ def separated(text: str) -> str:
     return text.translate(_ONLY_ALPHANUMERIC)
 
 
-def separated_each(texts: Sequence[str]) -> list[str]:
+def separate_words_batch(texts: Sequence[str]) -> list[str]:
     """`separated` of each, at once where they are as plain as most are."""
     joined = _BORDER.join(texts)
     if joined.isascii() and not _INNER.search(joined):
         cut = joined.translate(_ONLY_ALPHANUMERIC_AND_BORDER).split(_BORDER)
         if len(cut) == len(texts):
             return cut
-    return [separated(text) for text in texts]
+    return [separate_words(text) for text in texts]
 
 
-def analyzer() -> Any:
+def build_analyzer() -> Any:
     """Of what `separated` gives."""
     filters = tantivy.Filter
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())

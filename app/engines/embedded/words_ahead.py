@@ -8,56 +8,59 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.engines.embedded.database import Database
-from app.engines.embedded.derived import Derived
+from app.engines.embedded.derived import DerivedIndexes
 
-APART_FROM = 20_000
+MIN_BACKGROUND_DOCUMENTS = 20_000
 """Documents; fewer are words in less time than a process takes to begin. Not a thread: it would ask for
 Python's lock at every document, and 100,000 took 13 s so, with a process 8 s (2 cores)."""
-LOOK_S = 0.05
+POLL_S = 0.05
 ALL_WRITTEN = b"all"
 
 
-class WordsAhead:
+class TextIndexer:
     """At most one process for each version that this engine object writes. Opens nothing until it is used.
 
     The process ends by itself, and leaves nothing, when its parent does before the version is whole. Its
     group is its own: a Ctrl-C is for the parent.
     """
 
-    def __init__(self, derived: Derived) -> None:
+    def __init__(self, derived: DerivedIndexes) -> None:
         self.derived = derived
         self._written: dict[str, int] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def wrote(self, version: str, documents: int) -> None:
+    def record_written(self, version: str, documents: int) -> None:
         """Begins with the words of a version when so much is written that it is a large one."""
         written = self._written.get(version, 0)
         self._written[version] = written + documents
-        if written < APART_FROM <= written + documents:
+        if written < MIN_BACKGROUND_DOCUMENTS <= written + documents:
             self._start(version)
 
     @contextmanager
-    def finishing(self, version: str) -> Iterator[None]:
+    def finish(self, version: str) -> Iterator[None]:
         """All of a version is written: its words are when the block ends, and were made beside it."""
-        if version not in self._processes and self.derived.uncovered(version) >= APART_FROM:
+        if (
+            version not in self._processes
+            and self.derived.count_unindexed(version) >= MIN_BACKGROUND_DOCUMENTS
+        ):
             self._start(version)
         process = self._processes.pop(version, None)
         if process is not None:
-            _tell(process, ALL_WRITTEN)
+            _notify(process, ALL_WRITTEN)
         try:
             yield
         finally:
             if process is not None:
                 process.wait()
             self._written.pop(version, None)
-        self.derived.cover(version)
+        self.derived.index_through(version)
 
     def stop(self, version: str) -> None:
         """For a version that will not be made."""
         self._written.pop(version, None)
         process = self._processes.pop(version, None)
         if process is not None:
-            _tell(process, b"")
+            _notify(process, b"")
             process.wait()
 
     def close(self) -> None:
@@ -69,26 +72,26 @@ class WordsAhead:
         self._processes[version] = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
 
 
-def _tell(process: subprocess.Popen[bytes], word: bytes) -> None:
+def _notify(process: subprocess.Popen[bytes], message: bytes) -> None:
     """Says it and nothing more; a process that is there no more has its work done by `cover`."""
     assert process.stdin is not None
     try:
-        process.stdin.write(word)
+        process.stdin.write(message)
         process.stdin.close()
     except BrokenPipeError:
         pass
 
 
-def goes_on() -> bool:
+def has_more() -> bool:
     """Whether the parent is still writing; waits a little. Raises SystemExit when it will never be done."""
-    heard, _, _ = select.select([sys.stdin], [], [], LOOK_S)
+    heard, _, _ = select.select([sys.stdin], [], [], POLL_S)
     if heard and sys.stdin.buffer.read() != ALL_WRITTEN:
         raise SystemExit(0)
     return not heard
 
 
 def main(directory: str, version: str) -> None:
-    Derived(Database(Path(directory))).cover(version, goes_on=goes_on)
+    DerivedIndexes(Database(Path(directory))).index_through(version, has_more=has_more)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Access:
     cloud_id: str = field(default="", repr=False)
     ca_certs: Path | None = None
 
-    def check(self) -> None:
+    def validate(self) -> None:
         """Raises BadRequest when the certificates cannot be read; clients find out at their first request."""
         if self.ca_certs is None:
             return
@@ -35,7 +35,7 @@ class Access:
                 f"REELRANK_ENGINE_CA_CERTS: {self.ca_certs} holds no certificates that can be read ({error})"
             ) from error
 
-    def headers(self) -> dict[str, str]:
+    def build_headers(self) -> dict[str, str]:
         """The Authorization header; none when the cluster asks for nothing."""
         if self.api_key:
             return {"authorization": f"ApiKey {self.api_key}"}
@@ -45,16 +45,16 @@ class Access:
         return {}
 
 
-class Unreached(Unavailable):
+class NotConnected(Unavailable):
     """There was no connection, so nothing was sent: another host may be asked whatever it is."""
 
 
-def unreachable(product: str, why: str, cause: object) -> Unavailable:
+def build_connection_error(product: str, reason: str, cause: object) -> Unavailable:
     """What a client says when it gets no answer, and what to do where that is known. cause: of urllib3."""
     what_to_do = (
         "; if the cluster signs its own certificates, set REELRANK_ENGINE_CA_CERTS"
-        if "CERTIFICATE_VERIFY_FAILED" in why
+        if "CERTIFICATE_VERIFY_FAILED" in reason
         else ""
     )
-    kind = Unreached if isinstance(cause, NewConnectionError) else Unavailable
-    return kind(f"{product} cannot be reached: {why}{what_to_do}")
+    kind = NotConnected if isinstance(cause, NewConnectionError) else Unavailable
+    return kind(f"{product} cannot be reached: {reason}{what_to_do}")

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from app.engines.server.bulk import Action, Bulk
+from app.engines.server.bulk import BulkAction, BulkWriter
 from app.engines.server.cluster import Cluster
 from app.engines.server.documents import kept_source
-from app.engines.server.pages import checkpoint, pages
+from app.engines.server.pages import read_checkpoint, scan_pages
 from index_mappings.errors import BadRequest
-from index_mappings.mapping import changes_index
+from index_mappings.mapping import build_changes_index
 
 SEQ_NO_BITS = 40
 """A change is ordered by its turn and its sequence number in the serving index, as one external version: at
@@ -31,50 +31,50 @@ class Change:
     turn: int
     seq_no: int = 0
 
-    def action(self) -> Action:
+    def action(self) -> BulkAction:
         """Refused with 409 when the log has a later change of the item."""
         written = {} if self.source is None else {"document": kept_source(self.source)}
         now = datetime.now(UTC).isoformat()
         body = {"item": self.item, "at": now, "turn": self.turn, **written}
         order = {"version": self.turn << SEQ_NO_BITS | self.seq_no, "version_type": "external_gte"}
-        return Action("index", self.item, body, order)
+        return BulkAction("index", self.item, body, order)
 
 
-class Changes:
+class ChangeLog:
     """Positions are the sequence numbers of the log's one shard."""
 
     def __init__(self, cluster: Cluster, index: str) -> None:
         self.cluster = cluster
         self.index = index
 
-    def position(self) -> int:
+    def read_position(self) -> int:
         """Where the log stands now: the log is made if there is none."""
-        status, reply = self.cluster.command("PUT", f"/{self.index}", changes_index())
+        status, reply = self.cluster.request("PUT", f"/{self.index}", build_changes_index())
         if status >= 300 and "resource_already_exists" not in str(reply):
-            self.cluster.accepted(status, reply, f"making {self.index}")
-        return checkpoint(self.cluster, self.index)[self.index]
+            self.cluster.check_response(status, reply, f"making {self.index}")
+        return read_checkpoint(self.cluster, self.index)[self.index]
 
-    def note(self, changes: Sequence[Change]) -> None:
+    def append(self, changes: Sequence[Change]) -> None:
         """Durable when it returns. The log keeps a later change of the same item if it has one."""
         notes = [change.action() for change in changes]
-        for note, verdict in zip(notes, Bulk(self.cluster, self.index).write(notes), strict=True):
-            if not verdict.done and verdict.status != 409:
-                raise BadRequest(f"the change of {note.id} could not be noted: {verdict.reason}")
+        for note, verdict in zip(notes, BulkWriter(self.cluster, self.index).write(notes), strict=True):
+            if not verdict.succeeded and verdict.status != 409:
+                raise BadRequest(f"the change of {note.document_id} could not be noted: {verdict.reason}")
 
-    def since(self, position: int) -> Iterator[list[Change]]:
+    def scan_since(self, position: int) -> Iterator[list[Change]]:
         """The last change of each item that changed after a position; turn 0 if an earlier build noted it.
 
         An earlier build noted no source: the serving index tells whether and how the item is there.
         """
         self.cluster.refresh(self.index)
         body = {"query": {"range": {"_seq_no": {"gt": position}}}}
-        for hits in pages(self.cluster, self.index, body, ["item"]):
+        for hits in scan_pages(self.cluster, self.index, body, ["item"]):
             sources = [hit["_source"] for hit in hits]
             yield [Change(each["item"], each.get("document"), each.get("turn", 0)) for each in sources]
 
     def last_turn(self) -> int:
         """The latest turn in which a change was noted; 0 when there is none."""
-        turns = (change.turn for changes in self.since(-1) for change in changes)
+        turns = (change.turn for changes in self.scan_since(-1) for change in changes)
         return max(turns, default=0)
 
     def prune(self, position: int) -> None:
@@ -85,11 +85,11 @@ class Changes:
             "seq_no_primary_term": True,
         }
         self.cluster.refresh(self.index)
-        for hits in pages(self.cluster, self.index, body, ["item"]):
-            Bulk(self.cluster, self.index).write([_removal(hit) for hit in hits])
+        for hits in scan_pages(self.cluster, self.index, body, ["item"]):
+            BulkWriter(self.cluster, self.index).write([_removal(hit) for hit in hits])
 
 
-def _removal(hit: Mapping[str, Any]) -> Action:
+def _removal(hit: Mapping[str, Any]) -> BulkAction:
     """Of the change as it was read: a delete by query would do the same, where a server has that module."""
     unchanged = {"if_seq_no": hit["_seq_no"], "if_primary_term": hit["_primary_term"]}
-    return Action("delete", hit["_id"], terms=unchanged)
+    return BulkAction("delete", hit["_id"], params=unchanged)

@@ -3,48 +3,53 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.engines.server.bulk import Action, Bulk
+from app.engines.server.bulk import BulkAction, BulkWriter
 from app.engines.server.cluster import Cluster
-from app.engines.server.generations import EXISTS, Generations, Lifetime, map_fields
+from app.engines.server.generations import (
+    ALREADY_EXISTS,
+    DataStreamLifecycle,
+    RetentionPolicy,
+    update_mapping,
+)
 from index_mappings.errors import BadRequest
 
-PATIENCE_S = 5.0
+MAX_STALL_S = 5.0
 """Lines may be lost; those who write them must not wait long."""
 
-MADE_OTHERWISE = ("no handler found", "Incorrect HTTP method")
+CREATE_UNSUPPORTED = ("no handler found", "Incorrect HTTP method")
 
 
 class DashboardStream:
     """template: of the one data stream that it is for, which is made at the first line."""
 
-    def __init__(self, cluster: Cluster, template: Mapping[str, Any], lifetime: Lifetime) -> None:
+    def __init__(self, cluster: Cluster, template: Mapping[str, Any], retention: RetentionPolicy) -> None:
         (self.name,) = template["index_patterns"]
         self.cluster = cluster
         self.template = template
-        self.generations = Generations(cluster, self.name, lifetime)
-        self._made = False
+        self.lifecycle = DataStreamLifecycle(cluster, self.name, retention)
+        self._is_created = False
 
-    def add(self, lines: Sequence[Mapping[str, Any]]) -> None:
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Each with its id and at_ms. Raises EngineError; an id counts once within a backing index."""
-        if not self._made:
-            self.cluster.demand("PUT", f"/_index_template/{self.name}", self.template)
-            self._make_stream()
-            self._made = True
-        actions = [_action(line) for line in lines]
-        for verdict in Bulk(self.cluster, self.name, patience_s=PATIENCE_S).write(actions):
-            if not verdict.done and verdict.status != 409:
+        if not self._is_created:
+            self.cluster.request_or_raise("PUT", f"/_index_template/{self.name}", self.template)
+            self._create_stream()
+            self._is_created = True
+        actions = [_build_action(line) for line in rows]
+        for verdict in BulkWriter(self.cluster, self.name, max_stall_s=MAX_STALL_S).write(actions):
+            if not verdict.succeeded and verdict.status != 409:
                 raise BadRequest(f"a line does not fit {self.name}: {verdict.reason}")
-        self.generations.tidy_when_due()
+        self.lifecycle.roll_over_and_expire_when_due()
 
-    def _make_stream(self) -> None:
+    def _create_stream(self) -> None:
         """Some clusters forbid a write to make it; some lack this request, and a write makes it."""
-        status, reply = self.cluster.command("PUT", f"/_data_stream/{self.name}")
-        if EXISTS in str(reply):
-            map_fields(self.cluster, self.name, self.template)
-        elif not any(words in str(reply) for words in MADE_OTHERWISE):
-            self.cluster.accepted(status, reply, f"making {self.name}")
+        status, reply = self.cluster.request("PUT", f"/_data_stream/{self.name}")
+        if ALREADY_EXISTS in str(reply):
+            update_mapping(self.cluster, self.name, self.template)
+        elif not any(words in str(reply) for words in CREATE_UNSUPPORTED):
+            self.cluster.check_response(status, reply, f"making {self.name}")
 
 
-def _action(line: Mapping[str, Any]) -> Action:
-    stated = {name: fact for name, fact in line.items() if name not in ("id", "at_ms") and fact is not None}
-    return Action("create", line["id"], {"@timestamp": line["at_ms"], **stated})
+def _build_action(row: Mapping[str, Any]) -> BulkAction:
+    stated = {name: fact for name, fact in row.items() if name not in ("id", "at_ms") and fact is not None}
+    return BulkAction("create", row["id"], {"@timestamp": row["at_ms"], **stated})

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from index_mappings.fields import VECTOR_FIELDS, level_weight, neighbour_level
+from index_mappings.fields import VECTOR_FIELDS, to_neighbour_level, to_neighbour_weight
 from index_mappings.item import Document, Item, Neighbour
-from index_mappings.mapping import neighbour_term, vector_property
+from index_mappings.mapping import format_neighbour_term, name_vector_property
 
 ITEM_PROPERTIES = tuple(name for name in Item.__slots__)
-LISTS = ("tags", "genres", "people")
+LIST_FIELDS = ("tags", "genres", "people")
 LEARNED_PROPERTIES = ("vectors", "neighbours")
 
 
-def source_of(document: Document) -> dict[str, Any]:
+def encode_document(document: Document) -> dict[str, Any]:
     """What is sent for a document; numpy vectors stay numpy."""
     item = document.item
     facts = {name: getattr(item, name) for name in ITEM_PROPERTIES}
@@ -32,7 +32,7 @@ def source_of(document: Document) -> dict[str, Any]:
     }
     vectors = {name: np.asarray(v, np.float32) for name, v in document.vectors.items()}
     # No server takes a vector of zeros for cosine, and none should find one.
-    searched = {vector_property(name): v for name, v in vectors.items() if v.any()}
+    searched = {name_vector_property(name): v for name, v in vectors.items() if v.any()}
     kept = {name: base64.b64encode(v.tobytes()).decode() for name, v in vectors.items()}
     return {
         **stated,
@@ -40,30 +40,30 @@ def source_of(document: Document) -> dict[str, Any]:
         **({} if item.year is None else {"year": item.year}),
         **searched,
         **({"vectors": kept} if kept else {}),
-        **({"neighbours": neighbour_terms(document)} if document.neighbours else {}),
+        **({"neighbours": encode_neighbours(document)} if document.neighbours else {}),
     }
 
 
 def kept_source(source: Mapping[str, Any]) -> dict[str, Any]:
     """A source without the vectors that are searched: what an index gives back of it."""
-    searched = {vector_property(name) for name in VECTOR_FIELDS}
+    searched = {name_vector_property(name) for name in VECTOR_FIELDS}
     return {name: value for name, value in source.items() if name not in searched}
 
 
-def neighbour_terms(document: Document) -> list[str]:
-    return [neighbour_term(n.id, neighbour_level(n.weight)) for n in document.neighbours]
+def encode_neighbours(document: Document) -> list[str]:
+    return [format_neighbour_term(n.id, to_neighbour_level(n.weight)) for n in document.neighbours]
 
 
-def item_of(source: Mapping[str, Any]) -> Item:
+def decode_item(source: Mapping[str, Any]) -> Item:
     facts = {name: source[name] for name in ITEM_PROPERTIES if name in source}
-    for name in LISTS:
+    for name in LIST_FIELDS:
         facts[name] = tuple(facts.get(name, ()))
     if "published_at" in facts:
         facts["published_at"] = datetime.fromisoformat(facts["published_at"])
     return Item(**facts)
 
 
-def document_of(source: Mapping[str, Any]) -> Document:
+def decode_document(source: Mapping[str, Any]) -> Document:
     kept = source.get("vectors", {})
     vectors = {
         name: np.frombuffer(base64.b64decode(kept[name]), np.float32)
@@ -71,22 +71,22 @@ def document_of(source: Mapping[str, Any]) -> Document:
         if name in kept
     }
     terms = (term.rpartition("|") for term in source.get("neighbours", ()))
-    neighbours = tuple(Neighbour(name, level_weight(int(level))) for name, _, level in terms)
-    return Document(item_of(source), vectors, neighbours)
+    neighbours = tuple(Neighbour(name, to_neighbour_weight(int(level))) for name, _, level in terms)
+    return Document(decode_item(source), vectors, neighbours)
 
 
-def completed(document: Document, known: Document | None) -> Document:
+def merge_missing_fields(document: Document, stored: Document | None) -> Document:
     """The document with those vectors and neighbours of the known one that it does not bring."""
-    if known is None:
+    if stored is None:
         return document
-    vectors = {**known.vectors, **document.vectors}
-    return Document(document.item, vectors, document.neighbours or known.neighbours)
+    vectors = {**stored.vectors, **document.vectors}
+    return Document(document.item, vectors, document.neighbours or stored.neighbours)
 
 
-def relearned(document: Document, known: Document | None) -> Document:
+def with_learned_fields(document: Document, stored: Document | None) -> Document:
     """The document with what was learned of the known one in place of its own."""
-    if known is None:
+    if stored is None:
         return document
     own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}
-    learned = {name: v for name, v in known.vectors.items() if VECTOR_FIELDS[name].learned}
-    return Document(document.item, {**own, **learned}, known.neighbours)
+    learned = {name: v for name, v in stored.vectors.items() if VECTOR_FIELDS[name].learned}
+    return Document(document.item, {**own, **learned}, stored.neighbours)

@@ -4,23 +4,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from app.engines.server.bulk import Action, Bulk, Verdict
-from app.engines.server.changes import Changes
+from app.engines.server.bulk import ActionResult, BulkAction, BulkWriter
+from app.engines.server.changes import ChangeLog
 from app.engines.server.cluster import Cluster
-from app.engines.server.documents import document_of, item_of, source_of
-from app.engines.server.live import LiveDocuments, carry_over, nothing_serves, sources
-from app.engines.server.pages import pages
+from app.engines.server.documents import decode_document, decode_item, encode_document
+from app.engines.server.live import LiveDocuments, copy_changes, describe_no_serving_version, fetch_sources
+from app.engines.server.pages import scan_pages
 from app.engines.server.queries import (
     Body,
-    candidates_body,
-    conditions,
-    cosine_matches,
-    hits_asked,
-    matches_of,
-    neighbour_query,
-    text_query,
+    build_candidates_body,
+    build_filter_clauses,
+    build_neighbour_query,
+    build_text_query,
+    compute_hit_limit,
+    decode_cosine_matches,
+    decode_matches,
 )
-from app.engines.server.versions import CHANGES_FROM, Layout, Versions
+from app.engines.server.versions import CHANGES_FROM, IndexVersions, Layout
 from index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
@@ -30,25 +30,25 @@ from index_mappings.engine import (
     WriteReport,
 )
 from index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
-from index_mappings.faults import faults_of
+from index_mappings.faults import validate_documents
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
-from index_mappings.match import Matches, no_matches
+from index_mappings.match import Matches, build_empty_matches
 
-READY_S = 1.0
+READY_TIMEOUT_S = 1.0
 MatchRequest = TextMatch | VectorMatch | NeighbourMatch
-Reading = Callable[[str, list[dict[str, Any]], int], Matches]
+MatchDecoder = Callable[[str, list[dict[str, Any]], int], Matches]
 """Source, hits and limit to matches."""
 
 
 class Dialect(Protocol):
     """What the products say in different words."""
 
-    def items_index(self) -> Mapping[str, Any]:
+    def build_items_index(self) -> Mapping[str, Any]:
         """Settings and mappings of an index of items."""
         ...
 
-    def nearest(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
+    def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
         """The part of a search body that asks for the k nearest."""
         ...
 
@@ -60,69 +60,73 @@ class ServerEngine:
         self.cluster = cluster
         self.dialect = dialect
         self.layout = layout
-        self.index_versions = Versions(cluster, layout, dialect.items_index())
-        self.changes = Changes(cluster, f"{layout.prefix}changes")
-        self.live = LiveDocuments(cluster, self.index_versions, self.changes)
+        self.index_versions = IndexVersions(cluster, layout, dialect.build_items_index())
+        self.change_log = ChangeLog(cluster, f"{layout.prefix}changes")
+        self.live = LiveDocuments(cluster, self.index_versions, self.change_log)
 
     @property
     def name(self) -> str:
         return self.cluster.name
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        return self._matched(request, text_query(request), timeout_s, matches_of)
+        return self._match(request, build_text_query(request), timeout_s, decode_matches)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)
         if field is None or request.vector.shape != (field.size,):
             raise BadRequest(f"no vector field {request.field!r} of size {request.vector.shape}")
         if not request.vector.any():
-            return no_matches(request.source)
-        query = self.dialect.nearest(request, hits_asked(request.limit), conditions(request.filters))
-        return self._matched(request, query, timeout_s, cosine_matches)
+            return build_empty_matches(request.source)
+        query = self.dialect.build_knn_query(
+            request, compute_hit_limit(request.limit), build_filter_clauses(request.filters)
+        )
+        return self._match(request, query, timeout_s, decode_cosine_matches)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
         if not request.seeds:
-            return no_matches(request.source)
-        return self._matched(request, neighbour_query(request), timeout_s, matches_of)
+            return build_empty_matches(request.source)
+        return self._match(request, build_neighbour_query(request), timeout_s, decode_matches)
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
             return []
         until = time.monotonic() + timeout_s
         try:
-            found = sources(self.cluster, self.layout.alias, ids, until, Item.__slots__)
+            found = fetch_sources(self.cluster, self.layout.alias, ids, until, Item.__slots__)
         except NotFound as missing:
-            raise Unavailable(nothing_serves(self.layout.alias, self.name)) from missing
+            raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
         except Partial as partial:
-            raise Partial(str(partial), _items(ids, partial.found)) from partial
-        return _items(ids, found)
+            raise Partial(str(partial), _decode_items(ids, partial.partial_result)) from partial
+        return _decode_items(ids, found)
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
-        self.index_versions.meta(version)
-        index = self.layout.index(version)
+        self.index_versions.read_metadata(version)
+        index = self.layout.index_name(version)
         self.cluster.refresh(index)
-        for hits in pages(self.cluster, index, {"query": {"match_all": {}}}, ["id"], batch_size):
-            yield [document_of(hit["_source"]) for hit in hits]
+        for hits in scan_pages(self.cluster, index, {"query": {"match_all": {}}}, ["id"], batch_size):
+            yield [decode_document(hit["_source"]) for hit in hits]
 
     def create_index(self, version: str) -> None:
-        self.index_versions.create(version, self.changes.position())
+        self.index_versions.create(version, self.change_log.read_position())
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
-        index = self.layout.index(version)
-        self.cluster.demand("GET", f"/{index}/_settings/index.uuid")
-        return _written(batch, lambda good: Bulk(self.cluster, index).write([_index(d) for d in good]))
+        index = self.layout.index_name(version)
+        self.cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")
+        return _write_valid_documents(
+            batch, lambda good: BulkWriter(self.cluster, index).write([_build_index_action(d) for d in good])
+        )
 
     def promote(self, version: str) -> None:
         """Catches up, holds the old version's writers for the last of it, and swaps the alias.
 
         Stopped half-way it leaves the old version serving, perhaps held: promote again.
         """
-        start, old = self.index_versions.meta(version)[CHANGES_FROM], self.serving_version()
-        last_turn = self.index_versions.turn() or self._last_noted_turn()
-        self.index_versions.prepare(version)
+        start, old = self.index_versions.read_metadata(version)[CHANGES_FROM], self.serving_version()
+        last_turn = self.index_versions.read_epoch() or self._last_noted_turn()
+        self.index_versions.prepare_serving(version)
         if old is None or old == version:
             self.index_versions.allow_writes(version)
-            self.index_versions.swap(old, version, last_turn)
+            self.index_versions.swap_alias(old, version, last_turn)
             return
         reached = self._catch_up(old, version, start)
         self.index_versions.block_writes(old)
@@ -131,32 +135,32 @@ class ServerEngine:
             for each in (version, old):
                 self.index_versions.reach(each, reached)
             self.index_versions.allow_writes(version)
-            self.index_versions.swap(old, version, last_turn)
+            self.index_versions.swap_alias(old, version, last_turn)
         finally:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
         """The change log is pruned up to what every version kept beside the serving one has."""
         self.index_versions.drop(version)
-        now, serving = self.changes.position(), self.serving_version()
-        kept = (meta for name, meta in self.index_versions.metas().items() if name != serving)
-        self.changes.prune(min((meta[CHANGES_FROM] for meta in kept), default=now))
+        now, serving = self.change_log.read_position(), self.serving_version()
+        kept = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
+        self.change_log.prune(min((meta[CHANGES_FROM] for meta in kept), default=now))
 
     def versions(self) -> list[IndexVersion]:
-        return self.index_versions.all()
+        return self.index_versions.list_versions()
 
     def serving_version(self) -> str | None:
-        return self.index_versions.serving()
+        return self.index_versions.serving_version()
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
-        return _written(batch, self.live.upsert)
+        return _write_valid_documents(batch, self.live.upsert)
 
     def delete(self, ids: Sequence[str]) -> int:
         return self.live.delete(ids) if ids else 0
 
     def is_ready(self) -> bool:
         try:
-            self.cluster.search(self.layout.alias, {"size": 0, "terminate_after": 1}, READY_S)
+            self.cluster.search(self.layout.alias, {"size": 0, "terminate_after": 1}, READY_TIMEOUT_S)
         except Partial:
             return True
         except EngineError:
@@ -166,50 +170,57 @@ class ServerEngine:
     def close(self) -> None:
         self.cluster.close()
 
-    def _matched(self, request: MatchRequest, query: Body, timeout_s: float, read: Reading) -> Matches:
-        body = candidates_body(request.limit, query)
+    def _match(self, request: MatchRequest, query: Body, timeout_s: float, decode: MatchDecoder) -> Matches:
+        body = build_candidates_body(request.limit, query)
         try:
             hits = self.cluster.search(self.layout.alias, body, timeout_s)
         except NotFound as missing:
-            raise Unavailable(nothing_serves(self.layout.alias, self.name)) from missing
+            raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
         except Partial as partial:
-            there = read(request.source, partial.found["hits"]["hits"], request.limit)
+            there = decode(request.source, partial.partial_result["hits"]["hits"], request.limit)
             raise Partial(str(partial), there) from partial
-        return read(request.source, hits, request.limit)
+        return decode(request.source, hits, request.limit)
 
     def _last_noted_turn(self) -> int:
         """Turns go on from there, so that changes of the first one are later than what was noted before."""
-        self.changes.position()
-        return self.changes.last_turn()
+        self.change_log.read_position()
+        return self.change_log.last_turn()
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
         """Live changes noted after a position; gives the position that is covered then.
 
         The position is read first, and what is noted is made: so the items are read as changed.
         """
-        reached = self.changes.position()
-        carry_over(self.cluster, self.layout.index(old), self.layout.index(new), self.changes.since(position))
-        self.cluster.refresh(self.layout.index(new))
+        reached = self.change_log.read_position()
+        copy_changes(
+            self.cluster,
+            self.layout.index_name(old),
+            self.layout.index_name(new),
+            self.change_log.scan_since(position),
+        )
+        self.cluster.refresh(self.layout.index_name(new))
         return reached
 
 
-def _items(ids: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> list[Item | None]:
-    return [item_of(found[name]["_source"]) if name in found else None for name in ids]
+def _decode_items(ids: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> list[Item | None]:
+    return [decode_item(found[name]["_source"]) if name in found else None for name in ids]
 
 
-def _index(document: Document) -> Action:
-    return Action("index", document.item.id, source_of(document))
+def _build_index_action(document: Document) -> BulkAction:
+    return BulkAction("index", document.item.id, encode_document(document))
 
 
-def _written(batch: Sequence[Document], write: Callable[[Sequence[Document]], list[Verdict]]) -> WriteReport:
+def _write_valid_documents(
+    batch: Sequence[Document], write: Callable[[Sequence[Document]], list[ActionResult]]
+) -> WriteReport:
     """Documents that no engine can hold are rejected here; the others as the server judges them."""
-    faults = faults_of(batch)
+    faults = validate_documents(batch)
     good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
     verdicts = write(good) if good else []
     rejected = [Rejection(d.item.id, fault) for d, fault in zip(batch, faults, strict=True) if fault]
     rejected += [
-        Rejection(document.item.id, f"{verdict.kind}: {verdict.reason}")
+        Rejection(document.item.id, f"{verdict.error_type}: {verdict.reason}")
         for document, verdict in zip(good, verdicts, strict=True)
-        if not verdict.done
+        if not verdict.succeeded
     ]
     return WriteReport(len(batch) - len(rejected), tuple(rejected))

@@ -12,7 +12,7 @@ from index_mappings.errors import (
     Unavailable,
 )
 
-BY_STATUS: dict[int, type[EngineError]] = {
+ERROR_BY_STATUS: dict[int, type[EngineError]] = {
     404: NotFound,
     408: Timeout,
     409: Conflict,
@@ -21,20 +21,20 @@ BY_STATUS: dict[int, type[EngineError]] = {
 }
 
 
-def failure_of(status: int, reply: Any, what: str) -> EngineError:
+def build_error(status: int, reply: Any, action: str) -> EngineError:
     """The error for a reply that is no success; `what` says what was asked, and of whom."""
-    kind, reason = reason_of(reply)
-    said = f"{what}: {status} {kind} {reason}".rstrip()
+    kind, reason = parse_error(reply)
+    said = f"{action}: {status} {kind} {reason}".rstrip()
     if kind == "cluster_block_exception":
         return Conflict(f"{said}; a promotion holds the index for a moment, or a person has blocked it")
     if kind == "resource_already_exists_exception":
         return Conflict(said)
     if status in (401, 403):
         return Unavailable(f"{said}; check REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY and their rights")
-    return BY_STATUS.get(status, Unavailable if status >= 500 else BadRequest)(said)
+    return ERROR_BY_STATUS.get(status, Unavailable if status >= 500 else BadRequest)(said)
 
 
-def reason_of(reply: Any) -> tuple[str, str]:
+def parse_error(reply: Any) -> tuple[str, str]:
     """Type and reason, the deepest cause with it; empty where the server says none."""
     error = reply.get("error") if isinstance(reply, dict) else None
     if not isinstance(error, dict):

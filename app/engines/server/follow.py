@@ -5,7 +5,7 @@ from index_mappings.errors import BadRequest
 Position = dict[int, int]
 
 
-def position_of(text: str | None) -> Position:
+def parse_position(text: str | None) -> Position:
     """Raises BadRequest on a text that `position_text` did not make."""
     try:
         pairs = (pair.split(":") for pair in (text or "").split(",") if pair)
@@ -16,5 +16,5 @@ def position_of(text: str | None) -> Position:
         ) from fault
 
 
-def position_text(position: Position) -> str:
+def format_position(position: Position) -> str:
     return ",".join(f"{generation}:{reached}" for generation, reached in sorted(position.items()))

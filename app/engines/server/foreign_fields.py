@@ -8,16 +8,16 @@ from typing import Any
 from index_mappings.errors import BadRequest
 from index_mappings.item import Item
 
-TEXTS = ("title", "description", "language", "country", "thumbnail")
-LISTS = ("tags", "genres", "people")
-NUMBERS = ("duration_s", "duration_min", "year")
-KNOWN = ("id", *TEXTS, *LISTS, *NUMBERS, "published_at")
+TEXT_NAMES = ("title", "description", "language", "country", "thumbnail")
+LIST_FIELDS = ("tags", "genres", "people")
+NUMBER_FIELDS = ("duration_s", "duration_min", "year")
+KNOWN_FIELDS = ("id", *TEXT_NAMES, *LIST_FIELDS, *NUMBER_FIELDS, "published_at")
 LAST_YEAR = 9999
 """A bare number up to this is a year, a larger one milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignFields:
+class ExternalFields:
     """names: our field to theirs. A dot goes into objects and lists of objects.
 
     Of `genres=categories.keyword` the whole is searched, and `categories` read where there is no such object.
@@ -26,59 +26,60 @@ class ForeignFields:
 
     names: Mapping[str, str]
 
-    def item(self, document_id: str, source: Mapping[str, Any]) -> Item | None:
+    def decode_item(self, document_id: str, source: Mapping[str, Any]) -> Item | None:
         """None for one that reelrank cannot hold: without a title, or with an id of other characters."""
-        read = {ours: list(_values(source, theirs)) for ours, theirs in self.names.items()}
-        facts: dict[str, Any] = {name: " ".join(map(str, read.get(name, ()))) for name in TEXTS}
-        facts |= {name: tuple(map(str, read.get(name, ()))) for name in LISTS}
+        read = {ours: list(_read_values(source, theirs)) for ours, theirs in self.names.items()}
+        facts: dict[str, Any] = {name: " ".join(map(str, read.get(name, ()))) for name in TEXT_NAMES}
+        facts |= {name: tuple(map(str, read.get(name, ()))) for name in LIST_FIELDS}
         name = str(read["id"][0]) if read.get("id") else "" if "id" in self.names else document_id
         stated = (*read.get("published_at", ()), *read.get("year", ()))
-        published = next((moment for value in stated if (moment := _moment(value))), None)
+        published = next((moment for value in stated if (moment := _parse_datetime(value))), None)
         try:
-            item = Item(name, published_at=published, duration_s=_seconds(read), **facts)
+            item = Item(name, published_at=published, duration_s=_parse_duration_s(read), **facts)
         except ValueError:
             return None
         return item if item.title else None
 
-    def sources(self) -> list[str]:
+    def list_source_fields(self) -> list[str]:
         """What is to be fetched of a document."""
         return [part for name in self.names.values() for part in (name, name.removesuffix(".keyword"))]
 
 
-def foreign_fields(text: str) -> ForeignFields:
+def parse_external_fields(text: str) -> ExternalFields:
     """From `title=name,genres=categories.keyword`. Raises BadRequest."""
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
     names = {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
     for ours, theirs in names.items():
-        if ours not in KNOWN or not theirs:
+        if ours not in KNOWN_FIELDS or not theirs:
             raise BadRequest(
-                f"REELRANK_ENGINE_FIELDS: {ours!r} must be one of {', '.join(KNOWN)}, then = and a field"
+                f"REELRANK_ENGINE_FIELDS: {ours!r} must be one of {', '.join(KNOWN_FIELDS)}, "
+                "then = and a field"
             )
     if "title" not in names:
         raise BadRequest("REELRANK_ENGINE_FIELDS must say which field is the title, such as title=name")
-    return ForeignFields(names)
+    return ExternalFields(names)
 
 
-def _values(source: Mapping[str, Any], path: str) -> Iterator[Any]:
-    found = list(_reached(source, path.split(".")))
-    return iter(found or _reached(source, path.removesuffix(".keyword").split(".")))
+def _read_values(source: Mapping[str, Any], path: str) -> Iterator[Any]:
+    found = list(_walk_path(source, path.split(".")))
+    return iter(found or _walk_path(source, path.removesuffix(".keyword").split(".")))
 
 
-def _reached(value: Any, path: list[str]) -> Iterator[Any]:
+def _walk_path(value: Any, path: list[str]) -> Iterator[Any]:
     """The values at the end of a path, through lists; nothing where there is none."""
     if isinstance(value, list):
         for each in value:
-            yield from _reached(each, path)
+            yield from _walk_path(each, path)
     elif not path:
         yield from () if value is None else (value,)
     elif isinstance(value, dict):
         if ".".join(path) in value:  # a field whose name holds dots
-            yield from _reached(value[".".join(path)], [])
+            yield from _walk_path(value[".".join(path)], [])
         elif path[0] in value:
-            yield from _reached(value[path[0]], path[1:])
+            yield from _walk_path(value[path[0]], path[1:])
 
 
-def _moment(value: Any) -> datetime | None:
+def _parse_datetime(value: Any) -> datetime | None:
     try:
         if isinstance(value, str) and not value.isdigit():
             moment = datetime.fromisoformat(value)
@@ -93,9 +94,9 @@ def _moment(value: Any) -> datetime | None:
         return None
 
 
-def _seconds(read: Mapping[str, list[Any]]) -> int | None:
+def _parse_duration_s(values: Mapping[str, list[Any]]) -> int | None:
     for name, factor in (("duration_s", 1), ("duration_min", 60)):
-        for value in read.get(name, ()):
+        for value in values.get(name, ()):
             try:
                 return round(float(value) * factor)
             except (ValueError, TypeError, OverflowError):

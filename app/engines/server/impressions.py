@@ -6,41 +6,41 @@ from typing import Any
 
 from app.engines.server.cluster import Cluster, Reply
 from app.engines.server.dashboard_stream import DashboardStream
-from app.engines.server.generations import FOR_EVER, Lifetime
+from app.engines.server.generations import UNLIMITED, RetentionPolicy
 from app.search.impressions import Impression
 from index_mappings.errors import NotFound
-from index_mappings.mapping import impressions_template
+from index_mappings.mapping import build_impressions_template
 
-FOUND_AT_ONCE = 1000
-FIND_S = 5.0
+FIND_BATCH = 1000
+FIND_TIMEOUT_S = 5.0
 
 
 class ServerImpressions:
-    def __init__(self, cluster: Cluster, stream: str, lifetime: Lifetime = FOR_EVER) -> None:
+    def __init__(self, cluster: Cluster, stream: str, retention: RetentionPolicy = UNLIMITED) -> None:
         self.cluster = cluster
-        self.stream = DashboardStream(cluster, impressions_template(stream), lifetime)
+        self.stream = DashboardStream(cluster, build_impressions_template(stream), retention)
 
     def append(self, impressions: Sequence[Impression]) -> None:
-        self.stream.add([asdict(impression) for impression in impressions])
+        self.stream.append([asdict(impression) for impression in impressions])
 
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
         """Refreshes first: what another worker wrote a moment ago is found."""
         name = self.stream.name
         try:
             self.cluster.refresh(name)
-            starts = range(0, len(ids), FOUND_AT_ONCE)
-            hits = [hit for start in starts for hit in self._hits(ids[start : start + FOUND_AT_ONCE])]
+            starts = range(0, len(ids), FIND_BATCH)
+            hits = [hit for start in starts for hit in self._search_hits(ids[start : start + FIND_BATCH])]
         except NotFound:
             return {}
-        return {hit["_id"]: _impression(hit) for hit in hits}
+        return {hit["_id"]: _decode_impression(hit) for hit in hits}
 
-    def _hits(self, ids: Sequence[str]) -> list[Reply]:
+    def _search_hits(self, ids: Sequence[str]) -> list[Reply]:
         wanted = list(dict.fromkeys(ids))
         body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), "track_total_hits": False}
-        return self.cluster.search(self.stream.name, body, FIND_S)
+        return self.cluster.search(self.stream.name, body, FIND_TIMEOUT_S)
 
 
-def _impression(hit: Mapping[str, Any]) -> Impression:
+def _decode_impression(hit: Mapping[str, Any]) -> Impression:
     facts = dict(hit["_source"])
     at_ms, sources = facts.pop("@timestamp"), tuple(facts.pop("sources"))
     degraded = tuple(facts.pop("degraded", ()))  # lines of earlier builds have none

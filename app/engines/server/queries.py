@@ -7,41 +7,41 @@ import numpy as np
 
 from index_mappings.engine import NeighbourMatch, TextMatch
 from index_mappings.errors import BadRequest, Unavailable
-from index_mappings.fields import NEIGHBOUR_LEVELS, level_weight
-from index_mappings.mapping import neighbour_term
-from index_mappings.match import ID_DTYPE, ItemIds, Matches, best_first
+from index_mappings.fields import NEIGHBOUR_LEVELS, to_neighbour_weight
+from index_mappings.mapping import format_neighbour_term
+from index_mappings.match import ID_DTYPE, ItemIds, Matches, select_best_matches
 from index_mappings.query import Filters
 
 Body = dict[str, Any]
-SPARE_HITS = 20
+EXTRA_HITS = 20
 """Asked for above the limit, so that ties at the edge can be put in the order of ids."""
-MOST_HITS = 10_000  # index.max_result_window of every server.
-MOST_SEEDS = 1000 // NEIGHBOUR_LEVELS
+MAX_HITS = 10_000  # index.max_result_window of every server.
+MAX_SEEDS = 1000 // NEIGHBOUR_LEVELS
 """indices.query.bool.max_clause_count is 1,024 on OpenSearch; each seed asks for every level."""
 
 
-def text_query(request: TextMatch) -> Body:
+def build_text_query(request: TextMatch) -> Body:
     should = [
         {"match": {field: {"query": request.text, "boost": weight}}} for field, weight in request.weights
     ]
-    return _bool(should, request.filters)
+    return _build_bool_query(should, request.filters)
 
 
-def neighbour_query(request: NeighbourMatch) -> Body:
+def build_neighbour_query(request: NeighbourMatch) -> Body:
     """Raises BadRequest when there are more seeds than any server takes."""
-    if len(request.seeds) > MOST_SEEDS:
+    if len(request.seeds) > MAX_SEEDS:
         raise BadRequest(
-            f"{len(request.seeds)} seeds are more than the {MOST_SEEDS} that one request may hold"
+            f"{len(request.seeds)} seeds are more than the {MAX_SEEDS} that one request may hold"
         )
     should = [
-        _weighted(neighbour_term(seed.id, level), seed.weight * level_weight(level))
+        _build_weighted_term(format_neighbour_term(seed.id, level), seed.weight * to_neighbour_weight(level))
         for seed in request.seeds
         for level in range(1, NEIGHBOUR_LEVELS + 1)
     ]
-    return _bool(should, request.filters)
+    return _build_bool_query(should, request.filters)
 
 
-def conditions(filters: Filters) -> list[Body]:
+def build_filter_clauses(filters: Filters) -> list[Body]:
     """Every condition that a result must meet; they score nothing."""
     keys = {
         "genre_key": filters.genres,
@@ -62,17 +62,17 @@ def conditions(filters: Filters) -> list[Body]:
     ]
 
 
-def hits_asked(limit: int) -> int:
-    return min(limit + SPARE_HITS, MOST_HITS)
+def compute_hit_limit(limit: int) -> int:
+    return min(limit + EXTRA_HITS, MAX_HITS)
 
 
-def candidates_body(limit: int, query: Mapping[str, Any]) -> Body:
+def build_candidates_body(limit: int, query: Mapping[str, Any]) -> Body:
     """`query`: the parts of the body that say what is matched.
 
     The id comes from doc values: reading stored fields would decompress whole documents.
     """
     return {
-        "size": hits_asked(limit),
+        "size": compute_hit_limit(limit),
         "_source": False,
         "stored_fields": "_none_",
         "docvalue_fields": ["id"],
@@ -81,19 +81,19 @@ def candidates_body(limit: int, query: Mapping[str, Any]) -> Body:
     }
 
 
-def matches_of(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
-    ids = _ids(hits)
-    return best_first(source, ids, np.array([hit["_score"] for hit in hits], np.float32), limit)
+def decode_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
+    ids = _decode_ids(hits)
+    return select_best_matches(source, ids, np.array([hit["_score"] for hit in hits], np.float32), limit)
 
 
-def cosine_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
+def decode_cosine_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
     """Every server scores cosine as (1 + cosine) / 2."""
-    ids = _ids(hits)
+    ids = _decode_ids(hits)
     scores = 2 * np.array([hit["_score"] for hit in hits], np.float32) - 1
-    return best_first(source, ids, scores, limit)
+    return select_best_matches(source, ids, scores, limit)
 
 
-def _ids(hits: list[dict[str, Any]]) -> ItemIds:
+def _decode_ids(hits: list[dict[str, Any]]) -> ItemIds:
     """Raises Unavailable on hits of an index that was made otherwise."""
     try:
         return np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
@@ -103,12 +103,12 @@ def _ids(hits: list[dict[str, Any]]) -> ItemIds:
         ) from missing
 
 
-def _weighted(term: str, weight: float) -> Body:
+def _build_weighted_term(term: str, weight: float) -> Body:
     return {"term": {"neighbours": {"value": term, "boost": weight}}}
 
 
-def _bool(should: list[Body], filters: Filters) -> Body:
+def _build_bool_query(should: list[Body], filters: Filters) -> Body:
     clause: Body = {"should": should, "minimum_should_match": 1}
     if not filters.is_empty:
-        clause["filter"] = conditions(filters)
+        clause["filter"] = build_filter_clauses(filters)
     return {"query": {"bool": clause}}

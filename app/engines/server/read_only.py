@@ -5,8 +5,8 @@ Vectors and neighbours are in index versions of our own, made from theirs by `re
 
 from collections.abc import Iterator, Sequence
 
-from app.engines.server.engine import READY_S, ServerEngine
-from app.engines.server.foreign import ForeignIndex
+from app.engines.server.engine import READY_TIMEOUT_S, ServerEngine
+from app.engines.server.foreign import ExternalIndex
 from index_mappings.engine import IndexVersion, NeighbourMatch, TextMatch, VectorMatch, WriteReport
 from index_mappings.errors import BadRequest, EngineError, Partial
 from index_mappings.item import Document, Item
@@ -16,16 +16,16 @@ from index_mappings.match import Matches
 class ReadOnlyEngine:
     """Words are matched in their index, and what is shown is fetched from it: so both are always current."""
 
-    def __init__(self, own: ServerEngine, theirs: ForeignIndex) -> None:
+    def __init__(self, own: ServerEngine, external: ExternalIndex) -> None:
         self.own = own
-        self.theirs = theirs
+        self.external = external
 
     @property
     def name(self) -> str:
         return self.own.name
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        return self.theirs.match_text(request, timeout_s)
+        return self.external.match_text(request, timeout_s)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         return self.own.match_vector(request, timeout_s)
@@ -34,7 +34,7 @@ class ReadOnlyEngine:
         return self.own.match_ids(request, timeout_s)
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
-        return self.theirs.fetch(ids, timeout_s)
+        return self.external.fetch(ids, timeout_s)
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
         return self.own.scan(version, batch_size)
@@ -59,14 +59,14 @@ class ReadOnlyEngine:
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
         """Raises BadRequest, as `delete` does: items are changed by whoever fills that index."""
-        raise BadRequest(self._refusal())
+        raise BadRequest(self._describe_refusal())
 
     def delete(self, ids: Sequence[str]) -> int:
-        raise BadRequest(self._refusal())
+        raise BadRequest(self._describe_refusal())
 
     def is_ready(self) -> bool:
         try:
-            self.theirs.fetch(["nothing"], READY_S)
+            self.external.fetch(["nothing"], READY_TIMEOUT_S)
         except Partial:
             return self.own.is_ready()
         except EngineError:
@@ -76,8 +76,8 @@ class ReadOnlyEngine:
     def close(self) -> None:
         self.own.close()
 
-    def _refusal(self) -> str:
+    def _describe_refusal(self) -> str:
         return (
-            f"{self.theirs.index} is read only here (REELRANK_ENGINE_INDEX); change its items where they are "
-            "made, then run: reelrank load index"
+            f"{self.external.index} is read only here (REELRANK_ENGINE_INDEX); change its items where they "
+            "are made, then run: reelrank load index"
         )

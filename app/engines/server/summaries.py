@@ -5,14 +5,14 @@ from dataclasses import asdict
 
 from app.engines.server.cluster import Cluster
 from app.engines.server.dashboard_stream import DashboardStream
-from app.engines.server.generations import FOR_EVER, Lifetime
+from app.engines.server.generations import UNLIMITED, RetentionPolicy
 from app.search.summary import Summary
-from index_mappings.mapping import requests_template
+from index_mappings.mapping import build_requests_template
 
 
 class ServerSummaries:
-    def __init__(self, cluster: Cluster, stream: str, lifetime: Lifetime = FOR_EVER) -> None:
-        self.stream = DashboardStream(cluster, requests_template(stream), lifetime)
+    def __init__(self, cluster: Cluster, stream: str, retention: RetentionPolicy = UNLIMITED) -> None:
+        self.stream = DashboardStream(cluster, build_requests_template(stream), retention)
 
     def append(self, summaries: Sequence[Summary]) -> None:
-        self.stream.add([asdict(summary) for summary in summaries])
+        self.stream.append([asdict(summary) for summary in summaries])

@@ -10,7 +10,7 @@ from app.engines.server.cluster import Cluster
 from index_mappings.engine import IndexVersion
 from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
 
-LOADING = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
+LOADING_SETTINGS = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 CHANGES_FROM = "changes_from"
 """The position in the change log up to which a version has every change; the serving one has all."""
 
@@ -30,15 +30,15 @@ class Layout:
     def alias(self) -> str:
         return f"{self.prefix}items"
 
-    def index(self, version: str) -> str:
+    def index_name(self, version: str) -> str:
         """Servers refuse capitals in the name of an index; its `_meta` keeps the version's own name."""
         return f"{self.prefix}{version}".lower()
 
-    def turn_alias(self, turn: int) -> str:
+    def epoch_alias(self, epoch: int) -> str:
         """Live changes go through it: it is of the version that serves, until the next promotion."""
-        return f"{self.prefix}live-{turn}"
+        return f"{self.prefix}live-{epoch}"
 
-    def serving_settings(self) -> dict[str, Any]:
+    def build_serving_settings(self) -> dict[str, Any]:
         ranged = "-" in self.replicas
         copies = (
             {"auto_expand_replicas": self.replicas} if ranged else {"number_of_replicas": int(self.replicas)}
@@ -46,7 +46,7 @@ class Layout:
         return {"refresh_interval": "1s", **copies}  # fmt: skip
 
 
-class Versions:
+class IndexVersions:
     """One index for each version, named by the prefix and the version."""
 
     def __init__(self, cluster: Cluster, layout: Layout, body: Mapping[str, Any]) -> None:
@@ -58,63 +58,65 @@ class Versions:
         """Raises Conflict when it exists. Nothing is refreshed or copied to replicas until it serves."""
         if not version.startswith("items-"):
             raise BadRequest(f"index version {version!r} must begin with items-")
-        index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING}
+        index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING_SETTINGS}
         meta = {"version": version, "made_at": datetime.now(UTC).isoformat(), CHANGES_FROM: changes_from}
         body = {
             "settings": {"index": index},
             "mappings": {**self.body["mappings"], "_meta": {"reelrank": meta}},
         }
-        self.cluster.demand("PUT", f"/{self.layout.index(version)}", body)
+        self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}", body)
 
-    def all(self) -> list[IndexVersion]:
+    def list_versions(self) -> list[IndexVersion]:
         """Newest first, with the documents that each holds."""
-        metas, serving = self.metas(), self.serving()
+        metas, serving = self.list_metadata(), self.serving_version()
         if not metas:
             return []
         with suppress(Unavailable):  # a shard of one of them is lost: the others count all the same
             self.cluster.refresh(f"{self.layout.prefix}items-*")
-        stats = self.cluster.demand("GET", f"/{self.layout.prefix}items-*/_stats/docs")["indices"]
+        stats = self.cluster.request_or_raise("GET", f"/{self.layout.prefix}items-*/_stats/docs")["indices"]
         return [
             IndexVersion(
                 name,
                 datetime.fromisoformat(meta["made_at"]),
-                stats[self.layout.index(name)]["primaries"]["docs"]["count"],
+                stats[self.layout.index_name(name)]["primaries"]["docs"]["count"],
                 name == serving,
             )
             for name, meta in sorted(metas.items(), key=lambda each: each[1]["made_at"], reverse=True)
-            if self.layout.index(name) in stats
+            if self.layout.index_name(name) in stats
         ]
 
-    def metas(self) -> dict[str, dict[str, Any]]:
+    def list_metadata(self) -> dict[str, dict[str, Any]]:
         """What was noted of each version when it was made. Indices that are not ours are left out."""
-        status, reply = self.cluster.command(
+        status, reply = self.cluster.request(
             "GET", f"/{self.layout.prefix}items-*/_mapping", filter_path="*.mappings._meta"
         )
         if status == 404:
             return {}
-        mappings = self.cluster.accepted(status, reply, "listing index versions")
+        mappings = self.cluster.check_response(status, reply, "listing index versions")
         noted = [each["mappings"]["_meta"].get("reelrank") for each in mappings.values()]
         return {meta["version"]: meta for meta in noted if meta is not None}
 
-    def meta(self, version: str) -> dict[str, Any]:
+    def read_metadata(self, version: str) -> dict[str, Any]:
         """Raises NotFound."""
-        meta = self.metas().get(version)
+        meta = self.list_metadata().get(version)
         if meta is None:
             raise NotFound(f"there is no index version {version} on {self.cluster.name}")
         return meta
 
     def reach(self, version: str, position: int) -> None:
         """Notes that a version has every change up to a position."""
-        meta = {**self.meta(version), CHANGES_FROM: position}
-        self.cluster.demand("PUT", f"/{self.layout.index(version)}/_mapping", {"_meta": {"reelrank": meta}})
+        meta = {**self.read_metadata(version), CHANGES_FROM: position}
+        self.cluster.request_or_raise(
+            "PUT", f"/{self.layout.index_name(version)}/_mapping", {"_meta": {"reelrank": meta}}
+        )
 
-    def serving(self) -> str | None:
-        status, reply = self.cluster.command(
+    def serving_version(self) -> str | None:
+        status, reply = self.cluster.request(
             "GET", f"/{self.layout.alias}/_mapping", filter_path="*.mappings._meta"
         )
         if status == 404:
             return None
-        mappings = self.cluster.accepted(status, reply, "asking what serves").values()
+        mappings = self.cluster.check_response(status, reply, "asking what serves").values()
         noted = [each["mappings"]["_meta"].get("reelrank") for each in mappings]
         if len(noted) != 1 or noted[0] is None:
             raise Unavailable(
@@ -123,61 +125,64 @@ class Versions:
             )
         return str(noted[0]["version"])
 
-    def prepare(self, version: str) -> None:
+    def prepare_serving(self, version: str) -> None:
         """Settings of a version that serves: it is refreshed and copied from now on."""
-        index = self.layout.index(version)
-        self.cluster.demand("PUT", f"/{index}/_settings", {"index": self.layout.serving_settings()})
+        index = self.layout.index_name(version)
+        self.cluster.request_or_raise(
+            "PUT", f"/{index}/_settings", {"index": self.layout.build_serving_settings()}
+        )
         self.cluster.refresh(index)
 
     def block_writes(self, version: str) -> None:
         """When it returns, every write that was under way is done, and no other is let in."""
-        self.cluster.demand("PUT", f"/{self.layout.index(version)}/_block/write")
+        self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}/_block/write")
 
     def allow_writes(self, version: str) -> None:
-        index = self.layout.index(version)
-        self.cluster.demand("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
+        index = self.layout.index_name(version)
+        self.cluster.request_or_raise("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
 
-    def turn(self) -> int | None:
+    def read_epoch(self) -> int | None:
         """How many promotions there have been; None: nothing serves; 0: an earlier build promoted it."""
-        status, reply = self.cluster.command("GET", f"/{self.layout.alias}/_alias")
+        status, reply = self.cluster.request("GET", f"/{self.layout.alias}/_alias")
         if status == 404:
             return None
-        (index,) = self.cluster.accepted(status, reply, "asking whose turn it is").values()
-        start = self.layout.turn_alias(0)[:-1]
+        (index,) = self.cluster.check_response(status, reply, "asking whose turn it is").values()
+        start = self.layout.epoch_alias(0)[:-1]
         turns = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
         return next((int(turn) for turn in turns if turn.isdigit()), 0)
 
-    def swap(self, old: str | None, new: str, last_turn: int = 0) -> None:
+    def swap_alias(self, old: str | None, new: str, last_turn: int = 0) -> None:
         """Moves the alias, and with it the turn, in one step. The version that serves keeps its turn.
 
         last_turn: what an older turn may have been, where nothing serves that has one.
         Raises Conflict when another promotion was quicker.
         """
-        turn = self.turn() or 0
+        turn = self.read_epoch() or 0
         begins = turn if turn and old == new else max(turn, last_turn) + 1
         actions = [
-            _add(self.layout.index(new), name) for name in (self.layout.alias, self.layout.turn_alias(begins))
+            _build_add_action(self.layout.index_name(new), name)
+            for name in (self.layout.alias, self.layout.epoch_alias(begins))
         ]
         if old is not None and old != new:
-            ended = [self.layout.alias, *([self.layout.turn_alias(turn)] if turn else [])]
-            actions += [_remove(self.layout.index(old), name) for name in ended]
+            ended = [self.layout.alias, *([self.layout.epoch_alias(turn)] if turn else [])]
+            actions += [_build_remove_action(self.layout.index_name(old), name) for name in ended]
         try:
-            self.cluster.demand("POST", "/_aliases", {"actions": actions})
+            self.cluster.request_or_raise("POST", "/_aliases", {"actions": actions})
         except NotFound as lost:
             raise Conflict(
                 f"{old} has not been serving any more: another promotion was quicker; promote again"
             ) from lost
 
     def drop(self, version: str) -> None:
-        self.meta(version)
-        if version == self.serving():
+        self.read_metadata(version)
+        if version == self.serving_version():
             raise Conflict(f"index version {version} is serving; promote another one first")
-        self.cluster.demand("DELETE", f"/{self.layout.index(version)}")
+        self.cluster.request_or_raise("DELETE", f"/{self.layout.index_name(version)}")
 
 
-def _add(index: str, alias: str) -> dict[str, Any]:
+def _build_add_action(index: str, alias: str) -> dict[str, Any]:
     return {"add": {"index": index, "alias": alias}}
 
 
-def _remove(index: str, alias: str) -> dict[str, Any]:
+def _build_remove_action(index: str, alias: str) -> dict[str, Any]:
     return {"remove": {"index": index, "alias": alias, "must_exist": True}}

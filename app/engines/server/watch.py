@@ -15,53 +15,53 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.engines.server.cluster import Wire
+from app.engines.server.cluster import Transport
 from index_mappings.errors import Timeout
 
 
 @dataclass(slots=True, eq=False)
-class Errand:
+class InFlightRequest:
     """One question under way. `connection`: the one that it was sent on, as far as it was sent."""
 
-    until: float
+    deadline: float
     connection: Any = None
     is_done: bool = False
-    is_over: bool = False
+    expired: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def end(self) -> None:
+    def expire(self) -> None:
         """What reads from the connection sees its end; nothing, if it has another errand by now."""
         with self.lock:
             if self.is_done:
                 return
-            self.is_over = True
+            self.expired = True
             if self.connection is not None and self.connection.errand is self:
                 with contextlib.suppress(OSError, AttributeError):
                     self.connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-class Watched:
+class DeadlineGuard:
     """A wire each of whose questions is over when its time is."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._numbers = itertools.count()
-        self._waiting: list[tuple[float, int, Errand]] = []
+        self._waiting: list[tuple[float, int, InFlightRequest]] = []
         self._changed = threading.Condition()
         self._is_closed = False
-        threading.Thread(target=self._watch, name="engine-watch", daemon=True).start()
+        threading.Thread(target=self._expire_overdue, name="engine-watch", daemon=True).start()
 
     def send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
     ) -> tuple[int, Any]:
-        with self._errand(timeout_s) as errand:
+        with self._track(timeout_s) as errand:
             try:
-                answer = self._wire.send(method, path, body, mimetype, timeout_s)
+                answer = self._transport.send(method, path, body, mimetype, timeout_s)
             except Exception as failed:
-                if not errand.is_over:
+                if not errand.expired:
                     raise
                 raise Timeout(f"the whole answer was not there within {timeout_s:.3f} s") from failed
-            if errand.is_over:  # cut off among its headers, it may pass for an empty one
+            if errand.expired:  # cut off among its headers, it may pass for an empty one
                 raise Timeout(f"the whole answer was not there within {timeout_s:.3f} s")
             return answer
 
@@ -69,27 +69,27 @@ class Watched:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        self._wire.close()
+        self._transport.close()
 
     @contextmanager
-    def _errand(self, timeout_s: float) -> Iterator[Errand]:
-        errand = _current.errand = Errand(time.monotonic() + timeout_s)
+    def _track(self, timeout_s: float) -> Iterator[InFlightRequest]:
+        errand = _current.in_flight = InFlightRequest(time.monotonic() + timeout_s)
         with self._changed:
-            heapq.heappush(self._waiting, (errand.until, next(self._numbers), errand))
+            heapq.heappush(self._waiting, (errand.deadline, next(self._numbers), errand))
             if self._waiting[0][2] is errand:
                 self._changed.notify()
         try:
             yield errand
         finally:
-            _current.errand = None
+            _current.in_flight = None
             with errand.lock:
                 errand.is_done = True
 
-    def _watch(self) -> None:
-        while (errand := self._next_over()) is not None:
-            errand.end()
+    def _expire_overdue(self) -> None:
+        while (errand := self._wait_for_expired()) is not None:
+            errand.expire()
 
-    def _next_over(self) -> Errand | None:
+    def _wait_for_expired(self) -> InFlightRequest | None:
         """Waits for the next errand whose time is over; None at the close."""
         with self._changed:
             while not self._is_closed:
@@ -101,22 +101,22 @@ class Watched:
 
 
 class _Current(threading.local):
-    errand: Errand | None = None
+    in_flight: InFlightRequest | None = None
 
 
 _current = _Current()
 
 
-def watched_connections(kind: type[Any]) -> type[Any]:
+def guard_connections(connection_class: type[Any]) -> type[Any]:
     """A class of urllib3's connections that tells the errand of its thread which connection it is."""
 
-    class WatchedConnection(kind):  # type: ignore[misc]
-        errand: Errand | None = None
+    class GuardedConnection(connection_class):  # type: ignore[misc]
+        in_flight: InFlightRequest | None = None
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            self.errand = _current.errand
-            if self.errand is not None:
-                self.errand.connection = self
+            self.in_flight = _current.in_flight
+            if self.in_flight is not None:
+                self.in_flight.connection = self
             super().request(*args, **kwargs)
 
-    return WatchedConnection
+    return GuardedConnection

@@ -7,41 +7,56 @@ from flask import Blueprint, Flask, Response, make_response, render_template, re
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound
 
-from app.web.pages.guard import protect
-from app.web.pages.person import Person, picked_name
-from app.web.problems import STATUS_OF, InvalidRequest, invalid, invalid_request, known, problem, unexpected
+from app.web.pages.guard import add_security_headers
+from app.web.pages.person import ViewerProfile, read_user_id
+from app.web.problems import (
+    STATUS_BY_ERROR,
+    InvalidRequest,
+    build_problem,
+    handle_invalid_request,
+    handle_known_error,
+    handle_unexpected_error,
+    handle_validation_error,
+)
 
-API = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
+API_PREFIXES = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 
 
-def show_failures(blueprints: Sequence[Blueprint], app: Flask) -> None:
+def register_error_pages(blueprints: Sequence[Blueprint], app: Flask) -> None:
     """On the pages every failure is a page; elsewhere only an address that a person mistyped."""
     for pages in blueprints:
-        for family in STATUS_OF:
-            pages.register_error_handler(family, lambda error: _as_page(known(error)))
-        pages.register_error_handler(InvalidRequest, lambda error: _as_page(invalid_request(error)))
-        pages.register_error_handler(ValidationError, lambda error: _as_page(invalid(error)))
-        pages.register_error_handler(HTTPException, lambda error: _as_page(_http(error)))
-        pages.register_error_handler(Exception, lambda error: _as_page(unexpected(error)))
-    app.register_error_handler(NotFound, _lost)
+        for family in STATUS_BY_ERROR:
+            pages.register_error_handler(family, lambda error: _render_failure(handle_known_error(error)))
+        pages.register_error_handler(
+            InvalidRequest, lambda error: _render_failure(handle_invalid_request(error))
+        )
+        pages.register_error_handler(
+            ValidationError, lambda error: _render_failure(handle_validation_error(error))
+        )
+        pages.register_error_handler(HTTPException, lambda error: _render_failure(_handle_http_error(error)))
+        pages.register_error_handler(Exception, lambda error: _render_failure(handle_unexpected_error(error)))
+    app.register_error_handler(NotFound, _handle_not_found)
 
 
-def _lost(_error: NotFound) -> Response:
-    answer = problem(HTTPStatus.NOT_FOUND, f"there is nothing at {request.path}")
-    wants_page = not request.path.startswith(API) and "text/html" in request.headers.get("Accept", "")
-    return protect(_as_page(answer)) if wants_page else answer
-
-
-def _http(error: HTTPException) -> Response:
-    return problem(HTTPStatus(error.code or 500), error.description or "")
-
-
-def _as_page(answer: Response) -> Response:
-    facts = answer.get_json()
-    page = make_response(
-        render_template("failure.html", facts=facts, page=None, who=Person(picked_name())), answer.status_code
+def _handle_not_found(_error: NotFound) -> Response:
+    answer = build_problem(HTTPStatus.NOT_FOUND, f"there is nothing at {request.path}")
+    wants_page = not request.path.startswith(API_PREFIXES) and "text/html" in request.headers.get(
+        "Accept", ""
     )
-    if wait := answer.headers.get("Retry-After"):
+    return add_security_headers(_render_failure(answer)) if wants_page else answer
+
+
+def _handle_http_error(error: HTTPException) -> Response:
+    return build_problem(HTTPStatus(error.code or 500), error.description or "")
+
+
+def _render_failure(response: Response) -> Response:
+    facts = response.get_json()
+    page = make_response(
+        render_template("failure.html", facts=facts, page=None, who=ViewerProfile(read_user_id())),
+        response.status_code,
+    )
+    if wait := response.headers.get("Retry-After"):
         page.headers["Retry-After"] = wait
     page.headers["Cache-Control"] = "no-store"
     return page

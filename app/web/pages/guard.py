@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from flask import Response, abort, request
 
-POLICY = "; ".join((
+CONTENT_SECURITY_POLICY = "; ".join((
     "default-src 'none'", "style-src 'self'", "font-src 'self'", "img-src 'self' https: data:",
     "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 ))  # fmt: skip
@@ -15,7 +15,7 @@ POLICY = "; ".join((
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-def from_our_own_page() -> None:
+def reject_cross_site_request() -> None:
     """Stops what another site's page sends. Browsers say where it comes from; other clients need not."""
     if request.method in SAFE_METHODS:
         return
@@ -26,18 +26,18 @@ def from_our_own_page() -> None:
         abort(HTTPStatus.FORBIDDEN, "this was sent by a page of another site; only our own page may")
 
 
-def local_address(address: str, otherwise: str) -> str:
+def restrict_to_local(address: str, default: str) -> str:
     """An address of this site only: a redirect to another one is a gift to whoever phishes."""
     try:
         parts = urlsplit(address)
     except ValueError:
-        return otherwise
+        return default
     is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
-    return address if is_local else otherwise
+    return address if is_local else default
 
 
-def protect(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", POLICY)
+def add_security_headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     return response

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
-from app.search.showing import FETCH_S, fetched
-from app.search.stories import Service
+from app.search.showing import FETCH_TIMEOUT_S, fetch_items
+from app.search.stories import SearchService
 from index_mappings.item import Item
-from ranking.viewer import watched_share
+from ranking.viewer import compute_watched_share
 
-COOKIE = "viewer"
+VIEWER_COOKIE = "viewer"
 YEAR_S = 365 * 86_400
 SHOWN_WATCHES = 12
 RECENT_WATCHES = 50
-MAX_NAME = 128
+MAX_USER_ID_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedItem:
     """A film lately watched; percent: how much of it, None when unknown."""
 
     item: Item
@@ -26,35 +26,35 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ViewerProfile:
     """name: empty for a stranger. simulated: their watch times were made from ratings."""
 
-    name: str
-    watched: tuple[Watched, ...] = ()
+    user_id: str
+    watched_items: tuple[WatchedItem, ...] = ()
     simulated: bool = False
 
 
-def picked_name() -> str:
-    return request.cookies.get(COOKIE, "")[:MAX_NAME].strip()
+def read_user_id() -> str:
+    return request.cookies.get(VIEWER_COOKIE, "")[:MAX_USER_ID_LENGTH].strip()
 
 
-def person_of(name: str, service: Service) -> Person:
-    if not name:
-        return Person("")
-    watches = service.events.recent(name, RECENT_WATCHES, FETCH_S, ("watch",))
+def load_viewer_profile(user_id: str, service: SearchService) -> ViewerProfile:
+    if not user_id:
+        return ViewerProfile("")
+    watches = service.events.recent(user_id, RECENT_WATCHES, FETCH_TIMEOUT_S, ("watch",))
     newest = list({event.item: event for event in reversed(watches)}.values())[::-1][:SHOWN_WATCHES]
-    items, _ = fetched(service.engine, [event.item for event in newest], FETCH_S)
-    shares = [watched_share(event.watched_ms, event.duration_ms) for event in newest]
+    items, _ = fetch_items(service.engine, [event.item for event in newest], FETCH_TIMEOUT_S)
+    shares = [compute_watched_share(event.watched_ms, event.duration_ms) for event in newest]
     watched = tuple(
-        Watched(item, None if math.isnan(share) else round(100 * share))
+        WatchedItem(item, None if math.isnan(share) else round(100 * share))
         for item, share in zip(items, shares, strict=True)
         if item is not None
     )
-    return Person(name, watched, any(event.simulated for event in newest))
+    return ViewerProfile(user_id, watched, any(event.simulated for event in newest))
 
 
-def remember(response: Response, name: str) -> None:
-    if name:
-        response.set_cookie(COOKIE, name, max_age=YEAR_S, httponly=True, samesite="Lax")
+def set_viewer_cookie(response: Response, user_id: str) -> None:
+    if user_id:
+        response.set_cookie(VIEWER_COOKIE, user_id, max_age=YEAR_S, httponly=True, samesite="Lax")
     else:
-        response.delete_cookie(COOKIE)
+        response.delete_cookie(VIEWER_COOKIE)

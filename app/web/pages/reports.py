@@ -13,7 +13,7 @@ from ranking.evaluation import Evaluation
 PICTURES = {"quality.svg": "Each measure of each system with its 95 % interval",
             "gains.svg": "The features that gained the model most"}  # fmt: skip
 
-SIZE = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
+VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Picture:
     """words: what it shows. width, height: in points, so that its place is kept until it is there."""
 
     name: str
-    words: str
+    description: str
     width: int
     height: int
 
@@ -35,26 +35,30 @@ class Report:
     pictures: tuple[Picture, ...]
 
 
-def last_report(directory: Path) -> Report | None:
+def load_last_report(directory: Path) -> Report | None:
     """None when nothing was evaluated yet, or by a build whose report this one cannot read."""
     try:
         evaluation = Evaluation.from_json((directory / "evaluation.json").read_text())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    pictures = [_picture(directory / name, words) for name, words in PICTURES.items()]
-    return Report(evaluation, evaluation.quality_rows("all"), tuple(p for p in pictures if p is not None))
+    pictures = [_load_picture(directory / name, words) for name, words in PICTURES.items()]
+    return Report(
+        evaluation, evaluation.build_quality_rows("all"), tuple(p for p in pictures if p is not None)
+    )
 
 
-def _picture(file: Path, words: str) -> Picture | None:
+def _load_picture(file: Path, description: str) -> Picture | None:
     try:
         with file.open() as lines:
-            size = SIZE.search(lines.read(2000))
+            size = VIEW_BOX.search(lines.read(2000))
     except OSError:
         return None
-    return None if size is None else Picture(file.name, words, *(round(float(n)) for n in size.groups()))
+    return (
+        None if size is None else Picture(file.name, description, *(round(float(n)) for n in size.groups()))
+    )
 
 
-def picture(directory: Path, name: str) -> Response:
+def send_picture(directory: Path, name: str) -> Response:
     if name not in PICTURES:
         abort(HTTPStatus.NOT_FOUND)
     response = send_from_directory(directory.absolute(), name)

@@ -6,43 +6,43 @@ from dataclasses import dataclass
 from flask import request
 
 from app.search.page import Page
-from app.search.showing import FETCH_S
-from app.search.stories import Service
+from app.search.showing import FETCH_TIMEOUT_S
+from app.search.stories import SearchService
 from index_mappings.errors import NotFound
 from index_mappings.item import ID_PATTERN
 
-DONE = {"watch": "watched", "like": "liked"}
+ACTION_PARAMETERS = {"watch": "watched", "like": "liked"}
 """Kind of event to the parameter that names its item on the page that follows."""
-LIST_BEFORE = "since"
+PREVIOUS_LIST_PARAMETER = "since"
 """The parameter that names the list which showed the button."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ActionNotice:
     """words: empty when nothing was done. fresh: ids that the list before did not show."""
 
-    words: str = ""
-    fresh: Set[str] = frozenset()
+    message: str = ""
+    new_item_ids: Set[str] = frozenset()
 
 
-def said(page: Page, service: Service) -> Said:
+def build_notice(page: Page, service: SearchService) -> ActionNotice:
     """By the address of this request; page: what is about to be shown."""
-    done = next((word for word in DONE.values() if word in request.args), None)
+    done = next((word for word in ACTION_PARAMETERS.values() if word in request.args), None)
     if done is None:
-        return Said()
+        return ActionNotice()
     named = request.args[done]
-    item = service.engine.fetch([named], FETCH_S)[0] if ID_PATTERN.fullmatch(named) else None
+    item = service.engine.fetch([named], FETCH_TIMEOUT_S)[0] if ID_PATTERN.fullmatch(named) else None
     if item is None:
-        return Said()
-    fresh = _fresh(page, service) if done == DONE["watch"] else frozenset()
+        return ActionNotice()
+    fresh = _find_new_items(page, service) if done == ACTION_PARAMETERS["watch"] else frozenset()
     changed = f"{len(fresh)} of these {len(page.hits)} films are new here because of it."
-    return Said(f"You {done} {item.title}. {changed if fresh else 'It counts from now on.'}", fresh)
+    return ActionNotice(f"You {done} {item.title}. {changed if fresh else 'It counts from now on.'}", fresh)
 
 
-def _fresh(page: Page, service: Service) -> Set[str]:
+def _find_new_items(page: Page, service: SearchService) -> Set[str]:
     """None are when the list before is kept no longer, or was none of recommendations."""
     try:
-        before, _ = service.cursors.find(f"{request.args.get(LIST_BEFORE, '')}.0")
+        before, _ = service.result_cache.get(f"{request.args.get(PREVIOUS_LIST_PARAMETER, '')}.0")
     except NotFound:
         return frozenset()
     if before.query.kind != "home":

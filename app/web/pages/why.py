@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.search.page import Explanation
-from ranking.features.compute import BY_NAME
+from ranking.features.compute import FEATURES_BY_NAME
 
-SOURCE_WORDS = {
+SOURCE_DESCRIPTIONS = {
     "bm25": "its title, people or text hold the words",
     "text_knn": "its text means something close",
     "factors": "viewers of a like taste watch it",
@@ -17,7 +17,7 @@ SOURCE_WORDS = {
     "fresh": "it is new",
     "given": "it was among the candidates that were sent",
 }
-BARS = 10
+MAX_BARS = 10
 HALF_WIDTH = 150.0
 """Width of the longest bar to either side, in the units of the chart."""
 
@@ -26,7 +26,7 @@ HALF_WIDTH = 150.0
 class Bar:
     """One feature's share of the score. x and width in the chart's units."""
 
-    words: str
+    label: str
     feature: str
     value: float
     x: float
@@ -38,10 +38,10 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class ExplanationView:
     """found: (source, words, rank from 1); bars: the largest contributions, then all others as one."""
 
-    found: tuple[tuple[str, str, int], ...]
+    sources: tuple[tuple[str, str, int], ...]
     bars: tuple[Bar, ...]
     base: float
     score: float
@@ -50,31 +50,39 @@ class Why:
     @property
     def summary(self) -> str:
         """The chart in a sentence, for those who do not see it."""
-        up = [bar.words for bar in self.bars if bar.is_positive][:3]
-        down = [bar.words for bar in self.bars if not bar.is_positive][:2]
+        up = [bar.label for bar in self.bars if bar.is_positive][:3]
+        down = [bar.label for bar in self.bars if not bar.is_positive][:2]
         raised = f"Raised most by: {'; '.join(up)}." if up else ""
         lowered = f" Lowered most by: {'; '.join(down)}." if down else ""
         return raised + lowered
 
 
-def why_of(explanation: Explanation) -> Why:
+def build_explanation_view(explanation: Explanation) -> ExplanationView:
     """score: the sum of what is shown, which is the score now; the list may be some minutes old."""
     score = explanation.base + sum(explanation.contributions.values())
     ranks = sorted((rank, source) for source, (rank, _) in explanation.matches.items())
-    found = tuple((source, SOURCE_WORDS.get(source, source), rank + 1) for rank, source in ranks)
-    return Why(found, _bars(explanation.contributions), explanation.base, score, explanation.signals)
+    found = tuple((source, SOURCE_DESCRIPTIONS.get(source, source), rank + 1) for rank, source in ranks)
+    return ExplanationView(
+        found, _build_bars(explanation.contributions), explanation.base, score, explanation.signals
+    )
 
 
-def _bars(contributions: Mapping[str, float]) -> tuple[Bar, ...]:
+def _build_bars(contributions: Mapping[str, float]) -> tuple[Bar, ...]:
     ordered = sorted(contributions.items(), key=lambda pair: -abs(pair[1]))
-    shown = [(name, value) for name, value in ordered[:BARS] if value]
-    rest = sum(value for _, value in ordered[BARS:])
-    if ordered[BARS:]:
+    shown = [(name, value) for name, value in ordered[:MAX_BARS] if value]
+    rest = sum(value for _, value in ordered[MAX_BARS:])
+    if ordered[MAX_BARS:]:
         shown.append(("", rest))
     longest = max((abs(value) for _, value in shown), default=1.0) or 1.0
-    return tuple(_bar(name, value, HALF_WIDTH * abs(value) / longest, len(ordered)) for name, value in shown)
+    return tuple(
+        _build_bar(name, value, HALF_WIDTH * abs(value) / longest, len(ordered)) for name, value in shown
+    )
 
 
-def _bar(name: str, value: float, width: float, features: int) -> Bar:
-    words = BY_NAME[name].words.rstrip(".") if name in BY_NAME else f"The other {features - BARS} features"
-    return Bar(words, name, value, HALF_WIDTH - (0 if value >= 0 else width), max(width, 1.0))
+def _build_bar(feature: str, value: float, width: float, feature_count: int) -> Bar:
+    words = (
+        FEATURES_BY_NAME[feature].description.rstrip(".")
+        if feature in FEATURES_BY_NAME
+        else f"The other {feature_count - MAX_BARS} features"
+    )
+    return Bar(words, feature, value, HALF_WIDTH - (0 if value >= 0 else width), max(width, 1.0))

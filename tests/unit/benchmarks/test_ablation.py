@@ -8,22 +8,22 @@ import pytest
 
 from app.learning import History
 from app.settings import Settings
-from app.wiring import build_parts
-from benchmarks.quality.ablation import FULL, Ranked, Replayed
-from benchmarks.quality.demo import nothing_hurts, window_before
+from app.wiring import build_container
+from benchmarks.quality.ablation import FULL, BacktestWindow, RankedMeasures
+from benchmarks.quality.demo import build_ablation_goals, select_earlier_window
 from index_mappings.event import EVENT_SCHEMA, Event
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Query
 from ranking.fusion import fuse
-from ranking.judged import Judged
-from ranking.moment import Moment
-from ranking.training_set import training_set_of
-from ranking.viewer import anonymous
+from ranking.judged import JudgedRequest
+from ranking.moment import RankingRequest
+from ranking.training_set import build_training_set
+from ranking.viewer import build_anonymous_viewer
 
 NAMES = ("useful", "unknown", "fixed")
 
 
-def replayed(requests: int) -> Replayed:
+def build_replayed(requests: int) -> BacktestWindow:
     """Each request has 20 candidates, of which the one with the largest first feature is wanted."""
     rng, judged = np.random.default_rng(0), []
     for _ in range(requests):
@@ -31,41 +31,43 @@ def replayed(requests: int) -> Replayed:
         ids = item_ids(f"film{n:02}" for n in range(20))
         candidates = fuse([Matches("popular", ids, np.arange(20, 0, -1).astype(np.float32))])
         wanted = ids[[int(features[:, 0].argmax())]]
-        moment = Moment(Query(user="u"), anonymous("u"), {})
+        moment = RankingRequest(Query(user="u"), build_anonymous_viewer("u"), {})
         gains, nobody = np.ones(1, np.float32), np.zeros(20, np.float32)
-        judged.append(Judged(moment, candidates, wanted, gains, "home", features, nobody))
-    return Replayed(training_set_of(judged), judged, NAMES)
+        judged.append(JudgedRequest(moment, candidates, wanted, gains, "home", features, nobody))
+    return BacktestWindow(build_training_set(judged), judged, NAMES)
 
 
 def test_a_ranker_without_the_one_feature_that_tells_ranks_worse() -> None:
-    full = replayed(120)
-    with_it, without_it = full.ranked([7, 8]), full.without(["useful"]).ranked([7, 8])
+    full = build_replayed(120)
+    with_it, without_it = full.measure_rankers([7, 8]), full.drop_features(["useful"]).measure_rankers([7, 8])
     assert with_it[:, 0].mean() > 0.95
     assert without_it[:, 0].mean() < 0.5
 
 
 def test_what_is_left_out_is_in_neither_the_training_nor_the_requests() -> None:
-    rest = replayed(10).without(["unknown"])
+    rest = build_replayed(10).drop_features(["unknown"])
     assert rest.names == ("useful", "fixed")
     assert rest.training.features.shape[1] == 2
     assert {each.features.shape for each in rest.judged} == {(20, 2)}
 
 
 def test_features_that_tell_no_rows_apart_are_named() -> None:
-    assert replayed(10).constant() == ("unknown", "fixed")
+    assert build_replayed(10).find_constant_features() == ("unknown", "fixed")
 
 
 def test_the_window_before_sees_nothing_of_the_window_that_is_judged(tmp_path: Path) -> None:
     events = [Event(f"e{n}", "watch", "u", n, "film01", 9, 10) for n in range(100)]
     columns = {field.name: [getattr(each, field.name) for each in events] for field in EVENT_SCHEMA}
     table = pa.Table.from_pydict(columns, EVENT_SCHEMA)
-    before = window_before(History(build_parts(Settings(data_dir=tmp_path)), table, [], 70, 85, 100))
+    before = select_earlier_window(
+        History(build_container(Settings(data_dir=tmp_path)), table, [], 70, 85, 100)
+    )
     assert (before.evaluation_ms, before.end_ms) == (70, 85)
     assert before.training_ms == pytest.approx(55, abs=1)
     assert before.events["at_ms"].to_numpy().max() == 84
 
 
-def ranked(gap: float) -> Ranked:
+def build_ranked(gap: float) -> RankedMeasures:
     """Of 200 requests, with and without something, all of them as far apart."""
     full = np.random.default_rng(0).random((200, 3))
     return {FULL: full, "without it": full + gap}
@@ -75,5 +77,5 @@ def ranked(gap: float) -> Ranked:
     ("later", "earlier", "met"), [(0.1, 0.1, False), (0.1, -0.1, True), (-0.1, 0.1, True)]
 )
 def test_only_what_hurts_in_both_windows_misses_the_goal(later: float, earlier: float, met: bool) -> None:
-    (goal,) = nothing_hurts(ranked(later), ranked(earlier))
+    (goal,) = build_ablation_goals(build_ranked(later), build_ranked(earlier))
     assert goal.is_met is met

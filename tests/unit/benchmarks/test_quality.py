@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.quality.choosing import Params, choose
-from benchmarks.quality.datasets import VARIABLE, Absent, data_file
+from benchmarks.quality.datasets import VARIABLE, DatasetMissing, find_data_file
 from benchmarks.quality.mq2008 import Queries
 from benchmarks.quality.report import Goal, Report, Row, write_report
 from benchmarks.quality.run import main
 from ranking.bootstrap import Interval
-from ranking.progress import silent
+from ranking.progress import ignore_progress
 
 
 def test_the_parameters_that_measure_best_on_held_out_queries_are_chosen() -> None:
@@ -23,7 +23,7 @@ def test_the_parameters_that_measure_best_on_held_out_queries_are_chosen() -> No
         seen.extend(fold.tolist())
         return np.full(len(fold), params["depth"] * (5 - params["depth"]), np.float64)
 
-    choice = choose({"depth": (1, 2, 4)}, 23, held, silent)
+    choice = choose({"depth": (1, 2, 4)}, 23, held, ignore_progress)
     assert choice.params == {"depth": 2}
     assert sorted(seen) == sorted(list(range(23)) * 3)
 
@@ -33,7 +33,7 @@ def test_conventions_of_ndcg_are_told_apart(empty: float, exponential: bool, mea
     labels = np.array([1, 2, 0, 0], np.int32)
     queries = Queries(np.zeros((4, 1), np.float32), labels, np.array([0, 3, 4]))
     scores = np.array([1.0, 0.0, 3.0, 0.0], np.float32)
-    measured = queries.ndcg(scores, np.arange(2), empty, exponential)
+    measured = queries.compute_ndcg(scores, np.arange(2), empty, exponential)
     # by hand: gains 1 and 2 (1 and 3) at ranks 2 and 3 against 2 and 1 (3 and 1) at ranks 1 and 2
     assert measured.mean() == pytest.approx(mean, abs=1e-4)
 
@@ -42,11 +42,11 @@ def test_data_that_is_not_there_is_named_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    with pytest.raises(Absent, match=VARIABLE):
-        data_file("scifact", "corpus.jsonl")
+    with pytest.raises(DatasetMissing, match=VARIABLE):
+        find_data_file("scifact", "corpus.jsonl")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    with pytest.raises(Absent, match=r"corpus\.jsonl"):
-        data_file("scifact", "corpus.jsonl")
+    with pytest.raises(DatasetMissing, match=r"corpus\.jsonl"):
+        find_data_file("scifact", "corpus.jsonl")
 
 
 def test_measuring_nothing_is_no_success(

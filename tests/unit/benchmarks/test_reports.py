@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 import benchmarks
-from benchmarks.engine.report import engine_report
-from benchmarks.request.report import request_report
-from benchmarks.servers.report import servers_report
+from benchmarks.engine.report import format_engine_report
+from benchmarks.request.report import format_request_report
+from benchmarks.servers.report import format_servers_report
 
 RESULTS = Path(benchmarks.__file__).parent / "results"
-REPORTS = {"engine": engine_report, "request": request_report, "servers": servers_report}
+REPORTS = {"engine": format_engine_report, "request": format_request_report, "servers": format_servers_report}
 NAMES = sorted(path.stem for part in REPORTS for path in RESULTS.glob(f"{part}-*.json"))
 
 
-def figures_of(name: str) -> dict[str, Any]:
+def read_figures(name: str) -> dict[str, Any]:
     figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return figures
 
@@ -25,7 +25,7 @@ def figures_of(name: str) -> dict[str, Any]:
 def test_the_table_beside_committed_figures_is_the_one_they_give(
     name: str, pytestconfig: pytest.Config
 ) -> None:
-    path, report = RESULTS / f"{name}.md", REPORTS[name.partition("-")[0]](figures_of(name)) + "\n"
+    path, report = RESULTS / f"{name}.md", REPORTS[name.partition("-")[0]](read_figures(name)) + "\n"
     if pytestconfig.getoption("--renew"):
         path.write_text(report)
     assert path.read_text() == report, "run `pytest tests/unit/benchmarks --renew` and read the diff"
@@ -43,6 +43,6 @@ def test_every_table_has_as_many_cells_in_each_row_as_in_its_head() -> None:
 
 
 def test_an_aim_that_was_not_reached_is_said() -> None:
-    figures = figures_of("engine-100000")
+    figures = read_figures("engine-100000")
     figures["fetch_20"]["ours_p50"] = 3.5
-    assert "Aim missed: fetch_20 / ours_p50 is 3.5, not at most 1.0" in engine_report(figures)
+    assert "Aim missed: fetch_20 / ours_p50 is 3.5, not at most 1.0" in format_engine_report(figures)

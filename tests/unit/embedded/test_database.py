@@ -11,7 +11,7 @@ import pytest
 
 from app.engines.embedded.engine import EmbeddedEngine
 from app.engines.embedded.events import EmbeddedEvents
-from app.search.cursors import Cursors
+from app.search.cursors import ResultCache
 from index_mappings.errors import NotFound
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
@@ -134,7 +134,7 @@ def test_sixteen_processes_open_the_lists_of_the_pages_at_once(tmp_path: Path) -
 
         def find(_number: int, path: Path = tmp_path / str(number) / "lists.sqlite") -> None:
             with pytest.raises(NotFound):
-                Cursors(path, 60).find("none.1")
+                ResultCache(path, 60).get("none.1")
 
         assert run_at_once(find) == [0] * PROCESSES
 
@@ -166,7 +166,7 @@ def test_the_change_log_is_empty_once_no_kept_version_needs_it(tmp_path: Path) -
     engine = EmbeddedEngine(tmp_path)
 
     def logged() -> int:
-        return int(engine.database.connection().execute("select count(*) from changes").fetchone()[0])
+        return int(engine.database.connect().execute("select count(*) from changes").fetchone()[0])
 
     for version in ("items-1", "items-2", "items-3"):
         engine.create_index(version)
@@ -187,5 +187,5 @@ def test_watched_items_are_read_from_an_index_alone_also_in_an_old_file(tmp_path
     events = EmbeddedEvents(tmp_path)
     assert events.watched_items("ada", 1.0) == {"alien"}
     select = "explain query plan select distinct item from events where user = 'ada' and kind = 'watch'"
-    (step,) = events.database.connection().execute(select).fetchall()
+    (step,) = events.database.connect().execute(select).fetchall()
     assert "USING COVERING INDEX events_by_watched_item" in step[-1]

@@ -10,7 +10,7 @@ import pytest
 
 from app.engines.embedded import compaction, derived
 from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.segment_files import segments_in
+from app.engines.embedded.segment_files import list_segments
 from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from index_mappings.item import Document, FloatVector, Item, Neighbour
 from index_mappings.match import Matches
@@ -19,16 +19,16 @@ from index_mappings.query import Filters
 SOON = 5.0
 
 
-def unit(place: int) -> FloatVector:
+def build_unit_vector(index: int) -> FloatVector:
     vector = np.zeros(64, np.float32)
-    vector[place] = 1
+    vector[index] = 1
     return vector
 
 
 FILMS = [
     Document(
         Item(f"f{n:03}", f"Film {n}", genres=(("Drama", "Comedy")[n % 2],)),
-        {"factors": unit(n)},
+        {"factors": build_unit_vector(n)},
         (Neighbour(f"f{n + 1:03}", 1.0),),
     )
     for n in range(60)
@@ -45,58 +45,62 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ids(matches: Matches) -> list[str]:
+def list_ids(matches: Matches) -> list[str]:
     return [name.decode() for name in matches.ids.tolist()]
 
 
-def answers(engine: EmbeddedEngine) -> list[list[str]]:
+def search_each_kind(engine: EmbeddedEngine) -> list[list[str]]:
     """What one request of each kind finds."""
     films = Filters(genres=("drama", "comedy"))
     return [
-        ids(engine.match_text(TextMatch("bm25", "7", 2, films), SOON)),
-        ids(engine.match_vector(VectorMatch("factors", "factors", unit(7), 2, films), SOON)),
-        ids(engine.match_ids(NeighbourMatch("neighbours", (Neighbour("f008", 1.0),), 2, films), SOON)),
+        list_ids(engine.match_text(TextMatch("bm25", "7", 2, films), SOON)),
+        list_ids(
+            engine.match_vector(VectorMatch("factors", "factors", build_unit_vector(7), 2, films), SOON)
+        ),
+        list_ids(engine.match_ids(NeighbourMatch("neighbours", (Neighbour("f008", 1.0),), 2, films), SOON)),
     ]
 
 
-def cut(path: Path) -> None:
+def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "the segments are gone": lambda d: shutil.rmtree(d / "segments"),
     "the words are gone": lambda d: shutil.rmtree(d / "words"),
-    "the columns are cut": lambda d: cut(next((d / "segments").rglob("columns.bin"))),
-    "the facts are cut": lambda d: cut(next((d / "segments").rglob("facts.json"))),
+    "the columns are cut": lambda d: truncate(next((d / "segments").rglob("columns.bin"))),
+    "the facts are cut": lambda d: truncate(next((d / "segments").rglob("facts.json"))),
     "the words are without their list": lambda d: next((d / "words").rglob("meta.json")).unlink(),
-    "the list of the words is cut": lambda d: cut(next((d / "words").rglob("meta.json"))),
+    "the list of the words is cut": lambda d: truncate(next((d / "words").rglob("meta.json"))),
     "a file of words is gone": lambda d: next((d / "words").rglob("*.store")).unlink(),
-    "a file of words is cut": lambda d: cut(next((d / "words").rglob("*.idx"))),
+    "a file of words is cut": lambda d: truncate(next((d / "words").rglob("*.idx"))),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_missing_or_damaged_is_made_again_from_the_truth(directory: Path, damage: str) -> None:
     DAMAGES[damage](directory)
-    assert answers(EmbeddedEngine(directory)) == [["f007"], ["f007", "f000"], ["f007"]]
+    assert search_each_kind(EmbeddedEngine(directory)) == [["f007"], ["f007", "f000"], ["f007"]]
 
 
 def test_a_change_over_the_segment_replaces_what_lies_under_it(directory: Path) -> None:
     engine = EmbeddedEngine(directory)
-    engine.upsert([Document(Item("f007", "Film 7", genres=("Western",)), {"factors": unit(1)})])
-    engine.upsert([Document(Item("new", "Film 7", genres=("Drama",)), {"factors": unit(7)})])
+    engine.upsert([Document(Item("f007", "Film 7", genres=("Western",)), {"factors": build_unit_vector(1)})])
+    engine.upsert([Document(Item("new", "Film 7", genres=("Drama",)), {"factors": build_unit_vector(7)})])
     engine.delete(["f000"])
-    assert answers(engine) == [["new"], ["new", "f001"], []]
+    assert search_each_kind(engine) == [["new"], ["new", "f001"], []]
     western = Filters(genres=("Western",))
-    near = engine.match_vector(VectorMatch("factors", "factors", unit(7), 5, western), SOON)
+    near = engine.match_vector(VectorMatch("factors", "factors", build_unit_vector(7), 5, western), SOON)
     carrying = engine.match_ids(NeighbourMatch("n", (Neighbour("f008", 1.0),), 5, western), SOON)
-    assert (ids(near), ids(carrying)) == (["f007"], ["f007"])
+    assert (list_ids(near), list_ids(carrying)) == (["f007"], ["f007"])
 
 
 def test_changes_answer_alike_in_layers_in_one_layer_and_compacted(directory: Path) -> None:
     engine = EmbeddedEngine(directory)
     for n in range(10):
-        engine.upsert([Document(Item(f"f{n:03}", f"Film {n}, again"), {"factors": unit(59 - n)})])
+        engine.upsert(
+            [Document(Item(f"f{n:03}", f"Film {n}, again"), {"factors": build_unit_vector(59 - n)})]
+        )
         engine.delete([f"f{n + 30:03}"])
         engine.is_ready()
     wanted = (np.arange(64) / 300).astype(np.float32)
@@ -105,7 +109,7 @@ def test_changes_answer_alike_in_layers_in_one_layer_and_compacted(directory: Pa
     opened_anew = EmbeddedEngine(directory).match_vector(request, SOON)
     engine.derived.compact("items-1")
     compacted = EmbeddedEngine(directory)
-    assert ids(layered) == ids(opened_anew) == ids(compacted.match_vector(request, SOON))
+    assert list_ids(layered) == list_ids(opened_anew) == list_ids(compacted.match_vector(request, SOON))
     assert len(layered) == 50
     assert compacted.describe()["changes since"] == 0
 
@@ -113,15 +117,15 @@ def test_changes_answer_alike_in_layers_in_one_layer_and_compacted(directory: Pa
 def test_a_compaction_by_another_process_is_taken_up_and_old_segments_go(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(derived, "COMPACT_FROM", 3)
+    monkeypatch.setattr(derived, "MIN_COMPACT_CHANGES", 3)
     engine = EmbeddedEngine(directory)
     engine.upsert(FILMS[:2])
     assert engine.describe()["changes since"] == 2
     engine.upsert(FILMS[2:5])
-    engine.compaction.wait()
-    engine.serving.look_again()
+    engine.compactor.wait()
+    engine.serving.invalidate()
     assert engine.describe()["changes since"] == 0
-    assert len(segments_in(directory / "segments" / "items-1")) == 1
+    assert len(list_segments(directory / "segments" / "items-1")) == 1
 
 
 def test_a_killed_build_leaves_nothing_that_the_next_one_keeps(directory: Path) -> None:
@@ -137,8 +141,8 @@ def test_words_that_a_killed_writer_left_behind_are_mended_by_a_reader_at_work(d
     assert reader.is_ready()
     with writer.database.transaction() as connection:
         connection.execute("update documents set deleted = 1, seq = 99 where id = 'f007'")
-    reader.serving.look_again()
-    assert answers(reader)[0] == []
+    reader.serving.invalidate()
+    assert search_each_kind(reader)[0] == []
     assert reader.describe()["changes the words are behind"] == 0
 
 
@@ -151,7 +155,7 @@ def test_a_drop_leaves_neither_documents_nor_files_and_ends_what_a_killed_one_be
     with engine.database.transaction() as connection:
         connection.execute("delete from versions where name = 'items-1'")  # as a kill in a drop leaves it
     engine.drop("items-2")
-    left = engine.database.connection().execute("select distinct version from documents").fetchall()
+    left = engine.database.connect().execute("select distinct version from documents").fetchall()
     assert left == [("items-3",)]
     assert [path.name for path in (directory / "words").iterdir()] == ["items-3"]
     assert [path.name for path in (directory / "segments").iterdir()] == ["items-3"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.engines.embedded.snapshot import best_places
+from app.engines.embedded.snapshot import rank_doc_ids
 
 
 def test_the_best_places_are_those_of_the_highest_scores_and_of_equal_ones_the_first() -> None:
@@ -12,4 +12,4 @@ def test_the_best_places_are_those_of_the_highest_scores_and_of_equal_ones_the_f
         scores = rng.choice(np.array([-1.5, -0.25, 0.0, 0.0, 0.5, 0.5, 3e38, 1e-40], np.float32), size)
         scores = np.concatenate([scores[: size // 2], rng.normal(size=size - size // 2)]).astype(np.float32)
         expected = np.lexsort((places, -scores))[:30]
-        assert best_places(places, scores, 30).tolist() == expected.tolist()
+        assert rank_doc_ids(places, scores, 30).tolist() == expected.tolist()

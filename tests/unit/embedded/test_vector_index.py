@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from app.engines.embedded import vector_index
-from app.engines.embedded.bitmap import members, packed
-from app.engines.embedded.cells import Vectors, open_cells, train_cells
+from app.engines.embedded.bitmap import pack, unpack
+from app.engines.embedded.cells import Vectors, open_ivf, train_ivf
 from app.engines.embedded.vector_index import VectorIndex
 from index_mappings.query import Filters
 
 SIZE, LIMIT = 30_000, 100
 
 
-def clustered(size: int, rng: np.random.Generator) -> Vectors:
+def build_clustered_vectors(size: int, rng: np.random.Generator) -> Vectors:
     centres = np.random.default_rng(7).normal(size=(300, 64))
     vectors = centres[rng.integers(0, 300, size)] + rng.normal(size=(size, 64)) * 0.6
     unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
@@ -22,27 +22,27 @@ def clustered(size: int, rng: np.random.Generator) -> Vectors:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> VectorIndex:
     """Every hundredth document has no vector."""
-    vectors = clustered(SIZE, np.random.default_rng(1))
+    vectors = build_clustered_vectors(SIZE, np.random.default_rng(1))
     vectors[::100] = 0
     stated = np.asarray(vectors.any(axis=1))
     path = tmp_path_factory.mktemp("cells") / "factors.faiss"
     cell_of = np.zeros(SIZE, np.int32)
-    probes = train_cells(vectors, np.flatnonzero(stated), path, cell_of)
-    return VectorIndex(vectors, packed(stated), int(stated.sum()), open_cells(path, probes, cell_of))
+    probes = train_ivf(vectors, np.flatnonzero(stated), path, cell_of)
+    return VectorIndex(vectors, pack(stated), int(stated.sum()), open_ivf(path, probes, cell_of))
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.01, 0.001])
 def test_recall_is_high_whatever_share_a_filter_keeps(
     index: VectorIndex, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector_index, "EXACT_BYTES", 100_000)  # 390 vectors, so that cells are asked
+    monkeypatch.setattr(vector_index, "MAX_EXACT_BYTES", 100_000)  # 390 vectors, so that cells are asked
     rng = np.random.default_rng(3)
     kept = rng.random(SIZE) < share
-    exact = VectorIndex(index.vectors, index.stated, index.count, None)
+    exact = VectorIndex(index.vectors, index.present, index.count, None)
     found = []
-    for wanted in clustered(40, rng):
-        near, scores = index.nearest(wanted, LIMIT, packed(kept))
-        true, _ = exact.nearest(wanted, LIMIT, packed(kept))
+    for wanted in build_clustered_vectors(40, rng):
+        near, scores = index.search(wanted, LIMIT, pack(kept))
+        true, _ = exact.search(wanted, LIMIT, pack(kept))
         assert kept[near].all()
         assert index.vectors[near].any(axis=1).all()
         np.testing.assert_allclose(scores, index.vectors[near] @ wanted, atol=1e-5)
@@ -53,8 +53,8 @@ def test_recall_is_high_whatever_share_a_filter_keeps(
 def test_few_candidates_are_scanned_exactly(index: VectorIndex) -> None:
     kept = np.zeros(SIZE, bool)
     kept[5:2000:7] = True
-    wanted = clustered(1, np.random.default_rng(4))[0]
-    places, scores = index.nearest(wanted, 10, packed(kept))
+    wanted = build_clustered_vectors(1, np.random.default_rng(4))[0]
+    places, scores = index.search(wanted, 10, pack(kept))
     candidates = np.flatnonzero(kept & index.vectors.any(axis=1))
     true = candidates[np.argsort(-(index.vectors[candidates] @ wanted))[:10]]
     assert sorted(places.tolist()) == sorted(true.tolist())
@@ -64,20 +64,20 @@ def test_few_candidates_are_scanned_exactly(index: VectorIndex) -> None:
 def test_recall_is_high_where_a_filter_keeps_to_clusters_far_from_the_query(
     index: VectorIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vector_index, "EXACT_BYTES", 100_000)
-    exact = VectorIndex(index.vectors, index.stated, index.count, None)
+    monkeypatch.setattr(vector_index, "MAX_EXACT_BYTES", 100_000)
+    exact = VectorIndex(index.vectors, index.present, index.count, None)
     found = []
     centres = np.random.default_rng(7).normal(size=(300, 64))
     cluster = np.argmax(index.vectors @ centres.T.astype(np.float32), axis=1)
-    for number, wanted in enumerate(clustered(20, np.random.default_rng(5))):
+    for number, wanted in enumerate(build_clustered_vectors(20, np.random.default_rng(5))):
         far = np.argsort(centres @ wanted)[20:200:6]
         kept = np.isin(cluster, far)
-        near, _ = index.nearest(wanted, LIMIT, packed(kept), Filters(year_min=number))
-        true, _ = exact.nearest(wanted, LIMIT, packed(kept))
+        near, _ = index.search(wanted, LIMIT, pack(kept), Filters(year_min=number))
+        true, _ = exact.search(wanted, LIMIT, pack(kept))
         found.append(len(np.intersect1d(near, true)) / LIMIT)
     assert np.mean(found) >= 0.95
 
 
 def test_bits_and_places_are_two_views_of_one_set() -> None:
     mask = np.random.default_rng(0).random(1003) < 0.3
-    assert members(packed(mask), 1003).tolist() == np.flatnonzero(mask).tolist()
+    assert unpack(pack(mask), 1003).tolist() == np.flatnonzero(mask).tolist()

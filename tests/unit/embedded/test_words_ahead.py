@@ -34,14 +34,14 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedEngine:
-    monkeypatch.setattr(words_ahead, "APART_FROM", 10)
+    monkeypatch.setattr(words_ahead, "MIN_BACKGROUND_DOCUMENTS", 10)
     engine = EmbeddedEngine(tmp_path)
     engine.create_index("items-1")
     return engine
 
 
-def found(engine: EmbeddedEngine, words: str) -> list[str]:
-    matches = engine.match_text(TextMatch("bm25", words, 100), SOON)
+def search_ids(engine: EmbeddedEngine, text: str) -> list[str]:
+    matches = engine.match_text(TextMatch("bm25", text, 100), SOON)
     return sorted(name.decode() for name in matches.ids.tolist())
 
 
@@ -54,21 +54,21 @@ def test_words_are_being_written_before_the_last_document_is(engine: EmbeddedEng
     assert lock.exists()
     engine.write("items-1", FILMS[30:])
     engine.promote("items-1")
-    assert found(engine, "film") == [film.item.id for film in FILMS]
+    assert search_ids(engine, "film") == [film.item.id for film in FILMS]
 
 
 def test_an_item_that_is_written_again_is_found_once_by_its_last_words(engine: EmbeddedEngine) -> None:
     engine.write("items-1", FILMS)
     engine.write("items-1", [Document(Item("f007", "Renamed"))])
     engine.promote("items-1")
-    assert found(engine, "renamed") == ["f007"]
-    assert "f007" not in found(engine, "film")
-    assert engine.derived.words("items-1").index.searcher().num_docs == len(FILMS)
+    assert search_ids(engine, "renamed") == ["f007"]
+    assert "f007" not in search_ids(engine, "film")
+    assert engine.derived.open_text_index("items-1").index.searcher().num_docs == len(FILMS)
 
 
 def test_a_version_dropped_before_it_is_whole_leaves_no_process_and_no_words(engine: EmbeddedEngine) -> None:
     engine.write("items-1", FILMS)
-    process = engine.words_ahead._processes["items-1"]
+    process = engine.text_indexer._processes["items-1"]
     engine.drop("items-1")
     assert process.returncode == 0
     assert not (engine.directory / "words" / "items-1").exists()
@@ -85,4 +85,4 @@ def test_the_process_ends_with_a_killed_loader_and_the_version_can_be_finished(t
     assert TextIndex(tmp_path / "words" / "items-1").seq == -1
     engine = EmbeddedEngine(tmp_path)
     engine.promote("items-1")
-    assert len(found(engine, "film")) == 20
+    assert len(search_ids(engine, "film")) == 20

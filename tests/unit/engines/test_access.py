@@ -15,17 +15,17 @@ import pytest
 
 from app.engines.server.engine import ServerEngine
 from app.settings import Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 from index_mappings.engine import SearchEngine, TextMatch
 from index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
-from tests.servers.front import Front, signed_certificate, standing
-from tests.servers.node import free_port
+from tests.servers.front import Front, create_signed_certificate, run_front
+from tests.servers.node import find_free_port
 
 PRODUCTS = ["elasticsearch", "opensearch"]
 SECRETS = ("hunter2", "aHVudGVyMw==", base64.b64encode(b"ada:hunter2").decode())
 BASIC = f"Basic {SECRETS[2]}"
 API_KEY = f"ApiKey {SECRETS[1]}"
-WAYS_IN = [
+ACCESS_CASES = [
     (BASIC, {"engine_username": "ada", "engine_password": "hunter2"}),
     (API_KEY, {"engine_api_key": "aHVudGVyMw=="}),
 ]
@@ -39,7 +39,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
 
     def open_engine(**settings: object) -> SearchEngine:
         stated = {"engine": request.param, "data_dir": tmp_path, **settings}
-        engines.append(build_parts(Settings.model_validate(stated)).engine)
+        engines.append(build_container(Settings.model_validate(stated)).engine)
         return engines[-1]
 
     yield open_engine
@@ -49,7 +49,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return signed_certificate(tmp_path_factory.mktemp("certificates"))
+    return create_signed_certificate(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(autouse=True)
@@ -66,15 +66,15 @@ def nothing_secret_is_told(
     assert [secret for secret in SECRETS if secret in told] == []
 
 
-def found(engine: SearchEngine) -> list[str]:
+def search_ids(engine: SearchEngine) -> list[str]:
     matches = engine.match_text(TextMatch("bm25", "alien", 10), 5.0)
     return [name.decode() for name in matches.ids.tolist()]
 
 
-def complaint(engine: SearchEngine) -> str:
+def read_complaint(engine: SearchEngine) -> str:
     """What the failure and everything that led to it say."""
     with pytest.raises(EngineError) as raised:
-        found(engine)
+        search_ids(engine)
     said, error = list[str](), raised.value.__cause__
     while error is not None:
         said.append(f"{error!r} {error} {vars(error)}")
@@ -84,20 +84,20 @@ def complaint(engine: SearchEngine) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize(("header", "settings"), WAYS_IN)
+@pytest.mark.parametrize(("header", "settings"), ACCESS_CASES)
 def test_a_name_with_a_password_and_an_api_key_are_let_in(
     opened: Opened, header: str, settings: dict[str, str]
 ) -> None:
-    with standing(Front(header)) as front:
-        assert found(opened(engine_url=front.url, **settings)) == ["alien"]
+    with run_front(Front(header)) as front:
+        assert search_ids(opened(engine_url=front.url, **settings)) == ["alien"]
 
 
-@pytest.mark.parametrize(("header", "settings"), WAYS_IN)
+@pytest.mark.parametrize(("header", "settings"), ACCESS_CASES)
 def test_wrong_credentials_name_the_settings_and_never_what_they_hold(
     opened: Opened, header: str, settings: dict[str, str]
 ) -> None:
-    with standing(Front("Basic of somebody else")) as front:
-        said = complaint(opened(engine_url=front.url, **settings))
+    with run_front(Front("Basic of somebody else")) as front:
+        said = read_complaint(opened(engine_url=front.url, **settings))
     assert "REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY" in said
 
 
@@ -105,13 +105,13 @@ def test_a_cluster_with_its_own_authority_is_reached_with_its_certificate_and_no
     opened: Opened, certificates: tuple[Path, Path]
 ) -> None:
     authority, signed = certificates
-    with standing(Front(BASIC, certificate=signed)) as front:
-        _, settings = WAYS_IN[0]
+    with run_front(Front(BASIC, certificate=signed)) as front:
+        _, settings = ACCESS_CASES[0]
         trusting = opened(engine_url=front.url, engine_ca_certs=authority, **settings)
-        assert found(trusting) == ["alien"]
-        heard = len(front.asked)
-        said = complaint(opened(engine_url=front.url, **settings))
-        assert len(front.asked) == heard
+        assert search_ids(trusting) == ["alien"]
+        heard = len(front.requests)
+        said = read_complaint(opened(engine_url=front.url, **settings))
+        assert len(front.requests) == heard
     assert "certificate" in said.lower()
     assert "REELRANK_ENGINE_CA_CERTS" in said
 
@@ -130,10 +130,10 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(
 @pytest.mark.parametrize("opened", ["elasticsearch"], indirect=True)
 def test_a_cloud_id_leads_to_its_host(opened: Opened, certificates: tuple[Path, Path]) -> None:
     authority, signed = certificates
-    with standing(Front(API_KEY, certificate=signed)) as front:
+    with run_front(Front(API_KEY, certificate=signed)) as front:
         place = base64.b64encode(f"0.0.1:{front.port}$127$".encode()).decode()  # 127 before 0.0.1
         settings = {"engine_cloud_id": f"films:{place}", "engine_api_key": "aHVudGVyMw=="}
-        assert found(opened(engine_ca_certs=authority, **settings)) == ["alien"]
+        assert search_ids(opened(engine_ca_certs=authority, **settings)) == ["alien"]
 
 
 @pytest.mark.parametrize("opened", ["elasticsearch"], indirect=True)
@@ -143,21 +143,21 @@ def test_a_cloud_id_that_is_none_is_refused_with_the_setting(opened: Opened) -> 
 
 
 def test_of_several_hosts_those_that_are_there_answer_and_none_is_unavailable(opened: Opened) -> None:
-    dead = f"http://127.0.0.1:{free_port()}"
-    with standing(Front()) as first, standing(Front()) as second:
+    dead = f"http://127.0.0.1:{find_free_port()}"
+    with run_front(Front()) as first, run_front(Front()) as second:
         engine = opened(engine_url=f"{dead},{first.url},{second.url}")
-        assert all(found(engine) == ["alien"] for _ in range(20))
-        assert len(first.asked) > 0
-        assert len(second.asked) > 0
+        assert all(search_ids(engine) == ["alien"] for _ in range(20))
+        assert len(first.requests) > 0
+        assert len(second.requests) > 0
     with pytest.raises(Unavailable):
-        found(opened(engine_url=f"{dead},http://127.0.0.1:{free_port()}"))
+        search_ids(opened(engine_url=f"{dead},http://127.0.0.1:{find_free_port()}"))
 
 
 @pytest.fixture(params=["dead first", "dead last"])
 def with_a_dead_host(request: pytest.FixtureRequest) -> Iterator[tuple[Front, str]]:
     """A front, and its address with that of a host that is not there, in both orders."""
-    dead = f"http://127.0.0.1:{free_port()}"
-    with standing(Front()) as front:
+    dead = f"http://127.0.0.1:{find_free_port()}"
+    with run_front(Front()) as front:
         yield front, ",".join((dead, front.url) if request.param == "dead first" else (front.url, dead))
 
 
@@ -177,17 +177,17 @@ def test_a_change_that_never_got_to_a_dead_host_is_made_on_another(
         engine = opened(engine_url=urls)
         assert isinstance(engine, ServerEngine)
         with pytest.raises(NotFound):  # the front has nothing, but it was asked
-            engine.cluster.demand("PUT", f"/index-{number}")
-    assert front.asked == [f"PUT /index-{number}" for number in range(4)]
+            engine.cluster.request_or_raise("PUT", f"/index-{number}")
+    assert front.requests == [f"PUT /index-{number}" for number in range(4)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("product", PRODUCTS)
-@pytest.mark.parametrize(("header", "settings"), WAYS_IN)
+@pytest.mark.parametrize(("header", "settings"), ACCESS_CASES)
 def test_a_command_that_is_not_let_in_says_so_and_tells_nothing_secret(
     product: str, header: str, settings: dict[str, str], tmp_path: Path
 ) -> None:
-    with standing(Front("Basic of somebody else")) as front:
+    with run_front(Front("Basic of somebody else")) as front:
         stated = {"engine": product, "engine_url": front.url, "data_dir": str(tmp_path), **settings}
         run = subprocess.run(
             [sys.executable, "-m", "app.cli", "index", "list"],

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.engines.server.access import Access
 from app.settings import Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 from index_mappings.errors import BadRequest, Unavailable
 
 
@@ -19,13 +19,13 @@ def test_a_cluster_that_is_not_there_is_unavailable_and_says_where_it_was_sought
         {"engine": product, "engine_url": "http://127.0.0.1:9", "data_dir": tmp_path}
     )
     with pytest.raises(Unavailable, match=product):
-        build_parts(settings).engine.serving_version()
+        build_container(settings).engine.serving_version()
 
 
 @pytest.mark.parametrize("product", ["elasticsearch", "opensearch"])
 def test_an_engine_without_an_address_is_refused_with_the_setting_to_set(product: str) -> None:
     with pytest.raises(BadRequest, match="REELRANK_ENGINE_URL"):
-        build_parts(Settings.model_validate({"engine": product}))
+        build_container(Settings.model_validate({"engine": product}))
 
 
 def test_a_password_in_an_address_is_refused_without_being_shown() -> None:
@@ -49,7 +49,7 @@ def test_nothing_secret_is_in_a_representation() -> None:
     ],
 )
 def test_credentials_become_one_header(access: Access, header: dict[str, str]) -> None:
-    assert access.headers() == header
+    assert access.build_headers() == header
 
 
 def test_a_cluster_has_a_longer_deadline_unless_one_is_stated() -> None:

@@ -6,21 +6,23 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.engines.server.foreign_fields import foreign_fields
+from app.engines.server.foreign_fields import parse_external_fields
 from app.settings import Settings
 from index_mappings.errors import BadRequest
 from index_mappings.item import Item
 
 
 def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
-    fields = foreign_fields("title=name, genres=categories.keyword, people=cast.name, duration_min=runtime")
+    fields = parse_external_fields(
+        "title=name, genres=categories.keyword, people=cast.name, duration_min=runtime"
+    )
     source = {
         "name": "Alien",
         "categories": ["Horror"],
         "cast": [{"name": "Ann"}, {"name": "Bob"}],
         "runtime": "117",
     }
-    assert fields.item("a1", source) == Item(
+    assert fields.decode_item("a1", source) == Item(
         "a1", "Alien", genres=("Horror",), people=("Ann", "Bob"), duration_s=7020
     )
 
@@ -42,7 +44,7 @@ def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
 def test_dates_are_read_as_indices_hold_them(
     names: str, source: dict[str, Any], moment: datetime | None
 ) -> None:
-    item = foreign_fields(f"title=t,{names}").item("a", {"t": "A", **source})
+    item = parse_external_fields(f"title=t,{names}").decode_item("a", {"t": "A", **source})
     assert item is not None
     assert item.published_at == moment
 
@@ -52,7 +54,7 @@ def test_dates_are_read_as_indices_hold_them(
     [("a", {}), ("a", {"t": ""}), ("with a space", {"t": "A"}), ("ä", {"t": "A"}), ("x" * 65, {"t": "A"})],
 )
 def test_what_cannot_be_an_item_is_none(document_id: str, source: dict[str, Any]) -> None:
-    assert foreign_fields("title=t").item(document_id, source) is None
+    assert parse_external_fields("title=t").decode_item(document_id, source) is None
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_what_cannot_be_an_item_is_none(document_id: str, source: dict[str, Any]
 )
 def test_a_mapping_that_says_nothing_is_refused(text: str, says: str) -> None:
     with pytest.raises(BadRequest, match=says):
-        foreign_fields(text)
+        parse_external_fields(text)
 
 
 def test_an_index_of_theirs_without_a_cluster_or_fields_is_a_wrong_setting() -> None:

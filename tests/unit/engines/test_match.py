@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from index_mappings.match import ID_DTYPE, distinct
+from index_mappings.match import ID_DTYPE, deduplicate_ids
 
 
 def test_distinct_ids_are_in_the_order_of_their_bytes() -> None:
@@ -11,11 +11,11 @@ def test_distinct_ids_are_in_the_order_of_their_bytes() -> None:
         letters = [bytes(rng.integers(0x21, 0x7F, rng.integers(1, longest + 1)).tolist()) for _ in range(300)]
         ids = np.array([letters[n] for n in rng.integers(0, 300, 500)], ID_DTYPE)
         expected, inverse = np.unique(ids, return_inverse=True)
-        found, places = distinct(ids)
+        found, places = deduplicate_ids(ids)
         assert found.tolist() == expected.tolist()
         assert places.tolist() == inverse.tolist()
 
 
 def test_no_ids_are_distinct() -> None:
-    found, places = distinct(np.empty(0, ID_DTYPE))
+    found, places = deduplicate_ids(np.empty(0, ID_DTYPE))
     assert len(found) == len(places) == 0

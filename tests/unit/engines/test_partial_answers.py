@@ -7,18 +7,18 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.search.showing import fetched
-from app.search.side_by_side import run
+from app.search.showing import fetch_items
+from app.search.side_by_side import run_sources
 from app.settings import Settings
-from app.wiring import build_parts
+from app.wiring import build_container
 from index_mappings.engine import SearchEngine, TextMatch
 from index_mappings.errors import Partial
 from index_mappings.match import Matches
 from ranking.sources import SourceRequest
-from tests.servers.front import Front, standing
+from tests.servers.front import Front, run_front
 
 TEXT = TextMatch("bm25", "alien", 10)
-SOME = {
+PARTIAL_SEARCH_BODY = {
     "timed_out": False,
     "_shards": {"total": 3, "successful": 2, "failed": 1},
     "hits": {
@@ -27,21 +27,23 @@ SOME = {
         ]
     },
 }
-READ = {
+PARTIAL_MGET_BODY = {
     "docs": [
         {"_id": "a1", "found": True, "_source": {"id": "a1", "title": "Alien"}},
         {"_id": "a2", "error": {"type": "no_shard_available_action_exception", "reason": "no shard"}},
     ]
 }
-OWN: dict[str, str] = {}
-THEIRS = {"engine_index": "films", "engine_fields": "id=id,title=title"}
+OWN_SETTINGS: dict[str, str] = {}
+EXTERNAL_SETTINGS = {"engine_index": "films", "engine_fields": "id=id,title=title"}
 
 
-@pytest.fixture(params=[OWN, THEIRS], ids=["own", "theirs"])
+@pytest.fixture(params=[OWN_SETTINGS, EXTERNAL_SETTINGS], ids=["own", "theirs"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SearchEngine]:
-    with standing(Front(found=orjson.dumps(SOME), read=orjson.dumps(READ))) as front:
+    with run_front(
+        Front(search_body=orjson.dumps(PARTIAL_SEARCH_BODY), mget_body=orjson.dumps(PARTIAL_MGET_BODY))
+    ) as front:
         stated = {"engine": "elasticsearch", "engine_url": front.url, "data_dir": tmp_path, **request.param}
-        opened = build_parts(Settings.model_validate(stated)).engine
+        opened = build_container(Settings.model_validate(stated)).engine
         yield opened
         opened.close()
 
@@ -49,19 +51,19 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SearchEng
 def test_matches_of_the_shards_that_answered_come_with_the_failure_and_are_used(engine: SearchEngine) -> None:
     with pytest.raises(Partial, match="1 of 3 shards") as lacking:
         engine.match_text(TEXT, 5.0)
-    assert lacking.value.found.ids.tolist() == [b"a1"]
+    assert lacking.value.partial_result.ids.tolist() == [b"a1"]
 
     def answer(_: SourceRequest, timeout_s: float) -> Matches:
         return engine.match_text(TEXT, timeout_s)
 
     with ThreadPoolExecutor(1) as pool:
-        answered = run([TEXT], answer, 5.0, pool)
+        answered = run_sources([TEXT], answer, 5.0, pool)
     assert [m.ids.tolist() for m in answered.matches] == [[b"a1"]]
-    assert "1 of 3 shards" in str(answered.missing["bm25"])
+    assert "1 of 3 shards" in str(answered.failures["bm25"])
 
 
 def test_items_that_can_be_read_are_shown_and_what_is_missing_is_told(engine: SearchEngine) -> None:
-    items, lacking = fetched(engine, ["a2", "a1"], 5.0)
+    items, lacking = fetch_items(engine, ["a2", "a1"], 5.0)
     assert [item and item.title for item in items] == [None, "Alien"]
     assert lacking[0].startswith("items: ")
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.main import app
-from app.kibana.saved_objects import House
+from app.kibana.saved_objects import SavedObjectBuilder
 
 Start = Callable[[dict[str, object], int], tuple[str, list[dict[str, Any]]]]
 
@@ -22,7 +22,7 @@ def start() -> Iterator[Start]:
     """A server with one answer; gives its address and what it was asked."""
     servers = []
 
-    def started(answer: dict[str, object], status: int = 200) -> tuple[str, list[dict[str, Any]]]:
+    def start_kibana(answer: dict[str, object], status: int = 200) -> tuple[str, list[dict[str, Any]]]:
         asked: list[dict[str, Any]] = []
 
         class Kibana(BaseHTTPRequestHandler):
@@ -41,13 +41,13 @@ def start() -> Iterator[Start]:
         servers.append(server)
         return f"http://127.0.0.1:{server.server_address[1]}", asked
 
-    yield started
+    yield start_kibana
     for server in servers:
         server.shutdown()
         server.server_close()
 
 
-def imported(monkeypatch: pytest.MonkeyPatch, url: str, product: str = "elasticsearch") -> tuple[int, str]:
+def run_import(monkeypatch: pytest.MonkeyPatch, url: str, product: str = "elasticsearch") -> tuple[int, str]:
     for name, value in {
         "ENGINE": product, "ENGINE_URL": "http://127.0.0.1:1", "KIBANA_URL": url,
         "ENGINE_USERNAME": "ann", "ENGINE_PASSWORD": "secret-word",
@@ -63,7 +63,7 @@ def test_the_request_is_as_the_api_asks(
     start: Start, monkeypatch: pytest.MonkeyPatch, product: str, header: str
 ) -> None:
     url, asked = start({"success": True, "successCount": 22}, 200)
-    code, output = imported(monkeypatch, url, product)
+    code, output = run_import(monkeypatch, url, product)
     assert code == 0, output
     (request,) = asked
     assert request["path"] == "/api/saved_objects/_import?overwrite=true"
@@ -76,9 +76,9 @@ def test_the_request_is_as_the_api_asks(
     part: Any = message.get_payload(0)
     assert part.get_param("name", header="content-disposition") == "file"
     assert str(part.get_filename()).endswith(".ndjson")
-    house = House("opensearch" if product == "opensearch" else "elasticsearch")
-    assert part.get_payload(decode=True).strip() == house.import_file().strip()
-    assert output.count(": imported") == len(list(house.objects()))
+    house = SavedObjectBuilder("opensearch" if product == "opensearch" else "elasticsearch")
+    assert part.get_payload(decode=True).strip() == house.build_import_file().strip()
+    assert output.count(": imported") == len(list(house.build_objects()))
 
 
 def test_an_object_that_is_refused_is_named_with_its_reason(
@@ -87,7 +87,7 @@ def test_an_object_that_is_refused_is_named_with_its_reason(
     error = {"type": "missing_references", "references": [{"type": "index-pattern", "id": "gone"}]}
     failed = {"type": "dashboard", "id": "reelrank-traffic", "error": error}
     url, _ = start({"success": False, "successCount": 0, "errors": [failed], "successResults": []}, 200)
-    code, output = imported(monkeypatch, url)
+    code, output = run_import(monkeypatch, url)
     assert code == 1
     assert 'dashboard reelrank-traffic: missing_references [{"type":"index-pattern","id":"gone"}]' in output
     assert "dashboard reelrank-ranking: not imported" in output
@@ -97,8 +97,8 @@ def test_a_wrong_password_and_a_wrong_address_say_what_to_look_at(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _ = start({"message": "no"}, 401)
-    assert "answers 401" in imported(monkeypatch, url)[1]
-    assert "is REELRANK_KIBANA_URL right?" in imported(monkeypatch, "http://127.0.0.1:1")[1]
+    assert "answers 401" in run_import(monkeypatch, url)[1]
+    assert "is REELRANK_KIBANA_URL right?" in run_import(monkeypatch, "http://127.0.0.1:1")[1]
 
 
 def test_the_embedded_engine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,23 +12,23 @@ import pytest
 
 from app.engines.embedded.events import EmbeddedEvents
 from index_mappings.event import Event
-from loaders.catalogue import LoadRefused
+from loaders.catalogue import LoadRejected
 from loaders.event_columns import EVENT_FIELDS
 from loaders.event_files import EventLoad, load_event_files
 from loaders.field_map import FieldRules
 from loaders.item_files import ItemLoad, check_item_files
 from loaders.item_rows import ITEM_FIELDS
-from loaders.source import SourceError, source_files
+from loaders.source import SourceError, open_source_files
 
 CSV = "id,title\n" + "".join(f"f{n},Film \N{LATIN SMALL LETTER E WITH ACUTE} {n}\n" for n in range(50))
 
 
-def load_of(what: Path) -> ItemLoad:
-    with source_files(str(what), None) as (files, _):
-        return ItemLoad(files, FieldRules(ITEM_FIELDS), what.parent / "rejects.jsonl")
+def open_load(path: Path) -> ItemLoad:
+    with open_source_files(str(path), None) as (files, _):
+        return ItemLoad(files, FieldRules(ITEM_FIELDS), path.parent / "rejects.jsonl")
 
 
-def zipped(content: bytes) -> bytes:
+def zip_content(content: bytes) -> bytes:
     to = io.BytesIO()
     with zipfile.ZipFile(to, "w") as archive:
         archive.writestr("films.csv", content)
@@ -40,7 +40,7 @@ OTHERS = {
     "UTF-16 of the other end": (b"\xfe\xff" + CSV.encode("utf-16-be"), "text in UTF-16"),
     "UTF-16 without a mark": (CSV.encode("utf-16-le"), "control characters"),
     "UTF-32": (CSV.encode("utf-32"), "text in UTF-32"),
-    "ZIP": (zipped(CSV.encode()), "a ZIP archive or a spreadsheet"),
+    "ZIP": (zip_content(CSV.encode()), "a ZIP archive or a spreadsheet"),
     "bzip2": (bz2.compress(CSV.encode()), "packed with bzip2"),
     "xz": (lzma.compress(CSV.encode()), "packed with xz"),
     "gzip twice": (gzip.compress(gzip.compress(CSV.encode())), "packed twice"),
@@ -59,7 +59,7 @@ def test_what_is_no_text_is_refused_with_what_it_is_and_what_to_do(
     content, said = OTHERS[kind]
     (tmp_path / f"films.{suffix}").write_bytes(content)
     with pytest.raises(SourceError, match=f"films.{suffix} is no {suffix}.*{said}"):
-        check_item_files(load_of(tmp_path / f"films.{suffix}"))
+        check_item_files(open_load(tmp_path / f"films.{suffix}"))
 
 
 EMPTY = {
@@ -76,22 +76,22 @@ EMPTY = {
 def test_a_file_without_rows_is_refused_with_what_it_holds_instead(tmp_path: Path, name: str) -> None:
     content, said = EMPTY[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(LoadRefused, match=f"nothing was read: .*{said}"):
-        check_item_files(load_of(tmp_path / name))
+    with pytest.raises(LoadRejected, match=f"nothing was read: .*{said}"):
+        check_item_files(open_load(tmp_path / name))
 
 
 def test_an_empty_file_beside_others_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"")
     (tmp_path / "b.csv").write_text(CSV)
-    assert check_item_files(load_of(tmp_path)).written == 50
+    assert check_item_files(open_load(tmp_path)).written == 50
 
 
 def test_of_a_history_the_same_is_said(tmp_path: Path) -> None:
     (tmp_path / "watches.csv").write_bytes(b"")
-    with source_files(str(tmp_path / "watches.csv"), None) as (files, _):
+    with open_source_files(str(tmp_path / "watches.csv"), None) as (files, _):
         load = EventLoad(files, FieldRules(EVENT_FIELDS), tmp_path / "rejects.jsonl")
     store = EmbeddedEvents(tmp_path / "events")
-    with pytest.raises(LoadRefused, match=r"watches\.csv is empty"):
+    with pytest.raises(LoadRejected, match=r"watches\.csv is empty"):
         load_event_files(load, store)
     assert store.append([Event("1", "watch", "ada", 5, "f1")]).stored == 1
 
@@ -101,4 +101,4 @@ def test_of_a_history_the_same_is_said(tmp_path: Path) -> None:
 )
 def test_text_with_odd_characters_is_text(tmp_path: Path, title: str) -> None:
     (tmp_path / "films.csv").write_text(f"id,title\nf1,{title}\n")
-    assert check_item_files(load_of(tmp_path / "films.csv")).read == 1
+    assert check_item_files(open_load(tmp_path / "films.csv")).read == 1

@@ -9,12 +9,12 @@ import pytest
 
 from app.engines.embedded.events import EmbeddedEvents
 from index_mappings.event import Event
-from loaders.catalogue import LoadRefused
+from loaders.catalogue import LoadRejected
 from loaders.event_columns import EVENT_FIELDS
 from loaders.event_files import EventLoad, check_event_files, load_event_files
-from loaders.event_rows import event_of
-from loaders.field_map import FieldRules, stated_fields
-from loaders.source import source_files
+from loaders.event_rows import parse_event
+from loaders.field_map import FieldRules, parse_field_pairs
+from loaders.source import open_source_files
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOON_MS = round(NOON.timestamp() * 1000)
@@ -34,20 +34,20 @@ UBI: dict[str, Any] = {
 }
 
 
-def ubi(**facts: Any) -> dict[str, Any]:
-    return {**UBI, **facts}
+def build_ubi_row(**fields: Any) -> dict[str, Any]:
+    return {**UBI, **fields}
 
 
-def read(row: dict[str, Any], place: str = "") -> Event:
-    return event_of(row, NOON, place)
+def decode_event(row: dict[str, Any], place: str = "") -> Event:
+    return parse_event(row, NOON, place)
 
 
-def load_of(path: Path, rules: FieldRules | None = None) -> EventLoad:
-    with source_files(str(path), None) as (files, _):
+def open_load(path: Path, rules: FieldRules | None = None) -> EventLoad:
+    with open_source_files(str(path), None) as (files, _):
         return EventLoad(files, rules or FieldRules(EVENT_FIELDS), path.parent / "rejects.jsonl")
 
 
-def lines(path: Path, records: list[dict[str, Any]]) -> Path:
+def write_lines(path: Path, records: list[dict[str, Any]]) -> Path:
     path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
     return path
 
@@ -62,32 +62,32 @@ def test_what_this_service_recorded_of_an_impression_comes_back_from_a_file(tmp_
     }
     drawn = {**facts, "id": "e1", "position": 10, "degraded": "bm25", "propensity": 0.25, "came_from": 31}
     store = EmbeddedEvents(tmp_path)
-    load_event_files(load_of(lines(tmp_path / "shown.jsonl", [drawn, {**facts, "id": "e2"}])), store)
+    load_event_files(open_load(write_lines(tmp_path / "shown.jsonl", [drawn, {**facts, "id": "e2"}])), store)
     assert store.recent("ada", 10, 1.0)[::-1] == [Event(**drawn), Event(**facts, id="e2")]
-    assert event_of(drawn, NOON) == Event(**drawn)
+    assert parse_event(drawn, NOON) == Event(**drawn)
 
 
 def test_a_ubi_event_is_read_as_it_is() -> None:
-    event = read(ubi(event_attributes={**UBI["event_attributes"], "event_id": "e1"}))
+    event = decode_event(build_ubi_row(event_attributes={**UBI["event_attributes"], "event_id": "e1"}))
     assert event == Event(
         "e1", "watch", "ada", NOON_MS, "alien", 60_000, 100_000, "q1", position=2, device="tv"
     )
 
 
 def test_a_ubi_event_of_nobody_known_is_of_its_client_and_times_may_be_numbers() -> None:
-    event = read(ubi(user_id=None, timestamp=NOON_MS))
+    event = decode_event(build_ubi_row(user_id=None, timestamp=NOON_MS))
     assert (event.user, event.at_ms) == ("browser-7", NOON_MS)
 
 
 def test_a_ubi_query_is_a_search() -> None:
-    event = read({"query_id": "q1", "user_query": "space", "client_id": "c", "timestamp": NOON_MS})
+    event = decode_event({"query_id": "q1", "user_query": "space", "client_id": "c", "timestamp": NOON_MS})
     assert (event.kind, event.text, event.item) == ("search", "space", "")
 
 
 def test_an_event_without_an_id_gets_one_of_its_content_and_place() -> None:
-    first, again = read(UBI, "7"), read(UBI, "7")
+    first, again = decode_event(UBI, "7"), decode_event(UBI, "7")
     assert first.id == again.id
-    assert len({first.id, read(UBI, "8").id, read(ubi(user_id="bob"), "7").id}) == 3
+    assert len({first.id, decode_event(UBI, "8").id, decode_event(build_ubi_row(user_id="bob"), "7").id}) == 3
 
 
 @pytest.mark.parametrize(
@@ -108,16 +108,17 @@ def test_an_event_without_an_id_gets_one_of_its_content_and_place() -> None:
 )
 def test_what_is_wrong_with_a_ubi_event_names_the_field(facts: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        read(ubi(**facts))
+        decode_event(build_ubi_row(**facts))
 
 
 def test_ubi_lines_are_stored_once_however_often_they_are_loaded(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
-    path = lines(
-        tmp_path / "events.jsonl", [ubi(event_attributes=UBI["event_attributes"]), UBI, ubi(user_id="b")]
+    path = write_lines(
+        tmp_path / "events.jsonl",
+        [build_ubi_row(event_attributes=UBI["event_attributes"]), UBI, build_ubi_row(user_id="b")],
     )
-    first = load_event_files(load_of(path), store)
-    again = load_event_files(load_of(path), store)
+    first = load_event_files(open_load(path), store)
+    again = load_event_files(open_load(path), store)
     assert (first.read, first.written, first.kept) == (3, 3, 3)
     assert (again.read, again.written, again.kept) == (3, 3, 0)
     assert store.count() == 3
@@ -125,17 +126,17 @@ def test_ubi_lines_are_stored_once_however_often_they_are_loaded(tmp_path: Path)
 
 def test_a_file_that_was_moved_or_grew_does_not_double_its_events(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
-    load_event_files(load_of(lines(tmp_path / "a.jsonl", [UBI])), store)
-    load_event_files(load_of(lines(tmp_path / "b.jsonl", [UBI, ubi(user_id="bob")])), store)
+    load_event_files(open_load(write_lines(tmp_path / "a.jsonl", [UBI])), store)
+    load_event_files(open_load(write_lines(tmp_path / "b.jsonl", [UBI, build_ubi_row(user_id="bob")])), store)
     assert store.count() == 2
 
 
 def test_rows_of_a_table_are_events_by_their_columns(tmp_path: Path) -> None:
     path = tmp_path / "watches.csv"
     path.write_text("userId,movieId,ts,seconds,runtime_min\n7,alien,2026-11-24T12:00:00Z,60,90\n")
-    stated = stated_fields(["watched_ms=seconds"])
+    stated = parse_field_pairs(["watched_ms=seconds"])
     store = EmbeddedEvents(tmp_path)
-    load_event_files(load_of(path, FieldRules(EVENT_FIELDS, stated, constants={"kind": "watch"})), store)
+    load_event_files(open_load(path, FieldRules(EVENT_FIELDS, stated, constants={"kind": "watch"})), store)
     event = store.recent("7", 5, 1.0)[0]
     assert (event.kind, event.item, event.watched_ms, event.duration_ms) == (
         "watch",
@@ -148,13 +149,13 @@ def test_rows_of_a_table_are_events_by_their_columns(tmp_path: Path) -> None:
 
 def test_too_many_rejects_store_nothing_at_all(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
-    load = load_of(lines(tmp_path / "e.jsonl", [*[UBI] * 9, ubi(action_name="dance")]))
-    with pytest.raises(LoadRefused, match=r"1 of 10 rows were rejected.*row 10: action_name: 'dance'"):
+    load = open_load(write_lines(tmp_path / "e.jsonl", [*[UBI] * 9, build_ubi_row(action_name="dance")]))
+    with pytest.raises(LoadRejected, match=r"1 of 10 rows were rejected.*row 10: action_name: 'dance'"):
         load_event_files(load, store)
     assert store.count() == 0
     assert orjson.loads(load.rejects.read_bytes())["record"]["action_name"] == "dance"
 
 
 def test_a_dry_run_stores_nothing(tmp_path: Path) -> None:
-    report = check_event_files(load_of(lines(tmp_path / "e.jsonl", [UBI] * 3)))
+    report = check_event_files(open_load(write_lines(tmp_path / "e.jsonl", [UBI] * 3)))
     assert (report.read, report.written, report.rejected) == (3, 3, 0)

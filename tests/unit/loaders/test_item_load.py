@@ -13,13 +13,13 @@ from index_mappings.encoder import WordLlamaEncoder
 from index_mappings.engine import VectorMatch, WriteReport
 from index_mappings.errors import Conflict, Unavailable
 from index_mappings.item import Document, Item, Neighbour
-from loaders.catalogue import LoadOptions, LoadRefused
-from loaders.field_map import FieldRules, stated_fields
+from loaders.catalogue import LoadOptions, LoadRejected
+from loaders.field_map import FieldRules, parse_field_pairs
 from loaders.file_report import FileReport
 from loaders.item_files import ItemLoad, check_item_files, load_item_files
 from loaders.item_rows import ITEM_FIELDS
 from loaders.journal import Journal
-from loaders.source import SourceError, source_files
+from loaders.source import SourceError, open_source_files
 
 ENCODER = WordLlamaEncoder()
 
@@ -34,24 +34,24 @@ def journal(tmp_path: Path) -> Journal:
     return Journal(tmp_path / "loads")
 
 
-def catalogue(path: Path, lines: Sequence[str]) -> ItemLoad:
+def open_load(path: Path, lines: Sequence[str]) -> ItemLoad:
     path.write_text("\n".join(["id,title,genres,runtime_min", *lines]))
-    with source_files(str(path), None) as (files, _):
+    with open_source_files(str(path), None) as (files, _):
         return ItemLoad(files, FieldRules(ITEM_FIELDS), path.parent / "rejects.jsonl")
 
 
-def films(count: int, first: int = 0) -> list[str]:
+def build_film_lines(count: int, first: int = 0) -> list[str]:
     return [f"f{n},Film {n},Drama|Sea,90" for n in range(first, first + count)]
 
 
-def rejects(load: ItemLoad) -> list[dict[str, object]]:
+def read_rejects(load: ItemLoad) -> list[dict[str, object]]:
     return [orjson.loads(line) for line in load.rejects.read_bytes().splitlines()]
 
 
 def test_rows_become_items_and_the_report_adds_up(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
-    load = catalogue(tmp_path / "films.csv", [*films(30), "f30,,Drama,90", "f0,Again,Drama,90"])
+    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "f30,,Drama,90", "f0,Again,Drama,90"])
     report = load_item_files(load, engine, ENCODER, journal)
     assert (report.read, report.written, report.rejected, report.kept) == (32, 31, 1, 30)
     assert engine.fetch(["f0", "f7"], 1.0) == [
@@ -59,7 +59,7 @@ def test_rows_become_items_and_the_report_adds_up(
         Item("f7", "Film 7", genres=("Drama", "Sea"), duration_s=5400),
     ]
     row = {"id": "f30", "title": "", "genres": "Drama", "runtime_min": "90"}
-    assert rejects(load) == [
+    assert read_rejects(load) == [
         {"file": str(tmp_path / "films.csv"), "row": 31, "reason": "title is missing", "record": row}
     ]
 
@@ -72,25 +72,25 @@ def test_a_report_that_does_not_add_up_cannot_be_made() -> None:
 def test_too_many_rejects_leave_the_old_version_serving_and_nothing_beside_it(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
-    old = load_item_files(catalogue(tmp_path / "old.csv", films(3)), engine, ENCODER, journal)
-    bad = catalogue(tmp_path / "bad.csv", [*films(9), "two words,Film,,"])
-    with pytest.raises(LoadRefused, match=r"1 of 10 rows .* row 10: item id 'two words'"):
+    old = load_item_files(open_load(tmp_path / "old.csv", build_film_lines(3)), engine, ENCODER, journal)
+    bad = open_load(tmp_path / "bad.csv", [*build_film_lines(9), "two words,Film,,"])
+    with pytest.raises(LoadRejected, match=r"1 of 10 rows .* row 10: item id 'two words'"):
         load_item_files(bad, engine, ENCODER, journal)
     assert [v.name for v in engine.versions()] == [old.version]
-    assert journal.entry() is None
+    assert journal.read_entry() is None
     allowed = replace(bad, options=LoadOptions(max_reject_share=0.1))
     assert load_item_files(allowed, engine, ENCODER, journal).written == 9
 
 
 def test_a_dry_run_writes_nothing_but_the_rejects(tmp_path: Path, engine: EmbeddedEngine) -> None:
-    load = catalogue(tmp_path / "films.csv", [*films(30), "f30,Film,Drama,long"])
+    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "f30,Film,Drama,long"])
     report = check_item_files(load)
     assert (report.read, report.written, report.rejected) == (31, 30, 1)
-    assert [reject["row"] for reject in rejects(load)] == [31]
+    assert [reject["row"] for reject in read_rejects(load)] == [31]
     assert engine.versions() == []
 
 
-class Stopped(EmbeddedEngine):
+class StoppingEngine(EmbeddedEngine):
     """Stops at a write or at the promotion, as a server that goes away does."""
 
     left = 2
@@ -112,10 +112,10 @@ class Stopped(EmbeddedEngine):
 def test_a_stopped_load_goes_on_where_it_stopped_and_doubles_nothing(
     tmp_path: Path, journal: Journal, writes: int
 ) -> None:
-    lines = films(3500)
+    lines = build_film_lines(3500)
     lines[1200] = lines[3400] = "f1,,,"
-    load = catalogue(tmp_path / "films.csv", lines)
-    stopped = Stopped(tmp_path / "engine")
+    load = open_load(tmp_path / "films.csv", lines)
+    stopped = StoppingEngine(tmp_path / "engine")
     stopped.left = writes
     with pytest.raises(Unavailable):
         load_item_files(load, stopped, ENCODER, journal)
@@ -124,28 +124,28 @@ def test_a_stopped_load_goes_on_where_it_stopped_and_doubles_nothing(
     report = load_item_files(load, engine, ENCODER, journal)
     assert report.resumed == min(1000 * writes, 3500)
     assert (report.read, report.written, report.rejected, report.kept) == (3500, 3498, 2, 3498)
-    assert [reject["row"] for reject in rejects(load)] == [1201, 3401]
+    assert [reject["row"] for reject in read_rejects(load)] == [1201, 3401]
     assert len(engine.versions()) == 1
 
 
 def test_a_load_of_another_file_drops_what_a_stopped_one_left(tmp_path: Path, journal: Journal) -> None:
-    stopped = Stopped(tmp_path / "engine")
+    stopped = StoppingEngine(tmp_path / "engine")
     with pytest.raises(Unavailable):
-        load_item_files(catalogue(tmp_path / "films.csv", films(3500)), stopped, ENCODER, journal)
+        load_item_files(open_load(tmp_path / "films.csv", build_film_lines(3500)), stopped, ENCODER, journal)
     report = load_item_files(
-        catalogue(tmp_path / "others.csv", films(5)), stopped_over(stopped), ENCODER, journal
+        open_load(tmp_path / "others.csv", build_film_lines(5)), reopen_engine(stopped), ENCODER, journal
     )
     assert (report.resumed, report.kept) == (0, 5)
     assert [v.name for v in EmbeddedEngine(tmp_path / "engine").versions()] == [report.version]
 
 
-def stopped_over(stopped: EmbeddedEngine) -> EmbeddedEngine:
+def reopen_engine(stopped: EmbeddedEngine) -> EmbeddedEngine:
     return EmbeddedEngine(stopped.directory)
 
 
 def test_two_loads_at_once_are_refused(tmp_path: Path, engine: EmbeddedEngine, journal: Journal) -> None:
-    load = catalogue(tmp_path / "films.csv", films(3))
-    with journal.held(), pytest.raises(Conflict, match="another load"):
+    load = open_load(tmp_path / "films.csv", build_film_lines(3))
+    with journal.lock(), pytest.raises(Conflict, match="another load"):
         load_item_files(load, engine, ENCODER, Journal(journal.path.parent))
 
 
@@ -156,7 +156,7 @@ def test_what_was_learned_of_an_item_that_stays_is_kept(
     engine.create_index("items-0")
     engine.write("items-0", [Document(Item("f1", "Old"), {"factors": unit}, (Neighbour("gone", 1.0),))])
     engine.promote("items-0")
-    report = load_item_files(catalogue(tmp_path / "films.csv", films(3)), engine, ENCODER, journal)
+    report = load_item_files(open_load(tmp_path / "films.csv", build_film_lines(3)), engine, ENCODER, journal)
     kept = {d.item.id: d for batch in engine.scan(report.version) for d in batch}
     np.testing.assert_array_equal(kept["f1"].vectors["factors"], unit)
     assert (kept["f1"].item.title, kept["f1"].neighbours) == ("Film 1", (Neighbour("gone", 1.0),))
@@ -175,11 +175,11 @@ def test_what_was_learned_of_an_item_that_stays_is_kept(
 def test_columns_that_do_not_fit_are_an_error_before_anything_is_written(
     tmp_path: Path, engine: EmbeddedEngine, header: str, said: str
 ) -> None:
-    rules, journal = FieldRules(ITEM_FIELDS, stated_fields(["genres=kind"])), Journal(tmp_path / "loads")
+    rules, journal = FieldRules(ITEM_FIELDS, parse_field_pairs(["genres=kind"])), Journal(tmp_path / "loads")
     (tmp_path / "films.csv").write_text(f"{header}\n{','.join('1' for _ in header.split(','))}\n")
-    load = replace(catalogue(tmp_path / "other.csv", films(1)), rules=rules)
+    load = replace(open_load(tmp_path / "other.csv", build_film_lines(1)), rules=rules)
     with (
-        source_files(str(tmp_path / "films.csv"), None) as (files, _),
+        open_source_files(str(tmp_path / "films.csv"), None) as (files, _),
         pytest.raises(SourceError, match=said),
     ):
         load_item_files(replace(load, files=files), engine, ENCODER, journal)
@@ -195,7 +195,7 @@ def test_json_rows_may_differ_in_their_names_and_types(
         '{"id": "two", "title": "Two", "genres": "Sea", "duration": null, "cast": [{"name": "Ann Lee"}]}\n'
         '{"id": {"no": "id"}, "title": "Three"}\n'
     )
-    with source_files(str(path), None) as (files, _):
+    with open_source_files(str(path), None) as (files, _):
         load = ItemLoad(files, FieldRules(ITEM_FIELDS), tmp_path / "rejects.jsonl", LoadOptions(0.5))
     report = load_item_files(load, engine, ENCODER, journal)
     assert (report.read, report.written, report.rejected) == (3, 2, 1)
@@ -203,22 +203,22 @@ def test_json_rows_may_differ_in_their_names_and_types(
         Item("1", "One", genres=("Drama", "Sea"), duration_s=5400),
         Item("two", "Two", genres=("Sea",), people=("Ann Lee",)),
     ]
-    assert rejects(load)[0]["row"] == 4
+    assert read_rejects(load)[0]["row"] == 4
 
 
 def test_progress_tells_rows_and_an_estimate_that_ends_exact(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     told: list[tuple[str, int, int | None]] = []
-    load = catalogue(tmp_path / "films.csv", films(2500))
+    load = open_load(tmp_path / "films.csv", build_film_lines(2500))
     load_item_files(load, engine, ENCODER, journal, lambda *step: told.append(step))
     assert told[-1] == ("loading items", 2500, 2500)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 
 def test_nothing_is_refused_as_a_catalogue(tmp_path: Path, engine: EmbeddedEngine, journal: Journal) -> None:
-    with pytest.raises(LoadRefused, match="nothing was read"):
-        load_item_files(catalogue(tmp_path / "films.csv", []), engine, ENCODER, journal)
+    with pytest.raises(LoadRejected, match="nothing was read"):
+        load_item_files(open_load(tmp_path / "films.csv", []), engine, ENCODER, journal)
 
 
 @pytest.fixture(autouse=True)

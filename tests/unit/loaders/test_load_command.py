@@ -13,20 +13,20 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app, main
-from app.loading import Wanted, load_items
-from app.search.stories import Ask
+from app.loading import LoadRequest, load_items
+from app.search.stories import RankingOptions
 from app.settings import Settings
-from app.tables import Tables
-from app.wiring import Parts, build_parts, warm_service
+from app.tables import ItemTableStore
+from app.wiring import Container, build_container, warm_service
 from index_mappings.query import Query
 from loaders.field_map import FieldRules
 from loaders.file_report import FileReport
 from loaders.item_rows import ITEM_FIELDS
-from loaders.journal import Entry, Journal
-from loaders.source import source_files
-from ranking.folding import Folding
+from loaders.journal import Journal, JournalEntry
+from loaders.source import open_source_files
+from ranking.folding import FoldIn
 from ranking.item_table import open_table
-from ranking.progress import silent
+from ranking.progress import ignore_progress
 
 GUIDE = Path(__file__).parents[3] / "docs" / "loading.md"
 
@@ -52,7 +52,7 @@ def test_the_five_steps_of_the_guide_work_as_they_are_written() -> None:
     assert {command: result.exit_code for command, result in results.items()} == dict.fromkeys(commands, 0)
     assert "3 read = 3 would be written + 0 rejected" in results[commands[0]].output
     assert "The Old Harbour" in results["reelrank search harbour"].output
-    assert build_parts(Settings()).events.count() == 3
+    assert build_container(Settings()).events.count() == 3
 
 
 def test_the_closing_report_is_json_for_a_script_and_nothing_else_is_on_standard_output() -> None:
@@ -93,45 +93,45 @@ def test_events_of_the_future_are_rejected() -> None:
 
 def test_the_doctor_tells_of_a_stopped_load() -> None:
     Journal(Settings().loads_dir).path.parent.mkdir(parents=True)
-    Journal(Settings().loads_dir).keep(Entry("key", "items-9", "rejects.jsonl", read=3000))
+    Journal(Settings().loads_dir).write_entry(JournalEntry("key", "items-9", "rejects.jsonl", read=3000))
     facts = json.loads(run("reelrank doctor --json").stdout)["facts"]
     assert facts["load under way or stopped"] == "3000 rows are in items-9; the same command goes on with it"
 
 
-def loaded(parts: Parts, *titles: str) -> FileReport:
+def load_titles(parts: Container, *titles: str) -> FileReport:
     Path("films.csv").write_text("\n".join(["id,title", *(f"{t},{t}" for t in titles)]))
-    with source_files("films.csv", None) as (files, _):
-        return load_items(parts, Wanted(files, FieldRules(ITEM_FIELDS)), silent)
+    with open_source_files("films.csv", None) as (files, _):
+        return load_items(parts, LoadRequest(files, FieldRules(ITEM_FIELDS)), ignore_progress)
 
 
 def test_a_version_has_its_item_table_when_it_serves_and_dropped_versions_lose_theirs() -> None:
-    parts = build_parts(Settings(index_keep=1))
-    first = loaded(parts, "Sea", "War")
-    second = loaded(parts, "Sea")
+    parts = build_container(Settings(index_keep=1))
+    first = load_titles(parts, "Sea", "War")
+    second = load_titles(parts, "Sea")
     tables = parts.settings.tables_dir
     assert len(open_table(tables / second.version)) == 1
     assert not (tables / first.version).exists()
 
 
 def test_what_folds_new_viewers_in_is_kept_by_the_next_version() -> None:
-    parts = build_parts(Settings())
-    first = loaded(parts, "Sea")
-    folding = Folding(np.eye(63, dtype=np.float32), 0.1, 2.0, 3.0)
-    Tables(parts.settings.tables_dir, parts.engine).build(first.version, folding)
-    kept = open_table(parts.settings.tables_dir / loaded(parts, "Sea", "War").version).folding
+    parts = build_container(Settings())
+    first = load_titles(parts, "Sea")
+    folding = FoldIn(np.eye(63, dtype=np.float32), 0.1, 2.0, 3.0)
+    ItemTableStore(parts.settings.tables_dir, parts.engine).build(first.version, folding)
+    kept = open_table(parts.settings.tables_dir / load_titles(parts, "Sea", "War").version).fold_in
     assert kept is not None
     assert (kept.scale, kept.gram.tolist()) == (3.0, folding.gram.tolist())
 
 
 @pytest.mark.parametrize("harm", ["missing", "damaged"])
 def test_a_serving_version_whose_table_is_missing_or_damaged_still_serves(harm: str) -> None:
-    parts = build_parts(Settings(deadline_ms=5000))
-    version = loaded(parts, "Sea", "War").version
+    parts = build_container(Settings(deadline_ms=5000))
+    version = load_titles(parts, "Sea", "War").version
     table = parts.settings.tables_dir / version
     if harm == "missing":
         shutil.rmtree(table)
     else:
         (table / "facts.json").write_text("{")
-    page = warm_service(parts).page(Ask(Query(text="sea")))
+    page = warm_service(parts).serve_page(RankingOptions(Query(text="sea")))
     assert [hit.item.title for hit in page.hits][:1] == ["Sea"]
     assert len(open_table(table)) == 2

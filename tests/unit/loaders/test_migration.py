@@ -9,24 +9,24 @@ from app.engines.embedded.engine import EmbeddedEngine
 from index_mappings.errors import Conflict
 from index_mappings.fields import VECTOR_FIELDS
 from index_mappings.item import Document, Item
-from loaders.migration import ItemsMoved, move_items
-from loaders.migration_notes import Notes
+from loaders.migration import ItemMigrationReport, move_items
+from loaders.migration_notes import MigrationLedger
 
 FILMS = [Document(Item("a", "Alpha")), Document(Item("b", "Beta"))]
 
 
-class StoppedBeforeItPromotes(EmbeddedEngine):
+class StopsBeforePromotion(EmbeddedEngine):
     def promote(self, version: str) -> None:
         raise KeyboardInterrupt(version)
 
 
-class StoppedOnceItPromoted(EmbeddedEngine):
+class StopsAfterPromotion(EmbeddedEngine):
     def promote(self, version: str) -> None:
         super().promote(version)
         raise KeyboardInterrupt(version)
 
 
-def quietly(_what: str, _done: int, _of: int | None) -> None: ...
+def ignore_progress(_what: str, _done: int, _of: int | None) -> None: ...
 
 
 def serve(engine: EmbeddedEngine, version: str, films: list[Document]) -> None:
@@ -35,21 +35,21 @@ def serve(engine: EmbeddedEngine, version: str, films: list[Document]) -> None:
     engine.promote(version)
 
 
-def film(name: str, title: str) -> Document:
-    return Document(Item(name, title))
+def build_film(item_id: str, title: str) -> Document:
+    return Document(Item(item_id, title))
 
 
-class Sides:
+class MigrationSides:
     """Two engines and the notes of what went from one to the other."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self.source, self.target = EmbeddedEngine(place / "from"), EmbeddedEngine(place / "to")
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.source, self.target = EmbeddedEngine(directory / "from"), EmbeddedEngine(directory / "to")
 
-    def move(self) -> ItemsMoved:
-        return move_items(self.source, self.target, Notes(self.place), quietly)
+    def move(self) -> ItemMigrationReport:
+        return move_items(self.source, self.target, MigrationLedger(self.directory), ignore_progress)
 
-    def titles(self) -> dict[str, str]:
+    def read_titles(self) -> dict[str, str]:
         """At the target."""
         version = self.target.serving_version()
         assert version is not None
@@ -57,67 +57,73 @@ class Sides:
 
 
 @pytest.fixture
-def sides(tmp_path: Path) -> Sides:
-    return Sides(tmp_path)
+def sides(tmp_path: Path) -> MigrationSides:
+    return MigrationSides(tmp_path)
 
 
 def test_a_second_version_whose_copy_was_stopped_before_its_promotion_moves_with_the_next_run(
-    sides: Sides,
+    sides: MigrationSides,
 ) -> None:
     serve(sides.source, "items-1", FILMS)
     sides.move()
-    sides.target.upsert([film("a", "Renamed there")])
-    serve(sides.source, "items-2", [*FILMS, film("c", "Gamma")])
-    stopped = StoppedBeforeItPromotes(sides.place / "to")
+    sides.target.upsert([build_film("a", "Renamed there")])
+    serve(sides.source, "items-2", [*FILMS, build_film("c", "Gamma")])
+    stopped = StopsBeforePromotion(sides.directory / "to")
     with pytest.raises(KeyboardInterrupt):
-        move_items(sides.source, stopped, Notes(sides.place), quietly)
-    assert sides.move() == ItemsMoved("items-2", 3, 0, kept=1)
-    assert sides.titles() == {"a": "Renamed there", "b": "Beta", "c": "Gamma"}
-    assert sides.move() == ItemsMoved("items-2", 0, 0)
+        move_items(sides.source, stopped, MigrationLedger(sides.directory), ignore_progress)
+    assert sides.move() == ItemMigrationReport("items-2", 3, 0, preserved=1)
+    assert sides.read_titles() == {"a": "Renamed there", "b": "Beta", "c": "Gamma"}
+    assert sides.move() == ItemMigrationReport("items-2", 0, 0)
 
 
-def test_a_run_killed_right_after_its_promotion_is_known_to_have_moved_the_version(sides: Sides) -> None:
+def test_a_run_killed_right_after_its_promotion_is_known_to_have_moved_the_version(
+    sides: MigrationSides,
+) -> None:
     serve(sides.source, "items-1", FILMS)
-    stopped = StoppedOnceItPromoted(sides.place / "to")
+    stopped = StopsAfterPromotion(sides.directory / "to")
     with pytest.raises(KeyboardInterrupt):
-        move_items(sides.source, stopped, Notes(sides.place), quietly)
+        move_items(sides.source, stopped, MigrationLedger(sides.directory), ignore_progress)
     assert sides.target.serving_version() == "items-1"
-    assert sides.move() == ItemsMoved("items-1", 0, 0)
+    assert sides.move() == ItemMigrationReport("items-1", 0, 0)
 
 
-def test_what_only_the_target_changed_stays_so_in_a_version_that_is_copied_whole(sides: Sides) -> None:
+def test_what_only_the_target_changed_stays_so_in_a_version_that_is_copied_whole(
+    sides: MigrationSides,
+) -> None:
     names = ("both", "there", "gone there", "gone here", "gone there new here", "same")
-    serve(sides.source, "items-1", [film(name.replace(" ", "-"), "First") for name in names])
+    serve(sides.source, "items-1", [build_film(name.replace(" ", "-"), "First") for name in names])
     sides.move()
     there = ("both", "there", "gone-here", "new-there")
-    sides.target.upsert([film(name, "Changed there") for name in there])
+    sides.target.upsert([build_film(name, "Changed there") for name in there])
     sides.target.delete(["gone-there", "gone-there-new-here"])
     here = {"both": "Changed here", "gone-there-new-here": "Changed here", "new-here": "New"}
     first = dict.fromkeys(("there", "gone-there", "same"), "First")
-    serve(sides.source, "items-2", [film(name, title) for name, title in (first | here).items()])
+    serve(sides.source, "items-2", [build_film(name, title) for name, title in (first | here).items()])
     moved = sides.move()
     expected = here | {"there": "Changed there", "new-there": "Changed there", "same": "First"}
-    assert sides.titles() == expected
-    assert moved == ItemsMoved("items-2", len(expected), 0, kept=3)
+    assert sides.read_titles() == expected
+    assert moved == ItemMigrationReport("items-2", len(expected), 0, preserved=3)
 
 
 def test_changes_go_into_a_version_that_the_target_made_since_which_keeps_what_it_has_learned(
-    sides: Sides,
+    sides: MigrationSides,
 ) -> None:
     vector = np.ones(VECTOR_FIELDS["factors"].size, np.float32)
     serve(sides.source, "items-1", [Document(Item("a", "Alpha"), {"factors": vector}), FILMS[1]])
     sides.move()
     serve(
-        sides.target, "items-2", [Document(Item("a", "Alpha"), {"factors": 2 * vector}), film("c", "Gamma")]
+        sides.target,
+        "items-2",
+        [Document(Item("a", "Alpha"), {"factors": 2 * vector}), build_film("c", "Gamma")],
     )
-    sides.source.upsert([film("a", "Renamed here")])
-    assert sides.move() == ItemsMoved("items-2", 1, 0)
-    assert sides.titles() == {"a": "Renamed here", "c": "Gamma"}
+    sides.source.upsert([build_film("a", "Renamed here")])
+    assert sides.move() == ItemMigrationReport("items-2", 1, 0)
+    assert sides.read_titles() == {"a": "Renamed here", "c": "Gamma"}
     ((learned, _),) = sides.target.scan("items-2")
     assert learned.vectors["factors"].tolist() == (2 * vector).tolist()
 
 
-def test_versions_of_their_own_on_both_sides_are_left_to_whoever_runs_them(sides: Sides) -> None:
+def test_versions_of_their_own_on_both_sides_are_left_to_whoever_runs_them(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     sides.move()
     serve(sides.source, "items-2", FILMS)
@@ -128,7 +134,7 @@ def test_versions_of_their_own_on_both_sides_are_left_to_whoever_runs_them(sides
     assert sides.move().version == "items-2"
 
 
-def test_a_catalogue_that_came_from_elsewhere_is_left_alone(sides: Sides) -> None:
+def test_a_catalogue_that_came_from_elsewhere_is_left_alone(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     serve(sides.target, "items-9", FILMS)
     with pytest.raises(Conflict):

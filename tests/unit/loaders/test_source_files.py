@@ -13,10 +13,10 @@ import pytest
 
 from loaders.field_map import FieldRules
 from loaders.item_rows import ITEM_FIELDS
-from loaders.mapped import mapped_rows
+from loaders.mapped import read_mapped_rows
 from loaders.readers import read_rows
 from loaders.rows import Rows
-from loaders.source import Format, SourceError, SourceFile, kept_input, source_files
+from loaders.source import Format, SourceError, SourceFile, open_source_files, spool_input
 
 COUNT = 3000
 TABLE = pa.table(
@@ -28,28 +28,32 @@ TABLE = pa.table(
 )
 
 
-def files(what: object, form: Format | None = None) -> list[SourceFile]:
-    with source_files(str(what), form) as (found, _):
+def open_files(path: object, form: Format | None = None) -> list[SourceFile]:
+    with open_source_files(str(path), form) as (found, _):
         return found
 
 
-def as_csv(table: pa.Table) -> bytes:
+def encode_csv(table: pa.Table) -> bytes:
     written = io.BytesIO()
     pyarrow.csv.write_csv(table, written)
     return written.getvalue()
 
 
-def as_jsonl(table: pa.Table) -> bytes:
+def encode_jsonl(table: pa.Table) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in table.to_pylist())
 
 
-def as_parquet(table: pa.Table) -> bytes:
+def encode_parquet(table: pa.Table) -> bytes:
     written = io.BytesIO()
     pyarrow.parquet.write_table(table, written, row_group_size=1700)
     return written.getvalue()
 
 
-WRITERS: dict[str, Callable[[pa.Table], bytes]] = {"csv": as_csv, "jsonl": as_jsonl, "parquet": as_parquet}
+WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
+    "csv": encode_csv,
+    "jsonl": encode_jsonl,
+    "parquet": encode_parquet,
+}
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
     "": lambda plain: plain,
     ".gz": gzip.compress,
@@ -62,15 +66,15 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 def test_every_format_and_packing_gives_the_same_rows(tmp_path: Path, suffix: str, packed: str) -> None:
     path = tmp_path / f"films.{suffix}{packed}"
     path.write_bytes(PACKERS[packed](WRITERS[suffix](TABLE)))
-    read = list(read_rows(files(path)[0]))
+    read = list(read_rows(open_files(path)[0]))
     assert [row for rows in read for row in rows.block.records()] == TABLE.to_pylist()
     assert read[-1].done == 1.0
 
 
 def test_two_gzip_streams_in_one_file_are_read_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "films.jsonl.gz"
-    path.write_bytes(gzip.compress(as_jsonl(TABLE[:5])) + gzip.compress(as_jsonl(TABLE[5:])))
-    assert sum(rows.read for rows in read_rows(files(path)[0])) == COUNT
+    path.write_bytes(gzip.compress(encode_jsonl(TABLE[:5])) + gzip.compress(encode_jsonl(TABLE[5:])))
+    assert sum(rows.row_count for rows in read_rows(open_files(path)[0])) == COUNT
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -78,15 +82,15 @@ def test_a_file_that_ends_early_is_an_error_that_names_it(tmp_path: Path, suffix
     path = tmp_path / f"films.{suffix}.gz"
     path.write_bytes(gzip.compress(WRITERS[suffix](TABLE))[:-200])
     with pytest.raises(SourceError, match=f"films.{suffix}.gz cannot be read as {suffix}"):
-        list(read_rows(files(path)[0]))
+        list(read_rows(open_files(path)[0]))
 
 
 def test_standard_input_is_kept_and_known_again_by_what_it_holds(tmp_path: Path) -> None:
-    packed = gzip.compress(as_csv(TABLE))
-    first = kept_input(io.BytesIO(packed), tmp_path / "a", "csv")
-    again = kept_input(io.BytesIO(packed), tmp_path / "b", "csv")
-    other = kept_input(io.BytesIO(as_csv(TABLE[1:])), tmp_path / "c", "csv")
-    assert sum(rows.read for rows in read_rows(first)) == COUNT
+    packed = gzip.compress(encode_csv(TABLE))
+    first = spool_input(io.BytesIO(packed), tmp_path / "a", "csv")
+    again = spool_input(io.BytesIO(packed), tmp_path / "b", "csv")
+    other = spool_input(io.BytesIO(encode_csv(TABLE[1:])), tmp_path / "c", "csv")
+    assert sum(rows.row_count for rows in read_rows(first)) == COUNT
     assert (first.identity == again.identity, first.identity == other.identity) == (True, False)
 
 
@@ -95,11 +99,11 @@ def test_a_folder_and_a_glob_are_read_in_the_order_of_names_and_say_what_they_le
 ) -> None:
     for name in ("b.csv", "a.jsonl", "deep/c.parquet", "notes.md", "_SUCCESS"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(WRITERS.get(name.rpartition(".")[2], as_csv)(TABLE[:2]))
-    with source_files(str(tmp_path), None) as (found, left_out):
+        (tmp_path / name).write_bytes(WRITERS.get(name.rpartition(".")[2], encode_csv)(TABLE[:2]))
+    with open_source_files(str(tmp_path), None) as (found, left_out):
         assert [Path(file.name).name for file in found] == ["a.jsonl", "b.csv", "c.parquet"]
         assert [Path(name).name for name in left_out] == ["notes.md"]
-    assert [Path(file.name).name for file in files(tmp_path / "*.csv")] == ["b.csv"]
+    assert [Path(file.name).name for file in open_files(tmp_path / "*.csv")] == ["b.csv"]
 
 
 @pytest.mark.parametrize(
@@ -112,33 +116,33 @@ def test_a_source_that_is_not_there_or_of_no_known_format_is_refused(
     monkeypatch.chdir(tmp_path)
     Path("films").write_text("id,title\n")
     with pytest.raises(SourceError, match=said):
-        files(what)
+        open_files(what)
 
 
-def numbers(rows: Rows) -> list[int]:
+def list_row_numbers(rows: Rows) -> list[int]:
     return sorted([*rows.numbers.tolist(), *(reject.row for reject in rows.unreadable)])
 
 
-def broken_csv(path: Path) -> None:
+def write_broken_csv(path: Path) -> None:
     lines = [f"f{n},Film {n}" if n % 7 else f"f{n}" for n in range(1, COUNT + 1)]
     lines[40] = "f41,\udcff\udcfe"
     path.write_bytes("\n".join(["id,title", *lines]).encode(errors="surrogateescape"))
 
 
-def broken_jsonl(path: Path) -> None:
+def write_broken_jsonl(path: Path) -> None:
     lines = [f'{{"id":"f{n}","title":"Film {n}"}}' if n % 7 else "{" for n in range(1, COUNT + 1)]
     lines[40] = "[1]"
     path.write_text("\n".join(lines))
 
 
-@pytest.mark.parametrize(("name", "write"), [("f.csv", broken_csv), ("f.jsonl", broken_jsonl)])
+@pytest.mark.parametrize(("name", "write"), [("f.csv", write_broken_csv), ("f.jsonl", write_broken_jsonl)])
 def test_each_row_that_cannot_be_read_is_set_aside_with_its_number_and_the_rest_is_read(
     tmp_path: Path, name: str, write: Callable[[Path], None]
 ) -> None:
     write(tmp_path / name)
     rules = FieldRules(ITEM_FIELDS)
-    pieces = [mapped.rows for mapped in mapped_rows(files(tmp_path / name), rules)]
-    assert [number for rows in pieces for number in numbers(rows)] == list(range(1, COUNT + 1))
+    pieces = [mapped.rows for mapped in read_mapped_rows(open_files(tmp_path / name), rules)]
+    assert [number for rows in pieces for number in list_row_numbers(rows)] == list(range(1, COUNT + 1))
     bad = {reject.row for rows in pieces for reject in rows.unreadable}
     assert bad == {n for n in range(1, COUNT + 1) if n % 7 == 0} | {41}
     for rows in pieces:
@@ -146,21 +150,21 @@ def test_each_row_that_cannot_be_read_is_set_aside_with_its_number_and_the_rest_
         assert read == [f"Film {n}" for n in rows.numbers.tolist()]
 
 
-@pytest.mark.parametrize(("name", "write"), [("f.csv", broken_csv), ("f.jsonl", broken_jsonl)])
+@pytest.mark.parametrize(("name", "write"), [("f.csv", write_broken_csv), ("f.jsonl", write_broken_jsonl)])
 @pytest.mark.parametrize("after", [1, 7, 41, 999, 1000, 1001, COUNT - 1, COUNT])
 def test_reading_goes_on_after_any_row(
     tmp_path: Path, name: str, write: Callable[[Path], None], after: int
 ) -> None:
     write(tmp_path / name)
-    later = mapped_rows(files(tmp_path / name), FieldRules(ITEM_FIELDS), (0, after))
-    assert [n for mapped in later for n in numbers(mapped.rows)] == list(range(after + 1, COUNT + 1))
+    later = read_mapped_rows(open_files(tmp_path / name), FieldRules(ITEM_FIELDS), (0, after))
+    assert [n for mapped in later for n in list_row_numbers(mapped.rows)] == list(range(after + 1, COUNT + 1))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_header_tells_what_parts_its_values(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "f.csv"
     path.write_text(f'id{delimiter}"a;,|\ttitle"\nf1{delimiter}One\n')
-    assert next(read_rows(files(path)[0])).block.records()[0] == {"id": "f1", "a;,|\ttitle": "One"}
+    assert next(read_rows(open_files(path)[0])).block.records()[0] == {"id": "f1", "a;,|\ttitle": "One"}
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -168,8 +172,8 @@ def test_how_much_of_a_file_is_done_is_told_as_it_goes(tmp_path: Path, suffix: s
     path = tmp_path / f"films.{suffix}"
     path.write_bytes(WRITERS[suffix](pa.concat_tables([TABLE] * 30)))
     read, told = 0, []
-    for mapped in mapped_rows(files(path), FieldRules(ITEM_FIELDS)):
-        read += mapped.rows.read
+    for mapped in read_mapped_rows(open_files(path), FieldRules(ITEM_FIELDS)):
+        read += mapped.rows.row_count
         told.append(abs(read / (30 * COUNT) - mapped.done))
     assert max(told) < 0.05, told
 
@@ -178,18 +182,18 @@ def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "films.json"
     path.write_text('[\n{"id": "a"}\n]')
     with pytest.raises(SourceError, match="jq -c"):
-        list(read_rows(files(path)[0]))
+        list(read_rows(open_files(path)[0]))
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_value(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_bytes(b"\xef\xbb\xbfid,title\r\nf1,One\r\n")
     (tmp_path / "f.jsonl").write_bytes(b'\xef\xbb\xbf{"id":"f1","title":"One"}\r\n')
     for name in ("f.csv", "f.jsonl"):
-        rows = next(read_rows(files(tmp_path / name)[0]))
+        rows = next(read_rows(open_files(tmp_path / name)[0]))
         assert rows.block.records()[0] == {"id": "f1", "title": "One"}
 
 
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("id,title,title\n1,2,3\n")
     with pytest.raises(SourceError, match="names a column twice: title"):
-        list(read_rows(files(tmp_path / "f.csv")[0]))
+        list(read_rows(open_files(tmp_path / "f.csv")[0]))

@@ -7,10 +7,24 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from loaders.columns import flag_of, integer_of, integers, names, parsed, texts
-from loaders.field_map import FieldRules, match_fields, read_mapping, stated_fields, unit_in_name, word_of
+from loaders.columns import (
+    parse_column,
+    parse_flag,
+    parse_integer,
+    parse_integer_column,
+    parse_names_column,
+    parse_text_column,
+)
+from loaders.field_map import (
+    FieldRules,
+    match_fields,
+    normalise_name,
+    parse_field_pairs,
+    parse_unit,
+    read_mapping,
+)
 from loaders.item_rows import ITEM_FIELDS
-from loaders.moments import Unit, instant_ms_of, length_ms_of, moment_of
+from loaders.moments import Unit, parse_datetime, parse_duration_ms, parse_epoch_ms
 from loaders.source import SourceError
 
 MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
@@ -22,17 +36,17 @@ MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
      "1 May 1999", "May 1, 1999", "1999-05", 925516800, 925516800000, "925516800", MAY_DAY, date(1999, 5, 1)],
 )  # fmt: skip
 def test_a_date_is_read_however_it_is_written(written: object) -> None:
-    assert moment_of(written) == MAY_DAY
+    assert parse_datetime(written) == MAY_DAY
 
 
 def test_a_bare_year_is_its_first_day() -> None:
-    assert moment_of("1999") == moment_of(1999) == datetime(1999, 1, 1, tzinfo=UTC)
+    assert parse_datetime("1999") == parse_datetime(1999) == datetime(1999, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("written", ["12/31/1999", "soon", "99", -5, 1e30, "1999-13-01"])
 def test_what_is_no_date_or_could_be_two_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="is no"):
-        moment_of(written)
+        parse_datetime(written)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +57,7 @@ def test_what_is_no_date_or_could_be_two_is_refused(written: object) -> None:
      (0, "s", 0)],
 )  # fmt: skip
 def test_a_length_of_time_is_read_however_it_is_written(written: object, unit: Unit, ms: int) -> None:
-    assert length_ms_of(written, unit) == ms
+    assert parse_duration_ms(written, unit) == ms
 
 
 @pytest.mark.parametrize(
@@ -51,37 +65,37 @@ def test_a_length_of_time_is_read_however_it_is_written(written: object, unit: U
 )
 def test_a_length_without_a_unit_or_out_of_range_is_refused(written: object, unit: Unit | None) -> None:
     with pytest.raises(ValueError, match=r"unit|is no length"):
-        length_ms_of(written, unit)
+        parse_duration_ms(written, unit)
 
 
 def test_a_moment_in_a_stated_unit_is_taken_as_it_is() -> None:
-    assert instant_ms_of(5, "ms") == 5
-    assert instant_ms_of(1_700_000_000) == 1_700_000_000_000
+    assert parse_epoch_ms(5, "ms") == 5
+    assert parse_epoch_ms(1_700_000_000) == 1_700_000_000_000
     with pytest.raises(ValueError, match="1970"):
-        instant_ms_of("1969-12-31")
+        parse_epoch_ms("1969-12-31")
 
 
 def test_lists_come_from_lists_from_text_and_from_records() -> None:
-    assert names(pa.array([["a", "b", "a"], None]), None).values == [("a", "b"), ()]
-    assert names(pa.array(["a|b, c", "a;b", "a, b", '["x", "y"]', " "]), None).values == [
+    assert parse_names_column(pa.array([["a", "b", "a"], None]), None).values == [("a", "b"), ()]
+    assert parse_names_column(pa.array(["a|b, c", "a;b", "a, b", '["x", "y"]', " "]), None).values == [
         ("a", "b, c"),
         ("a", "b"),
         ("a", "b"),
         ("x", "y"),
         (),
     ]
-    assert names(pa.array(["Lee, Ann/Ray, Bob"]), "/").values == [("Lee, Ann", "Ray, Bob")]
-    assert names(pa.array([[{"id": 1, "name": "Drama"}]]), None).values == [("Drama",)]
+    assert parse_names_column(pa.array(["Lee, Ann/Ray, Bob"]), "/").values == [("Lee, Ann", "Ray, Bob")]
+    assert parse_names_column(pa.array([[{"id": 1, "name": "Drama"}]]), None).values == [("Drama",)]
 
 
 def test_text_of_any_arrow_type_is_text() -> None:
-    assert texts(pa.array([1, None])).values == ["1", ""]
-    assert texts(pa.array([7.0, 7.5])).values == ["7", "7.5"]
-    assert texts(pa.array([" a "], pa.large_string())).values == ["a"]
-    assert texts(pa.array(["a", "b", "a"]).dictionary_encode()).values == ["a", "b", "a"]
-    assert texts(pa.array([Decimal("3.00")])).values == ["3"]
-    assert texts(pa.nulls(2)).values == ["", ""]
-    assert list(texts(pa.array([["no", "text"]])).faults) == [0]
+    assert parse_text_column(pa.array([1, None])).values == ["1", ""]
+    assert parse_text_column(pa.array([7.0, 7.5])).values == ["7", "7.5"]
+    assert parse_text_column(pa.array([" a "], pa.large_string())).values == ["a"]
+    assert parse_text_column(pa.array(["a", "b", "a"]).dictionary_encode()).values == ["a", "b", "a"]
+    assert parse_text_column(pa.array([Decimal("3.00")])).values == ["3"]
+    assert parse_text_column(pa.nulls(2)).values == ["", ""]
+    assert list(parse_text_column(pa.array([["no", "text"]])).errors) == [0]
 
 
 def test_a_fault_stays_at_its_row_and_the_same_value_is_parsed_once() -> None:
@@ -89,28 +103,28 @@ def test_a_fault_stays_at_its_row_and_the_same_value_is_parsed_once() -> None:
 
     def parse(value: str) -> int:
         seen.append(value)
-        return integer_of(value)
+        return parse_integer(value)
 
-    found = parsed(pa.array(["1", "x", "1", None, "\\N", "x", ""]), parse)
+    found = parse_column(pa.array(["1", "x", "1", None, "\\N", "x", ""]), parse)
     assert found.values == [1, None, 1, None, None, None, None]
-    assert set(found.faults) == {1, 5}
+    assert set(found.errors) == {1, 5}
     assert seen == ["1", "x"]
 
 
 def test_numbers_that_are_not_there_are_not_faults() -> None:
-    assert integers(pa.array([1.0, float("nan"), None])).values == [1, None, None]
+    assert parse_integer_column(pa.array([1.0, float("nan"), None])).values == [1, None, None]
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "x", 2**40, True])
 def test_what_is_no_whole_number_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="whole number"):
-        integer_of(value)
+        parse_integer(value)
 
 
 def test_flags() -> None:
-    assert [flag_of(value) for value in (True, "yes", "0")] == [True, True, False]
+    assert [parse_flag(value) for value in (True, "yes", "0")] == [True, True, False]
     with pytest.raises(ValueError, match="neither"):
-        flag_of("perhaps")
+        parse_flag("perhaps")
 
 
 def test_columns_are_matched_by_name_and_the_rest_is_named() -> None:
@@ -124,11 +138,11 @@ def test_columns_are_matched_by_name_and_the_rest_is_named() -> None:
         "duration_s": ("Runtime (min)",),
     }
     assert found.unused == ("mood",)
-    assert found.unit("Runtime (min)") == "min"
+    assert found.find_unit("Runtime (min)") == "min"
 
 
 def test_what_is_stated_goes_before_what_a_name_says() -> None:
-    rules = FieldRules(ITEM_FIELDS, stated_fields(["title=local.name", "tags=mood", "tags=title"]))
+    rules = FieldRules(ITEM_FIELDS, parse_field_pairs(["title=local.name", "tags=mood", "tags=title"]))
     found = match_fields(rules, ["id", "title", "mood", "local", "name"])
     assert found.columns["title"] == ("local.name",)
     assert found.columns["tags"] == ("mood", "title")
@@ -149,7 +163,7 @@ def test_a_column_that_comes_later_fills_a_field_that_nothing_fills_yet() -> Non
 )
 def test_a_mapping_that_cannot_be_meant_is_refused(pairs: list[str], said: str) -> None:
     with pytest.raises(SourceError, match=said):
-        FieldRules(ITEM_FIELDS, stated_fields(pairs))
+        FieldRules(ITEM_FIELDS, parse_field_pairs(pairs))
 
 
 def test_a_mapping_file_states_fields_and_settings(tmp_path: Path) -> None:
@@ -162,8 +176,10 @@ def test_a_mapping_file_states_fields_and_settings(tmp_path: Path) -> None:
 
 
 def test_words_and_units_of_column_names() -> None:
-    assert [word_of(name) for name in ("publishedAt", "Published at", "PUBLISHED-AT")] == ["published_at"] * 3
-    assert [unit_in_name(name) for name in ("durationMs", "length_in_seconds", "runtime", "mins")] == [
+    assert [normalise_name(name) for name in ("publishedAt", "Published at", "PUBLISHED-AT")] == [
+        "published_at"
+    ] * 3
+    assert [parse_unit(name) for name in ("durationMs", "length_in_seconds", "runtime", "mins")] == [
         "ms",
         "s",
         None,

@@ -3,33 +3,33 @@
 import numpy as np
 import pytest
 
-from ranking.calibration import Calibration, calibrated
+from ranking.calibration import Calibration, fit_calibration
 from ranking.features.compute import FEATURE_NAMES
 from ranking.measures.logloss import logloss
-from ranking.ranker import EngineOrder, LambdaRank, probability_of
+from ranking.ranker import FusedOrder, LambdaRank, get_probability_function
 from ranking.train import train_ranker
 from ranking.training_set import TrainingSet
 
 RNG = np.random.default_rng(6)
 
 
-def simulated(n: int, slope: float, intercept: float) -> tuple[np.ndarray, np.ndarray]:
+def simulate_scores(n: int, slope: float, intercept: float) -> tuple[np.ndarray, np.ndarray]:
     scores = RNG.normal(size=n).astype(np.float32)
     return scores, RNG.random(n) < 1 / (1 + np.exp(-(slope * scores + intercept)))
 
 
 def test_what_made_the_outcomes_is_found_again() -> None:
-    found = calibrated(*simulated(40_000, 1.5, -3.0), np.ones(40_000, np.float32))
+    found = fit_calibration(*simulate_scores(40_000, 1.5, -3.0), np.ones(40_000, np.float32))
     assert found is not None
     assert (found.slope, found.intercept) == pytest.approx((1.5, -3.0), abs=0.15)
 
 
 def test_a_sample_that_says_for_how_many_it_stands_gives_the_same_as_all() -> None:
-    scores, wanted = simulated(60_000, 1.5, -3.0)
+    scores, wanted = simulate_scores(60_000, 1.5, -3.0)
     kept = wanted | (RNG.random(60_000) < 0.1)
     weights = np.where(wanted, 1, 10).astype(np.float32)
-    every = calibrated(scores, wanted, np.ones(60_000, np.float32))
-    sample = calibrated(scores[kept], wanted[kept], weights[kept])
+    every = fit_calibration(scores, wanted, np.ones(60_000, np.float32))
+    sample = fit_calibration(scores[kept], wanted[kept], weights[kept])
     assert every is not None
     assert sample is not None
     assert (sample.slope, sample.intercept) == pytest.approx((every.slope, every.intercept), abs=0.15)
@@ -37,23 +37,23 @@ def test_a_sample_that_says_for_how_many_it_stands_gives_the_same_as_all() -> No
 
 def test_the_order_of_scores_stays() -> None:
     scores = np.sort(RNG.normal(size=100)).astype(np.float32)
-    assert (np.diff(Calibration(slope=2, intercept=-1).probability(scores)) >= 0).all()
+    assert (np.diff(Calibration(slope=2, intercept=-1).to_probabilities(scores)) >= 0).all()
 
 
 def test_scores_that_put_the_wanted_last_give_the_share_of_the_wanted() -> None:
-    scores, wanted = simulated(20_000, 1.5, -3.0)
-    found = calibrated(-scores, wanted, np.ones(20_000, np.float32))
+    scores, wanted = simulate_scores(20_000, 1.5, -3.0)
+    found = fit_calibration(-scores, wanted, np.ones(20_000, np.float32))
     assert found is not None
-    assert found.probability(scores[:3]) == pytest.approx([wanted.mean()] * 3, rel=1e-4)
+    assert found.to_probabilities(scores[:3]) == pytest.approx([wanted.mean()] * 3, rel=1e-4)
 
 
 @pytest.mark.parametrize("wanted", [np.zeros(5, bool), np.ones(5, bool)])
 def test_nothing_to_tell_apart_gives_no_calibration(wanted: np.ndarray) -> None:
-    assert calibrated(np.arange(5, dtype=np.float32), wanted, np.ones(5, np.float32)) is None
+    assert fit_calibration(np.arange(5, dtype=np.float32), wanted, np.ones(5, np.float32)) is None
 
 
 def test_a_score_far_out_is_a_probability_still() -> None:
-    probabilities = Calibration(slope=5, intercept=0).probability(np.array([-1e9, 1e9], np.float32))
+    probabilities = Calibration(slope=5, intercept=0).to_probabilities(np.array([-1e9, 1e9], np.float32))
     assert probabilities.tolist() == [0, 1]
 
 
@@ -64,9 +64,9 @@ def test_a_trained_ranker_states_better_probabilities_than_the_share_of_the_want
     training = TrainingSet(features, gains, np.full(groups, size, np.int32))
     trained = train_ranker(training, FEATURE_NAMES[:3], params={"num_threads": 1})
     ranker = LambdaRank("tried", FEATURE_NAMES[:3], trained.model_text)
-    assert probability_of(ranker) is None
+    assert get_probability_function(ranker) is None
     ranker.calibration = trained.calibration
-    probability = probability_of(ranker)
+    probability = get_probability_function(ranker)
     assert probability is not None
     stated = probability(ranker.score(features))
     assert stated.mean() == pytest.approx(gains.mean(), rel=0.3)
@@ -75,4 +75,4 @@ def test_a_trained_ranker_states_better_probabilities_than_the_share_of_the_want
 
 
 def test_engine_order_has_no_probability() -> None:
-    assert probability_of(EngineOrder()) is None
+    assert get_probability_function(FusedOrder()) is None

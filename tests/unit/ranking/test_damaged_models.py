@@ -9,7 +9,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, Refused
+from ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
 from ranking.model_check import scores_in_child
 from ranking.ranker import LambdaRank, load_ranker
 from ranking.registry import Registry
@@ -109,7 +109,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_model_is_refused_with_what_is_wrong(tmp_path: Path, text: str, damage: str) -> None:
     change, words = DAMAGES[damage]
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(ModelRejected, match=words):
         add(tmp_path, change(text))
     assert Registry(tmp_path / "models").versions() == []
 
@@ -127,7 +127,7 @@ def test_a_tree_too_deep_to_explain_is_refused() -> None:
 
 
 def test_linear_trees_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="train without linear_tree"):
+    with pytest.raises(ModelRejected, match="train without linear_tree"):
         add(tmp_path, train(objective="regression", linear_tree=True))
 
 
@@ -163,13 +163,13 @@ def mutated(text: str, seed: int) -> str:
 def test_a_mutated_model_is_refused_in_words_or_scores(tmp_path: Path, text: str, seed: int) -> None:
     try:
         name = add(tmp_path, mutated(text, seed))
-    except Refused as refused:
+    except ModelRejected as refused:
         assert len(refused.reason) > 10
         assert refused.remedy
         return
     ranker = load_ranker(tmp_path / "models" / name, FEATURES, "-".join)
     assert np.isfinite(ranker.score(rows())).all()
-    assert ranker.contributions(rows(1)).shape == (1, len(FEATURES) + 1)
+    assert ranker.compute_contributions(rows(1)).shape == (1, len(FEATURES) + 1)
 
 
 def test_a_file_that_crashes_lightgbm_is_refused_by_the_trial_alone(text: str) -> None:
@@ -198,5 +198,5 @@ def test_a_damaged_model_put_in_place_by_hand_is_refused(tmp_path: Path, text: s
     (place / MANIFEST_FILE).write_text(
         Manifest(id="hand", kind="external", features=FEATURES).model_dump_json()
     )
-    with pytest.raises(Refused, match=DAMAGES[damage][1]):
+    with pytest.raises(ModelRejected, match=DAMAGES[damage][1]):
         load_ranker(place, FEATURES, "-".join)

@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Query
-from ranking.candidate_recall import TOGETHER, candidate_recall
+from ranking.candidate_recall import ALL_SOURCES, measure_candidate_recall
 from ranking.evaluation import Evaluation, evaluate
 from ranking.fusion import fuse
-from ranking.judged import Judged
-from ranking.moment import Moment
-from ranking.ranker import EngineOrder
-from ranking.viewer import anonymous
+from ranking.judged import JudgedRequest
+from ranking.moment import RankingRequest
+from ranking.ranker import FusedOrder
+from ranking.viewer import build_anonymous_viewer
 
 
 class FirstFeature:
@@ -24,19 +24,21 @@ class FirstFeature:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return features[:, 0]
 
-    def contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros((len(features), 2), np.float32)
 
 
-def found(source: str, *ids: str) -> Matches:
+def build_matches(source: str, *ids: str) -> Matches:
     return Matches(source, item_ids(ids), np.arange(len(ids), 0, -1).astype(np.float32))
 
 
-def request(matches: list[Matches], gains: dict[str, float], kind: str = "home") -> Judged:
+def build_judged_request(
+    matches: list[Matches], gains: dict[str, float], kind: str = "home"
+) -> JudgedRequest:
     candidates = fuse(matches)
     wanted = np.isin(candidates.ids, item_ids(gains))
-    return Judged(
-        Moment(Query(), anonymous(), {}),
+    return JudgedRequest(
+        RankingRequest(Query(), build_anonymous_viewer(), {}),
         candidates,
         item_ids(gains),
         np.array(list(gains.values()), np.float32),
@@ -46,77 +48,88 @@ def request(matches: list[Matches], gains: dict[str, float], kind: str = "home")
     )
 
 
-def home() -> Judged:
-    return request([found("recent", "a", "b"), found("popular", "b", "c")], {"c": 1.0, "z": 1.0})
+def build_home_request() -> JudgedRequest:
+    return build_judged_request(
+        [build_matches("recent", "a", "b"), build_matches("popular", "b", "c")], {"c": 1.0, "z": 1.0}
+    )
 
 
-def search() -> Judged:
-    return request([found("bm25", "x", "y")], {"y": 2.0}, "search")
+def build_search_request() -> JudgedRequest:
+    return build_judged_request([build_matches("bm25", "x", "y")], {"y": 2.0}, "search")
 
 
 def test_gains_are_found_by_id_in_any_order() -> None:
-    judged = request([found("recent", "a", "b", "c")], {"c": 3.0, "a": 1.0, "unseen": 9.0})
-    assert judged.candidate_gains().tolist() == [1.0, 0.0, 3.0]
+    judged = build_judged_request(
+        [build_matches("recent", "a", "b", "c")], {"c": 3.0, "a": 1.0, "unseen": 9.0}
+    )
+    assert judged.compute_candidate_gains().tolist() == [1.0, 0.0, 3.0]
 
 
 def test_a_perfect_ranker_on_hand_made_requests() -> None:
-    evaluation = evaluate([home(), search()], FirstFeature())
+    evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
     missed = 1 / (1 + 1 / np.log2(3))  # one of two equally relevant items was retrieved, and is first
-    assert evaluation.interval("lambdarank", "ndcg@10").mean == pytest.approx((missed + 1) / 2)
-    assert evaluation.interval("lambdarank", "precision@10").mean == pytest.approx(0.1)
-    assert evaluation.interval("lambdarank", "recall@100").mean == pytest.approx(0.75)
-    assert evaluation.interval("lambdarank", "pairwise_loss").mean == 0
+    assert evaluation.find_interval("lambdarank", "ndcg@10").mean == pytest.approx((missed + 1) / 2)
+    assert evaluation.find_interval("lambdarank", "precision@10").mean == pytest.approx(0.1)
+    assert evaluation.find_interval("lambdarank", "recall@100").mean == pytest.approx(0.75)
+    assert evaluation.find_interval("lambdarank", "pairwise_loss").mean == 0
 
 
 def test_engine_order_as_ranker_is_the_fused_order() -> None:
-    evaluation = evaluate([home(), search()], EngineOrder())
-    assert evaluation.measured("lambdarank") == evaluation.measured("fused")
-    assert (evaluation.difference().low, evaluation.difference().high) == (0, 0)
+    evaluation = evaluate([build_home_request(), build_search_request()], FusedOrder())
+    assert evaluation.collect_metrics("lambdarank") == evaluation.collect_metrics("fused")
+    assert (evaluation.find_difference().low, evaluation.find_difference().high) == (0, 0)
 
 
 def test_what_a_source_did_not_find_is_not_retrieved() -> None:
-    evaluation = evaluate([home()], FirstFeature())
-    assert evaluation.interval("recent", "recall@100").mean == 0
-    assert evaluation.interval("popular", "recall@100").mean == 0.5
-    assert evaluation.interval("popular", "ndcg@10").mean < evaluation.interval("lambdarank", "ndcg@10").mean
+    evaluation = evaluate([build_home_request()], FirstFeature())
+    assert evaluation.find_interval("recent", "recall@100").mean == 0
+    assert evaluation.find_interval("popular", "recall@100").mean == 0.5
+    assert (
+        evaluation.find_interval("popular", "ndcg@10").mean
+        < evaluation.find_interval("lambdarank", "ndcg@10").mean
+    )
 
 
 def test_each_kind_lists_the_sources_it_asked() -> None:
-    evaluation = evaluate([home(), search()], FirstFeature())
-    assert evaluation.systems("search") == ("popularity", "bm25", "fused", "lambdarank")
-    assert evaluation.systems("home") == ("popularity", "recent", "popular", "fused", "lambdarank")
-    assert evaluation.interval("bm25", "recall@100").mean == 0.5  # of two requests it was asked in one
+    evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
+    assert evaluation.list_systems("search") == ("popularity", "bm25", "fused", "lambdarank")
+    assert evaluation.list_systems("home") == ("popularity", "recent", "popular", "fused", "lambdarank")
+    assert evaluation.find_interval("bm25", "recall@100").mean == 0.5  # of two requests it was asked in one
     assert evaluation.requests == {"all": 2, "home": 1, "search": 1}
 
 
 def test_ties_keep_the_candidates_order() -> None:
-    evaluation = evaluate([home()], FirstFeature())
-    popularity, fused = (evaluation.measured(system)["ndcg@10"] for system in ("popularity", "fused"))
+    evaluation = evaluate([build_home_request()], FirstFeature())
+    popularity, fused = (evaluation.collect_metrics(system)["ndcg@10"] for system in ("popularity", "fused"))
     assert popularity == fused
 
 
 def test_nothing_retrieved_and_nothing_relevant_count_zero() -> None:
-    nothing_found = request([], {"a": 1.0})
-    nothing_relevant = request([found("recent", "a")], {})
+    nothing_found = build_judged_request([], {"a": 1.0})
+    nothing_relevant = build_judged_request([build_matches("recent", "a")], {})
     evaluation = evaluate([nothing_found, nothing_relevant], FirstFeature())
-    assert evaluation.interval("lambdarank", "ndcg@10").mean == 0
-    assert "pairwise_loss" not in evaluation.measured("lambdarank")
+    assert evaluation.find_interval("lambdarank", "ndcg@10").mean == 0
+    assert "pairwise_loss" not in evaluation.collect_metrics("lambdarank")
 
 
 def test_logloss_is_measured_only_where_there_is_a_probability() -> None:
-    evaluation = evaluate([home()], FirstFeature(), probability=lambda scores: scores * 0.5 + 0.25)
-    assert evaluation.interval("lambdarank", "logloss").mean == pytest.approx(-np.log(0.75))
+    evaluation = evaluate(
+        [build_home_request()], FirstFeature(), to_probabilities=lambda scores: scores * 0.5 + 0.25
+    )
+    assert evaluation.find_interval("lambdarank", "logloss").mean == pytest.approx(-np.log(0.75))
     with pytest.raises(KeyError):
-        evaluation.interval("fused", "logloss")
+        evaluation.find_interval("fused", "logloss")
 
 
 def test_an_evaluation_survives_json() -> None:
-    evaluation = evaluate([home(), search()], FirstFeature())
+    evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
 
 
 def test_a_table_has_a_row_a_system() -> None:
-    heading, *rows = evaluate([home(), search()], FirstFeature()).quality_rows()
+    heading, *rows = evaluate(
+        [build_home_request(), build_search_request()], FirstFeature()
+    ).build_quality_rows()
     assert heading == ("system", "ndcg@10", "precision@10", "recall@100", "pairwise_loss")
     assert [row[0] for row in rows] == ["popularity", "recent", "popular", "bm25", "fused", "lambdarank"]
     assert rows[-1][-1] == "0.0000 [0.0000, 0.0000]"
@@ -124,21 +137,23 @@ def test_a_table_has_a_row_a_system() -> None:
 
 def test_no_requests_raise() -> None:
     with pytest.raises(ValueError, match="no judged requests"):
-        evaluate([], EngineOrder())
+        evaluate([], FusedOrder())
 
 
 def test_candidate_recall_tells_what_only_one_source_found() -> None:
-    rows = {row.source: row for row in candidate_recall([home(), search()])}
+    rows = {
+        row.source: row for row in measure_candidate_recall([build_home_request(), build_search_request()])
+    }
     assert rows["recent"].total == 0
     assert (rows["popular"].total, rows["popular"].only_here) == (0.5, 0.5)
-    assert (rows["bm25"].requests, rows["bm25"].at) == (1, {100: 1.0, 500: 1.0, 1000: 1.0})
-    assert rows[TOGETHER].total == 0.75
+    assert (rows["bm25"].requests, rows["bm25"].recall_by_depth) == (1, {100: 1.0, 500: 1.0, 1000: 1.0})
+    assert rows[ALL_SOURCES].total == 0.75
 
 
 def test_candidate_recall_of_what_two_sources_found_is_nobodys_own() -> None:
-    both = request([found("recent", "a"), found("popular", "a")], {"a": 1.0})
-    assert [row.only_here for row in candidate_recall([both])] == [0, 0, 0]
+    both = build_judged_request([build_matches("recent", "a"), build_matches("popular", "a")], {"a": 1.0})
+    assert [row.only_here for row in measure_candidate_recall([both])] == [0, 0, 0]
 
 
 def test_candidate_recall_without_requests_is_empty() -> None:
-    assert candidate_recall([]) == []
+    assert measure_candidate_recall([]) == []

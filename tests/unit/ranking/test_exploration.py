@@ -10,60 +10,60 @@ import pytest
 from index_mappings.event import EVENT_SCHEMA, Event, EventKind
 from ranking.exploration import (
     KEPT_SHARE,
-    POOL,
+    POOL_SIZE,
     UNIFORM_SHARE,
-    chances_of,
-    chances_to_be_best,
+    choose_positions,
+    compute_best_probabilities,
+    compute_propensities,
     explore,
-    places_of,
 )
-from ranking.off_policy import drawn_places, place_value, wilson_interval
+from ranking.off_policy import collect_slot_outcomes, compute_wilson_interval, estimate_slot_value
 from ranking.popularity import Popularity, Posterior, Rows
-from ranking.uses import Uses
+from ranking.uses import Engagements
 
 ORDER = np.arange(100)[::-1].copy()
 
 
-def posterior(shown: int = POOL, seed: int = 0) -> Posterior:
+def build_posterior(shown: int = POOL_SIZE, seed: int = 0) -> Posterior:
     rng = np.random.default_rng(seed)
     return Posterior(rng.uniform(1, 10, shown), rng.uniform(19, 200, shown))
 
 
-def alike(rows: Rows) -> Posterior:
+def build_equal_posterior(rows: Rows) -> Posterior:
     return Posterior(np.ones(len(rows)), np.full(len(rows), 19.0))
 
 
 def test_the_chance_to_be_best_is_that_of_sampling() -> None:
-    beliefs = posterior()
-    samples = np.random.default_rng(1).beta(beliefs.used, beliefs.passed, (100_000, POOL)).argmax(axis=1)
-    sampled = np.bincount(samples, minlength=POOL) / len(samples)
-    assert chances_to_be_best(beliefs) == pytest.approx(sampled, abs=0.006)
+    beliefs = build_posterior()
+    samples = np.random.default_rng(1).beta(beliefs.alpha, beliefs.beta, (100_000, POOL_SIZE)).argmax(axis=1)
+    sampled = np.bincount(samples, minlength=POOL_SIZE) / len(samples)
+    assert compute_best_probabilities(beliefs) == pytest.approx(sampled, abs=0.006)
 
 
 @pytest.mark.parametrize("times", [1e4, 1e8])
 def test_beliefs_narrower_than_the_grid_still_give_chances(times: float) -> None:
     beliefs = Posterior(np.array([1, 3, 3]) * times, np.array([19, 19, 19]) * times)
-    assert chances_to_be_best(beliefs) == pytest.approx([0, 0.5, 0.5])
+    assert compute_best_probabilities(beliefs) == pytest.approx([0, 0.5, 0.5])
 
 
 def test_nobody_in_line_is_without_a_chance_and_all_chances_add_up() -> None:
     beliefs = Posterior(np.array([1.0, 500, 1]), np.array([5000.0, 500, 5000]))
-    chances = chances_of(beliefs)
+    chances = compute_propensities(beliefs)
     assert chances.sum() == pytest.approx(1)
     assert chances[2] == pytest.approx(UNIFORM_SHARE / 3)
     assert chances[0] == pytest.approx(UNIFORM_SHARE / 3 + KEPT_SHARE)
 
 
 def test_a_draw_moves_one_item_up_and_keeps_the_order_of_the_others() -> None:
-    order, (draw,) = explore(ORDER, [10], alike, seed=3)
+    order, (draw,) = explore(ORDER, [10], build_equal_posterior, seed=3)
     assert sorted(order) == sorted(ORDER)
     assert order[10] == ORDER[draw.came_from]
-    assert draw.place == 10 <= draw.came_from < 10 + POOL
+    assert draw.place == 10 <= draw.came_from < 10 + POOL_SIZE
     assert np.delete(order, 10).tolist() == np.delete(ORDER, draw.came_from).tolist()
 
 
 def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
-    beliefs = posterior(4, seed=2)
+    beliefs = build_posterior(4, seed=2)
     line = np.arange(4)
     drawn, stated = Counter[int](), dict[int, float]()
     for seed in range(4000):
@@ -77,14 +77,14 @@ def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
 
 def test_the_same_seed_draws_the_same_and_others_differ() -> None:
     def first(seed: int) -> list[int]:
-        return list(explore(ORDER, [5, 10], alike, seed)[0])
+        return list(explore(ORDER, [5, 10], build_equal_posterior, seed)[0])
 
     assert first(1) == first(1)
     assert len({tuple(first(seed)) for seed in range(20)}) > 10
 
 
 def test_a_place_with_nobody_waiting_behind_it_is_not_drawn() -> None:
-    order, draws = explore(ORDER[:6], [5, 10], alike, seed=0)
+    order, draws = explore(ORDER[:6], [5, 10], build_equal_posterior, seed=0)
     assert order.tolist() == ORDER[:6].tolist()
     assert draws == ()
 
@@ -96,11 +96,11 @@ def test_a_place_with_nobody_waiting_behind_it_is_not_drawn() -> None:
 def test_at_most_one_place_in_ten_is_drawn_and_never_the_first(
     limit: int, slots: int, places: list[int]
 ) -> None:
-    assert places_of(limit, slots) == places
+    assert choose_positions(limit, slots) == places
 
 
 def test_of_two_places_the_second_is_drawn_from_what_the_first_left() -> None:
-    order, (first, second) = explore(ORDER, [6, 13], alike, seed=4)
+    order, (first, second) = explore(ORDER, [6, 13], build_equal_posterior, seed=4)
     assert sorted(order) == sorted(ORDER)
     assert (order[6], order[13]) == (ORDER[first.came_from], ORDER[second.came_from])
     left = [item for item in ORDER if item not in (order[6], order[13])]
@@ -111,14 +111,14 @@ def test_beliefs_begin_at_the_prior_and_follow_uses_and_impressions() -> None:
     popularity = Popularity(2)
     ones, at = np.ones(10, np.float32), np.full(10, 1_000_000, np.int64)
     popularity.add("impression", np.zeros(10, np.intp), at, ones)
-    popularity.add_uses(np.array([0, 0, 0, 0, -1]), at[:5])
-    popularity.add_uses(np.array([1, 1, 1]), at[:3])  # of impressions that nobody recorded
-    beliefs = popularity.posterior(np.array([0, 1, -1]))
-    assert beliefs.used == pytest.approx([5, 4, 1], rel=1e-3)
-    assert beliefs.passed == pytest.approx([19 + 6, 19, 19], rel=1e-3)
+    popularity.add_engagements(np.array([0, 0, 0, 0, -1]), at[:5])
+    popularity.add_engagements(np.array([1, 1, 1]), at[:3])  # of impressions that nobody recorded
+    beliefs = popularity.compute_posterior(np.array([0, 1, -1]))
+    assert beliefs.alpha == pytest.approx([5, 4, 1], rel=1e-3)
+    assert beliefs.beta == pytest.approx([19 + 6, 19, 19], rel=1e-3)
 
 
-def shown(number: int, **facts: object) -> Event:
+def build_impression(number: int, **facts: object) -> Event:
     """A place that was drawn, with the ranking's own item unless told otherwise."""
     stated: dict[str, object] = {
         "position": 10,
@@ -129,37 +129,55 @@ def shown(number: int, **facts: object) -> Event:
     return Event(f"i{number}", "impression", "u", 1, f"film{number}", **stated | facts)  # type: ignore[arg-type]  # a test's own keywords
 
 
-def use(number: int, kind: EventKind = "click", page: int | None = None) -> Event:
+def build_engagement(number: int, kind: EventKind = "click", page_number: int | None = None) -> Event:
     """Of a film on its page, or on another one."""
-    request = f"r{number if page is None else page}"
-    return Event(f"{kind}{number}-{page}", kind, "u", 2, f"film{number}", request_id=request)
+    request = f"r{number if page_number is None else page_number}"
+    return Event(f"{kind}{number}-{page_number}", kind, "u", 2, f"film{number}", request_id=request)
 
 
-def batch_of(events: list[Event]) -> pa.RecordBatch:
+def build_batch(events: list[Event]) -> pa.RecordBatch:
     rows = [{name: getattr(event, name) for name in EVENT_SCHEMA.names} for event in events]
     return pa.RecordBatch.from_pylist(rows, EVENT_SCHEMA)
 
 
 def test_a_film_is_used_once_on_each_page_whatever_is_done_with_it_and_however_often() -> None:
-    uses = Uses()
-    elsewhere = replace(use(1), id="x", request_id="")  # it follows no page
-    first = batch_of([use(1), elsewhere, use(1, "watch"), use(2, "watch"), shown(3), use(1, page=7)])
-    assert uses.first(first).tolist() == [0, 3, 5]
-    assert uses.first(batch_of([use(1, "like"), use(2, "click"), use(4)])).tolist() == [2]
+    uses = Engagements()
+    elsewhere = replace(build_engagement(1), id="x", request_id="")  # it follows no page
+    first = build_batch(
+        [
+            build_engagement(1),
+            elsewhere,
+            build_engagement(1, "watch"),
+            build_engagement(2, "watch"),
+            build_impression(3),
+            build_engagement(1, page_number=7),
+        ]
+    )
+    assert uses.find_first(first).tolist() == [0, 3, 5]
+    assert uses.find_first(
+        build_batch([build_engagement(1, "like"), build_engagement(2, "click"), build_engagement(4)])
+    ).tolist() == [2]
 
 
 def test_what_is_used_is_known_by_the_page_that_showed_it() -> None:
     undrawn = {"propensity": None, "came_from": None}
-    events = [shown(1), shown(2, came_from=30), shown(3, **undrawn), use(1), use(2, "watch", page=1), use(3)]
-    places = drawn_places([batch_of(events[:4]), batch_of(events[4:])])
+    events = [
+        build_impression(1),
+        build_impression(2, came_from=30),
+        build_impression(3, **undrawn),
+        build_engagement(1),
+        build_engagement(2, "watch", page_number=1),
+        build_engagement(3),
+    ]
+    places = collect_slot_outcomes([build_batch(events[:4]), build_batch(events[4:])])
     assert places.propensity.tolist() == [0.5, 0.5]
     assert places.is_as_ranked.tolist() == [True, False]
-    assert places.is_used.tolist() == [True, False]
+    assert places.is_engaged.tolist() == [True, False]
 
 
 def test_of_a_page_with_two_drawn_places_the_first_counts() -> None:
-    later = shown(2, request_id="r1", position=13, came_from=13, propensity=0.1)
-    places = drawn_places([batch_of([later, shown(1, position=6, came_from=6)])])
+    later = build_impression(2, request_id="r1", position=13, came_from=13, propensity=0.1)
+    places = collect_slot_outcomes([build_batch([later, build_impression(1, position=6, came_from=6)])])
     assert places.propensity.tolist() == [0.5]
 
 
@@ -169,10 +187,12 @@ def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
     events = list[Event]()
     for number in range(4000):
         as_ranked = rng.random() < 0.2
-        events.append(shown(number, came_from=10 if as_ranked else 30, propensity=0.2 if as_ranked else 0.8))
+        events.append(
+            build_impression(number, came_from=10 if as_ranked else 30, propensity=0.2 if as_ranked else 0.8)
+        )
         if rng.random() < (0.5 if as_ranked else 0.1):
-            events.append(use(number))
-    value = place_value(drawn_places([batch_of(events)]))
+            events.append(build_engagement(number))
+    value = estimate_slot_value(collect_slot_outcomes([build_batch(events)]))
     assert value.as_ranked is not None
     assert value.as_ranked.low < 0.5 < value.as_ranked.high
     assert value.as_ranked.high - value.as_ranked.low < 0.1
@@ -182,18 +202,24 @@ def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
 
 @pytest.mark.parametrize("used", [True, False])
 def test_a_single_draw_says_next_to_nothing(used: bool) -> None:
-    value = place_value(drawn_places([batch_of([shown(1), *([use(1)] if used else [])])]))
+    value = estimate_slot_value(
+        collect_slot_outcomes([build_batch([build_impression(1), *([build_engagement(1)] if used else [])])])
+    )
     assert value.as_ranked is not None
     assert value.as_ranked.high - value.as_ranked.low > 0.7
 
 
 def test_draws_that_never_gave_the_rankings_item_say_nothing_of_the_ranking() -> None:
-    value = place_value(drawn_places([batch_of([shown(1, came_from=20), shown(2, came_from=30)])]))
+    value = estimate_slot_value(
+        collect_slot_outcomes(
+            [build_batch([build_impression(1, came_from=20), build_impression(2, came_from=30)])]
+        )
+    )
     assert (value.as_ranked, value.effective) == (None, 0)
 
 
 def test_an_interval_is_that_of_the_textbook() -> None:
-    interval = wilson_interval(8 / 10, 10)
+    interval = compute_wilson_interval(8 / 10, 10)
     assert (interval.low, interval.high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
@@ -202,4 +228,4 @@ def test_an_interval_is_that_of_the_textbook() -> None:
 )
 def test_a_chance_without_its_places_or_out_of_bounds_is_no_event(facts: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"propensity|came_from"):
-        shown(1, **facts)
+        build_impression(1, **facts)

@@ -6,21 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index_mappings.encoder import WordLlamaEncoder, item_text
+from index_mappings.encoder import WordLlamaEncoder, build_item_text
 from index_mappings.event import Event
 from index_mappings.item import Document, Item
 from index_mappings.match import Matches, item_ids
 from index_mappings.query import Context, Query
 from ranking.column import is_shared
-from ranking.features.compute import BY_NAME, FEATURE_NAMES, FEATURES, compute_features
-from ranking.features.situation import hashed_cross
-from ranking.fingerprint import feature_fingerprint
+from ranking.features.compute import FEATURE_NAMES, FEATURES, FEATURES_BY_NAME, compute_features
+from ranking.features.situation import hash_cross
+from ranking.fingerprint import compute_feature_fingerprint
 from ranking.fusion import fuse
 from ranking.item_table import ItemTable, build_table
 from ranking.popularity import Popularity
 from ranking.signals import Signals, observe
-from ranking.vectors import moment_of
-from ranking.viewer import viewer_as_of
+from ranking.vectors import build_request
+from ranking.viewer import build_viewer
 
 NOW = datetime(2026, 7, 4, 20, 30, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
@@ -38,24 +38,24 @@ SHARED = {"weekday", "hour", "watches", "rank_bm25", "score_text_knn", "is_holid
 
 @pytest.fixture
 def table(tmp_path: Path) -> ItemTable:
-    vectors = WordLlamaEncoder().encode([item_text(item) for item in ITEMS])
+    vectors = WordLlamaEncoder().encode([build_item_text(item) for item in ITEMS])
     documents = [Document(item, {"text": vector}) for item, vector in zip(ITEMS, vectors, strict=True)]
     return build_table(tmp_path / "t", "items-1", [documents], None)
 
 
-def watch(item: str, at_ms: int) -> Event:
-    return Event(f"w-{item}-{at_ms}", "watch", "u", at_ms, item, 90, 100)
+def build_watch(item_id: str, at_ms: int) -> Event:
+    return Event(f"w-{item_id}-{at_ms}", "watch", "u", at_ms, item_id, 90, 100)
 
 
-def signals_of(table: ItemTable, events: list[Event], ids: list[str]) -> Signals:
+def observe_signals(table: ItemTable, events: list[Event], ids: list[str]) -> Signals:
     query = Query(user="u", context=Context(NOW, country="US"))
-    moment = moment_of(query, viewer_as_of("u", events, NOW_MS), table, WordLlamaEncoder())
+    moment = build_request(query, build_viewer("u", events, NOW_MS), table, WordLlamaEncoder())
     candidates = fuse([Matches("popular", item_ids(ids), np.arange(len(ids), 0, -1, dtype=np.float32))])
     return observe(moment, candidates, table, Popularity(len(table)))
 
 
 def test_every_feature_reads_signals_that_are_observed(table: ItemTable) -> None:
-    observed = signals_of(table, [], ["alien"]).columns.keys()
+    observed = observe_signals(table, [], ["alien"]).columns.keys()
     assert {signal for feature in FEATURES for signal in feature.reads} <= observed
 
 
@@ -66,7 +66,7 @@ def test_names_are_not_used_twice() -> None:
 def test_an_item_the_table_does_not_hold_has_missing_signals_and_still_gets_features(
     table: ItemTable,
 ) -> None:
-    signals = signals_of(table, [watch("alien", 1)], ["blade", "nobody"])
+    signals = observe_signals(table, [build_watch("alien", 1)], ["blade", "nobody"])
     features = compute_features(signals)
     assert features.shape == (2, len(FEATURE_NAMES))
     assert np.isnan(features[1, FEATURE_NAMES.index("genre_affinity")])
@@ -74,51 +74,53 @@ def test_an_item_the_table_does_not_hold_has_missing_signals_and_still_gets_feat
 
 
 def test_a_watch_of_one_film_makes_films_of_its_people_and_genre_closer(table: ItemTable) -> None:
-    signals = signals_of(table, [watch("alien", NOW_MS - 1000)], ["amelie", "blade"])
+    signals = observe_signals(table, [build_watch("alien", NOW_MS - 1000)], ["amelie", "blade"])
     for name in ("genre_affinity", "people_affinity", "cosine_taste", "last_text"):
         amelie, blade = signals.columns[name]
         assert blade > amelie, name
 
 
 def test_a_viewer_without_a_past_has_no_affinities(table: ItemTable) -> None:
-    assert np.isnan(signals_of(table, [], ["alien"]).columns["genre_affinity"]).all()
+    assert np.isnan(observe_signals(table, [], ["alien"]).columns["genre_affinity"]).all()
 
 
 def test_a_watch_planted_in_the_future_changes_nothing(table: ItemTable) -> None:
-    past = [watch("alien", NOW_MS - 1000)]
-    leak = watch("blade", NOW_MS + 1000)
-    honest = compute_features(signals_of(table, past, ["blade", "amelie"]))
-    tried = compute_features(signals_of(table, [*past, leak], ["blade", "amelie"]))
+    past = [build_watch("alien", NOW_MS - 1000)]
+    leak = build_watch("blade", NOW_MS + 1000)
+    honest = compute_features(observe_signals(table, past, ["blade", "amelie"]))
+    tried = compute_features(observe_signals(table, [*past, leak], ["blade", "amelie"]))
     np.testing.assert_array_equal(honest, tried)
 
 
 def test_the_same_watch_in_the_past_would_have_been_noticed(table: ItemTable) -> None:
-    past = [watch("alien", NOW_MS - 1000)]
-    honest = compute_features(signals_of(table, past, ["blade", "amelie"]))
-    leaked = compute_features(signals_of(table, [*past, watch("blade", NOW_MS - 1)], ["blade", "amelie"]))
+    past = [build_watch("alien", NOW_MS - 1000)]
+    honest = compute_features(observe_signals(table, past, ["blade", "amelie"]))
+    leaked = compute_features(
+        observe_signals(table, [*past, build_watch("blade", NOW_MS - 1)], ["blade", "amelie"])
+    )
     assert not np.array_equal(honest, leaked, equal_nan=True)
 
 
 def test_independence_day_is_a_holiday_in_the_united_states(table: ItemTable) -> None:
-    assert signals_of(table, [], ["alien"]).columns["is_holiday"].tolist() == [1.0]
+    assert observe_signals(table, [], ["alien"]).columns["is_holiday"].tolist() == [1.0]
 
 
 def test_a_past_impression_is_counted_and_dated(table: ItemTable) -> None:
     shown = Event("i", "impression", "u", NOW_MS - 2 * 86_400_000, "blade")
-    columns = signals_of(table, [shown], ["alien", "blade"]).columns
+    columns = observe_signals(table, [shown], ["alien", "blade"]).columns
     assert columns["times_shown"].tolist() == [0, 1]
     assert columns["days_since_shown"][1] == pytest.approx(2)
 
 
 def test_what_was_searched_before_brings_its_films_closer(table: ItemTable) -> None:
     searches = [Event("q", "search", "u", NOW_MS - 1000, text="romance in France")]
-    amelie, alien = signals_of(table, searches, ["amelie", "alien"]).columns["cosine_past_queries"]
+    amelie, alien = observe_signals(table, searches, ["amelie", "alien"]).columns["cosine_past_queries"]
     assert amelie > alien
-    assert np.isnan(signals_of(table, [], ["alien"]).columns["cosine_past_queries"]).all()
+    assert np.isnan(observe_signals(table, [], ["alien"]).columns["cosine_past_queries"]).all()
 
 
 def test_signals_survive_being_logged(table: ItemTable) -> None:
-    signals = signals_of(table, [watch("alien", 1)], ["blade", "amelie"])
+    signals = observe_signals(table, [build_watch("alien", 1)], ["blade", "amelie"])
     logged = Signals.from_arrow(signals.to_arrow())
     np.testing.assert_array_equal(compute_features(logged), compute_features(signals))
 
@@ -127,34 +129,34 @@ def test_a_cross_is_missing_where_either_part_is() -> None:
     one, none = np.array([3.0, 3.0], np.float32), np.array([1.0, np.nan], np.float32)
     alone = np.ones(1, np.float32)
     with np.errstate(invalid="ignore"):
-        crossed = hashed_cross(one, none, seed=alone, step=alone)
+        crossed = hash_cross(one, none, seed=alone, step=alone)
     assert 0 <= crossed[0] < 256
     assert np.isnan(crossed[1])
 
 
 def test_a_bucket_is_bits_33_to_40_of_the_mixed_codes() -> None:
     genres, hours = np.arange(30, dtype=np.float32), np.arange(30, dtype=np.float32)[::-1] * 7
-    buckets = hashed_cross(genres, hours, seed=np.full(1, 3, np.float32), step=np.full(1, 4, np.float32))
+    buckets = hash_cross(genres, hours, seed=np.full(1, 3, np.float32), step=np.full(1, 4, np.float32))
     for genre, hour, bucket in zip(genres.tolist(), hours.tolist(), buckets.tolist(), strict=True):
         codes = int(genre) * 0x9E3779B97F4A7C15 ^ int(hour // 4) * 0xC2B2AE3D27D4EB4F ^ 3
         assert bucket == (codes * 0xFF51AFD7ED558CCD >> 33) % 256
 
 
 def test_the_fingerprint_sees_a_changed_formula(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = feature_fingerprint(FEATURE_NAMES)
-    assert feature_fingerprint(FEATURE_NAMES) == before
-    age = BY_NAME["age_days"]
-    changed = type(age)(age.name, age.group, age.reads, age.words, lambda today, published: today)
-    monkeypatch.setitem(BY_NAME, "age_days", changed)
-    assert feature_fingerprint(FEATURE_NAMES) != before
+    before = compute_feature_fingerprint(FEATURE_NAMES)
+    assert compute_feature_fingerprint(FEATURE_NAMES) == before
+    age = FEATURES_BY_NAME["age_days"]
+    changed = type(age)(age.name, age.group, age.reads, age.description, lambda today, published: today)
+    monkeypatch.setitem(FEATURES_BY_NAME, "age_days", changed)
+    assert compute_feature_fingerprint(FEATURE_NAMES) != before
 
 
 @pytest.mark.parametrize("ids", [[], ["alien"], ["amelie", "nobody", "blade"]])
 def test_a_fact_that_is_held_once_gives_the_features_that_a_column_full_of_it_gives(
     table: ItemTable, ids: list[str]
 ) -> None:
-    for watched in ([], [watch("alien", NOW_MS - 1000)]):
-        once = signals_of(table, watched, ids)
+    for watched in ([], [build_watch("alien", NOW_MS - 1000)]):
+        once = observe_signals(table, watched, ids)
         in_full = Signals({name: column.copy() for name, column in once.columns.items()})
         assert {name for name, column in once.columns.items() if is_shared(column)} >= SHARED
         assert compute_features(once).tobytes() == compute_features(in_full).tobytes()
@@ -164,14 +166,14 @@ def test_a_fact_that_is_held_once_gives_the_features_that_a_column_full_of_it_gi
 def test_features_that_are_derived_together_are_what_each_is_alone(
     table: ItemTable, names: tuple[str, ...]
 ) -> None:
-    signals = signals_of(table, [watch("alien", NOW_MS - 1000)], ["amelie", "nobody", "blade"])
+    signals = observe_signals(table, [build_watch("alien", NOW_MS - 1000)], ["amelie", "nobody", "blade"])
     together = compute_features(signals, names)
     alone = np.column_stack([compute_features(signals, [name]) for name in names])
     assert together.tobytes() == alone.tobytes()
 
 
 def test_facts_held_once_are_logged_as_columns_and_cut_like_them(table: ItemTable) -> None:
-    signals = signals_of(table, [], ["amelie", "blade"])
+    signals = observe_signals(table, [], ["amelie", "blade"])
     logged = Signals.from_arrow(signals.to_arrow())
     assert logged.columns["weekday"].tolist() == [5, 5]
     assert compute_features(logged).tobytes() == compute_features(signals).tobytes()

@@ -9,8 +9,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranking.forest import LIBRARY_FILE, compile_forest, open_forest
-from ranking.golden import Golden, read_golden
+from ranking.forest import LIBRARY_FILE, compile_trees, open_compiled_trees
+from ranking.golden import GoldenRows, read_golden
 from ranking.manifest import MODEL_FILE, Manifest
 from ranking.ranker import LambdaRank, Ranker, load_ranker
 from ranking.registry import Registry
@@ -18,7 +18,7 @@ from ranking.registry import Registry
 FEATURES = tuple(f"f{place}" for place in range(12))
 
 
-def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def build_rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     rng = np.random.default_rng(5)
     made = rng.normal(size=(n, len(FEATURES))).astype(np.float32)
     made[rng.random(made.shape) < 0.2] = np.nan
@@ -27,7 +27,7 @@ def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 @pytest.fixture
 def registered(tmp_path: Path) -> Path:
-    features = rows(2000)
+    features = build_rows(2000)
     gains = (np.nan_to_num(features[:, 0]) + np.nan_to_num(features[:, 1]) > 0.5).astype(int)
     data = lightgbm.Dataset(features, gains, group=[50] * 40)
     params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "min_data_in_leaf": 5}
@@ -46,11 +46,11 @@ def load(directory: Path) -> LambdaRank:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_forest_scores_bit_by_bit_as_lightgbm_does(registered: Path, compiled: bool) -> None:
     if compiled:
-        assert compile_forest(registered) == ""
+        assert compile_trees(registered) == ""
     ranker = load(registered)
     assert ranker.scorer == ("lignum, compiled" if compiled else "lignum")
     for n in (1, 7, 3000):
-        features = np.asfortranarray(rows(n))
+        features = np.asfortranarray(build_rows(n))
         expected = ranker.booster.predict(features, raw_score=True).astype(np.float32)
         assert np.array_equal(ranker.score(features), expected)
         assert np.array_equal(ranker.score(np.ascontiguousarray(features)), expected)
@@ -70,7 +70,7 @@ def test_without_lignum_lightgbm_scores(
     caplog.set_level(logging.INFO)
     assert load(registered).scorer == "LightGBM"
     assert "reelrank[compiled]" in caplog.text
-    assert "not installed" in compile_forest(registered)
+    assert "not installed" in compile_trees(registered)
 
 
 def test_a_forest_that_scores_a_golden_row_differently_does_not_serve(
@@ -80,13 +80,13 @@ def test_a_forest_that_scores_a_golden_row_differently_does_not_serve(
     another.mkdir()
     halved = re.sub(r"(leaf_value=)(\S+)", r"\g<1>0.5", (registered / MODEL_FILE).read_text())
     (another / MODEL_FILE).write_text(halved)
-    wrong = open_forest(another)
-    monkeypatch.setattr("ranking.ranker.open_forest", lambda directory: wrong)
+    wrong = open_compiled_trees(another)
+    monkeypatch.setattr("ranking.ranker.open_compiled_trees", lambda directory: wrong)
     ranker = load(registered)
     assert ranker.scorer == "LightGBM"
     assert "golden rows score differently" in caplog.text
-    golden: Golden = read_golden(registered)
-    assert golden.mismatch(ranker.score(golden.features)) == ""
+    golden: GoldenRows = read_golden(registered)
+    assert golden.find_mismatch(ranker.score(golden.features)) == ""
 
 
 def test_native_code_of_another_model_is_not_run(registered: Path, caplog: pytest.LogCaptureFixture) -> None:

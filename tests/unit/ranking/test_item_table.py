@@ -31,7 +31,7 @@ def table(tmp_path: Path) -> ItemTable:
 
 
 def test_rows_are_found_by_id_and_unknown_ids_are_minus_one(table: ItemTable) -> None:
-    assert table.rows(item_ids(["bare", "nobody", "alien", "zzz"])).tolist() == [2, -1, 0, -1]
+    assert table.find_rows(item_ids(["bare", "nobody", "alien", "zzz"])).tolist() == [2, -1, 0, -1]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_table_that_cannot_be_built_leaves_nothing_and_the_old_one(tmp_path: P
 
 def test_an_empty_catalogue_makes_a_table_that_answers(tmp_path: Path) -> None:
     empty = build_table(tmp_path / "t", "items-0", [], None)
-    assert empty.rows(item_ids(["alien"])).tolist() == [-1]
+    assert empty.find_rows(item_ids(["alien"])).tolist() == [-1]
     assert empty.passes(Filters(year_min=1), np.array([-1])).tolist() == [False]
 
 

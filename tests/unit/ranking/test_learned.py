@@ -8,14 +8,14 @@ from index_mappings.event import EVENT_SCHEMA, Event
 from index_mappings.match import item_ids
 from ranking import neighbours
 from ranking.folding import fold_in
-from ranking.learned import Learned, learn
-from ranking.sessions import sessions_of
-from ranking.watches import Watches, watches_before
+from ranking.learned import Embeddings, learn_embeddings
+from ranking.sessions import split_sessions
+from ranking.watches import Watches, select_watches
 
 HOUR_MS = 3_600_000
 
 
-def events_of_two_tastes() -> pa.Table:
+def build_events_of_two_tastes() -> pa.Table:
     """40 viewers, each watching 8 of 12 items of one taste, "a" or "b", in one evening."""
     rng = np.random.default_rng(1)
     events = []
@@ -33,20 +33,20 @@ def events_of_two_tastes() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def watches() -> Watches:
-    return watches_before(events_of_two_tastes(), 2**62)
+    return select_watches(build_events_of_two_tastes(), 2**62)
 
 
 @pytest.fixture(scope="module")
-def learned(watches: Watches) -> Learned:
-    return learn(watches)
+def learned(watches: Watches) -> Embeddings:
+    return learn_embeddings(watches)
 
 
 def test_only_watches_before_the_moment_are_learned_from() -> None:
-    early = watches_before(events_of_two_tastes(), 24 * HOUR_MS)
+    early = select_watches(build_events_of_two_tastes(), 24 * HOUR_MS)
     assert early.user_ids.tolist() == ["u0"]
 
 
-def test_an_item_and_its_neighbours_share_a_taste(learned: Learned) -> None:
+def test_an_item_and_its_neighbours_share_a_taste(learned: Embeddings) -> None:
     for item, found in learned.neighbours.items():
         assert {n.id[0] for n in found} == {item[0]}
         weights = [n.weight for n in found]
@@ -54,7 +54,7 @@ def test_an_item_and_its_neighbours_share_a_taste(learned: Learned) -> None:
         assert min(weights) > 0
 
 
-def test_weights_are_comparable_between_items(learned: Learned) -> None:
+def test_weights_are_comparable_between_items(learned: Embeddings) -> None:
     heaviest = [found[0].weight for found in learned.neighbours.values()]
     assert max(heaviest) == 1.0
     assert min(heaviest) < 1.0
@@ -63,36 +63,36 @@ def test_weights_are_comparable_between_items(learned: Learned) -> None:
 def test_items_too_rarely_watched_for_regression_still_have_neighbours(
     watches: Watches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "REGRESSED", 6)
+    monkeypatch.setattr(neighbours, "REGRESSION_ITEMS", 6)
     found = neighbours.learn_neighbours(watches)
     assert set(found) == {i.decode() for i in watches.item_ids.tolist()}
     assert all(n.id[0] == item[0] for item, each in found.items() for n in each)
 
 
 @pytest.mark.parametrize("field", ["factors", "session"])
-def test_every_learned_vector_has_unit_length(learned: Learned, field: str) -> None:
+def test_every_learned_vector_has_unit_length(learned: Embeddings, field: str) -> None:
     ids, vectors = learned.vectors[field]
     assert len(ids) == 24
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_viewer_unknown_in_training_is_folded_in_from_two_watches(learned: Learned) -> None:
+def test_a_viewer_unknown_in_training_is_folded_in_from_two_watches(learned: Embeddings) -> None:
     ids, vectors = learned.vectors["factors"]
-    assert learned.folding is not None
+    assert learned.fold_in is not None
     watched = vectors[np.isin(ids, item_ids(["b1", "b2"]))]
-    viewer = fold_in(learned.folding, watched, np.ones(2, np.float32))
+    viewer = fold_in(learned.fold_in, watched, np.ones(2, np.float32))
     scores = vectors @ viewer
     of_b = np.char.startswith(ids, b"b")
     assert scores[of_b].mean() > 5 * abs(scores[~of_b].mean())
 
 
 def test_a_night_apart_is_another_session(watches: Watches) -> None:
-    sessions = sessions_of(watches)
+    sessions = split_sessions(watches)
     assert len(sessions) == 40
     assert {len(session) for session in sessions} == {8}
 
 
-def test_learning_twice_gives_the_same(watches: Watches, learned: Learned) -> None:
-    again = learn(watches)
+def test_learning_twice_gives_the_same(watches: Watches, learned: Embeddings) -> None:
+    again = learn_embeddings(watches)
     for field in ("factors", "session"):
         np.testing.assert_array_equal(again.vectors[field][1], learned.vectors[field][1])

@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from index_mappings.event import DAY_MS, EVENT_SCHEMA
 from index_mappings.item import Document, Item
 from ranking import popularity as counters
-from ranking.item_columns import NO_DAY
+from ranking.item_columns import UNKNOWN_DAY
 from ranking.item_table import ItemTable, Rows, build_table
-from ranking.newest import newest
-from ranking.popularity import POPULAR_HALF_LIFE, Popularity, popularity_from
+from ranking.newest import find_newest
+from ranking.popularity import POPULAR_HALF_LIFE, Popularity, build_popularity
 
 DAYS = 1500
 """Longer than ranking.popularity.ORIGIN_DAYS, so that the origin moves."""
 
 
-def everything(rows: Rows) -> NDArray[np.bool_]:
+def accept_all(rows: Rows) -> NDArray[np.bool_]:
     return np.ones(len(rows), bool)
 
 
-def even(rows: Rows) -> NDArray[np.bool_]:
+def accept_even(rows: Rows) -> NDArray[np.bool_]:
     return np.asarray(rows % 2 == 0)
 
 
@@ -32,8 +32,8 @@ def test_shares_do_not_change_while_nothing_happens_and_recent_watches_weigh_mor
     popularity = Popularity(2)
     popularity.add("watch", np.array([0]), np.array([DAY_MS]), np.ones(1, np.float32))
     popularity.add("watch", np.array([1]), np.array([2 * DAY_MS]), np.ones(1, np.float32))
-    assert popularity.shares(np.array([0, 1]))[:, 0].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert popularity.shares(np.array([-1])).tolist() == [[0, 0, 0, 0]]
+    assert popularity.compute_shares(np.array([0, 1]))[:, 0].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert popularity.compute_shares(np.array([-1])).tolist() == [[0, 0, 0, 0]]
 
 
 def test_a_late_event_counts_as_if_it_had_come_in_time() -> None:
@@ -43,7 +43,7 @@ def test_a_late_event_counts_as_if_it_had_come_in_time() -> None:
     for row in (1, 0):
         late.add("watch", np.array([row]), times[[row]], np.ones(1, np.float32))
     rows = np.array([0, 1])
-    np.testing.assert_allclose(early.shares(rows), late.shares(rows), rtol=1e-6)
+    np.testing.assert_allclose(early.compute_shares(rows), late.compute_shares(rows), rtol=1e-6)
 
 
 def test_watches_count_by_their_share_and_unknown_items_are_passed_over(tmp_path: Path) -> None:
@@ -53,28 +53,28 @@ def test_watches_count_by_their_share_and_unknown_items_are_passed_over(tmp_path
     columns = {**facts, "duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3, "request_id": ["r", "r", ""]}
     schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
     batch = pa.RecordBatch.from_pydict(columns, schema=schema)
-    popularity = popularity_from(table, [batch])
-    assert popularity.shares(np.array([0, 1]))[:, 1].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert popularity.posterior(np.array([0, 1, -1])).used.tolist() == [2, 2, 1]
-    rows, shares = popularity.top(1, everything)
+    popularity = build_popularity(table, [batch])
+    assert popularity.compute_shares(np.array([0, 1]))[:, 1].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert popularity.compute_posterior(np.array([0, 1, -1])).alpha.tolist() == [2, 2, 1]
+    rows, shares = popularity.find_most_watched(1, accept_all)
     assert (rows.tolist(), shares.tolist()) == ([1], pytest.approx([2 / 3]))
 
 
-@pytest.mark.parametrize("allowed", [everything, even])
+@pytest.mark.parametrize("allowed", [accept_all, accept_even])
 def test_the_head_is_what_sorting_all_counts_would_give(
-    allowed: counters.Allowed, monkeypatch: pytest.MonkeyPatch
+    allowed: counters.RowFilter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counters, "HEAD", 20)
+    monkeypatch.setattr(counters, "HEAD_ROWS", 20)
     rng = np.random.default_rng(3)
     popularity = Popularity(300)
     for day in range(0, DAYS, 25):
         rows = rng.zipf(1.3, 40) % 300
         at_ms = (day + rng.integers(0, 40, 40)) * DAY_MS
         popularity.add("watch", rows, at_ms, rng.random(40).astype(np.float32))
-        shares = popularity.shares(np.arange(300))[:, POPULAR_HALF_LIFE]
+        shares = popularity.compute_shares(np.arange(300))[:, POPULAR_HALF_LIFE]
         ordered = np.lexsort((np.arange(300), -shares.astype(np.float64)))
         expected = ordered[allowed(ordered) & (shares[ordered] > 0)][:15]
-        found, of_found = popularity.top(15, allowed)
+        found, of_found = popularity.find_most_watched(15, allowed)
         np.testing.assert_array_equal(of_found, shares[expected])
         assert set(found[of_found > 1e-6]) == set(expected[shares[expected] > 1e-6])
 
@@ -83,7 +83,7 @@ def test_counts_outlive_years_of_decay() -> None:
     popularity = Popularity(2)
     for day in (1, DAYS):
         popularity.add("watch", np.array([0]), np.array([day * DAY_MS]), np.ones(1, np.float32))
-    share = popularity.shares(np.array([0, 1]))
+    share = popularity.compute_shares(np.array([0, 1]))
     assert share[0].tolist() == [1, 1, 1, 1]
     assert share[1].tolist() == [0, 0, 0, 0]
 
@@ -93,9 +93,9 @@ def test_clicks_per_impression_fall_back_to_the_prior_as_time_passes() -> None:
     one = np.ones(1, np.float32)
     for kind in ("impression", "click"):
         popularity.add(kind, np.array([0]), np.array([DAY_MS]), one)
-    assert popularity.ctr(np.array([0, -1])) == pytest.approx([2 / 21, np.nan], nan_ok=True)
+    assert popularity.compute_ctr(np.array([0, -1])) == pytest.approx([2 / 21, np.nan], nan_ok=True)
     popularity.add("impression", np.array([0]), np.array([DAYS * DAY_MS]), one * 0)
-    assert popularity.ctr(np.array([0])) == pytest.approx([1 / 20])
+    assert popularity.compute_ctr(np.array([0])) == pytest.approx([1 / 20])
 
 
 @pytest.fixture
@@ -108,9 +108,11 @@ def dated(tmp_path: Path) -> ItemTable:
     return build_table(tmp_path / "t", "items-1", [documents], None)
 
 
-@pytest.mark.parametrize("allowed", [everything, even, lambda rows: rows == 2998])
-def test_the_newest_are_what_sorting_all_days_would_give(dated: ItemTable, allowed: counters.Allowed) -> None:
+@pytest.mark.parametrize("allowed", [accept_all, accept_even, lambda rows: rows == 2998])
+def test_the_newest_are_what_sorting_all_days_would_give(
+    dated: ItemTable, allowed: counters.RowFilter
+) -> None:
     every = np.arange(3000)
     ordered = np.lexsort((every, -dated.published_day.astype(np.int64)))
-    expected = ordered[allowed(ordered) & (dated.published_day[ordered] != NO_DAY)][:1100]
-    assert newest(dated, 1100, allowed).tolist() == expected.tolist()
+    expected = ordered[allowed(ordered) & (dated.published_day[ordered] != UNKNOWN_DAY)][:1100]
+    assert find_newest(dated, 1100, allowed).tolist() == expected.tolist()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ir_measures import RR, P, R, nDCG
 
-from ranking.bootstrap import bootstrap_interval, bootstrap_intervals, paired_difference
+from ranking.bootstrap import bootstrap_difference, bootstrap_interval, bootstrap_intervals
 from ranking.measures.logloss import logloss
 from ranking.measures.ndcg import ndcg_at
 from ranking.measures.pairwise_loss import pairwise_loss
@@ -18,14 +18,14 @@ from ranking.measures.reciprocal_rank import reciprocal_rank
 ORACLE = (nDCG @ 10, nDCG @ 3, P @ 10, R @ 100, R @ 5, RR)
 
 
-def oracle(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
+def measure_with_oracle(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
     qrels = [ir_measures.Qrel("q", item, gain) for item, gain in judged.items()]
     run = [ir_measures.ScoredDoc("q", item, score) for item, score in scores.items()]
     values = {str(m.measure): m.value for m in ir_measures.iter_calc(ORACLE, qrels, run)}
     return [values[str(measure)] for measure in ORACLE]
 
 
-def ours(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
+def measure_with_ours(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
     """trec_eval breaks ties by item, last first; the rest of our code by candidate position."""
     order = sorted(scores, key=lambda item: (scores[item], item), reverse=True)
     ranked = np.array([judged.get(item, 0) for item in order], np.float32)
@@ -40,7 +40,7 @@ def ours(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
     ]
 
 
-def random_request(seed: int) -> tuple[dict[str, int], dict[str, float]]:
+def build_random_request(seed: int) -> tuple[dict[str, int], dict[str, float]]:
     """Judgements and scores; every tenth request has nothing relevant."""
     rng = np.random.default_rng(seed)
     items = [f"d{i:03}" for i in range(150)]
@@ -51,13 +51,13 @@ def random_request(seed: int) -> tuple[dict[str, int], dict[str, float]]:
     return {str(item): int(rng.integers(0, highest + 1)) for item in known}, scores
 
 
-REQUESTS = [random_request(seed) for seed in range(200)]
+REQUESTS = [build_random_request(seed) for seed in range(200)]
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_measures_agree_with_ir_measures(seed: int) -> None:
     judged, scores = REQUESTS[seed]
-    assert ours(judged, scores) == pytest.approx(oracle(judged, scores), abs=1e-9)
+    assert measure_with_ours(judged, scores) == pytest.approx(measure_with_oracle(judged, scores), abs=1e-9)
 
 
 def test_the_random_requests_hold_ties_unjudged_items_and_nothing_relevant() -> None:
@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 def test_pairing_removes_what_both_share() -> None:
     rng = np.random.default_rng(0)
     shared = rng.normal(0, 10, 500)
-    difference = paired_difference(shared + 0.1, shared)
+    difference = bootstrap_difference(shared + 0.1, shared)
     assert (difference.low, difference.high) == pytest.approx((0.1, 0.1))
 
 

@@ -5,24 +5,24 @@ from pathlib import Path
 import pytest
 
 from ranking.bootstrap import Interval
-from ranking.evaluation import MEASURES, Evaluation, Result
+from ranking.evaluation import MEASURES, Evaluation, MetricResult
 from ranking.plots import SYSTEM_LABELS, write_gains_plot, write_quality_plot
 
 SYSTEMS = ("popularity", "bm25", "text_knn", "factors", "neighbours", "session", "fused", "lambdarank")
 
 
-def evaluation() -> Evaluation:
+def build_evaluation() -> Evaluation:
     results = tuple(
-        Result("all", system, measure, Interval(0.05 + row / 25, 0.03 + row / 25, 0.07 + row / 25))
+        MetricResult("all", system, measure, Interval(0.05 + row / 25, 0.03 + row / 25, 0.07 + row / 25))
         for row, system in enumerate(SYSTEMS)
         for measure in MEASURES[:4]
     )
-    gap = Result("all", "lambdarank - fused", "ndcg@10", Interval(0.04, 0.031, 0.048))
+    gap = MetricResult("all", "lambdarank - fused", "ndcg@10", Interval(0.04, 0.031, 0.048))
     return Evaluation("lambdarank-1", {"all": 2000}, results, (gap,))
 
 
 def test_a_quality_plot_names_every_system(tmp_path: Path) -> None:
-    svg, png = write_quality_plot(evaluation(), tmp_path / "reports" / "quality")
+    svg, png = write_quality_plot(build_evaluation(), tmp_path / "reports" / "quality")
     text = svg.read_text()
     assert all(SYSTEM_LABELS.get(system, system) in text for system in SYSTEMS)
     assert "2,000 later requests" in text
@@ -30,8 +30,8 @@ def test_a_quality_plot_names_every_system(tmp_path: Path) -> None:
 
 
 def test_the_same_evaluation_gives_the_same_picture(tmp_path: Path) -> None:
-    first, _ = write_quality_plot(evaluation(), tmp_path / "a")
-    second, _ = write_quality_plot(evaluation(), tmp_path / "b")
+    first, _ = write_quality_plot(build_evaluation(), tmp_path / "a")
+    second, _ = write_quality_plot(build_evaluation(), tmp_path / "b")
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -44,4 +44,4 @@ def test_a_gains_plot_shows_the_first_25(tmp_path: Path) -> None:
 
 def test_a_kind_nobody_asked_for_raises(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing was evaluated of kind 'search'"):
-        write_quality_plot(evaluation(), tmp_path / "quality", "search")
+        write_quality_plot(build_evaluation(), tmp_path / "quality", "search")

@@ -8,15 +8,15 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranking.golden import GOLDEN_FILE, Golden, read_golden, write_golden
-from ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, Refused
-from ranking.ranker import EngineOrder, LambdaRank, load_ranker
+from ranking.golden import GOLDEN_FILE, GoldenRows, read_golden, write_golden
+from ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
+from ranking.ranker import FusedOrder, LambdaRank, load_ranker
 from ranking.registry import Registry
 
 FEATURES = ("bm25", "age", "taste")
 
 
-def fingerprint_of(names: Sequence[str]) -> str:
+def build_fingerprint(names: Sequence[str]) -> str:
     return "fp-" + "-".join(names)
 
 
@@ -30,7 +30,7 @@ def train(names: Sequence[str] = FEATURES, seed: int = 0) -> str:
     return text
 
 
-def rows(width: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def build_rows(width: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     return np.random.default_rng(1).random((30, width)).astype(np.float32)
 
 
@@ -38,123 +38,125 @@ def rows(width: int = 3) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 def registered(tmp_path: Path) -> Path:
     manifest = Manifest(
         features=FEATURES,
-        feature_fingerprint=fingerprint_of(FEATURES),
+        feature_fingerprint=build_fingerprint(FEATURES),
         encoder="words-1",
         index_fingerprint="abcd1234",
     )
     registry = Registry(tmp_path)
-    return registry.directory_of(registry.register(manifest, train(), rows()))
+    return registry.directory_of(registry.register(manifest, train(), build_rows()))
 
 
-def edit(directory: Path, **facts: object) -> None:
+def edit_manifest(directory: Path, **facts: object) -> None:
     path = directory / MANIFEST_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
 
 
 def test_a_loaded_model_scores_as_the_one_registered(registered: Path) -> None:
-    ranker = load_ranker(registered, FEATURES, fingerprint_of, "words-1", "abcd1234")
+    ranker = load_ranker(registered, FEATURES, build_fingerprint, "words-1", "abcd1234")
     direct = LambdaRank("direct", FEATURES, (registered / MODEL_FILE).read_text())
-    assert np.array_equal(ranker.score(rows()), direct.score(rows()))
+    assert np.array_equal(ranker.score(build_rows()), direct.score(build_rows()))
     assert ranker.name == registered.name
     assert ranker.feature_names == FEATURES
 
 
 def test_contributions_add_up_to_the_score(registered: Path) -> None:
-    ranker = load_ranker(registered, FEATURES, fingerprint_of)
-    parts = ranker.contributions(rows())
+    ranker = load_ranker(registered, FEATURES, build_fingerprint)
+    parts = ranker.compute_contributions(build_rows())
     assert parts.shape == (30, 4)
-    assert np.allclose(parts.sum(axis=1), ranker.score(rows()), atol=1e-5)
+    assert np.allclose(parts.sum(axis=1), ranker.score(build_rows()), atol=1e-5)
 
 
 def test_no_candidates_give_no_scores(registered: Path) -> None:
-    ranker = load_ranker(registered, FEATURES, fingerprint_of)
-    assert ranker.score(rows()[:0]).shape == (0,)
-    assert ranker.contributions(rows()[:0]).shape == (0, 4)
+    ranker = load_ranker(registered, FEATURES, build_fingerprint)
+    assert ranker.score(build_rows()[:0]).shape == (0,)
+    assert ranker.compute_contributions(build_rows()[:0]).shape == (0, 4)
 
 
 def test_engine_order_keeps_the_order_it_is_given() -> None:
-    assert np.argsort(-EngineOrder().score(rows())).tolist() == list(range(30))
-    assert EngineOrder().contributions(rows()).shape == (30, 4)
+    assert np.argsort(-FusedOrder().score(build_rows())).tolist() == list(range(30))
+    assert FusedOrder().compute_contributions(build_rows()).shape == (30, 4)
 
 
 def test_a_feature_this_build_does_not_know_is_refused(registered: Path) -> None:
-    with pytest.raises(Refused, match="does not know its features taste"):
-        load_ranker(registered, ("bm25", "age"), fingerprint_of)
+    with pytest.raises(ModelRejected, match="does not know its features taste"):
+        load_ranker(registered, ("bm25", "age"), build_fingerprint)
 
 
 def test_a_changed_feature_formula_is_refused(registered: Path) -> None:
-    with pytest.raises(Refused, match="feature fingerprint"):
+    with pytest.raises(ModelRejected, match="feature fingerprint"):
         load_ranker(registered, FEATURES, lambda names: "another")
 
 
 def test_another_encoder_is_refused(registered: Path) -> None:
-    with pytest.raises(Refused, match="text encoder is words-1, this build's is words-2"):
-        load_ranker(registered, FEATURES, fingerprint_of, expected_encoder="words-2")
+    with pytest.raises(ModelRejected, match="text encoder is words-1, this build's is words-2"):
+        load_ranker(registered, FEATURES, build_fingerprint, expected_encoder="words-2")
 
 
 def test_another_index_fingerprint_is_refused(registered: Path) -> None:
-    with pytest.raises(Refused, match="index fingerprint"):
-        load_ranker(registered, FEATURES, fingerprint_of, expected_index="ffff0000")
+    with pytest.raises(ModelRejected, match="index fingerprint"):
+        load_ranker(registered, FEATURES, build_fingerprint, expected_index="ffff0000")
 
 
 def test_a_trained_model_without_a_fingerprint_is_refused(registered: Path) -> None:
-    edit(registered, feature_fingerprint="")
-    with pytest.raises(Refused, match="no feature fingerprint"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    edit_manifest(registered, feature_fingerprint="")
+    with pytest.raises(ModelRejected, match="no feature fingerprint"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_a_missing_manifest_is_refused(registered: Path) -> None:
     (registered / MANIFEST_FILE).unlink()
-    with pytest.raises(Refused, match="no valid manifest"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    with pytest.raises(ModelRejected, match="no valid manifest"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_a_manifest_that_is_not_json_is_refused(registered: Path) -> None:
     (registered / MANIFEST_FILE).write_text("{")
-    with pytest.raises(Refused, match="no valid manifest"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    with pytest.raises(ModelRejected, match="no valid manifest"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_a_manifest_of_another_model_is_refused(registered: Path) -> None:
-    edit(registered, id="another")
-    with pytest.raises(Refused, match="that of 'another'"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    edit_manifest(registered, id="another")
+    with pytest.raises(ModelRejected, match="that of 'another'"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_a_model_file_cut_short_is_refused(registered: Path) -> None:
     model = registered / MODEL_FILE
     model.write_text(model.read_text()[:500])
-    with pytest.raises(Refused, match="not the file that was registered"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    with pytest.raises(ModelRejected, match="not the file that was registered"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_a_feature_count_that_differs_is_refused(registered: Path) -> None:
-    edit(registered, features=["bm25", "age"], feature_fingerprint=fingerprint_of(["bm25", "age"]))
-    with pytest.raises(Refused, match="has 3 features, its manifest 2"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    edit_manifest(
+        registered, features=["bm25", "age"], feature_fingerprint=build_fingerprint(["bm25", "age"])
+    )
+    with pytest.raises(ModelRejected, match="has 3 features, its manifest 2"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_golden_rows_that_score_differently_are_refused(registered: Path) -> None:
     golden = read_golden(registered)
-    write_golden(registered, Golden(golden.features, golden.scores + np.float32(1e-3)))
-    with pytest.raises(Refused, match="30 of 30 golden rows score differently"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    write_golden(registered, GoldenRows(golden.features, golden.scores + np.float32(1e-3)))
+    with pytest.raises(ModelRejected, match="30 of 30 golden rows score differently"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_missing_golden_rows_are_refused(registered: Path) -> None:
     (registered / GOLDEN_FILE).unlink()
-    with pytest.raises(Refused, match="no valid golden rows"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    with pytest.raises(ModelRejected, match="no valid golden rows"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_damaged_golden_rows_are_refused(registered: Path) -> None:
     (registered / GOLDEN_FILE).write_bytes(b"PAR1 no more")
-    with pytest.raises(Refused, match="no valid golden rows"):
-        load_ranker(registered, FEATURES, fingerprint_of)
+    with pytest.raises(ModelRejected, match="no valid golden rows"):
+        load_ranker(registered, FEATURES, build_fingerprint)
 
 
 def test_golden_rows_keep_missing_values(registered: Path) -> None:
-    features = rows()
+    features = build_rows()
     features[3, 1] = np.nan
-    write_golden(registered, Golden(features, np.zeros(30, np.float32)))
+    write_golden(registered, GoldenRows(features, np.zeros(30, np.float32)))
     assert np.array_equal(read_golden(registered).features, features, equal_nan=True)

@@ -10,7 +10,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from ranking.manifest import MODEL_FILE, Manifest, Measured, Refused, read_manifest
+from ranking.manifest import MODEL_FILE, Manifest, MetricEstimate, ModelRejected, read_manifest
 from ranking.ranker import load_ranker
 from ranking.registry import Registry
 
@@ -19,11 +19,11 @@ MADE = datetime(2026, 11, 24, 16, 45, tzinfo=UTC)
 GOLDEN = np.random.default_rng(2).random((400, 2)).astype(np.float32)
 
 
-def fingerprint_of(names: Sequence[str]) -> str:
+def build_fingerprint(names: Sequence[str]) -> str:
     return "-".join(names)
 
 
-check = partial(load_ranker, known_features=FEATURES, fingerprint_of=fingerprint_of)
+check = partial(load_ranker, known_features=FEATURES, compute_fingerprint=build_fingerprint)
 
 
 def train(seed: int = 0, names: list[str] | Literal["auto"] = "auto") -> str:
@@ -38,8 +38,8 @@ def register(registry: Registry, seed: int = 0) -> str:
     manifest = Manifest(
         created_at=MADE + timedelta(hours=seed),
         features=FEATURES,
-        feature_fingerprint=fingerprint_of(FEATURES),
-        metrics={"ndcg@10": Measured(value=0.5, low=0.4, high=0.6)},
+        feature_fingerprint=build_fingerprint(FEATURES),
+        metrics={"ndcg@10": MetricEstimate(value=0.5, low=0.4, high=0.6)},
     )
     return registry.register(manifest, train(seed), GOLDEN)
 
@@ -74,7 +74,7 @@ def test_a_refused_model_leaves_the_old_one_serving(registry: Registry) -> None:
     first, second = register(registry), register(registry, 1)
     registry.promote(first, check)
     (registry.directory_of(second) / MODEL_FILE).write_text("tree")
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRejected):
         registry.promote(second, check)
     assert registry.current() == first
     assert registry.previous() is None
@@ -82,7 +82,7 @@ def test_a_refused_model_leaves_the_old_one_serving(registry: Registry) -> None:
 
 def test_a_check_that_fails_otherwise_is_a_refusal(registry: Registry) -> None:
     model = register(registry)
-    with pytest.raises(Refused, match="ZeroDivisionError"):
+    with pytest.raises(ModelRejected, match="ZeroDivisionError"):
         registry.promote(model, lambda directory: 1 / 0)
 
 
@@ -103,7 +103,7 @@ def test_rollback_of_the_first_model_is_engine_order(registry: Registry) -> None
 
 def test_rollback_with_nothing_before_is_refused(registry: Registry) -> None:
     register(registry)
-    with pytest.raises(Refused, match="nothing served before"):
+    with pytest.raises(ModelRejected, match="nothing served before"):
         registry.rollback(check)
 
 
@@ -118,30 +118,30 @@ def test_promoting_what_serves_keeps_the_previous(registry: Registry) -> None:
 @pytest.mark.parametrize("model", ["../models", "", ".", "/etc", "a/b", "a\x00b", ".new-1", "x" * 101, "a\n"])
 def test_an_id_never_leaves_the_registry(registry: Registry, model: str) -> None:
     register(registry)
-    with pytest.raises(Refused, match="an id is"):
+    with pytest.raises(ModelRejected, match="an id is"):
         registry.promote(model, check)
 
 
 def test_an_unknown_id_is_refused(registry: Registry) -> None:
-    with pytest.raises(Refused, match="no such model"):
+    with pytest.raises(ModelRejected, match="no such model"):
         registry.promote("lambdarank-1", check)
 
 
 def test_a_taken_id_is_refused_and_leaves_nothing_behind(registry: Registry) -> None:
     model = register(registry)
-    with pytest.raises(Refused, match="already has"):
+    with pytest.raises(ModelRejected, match="already has"):
         register(registry)
     assert [place.name for place in registry.directory.iterdir()] == [model]
 
 
 def test_a_model_that_does_not_load_is_not_registered(registry: Registry) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ModelRejected):
         registry.register(Manifest(features=FEATURES), "no model", GOLDEN)
     assert registry.versions() == []
 
 
 def test_golden_rows_of_another_width_are_refused(registry: Registry) -> None:
-    with pytest.raises(Refused, match="golden rows are of shape"):
+    with pytest.raises(ModelRejected, match="golden rows are of shape"):
         registry.register(Manifest(features=FEATURES), train(), GOLDEN[:, :1])
 
 
@@ -162,42 +162,42 @@ def test_a_damaged_pointer_serves_engine_order(registry: Registry) -> None:
     assert registry.current() is None
 
 
-def add(registry: Registry, tmp_path: Path, text: str, **facts: object) -> str:
+def add_external_model(registry: Registry, tmp_path: Path, text: str, **facts: object) -> str:
     model = tmp_path / "mine.txt"
     model.write_text(text)
     manifest = {"id": "mine", "kind": "external", "features": list(FEATURES), **facts}
-    return registry.add_external(model, manifest, FEATURES, fingerprint_of)
+    return registry.add_external(model, manifest, FEATURES, build_fingerprint)
 
 
 def test_an_external_model_gets_a_fingerprint_and_golden_rows(registry: Registry, tmp_path: Path) -> None:
-    registry.promote(add(registry, tmp_path, train()), check)
+    registry.promote(add_external_model(registry, tmp_path, train()), check)
     manifest = read_manifest(registry.directory_of("mine"))
     assert registry.current() == "mine"
     assert (manifest.kind, manifest.feature_fingerprint, manifest.note) == ("external", "bm25-age", "")
 
 
 def test_an_external_models_own_names_are_told(registry: Registry, tmp_path: Path) -> None:
-    add(registry, tmp_path, train(names=["words", "days"]))
+    add_external_model(registry, tmp_path, train(names=["words", "days"]))
     note = read_manifest(registry.directory_of("mine")).note
     assert note.startswith("The model file has 2 features, as many as the manifest, under other names (words")
 
 
 def test_an_external_model_in_another_order_is_refused(registry: Registry, tmp_path: Path) -> None:
     text = train(names=["age", "bm25"])
-    with pytest.raises(Refused, match="another order"):
-        add(registry, tmp_path, text)
+    with pytest.raises(ModelRejected, match="another order"):
+        add_external_model(registry, tmp_path, text)
 
 
 def test_an_external_model_of_another_width_is_refused(registry: Registry, tmp_path: Path) -> None:
     text = train()
-    with pytest.raises(Refused, match="has 2 features, its manifest 1"):
-        add(registry, tmp_path, text, features=["bm25"])
+    with pytest.raises(ModelRejected, match="has 2 features, its manifest 1"):
+        add_external_model(registry, tmp_path, text, features=["bm25"])
 
 
 def test_an_external_model_with_unknown_features_is_refused(registry: Registry, tmp_path: Path) -> None:
     text = train()
-    with pytest.raises(Refused, match="does not know its features moon"):
-        add(registry, tmp_path, text, features=["bm25", "moon"])
+    with pytest.raises(ModelRejected, match="does not know its features moon"):
+        add_external_model(registry, tmp_path, text, features=["bm25", "moon"])
 
 
 def test_an_external_model_put_in_place_by_hand_loads(registry: Registry) -> None:

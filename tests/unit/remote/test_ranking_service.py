@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from app.remote.ranking_service import ANSWER_BYTES_MAX, Asked, RankingService
+from app.remote.ranking_service import ANSWER_BYTES_MAX, HttpRequest, RankingService
 from app.remote.remote_ranker import RemoteRanker
 from index_mappings.errors import Conflict, Timeout, Unavailable
 from ranking.number_bytes import to_bytes
@@ -23,24 +23,24 @@ def start() -> Iterator[Start]:
     """Answers each connection by a function of its own thread."""
     listening = socket.create_server(("127.0.0.1", 0))
 
-    def started(answer: Callable[[socket.socket], None]) -> RankingService:
+    def start_service(answer: Callable[[socket.socket], None]) -> RankingService:
         def accept() -> None:
             while True:
                 try:
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                threading.Thread(target=_closing, args=(answer, connection), daemon=True).start()
+                threading.Thread(target=_answer_and_close, args=(answer, connection), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         return RankingService(f"http://127.0.0.1:{listening.getsockname()[1]}/")
 
-    yield started
+    yield start_service
     listening.shutdown(socket.SHUT_RDWR)
     listening.close()
 
 
-def _closing(answer: Callable[[socket.socket], None], connection: socket.socket) -> None:
+def _answer_and_close(answer: Callable[[socket.socket], None], connection: socket.socket) -> None:
     with connection:
         answer(connection)
 
@@ -56,7 +56,7 @@ def test_a_connection_is_used_again_and_replaced_once_the_service_has_closed_it(
 
     service = start(two_answers)
     for _ in range(4):
-        assert service.ask(Asked("GET", "/"), 5.0) == b"ok"
+        assert service.send(HttpRequest("GET", "/"), 5.0) == b"ok"
     assert len(served) == 4
 
 
@@ -71,13 +71,13 @@ def test_an_answer_that_trickles_ends_at_the_deadline(start: Start) -> None:
 
     began = time.monotonic()
     with pytest.raises(Timeout, match="no answer within 300 ms"):
-        start(trickle).ask(Asked("GET", "/"), 0.3)
+        start(trickle).send(HttpRequest("GET", "/"), 0.3)
     assert time.monotonic() - began < 2.0
 
 
 def test_a_connection_that_breaks_before_the_answer_is_unavailable(start: Start) -> None:
     with pytest.raises(Unavailable, match="cannot be reached"):
-        start(lambda connection: None).ask(Asked("GET", "/"), 5.0)
+        start(lambda connection: None).send(HttpRequest("GET", "/"), 5.0)
 
 
 def test_a_refusal_keeps_its_kind_and_its_words(start: Start) -> None:
@@ -88,7 +88,7 @@ def test_a_refusal_keeps_its_kind_and_its_words(start: Start) -> None:
         connection.sendall(b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with pytest.raises(Conflict, match="it does not fit"):
-        start(refuse).ask(Asked("POST", "/", b"{}"), 5.0)
+        start(refuse).send(HttpRequest("POST", "/", b"{}"), 5.0)
 
 
 def answer_with(body: bytes) -> Callable[[socket.socket], None]:
@@ -135,4 +135,4 @@ def test_an_answer_without_end_is_cut_off(start: Start) -> None:
                 connection.sendall(bytes(1 << 20))
 
     with pytest.raises(Unavailable, match=f"more than {ANSWER_BYTES_MAX} bytes"):
-        start(pour).ask(Asked("GET", "/"), 20.0)
+        start(pour).send(HttpRequest("GET", "/"), 20.0)

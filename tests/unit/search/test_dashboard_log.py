@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from app.search.dashboard_log import MAX_PAGES, DashboardLog, Dashboards
+from app.search.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
 from app.search.impressions import Impression
 from app.search.page import Hit, Page
-from app.search.ranked import Ranked
+from app.search.ranked import ResultList
 from app.search.summary import Summary
 from index_mappings.errors import Unavailable
 from index_mappings.event import Event
@@ -26,7 +26,7 @@ CANDIDATES = fuse(
 )
 
 
-class Board:
+class FakeBoard:
     """A place for lines that is there or away."""
 
     def __init__(self) -> None:
@@ -48,16 +48,16 @@ def dropped() -> list[str]:
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board()
+def board() -> FakeBoard:
+    return FakeBoard()
 
 
 @pytest.fixture
-def log(board: Board, dropped: list[str]) -> DashboardLog:
-    return DashboardLog(Dashboards(board, board), dropped.append)
+def log(board: FakeBoard, dropped: list[str]) -> DashboardLog:
+    return DashboardLog(DashboardStreams(board, board), dropped.append)
 
 
-def show(log: DashboardLog, name: str) -> None:
+def log_page(log: DashboardLog, request_id: str) -> None:
     query = Query(text="sea", user="u")
     scores = np.array([0.3, 0.2], np.float32)
     hits = (
@@ -66,15 +66,15 @@ def show(log: DashboardLog, name: str) -> None:
     )
     late = ("bm25: no answer within 80 ms",)
     stages = {"fuse": 0.002, "source bm25": 1}
-    page = Page(name, hits, "m", "v", late, 2, stages=stages)
-    log.page(Ranked(name, query, CANDIDATES, scores, "m", "v", late), page)
+    page = Page(request_id, hits, "m", "v", late, 2, timings=stages)
+    log.record_page(ResultList(request_id, query, CANDIDATES, scores, "m", "v", late), page)
 
 
 def test_a_page_is_a_line_and_each_shown_item_another_with_model_sources_and_score(
-    log: DashboardLog, board: Board
+    log: DashboardLog, board: FakeBoard
 ) -> None:
     log.start()
-    show(log, "r1")
+    log_page(log, "r1")
     log.close()
     (summary,) = [line for line in board.lines if isinstance(line, Summary)]
     assert (summary.id, summary.model, summary.degraded, summary.took_ms) == ("r1-0", "m", ("bm25",), 2.0)
@@ -85,11 +85,11 @@ def test_a_page_is_a_line_and_each_shown_item_another_with_model_sources_and_sco
     assert (second.position, second.sources, second.degraded) == (1, ("bm25",), ("bm25",))
 
 
-def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, board: Board) -> None:
+def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, board: FakeBoard) -> None:
     log.start()
-    show(log, "r1")
+    log_page(log, "r1")
     watch = Event("w", "watch", "u", 5, "b", 60_000, 90_000, request_id="r1", position=1)
-    log.deeds([watch])
+    log.record_interactions([watch])
     log.close()
     deed = board.lines[-1]
     assert isinstance(deed, Impression)
@@ -98,10 +98,10 @@ def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, 
 
 
 def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
-    log: DashboardLog, board: Board, dropped: list[str]
+    log: DashboardLog, board: FakeBoard, dropped: list[str]
 ) -> None:
     log.start()
-    log.deeds(
+    log.record_interactions(
         [Event("1", "watch", "u", 5, "b"), Event("2", "like", "u", 5, "b", request_id="r9", position=0)]
     )
     log.close()
@@ -110,16 +110,16 @@ def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
 
 
 def test_what_cannot_be_written_is_counted_and_the_next_is_written(
-    log: DashboardLog, board: Board, dropped: list[str]
+    log: DashboardLog, board: FakeBoard, dropped: list[str]
 ) -> None:
     board.is_away = True
     log.start()
-    show(log, "r1")
+    log_page(log, "r1")
     until = time.monotonic() + 20
     while not dropped and time.monotonic() < until:
         time.sleep(0.05)
     board.is_away = False
-    show(log, "r2")
+    log_page(log, "r2")
     log.close()
     assert dropped == ["not on dashboards"]
     assert {line.request_id for line in board.lines} == {"r2"}
@@ -127,5 +127,5 @@ def test_what_cannot_be_written_is_counted_and_the_next_is_written(
 
 def test_a_full_queue_drops_aloud_and_waits_for_nobody(log: DashboardLog, dropped: list[str]) -> None:
     for number in range(MAX_PAGES + 2):
-        show(log, str(number))
+        log_page(log, str(number))
     assert dropped == ["not on dashboards"] * 2

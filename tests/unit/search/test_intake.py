@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from app.engines.embedded.events import EmbeddedEvents
-from app.search.intake import Intake
+from app.search.intake import EventCircuitBreaker
 from index_mappings.engine import AppendReport
 from index_mappings.errors import EngineError, Timeout, Unavailable
 from index_mappings.event import EVENT_KINDS, Event, EventKind
-from tests.servers.node import in_the_end
+from tests.servers.node import wait_until
 
 WATCH = [Event("1", "watch", "ada", 5, "alien")]
 
 
-class AwayEvents(EmbeddedEvents):
+class UnavailableEvents(EmbeddedEvents):
     """Of an engine that does not answer for a while, and then reads before it writes."""
 
     reads = writes = False
@@ -28,19 +28,19 @@ class AwayEvents(EmbeddedEvents):
         return super().append(events, timeout_s)
 
     def recent(
-        self, user: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+        self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
         if not self.reads:
             raise Unavailable("away")
-        return super().recent(user, limit, timeout_s, kinds)
+        return super().recent(user_id, limit, timeout_s, kinds)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> AwayEvents:
-    return AwayEvents(tmp_path)
+def store(tmp_path: Path) -> UnavailableEvents:
+    return UnavailableEvents(tmp_path)
 
 
-def refused(intake: Intake) -> type[EngineError] | None:
+def append_and_catch(intake: EventCircuitBreaker) -> type[EngineError] | None:
     try:
         intake.append(WATCH)
     except EngineError as error:
@@ -48,22 +48,24 @@ def refused(intake: Intake) -> type[EngineError] | None:
     return None
 
 
-def test_after_one_failure_the_others_are_refused_without_asking_and_say_why(store: AwayEvents) -> None:
-    intake = Intake(store)
-    assert [refused(intake) for _ in range(4)] == [Timeout, Unavailable, Unavailable, Unavailable]
+def test_after_one_failure_the_others_are_refused_without_asking_and_say_why(
+    store: UnavailableEvents,
+) -> None:
+    intake = EventCircuitBreaker(store)
+    assert [append_and_catch(intake) for _ in range(4)] == [Timeout, Unavailable, Unavailable, Unavailable]
     assert store.tried == 1
     with pytest.raises(Unavailable, match="no answer in time"):
         intake.append(WATCH)
     store.reads = store.writes = True
-    assert in_the_end(lambda: refused(intake) is None)
-    assert [refused(intake) for _ in range(4)] == [None] * 4
+    assert wait_until(lambda: append_and_catch(intake) is None)
+    assert [append_and_catch(intake) for _ in range(4)] == [None] * 4
     assert store.count() == 1
 
 
-def test_while_the_store_answers_but_takes_nothing_one_tries_at_a_time(store: AwayEvents) -> None:
-    intake, store.reads = Intake(store), True
-    assert refused(intake) is Timeout
-    assert in_the_end(lambda: refused(intake) is Timeout)
-    assert [refused(intake), refused(intake)].count(Unavailable) >= 1
+def test_while_the_store_answers_but_takes_nothing_one_tries_at_a_time(store: UnavailableEvents) -> None:
+    intake, store.reads = EventCircuitBreaker(store), True
+    assert append_and_catch(intake) is Timeout
+    assert wait_until(lambda: append_and_catch(intake) is Timeout)
+    assert [append_and_catch(intake), append_and_catch(intake)].count(Unavailable) >= 1
     store.writes = True
-    assert in_the_end(lambda: refused(intake) is None)
+    assert wait_until(lambda: append_and_catch(intake) is None)

@@ -7,12 +7,12 @@ import pytest
 from app.search import served_models
 from app.search.served_models import ServedModels
 from index_mappings.errors import NotFound
-from ranking.manifest import Refused
-from ranking.ranker import EngineOrder, Ranker
+from ranking.manifest import ModelRejected
+from ranking.ranker import FusedOrder, Ranker
 from ranking.registry import Registry
 
 
-class Named(EngineOrder):
+class NamedRanker(FusedOrder):
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -29,21 +29,21 @@ def test_a_model_is_loaded_once_and_the_least_used_is_let_go(registry: Registry)
 
     def load(directory: Path) -> Ranker:
         loads.append(directory.name)
-        return Named(directory.name)
+        return NamedRanker(directory.name)
 
     models = ServedModels(registry, load)
     for name in "abcdaea":
-        assert models.named(name).name == name
+        assert models.get(name).name == name
     assert loads == ["a", "b", "c", "d", "e"]
-    models.named("b")
+    models.get("b")
     assert loads[-1] == "b"
 
 
 def test_a_model_that_is_not_there_is_not_found(registry: Registry) -> None:
-    models = ServedModels(registry, lambda directory: Named(directory.name))
+    models = ServedModels(registry, lambda directory: NamedRanker(directory.name))
     with pytest.raises(NotFound, match="/v1/models"):
-        models.named("nobody")
-    assert models.named("engine-order").name == "engine-order"
+        models.get("nobody")
+    assert models.get("engine-order").name == "engine-order"
 
 
 def test_a_refused_model_is_tried_again_once_it_was_mended(
@@ -53,8 +53,8 @@ def test_a_refused_model_is_tried_again_once_it_was_mended(
 
     def load(directory: Path) -> Ranker:
         if not mended:
-            raise Refused(directory.name, "its file is damaged", "register it again")
-        return Named(directory.name)
+            raise ModelRejected(directory.name, "its file is damaged", "register it again")
+        return NamedRanker(directory.name)
 
     models = ServedModels(registry, load)
     registry.promote("a", lambda directory: directory)

@@ -12,19 +12,19 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
 
-from app.answer_socket import KEPT_BYTES_MAX
+from app.answer_socket import BUFFER_BYTES_MAX
 from app.graceful_worker import GracefulWorker
-from app.web.pages.site import STATIC
+from app.web.pages.site import STATIC_DIR
 
 HOST = ("127.0.0.1", 80)
 PART = bytes(range(256)) * 64
-LARGEST_FONT = max(STATIC.glob("*.woff2"), key=lambda file: file.stat().st_size)
+LARGEST_FONT = max(STATIC_DIR.glob("*.woff2"), key=lambda file: file.stat().st_size)
 
 
 @pytest.fixture
 def large_file(tmp_path: Path) -> Path:
     file = tmp_path / "large"
-    file.write_bytes(PART * (2 * KEPT_BYTES_MAX // len(PART)))
+    file.write_bytes(PART * (2 * BUFFER_BYTES_MAX // len(PART)))
     return file
 
 
@@ -34,7 +34,7 @@ def worker(large_file: Path) -> Iterator[GracefulWorker]:
     app.add_url_rule("/scores", "scores", lambda: Response(PART))
     app.add_url_rule("/nothing", "nothing", lambda: ("", 204))
     app.add_url_rule("/parts/<int:n>", "parts", lambda n: Response(PART for _ in range(n)))
-    app.add_url_rule("/files/<name>", "files", lambda name: send_from_directory(STATIC, name))
+    app.add_url_rule("/files/<name>", "files", lambda name: send_from_directory(STATIC_DIR, name))
     app.add_url_rule("/large", "large", lambda: send_file(large_file))
     config = Config()
     worker = GracefulWorker(1, 0, [], None, 30, config, Logger(config))
@@ -43,7 +43,7 @@ def worker(large_file: Path) -> Iterator[GracefulWorker]:
     worker.tmp.close()
 
 
-def sends(worker: GracefulWorker, *requests: str) -> list[bytes]:
+def collect_sends(worker: GracefulWorker, *requests: str) -> list[bytes]:
     """What it sends, one element for each send, to a client that asks all of it on one connection."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with closing(theirs), ThreadPoolExecutor(1) as pool:
@@ -56,14 +56,14 @@ def sends(worker: GracefulWorker, *requests: str) -> list[bytes]:
         return read.result(timeout=30)
 
 
-def body(answer: bytes) -> bytes:
+def read_body(answer: bytes) -> bytes:
     return answer.partition(b"\r\n\r\n")[2]
 
 
 def test_head_and_body_leave_in_one_send(worker: GracefulWorker) -> None:
-    (answer,) = sends(worker, "GET /scores")
+    (answer,) = collect_sends(worker, "GET /scores")
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert body(answer) == PART
+    assert read_body(answer) == PART
 
 
 @pytest.mark.parametrize(
@@ -72,31 +72,31 @@ def test_head_and_body_leave_in_one_send(worker: GracefulWorker) -> None:
 def test_an_answer_without_a_body_or_of_a_failure_leaves_in_one_send(
     worker: GracefulWorker, request_line: str, status: bytes
 ) -> None:
-    (answer,) = sends(worker, request_line)
+    (answer,) = collect_sends(worker, request_line)
     assert answer.split()[1] == status
-    assert (body(answer) == b"") == (status != b"404")
+    assert (read_body(answer) == b"") == (status != b"404")
 
 
 def test_each_answer_on_a_kept_connection_is_a_send_of_its_own(worker: GracefulWorker) -> None:
-    answers = sends(worker, "GET /scores", "HEAD /scores", "GET /scores")
-    assert [body(answer) for answer in answers] == [PART, b"", PART]
+    answers = collect_sends(worker, "GET /scores", "HEAD /scores", "GET /scores")
+    assert [read_body(answer) for answer in answers] == [PART, b"", PART]
 
 
 @pytest.mark.parametrize("name", ["style.css", LARGEST_FONT.name])
 def test_a_file_of_the_page_leaves_in_one_send_with_its_head(worker: GracefulWorker, name: str) -> None:
-    (answer,) = sends(worker, f"GET /files/{name}")
-    assert body(answer) == (STATIC / name).read_bytes()
+    (answer,) = collect_sends(worker, f"GET /files/{name}")
+    assert read_body(answer) == (STATIC_DIR / name).read_bytes()
 
 
 def test_an_answer_that_comes_in_parts_leaves_once_it_is_whole(worker: GracefulWorker) -> None:
-    (answer,) = sends(worker, "GET /parts/3")
+    (answer,) = collect_sends(worker, "GET /parts/3")
     chunk = b"%X\r\n%s\r\n" % (len(PART), PART)
-    assert body(answer) == 3 * chunk + b"0\r\n\r\n"
+    assert read_body(answer) == 3 * chunk + b"0\r\n\r\n"
 
 
 def test_of_parts_that_are_too_large_to_be_kept_nothing_is_missing(worker: GracefulWorker) -> None:
-    number = 3 * KEPT_BYTES_MAX // len(PART)
-    answers = sends(worker, f"GET /parts/{number}")
+    number = 3 * BUFFER_BYTES_MAX // len(PART)
+    answers = collect_sends(worker, f"GET /parts/{number}")
     assert len(answers) > 1
     assert b"".join(answers).count(PART) == number
     assert answers[-1].endswith(b"0\r\n\r\n")
@@ -105,4 +105,4 @@ def test_of_parts_that_are_too_large_to_be_kept_nothing_is_missing(worker: Grace
 def test_of_a_file_that_is_too_large_to_be_kept_nothing_is_missing(
     worker: GracefulWorker, large_file: Path
 ) -> None:
-    assert body(b"".join(sends(worker, "GET /large"))) == large_file.read_bytes()
+    assert read_body(b"".join(collect_sends(worker, "GET /large"))) == large_file.read_bytes()

@@ -11,30 +11,30 @@ from werkzeug.test import TestResponse
 
 from app.settings import Settings
 from app.web.application import WebOptions, create_app
-from app.web.pages.guard import local_address
-from app.web.pages.posters import COLOURS, poster_of
-from app.wiring import Parts, build_parts, build_service, warm_service
+from app.web.pages.guard import restrict_to_local
+from app.web.pages.posters import COLOURS, build_poster
+from app.wiring import Container, build_container, build_service, warm_service
 from index_mappings.item import Document, Item
 from ranking.bootstrap import Interval
-from ranking.evaluation import Evaluation, Result
-from tests.small_house import add_model, build_house
+from ranking.evaluation import Evaluation, MetricResult
+from tests.small_house import add_model, build_project
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    parts = build_house(tmp_path_factory.mktemp("data"), datetime.now(UTC))
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    parts = build_project(tmp_path_factory.mktemp("data"), datetime.now(UTC))
     add_model(parts, "first", 0)
     parts.registry.promote("first", lambda directory: directory)
     return parts
 
 
 @pytest.fixture
-def person(parts: Parts) -> FlaskClient:
+def person(parts: Container) -> FlaskClient:
     options = WebOptions(1_000_000, parts.settings.reports_dir)
     return create_app(warm_service(parts), options).test_client()
 
 
-def field(page: TestResponse, name: str) -> str:
+def read_field(page: TestResponse, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
     assert found is not None, name
     return found.group(1)
@@ -93,7 +93,7 @@ def test_every_hit_says_why_with_a_chart_and_its_words(person: FlaskClient) -> N
     assert "Raised most by" in page.text or "Lowered most by" in page.text
 
 
-def test_asking_why_is_no_impression(person: FlaskClient, parts: Parts) -> None:
+def test_asking_why_is_no_impression(person: FlaskClient, parts: Container) -> None:
     listed = person.get("/search?q=sea+story")
     before = parts.events.count()
     for address in re.findall(r'href="(/why/[^"]+)"', listed.text)[:3]:
@@ -104,8 +104,8 @@ def test_asking_why_is_no_impression(person: FlaskClient, parts: Parts) -> None:
 def test_watching_changes_the_page_and_says_so(person: FlaskClient) -> None:
     person.post("/viewer", data={"viewer": "fresh-viewer"})
     before = person.get("/")
-    item = field(before, "item")
-    form = {name: field(before, name) for name in ("item", "request_id", "position", "event_id", "back")}
+    item = read_field(before, "item")
+    form = {name: read_field(before, name) for name in ("item", "request_id", "position", "event_id", "back")}
     after = person.post("/watch", data=form, follow_redirects=True)
     assert 'role="status">You watched' in after.text
     assert (
@@ -114,7 +114,7 @@ def test_watching_changes_the_page_and_says_so(person: FlaskClient) -> None:
     assert "95 % watched" in after.text
 
 
-def test_a_double_click_counts_once(person: FlaskClient, parts: Parts) -> None:
+def test_a_double_click_counts_once(person: FlaskClient, parts: Container) -> None:
     person.post("/viewer", data={"viewer": "clicker"})
     form = {"item": "sea1", "event_id": "e" * 32, "request_id": "r", "position": "2"}
     for _ in range(2):
@@ -133,7 +133,7 @@ def test_a_stranger_who_watches_becomes_a_guest(person: FlaskClient) -> None:
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}]
 )
 def test_a_form_from_another_site_is_refused(
-    person: FlaskClient, parts: Parts, headers: dict[str, str]
+    person: FlaskClient, parts: Container, headers: dict[str, str]
 ) -> None:
     before = parts.events.count()
     answer = person.post("/watch", data={"item": "sea1"}, headers=headers)
@@ -144,8 +144,8 @@ def test_a_form_from_another_site_is_refused(
 
 @pytest.mark.parametrize("address", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "x"])
 def test_nobody_is_sent_to_another_site(address: str) -> None:
-    assert local_address(address, "/") == "/"
-    assert local_address("/film/a", "/") == "/film/a"
+    assert restrict_to_local(address, "/") == "/"
+    assert restrict_to_local("/film/a", "/") == "/film/a"
 
 
 def test_a_film_has_its_facts_and_similar_films(person: FlaskClient) -> None:
@@ -179,9 +179,9 @@ def test_static_files_may_be_kept_for_ever(person: FlaskClient) -> None:
 
 
 def test_an_empty_house_says_what_to_do(tmp_path_factory: pytest.TempPathFactory) -> None:
-    parts = build_parts(Settings(data_dir=tmp_path_factory.mktemp("empty")))
+    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
     service = build_service(parts)
-    service.live.refresh()
+    service.refresher.refresh()
     page = create_app(service, WebOptions(1000, parts.settings.reports_dir)).test_client().get("/")
     assert page.status_code == 503
     assert "reelrank demo" in page.text
@@ -190,25 +190,29 @@ def test_an_empty_house_says_what_to_do(tmp_path_factory: pytest.TempPathFactory
 
 def test_a_poster_is_always_the_same_and_coloured_by_its_genre() -> None:
     item = Item("tt1", "Interstellar", genres=("Drama", "Sci-Fi"), people=("Christopher Nolan",))
-    assert poster_of(item) == poster_of(item)
-    assert "cosmos" in poster_of(item).classes
-    unknown = poster_of(Item("x", "Untitled", genres=("Vaudeville",)))
+    assert build_poster(item) == build_poster(item)
+    assert "cosmos" in build_poster(item).classes
+    unknown = build_poster(Item("x", "Untitled", genres=("Vaudeville",)))
     assert set(unknown.classes.split()) & set(COLOURS)
 
 
 def test_a_title_is_set_as_large_as_its_longest_word_and_its_length_allow() -> None:
-    sizes = [poster_of(Item("x", title)).classes.split()[-1] for title in ("Up", "Interstellar", "a " * 60)]
+    sizes = [
+        build_poster(Item("x", title)).classes.split()[-1] for title in ("Up", "Interstellar", "a " * 60)
+    ]
     assert sizes == ["size-24", "size-12", "size-8"]
 
 
 def test_the_letter_behind_a_poster_is_the_first_one_of_its_name() -> None:
     titles = ("The Matrix", "(500) Days of Summer", "Émile", "…")
-    assert [poster_of(Item("x", title)).initial for title in titles] == ["M", "5", "É", ""]
+    assert [build_poster(Item("x", title)).initial for title in titles] == ["M", "5", "É", ""]
 
 
-def test_the_quality_page_shows_the_last_report_and_its_pictures(parts: Parts, person: FlaskClient) -> None:
+def test_the_quality_page_shows_the_last_report_and_its_pictures(
+    parts: Container, person: FlaskClient
+) -> None:
     assert "Nothing was evaluated yet" in person.get("/quality").text
-    measured = (Result("all", "lambdarank", "ndcg@10", Interval(0.34, 0.31, 0.36)),)
+    measured = (MetricResult("all", "lambdarank", "ndcg@10", Interval(0.34, 0.31, 0.36)),)
     reports = parts.settings.reports_dir
     reports.mkdir()
     (reports / "evaluation.json").write_text(Evaluation("m1", {"all": 1000}, measured, ()).to_json())
@@ -227,7 +231,9 @@ def test_a_viewer_may_have_any_name(person: FlaskClient, name: str) -> None:
     assert f"For {name}" in unescape(person.get("/").text)
 
 
-def test_a_film_whose_id_holds_signs_is_opened_watched_and_told_of(person: FlaskClient, parts: Parts) -> None:
+def test_a_film_whose_id_holds_signs_is_opened_watched_and_told_of(
+    person: FlaskClient, parts: Container
+) -> None:
     odd = Item("a/b?c=d&e#f", "Odd", thumbnail="https://pictures.example/odd.jpg")
     parts.engine.upsert([Document(odd)])
     address = f"/film/{quote(odd.id)}"

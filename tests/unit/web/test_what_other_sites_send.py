@@ -6,17 +6,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.web.application import WebOptions, create_app
-from app.wiring import Parts, warm_service
-from tests.small_house import build_house
+from app.wiring import Container, warm_service
+from tests.small_house import build_project
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    return build_house(tmp_path_factory.mktemp("data"), datetime.now(UTC))
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    return build_project(tmp_path_factory.mktemp("data"), datetime.now(UTC))
 
 
 @pytest.fixture
-def client(parts: Parts) -> FlaskClient:
+def client(parts: Container) -> FlaskClient:
     return create_app(warm_service(parts), WebOptions(1_000_000, parts.settings.reports_dir)).test_client()
 
 
@@ -54,7 +54,7 @@ def test_a_date_outside_of_time_is_refused_and_the_catalogue_goes_on(client: Fla
 
 @pytest.mark.parametrize("position", ["3000000000", "-1", "9" * 40])
 def test_a_position_out_of_bounds_is_refused_and_events_can_still_be_read(
-    client: FlaskClient, parts: Parts, position: str
+    client: FlaskClient, parts: Container, position: str
 ) -> None:
     before = parts.events.count()
     assert client.post("/watch", data={"item": "sea1", "position": position}).status_code == 400
