@@ -28,8 +28,8 @@ from index_mappings.engine import TextMatch, VectorMatch
 from index_mappings.fields import VECTOR_FIELDS
 from benchmarks.engine.matching import VECTOR_FILTERS
 catalogue = Catalogue(int(sys.argv[2]))
-texts = catalogue.text_queries(100)
-vectors = {field: catalogue.vector_queries(field, 50) for field in VECTOR_FIELDS}
+texts = catalogue.build_text_queries(100)
+vectors = {field: catalogue.build_vector_queries(field, 50) for field in VECTOR_FIELDS}
 before = memory()
 begun = time.perf_counter()
 engine = EmbeddedEngine(Path(sys.argv[1]))

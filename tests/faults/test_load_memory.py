@@ -20,8 +20,8 @@ from pathlib import Path
 from loaders.field_map import FieldRules
 from loaders.item_files import ItemLoad, check_item_files
 from loaders.item_rows import ITEM_FIELDS
-from loaders.source import source_files
-with source_files(sys.argv[1], None) as (files, _):
+from loaders.source import open_source_files
+with open_source_files(sys.argv[1], None) as (files, _):
     report = check_item_files(ItemLoad(files, FieldRules(ITEM_FIELDS), Path(sys.argv[1] + ".rejects")))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(report.read, int(status["VmHWM"].split()[0]) // 1024)  # ru_maxrss would be the parent's before exec

@@ -23,11 +23,11 @@ from app.engines.embedded import words_ahead
 from app.engines.embedded.engine import EmbeddedEngine
 from index_mappings.item import Document, Item
 
-words_ahead.APART_FROM = 10
+words_ahead.MIN_BACKGROUND_DOCUMENTS = 10
 engine = EmbeddedEngine(Path(sys.argv[1]))
 engine.create_index("items-1")
 engine.write("items-1", [Document(Item(f"f{number}", "Film")) for number in range(20)])
-print(engine.words_ahead._processes["items-1"].pid, flush=True)
+print(engine.text_indexer._processes["items-1"].pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
