@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.doctor import diagnose
-from app.learning import TrainingRun, train
-from app.wiring import Container
-from loaders.catalogue import LoadOptions, load_catalogue
-from loaders.demo import Demo, JoinReport, load_demo
-from loaders.history import load_history
-from ranking.progress import Progress
+from reelrank.app.doctor import diagnose
+from reelrank.app.learning import TrainingRun, train
+from reelrank.app.wiring import Container
+from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.demo import Demo, JoinReport, load_demo
+from reelrank.loaders.history import load_history
+from reelrank.ranking.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

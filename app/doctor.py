@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from app.wiring import Container, load_model
-from index_mappings.fingerprint import compute_index_fingerprint
-from loaders.journal import Journal
-from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.item_table import TableError, open_table
-from ranking.manifest import ModelRejected
-from ranking.ranker import LambdaRank
+from reelrank.app.wiring import Container, load_model
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.loaders.journal import Journal
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.item_table import TableError, open_table
+from reelrank.ranking.manifest import ModelRejected
+from reelrank.ranking.ranker import LambdaRank
 
 
 @dataclass(frozen=True, slots=True)

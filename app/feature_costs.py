@@ -8,22 +8,21 @@ from functools import partial
 from statistics import median
 
 import numpy as np
-
-from app.wiring import Container
-from index_mappings.errors import NotFound
-from index_mappings.query import Context, Query
-from ranking.column import compact_column
-from ranking.features.compute import FEATURE_NAMES, FEATURES
-from ranking.features.declare import Columns, passthrough
-from ranking.features.together import plan_evaluation
-from ranking.item_table import ItemTable, open_table
-from ranking.moment import RankingRequest
-from ranking.popularity import build_popularity
-from ranking.signals import build_observers
-from ranking.sources import build_candidates, plan_sources, query_source
-from ranking.vectors import build_request
-from ranking.viewer import build_viewer
-from ranking.watches import build_event_table
+from reelrank.app.wiring import Container
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.query import Context, Query
+from reelrank.ranking.column import compact_column
+from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
+from reelrank.ranking.features.declare import Columns, passthrough
+from reelrank.ranking.features.together import plan_evaluation
+from reelrank.ranking.item_table import ItemTable, open_table
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.popularity import build_popularity
+from reelrank.ranking.signals import build_observers
+from reelrank.ranking.sources import build_candidates, plan_sources, query_source
+from reelrank.ranking.vectors import build_request
+from reelrank.ranking.viewer import build_viewer
+from reelrank.ranking.watches import build_event_table
 
 MAX_TIME_MS = 2**62
 TIMEOUT_S = 10.0

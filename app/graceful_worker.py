@@ -10,8 +10,7 @@ from copy import copy
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
-
-from app.answer_socket import BufferedSocket
+from reelrank.app.answer_socket import BufferedSocket
 
 
 class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no types

@@ -6,14 +6,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from app.settings import Settings
+from reelrank.app.settings import Settings
 
 _settings = Settings()
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
-worker_class = "app.graceful_worker.GracefulWorker"
+worker_class = "reelrank.app.graceful_worker.GracefulWorker"
 preload_app = False  # LightGBM and the engine's threads must begin after the fork
 keepalive = 5
 timeout = 60

@@ -16,33 +16,32 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
-
-from app.tables import ItemTableStore
-from app.wiring import Container, load_model
-from index_mappings.encoder import ENCODER_NAME
-from index_mappings.errors import NotFound
-from index_mappings.fingerprint import compute_index_fingerprint
-from index_mappings.item import Document
-from loaders.catalogue import LoadOptions
-from loaders.reindex import attach_embeddings, reindex
-from ranking.candidate_recall import CandidateRecall, measure_candidate_recall
-from ranking.evaluation import Evaluation, evaluate
-from ranking.exact_matcher import ExactMatcher
-from ranking.features.compute import FEATURE_NAMES
-from ranking.features.situation import HASH_BUCKETS, HASH_SEEDS
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.forest import compile_trees
-from ranking.item_table import build_table
-from ranking.judged import JudgedRequest
-from ranking.learned import Embeddings, learn_embeddings
-from ranking.manifest import Manifest
-from ranking.plots import write_gains_plot, write_quality_plot
-from ranking.progress import Progress
-from ranking.ranker import LambdaRank, get_probability_function
-from ranking.replay import BacktestIndex, BacktestOptions, backtest
-from ranking.train import TrainingResult, train_ranker
-from ranking.training_set import TrainingSet, build_training_set
-from ranking.watches import build_event_table, select_watches
+from reelrank.app.tables import ItemTableStore
+from reelrank.app.wiring import Container, load_model
+from reelrank.index_mappings.encoder import ENCODER_NAME
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.item import Document
+from reelrank.loaders.catalogue import LoadOptions
+from reelrank.loaders.reindex import attach_embeddings, reindex
+from reelrank.ranking.candidate_recall import CandidateRecall, measure_candidate_recall
+from reelrank.ranking.evaluation import Evaluation, evaluate
+from reelrank.ranking.exact_matcher import ExactMatcher
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.features.situation import HASH_BUCKETS, HASH_SEEDS
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.forest import compile_trees
+from reelrank.ranking.item_table import build_table
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.learned import Embeddings, learn_embeddings
+from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.plots import write_gains_plot, write_quality_plot
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.ranker import LambdaRank, get_probability_function
+from reelrank.ranking.replay import BacktestIndex, BacktestOptions, backtest
+from reelrank.ranking.train import TrainingResult, train_ranker
+from reelrank.ranking.training_set import TrainingSet, build_training_set
+from reelrank.ranking.watches import build_event_table, select_watches
 
 log = structlog.get_logger("reelrank.learning")
 

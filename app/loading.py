@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from app.tables import ItemTableStore
-from app.wiring import Container
-from index_mappings.encoder import build_item_text
-from index_mappings.errors import BadRequest
-from loaders.carried import cache_learned_fields
-from loaders.catalogue import LoadOptions, LoadReport, publish
-from loaders.event_files import EventLoad, check_event_files, load_event_files
-from loaders.event_rows import MAX_CLOCK_SKEW
-from loaders.field_map import FieldRules
-from loaders.file_report import FileReport
-from loaders.item_files import ItemLoad, check_item_files, load_item_files
-from loaders.journal import Journal
-from loaders.source import SourceFile
-from ranking.progress import Progress
+from reelrank.app.tables import ItemTableStore
+from reelrank.app.wiring import Container
+from reelrank.index_mappings.encoder import build_item_text
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.loaders.carried import cache_learned_fields
+from reelrank.loaders.catalogue import LoadOptions, LoadReport, publish
+from reelrank.loaders.event_files import EventLoad, check_event_files, load_event_files
+from reelrank.loaders.event_rows import MAX_CLOCK_SKEW
+from reelrank.loaders.field_map import FieldRules
+from reelrank.loaders.file_report import FileReport
+from reelrank.loaders.item_files import ItemLoad, check_item_files, load_item_files
+from reelrank.loaders.journal import Journal
+from reelrank.loaders.source import SourceFile
+from reelrank.ranking.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from app.wiring import Container, build_container
-from index_mappings.errors import BadRequest
-from loaders.migration import check_target, move_events, move_items
-from loaders.migration_notes import MigrationLedger
-from ranking.progress import Progress
+from reelrank.app.wiring import Container, build_container
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.loaders.migration import check_target, move_events, move_items
+from reelrank.loaders.migration_notes import MigrationLedger
+from reelrank.ranking.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

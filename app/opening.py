@@ -1,11 +1,11 @@
-"""Opens the page in a browser once the service is ready: `python -m app.opening URL`."""
+"""Opens the page in a browser once the service is ready: `python -m reelrank.app.opening URL`."""
 
 import os
 import sys
 import time
 import webbrowser
 
-from app.check import READY_TIMEOUT_S, is_ready
+from reelrank.app.check import READY_TIMEOUT_S, is_ready
 
 
 def has_display() -> bool:

@@ -6,13 +6,12 @@ import logging
 import sys
 
 from flask_openapi import OpenAPI
-
-from app.search.preloaded import preload
-from app.settings import Settings
-from app.web.application import WebOptions, create_app, create_ranking_app
-from app.web.score_api import create_score_api
-from app.web.telemetry import NOT_RECORDED, configure_logging, count_failure
-from app.wiring import build_container, build_models, build_service
+from reelrank.app.search.preloaded import preload
+from reelrank.app.settings import Settings
+from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
+from reelrank.app.web.score_api import create_score_api
+from reelrank.app.web.telemetry import NOT_RECORDED, configure_logging, count_failure
+from reelrank.app.wiring import build_container, build_models, build_service
 
 STARTUP_WAIT_S = 30.0
 """Below gunicorn's timeout, after which a worker that has not begun is ended."""

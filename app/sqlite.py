@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-
-from index_mappings.errors import Unavailable
+from reelrank.index_mappings.errors import Unavailable
 
 OPEN_WAIT_S = 30.0
 """How long an opening waits for others, one of which may be making an index over many events."""

@@ -6,40 +6,40 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from app.engines.server.access import Access
-from app.engines.server.events import ServerEvents
-from app.engines.server.foreign import ExternalIndex
-from app.engines.server.foreign_fields import parse_external_fields
-from app.engines.server.generations import RetentionPolicy
-from app.engines.server.impressions import ServerImpressions
-from app.engines.server.read_only import ReadOnlyEngine
-from app.engines.server.summaries import ServerSummaries
-from app.engines.server.versions import Layout
-from app.remote.ranking_service import RankingService
-from app.remote.remote_models import RemoteModels
-from app.search.cursors import ResultCache
-from app.search.dashboard_log import DashboardLog, DashboardStreams
-from app.search.intake import EventCircuitBreaker
-from app.search.live import StateRefresher
-from app.search.page_log import PageLog
-from app.search.served_models import Models, ServedModels
-from app.search.stories import FailureListener, SearchService
-from app.settings import Settings
-from app.tables import ItemTableStore
-from index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
-from index_mappings.engine import EventStore, SearchEngine
-from index_mappings.fingerprint import compute_index_fingerprint
-from index_mappings.item import Item
-from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.ranker import Ranker, load_ranker
-from ranking.registry import Registry
-from ranking.source_names import SOURCES
-from ranking.sources import CandidateLimits
+from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
+from reelrank.app.engines.server.access import Access
+from reelrank.app.engines.server.events import ServerEvents
+from reelrank.app.engines.server.foreign import ExternalIndex
+from reelrank.app.engines.server.foreign_fields import parse_external_fields
+from reelrank.app.engines.server.generations import RetentionPolicy
+from reelrank.app.engines.server.impressions import ServerImpressions
+from reelrank.app.engines.server.read_only import ReadOnlyEngine
+from reelrank.app.engines.server.summaries import ServerSummaries
+from reelrank.app.engines.server.versions import Layout
+from reelrank.app.remote.ranking_service import RankingService
+from reelrank.app.remote.remote_models import RemoteModels
+from reelrank.app.search.cursors import ResultCache
+from reelrank.app.search.dashboard_log import DashboardLog, DashboardStreams
+from reelrank.app.search.intake import EventCircuitBreaker
+from reelrank.app.search.live import StateRefresher
+from reelrank.app.search.page_log import PageLog
+from reelrank.app.search.served_models import Models, ServedModels
+from reelrank.app.search.stories import FailureListener, SearchService
+from reelrank.app.settings import Settings
+from reelrank.app.tables import ItemTableStore
+from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
+from reelrank.index_mappings.engine import EventStore, SearchEngine
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.ranker import Ranker, load_ranker
+from reelrank.ranking.registry import Registry
+from reelrank.ranking.source_names import SOURCES
+from reelrank.ranking.sources import CandidateLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,16 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-
-from app.check import find_free_port, run_service
-from app.cli.serve import GUNICORN_COMMAND
-from app.settings import Settings
-from app.wiring import build_container, build_models
-from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.manifest import Manifest
-from ranking.number_bytes import to_bytes
-from ranking.ranker import Ranker
-from ranking.registry import Registry
+from reelrank.app.check import find_free_port, run_service
+from reelrank.app.cli.serve import GUNICORN_COMMAND
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container, build_models
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.number_bytes import to_bytes
+from reelrank.ranking.ranker import Ranker
+from reelrank.ranking.registry import Registry
 
 CANDIDATES = (100, 300, 1000, 3000)
 ROUNDS, SMALL_ROUNDS = 60, 10

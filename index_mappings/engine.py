@@ -1,6 +1,6 @@
 """The protocols every engine fulfils: matching, index versions, live changes and events.
 
-They speak the nouns of this package, never a query language. Errors are `index_mappings.errors`.
+They speak the nouns of this package, never a query language. Errors are `reelrank.index_mappings.errors`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,12 @@ from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
-
-from index_mappings.errors import BadRequest
-from index_mappings.event import EVENT_KINDS, Event, EventKind
-from index_mappings.fields import TEXT_FIELDS
-from index_mappings.item import Document, FloatVector, Item, Neighbour
-from index_mappings.match import Matches
-from index_mappings.query import NO_FILTERS, Filters
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind
+from reelrank.index_mappings.fields import TEXT_FIELDS
+from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
+from reelrank.index_mappings.match import Matches
+from reelrank.index_mappings.query import NO_FILTERS, Filters
 
 
 @dataclass(frozen=True, slots=True)

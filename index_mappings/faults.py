@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-
-from index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS
-from index_mappings.item import Document
+from reelrank.index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS
+from reelrank.index_mappings.item import Document
 
 
 def validate_documents(documents: Sequence[Document]) -> list[str | None]:

@@ -4,8 +4,8 @@ import hashlib
 import json
 from dataclasses import asdict
 
-from index_mappings import analysis, fields
-from index_mappings.encoder import ENCODER_NAME
+from reelrank.index_mappings import analysis, fields
+from reelrank.index_mappings.encoder import ENCODER_NAME
 
 
 def compute_index_fingerprint() -> str:

@@ -64,9 +64,9 @@ class Neighbour:
 class Document:
     """An item as an index holds it: the item and what was learned about it.
 
-    vectors: field name (see `index_mappings.fields.VECTOR_FIELDS`) to a float32 vector of that
+    vectors: field name (see `reelrank.index_mappings.fields.VECTOR_FIELDS`) to a float32 vector of that
     field's size; a missing field means the item is not found by kNN on it.
-    neighbours: heaviest first, at most `index_mappings.fields.MAX_NEIGHBOURS`.
+    neighbours: heaviest first, at most `reelrank.index_mappings.fields.MAX_NEIGHBOURS`.
     """
 
     item: Item

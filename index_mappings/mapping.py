@@ -6,8 +6,8 @@ The rendered ones stand in `index_mappings/rendered/` and can be sent as they ar
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from index_mappings import analysis
-from index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings import analysis
+from reelrank.index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
 
 Product = Literal["elasticsearch", "opensearch"]
 SERVERS: tuple[tuple[Product, int], ...] = (
@@ -31,7 +31,7 @@ EVENT_KEYWORDS = ("id", "kind", "user", "item", "request_id", "device", "country
 
 
 def name_vector_property(field: str) -> str:
-    """The property that holds a vector field of `index_mappings.fields.VECTOR_FIELDS`."""
+    """The property that holds a vector field of `reelrank.index_mappings.fields.VECTOR_FIELDS`."""
     return f"{field}_vector"
 
 

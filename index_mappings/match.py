@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.item import MAX_ID_LENGTH
+from reelrank.index_mappings.item import MAX_ID_LENGTH
 
 ItemIds = NDArray[np.bytes_]
 ID_DTYPE = np.dtype(f"S{MAX_ID_LENGTH}")

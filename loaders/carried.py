@@ -8,11 +8,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import orjson
-
-from index_mappings.engine import SearchEngine
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, FloatVector, Item, Neighbour
-from ranking.progress import Progress
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
+from reelrank.ranking.progress import Progress
 
 LEARNED_FIELDS = tuple(name for name, field in VECTOR_FIELDS.items() if field.learned)
 PROGRESS_STEP = "keeping what was learned"

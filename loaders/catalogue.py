@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from index_mappings.encoder import TextEncoder, build_item_text
-from index_mappings.engine import Rejection, SearchEngine
-from index_mappings.item import Document, Item
-from loaders.contents import describe_contents
-from loaders.source import SourceFile
-from loaders.versions import choose_version_name
-from ranking.progress import Progress, ignore_progress
+from reelrank.index_mappings.encoder import TextEncoder, build_item_text
+from reelrank.index_mappings.engine import Rejection, SearchEngine
+from reelrank.index_mappings.item import Document, Item
+from reelrank.loaders.contents import describe_contents
+from reelrank.loaders.source import SourceFile
+from reelrank.loaders.versions import choose_version_name
+from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 1000
 

@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from loaders.moments import parse_number
-from loaders.rows import Column
+from reelrank.loaders.moments import parse_number
+from reelrank.loaders.rows import Column
 
 NAME_SEPARATORS = ("|", ";", ",")
 MAX_INT = 2**31 - 1

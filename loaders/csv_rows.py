@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-
-from loaders.rows import ArrowBlock, Reject, Rows
-from loaders.source import SourceError, SourceFile
+from reelrank.loaders.rows import ArrowBlock, Reject, Rows
+from reelrank.loaders.source import SourceError, SourceFile
 
 BLOCK_BYTES = 1 << 20
 MAX_COLUMNS = 5000

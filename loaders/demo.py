@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.event import Event
-from index_mappings.item import Item
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Item
 
 MAX_CAST = 8
 WEEK_MS = 7 * 86_400_000

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index_mappings.engine import EventStore
-from loaders.catalogue import LoadOptions, reject_empty_load, verify
-from loaders.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
-from loaders.field_map import FieldRules
-from loaders.file_report import FileReport, report_progress
-from loaders.mapped import MappedRows, read_mapped_rows
-from loaders.moments import MAX_EPOCH_MS
-from loaders.rejects import open_reject_file
-from loaders.source import SourceError, SourceFile
-from ranking.progress import Progress, ignore_progress
+from reelrank.index_mappings.engine import EventStore
+from reelrank.loaders.catalogue import LoadOptions, reject_empty_load, verify
+from reelrank.loaders.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
+from reelrank.loaders.field_map import FieldRules
+from reelrank.loaders.file_report import FileReport, report_progress
+from reelrank.loaders.mapped import MappedRows, read_mapped_rows
+from reelrank.loaders.moments import MAX_EPOCH_MS
+from reelrank.loaders.rejects import open_reject_file
+from reelrank.loaders.source import SourceError, SourceFile
+from reelrank.ranking.progress import Progress, ignore_progress
 
 
 @dataclass(frozen=True, slots=True)

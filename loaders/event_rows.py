@@ -7,9 +7,8 @@ from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from index_mappings.event import Event, EventKind
-from index_mappings.item import ID_PATTERN
+from reelrank.index_mappings.event import Event, EventKind
+from reelrank.index_mappings.item import ID_PATTERN
 
 KIND_OF_ACTION: dict[str, EventKind] = {
     "impression": "impression",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ranking.progress import Progress
+from reelrank.ranking.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index_mappings.engine import EventStore
-from index_mappings.event import Event
-from ranking.progress import Progress, ignore_progress
+from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event import Event
+from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 5000
 

@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-
-from index_mappings.encoder import TextEncoder, build_item_text
-from index_mappings.engine import SearchEngine, WriteReport
-from index_mappings.fingerprint import compute_index_fingerprint
-from index_mappings.item import FloatVector
-from loaders.carried import LearnedFieldsCache, cache_learned_fields
-from loaders.catalogue import (
+from reelrank.index_mappings.encoder import TextEncoder, build_item_text
+from reelrank.index_mappings.engine import SearchEngine, WriteReport
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.item import FloatVector
+from reelrank.loaders.carried import LearnedFieldsCache, cache_learned_fields
+from reelrank.loaders.catalogue import (
     LoadOptions,
     LoadRejected,
     drop_oldest_versions,
@@ -23,16 +22,16 @@ from loaders.catalogue import (
     reject_empty_load,
     verify,
 )
-from loaders.field_map import FieldRules
-from loaders.file_report import FileReport, report_progress
-from loaders.item_rows import CheckedItems, build_rejects, parse_item_rows
-from loaders.journal import Journal, JournalEntry
-from loaders.mapped import MappedRows, read_mapped_rows
-from loaders.rejects import RejectFile, open_reject_file
-from loaders.rows import Reject
-from loaders.source import SourceError, SourceFile
-from loaders.versions import choose_version_name
-from ranking.progress import Progress, ignore_progress
+from reelrank.loaders.field_map import FieldRules
+from reelrank.loaders.file_report import FileReport, report_progress
+from reelrank.loaders.item_rows import CheckedItems, build_rejects, parse_item_rows
+from reelrank.loaders.journal import Journal, JournalEntry
+from reelrank.loaders.mapped import MappedRows, read_mapped_rows
+from reelrank.loaders.rejects import RejectFile, open_reject_file
+from reelrank.loaders.rows import Reject
+from reelrank.loaders.source import SourceError, SourceFile
+from reelrank.loaders.versions import choose_version_name
+from reelrank.ranking.progress import Progress, ignore_progress
 
 PROGRESS_STEP = "loading items"
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from index_mappings.item import Item
-from loaders import columns
-from loaders.columns import ParsedColumn
-from loaders.field_map import Field, FieldMap
-from loaders.moments import parse_datetime, parse_duration_ms
-from loaders.rows import Reject, Rows
+from reelrank.index_mappings.item import Item
+from reelrank.loaders import columns
+from reelrank.loaders.columns import ParsedColumn
+from reelrank.loaders.field_map import Field, FieldMap
+from reelrank.loaders.moments import parse_datetime, parse_duration_ms
+from reelrank.loaders.rows import Reject, Rows
 
 ITEM_FIELDS = (
     Field("id", ("id", "item_id", "video_id", "movie_id", "film_id", "content_id", "asset_id", "imdb_id",

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
-
-from index_mappings.errors import Conflict
+from reelrank.index_mappings.errors import Conflict
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-
-from index_mappings.engine import EventStore, SearchEngine, WriteReport
-from index_mappings.errors import Conflict, NotFound
-from index_mappings.event import Event
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document
-from index_mappings.match import ItemIds, item_ids
-from loaders.catalogue import LoadRejected
-from loaders.migration_notes import CopySnapshot, MigrationLedger, SnapshotBuilder
-from ranking.progress import Progress
+from reelrank.index_mappings.engine import EventStore, SearchEngine, WriteReport
+from reelrank.index_mappings.errors import Conflict, NotFound
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document
+from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.loaders.catalogue import LoadRejected
+from reelrank.loaders.migration_notes import CopySnapshot, MigrationLedger, SnapshotBuilder
+from reelrank.ranking.progress import Progress
 
 ITEMS_STEP, EVENTS_STEP = "copying items", "copying events"
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-
-from index_mappings.item import Document, Item
-from index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
 Digests = NDArray[np.uint64]
 Mask = NDArray[np.bool_]

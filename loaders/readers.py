@@ -6,11 +6,10 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from loaders.contents import check_is_text
-from loaders.csv_rows import read_csv
-from loaders.rows import ArrowBlock, RecordBlock, Reject, Rows
-from loaders.source import Format, SourceError, SourceFile, unpack
+from reelrank.loaders.contents import check_is_text
+from reelrank.loaders.csv_rows import read_csv
+from reelrank.loaders.rows import ArrowBlock, RecordBlock, Reject, Rows
+from reelrank.loaders.source import Format, SourceError, SourceFile, unpack
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 64 << 20

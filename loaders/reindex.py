@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from index_mappings.engine import SearchEngine
-from index_mappings.errors import NotFound
-from index_mappings.item import Document, FloatVector
-from loaders.catalogue import LoadOptions, LoadReport, publish
-from ranking.learned import Embeddings
-from ranking.progress import Progress, ignore_progress
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.item import Document, FloatVector
+from reelrank.loaders.catalogue import LoadOptions, LoadReport, publish
+from reelrank.ranking.learned import Embeddings
+from reelrank.ranking.progress import Progress, ignore_progress
 
 
 def reindex(

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import orjson
-
-from loaders.rows import Reject
+from reelrank.loaders.rows import Reject
 
 
 @dataclass(slots=True)

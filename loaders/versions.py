@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import UTC, datetime
 
-from index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 
 
 def choose_version_name(existing: Collection[str], now: datetime) -> str:

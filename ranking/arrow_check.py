@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-
-from ranking.flat_table import FlatTable
+from reelrank.ranking.flat_table import FlatTable
 
 ONE_FLOAT = 4
 PER_COLUMN = 2

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.judged import JudgedRequest
-from ranking.measures.recall import recall_at
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.measures.recall import recall_at
 
 DEPTHS = (100, 500, 1000)
 ALL_SOURCES = "all together"

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.bootstrap import Interval, bootstrap_intervals
-from ranking.judged import JudgedRequest
-from ranking.manifest import MetricEstimate
-from ranking.measures.logloss import logloss
-from ranking.measures.ndcg import ndcg_at
-from ranking.measures.pairwise_loss import pairwise_loss
-from ranking.measures.precision import precision_at
-from ranking.measures.recall import recall_at
-from ranking.ranker import Ranker
+from reelrank.ranking.bootstrap import Interval, bootstrap_intervals
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.manifest import MetricEstimate
+from reelrank.ranking.measures.logloss import logloss
+from reelrank.ranking.measures.ndcg import ndcg_at
+from reelrank.ranking.measures.pairwise_loss import pairwise_loss
+from reelrank.ranking.measures.precision import precision_at
+from reelrank.ranking.measures.recall import recall_at
+from reelrank.ranking.ranker import Ranker
 
 MEASURES = ("ndcg@10", "precision@10", "recall@100", "pairwise_loss", "logloss")
 POPULARITY, FUSED, MODEL = "popularity", "fused", "lambdarank"

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
+from reelrank.index_mappings.fields import to_neighbour_level, to_neighbour_weight
+from reelrank.index_mappings.item import Neighbour
+from reelrank.index_mappings.match import Matches, item_ids, select_best_matches
+from reelrank.ranking.item_table import ItemTable, Rows
 from scipy.sparse import csr_matrix
-
-from index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
-from index_mappings.fields import to_neighbour_level, to_neighbour_weight
-from index_mappings.item import Neighbour
-from index_mappings.match import Matches, item_ids, select_best_matches
-from ranking.item_table import ItemTable, Rows
 
 
 class ExactMatcher:

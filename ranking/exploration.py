@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.popularity import Posterior
+from reelrank.ranking.popularity import Posterior
 
 POOL_SIZE = 50
 """A place is drawn among so many next in line: two pages and a half of 20. A choice, not a finding."""

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.golden import generate_rows
-from ranking.manifest import Manifest
-from ranking.model_check import read_sound
-from ranking.tree_text import ModelText
+from reelrank.ranking.golden import generate_rows
+from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.model_check import read_sound
+from reelrank.ranking.tree_text import ModelText
 
 
 def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> tuple[Manifest, ModelText]:

@@ -2,10 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.fields import VECTOR_FIELDS
-from ranking.folding import FoldIn
-from ranking.watches import Watches
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.ranking.folding import FoldIn
+from reelrank.ranking.watches import Watches
 
 FACTORS = VECTOR_FIELDS["factors"].size - 1
 REGULARIZATION = 40.0

@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-
-from ranking.features.compute import FEATURES_BY_NAME, compute_features
-from ranking.signals import Signals
+from reelrank.ranking.features.compute import FEATURES_BY_NAME, compute_features
+from reelrank.ranking.signals import Signals
 
 PROBE_ROWS = 64
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.item import FloatVector
+from reelrank.index_mappings.item import FloatVector
 
 
 @dataclass(frozen=True, slots=True, eq=False)

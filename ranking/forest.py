@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from ranking.manifest import MODEL_FILE
+from reelrank.ranking.manifest import MODEL_FILE
 
 LIBRARY_FILE = "forest.so"
 log = logging.getLogger(__name__)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.match import ID_DTYPE, ItemIds, Matches, deduplicate_ids
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, Matches, deduplicate_ids
 
 RANK_CONSTANT = 60
 """Cormack, Clarke & Büttcher 2009; damps the gap between the first few ranks."""

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, Item
-from index_mappings.match import ID_DTYPE, item_ids
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import ID_DTYPE, item_ids
 
 Columns = dict[str, NDArray[np.generic]]
 Order = NDArray[np.intp]

@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.item import Document
-from index_mappings.match import ItemIds
-from index_mappings.query import Filters
-from ranking.folding import FoldIn
-from ranking.item_columns import ColumnBuilder
-from ranking.row_index import RowIndex
+from reelrank.index_mappings.item import Document
+from reelrank.index_mappings.match import ItemIds
+from reelrank.index_mappings.query import Filters
+from reelrank.ranking.folding import FoldIn
+from reelrank.ranking.item_columns import ColumnBuilder
+from reelrank.ranking.row_index import RowIndex
 
 SCHEMA = 1
 METADATA_FILE = "facts.json"

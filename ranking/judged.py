@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.match import ItemIds
-from ranking.fusion import Candidates
-from ranking.moment import RankingRequest
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.fusion import Candidates
+from reelrank.ranking.moment import RankingRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

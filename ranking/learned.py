@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.item import Neighbour
-from index_mappings.match import ItemIds
-from ranking.factors import learn_factors
-from ranking.folding import FoldIn
-from ranking.neighbours import learn_neighbours
-from ranking.progress import Progress, ignore_progress
-from ranking.sessions import learn_item2vec
-from ranking.watches import Watches
+from reelrank.index_mappings.item import Neighbour
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.factors import learn_factors
+from reelrank.ranking.folding import FoldIn
+from reelrank.ranking.neighbours import learn_neighbours
+from reelrank.ranking.progress import Progress, ignore_progress
+from reelrank.ranking.sessions import learn_item2vec
+from reelrank.ranking.watches import Watches
 
 
 @dataclass(frozen=True, slots=True, eq=False)

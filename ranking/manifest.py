@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
-
-from ranking.calibration import Calibration
+from reelrank.ranking.calibration import Calibration
 
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.txt"

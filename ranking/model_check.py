@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.manifest import MODEL_FILE
-from ranking.tree_text import ModelText, read_model_text
+from reelrank.ranking.manifest import MODEL_FILE
+from reelrank.ranking.tree_text import ModelText, read_model_text
 
 ROWS_FILE, SCORES_FILE = "rows.npy", "scores.npy"
 LIMIT_S = 60.0
@@ -49,10 +48,8 @@ def scores_in_child(
 
 
 def _run(directory: Path, limit_s: float) -> None:
-    command = [sys.executable, "-P", "-m", "ranking.model_trial", str(directory)]
-    source = str(Path(__file__).parents[1])
-    paths = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH", ""))))
-    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-P", "-m", "reelrank.ranking.model_trial", str(directory)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
             command,

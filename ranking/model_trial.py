@@ -1,4 +1,4 @@
-"""The process that tries a model: `python -m ranking.model_trial DIRECTORY`; see ranking.model_check.
+"""Tries a model in a process of its own: `python -m reelrank.ranking.model_trial DIRECTORY`.
 
 Reads the directory's model and rows and writes their scores. On a refusal the last line of stderr says
 why, and the exit code is REFUSES.
@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from ranking.manifest import MODEL_FILE
-from ranking.model_check import REFUSES, ROWS_FILE, SCORES_FILE
-from ranking.ranker import LambdaRank
+from reelrank.ranking.manifest import MODEL_FILE
+from reelrank.ranking.model_check import REFUSES, ROWS_FILE, SCORES_FILE
+from reelrank.ranking.ranker import LambdaRank
 
 MEMORY_BYTES = 8 << 30
 """Of address space: the libraries and their threads take 2 GB of it, a large model some hundred MB."""

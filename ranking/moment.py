@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from index_mappings.item import FloatVector
-from index_mappings.query import Query
-from ranking.viewer import Viewer
+from reelrank.index_mappings.item import FloatVector
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,11 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from reelrank.index_mappings.fields import MAX_NEIGHBOURS
+from reelrank.index_mappings.item import Neighbour
+from reelrank.ranking.watches import Watches
 from scipy.sparse import csr_matrix
-
-from index_mappings.fields import MAX_NEIGHBOURS
-from index_mappings.item import Neighbour
-from ranking.watches import Watches
 
 SHRINKAGE = 10.0
 """Added to each product of lengths, so that a pair seen once or twice does not look like certainty

@@ -5,9 +5,8 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.item_columns import UNKNOWN_DAY
-from ranking.item_table import ItemTable, Rows
+from reelrank.ranking.item_columns import UNKNOWN_DAY
+from reelrank.ranking.item_table import ItemTable, Rows
 
 INITIAL_SCAN_ROWS = 1024
 """Rows tried at first; ten times as many in each further look."""

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from ranking.arrow_check import Limits, check_stream
+from reelrank.ranking.arrow_check import Limits, check_stream
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 

@@ -1,6 +1,6 @@
 """Off-policy estimates from the places that exploration drew: what drawing them earned or cost.
 
-A place is well used when its item is clicked, watched or liked on the page that showed it (`ranking.uses`).
+A slot is well used when its item is clicked, watched or liked on the page that showed it (`ranking.uses`).
 """
 
 from collections.abc import Iterable
@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-
-from index_mappings.event import EVENT_SCHEMA
-from ranking.bootstrap import Interval
-from ranking.uses import is_engagement, to_page_item_keys
+from reelrank.index_mappings.event import EVENT_SCHEMA
+from reelrank.ranking.bootstrap import Interval
+from reelrank.ranking.uses import is_engagement, to_page_item_keys
 
 Z_95 = 1.959964  # of a standard normal, leaves 2.5 % above
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ranking.evaluation import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
+from reelrank.ranking.evaluation import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import; only a report needs it
     from matplotlib.axes import Axes

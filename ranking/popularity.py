@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from index_mappings.event import DAY_MS
-from index_mappings.match import ID_DTYPE
-from ranking.item_table import ItemTable
-from ranking.uses import Engagements
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.match import ID_DTYPE
+from reelrank.ranking.item_table import ItemTable
+from reelrank.ranking.uses import Engagements
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
 POPULAR_HALF_LIFE = 1
@@ -75,7 +74,7 @@ class Popularity:
             np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
 
     def add_engagements(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
-        """Counts items used on the page that showed them, each once a page (`ranking.uses`)."""
+        """Counts items used on the page that showed them, each once a page (`reelrank.ranking.uses`)."""
         rows, at_ms = rows[rows >= 0], at_ms[rows >= 0]
         if len(rows):
             self._advance(int(at_ms.max()))

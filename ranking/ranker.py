@@ -11,12 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.calibration import Calibration
-from ranking.forest import CompiledTrees, open_compiled_trees
-from ranking.golden import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
-from ranking.manifest import MODEL_FILE, Manifest, ModelRejected, read_manifest
-from ranking.model_check import read_sound, scores_in_child
+from reelrank.ranking.calibration import Calibration
+from reelrank.ranking.forest import CompiledTrees, open_compiled_trees
+from reelrank.ranking.golden import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
+from reelrank.ranking.manifest import MODEL_FILE, Manifest, ModelRejected, read_manifest
+from reelrank.ranking.model_check import read_sound, scores_in_child
 
 log = logging.getLogger(__name__)
 RETRAIN = "train a new model with this build, or serve the build that made this one"
@@ -121,7 +120,7 @@ def load_ranker(
 ) -> Ranker:
     """The model in a directory of the registry, once everything about it fits this build.
 
-    fingerprint_of: this build's feature fingerprint of some features; see ranking.fingerprint.
+    fingerprint_of: this build's feature fingerprint of some features; see reelrank.ranking.fingerprint.
     Raises Refused.
     """
     manifest = _load_manifest(directory)

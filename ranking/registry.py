@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.external import generate_golden_rows, read_external_model
-from ranking.golden import GoldenRows, sample_evenly, write_golden
-from ranking.manifest import (
+from reelrank.ranking.external import generate_golden_rows, read_external_model
+from reelrank.ranking.golden import GoldenRows, sample_evenly, write_golden
+from reelrank.ranking.manifest import (
     MODEL_FILE,
     Manifest,
     MetricEstimate,
@@ -27,8 +26,8 @@ from ranking.manifest import (
     read_manifest,
     write_manifest,
 )
-from ranking.model_check import read_sound, scores_in_child
-from ranking.ranker import FusedOrder, check_features, hash_model
+from reelrank.ranking.model_check import read_sound, scores_in_child
+from reelrank.ranking.ranker import FusedOrder, check_features, hash_model
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""

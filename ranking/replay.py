@@ -9,21 +9,20 @@ from datetime import UTC
 
 import numpy as np
 import pyarrow as pa
-
-from index_mappings.encoder import TextEncoder
-from index_mappings.engine import Matcher
-from index_mappings.event import Event
-from index_mappings.match import item_ids
-from index_mappings.query import Context, Query
-from ranking.features.compute import compute_features
-from ranking.item_table import ItemTable
-from ranking.judged import JudgedRequest
-from ranking.popularity import Popularity, count_events
-from ranking.progress import Progress, ignore_progress
-from ranking.signals import observe
-from ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from ranking.vectors import build_request
-from ranking.viewer import build_viewer, compute_watched_share
+from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.index_mappings.engine import Matcher
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.query import Context, Query
+from reelrank.ranking.features.compute import compute_features
+from reelrank.ranking.item_table import ItemTable
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.popularity import Popularity, count_events
+from reelrank.ranking.progress import Progress, ignore_progress
+from reelrank.ranking.signals import observe
+from reelrank.ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
+from reelrank.ranking.vectors import build_request
+from reelrank.ranking.viewer import build_viewer, compute_watched_share
 
 HORIZON_MS = 24 * 3_600_000
 """What is watched within a day of a page counts as what the viewer wanted then."""

@@ -2,8 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.match import ID_DTYPE, ItemIds
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio (Knuth, TAOCP 3, 6.4)
 MULTIPLIERS = np.random.default_rng(8).integers(1, 2**64, 64, np.uint64) | np.uint64(1)

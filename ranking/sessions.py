@@ -2,9 +2,8 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.fields import VECTOR_FIELDS
-from ranking.watches import Watches
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.ranking.watches import Watches
 
 SESSION_GAP_MS = 6 * 3_600_000
 """A viewer who does nothing for six hours begins another session."""

@@ -9,23 +9,22 @@ import holidays
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from index_mappings.event import DAY_MS
-from ranking.column import Column, make_shared_column, take_rows
-from ranking.fusion import Candidates
-from ranking.item_columns import UNKNOWN_DAY, hash_word
-from ranking.item_table import ItemTable, Rows
-from ranking.moment import RankingRequest
-from ranking.popularity import HALF_LIVES_DAYS, Popularity
-from ranking.source_names import SOURCES
-from ranking.vector_signals import observe_vectors
-from ranking.vectors import find_recent_watches
-from ranking.viewer_signals import observe_viewer
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.column import Column, make_shared_column, take_rows
+from reelrank.ranking.fusion import Candidates
+from reelrank.ranking.item_columns import UNKNOWN_DAY, hash_word
+from reelrank.ranking.item_table import ItemTable, Rows
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.popularity import HALF_LIVES_DAYS, Popularity
+from reelrank.ranking.source_names import SOURCES
+from reelrank.ranking.vector_signals import observe_vectors
+from reelrank.ranking.vectors import find_recent_watches
+from reelrank.ranking.viewer_signals import observe_viewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """columns: signal name to float32 [n], NaN where unknown; see `ranking.column`."""
+    """columns: signal name to float32 [n], NaN where unknown; see `reelrank.ranking.column`."""
 
     columns: Mapping[str, Column]
 

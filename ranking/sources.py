@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
-from index_mappings.event import DAY_MS
-from index_mappings.item import Neighbour
-from index_mappings.match import ItemIds, Matches, item_ids
-from index_mappings.query import Filters
-from ranking.fusion import Candidates, fuse
-from ranking.item_table import ItemTable, Rows
-from ranking.moment import RankingRequest
-from ranking.newest import find_newest
-from ranking.popularity import Popularity
-from ranking.vectors import find_recent_watches
+from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.item import Neighbour
+from reelrank.index_mappings.match import ItemIds, Matches, item_ids
+from reelrank.index_mappings.query import Filters
+from reelrank.ranking.fusion import Candidates, fuse
+from reelrank.ranking.item_table import ItemTable, Rows
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.newest import find_newest
+from reelrank.ranking.popularity import Popularity
+from reelrank.ranking.vectors import find_recent_watches
 
 MAX_SEEDS = 60
 """How many of the newest watches ask for their neighbours; a server takes 62 at most, with 16 levels each."""
@@ -76,7 +75,7 @@ def plan_sources(
 def query_source(
     request: SourceRequest, matcher: Matcher, table: ItemTable, popularity: Popularity, timeout_s: float
 ) -> Matches:
-    """One source's matches. Raises what the engine raises (`index_mappings.errors`)."""
+    """One source's matches. Raises what the engine raises (`reelrank.index_mappings.errors`)."""
     match request:
         case TextMatch():
             return matcher.match_text(request, timeout_s)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from ranking.calibration import Calibration, fit_calibration
-from ranking.progress import Progress, ignore_progress
-from ranking.training_set import TrainingSet
+from reelrank.ranking.calibration import Calibration, fit_calibration
+from reelrank.ranking.progress import Progress, ignore_progress
+from reelrank.ranking.training_set import TrainingSet
 
 ROUNDS = 400
 PATIENCE = 80

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.judged import JudgedRequest
+from reelrank.ranking.judged import JudgedRequest
 
 GROUP_SIZE = 100
 """Most irrelevant candidates of a group: a uniform sample, beside every relevant one. Keeping the best fused

@@ -11,8 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.tree_shape import check_shape
+from reelrank.ranking.tree_shape import check_shape
 
 END = "end of trees"
 PARAMETERS_END = "end of parameters"

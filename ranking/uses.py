@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-
-from index_mappings.event import EventKind
+from reelrank.index_mappings.event import EventKind
 
 ENGAGEMENT_KINDS: tuple[EventKind, ...] = ("click", "watch", "like")
 MAX_REMEMBERED = 200_000

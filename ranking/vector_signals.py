@@ -4,10 +4,9 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.column import Column, make_shared_column
-from ranking.item_table import ItemTable, Rows
-from ranking.moment import RankingRequest
+from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.item_table import ItemTable, Rows
+from reelrank.ranking.moment import RankingRequest
 
 SPACES = {"text": ("query", "past_queries", "taste"), "factors": ("factors",), "session": ("session",)}
 """Vector field to the moment's vectors (see `Moment`) that are compared in it."""

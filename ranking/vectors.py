@@ -2,16 +2,15 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.encoder import TextEncoder
-from index_mappings.event import DAY_MS
-from index_mappings.item import FloatVector
-from index_mappings.match import item_ids
-from index_mappings.query import Query
-from ranking.folding import fold_in
-from ranking.item_table import ItemTable, Rows
-from ranking.moment import RankingRequest
-from ranking.viewer import Viewer
+from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.item import FloatVector
+from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.folding import fold_in
+from reelrank.ranking.item_table import ItemTable, Rows
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.viewer import Viewer
 
 RECENT_WATCHES = 200
 SESSION_WATCHES = 10

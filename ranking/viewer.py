@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.event import Event
-from index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
 MAX_WATCHES = 500
 MAX_IMPRESSIONS = 1000

@@ -2,12 +2,11 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.event import DAY_MS
-from index_mappings.match import ItemIds
-from ranking.column import Column, make_shared_column
-from ranking.item_table import ItemTable, Rows
-from ranking.moment import RankingRequest
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.item_table import ItemTable, Rows
+from reelrank.ranking.moment import RankingRequest
 
 HASH_SIEVE = np.uint32(1 << 16)
 """Of ten thousand candidates' words nearly all are none of the viewer's; their low bits tell at once."""
@@ -16,7 +15,7 @@ HASH_SIEVE = np.uint32(1 << 16)
 def observe_viewer(
     request: RankingRequest, ids: ItemIds, table: ItemTable, rows: Rows, recent: tuple[Rows, Column]
 ) -> dict[str, Column]:
-    """Signals [n]; NaN where the viewer has no past. recent: see `ranking.vectors.recent_watches`."""
+    """Signals [n]; NaN where the viewer has no past. recent: see `ranking.vectors.find_recent_watches`."""
     viewer, n = request.viewer, len(rows)
     watched, weights = recent
     columns = {

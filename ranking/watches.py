@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from reelrank.index_mappings.event import EVENT_SCHEMA
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds
+from reelrank.ranking.vectors import UNKNOWN_SHARE
 from scipy.sparse import csr_matrix
-
-from index_mappings.event import EVENT_SCHEMA
-from index_mappings.match import ID_DTYPE, ItemIds
-from ranking.vectors import UNKNOWN_SHARE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

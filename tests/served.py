@@ -13,8 +13,7 @@ from typing import Any, Self
 
 import orjson
 import urllib3
-
-from app.settings import Settings
+from reelrank.app.settings import Settings
 
 READY_TIMEOUT_S = 180.0
 JSON = "application/json"
@@ -66,7 +65,7 @@ def start_service(data_dir: Path, wait_ready: bool = True, **settings: object) -
     stated = {"data_dir": data_dir, "workers": 2, "deadline_ms": 5000, **settings}
     environment = os.environ | {f"REELRANK_{name.upper()}": str(value) for name, value in stated.items()}
     log = data_dir.parent / f"serve-{port}.log"
-    command = [sys.executable, "-m", "app.cli", "serve"]
+    command = [sys.executable, "-m", "reelrank.app.cli", "serve"]
     with log.open("wb") as to:
         process = subprocess.Popen(command, stdout=to, stderr=to, env=environment)
     served = ServiceProcess(f"http://127.0.0.1:{port}", process, log)

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
-
-from app.learning import publish
-from app.settings import Settings
-from app.wiring import Container, build_container
-from index_mappings.event import Event
-from index_mappings.item import Item
-from loaders.catalogue import LoadOptions, load_catalogue
-from loaders.history import load_history
-from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.learned import learn_embeddings
-from ranking.manifest import Manifest
-from ranking.progress import ignore_progress
-from ranking.watches import build_event_table, select_watches
+from reelrank.app.learning import publish
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import Container, build_container
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Item
+from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.history import load_history
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.learned import learn_embeddings
+from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.progress import ignore_progress
+from reelrank.ranking.watches import build_event_table, select_watches
 
 EMBEDDED_SETTINGS: Mapping[str, str] = {}
 SEA, SPACE = "sea", "space"

@@ -1,5 +1,5 @@
-"""`python -m app.cli`: the reelrank command where no script is installed."""
+"""`python -m reelrank.app.cli`: the reelrank command where no script is installed."""
 
-from app.cli.main import main
+from reelrank.app.cli.main import main
 
 main()

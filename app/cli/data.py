@@ -4,15 +4,14 @@ import time
 from typing import Annotated
 
 import typer
-
-from app.cli.console import fail, out, print_json, show_progress_bars
-from app.cli.learn import print_training_run
-from app.cli.serve import Check, check_service, start_service
-from app.demo import DemoReport, prepare_demo
-from app.doctor import diagnose
-from app.settings import Settings
-from app.wiring import build_container
-from loaders.demo import SOURCES
+from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
+from reelrank.app.cli.learn import print_training_run
+from reelrank.app.cli.serve import Check, check_service, start_service
+from reelrank.app.demo import DemoReport, prepare_demo
+from reelrank.app.doctor import diagnose
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.loaders.demo import SOURCES
 
 app = typer.Typer()
 

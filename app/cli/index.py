@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import typer
+from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.errors import Conflict, NotFound
 from rich.table import Table
-
-from app.cli.console import fail, out, print_json
-from app.settings import Settings
-from app.wiring import build_container
-from index_mappings.errors import Conflict, NotFound
 
 app = typer.Typer(
     rich_markup_mode="markdown", no_args_is_help=True, help="List index versions, promote or drop one."

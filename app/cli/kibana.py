@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from app.cli.console import fail, print_plain
-from app.kibana.importing import ImportTarget, import_objects
-from app.kibana.saved_objects import Product, SavedObjectBuilder
-from app.settings import Settings
+from reelrank.app.cli.console import fail, print_plain
+from reelrank.app.kibana.importing import ImportTarget, import_objects
+from reelrank.app.kibana.saved_objects import Product, SavedObjectBuilder
+from reelrank.app.settings import Settings
 
 app = typer.Typer(
     rich_markup_mode="markdown", no_args_is_help=True, help="Dashboards for Kibana or OpenSearch Dashboards."

@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from reelrank.app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
+from reelrank.app.loading import LoadRequest, load_events, load_index, load_items
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import Container, build_container
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.loaders.event_columns import EVENT_FIELDS, has_ubi_rows
+from reelrank.loaders.field_map import Field, FieldRules, parse_field_pairs, read_mapping
+from reelrank.loaders.file_report import FileReport
+from reelrank.loaders.item_rows import ITEM_FIELDS
+from reelrank.loaders.mapped import read_first_rows
+from reelrank.loaders.moments import Unit
+from reelrank.loaders.rows import Column, Rows
+from reelrank.loaders.source import Format, open_source_files
+from reelrank.ranking.progress import Progress
 from rich.console import Console
 from rich.table import Table
-
-from app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
-from app.loading import LoadRequest, load_events, load_index, load_items
-from app.settings import Settings
-from app.wiring import Container, build_container
-from index_mappings.errors import BadRequest
-from loaders.event_columns import EVENT_FIELDS, has_ubi_rows
-from loaders.field_map import Field, FieldRules, parse_field_pairs, read_mapping
-from loaders.file_report import FileReport
-from loaders.item_rows import ITEM_FIELDS
-from loaders.mapped import read_first_rows
-from loaders.moments import Unit
-from loaders.rows import Column, Rows
-from loaders.source import Format, open_source_files
-from ranking.progress import Progress
 
 app = typer.Typer(
     help="Load a catalogue or a history from Parquet, CSV or JSONL files.", no_args_is_help=True

@@ -6,12 +6,11 @@ import sys
 import structlog
 import typer
 from pydantic import ValidationError
-
-from app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
-from app.cli.console import err
-from index_mappings.errors import EngineError
-from loaders.catalogue import LoadRejected
-from loaders.source import SourceError
+from reelrank.app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
+from reelrank.app.cli.console import err
+from reelrank.index_mappings.errors import EngineError
+from reelrank.loaders.catalogue import LoadRejected
+from reelrank.loaders.source import SourceError
 
 app = typer.Typer(
     name="reelrank",

@@ -3,12 +3,11 @@
 from dataclasses import asdict
 
 import typer
-
-from app import migration
-from app.cli.console import fail, print_json, print_plain, show_progress_bars
-from app.settings import Settings
-from app.wiring import build_container
-from index_mappings.errors import BadRequest, Conflict, NotFound
+from reelrank.app import migration
+from reelrank.app.cli.console import fail, print_json, print_plain, show_progress_bars
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound
 
 app = typer.Typer()
 

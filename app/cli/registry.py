@@ -4,17 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container, load_model
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.forest import compile_trees
+from reelrank.ranking.manifest import ModelRejected
+from reelrank.ranking.ranker import FusedOrder
+from reelrank.ranking.registry import ModelVersion
 from rich.table import Column, Table
-
-from app.cli.console import fail, out, print_json
-from app.settings import Settings
-from app.wiring import build_container, load_model
-from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.forest import compile_trees
-from ranking.manifest import ModelRejected
-from ranking.ranker import FusedOrder
-from ranking.registry import ModelVersion
 
 app = typer.Typer()
 models = typer.Typer(rich_markup_mode="markdown")

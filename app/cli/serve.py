@@ -6,12 +6,11 @@ import sys
 from typing import Annotated, Literal
 
 import typer
-
-from app.check import CheckFailed, find_bind_error, find_free_port, run_service, run_smoke_test
-from app.cli.console import fail, out
-from app.opening import has_display
-from app.settings import CLUSTER_DEADLINE_MS, Settings
-from app.wiring import build_container
+from reelrank.app.check import CheckFailed, find_bind_error, find_free_port, run_service, run_smoke_test
+from reelrank.app.cli.console import fail, out
+from reelrank.app.opening import has_display
+from reelrank.app.settings import CLUSTER_DEADLINE_MS, Settings
+from reelrank.app.wiring import build_container
 
 app = typer.Typer()
 
@@ -22,8 +21,8 @@ GUNICORN_COMMAND = (
     "-m",
     "gunicorn",
     "--config",
-    "python:app.gunicorn_conf",
-    "app.server:make_app()",
+    "python:reelrank.app.gunicorn_conf",
+    "reelrank.app.server:make_app()",
 )
 
 FIRST_REQUEST_DEADLINE_MS = 5000
@@ -60,7 +59,7 @@ def start_service(open_page: bool) -> None:
         fail(f"{settings.host}:{settings.port}: {fault}; name another port by --port or REELRANK_PORT")
     out.print(f"reelrank serves at {url} in a few seconds (Ctrl-C ends it)", markup=False)
     if open_page and has_display():
-        subprocess.Popen((sys.executable, "-m", "app.opening", url))
+        subprocess.Popen((sys.executable, "-m", "reelrank.app.opening", url))
     sys.stdout.flush()
     os.execve(sys.executable, GUNICORN_COMMAND, dict(os.environ))
 

@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-
-from app.engines.server.access import Access, build_connection_error
-from app.engines.server.cluster import Cluster
-from app.engines.server.engine import ServerEngine
-from app.engines.server.queries import MAX_HITS, Body
-from app.engines.server.versions import Layout
-from app.engines.server.watch import DeadlineGuard, guard_connections
-from index_mappings.engine import VectorMatch
-from index_mappings.errors import BadRequest, Timeout, Unavailable
-from index_mappings.mapping import build_items_index, name_vector_property
+from reelrank.app.engines.server.access import Access, build_connection_error
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.queries import MAX_HITS, Body
+from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.server.watch import DeadlineGuard, guard_connections
+from reelrank.index_mappings.engine import VectorMatch
+from reelrank.index_mappings.errors import BadRequest, Timeout, Unavailable
+from reelrank.index_mappings.mapping import build_items_index, name_vector_property
 
 CONNECTIONS_PER_NODE = 32
 """For each host; a worker asks all its candidate sources at once."""

@@ -7,9 +7,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import orjson
-
-from app.kibana.saved_objects import Product
-from index_mappings.errors import BadRequest, Unavailable
+from reelrank.app.kibana.saved_objects import Product
+from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 IMPORT_TIMEOUT_S = 60.0
 XSRF_HEADERS: dict[Product, str] = {"elasticsearch": "kbn-xsrf", "opensearch": "osd-xsrf"}

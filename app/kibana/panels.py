@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from app.kibana.pictures import (
+from reelrank.app.kibana.pictures import (
     MINUTE_TRANSFORMS,
     RATE_TRANSFORMS,
     Json,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ranking.ranker import FusedOrder
+from reelrank.ranking.ranker import FusedOrder
 
 Json = dict[str, Any]
 FUSED_ORDER = FusedOrder.name

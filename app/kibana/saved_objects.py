@@ -5,8 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-
-from app.kibana.panels import DASHBOARDS, EVENTS, IMPRESSIONS, ITEMS, PANELS, REQUESTS, DashboardId, Panel
+from reelrank.app.kibana.panels import (
+    DASHBOARDS,
+    EVENTS,
+    IMPRESSIONS,
+    ITEMS,
+    PANELS,
+    REQUESTS,
+    DashboardId,
+    Panel,
+)
 
 Json = dict[str, Any]
 Product = Literal["elasticsearch", "opensearch"]

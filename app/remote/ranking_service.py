@@ -8,8 +8,7 @@ from socket import socket
 from urllib.parse import urlsplit
 
 import orjson
-
-from index_mappings import errors
+from reelrank.index_mappings import errors
 
 MAX_IDLE_CONNECTIONS = 16
 ANSWER_BYTES_MAX = 64_000_000

@@ -4,10 +4,9 @@ from collections import Counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from index_mappings.engine import EventStore
-from ranking.item_table import ItemTable
-from ranking.popularity import Popularity, count_events
+from reelrank.index_mappings.engine import EventStore
+from reelrank.ranking.item_table import ItemTable
+from reelrank.ranking.popularity import Popularity, count_events
 
 MAX_VIEWERS = 5000
 """Above it the viewers with the fewest watches are forgotten; only the busiest are ever asked for."""

@@ -8,9 +8,9 @@ import threading
 import time
 from pathlib import Path
 
-from app.search.ranked import ResultList
-from app.sqlite import Schema, open_database
-from index_mappings.errors import NotFound, Unavailable
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.sqlite import Schema, open_database
+from reelrank.index_mappings.errors import NotFound, Unavailable
 
 TABLES = """
 create table if not exists lists (id text primary key, made_s real not null, body blob not null);

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
-
-from app.search.impressions import Impressions, build_impressions, find_impression_id
-from app.search.page import Page
-from app.search.ranked import ResultList
-from app.search.summary import Summaries, build_summary
-from app.search.writer_thread import PASSING_FAILURES, WriterThread, drain_queue, write_isolated
-from index_mappings.event import Event
+from reelrank.app.search.impressions import Impressions, build_impressions, find_impression_id
+from reelrank.app.search.page import Page
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.summary import Summaries, build_summary
+from reelrank.app.search.writer_thread import PASSING_FAILURES, WriterThread, drain_queue, write_isolated
+from reelrank.index_mappings.event import Event
 
 MAX_PAGES, MAX_INTERACTIONS = 1000, 10_000
 """That may wait to be written; more are dropped and counted."""

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.search.page import Explanation
-from app.search.ranked import ResultList
-from ranking.features.compute import compute_features
-from ranking.ranker import Ranker
-from ranking.signals import Signals
+from reelrank.app.search.page import Explanation
+from reelrank.app.search.ranked import ResultList
+from reelrank.ranking.features.compute import compute_features
+from reelrank.ranking.ranker import Ranker
+from reelrank.ranking.signals import Signals
 
 
 def build_explanations(

@@ -2,10 +2,9 @@
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.search.page import Facets
-from index_mappings.match import ItemIds
-from ranking.item_table import ItemTable
+from reelrank.app.search.page import Facets
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.item_table import ItemTable
 
 MAX_VALUES = 12
 """Values a facet shows; a longer list is not read."""

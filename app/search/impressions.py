@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.search.page import Page
-from app.search.ranked import ResultList
-from index_mappings.event import Event
+from reelrank.app.search.page import Page
+from reelrank.app.search.ranked import ResultList
+from reelrank.index_mappings.event import Event
 
 
 @dataclass(frozen=True, slots=True)

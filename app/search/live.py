@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
-
-from app.search.crowd import ActivityCounters
-from app.search.served_models import Models
-from app.search.state import State
-from index_mappings.engine import EventStore, SearchEngine
-from index_mappings.errors import EngineError, Unavailable
-from ranking.item_table import ItemTable, TableError
-from ranking.newest import find_newest
+from reelrank.app.search.crowd import ActivityCounters
+from reelrank.app.search.served_models import Models
+from reelrank.app.search.state import State
+from reelrank.index_mappings.engine import EventStore, SearchEngine
+from reelrank.index_mappings.errors import EngineError, Unavailable
+from reelrank.ranking.item_table import ItemTable, TableError
+from reelrank.ranking.newest import find_newest
 
 log = structlog.get_logger("reelrank.live")
 

@@ -4,18 +4,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.search.ranked import ResultList
-from app.search.stages import StageTimings
-from app.search.state import State
-from index_mappings.errors import EngineError
-from index_mappings.query import Query
-from ranking.exploration import ExplorationSlot, choose_positions, explore
-from ranking.features.compute import compute_features
-from ranking.fusion import Candidates
-from ranking.moment import RankingRequest
-from ranking.ranker import FusedOrder, Ranker
-from ranking.signals import Signals, observe
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.stages import StageTimings
+from reelrank.app.search.state import State
+from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.exploration import ExplorationSlot, choose_positions, explore
+from reelrank.ranking.features.compute import compute_features
+from reelrank.ranking.fusion import Candidates
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.ranker import FusedOrder, Ranker
+from reelrank.ranking.signals import Signals, observe
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from index_mappings.item import Item
-from ranking.exploration import ExplorationSlot
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.exploration import ExplorationSlot
 
 
 @dataclass(frozen=True, slots=True)

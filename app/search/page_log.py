@@ -18,14 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
-
-from app.search.dashboard_log import DashboardLog
-from app.search.impressions import format_impression_id
-from app.search.page import Page
-from app.search.ranked import ResultList
-from app.search.writer_thread import PASSING_FAILURES, WriterThread, drain_queue, write_isolated
-from index_mappings.engine import EventStore
-from index_mappings.event import Event
+from reelrank.app.search.dashboard_log import DashboardLog
+from reelrank.app.search.impressions import format_impression_id
+from reelrank.app.search.page import Page
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.writer_thread import PASSING_FAILURES, WriterThread, drain_queue, write_isolated
+from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event import Event
 
 MAX_QUEUED_PAGES = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""

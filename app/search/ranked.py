@@ -8,12 +8,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
-
-from index_mappings.match import ID_DTYPE
-from index_mappings.query import Context, Filters, Query
-from ranking.exploration import ExplorationSlot
-from ranking.fusion import Candidates
-from ranking.signals import Signals
+from reelrank.index_mappings.match import ID_DTYPE
+from reelrank.index_mappings.query import Context, Filters, Query
+from reelrank.ranking.exploration import ExplorationSlot
+from reelrank.ranking.fusion import Candidates
+from reelrank.ranking.signals import Signals
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from index_mappings.errors import NotFound
-from ranking.manifest import ModelRejected
-from ranking.ranker import FusedOrder, Ranker
-from ranking.registry import ModelVersion, Registry
+from reelrank.index_mappings.errors import NotFound
+from reelrank.ranking.manifest import ModelRejected
+from reelrank.ranking.ranker import FusedOrder, Ranker
+from reelrank.ranking.registry import ModelVersion, Registry
 
 RETRY_S = 5.0
 """A model that was refused is tried again this often: somebody may have mended it."""

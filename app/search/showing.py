@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-
-from app.search.cursors import format_cursor
-from app.search.explanations import build_explanations
-from app.search.page import Hit, Page
-from app.search.ranked import ResultList
-from index_mappings.engine import SearchEngine
-from index_mappings.errors import Partial
-from index_mappings.item import Item
-from ranking.ranker import Ranker
-from ranking.signals import Signals
+from reelrank.app.search.cursors import format_cursor
+from reelrank.app.search.explanations import build_explanations
+from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.ranked import ResultList
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.errors import Partial
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.ranker import Ranker
+from reelrank.ranking.signals import Signals
 
 FETCH_TIMEOUT_S = 1.0
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from index_mappings.errors import EngineError, Partial, Timeout, Unavailable
-from index_mappings.match import Matches
-from ranking.sources import SourceRequest
+from reelrank.index_mappings.errors import EngineError, Partial, Timeout, Unavailable
+from reelrank.index_mappings.match import Matches
+from reelrank.ranking.sources import SourceRequest
 
 SourceRunner = Callable[[SourceRequest, float], Matches]
 

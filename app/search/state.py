@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.search.crowd import ActivityCounters
-from ranking.item_table import ItemTable
-from ranking.ranker import Ranker
+from reelrank.app.search.crowd import ActivityCounters
+from reelrank.ranking.item_table import ItemTable
+from reelrank.ranking.ranker import Ranker
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,32 +6,38 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.search.cursors import ResultCache
-from app.search.facets import count_facets
-from app.search.intake import EventCircuitBreaker
-from app.search.live import StateRefresher
-from app.search.ordering import apply_exploration, rerank
-from app.search.page import Page
-from app.search.page_log import PageLog
-from app.search.ranked import ResultList
-from app.search.showing import FETCH_TIMEOUT_S, PageSlice, explain, hydrate
-from app.search.side_by_side import run_sources
-from app.search.stages import StageTimings
-from app.search.state import State
-from app.search.viewers import Viewers
-from index_mappings.encoder import TextEncoder
-from index_mappings.engine import AppendReport, EventStore, SearchEngine
-from index_mappings.errors import EngineError, Timeout, Unavailable
-from index_mappings.event import Event
-from index_mappings.match import Matches
-from index_mappings.query import Query
-from ranking.fusion import fuse
-from ranking.moment import RankingRequest
-from ranking.ranker import FusedOrder, Ranker
-from ranking.signals import Signals, observe
-from ranking.sources import CandidateLimits, SourceRequest, build_candidates, plan_sources, query_source
-from ranking.vectors import build_request
-from ranking.viewer import Viewer
+from reelrank.app.search.cursors import ResultCache
+from reelrank.app.search.facets import count_facets
+from reelrank.app.search.intake import EventCircuitBreaker
+from reelrank.app.search.live import StateRefresher
+from reelrank.app.search.ordering import apply_exploration, rerank
+from reelrank.app.search.page import Page
+from reelrank.app.search.page_log import PageLog
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.showing import FETCH_TIMEOUT_S, PageSlice, explain, hydrate
+from reelrank.app.search.side_by_side import run_sources
+from reelrank.app.search.stages import StageTimings
+from reelrank.app.search.state import State
+from reelrank.app.search.viewers import Viewers
+from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.index_mappings.engine import AppendReport, EventStore, SearchEngine
+from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.match import Matches
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.fusion import fuse
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.ranker import FusedOrder, Ranker
+from reelrank.ranking.signals import Signals, observe
+from reelrank.ranking.sources import (
+    CandidateLimits,
+    SourceRequest,
+    build_candidates,
+    plan_sources,
+    query_source,
+)
+from reelrank.ranking.vectors import build_request
+from reelrank.ranking.viewer import Viewer
 
 VIEWER_DEADLINE_SHARE = 0.5
 """Of the deadline, the most that looking the viewer up may take: the sources get what is left of it."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.search.page import Page
-from app.search.ranked import ResultList
+from reelrank.app.search.page import Page
+from reelrank.app.search.ranked import ResultList
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from index_mappings.engine import EventStore
-from index_mappings.errors import EngineError, Partial, Timeout
-from index_mappings.event import USER_ACTIONS, Event
-from index_mappings.query import Query
-from ranking.viewer import MAX_IMPRESSIONS, Viewer, build_anonymous_viewer, build_viewer
+from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.errors import EngineError, Partial, Timeout
+from reelrank.index_mappings.event import USER_ACTIONS, Event
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.viewer import MAX_IMPRESSIONS, Viewer, build_anonymous_viewer, build_viewer
 
 RECENT_DEEDS = 1000
 """Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
-
-from index_mappings.errors import TRANSIENT
+from reelrank.index_mappings.errors import TRANSIENT
 
 FLUSH_S = 0.5
 CLOSE_S = 10.0

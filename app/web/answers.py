@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
-from app.search.page import Hit, Page
-from app.search.ranked import ResultList
-from index_mappings.item import Item
+from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.ranked import ResultList
+from reelrank.index_mappings.item import Item
 
 
 def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:

@@ -9,22 +9,21 @@ import orjson
 from flask import request
 from flask.json.provider import JSONProvider
 from flask_openapi import Info, OpenAPI
+from reelrank.app.search.served_models import Models
+from reelrank.app.search.stories import SearchService
+from reelrank.app.web.events_api import create_events_api
+from reelrank.app.web.health import check_lists_ready, check_scores_ready, create_health_blueprint
+from reelrank.app.web.items_api import create_items_api
+from reelrank.app.web.lists_api import create_lists_api
+from reelrank.app.web.models_api import create_models_api
+from reelrank.app.web.pages.deeds import create_actions_blueprint
+from reelrank.app.web.pages.failures import register_error_pages
+from reelrank.app.web.pages.guard import reject_cross_site_request
+from reelrank.app.web.pages.site import create_pages_blueprint
+from reelrank.app.web.problems import InvalidRequest, handle_validation_error, register_error_handlers
+from reelrank.app.web.score_api import create_score_api
+from reelrank.app.web.telemetry import instrument_requests
 from werkzeug.exceptions import BadRequest
-
-from app.search.served_models import Models
-from app.search.stories import SearchService
-from app.web.events_api import create_events_api
-from app.web.health import check_lists_ready, check_scores_ready, create_health_blueprint
-from app.web.items_api import create_items_api
-from app.web.lists_api import create_lists_api
-from app.web.models_api import create_models_api
-from app.web.pages.deeds import create_actions_blueprint
-from app.web.pages.failures import register_error_pages
-from app.web.pages.guard import reject_cross_site_request
-from app.web.pages.site import create_pages_blueprint
-from app.web.problems import InvalidRequest, handle_validation_error, register_error_handlers
-from app.web.score_api import create_score_api
-from app.web.telemetry import instrument_requests
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
 
@@ -79,9 +78,10 @@ def create_ranking_app(models: Models, body_bytes_max: int) -> OpenAPI:
 
 def _create_bare_app(body_bytes_max: int) -> OpenAPI:
     app = Application(
-        "app.web",
+        "reelrank.app.web",
         info=INFO,
         static_folder=None,
+        instance_path=str(Path(__file__).parent / "instance"),  # Flask derives none in a namespace package
         validation_error_callback=handle_validation_error,
         validation_error_status=400,
     )

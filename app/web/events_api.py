@@ -6,12 +6,11 @@ from typing import Any
 import orjson
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
-
-from app.search.stories import SearchService
-from app.web.problems import InvalidRequest
-from app.web.telemetry import EVENTS
-from index_mappings.event import Event
-from loaders.event_rows import MAX_CLOCK_SKEW, parse_event
+from reelrank.app.search.stories import SearchService
+from reelrank.app.web.problems import InvalidRequest
+from reelrank.app.web.telemetry import EVENTS
+from reelrank.index_mappings.event import Event
+from reelrank.loaders.event_rows import MAX_CLOCK_SKEW, parse_event
 
 EVENTS_TAG = Tag(name="events", description="What viewers did.")
 MAX_BATCH = 5000

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
-
-from app.search.served_models import NO_MODEL, Models
-from app.search.stories import SearchService
-from app.web.telemetry import render_metrics
-from index_mappings.errors import Unavailable
+from reelrank.app.search.served_models import NO_MODEL, Models
+from reelrank.app.search.stories import SearchService
+from reelrank.app.web.telemetry import render_metrics
+from reelrank.index_mappings.errors import Unavailable
 
 
 def check_lists_ready(service: SearchService) -> dict[str, Any]:

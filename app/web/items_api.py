@@ -7,15 +7,14 @@ import orjson
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
-
-from app.search.showing import FETCH_TIMEOUT_S
-from app.search.stories import SearchService
-from app.web.answers import serialize_item
-from app.web.parameters import ItemId, ItemPath, Parameters
-from app.web.problems import InvalidRequest
-from index_mappings.errors import BadRequest, NotFound
-from index_mappings.item import Item
-from loaders.catalogue import encode_documents
+from reelrank.app.search.showing import FETCH_TIMEOUT_S
+from reelrank.app.search.stories import SearchService
+from reelrank.app.web.answers import serialize_item
+from reelrank.app.web.parameters import ItemId, ItemPath, Parameters
+from reelrank.app.web.problems import InvalidRequest
+from reelrank.index_mappings.errors import BadRequest, NotFound
+from reelrank.index_mappings.item import Item
+from reelrank.loaders.catalogue import encode_documents
 
 ITEMS_TAG = Tag(name="items", description="The catalogue, one item or a batch at a time.")
 MAX_BATCH = 1000

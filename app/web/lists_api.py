@@ -5,11 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
-
-from app.search.page import Page
-from app.search.stories import RankingOptions, SearchService
-from app.web.answers import serialize_page, serialize_ranking
-from app.web.parameters import (
+from reelrank.app.search.page import Page
+from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.web.answers import serialize_page, serialize_ranking
+from reelrank.app.web.parameters import (
     HomeParameters,
     ItemPath,
     ListParameters,
@@ -18,10 +17,10 @@ from app.web.parameters import (
     SearchParameters,
     SimilarParameters,
 )
-from app.web.telemetry import count_page, format_server_timing
-from index_mappings.errors import NotFound
-from index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
-from index_mappings.query import Query
+from reelrank.app.web.telemetry import count_page, format_server_timing
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
+from reelrank.index_mappings.query import Query
 
 LISTS_TAG = Tag(name="lists", description="Ranked lists of videos.")
 

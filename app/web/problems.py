@@ -8,10 +8,9 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from pydantic import ValidationError
+from reelrank.index_mappings import errors
+from reelrank.ranking.manifest import ModelRejected
 from werkzeug.exceptions import HTTPException
-
-from index_mappings import errors
-from ranking.manifest import ModelRejected
 
 log = structlog.get_logger("reelrank.web")
 

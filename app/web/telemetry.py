@@ -16,9 +16,8 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
-
-from app.search.page import Page
-from index_mappings.errors import EngineError
+from reelrank.app.search.page import Page
+from reelrank.index_mappings.errors import EngineError
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 """Seconds; closest together below 0.1, where the promise is."""

@@ -10,9 +10,8 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, FloatVector, Item, Neighbour
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 
 SYLLABLES = ("ba", "do", "ri", "ka", "lu", "me", "no", "pe", "sa", "ti", "vo", "xu", "ze", "fi", "go", "hy")
 WORDS, NAMES = 60_000, 40_000

@@ -11,11 +11,10 @@ import numpy as np
 import orjson
 import tantivy
 from numpy.typing import NDArray
-
-from index_mappings.analysis import STOP_WORDS
-from index_mappings.fields import TEXT_FIELDS
-from index_mappings.item import Document, FloatVector
-from index_mappings.query import Filters
+from reelrank.index_mappings.analysis import STOP_WORDS
+from reelrank.index_mappings.fields import TEXT_FIELDS
+from reelrank.index_mappings.item import Document, FloatVector
+from reelrank.index_mappings.query import Filters
 
 Vectors = NDArray[np.float32]
 TEXT_INDEX_BYTES = 512_000_000

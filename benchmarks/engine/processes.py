@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import IO
 
-from app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.item import Document, Item
+
 from benchmarks.engine.loading import VERSION
-from index_mappings.item import Document, Item
 
 WORKER = """
 import json, sys, time
@@ -22,10 +23,10 @@ def memory():
     return {"own": own / 1024, "proportional": kib["Pss"] / 1024, "resident": kib["Rss"] / 1024}
 
 import faiss, scipy.sparse, tantivy
-from app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from benchmarks.data.catalogue import Catalogue
-from index_mappings.engine import TextMatch, VectorMatch
-from index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.engine import TextMatch, VectorMatch
+from reelrank.index_mappings.fields import VECTOR_FIELDS
 from benchmarks.engine.matching import VECTOR_FILTERS
 catalogue = Catalogue(int(sys.argv[2]))
 texts = catalogue.build_text_queries(100)

@@ -7,25 +7,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.learning import (
+from reelrank.app.learning import (
     EVALUATION_REQUESTS,
     TRAINING_REQUESTS,
     History,
     collect_judged_requests,
     collect_training_set,
 )
+from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.loaders.catalogue import encode_documents
+from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.progress import Progress, ignore_progress
+from reelrank.ranking.ranker import LambdaRank
+from reelrank.ranking.source_names import SOURCES
+from reelrank.ranking.train import PARAMS, train_ranker
+from reelrank.ranking.training_set import TrainingSet
+
 from benchmarks.quality.encoders import resize_text_field
 from benchmarks.quality.requests import NDCG, MeasureMatrix, measure_fused_order, measure_model_order
-from index_mappings.encoder import TextEncoder
-from loaders.catalogue import encode_documents
-from ranking.features.compute import FEATURE_NAMES, FEATURES
-from ranking.judged import JudgedRequest
-from ranking.progress import Progress, ignore_progress
-from ranking.ranker import LambdaRank
-from ranking.source_names import SOURCES
-from ranking.train import PARAMS, train_ranker
-from ranking.training_set import TrainingSet
 
 FULL, NO_RANKER = "the full system", "the fused order, no ranker"
 ONE_THREAD = {"num_threads": 1}

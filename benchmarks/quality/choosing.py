@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.progress import Progress
+from reelrank.ranking.progress import Progress
 
 FOLDS = 5
 Params = Mapping[str, Any]

@@ -17,11 +17,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from reelrank.app.demo import load_demo_data
+from reelrank.app.learning import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.encoder import build_item_text
+from reelrank.index_mappings.errors import NotFound
+from reelrank.loaders.demo import load_demo
+from reelrank.ranking.bootstrap import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.train import PARAMS
 
-from app.demo import load_demo_data
-from app.learning import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
-from app.settings import Settings
-from app.wiring import build_container
 from benchmarks.quality.ablation import (
     FULL,
     NO_RANKER,
@@ -36,12 +42,6 @@ from benchmarks.quality.encoder_costs import Cost, measure_cost
 from benchmarks.quality.encoders import CachedEncoder, describe_missing, list_encoders
 from benchmarks.quality.report import Goal, Report, Row, Value
 from benchmarks.quality.requests import NDCG
-from index_mappings.encoder import build_item_text
-from index_mappings.errors import NotFound
-from loaders.demo import load_demo
-from ranking.bootstrap import Interval, bootstrap_difference, bootstrap_interval
-from ranking.progress import Progress
-from ranking.train import PARAMS
 
 NAME = "demo"
 GAIN_NAME, EARLIER = "NDCG@10 minus the full system's", "the same in the window before"

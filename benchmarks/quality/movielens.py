@@ -13,8 +13,32 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
+from reelrank.index_mappings.event import EVENT_SCHEMA, Event
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.index_mappings.query import Context, Query
+from reelrank.loaders.catalogue import encode_documents
+from reelrank.loaders.reindex import attach_embeddings
+from reelrank.ranking.bootstrap import bootstrap_interval
+from reelrank.ranking.exact_matcher import ExactMatcher
+from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.item_table import build_table
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.learned import learn_embeddings
+from reelrank.ranking.popularity import Popularity, build_popularity
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.ranker import LambdaRank
+from reelrank.ranking.replay import BacktestIndex
+from reelrank.ranking.signals import observe
+from reelrank.ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
+from reelrank.ranking.train import train_ranker
+from reelrank.ranking.training_set import build_training_set
+from reelrank.ranking.vectors import build_request
+from reelrank.ranking.viewer import Viewer, build_viewer
+from reelrank.ranking.watches import select_watches
 
-from app.engines.embedded.engine import EmbeddedEngine
 from benchmarks.quality.choosing import Choice, Params, choose
 from benchmarks.quality.datasets import DatasetMissing, find_data_file
 from benchmarks.quality.report import Goal, Report, Row, Value
@@ -26,30 +50,6 @@ from benchmarks.quality.requests import (
     measure_popular_order,
     measure_source_order,
 )
-from index_mappings.encoder import TextEncoder, WordLlamaEncoder
-from index_mappings.event import EVENT_SCHEMA, Event
-from index_mappings.item import Item
-from index_mappings.match import ItemIds, item_ids
-from index_mappings.query import Context, Query
-from loaders.catalogue import encode_documents
-from loaders.reindex import attach_embeddings
-from ranking.bootstrap import bootstrap_interval
-from ranking.exact_matcher import ExactMatcher
-from ranking.features.compute import FEATURE_NAMES, compute_features
-from ranking.item_table import build_table
-from ranking.judged import JudgedRequest
-from ranking.learned import learn_embeddings
-from ranking.popularity import Popularity, build_popularity
-from ranking.progress import Progress
-from ranking.ranker import LambdaRank
-from ranking.replay import BacktestIndex
-from ranking.signals import observe
-from ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from ranking.train import train_ranker
-from ranking.training_set import build_training_set
-from ranking.vectors import build_request
-from ranking.viewer import Viewer, build_viewer
-from ranking.watches import select_watches
 
 NAME = "movielens"
 PUBLISHED = {

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.fusion import order_by_source
-from ranking.judged import JudgedRequest
-from ranking.measures.ndcg import ndcg_at
-from ranking.measures.precision import precision_at
-from ranking.measures.recall import recall_at
-from ranking.ranker import Ranker
+from reelrank.ranking.fusion import order_by_source
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.measures.ndcg import ndcg_at
+from reelrank.ranking.measures.precision import precision_at
+from reelrank.ranking.measures.recall import recall_at
+from reelrank.ranking.ranker import Ranker
 
 MeasureMatrix = NDArray[np.float64]
 """[requests, 3]: NDCG, precision and recall at 10."""

@@ -10,8 +10,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.index_mappings.engine import SearchEngine, TextMatch
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.query import Query
+from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.ranking.bootstrap import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.item_table import ItemTable, build_table
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.popularity import Popularity
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.ranker import LambdaRank
+from reelrank.ranking.signals import observe
+from reelrank.ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
+from reelrank.ranking.train import train_ranker
+from reelrank.ranking.training_set import build_training_set
+from reelrank.ranking.vectors import build_request
+from reelrank.ranking.viewer import build_anonymous_viewer
 
-from app.engines.embedded.engine import EmbeddedEngine
 from benchmarks.quality.choosing import Choice, Params, choose
 from benchmarks.quality.datasets import find_data_file
 from benchmarks.quality.encoders import (
@@ -29,25 +48,6 @@ from benchmarks.quality.requests import (
     measure_model_order,
     measure_source_order,
 )
-from index_mappings.encoder import TextEncoder
-from index_mappings.engine import SearchEngine, TextMatch
-from index_mappings.item import Item
-from index_mappings.match import item_ids
-from index_mappings.query import Query
-from loaders.catalogue import LoadOptions, load_catalogue
-from ranking.bootstrap import Interval, bootstrap_difference, bootstrap_interval
-from ranking.features.compute import FEATURE_NAMES, compute_features
-from ranking.item_table import ItemTable, build_table
-from ranking.judged import JudgedRequest
-from ranking.popularity import Popularity
-from ranking.progress import Progress
-from ranking.ranker import LambdaRank
-from ranking.signals import observe
-from ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from ranking.train import train_ranker
-from ranking.training_set import build_training_set
-from ranking.vectors import build_request
-from ranking.viewer import build_anonymous_viewer
 
 NAME = "scifact"
 MEASURE, GAIN = "NDCG@10", "NDCG@10 minus BM25's"

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+from reelrank.app.search.stages import StageTimings
+from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.settings import Settings
+from reelrank.app.tables import ItemTableStore
+from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.query import Context, Query
+from reelrank.ranking.factors import ALPHA, REGULARIZATION
+from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.folding import FoldIn
+from reelrank.ranking.forest import compile_trees
+from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.sources import CandidateLimits
 
-from app.search.stages import StageTimings
-from app.search.stories import RankingOptions, SearchService
-from app.settings import Settings
-from app.tables import ItemTableStore
-from app.wiring import Container, build_container, warm_service
 from benchmarks.data.catalogue import Catalogue
-from index_mappings.event import Event
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.query import Context, Query
-from ranking.factors import ALPHA, REGULARIZATION
-from ranking.features.compute import FEATURE_NAMES, compute_features
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.folding import FoldIn
-from ranking.forest import compile_trees
-from ranking.manifest import Manifest
-from ranking.sources import CandidateLimits
 
 VIEWERS, WATCHES, TEXTS = 1_000, 30, 200
 TREES, LEAVES = 300, 31

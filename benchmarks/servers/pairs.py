@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 import orjson
-
-from app.engines.server.cluster import NDJSON
-from app.engines.server.documents import encode_document
-from app.engines.server.engine import MatchRequest, ServerEngine
-from app.engines.server.queries import (
+from reelrank.app.engines.server.cluster import NDJSON
+from reelrank.app.engines.server.documents import encode_document
+from reelrank.app.engines.server.engine import MatchRequest, ServerEngine
+from reelrank.app.engines.server.queries import (
     build_candidates_body,
     build_filter_clauses,
     build_neighbour_query,
     build_text_query,
     compute_hit_limit,
 )
+from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
+from reelrank.index_mappings.item import Document, Item, Neighbour
+
 from benchmarks.clock import time_interleaved
-from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
-from index_mappings.item import Document, Item, Neighbour
 
 CONCURRENT_ROUNDS, BATCH = 200, 1000
 LIMIT = 300

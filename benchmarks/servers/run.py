@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
+from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
+from reelrank.app.engines.server.access import Access
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.versions import Layout
 
-from app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
-from app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from app.engines.server.access import Access
-from app.engines.server.cluster import Cluster
-from app.engines.server.versions import Layout
 from benchmarks.machine import describe_machine
 from benchmarks.servers.pairs import (
     Figures,

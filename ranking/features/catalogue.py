@@ -1,9 +1,8 @@
 """The item alone: popularity windows, freshness, attributes."""
 
 import numpy as np
-
-from ranking.column import Column
-from ranking.features.declare import Feature, pass_through, to_nan_mask
+from reelrank.ranking.column import Column
+from reelrank.ranking.features.declare import Feature, pass_through, to_nan_mask
 
 SMALLEST_SHARE = 1e-6
 """Below the share of one old watch in a large log; keeps the logarithm finite."""

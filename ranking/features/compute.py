@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.column import compact_column
-from ranking.features import catalogue, matching, situation, viewing
-from ranking.features.declare import Feature
-from ranking.features.together import plan_evaluation
-from ranking.signals import Signals
+from reelrank.ranking.column import compact_column
+from reelrank.ranking.features import catalogue, matching, situation, viewing
+from reelrank.ranking.features.declare import Feature
+from reelrank.ranking.features.together import plan_evaluation
+from reelrank.ranking.signals import Signals
 
 FEATURES: tuple[Feature, ...] = (
     *matching.FEATURES,

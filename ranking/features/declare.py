@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-
-from ranking.column import Column
+from reelrank.ranking.column import Column
 
 Columns = Mapping[str, Column]
 Formula = Callable[..., Column]

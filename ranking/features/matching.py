@@ -1,12 +1,11 @@
 """How the sources found an item: text scores, ranks, agreement, embedding similarities."""
 
 import numpy as np
-
-from ranking.column import Column
-from ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
-from ranking.features.together import stack_columns
-from ranking.fusion import RANK_CONSTANT
-from ranking.source_names import SOURCES
+from reelrank.ranking.column import Column
+from reelrank.ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
+from reelrank.ranking.features.together import stack_columns
+from reelrank.ranking.fusion import RANK_CONSTANT
+from reelrank.ranking.source_names import SOURCES
 
 
 def _divide_by_best(scores: Column) -> Column:

@@ -4,9 +4,8 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
-
-from ranking.column import Column
-from ranking.features.declare import Feature, pass_through, to_nan_mask
+from reelrank.ranking.column import Column
+from reelrank.ranking.features.declare import Feature, pass_through, to_nan_mask
 
 HASH_BUCKETS = 256
 """What a byte tells apart."""

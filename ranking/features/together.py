@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-
-from ranking.column import Column
-from ranking.features.declare import Columns, Feature, Formula, passthrough
+from reelrank.ranking.column import Column
+from reelrank.ranking.features.declare import Columns, Feature, Formula, passthrough
 
 Positions = int | slice | list[int]
 """Where features are among those asked for; those that follow each other are written as one piece."""

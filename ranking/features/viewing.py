@@ -1,8 +1,7 @@
 """The viewer and the item: affinities from the watch history, past impressions."""
 
 import numpy as np
-
-from ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
+from reelrank.ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
 
 FEATURES = (
     Feature(

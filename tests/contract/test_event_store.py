@@ -1,7 +1,7 @@
 """What every event store does, whichever it is."""
 
-from index_mappings.engine import EventStore
-from index_mappings.event import EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
 
 SOON_S = 5.0
 

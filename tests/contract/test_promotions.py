@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-
-from index_mappings.engine import SearchEngine
-from index_mappings.item import Document, Item
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.item import Document, Item
 
 SOON = 5.0
 ITEMS = [f"i{number}" for number in range(6)]

@@ -5,13 +5,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-
-from index_mappings.engine import NeighbourMatch, SearchEngine, TextMatch, VectorMatch
-from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, Item, Neighbour
-from index_mappings.match import Matches
-from index_mappings.query import Filters
+from reelrank.index_mappings.engine import NeighbourMatch, SearchEngine, TextMatch, VectorMatch
+from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.match import Matches
+from reelrank.index_mappings.query import Filters
 
 SOON = 5.0
 

@@ -8,20 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from index_mappings.engine import TextMatch
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.index_mappings.engine import TextMatch
 
 KILLS = 25
 
 WRITER = """
 import sys
 from pathlib import Path
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from index_mappings.event import Event
-from index_mappings.item import Document, Item
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Document, Item
 
 engine, events = EmbeddedEngine(Path(sys.argv[1])), EmbeddedEvents(Path(sys.argv[1]))
 round_ = int(sys.argv[2])

@@ -6,18 +6,17 @@ import time
 from pathlib import Path
 
 import pytest
-
-from app.engines.embedded.engine import EmbeddedEngine
-from index_mappings.engine import TextMatch
-from index_mappings.item import Document, Item
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.item import Document, Item
 
 SEEN_WITHIN_S = 2.0
 
 WRITER = """
 import sys
 from pathlib import Path
-from app.engines.embedded.engine import EmbeddedEngine
-from index_mappings.item import Document, Item
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.item import Document, Item
 engine, what = EmbeddedEngine(Path(sys.argv[1])), sys.argv[2]
 if what == "delete":
     engine.delete(["old"])

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.ranking.item_table import open_table
 
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from ranking.item_table import open_table
-
-COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
+COMMAND = (sys.executable, "-c", "from reelrank.app.cli.main import main; main()")
 ROWS = 6000
 REJECTED = tuple(range(17, ROWS, 997))
 KILLS = 10

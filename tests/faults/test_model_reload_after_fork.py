@@ -7,15 +7,14 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-
-from ranking.manifest import Manifest
-from ranking.registry import Registry
+from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.registry import Registry
 
 WORKERS = """
 import os, sys
 from pathlib import Path
-from ranking.ranker import load_ranker
-from ranking.registry import Registry
+from reelrank.ranking.ranker import load_ranker
+from reelrank.ranking.registry import Registry
 import numpy as np
 
 registry = Registry(Path(sys.argv[1]))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from reelrank.app.wiring import Container
 
-from app.wiring import Container
 from tests.served import Clients, ServiceProcess, start_service
 from tests.small_house import add_model, build_project
 
@@ -85,9 +85,9 @@ def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_
 def test_a_promoted_index_version_is_served_without_a_failed_request(
     service: ServiceProcess, parts: Container
 ) -> None:
-    from app.learning import publish
-    from ranking.learned import NO_EMBEDDINGS
-    from ranking.progress import ignore_progress
+    from reelrank.app.learning import publish
+    from reelrank.ranking.learned import NO_EMBEDDINGS
+    from reelrank.ranking.progress import ignore_progress
 
     with Load(service) as load:
         version = publish(parts, NO_EMBEDDINGS, ignore_progress)

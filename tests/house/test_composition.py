@@ -12,10 +12,9 @@ import check_jsonschema
 import jsonschema
 import pytest
 import yaml
+from reelrank.app.cli.main import app
+from reelrank.app.settings import Settings
 from typer.testing import CliRunner
-
-from app.cli.main import app
-from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 FILES = ("docker-compose.yml", "deploy/docker/laptop.yml")

@@ -6,10 +6,9 @@ from typing import Any, get_args
 
 import orjson
 import pytest
-
-from app.kibana.panels import DASHBOARDS, PANELS
-from app.kibana.saved_objects import FORMATS, SEARCHES, Product, SavedObjectBuilder
-from index_mappings.mapping import SERVERS
+from reelrank.app.kibana.panels import DASHBOARDS, PANELS
+from reelrank.app.kibana.saved_objects import FORMATS, SEARCHES, Product, SavedObjectBuilder
+from reelrank.index_mappings.mapping import SERVERS
 
 ROOT = Path(__file__).parents[2]
 PRODUCTS: tuple[Product, ...] = get_args(Product)

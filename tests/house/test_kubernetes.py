@@ -9,8 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-
-from app.settings import Settings
+from reelrank.app.settings import Settings
 
 HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VERSIONS = ("1.31", "1.34")

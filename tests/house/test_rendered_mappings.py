@@ -4,8 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-
-from index_mappings.mapping import (
+from reelrank.index_mappings.mapping import (
     SERVERS,
     Product,
     build_changes_index,

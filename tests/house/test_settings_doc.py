@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from app.settings import Settings
+from reelrank.app.settings import Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "settings.md"
 HOW = "From the environment, or from the file `reelrank.env`; the environment wins."

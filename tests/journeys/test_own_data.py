@@ -44,7 +44,7 @@ def build_watch(number: int, seeded: random.Random) -> str:
 
 def run(house: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", "from app.cli.main import main; main()", *arguments, "--json"],
+        [sys.executable, "-c", "from reelrank.app.cli.main import main; main()", *arguments, "--json"],
         cwd=house,
         env={**os.environ, "REELRANK_DATA_DIR": str(house / "data"), "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reelrank.app.remote.ranking_service import RankingService
+from reelrank.app.remote.remote_models import RemoteModels
+from reelrank.app.wiring import Container, load_model
+from reelrank.index_mappings.errors import NotFound
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.number_bytes import MEDIA_TYPE, to_bytes
 
-from app.remote.ranking_service import RankingService
-from app.remote.remote_models import RemoteModels
-from app.wiring import Container, load_model
-from index_mappings.errors import NotFound
-from ranking.features.compute import FEATURE_NAMES
-from ranking.fingerprint import compute_feature_fingerprint
-from ranking.number_bytes import MEDIA_TYPE, to_bytes
 from tests.served import ServiceProcess, find_free_port, start_project_service
 from tests.servers.server import EngineSettingsFactory
 from tests.small_house import add_model, build_project
@@ -161,7 +161,7 @@ def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_
 
 
 def test_role_candidates_without_an_address_says_what_to_set(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "app.cli", "serve", "--role", "candidates"]
+    command = [sys.executable, "-m", "reelrank.app.cli", "serve", "--role", "candidates"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
     assert "REELRANK_RANKING_URL" in ended.stderr

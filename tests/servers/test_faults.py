@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.events import ServerEvents
+from reelrank.app.engines.server.versions import Layout
+from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Document, Item
 
-from app.engines.server.engine import ServerEngine
-from app.engines.server.events import ServerEvents
-from app.engines.server.versions import Layout
-from index_mappings.engine import TextMatch
-from index_mappings.errors import EngineError, Timeout, Unavailable
-from index_mappings.event import Event
-from index_mappings.item import Document, Item
 from tests.servers.node import Node, wait_until
 from tests.servers.proxy import Mode, Proxy
 from tests.servers.server import Server, require_startable

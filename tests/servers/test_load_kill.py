@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.index_mappings.item import Document, Item
 
-from app.engines.server.engine import ServerEngine
-from index_mappings.item import Document, Item
 from tests.servers.proxy import Proxy
 from tests.servers.server import Server, build_kind_params
 
-COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
+COMMAND = (sys.executable, "-c", "from reelrank.app.cli.main import main; main()")
 OLD, NEW = 50, 6000
 
 pytestmark = pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from tests.servers.server import Server, build_kind_params
 
 pytestmark = pytest.mark.parametrize("server", build_kind_params("elasticsearch-9"), indirect=True)
-COMMAND = (sys.executable, "-m", "app.cli", "load", "items", "films.csv")
+COMMAND = (sys.executable, "-m", "reelrank.app.cli", "load", "items", "films.csv")
 SMALL, LARGE = 5_000, 50_000
 GROWTH_MB = 45
 """Documents held to the end take over 1 kB each; columns of an item table are some 300 bytes an item."""

@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import Container, build_container
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Document, Item
+from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.reindex import reindex
+from reelrank.ranking.learned import NO_EMBEDDINGS
 
-from app.settings import Settings
-from app.wiring import Container, build_container
-from index_mappings.event import Event
-from index_mappings.item import Document, Item
-from loaders.catalogue import LoadOptions, load_catalogue
-from loaders.reindex import reindex
-from ranking.learned import NO_EMBEDDINGS
 from tests.servers.server import Server, build_kind_params
 from tests.small_house import FILMS, build_project
 
 pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True
 )
-COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
+COMMAND = (sys.executable, "-c", "from reelrank.app.cli.main import main; main()")
 SOON = 5.0
 
 

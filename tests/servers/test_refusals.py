@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from reelrank.app.engines.server.access import Access
+from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.events import ServerEvents
+from reelrank.index_mappings.engine import TextMatch, VectorMatch
+from reelrank.index_mappings.errors import BadRequest, Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Document, Item
 
-from app.engines.server.access import Access
-from app.engines.server.engine import ServerEngine
-from app.engines.server.events import ServerEvents
-from index_mappings.engine import TextMatch, VectorMatch
-from index_mappings.errors import BadRequest, Unavailable
-from index_mappings.event import Event
-from index_mappings.item import Document, Item
 from tests.servers.proxy import Guard, Proxy
 from tests.servers.server import CLUSTERS, Server, build_kind_params
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.search.stories import RankingOptions
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.query import Filters, Query
 
-from app.engines.server.cluster import Cluster
-from app.search.stories import RankingOptions
-from app.settings import Settings
-from app.wiring import Container, build_container, warm_service
-from index_mappings.errors import BadRequest
-from index_mappings.item import Document, Item
-from index_mappings.query import Filters, Query
 from tests.served import start_service
 from tests.servers.server import Server, build_kind_params
 from tests.servers.told import count_degraded_pages, count_failures, expect_warnings, read_event_warnings
@@ -25,7 +25,7 @@ from tests.servers.told import count_degraded_pages, count_failures, expect_warn
 pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True
 )
-COMMAND = (sys.executable, "-c", "from app.cli.main import main; main()")
+COMMAND = (sys.executable, "-c", "from reelrank.app.cli.main import main; main()")
 FIELDS = (
     "id=film_no,title=name,description=plot,genres=categories.keyword,people=cast.name,"
     "language=lang,published_at=released,duration_min=runtime"

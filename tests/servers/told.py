@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 
-from index_mappings.engine import EventStore
+from reelrank.index_mappings.engine import EventStore
+
 from tests.served import Answer, ServiceProcess
 
 FAILURE_METRIC = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import orjson
 import pytest
+from reelrank.app.cli.main import app
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.search.cursors import format_cursor
+from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import Container, warm_service
+from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.query import Context, Query
 from typer.testing import CliRunner
 
-from app.cli.main import app
-from app.engines.embedded.events import EmbeddedEvents
-from app.search.cursors import format_cursor
-from app.search.page import Hit, Page
-from app.search.stories import RankingOptions, SearchService
-from app.settings import Settings
-from app.wiring import Container, warm_service
-from index_mappings.errors import Unavailable
-from index_mappings.event import Event
-from index_mappings.query import Context, Query
 from tests.small_house import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

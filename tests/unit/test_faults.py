@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-
-from index_mappings.faults import validate_documents
-from index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS
-from index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.faults import validate_documents
+from reelrank.index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, Item, Neighbour
 
 SIZE = VECTOR_FIELDS["factors"].size
 

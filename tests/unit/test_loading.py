@@ -5,20 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from index_mappings.encoder import WordLlamaEncoder
-from index_mappings.engine import VectorMatch
-from index_mappings.event import Event
-from index_mappings.item import Document, Item, Neighbour
-from index_mappings.match import item_ids
-from loaders.catalogue import LoadOptions, LoadRejected, load_catalogue, publish
-from loaders.demo import fold_title, list_title_variants, simulate_watched_shares
-from loaders.history import load_history
-from loaders.reindex import reindex
-from loaders.versions import choose_version_name
-from ranking.learned import Embeddings
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.index_mappings.encoder import WordLlamaEncoder
+from reelrank.index_mappings.engine import VectorMatch
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.match import item_ids
+from reelrank.loaders.catalogue import LoadOptions, LoadRejected, load_catalogue, publish
+from reelrank.loaders.demo import fold_title, list_title_variants, simulate_watched_shares
+from reelrank.loaders.history import load_history
+from reelrank.loaders.reindex import reindex
+from reelrank.loaders.versions import choose_version_name
+from reelrank.ranking.learned import Embeddings
 
 ITEMS = [Item("alien", "Alien"), Item("blade", "Blade Runner")]
 OPTIONS = LoadOptions()

@@ -8,22 +8,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-
-from app.engines.embedded.events import EmbeddedEvents
-from app.search.page import Hit, Page
-from app.search.page_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, PageLog
-from app.search.ranked import ResultList
-from app.search.writer_thread import FLUSH_S, WriterThread
-from index_mappings.engine import AppendReport
-from index_mappings.errors import Unavailable
-from index_mappings.event import Event
-from index_mappings.item import Item
-from index_mappings.match import Matches, item_ids
-from index_mappings.query import Filters, Query
-from ranking.column import make_shared_column
-from ranking.exploration import ExplorationSlot
-from ranking.fusion import fuse
-from ranking.signals import Signals
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.page_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, PageLog
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.writer_thread import FLUSH_S, WriterThread
+from reelrank.index_mappings.engine import AppendReport
+from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.query import Filters, Query
+from reelrank.ranking.column import make_shared_column
+from reelrank.ranking.exploration import ExplorationSlot
+from reelrank.ranking.fusion import fuse
+from reelrank.ranking.signals import Signals
 
 CANDIDATES = fuse(
     [

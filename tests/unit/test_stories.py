@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.search.side_by_side import run_sources
+from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.errors import BadRequest, EngineError, Partial, Timeout, Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.match import Matches, build_empty_matches
+from reelrank.index_mappings.query import Context, Filters, Query
+from reelrank.ranking.sources import SourceRequest
 
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from app.search.side_by_side import run_sources
-from app.search.stories import RankingOptions, SearchService
-from app.settings import Settings
-from app.wiring import Container, build_container, warm_service
-from index_mappings.engine import TextMatch
-from index_mappings.errors import BadRequest, EngineError, Partial, Timeout, Unavailable
-from index_mappings.event import Event
-from index_mappings.match import Matches, build_empty_matches
-from index_mappings.query import Context, Filters, Query
-from ranking.sources import SourceRequest
 from tests.small_house import FILMS, SEA, SPACE, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

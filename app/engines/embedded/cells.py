@@ -12,8 +12,7 @@ from typing import Any
 import faiss
 import numpy as np
 from numpy.typing import NDArray
-
-from app.engines.embedded.bitmap import Bitmap, DocIds
+from reelrank.app.engines.embedded.bitmap import Bitmap, DocIds
 
 Vectors = NDArray[np.float32]
 ScoredDocs = tuple[DocIds, Vectors]

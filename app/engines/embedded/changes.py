@@ -7,7 +7,7 @@ serving, at that change. The serving version has all of them.
 import sqlite3
 from collections.abc import Sequence
 
-from app.engines.embedded.database import allocate_seq
+from reelrank.app.engines.embedded.database import allocate_seq
 
 IS_NEEDED = "exists (select 1 from versions where not serving)"
 """No log is written while the serving version is the only one: later versions begin after these changes."""

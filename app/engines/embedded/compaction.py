@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.engines.embedded.database import Database
-from app.engines.embedded.derived import DerivedIndexes
-from index_mappings.errors import Conflict
+from reelrank.app.engines.embedded.database import Database
+from reelrank.app.engines.embedded.derived import DerivedIndexes
+from reelrank.index_mappings.errors import Conflict
 
 NICENESS = 10
 

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.engines.embedded.lock import acquire_lock
-from app.sqlite import Schema, open_database
-from index_mappings.errors import Unavailable
+from reelrank.app.engines.embedded.lock import acquire_lock
+from reelrank.app.sqlite import Schema, open_database
+from reelrank.index_mappings.errors import Unavailable
 
 SCHEMA = """
 create table if not exists versions (

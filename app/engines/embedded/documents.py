@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import orjson
-
-from index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, to_neighbour_weight
-from index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, to_neighbour_weight
+from reelrank.index_mappings.item import Document, Item, Neighbour
 
 VECTOR_COLUMNS = tuple(VECTOR_FIELDS)
 COLUMNS = f"row, id, deleted, body, {', '.join(VECTOR_COLUMNS)}, neighbours, seq"
@@ -39,7 +38,7 @@ def _encode_vectors(documents: Sequence[Document], field: str) -> list[bytes | N
 
 
 def _encode_neighbours(documents: Sequence[Document]) -> list[bytes | None]:
-    """Ids with the levels of their weights, as JSON; see `index_mappings.fields.neighbour_level`."""
+    """Ids with the levels of their weights, as JSON; see `reelrank.index_mappings.fields.neighbour_level`."""
     weights = np.array([n.weight for document in documents for n in document.neighbours])
     levels = iter(np.clip(np.rint(weights * NEIGHBOUR_LEVELS), 1, NEIGHBOUR_LEVELS).astype(int).tolist())
     listed = ([(n.id, next(levels)) for n in document.neighbours] for document in documents)

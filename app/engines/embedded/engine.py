@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.engines.embedded import documents
-from app.engines.embedded.changes import carry_over_and_serve, log_deletes, log_upserts, prune
-from app.engines.embedded.compaction import Compactor
-from app.engines.embedded.database import Database, allocate_seq
-from app.engines.embedded.derived import DerivedIndexes
-from app.engines.embedded.documents import COLUMNS, decode_document, decode_item
-from app.engines.embedded.serving import ServingState
-from app.engines.embedded.words_ahead import TextIndexer
-from index_mappings.engine import (
+from reelrank.app.engines.embedded import documents
+from reelrank.app.engines.embedded.changes import carry_over_and_serve, log_deletes, log_upserts, prune
+from reelrank.app.engines.embedded.compaction import Compactor
+from reelrank.app.engines.embedded.database import Database, allocate_seq
+from reelrank.app.engines.embedded.derived import DerivedIndexes
+from reelrank.app.engines.embedded.documents import COLUMNS, decode_document, decode_item
+from reelrank.app.engines.embedded.serving import ServingState
+from reelrank.app.engines.embedded.words_ahead import TextIndexer
+from reelrank.index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
     Rejection,
@@ -21,11 +21,11 @@ from index_mappings.engine import (
     VectorMatch,
     WriteReport,
 )
-from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
-from index_mappings.faults import validate_documents
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, Item
-from index_mappings.match import Matches
+from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
+from reelrank.index_mappings.faults import validate_documents
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import Matches
 
 EXTRA_HITS = 20
 """Asked of tantivy above the limit, so that ties at the edge can be put in the order of ids."""

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-
-from app.engines.embedded.database import Database
-from index_mappings.engine import AppendReport
-from index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.app.engines.embedded.database import Database
+from reelrank.index_mappings.engine import AppendReport
+from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
 
 COLUMNS = ", ".join(field.name for field in fields(Event))
 INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len(fields(Event)))})"

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.engines.embedded.bitmap import Bitmap, pack
-from app.engines.embedded.postings import Postings
-from index_mappings.query import Filters
+from reelrank.app.engines.embedded.bitmap import Bitmap, pack
+from reelrank.app.engines.embedded.postings import Postings
+from reelrank.index_mappings.query import Filters
 
 MISSING_VALUE = -1
 FILTER_CACHE_SIZE = 64

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index_mappings.errors import Conflict
+from reelrank.index_mappings.errors import Conflict
 
 POLL_S = 0.01
 

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.engines.embedded.bitmap import Bitmap, count_bits
-from app.engines.embedded.cells import IvfIndex
-from app.engines.embedded.filter_columns import FilterColumns
-from app.engines.embedded.postings import Arrays, Postings, read_postings
-from app.engines.embedded.vector_index import VectorIndex
-from index_mappings.fields import KEYWORD_FIELDS, NEIGHBOUR_LEVELS, RANGE_FIELDS, VECTOR_FIELDS
-from index_mappings.item import Neighbour
-from index_mappings.match import ItemIds, item_ids
+from reelrank.app.engines.embedded.bitmap import Bitmap, count_bits
+from reelrank.app.engines.embedded.cells import IvfIndex
+from reelrank.app.engines.embedded.filter_columns import FilterColumns
+from reelrank.app.engines.embedded.postings import Arrays, Postings, read_postings
+from reelrank.app.engines.embedded.vector_index import VectorIndex
+from reelrank.index_mappings.fields import KEYWORD_FIELDS, NEIGHBOUR_LEVELS, RANGE_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.item import Neighbour
+from reelrank.index_mappings.match import ItemIds, item_ids
 
 Allocator = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 """Gives a new array of zeros by its name, shape and type: in memory, or in a file."""

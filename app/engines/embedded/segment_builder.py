@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-
-from app.engines.embedded.bitmap import pack
-from app.engines.embedded.documents import VECTOR_COLUMNS, year_of
-from app.engines.embedded.filter_columns import MISSING_VALUE
-from app.engines.embedded.postings import PostingsBuilder
-from app.engines.embedded.segment import Allocator, find_sorted
-from index_mappings.fields import KEYWORD_FIELDS, VECTOR_FIELDS
-from index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.app.engines.embedded.bitmap import pack
+from reelrank.app.engines.embedded.documents import VECTOR_COLUMNS, year_of
+from reelrank.app.engines.embedded.filter_columns import MISSING_VALUE
+from reelrank.app.engines.embedded.postings import PostingsBuilder
+from reelrank.app.engines.embedded.segment import Allocator, find_sorted
+from reelrank.index_mappings.fields import KEYWORD_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
 Row = Sequence[Any]
 """A row of documents.COLUMNS."""

@@ -14,17 +14,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.engines.embedded.bitmap import unpack
-from app.engines.embedded.cells import open_ivf, train_ivf
-from app.engines.embedded.column_file import ColumnFile, read_columns
-from app.engines.embedded.database import begin_read, read_last_seq
-from app.engines.embedded.documents import COLUMNS
-from app.engines.embedded.segment import Segment, assemble_segment
-from app.engines.embedded.segment_builder import Row, SegmentBuilder
-from app.engines.embedded.vector_index import MIN_IVF_VECTORS
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.match import ID_DTYPE, ItemIds
+from reelrank.app.engines.embedded.bitmap import unpack
+from reelrank.app.engines.embedded.cells import open_ivf, train_ivf
+from reelrank.app.engines.embedded.column_file import ColumnFile, read_columns
+from reelrank.app.engines.embedded.database import begin_read, read_last_seq
+from reelrank.app.engines.embedded.documents import COLUMNS
+from reelrank.app.engines.embedded.segment import Segment, assemble_segment
+from reelrank.app.engines.embedded.segment_builder import Row, SegmentBuilder
+from reelrank.app.engines.embedded.vector_index import MIN_IVF_VECTORS
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds
 
 SCHEMA = 2
 METADATA_FILE, COLUMNS_FILE = "facts.json", "columns.bin"

@@ -4,13 +4,13 @@ import threading
 import time
 from dataclasses import dataclass
 
-from app.engines.embedded.database import begin_read, read_last_seq
-from app.engines.embedded.derived import DerivedIndexes
-from app.engines.embedded.documents import COLUMNS
-from app.engines.embedded.segment_files import list_segments
-from app.engines.embedded.snapshot import Snapshot, build_snapshot
-from app.engines.embedded.text_index import TextIndex
-from index_mappings.errors import Conflict, Unavailable
+from reelrank.app.engines.embedded.database import begin_read, read_last_seq
+from reelrank.app.engines.embedded.derived import DerivedIndexes
+from reelrank.app.engines.embedded.documents import COLUMNS
+from reelrank.app.engines.embedded.segment_files import list_segments
+from reelrank.app.engines.embedded.snapshot import Snapshot, build_snapshot
+from reelrank.app.engines.embedded.text_index import TextIndex
+from reelrank.index_mappings.errors import Conflict, Unavailable
 
 REFRESH_S = 0.5
 """A change made by another process is looked for at most this often."""

@@ -9,11 +9,10 @@ import numpy as np
 import orjson
 import tantivy
 from numpy.typing import NDArray
-
-from app.engines.embedded.documents import year_of
-from app.engines.embedded.words import build_analyzer, separate_words, separate_words_batch
-from index_mappings.fields import TEXT_FIELDS
-from index_mappings.query import Filters
+from reelrank.app.engines.embedded.documents import year_of
+from reelrank.app.engines.embedded.words import build_analyzer, separate_words, separate_words_batch
+from reelrank.index_mappings.fields import TEXT_FIELDS
+from reelrank.index_mappings.query import Filters
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
 Weights = tuple[tuple[str, float], ...]

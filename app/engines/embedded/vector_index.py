@@ -4,11 +4,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-
-from app.engines.embedded.bitmap import Bitmap, DocIds, count_bits, unpack
-from app.engines.embedded.cells import AllowedDocs, IvfIndex, ScoredDocs, Vectors, compute_cosines
-from app.engines.embedded.filter_columns import FILTER_CACHE_SIZE
-from index_mappings.query import NO_FILTERS, Filters
+from reelrank.app.engines.embedded.bitmap import Bitmap, DocIds, count_bits, unpack
+from reelrank.app.engines.embedded.cells import AllowedDocs, IvfIndex, ScoredDocs, Vectors, compute_cosines
+from reelrank.app.engines.embedded.filter_columns import FILTER_CACHE_SIZE
+from reelrank.index_mappings.query import NO_FILTERS, Filters
 
 MIN_IVF_VECTORS = 20_000
 """Vectors from which cells are made; fewer are scanned exactly in about a millisecond."""

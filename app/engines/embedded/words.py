@@ -1,4 +1,4 @@
-"""Text analysis of `index_mappings.analysis` as tantivy does it: word for word what the servers do.
+"""Text analysis of `reelrank.index_mappings.analysis` as tantivy does it: word for word what the servers do.
 
 Words are those of Unicode's text segmentation (UAX #29) as Lucene's standard tokenizer reads it:
 "Ocean's" and "U.S." are one word, "WALL-E" two, and each Han or Hiragana character its own.
@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tantivy
-
-from index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
+from reelrank.index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
 
 _IGNORED = r"[\p{wb=Format}\p{wb=Extend}\p{wb=ZWJ}]*"
 _JOINER = rf"(?:\p{{wb=ExtendNumLet}}{_IGNORED})"

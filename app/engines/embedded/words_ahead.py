@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.engines.embedded.database import Database
-from app.engines.embedded.derived import DerivedIndexes
+from reelrank.app.engines.embedded.database import Database
+from reelrank.app.engines.embedded.derived import DerivedIndexes
 
 MIN_BACKGROUND_DOCUMENTS = 20_000
 """Documents; fewer are words in less time than a process takes to begin. Not a thread: it would ask for

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-
-from app.engines.server.cluster import NDJSON, Cluster
-from app.engines.server.failures import build_error, parse_error
-from index_mappings.errors import Throttled, Timeout, Unavailable
+from reelrank.app.engines.server.cluster import NDJSON, Cluster
+from reelrank.app.engines.server.failures import build_error, parse_error
+from reelrank.index_mappings.errors import Throttled, Timeout, Unavailable
 
 CHUNK_BYTES = 8_000_000
 """Elastic's advice is 5 to 15 MB; a tenth of http.max_content_length."""

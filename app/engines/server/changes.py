@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from app.engines.server.bulk import BulkAction, BulkWriter
-from app.engines.server.cluster import Cluster
-from app.engines.server.documents import kept_source
-from app.engines.server.pages import read_checkpoint, scan_pages
-from index_mappings.errors import BadRequest
-from index_mappings.mapping import build_changes_index
+from reelrank.app.engines.server.bulk import BulkAction, BulkWriter
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.documents import kept_source
+from reelrank.app.engines.server.pages import read_checkpoint, scan_pages
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.mapping import build_changes_index
 
 SEQ_NO_BITS = 40
 """A change is ordered by its turn and its sequence number in the serving index, as one external version: at

@@ -10,10 +10,9 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
-
-from app.engines.server.access import NotConnected
-from app.engines.server.failures import build_error
-from index_mappings.errors import Partial, Timeout, Unavailable
+from reelrank.app.engines.server.access import NotConnected
+from reelrank.app.engines.server.failures import build_error
+from reelrank.index_mappings.errors import Partial, Timeout, Unavailable
 
 Reply = dict[str, Any]
 JSON, NDJSON = "application/json", "application/x-ndjson"

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.engines.server.bulk import BulkAction, BulkWriter
-from app.engines.server.cluster import Cluster
-from app.engines.server.generations import (
+from reelrank.app.engines.server.bulk import BulkAction, BulkWriter
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.generations import (
     ALREADY_EXISTS,
     DataStreamLifecycle,
     RetentionPolicy,
     update_mapping,
 )
-from index_mappings.errors import BadRequest
+from reelrank.index_mappings.errors import BadRequest
 
 MAX_STALL_S = 5.0
 """Lines may be lost; those who write them must not wait long."""

@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-
-from index_mappings.fields import VECTOR_FIELDS, to_neighbour_level, to_neighbour_weight
-from index_mappings.item import Document, Item, Neighbour
-from index_mappings.mapping import format_neighbour_term, name_vector_property
+from reelrank.index_mappings.fields import VECTOR_FIELDS, to_neighbour_level, to_neighbour_weight
+from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.mapping import format_neighbour_term, name_vector_property
 
 ITEM_PROPERTIES = tuple(name for name in Item.__slots__)
 LIST_FIELDS = ("tags", "genres", "people")

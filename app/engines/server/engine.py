@@ -4,13 +4,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from app.engines.server.bulk import ActionResult, BulkAction, BulkWriter
-from app.engines.server.changes import ChangeLog
-from app.engines.server.cluster import Cluster
-from app.engines.server.documents import decode_document, decode_item, encode_document
-from app.engines.server.live import LiveDocuments, copy_changes, describe_no_serving_version, fetch_sources
-from app.engines.server.pages import scan_pages
-from app.engines.server.queries import (
+from reelrank.app.engines.server.bulk import ActionResult, BulkAction, BulkWriter
+from reelrank.app.engines.server.changes import ChangeLog
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.documents import decode_document, decode_item, encode_document
+from reelrank.app.engines.server.live import (
+    LiveDocuments,
+    copy_changes,
+    describe_no_serving_version,
+    fetch_sources,
+)
+from reelrank.app.engines.server.pages import scan_pages
+from reelrank.app.engines.server.queries import (
     Body,
     build_candidates_body,
     build_filter_clauses,
@@ -20,8 +25,8 @@ from app.engines.server.queries import (
     decode_cosine_matches,
     decode_matches,
 )
-from app.engines.server.versions import CHANGES_FROM, IndexVersions, Layout
-from index_mappings.engine import (
+from reelrank.app.engines.server.versions import CHANGES_FROM, IndexVersions, Layout
+from reelrank.index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,
     Rejection,
@@ -29,11 +34,11 @@ from index_mappings.engine import (
     VectorMatch,
     WriteReport,
 )
-from index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
-from index_mappings.faults import validate_documents
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, Item
-from index_mappings.match import Matches, build_empty_matches
+from reelrank.index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
+from reelrank.index_mappings.faults import validate_documents
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import Matches, build_empty_matches
 
 READY_TIMEOUT_S = 1.0
 MatchRequest = TextMatch | VectorMatch | NeighbourMatch

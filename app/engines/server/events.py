@@ -5,11 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
-
-from app.engines.server.bulk import MAX_STALL_S, BulkAction, BulkWriter
-from app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
-from app.engines.server.follow import Position, format_position, parse_position
-from app.engines.server.generations import (
+from reelrank.app.engines.server.bulk import MAX_STALL_S, BulkAction, BulkWriter
+from reelrank.app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
+from reelrank.app.engines.server.follow import Position, format_position, parse_position
+from reelrank.app.engines.server.generations import (
     ALREADY_EXISTS,
     UNLIMITED,
     DataStreamLifecycle,
@@ -17,11 +16,11 @@ from app.engines.server.generations import (
     parse_generation,
     update_mapping,
 )
-from app.engines.server.pages import read_checkpoint, scan_pages
-from index_mappings.engine import AppendReport
-from index_mappings.errors import BadRequest, NotFound, Partial
-from index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
-from index_mappings.mapping import build_events_template
+from reelrank.app.engines.server.pages import read_checkpoint, scan_pages
+from reelrank.index_mappings.engine import AppendReport
+from reelrank.index_mappings.errors import BadRequest, NotFound, Partial
+from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.mapping import build_events_template
 
 BATCH = 10_000
 """Most events of one answer; index.max_result_window of every server."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from index_mappings.errors import (
+from reelrank.index_mappings.errors import (
     BadRequest,
     Conflict,
     EngineError,

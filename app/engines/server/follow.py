@@ -1,6 +1,6 @@
 """Positions in a data stream: by generation of its backing indices, the sequence number reached."""
 
-from index_mappings.errors import BadRequest
+from reelrank.index_mappings.errors import BadRequest
 
 Position = dict[int, int]
 

@@ -4,15 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-
-from app.engines.server.cluster import Cluster, Reply
-from app.engines.server.foreign_fields import ExternalFields
-from app.engines.server.queries import Body, compute_hit_limit
-from index_mappings.engine import TextMatch
-from index_mappings.errors import BadRequest, NotFound, Partial, Unavailable
-from index_mappings.item import ID_PATTERN, Item
-from index_mappings.match import Matches, item_ids, select_best_matches
-from index_mappings.query import Filters
+from reelrank.app.engines.server.cluster import Cluster, Reply
+from reelrank.app.engines.server.foreign_fields import ExternalFields
+from reelrank.app.engines.server.queries import Body, compute_hit_limit
+from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.errors import BadRequest, NotFound, Partial, Unavailable
+from reelrank.index_mappings.item import ID_PATTERN, Item
+from reelrank.index_mappings.match import Matches, item_ids, select_best_matches
+from reelrank.index_mappings.query import Filters
 
 PAGE_SIZE = 1000
 SCROLL_TTL = "5m"

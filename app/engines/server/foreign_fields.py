@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from index_mappings.errors import BadRequest
-from index_mappings.item import Item
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.item import Item
 
 TEXT_NAMES = ("title", "description", "language", "country", "thumbnail")
 LIST_FIELDS = ("tags", "genres", "people")

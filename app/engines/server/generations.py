@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-
-from app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster
-from index_mappings.errors import EngineError
-from index_mappings.event import DAY_MS
+from reelrank.app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster
+from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.event import DAY_MS
 
 MAX_SHARD_SIZE = "30gb"
 """Elastic's advice for a shard is 10 to 50 GB ("Size your shards")."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.engines.server.cluster import Cluster, Reply
-from app.engines.server.dashboard_stream import DashboardStream
-from app.engines.server.generations import UNLIMITED, RetentionPolicy
-from app.search.impressions import Impression
-from index_mappings.errors import NotFound
-from index_mappings.mapping import build_impressions_template
+from reelrank.app.engines.server.cluster import Cluster, Reply
+from reelrank.app.engines.server.dashboard_stream import DashboardStream
+from reelrank.app.engines.server.generations import UNLIMITED, RetentionPolicy
+from reelrank.app.search.impressions import Impression
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.mapping import build_impressions_template
 
 FIND_BATCH = 1000
 FIND_TIMEOUT_S = 5.0

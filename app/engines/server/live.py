@@ -9,19 +9,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from app.engines.server.bulk import ActionResult, BulkAction, BulkWriter
-from app.engines.server.changes import Change, ChangeLog
-from app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster
-from app.engines.server.documents import (
+from reelrank.app.engines.server.bulk import ActionResult, BulkAction, BulkWriter
+from reelrank.app.engines.server.changes import Change, ChangeLog
+from reelrank.app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster
+from reelrank.app.engines.server.documents import (
     LEARNED_PROPERTIES,
     decode_document,
     encode_document,
     merge_missing_fields,
     with_learned_fields,
 )
-from app.engines.server.versions import IndexVersions
-from index_mappings.errors import Conflict, NotFound, Partial, Unavailable
-from index_mappings.item import Document
+from reelrank.app.engines.server.versions import IndexVersions
+from reelrank.index_mappings.errors import Conflict, NotFound, Partial, Unavailable
+from reelrank.index_mappings.item import Document
 
 WAIT_FOR_REFRESH = "&refresh=wait_for"
 BLOCK_TIMEOUT_S = 15.0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
+from reelrank.app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 
 PAGE_SIZE = 1000
 

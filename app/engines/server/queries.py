@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
-from index_mappings.engine import NeighbourMatch, TextMatch
-from index_mappings.errors import BadRequest, Unavailable
-from index_mappings.fields import NEIGHBOUR_LEVELS, to_neighbour_weight
-from index_mappings.mapping import format_neighbour_term
-from index_mappings.match import ID_DTYPE, ItemIds, Matches, select_best_matches
-from index_mappings.query import Filters
+from reelrank.index_mappings.engine import NeighbourMatch, TextMatch
+from reelrank.index_mappings.errors import BadRequest, Unavailable
+from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, to_neighbour_weight
+from reelrank.index_mappings.mapping import format_neighbour_term
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, Matches, select_best_matches
+from reelrank.index_mappings.query import Filters
 
 Body = dict[str, Any]
 EXTRA_HITS = 20

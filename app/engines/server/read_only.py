@@ -5,12 +5,12 @@ Vectors and neighbours are in index versions of our own, made from theirs by `re
 
 from collections.abc import Iterator, Sequence
 
-from app.engines.server.engine import READY_TIMEOUT_S, ServerEngine
-from app.engines.server.foreign import ExternalIndex
-from index_mappings.engine import IndexVersion, NeighbourMatch, TextMatch, VectorMatch, WriteReport
-from index_mappings.errors import BadRequest, EngineError, Partial
-from index_mappings.item import Document, Item
-from index_mappings.match import Matches
+from reelrank.app.engines.server.engine import READY_TIMEOUT_S, ServerEngine
+from reelrank.app.engines.server.foreign import ExternalIndex
+from reelrank.index_mappings.engine import IndexVersion, NeighbourMatch, TextMatch, VectorMatch, WriteReport
+from reelrank.index_mappings.errors import BadRequest, EngineError, Partial
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import Matches
 
 
 class ReadOnlyEngine:

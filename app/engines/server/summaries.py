@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from app.engines.server.cluster import Cluster
-from app.engines.server.dashboard_stream import DashboardStream
-from app.engines.server.generations import UNLIMITED, RetentionPolicy
-from app.search.summary import Summary
-from index_mappings.mapping import build_requests_template
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.dashboard_stream import DashboardStream
+from reelrank.app.engines.server.generations import UNLIMITED, RetentionPolicy
+from reelrank.app.search.summary import Summary
+from reelrank.index_mappings.mapping import build_requests_template
 
 
 class ServerSummaries:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from app.engines.server.cluster import Cluster
-from index_mappings.engine import IndexVersion
-from index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.index_mappings.engine import IndexVersion
+from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
 
 LOADING_SETTINGS = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 CHANGES_FROM = "changes_from"

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.engines.server.cluster import Transport
-from index_mappings.errors import Timeout
+from reelrank.app.engines.server.cluster import Transport
+from reelrank.index_mappings.errors import Timeout
 
 
 @dataclass(slots=True, eq=False)

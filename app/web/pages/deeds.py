@@ -5,19 +5,18 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, request
+from reelrank.app.search.showing import FETCH_TIMEOUT_S
+from reelrank.app.search.stories import SearchService
+from reelrank.app.web.pages import person
+from reelrank.app.web.pages.guard import restrict_to_local
+from reelrank.app.web.pages.said import ACTION_PARAMETERS, PREVIOUS_LIST_PARAMETER
+from reelrank.app.web.parameters import ItemPath
+from reelrank.app.web.problems import InvalidRequest
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.event import Event, EventKind
+from reelrank.index_mappings.item import Item
+from reelrank.loaders.event_rows import parse_event
 from werkzeug.datastructures import MultiDict
-
-from app.search.showing import FETCH_TIMEOUT_S
-from app.search.stories import SearchService
-from app.web.pages import person
-from app.web.pages.guard import restrict_to_local
-from app.web.pages.said import ACTION_PARAMETERS, PREVIOUS_LIST_PARAMETER
-from app.web.parameters import ItemPath
-from app.web.problems import InvalidRequest
-from index_mappings.errors import NotFound
-from index_mappings.event import Event, EventKind
-from index_mappings.item import Item
-from loaders.event_rows import parse_event
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 """What the watch button stands for: nearly all of the film."""

@@ -5,11 +5,9 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException, NotFound
-
-from app.web.pages.guard import add_security_headers
-from app.web.pages.person import ViewerProfile, read_user_id
-from app.web.problems import (
+from reelrank.app.web.pages.guard import add_security_headers
+from reelrank.app.web.pages.person import ViewerProfile, read_user_id
+from reelrank.app.web.problems import (
     STATUS_BY_ERROR,
     InvalidRequest,
     build_problem,
@@ -18,6 +16,7 @@ from app.web.problems import (
     handle_unexpected_error,
     handle_validation_error,
 )
+from werkzeug.exceptions import HTTPException, NotFound
 
 API_PREFIXES = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 

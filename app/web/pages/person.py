@@ -4,11 +4,10 @@ import math
 from dataclasses import dataclass
 
 from flask import Response, request
-
-from app.search.showing import FETCH_TIMEOUT_S, fetch_items
-from app.search.stories import SearchService
-from index_mappings.item import Item
-from ranking.viewer import compute_watched_share
+from reelrank.app.search.showing import FETCH_TIMEOUT_S, fetch_items
+from reelrank.app.search.stories import SearchService
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.viewer import compute_watched_share
 
 VIEWER_COOKIE = "viewer"
 YEAR_S = 365 * 86_400

@@ -4,7 +4,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from index_mappings.item import Item
+from reelrank.index_mappings.item import Item
 
 GENRE_COLOURS = {
     "action": "ember", "adventure": "dune", "animation": "candy", "biography": "bronze", "comedy": "sun",

@@ -4,12 +4,11 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from flask import request
-
-from app.search.page import Page
-from app.search.showing import FETCH_TIMEOUT_S
-from app.search.stories import SearchService
-from index_mappings.errors import NotFound
-from index_mappings.item import ID_PATTERN
+from reelrank.app.search.page import Page
+from reelrank.app.search.showing import FETCH_TIMEOUT_S
+from reelrank.app.search.stories import SearchService
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.item import ID_PATTERN
 
 ACTION_PARAMETERS = {"watch": "watched", "like": "liked"}
 """Kind of event to the parameter that names its item on the page that follows."""

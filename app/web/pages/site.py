@@ -10,22 +10,21 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
-
-from app.search.page import Page
-from app.search.showing import FETCH_TIMEOUT_S
-from app.search.stories import RankingOptions, SearchService
-from app.web.pages import filters, reports
-from app.web.pages.guard import add_security_headers
-from app.web.pages.person import ViewerProfile, load_viewer_profile, read_user_id
-from app.web.pages.posters import build_poster
-from app.web.pages.said import build_notice
-from app.web.pages.why import build_explanation_view
-from app.web.parameters import HomeParameters, ItemPath, SearchParameters
-from app.web.telemetry import count_page, format_server_timing
-from index_mappings.errors import NotFound
-from index_mappings.item import Item
-from index_mappings.query import Context, Query
-from loaders.demo import SOURCES
+from reelrank.app.search.page import Page
+from reelrank.app.search.showing import FETCH_TIMEOUT_S
+from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.web.pages import filters, reports
+from reelrank.app.web.pages.guard import add_security_headers
+from reelrank.app.web.pages.person import ViewerProfile, load_viewer_profile, read_user_id
+from reelrank.app.web.pages.posters import build_poster
+from reelrank.app.web.pages.said import build_notice
+from reelrank.app.web.pages.why import build_explanation_view
+from reelrank.app.web.parameters import HomeParameters, ItemPath, SearchParameters
+from reelrank.app.web.telemetry import count_page, format_server_timing
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.query import Context, Query
+from reelrank.loaders.demo import SOURCES
 
 PAGE_ITEMS, SIMILAR_ITEMS, STRIP_ITEMS = 24, 12, 8
 BUSIEST_VIEWERS = 12

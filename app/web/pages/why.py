@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.search.page import Explanation
-from ranking.features.compute import FEATURES_BY_NAME
+from reelrank.app.search.page import Explanation
+from reelrank.ranking.features.compute import FEATURES_BY_NAME
 
 SOURCE_DESCRIPTIONS = {
     "bm25": "its title, people or text hold the words",

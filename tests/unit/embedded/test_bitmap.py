@@ -1,8 +1,7 @@
 """Sets of places as bits."""
 
 import numpy as np
-
-from app.engines.embedded.bitmap import clear_bits, contains, count_bits, pack, unpack
+from reelrank.app.engines.embedded.bitmap import clear_bits, contains, count_bits, pack, unpack
 
 
 def test_bits_say_which_places_they_hold() -> None:

@@ -8,13 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.events import EmbeddedEvents
-from app.search.cursors import ResultCache
-from index_mappings.errors import NotFound
-from index_mappings.event import Event
-from index_mappings.item import Document, Item
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.search.cursors import ResultCache
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Document, Item
 
 OF_AN_EARLIER_BUILD = """
 create table events (

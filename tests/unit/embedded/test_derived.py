@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.engines.embedded import compaction, derived
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.segment_files import list_segments
-from index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
-from index_mappings.item import Document, FloatVector, Item, Neighbour
-from index_mappings.match import Matches
-from index_mappings.query import Filters
+from reelrank.app.engines.embedded import compaction, derived
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.segment_files import list_segments
+from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
+from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
+from reelrank.index_mappings.match import Matches
+from reelrank.index_mappings.query import Filters
 
 SOON = 5.0
 

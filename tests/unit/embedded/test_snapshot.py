@@ -1,8 +1,7 @@
 """What answers, put in order."""
 
 import numpy as np
-
-from app.engines.embedded.snapshot import rank_doc_ids
+from reelrank.app.engines.embedded.snapshot import rank_doc_ids
 
 
 def test_the_best_places_are_those_of_the_highest_scores_and_of_equal_ones_the_first() -> None:

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-
-from app.engines.embedded import vector_index
-from app.engines.embedded.bitmap import pack, unpack
-from app.engines.embedded.cells import Vectors, open_ivf, train_ivf
-from app.engines.embedded.vector_index import VectorIndex
-from index_mappings.query import Filters
+from reelrank.app.engines.embedded import vector_index
+from reelrank.app.engines.embedded.bitmap import pack, unpack
+from reelrank.app.engines.embedded.cells import Vectors, open_ivf, train_ivf
+from reelrank.app.engines.embedded.vector_index import VectorIndex
+from reelrank.index_mappings.query import Filters
 
 SIZE, LIMIT = 30_000, 100
 

@@ -6,12 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-
-from app.engines.embedded import words_ahead
-from app.engines.embedded.engine import EmbeddedEngine
-from app.engines.embedded.text_index import TextIndex
-from index_mappings.engine import TextMatch
-from index_mappings.item import Document, Item
+from reelrank.app.engines.embedded import words_ahead
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.app.engines.embedded.text_index import TextIndex
+from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.item import Document, Item
 
 SOON = 5.0
 FILMS = [Document(Item(f"f{number:03}", f"Film {number}")) for number in range(60)]
@@ -19,9 +18,9 @@ FILMS = [Document(Item(f"f{number:03}", f"Film {number}")) for number in range(6
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from app.engines.embedded import words_ahead
-from app.engines.embedded.engine import EmbeddedEngine
-from index_mappings.item import Document, Item
+from reelrank.app.engines.embedded import words_ahead
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.item import Document, Item
 
 words_ahead.MIN_BACKGROUND_DOCUMENTS = 10
 engine = EmbeddedEngine(Path(sys.argv[1]))

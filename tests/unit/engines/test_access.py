@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.engine import SearchEngine, TextMatch
+from reelrank.index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
 
-from app.engines.server.engine import ServerEngine
-from app.settings import Settings
-from app.wiring import build_container
-from index_mappings.engine import SearchEngine, TextMatch
-from index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
 from tests.servers.front import Front, create_signed_certificate, run_front
 from tests.servers.node import find_free_port
 
@@ -190,7 +190,7 @@ def test_a_command_that_is_not_let_in_says_so_and_tells_nothing_secret(
     with run_front(Front("Basic of somebody else")) as front:
         stated = {"engine": product, "engine_url": front.url, "data_dir": str(tmp_path), **settings}
         run = subprocess.run(
-            [sys.executable, "-m", "app.cli", "index", "list"],
+            [sys.executable, "-m", "reelrank.app.cli", "index", "list"],
             env=os.environ | {f"REELRANK_{name.upper()}": value for name, value in stated.items()},
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-
-from app.engines.server.access import Access
-from app.settings import Settings
-from app.wiring import build_container
-from index_mappings.errors import BadRequest, Unavailable
+from reelrank.app.engines.server.access import Access
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 
 @pytest.mark.parametrize("product", ["elasticsearch", "opensearch"])

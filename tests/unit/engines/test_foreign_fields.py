@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-
-from app.engines.server.foreign_fields import parse_external_fields
-from app.settings import Settings
-from index_mappings.errors import BadRequest
-from index_mappings.item import Item
+from reelrank.app.engines.server.foreign_fields import parse_external_fields
+from reelrank.app.settings import Settings
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.item import Item
 
 
 def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:

@@ -1,8 +1,7 @@
 """Matches: ids as columns."""
 
 import numpy as np
-
-from index_mappings.match import ID_DTYPE, deduplicate_ids
+from reelrank.index_mappings.match import ID_DTYPE, deduplicate_ids
 
 
 def test_distinct_ids_are_in_the_order_of_their_bytes() -> None:

@@ -9,10 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from reelrank.app.cli.main import app
+from reelrank.app.kibana.saved_objects import SavedObjectBuilder
 from typer.testing import CliRunner
-
-from app.cli.main import app
-from app.kibana.saved_objects import SavedObjectBuilder
 
 Start = Callable[[dict[str, object], int], tuple[str, list[dict[str, Any]]]]
 

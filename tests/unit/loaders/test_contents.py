@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.engines.embedded.events import EmbeddedEvents
-from index_mappings.event import Event
-from loaders.catalogue import LoadRejected
-from loaders.event_columns import EVENT_FIELDS
-from loaders.event_files import EventLoad, load_event_files
-from loaders.field_map import FieldRules
-from loaders.item_files import ItemLoad, check_item_files
-from loaders.item_rows import ITEM_FIELDS
-from loaders.source import SourceError, open_source_files
+from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.index_mappings.event import Event
+from reelrank.loaders.catalogue import LoadRejected
+from reelrank.loaders.event_columns import EVENT_FIELDS
+from reelrank.loaders.event_files import EventLoad, load_event_files
+from reelrank.loaders.field_map import FieldRules
+from reelrank.loaders.item_files import ItemLoad, check_item_files
+from reelrank.loaders.item_rows import ITEM_FIELDS
+from reelrank.loaders.source import SourceError, open_source_files
 
 CSV = "id,title\n" + "".join(f"f{n},Film \N{LATIN SMALL LETTER E WITH ACUTE} {n}\n" for n in range(50))
 

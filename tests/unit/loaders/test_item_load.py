@@ -7,19 +7,18 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
-
-from app.engines.embedded.engine import EmbeddedEngine
-from index_mappings.encoder import WordLlamaEncoder
-from index_mappings.engine import VectorMatch, WriteReport
-from index_mappings.errors import Conflict, Unavailable
-from index_mappings.item import Document, Item, Neighbour
-from loaders.catalogue import LoadOptions, LoadRejected
-from loaders.field_map import FieldRules, parse_field_pairs
-from loaders.file_report import FileReport
-from loaders.item_files import ItemLoad, check_item_files, load_item_files
-from loaders.item_rows import ITEM_FIELDS
-from loaders.journal import Journal
-from loaders.source import SourceError, open_source_files
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.encoder import WordLlamaEncoder
+from reelrank.index_mappings.engine import VectorMatch, WriteReport
+from reelrank.index_mappings.errors import Conflict, Unavailable
+from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.loaders.catalogue import LoadOptions, LoadRejected
+from reelrank.loaders.field_map import FieldRules, parse_field_pairs
+from reelrank.loaders.file_report import FileReport
+from reelrank.loaders.item_files import ItemLoad, check_item_files, load_item_files
+from reelrank.loaders.item_rows import ITEM_FIELDS
+from reelrank.loaders.journal import Journal
+from reelrank.loaders.source import SourceError, open_source_files
 
 ENCODER = WordLlamaEncoder()
 

@@ -10,23 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import structlog
+from reelrank.app.cli.main import app, main
+from reelrank.app.loading import LoadRequest, load_items
+from reelrank.app.search.stories import RankingOptions
+from reelrank.app.settings import Settings
+from reelrank.app.tables import ItemTableStore
+from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.query import Query
+from reelrank.loaders.field_map import FieldRules
+from reelrank.loaders.file_report import FileReport
+from reelrank.loaders.item_rows import ITEM_FIELDS
+from reelrank.loaders.journal import Journal, JournalEntry
+from reelrank.loaders.source import open_source_files
+from reelrank.ranking.folding import FoldIn
+from reelrank.ranking.item_table import open_table
+from reelrank.ranking.progress import ignore_progress
 from typer.testing import CliRunner, Result
-
-from app.cli.main import app, main
-from app.loading import LoadRequest, load_items
-from app.search.stories import RankingOptions
-from app.settings import Settings
-from app.tables import ItemTableStore
-from app.wiring import Container, build_container, warm_service
-from index_mappings.query import Query
-from loaders.field_map import FieldRules
-from loaders.file_report import FileReport
-from loaders.item_rows import ITEM_FIELDS
-from loaders.journal import Journal, JournalEntry
-from loaders.source import open_source_files
-from ranking.folding import FoldIn
-from ranking.item_table import open_table
-from ranking.progress import ignore_progress
 
 GUIDE = Path(__file__).parents[3] / "docs" / "loading.md"
 

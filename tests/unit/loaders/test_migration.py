@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.engines.embedded.engine import EmbeddedEngine
-from index_mappings.errors import Conflict
-from index_mappings.fields import VECTOR_FIELDS
-from index_mappings.item import Document, Item
-from loaders.migration import ItemMigrationReport, move_items
-from loaders.migration_notes import MigrationLedger
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.errors import Conflict
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, Item
+from reelrank.loaders.migration import ItemMigrationReport, move_items
+from reelrank.loaders.migration_notes import MigrationLedger
 
 FILMS = [Document(Item("a", "Alpha")), Document(Item("b", "Beta"))]
 

@@ -10,13 +10,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-
-from loaders.field_map import FieldRules
-from loaders.item_rows import ITEM_FIELDS
-from loaders.mapped import read_mapped_rows
-from loaders.readers import read_rows
-from loaders.rows import Rows
-from loaders.source import Format, SourceError, SourceFile, open_source_files, spool_input
+from reelrank.loaders.field_map import FieldRules
+from reelrank.loaders.item_rows import ITEM_FIELDS
+from reelrank.loaders.mapped import read_mapped_rows
+from reelrank.loaders.readers import read_rows
+from reelrank.loaders.rows import Rows
+from reelrank.loaders.source import Format, SourceError, SourceFile, open_source_files, spool_input
 
 COUNT = 3000
 TABLE = pa.table(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-
-from loaders.columns import (
+from reelrank.loaders.columns import (
     parse_column,
     parse_flag,
     parse_integer,
@@ -15,7 +14,7 @@ from loaders.columns import (
     parse_names_column,
     parse_text_column,
 )
-from loaders.field_map import (
+from reelrank.loaders.field_map import (
     FieldRules,
     match_fields,
     normalise_name,
@@ -23,9 +22,9 @@ from loaders.field_map import (
     parse_unit,
     read_mapping,
 )
-from loaders.item_rows import ITEM_FIELDS
-from loaders.moments import Unit, parse_datetime, parse_duration_ms, parse_epoch_ms
-from loaders.source import SourceError
+from reelrank.loaders.item_rows import ITEM_FIELDS
+from reelrank.loaders.moments import Unit, parse_datetime, parse_duration_ms, parse_epoch_ms
+from reelrank.loaders.source import SourceError
 
 MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
 

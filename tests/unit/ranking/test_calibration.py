@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-
-from ranking.calibration import Calibration, fit_calibration
-from ranking.features.compute import FEATURE_NAMES
-from ranking.measures.logloss import logloss
-from ranking.ranker import FusedOrder, LambdaRank, get_probability_function
-from ranking.train import train_ranker
-from ranking.training_set import TrainingSet
+from reelrank.ranking.calibration import Calibration, fit_calibration
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.measures.logloss import logloss
+from reelrank.ranking.ranker import FusedOrder, LambdaRank, get_probability_function
+from reelrank.ranking.train import train_ranker
+from reelrank.ranking.training_set import TrainingSet
 
 RNG = np.random.default_rng(6)
 

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from index_mappings.match import Matches, item_ids
-from index_mappings.query import Query
-from ranking.candidate_recall import ALL_SOURCES, measure_candidate_recall
-from ranking.evaluation import Evaluation, evaluate
-from ranking.fusion import fuse
-from ranking.judged import JudgedRequest
-from ranking.moment import RankingRequest
-from ranking.ranker import FusedOrder
-from ranking.viewer import build_anonymous_viewer
+from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.candidate_recall import ALL_SOURCES, measure_candidate_recall
+from reelrank.ranking.evaluation import Evaluation, evaluate
+from reelrank.ranking.fusion import fuse
+from reelrank.ranking.judged import JudgedRequest
+from reelrank.ranking.moment import RankingRequest
+from reelrank.ranking.ranker import FusedOrder
+from reelrank.ranking.viewer import build_anonymous_viewer
 
 
 class FirstFeature:

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from index_mappings.event import EVENT_SCHEMA, Event, EventKind
-from ranking.exploration import (
+from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
+from reelrank.ranking.exploration import (
     KEPT_SHARE,
     POOL_SIZE,
     UNIFORM_SHARE,
@@ -17,9 +16,9 @@ from ranking.exploration import (
     compute_propensities,
     explore,
 )
-from ranking.off_policy import collect_slot_outcomes, compute_wilson_interval, estimate_slot_value
-from ranking.popularity import Popularity, Posterior, Rows
-from ranking.uses import Engagements
+from reelrank.ranking.off_policy import collect_slot_outcomes, compute_wilson_interval, estimate_slot_value
+from reelrank.ranking.popularity import Popularity, Posterior, Rows
+from reelrank.ranking.uses import Engagements
 
 ORDER = np.arange(100)[::-1].copy()
 

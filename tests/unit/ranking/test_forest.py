@@ -8,12 +8,11 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-
-from ranking.forest import LIBRARY_FILE, compile_trees, open_compiled_trees
-from ranking.golden import GoldenRows, read_golden
-from ranking.manifest import MODEL_FILE, Manifest
-from ranking.ranker import LambdaRank, Ranker, load_ranker
-from ranking.registry import Registry
+from reelrank.ranking.forest import LIBRARY_FILE, compile_trees, open_compiled_trees
+from reelrank.ranking.golden import GoldenRows, read_golden
+from reelrank.ranking.manifest import MODEL_FILE, Manifest
+from reelrank.ranking.ranker import LambdaRank, Ranker, load_ranker
+from reelrank.ranking.registry import Registry
 
 FEATURES = tuple(f"f{place}" for place in range(12))
 
@@ -81,7 +80,7 @@ def test_a_forest_that_scores_a_golden_row_differently_does_not_serve(
     halved = re.sub(r"(leaf_value=)(\S+)", r"\g<1>0.5", (registered / MODEL_FILE).read_text())
     (another / MODEL_FILE).write_text(halved)
     wrong = open_compiled_trees(another)
-    monkeypatch.setattr("ranking.ranker.open_compiled_trees", lambda directory: wrong)
+    monkeypatch.setattr("reelrank.ranking.ranker.open_compiled_trees", lambda directory: wrong)
     ranker = load(registered)
     assert ranker.scorer == "LightGBM"
     assert "golden rows score differently" in caplog.text

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from index_mappings.item import Document, Item
-from index_mappings.match import item_ids
-from index_mappings.query import Filters
-from ranking.item_table import ItemTable, TableError, build_table, open_table
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.query import Filters
+from reelrank.ranking.item_table import ItemTable, TableError, build_table, open_table
 
 ALIEN = Item(
     "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Sigourney Weaver",), language="English",

@@ -3,14 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from index_mappings.event import EVENT_SCHEMA, Event
-from index_mappings.match import item_ids
-from ranking import neighbours
-from ranking.folding import fold_in
-from ranking.learned import Embeddings, learn_embeddings
-from ranking.sessions import split_sessions
-from ranking.watches import Watches, select_watches
+from reelrank.index_mappings.event import EVENT_SCHEMA, Event
+from reelrank.index_mappings.match import item_ids
+from reelrank.ranking import neighbours
+from reelrank.ranking.folding import fold_in
+from reelrank.ranking.learned import Embeddings, learn_embeddings
+from reelrank.ranking.sessions import split_sessions
+from reelrank.ranking.watches import Watches, select_watches
 
 HOUR_MS = 3_600_000
 

@@ -7,17 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
-
-from index_mappings.event import DAY_MS, EVENT_SCHEMA
-from index_mappings.item import Document, Item
-from ranking import popularity as counters
-from ranking.item_columns import UNKNOWN_DAY
-from ranking.item_table import ItemTable, Rows, build_table
-from ranking.newest import find_newest
-from ranking.popularity import POPULAR_HALF_LIFE, Popularity, build_popularity
+from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA
+from reelrank.index_mappings.item import Document, Item
+from reelrank.ranking import popularity as counters
+from reelrank.ranking.item_columns import UNKNOWN_DAY
+from reelrank.ranking.item_table import ItemTable, Rows, build_table
+from reelrank.ranking.newest import find_newest
+from reelrank.ranking.popularity import POPULAR_HALF_LIFE, Popularity, build_popularity
 
 DAYS = 1500
-"""Longer than ranking.popularity.ORIGIN_DAYS, so that the origin moves."""
+"""Longer than reelrank.ranking.popularity.ORIGIN_DAYS, so that the origin moves."""
 
 
 def accept_all(rows: Rows) -> NDArray[np.bool_]:

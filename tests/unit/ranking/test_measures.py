@@ -6,14 +6,13 @@ import ir_measures
 import numpy as np
 import pytest
 from ir_measures import RR, P, R, nDCG
-
-from ranking.bootstrap import bootstrap_difference, bootstrap_interval, bootstrap_intervals
-from ranking.measures.logloss import logloss
-from ranking.measures.ndcg import ndcg_at
-from ranking.measures.pairwise_loss import pairwise_loss
-from ranking.measures.precision import precision_at
-from ranking.measures.recall import recall_at
-from ranking.measures.reciprocal_rank import reciprocal_rank
+from reelrank.ranking.bootstrap import bootstrap_difference, bootstrap_interval, bootstrap_intervals
+from reelrank.ranking.measures.logloss import logloss
+from reelrank.ranking.measures.ndcg import ndcg_at
+from reelrank.ranking.measures.pairwise_loss import pairwise_loss
+from reelrank.ranking.measures.precision import precision_at
+from reelrank.ranking.measures.recall import recall_at
+from reelrank.ranking.measures.reciprocal_rank import reciprocal_rank
 
 ORACLE = (nDCG @ 10, nDCG @ 3, P @ 10, R @ 100, R @ 5, RR)
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-
-from ranking.bootstrap import Interval
-from ranking.evaluation import MEASURES, Evaluation, MetricResult
-from ranking.plots import SYSTEM_LABELS, write_gains_plot, write_quality_plot
+from reelrank.ranking.bootstrap import Interval
+from reelrank.ranking.evaluation import MEASURES, Evaluation, MetricResult
+from reelrank.ranking.plots import SYSTEM_LABELS, write_gains_plot, write_quality_plot
 
 SYSTEMS = ("popularity", "bm25", "text_knn", "factors", "neighbours", "session", "fused", "lambdarank")
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-
-from ranking.golden import GOLDEN_FILE, GoldenRows, read_golden, write_golden
-from ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
-from ranking.ranker import FusedOrder, LambdaRank, load_ranker
-from ranking.registry import Registry
+from reelrank.ranking.golden import GOLDEN_FILE, GoldenRows, read_golden, write_golden
+from reelrank.ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
+from reelrank.ranking.ranker import FusedOrder, LambdaRank, load_ranker
+from reelrank.ranking.registry import Registry
 
 FEATURES = ("bm25", "age", "taste")
 

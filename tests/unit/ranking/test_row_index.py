@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from index_mappings.match import ItemIds, item_ids
-from ranking import row_index
-from ranking.row_index import RowIndex, hash_ids
+from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.ranking import row_index
+from reelrank.ranking.row_index import RowIndex, hash_ids
 
 
 def generate_ids(n: int) -> ItemIds:

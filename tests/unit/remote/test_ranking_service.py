@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-
-from app.remote.ranking_service import ANSWER_BYTES_MAX, HttpRequest, RankingService
-from app.remote.remote_ranker import RemoteRanker
-from index_mappings.errors import Conflict, Timeout, Unavailable
-from ranking.number_bytes import to_bytes
+from reelrank.app.remote.ranking_service import ANSWER_BYTES_MAX, HttpRequest, RankingService
+from reelrank.app.remote.remote_ranker import RemoteRanker
+from reelrank.index_mappings.errors import Conflict, Timeout, Unavailable
+from reelrank.ranking.number_bytes import to_bytes
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Start = Callable[[Callable[[socket.socket], None]], RankingService]

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from app.search.cursors import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
-from app.search.ranked import ResultList
-from index_mappings.errors import NotFound
-from index_mappings.match import Matches, item_ids
-from index_mappings.query import Filters, Query
-from ranking.exploration import ExplorationSlot
-from ranking.fusion import fuse
+from reelrank.app.search.cursors import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
+from reelrank.app.search.ranked import ResultList
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.query import Filters, Query
+from reelrank.ranking.exploration import ExplorationSlot
+from reelrank.ranking.fusion import fuse
 
 CANDIDATES = fuse([Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.float32))])
 

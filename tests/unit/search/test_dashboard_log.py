@@ -5,18 +5,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-
-from app.search.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
-from app.search.impressions import Impression
-from app.search.page import Hit, Page
-from app.search.ranked import ResultList
-from app.search.summary import Summary
-from index_mappings.errors import Unavailable
-from index_mappings.event import Event
-from index_mappings.item import Item
-from index_mappings.match import Matches, item_ids
-from index_mappings.query import Query
-from ranking.fusion import fuse
+from reelrank.app.search.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
+from reelrank.app.search.impressions import Impression
+from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.summary import Summary
+from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.fusion import fuse
 
 CANDIDATES = fuse(
     [

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import pytest
-
-from app.search import served_models
-from app.search.served_models import ServedModels
-from index_mappings.errors import NotFound
-from ranking.manifest import ModelRejected
-from ranking.ranker import FusedOrder, Ranker
-from ranking.registry import Registry
+from reelrank.app.search import served_models
+from reelrank.app.search.served_models import ServedModels
+from reelrank.index_mappings.errors import NotFound
+from reelrank.ranking.manifest import ModelRejected
+from reelrank.ranking.ranker import FusedOrder, Ranker
+from reelrank.ranking.registry import Registry
 
 
 class NamedRanker(FusedOrder):

@@ -11,10 +11,9 @@ from flask import Flask, Response, send_file, send_from_directory
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
-
-from app.answer_socket import BUFFER_BYTES_MAX
-from app.graceful_worker import GracefulWorker
-from app.web.pages.site import STATIC_DIR
+from reelrank.app.answer_socket import BUFFER_BYTES_MAX
+from reelrank.app.graceful_worker import GracefulWorker
+from reelrank.app.web.pages.site import STATIC_DIR
 
 HOST = ("127.0.0.1", 80)
 PART = bytes(range(256)) * 64

@@ -2,8 +2,7 @@
 
 import pytest
 import structlog
-
-from app.web.telemetry import configure_logging
+from reelrank.app.web.telemetry import configure_logging
 
 
 def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
