@@ -1,1 +1,1 @@
-"""Serving and wiring: settings, stories, web, engines, command line."""
+"""The service: settings, wiring, request path, engines, web, jobs and the command line."""

@@ -6,10 +6,10 @@ from reelrank.app.wiring import Container, load_model
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.loaders.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.item_table import TableError, open_table
-from reelrank.ranking.manifest import ModelRejected
-from reelrank.ranking.ranker import LambdaRank
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.table import TableError, open_table
+from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.rankers.manifest import ModelRejected
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,22 @@ from functools import partial
 from statistics import median
 
 import numpy as np
+
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import compact_column
+from reelrank.ranking.embeddings.watches import build_event_table
+from reelrank.ranking.features.batching import plan_evaluation
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
 from reelrank.ranking.features.declare import Columns, passthrough
-from reelrank.ranking.features.together import plan_evaluation
-from reelrank.ranking.item_table import ItemTable, open_table
-from reelrank.ranking.moment import RankingRequest
-from reelrank.ranking.popularity import build_popularity
-from reelrank.ranking.signals import build_observers
-from reelrank.ranking.sources import build_candidates, plan_sources, query_source
-from reelrank.ranking.vectors import build_request
-from reelrank.ranking.viewer import build_viewer
-from reelrank.ranking.watches import build_event_table
+from reelrank.ranking.items.popularity import build_popularity
+from reelrank.ranking.items.table import ItemTable, open_table
+from reelrank.ranking.retrieval.sources import build_candidates, plan_sources, query_source
+from reelrank.ranking.signals.observe import build_observers
+from reelrank.ranking.viewers.history import build_viewer
+from reelrank.ranking.viewers.query_vectors import build_request
+from reelrank.ranking.viewers.request import RankingRequest
 
 MAX_TIME_MS = 2**62
 TIMEOUT_S = 10.0

@@ -10,6 +10,7 @@ from copy import copy
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
+
 from reelrank.app.answer_socket import BufferedSocket
 
 

@@ -16,6 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
+
 from reelrank.app.tables import ItemTableStore
 from reelrank.app.wiring import Container, load_model
 from reelrank.index_mappings.encoder import ENCODER_NAME
@@ -24,24 +25,24 @@ from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.catalogue import LoadOptions
 from reelrank.loaders.reindex import attach_embeddings, reindex
-from reelrank.ranking.candidate_recall import CandidateRecall, measure_candidate_recall
-from reelrank.ranking.evaluation import Evaluation, evaluate
-from reelrank.ranking.exact_matcher import ExactMatcher
+from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
+from reelrank.ranking.embeddings.watches import build_event_table, select_watches
+from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
+from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.features.situation import HASH_BUCKETS, HASH_SEEDS
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.forest import compile_trees
-from reelrank.ranking.item_table import build_table
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.learned import Embeddings, learn_embeddings
-from reelrank.ranking.manifest import Manifest
-from reelrank.ranking.plots import write_gains_plot, write_quality_plot
+from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.table import build_table
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.ranker import LambdaRank, get_probability_function
-from reelrank.ranking.replay import BacktestIndex, BacktestOptions, backtest
-from reelrank.ranking.train import TrainingResult, train_ranker
-from reelrank.ranking.training_set import TrainingSet, build_training_set
-from reelrank.ranking.watches import build_event_table, select_watches
+from reelrank.ranking.rankers.compiled_trees import compile_trees
+from reelrank.ranking.rankers.lambdarank import LambdaRank, get_probability_function
+from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
+from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest
+from reelrank.ranking.training.dataset import TrainingSet, build_training_set
+from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
 
 log = structlog.get_logger("reelrank.learning")
 

@@ -6,6 +6,7 @@ import logging
 import sys
 
 from flask_openapi import OpenAPI
+
 from reelrank.app.search.preloaded import preload
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
 from reelrank.index_mappings.errors import Unavailable
 
 OPEN_WAIT_S = 30.0

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document
-from reelrank.ranking.folding import FoldIn
-from reelrank.ranking.item_table import ItemTable, TableError, build_table, open_table
+from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table
 from reelrank.ranking.progress import Progress, ignore_progress
 
 log = structlog.get_logger("reelrank.tables")

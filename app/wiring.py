@@ -35,11 +35,11 @@ from reelrank.index_mappings.engine import EventStore, SearchEngine
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.ranker import Ranker, load_ranker
-from reelrank.ranking.registry import Registry
-from reelrank.ranking.source_names import SOURCES
-from reelrank.ranking.sources import CandidateLimits
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.lambdarank import Ranker, load_ranker
+from reelrank.ranking.registry.models import Registry
+from reelrank.ranking.retrieval.source_names import SOURCES
+from reelrank.ranking.retrieval.sources import CandidateLimits
 
 
 @dataclass(frozen=True, slots=True)

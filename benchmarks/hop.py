@@ -14,16 +14,17 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.check import find_free_port, run_service
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_models
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.manifest import Manifest
-from reelrank.ranking.number_bytes import to_bytes
-from reelrank.ranking.ranker import Ranker
-from reelrank.ranking.registry import Registry
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.registry.models import Registry
+from reelrank.ranking.wire.feature_rows import to_bytes
 
 CANDIDATES = (100, 300, 1000, 3000)
 ROUNDS, SMALL_ROUNDS = 60, 10

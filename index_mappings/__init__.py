@@ -1,1 +1,1 @@
-"""The agreement between whoever writes an index and whoever reads it."""
+"""The agreement between whoever writes an index and whoever reads it: nouns, protocols, mappings."""

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.item import Item
 
 ENCODER_NAME = "wordllama-l2-256"

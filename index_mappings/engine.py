@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
+
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind
 from reelrank.index_mappings.fields import TEXT_FIELDS

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.item import MAX_ID_LENGTH
 
 ItemIds = NDArray[np.bytes_]

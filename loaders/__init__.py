@@ -1,1 +1,1 @@
-"""Files in, checked batches out: catalogues into index versions, events into partitions."""
+"""Bulk loaders: catalogues into index versions, event files into the event store."""

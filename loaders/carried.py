@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import orjson
+
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from reelrank.loaders.moments import parse_number
 from reelrank.loaders.rows import Column
 

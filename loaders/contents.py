@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+
 from reelrank.loaders.source import SourceError, SourceFile
 
 SNIFFED_BYTES = 4096

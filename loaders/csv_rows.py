@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
+
 from reelrank.loaders.rows import ArrowBlock, Reject, Rows
 from reelrank.loaders.source import SourceError, SourceFile
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
 from reelrank.index_mappings.event import Event, EventKind
 from reelrank.index_mappings.item import ID_PATTERN
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
+
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import SearchEngine, WriteReport
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint

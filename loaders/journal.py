@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+
 from reelrank.index_mappings.errors import Conflict
 
 

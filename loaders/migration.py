@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+
 from reelrank.index_mappings.engine import EventStore, SearchEngine, WriteReport
 from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.index_mappings.event import Event

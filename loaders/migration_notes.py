@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
 

@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from reelrank.loaders.contents import check_is_text
 from reelrank.loaders.csv_rows import read_csv
 from reelrank.loaders.rows import ArrowBlock, RecordBlock, Reject, Rows

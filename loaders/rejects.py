@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import orjson
+
 from reelrank.loaders.rows import Reject
 
 

@@ -1,1 +1,1 @@
-"""Pure numbers: candidates, signals, features, rankers, training. No Flask, no engine, no clock."""
+"""Pure computation: arrays and Arrow tables in and out; no network, no web framework, no clock."""

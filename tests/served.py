@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import orjson
 import urllib3
+
 from reelrank.app.settings import Settings
 
 READY_TIMEOUT_S = 180.0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+
 from reelrank.app.learning import publish
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
@@ -13,12 +14,12 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.catalogue import LoadOptions, load_catalogue
 from reelrank.loaders.history import load_history
+from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
+from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.learned import learn_embeddings
-from reelrank.ranking.manifest import Manifest
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.progress import ignore_progress
-from reelrank.ranking.watches import build_event_table, select_watches
+from reelrank.ranking.rankers.manifest import Manifest
 
 EMBEDDED_SETTINGS: Mapping[str, str] = {}
 SEA, SPACE = "sea", "space"

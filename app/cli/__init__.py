@@ -1,1 +1,1 @@
-"""The reelrank command: one module per group of commands, assembled in main."""
+"""The reelrank command line."""

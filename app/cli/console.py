@@ -6,10 +6,11 @@ from typing import Any, NoReturn
 
 import orjson
 import typer
-from reelrank.ranking.progress import Progress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+
+from reelrank.ranking.progress import Progress
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

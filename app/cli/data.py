@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 import typer
+
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.cli.learn import print_training_run
 from reelrank.app.cli.serve import Check, check_service, start_service

@@ -3,15 +3,16 @@
 from typing import Annotated
 
 import typer
+from rich.table import Column, Table
+
 from reelrank.app.cli.console import fail, out, print_json
 from reelrank.app.feature_costs import FeatureCosts, measure_feature_costs
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURES
-from reelrank.ranking.item_table import TableError
-from reelrank.ranking.manifest import read_manifest
-from rich.table import Column, Table
+from reelrank.ranking.items.table import TableError
+from reelrank.ranking.rankers.manifest import read_manifest
 
 app = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import typer
+from rich.table import Table
+
 from reelrank.app.cli.console import fail, out, print_json
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import Conflict, NotFound
-from rich.table import Table
 
 app = typer.Typer(
     rich_markup_mode="markdown", no_args_is_help=True, help="List index versions, promote or drop one."

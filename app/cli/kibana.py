@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from reelrank.app.cli.console import fail, print_plain
 from reelrank.app.kibana.importing import ImportTarget, import_objects
 from reelrank.app.kibana.saved_objects import Product, SavedObjectBuilder

@@ -6,18 +6,23 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import typer
+from rich.table import Table
+
 from reelrank.app import learning
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model
 from reelrank.index_mappings.errors import NotFound
-from reelrank.ranking.candidate_recall import CandidateRecall, measure_candidate_recall
-from reelrank.ranking.evaluation import ALL_KINDS, Evaluation
-from reelrank.ranking.evaluation import evaluate as evaluate_ranking
-from reelrank.ranking.manifest import ModelRejected, read_manifest
-from reelrank.ranking.off_policy import SlotValueEstimate, collect_slot_outcomes, estimate_slot_value
-from reelrank.ranking.ranker import get_probability_function
-from rich.table import Table
+from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
+from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
+from reelrank.ranking.evaluation.comparison import evaluate as evaluate_ranking
+from reelrank.ranking.evaluation.off_policy import (
+    SlotValueEstimate,
+    collect_slot_outcomes,
+    estimate_slot_value,
+)
+from reelrank.ranking.rankers.lambdarank import get_probability_function
+from reelrank.ranking.rankers.manifest import ModelRejected, read_manifest
 
 app = typer.Typer()
 FEW_REQUESTS = 300

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
+
 from reelrank.app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
 from reelrank.app.loading import LoadRequest, load_events, load_index, load_items
 from reelrank.app.settings import Settings
@@ -21,8 +24,6 @@ from reelrank.loaders.moments import Unit
 from reelrank.loaders.rows import Column, Rows
 from reelrank.loaders.source import Format, open_source_files
 from reelrank.ranking.progress import Progress
-from rich.console import Console
-from rich.table import Table
 
 app = typer.Typer(
     help="Load a catalogue or a history from Parquet, CSV or JSONL files.", no_args_is_help=True

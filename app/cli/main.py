@@ -6,6 +6,7 @@ import sys
 import structlog
 import typer
 from pydantic import ValidationError
+
 from reelrank.app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
 from reelrank.app.cli.console import err
 from reelrank.index_mappings.errors import EngineError

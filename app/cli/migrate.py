@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 import typer
+
 from reelrank.app import migration
 from reelrank.app.cli.console import fail, print_json, print_plain, show_progress_bars
 from reelrank.app.settings import Settings

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Column, Table
+
 from reelrank.app.cli.console import fail, out, print_json
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.forest import compile_trees
-from reelrank.ranking.manifest import ModelRejected
-from reelrank.ranking.ranker import FusedOrder
-from reelrank.ranking.registry import ModelVersion
-from rich.table import Column, Table
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.compiled_trees import compile_trees
+from reelrank.ranking.rankers.lambdarank import FusedOrder
+from reelrank.ranking.rankers.manifest import ModelRejected
+from reelrank.ranking.registry.models import ModelVersion
 
 app = typer.Typer()
 models = typer.Typer(rich_markup_mode="markdown")

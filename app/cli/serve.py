@@ -6,6 +6,7 @@ import sys
 from typing import Annotated, Literal
 
 import typer
+
 from reelrank.app.check import CheckFailed, find_bind_error, find_free_port, run_service, run_smoke_test
 from reelrank.app.cli.console import fail, out
 from reelrank.app.opening import has_display

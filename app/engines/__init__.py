@@ -1,1 +1,1 @@
-"""Search engines behind one protocol, siblings of each other."""
+"""Search engines behind one protocol: embedded, Elasticsearch and OpenSearch."""

@@ -1,1 +1,1 @@
-"""What Kibana and OpenSearch Dashboards show of a house: data views, searches, panels; and their import."""
+"""Kibana and OpenSearch Dashboards: data views, searches, panels, and their import."""

@@ -7,6 +7,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import orjson
+
 from reelrank.app.kibana.saved_objects import Product
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from reelrank.ranking.ranker import FusedOrder
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 Json = dict[str, Any]
 FUSED_ORDER = FusedOrder.name

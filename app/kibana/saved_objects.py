@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
+
 from reelrank.app.kibana.panels import (
     DASHBOARDS,
     EVENTS,

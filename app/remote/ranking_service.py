@@ -8,6 +8,7 @@ from socket import socket
 from urllib.parse import urlsplit
 
 import orjson
+
 from reelrank.index_mappings import errors
 
 MAX_IDLE_CONNECTIONS = 16

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
+
 from reelrank.app.remote.ranking_service import HttpRequest, RankingService
 from reelrank.app.remote.remote_ranker import RemoteRanker
 from reelrank.index_mappings.errors import Conflict, EngineError, Unavailable
-from reelrank.ranking.ranker import FusedOrder, Ranker
-from reelrank.ranking.registry import ModelVersion
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.registry.models import ModelVersion
 
 LOOKUP_TIMEOUT_S = 1.0
 """A look at what serves is off the request path, so it may wait longer than a score."""

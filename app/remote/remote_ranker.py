@@ -5,10 +5,11 @@ from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.remote.ranking_service import HttpRequest, RankingService
 from reelrank.index_mappings.errors import Unavailable
-from reelrank.ranking.arrow_check import Limits
-from reelrank.ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
+from reelrank.ranking.wire.arrow_check import Limits
+from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
 SCORE, BASE = "score", "base"
 CONTRIBUTIONS_TIMEOUT_S = 2.0

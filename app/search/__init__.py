@@ -1,1 +1,1 @@
-"""The stories: a search, a home page, similar items. Nouns and protocols alone; no HTTP."""
+"""The request path: sources, reranking, hydration, explanations, facets and the result cache."""

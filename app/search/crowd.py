@@ -4,9 +4,10 @@ from collections import Counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from reelrank.index_mappings.engine import EventStore
-from reelrank.ranking.item_table import ItemTable
-from reelrank.ranking.popularity import Popularity, count_events
+from reelrank.ranking.items.popularity import Popularity, count_events
+from reelrank.ranking.items.table import ItemTable
 
 MAX_VIEWERS = 5000
 """Above it the viewers with the fewest watches are forgotten; only the busiest are ever asked for."""

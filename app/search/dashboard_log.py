@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
+
 from reelrank.app.search.impressions import Impressions, build_impressions, find_impression_id
 from reelrank.app.search.page import Page
 from reelrank.app.search.ranked import ResultList

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.search.page import Explanation
 from reelrank.app.search.ranked import ResultList
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.ranker import Ranker
-from reelrank.ranking.signals import Signals
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.signals.observe import Signals
 
 
 def build_explanations(

@@ -2,9 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.search.page import Facets
 from reelrank.index_mappings.match import ItemIds
-from reelrank.ranking.item_table import ItemTable
+from reelrank.ranking.items.table import ItemTable
 
 MAX_VALUES = 12
 """Values a facet shows; a longer list is not read."""

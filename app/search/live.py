@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
+
 from reelrank.app.search.crowd import ActivityCounters
 from reelrank.app.search.served_models import Models
 from reelrank.app.search.state import State
 from reelrank.index_mappings.engine import EventStore, SearchEngine
 from reelrank.index_mappings.errors import EngineError, Unavailable
-from reelrank.ranking.item_table import ItemTable, TableError
-from reelrank.ranking.newest import find_newest
+from reelrank.ranking.items.recency import find_newest
+from reelrank.ranking.items.table import ItemTable, TableError
 
 log = structlog.get_logger("reelrank.live")
 

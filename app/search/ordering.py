@@ -4,17 +4,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.search.ranked import ResultList
 from reelrank.app.search.stages import StageTimings
 from reelrank.app.search.state import State
 from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.exploration import ExplorationSlot, choose_positions, explore
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.fusion import Candidates
-from reelrank.ranking.moment import RankingRequest
-from reelrank.ranking.ranker import FusedOrder, Ranker
-from reelrank.ranking.signals import Signals, observe
+from reelrank.ranking.policies.thompson import ExplorationSlot, choose_positions, explore
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.retrieval.fusion import Candidates
+from reelrank.ranking.signals.observe import Signals, observe
+from reelrank.ranking.viewers.request import RankingRequest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

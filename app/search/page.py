@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.exploration import ExplorationSlot
+from reelrank.ranking.policies.thompson import ExplorationSlot
 
 
 @dataclass(frozen=True, slots=True)

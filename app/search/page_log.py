@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
+
 from reelrank.app.search.dashboard_log import DashboardLog
 from reelrank.app.search.impressions import format_impression_id
 from reelrank.app.search.page import Page

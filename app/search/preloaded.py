@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 
 import structlog
+
 from reelrank.app.search.served_models import Models
 
 log = structlog.get_logger("reelrank.preloaded")

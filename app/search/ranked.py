@@ -8,11 +8,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.index_mappings.query import Context, Filters, Query
-from reelrank.ranking.exploration import ExplorationSlot
-from reelrank.ranking.fusion import Candidates
-from reelrank.ranking.signals import Signals
+from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.retrieval.fusion import Candidates
+from reelrank.ranking.signals.observe import Signals
 
 
 @dataclass(frozen=True, slots=True, eq=False)

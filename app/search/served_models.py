@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from reelrank.index_mappings.errors import NotFound
-from reelrank.ranking.manifest import ModelRejected
-from reelrank.ranking.ranker import FusedOrder, Ranker
-from reelrank.ranking.registry import ModelVersion, Registry
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.rankers.manifest import ModelRejected
+from reelrank.ranking.registry.models import ModelVersion, Registry
 
 RETRY_S = 5.0
 """A model that was refused is tried again this often: somebody may have mended it."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from reelrank.app.search.cursors import format_cursor
 from reelrank.app.search.explanations import build_explanations
 from reelrank.app.search.page import Hit, Page
@@ -12,8 +13,8 @@ from reelrank.app.search.ranked import ResultList
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Partial
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.ranker import Ranker
-from reelrank.ranking.signals import Signals
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.signals.observe import Signals
 
 FETCH_TIMEOUT_S = 1.0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.match import Matches
-from reelrank.ranking.sources import SourceRequest
+from reelrank.ranking.retrieval.sources import SourceRequest
 
 SourceRunner = Callable[[SourceRequest, float], Matches]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from reelrank.app.search.crowd import ActivityCounters
-from reelrank.ranking.item_table import ItemTable
-from reelrank.ranking.ranker import Ranker
+from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.rankers.lambdarank import Ranker
 
 
 @dataclass(frozen=True, slots=True, eq=False)

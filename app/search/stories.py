@@ -25,19 +25,19 @@ from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.fusion import fuse
-from reelrank.ranking.moment import RankingRequest
-from reelrank.ranking.ranker import FusedOrder, Ranker
-from reelrank.ranking.signals import Signals, observe
-from reelrank.ranking.sources import (
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.retrieval.fusion import fuse
+from reelrank.ranking.retrieval.sources import (
     CandidateLimits,
     SourceRequest,
     build_candidates,
     plan_sources,
     query_source,
 )
-from reelrank.ranking.vectors import build_request
-from reelrank.ranking.viewer import Viewer
+from reelrank.ranking.signals.observe import Signals, observe
+from reelrank.ranking.viewers.history import Viewer
+from reelrank.ranking.viewers.query_vectors import build_request
+from reelrank.ranking.viewers.request import RankingRequest
 
 VIEWER_DEADLINE_SHARE = 0.5
 """Of the deadline, the most that looking the viewer up may take: the sources get what is left of it."""

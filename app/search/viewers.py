@@ -9,7 +9,7 @@ from reelrank.index_mappings.engine import EventStore
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout
 from reelrank.index_mappings.event import USER_ACTIONS, Event
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.viewer import MAX_IMPRESSIONS, Viewer, build_anonymous_viewer, build_viewer
+from reelrank.ranking.viewers.history import MAX_IMPRESSIONS, Viewer, build_anonymous_viewer, build_viewer
 
 RECENT_DEEDS = 1000
 """Twice the watches that a viewer's taste is made of, to leave room for clicks and likes between."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
+
 from reelrank.index_mappings.errors import TRANSIENT
 
 FLUSH_S = 0.5

@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out: the API and the pages. Knows the stories and the nouns; no engine, no LightGBM."""
+"""HTTP: the API and the pages. Knows the service and the nouns; no engine and no LightGBM."""

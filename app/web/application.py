@@ -9,6 +9,8 @@ import orjson
 from flask import request
 from flask.json.provider import JSONProvider
 from flask_openapi import Info, OpenAPI
+from werkzeug.exceptions import BadRequest
+
 from reelrank.app.search.served_models import Models
 from reelrank.app.search.stories import SearchService
 from reelrank.app.web.events_api import create_events_api
@@ -23,7 +25,6 @@ from reelrank.app.web.pages.site import create_pages_blueprint
 from reelrank.app.web.problems import InvalidRequest, handle_validation_error, register_error_handlers
 from reelrank.app.web.score_api import create_score_api
 from reelrank.app.web.telemetry import instrument_requests
-from werkzeug.exceptions import BadRequest
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
 

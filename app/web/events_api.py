@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
+
 from reelrank.app.search.stories import SearchService
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.app.web.telemetry import EVENTS

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+
 from reelrank.app.search.served_models import NO_MODEL, Models
 from reelrank.app.search.stories import SearchService
 from reelrank.app.web.telemetry import render_metrics

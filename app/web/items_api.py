@@ -7,6 +7,7 @@ import orjson
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
+
 from reelrank.app.search.showing import FETCH_TIMEOUT_S
 from reelrank.app.search.stories import SearchService
 from reelrank.app.web.answers import serialize_item

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
+
 from reelrank.app.search.page import Page
 from reelrank.app.search.stories import RankingOptions, SearchService
 from reelrank.app.web.answers import serialize_page, serialize_ranking

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
+
 from reelrank.app.search.served_models import Models
 from reelrank.app.web.parameters import ModelPath
-from reelrank.ranking.ranker import FusedOrder
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 MODELS_TAG = Tag(name="models", description="The models on disk and the one that serves.")
 

@@ -5,9 +5,10 @@ from functools import cache
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from reelrank.index_mappings.item import ID_PATTERN
 from reelrank.index_mappings.query import Context, Filters, Query
-from reelrank.ranking.source_names import SOURCES
+from reelrank.ranking.retrieval.source_names import SOURCES
 
 MAX_TEXT_LENGTH = 400
 MAX_CANDIDATES = 10_000

@@ -8,9 +8,10 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from pydantic import ValidationError
-from reelrank.index_mappings import errors
-from reelrank.ranking.manifest import ModelRejected
 from werkzeug.exceptions import HTTPException
+
+from reelrank.index_mappings import errors
+from reelrank.ranking.rankers.manifest import ModelRejected
 
 log = structlog.get_logger("reelrank.web")
 

@@ -5,13 +5,14 @@ from http import HTTPStatus
 
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
+
 from reelrank.app.search.served_models import Models
 from reelrank.app.web.parameters import ModelPath, ScoreParameters
 from reelrank.app.web.problems import InvalidRequest, build_problem
-from reelrank.ranking.arrow_check import Limits, TooLarge
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.number_bytes import MEDIA_TYPE, from_bytes, to_bytes
-from reelrank.ranking.ranker import Ranker
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.wire.arrow_check import Limits, TooLarge
+from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
 SCORES_TAG = Tag(name="scores", description="Models as a service of their own; features in, scores out.")
 

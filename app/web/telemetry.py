@@ -16,6 +16,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+
 from reelrank.app.search.page import Page
 from reelrank.index_mappings.errors import EngineError
 

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import tantivy
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.analysis import STOP_WORDS
 from reelrank.index_mappings.fields import TEXT_FIELDS
 from reelrank.index_mappings.item import Document, FloatVector

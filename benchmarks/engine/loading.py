@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.engine.bare import BareStore, BareText, BareVectors, build_bare_vectors
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document
-
-from benchmarks.engine.bare import BareStore, BareText, BareVectors, build_bare_vectors
 
 VERSION = "items-bench"
 Batches = Sequence[Sequence[Document]]

@@ -7,15 +7,15 @@ from typing import Any
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.clock import time_interleaved
+from benchmarks.data.catalogue import GENRES, Catalogue
+from benchmarks.engine.bare import BareStore, BareText, BareVectors
 from reelrank.app.engines.embedded.bitmap import Bitmap, count_bits, unpack
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.segment import Segment
 from reelrank.index_mappings.engine import TextMatch, VectorMatch
 from reelrank.index_mappings.query import NO_FILTERS, Filters
-
-from benchmarks.clock import time_interleaved
-from benchmarks.data.catalogue import GENRES, Catalogue
-from benchmarks.engine.bare import BareStore, BareText, BareVectors
 
 TEXT_LIMIT, VECTOR_LIMIT, FETCH_SIZE = 300, 100, 20
 QUERIES = 200

@@ -7,10 +7,9 @@ import time
 from pathlib import Path
 from typing import IO
 
+from benchmarks.engine.loading import VERSION
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.item import Document, Item
-
-from benchmarks.engine.loading import VERSION
 
 WORKER = """
 import json, sys, time

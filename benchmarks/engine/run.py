@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.ranking.progress import Progress
-
 from benchmarks.data.catalogue import Catalogue
 from benchmarks.engine.growth import read_results, write_growth
 from benchmarks.engine.limits import AIMS, MARGINS, find_breaches
@@ -21,6 +18,8 @@ from benchmarks.engine.matching import measure_fetch, measure_text, measure_vect
 from benchmarks.engine.processes import measure_disk_mib, measure_worker
 from benchmarks.engine.report import format_engine_report
 from benchmarks.machine import describe_machine
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.ranking.progress import Progress
 
 Figures = dict[str, object]
 FIELDS = ("text", "factors")

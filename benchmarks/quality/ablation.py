@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.quality.encoders import resize_text_field
+from benchmarks.quality.requests import NDCG, MeasureMatrix, measure_fused_order, measure_model_order
 from reelrank.app.learning import (
     EVALUATION_REQUESTS,
     TRAINING_REQUESTS,
@@ -16,16 +19,13 @@ from reelrank.app.learning import (
 )
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.loaders.catalogue import encode_documents
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
-from reelrank.ranking.judged import JudgedRequest
 from reelrank.ranking.progress import Progress, ignore_progress
-from reelrank.ranking.ranker import LambdaRank
-from reelrank.ranking.source_names import SOURCES
-from reelrank.ranking.train import PARAMS, train_ranker
-from reelrank.ranking.training_set import TrainingSet
-
-from benchmarks.quality.encoders import resize_text_field
-from benchmarks.quality.requests import NDCG, MeasureMatrix, measure_fused_order, measure_model_order
+from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.retrieval.source_names import SOURCES
+from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.lambdarank import PARAMS, train_ranker
 
 FULL, NO_RANKER = "the full system", "the fused order, no ranker"
 ONE_THREAD = {"num_threads": 1}

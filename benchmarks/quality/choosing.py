@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.ranking.progress import Progress
 
 FOLDS = 5

@@ -17,16 +17,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from reelrank.app.demo import load_demo_data
-from reelrank.app.learning import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
-from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container
-from reelrank.index_mappings.encoder import build_item_text
-from reelrank.index_mappings.errors import NotFound
-from reelrank.loaders.demo import load_demo
-from reelrank.ranking.bootstrap import Interval, bootstrap_difference, bootstrap_interval
-from reelrank.ranking.progress import Progress
-from reelrank.ranking.train import PARAMS
 
 from benchmarks.quality.ablation import (
     FULL,
@@ -42,6 +32,16 @@ from benchmarks.quality.encoder_costs import Cost, measure_cost
 from benchmarks.quality.encoders import CachedEncoder, describe_missing, list_encoders
 from benchmarks.quality.report import Goal, Report, Row, Value
 from benchmarks.quality.requests import NDCG
+from reelrank.app.demo import load_demo_data
+from reelrank.app.learning import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
+from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.encoder import build_item_text
+from reelrank.index_mappings.errors import NotFound
+from reelrank.loaders.demo import load_demo
+from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.training.lambdarank import PARAMS
 
 NAME = "demo"
 GAIN_NAME, EARLIER = "NDCG@10 minus the full system's", "the same in the window before"

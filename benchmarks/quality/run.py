@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from reelrank.ranking.progress import Progress
-
 from benchmarks.quality import demo, movielens, mq2008, scifact
 from benchmarks.quality.datasets import VARIABLE, DatasetMissing
 from benchmarks.quality.report import Report, write_report
+from reelrank.ranking.progress import Progress
 
 Measure = Callable[[Progress, bool], Report]
 PARTS: dict[str, Measure] = {

@@ -10,26 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.index_mappings.encoder import TextEncoder
-from reelrank.index_mappings.engine import SearchEngine, TextMatch
-from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.match import item_ids
-from reelrank.index_mappings.query import Query
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
-from reelrank.ranking.bootstrap import Interval, bootstrap_difference, bootstrap_interval
-from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
-from reelrank.ranking.item_table import ItemTable, build_table
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.popularity import Popularity
-from reelrank.ranking.progress import Progress
-from reelrank.ranking.ranker import LambdaRank
-from reelrank.ranking.signals import observe
-from reelrank.ranking.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from reelrank.ranking.train import train_ranker
-from reelrank.ranking.training_set import build_training_set
-from reelrank.ranking.vectors import build_request
-from reelrank.ranking.viewer import build_anonymous_viewer
 
 from benchmarks.quality.choosing import Choice, Params, choose
 from benchmarks.quality.datasets import find_data_file
@@ -48,6 +28,26 @@ from benchmarks.quality.requests import (
     measure_model_order,
     measure_source_order,
 )
+from reelrank.app.engines.embedded.engine import EmbeddedEngine
+from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.index_mappings.engine import SearchEngine, TextMatch
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.query import Query
+from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.table import ItemTable, build_table
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.retrieval.sources import CandidateLimits, build_candidates, plan_sources, query_source
+from reelrank.ranking.signals.observe import observe
+from reelrank.ranking.training.dataset import build_training_set
+from reelrank.ranking.training.lambdarank import train_ranker
+from reelrank.ranking.viewers.history import build_anonymous_viewer
+from reelrank.ranking.viewers.query_vectors import build_request
 
 NAME = "scifact"
 MEASURE, GAIN = "NDCG@10", "NDCG@10 minus BM25's"

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+
+from benchmarks.data.catalogue import Catalogue
 from reelrank.app.search.stages import StageTimings
 from reelrank.app.search.stories import RankingOptions, SearchService
 from reelrank.app.settings import Settings
@@ -17,15 +19,13 @@ from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.query import Context, Query
-from reelrank.ranking.factors import ALPHA, REGULARIZATION
+from reelrank.ranking.embeddings.matrix_factorization import ALPHA, REGULARIZATION
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.folding import FoldIn
-from reelrank.ranking.forest import compile_trees
-from reelrank.ranking.manifest import Manifest
-from reelrank.ranking.sources import CandidateLimits
-
-from benchmarks.data.catalogue import Catalogue
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.rankers.compiled_trees import compile_trees
+from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.retrieval.sources import CandidateLimits
 
 VIEWERS, WATCHES, TEXTS = 1_000, 30, 200
 TREES, LEAVES = 300, 31

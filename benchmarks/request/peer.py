@@ -10,13 +10,13 @@ import orjson
 import pandas as pd
 from flask import Flask, Response, request
 from numpy.typing import NDArray
+
+from benchmarks.clock import time_interleaved
 from reelrank.app.search.stages import StageTimings
 from reelrank.app.search.stories import RankingOptions, SearchService
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.features.compute import compute_features
-
-from benchmarks.clock import time_interleaved
 
 Figures = dict[str, Any]
 

@@ -14,9 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from reelrank.app.web.application import WebOptions
-from reelrank.app.wiring import warm_service
-from reelrank.index_mappings.query import Query
 
 from benchmarks.machine import describe_machine
 from benchmarks.request.house import (
@@ -31,6 +28,9 @@ from benchmarks.request.peer import measure_peer
 from benchmarks.request.plot import write_load_plot
 from benchmarks.request.report import format_request_report
 from benchmarks.request.stages import measure_scoring, measure_stages
+from reelrank.app.web.application import WebOptions
+from reelrank.app.wiring import warm_service
+from reelrank.index_mappings.query import Query
 
 RESULTS = Path(__file__).parent.parent / "results"
 CANDIDATES, SMALL_CANDIDATES = (100, 500, 1_000, 10_000), (100, 1_000)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+
+from benchmarks.clock import time_interleaved
 from reelrank.app.search.stages import StageTimings
 from reelrank.app.search.stories import RankingOptions, SearchService
 from reelrank.app.web.answers import serialize_page
 from reelrank.app.web.parameters import HomeParameters, SearchParameters
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.ranker import LambdaRank, Ranker
-from reelrank.ranking.signals import Signals
-
-from benchmarks.clock import time_interleaved
+from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker
+from reelrank.ranking.signals.observe import Signals
 
 PERCENTILES = (50, 95, 99)
 RANKING_STAGES = ("signals", "features", "score")

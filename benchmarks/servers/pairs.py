@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import orjson
+
+from benchmarks.clock import time_interleaved
 from reelrank.app.engines.server.cluster import NDJSON
 from reelrank.app.engines.server.documents import encode_document
 from reelrank.app.engines.server.engine import MatchRequest, ServerEngine
@@ -21,8 +23,6 @@ from reelrank.app.engines.server.queries import (
 )
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.item import Document, Item, Neighbour
-
-from benchmarks.clock import time_interleaved
 
 CONCURRENT_ROUNDS, BATCH = 200, 1000
 LIMIT = 300

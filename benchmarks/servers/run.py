@@ -11,11 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
-from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from reelrank.app.engines.server.access import Access
-from reelrank.app.engines.server.cluster import Cluster
-from reelrank.app.engines.server.versions import Layout
 
 from benchmarks.machine import describe_machine
 from benchmarks.servers.pairs import (
@@ -27,6 +22,11 @@ from benchmarks.servers.pairs import (
     open_bare_client,
 )
 from benchmarks.servers.report import format_servers_report
+from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
+from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
+from reelrank.app.engines.server.access import Access
+from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.versions import Layout
 
 RESULTS = Path(__file__).parent.parent / "results"
 CLUSTERS = {"elasticsearch": build_elasticsearch_cluster, "opensearch": build_opensearch_cluster}

@@ -1,1 +1,1 @@
-"""Features: numbers derived from signals by pure functions, one module per group."""
+"""Features: pure functions of signals, the same in training and in serving."""

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.ranking.column import compact_column
-from reelrank.ranking.features import catalogue, matching, situation, viewing
+from reelrank.ranking.features import context as situation
+from reelrank.ranking.features import item as catalogue
+from reelrank.ranking.features import retrieval as matching
+from reelrank.ranking.features import viewer as viewing
+from reelrank.ranking.features.batching import plan_evaluation
 from reelrank.ranking.features.declare import Feature
-from reelrank.ranking.features.together import plan_evaluation
-from reelrank.ranking.signals import Signals
+from reelrank.ranking.signals.observe import Signals
 
 FEATURES: tuple[Feature, ...] = (
     *matching.FEATURES,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
 from reelrank.ranking.column import Column
 
 Columns = Mapping[str, Column]

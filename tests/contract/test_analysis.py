@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.embedded.words import build_analyzer, separate_words
 from reelrank.app.engines.server.versions import Layout
 from reelrank.index_mappings.mapping import ANALYZER
-
 from tests.servers.server import Server, create_prefix, remove_indices
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "analysed_phrases.json"

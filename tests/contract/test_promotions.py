@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document, Item
 

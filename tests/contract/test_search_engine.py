@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+
 from reelrank.index_mappings.engine import NeighbourMatch, SearchEngine, TextMatch, VectorMatch
 from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
 from reelrank.index_mappings.fields import VECTOR_FIELDS

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import urllib3
+
 from reelrank.app.remote.ranking_service import RankingService
 from reelrank.app.remote.remote_ranker import RemoteRanker
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.number_bytes import MEDIA_TYPE, to_bytes
-
+from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
 from tests.served import Answer, ServiceProcess, find_free_port, start_service
 from tests.small_house import add_model
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.item import Document, Item

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.number_bytes import MEDIA_TYPE, to_bytes
 
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
 from tests.served import Answer, ServiceProcess, start_project_service
 from tests.small_house import add_model, build_project
 

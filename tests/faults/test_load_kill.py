@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.events import EmbeddedEvents
-from reelrank.ranking.item_table import open_table
+from reelrank.ranking.items.table import open_table
 
 COMMAND = (sys.executable, "-c", "from reelrank.app.cli.main import main; main()")
 ROWS = 6000

@@ -7,14 +7,15 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from reelrank.ranking.manifest import Manifest
-from reelrank.ranking.registry import Registry
+
+from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.registry.models import Registry
 
 WORKERS = """
 import os, sys
 from pathlib import Path
-from reelrank.ranking.ranker import load_ranker
-from reelrank.ranking.registry import Registry
+from reelrank.ranking.rankers.lambdarank import load_ranker
+from reelrank.ranking.registry.models import Registry
 import numpy as np
 
 registry = Registry(Path(sys.argv[1]))

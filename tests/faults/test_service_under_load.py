@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from reelrank.app.wiring import Container
 
+from reelrank.app.wiring import Container
 from tests.served import Clients, ServiceProcess, start_service
 from tests.small_house import add_model, build_project
 
@@ -86,7 +86,7 @@ def test_a_promoted_index_version_is_served_without_a_failed_request(
     service: ServiceProcess, parts: Container
 ) -> None:
     from reelrank.app.learning import publish
-    from reelrank.ranking.learned import NO_EMBEDDINGS
+    from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
     from reelrank.ranking.progress import ignore_progress
 
     with Load(service) as load:

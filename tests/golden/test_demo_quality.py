@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
 from reelrank.app.settings import Settings
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.manifest import Manifest, MetricEstimate, read_manifest
-from reelrank.ranking.registry import Registry
-from reelrank.ranking.train import PARAMS
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.manifest import Manifest, MetricEstimate, read_manifest
+from reelrank.ranking.registry.models import Registry
+from reelrank.ranking.training.lambdarank import PARAMS
 
 COMMITTED = Path(__file__).with_name("demo_quality.json")
 HOW = (

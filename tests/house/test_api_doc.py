@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 from prometheus_client import REGISTRY
+
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.score_api import create_score_api

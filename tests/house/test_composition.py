@@ -12,9 +12,10 @@ import check_jsonschema
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
+
 from reelrank.app.cli.main import app
 from reelrank.app.settings import Settings
-from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 FILES = ("docker-compose.yml", "deploy/docker/laptop.yml")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from reelrank.ranking.features.compute import FEATURES
 
 DOC = Path(__file__).parents[2] / "docs" / "features.md"

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import orjson
 import pytest
+
 from reelrank.app.kibana.panels import DASHBOARDS, PANELS
 from reelrank.app.kibana.saved_objects import FORMATS, SEARCHES, Product, SavedObjectBuilder
 from reelrank.index_mappings.mapping import SERVERS

@@ -9,6 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+
 from reelrank.app.settings import Settings
 
 HERE = Path(__file__).parents[2] / "deploy" / "kubernetes"

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from reelrank.app.cli.main import app
 from typer.testing import CliRunner
+
+from reelrank.app.cli.main import app
 
 DOC = Path(__file__).parents[2] / "docs" / "models.md"
 

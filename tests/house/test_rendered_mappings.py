@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from reelrank.index_mappings.mapping import (
     SERVERS,
     Product,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.settings import Settings
 
 DOC = Path(__file__).parents[2] / "docs" / "settings.md"

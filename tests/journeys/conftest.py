@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser
+
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Item
-
 from tests.browser import Visitors, launch_chromium
 from tests.served import ServiceProcess, start_project_service
 from tests.servers.server import (

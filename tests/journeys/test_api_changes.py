@@ -5,9 +5,9 @@ import uuid
 
 import orjson
 import pytest
+
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.event import Event
-
 from tests.served import ServiceProcess
 
 pytestmark = pytest.mark.slow

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.remote.ranking_service import RankingService
 from reelrank.app.remote.remote_models import RemoteModels
 from reelrank.app.wiring import Container, load_model
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.number_bytes import MEDIA_TYPE, to_bytes
-
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
 from tests.served import ServiceProcess, find_free_port, start_project_service
 from tests.servers.server import EngineSettingsFactory
 from tests.small_house import add_model, build_project

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.events import ServerEvents
 from reelrank.app.engines.server.versions import Layout
-
 from tests.servers.node import Node
 from tests.servers.server import Server, create_prefix, remove_indices, require_startable
 

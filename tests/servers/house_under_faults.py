@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import urllib3
+
 from reelrank.app.engines.server.access import Access
 from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Document
-
 from tests.served import ServiceProcess
 from tests.servers.node import Node
 from tests.servers.proxy import Guard, Mode, Proxy

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
+
 from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
 from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
 from reelrank.app.engines.server.access import Access
 from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.versions import Layout
-
 from tests.servers.node import KINDS, OWN_URLS, Node, find_missing
 from tests.servers.three_nodes import SPREAD_SETTINGS
 

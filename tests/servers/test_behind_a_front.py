@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-
 from tests.servers.front import Front, create_signed_certificate, run_front
 from tests.servers.server import Server, build_kind_params
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.server.bulk import BulkAction, BulkWriter
 from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.errors import Throttled
 from reelrank.index_mappings.item import Document, Item
-
 from tests.servers.node import KINDS, Node
 from tests.servers.server import Server, build_kind_params, require_startable
 

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 import vl_convert
+
 from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.kibana.panels import ITEMS, PANELS, Panel
 from reelrank.app.kibana.pictures import FUSED_ORDER
@@ -18,7 +19,6 @@ from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
-
 from tests.servers.server import Server, build_kind_params
 from tests.small_house import add_model, build_project
 

@@ -4,11 +4,11 @@ import threading
 import time
 
 import pytest
+
 from reelrank.app.engines.server.events import ServerEvents
 from reelrank.app.engines.server.generations import DataStreamLifecycle, RetentionPolicy
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.event import DAY_MS, Event
-
 from tests.servers.interposed import intercept
 from tests.servers.server import build_kind_params
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.events import ServerEvents
 from reelrank.app.engines.server.versions import Layout
@@ -12,7 +13,6 @@ from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-
 from tests.servers.node import Node, wait_until
 from tests.servers.proxy import Mode, Proxy
 from tests.servers.server import Server, require_startable

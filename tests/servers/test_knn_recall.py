@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.engine import VectorMatch
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import item_ids
 from reelrank.index_mappings.query import NO_FILTERS, Filters
-
 from tests.servers.server import build_kind_params
 
 N, SIZE, CLUSTERS, QUERIES = 10_000, 64, 100, 20

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.server import live
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.errors import Conflict
 from reelrank.index_mappings.item import Document, Item, Neighbour
-
 from tests.servers.interposed import RequestHook, intercept
 from tests.servers.server import Server, build_kind_params
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.item import Document, Item
-
 from tests.servers.proxy import Proxy
 from tests.servers.server import Server, build_kind_params
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.catalogue import LoadOptions, load_catalogue
 from reelrank.loaders.reindex import reindex
-from reelrank.ranking.learned import NO_EMBEDDINGS
-
+from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
 from tests.servers.server import Server, build_kind_params
 from tests.small_house import FILMS, build_project
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.search.page import Page
 from reelrank.app.search.stories import RankingOptions, SearchService
 from reelrank.app.web.health import check_lists_ready
@@ -14,7 +15,6 @@ from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.errors import EngineError, Partial
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
-
 from tests.servers.node import Node, wait_until
 from tests.servers.server import Server
 from tests.small_house import FILMS, build_project

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.server.access import Access
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.events import ServerEvents
@@ -12,7 +13,6 @@ from reelrank.index_mappings.engine import TextMatch, VectorMatch
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-
 from tests.servers.proxy import Guard, Proxy
 from tests.servers.server import CLUSTERS, Server, build_kind_params
 

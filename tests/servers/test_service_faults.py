@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.search.intake import WRITE_TIMEOUT_S
 from reelrank.app.wiring import Container
-
 from tests.served import Answer, Clients, ServiceProcess, start_service
 from tests.servers.node import Node, wait_until
 from tests.servers.told import count_failures, expect_warnings, is_complete, read_event_warnings

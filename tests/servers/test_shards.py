@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.events import ServerEvents
 from reelrank.app.engines.server.versions import Layout
@@ -16,7 +17,6 @@ from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import EngineError, Partial, Throttled, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-
 from tests.servers.node import Node, wait_until
 from tests.servers.server import Server, require_startable
 

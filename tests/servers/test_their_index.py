@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.search.stories import RankingOptions
 from reelrank.app.settings import Settings
@@ -17,7 +18,6 @@ from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.query import Filters, Query
-
 from tests.served import start_service
 from tests.servers.server import Server, build_kind_params
 from tests.servers.told import count_degraded_pages, count_failures, expect_warnings, read_event_warnings

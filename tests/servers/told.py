@@ -4,7 +4,6 @@ import re
 from collections import Counter
 
 from reelrank.index_mappings.engine import EventStore
-
 from tests.served import Answer, ServiceProcess
 
 FAILURE_METRIC = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')

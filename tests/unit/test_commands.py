@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import structlog
-from reelrank.app.cli.main import app, main
 from typer.testing import CliRunner
+
+from reelrank.app.cli.main import app, main
 
 GROUPS = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
 COMMANDS = [

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import orjson
 import pytest
+from typer.testing import CliRunner
+
 from reelrank.app.cli.main import app
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.app.search.cursors import format_cursor
@@ -16,8 +18,6 @@ from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Query
-from typer.testing import CliRunner
-
 from tests.small_house import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from reelrank.app.cli.main import app
 from reelrank.app.wiring import load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from typer.testing import CliRunner
-
 from tests.small_house import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

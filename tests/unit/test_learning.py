@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.learning import collect_judged_requests, collect_training_set, read_history
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import DAY_MS, Event
 from reelrank.ranking.progress import ignore_progress
-
 from tests.small_house import build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.index_mappings.encoder import WordLlamaEncoder
@@ -17,7 +18,7 @@ from reelrank.loaders.demo import fold_title, list_title_variants, simulate_watc
 from reelrank.loaders.history import load_history
 from reelrank.loaders.reindex import reindex
 from reelrank.loaders.versions import choose_version_name
-from reelrank.ranking.learned import Embeddings
+from reelrank.ranking.embeddings.learn_embeddings import Embeddings
 
 ITEMS = [Item("alien", "Alien"), Item("blade", "Blade Runner")]
 OPTIONS = LoadOptions()

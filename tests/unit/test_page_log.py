@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.page_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, PageLog
@@ -20,9 +21,9 @@ from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Filters, Query
 from reelrank.ranking.column import make_shared_column
-from reelrank.ranking.exploration import ExplorationSlot
-from reelrank.ranking.fusion import fuse
-from reelrank.ranking.signals import Signals
+from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.retrieval.fusion import fuse
+from reelrank.ranking.signals.observe import Signals
 
 CANDIDATES = fuse(
     [

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from reelrank.app import learning
 from reelrank.app.learning import History, collect_judged_requests
 from reelrank.app.settings import Settings
@@ -15,13 +16,13 @@ from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.catalogue import LoadOptions, load_catalogue
-from reelrank.ranking import replay
+from reelrank.ranking.embeddings.watches import Watches, select_watches
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.popularity import Popularity
+from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.progress import ignore_progress
-from reelrank.ranking.viewer import Viewer, build_viewer
-from reelrank.ranking.watches import Watches, select_watches
+from reelrank.ranking.training import backtest as replay
+from reelrank.ranking.viewers.history import Viewer, build_viewer
 
 NOW_MS = round(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
 DAY_MS, MINUTE_MS = 86_400_000, 60_000

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.app.search.side_by_side import run_sources
@@ -17,8 +18,7 @@ from reelrank.index_mappings.errors import BadRequest, EngineError, Partial, Tim
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import Matches, build_empty_matches
 from reelrank.index_mappings.query import Context, Filters, Query
-from reelrank.ranking.sources import SourceRequest
-
+from reelrank.ranking.retrieval.sources import SourceRequest
 from tests.small_house import FILMS, SEA, SPACE, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -12,6 +12,7 @@ from typing import Any
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import Bitmap, DocIds
 
 Vectors = NDArray[np.float32]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+
 from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, to_neighbour_weight
 from reelrank.index_mappings.item import Document, Item, Neighbour
 

@@ -22,10 +22,10 @@ from reelrank.index_mappings.engine import (
     WriteReport,
 )
 from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
-from reelrank.index_mappings.faults import validate_documents
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches
+from reelrank.index_mappings.validation import validate_documents
 
 EXTRA_HITS = 20
 """Asked of tantivy above the limit, so that ties at the edge can be put in the order of ids."""

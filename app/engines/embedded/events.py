@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
 from reelrank.app.engines.embedded.database import Database
 from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind

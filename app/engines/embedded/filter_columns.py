@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import Bitmap, pack
 from reelrank.app.engines.embedded.postings import Postings
 from reelrank.index_mappings.query import Filters

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import Bitmap, count_bits
 from reelrank.app.engines.embedded.cells import IvfIndex
 from reelrank.app.engines.embedded.filter_columns import FilterColumns

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import pack
 from reelrank.app.engines.embedded.documents import VECTOR_COLUMNS, year_of
 from reelrank.app.engines.embedded.filter_columns import MISSING_VALUE

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import unpack
 from reelrank.app.engines.embedded.cells import open_ivf, train_ivf
 from reelrank.app.engines.embedded.column_file import ColumnFile, read_columns

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import Bitmap, clear_bits, contains
 from reelrank.app.engines.embedded.segment import ScoredDocs, Segment, assemble_segment
 from reelrank.app.engines.embedded.segment_builder import Row, SegmentBuilder

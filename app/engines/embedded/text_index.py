@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import tantivy
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.documents import year_of
 from reelrank.app.engines.embedded.words import build_analyzer, separate_words, separate_words_batch
 from reelrank.index_mappings.fields import TEXT_FIELDS

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
 from reelrank.app.engines.embedded.bitmap import Bitmap, DocIds, count_bits, unpack
 from reelrank.app.engines.embedded.cells import AllowedDocs, IvfIndex, ScoredDocs, Vectors, compute_cosines
 from reelrank.app.engines.embedded.filter_columns import FILTER_CACHE_SIZE

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tantivy
+
 from reelrank.index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
 
 _IGNORED = r"[\p{wb=Format}\p{wb=Extend}\p{wb=ZWJ}]*"

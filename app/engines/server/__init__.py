@@ -1,1 +1,1 @@
-"""What Elasticsearch and OpenSearch share: bodies, versions, bulk writes, live changes and events."""
+"""What Elasticsearch and OpenSearch share: documents, versions, queries, live changes and events."""

@@ -5,8 +5,9 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reelrank.index_mappings.errors import BadRequest, Unavailable
 from urllib3.exceptions import NewConnectionError
+
+from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 
 @dataclass(frozen=True, slots=True)

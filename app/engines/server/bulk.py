@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
 from reelrank.app.engines.server.cluster import NDJSON, Cluster
 from reelrank.app.engines.server.failures import build_error, parse_error
 from reelrank.index_mappings.errors import Throttled, Timeout, Unavailable

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
+
 from reelrank.app.engines.server.access import NotConnected
 from reelrank.app.engines.server.failures import build_error
 from reelrank.index_mappings.errors import Partial, Timeout, Unavailable

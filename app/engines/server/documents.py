@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+
 from reelrank.index_mappings.fields import VECTOR_FIELDS, to_neighbour_level, to_neighbour_weight
 from reelrank.index_mappings.item import Document, Item, Neighbour
 from reelrank.index_mappings.mapping import format_neighbour_term, name_vector_property

@@ -35,10 +35,10 @@ from reelrank.index_mappings.engine import (
     WriteReport,
 )
 from reelrank.index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
-from reelrank.index_mappings.faults import validate_documents
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches, build_empty_matches
+from reelrank.index_mappings.validation import validate_documents
 
 READY_TIMEOUT_S = 1.0
 MatchRequest = TextMatch | VectorMatch | NeighbourMatch

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
+
 from reelrank.app.engines.server.bulk import MAX_STALL_S, BulkAction, BulkWriter
 from reelrank.app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.app.engines.server.follow import Position, format_position, parse_position

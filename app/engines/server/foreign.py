@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
 from reelrank.app.engines.server.cluster import Cluster, Reply
 from reelrank.app.engines.server.foreign_fields import ExternalFields
 from reelrank.app.engines.server.queries import Body, compute_hit_limit

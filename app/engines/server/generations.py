@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+
 from reelrank.app.engines.server.cluster import ADMIN_TIMEOUT_S, Cluster
 from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.event import DAY_MS

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, to_neighbour_weight

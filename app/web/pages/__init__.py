@@ -1,1 +1,1 @@
-"""The web page: server-rendered, for people. Works without JavaScript, for it has none."""
+"""HTML pages, server-rendered."""

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, request
+from werkzeug.datastructures import MultiDict
+
 from reelrank.app.search.showing import FETCH_TIMEOUT_S
 from reelrank.app.search.stories import SearchService
 from reelrank.app.web.pages import person
@@ -16,7 +18,6 @@ from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import Event, EventKind
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.event_rows import parse_event
-from werkzeug.datastructures import MultiDict
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 """What the watch button stands for: nearly all of the film."""

@@ -5,6 +5,8 @@ from http import HTTPStatus
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
 from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException, NotFound
+
 from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.person import ViewerProfile, read_user_id
 from reelrank.app.web.problems import (
@@ -16,7 +18,6 @@ from reelrank.app.web.problems import (
     handle_unexpected_error,
     handle_validation_error,
 )
-from werkzeug.exceptions import HTTPException, NotFound
 
 API_PREFIXES = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 

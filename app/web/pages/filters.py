@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import request
+
 from reelrank.app.search.page import Facets
 from reelrank.app.web.parameters import SearchParameters
 

@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 from flask import Response, request
+
 from reelrank.app.search.showing import FETCH_TIMEOUT_S, fetch_items
 from reelrank.app.search.stories import SearchService
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.viewer import compute_watched_share
+from reelrank.ranking.viewers.history import compute_watched_share
 
 VIEWER_COOKIE = "viewer"
 YEAR_S = 365 * 86_400

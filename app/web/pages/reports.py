@@ -7,7 +7,8 @@ from http import HTTPStatus
 from pathlib import Path
 
 from flask import Response, abort, send_from_directory
-from reelrank.ranking.evaluation import Evaluation
+
+from reelrank.ranking.evaluation.comparison import Evaluation
 
 PICTURES = {"quality.svg": "Each measure of each system with its 95 % interval",
             "gains.svg": "The features that gained the model most"}  # fmt: skip

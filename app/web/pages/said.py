@@ -4,6 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 from flask import request
+
 from reelrank.app.search.page import Page
 from reelrank.app.search.showing import FETCH_TIMEOUT_S
 from reelrank.app.search.stories import SearchService

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
+
 from reelrank.app.search.page import Page
 from reelrank.app.search.showing import FETCH_TIMEOUT_S
 from reelrank.app.search.stories import RankingOptions, SearchService

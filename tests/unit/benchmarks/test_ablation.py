@@ -5,20 +5,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+
+from benchmarks.quality.ablation import FULL, BacktestWindow, RankedMeasures
+from benchmarks.quality.demo import build_ablation_goals, select_earlier_window
 from reelrank.app.learning import History
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.fusion import fuse
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.moment import RankingRequest
-from reelrank.ranking.training_set import build_training_set
-from reelrank.ranking.viewer import build_anonymous_viewer
-
-from benchmarks.quality.ablation import FULL, BacktestWindow, RankedMeasures
-from benchmarks.quality.demo import build_ablation_goals, select_earlier_window
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.retrieval.fusion import fuse
+from reelrank.ranking.training.dataset import build_training_set
+from reelrank.ranking.viewers.history import build_anonymous_viewer
+from reelrank.ranking.viewers.request import RankingRequest
 
 NAMES = ("useful", "unknown", "fixed")
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reelrank.ranking.bootstrap import Interval
-from reelrank.ranking.progress import ignore_progress
 
 from benchmarks.quality.choosing import Params, choose
 from benchmarks.quality.datasets import VARIABLE, DatasetMissing, find_data_file
 from benchmarks.quality.mq2008 import Queries
 from benchmarks.quality.report import Goal, Report, Row, write_report
 from benchmarks.quality.run import main
+from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.progress import ignore_progress
 
 
 def test_the_parameters_that_measure_best_on_held_out_queries_are_chosen() -> None:

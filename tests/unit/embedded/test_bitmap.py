@@ -1,6 +1,7 @@
 """Sets of places as bits."""
 
 import numpy as np
+
 from reelrank.app.engines.embedded.bitmap import clear_bits, contains, count_bits, pack, unpack
 
 

@@ -1,6 +1,7 @@
 """What answers, put in order."""
 
 import numpy as np
+
 from reelrank.app.engines.embedded.snapshot import rank_doc_ids
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.embedded import vector_index
 from reelrank.app.engines.embedded.bitmap import pack, unpack
 from reelrank.app.engines.embedded.cells import Vectors, open_ivf, train_ivf

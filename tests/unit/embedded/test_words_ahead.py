@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.embedded import words_ahead
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.text_index import TextIndex

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
-
 from tests.servers.front import Front, create_signed_certificate, run_front
 from tests.servers.node import find_free_port
 

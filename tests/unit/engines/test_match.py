@@ -1,6 +1,7 @@
 """Matches: ids as columns."""
 
 import numpy as np
+
 from reelrank.index_mappings.match import ID_DTYPE, deduplicate_ids
 
 

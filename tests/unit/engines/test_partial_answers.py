@@ -6,6 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from reelrank.app.search.showing import fetch_items
 from reelrank.app.search.side_by_side import run_sources
 from reelrank.app.settings import Settings
@@ -13,8 +14,7 @@ from reelrank.app.wiring import build_container
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.errors import Partial
 from reelrank.index_mappings.match import Matches
-from reelrank.ranking.sources import SourceRequest
-
+from reelrank.ranking.retrieval.sources import SourceRequest
 from tests.servers.front import Front, run_front
 
 TEXT = TextMatch("bm25", "alien", 10)

@@ -9,9 +9,10 @@ from typing import Any
 
 import orjson
 import pytest
+from typer.testing import CliRunner
+
 from reelrank.app.cli.main import app
 from reelrank.app.kibana.saved_objects import SavedObjectBuilder
-from typer.testing import CliRunner
 
 Start = Callable[[dict[str, object], int], tuple[str, list[dict[str, Any]]]]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
 from reelrank.loaders.catalogue import LoadRejected

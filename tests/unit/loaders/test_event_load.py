@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
 from reelrank.loaders.catalogue import LoadRejected

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import structlog
+from typer.testing import CliRunner, Result
+
 from reelrank.app.cli.main import app, main
 from reelrank.app.loading import LoadRequest, load_items
 from reelrank.app.search.stories import RankingOptions
@@ -22,10 +24,9 @@ from reelrank.loaders.file_report import FileReport
 from reelrank.loaders.item_rows import ITEM_FIELDS
 from reelrank.loaders.journal import Journal, JournalEntry
 from reelrank.loaders.source import open_source_files
-from reelrank.ranking.folding import FoldIn
-from reelrank.ranking.item_table import open_table
+from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.items.table import open_table
 from reelrank.ranking.progress import ignore_progress
-from typer.testing import CliRunner, Result
 
 GUIDE = Path(__file__).parents[3] / "docs" / "loading.md"
 

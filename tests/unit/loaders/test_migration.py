@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.errors import Conflict
 from reelrank.index_mappings.fields import VECTOR_FIELDS

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+
 from reelrank.loaders.field_map import FieldRules
 from reelrank.loaders.item_rows import ITEM_FIELDS
 from reelrank.loaders.mapped import read_mapped_rows

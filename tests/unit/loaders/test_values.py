@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
 from reelrank.loaders.columns import (
     parse_column,
     parse_flag,

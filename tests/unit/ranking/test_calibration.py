@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from reelrank.ranking.calibration import Calibration, fit_calibration
+
+from reelrank.ranking.evaluation.metrics import logloss
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.measures.logloss import logloss
-from reelrank.ranking.ranker import FusedOrder, LambdaRank, get_probability_function
-from reelrank.ranking.train import train_ranker
-from reelrank.ranking.training_set import TrainingSet
+from reelrank.ranking.rankers.calibration import Calibration, fit_calibration
+from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, get_probability_function
+from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.lambdarank import train_ranker
 
 RNG = np.random.default_rng(6)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from reelrank.ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
-from reelrank.ranking.model_check import scores_in_child
-from reelrank.ranking.ranker import LambdaRank, load_ranker
-from reelrank.ranking.registry import Registry
-from reelrank.ranking.tree_shape import DEPTH_MAX, check_shape
+
+from reelrank.ranking.rankers.lambdarank import LambdaRank, load_ranker
+from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
+from reelrank.ranking.rankers.model_check import scores_in_child
+from reelrank.ranking.rankers.tree_shape import DEPTH_MAX, check_shape
+from reelrank.ranking.registry.models import Registry
 
 FEATURES = tuple(f"f{place}" for place in range(6))
 MUTATIONS = 40

@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.candidate_recall import ALL_SOURCES, measure_candidate_recall
-from reelrank.ranking.evaluation import Evaluation, evaluate
-from reelrank.ranking.fusion import fuse
-from reelrank.ranking.judged import JudgedRequest
-from reelrank.ranking.moment import RankingRequest
-from reelrank.ranking.ranker import FusedOrder
-from reelrank.ranking.viewer import build_anonymous_viewer
+from reelrank.ranking.evaluation.candidate_recall import ALL_SOURCES, measure_candidate_recall
+from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.rankers.lambdarank import FusedOrder
+from reelrank.ranking.retrieval.fusion import fuse
+from reelrank.ranking.viewers.history import build_anonymous_viewer
+from reelrank.ranking.viewers.request import RankingRequest
 
 
 class FirstFeature:

@@ -6,8 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
-from reelrank.ranking.exploration import (
+from reelrank.ranking.evaluation.off_policy import (
+    collect_slot_outcomes,
+    compute_wilson_interval,
+    estimate_slot_value,
+)
+from reelrank.ranking.items.engagements import Engagements
+from reelrank.ranking.items.popularity import Popularity, Posterior, Rows
+from reelrank.ranking.policies.thompson import (
     KEPT_SHARE,
     POOL_SIZE,
     UNIFORM_SHARE,
@@ -16,9 +24,6 @@ from reelrank.ranking.exploration import (
     compute_propensities,
     explore,
 )
-from reelrank.ranking.off_policy import collect_slot_outcomes, compute_wilson_interval, estimate_slot_value
-from reelrank.ranking.popularity import Popularity, Posterior, Rows
-from reelrank.ranking.uses import Engagements
 
 ORDER = np.arange(100)[::-1].copy()
 

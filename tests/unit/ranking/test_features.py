@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.index_mappings.encoder import WordLlamaEncoder, build_item_text
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
@@ -12,14 +13,14 @@ from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import is_shared
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES, FEATURES_BY_NAME, compute_features
-from reelrank.ranking.features.situation import hash_cross
-from reelrank.ranking.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.fusion import fuse
-from reelrank.ranking.item_table import ItemTable, build_table
-from reelrank.ranking.popularity import Popularity
-from reelrank.ranking.signals import Signals, observe
-from reelrank.ranking.vectors import build_request
-from reelrank.ranking.viewer import build_viewer
+from reelrank.ranking.features.context import hash_cross
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.table import ItemTable, build_table
+from reelrank.ranking.retrieval.fusion import fuse
+from reelrank.ranking.signals.observe import Signals, observe
+from reelrank.ranking.viewers.history import build_viewer
+from reelrank.ranking.viewers.query_vectors import build_request
 
 NOW = datetime(2026, 7, 4, 20, 30, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)

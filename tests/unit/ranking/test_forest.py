@@ -8,11 +8,12 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from reelrank.ranking.forest import LIBRARY_FILE, compile_trees, open_compiled_trees
-from reelrank.ranking.golden import GoldenRows, read_golden
-from reelrank.ranking.manifest import MODEL_FILE, Manifest
-from reelrank.ranking.ranker import LambdaRank, Ranker, load_ranker
-from reelrank.ranking.registry import Registry
+
+from reelrank.ranking.rankers.compiled_trees import LIBRARY_FILE, compile_trees, open_compiled_trees
+from reelrank.ranking.rankers.golden_rows import GoldenRows, read_golden
+from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker, load_ranker
+from reelrank.ranking.rankers.manifest import MODEL_FILE, Manifest
+from reelrank.ranking.registry.models import Registry
 
 FEATURES = tuple(f"f{place}" for place in range(12))
 
@@ -80,7 +81,7 @@ def test_a_forest_that_scores_a_golden_row_differently_does_not_serve(
     halved = re.sub(r"(leaf_value=)(\S+)", r"\g<1>0.5", (registered / MODEL_FILE).read_text())
     (another / MODEL_FILE).write_text(halved)
     wrong = open_compiled_trees(another)
-    monkeypatch.setattr("reelrank.ranking.ranker.open_compiled_trees", lambda directory: wrong)
+    monkeypatch.setattr("reelrank.ranking.rankers.lambdarank.open_compiled_trees", lambda directory: wrong)
     ranker = load(registered)
     assert ranker.scorer == "LightGBM"
     assert "golden rows score differently" in caplog.text

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import item_ids
 from reelrank.index_mappings.query import Filters
-from reelrank.ranking.item_table import ItemTable, TableError, build_table, open_table
+from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table
 
 ALIEN = Item(
     "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Sigourney Weaver",), language="English",

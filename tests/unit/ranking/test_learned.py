@@ -3,13 +3,14 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.match import item_ids
-from reelrank.ranking import neighbours
-from reelrank.ranking.folding import fold_in
-from reelrank.ranking.learned import Embeddings, learn_embeddings
-from reelrank.ranking.sessions import split_sessions
-from reelrank.ranking.watches import Watches, select_watches
+from reelrank.ranking.embeddings import item_neighbours as neighbours
+from reelrank.ranking.embeddings.item2vec import split_sessions
+from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
+from reelrank.ranking.embeddings.watches import Watches, select_watches
+from reelrank.ranking.items.fold_in import fold_in
 
 HOUR_MS = 3_600_000
 

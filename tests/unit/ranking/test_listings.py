@@ -7,16 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+
 from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA
 from reelrank.index_mappings.item import Document, Item
-from reelrank.ranking import popularity as counters
-from reelrank.ranking.item_columns import UNKNOWN_DAY
-from reelrank.ranking.item_table import ItemTable, Rows, build_table
-from reelrank.ranking.newest import find_newest
-from reelrank.ranking.popularity import POPULAR_HALF_LIFE, Popularity, build_popularity
+from reelrank.ranking.items import popularity as counters
+from reelrank.ranking.items.builder import UNKNOWN_DAY
+from reelrank.ranking.items.popularity import POPULAR_HALF_LIFE, Popularity, build_popularity
+from reelrank.ranking.items.recency import find_newest
+from reelrank.ranking.items.table import ItemTable, Rows, build_table
 
 DAYS = 1500
-"""Longer than reelrank.ranking.popularity.ORIGIN_DAYS, so that the origin moves."""
+"""Longer than reelrank.ranking.items.popularity.ORIGIN_DAYS, so that the origin moves."""
 
 
 def accept_all(rows: Rows) -> NDArray[np.bool_]:

@@ -5,16 +5,16 @@ from itertools import product
 import ir_measures
 import numpy as np
 import pytest
-from ir_measures import RR, P, R, nDCG
-from reelrank.ranking.bootstrap import bootstrap_difference, bootstrap_interval, bootstrap_intervals
-from reelrank.ranking.measures.logloss import logloss
-from reelrank.ranking.measures.ndcg import ndcg_at
-from reelrank.ranking.measures.pairwise_loss import pairwise_loss
-from reelrank.ranking.measures.precision import precision_at
-from reelrank.ranking.measures.recall import recall_at
-from reelrank.ranking.measures.reciprocal_rank import reciprocal_rank
+from ir_measures import P, R, nDCG
 
-ORACLE = (nDCG @ 10, nDCG @ 3, P @ 10, R @ 100, R @ 5, RR)
+from reelrank.ranking.evaluation.intervals import (
+    bootstrap_difference,
+    bootstrap_interval,
+    bootstrap_intervals,
+)
+from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
+
+ORACLE = (nDCG @ 10, nDCG @ 3, P @ 10, R @ 100, R @ 5)
 
 
 def measure_with_oracle(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
@@ -35,7 +35,6 @@ def measure_with_ours(judged: dict[str, int], scores: dict[str, float]) -> list[
         precision_at(ranked, 10),
         recall_at(ranked, len(relevant), 100),
         recall_at(ranked, len(relevant), 5),
-        reciprocal_rank(ranked),
     ]
 
 
@@ -77,7 +76,6 @@ def test_no_results_and_nothing_relevant_count_zero() -> None:
     assert ndcg_at(none, np.ones(2, np.float32), 10) == 0
     assert precision_at(none, 10) == 0
     assert recall_at(none, 0, 100) == 0
-    assert reciprocal_rank(none) == 0
     assert pairwise_loss(none, none) == 0
     assert logloss(none, none) == 0
 

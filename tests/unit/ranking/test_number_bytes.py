@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
-from reelrank.ranking.arrow_check import Limits, TooLarge
-from reelrank.ranking.number_bytes import from_bytes, to_bytes
+
+from reelrank.ranking.wire.arrow_check import Limits, TooLarge
+from reelrank.ranking.wire.feature_rows import from_bytes, to_bytes
 
 NAMES = tuple(f"f{place}" for place in range(7))
 LIMITS = Limits(rows=20_000, columns=50, size=4_000_000)

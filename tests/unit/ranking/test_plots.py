@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from reelrank.ranking.bootstrap import Interval
-from reelrank.ranking.evaluation import MEASURES, Evaluation, MetricResult
-from reelrank.ranking.plots import SYSTEM_LABELS, write_gains_plot, write_quality_plot
+
+from reelrank.ranking.evaluation.comparison import MEASURES, Evaluation, MetricResult
+from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.evaluation.plots import SYSTEM_LABELS, write_gains_plot, write_quality_plot
 
 SYSTEMS = ("popularity", "bm25", "text_knn", "factors", "neighbours", "session", "fused", "lambdarank")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import pytest
-from reelrank.ranking.golden import GOLDEN_FILE, GoldenRows, read_golden, write_golden
-from reelrank.ranking.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
-from reelrank.ranking.ranker import FusedOrder, LambdaRank, load_ranker
-from reelrank.ranking.registry import Registry
+
+from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, read_golden, write_golden
+from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, load_ranker
+from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
+from reelrank.ranking.registry.models import Registry
 
 FEATURES = ("bm25", "age", "taste")
 

@@ -9,9 +9,16 @@ from typing import Literal
 import lightgbm
 import numpy as np
 import pytest
-from reelrank.ranking.manifest import MODEL_FILE, Manifest, MetricEstimate, ModelRejected, read_manifest
-from reelrank.ranking.ranker import load_ranker
-from reelrank.ranking.registry import Registry
+
+from reelrank.ranking.rankers.lambdarank import load_ranker
+from reelrank.ranking.rankers.manifest import (
+    MODEL_FILE,
+    Manifest,
+    MetricEstimate,
+    ModelRejected,
+    read_manifest,
+)
+from reelrank.ranking.registry.models import Registry
 
 FEATURES = ("bm25", "age")
 MADE = datetime(2026, 11, 24, 16, 45, tzinfo=UTC)

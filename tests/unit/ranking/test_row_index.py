@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+
 from reelrank.index_mappings.match import ItemIds, item_ids
-from reelrank.ranking import row_index
-from reelrank.ranking.row_index import RowIndex, hash_ids
+from reelrank.ranking.items import row_index
+from reelrank.ranking.items.row_index import RowIndex, hash_ids
 
 
 def generate_ids(n: int) -> ItemIds:

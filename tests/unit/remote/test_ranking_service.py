@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+
 from reelrank.app.remote.ranking_service import ANSWER_BYTES_MAX, HttpRequest, RankingService
 from reelrank.app.remote.remote_ranker import RemoteRanker
 from reelrank.index_mappings.errors import Conflict, Timeout, Unavailable
-from reelrank.ranking.number_bytes import to_bytes
+from reelrank.ranking.wire.feature_rows import to_bytes
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 Start = Callable[[Callable[[socket.socket], None]], RankingService]

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from reelrank.app.search.cursors import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
 from reelrank.app.search.ranked import ResultList
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Filters, Query
-from reelrank.ranking.exploration import ExplorationSlot
-from reelrank.ranking.fusion import fuse
+from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.retrieval.fusion import fuse
 
 CANDIDATES = fuse([Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.float32))])
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
+
 from reelrank.app.search.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
 from reelrank.app.search.impressions import Impression
 from reelrank.app.search.page import Hit, Page
@@ -15,7 +16,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.fusion import fuse
+from reelrank.ranking.retrieval.fusion import fuse
 
 CANDIDATES = fuse(
     [

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.app.search.intake import EventCircuitBreaker
 from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind
-
 from tests.servers.node import wait_until
 
 WATCH = [Event("1", "watch", "ada", 5, "alien")]

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+
 from reelrank.app.search import served_models
 from reelrank.app.search.served_models import ServedModels
 from reelrank.index_mappings.errors import NotFound
-from reelrank.ranking.manifest import ModelRejected
-from reelrank.ranking.ranker import FusedOrder, Ranker
-from reelrank.ranking.registry import Registry
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.rankers.manifest import ModelRejected
+from reelrank.ranking.registry.models import Registry
 
 
 class NamedRanker(FusedOrder):

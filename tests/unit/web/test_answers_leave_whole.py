@@ -11,6 +11,7 @@ from flask import Flask, Response, send_file, send_from_directory
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
+
 from reelrank.app.answer_socket import BUFFER_BYTES_MAX
 from reelrank.app.graceful_worker import GracefulWorker
 from reelrank.app.web.pages.site import STATIC_DIR

@@ -7,16 +7,16 @@ from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.posters import COLOURS, build_poster
 from reelrank.app.wiring import Container, build_container, build_service, warm_service
 from reelrank.index_mappings.item import Document, Item
-from reelrank.ranking.bootstrap import Interval
-from reelrank.ranking.evaluation import Evaluation, MetricResult
-from werkzeug.test import TestResponse
-
+from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
+from reelrank.ranking.evaluation.intervals import Interval
 from tests.small_house import add_model, build_project
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import structlog
+
 from reelrank.app.web.telemetry import configure_logging
 
 

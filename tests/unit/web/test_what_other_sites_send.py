@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 from flask.testing import FlaskClient
+
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
-
 from tests.small_house import build_project
 
 

@@ -1,0 +1,1 @@
+"""Embeddings and neighbours learned from watches: matrix factorisation, item2vec, co-watching."""

@@ -1,0 +1,46 @@
+"""What is learned of items from watches: vectors, neighbours, and what folds viewers in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.item import Neighbour
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.embeddings.item2vec import learn_item2vec
+from reelrank.ranking.embeddings.item_neighbours import learn_neighbours
+from reelrank.ranking.embeddings.matrix_factorization import learn_factors
+from reelrank.ranking.embeddings.watches import Watches
+from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.progress import Progress, ignore_progress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embeddings:
+    """vectors: field name to (item ids [n], unit vectors [n, size]); neighbours by item id."""
+
+    vectors: Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
+    neighbours: Mapping[str, tuple[Neighbour, ...]]
+    fold_in: FoldIn | None
+
+
+NO_EMBEDDINGS = Embeddings({}, {}, None)
+
+
+def learn_embeddings(watches: Watches, progress: Progress = ignore_progress, seed: int = 0) -> Embeddings:
+    """All embeddings of one set of watches; nothing when there are none."""
+    if not len(watches):
+        return NO_EMBEDDINGS
+    step = "learning embeddings"
+    progress(step, 0, 3)
+    factors, folding = learn_factors(watches, seed)
+    progress(step, 1, 3)
+    neighbours = learn_neighbours(watches)
+    progress(step, 2, 3)
+    sessions = learn_item2vec(watches, seed)
+    progress(step, 3, 3)
+    ids = watches.item_ids
+    has_session = sessions.any(axis=1)
+    vectors = {"factors": (ids, factors), "session": (ids[has_session], sessions[has_session])}
+    return Embeddings(vectors, neighbours, folding)

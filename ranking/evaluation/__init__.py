@@ -1,0 +1,1 @@
+"""Offline evaluation: judged requests, metrics, intervals, comparisons, off-policy estimates, plots."""

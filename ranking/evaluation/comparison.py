@@ -1,0 +1,179 @@
+"""Evaluation: how well each system orders judged requests, with intervals, beside simple baselines."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.rankers.manifest import MetricEstimate
+
+MEASURES = ("ndcg@10", "precision@10", "recall@100", "pairwise_loss", "logloss")
+POPULARITY, FUSED, MODEL = "popularity", "fused", "lambdarank"
+ALL_KINDS = "all"
+
+ProbabilityFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Turns a ranker's scores [n] into probabilities of a watch [n]."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricResult:
+    """One system's measure over the requests of a kind (`home`, `search` or `all`)."""
+
+    kind: str
+    system: str
+    measure: str
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """requests: how many of each kind. differences: the model's measure minus the fused order's,
+    paired by request; `system` names the two. model: the ranker's id.
+    """
+
+    model: str
+    requests: dict[str, int]
+    results: tuple[MetricResult, ...]
+    differences: tuple[MetricResult, ...]
+
+    def find_interval(self, system: str, measure: str, kind: str = ALL_KINDS) -> Interval:
+        """Raises KeyError when it was not measured."""
+        for result in self.results:
+            if (result.kind, result.system, result.measure) == (kind, system, measure):
+                return result.interval
+        raise KeyError(f"{system} {measure} {kind}")
+
+    def find_difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
+        """The model's measure minus that of the fused order. Raises KeyError."""
+        for result in self.differences:
+            if (result.kind, result.measure) == (kind, measure):
+                return result.interval
+        raise KeyError(f"{kind} {measure}")
+
+    def list_systems(self, kind: str = ALL_KINDS) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(result.system for result in self.results if result.kind == kind))
+
+    def collect_metrics(self, system: str, kind: str = ALL_KINDS) -> dict[str, MetricEstimate]:
+        """One system's measures as a manifest states them."""
+        return {
+            r.measure: MetricEstimate(value=r.interval.mean, low=r.interval.low, high=r.interval.high)
+            for r in self.results
+            if (r.kind, r.system) == (kind, system)
+        }
+
+    def build_quality_rows(self, kind: str = ALL_KINDS) -> list[tuple[str, ...]]:
+        """A table: its heading, then a row a system; `-` where a measure does not apply."""
+        found = {(r.system, r.measure): str(r.interval) for r in self.results if r.kind == kind}
+        measures = [m for m in MEASURES if any((s, m) in found for s in self.list_systems(kind))]
+        rows = [(s, *(found.get((s, m), "-") for m in measures)) for s in self.list_systems(kind)]
+        return [("system", *measures), *rows]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+    @staticmethod
+    def from_json(text: str) -> "Evaluation":
+        """Raises ValueError, KeyError or TypeError when the text is not an evaluation."""
+        facts = json.loads(text)
+        results, differences = (
+            tuple(MetricResult(**{**row, "interval": Interval(**row["interval"])}) for row in facts[name])
+            for name in ("results", "differences")
+        )
+        return Evaluation(facts["model"], facts["requests"], results, differences)
+
+
+def evaluate(
+    judged_requests: Sequence[JudgedRequest],
+    ranker: Ranker,
+    to_probabilities: ProbabilityFunction | None = None,
+    seed: int = 0,
+) -> Evaluation:
+    """Orders every request by popularity, by each source alone, as fused, and by the ranker.
+
+    Ties keep the candidates' order. A source's unfound items, and a source that was not asked,
+    count as not retrieved. logloss is measured for the ranker only, given `probability`.
+    Raises ValueError without requests.
+    """
+    if not judged_requests:
+        raise ValueError("no judged requests to evaluate on; replay more history or lower its start")
+    sources = tuple(
+        dict.fromkeys(source for request in judged_requests for source in request.candidates.sources)
+    )
+    names = (POPULARITY, *sources, FUSED, MODEL)
+    table = np.array([_measure(request, names, ranker, to_probabilities) for request in judged_requests])
+    kinds = np.array([request.kind for request in judged_requests])
+    results: list[MetricResult] = []
+    differences: list[MetricResult] = []
+    masks = {ALL_KINDS: np.ones(len(judged_requests), bool)} | {str(k): kinds == k for k in np.unique(kinds)}
+    for kind, mask in masks.items():
+        asked = {s for r in judged_requests for s in r.candidates.sources if kind in (ALL_KINDS, r.kind)}
+        listed = [n for n in names if n not in sources or n in asked]
+        places = [names.index(name) for name in listed]
+        results += _bootstrap_results(kind, listed, table[mask][:, places], seed)
+        gaps = table[mask][:, [names.index(MODEL)]] - table[mask][:, [names.index(FUSED)]]
+        differences += _bootstrap_results(kind, [f"{MODEL} - {FUSED}"], gaps, seed)
+    requests = {kind: int(mask.sum()) for kind, mask in masks.items()}
+    return Evaluation(ranker.name, requests, tuple(results), tuple(differences))
+
+
+def _bootstrap_results(
+    kind: str, systems: Sequence[str], table: NDArray[np.float64], seed: int
+) -> list[MetricResult]:
+    """Of measures [q, systems, MEASURES], all with the same resamples; none where all are NaN."""
+    flat = table.reshape(len(table), -1)
+    known = np.flatnonzero(np.isfinite(flat).any(axis=0))
+    places = [divmod(int(column), len(MEASURES)) for column in known]
+    intervals = bootstrap_intervals(flat[:, known], seed)
+    return [
+        MetricResult(kind, systems[s], MEASURES[m], i) for (s, m), i in zip(places, intervals, strict=True)
+    ]
+
+
+def _measure(
+    request: JudgedRequest,
+    systems: Sequence[str],
+    ranker: Ranker,
+    to_probabilities: ProbabilityFunction | None,
+) -> list[list[float]]:
+    """MEASURES of every system; NaN where one does not apply to this request."""
+    gains = request.compute_candidate_gains()
+    has_pairs = 0 < np.count_nonzero(gains > 0) < len(gains)
+    model_scores = ranker.score(request.features)
+    rows = []
+    for name in systems:
+        scores = model_scores if name == MODEL else _score_baseline(request, name)
+        order = np.argsort(-scores, kind="stable")
+        ranked = gains[order[np.isfinite(scores[order])]]
+        loss = np.nan
+        if name == MODEL and to_probabilities is not None and len(gains):
+            loss = logloss(to_probabilities(scores), gains)
+        rows.append(
+            [
+                ndcg_at(ranked, request.gains, 10),
+                precision_at(ranked, 10),
+                recall_at(ranked, len(request.relevant), 100),
+                pairwise_loss(scores, gains) if has_pairs else np.nan,
+                loss,
+            ]
+        )
+    return rows
+
+
+def _score_baseline(request: JudgedRequest, system: str) -> NDArray[np.float32]:
+    """Scores [n]; -inf where the system does not retrieve the candidate."""
+    if system == POPULARITY:
+        return request.popularity
+    if system == FUSED:
+        return -np.arange(len(request.candidates), dtype=np.float32)
+    ranks = request.candidates.source_ranks(system)
+    return np.where(ranks >= 0, -ranks.astype(np.float32), np.float32(-np.inf))

@@ -1,0 +1,93 @@
+"""The time and place of the request, and crosses of it and of the viewer with the item (hashed)."""
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.column import Column
+from reelrank.ranking.features.declare import Feature, pass_through, to_nan_mask
+
+HASH_BUCKETS = 256
+"""What a byte tells apart."""
+HASH_SEEDS = {
+    "people_hashed": 1,
+    "genre_x_top_genre": 2,
+    "genre_x_hour": 3,
+    "genre_x_weekday": 4,
+    "device_x_duration": 5,
+    "language_x_country": 6,
+}
+PART_OF_DAY_HOURS = 4
+DURATION_STEP_S = 1800
+FIRST_MULTIPLIER, SECOND_MULTIPLIER = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
+"""Odd numbers that spread codes over 64 bits (Knuth, TAOCP 3, 6.4)."""
+MIXER = 0xFF51AFD7ED558CCD << 23 & 2**64 - 1
+"""MurmurHash3's, times 2**23: models were trained with bits 33 to 40 of the product, now its highest byte."""
+HIGHEST_BYTE = 7 if sys.byteorder == "little" else 0
+
+
+def hash_cross(first: Column, second: Column, seed: Column, step: Column) -> Column:
+    """A bucket for each pair of whole numbers, the same on every machine; NaN where either is missing.
+
+    step: how much of the second is one code.
+    """
+    mixed = _spread_bits(first, FIRST_MULTIPLIER) ^ _spread_bits(second / step, SECOND_MULTIPLIER)
+    mixed ^= _spread_bits(seed, 1)
+    return _to_bucket(mixed, first + second)
+
+
+def _spread_bits(column: Column, factor: int) -> NDArray[np.uint64]:
+    """Whatever a missing value becomes, it is missing again in `_bucket`."""
+    codes = column.astype(np.int64).view(np.uint64)
+    codes *= np.uint64(factor)
+    return codes
+
+
+def _to_bucket(mixed: NDArray[np.uint64], known: Column) -> Column:
+    mixed *= np.uint64(MIXER)
+    bucket = to_nan_mask(known)
+    bucket += mixed.view(np.uint8)[..., HIGHEST_BYTE::8]
+    return bucket
+
+
+def _declare_cross(name: str, reads: tuple[str, str], description: str, step: float = 1) -> Feature:
+    return Feature(name, "crosses", reads, description, hash_cross, constants=(HASH_SEEDS[name], step))
+
+
+def _hash_person(person: Column) -> Column:
+    return _to_bucket(_spread_bits(person, FIRST_MULTIPLIER) ^ np.uint64(HASH_SEEDS["people_hashed"]), person)
+
+
+def _compute_hour_sine(hour: Column) -> Column:
+    return np.sin(2 * np.pi * hour / 24)
+
+
+def _compute_hour_cosine(hour: Column) -> Column:
+    return np.cos(2 * np.pi * hour / 24)
+
+
+FEATURES = (
+    Feature("people_hashed", "hashing", ("lead_person",), "Bucket of the first person named.", _hash_person),
+    _declare_cross(
+        "genre_x_top_genre", ("main_genre", "top_genre"), "The item's genre and the viewer's top genre."
+    ),
+    _declare_cross(
+        "genre_x_hour", ("main_genre", "hour"), "The item's genre and the part of the day.", PART_OF_DAY_HOURS
+    ),
+    _declare_cross("genre_x_weekday", ("main_genre", "weekday"), "The item's genre and the weekday."),
+    _declare_cross(
+        "device_x_duration",
+        ("device", "duration_s"),
+        "The device and the duration in half hours.",
+        DURATION_STEP_S,
+    ),
+    _declare_cross("language_x_country", ("language", "country"), "The item's language and country."),
+    Feature("hour_sine", "time", ("hour",), "Time of day on a circle, sine.", _compute_hour_sine),
+    Feature("hour_cosine", "time", ("hour",), "Time of day on a circle, cosine.", _compute_hour_cosine),
+    pass_through("weekday", "time", "Monday is 0."),
+    pass_through("week_of_year", "time", "ISO week, 1 to 53."),
+    pass_through("is_holiday", "time", "A public holiday where the request comes from."),
+    pass_through("is_search", "time", "Asked by words, not by opening the page."),
+    pass_through("same_country", "location", "The item is from where the request comes from."),
+)

@@ -1,0 +1,30 @@
+"""The feature fingerprint: a hash of what the features give on a fixed probe table."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from reelrank.ranking.features.compute import FEATURES_BY_NAME, compute_features
+from reelrank.ranking.signals.observe import Signals
+
+PROBE_ROWS = 64
+
+
+def compute_feature_fingerprint(names: Sequence[str]) -> str:
+    """Twelve hex digits that change when the formula of any of these features changes.
+
+    Values are rounded to six significant digits, so that another CPU gives the same.
+    """
+    reads = sorted({signal for name in names for signal in FEATURES_BY_NAME[name].reads})
+    rng = np.random.default_rng(20261124)
+    columns = {signal: _generate_probe(rng) for signal in reads}
+    values = compute_features(Signals(columns), names) if reads else np.zeros((0, 0), np.float32)
+    text = ",".join(f"{value:.5e}" for value in values.ravel())
+    return hashlib.sha256(f"{'|'.join(names)}:{text}".encode()).hexdigest()[:12]
+
+
+def _generate_probe(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Small and large positive values, and a missing one in eight."""
+    values = np.exp(rng.uniform(-3, 8, PROBE_ROWS))
+    return np.where(rng.random(PROBE_ROWS) < 1 / 8, np.nan, values).astype(np.float32)

@@ -1,0 +1,67 @@
+"""How the sources found an item: text scores, ranks, agreement, embedding similarities."""
+
+import numpy as np
+
+from reelrank.ranking.column import Column
+from reelrank.ranking.features.batching import stack_columns
+from reelrank.ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
+from reelrank.ranking.retrieval.fusion import RANK_CONSTANT
+from reelrank.ranking.retrieval.source_names import SOURCES
+
+
+def _divide_by_best(scores: Column) -> Column:
+    """BM25 has no fixed scale, so compare it with the best score of the same query."""
+    best: Column = np.fmax.reduce(scores, axis=-1, keepdims=True, initial=np.nan)
+    return scores / best
+
+
+def _compute_reciprocal(rank: Column) -> Column:
+    place: Column = rank + np.float32(RANK_CONSTANT + 1)
+    reciprocal = np.divide(np.float32(1), place, out=place)
+    return np.fmax(reciprocal, np.float32(0), out=reciprocal)
+
+
+def _declare_reciprocal_rank(source: str) -> Feature:
+    words = f"Reciprocal rank in the {source} source."
+    signal = f"rank_{source}"
+    return Feature(
+        f"reciprocal_{signal}", "source ranks", (signal,), words, _compute_reciprocal, MISSING_IS_ZERO
+    )
+
+
+def _count_sources(*ranks: Column) -> Column:
+    known = np.isfinite(stack_columns(ranks)).view(np.uint8)
+    found: Column = np.add.reduce(known, dtype=np.uint8).astype(np.float32)
+    return found
+
+
+FEATURES = (
+    Feature(
+        "bm25_of_best",
+        "text match",
+        ("score_bm25",),
+        "BM25 as a share of this query's best.",
+        _divide_by_best,
+    ),
+    pass_through("cosine_query", "text match", "Cosine of the query's words and the item's text."),
+    pass_through("query_words", "text match", "How many words were searched; 0 for a home page."),
+    *(_declare_reciprocal_rank(source) for source in SOURCES),
+    pass_through("fused", "source ranks", "Fused score of all sources (reciprocal rank).", MISSING_IS_ZERO),
+    Feature(
+        "found_by",
+        "source ranks",
+        tuple(f"rank_{s}" for s in SOURCES),
+        "How many sources found it.",
+        _count_sources,
+        MISSING_IS_ZERO,
+    ),
+    pass_through("score_neighbours", "source ranks", "Summed neighbour weights of the viewer's watches."),
+    pass_through("cosine_factors", "embeddings", "Matrix factorisation: viewer and item."),
+    pass_through("cosine_session", "embeddings", "item2vec: the session so far and the item."),
+    pass_through("cosine_taste", "embeddings", "Text of recent watches and text of the item."),
+    pass_through("last_factors", "embeddings", "Matrix factorisation: the newest watch and the item."),
+    pass_through("last_session", "embeddings", "item2vec: the newest watch and the item."),
+    pass_through("last_text", "embeddings", "Text of the newest watch and of the item."),
+    pass_through("nearest_session", "embeddings", "item2vec: the nearest of the ten newest watches."),
+    pass_through("nearest_text", "embeddings", "Text: the nearest of the ten newest watches."),
+)

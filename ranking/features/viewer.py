@@ -1,0 +1,29 @@
+"""The viewer and the item: affinities from the watch history, past impressions."""
+
+import numpy as np
+
+from reelrank.ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
+
+FEATURES = (
+    Feature(
+        "log_watches",
+        "viewer",
+        ("watches",),
+        "How much the viewer has watched (log).",
+        np.log1p,
+        MISSING_IS_ZERO,
+    ),
+    pass_through("mean_watched_share", "viewer", "How much of what they start they watch."),
+    pass_through("days_since_watch", "viewer", "Days since the viewer's newest watch."),
+    pass_through("genre_affinity", "affinities", "Mean weight of the item's genres in the history."),
+    pass_through("genre_affinity_max", "affinities", "Weight of the item's best-liked genre."),
+    pass_through("people_affinity", "affinities", "Weight of watches with the same (hashed) people."),
+    pass_through("tags_affinity", "affinities", "Weight of watches with the same (hashed) tags."),
+    pass_through("language_affinity", "affinities", "Share of watches in the item's language."),
+    pass_through("country_affinity", "affinities", "Share of watches from the item's country."),
+    pass_through("decade_affinity", "affinities", "Share of watches from the item's decade."),
+    pass_through("duration_difference", "affinities", "Seconds between the item's and the usual duration."),
+    pass_through("cosine_past_queries", "past queries", "The viewer's last searches and the item's text."),
+    pass_through("times_shown", "past impressions", "How often this viewer was shown it.", MISSING_IS_ZERO),
+    pass_through("days_since_shown", "past impressions", "Days since this viewer was last shown the item."),
+)

@@ -1,0 +1,181 @@
+"""The item table: columns of facts about every item, memory-mapped, made for one index version.
+
+Every column is aligned with `ids`, which are sorted. Written whole into a new folder and renamed, so
+a reader sees all of it or none.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.item import Document
+from reelrank.index_mappings.match import ItemIds
+from reelrank.index_mappings.query import Filters
+from reelrank.ranking.items.builder import ColumnBuilder
+from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.items.row_index import RowIndex
+
+SCHEMA = 1
+METADATA_FILE = "facts.json"
+Rows = NDArray[np.intp]
+
+
+class TableError(Exception):
+    """An item table that cannot be used: what, where, and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTable:
+    """N items. year int16, duration_s int32, language and country int16 codes: -1 where not stated.
+
+    genre_bits uint64 [N]: bit g is genres[g], the 64 most frequent. published_day int32: days since
+    1970, NO_DAY where not stated. people_offsets [N + 1] into people_hashes uint32, the same for
+    tags. vectors: unit rows [N, size], zeros where an item has none.
+    """
+
+    version: str
+    ids: ItemIds
+    genres: tuple[str, ...]
+    languages: tuple[str, ...]
+    countries: tuple[str, ...]
+    genre_bits: NDArray[np.uint64]
+    year: NDArray[np.int16]
+    duration_s: NDArray[np.int32]
+    published_day: NDArray[np.int32]
+    language: NDArray[np.int16]
+    country: NDArray[np.int16]
+    people_offsets: NDArray[np.int64]
+    people_hashes: NDArray[np.uint32]
+    tags_offsets: NDArray[np.int64]
+    tags_hashes: NDArray[np.uint32]
+    vectors: Mapping[str, NDArray[np.float32]]
+    fold_in: FoldIn | None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def find_rows(self, ids: ItemIds) -> Rows:
+        """The row [n] of each id, -1 for an id that the table does not hold."""
+        return _get_row_index(self).find_rows(ids)
+
+    def has_vector(self, field: str) -> NDArray[np.bool_]:
+        """Whether each item [N] has a vector of this field."""
+        vectors = self.vectors.get(field)
+        return np.zeros(len(self), bool) if vectors is None else np.asarray(vectors.any(axis=1), bool)
+
+    def passes(self, filters: Filters, rows: Rows) -> NDArray[np.bool_]:
+        """Whether the item of each row [n] meets every filter; a row of -1 meets none."""
+        passing = np.asarray(rows >= 0)
+        if not len(self):
+            return passing
+        for codes, names, wanted in (
+            (self.language, self.languages, filters.languages),
+            (self.country, self.countries, filters.countries),
+        ):
+            if wanted:
+                passing &= np.isin(codes[rows], _find_codes(names, wanted))
+        if filters.genres:
+            mask = np.uint64(sum(1 << code for code in _find_codes(self.genres, filters.genres)))
+            passing &= (self.genre_bits[rows] & mask) != 0
+        for column, low, high in (
+            (self.year, filters.year_min, filters.year_max),
+            (self.duration_s, filters.duration_min_s, filters.duration_max_s),
+        ):
+            if low is not None or high is not None:
+                values = column[rows]
+                passing &= (values >= max(low or 0, 0)) & (values <= (2**31 - 1 if high is None else high))
+        return passing
+
+
+@lru_cache(maxsize=2)
+def _get_row_index(table: ItemTable) -> RowIndex:
+    """Two are kept: of the table that serves and of the one that takes its place."""
+    return RowIndex(table.ids)
+
+
+def build_table(
+    directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
+) -> ItemTable:
+    """Writes the table of these documents into `directory`, replacing what is there, and opens it.
+
+    One batch is held at a time, beside columns of some 100 bytes an item.
+    """
+    new = directory.parent / f".{directory.name}-{secrets.token_hex(4)}"
+    new.mkdir(parents=True)
+    try:
+        _write_table(new, version, documents, fold_in)
+        if directory.exists():
+            shutil.rmtree(directory)
+        new.rename(directory)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    return open_table(directory)
+
+
+def _write_table(
+    directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
+) -> None:
+    builder = ColumnBuilder(directory)
+    for batch in documents:
+        builder.add(batch)
+    columns, vocabularies, order = builder.build()
+    for name, column in columns.items():
+        np.save(directory / f"{name}.npy", column)
+    builder.write_vectors(directory, order)
+    facts = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
+    if fold_in is not None:
+        np.save(directory / "gram.npy", fold_in.gram)
+        facts["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
+    (directory / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
+    for path in (*directory.iterdir(), directory):
+        _sync(path)
+
+
+def open_table(directory: Path) -> ItemTable:
+    """Maps the table into memory. Raises TableError when it is not there or does not fit."""
+    remedy = "run `reelrank train`, or load the items again"
+    try:
+        facts = json.loads((directory / METADATA_FILE).read_text())
+        if facts["schema"] != SCHEMA:
+            raise TableError(
+                f"{directory} is of schema {facts['schema']}, this build reads {SCHEMA}; {remedy}"
+            )
+        files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
+        names = facts["vocabularies"]
+        gram = files.pop("gram", None)
+        folding = None if gram is None else FoldIn(np.asarray(gram), *facts["folding"])
+        vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
+        columns: dict[str, Any] = {
+            name: array for name, array in files.items() if not name.startswith("vector_")
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise TableError(f"{directory} is no item table ({error!r}); {remedy}") from error
+    if len(columns["ids"]) != facts["size"]:
+        raise TableError(
+            f"{directory} holds {len(columns['ids'])} items, its facts say {facts['size']}; {remedy}"
+        )
+    vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
+    return ItemTable(version=facts["version"], vectors=vectors, fold_in=folding, **vocabularies, **columns)
+
+
+def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    folded = {name.casefold() for name in wanted}
+    return [code for code, name in enumerate(names) if name.casefold() in folded]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Policies turn scores into a page: Thompson sampling on exploration slots."""

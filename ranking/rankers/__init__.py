@@ -1,0 +1,1 @@
+"""Rankers map feature rows to scores; the files of one model, and how it is loaded and checked."""

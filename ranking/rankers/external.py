@@ -1,0 +1,44 @@
+"""Models made elsewhere: a LightGBM file and a small manifest that names its features."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.rankers.golden_rows import generate_rows
+from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.rankers.model_check import read_sound
+from reelrank.ranking.rankers.tree_text import ModelText
+
+
+def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> tuple[Manifest, ModelText]:
+    """The manifest with a note on the names inside the model file, and what the file states.
+
+    Raises ValueError when it is no manifest, the model file is not sound, the numbers of features
+    differ, or the model file names the same features in another order.
+    """
+    manifest = Manifest.model_validate({**manifest_fields, "kind": "external"})
+    stated = read_sound(model_text, len(manifest.features))
+    note = _compare_names(manifest.features, stated.feature_names)
+    return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), stated
+
+
+def _compare_names(manifest_names: Sequence[str], model_names: Sequence[str]) -> str:
+    """LightGBM names columns Column_0, Column_1... when it was told no names."""
+    if list(manifest_names) == list(model_names):
+        return ""
+    if set(manifest_names) == set(model_names):
+        raise ValueError("the model file names the same features as the manifest, in another order")
+    if all(name == f"Column_{column}" for column, name in enumerate(model_names)):
+        return ""
+    return (
+        f"The model file has {len(model_names)} features, as many as the manifest, under other names "
+        f"({model_names[0]}, ...); the manifest's names and order are used."
+    )
+
+
+def generate_golden_rows(stated: ModelText) -> NDArray[np.float32]:
+    """Made-up rows [64, F] within each feature's range as the model file states it, else 0 to 1."""
+    bounds = np.array(stated.bounds, np.float64)
+    return generate_rows(bounds[:, 0], bounds[:, 1])

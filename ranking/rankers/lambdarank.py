@@ -1,0 +1,209 @@
+"""Rankers: feature rows in, scores out. Engine order and a LightGBM model are siblings.
+
+LightGBM is loaded inside functions: a booster must be made after the fork, never in gunicorn's parent.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.rankers.calibration import Calibration
+from reelrank.ranking.rankers.compiled_trees import CompiledTrees, open_compiled_trees
+from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
+from reelrank.ranking.rankers.manifest import MODEL_FILE, Manifest, ModelRejected, read_manifest
+from reelrank.ranking.rankers.model_check import read_sound, scores_in_child
+
+log = logging.getLogger(__name__)
+RETRAIN = "train a new model with this build, or serve the build that made this one"
+REREGISTER = "register it again from its source"
+
+
+class Ranker(Protocol):
+    """score(features [n, F] float32, NaN = missing) gives [n] float32, higher is better.
+
+    contributions(features [k, F]) gives [k, F + 1] float32: what each feature added to the score,
+    and in the last column the score of a row of which nothing is known.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def feature_names(self) -> tuple[str, ...]: ...
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+    def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+class FusedOrder:
+    """Keeps the order candidates come in, which is that of their fused ranks; reads no features."""
+
+    name = "engine-order"
+    feature_names: tuple[str, ...] = ()
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return -np.arange(len(features), dtype=np.float32)
+
+    def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.zeros((len(features), features.shape[1] + 1), np.float32)
+
+
+class LambdaRank:
+    """A LightGBM model. Raises ValueError when the text is no model of one score for these features.
+
+    forest: scores in place of Booster.predict once it is known to give the same. calibration: as the
+    manifest states it.
+    """
+
+    compiled_trees: CompiledTrees | None = None
+    calibration: Calibration | None = None
+
+    def __init__(self, name: str, feature_names: Sequence[str], model_text: str) -> None:
+        self.name = name
+        self.feature_names = tuple(feature_names)
+        self.booster = _load_booster(model_text)
+        columns = self.booster.num_feature()
+        if columns != len(self.feature_names):
+            raise ValueError(f"the model file has {columns} features, its manifest {len(self.feature_names)}")
+        if self.booster.num_model_per_iteration() != 1:
+            raise ValueError("the model file gives several scores a row, a ranker gives one")
+
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(features):
+            return np.zeros(0, np.float32)
+        if self.compiled_trees is not None:
+            return self.compiled_trees.score(features)
+        return np.asarray(self.booster.predict(features, raw_score=True, num_threads=1), np.float32)
+
+    @property
+    def scorer(self) -> str:
+        """What computes the scores, in words."""
+        return self.compiled_trees.name if self.compiled_trees is not None else "LightGBM"
+
+    def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(features):
+            return np.zeros((0, len(self.feature_names) + 1), np.float32)
+        return np.asarray(self.booster.predict(features, pred_contrib=True, num_threads=1), np.float32)
+
+
+def _load_booster(model_text: str) -> Any:
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=model_text)
+    except lightgbm.basic.LightGBMError as error:
+        raise ValueError(f"LightGBM cannot read it ({error})") from error
+
+
+def get_probability_function(ranker: Ranker) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+    """What turns the ranker's scores [n] into probabilities [n] that the viewer wants the item; None for
+    engine order and for a model without a calibration."""
+    calibration = ranker.calibration if isinstance(ranker, LambdaRank) else None
+    return None if calibration is None else calibration.to_probabilities
+
+
+def hash_model(model_text: str) -> str:
+    return hashlib.sha256(model_text.encode()).hexdigest()
+
+
+def load_ranker(
+    directory: Path,
+    known_features: Sequence[str],
+    compute_fingerprint: Callable[[Sequence[str]], str],
+    expected_encoder: str | None = None,
+    expected_index: str | None = None,
+) -> Ranker:
+    """The model in a directory of the registry, once everything about it fits this build.
+
+    fingerprint_of: this build's feature fingerprint of some features.
+    Raises Refused.
+    """
+    manifest = _load_manifest(directory)
+    check_features(manifest, known_features)
+    for what, model_has, build_has in (
+        ("feature fingerprint", manifest.feature_fingerprint, compute_fingerprint(manifest.features)),
+        ("text encoder", manifest.encoder, expected_encoder),
+        ("index fingerprint", manifest.index_fingerprint, expected_index),
+    ):
+        if model_has and build_has is not None and model_has != build_has:
+            reason = f"its {what} is {model_has}, this build's is {build_has}"
+            raise ModelRejected(directory.name, reason, RETRAIN)
+    if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
+        raise ModelRejected(directory.name, "its manifest states no feature fingerprint", RETRAIN)
+    ranker = _load_model(directory, manifest)
+    golden = _load_golden(directory, manifest)
+    if golden is not None:
+        mismatch = golden.find_mismatch(ranker.score(golden.features))
+        if mismatch:
+            raise ModelRejected(
+                manifest.id, mismatch, "install the LightGBM version it was trained with, or retrain"
+            )
+        ranker.compiled_trees = _load_compiled_trees(directory, golden)
+    return ranker
+
+
+def check_features(manifest: Manifest, known_features: Sequence[str]) -> None:
+    """Raises Refused when the model reads a feature that this build does not compute."""
+    unknown = [name for name in manifest.features if name not in set(known_features)]
+    if unknown:
+        raise ModelRejected(
+            manifest.id, f"this build does not know its features {', '.join(unknown)}", RETRAIN
+        )
+
+
+def _load_manifest(directory: Path) -> Manifest:
+    try:
+        manifest = read_manifest(directory)
+    except (OSError, ValueError) as error:
+        raise ModelRejected(directory.name, f"no valid manifest ({error})", REREGISTER) from error
+    if manifest.id != directory.name:
+        raise ModelRejected(directory.name, f"its manifest is that of {manifest.id!r}", REREGISTER)
+    return manifest
+
+
+def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
+    """The registry has tried the file that the manifest's SHA-256 names; any other is tried first."""
+    try:
+        text = (directory / MODEL_FILE).read_text(encoding="utf-8")
+        if manifest.model_sha256 and hash_model(text) != manifest.model_sha256:
+            raise ValueError(f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)")
+        stated = read_sound(text, len(manifest.features))
+        if not manifest.model_sha256:
+            lows, highs = np.array(stated.bounds, np.float64).T
+            scores_in_child(text, generate_rows(lows, highs))
+        ranker = LambdaRank(manifest.id, manifest.features, text)
+    except (OSError, ValueError) as error:
+        raise ModelRejected(manifest.id, str(error), REREGISTER) from error
+    ranker.calibration = manifest.calibration
+    return ranker
+
+
+def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
+    """An external model put in place by hand may lack golden rows; nothing else may."""
+    if manifest.kind == "external" and not (directory / GOLDEN_FILE).exists():
+        return None
+    try:
+        golden = read_golden(directory)
+        if golden.features.shape[1] != len(manifest.features):
+            raise ValueError(f"{golden.features.shape[1]} columns for {len(manifest.features)} features")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelRejected(manifest.id, f"no valid golden rows ({error})", REREGISTER) from error
+    return golden
+
+
+def _load_compiled_trees(directory: Path, golden: GoldenRows) -> CompiledTrees | None:
+    """The faster form of the trees, unless it scores a golden row differently."""
+    forest = open_compiled_trees(directory)
+    if forest is None:
+        return None
+    mismatch = golden.find_mismatch(forest.score(golden.features))
+    if mismatch:
+        log.warning("%s: LightGBM scores in place of %s: %s", directory.name, forest.name, mismatch)
+        return None
+    return forest

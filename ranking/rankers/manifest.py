@@ -1,0 +1,80 @@
+"""What a model needs to be served safely, as written beside it in manifest.json, and the refusal."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from reelrank.ranking.rankers.calibration import Calibration
+
+MANIFEST_FILE = "manifest.json"
+MODEL_FILE = "model.txt"
+
+
+class ModelRejected(Exception):
+    """A model that must not serve: which, why, and what to do."""
+
+    def __init__(self, model: str, reason: str, remedy: str) -> None:
+        super().__init__(f"model {model} is refused: {reason}; {remedy}")
+        self.model = model
+        self.reason = reason
+        self.remedy = remedy
+
+
+class MetricEstimate(BaseModel):
+    """A measure's mean over requests and its 95 % bootstrap interval."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: float
+    low: float
+    high: float
+
+
+class Manifest(BaseModel):
+    """One model. An empty `id` is given by the registry; empty fingerprints are not compared.
+
+    features: names in the order of the model's columns. missing: how a missing value reaches the
+    model. data_window: first and last millisecond since 1970 of the events it learned from.
+    metrics: measure to value on held-out requests; baselines: system to the same measures.
+    gains: feature to its total split gain. calibration: what makes a score a probability.
+    model_sha256: of model.txt, found out before LightGBM parses a damaged file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = ""
+    created_at: AwareDatetime | None = None
+    kind: Literal["lambdarank", "external"] = "lambdarank"
+    features: tuple[str, ...] = Field(min_length=1)
+    missing: str = "NaN"
+    hash_seeds: dict[str, int] = {}
+    hash_buckets: dict[str, int] = {}
+    feature_fingerprint: str = ""
+    encoder: str = ""
+    index_fingerprint: str = ""
+    data_window: tuple[int, int] | None = None
+    metrics: dict[str, MetricEstimate] = {}
+    baselines: dict[str, dict[str, MetricEstimate]] = {}
+    gains: dict[str, float] = {}
+    params: dict[str, Any] = {}
+    calibration: Calibration | None = None
+    model_sha256: str = ""
+    note: str = ""
+
+    @field_validator("features")
+    @classmethod
+    def _check_no_repeats(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        repeated = sorted({name for name in features if features.count(name) > 1})
+        if repeated:
+            raise ValueError(f"features named twice: {', '.join(repeated)}")
+        return features
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Raises OSError when there is none and ValueError when it is not a manifest."""
+    return Manifest.model_validate_json((directory / MANIFEST_FILE).read_bytes())
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")

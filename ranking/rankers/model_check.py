@@ -1,0 +1,79 @@
+"""Trying a model in a process of its own, so that a file LightGBM crashes on takes nothing else along.
+
+The process is a fresh interpreter: a forked one hangs in LightGBM when its parent has loaded a model.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.rankers.manifest import MODEL_FILE
+from reelrank.ranking.rankers.tree_text import ModelText, read_model_text
+
+ROWS_FILE, SCORES_FILE = "rows.npy", "scores.npy"
+LIMIT_S = 60.0
+"""The check of a model of some megabytes takes a second, most of it the interpreter's start."""
+REFUSES = 3
+"""Exit code of a check that has found something wrong and says it in one line."""
+
+
+def read_sound(model_text: str, features: int) -> ModelText:
+    """What a model file states. Raises ValueError unless it is sound and has so many features."""
+    stated = read_model_text(model_text)
+    columns = len(stated.feature_names)
+    if columns != features:
+        raise ValueError(f"the model file has {columns} features, its manifest {features}")
+    return stated
+
+
+def scores_in_child(
+    model_text: str, features: NDArray[np.float32], limit_s: float = LIMIT_S
+) -> NDArray[np.float32]:
+    """The model's scores [g] of rows [g, F], computed and explained elsewhere, all of them finite.
+
+    Raises ValueError when the model does not load, score or explain, or crashes, or takes too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="reelrank-check-") as place:
+        directory = Path(place)
+        (directory / MODEL_FILE).write_text(model_text, encoding="utf-8")
+        np.save(directory / ROWS_FILE, features.astype(np.float32), allow_pickle=False)
+        _run(directory, limit_s)
+        scores: NDArray[np.float32] = np.load(directory / SCORES_FILE, allow_pickle=False)
+    return scores
+
+
+def _run(directory: Path, limit_s: float) -> None:
+    command = [sys.executable, "-P", "-m", "reelrank.ranking.rankers.model_trial", str(directory)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"checking it took longer than {limit_s:.0f} s") from error
+    if done.returncode == 0:
+        return
+    words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["without a word"]
+    if done.returncode == REFUSES:
+        raise ValueError(words[0])
+    if done.returncode < 0:
+        raise ValueError(f"LightGBM crashes on it ({_signal_name(-done.returncode)}); the file is damaged")
+    raise ValueError(f"its check ended with {done.returncode}: {words[0][:300]}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,1 @@
+"""The model registry: versions on disk, and the pointer that says which one serves."""

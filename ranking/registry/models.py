@@ -1,0 +1,236 @@
+"""The models on disk: <directory>/<id>/{manifest.json, model.txt, golden.parquet}, and CURRENT.
+
+CURRENT and PREVIOUS each hold one id, or `engine-order`; they change by an atomic rename.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
+from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
+from reelrank.ranking.rankers.lambdarank import FusedOrder, check_features, hash_model
+from reelrank.ranking.rankers.manifest import (
+    MODEL_FILE,
+    Manifest,
+    MetricEstimate,
+    ModelRejected,
+    read_manifest,
+    write_manifest,
+)
+from reelrank.ranking.rankers.model_check import read_sound, scores_in_child
+
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""No dot and no slash: an id is always one directory inside the registry."""
+
+LIST_MODELS = "name a model that the registry lists"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One model of the registry. problem: why its manifest cannot be read; empty when it can."""
+
+    id: str
+    created_at: datetime | None
+    kind: str
+    serving: bool
+    metrics: Mapping[str, MetricEstimate]
+    problem: str = ""
+
+
+class Registry:
+    """Registers models whole or not at all, and says which one serves."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def versions(self) -> list[ModelVersion]:
+        """Newest first; a directory whose manifest cannot be read is listed with its problem."""
+        if not self.directory.exists():
+            return []
+        serving = self.current()
+        places = [place for place in self.directory.iterdir() if place.is_dir() and _is_id(place.name)]
+        found = [_read_version(place, serving) for place in places]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return sorted(found, key=lambda version: (version.created_at or oldest, version.id), reverse=True)
+
+    def current(self) -> str | None:
+        """The id of the model to serve; None for engine order."""
+        return _to_model_id(self._read_pointer("CURRENT"))
+
+    def previous(self) -> str | None:
+        """The id that `rollback` goes back to; None for engine order."""
+        return _to_model_id(self._read_pointer("PREVIOUS"))
+
+    def directory_of(self, model_id: str) -> Path:
+        """Raises Refused when there is no such model or its id is none."""
+        if not _is_id(model_id):
+            raise ModelRejected(
+                repr(model_id), "an id is letters, digits, - and _, at most 100 of them", LIST_MODELS
+            )
+        if not (self.directory / model_id).is_dir():
+            raise ModelRejected(
+                model_id, f"there is no such model as {model_id!r} in {self.directory}", LIST_MODELS
+            )
+        return self.directory / model_id
+
+    def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
+        """Writes a model with the scores it gives to golden rows [g, F], and gives its id.
+
+        It does not serve until it is promoted. The scores are computed in a process of their own: a
+        damaged file may crash it. Raises Refused when the model does not load, has another number of
+        features, gives scores that are no numbers or cannot be explained, or the id is taken.
+        """
+        made = manifest.created_at or datetime.now(UTC)
+        digest = hash_model(model_text)
+        name = manifest.id or f"{manifest.kind}-{made.astimezone(UTC):%Y%m%dT%H%M%S}-{digest[:4]}"
+        if not _is_id(name) or name == FusedOrder.name:
+            raise ModelRejected(
+                repr(name), "an id is letters, digits, - and _, at most 100", "give it another id"
+            )
+        stated = manifest.model_copy(update={"id": name, "created_at": made, "model_sha256": digest})
+        golden = _score_golden_rows(stated, model_text, sample_evenly(golden_features))
+        self._write_model(stated, model_text, golden)
+        return name
+
+    def add_external(
+        self,
+        model_txt: Path,
+        manifest: Path | Mapping[str, Any],
+        known_features: Sequence[str],
+        compute_fingerprint: Callable[[Sequence[str]], str],
+    ) -> str:
+        """Imports a LightGBM model made elsewhere, whose features this build knows.
+
+        manifest: {"id", "kind": "external", "features": [...]}, or a JSON file of it. The features
+        are taken to mean what they mean in this build now: its fingerprint is stored, and golden
+        rows are made up within the ranges that the model file states. Raises Refused.
+        """
+        try:
+            text = model_txt.read_text(encoding="utf-8")
+            facts = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
+            stated, inside = read_external_model(facts, text)
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            raise ModelRejected(
+                str(model_txt), str(error), "correct the model file or its manifest"
+            ) from error
+        check_features(stated, known_features)
+        current = stated.model_copy(update={"feature_fingerprint": compute_fingerprint(stated.features)})
+        return self.register(current, text, generate_golden_rows(inside))
+
+    def promote(self, model: str, check: Callable[[Path], object]) -> None:
+        """Makes a model the one to serve, once `check` of its directory raises nothing.
+
+        check: usually `load_ranker` with this build's features. Raises Refused, and the old model
+        keeps serving. `engine-order` needs no check.
+        """
+        if model != FusedOrder.name:
+            directory = self.directory_of(model)
+            try:
+                check(directory)
+            except ModelRejected:
+                raise
+            except Exception as error:
+                raise ModelRejected(model, f"its check failed ({error!r})", "see the cause above") from error
+        serving = self._read_pointer("CURRENT") or FusedOrder.name
+        if serving != model:
+            self._replace_pointer("PREVIOUS", serving)
+            self._replace_pointer("CURRENT", model)
+
+    def rollback(self, check: Callable[[Path], object]) -> str | None:
+        """Goes back to what served before, checked as in `promote`, and gives its id.
+
+        None means engine order. Rolling back twice is where one began. Raises Refused.
+        """
+        previous = self._read_pointer("PREVIOUS")
+        if previous is None or previous == (self._read_pointer("CURRENT") or FusedOrder.name):
+            raise ModelRejected(
+                self.current() or FusedOrder.name, "nothing served before it", "promote a model"
+            )
+        self.promote(previous, check)
+        return _to_model_id(previous)
+
+    def _write_model(self, manifest: Manifest, model_text: str, golden: GoldenRows) -> None:
+        place = self.directory / manifest.id
+        if place.exists():
+            raise ModelRejected(
+                manifest.id, "the registry already has a model of that id", "give it another id"
+            )
+        self.directory.mkdir(parents=True, exist_ok=True)
+        new = self.directory / f".new-{secrets.token_hex(8)}"
+        new.mkdir()
+        try:
+            (new / MODEL_FILE).write_text(model_text, encoding="utf-8")
+            write_golden(new, golden)
+            write_manifest(new, manifest)
+            for path in (*new.iterdir(), new):
+                _sync(path)
+            new.rename(place)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        _sync(self.directory)
+
+    def _read_pointer(self, pointer: str) -> str | None:
+        try:
+            name = (self.directory / pointer).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+        return name if _is_id(name) else None
+
+    def _replace_pointer(self, pointer: str, model_id: str) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        new = self.directory / f".{pointer}-{secrets.token_hex(8)}"
+        new.write_text(model_id + "\n", encoding="utf-8")
+        _sync(new)
+        new.replace(self.directory / pointer)
+        _sync(self.directory)
+
+
+def _is_id(model_id: str) -> bool:
+    return ID_PATTERN.fullmatch(model_id) is not None
+
+
+def _to_model_id(model_id: str | None) -> str | None:
+    return None if model_id == FusedOrder.name else model_id
+
+
+def _read_version(directory: Path, serving: str | None) -> ModelVersion:
+    name = directory.name
+    try:
+        manifest = read_manifest(directory)
+    except (OSError, ValueError) as error:
+        return ModelVersion(name, None, "unknown", name == serving, {}, str(error))
+    return ModelVersion(name, manifest.created_at, manifest.kind, name == serving, manifest.metrics)
+
+
+def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np.float32]) -> GoldenRows:
+    remedy = "train it again, with the features its manifest names"
+    if features.ndim != 2 or features.shape[1] != len(manifest.features) or not len(features):
+        reason = f"golden rows are of shape {features.shape} for {len(manifest.features)} features"
+        raise ModelRejected(manifest.id, reason, remedy)
+    try:
+        read_sound(model_text, len(manifest.features))
+        scores = scores_in_child(model_text, features)
+    except ValueError as error:
+        raise ModelRejected(manifest.id, str(error), remedy) from error
+    return GoldenRows(features.astype(np.float32), scores)
+
+
+def _sync(path: Path) -> None:
+    """fsync of a file or a directory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Candidate retrieval: sources, the plan of a request, and reciprocal-rank fusion."""

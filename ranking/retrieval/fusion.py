@@ -1,0 +1,85 @@
+"""Candidates: the matches of all sources side by side, fused by reciprocal rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, Matches, deduplicate_ids
+
+RANK_CONSTANT = 60
+"""Cormack, Clarke & Büttcher 2009; damps the gap between the first few ranks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """n items with every source's match, in engine order: best fused score first, ties by id.
+
+    ids [n] of ID_DTYPE; fused [n] float32; sources: s names; ranks [n, s] int32 from 0, -1 where
+    the source did not find the item; scores [n, s] float32, NaN where it did not.
+    """
+
+    ids: ItemIds
+    fused: NDArray[np.float32]
+    sources: tuple[str, ...]
+    ranks: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: NDArray[np.intp]) -> "Candidates":
+        """The candidates at these positions, in this order."""
+        return Candidates(self.ids[rows], self.fused[rows], self.sources, self.ranks[rows], self.scores[rows])
+
+    def exclude(self, ids: ItemIds) -> "Candidates":
+        """The candidates that are not among `ids`."""
+        return self.take(np.flatnonzero(~np.isin(self.ids, ids))) if len(ids) else self
+
+    def with_unranked(self, ids: ItemIds) -> "Candidates":
+        """These candidates, and after them ids [m] that no source found and that are not among them."""
+        m, s = len(ids), len(self.sources)
+        return Candidates(
+            np.concatenate([self.ids, ids]),
+            np.concatenate([self.fused, np.zeros(m, np.float32)]),
+            self.sources,
+            np.concatenate([self.ranks, np.full((m, s), -1, np.int32)]),
+            np.concatenate([self.scores, np.full((m, s), np.nan, np.float32)]),
+        )
+
+    def source_ranks(self, source: str) -> NDArray[np.int32]:
+        """Ranks [n] in one source; all -1 when the source was not asked or was dropped."""
+        if source not in self.sources:
+            return np.full(len(self), -1, np.int32)
+        return self.ranks[:, self.sources.index(source)]
+
+    def source_scores(self, source: str) -> NDArray[np.float32]:
+        """Scores [n] in a source that was asked, NaN where it did not find the item. Raises ValueError."""
+        return self.scores[:, self.sources.index(source)]
+
+
+def fuse(matches: Sequence[Matches]) -> Candidates:
+    """Reciprocal-rank fusion: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""
+    sources = tuple(m.source for m in matches)
+    all_ids = np.concatenate([m.ids for m in matches]) if matches else np.empty(0, ID_DTYPE)
+    ids, place = deduplicate_ids(all_ids)
+    ranks = np.full((len(ids), len(sources)), -1, np.int32)
+    scores = np.full((len(ids), len(sources)), np.nan, np.float32)
+    start = 0
+    for column, found in enumerate(matches):
+        rows = place[start : start + len(found)]
+        ranks[rows, column] = np.arange(len(found), dtype=np.int32)
+        scores[rows, column] = found.scores
+        start += len(found)
+    reciprocal = np.where(ranks >= 0, 1.0 / (RANK_CONSTANT + ranks + 1.0), 0.0)
+    fused = reciprocal.sum(axis=1).astype(np.float32)
+    order = np.argsort(-fused, kind="stable")
+    return Candidates(ids, fused, sources, ranks, scores).take(order)
+
+
+def order_by_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
+    """Positions of the candidates that `source` found, in its order."""
+    ranks = candidates.source_ranks(source)
+    found = np.flatnonzero(ranks >= 0)
+    return found[np.argsort(ranks[found], kind="stable")]

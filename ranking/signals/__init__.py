@@ -1,0 +1,1 @@
+"""Signals: facts observed per candidate at request time. Features are computed from these alone."""

@@ -1,0 +1,57 @@
+"""Signals of closeness: cosines of each candidate with the moment's vectors and with the newest watches."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.items.table import ItemTable, Rows
+from reelrank.ranking.viewers.request import RankingRequest
+
+SPACES = {"text": ("query", "past_queries", "taste"), "factors": ("factors",), "session": ("session",)}
+"""Vector field to the moment's vectors (see `Moment`) that are compared in it."""
+NEAREST_SPACES = ("text", "session")
+RECENT = 10
+CHUNK = 512
+"""Rows gathered at once: half a megabyte of 256 dimensions stays in a core's own cache."""
+
+
+def observe_vectors(
+    request: RankingRequest, table: ItemTable, rows: Rows, watched: Rows
+) -> dict[str, Column]:
+    """`cosine_<vector>`, `last_<field>` and `nearest_<field>` [n]; NaN where either side has no vector."""
+    columns: dict[str, Column] = {}
+    unknown = make_shared_column(np.nan, len(rows))
+    for field, names in SPACES.items():
+        asked = [name for name in names if name in request.vectors]
+        recent = np.asarray(table.vectors[field][watched[:RECENT]], np.float32)
+        directions = np.vstack([*(request.vectors[name] for name in asked), recent])
+        products = _compute_cosines(table.vectors[field], rows, directions)
+        columns |= {f"cosine_{name}": unknown for name in names}
+        columns |= {f"cosine_{name}": products[place] for place, name in enumerate(asked)}
+        near, known = products[len(asked) :], np.asarray(recent.any(axis=1), bool)
+        columns[f"last_{field}"] = near[0] if known[:1].any() else unknown
+        if field in NEAREST_SPACES:
+            columns[f"nearest_{field}"] = near[known].max(axis=0) if known.any() else unknown
+    return columns
+
+
+def _compute_cosines(
+    vectors: NDArray[np.float32], rows: Rows, directions: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Products [k, n] of k directions with the vectors of n rows; each vector is gathered once."""
+    sides = np.column_stack([directions.T, _generate_direction(vectors.shape[1])])
+    products = np.empty((sides.shape[1], len(rows)), np.float32)
+    if not len(vectors):
+        return np.full_like(products, np.nan)
+    for start in range(0, len(rows), CHUNK):
+        products[:, start : start + CHUNK] = (vectors[rows[start : start + CHUNK]] @ sides).T
+    products[:, (products[-1] == 0) | (rows < 0)] = np.nan
+    return products[:-1]
+
+
+@cache
+def _generate_direction(size: int) -> NDArray[np.float32]:
+    """A direction [size] that only a row of zeros, so an item without a vector, has no product with."""
+    return np.random.default_rng(1).normal(size=size).astype(np.float32)

@@ -1,0 +1,129 @@
+"""Signals of the viewer and each candidate together: affinities, past watches, past impressions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.items.table import ItemTable, Rows
+from reelrank.ranking.viewers.request import RankingRequest
+
+HASH_SIEVE = np.uint32(1 << 16)
+"""Of ten thousand candidates' words nearly all are none of the viewer's; their low bits tell at once."""
+
+
+def observe_viewer(
+    request: RankingRequest, ids: ItemIds, table: ItemTable, rows: Rows, recent: tuple[Rows, Column]
+) -> dict[str, Column]:
+    """Signals [n]; NaN where the viewer has no past. recent: see `ranking.vectors.find_recent_watches`."""
+    viewer, n = request.viewer, len(rows)
+    watched, weights = recent
+    columns = {
+        "watches": make_shared_column(len(viewer.watched), n),
+        "mean_watched_share": make_shared_column(_compute_mean(viewer.watched_share), n),
+        "days_since_watch": make_shared_column(_compute_days_since(viewer.watched_at_ms, request), n),
+        **_observe_past_impressions(request, ids),
+    }
+    if not len(watched):
+        return {**columns, **dict.fromkeys(AFFINITIES, make_shared_column(np.nan, n))}
+    return {**columns, **_compute_affinities(table, rows, watched, weights)}
+
+
+AFFINITIES = (
+    "genre_affinity", "genre_affinity_max", "people_affinity", "tags_affinity", "language_affinity",
+    "country_affinity", "decade_affinity", "duration_difference", "top_genre",
+)  # fmt: skip
+
+
+def _compute_affinities(table: ItemTable, rows: Rows, watched: Rows, weights: Column) -> dict[str, Column]:
+    weights = weights / max(float(weights.sum()), 1e-6)
+    genres = _build_genre_matrix(table.genre_bits[rows], len(table.genres))
+    liked = weights @ _build_genre_matrix(table.genre_bits[watched], len(table.genres))
+    several = np.maximum(genres.sum(axis=1), 1)
+    columns = {
+        "genre_affinity": genres @ liked / several,
+        "genre_affinity_max": (genres * liked).max(axis=1, initial=0),
+        "people_affinity": _sum_word_weights(
+            table.people_offsets, table.people_hashes, rows, watched, weights
+        ),
+        "tags_affinity": _sum_word_weights(table.tags_offsets, table.tags_hashes, rows, watched, weights),
+        "language_affinity": _sum_code_weights(table.language, rows, watched, weights),
+        "country_affinity": _sum_code_weights(table.country, rows, watched, weights),
+        "decade_affinity": _sum_code_weights(table.year, rows, watched, weights, 10),
+        "duration_difference": np.abs(table.duration_s[rows] - weights @ table.duration_s[watched]),
+    }
+    known = {name: np.where(rows >= 0, column, np.nan).astype(np.float32) for name, column in columns.items()}
+    return {
+        **known,
+        "top_genre": make_shared_column(int(liked.argmax()) if len(liked) else np.nan, len(rows)),
+    }
+
+
+def _build_genre_matrix(bits: NDArray[np.uint64], genre_count: int) -> Column:
+    """Bits [n] as 0 or 1 in [n, genres]."""
+    return (bits[:, None] >> np.arange(genre_count, dtype=np.uint64) & np.uint64(1)).astype(np.float32)
+
+
+def _sum_code_weights(
+    codes: NDArray[np.integer], rows: Rows, watched: Rows, weights: Column, step: int = 1
+) -> NDArray[np.float64]:
+    """The weight [n] of those watches that have the candidate's code; codes of one `step` are one."""
+    theirs, ours = (codes[of].astype(np.int64) // step + 1 for of in (watched, rows))
+    totals = np.bincount(theirs, weights, minlength=int(ours.max(initial=0)) + 1)
+    return np.asarray(totals[ours], np.float64)
+
+
+def _sum_word_weights(
+    offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows, watched: Rows, weights: Column
+) -> NDArray[np.float64]:
+    """The weight [n] of the watches that share each of the candidate's words, summed over the words."""
+    seen_words, seen_from = _gather_words(offsets, hashes, watched)
+    words, of = _gather_words(offsets, hashes, rows)
+    if not len(seen_words) or not len(words):
+        return np.zeros(len(rows))
+    known, place = np.unique(seen_words, return_inverse=True)
+    weight = np.bincount(place, weights[seen_from])
+    maybe = np.zeros(HASH_SIEVE, bool)
+    maybe[known % HASH_SIEVE] = True
+    hits = np.flatnonzero(maybe[words % HASH_SIEVE])
+    at = np.minimum(np.searchsorted(known, words[hits]), len(known) - 1)
+    found = np.where(known[at] == words[hits], weight[at], 0.0)
+    return np.asarray(np.bincount(of[hits], found, minlength=len(rows)), np.float64)
+
+
+def _gather_words(
+    offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows
+) -> tuple[NDArray[np.uint32], Rows]:
+    """All words of these rows, and for each the position in `rows` it belongs to."""
+    counts = np.where(rows >= 0, offsets[rows + 1] - offsets[rows], 0)
+    of = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return hashes[offsets[rows][of] + within], of
+
+
+def _observe_past_impressions(request: RankingRequest, ids: ItemIds) -> dict[str, Column]:
+    """How often this viewer was shown the item, and days since the last time."""
+    viewer = request.viewer
+    shown, place, times = np.unique(viewer.shown, return_index=True, return_counts=True)
+    if not len(shown):
+        return {
+            "times_shown": make_shared_column(0, len(ids)),
+            "days_since_shown": make_shared_column(np.nan, len(ids)),
+        }
+    at = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
+    found = shown[at] == ids
+    days = (request.query.context.at_ms - viewer.shown_at_ms[place][at]) / DAY_MS
+    return {
+        "times_shown": np.where(found, times[at], 0).astype(np.float32),
+        "days_since_shown": np.where(found, days, np.nan).astype(np.float32),
+    }
+
+
+def _compute_mean(values: Column) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _compute_days_since(at_ms: NDArray[np.int64], request: RankingRequest) -> float:
+    return float(request.query.context.at_ms - at_ms[0]) / DAY_MS if len(at_ms) else float("nan")

@@ -1,0 +1,1 @@
+"""Training: backtested requests, the training set, and LambdaRank itself."""

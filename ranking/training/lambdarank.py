@@ -1,0 +1,90 @@
+"""Training LambdaRank by LightGBM (Burges 2010; Ke et al. 2017)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reelrank.ranking.progress import Progress, ignore_progress
+from reelrank.ranking.rankers.calibration import Calibration, fit_calibration
+from reelrank.ranking.training.dataset import TrainingSet
+
+ROUNDS = 400
+PATIENCE = 80
+"""NDCG@10 on some hundred requests is noisy: with 40, training on the demo stopped after 26 trees once."""
+VALIDATION_SHARE = 0.85
+"""The last 15 % of the training requests decide when to stop, and calibrate; evaluation never does."""
+
+LEARNING_RATE = 0.1
+"""Trees are what scoring costs. On the requests before the demo's evaluation window 0.05 takes 242 trees and
+this 143 (means of four seeds); NDCG@10 differs by 0.0000 [-0.0023, 0.0026] (three pairs of trainings)."""
+
+PARAMS: dict[str, Any] = {
+    "objective": "lambdarank",
+    "metric": "ndcg",
+    "eval_at": [10],
+    "label_gain": list(range(32)),
+    "lambdarank_truncation_level": 30,
+    "learning_rate": LEARNING_RATE,
+    "num_leaves": 15,
+    "min_data_in_leaf": 50,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "num_threads": 2,
+    "deterministic": True,
+    "force_row_wise": True,
+    "seed": 7,
+    "verbosity": -1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """model_text: LightGBM's own format; gains: feature to its total split gain; calibration: None when
+    the later part of the requests has nothing relevant."""
+
+    model_text: str
+    gains: dict[str, float]
+    rounds: int
+    params: dict[str, Any]
+    calibration: Calibration | None
+
+
+def train_ranker(
+    training: TrainingSet,
+    feature_names: Sequence[str],
+    progress: Progress = ignore_progress,
+    params: Mapping[str, Any] | None = None,
+) -> TrainingResult:
+    """Stops when NDCG@10 on the later part of the training requests no longer grows.
+
+    params: LightGBM parameters in place of some of PARAMS.
+    """
+    import lightgbm
+
+    used = {**PARAMS, **(params or {})}
+    earlier, held_out = training.split(VALIDATION_SHARE)
+    fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
+    data = lightgbm.Dataset(
+        fitting.features, fitting.gains, group=fitting.groups, feature_name=list(feature_names)
+    )
+    held = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
+    booster = lightgbm.train(
+        used,
+        data,
+        ROUNDS,
+        valid_sets=[held],
+        callbacks=[
+            lightgbm.early_stopping(PATIENCE, verbose=False),
+            lambda env: progress("training LambdaRank", env.iteration + 1, ROUNDS),
+        ],
+    )
+    progress("training LambdaRank", ROUNDS, ROUNDS)
+    gains = dict(zip(feature_names, booster.feature_importance("gain").tolist(), strict=True))
+    text = booster.model_to_string(num_iteration=booster.best_iteration)
+    scores = booster.predict(held_out.features, raw_score=True, num_iteration=booster.best_iteration)
+    calibration = fit_calibration(np.asarray(scores, np.float32), held_out.gains > 0, held_out.row_weights())
+    return TrainingResult(text, gains, booster.best_iteration, used, calibration)

@@ -1,0 +1,1 @@
+"""Viewers: history, the ranking request and its query vectors."""
