@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from reelrank.app.doctor import diagnose
 from reelrank.app.learning import TrainingRun, train
 from reelrank.app.wiring import Container
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
 from reelrank.loaders.demo import Demo, JoinReport, load_demo
-from reelrank.loaders.history import load_history
+from reelrank.loaders.events.history import load_history
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.progress import Progress
 
 

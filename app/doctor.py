@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from reelrank.app.wiring import Container, load_model
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
-from reelrank.loaders.journal import Journal
+from reelrank.loaders.items.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.table import TableError, open_table

@@ -23,8 +23,8 @@ from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Document
-from reelrank.loaders.catalogue import LoadOptions
-from reelrank.loaders.reindex import attach_embeddings, reindex
+from reelrank.loaders.items.catalogue import LoadOptions
+from reelrank.loaders.items.reindex import attach_embeddings, reindex
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall

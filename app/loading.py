@@ -10,15 +10,15 @@ from reelrank.app.tables import ItemTableStore
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.encoder import build_item_text
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.carried import cache_learned_fields
-from reelrank.loaders.catalogue import LoadOptions, LoadReport, publish
-from reelrank.loaders.event_files import EventLoad, check_event_files, load_event_files
-from reelrank.loaders.event_rows import MAX_CLOCK_SKEW
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.file_report import FileReport
-from reelrank.loaders.item_files import ItemLoad, check_item_files, load_item_files
-from reelrank.loaders.journal import Journal
-from reelrank.loaders.source import SourceFile
+from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
+from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.files.source import SourceFile
+from reelrank.loaders.items.catalogue import LoadOptions, LoadReport, publish
+from reelrank.loaders.items.item_files import ItemLoad, check_item_files, load_item_files
+from reelrank.loaders.items.journal import Journal
+from reelrank.loaders.items.learned_fields import cache_learned_fields
+from reelrank.loaders.report import FileReport
 from reelrank.ranking.progress import Progress
 
 

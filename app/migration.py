@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.migration import check_target, move_events, move_items
-from reelrank.loaders.migration_notes import MigrationLedger
+from reelrank.loaders.migration.ledger import MigrationLedger
+from reelrank.loaders.migration.migrate import check_target, move_events, move_items
 from reelrank.ranking.progress import Progress
 
 

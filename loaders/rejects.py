@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from reelrank.loaders.rows import Reject
+from reelrank.loaders.files.rows import Reject
 
 
 @dataclass(slots=True)

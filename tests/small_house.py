@@ -12,8 +12,8 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
-from reelrank.loaders.history import load_history
+from reelrank.loaders.events.history import load_history
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.features.compute import FEATURE_NAMES

@@ -15,14 +15,14 @@ from reelrank.app.loading import LoadRequest, load_events, load_index, load_item
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.event_columns import EVENT_FIELDS, has_ubi_rows
-from reelrank.loaders.field_map import Field, FieldRules, parse_field_pairs, read_mapping
-from reelrank.loaders.file_report import FileReport
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.mapped import read_first_rows
-from reelrank.loaders.moments import Unit
-from reelrank.loaders.rows import Column, Rows
-from reelrank.loaders.source import Format, open_source_files
+from reelrank.loaders.events.event_columns import EVENT_FIELDS, has_ubi_rows
+from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
+from reelrank.loaders.fields.mapped_rows import read_first_rows
+from reelrank.loaders.fields.times import Unit
+from reelrank.loaders.files.rows import Column, Rows
+from reelrank.loaders.files.source import Format, open_source_files
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.report import FileReport
 from reelrank.ranking.progress import Progress
 
 app = typer.Typer(

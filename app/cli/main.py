@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from reelrank.app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
 from reelrank.app.cli.console import err
 from reelrank.index_mappings.errors import EngineError
-from reelrank.loaders.catalogue import LoadRejected
-from reelrank.loaders.source import SourceError
+from reelrank.loaders.files.source import SourceError
+from reelrank.loaders.items.catalogue import LoadRejected
 
 app = typer.Typer(
     name="reelrank",

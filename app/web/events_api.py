@@ -11,7 +11,7 @@ from reelrank.app.search.stories import SearchService
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.app.web.telemetry import EVENTS
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.event_rows import MAX_CLOCK_SKEW, parse_event
+from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW, parse_event
 
 EVENTS_TAG = Tag(name="events", description="What viewers did.")
 MAX_BATCH = 5000

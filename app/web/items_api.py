@@ -15,7 +15,7 @@ from reelrank.app.web.parameters import ItemId, ItemPath, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest, NotFound
 from reelrank.index_mappings.item import Item
-from reelrank.loaders.catalogue import encode_documents
+from reelrank.loaders.items.catalogue import encode_documents
 
 ITEMS_TAG = Tag(name="items", description="The catalogue, one item or a batch at a time.")
 MAX_BATCH = 1000

@@ -18,7 +18,7 @@ from reelrank.app.learning import (
     collect_training_set,
 )
 from reelrank.index_mappings.encoder import TextEncoder
-from reelrank.loaders.catalogue import encode_documents
+from reelrank.loaders.items.catalogue import encode_documents
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
 from reelrank.ranking.progress import Progress, ignore_progress

@@ -31,8 +31,8 @@ from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import ItemIds, item_ids
 from reelrank.index_mappings.query import Context, Query
-from reelrank.loaders.catalogue import encode_documents
-from reelrank.loaders.reindex import attach_embeddings
+from reelrank.loaders.items.catalogue import encode_documents
+from reelrank.loaders.items.reindex import attach_embeddings
 from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.intervals import bootstrap_interval

@@ -34,7 +34,7 @@ from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import item_ids
 from reelrank.index_mappings.query import Query
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features

@@ -17,10 +17,10 @@ GROWTH_MB = 100
 READER = """
 import sys
 from pathlib import Path
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.item_files import ItemLoad, check_item_files
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.source import open_source_files
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.items.item_files import ItemLoad, check_item_files
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.files.source import open_source_files
 with open_source_files(sys.argv[1], None) as (files, _):
     report = check_item_files(ItemLoad(files, FieldRules(ITEM_FIELDS), Path(sys.argv[1] + ".rejects")))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))

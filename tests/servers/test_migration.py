@@ -15,8 +15,8 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
-from reelrank.loaders.reindex import reindex
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.items.reindex import reindex
 from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
 from tests.servers.server import Server, build_kind_params
 from tests.small_house import FILMS, build_project

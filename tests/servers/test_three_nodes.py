@@ -10,7 +10,7 @@ import pytest
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Document, Item
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from tests.served import Answer, Clients, ServiceProcess, start_project_service
 from tests.servers.node import Node, wait_until
 from tests.servers.server import Server, build_kind_params

@@ -13,11 +13,11 @@ from reelrank.index_mappings.engine import VectorMatch
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item, Neighbour
 from reelrank.index_mappings.match import item_ids
-from reelrank.loaders.catalogue import LoadOptions, LoadRejected, load_catalogue, publish
 from reelrank.loaders.demo import fold_title, list_title_variants, simulate_watched_shares
-from reelrank.loaders.history import load_history
-from reelrank.loaders.reindex import reindex
-from reelrank.loaders.versions import choose_version_name
+from reelrank.loaders.events.history import load_history
+from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected, load_catalogue, publish
+from reelrank.loaders.items.reindex import reindex
+from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings
 
 ITEMS = [Item("alien", "Alien"), Item("blade", "Blade Runner")]

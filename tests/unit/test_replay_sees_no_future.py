@@ -15,7 +15,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
-from reelrank.loaders.catalogue import LoadOptions, load_catalogue
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.embeddings.watches import Watches, select_watches
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES

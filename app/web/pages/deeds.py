@@ -17,7 +17,7 @@ from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import Event, EventKind
 from reelrank.index_mappings.item import Item
-from reelrank.loaders.event_rows import parse_event
+from reelrank.loaders.events.event_rows import parse_event
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 """What the watch button stands for: nearly all of the film."""

@@ -12,13 +12,13 @@ import pytest
 
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.catalogue import LoadRejected
-from reelrank.loaders.event_columns import EVENT_FIELDS
-from reelrank.loaders.event_files import EventLoad, load_event_files
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.item_files import ItemLoad, check_item_files
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.source import SourceError, open_source_files
+from reelrank.loaders.events.event_columns import EVENT_FIELDS
+from reelrank.loaders.events.event_files import EventLoad, load_event_files
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.files.source import SourceError, open_source_files
+from reelrank.loaders.items.catalogue import LoadRejected
+from reelrank.loaders.items.item_files import ItemLoad, check_item_files
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
 
 CSV = "id,title\n" + "".join(f"f{n},Film \N{LATIN SMALL LETTER E WITH ACUTE} {n}\n" for n in range(50))
 

@@ -9,12 +9,12 @@ import pytest
 
 from reelrank.app.engines.embedded.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.catalogue import LoadRejected
-from reelrank.loaders.event_columns import EVENT_FIELDS
-from reelrank.loaders.event_files import EventLoad, check_event_files, load_event_files
-from reelrank.loaders.event_rows import parse_event
-from reelrank.loaders.field_map import FieldRules, parse_field_pairs
-from reelrank.loaders.source import open_source_files
+from reelrank.loaders.events.event_columns import EVENT_FIELDS
+from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
+from reelrank.loaders.events.event_rows import parse_event
+from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
+from reelrank.loaders.files.source import open_source_files
+from reelrank.loaders.items.catalogue import LoadRejected
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOON_MS = round(NOON.timestamp() * 1000)

@@ -13,13 +13,13 @@ from reelrank.index_mappings.encoder import WordLlamaEncoder
 from reelrank.index_mappings.engine import VectorMatch, WriteReport
 from reelrank.index_mappings.errors import Conflict, Unavailable
 from reelrank.index_mappings.item import Document, Item, Neighbour
-from reelrank.loaders.catalogue import LoadOptions, LoadRejected
-from reelrank.loaders.field_map import FieldRules, parse_field_pairs
-from reelrank.loaders.file_report import FileReport
-from reelrank.loaders.item_files import ItemLoad, check_item_files, load_item_files
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.journal import Journal
-from reelrank.loaders.source import SourceError, open_source_files
+from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
+from reelrank.loaders.files.source import SourceError, open_source_files
+from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
+from reelrank.loaders.items.item_files import ItemLoad, check_item_files, load_item_files
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.journal import Journal
+from reelrank.loaders.report import FileReport
 
 ENCODER = WordLlamaEncoder()
 

@@ -19,11 +19,11 @@ from reelrank.app.settings import Settings
 from reelrank.app.tables import ItemTableStore
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.query import Query
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.file_report import FileReport
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.journal import Journal, JournalEntry
-from reelrank.loaders.source import open_source_files
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.files.source import open_source_files
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.journal import Journal, JournalEntry
+from reelrank.loaders.report import FileReport
 from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.table import open_table
 from reelrank.ranking.progress import ignore_progress

@@ -9,8 +9,8 @@ from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.errors import Conflict
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
-from reelrank.loaders.migration import ItemMigrationReport, move_items
-from reelrank.loaders.migration_notes import MigrationLedger
+from reelrank.loaders.migration.ledger import MigrationLedger
+from reelrank.loaders.migration.migrate import ItemMigrationReport, move_items
 
 FILMS = [Document(Item("a", "Alpha")), Document(Item("b", "Beta"))]
 

@@ -11,12 +11,12 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.mapped import read_mapped_rows
-from reelrank.loaders.readers import read_rows
-from reelrank.loaders.rows import Rows
-from reelrank.loaders.source import Format, SourceError, SourceFile, open_source_files, spool_input
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.fields.mapped_rows import read_mapped_rows
+from reelrank.loaders.files.readers import read_rows
+from reelrank.loaders.files.rows import Rows
+from reelrank.loaders.files.source import Format, SourceError, SourceFile, open_source_files, spool_input
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
 
 COUNT = 3000
 TABLE = pa.table(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from reelrank.loaders.columns import (
+from reelrank.loaders.fields.columns import (
     parse_column,
     parse_flag,
     parse_integer,
@@ -15,7 +15,7 @@ from reelrank.loaders.columns import (
     parse_names_column,
     parse_text_column,
 )
-from reelrank.loaders.field_map import (
+from reelrank.loaders.fields.field_map import (
     FieldRules,
     match_fields,
     normalise_name,
@@ -23,9 +23,9 @@ from reelrank.loaders.field_map import (
     parse_unit,
     read_mapping,
 )
-from reelrank.loaders.item_rows import ITEM_FIELDS
-from reelrank.loaders.moments import Unit, parse_datetime, parse_duration_ms, parse_epoch_ms
-from reelrank.loaders.source import SourceError
+from reelrank.loaders.fields.times import Unit, parse_datetime, parse_duration_ms, parse_epoch_ms
+from reelrank.loaders.files.source import SourceError
+from reelrank.loaders.items.item_rows import ITEM_FIELDS
 
 MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reelrank.loaders.moments import UNITS, Unit
-from reelrank.loaders.source import SourceError
+from reelrank.loaders.fields.times import UNITS, Unit
+from reelrank.loaders.files.source import SourceError
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from itertools import islice
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import Rejection, SearchEngine
 from reelrank.index_mappings.item import Document, Item
-from reelrank.loaders.contents import describe_contents
-from reelrank.loaders.source import SourceFile
-from reelrank.loaders.versions import choose_version_name
+from reelrank.loaders.files.content_type import describe_contents
+from reelrank.loaders.files.source import SourceFile
+from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 1000

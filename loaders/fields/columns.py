@@ -9,8 +9,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reelrank.loaders.moments import parse_number
-from reelrank.loaders.rows import Column
+from reelrank.loaders.fields.times import parse_number
+from reelrank.loaders.files.rows import Column
 
 NAME_SEPARATORS = ("|", ";", ",")
 MAX_INT = 2**31 - 1

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.item import Document, FloatVector
-from reelrank.loaders.catalogue import LoadOptions, LoadReport, publish
+from reelrank.loaders.items.catalogue import LoadOptions, LoadReport, publish
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings
 from reelrank.ranking.progress import Progress, ignore_progress
 

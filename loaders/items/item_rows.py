@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reelrank.index_mappings.item import Item
-from reelrank.loaders import columns
-from reelrank.loaders.columns import ParsedColumn
-from reelrank.loaders.field_map import Field, FieldMap
-from reelrank.loaders.moments import parse_datetime, parse_duration_ms
-from reelrank.loaders.rows import Reject, Rows
+from reelrank.loaders.fields import columns
+from reelrank.loaders.fields.columns import ParsedColumn
+from reelrank.loaders.fields.field_map import Field, FieldMap
+from reelrank.loaders.fields.times import parse_datetime, parse_duration_ms
+from reelrank.loaders.files.rows import Reject, Rows
 
 ITEM_FIELDS = (
     Field("id", ("id", "item_id", "video_id", "movie_id", "film_id", "content_id", "asset_id", "imdb_id",

@@ -7,10 +7,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reelrank.loaders.contents import check_is_text
-from reelrank.loaders.csv_rows import read_csv
-from reelrank.loaders.rows import ArrowBlock, RecordBlock, Reject, Rows
-from reelrank.loaders.source import Format, SourceError, SourceFile, unpack
+from reelrank.loaders.files.content_type import check_is_text
+from reelrank.loaders.files.csv_reader import read_csv
+from reelrank.loaders.files.rows import ArrowBlock, RecordBlock, Reject, Rows
+from reelrank.loaders.files.source import Format, SourceError, SourceFile, unpack
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 64 << 20

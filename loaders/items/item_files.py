@@ -14,8 +14,11 @@ from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import SearchEngine, WriteReport
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import FloatVector
-from reelrank.loaders.carried import LearnedFieldsCache, cache_learned_fields
-from reelrank.loaders.catalogue import (
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows
+from reelrank.loaders.files.rows import Reject
+from reelrank.loaders.files.source import SourceError, SourceFile
+from reelrank.loaders.items.catalogue import (
     LoadOptions,
     LoadRejected,
     drop_oldest_versions,
@@ -23,15 +26,12 @@ from reelrank.loaders.catalogue import (
     reject_empty_load,
     verify,
 )
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.file_report import FileReport, report_progress
-from reelrank.loaders.item_rows import CheckedItems, build_rejects, parse_item_rows
-from reelrank.loaders.journal import Journal, JournalEntry
-from reelrank.loaders.mapped import MappedRows, read_mapped_rows
+from reelrank.loaders.items.item_rows import CheckedItems, build_rejects, parse_item_rows
+from reelrank.loaders.items.journal import Journal, JournalEntry
+from reelrank.loaders.items.learned_fields import LearnedFieldsCache, cache_learned_fields
+from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.loaders.rejects import RejectFile, open_reject_file
-from reelrank.loaders.rows import Reject
-from reelrank.loaders.source import SourceError, SourceFile
-from reelrank.loaders.versions import choose_version_name
+from reelrank.loaders.report import FileReport, report_progress
 from reelrank.ranking.progress import Progress, ignore_progress
 
 PROGRESS_STEP = "loading items"

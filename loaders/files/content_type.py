@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reelrank.loaders.source import SourceError, SourceFile
+from reelrank.loaders.files.source import SourceError, SourceFile
 
 SNIFFED_BYTES = 4096
 MAX_CONTROL_SHARE = 0.03

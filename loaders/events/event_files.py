@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reelrank.index_mappings.engine import EventStore
-from reelrank.loaders.catalogue import LoadOptions, reject_empty_load, verify
-from reelrank.loaders.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
-from reelrank.loaders.field_map import FieldRules
-from reelrank.loaders.file_report import FileReport, report_progress
-from reelrank.loaders.mapped import MappedRows, read_mapped_rows
-from reelrank.loaders.moments import MAX_EPOCH_MS
+from reelrank.loaders.events.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows
+from reelrank.loaders.fields.times import MAX_EPOCH_MS
+from reelrank.loaders.files.source import SourceError, SourceFile
+from reelrank.loaders.items.catalogue import LoadOptions, reject_empty_load, verify
 from reelrank.loaders.rejects import open_reject_file
-from reelrank.loaders.source import SourceError, SourceFile
+from reelrank.loaders.report import FileReport, report_progress
 from reelrank.ranking.progress import Progress, ignore_progress
 
 

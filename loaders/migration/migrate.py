@@ -16,8 +16,8 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.match import ItemIds, item_ids
-from reelrank.loaders.catalogue import LoadRejected
-from reelrank.loaders.migration_notes import CopySnapshot, MigrationLedger, SnapshotBuilder
+from reelrank.loaders.items.catalogue import LoadRejected
+from reelrank.loaders.migration.ledger import CopySnapshot, MigrationLedger, SnapshotBuilder
 from reelrank.ranking.progress import Progress
 
 ITEMS_STEP, EVENTS_STEP = "copying items", "copying events"

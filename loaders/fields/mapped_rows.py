@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from reelrank.loaders.field_map import FieldMap, FieldRules, match_fields
-from reelrank.loaders.moments import UNITS, parse_number
-from reelrank.loaders.readers import read_rows
-from reelrank.loaders.rows import ArrowBlock, Column, Rows
-from reelrank.loaders.source import SourceError, SourceFile
+from reelrank.loaders.fields.field_map import FieldMap, FieldRules, match_fields
+from reelrank.loaders.fields.times import UNITS, parse_number
+from reelrank.loaders.files.readers import read_rows
+from reelrank.loaders.files.rows import ArrowBlock, Column, Rows
+from reelrank.loaders.files.source import SourceError, SourceFile
 
 PIECE_ROWS = 1000
 """Rows checked, encoded and written at a time."""

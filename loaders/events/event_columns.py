@@ -7,13 +7,13 @@ from typing import Any
 
 from reelrank.index_mappings.event import EVENT_KINDS, Event
 from reelrank.index_mappings.item import ID_PATTERN, MAX_ID_LENGTH
-from reelrank.loaders import columns
-from reelrank.loaders.columns import ParsedColumn
-from reelrank.loaders.event_rows import KIND_OF_ACTION, hash_content, is_ubi, parse_event
-from reelrank.loaders.field_map import Field, FieldMap, parse_unit
-from reelrank.loaders.item_rows import build_rejects
-from reelrank.loaders.moments import MAX_EPOCH_MS, parse_duration_ms, parse_epoch_ms
-from reelrank.loaders.rows import Reject, Rows
+from reelrank.loaders.events.event_rows import KIND_OF_ACTION, hash_content, is_ubi, parse_event
+from reelrank.loaders.fields import columns
+from reelrank.loaders.fields.columns import ParsedColumn
+from reelrank.loaders.fields.field_map import Field, FieldMap, parse_unit
+from reelrank.loaders.fields.times import MAX_EPOCH_MS, parse_duration_ms, parse_epoch_ms
+from reelrank.loaders.files.rows import Reject, Rows
+from reelrank.loaders.items.item_rows import build_rejects
 
 EVENT_FIELDS = (
     Field("id", ("id", "event_id", "eventid", "uuid")),

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from reelrank.loaders.rows import ArrowBlock, Reject, Rows
-from reelrank.loaders.source import SourceError, SourceFile
+from reelrank.loaders.files.rows import ArrowBlock, Reject, Rows
+from reelrank.loaders.files.source import SourceError, SourceFile
 
 BLOCK_BYTES = 1 << 20
 MAX_COLUMNS = 5000

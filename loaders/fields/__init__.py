@@ -1,0 +1,1 @@
+"""Columns of a source converted to typed fields: the field map, times and lists."""

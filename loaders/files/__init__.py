@@ -1,0 +1,1 @@
+"""Source files as a stream of rows: formats, compression, CSV, JSONL and Parquet readers."""

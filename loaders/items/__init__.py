@@ -1,0 +1,1 @@
+"""Catalogues: rows converted to items, a new index version built, verified and promoted."""
