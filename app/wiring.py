@@ -8,28 +8,28 @@ from pathlib import Path
 
 from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from reelrank.app.engines.server.access import Access
-from reelrank.app.engines.server.events import ServerEvents
-from reelrank.app.engines.server.foreign import ExternalIndex
-from reelrank.app.engines.server.foreign_fields import parse_external_fields
-from reelrank.app.engines.server.generations import RetentionPolicy
-from reelrank.app.engines.server.impressions import ServerImpressions
-from reelrank.app.engines.server.read_only import ReadOnlyEngine
-from reelrank.app.engines.server.summaries import ServerSummaries
-from reelrank.app.engines.server.versions import Layout
-from reelrank.app.remote.ranking_service import RankingService
-from reelrank.app.remote.remote_models import RemoteModels
-from reelrank.app.search.cursors import ResultCache
-from reelrank.app.search.dashboard_log import DashboardLog, DashboardStreams
-from reelrank.app.search.intake import EventCircuitBreaker
-from reelrank.app.search.live import StateRefresher
-from reelrank.app.search.page_log import PageLog
-from reelrank.app.search.served_models import Models, ServedModels
-from reelrank.app.search.stories import FailureListener, SearchService
+from reelrank.app.engines.server.documents.versions import Layout
+from reelrank.app.engines.server.events.data_stream_lifecycle import RetentionPolicy
+from reelrank.app.engines.server.events.event_store import ServerEvents
+from reelrank.app.engines.server.events.impressions import ServerImpressions
+from reelrank.app.engines.server.events.summaries import ServerSummaries
+from reelrank.app.engines.server.external.external_engine import ReadOnlyEngine
+from reelrank.app.engines.server.external.external_fields import parse_external_fields
+from reelrank.app.engines.server.external.external_index import ExternalIndex
+from reelrank.app.engines.server.transport.access import Access
+from reelrank.app.feedback.dashboard_log import DashboardLog, DashboardStreams
+from reelrank.app.feedback.decision_log import DecisionLog
+from reelrank.app.feedback.event_intake import EventCircuitBreaker
+from reelrank.app.scoring.ranking_client import RankingService
+from reelrank.app.scoring.remote_models import RemoteModels
+from reelrank.app.search.result_cache import ResultCache
+from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.settings import Settings
-from reelrank.app.tables import ItemTableStore
+from reelrank.app.state.item_tables import ItemTableStore
+from reelrank.app.state.model_cache import Models, ServedModels
+from reelrank.app.state.refresher import StateRefresher
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.engine import EventStore, SearchEngine
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
@@ -124,7 +124,7 @@ def _ignore(*_arguments: object) -> None:
 def build_service(
     container: Container, on_dropped: Callable[[str], None] = _ignore, on_failure: FailureListener = _ignore
 ) -> SearchService:
-    """A service for one process, not looking at anything yet: see `Live.refresh` and `PageLog.start`.
+    """A service for one process, not looking at anything yet: see `Live.refresh` and `DecisionLog.start`.
 
     dropped: told why whenever a shown page is not recorded. failed: see `Service`.
     """
@@ -142,7 +142,7 @@ def build_service(
         container.encoder,
         live,
         ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
-        PageLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
+        DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
         container.limits,
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),

@@ -15,8 +15,8 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.check import find_free_port, run_service
 from reelrank.app.cli.serve import GUNICORN_COMMAND
+from reelrank.app.diagnostics.smoke_test import find_free_port, run_service
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_models
 from reelrank.ranking.features.compute import FEATURE_NAMES

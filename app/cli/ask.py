@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from reelrank.app.cli.console import fail, out, print_json
 from reelrank.app.search.page import Page
-from reelrank.app.search.stories import RankingOptions
+from reelrank.app.search.service import RankingOptions
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, warm_service
 from reelrank.index_mappings.query import Context, Filters, Query

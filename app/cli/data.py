@@ -8,8 +8,8 @@ import typer
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.cli.learn import print_training_run
 from reelrank.app.cli.serve import Check, check_service, start_service
-from reelrank.app.demo import DemoReport, prepare_demo
-from reelrank.app.doctor import diagnose
+from reelrank.app.diagnostics.doctor import diagnose
+from reelrank.app.jobs.demo import DemoReport, prepare_demo
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.loaders.demo import SOURCES

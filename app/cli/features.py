@@ -6,7 +6,7 @@ import typer
 from rich.table import Column, Table
 
 from reelrank.app.cli.console import fail, out, print_json
-from reelrank.app.feature_costs import FeatureCosts, measure_feature_costs
+from reelrank.app.diagnostics.feature_costs import FeatureCosts, measure_feature_costs
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import NotFound

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from reelrank.app.cli.console import fail, print_plain
-from reelrank.app.kibana.importing import ImportTarget, import_objects
+from reelrank.app.kibana.importer import ImportTarget, import_objects
 from reelrank.app.kibana.saved_objects import Product, SavedObjectBuilder
 from reelrank.app.settings import Settings
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import typer
 from rich.table import Table
 
-from reelrank.app import learning
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
+from reelrank.app.jobs import training as learning
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model
 from reelrank.index_mappings.errors import NotFound

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reelrank.app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
-from reelrank.app.loading import LoadRequest, load_events, load_index, load_items
+from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import BadRequest

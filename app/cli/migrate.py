@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import typer
 
-from reelrank.app import migration
 from reelrank.app.cli.console import fail, print_json, print_plain, show_progress_bars
+from reelrank.app.jobs import migration
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound

@@ -7,9 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from reelrank.app.check import CheckFailed, find_bind_error, find_free_port, run_service, run_smoke_test
 from reelrank.app.cli.console import fail, out
-from reelrank.app.opening import has_display
+from reelrank.app.cli.open_browser import has_display
+from reelrank.app.diagnostics.smoke_test import (
+    CheckFailed,
+    find_bind_error,
+    find_free_port,
+    run_service,
+    run_smoke_test,
+)
 from reelrank.app.settings import CLUSTER_DEADLINE_MS, Settings
 from reelrank.app.wiring import build_container
 
@@ -22,8 +28,8 @@ GUNICORN_COMMAND = (
     "-m",
     "gunicorn",
     "--config",
-    "python:reelrank.app.gunicorn_conf",
-    "reelrank.app.server:make_app()",
+    "python:reelrank.app.serving.gunicorn_config",
+    "reelrank.app.serving.entry:make_app()",
 )
 
 FIRST_REQUEST_DEADLINE_MS = 5000
@@ -60,7 +66,7 @@ def start_service(open_page: bool) -> None:
         fail(f"{settings.host}:{settings.port}: {fault}; name another port by --port or REELRANK_PORT")
     out.print(f"reelrank serves at {url} in a few seconds (Ctrl-C ends it)", markup=False)
     if open_page and has_display():
-        subprocess.Popen((sys.executable, "-m", "reelrank.app.opening", url))
+        subprocess.Popen((sys.executable, "-m", "reelrank.app.cli.open_browser", url))
     sys.stdout.flush()
     os.execve(sys.executable, GUNICORN_COMMAND, dict(os.environ))
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 
-from reelrank.app.engines.server.access import Access, build_connection_error
-from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.documents.queries import MAX_HITS, Body
+from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.engines.server.queries import MAX_HITS, Body
-from reelrank.app.engines.server.versions import Layout
-from reelrank.app.engines.server.watch import DeadlineGuard, guard_connections
+from reelrank.app.engines.server.transport.access import Access, build_connection_error
+from reelrank.app.engines.server.transport.cluster import Cluster
+from reelrank.app.engines.server.transport.deadline_guard import DeadlineGuard, guard_connections
 from reelrank.index_mappings.engine import VectorMatch
 from reelrank.index_mappings.errors import BadRequest, Timeout, Unavailable
 from reelrank.index_mappings.mapping import build_items_index, name_vector_property

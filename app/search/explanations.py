@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.app.search.page import Explanation
-from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.result_list import ResultList
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.signals.observe import Signals

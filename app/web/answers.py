@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reelrank.app.search.page import Hit, Page
-from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.item import Item
 
 

@@ -11,19 +11,19 @@ from flask.json.provider import JSONProvider
 from flask_openapi import Info, OpenAPI
 from werkzeug.exceptions import BadRequest
 
-from reelrank.app.search.served_models import Models
-from reelrank.app.search.stories import SearchService
-from reelrank.app.web.events_api import create_events_api
-from reelrank.app.web.health import check_lists_ready, check_scores_ready, create_health_blueprint
-from reelrank.app.web.items_api import create_items_api
-from reelrank.app.web.lists_api import create_lists_api
-from reelrank.app.web.models_api import create_models_api
-from reelrank.app.web.pages.deeds import create_actions_blueprint
+from reelrank.app.search.service import SearchService
+from reelrank.app.state.model_cache import Models
+from reelrank.app.web.api.events import create_events_api
+from reelrank.app.web.api.health import check_lists_ready, check_scores_ready, create_health_blueprint
+from reelrank.app.web.api.items import create_items_api
+from reelrank.app.web.api.lists import create_lists_api
+from reelrank.app.web.api.models import create_models_api
+from reelrank.app.web.api.scores import create_score_api
+from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
 from reelrank.app.web.pages.guard import reject_cross_site_request
 from reelrank.app.web.pages.site import create_pages_blueprint
 from reelrank.app.web.problems import InvalidRequest, handle_validation_error, register_error_handlers
-from reelrank.app.web.score_api import create_score_api
 from reelrank.app.web.telemetry import instrument_requests
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from benchmarks.clock import time_interleaved
 from benchmarks.data.catalogue import GENRES, Catalogue
 from benchmarks.engine.bare import BareStore, BareText, BareVectors
-from reelrank.app.engines.embedded.bitmap import Bitmap, count_bits, unpack
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.segment import Segment
+from reelrank.app.engines.embedded.filters.bitmap import Bitmap, count_bits, unpack
+from reelrank.app.engines.embedded.segments.segment import Segment
 from reelrank.index_mappings.engine import TextMatch, VectorMatch
 from reelrank.index_mappings.query import NO_FILTERS, Filters
 

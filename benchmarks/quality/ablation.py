@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.encoders import resize_text_field
 from benchmarks.quality.requests import NDCG, MeasureMatrix, measure_fused_order, measure_model_order
-from reelrank.app.learning import (
+from reelrank.app.jobs.training import (
     EVALUATION_REQUESTS,
     TRAINING_REQUESTS,
     History,

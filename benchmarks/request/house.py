@@ -11,10 +11,10 @@ import lightgbm
 import numpy as np
 
 from benchmarks.data.catalogue import Catalogue
-from reelrank.app.search.stages import StageTimings
-from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.settings import Settings
-from reelrank.app.tables import ItemTableStore
+from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.fields import VECTOR_FIELDS

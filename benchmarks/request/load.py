@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import numpy as np
 import urllib3
 
-from reelrank.app.check import find_free_port, read_log_tail, run_service
 from reelrank.app.cli.serve import GUNICORN_COMMAND
+from reelrank.app.diagnostics.smoke_test import find_free_port, read_log_tail, run_service
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.retrieval.sources import CandidateLimits
 

@@ -9,8 +9,8 @@ import orjson
 from numpy.typing import NDArray
 
 from benchmarks.clock import time_interleaved
-from reelrank.app.search.stages import StageTimings
-from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.web.answers import serialize_page
 from reelrank.app.web.parameters import HomeParameters, SearchParameters
 from reelrank.index_mappings.query import Query

@@ -11,16 +11,16 @@ import numpy as np
 import orjson
 
 from benchmarks.clock import time_interleaved
-from reelrank.app.engines.server.cluster import NDJSON
-from reelrank.app.engines.server.documents import encode_document
-from reelrank.app.engines.server.engine import MatchRequest, ServerEngine
-from reelrank.app.engines.server.queries import (
+from reelrank.app.engines.server.documents.documents import encode_document
+from reelrank.app.engines.server.documents.queries import (
     build_candidates_body,
     build_filter_clauses,
     build_neighbour_query,
     build_text_query,
     compute_hit_limit,
 )
+from reelrank.app.engines.server.engine import MatchRequest, ServerEngine
+from reelrank.app.engines.server.transport.cluster import NDJSON
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.item import Document, Item, Neighbour
 

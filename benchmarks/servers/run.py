@@ -24,9 +24,9 @@ from benchmarks.servers.pairs import (
 from benchmarks.servers.report import format_servers_report
 from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
 from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from reelrank.app.engines.server.access import Access
-from reelrank.app.engines.server.cluster import Cluster
-from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.server.documents.versions import Layout
+from reelrank.app.engines.server.transport.access import Access
+from reelrank.app.engines.server.transport.cluster import Cluster
 
 RESULTS = Path(__file__).parent.parent / "results"
 CLUSTERS = {"elasticsearch": build_elasticsearch_cluster, "opensearch": build_opensearch_cluster}

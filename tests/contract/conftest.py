@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
-from reelrank.app.engines.server.events import ServerEvents
-from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
+from reelrank.app.engines.server.documents.versions import Layout
+from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.engine import EventStore, SearchEngine
 from tests.servers.server import Server, build_kind_params, create_prefix, remove_indices
 

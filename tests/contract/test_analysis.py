@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.embedded.words import build_analyzer, separate_words
-from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words
+from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.index_mappings.mapping import ANALYZER
 from tests.servers.server import Server, create_prefix, remove_indices
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import urllib3
 
-from reelrank.app.remote.ranking_service import RankingService
-from reelrank.app.remote.remote_ranker import RemoteRanker
+from reelrank.app.scoring.ranking_client import RankingService
+from reelrank.app.scoring.remote_ranker import RemoteRanker
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.engine import TextMatch
 
 KILLS = 25
@@ -19,7 +19,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.ranking.items.table import open_table
 
 COMMAND = (sys.executable, "-c", "from reelrank.app.cli.main import main; main()")

@@ -85,7 +85,7 @@ def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_
 def test_a_promoted_index_version_is_served_without_a_failed_request(
     service: ServiceProcess, parts: Container
 ) -> None:
-    from reelrank.app.learning import publish
+    from reelrank.app.jobs.training import publish
     from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
     from reelrank.ranking.progress import ignore_progress
 

@@ -11,8 +11,8 @@ from flask import Flask
 from prometheus_client import REGISTRY
 
 from reelrank.app.settings import Settings
+from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app
-from reelrank.app.web.score_api import create_score_api
 from reelrank.app.wiring import build_container, build_service
 
 DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelrank.app.remote.ranking_service import RankingService
-from reelrank.app.remote.remote_models import RemoteModels
+from reelrank.app.scoring.ranking_client import RankingService
+from reelrank.app.scoring.remote_models import RemoteModels
 from reelrank.app.wiring import Container, load_model
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES

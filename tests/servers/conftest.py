@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.engines.server.events import ServerEvents
-from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.server.events.event_store import ServerEvents
+from reelrank.app.engines.server.transport.cluster import Cluster
 from tests.servers.node import Node
 from tests.servers.server import Server, create_prefix, remove_indices, require_startable
 

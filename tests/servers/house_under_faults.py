@@ -10,9 +10,9 @@ from pathlib import Path
 
 import urllib3
 
-from reelrank.app.engines.server.access import Access
-from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.transport.access import Access
+from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Document
 from tests.served import ServiceProcess

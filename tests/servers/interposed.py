@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from reelrank.app.engines.server.cluster import Cluster, Transport
+from reelrank.app.engines.server.transport.cluster import Cluster, Transport
 
 RequestHook = Callable[[str, str], None]
 """Called with method and path."""

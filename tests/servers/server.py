@@ -9,10 +9,10 @@ import pytest
 
 from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
 from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from reelrank.app.engines.server.access import Access
-from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.server.transport.access import Access
+from reelrank.app.engines.server.transport.cluster import Cluster
 from tests.servers.node import KINDS, OWN_URLS, Node, find_missing
 from tests.servers.three_nodes import SPREAD_SETTINGS
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.server.bulk import BulkAction, BulkWriter
-from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.transport.bulk import BulkAction, BulkWriter
+from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.index_mappings.errors import Throttled
 from reelrank.index_mappings.item import Document, Item
 from tests.servers.node import KINDS, Node

@@ -11,10 +11,10 @@ import orjson
 import pytest
 import vl_convert
 
-from reelrank.app.engines.server.cluster import Cluster
+from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.kibana.panels import ITEMS, PANELS, Panel
 from reelrank.app.kibana.pictures import FUSED_ORDER
-from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
@@ -44,13 +44,13 @@ def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iter
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
     service = warm_service(parts)
-    service.page_log.start()
+    service.recorder.start()
     deeds = [deed for number in range(BEFORE_A_MODEL) for deed in simulate_visit(service, number)]
     parts.registry.promote("first", lambda directory: directory)
     service.refresher.refresh()
     deeds += [deed for number in range(BEFORE_A_MODEL, PAGES) for deed in simulate_visit(service, number)]
     service.record_events(deeds)
-    service.page_log.close()
+    service.recorder.close()
     for stream in ("requests", "impressions"):
         cluster.request_or_raise("POST", f"/{prefix}{stream}/_refresh")
     yield service

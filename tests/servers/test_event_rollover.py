@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from reelrank.app.engines.server.events import ServerEvents
-from reelrank.app.engines.server.generations import DataStreamLifecycle, RetentionPolicy
+from reelrank.app.engines.server.events.data_stream_lifecycle import DataStreamLifecycle, RetentionPolicy
+from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.event import DAY_MS, Event
 from tests.servers.interposed import intercept

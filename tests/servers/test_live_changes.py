@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reelrank.app.engines.server import live
+from reelrank.app.engines.server.documents import live_changes as live
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.errors import Conflict
 from reelrank.index_mappings.item import Document, Item, Neighbour

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.search.page import Page
-from reelrank.app.search.stories import RankingOptions, SearchService
-from reelrank.app.web.health import check_lists_ready
+from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.web.api.health import check_lists_ready
 from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.errors import EngineError, Partial
 from reelrank.index_mappings.item import Item

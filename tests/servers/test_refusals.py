@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from reelrank.app.engines.server.access import Access
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.engines.server.events import ServerEvents
+from reelrank.app.engines.server.events.event_store import ServerEvents
+from reelrank.app.engines.server.transport.access import Access
 from reelrank.index_mappings.engine import TextMatch, VectorMatch
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.event import Event

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from reelrank.app.engines.server.cluster import Cluster
 from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.index_mappings.errors import Timeout
 from reelrank.index_mappings.item import Document, Item
 from tests.servers.server import build_kind_params

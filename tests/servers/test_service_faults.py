@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelrank.app.search.intake import WRITE_TIMEOUT_S
+from reelrank.app.feedback.event_intake import WRITE_TIMEOUT_S
 from reelrank.app.wiring import Container
 from tests.served import Answer, Clients, ServiceProcess, start_service
 from tests.servers.node import Node, wait_until

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.engines.server.events import ServerEvents
-from reelrank.app.engines.server.versions import Layout
+from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import EngineError, Partial, Throttled, Unavailable
 from reelrank.index_mappings.event import Event

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.search.showing import FETCH_TIMEOUT_S
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from tests.served import Answer, start_service
 from tests.servers import house_under_faults as faults
 from tests.servers.house_under_faults import FaultContext, ProjectUnderFaults, build_sharded

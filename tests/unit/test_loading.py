@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.encoder import WordLlamaEncoder
 from reelrank.index_mappings.engine import VectorMatch
 from reelrank.index_mappings.event import Event

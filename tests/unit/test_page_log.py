@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
+from reelrank.app.feedback.background_writer import FLUSH_S, WriterThread
+from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, DecisionLog
 from reelrank.app.search.page import Hit, Page
-from reelrank.app.search.page_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, PageLog
-from reelrank.app.search.ranked import ResultList
-from reelrank.app.search.writer_thread import FLUSH_S, WriterThread
+from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
@@ -56,9 +56,9 @@ def dropped() -> list[str]:
     return []
 
 
-def open_log(directory: Path, share: float, dropped: list[str]) -> tuple[PageLog, EmbeddedEvents]:
+def open_log(directory: Path, share: float, dropped: list[str]) -> tuple[DecisionLog, EmbeddedEvents]:
     events = EmbeddedEvents(directory / "engine")
-    return PageLog(directory / "pages", events, share, dropped.append), events
+    return DecisionLog(directory / "pages", events, share, dropped.append), events
 
 
 def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, dropped: list[str]) -> None:
@@ -131,7 +131,7 @@ def away(tmp_path: Path) -> UnavailableEvents:
 def test_impressions_wait_for_an_engine_that_is_away(
     tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
-    log = PageLog(tmp_path / "pages", away, 0.0, dropped.append)
+    log = DecisionLog(tmp_path / "pages", away, 0.0, dropped.append)
     log.start()
     log.record(build_ranked("r1"), build_page("r1"))
     time.sleep(3 * FLUSH_S)
@@ -145,7 +145,7 @@ def test_impressions_wait_for_an_engine_that_is_away(
 def test_impressions_that_the_engine_did_not_take_to_the_end_are_counted(
     tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
-    log = PageLog(tmp_path / "pages", away, 0.0, dropped.append)
+    log = DecisionLog(tmp_path / "pages", away, 0.0, dropped.append)
     for number in range(MAX_QUEUED_PAGES):
         log.record(build_ranked(str(number)), build_page(str(number)))
     log.start()

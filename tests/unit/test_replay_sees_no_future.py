@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reelrank.app import learning
-from reelrank.app.learning import History, collect_judged_requests
+from reelrank.app.jobs import training as learning
+from reelrank.app.jobs.training import History, collect_judged_requests
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
-from reelrank.app.search.side_by_side import run_sources
-from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
+from reelrank.app.search.parallel_sources import run_sources
+from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.engine import TextMatch

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reelrank.app.engines.embedded.database import Database
 from reelrank.app.engines.embedded.derived import DerivedIndexes
+from reelrank.app.engines.embedded.store.database import Database
 from reelrank.index_mappings.errors import Conflict
 
 NICENESS = 10

@@ -4,16 +4,16 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from reelrank.app.engines.embedded.database import Database, read_last_seq
-from reelrank.app.engines.embedded.lock import acquire_lock
-from reelrank.app.engines.embedded.segment import Segment
-from reelrank.app.engines.embedded.segment_files import (
+from reelrank.app.engines.embedded.segments.files import (
     build_segment,
     list_segments,
     open_newest_segment,
     open_segment,
 )
-from reelrank.app.engines.embedded.text_index import Change, DamagedTextIndex, TextIndex, open_or_reset
+from reelrank.app.engines.embedded.segments.segment import Segment
+from reelrank.app.engines.embedded.store.database import Database, read_last_seq
+from reelrank.app.engines.embedded.store.lock import acquire_lock
+from reelrank.app.engines.embedded.text.text_index import Change, DamagedTextIndex, TextIndex, open_or_reset
 
 BUILD_WAIT_S = 3600.0
 """Whoever needs a version that another process builds waits for it; at a million items that is minutes."""

@@ -5,14 +5,19 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reelrank.app.engines.embedded import documents
-from reelrank.app.engines.embedded.changes import carry_over_and_serve, log_deletes, log_upserts, prune
+from reelrank.app.engines.embedded.background_indexing import TextIndexer
 from reelrank.app.engines.embedded.compaction import Compactor
-from reelrank.app.engines.embedded.database import Database, allocate_seq
 from reelrank.app.engines.embedded.derived import DerivedIndexes
-from reelrank.app.engines.embedded.documents import COLUMNS, decode_document, decode_item
-from reelrank.app.engines.embedded.serving import ServingState
-from reelrank.app.engines.embedded.words_ahead import TextIndexer
+from reelrank.app.engines.embedded.readers import ServingState
+from reelrank.app.engines.embedded.store import documents
+from reelrank.app.engines.embedded.store.change_log import (
+    carry_over_and_serve,
+    log_deletes,
+    log_upserts,
+    prune,
+)
+from reelrank.app.engines.embedded.store.database import Database, allocate_seq
+from reelrank.app.engines.embedded.store.documents import COLUMNS, decode_document, decode_item
 from reelrank.index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,

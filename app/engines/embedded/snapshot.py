@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.engines.embedded.bitmap import Bitmap, clear_bits, contains
-from reelrank.app.engines.embedded.segment import ScoredDocs, Segment, assemble_segment
-from reelrank.app.engines.embedded.segment_builder import Row, SegmentBuilder
+from reelrank.app.engines.embedded.filters.bitmap import Bitmap, clear_bits, contains
+from reelrank.app.engines.embedded.segments.builder import Row, SegmentBuilder
+from reelrank.app.engines.embedded.segments.segment import ScoredDocs, Segment, assemble_segment
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
 from reelrank.index_mappings.query import Filters

@@ -4,18 +4,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from reelrank.app.engines.server.bulk import ActionResult, BulkAction, BulkWriter
-from reelrank.app.engines.server.changes import ChangeLog
-from reelrank.app.engines.server.cluster import Cluster
-from reelrank.app.engines.server.documents import decode_document, decode_item, encode_document
-from reelrank.app.engines.server.live import (
+from reelrank.app.engines.server.documents.change_log import ChangeLog
+from reelrank.app.engines.server.documents.documents import decode_document, decode_item, encode_document
+from reelrank.app.engines.server.documents.live_changes import (
     LiveDocuments,
     copy_changes,
     describe_no_serving_version,
     fetch_sources,
 )
-from reelrank.app.engines.server.pages import scan_pages
-from reelrank.app.engines.server.queries import (
+from reelrank.app.engines.server.documents.queries import (
     Body,
     build_candidates_body,
     build_filter_clauses,
@@ -25,7 +22,10 @@ from reelrank.app.engines.server.queries import (
     decode_cosine_matches,
     decode_matches,
 )
-from reelrank.app.engines.server.versions import CHANGES_FROM, IndexVersions, Layout
+from reelrank.app.engines.server.documents.versions import CHANGES_FROM, IndexVersions, Layout
+from reelrank.app.engines.server.transport.bulk import ActionResult, BulkAction, BulkWriter
+from reelrank.app.engines.server.transport.cluster import Cluster
+from reelrank.app.engines.server.transport.paging import scan_pages
 from reelrank.index_mappings.engine import (
     IndexVersion,
     NeighbourMatch,

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
-from reelrank.app.search.showing import FETCH_TIMEOUT_S, fetch_items
-from reelrank.app.search.stories import SearchService
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S, fetch_items
+from reelrank.app.search.service import SearchService
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.viewers.history import compute_watched_share
 

@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
 
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.page import Page
-from reelrank.app.search.showing import FETCH_TIMEOUT_S
-from reelrank.app.search.stories import RankingOptions, SearchService
+from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.web.pages import filters, reports
 from reelrank.app.web.pages.guard import add_security_headers
+from reelrank.app.web.pages.notices import build_notice
 from reelrank.app.web.pages.person import ViewerProfile, load_viewer_profile, read_user_id
 from reelrank.app.web.pages.posters import build_poster
-from reelrank.app.web.pages.said import build_notice
 from reelrank.app.web.pages.why import build_explanation_view
 from reelrank.app.web.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.telemetry import count_page, format_server_timing

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reelrank.app.engines.embedded.bitmap import clear_bits, contains, count_bits, pack, unpack
+from reelrank.app.engines.embedded.filters.bitmap import clear_bits, contains, count_bits, pack, unpack
 
 
 def test_bits_say_which_places_they_hold() -> None:

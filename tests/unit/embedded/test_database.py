@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.events import EmbeddedEvents
-from reelrank.app.search.cursors import ResultCache
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
+from reelrank.app.search.result_cache import ResultCache
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item

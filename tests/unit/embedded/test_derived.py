@@ -10,7 +10,7 @@ import pytest
 
 from reelrank.app.engines.embedded import compaction, derived
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.segment_files import list_segments
+from reelrank.app.engines.embedded.segments.files import list_segments
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 from reelrank.index_mappings.match import Matches

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from reelrank.app.engines.embedded import vector_index
-from reelrank.app.engines.embedded.bitmap import pack, unpack
-from reelrank.app.engines.embedded.cells import Vectors, open_ivf, train_ivf
-from reelrank.app.engines.embedded.vector_index import VectorIndex
+from reelrank.app.engines.embedded.filters.bitmap import pack, unpack
+from reelrank.app.engines.embedded.vectors import vector_index
+from reelrank.app.engines.embedded.vectors.ivf import Vectors, open_ivf, train_ivf
+from reelrank.app.engines.embedded.vectors.vector_index import VectorIndex
 from reelrank.index_mappings.query import Filters
 
 SIZE, LIMIT = 30_000, 100

@@ -2,7 +2,7 @@
 
 import random
 
-from reelrank.app.engines.embedded.words import TOKENIZER, separate_words
+from reelrank.app.engines.embedded.text.analysis import TOKENIZER, separate_words
 
 ALPHABET = "ab9_.:,;' \"-A1\t#"
 """Letters, digits and all that joins them: most texts of these have a rule of UAX #29 in them."""

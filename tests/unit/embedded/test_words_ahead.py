@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.embedded import words_ahead
+from reelrank.app.engines.embedded import background_indexing as words_ahead
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.text_index import TextIndex
+from reelrank.app.engines.embedded.text.text_index import TextIndex
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.item import Document, Item
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from reelrank.app.engines.server.access import Access
+from reelrank.app.engines.server.transport.access import Access
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import BadRequest, Unavailable

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reelrank.app.engines.server.foreign_fields import parse_external_fields
+from reelrank.app.engines.server.external.external_fields import parse_external_fields
 from reelrank.app.settings import Settings
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.item import Item

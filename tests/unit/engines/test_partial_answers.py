@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from reelrank.app.search.showing import fetch_items
-from reelrank.app.search.side_by_side import run_sources
+from reelrank.app.search.hydration import fetch_items
+from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.engine import SearchEngine, TextMatch

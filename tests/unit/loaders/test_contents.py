@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
 from reelrank.loaders.events.event_columns import EVENT_FIELDS
 from reelrank.loaders.events.event_files import EventLoad, load_event_files

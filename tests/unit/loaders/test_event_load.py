@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from reelrank.app.engines.embedded.events import EmbeddedEvents
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
 from reelrank.loaders.events.event_columns import EVENT_FIELDS
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files

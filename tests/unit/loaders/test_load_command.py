@@ -13,10 +13,10 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from reelrank.app.cli.main import app, main
-from reelrank.app.loading import LoadRequest, load_items
-from reelrank.app.search.stories import RankingOptions
+from reelrank.app.jobs.loading import LoadRequest, load_items
+from reelrank.app.search.service import RankingOptions
 from reelrank.app.settings import Settings
-from reelrank.app.tables import ItemTableStore
+from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.query import Query
 from reelrank.loaders.fields.field_map import FieldRules

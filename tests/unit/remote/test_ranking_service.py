@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from reelrank.app.remote.ranking_service import ANSWER_BYTES_MAX, HttpRequest, RankingService
-from reelrank.app.remote.remote_ranker import RemoteRanker
+from reelrank.app.scoring.ranking_client import ANSWER_BYTES_MAX, HttpRequest, RankingService
+from reelrank.app.scoring.remote_ranker import RemoteRanker
 from reelrank.index_mappings.errors import Conflict, Timeout, Unavailable
 from reelrank.ranking.wire.feature_rows import to_bytes
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelrank.app.search.cursors import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
-from reelrank.app.search.ranked import ResultList
+from reelrank.app.search.result_cache import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
+from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Filters, Query

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from reelrank.app.search.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
-from reelrank.app.search.impressions import Impression
+from reelrank.app.feedback.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
+from reelrank.app.feedback.impression_log import Impression
+from reelrank.app.feedback.request_summary import Summary
 from reelrank.app.search.page import Hit, Page
-from reelrank.app.search.ranked import ResultList
-from reelrank.app.search.summary import Summary
+from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item

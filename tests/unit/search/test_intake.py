@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.embedded.events import EmbeddedEvents
-from reelrank.app.search.intake import EventCircuitBreaker
+from reelrank.app.engines.embedded.store.events import EmbeddedEvents
+from reelrank.app.feedback.event_intake import EventCircuitBreaker
 from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.search import served_models
-from reelrank.app.search.served_models import ServedModels
+from reelrank.app.state import model_cache as served_models
+from reelrank.app.state.model_cache import ServedModels
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected

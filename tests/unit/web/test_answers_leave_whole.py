@@ -12,8 +12,8 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
 
-from reelrank.app.answer_socket import BUFFER_BYTES_MAX
-from reelrank.app.graceful_worker import GracefulWorker
+from reelrank.app.serving.graceful_worker import GracefulWorker
+from reelrank.app.serving.response_socket import BUFFER_BYTES_MAX
 from reelrank.app.web.pages.site import STATIC_DIR
 
 HOST = ("127.0.0.1", 80)

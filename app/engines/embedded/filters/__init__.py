@@ -1,0 +1,1 @@
+"""Filters of one segment: bitmaps, postings and numeric columns."""

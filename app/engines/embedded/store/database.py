@@ -1,0 +1,158 @@
+"""The SQLite file: its tables, a connection for each thread, one writer at a time."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from reelrank.app.engines.embedded.store.lock import acquire_lock
+from reelrank.app.sqlite import Schema, open_database
+from reelrank.index_mappings.errors import Unavailable
+
+SCHEMA = """
+create table if not exists versions (
+    name text primary key, created_at text not null, base_seq integer not null, serving integer not null,
+    served_seq integer not null default 0
+);
+create table if not exists documents (
+    row integer primary key, version text not null, id text not null, seq integer not null,
+    deleted integer not null, body blob, text blob, factors blob, session blob, neighbours blob,
+    unique (version, id)
+);
+drop index if exists documents_by_seq;
+create index if not exists documents_by_change on documents (version, seq, deleted);
+create table if not exists counter (value integer not null);
+insert into counter select 0 where not exists (select 1 from counter);
+create table if not exists events (
+    seq integer primary key autoincrement, id text not null unique, kind text not null, user text not null,
+    at_ms integer not null, item text not null, watched_ms integer, duration_ms integer,
+    request_id text not null, position integer, text text not null, device text not null,
+    country text not null, degraded text not null default '', propensity real, came_from integer,
+    simulated integer not null
+);
+create table if not exists changes (
+    id text primary key, seq integer not null, deleted integer not null, body blob, text blob,
+    factors blob, session blob, neighbours blob
+);
+create index if not exists changes_by_seq on changes (seq);
+drop index if exists events_by_user;
+create index if not exists events_by_user_and_kind on events (user, kind, at_ms);
+create index if not exists events_by_watched_item on events (user, kind, item) where kind = 'watch';
+create index if not exists events_by_time on events (at_ms, id);
+insert or ignore into changes
+    select id, seq, deleted, iif(deleted, null, body), text, factors, session, neighbours
+    from documents join versions on name = version where serving and seq > served_seq;
+"""
+"""The last statement makes the change log of an earlier build's file, of what its serving version has."""
+SCHEMA_VERSION = 8
+ADDED_COLUMNS = (
+    ("versions", "served_seq", "integer not null default 0"),
+    ("events", "degraded", "text not null default ''"),
+    ("events", "propensity", "real"),
+    ("events", "came_from", "integer"),
+)
+"""Columns that files of earlier builds lack."""
+
+WRITER_TIMEOUT_S = 30.0
+CHECKPOINT_PAGES = 8_000
+"""32 MB, for SQLite's 4: a load writes the pages of its indexes again and again, and 100,000 documents took
+5.2 s so, 4.8 s with this."""
+
+
+class Connection(sqlite3.Connection):
+    """SQLite's failures as ours: a full disk or a file that stays locked is no mistake of the code."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        with _translate_errors():
+            return super().execute(*statement)
+
+    def executemany(self, *statement: Any) -> sqlite3.Cursor:
+        with _translate_errors():
+            return super().executemany(*statement)
+
+
+class Database:
+    """One file for all versions and events. Safe to make before a fork: it opens nothing until used."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._local = threading.local()
+
+    def connect(self) -> sqlite3.Connection:
+        """This thread's connection; opened, and the tables made, at its first use."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            schema = Schema(SCHEMA_VERSION, _make_tables)
+            connection = open_database(self.directory / "truth.sqlite", schema, WRITER_TIMEOUT_S, Connection)
+            connection.execute("pragma synchronous = full")
+            connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            self._local.connection = connection
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, and durable when the block ends."""
+        connection = self.connect()
+        connection.execute("begin immediate")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        connection.execute("commit")
+
+    @contextmanager
+    def acquire_writer_lock(self, wait_s: float = WRITER_TIMEOUT_S) -> Iterator[None]:
+        """Excludes other writers of the serving version. Raises Conflict after `wait_s` seconds."""
+        with acquire_lock(self.directory / "writer.lock", wait_s):
+            yield
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+
+def allocate_seq(connection: sqlite3.Connection) -> int:
+    """The number of a change; later changes have larger ones."""
+    row = connection.execute("update counter set value = value + 1 returning value").fetchone()
+    return int(row[0])
+
+
+@contextmanager
+def _translate_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        hint = "is the disk full, or does another process hold the file?"
+        raise Unavailable(f"SQLite: {error}; {hint}") from error
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    """All tables, or what a file of an earlier build lacks."""
+    for table, column, kind in ADDED_COLUMNS:
+        columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
+        if columns and column not in columns:
+            connection.execute(f"alter table {table} add column {column} {kind}")
+    with _translate_errors():
+        connection.executescript(SCHEMA)
+
+
+def read_last_seq(connection: sqlite3.Connection, version: str) -> int:
+    """The last change of a version; 0 when it has none."""
+    row = connection.execute("select max(seq) from documents where version = ?", (version,)).fetchone()
+    return int(row[0] or 0)
+
+
+@contextmanager
+def begin_read(connection: sqlite3.Connection) -> Iterator[None]:
+    """Everything read within is of one moment."""
+    connection.execute("begin")
+    try:
+        yield
+    finally:
+        connection.execute("commit")

@@ -1,0 +1,1 @@
+"""Vector search in one segment: exact, and by an inverted file (IVF)."""

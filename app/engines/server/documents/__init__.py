@@ -1,0 +1,1 @@
+"""Documents, index versions, queries and live changes on a cluster."""

@@ -1,0 +1,1 @@
+"""Event and dashboard data streams on a cluster, with their lifecycle."""

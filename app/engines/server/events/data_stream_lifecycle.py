@@ -1,0 +1,98 @@
+"""Backing indices of a data stream: a new one when the newest is old or large, none kept for too long.
+
+Some servers can do this themselves, others cannot, and none alike: so it is done here, on all of them.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster
+from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.event import DAY_MS
+
+MAX_SHARD_SIZE = "30gb"
+"""Elastic's advice for a shard is 10 to 50 GB ("Size your shards")."""
+LIFECYCLE_INTERVAL_S = 600.0
+MAX_BACKING_INDICES = 10_000
+ALREADY_EXISTS = "resource_already_exists"
+"""What servers say who are asked to make a stream that is there."""
+
+log = structlog.get_logger("reelrank.generations")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPolicy:
+    """keep_days: nothing younger is dropped, by the time it states; None: nothing is ever dropped."""
+
+    keep_days: float | None = None
+    rollover_days: float = 30.0
+
+
+UNLIMITED = RetentionPolicy()
+
+
+class DataStreamLifecycle:
+    """every_s: seconds between looks, in each process that writes."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        stream: str,
+        retention: RetentionPolicy,
+        interval_s: float = LIFECYCLE_INTERVAL_S,
+    ) -> None:
+        self.cluster = cluster
+        self.stream = stream
+        self.retention = retention
+        self.interval_s = interval_s
+        self._due_s = 0.0
+
+    def roll_over_and_expire_when_due(self) -> None:
+        """Whoever has written does not fail for it: it is logged, and due again later."""
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + self.interval_s
+        try:
+            self.roll_over_and_expire(round(time.time() * 1000))
+        except EngineError as error:
+            log.warning("data stream not tidied", stream=self.stream, error=str(error))
+
+    def roll_over_and_expire(self, now_ms: int) -> list[str]:
+        """The backing indices that were dropped: nothing is written there, and all in them is too old."""
+        age = f"{max(round(self.retention.rollover_days * DAY_MS), 1)}ms"
+        conditions = {"max_age": age, "max_size": MAX_SHARD_SIZE}
+        self.cluster.request_or_raise("POST", f"/{self.stream}/_rollover", {"conditions": conditions})
+        if self.retention.keep_days is None:
+            return []
+        since_ms = now_ms - self.retention.keep_days * DAY_MS
+        indices = self.cluster.request_or_raise("GET", f"/{self.stream}/_settings/index.uuid")
+        *closed, _ = sorted(indices, key=parse_generation)
+        newest = self._read_newest_ms()
+        expired = [index for index in closed if newest.get(index, 0) < since_ms]
+        for index in expired:
+            self.cluster.request_or_raise("DELETE", f"/{index}")
+        return expired
+
+    def _read_newest_ms(self) -> dict[str, float]:
+        """By backing index, the latest time that anything in it states; without those that are empty."""
+        latest = {"latest": {"max": {"field": "@timestamp"}}}
+        indices = {"terms": {"field": "_index", "size": MAX_BACKING_INDICES}, "aggs": latest}
+        body = {"size": 0, "aggs": {"indices": indices}}
+        reply = self.cluster.search_response(self.stream, body, ADMIN_TIMEOUT_S)
+        buckets = reply["aggregations"]["indices"]["buckets"]
+        return {bucket["key"]: bucket["latest"]["value"] for bucket in buckets}
+
+
+def parse_generation(index: str) -> int:
+    """Backing indices end in their number: .ds-reelrank-events-000002."""
+    return int(index.rpartition("-")[2])
+
+
+def update_mapping(cluster: Cluster, stream: str, template: Mapping[str, Any]) -> None:
+    """For a stream of an earlier build: its newest index would lack later fields until it rolls over."""
+    properties = template["template"]["mappings"]["properties"]
+    cluster.request_or_raise("PUT", f"/{stream}/_mapping", {"properties": properties})

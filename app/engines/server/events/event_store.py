@@ -1,0 +1,213 @@
+"""The `EventStore` of a cluster: a data stream, each event created under its own id."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from reelrank.app.engines.server.events.data_stream_lifecycle import (
+    ALREADY_EXISTS,
+    UNLIMITED,
+    DataStreamLifecycle,
+    RetentionPolicy,
+    parse_generation,
+    update_mapping,
+)
+from reelrank.app.engines.server.events.positions import Position, format_position, parse_position
+from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, BulkWriter
+from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
+from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
+from reelrank.index_mappings.engine import AppendReport
+from reelrank.index_mappings.errors import BadRequest, NotFound, Partial
+from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.mapping import build_events_template
+
+BATCH = 10_000
+"""Most events of one answer; index.max_result_window of every server."""
+WATCHED_ITEMS = 50_000
+"""Most watched items of one answer; servers give 65,535 buckets at most (`search.max_buckets`). They are
+collected by hash (`execution_hint`): global ordinals of `item` would be built anew after each refresh."""
+TEXT_COLUMNS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable and field.type == pa.string())
+
+
+class ServerEvents:
+    """Acknowledges events when they are durable and a search sees them, so `recent` holds them at once."""
+
+    def __init__(
+        self, cluster: Cluster, stream: str, refresh_ms: int, retention: RetentionPolicy = UNLIMITED
+    ) -> None:
+        self.cluster = cluster
+        self.stream = stream
+        self.refresh_ms = refresh_ms
+        self.lifecycle = DataStreamLifecycle(cluster, stream, retention)
+        self._is_created = False
+
+    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
+        with self.cluster.limit_time(timeout_s):
+            self._ensure_stream()
+            known = self._find_known_ids([event.id for event in events])
+            fresh = [event for event in events if event.id not in known]
+            stored = self._create(fresh, timeout_s)
+            self.lifecycle.roll_over_and_expire_when_due()
+        return AppendReport(stored, len(events) - stored)
+
+    def _create(self, events: Sequence[Event], timeout_s: float | None) -> int:
+        patience_s = MAX_STALL_S if timeout_s is None else timeout_s
+        actions = [BulkAction("create", event.id, _encode_event(event)) for event in events]
+        verdicts = BulkWriter(self.cluster, self.stream, "&refresh=wait_for", patience_s).write(actions)
+        for event, verdict in zip(events, verdicts, strict=True):
+            if not verdict.succeeded and verdict.status != 409:
+                raise BadRequest(f"event {event.id} does not fit {self.stream}: {verdict.reason}")
+        return sum(verdict.succeeded for verdict in verdicts)
+
+    def recent(
+        self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+    ) -> list[Event]:
+        body = {
+            "query": {"bool": {"filter": [{"term": {"user": user_id}}, {"terms": {"kind": list(kinds)}}]}},
+            "sort": [{"at_ms": "desc"}, {"id": "desc"}],
+            "size": min(limit, BATCH),
+            "track_total_hits": False,
+        }
+        try:
+            hits = self.cluster.search(self.stream, body, timeout_s)
+        except NotFound:
+            return []
+        return [_decode_event(hit["_source"]) for hit in _deduplicate(hits)]
+
+    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
+        """Raises Partial, with WATCHED_ITEMS of them, when there are more."""
+        terms = {"field": "item", "size": WATCHED_ITEMS, "execution_hint": "map"}
+        body = {
+            "query": {"bool": {"filter": [{"term": {"user": user}}, {"term": {"kind": "watch"}}]}},
+            "size": 0,
+            "track_total_hits": False,
+            "aggs": {"items": {"terms": terms}},
+        }
+        try:
+            found, others = _buckets(self.cluster.search_response(self.stream, body, timeout_s))
+        except NotFound:
+            return frozenset()
+        except Partial as partial:
+            raise Partial(str(partial), _buckets(partial.partial_result)[0]) from partial
+        if others:
+            raise Partial(f"{self.stream} has more than {len(found)} watched items of this viewer", found)
+        return found
+
+    def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
+        body = {"query": {"range": {"at_ms": {"gte": from_ms, "lt": to_ms}}}}
+        try:
+            for hits in scan_pages(self.cluster, self.stream, body, ["at_ms", "id"], BATCH):
+                yield _build_batch(_deduplicate(hits))
+        except NotFound:
+            return
+
+    def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
+        """The position is, for each backing index, the sequence number that was reached."""
+        at = parse_position(position)
+        try:
+            reached = read_checkpoint(self.cluster, self.stream)
+        except NotFound:
+            return _build_batch([]), format_position(at)
+        kept = {parse_generation(index) for index in reached}
+        at = {number: place for number, place in at.items() if number in kept}
+        self.cluster.refresh(self.stream)
+        hits = list[Reply]()
+        for index in sorted(reached, key=parse_generation):
+            if len(hits) < BATCH:
+                hits += self._read_after(at, index, reached[index], BATCH - len(hits))
+        return _build_batch(_deduplicate(hits)), format_position(at)
+
+    def count(self) -> int:
+        """Stored events. One that two writers sent while the stream rolled over may be stored twice.
+
+        It then counts twice here; `recent`, `scan` and `follow` give it once in an answer.
+        """
+        status, reply = self.cluster.request("GET", f"/{self.stream}/_count")
+        if status == 404:
+            return 0
+        return int(self.cluster.check_response(status, reply, "counting events")["count"])
+
+    def _read_after(self, position: Position, index: str, reached: int, limit: int) -> list[Reply]:
+        """Events of one backing index after the position, which moves on with them."""
+        number = parse_generation(index)
+        start = position.get(number, -1)
+        if reached <= start:
+            return []
+        body = {
+            "query": {"range": {"_seq_no": {"gt": start, "lte": reached}}},
+            "sort": ["_seq_no"],
+            "size": limit,
+            "track_total_hits": False,
+        }
+        hits = self.cluster.search(index, body, ADMIN_TIMEOUT_S)
+        position[number] = hits[-1]["sort"][0] if len(hits) == limit else reached
+        return hits
+
+    def _find_known_ids(self, ids: Sequence[str]) -> set[str]:
+        """Which ids some backing index holds: a server refuses a second one only within the newest."""
+        known = set[str]()
+        for start in range(0, len(ids), BATCH):
+            some = list(ids[start : start + BATCH])
+            body = {
+                "query": {"terms": {"id": some}},
+                "size": len(some),
+                "_source": False,
+                "docvalue_fields": ["id"],
+            }
+            try:
+                hits = self.cluster.search(self.stream, body, ADMIN_TIMEOUT_S)
+            except NotFound:
+                return set()
+            known |= {hit["fields"]["id"][0] for hit in hits}
+        return known
+
+    def _ensure_stream(self) -> None:
+        """The template and the data stream, once a process; both may be there already."""
+        if self._is_created:
+            return
+        template = build_events_template(self.stream, self.refresh_ms)
+        self.cluster.request_or_raise("PUT", f"/_index_template/{self.stream}", template)
+        status, reply = self.cluster.request("PUT", f"/_data_stream/{self.stream}")
+        if "no handler found" not in str(reply) and "Incorrect HTTP method" not in str(reply):
+            if ALREADY_EXISTS in str(reply):
+                update_mapping(self.cluster, self.stream, template)
+            else:
+                self.cluster.check_response(status, reply, f"making {self.stream}")
+            # Made this moment, perhaps by somebody else: its shard must be at work before it is asked
+            # (a new index is yellow before it is).
+            self.cluster.request_or_raise(
+                "GET", f"/_cluster/health/{self.stream}", wait_for_active_shards="1", timeout="30s"
+            )
+        self._is_created = True
+
+
+def _buckets(reply: Reply) -> tuple[frozenset[str], int]:
+    """The items of an answer, and how many events are of none of them."""
+    items = reply.get("aggregations", {}).get("items", {})
+    keys = frozenset(bucket["key"] for bucket in items.get("buckets", ()))
+    return keys, int(items.get("sum_other_doc_count", 0))
+
+
+def _encode_event(event: Event) -> dict[str, Any]:
+    stated = {name: fact for name, fact in asdict(event).items() if fact not in ("", None)}
+    return {"@timestamp": event.at_ms, **stated}
+
+
+def _decode_event(source: dict[str, Any]) -> Event:
+    return Event(**{name: source[name] for name in Event.__slots__ if name in source})
+
+
+def _deduplicate(hits: Sequence[Reply]) -> list[Reply]:
+    """The first of each id: two backing indices may hold the same event."""
+    return list({hit["_id"]: hit for hit in reversed(hits)}.values())[::-1]
+
+
+def _build_batch(hits: Sequence[Reply]) -> pa.RecordBatch:
+    rows = [hit["_source"] for hit in hits]
+    columns = [
+        [row.get(name, "" if name in TEXT_COLUMNS else None) for row in rows] for name in EVENT_SCHEMA.names
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_SCHEMA)

@@ -1,0 +1,47 @@
+"""Impressions with what put them there, and what followed, on a cluster: read by dashboards alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reelrank.app.engines.server.events.dashboard_stream import DashboardStream
+from reelrank.app.engines.server.events.data_stream_lifecycle import UNLIMITED, RetentionPolicy
+from reelrank.app.engines.server.transport.cluster import Cluster, Reply
+from reelrank.app.feedback.impression_log import Impression
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.mapping import build_impressions_template
+
+FIND_BATCH = 1000
+FIND_TIMEOUT_S = 5.0
+
+
+class ServerImpressions:
+    def __init__(self, cluster: Cluster, stream: str, retention: RetentionPolicy = UNLIMITED) -> None:
+        self.cluster = cluster
+        self.stream = DashboardStream(cluster, build_impressions_template(stream), retention)
+
+    def append(self, impressions: Sequence[Impression]) -> None:
+        self.stream.append([asdict(impression) for impression in impressions])
+
+    def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
+        """Refreshes first: what another worker wrote a moment ago is found."""
+        name = self.stream.name
+        try:
+            self.cluster.refresh(name)
+            starts = range(0, len(ids), FIND_BATCH)
+            hits = [hit for start in starts for hit in self._search_hits(ids[start : start + FIND_BATCH])]
+        except NotFound:
+            return {}
+        return {hit["_id"]: _decode_impression(hit) for hit in hits}
+
+    def _search_hits(self, ids: Sequence[str]) -> list[Reply]:
+        wanted = list(dict.fromkeys(ids))
+        body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), "track_total_hits": False}
+        return self.cluster.search(self.stream.name, body, FIND_TIMEOUT_S)
+
+
+def _decode_impression(hit: Mapping[str, Any]) -> Impression:
+    facts = dict(hit["_source"])
+    at_ms, sources = facts.pop("@timestamp"), tuple(facts.pop("sources"))
+    degraded = tuple(facts.pop("degraded", ()))  # lines of earlier builds have none
+    return Impression(id=hit["_id"], at_ms=at_ms, sources=sources, degraded=degraded, **facts)

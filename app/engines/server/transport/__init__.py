@@ -1,0 +1,1 @@
+"""How a cluster is reached: access, requests with deadlines, failures, bulk writes and paging."""

@@ -1,0 +1,1 @@
+"""What is recorded after the answer: events, impressions, decisions and dashboard lines."""

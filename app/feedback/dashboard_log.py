@@ -1,0 +1,117 @@
+"""What dashboards read, written after the answer by a thread of its own: a line for each page, each shown
+item and each deed that follows one. Without them only a dashboard lacks something.
+"""
+
+import queue
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from reelrank.app.feedback.background_writer import (
+    PASSING_FAILURES,
+    WriterThread,
+    drain_queue,
+    write_isolated,
+)
+from reelrank.app.feedback.impression_log import Impressions, build_impressions, find_impression_id
+from reelrank.app.feedback.request_summary import Summaries, build_summary
+from reelrank.app.search.page import Page
+from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.event import Event
+
+MAX_PAGES, MAX_INTERACTIONS = 1000, 10_000
+"""That may wait to be written; more are dropped and counted."""
+INTERACTION_WAIT_S = 5.0
+"""A deed waits so long for its impression, which another worker may still be writing."""
+
+T = TypeVar("T")
+log = structlog.get_logger("reelrank.dashboard_log")
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardStreams:
+    """The data streams that dashboards read."""
+
+    summaries: Summaries
+    impressions: Impressions
+
+
+class DashboardLog:
+    """dropped: called with a reason for each page or deed that is not recorded."""
+
+    def __init__(self, streams: DashboardStreams, on_dropped: Callable[[str], None]) -> None:
+        self._streams = streams
+        self._on_dropped = on_dropped
+        self._pages: queue.Queue[tuple[ResultList, Page]] = queue.Queue(MAX_PAGES)
+        self._interactions: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_INTERACTIONS)
+        self._pending_interactions: list[tuple[float, Event]] = []
+        self._thread = WriterThread("dashboard-log", self._write)
+
+    def start(self) -> None:
+        """Begins writing, in a thread of this process."""
+        self._thread.start()
+
+    def record_page(self, result_list: ResultList, page: Page) -> None:
+        """Never waits."""
+        try:
+            self._pages.put_nowait((result_list, page))
+        except queue.Full:
+            self._on_dropped("not on dashboards")
+
+    def record_interactions(self, events: Sequence[Event]) -> None:
+        """Of events that were acknowledged, those that follow a shown item. Never waits."""
+        due_s = time.monotonic() + INTERACTION_WAIT_S
+        for event in events:
+            if find_impression_id(event) is not None:
+                try:
+                    self._interactions.put_nowait((due_s, event))
+                except queue.Full:
+                    self._on_dropped("no deed")
+
+    def close(self) -> None:
+        """Writes what waits, then ends."""
+        self._thread.close()
+
+    def _write(self, is_last: bool) -> None:
+        """Deeds that are not due yet wait for another turn, unless this is the last."""
+        if pages := drain_queue(self._pages):
+            self._keep("not on dashboards", self._write_pages, pages)
+        waiting = self._pending_interactions + drain_queue(self._interactions)
+        due = [deed for due_s, deed in waiting if is_last or due_s <= time.monotonic()]
+        self._pending_interactions = waiting[len(due) :]
+        if due:
+            self._keep("no deed", self._write_interactions, due)
+
+    def _keep(self, reason: str, write: Callable[[Sequence[T]], None], records: Sequence[T]) -> None:
+        """Logs and counts what is not recorded; nobody waits for a place that is away."""
+        try:
+            refused = write_isolated(write, records)
+        except PASSING_FAILURES as error:
+            log.warning("not recorded for dashboards", reason=str(error), what=reason, many=len(records))
+            lost = len(records)
+        else:
+            lost = len(refused)
+            if refused:
+                why = repr(refused[0][1])[:300]
+                log.error("not recorded for dashboards", reason=why, what=reason, many=lost)
+        for _ in range(lost):
+            self._on_dropped(reason)
+
+    def _write_pages(self, pages: Sequence[tuple[ResultList, Page]]) -> None:
+        self._streams.summaries.append([build_summary(ranked, page) for ranked, page in pages])
+        lines = [line for ranked, page in pages for line in build_impressions(ranked, page)]
+        if lines:
+            self._streams.impressions.append(lines)
+
+    def _write_interactions(self, interactions: Sequence[Event]) -> None:
+        """A deed whose impression is not there, of a page that nobody recorded, is no line."""
+        by_impression = [
+            (name, deed) for deed in interactions if (name := find_impression_id(deed)) is not None
+        ]
+        known = self._streams.impressions.find([name for name, _ in by_impression])
+        lines = [known[name].with_interaction(deed) for name, deed in by_impression if name in known]
+        if lines:
+            self._streams.impressions.append(lines)

@@ -1,0 +1,254 @@
+"""What was shown and from what, written after the answer and off its path.
+
+Every shown item becomes an impression event. Of a share of requests the whole candidate group with its
+signals goes into Parquet, a folder a day; never part of a group.
+"""
+
+import os
+import queue
+import secrets
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from reelrank.app.feedback.background_writer import (
+    PASSING_FAILURES,
+    WriterThread,
+    drain_queue,
+    write_isolated,
+)
+from reelrank.app.feedback.dashboard_log import DashboardLog
+from reelrank.app.feedback.impression_log import format_impression_id
+from reelrank.app.search.page import Page
+from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event import Event
+
+MAX_QUEUED_PAGES = 1000
+"""Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
+REQUESTS_PER_GROUP_FILE = 200
+
+log = structlog.get_logger("reelrank.page_log")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedPage:
+    """One part of a ranked list, as it was answered."""
+
+    result_list: ResultList
+    page: Page
+
+
+class DecisionLog:
+    """share: of the requests whose whole group is kept. dropped: called for each page not recorded.
+
+    dashboards: what writes for them, if there are any.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        events: EventStore,
+        sample_share: float,
+        on_dropped: Callable[[str], None],
+        dashboard_log: DashboardLog | None = None,
+    ) -> None:
+        self._directory = directory
+        self._events = events
+        self._sample_share = sample_share
+        self._on_dropped = on_dropped
+        self._dashboard_log = dashboard_log
+        self._queue: queue.Queue[LoggedPage] = queue.Queue(MAX_QUEUED_PAGES)
+        self._unsent: list[LoggedPage] = []
+        self._groups: list[pa.RecordBatch] = []
+        self._flushed_s = time.monotonic()
+        self._thread = WriterThread("page-log", self._write)
+
+    def start(self) -> None:
+        """Begins writing, in a thread of this process."""
+        self._thread.start()
+        if self._dashboard_log is not None:
+            self._dashboard_log.start()
+
+    def record(self, result_list: ResultList, page: Page) -> None:
+        """Never waits."""
+        if self._dashboard_log is not None:
+            self._dashboard_log.record_page(result_list, page)
+        try:
+            self._queue.put_nowait(LoggedPage(result_list, page))
+        except queue.Full:
+            self._on_dropped("the queue is full")
+
+    def record_interactions(self, events: Sequence[Event]) -> None:
+        """Events that were acknowledged: what followed of a page. Never waits."""
+        if self._dashboard_log is not None:
+            self._dashboard_log.record_interactions(events)
+
+    def close(self) -> None:
+        """Writes what waits, then ends."""
+        self._thread.close()
+        if self._dashboard_log is not None:
+            self._dashboard_log.close()
+
+    def is_sampled(self, request_id: str) -> bool:
+        """By the request's id, so that every part of a list is or is not."""
+        return zlib.crc32(request_id.encode()) < self._sample_share * 2**32
+
+    def _write(self, is_last: bool) -> None:
+        shown = drain_queue(self._queue)
+        self._record_impressions([*self._unsent, *shown])
+        self._record_groups(shown)
+        if is_last or self._is_flush_due():
+            self._flush_groups()
+        if is_last:
+            self._count_dropped(len(self._unsent), "the engine is away")
+            self._count_dropped(len(self._groups), "the disk is away")
+
+    def _record_impressions(self, pages: Sequence[LoggedPage]) -> None:
+        """Pages wait for an engine that is away until it is back, the newest MAX_WAITING."""
+        waited, self._unsent = len(self._unsent), []
+        try:
+            self._tell_refused(write_isolated(self._append, pages))
+        except PASSING_FAILURES as error:
+            if not waited:
+                log.warning("impressions wait for the engine", reason=str(error), pages=len(pages))
+            self._unsent = list(pages[-MAX_QUEUED_PAGES:])
+            self._count_dropped(len(pages) - len(self._unsent), "the engine is away")
+
+    def _append(self, shown: Sequence[LoggedPage]) -> None:
+        if impressions := [
+            event for one in shown for event in build_impression_events(one.result_list, one.page)
+        ]:
+            self._events.append(impressions)
+
+    def _record_groups(self, pages: Sequence[LoggedPage]) -> None:
+        """A list without candidates has no rows to keep."""
+        sampled = [
+            one
+            for one in pages
+            if one.result_list.signals is not None
+            and len(one.result_list.candidates)
+            and self.is_sampled(one.page.request_id)
+        ]
+        self._tell_refused(write_isolated(self._add_groups, sampled))
+
+    def _add_groups(self, shown: Sequence[LoggedPage]) -> None:
+        self._groups += [build_group(one.result_list, one.page) for one in shown]
+
+    def _is_flush_due(self) -> bool:
+        return len(self._groups) >= REQUESTS_PER_GROUP_FILE or time.monotonic() - self._flushed_s > 60.0
+
+    def _flush_groups(self) -> None:
+        """Writes a file for each schema. Groups wait for a disk that is away, at most two files of them."""
+        self._flushed_s = time.monotonic()
+        groups, self._groups = self._groups, []
+        by_schema: dict[pa.Schema, list[pa.RecordBatch]] = {}
+        for group in groups:
+            by_schema.setdefault(group.schema, []).append(group)
+        for alike in by_schema.values():
+            try:
+                self._tell_refused(write_isolated(self._write_file, alike))
+            except PASSING_FAILURES as error:
+                log.warning("groups wait for the disk", reason=str(error), groups=len(alike))
+                self._groups += alike
+        self._count_dropped(len(self._groups) - 2 * REQUESTS_PER_GROUP_FILE, "the disk is away")
+        self._groups = self._groups[-2 * REQUESTS_PER_GROUP_FILE :]
+
+    def _write_file(self, groups: Sequence[pa.RecordBatch]) -> None:
+        write_groups(self._directory, groups, datetime.now(UTC))
+
+    def _tell_refused(self, refused: Sequence[tuple[LoggedPage | pa.RecordBatch, Exception]]) -> None:
+        """Counts records that cannot be written, and logs the first reason."""
+        if refused:
+            log.error("pages not recorded", pages=len(refused), reason=repr(refused[0][1])[:300])
+        for _, error in refused:
+            self._on_dropped(type(error).__name__)
+
+    def _count_dropped(self, pages: int, reason: str) -> None:
+        for _ in range(pages):
+            self._on_dropped(reason)
+
+
+def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
+    query = result_list.query
+    return [
+        Event(
+            id=format_impression_id(page.request_id, hit.position),
+            kind="impression",
+            user=query.user or "",
+            at_ms=query.context.at_ms,
+            item=hit.item.id,
+            request_id=page.request_id,
+            position=hit.position,
+            text=_storable(query.text or ""),
+            device=query.context.device,
+            country=query.context.country,
+            degraded=", ".join(page.missing_parts),
+            propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
+            came_from=hit.exploration_slot.came_from if hit.exploration_slot else None,
+        )
+        for hit in page.hits
+    ]
+
+
+def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
+    """A row a candidate, in ranked order: the request's facts, the item, its score and its signals.
+
+    degraded: in full, of the page that was shown of it. propensity, came_from: of the places that
+    exploration drew, null elsewhere.
+    """
+    query, n = result_list.query, len(result_list.candidates)
+    facts = {
+        "request_id": result_list.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
+        "kind": query.kind, "text": _storable(query.text or ""), "model": result_list.model,
+        "version": result_list.version, "degraded": ", ".join(page.degraded),
+    }  # fmt: skip
+    columns = {name: pa.repeat(pa.scalar(value), n) for name, value in facts.items()}
+    columns["item"] = pa.array([name.decode() for name in result_list.candidates.ids.tolist()], pa.string())
+    columns["position"] = pa.array(np.arange(n, dtype=np.int32))
+    columns["score"] = pa.array(result_list.scores)
+    columns |= _build_exploration_columns(result_list)
+    signals = result_list.signals.columns if result_list.signals is not None else {}
+    columns |= {f"signal_{name}": pa.array(column) for name, column in signals.items()}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _storable(text: str) -> str:
+    """The text with ? for lone surrogates, which JSON can bring and UTF-8 cannot hold."""
+    return text.encode(errors="replace").decode()
+
+
+def _build_exploration_columns(result_list: ResultList) -> dict[str, pa.Array]:
+    """A column each of what is known of draws, by place."""
+    n = len(result_list.candidates)
+    propensity, came_from = np.zeros(n), np.zeros(n, np.int32)
+    for draw in result_list.exploration_slots:
+        propensity[draw.place], came_from[draw.place] = draw.propensity, draw.came_from
+    undrawn = propensity == 0
+    return {
+        "propensity": pa.array(propensity, mask=undrawn),
+        "came_from": pa.array(came_from, mask=undrawn),
+    }
+
+
+def write_groups(directory: Path, groups: Sequence[pa.RecordBatch], now: datetime) -> Path:
+    """One file, seen whole or not at all."""
+    day = directory / f"date={now:%Y-%m-%d}"
+    day.mkdir(parents=True, exist_ok=True)
+    name = f"{now:%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+    new = day / f".{name}.parquet"
+    done = day / f"{name}.parquet"
+    try:
+        pq.write_table(pa.Table.from_batches(groups).combine_chunks(), new, compression="zstd")
+        new.rename(done)
+    finally:
+        new.unlink(missing_ok=True)
+    return done

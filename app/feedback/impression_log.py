@@ -1,0 +1,102 @@
+"""An impression in a line, with what put the item there: what dashboards read of clicks, watches and scores.
+
+The impressions that learning needs are events; these lines only repeat them beside model, sources and score.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from reelrank.app.search.page import Page
+from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.event import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """A shown item, or what a viewer did with it: `kind` is that of the event.
+
+    page: search, home or similar. sources: those that found the item. score: of the model, and so
+    comparable with others of the same model alone. degraded: what the page lacked, without the
+    details. propensity, came_from: of an item whose place was drawn, its chance, and where the ranking had
+    it. watched_ms, duration_ms: of a watch.
+    """
+
+    id: str
+    at_ms: int
+    kind: str
+    request_id: str
+    position: int
+    item: str
+    user: str
+    page: str
+    model: str
+    version: str
+    sources: tuple[str, ...]
+    score: float
+    degraded: tuple[str, ...] = ()
+    propensity: float | None = None
+    came_from: int | None = None
+    watched_ms: int | None = None
+    duration_ms: int | None = None
+
+    def with_interaction(self, interaction: Event) -> "Impression":
+        """The line of what was done with it."""
+        return replace(
+            self,
+            id=interaction.id,
+            at_ms=interaction.at_ms,
+            kind=interaction.kind,
+            user=interaction.user,
+            watched_ms=interaction.watched_ms,
+            duration_ms=interaction.duration_ms,
+        )
+
+
+class Impressions(Protocol):
+    def append(self, impressions: Sequence[Impression]) -> None:
+        """Raises EngineError."""
+
+    def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
+        """Those that are there, by id, also the newest. Raises EngineError."""
+
+
+def format_impression_id(request_id: str, position: int) -> str:
+    """Also that of the event which tells of the same."""
+    return f"{request_id}-{position}"
+
+
+def build_impressions(result_list: ResultList, page: Page) -> list[Impression]:
+    """One for each hit of a page."""
+    query = result_list.query
+    return [
+        Impression(
+            id=format_impression_id(page.request_id, hit.position),
+            at_ms=query.context.at_ms,
+            kind="impression",
+            request_id=page.request_id,
+            position=hit.position,
+            item=hit.item.id,
+            user=query.user or "",
+            page=query.kind,
+            model=page.model,
+            version=page.version,
+            sources=tuple(hit.sources),
+            score=hit.score,
+            degraded=page.missing_parts,
+            propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
+            came_from=hit.exploration_slot.came_from if hit.exploration_slot else None,
+        )
+        for hit in page.hits
+    ]
+
+
+def find_impression_id(interaction: Event) -> str | None:
+    """The id of the impression that a deed follows; None when it names none."""
+    if (
+        interaction.kind in ("impression", "search")
+        or not interaction.request_id
+        or interaction.position is None
+    ):
+        return None
+    return format_impression_id(interaction.request_id, interaction.position)

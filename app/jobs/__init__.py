@@ -1,0 +1,1 @@
+"""Jobs that run to an end: one module per command (training, loading, migration, demo)."""

@@ -1,0 +1,37 @@
+"""The demo: real films and real ratings, indexed and learned from; nothing current is done again."""
+
+from dataclasses import dataclass
+
+from reelrank.app.diagnostics.doctor import diagnose
+from reelrank.app.jobs.training import TrainingRun, train
+from reelrank.app.wiring import Container
+from reelrank.loaders.demo import Demo, JoinReport, load_demo
+from reelrank.loaders.events.history import load_history
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
+from reelrank.ranking.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class DemoReport:
+    """What was done; None for a step whose result was current."""
+
+    join: JoinReport | None
+    training_run: TrainingRun | None
+
+
+def prepare_demo(container: Container, now_ms: int, progress: Progress) -> DemoReport:
+    """Loads and learns unless all of it is there and agrees."""
+    if not diagnose(container).problems:
+        return DemoReport(None, None)
+    demo = load_demo(now_ms)
+    load_demo_data(container, demo, progress)
+    return DemoReport(demo.join, train(container, progress))
+
+
+def load_demo_data(container: Container, demo: Demo, progress: Progress) -> None:
+    """Films and watches, where there are none yet; nothing is learned from them."""
+    options = LoadOptions(container.settings.reject_share_max, container.settings.index_keep)
+    if container.engine.serving_version() is None:
+        load_catalogue(demo.items, container.engine, container.encoder, options, progress)
+    if not container.events.count():
+        load_history(demo.events, container.events, progress)

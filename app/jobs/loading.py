@@ -1,0 +1,95 @@
+"""Loads from files: a catalogue with the item table of its version, and a history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from reelrank.app.state.item_tables import ItemTableStore
+from reelrank.app.wiring import Container
+from reelrank.index_mappings.encoder import build_item_text
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
+from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW
+from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.files.source import SourceFile
+from reelrank.loaders.items.catalogue import LoadOptions, LoadReport, publish
+from reelrank.loaders.items.item_files import ItemLoad, check_item_files, load_item_files
+from reelrank.loaders.items.journal import Journal
+from reelrank.loaders.items.learned_fields import cache_learned_fields
+from reelrank.loaders.report import FileReport
+from reelrank.ranking.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """A load as asked for. rejects, max_reject_share: None for where and what the settings say."""
+
+    files: Sequence[SourceFile]
+    rules: FieldRules
+    dry_run: bool = False
+    rejects_path: Path | None = None
+    max_reject_share: float | None = None
+
+
+def load_items(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
+    """A new version with its item table, keeping what was learned of items that stay."""
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    folding = tables.read_fold_in(container.engine.serving_version())
+    before_promote = partial(tables.build, fold_in=folding, progress=progress)
+    options = replace(_build_options(container, request), before_promote=before_promote)
+    load = ItemLoad(request.files, request.rules, _choose_rejects_path(container, request, "items"), options)
+    if request.dry_run:
+        return check_item_files(load, progress)
+    report = load_item_files(
+        load, container.engine, container.encoder, Journal(container.settings.loads_dir), progress
+    )
+    tables.drop_stale()
+    return report
+
+
+def load_index(container: Container, progress: Progress) -> LoadReport:
+    """A new version of what is learned about the items of an index that somebody else made.
+
+    Items that stay keep what was learned. Raises BadRequest when the settings name no such index.
+    """
+    if container.scan_foreign_items is None:
+        raise BadRequest("name the index to read: REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS")
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    folding = tables.read_fold_in(container.engine.serving_version())
+    before_promote = partial(tables.build, fold_in=folding, progress=progress)
+    options = LoadOptions(container.settings.reject_share_max, container.settings.index_keep, before_promote)
+    with cache_learned_fields(container.engine, progress) as learned:
+        batches = (
+            learned.build_documents(
+                items, list(container.encoder.encode([build_item_text(item) for item in items]))
+            )
+            for items in container.scan_foreign_items()
+            if items
+        )
+        report = publish(batches, container.engine, options, progress)
+    tables.drop_stale()
+    return report
+
+
+def load_events(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
+    """Each event once, whatever is loaded again."""
+    rejects, options = _choose_rejects_path(container, request, "events"), _build_options(container, request)
+    latest_ms = round((datetime.now(UTC) + MAX_CLOCK_SKEW).timestamp() * 1000)
+    load = EventLoad(request.files, request.rules, rejects, options, latest_ms)
+    if request.dry_run:
+        return check_event_files(load, progress)
+    return load_event_files(load, container.events, progress)
+
+
+def _build_options(container: Container, request: LoadRequest) -> LoadOptions:
+    share = request.max_reject_share
+    return LoadOptions(
+        container.settings.reject_share_max if share is None else share, container.settings.index_keep
+    )
+
+
+def _choose_rejects_path(container: Container, request: LoadRequest, kind: str) -> Path:
+    named = container.settings.rejects_dir / f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
+    return request.rejects_path or named

@@ -1,0 +1,198 @@
+"""A training run: from what people watched to an index version with what was learned, and a model.
+
+Three windows of time: embeddings for the ranker's training come from the first, its requests from
+the second, and evaluation, with embeddings learned again on the first two, from the third.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from reelrank.app.state.item_tables import ItemTableStore
+from reelrank.app.wiring import Container, load_model
+from reelrank.index_mappings.encoder import ENCODER_NAME
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.item import Document
+from reelrank.loaders.items.catalogue import LoadOptions
+from reelrank.loaders.items.reindex import attach_embeddings, reindex
+from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
+from reelrank.ranking.embeddings.watches import build_event_table, select_watches
+from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
+from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.table import build_table
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.compiled_trees import compile_trees
+from reelrank.ranking.rankers.lambdarank import LambdaRank, get_probability_function
+from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
+from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest
+from reelrank.ranking.training.dataset import TrainingSet, build_training_set
+from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
+
+log = structlog.get_logger("reelrank.learning")
+
+TRAINING_START_SHARE, EVALUATION_START_SHARE = 0.70, 0.85
+"""Shares of the watches, in the order of time, where the second and the third window begin. A service
+records twenty impressions for each, loaded history has none: counted too, they would move the windows."""
+MIN_WATCHES = 100
+TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
+MAX_TIME_MS = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """What a training run made: a model's id, an index version, and how good the ranking is."""
+
+    model: str
+    version: str
+    evaluation: Evaluation
+    recall: list[CandidateRecall]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """All events and documents, and the moments where the windows of watches begin and the last one ends."""
+
+    container: Container
+    events: pa.Table
+    documents: list[Document]
+    training_ms: int
+    evaluation_ms: int
+    end_ms: int
+
+    def build_backtest_options(self, requests: int) -> BacktestOptions:
+        titles = {document.item.id: document.item.title for document in self.documents}
+        return BacktestOptions(requests=requests, limits=self.container.limits, titles=titles)
+
+
+def train(container: Container, progress: Progress) -> TrainingRun:
+    """The whole run. The old index version and the old model serve until each new one is whole."""
+    history = read_history(container)
+    trained = train_ranker(collect_training_set(history, progress), FEATURE_NAMES, progress)
+    judged = collect_judged_requests(history, progress)
+    ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
+    ranker.calibration = trained.calibration
+    evaluation = evaluate(judged, ranker, get_probability_function(ranker))
+    recall = measure_candidate_recall(judged)
+    manifest = _build_manifest(history, trained, evaluation)
+    model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
+    if problem := compile_trees(container.registry.directory_of(model)):
+        log.info("the trees are not compiled", model=model, reason=problem)
+    learned = learn_embeddings(select_watches(history.events, MAX_TIME_MS), progress)
+    version = publish(container, learned, progress)
+    container.registry.promote(model, load_model)
+    write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
+    return TrainingRun(model, version, evaluation, recall)
+
+
+def read_history(container: Container) -> History:
+    """Raises NotFound when there are no items or too few watches to split by time."""
+    version = container.engine.serving_version()
+    if version is None:
+        raise NotFound("no index version serves; load items first: reelrank load items FILE")
+    events = build_event_table(container.events.scan(0, MAX_TIME_MS))
+    times = np.sort(events.filter(pc.equal(events["kind"], "watch"))["at_ms"].to_numpy())
+    if len(times) < MIN_WATCHES:
+        raise NotFound(
+            f"{len(times)} watches are too few to learn from, {MIN_WATCHES} are the least; load more: "
+            "reelrank load events FILE"
+        )
+    training, evaluation = (
+        int(times[int(share * len(times))]) for share in (TRAINING_START_SHARE, EVALUATION_START_SHARE)
+    )
+    documents = [document for batch in container.engine.scan(version) for document in batch]
+    return History(container, events, documents, training, evaluation, int(times[-1]) + 1)
+
+
+def collect_training_set(
+    history: History, progress: Progress, requests: int = TRAINING_REQUESTS
+) -> TrainingSet:
+    """Requests of the second window, for the ranker to learn from. Raises NotFound when nothing can be."""
+    window = (history.training_ms, history.evaluation_ms)
+    with _open_backtest_index(history, history.training_ms, progress) as world:
+        options = history.build_backtest_options(requests)
+        try:
+            return build_training_set(backtest(history.events, world, window, options, progress))
+        except ValueError as error:
+            raise NotFound(str(error)) from error
+
+
+def collect_judged_requests(
+    history: History, progress: Progress, requests: int = EVALUATION_REQUESTS
+) -> list[JudgedRequest]:
+    """Requests of the third window, which nothing was learned or chosen on. Raises NotFound without any."""
+    window = (history.evaluation_ms, history.end_ms)
+    with _open_backtest_index(history, history.evaluation_ms, progress) as world:
+        options = history.build_backtest_options(requests)
+        judged = list(backtest(history.events, world, window, options, progress))
+    if not judged:
+        raise NotFound("the newest watches are none of something new to judge by; load more events")
+    return judged
+
+
+def publish(container: Container, embeddings: Embeddings, progress: Progress) -> str:
+    """A new index version with what was learned, and its item table; serving when this returns."""
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    before_promote = partial(tables.build, fold_in=embeddings.fold_in, progress=progress)
+    options = LoadOptions(versions_to_keep=container.settings.index_keep, before_promote=before_promote)
+    report = reindex(container.engine, embeddings, options, progress)
+    tables.drop_stale()
+    return report.version
+
+
+def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
+    """evaluation.json, quality and gains as SVG and PNG."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "evaluation.json").write_bytes(
+        orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2)
+    )
+    write_quality_plot(evaluation, directory / "quality")
+    write_gains_plot(gains, directory / "gains")
+
+
+@contextmanager
+def _open_backtest_index(history: History, before_ms: int, progress: Progress) -> Iterator[BacktestIndex]:
+    """The item table and matcher as they would have been at a moment."""
+    learned = learn_embeddings(select_watches(history.events, before_ms), progress)
+    parts = history.container
+    with tempfile.TemporaryDirectory() as place:
+        batches = attach_embeddings([history.documents], learned)
+        table = build_table(Path(place) / "table", "replayed", batches, learned.fold_in)
+        yield BacktestIndex(table, ExactMatcher(table, learned.neighbours, parts.engine), parts.encoder)
+
+
+def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    return np.concatenate([each.features[:10] for each in judged[:25]])
+
+
+def _build_manifest(history: History, trained: TrainingResult, evaluation: Evaluation) -> Manifest:
+    systems = [system for system in evaluation.list_systems("all") if system != "lambdarank"]
+    return Manifest(
+        features=FEATURE_NAMES,
+        hash_seeds=HASH_SEEDS,
+        hash_buckets=dict.fromkeys(HASH_SEEDS, HASH_BUCKETS),
+        feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES),
+        encoder=ENCODER_NAME,
+        index_fingerprint=compute_index_fingerprint(),
+        data_window=(int(history.events["at_ms"].to_numpy().min()), history.evaluation_ms),
+        metrics=evaluation.collect_metrics("lambdarank"),
+        baselines={system: evaluation.collect_metrics(system) for system in systems},
+        gains=trained.gains,
+        params=trained.params,
+        calibration=trained.calibration,
+    )

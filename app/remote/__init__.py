@@ -1,1 +1,0 @@
-"""Models that another machine scores with: the ranking role, asked by the candidates role."""

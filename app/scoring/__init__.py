@@ -1,0 +1,1 @@
+"""The client of the ranking role: models that another service scores with."""

@@ -1,0 +1,41 @@
+"""What the search service asks of the outside: where requests are recorded and where events are stored."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from reelrank.app.search.page import Page
+from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.engine import AppendReport
+from reelrank.index_mappings.event import Event
+
+
+class Recorder(Protocol):
+    """Records requests and interactions after the answer; its methods never wait."""
+
+    def start(self) -> None:
+        """Begins recording, in a thread of this process."""
+        ...
+
+    def close(self) -> None:
+        """Records what waits, then ends."""
+        ...
+
+    def is_sampled(self, request_id: str) -> bool:
+        """Whether the whole candidate group of this request will be recorded, with its signals."""
+        ...
+
+    def record(self, result_list: ResultList, page: Page) -> None:
+        """Queues one part of a ranked list, as it was answered."""
+        ...
+
+    def record_interactions(self, events: Sequence[Event]) -> None:
+        """Queues acknowledged events, so that dashboards can join them with impressions."""
+        ...
+
+
+class EventSink(Protocol):
+    """Stores events that viewers send."""
+
+    def append(self, events: Sequence[Event]) -> AppendReport:
+        """Durable when it returns. Raises EngineError; an event sent again still counts once."""
+        ...

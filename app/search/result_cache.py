@@ -1,0 +1,77 @@
+"""Ranked lists kept for a while, so that the parts of one list never repeat or lose an item.
+
+All workers share one SQLite file. It is not synced to disk: losing it costs a reader one question more.
+"""
+
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from reelrank.app.search.result_list import ResultList
+from reelrank.app.sqlite import Schema, open_database
+from reelrank.index_mappings.errors import NotFound, Unavailable
+
+TABLES = """
+create table if not exists lists (id text primary key, made_s real not null, body blob not null);
+create index if not exists lists_by_age on lists (made_s);
+"""
+DELETE_EXPIRED = (
+    "delete from lists where rowid in (select rowid from lists where made_s < ? order by made_s limit ?)"
+)
+MAX_EXPIRED_PER_PUT = 3
+"""Old lists that go for each new one: nobody waits for many, and their room is used again."""
+BUSY_TIMEOUT_S = 0.25
+"""How long a page waits for another worker's write before it goes without a next part."""
+
+
+class ResultCache:
+    """Opens nothing until used, so it may be made before a fork. keep_s: how long a list is kept."""
+
+    def __init__(self, path: Path, ttl_s: float) -> None:
+        self._path = path
+        self._ttl_s = ttl_s
+        self._local = threading.local()
+
+    def put(self, result_list: ResultList) -> None:
+        """Raises Unavailable when the disk is full or somebody holds the file."""
+        now, insert = time.time(), "insert or replace into lists values (?, ?, ?)"
+        try:
+            with self._connect() as connection:  # commits, or rolls back
+                connection.execute("begin immediate")  # one wait for other writers
+                connection.execute(insert, (result_list.request_id, now, result_list.to_bytes()))
+                connection.execute(DELETE_EXPIRED, (now - self._ttl_s, MAX_EXPIRED_PER_PUT))
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._path} cannot be written ({error})") from error
+
+    def get(self, cursor: str) -> tuple[ResultList, int]:
+        """The list and where its next part begins. Raises NotFound when it is kept no longer."""
+        request_id, _, offset = cursor.rpartition(".")
+        select = "select body from lists where id = ? and made_s >= ?"
+        try:
+            oldest_s = time.time() - self._ttl_s
+            row = self._connect().execute(select, (request_id, oldest_s)).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable(f"{self._path} cannot be read ({error})") from error
+        if row is None or not offset.isdecimal():
+            raise NotFound(
+                f"cursor {cursor!r} is unknown or older than {self._ttl_s / 60:.0f} minutes; "
+                "ask for the first page again"
+            )
+        return ResultList.from_bytes(row[0]), int(offset)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = open_database(self._path, Schema(1, _make_tables), BUSY_TIMEOUT_S)
+            connection.execute("pragma synchronous = off")
+            self._local.connection = connection
+        return connection
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(TABLES)
+
+
+def format_cursor(request_id: str, offset: int) -> str:
+    return f"{request_id}.{offset}"

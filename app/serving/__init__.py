@@ -1,0 +1,1 @@
+"""gunicorn: configuration, worker, response socket and the application each worker builds."""

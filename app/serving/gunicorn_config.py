@@ -1,0 +1,39 @@
+"""gunicorn's configuration, from our settings: threads in several workers, nothing loaded before the fork."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from reelrank.app.settings import Settings
+
+_settings = Settings()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+threads = _settings.threads
+worker_class = "reelrank.app.serving.graceful_worker.GracefulWorker"
+preload_app = False  # LightGBM and the engine's threads must begin after the fork
+keepalive = 5
+timeout = 60
+graceful_timeout = 20
+accesslog = None
+loglevel = "warning"
+proc_name = "reelrank"
+
+
+def on_starting(_server: Any) -> None:
+    """A folder in which the workers add up their metrics; gone when the service is."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reelrank-metrics-")
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        shutil.rmtree(Path(folder), ignore_errors=True)

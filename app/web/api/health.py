@@ -1,0 +1,48 @@
+"""Whether this worker lives, whether it can answer, and how it has been doing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, jsonify
+
+from reelrank.app.search.service import SearchService
+from reelrank.app.state.model_cache import NO_MODEL, Models
+from reelrank.app.web.telemetry import render_metrics
+from reelrank.index_mappings.errors import Unavailable
+
+
+def check_lists_ready(service: SearchService) -> dict[str, Any]:
+    """Raises Unavailable as long as no list could be answered."""
+    state = service.refresher.state
+    if not service.engine.is_ready():
+        raise Unavailable("the engine does not answer; see its log")
+    return {"model": state.ranker.name, "index_version": state.version, "degraded": state.degraded}
+
+
+def check_scores_ready(models: Models) -> dict[str, Any]:
+    """Raises Unavailable when the promoted model does not fit: another worker may have a better copy."""
+    ranker, degraded = models.current()
+    refused = [reason for reason in degraded if reason != NO_MODEL]
+    if refused:
+        raise Unavailable(refused[0])
+    return {"model": ranker.name, "degraded": degraded}
+
+
+def create_health_blueprint(check_ready: Callable[[], dict[str, Any]]) -> Blueprint:
+    """facts: what a ready worker says of itself; raises Unavailable when it is not ready."""
+    pages = Blueprint("health", __name__)
+
+    @pages.get("/livez")
+    def livez() -> Response:
+        return jsonify(alive=True)
+
+    @pages.get("/readyz")
+    def readyz() -> Response:
+        return jsonify(ready=True, **check_ready())
+
+    @pages.get("/metrics")
+    def metrics() -> Response:
+        text, kind = render_metrics()
+        return Response(text, content_type=kind)
+
+    return pages

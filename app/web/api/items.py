@@ -1,0 +1,131 @@
+"""Items over HTTP: read, write and delete one, or write many."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from flask import Response, jsonify, request
+from flask_openapi import APIBlueprint, Tag
+from pydantic import AwareDatetime, Field, ValidationError, field_validator
+
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S
+from reelrank.app.search.service import SearchService
+from reelrank.app.web.answers import serialize_item
+from reelrank.app.web.parameters import ItemId, ItemPath, Parameters
+from reelrank.app.web.problems import InvalidRequest
+from reelrank.index_mappings.errors import BadRequest, NotFound
+from reelrank.index_mappings.item import Item
+from reelrank.loaders.items.catalogue import encode_documents
+
+ITEMS_TAG = Tag(name="items", description="The catalogue, one item or a batch at a time.")
+MAX_BATCH = 1000
+
+ShortText = Annotated[str, Field(min_length=1, max_length=300)]
+ShortTexts = Annotated[tuple[ShortText, ...], Field(max_length=200)]
+
+
+class ItemBody(Parameters):
+    """What is not stated stays empty; a PUT replaces the whole item."""
+
+    title: ShortText
+    description: str = Field("", max_length=20_000)
+    tags: ShortTexts = ()
+    genres: ShortTexts = ()
+    people: ShortTexts = ()
+    language: str = Field("", max_length=64)
+    country: str = Field("", max_length=64)
+    published_at: AwareDatetime | None = None
+    duration_s: int | None = Field(None, ge=0, le=10_000_000)
+    thumbnail: str = Field("", max_length=2000)
+
+    @field_validator("published_at", mode="before")
+    @classmethod
+    def _parse_date(cls, value: Any) -> Any:
+        if isinstance(value, str) and len(value) == len("2026-11-24"):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return value
+
+
+class ItemWithIdBody(ItemBody):
+    id: ItemId
+
+
+def create_items_api(service: SearchService) -> APIBlueprint:
+    api = APIBlueprint("items", __name__, url_prefix="/v1", abp_tags=[ITEMS_TAG])
+
+    @api.get("/items/<path:item_id>")
+    def read(path: ItemPath) -> Response:
+        """One item."""
+        (item,) = service.engine.fetch([path.item_id], FETCH_TIMEOUT_S)
+        if item is None:
+            raise NotFound(f"there is no item {path.item_id}")
+        return jsonify(serialize_item(item))
+
+    @api.put("/items/<path:item_id>")
+    def write(path: ItemPath, body: ItemBody) -> Response:
+        """Write one item; durable when answered, found within two seconds."""
+        _, rejected = upsert_items(service, [build_item(path.item_id, body)])
+        if rejected:
+            raise BadRequest(f"item {path.item_id} cannot be written: {rejected[0]['reason']}")
+        return jsonify(id=path.item_id, written=True)
+
+    @api.delete("/items/<path:item_id>")
+    def delete(path: ItemPath) -> Response:
+        """Delete one item; no page shows it from then on."""
+        if not service.engine.delete([path.item_id]):
+            raise NotFound(f"there is no item {path.item_id}")
+        return jsonify(id=path.item_id, deleted=True)
+
+    @api.post("/items:bulk")
+    def write_many() -> Response:
+        """Write up to 1000 items, as a JSON list or as a line of JSON each; the good ones are written."""
+        items, refused = parse_items(request.get_data())
+        written, rejected = upsert_items(service, items)
+        return jsonify(read=len(items) + len(refused), written=written, rejected=refused + rejected)
+
+    return api
+
+
+def upsert_items(service: SearchService, items: list[Item]) -> tuple[int, list[dict[str, Any]]]:
+    """How many were written, and of each that was not its id and the reason."""
+    written, rejected = 0, list[dict[str, Any]]()
+    for batch in encode_documents(items, service.encoder):
+        report = service.engine.upsert(batch)
+        written += report.written
+        rejected += [{"id": each.id, "reason": each.reason} for each in report.rejected]
+    return written, rejected
+
+
+def build_item(item_id: str, body: ItemBody) -> Item:
+    """Raises BadRequest."""
+    try:
+        return Item(item_id, **dict(body))
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+
+
+def parse_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
+    """Items, and of each row that is none its number from 0 and the reason. Raises InvalidRequest."""
+    rows = _parse_rows(body)
+    if not 1 <= len(rows) <= MAX_BATCH:
+        raise InvalidRequest(("body", f"it holds {len(rows)} items; send 1 to {MAX_BATCH}"))
+    items, refused = list[Item](), list[dict[str, Any]]()
+    for number, row in enumerate(rows):
+        try:
+            items.append(Item(**dict(ItemWithIdBody.model_validate(row))))
+        except ValidationError as error:
+            reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            refused.append({"row": number, "reason": "; ".join(reasons)})
+        except ValueError as error:
+            refused.append({"row": number, "reason": str(error)})
+    return items, refused
+
+
+def _parse_rows(body: bytes) -> list[Any]:
+    try:
+        if body.lstrip().startswith(b"["):
+            rows: list[Any] = orjson.loads(body)
+            return rows
+        return [orjson.loads(line) for line in body.splitlines() if line.strip()]
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(("body", f"it is no JSON list and no lines of JSON ({error})")) from error

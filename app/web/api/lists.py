@@ -1,0 +1,95 @@
+"""Search, recommendations and similar items over HTTP; and the ranking of a caller's own candidates."""
+
+from collections.abc import Callable
+
+import numpy as np
+from flask import Response, jsonify, request
+from flask_openapi import APIBlueprint, Tag
+
+from reelrank.app.search.page import Page
+from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.web.answers import serialize_page, serialize_ranking
+from reelrank.app.web.parameters import (
+    HomeParameters,
+    ItemPath,
+    ListParameters,
+    ModelPath,
+    RankBody,
+    SearchParameters,
+    SimilarParameters,
+)
+from reelrank.app.web.telemetry import count_page, format_server_timing
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
+from reelrank.index_mappings.query import Query
+
+LISTS_TAG = Tag(name="lists", description="Ranked lists of videos.")
+
+
+def create_lists_api(service: SearchService) -> APIBlueprint:
+    api = APIBlueprint("lists", __name__, url_prefix="/v1", abp_tags=[LISTS_TAG])
+
+    @api.get("/search")
+    def search(query: SearchParameters) -> Response:
+        """Search the catalogue by words, ranked for a viewer."""
+        return respond(query, query.build_query)
+
+    @api.post("/search")
+    def search_by_body(body: SearchParameters) -> Response:
+        """The same with the parameters as JSON."""
+        return respond(body, body.build_query)
+
+    @api.get("/recommendations")
+    def recommendations(query: HomeParameters) -> Response:
+        """A viewer's home page."""
+        return respond(query, query.build_query)
+
+    @api.get("/items/<path:item_id>/similar")
+    def similar(path: ItemPath, query: SimilarParameters) -> Response:
+        """Items like one item."""
+        if not query.cursor and service.engine.fetch([path.item_id], 1.0) == [None]:
+            raise NotFound(f"there is no item {path.item_id}")
+        return respond(query, lambda: query.build_query(path.item_id))
+
+    @api.post("/rank/<model>")
+    def rank(path: ModelPath, body: RankBody) -> Response:
+        """Rank candidates of one's own by a model, or by `current`, the promoted one."""
+        model = None if path.model == "current" else path.model
+        return jsonify(
+            serialize_ranking(service.rank_matches(body.build_query(), build_matches(body), model))
+        )
+
+    def respond(parameters: ListParameters, build_query: Callable[[], Query]) -> Response:
+        return build_page_response(load_page(service, parameters, build_query), parameters.limit)
+
+    return api
+
+
+def load_page(service: SearchService, parameters: ListParameters, build_query: Callable[[], Query]) -> Page:
+    """A later part of a list that is named by its cursor, or the first one of a new list."""
+    if parameters.cursor:
+        return service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
+    return service.serve_page(
+        RankingOptions(build_query(), parameters.model, parameters.explain, parameters.facets)
+    )
+
+
+def build_page_response(page: Page, limit: int) -> Response:
+    count_page(page)
+    response = jsonify(serialize_page(page, request.path, limit))
+    response.headers["Server-Timing"] = format_server_timing(page)
+    return response
+
+
+def build_matches(body: RankBody) -> list[Matches]:
+    """The caller's order as one more source, and a source for each column of scores."""
+    ids = item_ids(body.ids)
+    given = Matches("given", ids, -np.arange(len(ids), dtype=np.float32))
+    scored = [_build_scored_matches(source, ids, scores) for source, scores in body.scores.items()]
+    return [given, *scored]
+
+
+def _build_scored_matches(source: str, ids: ItemIds, scores: list[float | None]) -> Matches:
+    column = np.array(scores, np.float32)
+    found = np.flatnonzero(~np.isnan(column))
+    return select_best_matches(source, ids[found], column[found], len(found))

@@ -1,0 +1,63 @@
+"""Scores for feature rows over HTTP, as Arrow bytes: what the candidates role asks of the ranking role."""
+
+from functools import cache
+from http import HTTPStatus
+
+from flask import Response, jsonify, request
+from flask_openapi import APIBlueprint, Tag
+
+from reelrank.app.state.model_cache import Models
+from reelrank.app.web.parameters import ModelPath, ScoreParameters
+from reelrank.app.web.problems import InvalidRequest, build_problem
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.wire.arrow_check import Limits, TooLarge
+from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
+
+SCORES_TAG = Tag(name="scores", description="Models as a service of their own; features in, scores out.")
+
+SCORED = Limits(rows=50_000)
+"""More than a body of 8 MB, the default limit, holds of the features of this build without compression."""
+EXPLAINED = Limits(rows=5_000)
+"""Contributions cost many times a score and are meant for the hits of a page."""
+
+compute_fingerprint = cache(compute_feature_fingerprint)
+
+
+def create_score_api(models: Models) -> APIBlueprint:
+    api = APIBlueprint("scores", __name__, url_prefix="/v1", abp_tags=[SCORES_TAG])
+
+    @api.get("/score/<model>")
+    def facts(path: ModelPath) -> Response:
+        """What a model, or `current`, reads: send these columns, computed as the fingerprint says."""
+        ranker, degraded = get_ranker(path.model)
+        return jsonify(
+            model=ranker.name,
+            feature_names=ranker.feature_names,
+            feature_fingerprint=compute_fingerprint(ranker.feature_names),
+            degraded=degraded,
+        )
+
+    @api.post("/score/<model>")
+    def score(path: ModelPath, query: ScoreParameters) -> Response:
+        """Scores of feature rows: an Arrow IPC stream of float32 columns in, one of `score` out."""
+        ranker, _ = get_ranker(path.model)
+        limits = EXPLAINED if query.contributions else SCORED
+        try:
+            features = from_bytes(request.get_data(), ranker.feature_names, limits)
+        except TooLarge as error:
+            return build_problem(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: {error}", [("body", str(error))]
+            )
+        except ValueError as error:
+            raise InvalidRequest(("body", str(error))) from error
+        if query.contributions:
+            body = to_bytes(ranker.compute_contributions(features), (*ranker.feature_names, "base"))
+        else:
+            body = to_bytes(ranker.score(features)[:, None], ("score",))
+        return Response(body, content_type=MEDIA_TYPE)
+
+    def get_ranker(model: str) -> tuple[Ranker, tuple[str, ...]]:
+        return models.current() if model == "current" else (models.get(model), ())
+
+    return api

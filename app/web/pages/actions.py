@@ -1,0 +1,79 @@
+"""What a person does on a page: picks who is watching, watches, likes. Forms in, redirects out."""
+
+import uuid
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, make_response, redirect, request
+from werkzeug.datastructures import MultiDict
+
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S
+from reelrank.app.search.service import SearchService
+from reelrank.app.web.pages import person
+from reelrank.app.web.pages.guard import restrict_to_local
+from reelrank.app.web.pages.notices import ACTION_PARAMETERS, PREVIOUS_LIST_PARAMETER
+from reelrank.app.web.parameters import ItemPath
+from reelrank.app.web.problems import InvalidRequest
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.event import Event, EventKind
+from reelrank.index_mappings.item import Item
+from reelrank.loaders.events.event_rows import parse_event
+
+WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
+"""What the watch button stands for: nearly all of the film."""
+
+
+def create_actions_blueprint(service: SearchService) -> Blueprint:
+    blueprint = Blueprint("deeds", __name__)
+
+    @blueprint.post("/viewer")
+    def pick_viewer() -> Response:
+        response = make_response(redirect("/", 303))
+        person.set_viewer_cookie(
+            response, request.form.get("viewer", "")[: person.MAX_USER_ID_LENGTH].strip()
+        )
+        return response
+
+    @blueprint.post("/watch")
+    def watch() -> Response:
+        return record_action("watch")
+
+    @blueprint.post("/like")
+    def like() -> Response:
+        return record_action("like")
+
+    def record_action(kind: EventKind) -> Response:
+        """Goes back to where the button was, which then says so. A double click counts once."""
+        form, back = request.form, restrict_to_local(request.form.get("back", "/"), "/")
+        item_id = ItemPath.model_validate({"item_id": form.get("item", "")}).item_id
+        (item,) = service.engine.fetch([item_id], FETCH_TIMEOUT_S)
+        if item is None:
+            raise NotFound(f"there is no film {item_id!r} here")
+        name = person.read_user_id() or f"guest-{uuid.uuid4().hex[:8]}"
+        service.record_events([build_event(kind, item, name, form)])
+        told = {ACTION_PARAMETERS[kind]: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
+        joined = "&" if "?" in back else "?"
+        response = make_response(redirect(f"{back}{joined}{urlencode(told)}", 303))
+        person.set_viewer_cookie(response, name)
+        return response
+
+    return blueprint
+
+
+def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str]) -> Event:
+    """Raises InvalidRequest when the form was tampered with."""
+    duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
+    watched = {"watched_ms": round(WATCHED_SHARE * duration_ms), "duration_ms": duration_ms}
+    row = {
+        "id": f"{kind}-{form.get('event_id') or uuid.uuid4().hex}"[:128],
+        "kind": kind,
+        "user": user_id,
+        "item": item.id,
+        "request_id": form.get("request_id", "")[:128],
+        "position": form.get("position", type=int),
+        **(watched if kind == "watch" else {}),
+    }
+    try:
+        return parse_event(row, datetime.now(UTC))
+    except ValueError as error:
+        raise InvalidRequest(("form", str(error))) from error
