@@ -16,16 +16,16 @@ from typing import Any
 import structlog
 
 from benchmarks.machine import describe_machine
-from benchmarks.request.house import (
+from benchmarks.request.load import find_sustained_rate, measure_load_curve, path_of, to_rows
+from benchmarks.request.peer import measure_peer
+from benchmarks.request.plot import write_load_plot
+from benchmarks.request.project import (
     SampleProject,
     build_project,
     compute_limits,
     limit_candidates,
     open_demo_project,
 )
-from benchmarks.request.load import find_sustained_rate, measure_load_curve, path_of, to_rows
-from benchmarks.request.peer import measure_peer
-from benchmarks.request.plot import write_load_plot
 from benchmarks.request.report import format_request_report
 from benchmarks.request.stages import measure_scoring, measure_stages
 from reelrank.app.web.application import WebOptions

@@ -22,8 +22,8 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
-from tests.served import Answer, ServiceProcess, find_free_port, start_service
-from tests.small_house import add_model
+from tests.running_service import Answer, ServiceProcess, find_free_port, start_service
+from tests.sample_project import add_model
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parents[2] / "deploy" / "haproxy"

@@ -12,8 +12,8 @@ import pytest
 
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
-from tests.served import Answer, ServiceProcess, start_project_service
-from tests.small_house import add_model, build_project
+from tests.running_service import Answer, ServiceProcess, start_project_service
+from tests.sample_project import add_model, build_project
 
 pytestmark = pytest.mark.slow
 MARK = 1237

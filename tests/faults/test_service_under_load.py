@@ -12,8 +12,8 @@ import pytest
 import urllib3
 
 from reelrank.app.wiring import Container
-from tests.served import Clients, ServiceProcess, start_service
-from tests.small_house import add_model, build_project
+from tests.running_service import Clients, ServiceProcess, start_service
+from tests.sample_project import add_model, build_project
 
 pytestmark = pytest.mark.slow
 CLIENTS = 4

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Item
 from tests.browser import Visitors, launch_chromium
-from tests.served import ServiceProcess, start_project_service
+from tests.running_service import ServiceProcess, start_project_service
+from tests.sample_project import add_model, build_project
 from tests.servers.server import (
     EngineSettingsFactory,
     Server,
@@ -20,7 +21,6 @@ from tests.servers.server import (
     create_prefix,
     remove_indices,
 )
-from tests.small_house import add_model, build_project
 
 HOSTILE_TITLE = "<script>alert('x')</script> & \"quotes\""
 LONG_TITLE = "Donaudampfschifffahrtsgesellschaftskapitänswitwe, or How the Longest Words Fit a Poster"

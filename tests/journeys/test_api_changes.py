@@ -8,7 +8,7 @@ import pytest
 
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.event import Event
-from tests.served import ServiceProcess
+from tests.running_service import ServiceProcess
 
 pytestmark = pytest.mark.slow
 UBI = {

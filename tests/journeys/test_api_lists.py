@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.served import ServiceProcess
+from tests.running_service import ServiceProcess
 
 pytestmark = pytest.mark.slow
 

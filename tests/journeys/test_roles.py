@@ -19,9 +19,9 @@ from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
-from tests.served import ServiceProcess, find_free_port, start_project_service
+from tests.running_service import ServiceProcess, find_free_port, start_project_service
+from tests.sample_project import add_model, build_project
 from tests.servers.server import EngineSettingsFactory
-from tests.small_house import add_model, build_project
 
 pytestmark = pytest.mark.slow
 TIMEOUT_MS = 1000

@@ -19,8 +19,8 @@ from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
+from tests.sample_project import add_model, build_project
 from tests.servers.server import Server, build_kind_params
-from tests.small_house import add_model, build_project
 
 pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 GENRES = ("Drama", "Comedy", "Documentary", "Thriller")

@@ -18,8 +18,8 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.loaders.items.reindex import reindex
 from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
+from tests.sample_project import FILMS, build_project
 from tests.servers.server import Server, build_kind_params
-from tests.small_house import FILMS, build_project
 
 pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True

@@ -15,9 +15,9 @@ from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.errors import EngineError, Partial
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
+from tests.sample_project import FILMS, build_project
 from tests.servers.node import Node, wait_until
 from tests.servers.server import Server
-from tests.small_house import FILMS, build_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

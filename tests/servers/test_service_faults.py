@@ -13,10 +13,10 @@ import pytest
 
 from reelrank.app.feedback.event_intake import WRITE_TIMEOUT_S
 from reelrank.app.wiring import Container
-from tests.served import Answer, Clients, ServiceProcess, start_service
+from tests.running_service import Answer, Clients, ServiceProcess, start_service
+from tests.sample_project import add_model, build_project
+from tests.servers.log_capture import count_failures, expect_warnings, is_complete, read_event_warnings
 from tests.servers.node import Node, wait_until
-from tests.servers.told import count_failures, expect_warnings, is_complete, read_event_warnings
-from tests.small_house import add_model, build_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5

@@ -18,9 +18,14 @@ from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.query import Filters, Query
-from tests.served import start_service
+from tests.running_service import start_service
+from tests.servers.log_capture import (
+    count_degraded_pages,
+    count_failures,
+    expect_warnings,
+    read_event_warnings,
+)
 from tests.servers.server import Server, build_kind_params
-from tests.servers.told import count_degraded_pages, count_failures, expect_warnings, read_event_warnings
 
 pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-9", "opensearch-2"), indirect=True

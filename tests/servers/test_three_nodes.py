@@ -11,12 +11,12 @@ from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
-from tests.served import Answer, Clients, ServiceProcess, start_project_service
+from tests.running_service import Answer, Clients, ServiceProcess, start_project_service
+from tests.sample_project import FILMS, add_model, build_project
+from tests.servers.log_capture import count_degraded_pages, expect_warnings, is_complete, read_event_warnings
 from tests.servers.node import Node, wait_until
 from tests.servers.server import Server, build_kind_params
 from tests.servers.three_nodes import ELASTICSEARCH, NODE_COUNT
-from tests.servers.told import count_degraded_pages, expect_warnings, is_complete, read_event_warnings
-from tests.small_house import FILMS, add_model, build_project
 
 pytestmark = pytest.mark.parametrize("server", build_kind_params(ELASTICSEARCH), indirect=True)
 

@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
-from tests.served import Answer, start_service
-from tests.servers import house_under_faults as faults
-from tests.servers.house_under_faults import FaultContext, ProjectUnderFaults, build_sharded
+from tests.running_service import Answer, start_service
+from tests.sample_project import add_model
+from tests.servers import project_under_faults as faults
+from tests.servers.log_capture import (
+    HitWarnings,
+    count_failures,
+    expect_warnings,
+    is_complete,
+    read_event_warnings,
+)
 from tests.servers.node import Node, wait_until
+from tests.servers.project_under_faults import FaultContext, ProjectUnderFaults, build_sharded
 from tests.servers.proxy import Proxy
 from tests.servers.server import require_startable
-from tests.servers.told import HitWarnings, count_failures, expect_warnings, is_complete, read_event_warnings
-from tests.small_house import add_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5

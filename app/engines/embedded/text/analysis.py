@@ -35,7 +35,7 @@ TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORD_PATTERN)).b
 
 _ASCII_RUN = r"(?:[A-Za-z]+(?:[.':][A-Za-z]+)*|[0-9]+(?:[.',;][0-9]+)*)+"
 ASCII_WORD = re.compile(rf"_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
-"""WORDS, where there is nothing but ASCII; tests/unit/embedded/test_words.py holds it to that."""
+"""WORDS, where there is nothing but ASCII; tests/unit/app/engines/embedded/test_words.py holds it to that."""
 _INNER = re.compile(r"[.':,;_](?:(?<=_)|(?<=[A-Za-z0-9].)(?=[A-Za-z0-9]))", re.ASCII)
 """Begins with what is rare, which Python's matcher runs along several times faster."""
 _ONLY_ALPHANUMERIC = {code: " " for code in range(128) if not chr(code).isalnum()}

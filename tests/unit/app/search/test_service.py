@@ -19,7 +19,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import Matches, build_empty_matches
 from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.retrieval.sources import SourceRequest
-from tests.small_house import FILMS, SEA, SPACE, build_project
+from tests.sample_project import FILMS, SEA, SPACE, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)

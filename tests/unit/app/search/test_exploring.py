@@ -18,7 +18,7 @@ from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Query
-from tests.small_house import add_model, build_project
+from tests.sample_project import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
-from tests.small_house import build_project
+from tests.sample_project import build_project
 
 
 @pytest.fixture(scope="module")

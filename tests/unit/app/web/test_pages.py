@@ -17,7 +17,7 @@ from reelrank.app.wiring import Container, build_container, build_service, warm_
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
 from reelrank.ranking.evaluation.intervals import Interval
-from tests.small_house import add_model, build_project
+from tests.sample_project import add_model, build_project
 
 
 @pytest.fixture(scope="module")

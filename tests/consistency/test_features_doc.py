@@ -28,4 +28,4 @@ def test_the_features_page_holds_every_feature(pytestconfig: pytest.Config) -> N
     page = HEAD + "".join(rows)
     if pytestconfig.getoption("--renew"):
         DOC.write_text(page)
-    assert DOC.read_text() == page, "run `pytest tests/house --renew` and read the diff"
+    assert DOC.read_text() == page, "run `pytest tests/consistency --renew` and read the diff"

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 from reelrank.index_mappings.engine import EventStore
-from tests.served import Answer, ServiceProcess
+from tests.running_service import Answer, ServiceProcess
 
 FAILURE_METRIC = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')
 DEGRADED_METRIC = re.compile(r"reelrank_degraded_pages_total\{.*\} (\S+)")

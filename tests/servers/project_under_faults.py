@@ -15,11 +15,11 @@ from reelrank.app.engines.server.transport.access import Access
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.item import Document
-from tests.served import ServiceProcess
+from tests.running_service import ServiceProcess
+from tests.sample_project import FILMS, build_project
 from tests.servers.node import Node
 from tests.servers.proxy import Guard, Mode, Proxy
 from tests.servers.server import Server
-from tests.small_house import FILMS, build_project
 
 PREFIX, SHARDS, LOST = "viewer-", 3, 1
 SMALL_QUEUE_SETTINGS = (

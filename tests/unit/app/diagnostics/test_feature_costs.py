@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from reelrank.app.cli.main import app
 from reelrank.app.wiring import load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from tests.small_house import add_model, build_project
+from tests.sample_project import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import DAY_MS, Event
 from reelrank.ranking.progress import ignore_progress
-from tests.small_house import build_project
+from tests.sample_project import build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)

@@ -33,4 +33,4 @@ def test_rendered_mappings_equal_the_code(product: Product, major: int, pytestco
         if pytestconfig.getoption("--renew"):
             home.mkdir(parents=True, exist_ok=True)
             (home / name).write_bytes(text)
-        assert (home / name).read_bytes() == text, "run `pytest tests/house --renew` and read the diff"
+        assert (home / name).read_bytes() == text, "run `pytest tests/consistency --renew` and read the diff"

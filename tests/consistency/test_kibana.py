@@ -45,7 +45,7 @@ def test_the_import_files_are_what_the_code_makes(product: Product, pytestconfig
     )
     if pytestconfig.getoption("--renew"):
         path.write_bytes(made)
-    assert path.read_bytes() == made, "run `pytest tests/house --renew` and read the diff"
+    assert path.read_bytes() == made, "run `pytest tests/consistency --renew` and read the diff"
 
 
 @pytest.mark.parametrize(("product", "major"), SERVERS)

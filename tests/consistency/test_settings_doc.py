@@ -24,7 +24,7 @@ def test_the_settings_page_holds_every_setting_with_its_default_and_meaning(
     page = f"# Settings\n\n{HOW}\n\n{format_settings_table()}\n"
     if pytestconfig.getoption("--renew"):
         DOC.write_text(page)
-    assert DOC.read_text() == page, "run `pytest tests/house --renew` and read the diff"
+    assert DOC.read_text() == page, "run `pytest tests/consistency --renew` and read the diff"
 
 
 def test_the_readme_names_only_settings_that_exist() -> None:
