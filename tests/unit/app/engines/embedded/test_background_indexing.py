@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.embedded import background_indexing as words_ahead
+from reelrank.app.engines.embedded import background_indexing
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.text.text_index import TextIndex
 from reelrank.index_mappings.engine import TextMatch
@@ -19,11 +19,11 @@ FILMS = [Document(Item(f"f{number:03}", f"Film {number}")) for number in range(6
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from reelrank.app.engines.embedded import words_ahead
+from reelrank.app.engines.embedded import background_indexing
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.item import Document, Item
 
-words_ahead.MIN_BACKGROUND_DOCUMENTS = 10
+background_indexing.MIN_BACKGROUND_DOCUMENTS = 10
 engine = EmbeddedEngine(Path(sys.argv[1]))
 engine.create_index("items-1")
 engine.write("items-1", [Document(Item(f"f{number}", "Film")) for number in range(20)])
@@ -34,7 +34,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.fixture
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbeddedEngine:
-    monkeypatch.setattr(words_ahead, "MIN_BACKGROUND_DOCUMENTS", 10)
+    monkeypatch.setattr(background_indexing, "MIN_BACKGROUND_DOCUMENTS", 10)
     engine = EmbeddedEngine(tmp_path)
     engine.create_index("items-1")
     return engine
