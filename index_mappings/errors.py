@@ -1,18 +1,27 @@
-"""One failure, one error type, whatever engine or client library it came from."""
+"""One error type for each kind of failure, whatever engine or client library it came from.
 
-from typing import Any
+Each type has a stable `code`, which the HTTP API and the command line print (app/web/problem_codes.py).
+"""
+
+from typing import Any, ClassVar
 
 
 class EngineError(Exception):
     """A failure of a search engine or event store. The message says what, where and what to do."""
 
+    code: ClassVar[str] = "engine_error"
+
 
 class Timeout(EngineError):
-    """No answer within the time that was left."""
+    """No answer within the remaining time."""
+
+    code = "timeout"
 
 
 class Throttled(EngineError):
-    """The engine asks for less; retry after `retry_after_s` seconds."""
+    """The engine is overloaded; retry after `retry_after_s` seconds."""
+
+    code = "throttled"
 
     def __init__(self, message: str, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
@@ -22,24 +31,58 @@ class Throttled(EngineError):
 class Unavailable(EngineError):
     """The engine cannot be reached or is not ready."""
 
+    code = "unavailable"
+
 
 class BadRequest(EngineError):
-    """The engine refuses what was asked; asking again will not help."""
+    """The engine rejects the request; sending it again will not help."""
+
+    code = "request_rejected"
 
 
 class NotFound(EngineError):
-    """No such item, index version or index."""
+    """Something that the request names does not exist."""
+
+    code = "not_found"
+
+
+class ItemNotFound(NotFound):
+    """The catalogue holds no item with this id."""
+
+    code = "item_not_found"
+
+
+class ModelNotFound(NotFound):
+    """The registry holds no model with this id."""
+
+    code = "model_not_found"
+
+
+class IndexVersionNotFound(NotFound):
+    """The engine holds no index version with this name."""
+
+    code = "index_version_not_found"
+
+
+class CursorExpired(NotFound):
+    """The result list that a cursor names is unknown or has expired."""
+
+    code = "cursor_expired"
 
 
 class Conflict(EngineError):
-    """Somebody else changed or holds it: a version that exists, a writer that is at work."""
+    """Another process changed or locked it: a version that exists, a writer in progress."""
+
+    code = "conflict"
 
 
 class Partial(EngineError):
     """Only part of the index answered.
 
-    found: what that part says, in the form of a whole answer; None where it is of no use.
+    partial_result: what that part answered, in the form of a whole answer; None where it is unusable.
     """
+
+    code = "partial_result"
 
     def __init__(self, message: str, partial_result: Any = None) -> None:
         super().__init__(message)
@@ -47,4 +90,4 @@ class Partial(EngineError):
 
 
 TRANSIENT = (Timeout, Throttled, Unavailable, Partial)
-"""Failures that pass: the same may be asked again later."""
+"""Failures that pass: the same request may succeed later."""

@@ -72,7 +72,7 @@ class RankingService:
                 break
             lost = True
         if status != 200:
-            raise ERROR_BY_STATUS.get(status, errors.Unavailable)(_parse_detail(status, body))
+            raise _parse_error(status, body)
         return body
 
     def _acquire_connection(self) -> tuple[HTTPConnection, bool]:
@@ -126,8 +126,13 @@ def _compute_seconds_left(deadline: float) -> float:
     return left
 
 
-def _parse_detail(status: int, body: bytes) -> str:
+def _parse_error(status: int, body: bytes) -> errors.EngineError:
+    """The error that a problem+json answer stands for; a service without codes is told by its status."""
     try:
-        return str(orjson.loads(body)["detail"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return f"the ranking service answers {status}"
+        problem = orjson.loads(body)
+        detail, code = str(problem["detail"]), problem.get("code")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        detail, code = f"the ranking service answers {status}", None
+    if code == errors.ModelNotFound.code:
+        return errors.ModelNotFound(detail)
+    return ERROR_BY_STATUS.get(status, errors.Unavailable)(detail)

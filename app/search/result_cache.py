@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reelrank.app.search.result_list import ResultList
 from reelrank.app.sqlite import Schema, open_database
-from reelrank.index_mappings.errors import NotFound, Unavailable
+from reelrank.index_mappings.errors import CursorExpired, Unavailable
 
 TABLES = """
 create table if not exists lists (id text primary key, made_s real not null, body blob not null);
@@ -45,7 +45,7 @@ class ResultCache:
             raise Unavailable(f"{self._path} cannot be written ({error})") from error
 
     def get(self, cursor: str) -> tuple[ResultList, int]:
-        """The list and where its next part begins. Raises NotFound when it is kept no longer."""
+        """The list and where its next part begins. Raises CursorExpired when it is kept no longer."""
         request_id, _, offset = cursor.rpartition(".")
         select = "select body from lists where id = ? and made_s >= ?"
         try:
@@ -54,7 +54,7 @@ class ResultCache:
         except sqlite3.Error as error:
             raise Unavailable(f"{self._path} cannot be read ({error})") from error
         if row is None or not offset.isdecimal():
-            raise NotFound(
+            raise CursorExpired(
                 f"cursor {cursor!r} is unknown or older than {self._ttl_s / 60:.0f} minutes; "
                 "ask for the first page again"
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import ModelNotFound, NotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry
@@ -87,4 +87,4 @@ class ServedModels:
         try:
             return self.registry.directory_of(model)
         except ModelRejected as refused:
-            raise NotFound(f"{refused.reason}; GET /v1/models lists them") from refused
+            raise ModelNotFound(f"{refused.reason}; GET /v1/models lists them") from refused

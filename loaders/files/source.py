@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, ClassVar, Literal, get_args
 
 import pyarrow as pa
 
@@ -31,6 +31,8 @@ STANDARD_INPUT = "-"
 
 class SourceError(Exception):
     """A source that cannot be read as asked: what, where, and what to do."""
+
+    code: ClassVar[str] = "source_unreadable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import ClassVar
 
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import Rejection, SearchEngine
@@ -19,6 +20,8 @@ BATCH_SIZE = 1000
 
 class LoadRejected(Exception):
     """A load that must not be promoted: what was found, and what to do. The old version keeps serving."""
+
+    code: ClassVar[str] = "load_rejected"
 
 
 def do_nothing(version: str) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ Rows = NDArray[np.intp]
 
 class TableError(Exception):
     """An item table that cannot be used: what, where, and the remedy."""
+
+    code: ClassVar[str] = "item_table_unusable"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """What a model needs to be served safely, as written beside it in manifest.json, and the refusal."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
@@ -13,6 +13,8 @@ MODEL_FILE = "model.txt"
 
 class ModelRejected(Exception):
     """A model that must not serve: which, why, and what to do."""
+
+    code: ClassVar[str] = "model_rejected"
 
     def __init__(self, model: str, reason: str, remedy: str) -> None:
         super().__init__(f"model {model} is refused: {reason}; {remedy}")

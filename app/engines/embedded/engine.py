@@ -26,7 +26,7 @@ from reelrank.index_mappings.engine import (
     VectorMatch,
     WriteReport,
 )
-from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
+from reelrank.index_mappings.errors import BadRequest, Conflict, IndexVersionNotFound, Unavailable
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches
@@ -196,7 +196,7 @@ class EmbeddedEngine:
     def _require_version(self, version: str) -> None:
         select = "select 1 from versions where name = ?"
         if self.database.connect().execute(select, (version,)).fetchone() is None:
-            raise NotFound(f"there is no index version {version} in {self.directory}")
+            raise IndexVersionNotFound(f"there is no index version {version} in {self.directory}")
 
     def _list_dropped_versions(self) -> list[str]:
         """Versions that are there no more but whose documents are; a killed drop leaves them so."""

@@ -13,7 +13,7 @@ from reelrank.app.search.service import SearchService
 from reelrank.app.web.answers import serialize_item
 from reelrank.app.web.parameters import ItemId, ItemPath, Parameters
 from reelrank.app.web.problems import InvalidRequest
-from reelrank.index_mappings.errors import BadRequest, NotFound
+from reelrank.index_mappings.errors import BadRequest, ItemNotFound
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.items.catalogue import encode_documents
 
@@ -58,7 +58,7 @@ def create_items_api(service: SearchService) -> APIBlueprint:
         """One item."""
         (item,) = service.engine.fetch([path.item_id], FETCH_TIMEOUT_S)
         if item is None:
-            raise NotFound(f"there is no item {path.item_id}")
+            raise ItemNotFound(f"there is no item {path.item_id}")
         return jsonify(serialize_item(item))
 
     @api.put("/items/<path:item_id>")
@@ -73,7 +73,7 @@ def create_items_api(service: SearchService) -> APIBlueprint:
     def delete(path: ItemPath) -> Response:
         """Delete one item; no page shows it from then on."""
         if not service.engine.delete([path.item_id]):
-            raise NotFound(f"there is no item {path.item_id}")
+            raise ItemNotFound(f"there is no item {path.item_id}")
         return jsonify(id=path.item_id, deleted=True)
 
     @api.post("/items:bulk")

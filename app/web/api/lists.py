@@ -19,7 +19,7 @@ from reelrank.app.web.parameters import (
     SimilarParameters,
 )
 from reelrank.app.web.telemetry import count_page, format_server_timing
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
 from reelrank.index_mappings.query import Query
 
@@ -48,7 +48,7 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
     def similar(path: ItemPath, query: SimilarParameters) -> Response:
         """Items like one item."""
         if not query.cursor and service.engine.fetch([path.item_id], 1.0) == [None]:
-            raise NotFound(f"there is no item {path.item_id}")
+            raise ItemNotFound(f"there is no item {path.item_id}")
         return respond(query, lambda: query.build_query(path.item_id))
 
     @api.post("/rank/<model>")

@@ -14,7 +14,7 @@ from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.notices import ACTION_PARAMETERS, PREVIOUS_LIST_PARAMETER
 from reelrank.app.web.parameters import ItemPath
 from reelrank.app.web.problems import InvalidRequest
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.event import Event, EventKind
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.events.event_rows import parse_event
@@ -48,7 +48,7 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
         item_id = ItemPath.model_validate({"item_id": form.get("item", "")}).item_id
         (item,) = service.engine.fetch([item_id], FETCH_TIMEOUT_S)
         if item is None:
-            raise NotFound(f"there is no film {item_id!r} here")
+            raise ItemNotFound(f"there is no film {item_id!r} here")
         name = person.read_user_id() or f"guest-{uuid.uuid4().hex[:8]}"
         service.record_events([build_event(kind, item, name, form)])
         told = {ACTION_PARAMETERS[kind]: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}

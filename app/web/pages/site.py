@@ -22,7 +22,7 @@ from reelrank.app.web.pages.posters import build_poster
 from reelrank.app.web.pages.why import build_explanation_view
 from reelrank.app.web.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.telemetry import count_page, format_server_timing
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
 from reelrank.loaders.demo import SOURCES
@@ -90,7 +90,7 @@ class Site:
         path = ItemPath.model_validate({"item_id": item_id})
         (item,) = self.service.engine.fetch([path.item_id], FETCH_TIMEOUT_S)
         if item is None:
-            raise NotFound(f"there is no film {item_id!r} here; it may have been deleted")
+            raise ItemNotFound(f"there is no film {item_id!r} here; it may have been deleted")
         who = self._load_viewer()
         query = Query(
             user=who.user_id or None, similar_to=item.id, limit=SIMILAR_ITEMS, context=_build_context()
@@ -104,7 +104,7 @@ class Site:
         page = self.service.explain_hit(f"{request_id}.{place}")
         hit = page.hits[0] if page.hits else None
         if hit is None or hit.explanation is None:
-            raise NotFound("this film has been deleted since the list was made")
+            raise ItemNotFound("this film has been deleted since the list was made")
         return self._render(
             "why.html", page, who=self._load_viewer(), hit=hit, why=build_explanation_view(hit.explanation)
         )

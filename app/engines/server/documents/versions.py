@@ -8,7 +8,7 @@ from typing import Any
 
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.index_mappings.engine import IndexVersion
-from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound, Unavailable
+from reelrank.index_mappings.errors import BadRequest, Conflict, IndexVersionNotFound, NotFound, Unavailable
 
 LOADING_SETTINGS = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 CHANGES_FROM = "changes_from"
@@ -100,7 +100,7 @@ class IndexVersions:
         """Raises NotFound."""
         meta = self.list_metadata().get(version)
         if meta is None:
-            raise NotFound(f"there is no index version {version} on {self.cluster.name}")
+            raise IndexVersionNotFound(f"there is no index version {version} on {self.cluster.name}")
         return meta
 
     def reach(self, version: str, position: int) -> None:
