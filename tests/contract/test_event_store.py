@@ -47,6 +47,7 @@ def test_recent_of_some_kinds_is_not_crowded_out_by_the_others(events: EventStor
     events.append([build_watch("1", 5), Event("2", "like", "ada", 6, "alien"), *shown])
     assert [e.id for e in events.recent("ada", 5, SOON_S, ("watch", "like"))] == ["2", "1"]
     assert [e.id for e in events.recent("ada", 2, SOON_S, ("impression",))] == ["i19", "i18"]
+    assert events.recent("ada", 5, SOON_S, ()) == []
 
 
 def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> None:

@@ -33,11 +33,19 @@ class EmbeddedEvents:
     def recent(
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
-        select = f"""select {COLUMNS} from events where user = ? and kind in ({", ".join("?" * len(kinds))})
-                     order by at_ms desc, id desc limit ?"""
-        return [
-            _decode_event(row) for row in self.database.connect().execute(select, (user_id, *kinds, limit))
-        ]
+        """Merges one read of events_by_user_and_kind per kind; within a millisecond, the last appended first.
+
+        SQLite stops each read at the limit. `kind in (...)` would sort the whole history of the viewer.
+        """
+        distinct_kinds = tuple(dict.fromkeys(kinds))
+        if not distinct_kinds:
+            return []
+        of_one_kind = f"select {COLUMNS}, seq from events where user = ? and kind = ?"
+        merged = " union all ".join([of_one_kind] * len(distinct_kinds))
+        values = [value for kind in distinct_kinds for value in (user_id, kind)]
+        newest_first = f"{merged} order by at_ms desc, seq desc limit ?"
+        rows = self.database.connect().execute(newest_first, (*values, limit))
+        return [_decode_event(row[:-1]) for row in rows]
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
         """Reads events_by_watched_item alone: no row of the table is looked at."""

@@ -189,3 +189,17 @@ def test_watched_items_are_read_from_an_index_alone_also_in_an_old_file(tmp_path
     select = "explain query plan select distinct item from events where user = 'ada' and kind = 'watch'"
     (step,) = events.database.connect().execute(select).fetchall()
     assert "USING COVERING INDEX events_by_watched_item" in step[-1]
+
+
+def test_recent_reads_from_an_index_and_sorts_nothing(tmp_path: Path) -> None:
+    events = EmbeddedEvents(tmp_path)
+    events.append([Event(f"e{n}", "watch", "ada", 5, "alien") for n in range(3)])
+    connection = events.database.connect()
+    statements = list[str]()
+    connection.set_trace_callback(statements.append)
+    recent = events.recent("ada", 2, 1.0, ("watch", "like", "click"))
+    connection.set_trace_callback(None)
+    plan = [step[-1] for step in connection.execute(f"explain query plan {statements[-1]}")]
+    assert [event.id for event in recent] == ["e2", "e1"]
+    assert sum("USING INDEX events_by_user_and_kind" in step for step in plan) == 3
+    assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")]
