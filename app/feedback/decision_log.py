@@ -31,6 +31,7 @@ from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.engine import EventStore
 from reelrank.index_mappings.event import Event
+from reelrank.ranking.durable import replace_file
 
 MAX_QUEUED_PAGES = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
@@ -242,13 +243,8 @@ def _build_exploration_columns(result_list: ResultList) -> dict[str, pa.Array]:
 def write_groups(directory: Path, groups: Sequence[pa.RecordBatch], now: datetime) -> Path:
     """One file, seen whole or not at all."""
     day = directory / f"date={now:%Y-%m-%d}"
-    day.mkdir(parents=True, exist_ok=True)
     name = f"{now:%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
-    new = day / f".{name}.parquet"
-    done = day / f"{name}.parquet"
-    try:
-        pq.write_table(pa.Table.from_batches(groups).combine_chunks(), new, compression="zstd")
-        new.rename(done)
-    finally:
-        new.unlink(missing_ok=True)
-    return done
+    path = day / f"{name}.parquet"
+    with replace_file(path) as temporary:
+        pq.write_table(pa.Table.from_batches(groups).combine_chunks(), temporary, compression="zstd")
+    return path

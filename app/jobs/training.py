@@ -25,6 +25,7 @@ from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.items.reindex import attach_embeddings, reindex
+from reelrank.ranking.durable import write_file
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
@@ -157,10 +158,7 @@ def publish(container: Container, embeddings: Embeddings, progress: Progress) ->
 
 def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
     """evaluation.json, quality and gains as SVG and PNG."""
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / "evaluation.json").write_bytes(
-        orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2)
-    )
+    write_file(directory / "evaluation.json", orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2))
     write_quality_plot(evaluation, directory / "quality")
     write_gains_plot(gains, directory / "gains")
 

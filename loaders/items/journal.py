@@ -1,7 +1,6 @@
 """The journal of a load: how far it got, so that one that was killed goes on and nothing is doubled."""
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from reelrank.index_mappings.errors import Conflict
+from reelrank.ranking.durable import write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,7 @@ class Journal:
 
     def write_entry(self, entry: JournalEntry) -> None:
         """Durable when it returns: the whole entry or the one before."""
-        new = self.path.with_suffix(".new")
-        with new.open("wb") as file:
-            file.write(orjson.dumps(asdict(entry)))
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(self.path)
+        write_file(self.path, orjson.dumps(asdict(entry)))
 
     def clear(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.ranking.durable import move, replace_file, write_file
 
 Digests = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
@@ -88,26 +89,23 @@ class MigrationLedger:
 
     def stage_snapshot(self, snapshot: CopySnapshot) -> None:
         """Of a version that is to be promoted; what was noted of the one before is kept until it is."""
-        new = self.staged_path.with_suffix(".new.npz")
-        np.savez(
-            new,
-            version=snapshot.version,
-            ids=snapshot.ids,
-            items=snapshot.items,
-            documents=snapshot.documents,
-        )
-        new.rename(self.staged_path)
+        with replace_file(self.staged_path) as temporary:
+            np.savez(
+                temporary,
+                version=snapshot.version,
+                ids=snapshot.ids,
+                items=snapshot.items,
+                documents=snapshot.documents,
+            )
 
     def commit_snapshot(self) -> None:
-        self.staged_path.rename(self.items_path)
+        move(self.staged_path, self.items_path)
 
     def read_event_position(self) -> str | None:
         return self.events_path.read_text() if self.events_path.exists() else None
 
     def write_event_position(self, position: str) -> None:
-        new = self.events_path.with_suffix(".new")
-        new.write_text(position)
-        new.rename(self.events_path)
+        write_file(self.events_path, position)
 
 
 def _read_snapshot(path: Path) -> CopySnapshot | None:

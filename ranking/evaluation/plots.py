@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reelrank.ranking.durable import replace_file
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
 
 if TYPE_CHECKING:  # matplotlib takes half a second to import; only a report needs it
@@ -107,8 +108,8 @@ def _save(figure: "Figure", path: Path) -> tuple[Path, Path]:
     import matplotlib as mpl
 
     svg, png = path.with_name(path.name + ".svg"), path.with_name(path.name + ".png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "reelrank"}):
-        figure.savefig(svg, metadata={"Date": None}, facecolor="white")
-    figure.savefig(png, dpi=PNG_DPI, facecolor="white")
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "reelrank"}), replace_file(svg) as temporary:
+        figure.savefig(temporary, metadata={"Date": None}, facecolor="white")
+    with replace_file(png) as temporary:
+        figure.savefig(temporary, dpi=PNG_DPI, facecolor="white")
     return svg, png

@@ -5,9 +5,6 @@ a reader sees all of it or none.
 """
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Filters
+from reelrank.ranking.durable import replace_directory
 from reelrank.ranking.items.builder import ColumnBuilder
 from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.row_index import RowIndex
@@ -111,16 +109,8 @@ def build_table(
 
     One batch is held at a time, beside columns of some 100 bytes an item.
     """
-    new = directory.parent / f".{directory.name}-{secrets.token_hex(4)}"
-    new.mkdir(parents=True)
-    try:
-        _write_table(new, version, documents, fold_in)
-        if directory.exists():
-            shutil.rmtree(directory)
-        new.rename(directory)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
+    with replace_directory(directory) as temporary:
+        _write_table(temporary, version, documents, fold_in)
     return open_table(directory)
 
 
@@ -139,8 +129,6 @@ def _write_table(
         np.save(directory / "gram.npy", fold_in.gram)
         facts["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
     (directory / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
-    for path in (*directory.iterdir(), directory):
-        _sync(path)
 
 
 def open_table(directory: Path) -> ItemTable:
@@ -173,11 +161,3 @@ def open_table(directory: Path) -> ItemTable:
 def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
     folded = {name.casefold() for name in wanted}
     return [code for code, name in enumerate(names) if name.casefold() in folded]
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,10 +4,7 @@ CURRENT and PREVIOUS each hold one id, or `engine-order`; they change by an atom
 """
 
 import json
-import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.durable import create_directory, write_file
 from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
 from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
 from reelrank.ranking.rankers.lambdarank import FusedOrder, check_features, hash_model
@@ -166,20 +164,10 @@ class Registry:
             raise ModelRejected(
                 manifest.id, "the registry already has a model of that id", "give it another id"
             )
-        self.directory.mkdir(parents=True, exist_ok=True)
-        new = self.directory / f".new-{secrets.token_hex(8)}"
-        new.mkdir()
-        try:
-            (new / MODEL_FILE).write_text(model_text, encoding="utf-8")
-            write_golden(new, golden)
-            write_manifest(new, manifest)
-            for path in (*new.iterdir(), new):
-                _sync(path)
-            new.rename(place)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-        _sync(self.directory)
+        with create_directory(place) as temporary:
+            (temporary / MODEL_FILE).write_text(model_text, encoding="utf-8")
+            write_golden(temporary, golden)
+            write_manifest(temporary, manifest)
 
     def _read_pointer(self, pointer: str) -> str | None:
         try:
@@ -189,12 +177,7 @@ class Registry:
         return name if _is_id(name) else None
 
     def _replace_pointer(self, pointer: str, model_id: str) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
-        new = self.directory / f".{pointer}-{secrets.token_hex(8)}"
-        new.write_text(model_id + "\n", encoding="utf-8")
-        _sync(new)
-        new.replace(self.directory / pointer)
-        _sync(self.directory)
+        write_file(self.directory / pointer, model_id + "\n")
 
 
 def _is_id(model_id: str) -> bool:
@@ -225,12 +208,3 @@ def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np
     except ValueError as error:
         raise ModelRejected(manifest.id, str(error), remedy) from error
     return GoldenRows(features.astype(np.float32), scores)
-
-
-def _sync(path: Path) -> None:
-    """fsync of a file or a directory."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -158,7 +158,7 @@ def test_a_damaged_manifest_is_listed_with_its_problem(registry: Registry) -> No
 
 
 def test_a_half_written_model_is_not_listed(registry: Registry) -> None:
-    (registry.directory / ".new-0123").mkdir(parents=True)
+    (registry.directory / ".tmp-0123").mkdir(parents=True)
     assert registry.versions() == []
 
 

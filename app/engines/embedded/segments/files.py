@@ -5,7 +5,6 @@ A directory for each version holds one folder for each segment, named for the ch
 
 import json
 import os
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from reelrank.app.engines.embedded.vectors.ivf import open_ivf, train_ivf
 from reelrank.app.engines.embedded.vectors.vector_index import MIN_IVF_VECTORS
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds
+from reelrank.ranking.durable import remove_leftovers, replace_directory
 
 SCHEMA = 2
 METADATA_FILE, COLUMNS_FILE = "facts.json", "columns.bin"
@@ -37,27 +37,25 @@ class DamagedSegment(Exception):
 
 def build_segment(connection: sqlite3.Connection, version: str, directory: Path) -> None:
     """Writes a segment of everything a version holds now; older ones go. For whoever holds its lock."""
-    new = directory / f".new-{secrets.token_hex(4)}"
-    _remove_leftovers(directory)
-    new.mkdir(parents=True)
+    remove_leftovers(directory, min_age_s=0)
     with begin_read(connection):
         seq = read_last_seq(connection, version)
-        columns = ColumnFile(new / COLUMNS_FILE)
-        builder = SegmentBuilder(*_read_ids(connection, version), columns.allocate)
-        for batch in _scan_rows(connection, version):
-            builder.add(batch)
-    builder.finish()
-    facts = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.layouts}
-    facts["probes"] = _train_ivf_indexes(builder, new)
-    facts["files"] = {path.name: path.stat().st_size for path in new.iterdir()}
-    (new / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
-    for path in (*new.iterdir(), new):
-        _sync(path)
-    place = directory / f"{seq:015d}"
-    shutil.rmtree(place, ignore_errors=True)
-    new.rename(place)
+        with replace_directory(directory / f"{seq:015d}") as temporary:
+            _write_segment(connection, version, seq, temporary)
     for older in list_segments(directory)[1:]:
         shutil.rmtree(older, ignore_errors=True)
+
+
+def _write_segment(connection: sqlite3.Connection, version: str, seq: int, directory: Path) -> None:
+    columns = ColumnFile(directory / COLUMNS_FILE)
+    builder = SegmentBuilder(*_read_ids(connection, version), columns.allocate)
+    for batch in _scan_rows(connection, version):
+        builder.add(batch)
+    builder.finish()
+    facts = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.layouts}
+    facts["probes"] = _train_ivf_indexes(builder, directory)
+    facts["files"] = {path.name: path.stat().st_size for path in directory.iterdir()}
+    (directory / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
 
 
 def list_segments(directory: Path) -> list[Path]:
@@ -125,17 +123,3 @@ def _train_ivf_indexes(builder: SegmentBuilder, directory: Path) -> dict[str, tu
                 path = directory / f"{field}.faiss"
                 waiting[field] = threads.submit(train_ivf, vectors, places, path, cell_of)
         return {field: probes.result() for field, probes in waiting.items()}
-
-
-def _remove_leftovers(directory: Path) -> None:
-    """Of builders that were killed."""
-    for path in directory.glob(".new-*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

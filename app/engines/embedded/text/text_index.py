@@ -14,6 +14,7 @@ from reelrank.app.engines.embedded.store.documents import year_of
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
 from reelrank.index_mappings.fields import TEXT_FIELDS
 from reelrank.index_mappings.query import Filters
+from reelrank.ranking.durable import write_file
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
 Weights = tuple[tuple[str, float], ...]
@@ -82,9 +83,7 @@ class TextIndex:
             covered, highest = seq, max(highest, row)
         writer.commit()
         writer.wait_merging_threads()
-        new = self.directory / f"{SEQ_FILE}.new"
-        new.write_text(str(covered))
-        new.replace(self.directory / SEQ_FILE)
+        write_file(self.directory / SEQ_FILE, str(covered))
         unfinished.unlink()
         self.index.reload()
 

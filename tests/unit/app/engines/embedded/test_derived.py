@@ -130,7 +130,7 @@ def test_a_compaction_by_another_process_is_taken_up_and_old_segments_go(
 
 def test_a_killed_build_leaves_nothing_that_the_next_one_keeps(directory: Path) -> None:
     folder = directory / "segments" / "items-1"
-    (folder / ".new-dead").mkdir()
+    (folder / ".tmp-dead").mkdir()
     EmbeddedEngine(directory).upsert(FILMS[:1])
     compaction.main(str(directory), "items-1")
     assert [path.name.isdigit() for path in folder.iterdir()] == [True]
