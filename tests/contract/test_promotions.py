@@ -4,10 +4,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 
 SOON = 5.0
 ITEMS = [f"i{number}" for number in range(6)]
@@ -175,3 +177,58 @@ def test_a_delete_reaches_a_version_when_the_serving_one_lacked_the_item(engine:
     assert engine.delete(["b"]) == 0
     engine.promote("items-1")
     assert titles(engine, "items-1") == {"a": "A"}
+
+
+def unit_vector(index: int, field: str) -> FloatVector:
+    vector = np.zeros(VECTOR_FIELDS[field].size, np.float32)
+    vector[index] = 1
+    return vector
+
+
+def vectors_of(engine: SearchEngine, version: str, item_id: str) -> dict[str, int]:
+    """Where the one of each unit vector is."""
+    documents = {d.item.id: d for batch in engine.scan(version) for d in batch}
+    return {field: int(np.argmax(vector)) for field, vector in documents[item_id].vectors.items()}
+
+
+def load_with_vectors(engine: SearchEngine, version: str, **positions: int) -> None:
+    vectors = {field: unit_vector(position, field) for field, position in positions.items()}
+    engine.create_index(version)
+    engine.write(version, [Document(Item("a", "Loaded"), vectors, (Neighbour("b", 1.0),))])
+
+
+def test_a_change_without_vectors_keeps_those_of_a_version_it_reaches_later(engine: SearchEngine) -> None:
+    load_with_vectors(engine, "items-1", text=1, factors=2)
+    engine.promote("items-1")
+    load(engine, "items-2", a="Loaded without vectors")
+    engine.promote("items-2")
+    engine.upsert([film("a", "Live")])
+    assert vectors_of(engine, "items-2", "a") == {}
+    engine.promote("items-1")
+    assert titles(engine, "items-1") == {"a": "Live"}
+    assert vectors_of(engine, "items-1", "a") == {"text": 1, "factors": 2}
+
+
+def test_a_text_vector_of_a_change_replaces_the_one_of_a_version_it_reaches_later(
+    engine: SearchEngine,
+) -> None:
+    load_with_vectors(engine, "items-1", text=1, factors=2)
+    load_with_vectors(engine, "items-2", text=3, factors=4)
+    engine.promote("items-2")
+    engine.upsert([Document(Item("a", "Live"), {"text": unit_vector(5, "text")})])
+    engine.promote("items-1")
+    assert vectors_of(engine, "items-1", "a") == {"text": 5, "factors": 2}
+
+
+def test_a_later_change_without_vectors_keeps_those_of_an_earlier_logged_one(engine: SearchEngine) -> None:
+    load(engine, "items-1", a="Loaded")
+    load(engine, "items-2", a="Loaded")
+    engine.promote("items-1")
+    engine.upsert([Document(Item("a", "Live"), {"text": unit_vector(5, "text")})])
+    load(engine, "items-3", a="Loaded after that change")
+    engine.promote("items-3")
+    engine.upsert([film("a", "Live again")])
+    assert vectors_of(engine, "items-3", "a") == {}
+    engine.promote("items-2")
+    assert titles(engine, "items-2") == {"a": "Live again"}
+    assert vectors_of(engine, "items-2", "a") == {"text": 5}

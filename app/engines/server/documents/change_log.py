@@ -6,15 +6,16 @@ A change is logged once it is applied: whoever reads the log knows that the serv
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from reelrank.app.engines.server.documents.documents import kept_source
+from reelrank.app.engines.server.documents.documents import LEARNED_PROPERTIES, kept_source
 from reelrank.app.engines.server.transport.bulk import BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
 from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.mapping import build_changes_index
 
 SEQ_NO_BITS = 40
@@ -30,6 +31,22 @@ class Change:
     source: Mapping[str, Any] | None
     turn: int
     seq_no: int = 0
+
+    @property
+    def lacks_fields(self) -> bool:
+        """Whether the written document has not all vectors and neighbours."""
+        if self.source is None:
+            return False
+        return not self.source.get("neighbours") or len(self.source.get("vectors", {})) < len(VECTOR_FIELDS)
+
+    def merge_missing_fields(self, earlier: Mapping[str, Any] | None) -> "Change":
+        """The change with the vectors and neighbours of an earlier source where it has none itself."""
+        if self.source is None or earlier is None:
+            return self
+        learned = {name: earlier[name] for name in LEARNED_PROPERTIES if name in earlier}
+        vectors = {**learned.get("vectors", {}), **self.source.get("vectors", {})}
+        merged = {**learned, **self.source, **({"vectors": vectors} if vectors else {})}
+        return replace(self, source=merged)
 
     def action(self) -> BulkAction:
         """Refused with 409 when the log has a later change of the item."""

@@ -84,9 +84,8 @@ def merge_missing_fields(document: Document, stored: Document | None) -> Documen
 
 
 def with_learned_fields(document: Document, stored: Document | None) -> Document:
-    """The document with what was learned of the known one in place of its own."""
+    """The document with all learned fields of the stored one, and its text vector if it has none itself."""
     if stored is None:
         return document
     own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}
-    learned = {name: v for name, v in stored.vectors.items() if VECTOR_FIELDS[name].learned}
-    return Document(document.item, {**own, **learned}, stored.neighbours)
+    return Document(document.item, {**stored.vectors, **own}, stored.neighbours)

@@ -100,14 +100,26 @@ class LiveDocuments:
             made = attempt(self.versions.layout.epoch_alias(turn), positions)
         except NotFound:
             return [ActionResult(404, INDEX_MISSING)] * len(positions)
-        self.change_log.append(
-            [
-                Change(action.document_id, action.source, turn, verdict.seq_no)
-                for action, verdict in made
-                if verdict.succeeded or (verdict.status == 404 and verdict.error_type != INDEX_MISSING)
-            ]
-        )
+        changes = [
+            Change(action.document_id, action.source, turn, verdict.seq_no)
+            for action, verdict in made
+            if verdict.succeeded or (verdict.status == 404 and verdict.error_type != INDEX_MISSING)
+        ]
+        self.change_log.append(self._merge_logged_fields(changes))
         return [verdict for _, verdict in made]
+
+    def _merge_logged_fields(self, changes: Sequence[Change]) -> list[Change]:
+        """Add the vectors and neighbours of the changes that these replace in the log.
+
+        A version that lacks both changes gets only the later one, which must bring the fields of the earlier.
+        """
+        incomplete = [change.item for change in changes if change.lacks_fields]
+        if not incomplete:
+            return list(changes)
+        until = time.monotonic() + ADMIN_TIMEOUT_S
+        logged = fetch_sources(self.cluster, self.change_log.index, incomplete, until)
+        earlier = {item_id: hit["_source"].get("document") for item_id, hit in logged.items()}
+        return [change.merge_missing_fields(earlier.get(change.item)) for change in changes]
 
     def _read_epoch_alias(self) -> int:
         """The turn of the version that serves."""

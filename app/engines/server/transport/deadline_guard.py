@@ -30,12 +30,12 @@ class InFlightRequest:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expire(self) -> None:
-        """What reads from the connection sees its end; nothing, if it has another errand by now."""
+        """What reads from the connection sees its end; nothing, if it has another request by now."""
         with self.lock:
             if self.is_done:
                 return
             self.expired = True
-            if self.connection is not None and self.connection.errand is self:
+            if self.connection is not None and self.connection.in_flight is self:
                 with contextlib.suppress(OSError, AttributeError):
                     self.connection.sock.shutdown(socket.SHUT_RDWR)
 
@@ -54,14 +54,14 @@ class DeadlineGuard:
     def send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
     ) -> tuple[int, Any]:
-        with self._track(timeout_s) as errand:
+        with self._track(timeout_s) as request:
             try:
                 answer = self._transport.send(method, path, body, mimetype, timeout_s)
             except Exception as failed:
-                if not errand.expired:
+                if not request.expired:
                     raise
                 raise Timeout(f"the whole answer was not there within {timeout_s:.3f} s") from failed
-            if errand.expired:  # cut off among its headers, it may pass for an empty one
+            if request.expired:  # cut off among its headers, it may pass for an empty one
                 raise Timeout(f"the whole answer was not there within {timeout_s:.3f} s")
             return answer
 
@@ -73,24 +73,24 @@ class DeadlineGuard:
 
     @contextmanager
     def _track(self, timeout_s: float) -> Iterator[InFlightRequest]:
-        errand = _current.in_flight = InFlightRequest(time.monotonic() + timeout_s)
+        request = _current.in_flight = InFlightRequest(time.monotonic() + timeout_s)
         with self._changed:
-            heapq.heappush(self._waiting, (errand.deadline, next(self._numbers), errand))
-            if self._waiting[0][2] is errand:
+            heapq.heappush(self._waiting, (request.deadline, next(self._numbers), request))
+            if self._waiting[0][2] is request:
                 self._changed.notify()
         try:
-            yield errand
+            yield request
         finally:
             _current.in_flight = None
-            with errand.lock:
-                errand.is_done = True
+            with request.lock:
+                request.is_done = True
 
     def _expire_overdue(self) -> None:
-        while (errand := self._wait_for_expired()) is not None:
-            errand.expire()
+        while (request := self._wait_for_expired()) is not None:
+            request.expire()
 
     def _wait_for_expired(self) -> InFlightRequest | None:
-        """Waits for the next errand whose time is over; None at the close."""
+        """Waits for the next request whose time is over; None at the close."""
         with self._changed:
             while not self._is_closed:
                 left = self._waiting[0][0] - time.monotonic() if self._waiting else None
@@ -108,7 +108,7 @@ _current = _Current()
 
 
 def guard_connections(connection_class: type[Any]) -> type[Any]:
-    """A class of urllib3's connections that tells the errand of its thread which connection it is."""
+    """A class of urllib3's connections that tells the request of its thread which connection it is."""
 
     class GuardedConnection(connection_class):  # type: ignore[misc]
         in_flight: InFlightRequest | None = None
