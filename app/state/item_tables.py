@@ -1,13 +1,12 @@
 """The item tables of index versions: made before a version serves, and made again should one be missing."""
 
-import fcntl
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from filelock import FileLock
 
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document
@@ -37,7 +36,8 @@ class ItemTableStore:
             return open_table(self.directory / version)
         except TableError as error:
             problem = str(error)
-        with self._acquire_lock():
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.directory / "tables.lock"):
             try:
                 return open_table(self.directory / version)  # another process was first
             except TableError:
@@ -58,14 +58,6 @@ class ItemTableStore:
         for path in self.directory.glob("items-*"):
             if path.name not in there:
                 shutil.rmtree(path, ignore_errors=True)
-
-    @contextmanager
-    def _acquire_lock(self) -> Iterator[None]:
-        """One process at a time; the lock ends with the process."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / "tables.lock").open("a") as lock:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
-            yield
 
 
 def _report_progress(

@@ -1,12 +1,12 @@
 """The journal of a load: how far it got, so that one that was killed goes on and nothing is doubled."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+from filelock import FileLock, Timeout
 
 from reelrank.index_mappings.errors import Conflict
 from reelrank.ranking.durable import write_file
@@ -40,14 +40,17 @@ class Journal:
     def lock(self) -> Iterator[None]:
         """Excludes other loads, in this process and others; ends with the process. Raises Conflict."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with (self.path.parent / "items.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Conflict(
-                    f"another load of items is under way in {self.path.parent}; wait for it"
-                ) from error
+        lock = FileLock(self.path.parent / "items.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise Conflict(
+                f"another load of items is under way in {self.path.parent}; wait for it"
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def read_entry(self) -> JournalEntry | None:
         """What a load that did not end left; None when there is none, or none that can be read."""

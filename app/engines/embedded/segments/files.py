@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -38,24 +39,21 @@ class DamagedSegment(Exception):
 def build_segment(connection: sqlite3.Connection, version: str, directory: Path) -> None:
     """Writes a segment of everything a version holds now; older ones go. For whoever holds its lock."""
     remove_leftovers(directory, min_age_s=0)
-    with begin_read(connection):
-        seq = read_last_seq(connection, version)
-        with replace_directory(directory / f"{seq:015d}") as temporary:
-            _write_segment(connection, version, seq, temporary)
+    with ExitStack() as stack:
+        with begin_read(connection):  # ends before the IVF training: a long read would let the WAL grow
+            seq = read_last_seq(connection, version)
+            temporary = stack.enter_context(replace_directory(directory / f"{seq:015d}"))
+            columns = ColumnFile(temporary / COLUMNS_FILE)
+            builder = SegmentBuilder(*_read_ids(connection, version), columns.allocate)
+            for batch in _scan_rows(connection, version):
+                builder.add(batch)
+        builder.finish()
+        facts = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.layouts}
+        facts["probes"] = _train_ivf_indexes(builder, temporary)
+        facts["files"] = {path.name: path.stat().st_size for path in temporary.iterdir()}
+        (temporary / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
     for older in list_segments(directory)[1:]:
         shutil.rmtree(older, ignore_errors=True)
-
-
-def _write_segment(connection: sqlite3.Connection, version: str, seq: int, directory: Path) -> None:
-    columns = ColumnFile(directory / COLUMNS_FILE)
-    builder = SegmentBuilder(*_read_ids(connection, version), columns.allocate)
-    for batch in _scan_rows(connection, version):
-        builder.add(batch)
-    builder.finish()
-    facts = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.layouts}
-    facts["probes"] = _train_ivf_indexes(builder, directory)
-    facts["files"] = {path.name: path.stat().st_size for path in directory.iterdir()}
-    (directory / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
 
 
 def list_segments(directory: Path) -> list[Path]:
