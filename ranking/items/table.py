@@ -132,7 +132,7 @@ def _write_table(
 
 
 def open_table(directory: Path) -> ItemTable:
-    """Maps the table into memory. Raises TableError when it is not there or does not fit."""
+    """Maps the table into memory. Raises TableError when it is missing, damaged or of another schema."""
     remedy = "run `reelrank train`, or load the items again"
     try:
         facts = json.loads((directory / METADATA_FILE).read_text())
@@ -140,22 +140,23 @@ def open_table(directory: Path) -> ItemTable:
             raise TableError(
                 f"{directory} is of schema {facts['schema']}, this build reads {SCHEMA}; {remedy}"
             )
-        files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
-        names = facts["vocabularies"]
-        gram = files.pop("gram", None)
-        folding = None if gram is None else FoldIn(np.asarray(gram), *facts["folding"])
-        vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
-        columns: dict[str, Any] = {
-            name: array for name, array in files.items() if not name.startswith("vector_")
-        }
-    except (OSError, ValueError, KeyError) as error:
+        table = _map_files(directory, facts)
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise TableError(f"{directory} is no item table ({error!r}); {remedy}") from error
-    if len(columns["ids"]) != facts["size"]:
-        raise TableError(
-            f"{directory} holds {len(columns['ids'])} items, its facts say {facts['size']}; {remedy}"
-        )
+    if len(table) != facts["size"]:
+        raise TableError(f"{directory} holds {len(table)} items, its facts say {facts['size']}; {remedy}")
+    return table
+
+
+def _map_files(directory: Path, facts: Any) -> ItemTable:
+    files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
+    gram = files.pop("gram", None)
+    fold_in = None if gram is None else FoldIn(np.asarray(gram), *facts["folding"])
+    vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
+    columns: dict[str, Any] = {name: array for name, array in files.items() if not name.startswith("vector_")}
+    names = facts["vocabularies"]
     vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
-    return ItemTable(version=facts["version"], vectors=vectors, fold_in=folding, **vocabularies, **columns)
+    return ItemTable(version=facts["version"], vectors=vectors, fold_in=fold_in, **vocabularies, **columns)
 
 
 def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
