@@ -1,5 +1,6 @@
 """Item tables of index versions: a missing or damaged one is built again, by one builder at a time."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.index_mappings.item import Document, Item
+from reelrank.ranking.items.table import open_table
 
 BUILDERS = 4
 
@@ -22,11 +24,30 @@ def store(tmp_path: Path) -> ItemTableStore:
     return ItemTableStore(tmp_path / "tables", engine)
 
 
-@pytest.mark.parametrize("is_damaged", [False, True])
-def test_a_table_is_built_again_once_however_many_ask(store: ItemTableStore, is_damaged: bool) -> None:
-    if is_damaged:
-        store.build("items-1", None)
-        (store.directory / "items-1" / "ids.npy").write_bytes(b"")
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace_by_a_list(path: Path) -> None:
+    path.write_text("[1, 2]")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, truncate, empty, replace_by_a_list])
+@pytest.mark.parametrize("file", ["ids.npy", "year.npy", "facts.json"])
+def test_a_damaged_table_is_built_again(
+    store: ItemTableStore, file: str, damage: Callable[[Path], None]
+) -> None:
+    store.build("items-1", None)
+    damage(store.directory / "items-1" / file)
+    assert len(store.open_or_rebuild("items-1")) == 50
+    assert len(open_table(store.directory / "items-1")) == 50
+
+
+def test_a_missing_table_is_built_once_however_many_ask(store: ItemTableStore) -> None:
     with capture_logs() as logs, ThreadPoolExecutor(BUILDERS) as threads:
         tables = list(threads.map(store.open_or_rebuild, ["items-1"] * BUILDERS))
     assert [len(table) for table in tables] == [50] * BUILDERS
@@ -34,7 +55,7 @@ def test_a_table_is_built_again_once_however_many_ask(store: ItemTableStore, is_
 
 
 def test_tables_of_dropped_versions_are_removed(store: ItemTableStore) -> None:
-    for version in ("items-0", "items-1"):
-        store.build(version, None)
+    store.build("items-1", None)
+    (store.directory / "items-0").mkdir()
     store.drop_stale()
     assert [path.name for path in store.directory.iterdir()] == ["items-1"]
