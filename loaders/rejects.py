@@ -14,7 +14,10 @@ from reelrank.loaders.files.rows import Reject
 
 @dataclass(slots=True)
 class RejectFile:
-    """Made at the first reject. size: bytes that are durable. first: the first reject, for a message."""
+    """A reject file, created at the first reject.
+
+    size: bytes of it that are durable. first: the first reject, for messages.
+    """
 
     path: Path
     size: int = 0
@@ -22,13 +25,13 @@ class RejectFile:
     _file: BinaryIO | None = None
 
     def add(self, rejects: Sequence[Reject]) -> None:
-        """Durable when it returns."""
+        """Append rejects; they are durable when this returns."""
         if not rejects:
             return
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("r+b" if self.path.exists() else "w+b")
-            self._file.truncate(self.size)  # what a killed load wrote and did not account for
+            self._file.truncate(self.size)  # drop what a killed load wrote after its last journal entry
             self._file.seek(self.size)
         self.first = self.first or rejects[0]
         self._file.writelines(_to_line(reject) for reject in rejects)
@@ -37,6 +40,7 @@ class RejectFile:
         self.size = self._file.tell()
 
     def close(self) -> None:
+        """Close the file, and cut it to `size` if nothing was added."""
         if self._file is not None:
             self._file.close()
         elif self.path.exists() and self.path.stat().st_size > self.size:
@@ -45,7 +49,7 @@ class RejectFile:
 
 @contextmanager
 def open_reject_file(path: Path, size: int = 0) -> Iterator[RejectFile]:
-    """Goes on after the first `size` bytes of what is there."""
+    """Open a reject file for appending after its first `size` bytes."""
     rejects = RejectFile(path, size)
     try:
         yield rejects
@@ -54,9 +58,9 @@ def open_reject_file(path: Path, size: int = 0) -> Iterator[RejectFile]:
 
 
 def _to_line(reject: Reject) -> bytes:
-    facts = {"file": reject.file, "row": reject.row, "reason": reject.reason, "record": reject.record}
+    line = {"file": reject.file, "row": reject.row, "reason": reject.reason, "record": reject.record}
     return orjson.dumps(
-        facts, default=_to_json_value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+        line, default=_to_json_value, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
     )
 
 

@@ -1,4 +1,4 @@
-"""What became of the rows of a load from files."""
+"""The closing report of a load from files, and its progress."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,12 @@ from reelrank.ranking.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """read == written + rejected, always; a report that does not add up cannot be made.
+    """Row counts of one load; raises AssertionError unless read == written + rejected.
 
-    kept: of the written, those that are there now: without rows that repeat an id, and for events
-    without those that were there before. resumed: of the read, those a killed load had accounted for.
-    version: the index version that serves them; "" for events and for a dry run.
+    kept: written rows without those that repeat an id and, for events, without those already stored.
+    resumed: rows read by an earlier run of this load that was stopped.
+    rejects: the reject file, None without rejects. unused: columns that filled no field.
+    version: the index version that serves the items; "" for events and for a dry run.
     """
 
     read: int
@@ -28,10 +29,11 @@ class FileReport:
     def __post_init__(self) -> None:
         if self.read != self.written + self.rejected:
             raise AssertionError(
-                f"{self.read} rows read are not {self.written} written and {self.rejected} rejected"
+                f"the row counts do not add up: {self.read} read, {self.written} written, "
+                f"{self.rejected} rejected"
             )
 
 
 def report_progress(progress: Progress, step: str, rows_read: int, done_share: float) -> None:
-    """Rows so far, of as many as there will be if the rest of the bytes holds rows of the same size."""
+    """Report the rows read so far, and a total estimated from the share of bytes read (0 to 1)."""
     progress(step, rows_read, max(rows_read, round(rows_read / done_share)) if done_share > 0 else None)

@@ -1,4 +1,4 @@
-"""Columns of a source as values of ours: each distinct value is parsed once, faults are kept by row."""
+"""Parsers of source columns. Each distinct value is parsed once; errors are collected by row."""
 
 import math
 from collections.abc import Callable
@@ -13,21 +13,25 @@ from reelrank.loaders.fields.times import parse_number
 from reelrank.loaders.files.rows import Column
 
 NAME_SEPARATORS = ("|", ";", ",")
+"""Tried in this order: names often contain commas, and seldom bars."""
 MAX_INT = 2**31 - 1
+"""The largest int32, the type of number columns in the item table."""
 MISSING_VALUES = {"", "\\n", "null", "none", "nan", "n/a", "na"}
-"""What databases and spreadsheets write for a value that is not there, in lower case; not of plain text."""
+"""How databases and spreadsheets write a missing value, in lower case; text columns keep these words."""
+MAX_SHOWN_CHARACTERS = 60
+"""Longer values are cut in error messages, so that a message fits on a line or two."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedColumn:
-    """values [n]; faults: the place of each row whose value is none of ours, and why."""
+    """values [n], with the default where a value is missing or invalid; errors: row index to reason."""
 
     values: list[Any]
     errors: dict[int, str]
 
 
 def parse_column(column: Column, parse: Callable[[Any], Any], default: Any = None) -> ParsedColumn:
-    """`parse(value)` of each value; `missing` for null and for empty text. parse raises ValueError."""
+    """Parse each value; `default` stands for null and for MISSING_VALUES. parse raises ValueError."""
     if isinstance(column, list):
         return _parse_each(column, parse, default)
     column = _normalise_type(column)
@@ -39,12 +43,12 @@ def parse_column(column: Column, parse: Callable[[Any], Any], default: Any = Non
     values = [default if code is None else known.values[code] for code in codes]
     if not known.errors:
         return ParsedColumn(values, {})
-    faults = {place: known.errors[code] for place, code in enumerate(codes) if code in known.errors}
-    return ParsedColumn(values, faults)
+    errors = {row: known.errors[code] for row, code in enumerate(codes) if code in known.errors}
+    return ParsedColumn(values, errors)
 
 
 def parse_text_column(column: Column) -> ParsedColumn:
-    """Text without blanks at its ends; "" for null. Numbers are written as they are, 7.0 as 7."""
+    """Parse text: surrounding blanks are removed, null becomes "", and 7.0 becomes "7"."""
     if isinstance(column, list):
         return parse_column(column, parse_text, "")
     column = _normalise_type(column)
@@ -54,28 +58,31 @@ def parse_text_column(column: Column) -> ParsedColumn:
 
 
 def parse_names_column(column: Column, separator: str | None) -> ParsedColumn:
-    """Tuples of distinct names, from lists or from text cut at `separator`."""
+    """Parse tuples of distinct names, from lists or from text split at `separator`."""
     return parse_column(column, lambda value: parse_names(value, separator), ())
 
 
 def parse_integer_column(column: Column) -> ParsedColumn:
-    """Whole numbers from 0 to 2^31 - 1; None for null."""
+    """Parse whole numbers from 0 to MAX_INT; None for null."""
     return parse_column(column, parse_integer)
 
 
 def parse_number_column(column: Column) -> ParsedColumn:
-    """float; None for null."""
+    """Parse floats; None for null."""
     return parse_column(column, parse_decimal)
 
 
 def parse_flag_column(column: Column) -> ParsedColumn:
+    """Parse booleans; False for null."""
     return parse_column(column, parse_flag, False)
 
 
 def parse_text(value: object) -> str:
-    """Raises ValueError for a list or a record."""
+    """Return a value as text. Raises ValueError for a list or a record."""
     if isinstance(value, list | tuple | dict):
-        raise ValueError(f"{_abbreviate(value)} is no text")
+        raise ValueError(
+            f"{_abbreviate(value)} is a {'record' if isinstance(value, dict) else 'list'}, not text"
+        )
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, bool):
@@ -84,9 +91,9 @@ def parse_text(value: object) -> str:
 
 
 def parse_names(value: object, separator: str | None) -> tuple[str, ...]:
-    """Of a list its names, of records in a list the field `name`; text that begins with [ may be JSON.
+    """Return the distinct names in a list, in a list of records with a `name`, in a JSON list or in text.
 
-    Without a separator text is cut at |, else at ;, else at a comma.
+    Text is split at the separator; without one at |, else at ;, else at a comma.
     """
     if isinstance(value, str):
         value = _parse_json_list(value) if value.startswith("[") else _split_text(value, separator)
@@ -99,40 +106,45 @@ def parse_names(value: object, separator: str | None) -> tuple[str, ...]:
 
 
 def parse_integer(value: object) -> int:
+    """Return a whole number from 0 to MAX_INT. Raises ValueError."""
     number = parse_number(value)
     if number is None or number != int(number) or not 0 <= number <= MAX_INT:
-        raise ValueError(f"{_abbreviate(value)} is no whole number from 0 to {MAX_INT}")
+        raise ValueError(f"{_abbreviate(value)} is not a whole number from 0 to {MAX_INT}")
     return int(number)
 
 
 def parse_decimal(value: object) -> float:
+    """Return a finite number. Raises ValueError."""
     number = parse_number(value)
     if number is None:
-        raise ValueError(f"{_abbreviate(value)} is no number")
+        raise ValueError(f"{_abbreviate(value)} is not a number")
     return number
 
 
 def parse_flag(value: object) -> bool:
+    """Return a boolean for true, yes or 1 and for false, no or 0, in any case. Raises ValueError."""
     if isinstance(value, bool):
         return value
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if (flag := known.get(str(value).strip().lower())) is None:
-        raise ValueError(f"{_abbreviate(value)} is neither true nor false")
+        raise ValueError(
+            f"{_abbreviate(value)} is neither true nor false; write true, yes or 1, or false, no or 0"
+        )
     return flag
 
 
 def _parse_each(values: list[Any], parse: Callable[[Any], Any], default: Any) -> ParsedColumn:
     results: list[Any] = []
-    faults: dict[int, str] = {}
-    for place, value in enumerate(values):
+    errors: dict[int, str] = {}
+    for row, value in enumerate(values):
         result = default
         if _is_present(value):
             try:
                 result = parse(value)
             except ValueError as error:
-                faults[place] = str(error)
+                errors[row] = str(error)
         results.append(result)
-    return ParsedColumn(results, faults)
+    return ParsedColumn(results, errors)
 
 
 def _is_present(value: Any) -> bool:
@@ -142,17 +154,17 @@ def _is_present(value: Any) -> bool:
 
 
 def _normalise_type(column: pa.Array) -> pa.Array:
-    """Of dictionaries, large and view types, decimals and nanoseconds the plain kind."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
+    """Cast dictionaries, large and view types, decimals and nanoseconds to the plain types of a column."""
+    dtype = column.type
+    if pa.types.is_dictionary(dtype):
         return _normalise_type(column.dictionary_decode())
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_null(kind):
+    if pa.types.is_large_string(dtype) or pa.types.is_string_view(dtype) or pa.types.is_null(dtype):
         return column.cast(pa.string())
-    if pa.types.is_decimal(kind):
+    if pa.types.is_decimal(dtype):
         return column.cast(pa.float64())
-    if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp("us", kind.tz), safe=False)
-    if pa.types.is_duration(kind):
+    if pa.types.is_timestamp(dtype):
+        return column.cast(pa.timestamp("us", dtype.tz), safe=False)
+    if pa.types.is_duration(dtype):
         return column.cast(pa.duration("us"), safe=False)
     return column
 
@@ -167,10 +179,10 @@ def _parse_json_list(text: str) -> list[Any] | str:
 
 def _split_text(text: str, separator: str | None) -> list[str]:
     if separator is None:
-        separator = next((each for each in NAME_SEPARATORS if each in text), NAME_SEPARATORS[0])
+        separator = next((mark for mark in NAME_SEPARATORS if mark in text), NAME_SEPARATORS[0])
     return text.split(separator)
 
 
 def _abbreviate(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 3]}..."

@@ -1,4 +1,4 @@
-"""Rows of many files one after the other, each with the map from its columns to our fields."""
+"""Rows of several files in sequence, with the mapping from their columns to fields."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,16 @@ from reelrank.loaders.files.rows import ArrowBlock, Column, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
 
 PIECE_ROWS = 1000
-"""Rows checked, encoded and written at a time."""
+"""Rows checked and written at a time: enough for an efficient bulk request, few to repeat after a kill."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MappedRows:
-    """fields: None for records that need no map. file: the place of its file. done: share of all bytes."""
+    """Rows with their mapping.
+
+    file_index: index of their file. fields: None for rows that need no mapping, and when every row is
+    unreadable. done: share of the bytes of all files, 0 to 1.
+    """
 
     file_index: int
     rows: Rows
@@ -29,30 +33,34 @@ def read_mapped_rows(
     start: tuple[int, int] = (0, 0),
     needs_no_map: Callable[[Rows], bool] | None = None,
 ) -> Iterator[MappedRows]:
-    """All rows after a place (file, row). Raises SourceError when a file or its columns do not fit."""
-    total = max(sum(file.size for file in files), 1)
-    before = sum(file.size for file in files[: start[0]])
-    told = before / total
-    for place, file in enumerate(files[start[0] :], start[0]):
-        fields, free = None, None
+    """Yield all rows after `start` (file index, row number), in pieces of PIECE_ROWS.
+
+    needs_no_map: whether a file's first rows are read without a mapping. Raises SourceError when a
+    file or its columns cannot be read.
+    """
+    total_bytes = max(sum(file.size for file in files), 1)
+    bytes_before = sum(file.size for file in files[: start[0]])
+    reported = bytes_before / total_bytes
+    for index, file in enumerate(files[start[0] :], start[0]):
+        fields, is_unmapped = None, None
         for rows in read_rows(file):
-            if free is None and len(rows.numbers):
-                free = needs_no_map is not None and needs_no_map(rows)
-            if not free and len(rows.numbers):
+            if is_unmapped is None and len(rows.numbers):
+                is_unmapped = needs_no_map is not None and needs_no_map(rows)
+            if not is_unmapped and len(rows.numbers):
                 fields = _map_fields(rules, rows, fields)
-            later = rows.skip_through(start[1]) if place == start[0] else rows
-            done = (before + rows.done * file.size) / total
-            pieces = [piece for piece in later.split(PIECE_ROWS) if piece.row_count]
+            remaining = rows.skip_through(start[1]) if index == start[0] else rows
+            done = (bytes_before + rows.done * file.size) / total_bytes
+            pieces = [piece for piece in remaining.split(PIECE_ROWS) if piece.row_count]
             for number, piece in enumerate(pieces, 1):
-                yield MappedRows(place, piece, fields, told + (done - told) * number / len(pieces))
-            told = done
-        before += file.size
+                yield MappedRows(index, piece, fields, reported + (done - reported) * number / len(pieces))
+            reported = done
+        bytes_before += file.size
 
 
 def read_first_rows(
     files: Sequence[SourceFile], rules: FieldRules, needs_no_map: Callable[[Rows], bool] | None = None
 ) -> MappedRows | None:
-    """The first rows that can be read, to show how they would be read; None when there are none."""
+    """Return the first readable rows with their mapping, for a preview; None when there are none."""
     rows = read_mapped_rows(files, rules, needs_no_map=needs_no_map)
     return next((mapped for mapped in rows if len(mapped.rows.numbers)), None)
 
@@ -72,22 +80,22 @@ def _list_used_columns(fields: FieldMap) -> set[str]:
 
 
 def _check_columns(fields: FieldMap, rows: Rows) -> None:
-    found = ", ".join(rows.block.names)
+    names = ", ".join(rows.block.names)
     if missing := fields.list_missing():
         raise SourceError(
-            f"{rows.file} has no column for {' and '.join(missing)} (its columns are {found}); "
-            f"say which it is: --map {missing[0]}=COLUMN"
+            f"{rows.file} has no column for {' and '.join(missing)} (its columns are {names}); "
+            f"name the column with --map {missing[0]}=COLUMN"
         )
     roots = {column.split(".")[0]: column for columns in fields.rules.stated.values() for column in columns}
     if isinstance(rows.block, ArrowBlock) and (absent := sorted(set(roots) - set(rows.block.names))):
-        raise SourceError(f"{rows.file} has no column {roots[absent[0]]}; its columns are {found}")
-    for each in fields.rules.fields:
-        column = fields.find_column(each.name)
-        if not each.length or column is None or fields.find_unit(column) is not None:
+        raise SourceError(f"{rows.file} has no column {roots[absent[0]]}; its columns are {names}")
+    for field in fields.rules.fields:
+        column = fields.find_column(field.name)
+        if not field.length or column is None or fields.find_unit(column) is not None:
             continue
-        if (bare := _find_bare_number(rows.block.column(column))) is not None:
+        if (number := _find_bare_number(rows.block.column(column))) is not None:
             raise SourceError(
-                f"column {column} of {rows.file} holds numbers such as {bare} and does not say their unit; "
+                f"column {column} of {rows.file} has durations without a unit, such as {number}; "
                 f"add --duration-unit {'|'.join(UNITS)}"
             )
 

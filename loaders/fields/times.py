@@ -1,4 +1,4 @@
-"""Moments and lengths of time as people write them. Each function raises ValueError with what is wrong."""
+"""Parsers of dates, times and durations in the forms that people write. They raise ValueError."""
 
 import math
 import re
@@ -9,9 +9,9 @@ Unit = Literal["ms", "s", "min", "h"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 MS_PER_UNIT: dict[Unit, int] = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
 MAX_DURATION_MS = 10 * 365 * 86_400_000
-"""Ten years: more is a wrong unit or a wrong column."""
+"""Ten years: a longer video or watch means a wrong unit or a wrong column."""
 MAX_EPOCH_MS = 253_402_300_799_000
-"""The last second of the year 9999, which ends what Python's datetime can say."""
+"""The last second of the year 9999, the largest that Python's datetime can represent."""
 DATE_FORMATS = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m")
 CLOCK_PATTERN = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:\.\d+)?")
 DURATION_WORDS_PATTERN = re.compile(
@@ -28,10 +28,10 @@ NUMBER_PATTERN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 def parse_datetime(value: object) -> datetime:
-    """A date or time, UTC where no zone is stated.
+    """Parse a date or time; without a time zone it is in UTC.
 
-    A number of four digits is a year, of eight a day such as 19991231; from 1e8 it is seconds since
-    1970, from 1e11 milliseconds.
+    A number of four digits is a year, one of eight digits a day such as 19991231. A number from 1e8
+    is seconds since 1970, one from 1e11 milliseconds.
     """
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -48,9 +48,9 @@ def parse_datetime(value: object) -> datetime:
 
 
 def parse_epoch_ms(value: object, unit: Unit | None = None) -> int:
-    """Milliseconds since 1970 of a time; a number is in `unit`, or told by its size as `moment_of` does.
+    """Parse a time as milliseconds since 1970. A number is in `unit`; without one see `parse_datetime`.
 
-    Never before 1970: nobody watched a video then, so it is a mistake.
+    A time before 1970 is an error: events of viewers cannot be that old.
     """
     number = None if isinstance(value, date) else parse_number(value)
     if number is None or unit is None:
@@ -58,32 +58,32 @@ def parse_epoch_ms(value: object, unit: Unit | None = None) -> int:
     else:
         ms = round(number * MS_PER_UNIT[unit])
     if not 0 <= ms <= MAX_EPOCH_MS:
-        raise ValueError(f"{value!r} is no moment from 1970 to 9999")
+        raise ValueError(f"{value!r} is not a time between 1970 and 9999")
     return ms
 
 
 def parse_duration_ms(value: object, unit: Unit | None) -> int:
-    """A length of time in milliseconds: a number in `unit`, 1:32:05, 92 min, 1h 32m or PT1H32M."""
+    """Parse a duration in milliseconds: a number in `unit`, or text as 1:32:05, 92 min, 1h 32m or PT1H32M."""
     if isinstance(value, timedelta):
         ms: float = value / timedelta(milliseconds=1)
     elif (number := parse_number(value)) is not None:
         if unit is None:
-            raise ValueError(f"{value!r} has no unit; state it (--duration-unit {'|'.join(UNITS)})")
+            raise ValueError(f"{value!r} has no unit; add --duration-unit {'|'.join(UNITS)}")
         ms = number * MS_PER_UNIT[unit]
     else:
         ms = _parse_duration_text(str(value).strip())
     if not 0 <= ms <= MAX_DURATION_MS:
-        raise ValueError(f"{value!r} is no length of time from 0 to ten years")
+        raise ValueError(f"{value!r} is not a duration from 0 to ten years; check the unit")
     return round(ms)
 
 
 def parse_number(value: object) -> float | None:
-    """The number that a value is or spells; None when it is none. Booleans are none."""
+    """Return a number, or the number that text spells; None for anything else and for booleans."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         if not math.isfinite(value):
-            raise ValueError(f"{value!r} is no number")
+            raise ValueError(f"{value!r} is not a finite number")
         return value
     text = str(value).strip()
     if not NUMBER_PATTERN.fullmatch(text):
@@ -96,7 +96,7 @@ def _to_epoch_ms(number: float, value: object) -> int:
         return round(number * 1000)
     if 1e11 <= number <= MAX_EPOCH_MS:
         return round(number)
-    raise ValueError(f"{value!r} is no year, and neither seconds nor milliseconds since 1970")
+    raise ValueError(f"{value!r} is not a year, and not seconds or milliseconds since 1970")
 
 
 def _parse_date_text(text: str) -> datetime:
@@ -105,12 +105,12 @@ def _parse_date_text(text: str) -> datetime:
         return parse_datetime(datetime.fromisoformat(iso))
     except (ValueError, OverflowError):
         pass
-    for form in DATE_FORMATS:
+    for date_format in DATE_FORMATS:
         try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
+            return datetime.strptime(text, date_format).replace(tzinfo=UTC)
         except ValueError:
             continue
-    raise ValueError(f"{text!r} is no date; write it as 1999-12-31 or 1999-12-31T23:59:59Z")
+    raise ValueError(f"{text!r} is not a date; write it as 1999-12-31 or 1999-12-31T23:59:59Z")
 
 
 def _parse_duration_text(text: str) -> float:
@@ -123,4 +123,4 @@ def _parse_duration_text(text: str) -> float:
     parts = DURATION_WORDS_PATTERN.findall(text)
     if parts and not DURATION_WORDS_PATTERN.sub("", text).strip(" ,"):
         return sum(float(amount) * MS_PER_WORD[name.lower()] for amount, name in parts)
-    raise ValueError(f"{text!r} is no length of time; write it as 92 min, 1:32:05 or PT1H32M")
+    raise ValueError(f"{text!r} is not a duration; write it as 92 min, 1:32:05 or PT1H32M")

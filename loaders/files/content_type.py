@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: text of rows, or something that no reader of rows can read."""
+"""Content detection by a file's first bytes: text rows, or something that the readers cannot read."""
 
 from collections.abc import Sequence
 
@@ -8,45 +8,46 @@ from reelrank.loaders.files.source import SourceError, SourceFile
 
 SNIFFED_BYTES = 4096
 MAX_CONTROL_SHARE = 0.03
-"""Of the bytes, a share that text never has: of random bytes a tenth are control characters."""
+"""More than text ever has: about a tenth of random bytes are control characters."""
 CONTROL_BYTES = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
 MAX_NAMED_FILES = 3
-"""Files that a refusal names."""
-UTF_16 = "text in UTF-16, not UTF-8; write it so: iconv -f UTF-16 -t UTF-8 FILE > OTHER"
-UTF_32 = "text in UTF-32, not UTF-8; write it so: iconv -f UTF-32 -t UTF-8 FILE > OTHER"
+"""How many files an error message names, so that it stays readable."""
+UTF_16 = "text in UTF-16, not in UTF-8; convert it: iconv -f UTF-16 -t UTF-8 FILE > OTHER"
+UTF_32 = "text in UTF-32, not in UTF-8; convert it: iconv -f UTF-32 -t UTF-8 FILE > OTHER"
 MAGIC_BYTES = {
     b"\xff\xfe\x00\x00": UTF_32,
     b"\x00\x00\xfe\xff": UTF_32,
     b"\xff\xfe": UTF_16,
     b"\xfe\xff": UTF_16,
     b"PAR1": "Parquet; add --format parquet",
-    b"PK\x03\x04": "a ZIP archive or a spreadsheet; unpack it, or save the sheet as CSV in UTF-8",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save the sheet as CSV in UTF-8",
-    b"\x1f\x8b": "packed twice with gzip; unpack it once",
-    b"\x28\xb5\x2f\xfd": "packed twice, with zstd inside; unpack it once",
-    b"BZh": "packed with bzip2; unpack it, or pack it with gzip or zstd",
-    b"\xfd7zXZ": "packed with xz; unpack it, or pack it with gzip or zstd",
-    b"SQLite format 3": "an SQLite database; write its table as CSV: sqlite3 -csv -header FILE 'select ...'",
+    b"PK\x03\x04": "a ZIP archive or a spreadsheet; extract it, or save the sheet as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "an old Excel spreadsheet; save the sheet as CSV in UTF-8",
+    b"\x1f\x8b": "compressed twice with gzip; decompress it once",
+    b"\x28\xb5\x2f\xfd": "compressed twice, with zstd inside; decompress it once",
+    b"BZh": "compressed with bzip2; decompress it, or compress it with gzip or zstd instead",
+    b"\xfd7zXZ": "compressed with xz; decompress it, or compress it with gzip or zstd instead",
+    b"SQLite format 3": "an SQLite database; export a table: sqlite3 -csv -header FILE 'select ...'",
 }
-"""First bytes, the longest of the same beginning first, to what they are and what to do."""
+"""First bytes to what they mean and what to do. Of two keys with a common prefix the longer comes first."""
 
 
 def check_is_text(file: SourceFile) -> None:
-    """Raises SourceError for a file that is said to be CSV, TSV or JSONL and is something else."""
+    """Raise SourceError unless a CSV, TSV or JSONL file looks like text in UTF-8."""
     first = _read_first_bytes(file)
-    for magic, what in MAGIC_BYTES.items():
+    for magic, description in MAGIC_BYTES.items():
         if first.startswith(magic):
-            raise SourceError(f"{file.name} is no {file.format} but {what}")
+            raise SourceError(f"{file.name} is not {file.format.upper()}; it is {description}")
     control = int(np.isin(np.frombuffer(first, np.uint8), CONTROL_BYTES).sum())
     if control > max(1, MAX_CONTROL_SHARE * len(first)):
         raise SourceError(
-            f"{file.name} is no {file.format}: {control} of its first {len(first)} bytes are control "
-            "characters, as in a binary file or text that is not UTF-8; name a file of rows"
+            f"{file.name} is not {file.format.upper()}: {control} of its first {len(first)} bytes are "
+            "control characters, as in a binary file or in text that is not UTF-8. Name a CSV, TSV, JSONL or "
+            "Parquet file"
         )
 
 
 def describe_contents(files: Sequence[SourceFile]) -> str:
-    """What files hold of which no row could be read."""
+    """Describe files in which no row was found, for an error message."""
     found = "; ".join(f"{file.name} {_describe_missing_rows(file)}" for file in files[:MAX_NAMED_FILES])
     return (
         found if len(files) <= MAX_NAMED_FILES else f"{found}; and {len(files) - MAX_NAMED_FILES} more files"
@@ -57,13 +58,13 @@ def _describe_missing_rows(file: SourceFile) -> str:
     if not file.size:
         return "is empty (0 bytes)"
     if file.format == "parquet":
-        return "holds columns and no row"
+        return "has columns but no rows"
     first = _read_first_bytes(file)
     if not first:
-        return "is empty when it is unpacked"
+        return "is empty after decompression"
     if not first.strip(b"\xef\xbb\xbf \t\r\n"):
-        return "holds blank lines alone"
-    return "holds a header and no row"
+        return "has only blank lines"
+    return "has a header but no rows"
 
 
 def _read_first_bytes(file: SourceFile) -> bytes:

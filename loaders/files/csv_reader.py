@@ -1,4 +1,4 @@
-"""CSV: every value read as text, so that no block can surprise the next with another type."""
+"""CSV and TSV reader. Every value is read as text, so that all blocks of a file have the same types."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,22 @@ from reelrank.loaders.files.rows import ArrowBlock, Reject, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
 
 BLOCK_BYTES = 1 << 20
+"""1 MB: large enough to parse fast, small enough that a block's rows fit in memory many times over."""
 MAX_COLUMNS = 5000
+"""pyarrow needs the type of each column before it reads the header, so columns are declared in advance."""
 HEADER_ROW = 1
 DELIMITERS = (",", ";", "\t", "|")
 MAX_HEADER_BYTES = 1 << 16
+"""How much of a file is searched for the end of its header."""
 
 
 def read_csv(file: SourceFile) -> Iterator[Rows]:
-    """Row numbers count rows after the header; blank lines do not count, a value may hold line ends."""
+    """Yield the rows of a file. Row numbers count rows after the header, without blank lines."""
     delimiter = detect_delimiter(file)
-    misfits: list[pa_csv.InvalidRow] = []
+    invalid_rows: list[pa_csv.InvalidRow] = []
 
     def skip_invalid_row(row: pa_csv.InvalidRow) -> str:
-        misfits.append(row)
+        invalid_rows.append(row)
         return "skip"
 
     with file.open_stream() as (stream, raw):
@@ -34,22 +37,22 @@ def read_csv(file: SourceFile) -> Iterator[Rows]:
         names: list[str] = []
         record = 0
         for number, batch in enumerate(_read_batches(stream, parse), 1):
-            kept, broken = _assign_row_numbers(batch.num_rows, record, misfits)
+            kept, broken = _assign_row_numbers(batch.num_rows, record, invalid_rows)
             record = max(int(kept[-1]) if len(kept) else 0, *(m.number for m in broken), record)
-            del misfits[: len(broken)]
+            del invalid_rows[: len(broken)]
             rows = batch
             if not names and batch.num_rows:
                 names, rows, kept = _read_header(file, batch), batch.slice(1), kept[1:]
             if names:
-                # the reader reads ahead, so of a plain file the blocks that it gave are counted
-                given = raw.tell() if file.compression else number * BLOCK_BYTES
-                yield _build_rows(file, names, rows, (kept, broken), given / max(file.size, 1))
-        if misfits:
-            yield _build_rows(file, names, rows.slice(0, 0), (np.empty(0, np.int64), misfits), 1.0)
+                # pyarrow reads ahead in an uncompressed file, so count the blocks it has returned instead
+                bytes_read = raw.tell() if file.compression else number * BLOCK_BYTES
+                yield _build_rows(file, names, rows, (kept, broken), bytes_read / max(file.size, 1))
+        if invalid_rows:
+            yield _build_rows(file, names, rows.slice(0, 0), (np.empty(0, np.int64), invalid_rows), 1.0)
 
 
 def detect_delimiter(file: SourceFile) -> str:
-    """What stands most often in the header outside of quotes; a comma where nothing does."""
+    """Return the delimiter that occurs most often in the header outside quotes; a comma if none does."""
     with file.open_stream() as (stream, _):
         header = stream.read(MAX_HEADER_BYTES).split(b"\n")[0].decode(errors="replace")
     bare = re.sub(r'"[^"]*"', "", header)
@@ -57,20 +60,20 @@ def detect_delimiter(file: SourceFile) -> str:
 
 
 def _read_batches(stream: Any, parse_options: Any) -> Iterator[pa.RecordBatch]:
-    """The header is the first row, since types must be told before names are known."""
+    """Yield batches of binary columns; the header is the first row of the first batch."""
     read = pa_csv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=BLOCK_BYTES)
     convert = pa_csv.ConvertOptions(column_types={f"f{n}": pa.binary() for n in range(MAX_COLUMNS)})
     try:
         reader = pa_csv.open_csv(stream, read, parse_options, convert)
     except pa.ArrowInvalid as error:
-        if "Empty CSV" in str(error):  # said of a file without bytes and of a header without a line end
+        if "Empty CSV" in str(error):  # for a file without bytes, and for a header without a line end
             return
         raise
     yield from reader
 
 
 def _assign_row_numbers(size: int, last_number: int, invalid_rows: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """Record numbers of the next `size` good rows, given the numbers of the rows that were set aside."""
+    """Return the numbers of the next `size` valid rows, and the invalid rows before the last of them."""
     taken = np.array(sorted(m.number for m in invalid_rows), np.int64)
     span = np.arange(last_number + 1, last_number + 1 + size + len(taken))
     kept = span[~np.isin(span, taken)][:size]
@@ -80,10 +83,12 @@ def _assign_row_numbers(size: int, last_number: int, invalid_rows: Sequence[Any]
 
 def _read_header(file: SourceFile, batch: pa.RecordBatch) -> list[str]:
     values = [batch.column(n)[0].as_py().decode(errors="replace").strip() for n in range(batch.num_columns)]
-    names = [name or f"column_{place}" for place, name in enumerate(values, 1)]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SourceError(f"{file.name} names a column twice: {', '.join(twice)}; rename one of them")
+    names = [name or f"column_{number}" for number, name in enumerate(values, 1)]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise SourceError(
+            f"the header of {file.name} has more than one column called {', '.join(repeated)}; rename one"
+        )
     return names
 
 
@@ -99,18 +104,20 @@ def _build_rows(
         Reject(
             file.name,
             m.number - HEADER_ROW,
-            f"it has {m.actual_columns} values, the header {m.expected_columns}",
+            f"the row has {m.actual_columns} values but the header has {m.expected_columns} columns; "
+            "put a value that contains the delimiter in double quotes",
             m.text,
         )
         for m in broken
     ]
     bad = _find_non_utf8_rows(batch)
-    for place in bad:
-        values = [batch.column(n)[place].as_py().decode(errors="replace") for n in range(batch.num_columns)]
+    for row in bad:
+        values = [batch.column(n)[row].as_py().decode(errors="replace") for n in range(batch.num_columns)]
         reject = Reject(
             file.name,
-            int(numbers[place]) - HEADER_ROW,
-            "it is not UTF-8; Latin-1 becomes so by: iconv -f LATIN1 -t UTF-8 FILE > OTHER",
+            int(numbers[row]) - HEADER_ROW,
+            "the row is not valid UTF-8; if the file is Latin-1, convert it: "
+            "iconv -f LATIN1 -t UTF-8 FILE > OTHER",
             dict(zip(names, values, strict=True)),
         )
         unreadable.append(reject)
@@ -124,15 +131,15 @@ def _build_rows(
 
 
 def _find_non_utf8_rows(batch: pa.RecordBatch) -> list[int]:
-    """Places of rows with a value that is not UTF-8; looked for only when there is one."""
+    """Return the indexes of rows with a value that is not UTF-8."""
     bad = set()
     for column in batch.columns:
         try:
             column.cast(pa.string())
         except pa.ArrowInvalid:
-            for place, value in enumerate(column.to_pylist()):
+            for row, value in enumerate(column.to_pylist()):
                 try:
                     value.decode()
                 except UnicodeDecodeError:
-                    bad.add(place)
+                    bad.add(row)
     return sorted(bad)

@@ -1,4 +1,4 @@
-"""Rows of a source as they are: columns to check at once, and each row whole for whoever rejects it."""
+"""Rows of a source file: as columns, to be checked in bulk, and as whole records, for reject files."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that was not loaded. row: from 1; see docs/loading.md for how each format counts."""
+    """A row that was not loaded. row: number from 1; docs/loading.md says how each format counts."""
 
     file: str
     row: int
@@ -21,11 +21,11 @@ class Reject:
 
 
 Column: TypeAlias = pa.Array | list[Any]
-"""n values: an Arrow array where they are of one type, else a list."""
+"""n values: an Arrow array where they have one type, otherwise a list."""
 
 
 class Block(Protocol):
-    """n rows side by side."""
+    """n rows that can be read by column or by record."""
 
     @property
     def names(self) -> Sequence[str]: ...
@@ -33,7 +33,7 @@ class Block(Protocol):
     def __len__(self) -> int: ...
 
     def column(self, name: str) -> Column:
-        """By its name, or by a path of names with dots; nulls where there is none."""
+        """Return a column by its name, or by a dotted path into nested records; nulls where there is none."""
         ...
 
     def records(self) -> Sequence[Mapping[str, Any]]: ...
@@ -43,9 +43,10 @@ class Block(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """numbers [n] int64: the row number of each row of `block`. unreadable: rows that are no rows.
+    """A block of rows of one file.
 
-    done: the share of its file, 0 to 1, that was read to get here.
+    numbers [n] int64: the row number of each row of `block`. unreadable: rows that could not be parsed.
+    done: the share of the file, 0 to 1, that has been read.
     """
 
     file: str
@@ -56,7 +57,7 @@ class Rows:
 
     @property
     def last_row(self) -> int:
-        """The last row number, readable or not."""
+        """The number of the last row, readable or not; 0 without rows."""
         tail = int(self.numbers[-1]) if len(self.numbers) else 0
         return max(tail, *(reject.row for reject in self.unreadable), 0)
 
@@ -65,12 +66,12 @@ class Rows:
         return len(self.numbers) + len(self.unreadable)
 
     def skip_through(self, row: int) -> "Rows":
-        """Without the rows up to and with number `row`."""
+        """Return the rows after row number `row`."""
         start = int(np.searchsorted(self.numbers, row, side="right"))
         return self._slice(start, len(self.numbers), row)
 
     def split(self, size: int) -> Iterator["Rows"]:
-        """The same in pieces of at most `size` readable rows; unreadable rows come with those before them."""
+        """Yield pieces of at most `size` readable rows, each with the unreadable rows that follow them."""
         if len(self.numbers) <= size:
             yield self
             return
@@ -91,7 +92,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrowBlock:
-    """Columns as a CSV or Parquet file holds them."""
+    """Rows of a CSV or Parquet file."""
 
     batch: pa.RecordBatch
 
@@ -123,7 +124,7 @@ class ArrowBlock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordBlock:
-    """Records as the lines of a JSONL file hold them; each may have other names."""
+    """Rows of a JSONL file; each record may have its own names."""
 
     rows: Sequence[Mapping[str, Any]]
 
@@ -149,7 +150,7 @@ class RecordBlock:
 
 
 def get_value(record: Mapping[str, Any], name: str) -> Any:
-    """By its name, or by a path of names with dots; None where there is none."""
+    """Return a value by its name, or by a dotted path into nested records; None where there is none."""
     if name in record or "." not in name:
         return record.get(name)
     value: Any = record

@@ -1,4 +1,4 @@
-"""Where rows come from: one file, a folder, a glob or standard input, as files with their formats."""
+"""Sources of rows: one file, a folder, a glob or standard input, resolved to files with their formats."""
 
 import glob
 import hashlib
@@ -30,17 +30,18 @@ STANDARD_INPUT = "-"
 
 
 class SourceError(Exception):
-    """A source that cannot be read as asked: what, where, and what to do."""
+    """The source cannot be read as requested; the message says what is wrong, where, and what to do."""
 
     code: ClassVar[str] = "source_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """name: as people wrote it. packed: gzip, zstd or none, told by the first bytes. size: bytes on disk.
+    """A file to read rows from.
 
-    identity: the same as long as the file holds the same (its place, size and time of change; of
-    standard input a hash of what came).
+    name: as the user wrote it. compression: gzip, zstd or None, detected from the first bytes.
+    size: bytes on disk. identity: changes when the content does (path, size and modification time;
+    for standard input a hash of the content).
     """
 
     path: Path
@@ -52,7 +53,7 @@ class SourceFile:
 
     @contextmanager
     def open_stream(self) -> Iterator[tuple[Any, Any]]:
-        """A stream of unpacked bytes, and the raw file under it, whose `tell` says how far it is."""
+        """Yield a stream of decompressed bytes, and the file below it, whose `tell` measures progress."""
         with pa.OSFile(str(self.path), "rb") as raw:
             yield (pa.CompressedInputStream(raw, self.compression) if self.compression else raw), raw
 
@@ -61,29 +62,32 @@ class SourceFile:
 def open_source_files(
     location: str, file_format: Format | None
 ) -> Iterator[tuple[list[SourceFile], list[str]]]:
-    """The files in the order of their names, and the names left out of a folder for want of a format.
+    """Yield the files in the order of their names, and the names of skipped files of unknown format.
 
-    Standard input is first kept in a temporary file. Raises SourceError.
+    Standard input is copied to a temporary file first. Raises SourceError.
     """
     if location == STANDARD_INPUT:
         if file_format is None:
-            raise SourceError("standard input has no name to tell its format by; add --format")
-        with TemporaryDirectory(prefix="reelrank-") as place:
-            yield [spool_input(sys.stdin.buffer, Path(place) / "input", file_format)], []
+            raise SourceError(f"standard input has no file name; add --format {'|'.join(FORMATS)}")
+        with TemporaryDirectory(prefix="reelrank-") as directory:
+            yield [spool_input(sys.stdin.buffer, Path(directory) / "input", file_format)], []
         return
-    paths, left_out = _find_paths(location, file_format)
+    paths, skipped = _find_paths(location, file_format)
     if not paths:
-        raise SourceError(f"{location} holds no file of a known format ({', '.join(FORMATS)}); add --format")
-    yield [_describe_file(path, file_format) for path in paths], left_out
+        raise SourceError(
+            f"{location} contains no file with a known suffix ({', '.join(SUFFIXES)}); "
+            f"add --format {'|'.join(FORMATS)}"
+        )
+    yield [_describe_file(path, file_format) for path in paths], skipped
 
 
 def spool_input(stream: IO[bytes], path: Path, file_format: Format) -> SourceFile:
-    """What a stream holds, copied to `path` block by block."""
+    """Copy a stream to `path` block by block."""
     digest = hashlib.sha256()
-    with path.open("wb") as kept:
+    with path.open("wb") as copy:
         while block := stream.read(1 << 20):
             digest.update(block)
-            kept.write(block)
+            copy.write(block)
     return SourceFile(
         path,
         "standard input",
@@ -96,12 +100,12 @@ def spool_input(stream: IO[bytes], path: Path, file_format: Format) -> SourceFil
 
 @contextmanager
 def unpack(file: SourceFile) -> Iterator[Path]:
-    """A path that can be sought in: a packed file is unpacked beside, for as long as the block lasts."""
+    """Yield the path of a seekable file; a compressed file is decompressed into a temporary one."""
     if file.compression is None:
         yield file.path
         return
-    with TemporaryDirectory(prefix="reelrank-") as place, file.open_stream() as (stream, _):
-        path = Path(place) / "unpacked"
+    with TemporaryDirectory(prefix="reelrank-") as directory, file.open_stream() as (stream, _):
+        path = Path(directory) / "unpacked"
         with path.open("wb") as plain:
             shutil.copyfileobj(stream, plain, 1 << 20)
         yield path
@@ -116,20 +120,22 @@ def _find_paths(location: str, file_format: Format | None) -> tuple[list[Path], 
         known = [p for p in found if file_format is not None or _detect_format(p) is not None]
         return known, [str(p) for p in found if p not in set(known)]
     if glob.has_magic(location):
-        return sorted(p for p in map(Path, glob.glob(location, recursive=True)) if p.is_file()), []  # noqa: PTH207  # a glob may begin at the root
-    raise SourceError(f"there is no file, folder or glob {location}")
+        return sorted(p for p in map(Path, glob.glob(location, recursive=True)) if p.is_file()), []  # noqa: PTH207  # Path.glob rejects absolute patterns
+    raise SourceError(f"{location} does not exist; name a file, a folder, a glob, or - for standard input")
 
 
 def _describe_file(path: Path, file_format: Format | None) -> SourceFile:
     known = file_format or _detect_format(path)
     if known is None:
-        raise SourceError(f"the name of {path} does not tell its format; add --format {'|'.join(FORMATS)}")
+        raise SourceError(
+            f"the format of {path} is not clear from its name; add --format {'|'.join(FORMATS)}"
+        )
     try:
-        facts, packed = path.stat(), _detect_compression(path)
+        stat, compression = path.stat(), _detect_compression(path)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
-    identity = f"{path.resolve()}:{facts.st_size}:{facts.st_mtime_ns}"
-    return SourceFile(path, str(path), known, packed, facts.st_size, identity)
+    identity = f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+    return SourceFile(path, str(path), known, compression, stat.st_size, identity)
 
 
 def _detect_format(path: Path) -> Format | None:

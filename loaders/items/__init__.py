@@ -1,1 +1,1 @@
-"""Catalogues: rows converted to items, a new index version built, verified and promoted."""
+"""Catalogue loads: rows are converted to items; a new index version is built, verified and promoted."""

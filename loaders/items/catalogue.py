@@ -1,4 +1,4 @@
-"""Catalogues: items in, a new index version beside the serving one, verified, then promoted."""
+"""Catalogue loads: a new index version is written beside the serving one, verified, then promoted."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,23 +16,25 @@ from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 1000
+"""Items encoded and written at a time."""
 
 
 class LoadRejected(Exception):
-    """A load that must not be promoted: what was found, and what to do. The old version keeps serving."""
+    """The load must not be promoted; the message says why and what to do. The old version keeps serving."""
 
     code: ClassVar[str] = "load_rejected"
 
 
 def do_nothing(version: str) -> None:
-    """A version needs nothing beside what the engine holds."""
+    """Prepare nothing before a version is promoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """max_reject_share: above it the load is refused. keep: versions kept, the serving one among them.
+    """max_reject_share: a larger share of rejected rows refuses the load (REELRANK_REJECT_SHARE_MAX).
 
-    before_promote: what a version needs beside the engine before it serves, given its name.
+    versions_to_keep: how many versions stay, including the serving one. before_promote: prepares what
+    a version needs outside the engine, such as its item table; takes the version's name.
     """
 
     max_reject_share: float = 0.05
@@ -42,7 +44,7 @@ class LoadOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of what was read: read == written + len(rejected), always."""
+    """Counts of one load: read == written + len(rejected)."""
 
     version: str
     read: int
@@ -58,7 +60,7 @@ def load_catalogue(
     options: LoadOptions,
     progress: Progress = ignore_progress,
 ) -> LoadReport:
-    """The whole load. Any failure drops the new version and leaves the old one serving."""
+    """Load items into a new version and promote it. On failure the old version keeps serving."""
     documents = encode_documents(items, encoder)
     return publish(documents, engine, options, progress)
 
@@ -70,7 +72,10 @@ def publish(
     progress: Progress = ignore_progress,
     total: int | None = None,
 ) -> LoadReport:
-    """Writes documents into a new version, verifies and promotes it, and drops the oldest ones."""
+    """Write documents into a new version, verify and promote it, and drop the oldest versions.
+
+    Any failure drops the new version. total: expected number of documents, for progress.
+    """
     started = time.monotonic()
     version = choose_version_name([v.name for v in engine.versions()], datetime.now(UTC))
     engine.create_index(version)
@@ -93,42 +98,47 @@ def publish(
 
 
 def encode_documents(items: Iterable[Item], encoder: TextEncoder) -> Iterator[list[Document]]:
-    """Batches of documents with the text vector of each item."""
-    rest = iter(items)
-    while batch := list(islice(rest, BATCH_SIZE)):
+    """Yield batches of documents with the text vector of each item."""
+    remaining = iter(items)
+    while batch := list(islice(remaining, BATCH_SIZE)):
         vectors = encoder.encode([build_item_text(item) for item in batch])
         yield [Document(item, {"text": vector}) for item, vector in zip(batch, vectors, strict=True)]
 
 
 def verify(options: LoadOptions, read: int, rejected: int, first_reject: str) -> None:
-    """Raises LoadRefused when nothing was read or too much of it was rejected. first: the first reject."""
+    """Raise LoadRejected when nothing was read or too many rows were rejected."""
     if not read:
-        raise LoadRejected("nothing was read; name a source that holds rows")
+        raise LoadRejected("no rows were read; name a source that contains rows")
     if rejected > options.max_reject_share * read:
         raise LoadRejected(
-            f"{rejected} of {read} rows were rejected, more than {options.max_reject_share:.1%}; "
-            f"the first is {first_reject}. Correct them, or allow a larger share"
+            f"{rejected} of {read} rows were rejected, more than the allowed {options.max_reject_share:.1%}. "
+            f"First rejected row: {first_reject}. Correct the rows, or allow more with --reject-share-max"
         )
 
 
 def reject_empty_load(files: Sequence[SourceFile], read: int) -> None:
-    """Raises LoadRefused when no row was read, with what the files hold instead."""
+    """Raise LoadRejected when no row was read; the message describes the files."""
     if not read:
-        raise LoadRejected(f"nothing was read: {describe_contents(files)}. Name a source that holds rows")
+        raise LoadRejected(f"no rows were read: {describe_contents(files)}. Name a file that contains rows")
 
 
 def promote_version(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:
-    """Promotes a version that holds what was written; how many documents that is. Raises LoadRefused."""
-    held = next(v.documents for v in engine.versions() if v.name == version)
-    if held > written or held == 0:
-        raise LoadRejected(f"{version} holds {held} documents after {written} were written; load again")
+    """Promote a version after comparing its document count with `written`; return the count.
+
+    The count may be lower, since rows can repeat an id. Raises LoadRejected when it is 0 or higher.
+    """
+    count = next(v.documents for v in engine.versions() if v.name == version)
+    if count > written or count == 0:
+        raise LoadRejected(
+            f"index version {version} has {count} documents after {written} were written; run the load again"
+        )
     options.before_promote(version)
     engine.promote(version)
-    return held
+    return count
 
 
 def drop_oldest_versions(engine: SearchEngine, versions_to_keep: int) -> None:
-    """Drops all versions but the serving one and the newest others, `keep` in all."""
+    """Drop all versions except the serving one and the newest others, `versions_to_keep` in total."""
     idle = [v.name for v in engine.versions() if not v.serving]
     for name in idle[max(versions_to_keep - 1, 0) :]:
         engine.drop(name)

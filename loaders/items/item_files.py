@@ -1,4 +1,4 @@
-"""Catalogue files: checked rows in, a version that serves out; a load that was killed goes on."""
+"""Loads of catalogue files into a new index version. A load that was killed resumes where it stopped."""
 
 import hashlib
 import time
@@ -39,7 +39,7 @@ PROGRESS_STEP = "loading items"
 
 @dataclass(frozen=True, slots=True)
 class ItemLoad:
-    """What is loaded, how it is read, and where rejected rows go."""
+    """A load of catalogue files. rejects: path of the reject file."""
 
     files: Sequence[SourceFile]
     rules: FieldRules
@@ -48,9 +48,9 @@ class ItemLoad:
 
     @property
     def key(self) -> str:
-        """The same for the same files, unchanged, read in the same way."""
-        facts = [[file.identity for file in self.files], asdict(self.rules), compute_index_fingerprint()]
-        return hashlib.sha256(orjson.dumps(facts)).hexdigest()
+        """A hash of the files' identities, the mapping rules and the index fingerprint."""
+        parts = [[file.identity for file in self.files], asdict(self.rules), compute_index_fingerprint()]
+        return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
 def load_item_files(
@@ -60,9 +60,10 @@ def load_item_files(
     journal: Journal,
     progress: Progress = ignore_progress,
 ) -> FileReport:
-    """A new version with every good row, verified and promoted; the old one serves until then.
+    """Write all valid rows into a new version, verify and promote it; the old one serves until then.
 
-    Killed, it goes on at the next call with the same load. Raises LoadRefused, SourceError, Conflict.
+    If the process is killed, the next call with the same load resumes. Raises LoadRejected,
+    SourceError, Conflict.
     """
     started = time.monotonic()
     with journal.lock():
@@ -70,11 +71,11 @@ def load_item_files(
         resumed = entry.read
         try:
             with open_reject_file(Path(entry.rejects), entry.rejects_size) as rejects:
-                writing = ItemWriter(load, engine, encoder, journal, rejects)
-                entry, unused = writing.write(entry, progress)
-                first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else "in the file"
+                writer = ItemWriter(load, engine, encoder, journal, rejects)
+                entry, unused = writer.write(entry, progress)
+                first = _describe_first(rejects)
             reject_empty_load(load.files, entry.read)
-            verify(load.options, entry.read, entry.rejected, f"{first} ({entry.rejects})")
+            verify(load.options, entry.read, entry.rejected, first)
             kept = _promote(load, engine, entry)
         except (LoadRejected, SourceError):
             _abandon(engine, journal, entry)
@@ -95,9 +96,9 @@ def load_item_files(
 
 
 def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> FileReport:
-    """A dry run: every row is read and checked, rejected rows go to their file, and nothing is written."""
+    """Read and check every row and write rejects to their file, but write no items: a dry run."""
     started = time.monotonic()
-    read = written = refused = 0
+    read = written = 0
     unused: dict[str, None] = {}
     with open_reject_file(load.rejects) as rejects:
         for mapped in read_mapped_rows(load.files, load.rules):
@@ -105,21 +106,20 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
             rejects.add(checked.rejects)
             read += mapped.rows.row_count
             written += len(checked.items)
-            refused += len(checked.rejects)
             report_progress(progress, "checking items", read, mapped.done)
-        first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
-    refused = read - written
+        first = _describe_first(rejects)
+    rejected = read - written
     reject_empty_load(load.files, read)
-    verify(load.options, read, refused, f"{first} ({load.rejects})")
-    where = load.rejects if refused else None
+    verify(load.options, read, rejected, first)
+    path = load.rejects if rejected else None
     return FileReport(
-        read, written, refused, written, time.monotonic() - started, rejects=where, unused=tuple(unused)
+        read, written, rejected, written, time.monotonic() - started, rejects=path, unused=tuple(unused)
     )
 
 
 def check_items(mapped: MappedRows, unused_columns: dict[str, None]) -> CheckedItems:
-    """Also notes the columns that fill nothing."""
-    if mapped.fields is None:  # rows of which none could be read
+    """Convert rows to items and rejects, and add the names of unused columns to `unused_columns`."""
+    if mapped.fields is None:  # every row is unreadable
         return CheckedItems([], [], list(mapped.rows.unreadable))
     unused_columns.update(dict.fromkeys(mapped.fields.unused))
     return parse_item_rows(mapped.rows, mapped.fields)
@@ -127,7 +127,7 @@ def check_items(mapped: MappedRows, unused_columns: dict[str, None]) -> CheckedI
 
 @dataclass(frozen=True, slots=True)
 class ItemWriter:
-    """The writing of one load, piece by piece: written, then rejects kept, then noted in the journal."""
+    """Writes a load piece by piece: first the items, then the rejects, then the journal entry."""
 
     load: ItemLoad
     engine: SearchEngine
@@ -136,13 +136,12 @@ class ItemWriter:
     rejects: RejectFile
 
     def write(self, entry: JournalEntry, progress: Progress) -> tuple[JournalEntry, tuple[str, ...]]:
-        """The entry when all is written, and the columns that filled nothing."""
+        """Write all remaining rows; return the final entry and the unused columns."""
         unused: dict[str, None] = {}
         with ExitStack() as stack:
-            learned = stack.enter_context(cache_learned_fields(self.engine, progress))
-            rows = read_mapped_rows(self.load.files, self.load.rules, (entry.file, entry.row))
-            for mapped in rows:
-                entry = self._write_piece(entry, mapped, learned, unused)
+            learned_fields = stack.enter_context(cache_learned_fields(self.engine, progress))
+            for mapped in read_mapped_rows(self.load.files, self.load.rules, (entry.file, entry.row)):
+                entry = self._write_piece(entry, mapped, learned_fields, unused)
                 self.journal.write_entry(entry)
                 report_progress(progress, PROGRESS_STEP, entry.read, mapped.done)
         progress(PROGRESS_STEP, entry.read, entry.read)
@@ -156,12 +155,12 @@ class ItemWriter:
         unused_columns: dict[str, None],
     ) -> JournalEntry:
         checked = check_items(mapped, unused_columns)
-        texts: Sequence[FloatVector] = (
+        text_vectors: Sequence[FloatVector] = (
             list(self.encoder.encode([build_item_text(item) for item in checked.items]))
             if checked.items
             else []
         )
-        documents = learned_fields.build_documents(checked.items, texts)
+        documents = learned_fields.build_documents(checked.items, text_vectors)
         report = self.engine.write(entry.version, documents) if documents else WriteReport(0)
         rejects = sorted((*checked.rejects, *_collect_rejects(report, checked, mapped)), key=lambda r: r.row)
         self.rejects.add(rejects)
@@ -177,31 +176,40 @@ class ItemWriter:
 
 
 def _collect_rejects(report: WriteReport, checked: CheckedItems, mapped: MappedRows) -> list[Reject]:
-    """The rows of the documents that the engine did not take."""
-    places: dict[str, list[int]] = {}
-    for item, place in zip(checked.items, checked.indexes, strict=True):
-        places.setdefault(item.id, []).append(place)
-    faults = {places[rejection.id].pop(): rejection.reason for rejection in report.rejected}
-    return build_rejects(mapped.rows, faults)
+    """Return rejects for the documents that the engine rejected."""
+    indexes: dict[str, list[int]] = {}
+    for item, index in zip(checked.items, checked.indexes, strict=True):
+        indexes.setdefault(item.id, []).append(index)
+    errors = {indexes[rejection.id].pop(): rejection.reason for rejection in report.rejected}
+    return build_rejects(mapped.rows, errors)
+
+
+def _describe_first(rejects: RejectFile) -> str:
+    """Name the first rejected row of this run and the reject file, for a message."""
+    first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else "see the reject file"
+    return f"{first} ({rejects.path})"
 
 
 def _begin(load: ItemLoad, engine: SearchEngine, journal: Journal) -> JournalEntry:
-    """The entry of this load: where it was killed, or a new one. What another load left is dropped."""
-    there = {version.name: version for version in engine.versions()}
-    before = journal.read_entry()
-    if before is not None and before.version in there:
-        if before.key == load.key:
-            return before
-        if not there[before.version].serving:
-            engine.drop(before.version)
-    entry = JournalEntry(load.key, choose_version_name(list(there), datetime.now(UTC)), str(load.rejects))
+    """Return the journal entry of this load: the one to resume, or a new one with a new index version.
+
+    The unfinished version of another load is dropped.
+    """
+    versions = {version.name: version for version in engine.versions()}
+    previous = journal.read_entry()
+    if previous is not None and previous.version in versions:
+        if previous.key == load.key:
+            return previous
+        if not versions[previous.version].serving:
+            engine.drop(previous.version)
+    entry = JournalEntry(load.key, choose_version_name(list(versions), datetime.now(UTC)), str(load.rejects))
     journal.write_entry(entry)
     engine.create_index(entry.version)
     return entry
 
 
 def _promote(load: ItemLoad, engine: SearchEngine, entry: JournalEntry) -> int:
-    """How many documents serve; a load that was killed after it was promoted serves already."""
+    """Promote the version unless an earlier run did so before it was killed; return its document count."""
     if engine.serving_version() == entry.version:
         return next(v.documents for v in engine.versions() if v.serving)
     return promote_version(engine, entry.version, entry.written, load.options)

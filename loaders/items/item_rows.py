@@ -1,4 +1,4 @@
-"""Rows of a catalogue checked and made into items."""
+"""Conversion of catalogue rows to items."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ ITEM_FIELDS = (
                          "length_s", "length_seconds"), length=True),
     Field("thumbnail", ("thumbnail", "thumbnail_url", "image", "image_url", "poster", "poster_url")),
 )  # fmt: skip
-"""Fields of `Item` and the column names that fill them by themselves."""
+"""Fields of `Item`, in its order, and the column names that fill them without --map."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedItems:
-    """items and the place of each in its rows; every other row is among `rejects`."""
+    """items, the row index of each, and a reject for every other row."""
 
     items: list[Item]
     indexes: list[int]
@@ -42,41 +42,40 @@ class CheckedItems:
 
 
 def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
-    """Every row either an item or a reject."""
-    found = {each.name: _parse_field(rows, fields, each) for each in ITEM_FIELDS}
-    faults: dict[int, str] = {}
-    for name, values in found.items():
-        for place, fault in values.errors.items():
-            faults.setdefault(place, f"{name}: {fault}")
-    columns_ = [values.values for values in found.values()]
-    items, places = list[Item](), list[int]()
-    for place, facts in enumerate(zip(*columns_, strict=True)):
-        if place in faults:
+    """Convert every row to an item or a reject."""
+    parsed = {field.name: _parse_field(rows, fields, field) for field in ITEM_FIELDS}
+    errors: dict[int, str] = {}
+    for name, column in parsed.items():
+        for index, reason in column.errors.items():
+            errors.setdefault(index, f"{name}: {reason}")
+    items, indexes = list[Item](), list[int]()
+    for index, values in enumerate(zip(*(column.values for column in parsed.values()), strict=True)):
+        if index in errors:
             continue
         try:
-            items.append(_build_item(facts))
-            places.append(place)
+            items.append(_build_item(values))
+            indexes.append(index)
         except ValueError as error:
-            faults[place] = str(error)
-    return CheckedItems(items, places, [*rows.unreadable, *build_rejects(rows, faults)])
+            errors[index] = str(error)
+    return CheckedItems(items, indexes, [*rows.unreadable, *build_rejects(rows, errors)])
 
 
 def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
-    """A reject for each place with a fault, with its row whole."""
+    """Build a reject with the whole row for each row index with an error."""
     if not errors:
         return []
     return [
-        Reject(rows.file, int(rows.numbers[place]), fault, rows.block.slice(place, 1).records()[0])
-        for place, fault in sorted(errors.items())
+        Reject(rows.file, int(rows.numbers[index]), reason, rows.block.slice(index, 1).records()[0])
+        for index, reason in sorted(errors.items())
     ]
 
 
 def _build_item(values: Sequence[Any]) -> Item:
-    """Of values in the order of ITEM_FIELDS, which is the order of `Item`."""
+    """Build an item from values in the order of ITEM_FIELDS. Raises ValueError."""
     if not values[0]:
-        raise ValueError("id is missing")
+        raise ValueError("id is missing; every item needs an id")
     if not values[1]:
-        raise ValueError("title is missing")
+        raise ValueError("title is missing; every item needs a title")
     return Item(*values)
 
 
@@ -99,14 +98,14 @@ def _parse_field(rows: Rows, fields: FieldMap, field: Field) -> ParsedColumn:
 
 
 def _join_names(parts: Sequence[Any], fields: FieldMap, size: int) -> ParsedColumn:
-    """The names of several columns, each once."""
+    """Join the distinct names of several columns."""
     if not parts:
         return ParsedColumn([()] * size, {})
-    read = [columns.parse_names_column(part, fields.rules.separator) for part in parts]
-    faults = {place: fault for values in reversed(read) for place, fault in values.errors.items()}
-    if len(read) == 1:
-        return read[0]
-    rows = zip(*(values.values for values in read), strict=True)
+    parsed = [columns.parse_names_column(part, fields.rules.separator) for part in parts]
+    if len(parsed) == 1:
+        return parsed[0]
+    errors = {index: reason for column in reversed(parsed) for index, reason in column.errors.items()}
+    rows = zip(*(column.values for column in parsed), strict=True)
     return ParsedColumn(
-        [tuple(dict.fromkeys(name for names in row for name in names)) for row in rows], faults
+        [tuple(dict.fromkeys(name for names in row for name in names)) for row in rows], errors
     )

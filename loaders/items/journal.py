@@ -1,4 +1,4 @@
-"""The journal of a load: how far it got, so that one that was killed goes on and nothing is doubled."""
+"""The journal of a load: it records progress, so that a killed load resumes and writes no row twice."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,10 @@ from reelrank.ranking.durable import write_file
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """key: what is loaded and how, hashed. file, row: the last row that is accounted for.
+    """Progress of one load: everything up to `row` of file index `file` is written or rejected.
 
-    rejects_size: bytes of the file of rejects that are accounted for.
+    key: `ItemLoad.key`. version: the new index version. rejects, rejects_size: path of the reject file,
+    and its size in bytes at this entry.
     """
 
     key: str
@@ -31,21 +32,21 @@ class JournalEntry:
 
 
 class Journal:
-    """One entry at a time in a directory: one load at a time is under way."""
+    """Stores the entry of the one load of items that may run at a time."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "items.json"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Excludes other loads, in this process and others; ends with the process. Raises Conflict."""
+        """Exclude other loads in this and other processes; released with the process. Raises Conflict."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.parent / "items.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
             raise Conflict(
-                f"another load of items is under way in {self.path.parent}; wait for it"
+                f"another load of items is running (lock {lock.lock_file}); wait until it ends"
             ) from error
         try:
             yield
@@ -53,15 +54,16 @@ class Journal:
             lock.release()
 
     def read_entry(self) -> JournalEntry | None:
-        """What a load that did not end left; None when there is none, or none that can be read."""
+        """Return the entry of an unfinished load; None when there is none or it cannot be read."""
         try:
             return JournalEntry(**orjson.loads(self.path.read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def write_entry(self, entry: JournalEntry) -> None:
-        """Durable when it returns: the whole entry or the one before."""
+        """Replace the entry atomically; the new one is durable when this returns."""
         write_file(self.path, orjson.dumps(asdict(entry)))
 
     def clear(self) -> None:
+        """Delete the entry: the load has ended."""
         self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What the serving version has learned of its items, taken along into the version that replaces it."""
+"""Learned vectors and neighbours, copied from the serving version into the version that replaces it."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 from reelrank.ranking.progress import Progress
 
 LEARNED_FIELDS = tuple(name for name, field in VECTOR_FIELDS.items() if field.learned)
-PROGRESS_STEP = "keeping what was learned"
+PROGRESS_STEP = "copying learned vectors"
 
 
 class LearnedFieldsCache:
-    """Learned vectors and neighbours by item id, on disk: a catalogue's do not fit in memory."""
+    """Learned vectors and neighbours by item id; on disk, as those of a catalogue may not fit in memory."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -27,6 +27,7 @@ class LearnedFieldsCache:
         connection.execute(f"create table learned (id text primary key, {vectors}, neighbours blob)")
 
     def add(self, documents: Sequence[Document]) -> None:
+        """Store the learned fields of documents that have any."""
         marks = ", ".join("?" * (len(LEARNED_FIELDS) + 2))
         rows = (_to_row(document) for document in documents)
         self.connection.executemany(
@@ -34,7 +35,7 @@ class LearnedFieldsCache:
         )
 
     def build_documents(self, items: Sequence[Item], texts: Sequence[FloatVector]) -> list[Document]:
-        """Documents of these items with their text vectors and what was learned of each."""
+        """Build documents from items, their text vectors and the learned fields stored for them."""
         marks = ", ".join("?" * len(items))
         select = f"select * from learned where id in ({marks})"
         found = {row[0]: row[1:] for row in self.connection.execute(select, [item.id for item in items])}
@@ -45,10 +46,10 @@ class LearnedFieldsCache:
 
 @contextmanager
 def cache_learned_fields(engine: SearchEngine, progress: Progress) -> Iterator[LearnedFieldsCache]:
-    """Of the serving version; of nothing when none serves. Kept in a temporary file for the block."""
+    """Cache the learned fields of the serving version, if any, in a temporary file."""
     with (
-        TemporaryDirectory(prefix="reelrank-") as place,
-        closing(_open_scratch_database(Path(place))) as connection,
+        TemporaryDirectory(prefix="reelrank-") as directory,
+        closing(_open_scratch_database(Path(directory))) as connection,
     ):
         learned = LearnedFieldsCache(connection)
         version = engine.serving_version()
@@ -66,7 +67,7 @@ def _open_scratch_database(directory: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(directory / "learned.sqlite", isolation_level=None)
     connection.execute("pragma journal_mode = off")
     connection.execute("pragma synchronous = off")
-    connection.execute("begin")  # for good: nobody else reads it, and it is thrown away
+    connection.execute("begin")  # never committed: the file has one reader and is deleted afterwards
     return connection
 
 

@@ -1,4 +1,4 @@
-"""Reindexing: the serving version copied into a new one with what was learned of its items."""
+"""Reindexing: the serving version is copied into a new one with newly learned embeddings."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -13,10 +13,10 @@ from reelrank.ranking.progress import Progress, ignore_progress
 def reindex(
     engine: SearchEngine, embeddings: Embeddings, options: LoadOptions, progress: Progress = ignore_progress
 ) -> LoadReport:
-    """Raises NotFound when no version serves yet."""
+    """Copy the serving version with new embeddings and promote the copy. Raises NotFound without one."""
     version = engine.serving_version()
     if version is None:
-        raise NotFound("no index version serves yet; load items first")
+        raise NotFound("no index version is being served; load items first")
     total = next(v.documents for v in engine.versions() if v.name == version)
     return publish(attach_embeddings(engine.scan(version), embeddings), engine, options, progress, total)
 
@@ -24,7 +24,7 @@ def reindex(
 def attach_embeddings(
     batches: Iterable[Sequence[Document]], embeddings: Embeddings
 ) -> Iterator[list[Document]]:
-    """The documents with the learned vectors and neighbours in place of those they had."""
+    """Yield the documents with their learned vectors and neighbours replaced."""
     by_field = {
         field: dict(zip((i.decode() for i in ids.tolist()), vectors, strict=True))
         for field, (ids, vectors) in embeddings.vectors.items()
@@ -36,7 +36,7 @@ def attach_embeddings(
 def _attach(
     document: Document, by_field: Mapping[str, Mapping[str, FloatVector]], embeddings: Embeddings
 ) -> Document:
-    name = document.item.id
+    item_id = document.item.id
     vectors = {"text": document.vectors["text"]} if "text" in document.vectors else {}
-    vectors |= {field: found[name] for field, found in by_field.items() if name in found}
-    return Document(document.item, vectors, embeddings.neighbours.get(name, ()))
+    vectors |= {field: by_id[item_id] for field, by_id in by_field.items() if item_id in by_id}
+    return Document(document.item, vectors, embeddings.neighbours.get(item_id, ()))

@@ -1,1 +1,1 @@
-"""Migration between engines: what is copied, and a ledger that lets a later run copy the rest."""
+"""Migration between engines, with a ledger of what was copied so that a later run copies only changes."""

@@ -1,4 +1,4 @@
-"""What a migration has copied, item by item, so that a later run tells who has changed what since."""
+"""The ledger of a migration: digests of copied items, so that a later run detects changes on either side."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CopySnapshot:
-    """A version of the source: ids, sorted, with the digest of each item and of each whole document."""
+    """A copied version of the source: sorted ids, with a digest of each item and of each whole document."""
 
     version: str
     ids: ItemIds
@@ -27,13 +27,13 @@ class CopySnapshot:
     documents: Digests
 
     def match_items(self, documents: Sequence[Document]) -> Mask:
-        """Which have the item that was copied, whatever was learned of it since."""
+        """Return which documents have an unchanged item, ignoring learned fields."""
         return self._match_digests(
             documents, self.items, [_digest_item(document.item) for document in documents]
         )
 
     def match_documents(self, documents: Sequence[Document]) -> Mask:
-        """Which were copied as they are."""
+        """Return which documents are unchanged, including learned fields."""
         return self._match_digests(
             documents, self.documents, [_digest_document(document) for document in documents]
         )
@@ -42,13 +42,13 @@ class CopySnapshot:
         if not len(self.ids):
             return np.zeros(len(documents), np.bool_)
         ids = item_ids(document.item.id for document in documents)
-        places = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        known: Mask = (self.ids[places] == ids) & (copied[places] == np.array(current, np.uint64))
-        return known
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        unchanged: Mask = (self.ids[rows] == ids) & (copied[rows] == np.array(current, np.uint64))
+        return unchanged
 
 
 class SnapshotBuilder:
-    """Notes of a version, taken batch by batch."""
+    """Builds the snapshot of a version batch by batch."""
 
     def __init__(self, version: str) -> None:
         self.version = version
@@ -68,7 +68,7 @@ class SnapshotBuilder:
 
 
 class MigrationLedger:
-    """In a directory: what was copied of the items, and how far the events were."""
+    """Stores the snapshot of the copied items and the position up to which events were copied."""
 
     def __init__(self, directory: Path) -> None:
         self.items_path = directory / "migrated-items.npz"
@@ -77,9 +77,13 @@ class MigrationLedger:
         directory.mkdir(parents=True, exist_ok=True)
 
     def read_items(self, serving_version: str | None) -> CopySnapshot | None:
-        """serving: by the target; a run may have been killed between a promotion and its note."""
-        coming = _read_snapshot(self.staged_path)
-        if coming is not None and coming.version == serving_version:
+        """Return the snapshot of the last copied version.
+
+        serving_version: of the target. If it is the staged snapshot's, a run was killed between
+        promotion and commit; the snapshot is committed now.
+        """
+        staged = _read_snapshot(self.staged_path)
+        if staged is not None and staged.version == serving_version:
             self.commit_snapshot()
         return _read_snapshot(self.items_path)
 
@@ -88,7 +92,7 @@ class MigrationLedger:
         self.commit_snapshot()
 
     def stage_snapshot(self, snapshot: CopySnapshot) -> None:
-        """Of a version that is to be promoted; what was noted of the one before is kept until it is."""
+        """Write the snapshot of a version before it is promoted; the previous one stays until the commit."""
         with replace_file(self.staged_path) as temporary:
             np.savez(
                 temporary,
@@ -111,8 +115,8 @@ class MigrationLedger:
 def _read_snapshot(path: Path) -> CopySnapshot | None:
     if not path.exists():
         return None
-    with np.load(path) as kept:
-        return CopySnapshot(str(kept["version"]), kept["ids"], kept["items"], kept["documents"])
+    with np.load(path) as arrays:
+        return CopySnapshot(str(arrays["version"]), arrays["ids"], arrays["items"], arrays["documents"])
 
 
 def _digest_item(item: Item) -> int:
@@ -121,8 +125,8 @@ def _digest_item(item: Item) -> int:
 
 
 def _digest_document(document: Document) -> int:
-    facts = [astuple(document.item), [(n.id, n.weight) for n in document.neighbours]]
-    hashed = hashlib.blake2b(orjson.dumps(facts), digest_size=8)
+    content = [astuple(document.item), [(n.id, n.weight) for n in document.neighbours]]
+    hashed = hashlib.blake2b(orjson.dumps(content), digest_size=8)
     for name, vector in sorted(document.vectors.items()):
         hashed.update(name.encode() + np.asarray(vector, np.float32).tobytes())
     return int.from_bytes(hashed.digest())

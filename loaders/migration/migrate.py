@@ -1,7 +1,7 @@
-"""From one engine to another: items with what was learned of them, and events. Run again, it brings the rest.
+"""Migration of items, learned fields and events from one engine to another; a later run copies changes.
 
-What was copied is noted. So a later run tells what has changed at the source since from what has changed
-at the target: it brings the former, and keeps the latter. An item changed on both is as the source has it.
+The ledger records what was copied, so a later run can tell changes at the source from changes at the
+target. It copies the former and preserves the latter. If an item changed on both sides, the source wins.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,9 +25,9 @@ ITEMS_STEP, EVENTS_STEP = "copying items", "copying events"
 
 @dataclass(frozen=True, slots=True)
 class ItemMigrationReport:
-    """What a run did: items written and deleted at the target, and the version that serves there.
+    """Counts of one run: items written and deleted at the target, and the version that serves there.
 
-    kept: items that were changed, added or deleted at the target and stay so in a version copied whole.
+    preserved: items that were changed, added or deleted at the target and stay so in a full copy.
     """
 
     version: str
@@ -37,40 +37,47 @@ class ItemMigrationReport:
 
 
 def check_target(source: SearchEngine, target: SearchEngine, ledger: MigrationLedger) -> None:
-    """Raises NotFound with nothing to move, Conflict when the target has a catalogue from elsewhere."""
+    """Raise NotFound if the source serves nothing, Conflict if the target serves another catalogue."""
     if source.serving_version() is None:
-        raise NotFound(f"no index version serves on the {source.name} engine: there is nothing to move")
+        raise NotFound(
+            f"the {source.name} engine serves no index version, so there is nothing to migrate; "
+            "load items first"
+        )
     serving = target.serving_version()
-    noted = ledger.read_items(serving)
-    if serving is not None and (noted is None or noted.version not in {v.name for v in target.versions()}):
+    copied = ledger.read_items(serving)
+    if serving is not None and (copied is None or copied.version not in {v.name for v in target.versions()}):
         raise Conflict(
-            f"{target.name} serves {serving}, which was not moved there from the {source.name} engine; "
-            "set another REELRANK_ENGINE_PREFIX, or leave it as it is"
+            f"{target.name} serves {serving}, which was not copied from the {source.name} engine; "
+            "migrate to another REELRANK_ENGINE_PREFIX to keep it"
         )
 
 
 def move_items(
     source: SearchEngine, target: SearchEngine, ledger: MigrationLedger, progress: Progress
 ) -> ItemMigrationReport:
-    """The version keeps its name, so its item table stays. Raises NotFound, Conflict, LoadRefused."""
+    """Copy the serving version, or only its changes if it was copied before.
+
+    The version keeps its name, so its item table stays valid. Raises NotFound, Conflict, LoadRejected.
+    """
     check_target(source, target, ledger)
     version, serving = str(source.serving_version()), target.serving_version()
-    noted = ledger.read_items(serving)
-    if serving is None or noted is None:
+    copied = ledger.read_items(serving)
+    if serving is None or copied is None:
         return _copy_version(source, target, ledger, None, progress)
-    if version == noted.version:
-        return _copy_changes(source, target, ledger, noted)
-    if serving == noted.version:
-        return _copy_version(source, target, ledger, noted, progress)
+    if version == copied.version:
+        return _copy_changes(source, target, ledger, copied)
+    if serving == copied.version:
+        return _copy_version(source, target, ledger, copied, progress)
     raise Conflict(
-        f"both sides were loaded or trained since {noted.version} was moved: {source.name} serves {version}, "
-        f"{target.name} {serving}. Events are moved, items stay as {target.name} has them; to have those of "
-        f"{source.name}, run reelrank index promote {noted.version}, then reelrank migrate"
+        f"both engines were loaded or trained since {copied.version} was copied: {source.name} serves "
+        f"{version}, {target.name} serves {serving}. Events are copied; the items of {target.name} are "
+        f"unchanged. To replace them with those of {source.name}, run reelrank index promote "
+        f"{copied.version}, then reelrank migrate"
     )
 
 
 def move_events(source: EventStore, target: EventStore, ledger: MigrationLedger, progress: Progress) -> int:
-    """How many the target did not have yet. Each counts once, however often this is run or killed."""
+    """Copy events that the target does not have yet; return their number. Safe to repeat after a kill."""
     position, stored, read, total = ledger.read_event_position(), 0, 0, source.count()
     while True:
         batch, position = source.follow(position)
@@ -84,7 +91,10 @@ def move_events(source: EventStore, target: EventStore, ledger: MigrationLedger,
 
 @dataclass(slots=True)
 class TargetChanges:
-    """What was changed, added and deleted at the target since `before` was copied there; held in memory."""
+    """Items changed, added and deleted at the target since `snapshot` was copied there; held in memory.
+
+    preserved: how many of them have been merged so far.
+    """
 
     snapshot: CopySnapshot | None = None
     changed: dict[str, Document] = field(default_factory=dict)
@@ -92,30 +102,33 @@ class TargetChanges:
     preserved: int = 0
 
     def merge(self, batch: Sequence[Document]) -> list[Document]:
-        """Documents of the source's new version, but for those that only the target changed."""
+        """Return documents of the source's new version, with those that only the target changed replaced."""
         if self.snapshot is None:
             return list(batch)
-        untouched = self.snapshot.match_items(batch)
+        unchanged = self.snapshot.match_items(batch)
         return [
-            d for each, same in zip(batch, untouched, strict=True) for d in self._merge_document(each, same)
+            merged
+            for document, same in zip(batch, unchanged, strict=True)
+            for merged in self._merge_document(document, same)
         ]
 
     def collect_added(self) -> list[Document]:
-        """What the source never had, once all of its documents have been applied."""
+        """Return the documents that only the target has; call it after all batches were merged."""
         known = set() if self.snapshot is None else set(self.snapshot.ids.tolist())
-        new = [document for name, document in self.changed.items() if name.encode() not in known]
+        new = [document for item_id, document in self.changed.items() if item_id.encode() not in known]
         self.preserved += len(new)
         return new
 
-    def _merge_document(self, document: Document, is_untouched: bool) -> Iterator[Document]:
-        name = document.item.id
-        theirs, is_deleted = self.changed.pop(name, None), name.encode() in self.deleted
-        if not is_untouched or not (theirs or is_deleted):
+    def _merge_document(self, document: Document, is_unchanged: bool) -> Iterator[Document]:
+        """Yield the document to write, if any. is_unchanged: at the source, since the snapshot."""
+        item_id = document.item.id
+        changed, is_deleted = self.changed.pop(item_id, None), item_id.encode() in self.deleted
+        if not is_unchanged or not (changed or is_deleted):
             yield document
             return
         self.preserved += 1
-        if theirs:
-            yield _with_learned_fields(theirs, document)
+        if changed:
+            yield _with_learned_fields(changed, document)
 
 
 def _find_target_changes(target: SearchEngine, snapshot: CopySnapshot | None) -> TargetChanges:
@@ -123,11 +136,11 @@ def _find_target_changes(target: SearchEngine, snapshot: CopySnapshot | None) ->
         return TargetChanges()
     found, changed = list[ItemIds](), dict[str, Document]()
     for batch in target.scan(snapshot.version):
-        known = snapshot.match_items(batch)
-        changed |= {d.item.id: d for d, same in zip(batch, known, strict=True) if not same}
+        unchanged = snapshot.match_items(batch)
+        changed |= {d.item.id: d for d, same in zip(batch, unchanged, strict=True) if not same}
         found.append(item_ids(document.item.id for document in batch))
-    gone = np.setdiff1d(snapshot.ids, np.concatenate(found)) if found else snapshot.ids
-    return TargetChanges(snapshot, changed, frozenset(gone.tolist()))
+    deleted = np.setdiff1d(snapshot.ids, np.concatenate(found)) if found else snapshot.ids
+    return TargetChanges(snapshot, changed, frozenset(deleted.tolist()))
 
 
 def _copy_version(
@@ -137,23 +150,24 @@ def _copy_version(
     snapshot: CopySnapshot | None,
     progress: Progress,
 ) -> ItemMigrationReport:
-    """A whole version. What a run that was killed left of it is dropped."""
+    """Copy a whole version and promote it. A partial copy of a killed run is dropped first."""
     version = str(source.serving_version())
-    total = next(each.documents for each in source.versions() if each.name == version)
-    if version in {each.name for each in target.versions()}:
+    total = next(v.documents for v in source.versions() if v.name == version)
+    if version in {v.name for v in target.versions()}:
         target.drop(version)
-    target.create_index(version)  # from here on the target itself brings live changes into it
-    meanwhile, noting, read, written = _find_target_changes(target, snapshot), SnapshotBuilder(version), 0, 0
+    target.create_index(version)  # from now on the target applies live changes to it
+    target_changes, builder = _find_target_changes(target, snapshot), SnapshotBuilder(version)
+    read = written = 0
     for batch in source.scan(version):
-        noting.add(batch)
-        written += _write_batch(target, version, meanwhile.merge(batch))
+        builder.add(batch)
+        written += _write_batch(target, version, target_changes.merge(batch))
         read += len(batch)
         progress(ITEMS_STEP, read, max(total, read))
-    written += _write_batch(target, version, meanwhile.collect_added())
-    ledger.stage_snapshot(noting.build())
+    written += _write_batch(target, version, target_changes.collect_added())
+    ledger.stage_snapshot(builder.build())
     target.promote(version)
     ledger.commit_snapshot()
-    return ItemMigrationReport(version, written, 0, meanwhile.preserved)
+    return ItemMigrationReport(version, written, 0, target_changes.preserved)
 
 
 def _write_batch(target: SearchEngine, version: str, documents: Sequence[Document]) -> int:
@@ -165,31 +179,28 @@ def _write_batch(target: SearchEngine, version: str, documents: Sequence[Documen
 def _copy_changes(
     source: SearchEngine, target: SearchEngine, ledger: MigrationLedger, snapshot: CopySnapshot
 ) -> ItemMigrationReport:
-    """Items changed or deleted at the source since they were copied, into whatever serves at the target.
+    """Apply changes and deletions at the source since the snapshot to the version that the target serves.
 
-    A version that the target made since has learned more than the source has.
+    If that is a version which the target trained itself, its learned fields are newer and stay.
     """
-    now, written, is_theirs = (
-        SnapshotBuilder(snapshot.version),
-        0,
-        target.serving_version() != snapshot.version,
-    )
+    builder, written = SnapshotBuilder(snapshot.version), 0
+    is_retrained = target.serving_version() != snapshot.version
     for batch in source.scan(snapshot.version):
-        now.add(batch)
+        builder.add(batch)
         changed = [d for d, same in zip(batch, snapshot.match_documents(batch), strict=True) if not same]
         if changed:
-            report = target.upsert([_without_learned_fields(d) for d in changed] if is_theirs else changed)
+            report = target.upsert([_without_learned_fields(d) for d in changed] if is_retrained else changed)
             _raise_if_rejected(report, target.name)
             written += report.written
-    after = now.build()
-    gone = [name.decode() for name in np.setdiff1d(snapshot.ids, after.ids).tolist()]
-    deleted = target.delete(gone)
-    ledger.write_items(after)
+    current = builder.build()
+    removed = [item_id.decode() for item_id in np.setdiff1d(snapshot.ids, current.ids).tolist()]
+    deleted = target.delete(removed)
+    ledger.write_items(current)
     return ItemMigrationReport(str(target.serving_version()), written, deleted)
 
 
 def _with_learned_fields(target_document: Document, source_document: Document) -> Document:
-    """Their item, with what the new version has learned of it."""
+    """Combine the target's item with the learned fields of the source's document."""
     learned = {name: v for name, v in source_document.vectors.items() if VECTOR_FIELDS[name].learned}
     return Document(
         target_document.item,
@@ -199,16 +210,17 @@ def _with_learned_fields(target_document: Document, source_document: Document) -
 
 
 def _without_learned_fields(document: Document) -> Document:
-    own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}
-    return Document(document.item, own)
+    vectors = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}
+    return Document(document.item, vectors)
 
 
 def _raise_if_rejected(report: WriteReport, engine_name: str) -> None:
-    """One engine may hold what another refuses; then nothing is promoted."""
+    """Raise LoadRejected if the engine rejected a document, so that no incomplete copy is promoted."""
     if report.rejected:
         first = report.rejected[0]
         raise LoadRejected(
-            f"{engine_name} takes {len(report.rejected)} items not; the first is {first.id}: {first.reason}"
+            f"{engine_name} rejected {len(report.rejected)} items; first: {first.id}: {first.reason}. "
+            "Correct or delete them at the source, then run the migration again"
         )
 
 

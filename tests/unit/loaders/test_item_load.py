@@ -1,4 +1,4 @@
-"""Catalogue files into a version: refused without harm, gone on with after a kill, what was learned kept."""
+"""Loads of catalogue files: refusals change nothing, stopped loads resume, learned fields are preserved."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -48,7 +48,7 @@ def read_rejects(load: ItemLoad) -> list[dict[str, object]]:
     return [orjson.loads(line) for line in load.rejects.read_bytes().splitlines()]
 
 
-def test_rows_become_items_and_the_report_adds_up(
+def test_rows_become_items_and_the_counts_add_up(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "f30,,Drama,90", "f0,Again,Drama,90"])
@@ -59,17 +59,18 @@ def test_rows_become_items_and_the_report_adds_up(
         Item("f7", "Film 7", genres=("Drama", "Sea"), duration_s=5400),
     ]
     row = {"id": "f30", "title": "", "genres": "Drama", "runtime_min": "90"}
+    reason = "title is missing; every item needs a title"
     assert read_rejects(load) == [
-        {"file": str(tmp_path / "films.csv"), "row": 31, "reason": "title is missing", "record": row}
+        {"file": str(tmp_path / "films.csv"), "row": 31, "reason": reason, "record": row}
     ]
 
 
-def test_a_report_that_does_not_add_up_cannot_be_made() -> None:
-    with pytest.raises(AssertionError, match="3 rows read are not 1 written and 1 rejected"):
+def test_a_report_whose_counts_do_not_add_up_raises() -> None:
+    with pytest.raises(AssertionError, match="do not add up: 3 read, 1 written, 1 rejected"):
         FileReport(3, 1, 1, 1, 0.0)
 
 
-def test_too_many_rejects_leave_the_old_version_serving_and_nothing_beside_it(
+def test_too_many_rejects_leave_only_the_old_version(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     old = load_item_files(open_load(tmp_path / "old.csv", build_film_lines(3)), engine, ENCODER, journal)
@@ -82,7 +83,7 @@ def test_too_many_rejects_leave_the_old_version_serving_and_nothing_beside_it(
     assert load_item_files(allowed, engine, ENCODER, journal).written == 9
 
 
-def test_a_dry_run_writes_nothing_but_the_rejects(tmp_path: Path, engine: EmbeddedEngine) -> None:
+def test_a_dry_run_writes_only_the_reject_file(tmp_path: Path, engine: EmbeddedEngine) -> None:
     load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "f30,Film,Drama,long"])
     report = check_item_files(load)
     assert (report.read, report.written, report.rejected) == (31, 30, 1)
@@ -91,32 +92,33 @@ def test_a_dry_run_writes_nothing_but_the_rejects(tmp_path: Path, engine: Embedd
 
 
 class StoppingEngine(EmbeddedEngine):
-    """Stops at a write or at the promotion, as a server that goes away does."""
+    """An engine that becomes unavailable after `remaining_calls` writes and promotions."""
 
-    left = 2
+    remaining_calls = 2
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
-        self.left -= 1
-        if self.left < 0:
-            raise Unavailable("the engine went away")
+        self._count_call()
         return super().write(version, batch)
 
     def promote(self, version: str) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Unavailable("the engine went away")
+        self._count_call()
         super().promote(version)
+
+    def _count_call(self) -> None:
+        self.remaining_calls -= 1
+        if self.remaining_calls < 0:
+            raise Unavailable("the engine is unavailable")
 
 
 @pytest.mark.parametrize("writes", range(5))
-def test_a_stopped_load_goes_on_where_it_stopped_and_doubles_nothing(
+def test_a_stopped_load_resumes_and_writes_no_row_twice(
     tmp_path: Path, journal: Journal, writes: int
 ) -> None:
     lines = build_film_lines(3500)
     lines[1200] = lines[3400] = "f1,,,"
     load = open_load(tmp_path / "films.csv", lines)
     stopped = StoppingEngine(tmp_path / "engine")
-    stopped.left = writes
+    stopped.remaining_calls = writes
     with pytest.raises(Unavailable):
         load_item_files(load, stopped, ENCODER, journal)
     assert stopped.serving_version() is None
@@ -128,7 +130,7 @@ def test_a_stopped_load_goes_on_where_it_stopped_and_doubles_nothing(
     assert len(engine.versions()) == 1
 
 
-def test_a_load_of_another_file_drops_what_a_stopped_one_left(tmp_path: Path, journal: Journal) -> None:
+def test_a_load_of_another_file_drops_the_unfinished_version(tmp_path: Path, journal: Journal) -> None:
     stopped = StoppingEngine(tmp_path / "engine")
     with pytest.raises(Unavailable):
         load_item_files(open_load(tmp_path / "films.csv", build_film_lines(3500)), stopped, ENCODER, journal)
@@ -143,13 +145,15 @@ def reopen_engine(stopped: EmbeddedEngine) -> EmbeddedEngine:
     return EmbeddedEngine(stopped.directory)
 
 
-def test_two_loads_at_once_are_refused(tmp_path: Path, engine: EmbeddedEngine, journal: Journal) -> None:
+def test_a_second_load_at_the_same_time_is_refused(
+    tmp_path: Path, engine: EmbeddedEngine, journal: Journal
+) -> None:
     load = open_load(tmp_path / "films.csv", build_film_lines(3))
     with journal.lock(), pytest.raises(Conflict, match="another load"):
         load_item_files(load, engine, ENCODER, Journal(journal.path.parent))
 
 
-def test_what_was_learned_of_an_item_that_stays_is_kept(
+def test_learned_fields_of_remaining_items_are_preserved(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     unit = np.eye(1, 64, dtype=np.float32)[0]
@@ -157,36 +161,36 @@ def test_what_was_learned_of_an_item_that_stays_is_kept(
     engine.write("items-0", [Document(Item("f1", "Old"), {"factors": unit}, (Neighbour("gone", 1.0),))])
     engine.promote("items-0")
     report = load_item_files(open_load(tmp_path / "films.csv", build_film_lines(3)), engine, ENCODER, journal)
-    kept = {d.item.id: d for batch in engine.scan(report.version) for d in batch}
-    np.testing.assert_array_equal(kept["f1"].vectors["factors"], unit)
-    assert (kept["f1"].item.title, kept["f1"].neighbours) == ("Film 1", (Neighbour("gone", 1.0),))
-    assert set(kept["f2"].vectors) == {"text"}
+    documents = {d.item.id: d for batch in engine.scan(report.version) for d in batch}
+    np.testing.assert_array_equal(documents["f1"].vectors["factors"], unit)
+    assert (documents["f1"].item.title, documents["f1"].neighbours) == ("Film 1", (Neighbour("gone", 1.0),))
+    assert set(documents["f2"].vectors) == {"text"}
     assert engine.match_vector(VectorMatch("mf", "factors", unit, 5), 1.0).ids.tolist() == [b"f1"]
 
 
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "message"),
     [
         ("id,name2,kind", "no column for title"),
         ("id,title,length,kind", "--duration-unit"),
         ("id,title", "no column kind"),
     ],
 )
-def test_columns_that_do_not_fit_are_an_error_before_anything_is_written(
-    tmp_path: Path, engine: EmbeddedEngine, header: str, said: str
+def test_unusable_columns_are_refused_before_anything_is_written(
+    tmp_path: Path, engine: EmbeddedEngine, header: str, message: str
 ) -> None:
     rules, journal = FieldRules(ITEM_FIELDS, parse_field_pairs(["genres=kind"])), Journal(tmp_path / "loads")
     (tmp_path / "films.csv").write_text(f"{header}\n{','.join('1' for _ in header.split(','))}\n")
     load = replace(open_load(tmp_path / "other.csv", build_film_lines(1)), rules=rules)
     with (
         open_source_files(str(tmp_path / "films.csv"), None) as (files, _),
-        pytest.raises(SourceError, match=said),
+        pytest.raises(SourceError, match=message),
     ):
         load_item_files(replace(load, files=files), engine, ENCODER, journal)
     assert engine.versions() == []
 
 
-def test_json_rows_may_differ_in_their_names_and_types(
+def test_json_rows_may_differ_in_names_and_types(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     path = tmp_path / "films.jsonl"
@@ -206,22 +210,22 @@ def test_json_rows_may_differ_in_their_names_and_types(
     assert read_rejects(load)[0]["row"] == 4
 
 
-def test_progress_tells_rows_and_an_estimate_that_ends_exact(
+def test_progress_counts_rows_and_its_total_ends_exact(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
-    told: list[tuple[str, int, int | None]] = []
+    steps: list[tuple[str, int, int | None]] = []
     load = open_load(tmp_path / "films.csv", build_film_lines(2500))
-    load_item_files(load, engine, ENCODER, journal, lambda *step: told.append(step))
-    assert told[-1] == ("loading items", 2500, 2500)
-    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    load_item_files(load, engine, ENCODER, journal, lambda *step: steps.append(step))
+    assert steps[-1] == ("loading items", 2500, 2500)
+    assert [done for _, done, _ in steps] == sorted(done for _, done, _ in steps)
 
 
-def test_nothing_is_refused_as_a_catalogue(tmp_path: Path, engine: EmbeddedEngine, journal: Journal) -> None:
-    with pytest.raises(LoadRejected, match="nothing was read"):
+def test_an_empty_catalogue_is_refused(tmp_path: Path, engine: EmbeddedEngine, journal: Journal) -> None:
+    with pytest.raises(LoadRejected, match="no rows were read"):
         load_item_files(open_load(tmp_path / "films.csv", []), engine, ENCODER, journal)
 
 
 @pytest.fixture(autouse=True)
-def every_engine_is_closed(engine: EmbeddedEngine) -> Iterator[None]:
+def close_engine(engine: EmbeddedEngine) -> Iterator[None]:
     yield
     engine.close()

@@ -1,4 +1,4 @@
-"""Items from one engine to another, stopped where it hurts most."""
+"""Migration of items between engines, with interruptions around the promotion."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.migration.ledger import MigrationLedger
 from reelrank.loaders.migration.migrate import ItemMigrationReport, move_items
+from reelrank.ranking.progress import ignore_progress
 
 FILMS = [Document(Item("a", "Alpha")), Document(Item("b", "Beta"))]
 
@@ -26,9 +27,6 @@ class StopsAfterPromotion(EmbeddedEngine):
         raise KeyboardInterrupt(version)
 
 
-def ignore_progress(_what: str, _done: int, _of: int | None) -> None: ...
-
-
 def serve(engine: EmbeddedEngine, version: str, films: list[Document]) -> None:
     engine.create_index(version)
     engine.write(version, films)
@@ -40,7 +38,7 @@ def build_film(item_id: str, title: str) -> Document:
 
 
 class MigrationSides:
-    """Two engines and the notes of what went from one to the other."""
+    """A source engine, a target engine and the directory of the ledger."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -50,7 +48,7 @@ class MigrationSides:
         return move_items(self.source, self.target, MigrationLedger(self.directory), ignore_progress)
 
     def read_titles(self) -> dict[str, str]:
-        """At the target."""
+        """Return titles by item id at the target."""
         version = self.target.serving_version()
         assert version is not None
         return {d.item.id: d.item.title for batch in self.target.scan(version) for d in batch}
@@ -61,9 +59,7 @@ def sides(tmp_path: Path) -> MigrationSides:
     return MigrationSides(tmp_path)
 
 
-def test_a_second_version_whose_copy_was_stopped_before_its_promotion_moves_with_the_next_run(
-    sides: MigrationSides,
-) -> None:
+def test_a_copy_stopped_before_promotion_completes_in_the_next_run(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     sides.move()
     sides.target.upsert([build_film("a", "Renamed there")])
@@ -76,9 +72,7 @@ def test_a_second_version_whose_copy_was_stopped_before_its_promotion_moves_with
     assert sides.move() == ItemMigrationReport("items-2", 0, 0)
 
 
-def test_a_run_killed_right_after_its_promotion_is_known_to_have_moved_the_version(
-    sides: MigrationSides,
-) -> None:
+def test_a_run_killed_right_after_promotion_counts_as_complete(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     stopped = StopsAfterPromotion(sides.directory / "to")
     with pytest.raises(KeyboardInterrupt):
@@ -87,9 +81,7 @@ def test_a_run_killed_right_after_its_promotion_is_known_to_have_moved_the_versi
     assert sides.move() == ItemMigrationReport("items-1", 0, 0)
 
 
-def test_what_only_the_target_changed_stays_so_in_a_version_that_is_copied_whole(
-    sides: MigrationSides,
-) -> None:
+def test_changes_only_at_the_target_survive_a_full_copy(sides: MigrationSides) -> None:
     names = ("both", "there", "gone there", "gone here", "gone there new here", "same")
     serve(sides.source, "items-1", [build_film(name.replace(" ", "-"), "First") for name in names])
     sides.move()
@@ -105,9 +97,7 @@ def test_what_only_the_target_changed_stays_so_in_a_version_that_is_copied_whole
     assert moved == ItemMigrationReport("items-2", len(expected), 0, preserved=3)
 
 
-def test_changes_go_into_a_version_that_the_target_made_since_which_keeps_what_it_has_learned(
-    sides: MigrationSides,
-) -> None:
+def test_changes_keep_learned_fields_of_a_retrained_target(sides: MigrationSides) -> None:
     vector = np.ones(VECTOR_FIELDS["factors"].size, np.float32)
     serve(sides.source, "items-1", [Document(Item("a", "Alpha"), {"factors": vector}), FILMS[1]])
     sides.move()
@@ -123,7 +113,7 @@ def test_changes_go_into_a_version_that_the_target_made_since_which_keeps_what_i
     assert learned.vectors["factors"].tolist() == (2 * vector).tolist()
 
 
-def test_versions_of_their_own_on_both_sides_are_left_to_whoever_runs_them(sides: MigrationSides) -> None:
+def test_new_versions_on_both_sides_are_a_conflict(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     sides.move()
     serve(sides.source, "items-2", FILMS)
@@ -134,7 +124,7 @@ def test_versions_of_their_own_on_both_sides_are_left_to_whoever_runs_them(sides
     assert sides.move().version == "items-2"
 
 
-def test_a_catalogue_that_came_from_elsewhere_is_left_alone(sides: MigrationSides) -> None:
+def test_a_target_with_another_catalogue_is_a_conflict(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     serve(sides.target, "items-9", FILMS)
     with pytest.raises(Conflict):

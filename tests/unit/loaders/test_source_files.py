@@ -1,4 +1,4 @@
-"""Sources: every format and packing gives the same rows, numbered, in pieces, whole or from a place on."""
+"""Source files: all formats and compressions give the same numbered rows, from the start or from any row."""
 
 import gzip
 import io
@@ -28,9 +28,9 @@ TABLE = pa.table(
 )
 
 
-def open_files(path: object, form: Format | None = None) -> list[SourceFile]:
-    with open_source_files(str(path), form) as (found, _):
-        return found
+def open_files(path: object, file_format: Format | None = None) -> list[SourceFile]:
+    with open_source_files(str(path), file_format) as (files, _):
+        return files
 
 
 def encode_csv(table: pa.Table) -> bytes:
@@ -54,7 +54,7 @@ WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
     "jsonl": encode_jsonl,
     "parquet": encode_parquet,
 }
-PACKERS: dict[str, Callable[[bytes], bytes]] = {
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "": lambda plain: plain,
     ".gz": gzip.compress,
     ".zst": lambda plain: pa.Codec("zstd").compress(plain, asbytes=True),
@@ -62,61 +62,61 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-@pytest.mark.parametrize("packed", PACKERS)
-def test_every_format_and_packing_gives_the_same_rows(tmp_path: Path, suffix: str, packed: str) -> None:
-    path = tmp_path / f"films.{suffix}{packed}"
-    path.write_bytes(PACKERS[packed](WRITERS[suffix](TABLE)))
+@pytest.mark.parametrize("compression", COMPRESSORS)
+def test_all_formats_and_compressions_give_the_same_rows(
+    tmp_path: Path, suffix: str, compression: str
+) -> None:
+    path = tmp_path / f"films.{suffix}{compression}"
+    path.write_bytes(COMPRESSORS[compression](WRITERS[suffix](TABLE)))
     read = list(read_rows(open_files(path)[0]))
     assert [row for rows in read for row in rows.block.records()] == TABLE.to_pylist()
     assert read[-1].done == 1.0
 
 
-def test_two_gzip_streams_in_one_file_are_read_to_the_end(tmp_path: Path) -> None:
+def test_all_gzip_streams_of_a_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "films.jsonl.gz"
     path.write_bytes(gzip.compress(encode_jsonl(TABLE[:5])) + gzip.compress(encode_jsonl(TABLE[5:])))
     assert sum(rows.row_count for rows in read_rows(open_files(path)[0])) == COUNT
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_a_file_that_ends_early_is_an_error_that_names_it(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"films.{suffix}.gz"
     path.write_bytes(gzip.compress(WRITERS[suffix](TABLE))[:-200])
     with pytest.raises(SourceError, match=f"films.{suffix}.gz cannot be read as {suffix}"):
         list(read_rows(open_files(path)[0]))
 
 
-def test_standard_input_is_kept_and_known_again_by_what_it_holds(tmp_path: Path) -> None:
-    packed = gzip.compress(encode_csv(TABLE))
-    first = spool_input(io.BytesIO(packed), tmp_path / "a", "csv")
-    again = spool_input(io.BytesIO(packed), tmp_path / "b", "csv")
+def test_standard_input_is_identified_by_its_content(tmp_path: Path) -> None:
+    compressed = gzip.compress(encode_csv(TABLE))
+    first = spool_input(io.BytesIO(compressed), tmp_path / "a", "csv")
+    again = spool_input(io.BytesIO(compressed), tmp_path / "b", "csv")
     other = spool_input(io.BytesIO(encode_csv(TABLE[1:])), tmp_path / "c", "csv")
     assert sum(rows.row_count for rows in read_rows(first)) == COUNT
     assert (first.identity == again.identity, first.identity == other.identity) == (True, False)
 
 
-def test_a_folder_and_a_glob_are_read_in_the_order_of_names_and_say_what_they_leave_out(
-    tmp_path: Path,
-) -> None:
+def test_folders_are_read_in_name_order_and_name_skipped_files(tmp_path: Path) -> None:
     for name in ("b.csv", "a.jsonl", "deep/c.parquet", "notes.md", "_SUCCESS"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(WRITERS.get(name.rpartition(".")[2], encode_csv)(TABLE[:2]))
-    with open_source_files(str(tmp_path), None) as (found, left_out):
-        assert [Path(file.name).name for file in found] == ["a.jsonl", "b.csv", "c.parquet"]
-        assert [Path(name).name for name in left_out] == ["notes.md"]
+    with open_source_files(str(tmp_path), None) as (files, skipped):
+        assert [Path(file.name).name for file in files] == ["a.jsonl", "b.csv", "c.parquet"]
+        assert [Path(name).name for name in skipped] == ["notes.md"]
     assert [Path(file.name).name for file in open_files(tmp_path / "*.csv")] == ["b.csv"]
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
-    [("nowhere.csv", "there is no file"), ("films", "--format"), ("-", "--format"), ("none*.csv", "no file")],
+    ("location", "message"),
+    [("nowhere.csv", "does not exist"), ("films", "--format"), ("-", "--format"), ("none*.csv", "no file")],
 )
-def test_a_source_that_is_not_there_or_of_no_known_format_is_refused(
-    tmp_path: Path, what: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_missing_source_or_an_unknown_format_is_refused(
+    tmp_path: Path, location: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("films").write_text("id,title\n")
-    with pytest.raises(SourceError, match=said):
-        open_files(what)
+    with pytest.raises(SourceError, match=message):
+        open_files(location)
 
 
 def list_row_numbers(rows: Rows) -> list[int]:
@@ -136,7 +136,7 @@ def write_broken_jsonl(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "write"), [("f.csv", write_broken_csv), ("f.jsonl", write_broken_jsonl)])
-def test_each_row_that_cannot_be_read_is_set_aside_with_its_number_and_the_rest_is_read(
+def test_unreadable_rows_keep_their_number_and_others_are_read(
     tmp_path: Path, name: str, write: Callable[[Path], None]
 ) -> None:
     write(tmp_path / name)
@@ -152,7 +152,7 @@ def test_each_row_that_cannot_be_read_is_set_aside_with_its_number_and_the_rest_
 
 @pytest.mark.parametrize(("name", "write"), [("f.csv", write_broken_csv), ("f.jsonl", write_broken_jsonl)])
 @pytest.mark.parametrize("after", [1, 7, 41, 999, 1000, 1001, COUNT - 1, COUNT])
-def test_reading_goes_on_after_any_row(
+def test_reading_resumes_after_any_row(
     tmp_path: Path, name: str, write: Callable[[Path], None], after: int
 ) -> None:
     write(tmp_path / name)
@@ -161,31 +161,31 @@ def test_reading_goes_on_after_any_row(
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_the_header_tells_what_parts_its_values(tmp_path: Path, delimiter: str) -> None:
+def test_the_delimiter_is_detected_from_the_header(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "f.csv"
     path.write_text(f'id{delimiter}"a;,|\ttitle"\nf1{delimiter}One\n')
     assert next(read_rows(open_files(path)[0])).block.records()[0] == {"id": "f1", "a;,|\ttitle": "One"}
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-def test_how_much_of_a_file_is_done_is_told_as_it_goes(tmp_path: Path, suffix: str) -> None:
+def test_the_share_of_a_file_that_was_read_is_accurate(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"films.{suffix}"
     path.write_bytes(WRITERS[suffix](pa.concat_tables([TABLE] * 30)))
-    read, told = 0, []
+    read, errors = 0, []
     for mapped in read_mapped_rows(open_files(path), FieldRules(ITEM_FIELDS)):
         read += mapped.rows.row_count
-        told.append(abs(read / (30 * COUNT) - mapped.done))
-    assert max(told) < 0.05, told
+        errors.append(abs(read / (30 * COUNT) - mapped.done))
+    assert max(errors) < 0.05, errors
 
 
-def test_a_json_array_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_json_array_is_refused_with_a_conversion_command(tmp_path: Path) -> None:
     path = tmp_path / "films.json"
     path.write_text('[\n{"id": "a"}\n]')
     with pytest.raises(SourceError, match="jq -c"):
         list(read_rows(open_files(path)[0]))
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_value(tmp_path: Path) -> None:
+def test_byte_order_marks_and_carriage_returns_are_removed(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_bytes(b"\xef\xbb\xbfid,title\r\nf1,One\r\n")
     (tmp_path / "f.jsonl").write_bytes(b'\xef\xbb\xbf{"id":"f1","title":"One"}\r\n')
     for name in ("f.csv", "f.jsonl"):
@@ -193,7 +193,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_value(tmp_path
         assert rows.block.records()[0] == {"id": "f1", "title": "One"}
 
 
-def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+def test_a_header_with_a_repeated_column_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("id,title,title\n1,2,3\n")
-    with pytest.raises(SourceError, match="names a column twice: title"):
+    with pytest.raises(SourceError, match="more than one column called title"):
         list(read_rows(open_files(tmp_path / "f.csv")[0]))

@@ -1,4 +1,4 @@
-"""Values as people write them: dates, durations, lists, whole numbers, by column and with each fault kept."""
+"""Parsers of values as people write them: dates, durations, lists, numbers, flags and column names."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -35,17 +35,17 @@ MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
     ["1999-05-01", "1999/05/01", "1999-05-01T00:00:00Z", "1999-05-01T02:00:00+02:00", "19990501",
      "1 May 1999", "May 1, 1999", "1999-05", 925516800, 925516800000, "925516800", MAY_DAY, date(1999, 5, 1)],
 )  # fmt: skip
-def test_a_date_is_read_however_it_is_written(written: object) -> None:
+def test_dates_are_parsed_in_every_supported_form(written: object) -> None:
     assert parse_datetime(written) == MAY_DAY
 
 
-def test_a_bare_year_is_its_first_day() -> None:
+def test_a_year_is_its_first_day() -> None:
     assert parse_datetime("1999") == parse_datetime(1999) == datetime(1999, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("written", ["12/31/1999", "soon", "99", -5, 1e30, "1999-13-01"])
-def test_what_is_no_date_or_could_be_two_is_refused(written: object) -> None:
-    with pytest.raises(ValueError, match="is no"):
+def test_invalid_and_ambiguous_dates_are_refused(written: object) -> None:
+    with pytest.raises(ValueError, match="is not"):
         parse_datetime(written)
 
 
@@ -56,26 +56,26 @@ def test_what_is_no_date_or_could_be_two_is_refused(written: object) -> None:
      ("1h 32m", None, 5_520_000), ("1 hr 32 mins", "s", 5_520_000), (timedelta(minutes=2), None, 120_000),
      (0, "s", 0)],
 )  # fmt: skip
-def test_a_length_of_time_is_read_however_it_is_written(written: object, unit: Unit, ms: int) -> None:
+def test_durations_are_parsed_in_every_supported_form(written: object, unit: Unit, ms: int) -> None:
     assert parse_duration_ms(written, unit) == ms
 
 
 @pytest.mark.parametrize(
     ("written", "unit"), [(92, None), (-1, "s"), (10**9, "h"), ("long", "s"), ("P", "s")]
 )
-def test_a_length_without_a_unit_or_out_of_range_is_refused(written: object, unit: Unit | None) -> None:
-    with pytest.raises(ValueError, match=r"unit|is no length"):
+def test_durations_without_unit_or_out_of_range_are_refused(written: object, unit: Unit | None) -> None:
+    with pytest.raises(ValueError, match=r"unit|is not a duration"):
         parse_duration_ms(written, unit)
 
 
-def test_a_moment_in_a_stated_unit_is_taken_as_it_is() -> None:
+def test_a_time_in_a_stated_unit_is_not_guessed() -> None:
     assert parse_epoch_ms(5, "ms") == 5
     assert parse_epoch_ms(1_700_000_000) == 1_700_000_000_000
     with pytest.raises(ValueError, match="1970"):
         parse_epoch_ms("1969-12-31")
 
 
-def test_lists_come_from_lists_from_text_and_from_records() -> None:
+def test_lists_are_parsed_from_lists_text_and_records() -> None:
     assert parse_names_column(pa.array([["a", "b", "a"], None]), None).values == [("a", "b"), ()]
     assert parse_names_column(pa.array(["a|b, c", "a;b", "a, b", '["x", "y"]', " "]), None).values == [
         ("a", "b, c"),
@@ -88,7 +88,7 @@ def test_lists_come_from_lists_from_text_and_from_records() -> None:
     assert parse_names_column(pa.array([[{"id": 1, "name": "Drama"}]]), None).values == [("Drama",)]
 
 
-def test_text_of_any_arrow_type_is_text() -> None:
+def test_values_of_any_arrow_type_become_text() -> None:
     assert parse_text_column(pa.array([1, None])).values == ["1", ""]
     assert parse_text_column(pa.array([7.0, 7.5])).values == ["7", "7.5"]
     assert parse_text_column(pa.array([" a "], pa.large_string())).values == ["a"]
@@ -98,36 +98,36 @@ def test_text_of_any_arrow_type_is_text() -> None:
     assert list(parse_text_column(pa.array([["no", "text"]])).errors) == [0]
 
 
-def test_a_fault_stays_at_its_row_and_the_same_value_is_parsed_once() -> None:
-    seen = []
+def test_errors_are_by_row_and_equal_values_are_parsed_once() -> None:
+    parsed = []
 
     def parse(value: str) -> int:
-        seen.append(value)
+        parsed.append(value)
         return parse_integer(value)
 
-    found = parse_column(pa.array(["1", "x", "1", None, "\\N", "x", ""]), parse)
-    assert found.values == [1, None, 1, None, None, None, None]
-    assert set(found.errors) == {1, 5}
-    assert seen == ["1", "x"]
+    column = parse_column(pa.array(["1", "x", "1", None, "\\N", "x", ""]), parse)
+    assert column.values == [1, None, 1, None, None, None, None]
+    assert set(column.errors) == {1, 5}
+    assert parsed == ["1", "x"]
 
 
-def test_numbers_that_are_not_there_are_not_faults() -> None:
+def test_missing_numbers_are_not_errors() -> None:
     assert parse_integer_column(pa.array([1.0, float("nan"), None])).values == [1, None, None]
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "x", 2**40, True])
-def test_what_is_no_whole_number_is_refused(value: object) -> None:
+def test_values_that_are_not_whole_numbers_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="whole number"):
         parse_integer(value)
 
 
-def test_flags() -> None:
+def test_flags_are_parsed_from_usual_words() -> None:
     assert [parse_flag(value) for value in (True, "yes", "0")] == [True, True, False]
     with pytest.raises(ValueError, match="neither"):
         parse_flag("perhaps")
 
 
-def test_columns_are_matched_by_name_and_the_rest_is_named() -> None:
+def test_columns_are_matched_by_name_and_others_are_listed() -> None:
     found = match_fields(
         FieldRules(ITEM_FIELDS), ["imdbID", "Title", "Director", "cast", "Runtime (min)", "mood"]
     )
@@ -141,7 +141,7 @@ def test_columns_are_matched_by_name_and_the_rest_is_named() -> None:
     assert found.find_unit("Runtime (min)") == "min"
 
 
-def test_what_is_stated_goes_before_what_a_name_says() -> None:
+def test_stated_columns_take_precedence_over_names() -> None:
     rules = FieldRules(ITEM_FIELDS, parse_field_pairs(["title=local.name", "tags=mood", "tags=title"]))
     found = match_fields(rules, ["id", "title", "mood", "local", "name"])
     assert found.columns["title"] == ("local.name",)
@@ -149,7 +149,7 @@ def test_what_is_stated_goes_before_what_a_name_says() -> None:
     assert found.unused == ("name",)
 
 
-def test_a_column_that_comes_later_fills_a_field_that_nothing_fills_yet() -> None:
+def test_a_later_column_fills_only_a_field_without_a_column() -> None:
     rules = FieldRules(ITEM_FIELDS)
     first = match_fields(rules, ["id", "name"])
     later = match_fields(rules, ["id", "title", "genre"], first)
@@ -158,15 +158,15 @@ def test_a_column_that_comes_later_fills_a_field_that_nothing_fills_yet() -> Non
 
 
 @pytest.mark.parametrize(
-    ("pairs", "said"),
-    [(["rating=x"], "no field rating"), (["title"], "field=column"), (["id=a", "id=b"], "one value")],
+    ("pairs", "message"),
+    [(["rating=x"], "no field rating"), (["title"], "FIELD=COLUMN"), (["id=a", "id=b"], "one value")],
 )
-def test_a_mapping_that_cannot_be_meant_is_refused(pairs: list[str], said: str) -> None:
-    with pytest.raises(SourceError, match=said):
+def test_an_invalid_mapping_is_refused(pairs: list[str], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         FieldRules(ITEM_FIELDS, parse_field_pairs(pairs))
 
 
-def test_a_mapping_file_states_fields_and_settings(tmp_path: Path) -> None:
+def test_a_mapping_file_has_fields_and_settings(tmp_path: Path) -> None:
     path = tmp_path / "map.toml"
     path.write_text('separator = "/"\n[fields]\ntitle = "name"\npeople = ["director", "cast"]\n')
     assert read_mapping(path) == ({"title": ("name",), "people": ("director", "cast")}, {"separator": "/"})
@@ -175,7 +175,7 @@ def test_a_mapping_file_states_fields_and_settings(tmp_path: Path) -> None:
         read_mapping(path)
 
 
-def test_words_and_units_of_column_names() -> None:
+def test_column_names_are_normalised_and_give_units() -> None:
     assert [normalise_name(name) for name in ("publishedAt", "Published at", "PUBLISHED-AT")] == [
         "published_at"
     ] * 3

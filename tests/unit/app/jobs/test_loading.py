@@ -44,7 +44,7 @@ def test_a_rejected_load_leaves_the_old_index_serving(engine: EmbeddedEngine) ->
 
 
 def test_an_empty_load_is_refused(engine: EmbeddedEngine) -> None:
-    with pytest.raises(LoadRejected, match="nothing was read"):
+    with pytest.raises(LoadRejected, match="no rows were read"):
         publish([], engine, OPTIONS)
 
 

@@ -1,4 +1,4 @@
-"""Files that hold no rows of text: what they are, where, and what to do."""
+"""Files that do not contain rows of text are refused with a description and advice."""
 
 import bz2
 import gzip
@@ -35,58 +35,56 @@ def zip_content(content: bytes) -> bytes:
     return to.getvalue()
 
 
-OTHERS = {
+NOT_TEXT = {
     "UTF-16 of a spreadsheet": (CSV.encode("utf-16"), "text in UTF-16, .*iconv -f UTF-16"),
-    "UTF-16 of the other end": (b"\xfe\xff" + CSV.encode("utf-16-be"), "text in UTF-16"),
-    "UTF-16 without a mark": (CSV.encode("utf-16-le"), "control characters"),
+    "UTF-16 big-endian": (b"\xfe\xff" + CSV.encode("utf-16-be"), "text in UTF-16"),
+    "UTF-16 without a byte order mark": (CSV.encode("utf-16-le"), "control characters"),
     "UTF-32": (CSV.encode("utf-32"), "text in UTF-32"),
     "ZIP": (zip_content(CSV.encode()), "a ZIP archive or a spreadsheet"),
-    "bzip2": (bz2.compress(CSV.encode()), "packed with bzip2"),
-    "xz": (lzma.compress(CSV.encode()), "packed with xz"),
-    "gzip twice": (gzip.compress(gzip.compress(CSV.encode())), "packed twice"),
+    "bzip2": (bz2.compress(CSV.encode()), "compressed with bzip2"),
+    "xz": (lzma.compress(CSV.encode()), "compressed with xz"),
+    "gzip twice": (gzip.compress(gzip.compress(CSV.encode())), "compressed twice"),
     "Parquet": (b"PAR1\x15\x04", "Parquet; add --format parquet"),
     "random bytes": (np.random.default_rng(0).bytes(300_000), "control characters"),
-    "random bytes, packed": (gzip.compress(np.random.default_rng(0).bytes(9000)), "control characters"),
+    "random bytes, compressed": (gzip.compress(np.random.default_rng(0).bytes(9000)), "control characters"),
     "a few random bytes": (np.random.default_rng(1).bytes(200), "control characters"),
 }
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
-@pytest.mark.parametrize("kind", OTHERS)
-def test_what_is_no_text_is_refused_with_what_it_is_and_what_to_do(
-    tmp_path: Path, kind: str, suffix: str
-) -> None:
-    content, said = OTHERS[kind]
+@pytest.mark.parametrize("kind", NOT_TEXT)
+def test_a_file_that_is_not_text_is_refused_with_its_type(tmp_path: Path, kind: str, suffix: str) -> None:
+    content, message = NOT_TEXT[kind]
     (tmp_path / f"films.{suffix}").write_bytes(content)
-    with pytest.raises(SourceError, match=f"films.{suffix} is no {suffix}.*{said}"):
+    with pytest.raises(SourceError, match=f"films.{suffix} is not {suffix.upper()}.*{message}"):
         check_item_files(open_load(tmp_path / f"films.{suffix}"))
 
 
 EMPTY = {
     "films.csv": (b"", r"films.csv is empty \(0 bytes\)"),
     "films.jsonl": (b"", r"films.jsonl is empty \(0 bytes\)"),
-    "films.csv.gz": (gzip.compress(b""), "films.csv.gz is empty when it is unpacked"),
-    "blank.jsonl": (b"\n \r\n", "blank.jsonl holds blank lines alone"),
-    "header.csv": (b"id,title\n", "header.csv holds a header and no row"),
-    "unended.csv": (b"id,title", "unended.csv holds a header and no row"),
+    "films.csv.gz": (gzip.compress(b""), "films.csv.gz is empty after decompression"),
+    "blank.jsonl": (b"\n \r\n", "blank.jsonl has only blank lines"),
+    "header.csv": (b"id,title\n", "header.csv has a header but no rows"),
+    "unended.csv": (b"id,title", "unended.csv has a header but no rows"),
 }
 
 
 @pytest.mark.parametrize("name", EMPTY)
-def test_a_file_without_rows_is_refused_with_what_it_holds_instead(tmp_path: Path, name: str) -> None:
-    content, said = EMPTY[name]
+def test_a_file_without_rows_is_refused_with_a_description(tmp_path: Path, name: str) -> None:
+    content, message = EMPTY[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(LoadRejected, match=f"nothing was read: .*{said}"):
+    with pytest.raises(LoadRejected, match=f"no rows were read: .*{message}"):
         check_item_files(open_load(tmp_path / name))
 
 
-def test_an_empty_file_beside_others_is_passed_over(tmp_path: Path) -> None:
+def test_an_empty_file_beside_others_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"")
     (tmp_path / "b.csv").write_text(CSV)
     assert check_item_files(open_load(tmp_path)).written == 50
 
 
-def test_of_a_history_the_same_is_said(tmp_path: Path) -> None:
+def test_an_empty_event_file_is_refused_with_a_description(tmp_path: Path) -> None:
     (tmp_path / "watches.csv").write_bytes(b"")
     with open_source_files(str(tmp_path / "watches.csv"), None) as (files, _):
         load = EventLoad(files, FieldRules(EVENT_FIELDS), tmp_path / "rejects.jsonl")
@@ -99,6 +97,6 @@ def test_of_a_history_the_same_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "title", ["a\x00b", "\x1b[1mloud\x1b[0m", "\N{PILE OF POO}" * 200, "\N{CYRILLIC SMALL LETTER YA}" * 300]
 )
-def test_text_with_odd_characters_is_text(tmp_path: Path, title: str) -> None:
+def test_text_with_unusual_characters_is_accepted(tmp_path: Path, title: str) -> None:
     (tmp_path / "films.csv").write_text(f"id,title\nf1,{title}\n")
     assert check_item_files(open_load(tmp_path / "films.csv")).read == 1
