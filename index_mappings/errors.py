@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 class EngineError(Exception):
     """A failure of a search engine or event store. The message says what, where and what to do."""
 
-    code: ClassVar[str] = "engine_error"
+    code: ClassVar[str]
 
 
 class Timeout(EngineError):

@@ -1,4 +1,4 @@
-"""The Flask application, put together from its parts."""
+"""The Flask application, built from its blueprints."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,15 @@ from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
 from reelrank.app.web.pages.guard import reject_cross_site_request
+from reelrank.app.web.pages.problems import create_problems_blueprint
 from reelrank.app.web.pages.site import create_pages_blueprint
-from reelrank.app.web.problems import InvalidRequest, handle_validation_error, register_error_handlers
+from reelrank.app.web.pages.static_files import create_static_blueprint
+from reelrank.app.web.problems import (
+    InvalidRequest,
+    build_problem_schema,
+    handle_validation_error,
+    register_error_handlers,
+)
 from reelrank.app.web.telemetry import instrument_requests
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
@@ -33,7 +40,7 @@ BATCH_PATHS = ("/v1/items:bulk", "/v1/events")
 
 
 class OrjsonProvider(JSONProvider):
-    """orjson: numbers of numpy, dates and dataclasses as they are."""
+    """JSON by orjson, which also writes numpy numbers, dates and dataclasses."""
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         return orjson.dumps(obj, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode()
@@ -43,37 +50,50 @@ class OrjsonProvider(JSONProvider):
 
 
 class Application(OpenAPI):
+    """Describes every error of every endpoint as a problem, in place of flask-openapi's own error model."""
+
     json_provider_class = OrjsonProvider
+
+    def generate_spec_json(self) -> None:
+        super().generate_spec_json()  # type: ignore[no-untyped-call]  # of flask-openapi
+        components = self.spec_json["components"]
+        components["responses"] = {"Problem": build_problem_schema()}
+        components["schemas"].pop(self.validation_error_model.__name__)
+        for operations in self.spec_json["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop(self.validation_error_status)
+                operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
 
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """reports_dir: where the last training run left its pictures."""
+    """reports_dir: where the last training run wrote its pictures."""
 
     body_bytes_max: int
     reports_dir: Path
 
 
 def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
-    """Lists, items, events, models and the page."""
+    """Builds the app of roles all and candidates: lists, items, events, models and the pages."""
     app = _create_bare_app(options.body_bytes_max)
     for api in (create_lists_api, create_items_api, create_events_api):
         app.register_api(api(service))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
     app.register_blueprint(create_health_blueprint(partial(check_lists_ready, service)))
-    for_people = (create_pages_blueprint(service, options.reports_dir), create_actions_blueprint(service))
-    register_error_pages(for_people, app)
-    for blueprint in for_people:
+    pages = (create_pages_blueprint(service, options.reports_dir), create_actions_blueprint(service))
+    register_error_pages(pages, app)
+    for blueprint in (*pages, create_problems_blueprint()):
         app.register_blueprint(blueprint)
     return app
 
 
 def create_ranking_app(models: Models, body_bytes_max: int) -> OpenAPI:
-    """Scores and models alone; neither an index nor events are looked at."""
+    """Builds the app of role ranking: scores and models, without an index and without events."""
     app = _create_bare_app(body_bytes_max)
     app.register_api(create_models_api(models, lambda: None))
     app.register_api(create_score_api(models))
     app.register_blueprint(create_health_blueprint(partial(check_scores_ready, models)))
+    app.register_blueprint(create_problems_blueprint(only_ranking_role=True))
     return app
 
 
@@ -91,17 +111,18 @@ def _create_bare_app(body_bytes_max: int) -> OpenAPI:
     register_error_handlers(app)
     app.before_request(reject_cross_site_request)
     app.before_request(_check_json_body)
+    app.register_blueprint(create_static_blueprint())
     app.add_url_rule("/openapi.json", "openapi_json", lambda: app.api_doc)
     return app
 
 
 def _check_json_body() -> None:
-    """Where JSON is announced it must parse: flask-openapi would take a damaged body for none.
+    """Rejects a body that is declared as JSON and does not parse: flask-openapi would ignore it.
 
-    Batches are parsed by their own endpoints, which also take a line of JSON each.
+    The endpoints of batches parse their bodies themselves, because they also accept one JSON object per line.
     """
     if request.is_json and request.path not in BATCH_PATHS and request.get_data(cache=True):
         try:
             request.get_json()
         except BadRequest as error:
-            raise InvalidRequest(("body", f"it is no JSON: {error.__cause__ or error}")) from error
+            raise InvalidRequest(("body", f"it is not valid JSON: {error.__cause__ or error}")) from error

@@ -1,4 +1,4 @@
-"""Failures as problem+json (RFC 9457): what, where, and what to do."""
+"""Failures as problem+json (RFC 9457): what is wrong, where, and what to do."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -6,108 +6,145 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from reelrank.index_mappings import errors
+from reelrank.app.web.problem_codes import PROBLEMS, list_http_problems
+from reelrank.index_mappings.errors import EngineError
 from reelrank.ranking.rankers.manifest import ModelRejected
 
 log = structlog.get_logger("reelrank.web")
 
-STATUS_BY_ERROR: dict[type[Exception], HTTPStatus] = {
-    errors.Timeout: HTTPStatus.GATEWAY_TIMEOUT,
-    errors.Throttled: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.BadRequest: HTTPStatus.BAD_REQUEST,
-    errors.NotFound: HTTPStatus.NOT_FOUND,
-    errors.Conflict: HTTPStatus.CONFLICT,
-    errors.Partial: HTTPStatus.SERVICE_UNAVAILABLE,
-    ModelRejected: HTTPStatus.CONFLICT,
+MEDIA_TYPE = "application/problem+json"
+CODED_ERRORS = (EngineError, ModelRejected)
+"""Errors that carry the code of their problem."""
+CODE_BY_STATUS = {
+    HTTPStatus.FORBIDDEN: "cross_site_request",
+    HTTPStatus.NOT_FOUND: "address_not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
 }
+"""Codes of the failures that Flask itself finds; any other 4xx is an invalid request."""
 RETRY_AFTER_S = 1
 
 
 class InvalidRequest(Exception):
-    """A request that a person can correct. faults: (field, what is wrong and what to do)."""
+    """A request that its sender can correct. field_errors: (field, what is wrong and what to do)."""
 
     def __init__(self, *field_errors: tuple[str, str]) -> None:
-        super().__init__("; ".join(f"{field}: {fault}" for field, fault in field_errors))
+        super().__init__("; ".join(f"{field}: {message}" for field, message in field_errors))
         self.field_errors = field_errors
 
 
 def build_problem(
-    status: HTTPStatus,
+    code: str,
     detail: str,
     field_errors: Sequence[tuple[str, str]] = (),
     retry_after_s: float | None = None,
+    status: HTTPStatus | None = None,
 ) -> Response:
+    """Answers with a problem of the table. status: where it differs from the table's."""
+    problem = PROBLEMS[code]
+    status = status or problem.status or HTTPStatus.INTERNAL_SERVER_ERROR
     body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": status.phrase,
+        "type": problem.type_uri,
+        "code": code,
+        "title": problem.title,
         "status": status.value,
         "detail": detail,
         "instance": request.path,
         "request_id": g.get("request_id", ""),
     }
     if field_errors:
-        body["errors"] = [{"field": field, "detail": fault} for field, fault in field_errors]
-    response = Response(orjson.dumps(body), status.value, content_type="application/problem+json")
+        body["errors"] = [{"field": field, "detail": message} for field, message in field_errors]
+    response = Response(orjson.dumps(body), status.value, content_type=MEDIA_TYPE)
     if retry_after_s is not None:
         response.headers["Retry-After"] = str(max(1, round(retry_after_s)))
     return response
 
 
-def handle_validation_error(error: ValidationError) -> Response:
-    """What pydantic found, field by field, in words that say what to send instead."""
-    faults = [_describe_field_error(dict(each)) for each in error.errors(include_url=False)]
-    detail = "; ".join(f"{field}: {fault}" for field, fault in faults)
-    return build_problem(HTTPStatus.BAD_REQUEST, detail, faults)
+def build_problem_schema() -> dict[str, Any]:
+    """The OpenAPI response that stands for every problem of every endpoint."""
+    text = {"type": "string"}
+    field_error = {"type": "object", "properties": {"field": text, "detail": text}}
+    properties = {
+        "type": {"type": "string", "format": "uri-reference", "description": "The page about this code."},
+        "code": {"type": "string", "enum": [problem.code for problem in list_http_problems()]},
+        "title": text,
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong and what to do."},
+        "instance": text,
+        "request_id": text,
+        "errors": {"type": "array", "items": field_error, "description": "The fields to correct."},
+    }
+    schema = {"type": "object", "title": "Problem", "properties": properties}
+    meanings = [f"- `{p.code}` ({p.status}): {p.meaning}" for p in list_http_problems()]
+    return {
+        "description": "\n".join(["A problem (RFC 9457), with one of these codes:", "", *meanings]),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Every failure of every endpoint under these handlers answers problem+json."""
-    for family in STATUS_BY_ERROR:
-        app.register_error_handler(family, handle_known_error)
+    """Makes every failure of every endpoint answer with problem+json."""
+    for family in CODED_ERRORS:
+        app.register_error_handler(family, handle_coded_error)
     app.register_error_handler(InvalidRequest, handle_invalid_request)
     app.register_error_handler(ValidationError, handle_validation_error)
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, handle_unexpected_error)
 
 
-def handle_known_error(error: Exception) -> Response:
-    """A failure of STATUS_OF."""
-    status = next(STATUS_BY_ERROR[kind] for kind in type(error).__mro__ if kind in STATUS_BY_ERROR)
+def handle_coded_error(error: EngineError | ModelRejected) -> Response:
+    """Answers with the problem whose code the error carries."""
+    status = PROBLEMS[error.code].status
     retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if status in (503, 504) else None
-    return build_problem(status, str(error), retry_after_s=retry)
+    return build_problem(error.code, str(error), retry_after_s=retry)
 
 
 def handle_invalid_request(error: InvalidRequest) -> Response:
-    """What we found wrong ourselves, field by field."""
-    return build_problem(HTTPStatus.BAD_REQUEST, str(error), error.field_errors)
+    """Names each field that this service itself found to be wrong."""
+    return build_problem("invalid_request", str(error), error.field_errors)
+
+
+def handle_validation_error(error: ValidationError) -> Response:
+    """Names each field that pydantic found to be wrong, and what to send instead."""
+    messages = [_describe_field_error(dict(each)) for each in error.errors(include_url=False)]
+    return handle_invalid_request(InvalidRequest(*messages))
+
+
+def build_http_problem(error: HTTPException) -> Response:
+    """Answers with the problem that stands for one of Flask's own failures."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = CODE_BY_STATUS.get(status, "internal_error" if status.value >= 500 else "invalid_request")
+    detail = error.description or ""
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        detail = f"the body is larger than REELRANK_BODY_BYTES_MAX ({limit} bytes); send several smaller ones"
+    return build_problem(code, detail, status=status)
 
 
 def _handle_http_error(error: HTTPException) -> Response:
-    if error.response is not None:  # an answer somebody already made, and stopped the request with
+    if error.response is not None:  # a complete response that `abort` ended the request with
         return error.get_response()  # type: ignore[return-value]  # werkzeug's sans-io supertype
-    return build_problem(HTTPStatus(error.code or 500), error.description or "")
+    return build_http_problem(error)
 
 
 def handle_unexpected_error(error: Exception) -> Response:
-    """A failure nobody foresaw; it goes into the log."""
-    log.exception("a request failed", exc_info=error)
-    return build_problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "a mistake of ours; the log has it by this request id"
-    )
+    """Logs an error that no handler expects; the answer does not quote it."""
+    log.exception("unexpected error", exc_info=error)
+    return build_problem("internal_error", "Internal error. Quote this request id when reporting it.")
 
 
 def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
-    if not error["loc"]:  # of all together: the words may begin with the one they are about
-        field, colon, words = error["msg"].removeprefix("Value error, ").partition(": ")
-        return (field, words) if colon and " " not in field else ("request", f"{field}{colon}{words}")
+    if not error["loc"]:  # of the whole model: the message may begin with the name of its field
+        field, colon, message = error["msg"].removeprefix("Value error, ").partition(": ")
+        is_field = colon and " " not in field
+        return (field, message) if is_field else ("request", f"{field}{colon}{message}")
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return field, "there is no such parameter; see /openapi"
+        return field, "there is no such parameter; /openapi lists them all"
     if error["type"] == "missing":
         return field, "it is missing; give it a value"
     given = error.get("input")

@@ -13,9 +13,12 @@ from prometheus_client import REGISTRY
 from reelrank.app.settings import Settings
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app
+from reelrank.app.web.problem_codes import list_http_problems
 from reelrank.app.wiring import build_container, build_service
 
-DOC = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+DOC = PAGE.read_text()
+PROBLEM_TABLE = re.compile(r"(<!-- problem codes[^\n]*-->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,18 @@ def test_every_parameter_and_field_is_on_the_page(described: dict[str, Any]) -> 
 def test_every_metric_is_on_the_page() -> None:
     ours = {metric.name for metric in REGISTRY.collect() if metric.name.startswith("reelrank_")}
     assert [name for name in sorted(ours) if f"`{name}`" not in DOC] == []
+
+
+def format_problem_table() -> str:
+    rows = [f"| `{p.code}` | {p.status} | {p.meaning} | {p.remedy} |" for p in list_http_problems()]
+    return "\n".join(["| code | status | meaning | what to do |", "|---|---|---|---|", *rows, ""])
+
+
+def test_every_problem_code_is_on_the_page(pytestconfig: pytest.Config) -> None:
+    page = PROBLEM_TABLE.sub(lambda found: found[1] + format_problem_table() + found[3], DOC)
+    if pytestconfig.getoption("--renew"):
+        PAGE.write_text(page)
+    assert PAGE.read_text() == page, "run `pytest tests/consistency --renew` and read the diff"
 
 
 def test_every_line_to_copy_leads_somewhere(app: Flask) -> None:

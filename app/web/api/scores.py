@@ -1,7 +1,6 @@
 """Scores for feature rows over HTTP, as Arrow bytes: what the candidates role asks of the ranking role."""
 
 from functools import cache
-from http import HTTPStatus
 
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
@@ -46,9 +45,7 @@ def create_score_api(models: Models) -> APIBlueprint:
         try:
             features = from_bytes(request.get_data(), ranker.feature_names, limits)
         except TooLarge as error:
-            return build_problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"body: {error}", [("body", str(error))]
-            )
+            return build_problem("body_too_large", f"body: {error}", [("body", str(error))])
         except ValueError as error:
             raise InvalidRequest(("body", str(error))) from error
         if query.contributions:

@@ -3,13 +3,11 @@
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, make_response, render_template, request, send_from_directory
+from flask import Blueprint, Response, make_response, render_template, request
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.page import Page
@@ -29,7 +27,6 @@ from reelrank.loaders.demo import SOURCES
 
 PAGE_ITEMS, SIMILAR_ITEMS, STRIP_ITEMS = 24, 12, 8
 BUSIEST_VIEWERS = 12
-STATIC_DIR = Path(__file__).parents[1] / "static"
 
 
 def create_pages_blueprint(service: SearchService, reports_dir: Path) -> Blueprint:
@@ -42,9 +39,8 @@ def create_pages_blueprint(service: SearchService, reports_dir: Path) -> Bluepri
     blueprint.add_url_rule("/quality", "quality", site.render_quality)
     blueprint.add_url_rule("/about", "about", site.render_about)
     blueprint.add_url_rule("/report/<name>", "report", site.send_report_picture)
-    blueprint.add_url_rule("/static/<digest>/<name>", "static_file", _send_static_file)
     blueprint.after_request(add_security_headers)
-    in_templates = {"poster_of": build_poster, "asset": build_asset_url, "event_id": _create_event_id}
+    in_templates = {"poster_of": build_poster, "event_id": _create_event_id}
     blueprint.record(lambda setup: setup.app.jinja_env.globals.update(in_templates))
     return blueprint
 
@@ -144,27 +140,6 @@ class Site:
         if page is not None and page.timings:
             response.headers["Server-Timing"] = format_server_timing(page)
         return response
-
-
-@cache
-def build_asset_url(name: str) -> str:
-    """The address of a static file: it may be kept for ever, for it changes when any of them changes.
-
-    One digest for all, so that the style sheet names its fonts by addresses of its own folder.
-    """
-    return f"/static/{_compute_digest()}/{name}"
-
-
-@cache
-def _compute_digest() -> str:
-    return sha256(b"".join(file.read_bytes() for file in sorted(STATIC_DIR.iterdir()))).hexdigest()[:12]
-
-
-def _send_static_file(digest: str, name: str) -> Response:
-    response = send_from_directory(STATIC_DIR, name)
-    is_current = digest == _compute_digest()
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_current else "no-cache"
-    return response
 
 
 def _create_event_id() -> str:

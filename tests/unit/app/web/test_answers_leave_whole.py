@@ -14,7 +14,7 @@ from gunicorn.workers.gthread import TConn
 
 from reelrank.app.serving.graceful_worker import GracefulWorker
 from reelrank.app.serving.response_socket import BUFFER_BYTES_MAX
-from reelrank.app.web.pages.site import STATIC_DIR
+from reelrank.app.web.pages.static_files import STATIC_DIR
 
 HOST = ("127.0.0.1", 80)
 PART = bytes(range(256)) * 64

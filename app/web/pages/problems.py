@@ -1,0 +1,44 @@
+"""The pages about problem codes: one that lists them, and one for each."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, abort, make_response, render_template
+from markupsafe import Markup, escape
+
+from reelrank.app.web.pages.guard import add_security_headers
+from reelrank.app.web.problem_codes import PROBLEMS, ProblemCode, list_http_problems
+
+
+def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
+    """Serves /problems and /problems/<code>. only_ranking_role: the codes that role ranking sends."""
+    listed = list_http_problems(only_ranking_role=True) if only_ranking_role else list(PROBLEMS.values())
+    blueprint = Blueprint("problems", __name__, template_folder="../templates")
+    blueprint.add_app_template_filter(mark_code, "mark_code")
+    blueprint.after_request(add_security_headers)
+
+    @blueprint.get("/problems")
+    def problems() -> Response:
+        return _render("problems.html", problems=listed)
+
+    @blueprint.get("/problems/<code>")
+    def problem(code: str) -> Response:
+        known = next((each for each in listed if each.code == code), None)
+        if known is None:
+            abort(HTTPStatus.NOT_FOUND, f"there is no problem code {code!r}; /problems lists them all")
+        return _render("problem.html", problem=known)
+
+    return blueprint
+
+
+def mark_code(text: str) -> Markup:
+    """Turns `backticks` into code elements; everything else is escaped."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
+
+
+def _render(template: str, **values: list[ProblemCode] | ProblemCode) -> Response:
+    response = make_response(render_template(template, **values))
+    response.headers["Cache-Control"] = "no-cache"
+    return response

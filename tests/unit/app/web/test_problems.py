@@ -1,0 +1,166 @@
+"""Problem codes: in every answer that reports an error, on pages that explain them, in both roles."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from flask.testing import FlaskClient
+
+from reelrank.app.settings import Settings
+from reelrank.app.state.model_cache import ServedModels
+from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
+from reelrank.app.web.problem_codes import PROBLEMS, list_http_problems
+from reelrank.app.wiring import build_container, build_models, build_service, load_model, warm_service
+from reelrank.index_mappings.errors import EngineError
+from tests.sample_project import build_project
+
+BODY_BYTES_MAX = 100_000
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    parts = build_project(tmp_path_factory.mktemp("data"), datetime.now(UTC))
+    return create_app(
+        warm_service(parts), WebOptions(BODY_BYTES_MAX, parts.settings.reports_dir)
+    ).test_client()
+
+
+@pytest.fixture(scope="module")
+def ranking_client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
+    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("models")))
+    return create_ranking_app(build_models(parts), BODY_BYTES_MAX).test_client()
+
+
+def list_subclasses(error: type[EngineError]) -> Iterator[type[EngineError]]:
+    for subclass in error.__subclasses__():
+        yield subclass
+        yield from list_subclasses(subclass)
+
+
+def test_every_engine_error_has_a_code_with_a_status() -> None:
+    codes = {error.code for error in list_subclasses(EngineError)}
+    assert len(codes) >= 10
+    assert [code for code in codes if PROBLEMS[code].status is None] == []
+
+
+def test_codes_are_snake_case_and_their_texts_are_sentences() -> None:
+    for problem in PROBLEMS.values():
+        assert problem.code.replace("_", "").islower()
+        assert problem.title
+        assert problem.meaning.endswith(".")
+        assert problem.remedy.endswith(".")
+        assert problem.meaning.count("`") % 2 == problem.remedy.count("`") % 2 == 0
+        assert problem.status or problem.exit_code
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/search?q=a&limit=ten", 400, "invalid_request"),
+        ("POST", "/v1/events", 400, "invalid_request"),
+        ("GET", "/v1/nowhere", 404, "address_not_found"),
+        ("GET", "/v1/items/nobody", 404, "item_not_found"),
+        ("DELETE", "/v1/items/nobody", 404, "item_not_found"),
+        ("GET", "/v1/items/nobody/similar", 404, "item_not_found"),
+        ("GET", "/v1/search?q=a&model=nobody", 404, "model_not_found"),
+        ("POST", "/v1/models/nobody:promote", 404, "model_not_found"),
+        ("GET", "/v1/search?cursor=0.5", 404, "cursor_expired"),
+        ("PATCH", "/v1/search", 405, "method_not_allowed"),
+    ],
+)
+def test_an_error_names_its_code_and_the_page_about_it(
+    client: FlaskClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = client.open(path, method=method)
+    problem = answer.get_json()
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert answer.content_type == "application/problem+json"
+    assert problem["title"] == PROBLEMS[code].title
+    assert problem["title"] in client.get(problem["type"]).text
+    assert problem.keys() >= {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+def test_a_body_above_the_limit_names_the_setting(client: FlaskClient) -> None:
+    problem = client.post("/v1/events", data=b" " * (BODY_BYTES_MAX + 1)).get_json()
+    assert problem["code"] == "body_too_large"
+    assert "REELRANK_BODY_BYTES_MAX (100000 bytes)" in problem["detail"]
+
+
+def test_a_request_of_another_site_has_a_code(client: FlaskClient) -> None:
+    answer = client.delete("/v1/items/sea1", headers={"Sec-Fetch-Site": "cross-site"})
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "cross_site_request")
+
+
+def test_an_unexpected_error_asks_for_the_request_id_and_hides_the_cause(client: FlaskClient) -> None:
+    app = client.application
+    with app.test_request_context("/v1/models"):
+        problem = app.make_response(app.handle_user_exception(RuntimeError("secret"))).get_json()
+    assert problem["code"] == "internal_error"
+    assert problem["detail"] == "Internal error. Quote this request id when reporting it."
+
+
+def test_a_service_without_an_index_is_unavailable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
+    app = create_app(build_service(parts), WebOptions(BODY_BYTES_MAX, parts.settings.reports_dir))
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_code_has_a_page_that_says_what_to_do(client: FlaskClient, code: str) -> None:
+    page = client.get(f"/problems/{code}", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    assert f'href="/problems/{code}"' in client.get("/problems").text
+    assert PROBLEMS[code].meaning.split("`")[0].replace("'", "&#39;") in page.text
+    assert "What to do" in page.text
+    assert "`" not in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_an_unknown_code_has_no_page(client: FlaskClient) -> None:
+    assert client.get("/problems/nonsense").get_json()["code"] == "address_not_found"
+
+
+def test_the_ranking_role_explains_its_own_codes_alone(ranking_client: FlaskClient) -> None:
+    listed = ranking_client.get("/problems").text
+    assert 'href="/problems/model_not_found"' in listed
+    assert "item_not_found" not in listed
+    assert ranking_client.get("/problems/body_too_large").status_code == 200
+    assert ranking_client.get("/problems/item_not_found").status_code == 404
+    style = listed.split('rel="stylesheet" href="')[1].split('"')[0]
+    assert ranking_client.get(style).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/v1/search?q=a", "address_not_found"),
+        ("GET", "/v1/score/nobody", "model_not_found"),
+        ("POST", "/v1/score/current", "invalid_request"),
+    ],
+)
+def test_errors_of_the_ranking_role_have_a_page_there(
+    ranking_client: FlaskClient, method: str, path: str, code: str
+) -> None:
+    problem = ranking_client.open(path, method=method).get_json()
+    assert problem["code"] == code
+    assert ranking_client.get(problem["type"]).status_code == 200
+
+
+def test_a_model_that_does_not_fit_is_rejected_by_code(tmp_path_factory: pytest.TempPathFactory) -> None:
+    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("broken")))
+    (parts.settings.models_dir / "broken").mkdir(parents=True)
+    client = create_ranking_app(ServedModels(parts.registry, load_model), BODY_BYTES_MAX).test_client()
+    answer = client.post("/v1/models/broken:promote")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "model_rejected")
+
+
+def test_openapi_names_every_code_for_every_endpoint(client: FlaskClient) -> None:
+    described = client.get("/openapi.json").get_json()
+    problem = described["components"]["responses"]["Problem"]
+    codes = problem["content"]["application/problem+json"]["schema"]["properties"]["code"]["enum"]
+    assert codes == [problem.code for problem in list_http_problems()]
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            assert operation["responses"]["default"]["$ref"] == "#/components/responses/Problem"
