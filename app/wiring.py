@@ -31,7 +31,8 @@ from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.state.model_cache import Models, ServedModels
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
-from reelrank.index_mappings.engine import EventStore, SearchEngine
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.features.compute import FEATURE_NAMES

@@ -1,4 +1,4 @@
-"""The protocols every engine fulfils: matching, index versions, live changes and events.
+"""The protocols that every engine fulfils: matching, index versions and live changes.
 
 They speak the nouns of this package, never a query language. Errors are `reelrank.index_mappings.errors`.
 """
@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-import pyarrow as pa
-
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind
 from reelrank.index_mappings.fields import TEXT_FIELDS
 from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 from reelrank.index_mappings.match import Matches
@@ -85,14 +82,6 @@ class IndexVersion:
     created_at: datetime
     documents: int
     serving: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AppendReport:
-    """What became of a batch of events: len(events) == stored + duplicates."""
-
-    stored: int
-    duplicates: int
 
 
 class Matcher(Protocol):
@@ -175,41 +164,3 @@ class SearchEngine(Matcher, Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-class EventStore(Protocol):
-    """Keeps events, each id once."""
-
-    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
-        """Durable when it returns; an id that is already kept counts as a duplicate.
-
-        timeout_s: None while nobody waits for it. Raises Timeout, Throttled or Unavailable when it may not be
-        durable: sent again, each event still counts once.
-        """
-        ...
-
-    def recent(
-        self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
-    ) -> list[Event]:
-        """A viewer's latest events of these kinds, newest first, every acknowledged one among them."""
-        ...
-
-    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
-        """The ids of all items that a viewer ever watched, however many events there are.
-
-        Raises Timeout, Throttled, Unavailable, or Partial, whose `found` are the ids that could be had.
-        """
-        ...
-
-    def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
-        """Events with from_ms <= at_ms < to_ms in the order of (at_ms, id); EVENT_SCHEMA."""
-        ...
-
-    def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
-        """Events acknowledged after `position` (None: from the first), and the next position.
-
-        Bounded: an answer holds at most 10,000 events; ask again with the position it gives.
-        """
-        ...
-
-    def count(self) -> int: ...

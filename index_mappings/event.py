@@ -1,86 +1,144 @@
-"""Events: what viewers did, in the shape of User Behavior Insights 1.3, and its Arrow schema."""
+"""Events: what viewers did and what they were shown, in the shape of User Behavior Insights 1.3.
 
-from dataclasses import dataclass
+A field is declared once, as an annotated attribute of `Event`; EVENT_FIELDS is the table of the declarations.
+Everything else that names every field is derived from that table: EVENT_SCHEMA, the columns of the embedded
+store, the template of the servers, the body of the API, the fields of event files, the table in docs/api.md.
+To add a field, append an attribute with a new `since`, write its reader, and run `make generate`.
+"""
+
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args, get_type_hints
 
 import pyarrow as pa
 
-EventKind = Literal["impression", "click", "watch", "like", "subscribe", "search"]
+from reelrank.index_mappings.event_field import (
+    COUNT,
+    DURATION,
+    FLAG,
+    KEYWORD,
+    PROBABILITY,
+    TEXT,
+    TIMESTAMP,
+    EventField,
+)
+from reelrank.index_mappings.item import ID_PATTERN
+
+EventKind = Literal["impression", "viewed", "click", "watch", "like", "subscribe", "search"]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
-USER_ACTIONS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind != "impression")
-"""What a viewer did; impressions are what was done to them, and twenty times as many."""
+EXPOSURE_KINDS: tuple[EventKind, ...] = ("impression", "viewed")
+"""impression: the item was on a page that was sent. viewed: its card was on the screen."""
+USER_ACTIONS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind not in EXPOSURE_KINDS)
+"""What a viewer did. A page has twenty times as many impressions."""
+Surface = Literal["", "home", "search", "similar", "rank"]
 DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing a viewer did. `id` is the caller's idempotency key: the same id counts once.
+    """One action of a viewer, or one item that a viewer was shown.
 
-    at_ms: milliseconds since 1970-01-01 UTC. item: empty for a search. watched_ms, duration_ms:
-    for a watch, None when unknown. request_id: the answer that showed the item, if one did.
-    position: from 0 on that answer. degraded: what that answer lacked, of an impression; empty when it
-    was whole. propensity, came_from: of an impression whose place exploration drew, the chance that it
-    would be this item, and the place it had before. simulated: made from a rating or a generator, not
-    observed.
-    Raises ValueError for numbers that EVENT_SCHEMA cannot hold: one such row would stop every reader.
+    Raises ValueError for a number that EVENT_SCHEMA cannot hold: one such row would stop every reader.
     """
 
-    id: str
-    kind: EventKind
-    user: str
-    at_ms: int
-    item: str = ""
-    watched_ms: int | None = None
-    duration_ms: int | None = None
-    request_id: str = ""
-    position: int | None = None
-    text: str = ""
-    device: str = ""
-    country: str = ""
-    degraded: str = ""
-    propensity: float | None = None
-    came_from: int | None = None
-    simulated: bool = False
+    # fmt: off
+    id: Annotated[str, EventField(
+        KEYWORD, "Idempotency key: the same id counts once.", "event store, migration", max_length=128)]
+    kind: Annotated[EventKind, EventField(KEYWORD, "What happened.", "all readers")]
+    user: Annotated[str, EventField(
+        KEYWORD, "The viewer.", "ranking, training, dashboards", personal=True, max_length=128)]
+    at_ms: Annotated[int, EventField(TIMESTAMP, "When it happened.", "ranking, training, dashboards")]
+    item: Annotated[str, EventField(
+        KEYWORD, "The item; empty for a search only.", "ranking, training, dashboards",
+        pattern=f"^({ID_PATTERN.pattern})?$")] = ""
+    watched_ms: Annotated[int | None, EventField(
+        DURATION, "How long a watch lasted.", "popularity, training, dashboards")] = None
+    duration_ms: Annotated[int | None, EventField(
+        DURATION, "Duration of the item that was watched.", "popularity, training, dashboards")] = None
+    request_id: Annotated[str, EventField(
+        KEYWORD, "The request whose page showed the item, if one did.",
+        "engagements, `reelrank exploration`, dashboards", max_length=128)] = ""
+    position: Annotated[int | None, EventField(
+        COUNT, "Position on that page, from 0.", "`reelrank exploration`, dashboards")] = None
+    text: Annotated[str, EventField(
+        TEXT, "The search text, of a search or of the page.", "viewer history", personal=True)] = ""
+    device: Annotated[str, EventField(KEYWORD, "Device of the viewer.", "dashboards", max_length=64)] = ""
+    country: Annotated[str, EventField(
+        KEYWORD, "Country of the viewer.", "saved search of Kibana", max_length=64)] = ""
+    simulated: Annotated[bool, EventField(
+        FLAG, "Made from a rating or by a generator, not observed.", "scan only")] = False
+    degraded: Annotated[str, EventField(
+        KEYWORD, "Of an impression: what its page lacked.", "scan only", since=2)] = ""
+    propensity: Annotated[float | None, EventField(
+        PROBABILITY, "Of an impression in an exploration slot: the probability of this item there.",
+        "`reelrank exploration`", since=3)] = None
+    came_from: Annotated[int | None, EventField(
+        COUNT, "Of an impression in an exploration slot: the position that the ranking gave the item.",
+        "`reelrank exploration`", since=3)] = None
+    surface: Annotated[Surface, EventField(
+        KEYWORD, "Kind of page that showed the item.",
+        "`reelrank exploration --by surface`, dashboards", since=4)] = ""
+    session: Annotated[str, EventField(
+        KEYWORD, "Session of the viewer.", "scan only", since=4, personal=True, max_length=128)] = ""
+    release: Annotated[str, EventField(
+        KEYWORD, "Release that served the page.", "scan only", since=4, max_length=128)] = ""
+    model: Annotated[str, EventField(
+        KEYWORD, "Model that ranked the page.",
+        "`reelrank exploration --by model`, saved search of Kibana", since=4, max_length=128)] = ""
+    experiment: Annotated[str, EventField(
+        KEYWORD, "Experiment of the request.", "scan only", since=4, max_length=128)] = ""
+    variant: Annotated[str, EventField(
+        KEYWORD, "Arm of that experiment.", "scan only", since=4, max_length=128)] = ""
+    received_ms: Annotated[int | None, EventField(
+        TIMESTAMP, "When the service took the event in; set by it.", "scan only", since=4)] = None
+    play_id: Annotated[str, EventField(
+        KEYWORD, "One playback; all its events share it.", "scan only", since=4, max_length=128)] = ""
+    started_ms: Annotated[int | None, EventField(
+        TIMESTAMP, "When that playback started.", "scan only", since=4)] = None
+    # fmt: on
 
     def __post_init__(self) -> None:
-        for name in ("position", "came_from"):
-            place = getattr(self, name)
-            if place is not None and not 0 <= place < 2**31:
-                raise ValueError(f"{name}: {place} is not between 0 and {2**31 - 1}")
-        if self.propensity is not None and not 0 < self.propensity <= 1:
-            raise ValueError(f"propensity: {self.propensity} is no chance above 0 and up to 1")
-        drawn = (self.propensity is not None, self.came_from is not None)
-        if any(drawn) and not (all(drawn) and self.kind == "impression" and self.position is not None):
-            raise ValueError("propensity: it goes with came_from and position, of an impression")
-        for name in ("at_ms", "watched_ms", "duration_ms"):
+        for name, low, high in _NUMBER_RANGES:
             number = getattr(self, name)
-            if number is not None and not -(2**62) < number < 2**62:
-                raise ValueError(f"{name}: {number} is out of bounds")
+            if number is not None and not low <= number <= high:
+                raise ValueError(f"{name}: {number} is not between {low} and {high}")
+        if self.propensity is not None or self.came_from is not None:
+            self._check_exploration()
+
+    def _check_exploration(self) -> None:
+        is_complete = None not in (self.propensity, self.came_from, self.position)
+        if not is_complete or self.kind != "impression":
+            raise ValueError("propensity: give it with came_from and position, for an impression only")
+        if self.propensity == 0:
+            raise ValueError("propensity: 0 is not above 0")
 
     @property
     def at(self) -> datetime:
         return datetime.fromtimestamp(self.at_ms / 1000, UTC)
 
 
+def _read_fields() -> tuple[EventField, ...]:
+    """Collects the declarations of `Event`, in the order of its attributes."""
+    hints = get_type_hints(Event, include_extras=True)
+    return tuple(
+        replace(
+            hints[attribute.name].__metadata__[0],
+            name=attribute.name,
+            python_type=get_args(hints[attribute.name])[0],
+            is_required=attribute.default is MISSING,
+        )
+        for attribute in fields(Event)
+    )
+
+
+EVENT_FIELDS: tuple[EventField, ...] = _read_fields()
+"""The fields of `Event` in its order, which is the order in which they were added."""
+EVENT_VERSION = max(field.since for field in EVENT_FIELDS)
+"""The version of the event schema: that of its newest field."""
 EVENT_SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("user", pa.string(), nullable=False),
-        pa.field("at_ms", pa.int64(), nullable=False),
-        pa.field("item", pa.string(), nullable=False),
-        pa.field("watched_ms", pa.int64()),
-        pa.field("duration_ms", pa.int64()),
-        pa.field("request_id", pa.string(), nullable=False),
-        pa.field("position", pa.int32()),
-        pa.field("text", pa.string(), nullable=False),
-        pa.field("device", pa.string(), nullable=False),
-        pa.field("country", pa.string(), nullable=False),
-        pa.field("degraded", pa.string(), nullable=False),
-        pa.field("propensity", pa.float64()),
-        pa.field("came_from", pa.int32()),
-        pa.field("simulated", pa.bool_(), nullable=False),
-    ]
+    [pa.field(field.name, field.type.arrow, nullable=field.is_nullable) for field in EVENT_FIELDS]
 )
-"""The columns of `Event`, in its order; every EventStore answers scans in this schema."""
+"""The columns of `Event` in Arrow and Parquet; scans of every EventStore answer in this schema."""
+_NUMBER_RANGES = tuple(
+    (field.name, field.type.low, field.type.high) for field in EVENT_FIELDS if field.type.low is not None
+)

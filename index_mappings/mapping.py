@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from reelrank.index_mappings import analysis
+from reelrank.index_mappings.event import EVENT_FIELDS
+from reelrank.index_mappings.event_field import EventField
 from reelrank.index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
 
 Product = Literal["elasticsearch", "opensearch"]
@@ -27,7 +29,8 @@ FILTER_KEYS = ("genre_key", "language_key", "country_key")
 AGGREGATED_KEY = "genre_key"
 """The only one that dashboards count by: `genres` is text, and `language` can itself be counted."""
 
-EVENT_KEYWORDS = ("id", "kind", "user", "item", "request_id", "device", "country", "degraded")
+SERVER_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "double": "double"}
+"""Arrow type to the type of a server; text is indexed as its IndexKind."""
 
 
 def name_vector_property(field: str) -> str:
@@ -53,19 +56,8 @@ def build_items_index(product: Product) -> dict[str, Any]:
 
 def build_events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
     """An index template for the data stream of events. One shard, so that events have one order."""
-    keyword = {"type": "keyword"}
-    mappings = {
-        "dynamic": False,
-        "properties": {
-            "@timestamp": {"type": "date"},
-            **dict.fromkeys(EVENT_KEYWORDS, keyword),
-            **{name: {"type": "long"} for name in ("at_ms", "watched_ms", "duration_ms")},
-            **{name: {"type": "integer"} for name in ("position", "came_from")},
-            "propensity": {"type": "double"},
-            "text": {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}},
-            "simulated": {"type": "boolean"},
-        },
-    }
+    properties = {field.name: _build_event_property(field) for field in EVENT_FIELDS}
+    mappings = {"dynamic": False, "properties": {"@timestamp": {"type": "date"}, **properties}}
     settings = {
         "number_of_shards": 1,
         "auto_expand_replicas": "0-1",
@@ -78,6 +70,12 @@ def build_events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, 
         "priority": 500,
         "template": {"settings": {"index": settings}, "mappings": mappings},
     }
+
+
+def _build_event_property(field: EventField) -> dict[str, Any]:
+    if field.type.index == "text":
+        return {"type": "text", "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
+    return {"type": SERVER_TYPES.get(str(field.type.arrow), field.type.index)}
 
 
 def build_requests_template(data_stream: str) -> dict[str, Any]:

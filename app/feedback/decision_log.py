@@ -29,8 +29,8 @@ from reelrank.app.feedback.dashboard_log import DashboardLog
 from reelrank.app.feedback.impression_log import format_impression_id
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.engine import EventStore
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.durable import replace_file
 
 MAX_QUEUED_PAGES = 1000

@@ -4,9 +4,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from reelrank.index_mappings.engine import AppendReport, EventStore
 from reelrank.index_mappings.errors import TRANSIENT, EngineError, Unavailable
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import AppendReport, EventStore
 
 WRITE_TIMEOUT_S = 2.0
 """When all is well an event is acknowledged within REELRANK_EVENTS_REFRESH_MS and the time of a write."""

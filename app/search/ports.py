@@ -5,8 +5,8 @@ from typing import Protocol
 
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import AppendReport
 
 
 class Recorder(Protocol):

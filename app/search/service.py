@@ -19,9 +19,10 @@ from reelrank.app.search.viewers import Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.encoder import TextEncoder
-from reelrank.index_mappings.engine import AppendReport, EventStore, SearchEngine
+from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker

@@ -5,9 +5,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reelrank.index_mappings.engine import EventStore
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout
 from reelrank.index_mappings.event import USER_ACTIONS, Event
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.viewers.history import MAX_IMPRESSIONS, Viewer, build_anonymous_viewer, build_viewer
 

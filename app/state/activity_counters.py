@@ -5,7 +5,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.popularity import Popularity, count_events
 from reelrank.ranking.items.table import ItemTable
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.loaders.events.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reelrank.index_mappings.engine import EventStore
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 5000

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from reelrank.index_mappings.engine import EventStore, SearchEngine, WriteReport
+from reelrank.index_mappings.engine import SearchEngine, WriteReport
 from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.match import ItemIds, item_ids

@@ -9,7 +9,8 @@ from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.events.event_store import ServerEvents
-from reelrank.index_mappings.engine import EventStore, SearchEngine
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.event_store import EventStore
 from tests.servers.server import Server, build_kind_params, create_prefix, remove_indices
 
 

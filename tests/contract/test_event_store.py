@@ -1,7 +1,7 @@
 """What every event store does, whichever it is."""
 
-from reelrank.index_mappings.engine import EventStore
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event_store import EventStore
 
 SOON_S = 5.0
 

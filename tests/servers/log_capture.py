@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-from reelrank.index_mappings.engine import EventStore
+from reelrank.index_mappings.event_store import EventStore
 from tests.running_service import Answer, ServiceProcess
 
 FAILURE_METRIC = re.compile(r'reelrank_source_failures_total\{source="(\w+)",why="(\w+)"\} (\S+)')

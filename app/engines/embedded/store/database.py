@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from reelrank.app.engines.embedded.store.event_table import ADDED_EVENT_COLUMNS, CREATE_EVENTS
 from reelrank.app.engines.embedded.store.lock import acquire_lock
 from reelrank.app.sqlite import Schema, open_database
 from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.event import EVENT_FIELDS
 
-SCHEMA = """
+SCHEMA = f"""{CREATE_EVENTS}
 create table if not exists versions (
     name text primary key, created_at text not null, base_seq integer not null, serving integer not null,
     served_seq integer not null default 0
@@ -25,13 +27,6 @@ drop index if exists documents_by_seq;
 create index if not exists documents_by_change on documents (version, seq, deleted);
 create table if not exists counter (value integer not null);
 insert into counter select 0 where not exists (select 1 from counter);
-create table if not exists events (
-    seq integer primary key autoincrement, id text not null unique, kind text not null, user text not null,
-    at_ms integer not null, item text not null, watched_ms integer, duration_ms integer,
-    request_id text not null, position integer, text text not null, device text not null,
-    country text not null, degraded text not null default '', propensity real, came_from integer,
-    simulated integer not null
-);
 create table if not exists changes (
     id text primary key, seq integer not null, deleted integer not null, body blob, text blob,
     factors blob, session blob, neighbours blob
@@ -46,13 +41,9 @@ insert or ignore into changes
     from documents join versions on name = version where serving and seq > served_seq;
 """
 """The last statement makes the change log of an earlier build's file, of what its serving version has."""
-SCHEMA_VERSION = 8
-ADDED_COLUMNS = (
-    ("versions", "served_seq", "integer not null default 0"),
-    ("events", "degraded", "text not null default ''"),
-    ("events", "propensity", "real"),
-    ("events", "came_from", "integer"),
-)
+SCHEMA_VERSION = 9000 + len(EVENT_FIELDS)
+"""A new event field makes it larger by itself; 1000 is added for any other change of the tables."""
+ADDED_COLUMNS = (("versions", "served_seq", "integer not null default 0"), *ADDED_EVENT_COLUMNS)
 """Columns that files of earlier builds lack."""
 
 WRITER_TIMEOUT_S = 30.0

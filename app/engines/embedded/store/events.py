@@ -1,29 +1,33 @@
-"""The embedded `EventStore`: one table of the same SQLite file."""
+"""The embedded `EventStore`: one table of the engine's SQLite file."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, fields
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from reelrank.app.engines.embedded.store.database import Database
-from reelrank.index_mappings.engine import AppendReport
-from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event_field import FLAG
+from reelrank.index_mappings.event_store import AppendReport, select_event_schema
 
-COLUMNS = ", ".join(field.name for field in fields(Event))
-INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len(fields(Event)))})"
+COLUMNS = ", ".join(field.name for field in EVENT_FIELDS)
+INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len(EVENT_FIELDS))})"
+FLAG_INDEXES = tuple(index for index, field in enumerate(EVENT_FIELDS) if field.type is FLAG)
+"""SQLite has no booleans, so it stores them as 0 and 1."""
 BATCH = 10_000
 
 
 class EmbeddedEvents:
-    """Opens nothing until used, so it may be made before a fork."""
+    """Opens nothing before its first use, so it may be created before a fork."""
 
     def __init__(self, directory: Path) -> None:
         self.database = Database(directory)
 
     def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
-        """Waits for another writer of the file as long as any writer does, whatever the time."""
+        """Ignores timeout_s: it waits for another writer of the file as long as any writer does."""
         with self.database.transaction() as connection:
             before = connection.total_changes
             connection.executemany(INSERT, map(astuple, events))
@@ -48,34 +52,63 @@ class EmbeddedEvents:
         return [_decode_event(row[:-1]) for row in rows]
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
-        """Reads events_by_watched_item alone: no row of the table is looked at."""
+        """Reads the index events_by_watched_item only, and no row of the table."""
         select = "select distinct item from events where user = ? and kind = 'watch'"
         return frozenset(item for (item,) in self.database.connect().execute(select, (user,)))
 
-    def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
-        select = f"""select {COLUMNS} from events where (at_ms, id) > (?, ?) and at_ms < ?
+    def scan(
+        self,
+        from_ms: int,
+        to_ms: int,
+        kinds: Sequence[EventKind] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        schema = select_event_schema(columns)
+        of_kinds = "" if kinds is None else f"and {_match_kinds(kinds)}"
+        select = f"""select {", ".join([*schema.names, "at_ms", "id"])} from events
+                     where (at_ms, id) > (?, ?) and at_ms < ? {of_kinds}
                      order by at_ms, id limit {BATCH}"""
         after: tuple[int, str] = (from_ms - 1, "\U0010ffff")
-        while rows := self.database.connect().execute(select, (*after, to_ms)).fetchall():
-            after = (rows[-1][3], rows[-1][0])
-            yield _build_batch(rows)
+        while rows := self._read(select, (*after, to_ms, *(kinds or ()))):
+            after = rows[-1][-2:]
+            yield _build_batch(rows, schema)
 
     def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
+        """The position is the number of the last returned event. Raises BadRequest for any other text."""
+        try:
+            start = int(position or 0)
+        except ValueError as error:
+            raise BadRequest(
+                f"{position!r} is not a position of this event store; start from the first event"
+            ) from error
         select = f"select {COLUMNS}, seq from events where seq > ? order by seq limit {BATCH}"
-        rows = self.database.connect().execute(select, (int(position or 0),)).fetchall()
-        return _build_batch(rows), str(rows[-1][-1]) if rows else (position or "0")
+        rows = self._read(select, (start,))
+        return _build_batch(rows, EVENT_SCHEMA), str(rows[-1][-1] if rows else start)
 
     def count(self) -> int:
         return int(self.database.connect().execute("select count(*) from events").fetchone()[0])
 
+    def _read(self, select: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        return self.database.connect().execute(select, parameters).fetchall()
+
+
+def _match_kinds(kinds: Sequence[EventKind]) -> str:
+    return f"kind in ({', '.join('?' * len(kinds))})"
+
 
 def _decode_event(row: Sequence[Any]) -> Event:
-    return Event(*(*row[:-1], bool(row[-1])))
+    values = list(row)
+    for index in FLAG_INDEXES:
+        values[index] = bool(values[index])
+    return Event(*values)
 
 
-def _build_batch(rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
-    """Rows that begin with the fields of an event, as one batch of EVENT_SCHEMA."""
-    columns = list(zip(*rows, strict=True))[: len(EVENT_SCHEMA)] or [()] * len(EVENT_SCHEMA)
-    columns[-1] = tuple(map(bool, columns[-1]))
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_SCHEMA)
+def _build_batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Builds a batch of rows that begin with the columns of the schema."""
+    columns = list(zip(*rows, strict=True))[: len(schema)] or [()] * len(schema)
+    arrays = [_build_array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _build_array(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array:
+    return pa.array(map(bool, values) if pa.types.is_boolean(arrow_type) else values, arrow_type)

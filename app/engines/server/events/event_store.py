@@ -18,9 +18,9 @@ from reelrank.app.engines.server.events.positions import Position, format_positi
 from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
-from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.errors import BadRequest, NotFound, Partial
-from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event_store import AppendReport, select_event_schema
 from reelrank.index_mappings.mapping import build_events_template
 
 BATCH = 10_000
@@ -28,7 +28,8 @@ BATCH = 10_000
 WATCHED_ITEMS = 50_000
 """Most watched items of one answer; servers give 65,535 buckets at most (`search.max_buckets`). They are
 collected by hash (`execution_hint`): global ordinals of `item` would be built anew after each refresh."""
-TEXT_COLUMNS = tuple(field.name for field in EVENT_SCHEMA if not field.nullable and field.type == pa.string())
+DEFAULTS = {field.name: field.type.default for field in EVENT_FIELDS}
+"""A document lacks the fields that its event does not state."""
 
 
 class ServerEvents:
@@ -95,11 +96,21 @@ class ServerEvents:
             raise Partial(f"{self.stream} has more than {len(found)} watched items of this viewer", found)
         return found
 
-    def scan(self, from_ms: int, to_ms: int) -> Iterator[pa.RecordBatch]:
-        body = {"query": {"range": {"at_ms": {"gte": from_ms, "lt": to_ms}}}}
+    def scan(
+        self,
+        from_ms: int,
+        to_ms: int,
+        kinds: Sequence[EventKind] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        schema = select_event_schema(columns)
+        conditions: list[dict[str, Any]] = [{"range": {"at_ms": {"gte": from_ms, "lt": to_ms}}}]
+        if kinds is not None:
+            conditions.append({"terms": {"kind": list(kinds)}})
+        body = {"query": {"bool": {"filter": conditions}}, "_source": schema.names}
         try:
             for hits in scan_pages(self.cluster, self.stream, body, ["at_ms", "id"], BATCH):
-                yield _build_batch(_deduplicate(hits))
+                yield _build_batch(_deduplicate(hits), schema)
         except NotFound:
             return
 
@@ -191,12 +202,12 @@ def _buckets(reply: Reply) -> tuple[frozenset[str], int]:
 
 
 def _encode_event(event: Event) -> dict[str, Any]:
-    stated = {name: fact for name, fact in asdict(event).items() if fact not in ("", None)}
+    stated = {name: value for name, value in asdict(event).items() if value not in ("", None)}
     return {"@timestamp": event.at_ms, **stated}
 
 
 def _decode_event(source: dict[str, Any]) -> Event:
-    return Event(**{name: source[name] for name in Event.__slots__ if name in source})
+    return Event(**{field.name: source[field.name] for field in EVENT_FIELDS if field.name in source})
 
 
 def _deduplicate(hits: Sequence[Reply]) -> list[Reply]:
@@ -204,10 +215,9 @@ def _deduplicate(hits: Sequence[Reply]) -> list[Reply]:
     return list({hit["_id"]: hit for hit in reversed(hits)}.values())[::-1]
 
 
-def _build_batch(hits: Sequence[Reply]) -> pa.RecordBatch:
+def _build_batch(hits: Sequence[Reply], schema: pa.Schema = EVENT_SCHEMA) -> pa.RecordBatch:
     rows = [hit["_source"] for hit in hits]
-    columns = [
-        [row.get(name, "" if name in TEXT_COLUMNS else None) for row in rows] for name in EVENT_SCHEMA.names
+    arrays = [
+        pa.array([row.get(field.name, DEFAULTS[field.name]) for row in rows], field.type) for field in schema
     ]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, EVENT_SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=EVENT_SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

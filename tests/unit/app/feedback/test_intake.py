@@ -7,9 +7,9 @@ import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.feedback.event_intake import EventCircuitBreaker
-from reelrank.index_mappings.engine import AppendReport
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind
+from reelrank.index_mappings.event_store import AppendReport
 from tests.servers.node import wait_until
 
 WATCH = [Event("1", "watch", "ada", 5, "alien")]

@@ -1,0 +1,77 @@
+"""The protocol of a store of events, which every engine fulfils."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+
+
+@dataclass(frozen=True, slots=True)
+class AppendReport:
+    """The result of appending a batch of events: len(batch) == stored + duplicates, always."""
+
+    stored: int
+    duplicates: int
+
+
+class EventStore(Protocol):
+    """Stores events, each id once. Errors are `reelrank.index_mappings.errors`."""
+
+    def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
+        """Stores events durably; an id that is already stored counts as a duplicate.
+
+        timeout_s: None when no caller waits for the result. Raises Timeout, Throttled or Unavailable when the
+        events may not be durable. It is safe to append them again: each event still counts once.
+        """
+        ...
+
+    def recent(
+        self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
+    ) -> list[Event]:
+        """Returns a viewer's latest events of these kinds, newest first, including every acknowledged one."""
+        ...
+
+    def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
+        """Returns the ids of all items that a viewer ever watched, however many events there are.
+
+        Raises Timeout, Throttled, Unavailable, or Partial with the ids that were found.
+        """
+        ...
+
+    def scan(
+        self,
+        from_ms: int,
+        to_ms: int,
+        kinds: Sequence[EventKind] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Yields events with from_ms <= at_ms < to_ms in the order of (at_ms, id).
+
+        kinds: only events of these kinds. columns: only these fields, in this order; None means all of them.
+        The engine selects both, so nothing else is read or sent. The batches have
+        `select_event_schema(columns)`. Raises BadRequest for an unknown field.
+        """
+        ...
+
+    def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
+        """Returns events acknowledged after `position` (None: from the first), and the next position.
+
+        A batch has EVENT_SCHEMA and at most 10,000 events. Call again with the returned position for more.
+        """
+        ...
+
+    def count(self) -> int: ...
+
+
+def select_event_schema(columns: Sequence[str] | None) -> pa.Schema:
+    """Returns EVENT_SCHEMA with these columns only, in this order. Raises BadRequest for an unknown one."""
+    if columns is None:
+        return EVENT_SCHEMA
+    if unknown := [name for name in columns if name not in EVENT_SCHEMA.names]:
+        known = ", ".join(EVENT_SCHEMA.names)
+        raise BadRequest(f"an event has no field {', '.join(unknown)}; its fields are {known}")
+    return pa.schema([EVENT_SCHEMA.field(name) for name in columns])
