@@ -15,7 +15,7 @@ from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.events.event_columns import EVENT_FIELDS, has_ubi_rows
+from reelrank.loaders.events.event_columns import EVENT_COLUMNS, has_ubi_rows
 from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
 from reelrank.loaders.fields.mapped_rows import read_first_rows
 from reelrank.loaders.fields.times import Unit
@@ -89,7 +89,7 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     as_json: AsJson = False,
 ) -> None:
     """Load a history of what viewers did; UBI 1.3 lines as they are. The same event counts once."""
-    rules = _build_rules(EVENT_FIELDS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
+    rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
     with (
         open_source_files(file, form) as (files, left_out),
         _report_interruption(),

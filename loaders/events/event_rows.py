@@ -1,19 +1,20 @@
-"""One event from one row of JSON: in our own shape, or in that of User Behavior Insights 1.3 as it is."""
+"""One event from one JSON row: in the shape of `Event`, or a User Behavior Insights 1.3 record as it is."""
 
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from reelrank.index_mappings.event import Event, EventKind
-from reelrank.index_mappings.item import ID_PATTERN
+from reelrank.index_mappings.event import EVENT_FIELDS, Event, EventKind
+from reelrank.index_mappings.event_field import EventField
 
 KIND_OF_ACTION: dict[str, EventKind] = {
     "impression": "impression",
     "view": "impression",
+    "viewed": "viewed",
     "click": "click",
     "click_through": "click",
     "watch": "watch",
@@ -27,45 +28,53 @@ KIND_OF_ACTION: dict[str, EventKind] = {
     "search": "search",
     "query": "search",
 }
-"""UBI's common action names, and ours, to what we make of them; UBI leaves the list open."""
+"""The kind of event for UBI's common action names and for our own; UBI leaves the list open."""
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
-"""How far ahead a client's clock may be; an event of the far future would age all the others."""
+"""How far ahead the clock of a client may be: an event in the far future would make all others look old."""
 MAX_MS = 253_402_300_800_000
 """The end of the year 9999."""
-ItemId = Annotated[str, Field(pattern=f"^({ID_PATTERN.pattern})?$")]
 Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
-Text = Annotated[str, Field(max_length=1024)]
 
 
-class EventRow(BaseModel):
-    """`Event`'s own fields; the moment as at_ms or as ISO 8601 `at`, now when neither is stated."""
+SERVER_DEFAULTS: dict[str, Any] = {"id": "", "at_ms": None}
+"""Fields that a row may leave out although `Event` requires them. The id is then a hash of the content, and
+the time is that at which the row is read."""
+
+
+class _RowTime(BaseModel):
+    """A row may give its time as ISO 8601 in place of at_ms."""
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Annotated[str, Field(max_length=128)] = ""
-    kind: EventKind
-    user: Annotated[str, Field(min_length=1, max_length=128)]
-    at_ms: Milliseconds | None = None
     at: datetime | None = None
-    item: ItemId = ""
-    watched_ms: Milliseconds | None = None
-    duration_ms: Milliseconds | None = None
-    request_id: Annotated[str, Field(max_length=128)] = ""
-    position: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    text: Text = ""
-    device: Annotated[str, Field(max_length=64)] = ""
-    country: Annotated[str, Field(max_length=64)] = ""
-    degraded: Text = ""
-    propensity: Annotated[float, Field(gt=0, le=1)] | None = None
-    came_from: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    simulated: bool = False
 
-    @model_validator(mode="after")
-    def _require_item(self) -> Self:
-        if self.kind != "search" and not self.item:
-            raise ValueError(f"item: a {self.kind} names an item; only a search does not")
-        return self
+
+def _constrain(field: EventField) -> Any:
+    """Returns the type of a field in a JSON row, with its limits."""
+    if field.type.low is not None:
+        bounds = Field(ge=max(field.type.low, 0), le=min(field.type.high or 0, MAX_MS))
+        return Annotated[field.python_type, bounds]
+    if field.python_type is not str:
+        return field.python_type
+    min_length = 1 if field.is_required and field.name not in SERVER_DEFAULTS else 0
+    limits = Field(min_length=min_length, max_length=field.max_length, pattern=field.pattern)
+    return Annotated[str, limits]
+
+
+def _define_row_fields() -> dict[str, Any]:
+    defaults = {field.name: ... if field.is_required else field.type.default for field in EVENT_FIELDS}
+    defaults |= SERVER_DEFAULTS
+    definitions: dict[str, Any] = {
+        field.name: (_constrain(field), Field(defaults[field.name], description=field.description))
+        for field in EVENT_FIELDS
+    }
+    definitions["at_ms"] = (Milliseconds | None, definitions["at_ms"][1])
+    return definitions
+
+
+EventRow: type[BaseModel] = create_model("EventRow", __base__=_RowTime, **_define_row_fields())
+"""A JSON row in the shape of `Event`."""
 
 
 class _Object(BaseModel):
@@ -77,7 +86,7 @@ class _Position(BaseModel):
 
 
 class _Attributes(BaseModel):
-    """What UBI leaves open holds watch time, and may hold an id, a device and a country."""
+    """UBI leaves the attributes open. They may state watch times, an id, a device and a country."""
 
     object: _Object | None = None
     position: _Position | None = None
@@ -89,11 +98,12 @@ class _Attributes(BaseModel):
 
 
 class UbiRow(BaseModel):
-    """The fields of a UBI 1.3 event that we read; others are passed over, as the standard allows."""
+    """The fields of a UBI 1.3 event that are read. Others are ignored, as the standard allows."""
 
     action_name: str = "search"
     timestamp: datetime
     query_id: str = ""
+    session_id: str | int = ""
     client_id: str = ""
     user_id: str | None = None
     message: str = ""
@@ -107,74 +117,88 @@ def is_ubi(row: Mapping[str, Any]) -> bool:
 
 
 def parse_event(row: object, now: datetime, row_number: str = "") -> Event:
-    """Raises ValueError that names the field and what is wrong with it.
+    """Returns the event of one row. Raises ValueError that names the field and what is wrong with it.
 
-    A row without an id gets one made of its content and its place, so that the same row at the same
-    place counts once. place: "" where there is none to tell, as over HTTP.
+    An event without an id gets a hash of its content and its row number, so that the same row of the same
+    file counts once. row_number: "" where there is none, as over HTTP. now: the time of a row without one.
     """
     if not isinstance(row, Mapping):
         raise ValueError(f"an event is an object with fields, not {type(row).__name__}")
     try:
         if is_ubi(row):
             return _from_ubi(UbiRow.model_validate(_drop_nulls(row)), row, row_number)
-        return _to_event(EventRow.model_validate(row), row, now, row_number)
+        return _to_event(row, row, now, row_number)
     except ValidationError as error:
-        raise ValueError("; ".join(_format_error(each) for each in error.errors())) from error
+        raise ValueError("; ".join(_format_error(part) for part in error.errors())) from error
 
 
-def _to_event(event_row: EventRow, row: Mapping[str, Any], now: datetime, row_number: str) -> Event:
-    if event_row.at is not None and event_row.at_ms is not None:
+def check_item(kind: EventKind, item: str) -> None:
+    """Raises ValueError if an event of this kind needs an item and has none."""
+    if not item and kind != "search":
+        article = "an" if kind == "impression" else "a"
+        raise ValueError(f"item: {article} {kind} names an item; only a search does not")
+
+
+def _to_event(
+    fields: Mapping[str, Any], source_row: Mapping[str, Any], now: datetime, row_number: str
+) -> Event:
+    """Builds an event of fields by the names of `Event`. source_row: the row that its id is a hash of."""
+    values = EventRow.model_validate(fields).model_dump()
+    at = values.pop("at")
+    if at is not None and values["at_ms"] is not None:
         raise ValueError("at: at_ms is stated too; keep one of them")
-    at_ms = event_row.at_ms if event_row.at_ms is not None else _to_ms(event_row.at or now)
-    facts = event_row.model_dump(exclude={"at", "at_ms", "id"})
-    timeless = event_row.at is None and event_row.at_ms is None
-    told = {**row, "at_ms": at_ms} if timeless else row
-    return Event(id=event_row.id or hash_content(told, row_number), at_ms=at_ms, **facts)
+    check_item(values["kind"], values["item"])
+    if values["at_ms"] is None:
+        values["at_ms"] = _to_ms(at or now)
+        if at is None:
+            source_row = {**source_row, "at_ms": values["at_ms"]}
+    return Event(**{**values, "id": values["id"] or hash_content(source_row, row_number)})
 
 
 def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], row_number: str) -> Event:
     kind = KIND_OF_ACTION.get(ubi.action_name.lower())
     if kind is None:
         known = ", ".join(KIND_OF_ACTION)
-        raise ValueError(f"action_name: {ubi.action_name!r} means nothing here; known are {known}")
+        raise ValueError(f"action_name: {ubi.action_name!r} is unknown; use one of {known}")
     attributes = ubi.event_attributes
     ordinal = attributes.position.ordinal if attributes.position else None
-    own = EventRow(
-        id=attributes.event_id,
-        kind=kind,
-        user=ubi.user_id or ubi.client_id,
-        at_ms=_to_ms(ubi.timestamp),
-        item=str(attributes.object.object_id) if attributes.object else "",
-        watched_ms=attributes.watched_ms,
-        duration_ms=attributes.duration_ms,
-        request_id=ubi.query_id,
-        position=None if ordinal is None else max(ordinal - 1, 0),  # UBI counts from 1
-        text=ubi.user_query or (ubi.message if kind == "search" else ""),
-        device=attributes.device,
-        country=attributes.country,
-    )
-    return _to_event(own, row, ubi.timestamp, row_number)
+    fields = {
+        "id": attributes.event_id,
+        "kind": kind,
+        "user": ubi.user_id or ubi.client_id,
+        "at_ms": _to_ms(ubi.timestamp),
+        "item": str(attributes.object.object_id) if attributes.object else "",
+        "watched_ms": attributes.watched_ms,
+        "duration_ms": attributes.duration_ms,
+        "request_id": ubi.query_id,
+        "position": None if ordinal is None else max(ordinal - 1, 0),  # UBI counts from 1
+        "text": ubi.user_query or (ubi.message if kind == "search" else ""),
+        "device": attributes.device,
+        "country": attributes.country,
+        "session": str(ubi.session_id),
+    }
+    return _to_event(fields, row, ubi.timestamp, row_number)
 
 
 def _drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is null: a column file has every field in every row."""
+    """Returns the row without nulls: a columnar file has every field in every row."""
     deep = {name: _drop_nulls(value) if isinstance(value, Mapping) else value for name, value in row.items()}
     return {name: value for name, value in deep.items() if value is not None}
 
 
 def _to_ms(timestamp: datetime) -> int:
-    """UBI allows a moment without an offset: UTC."""
+    """UBI allows a time without an offset; it is read as UTC."""
     aware = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1000)
 
 
 def hash_content(row: Mapping[str, Any], row_number: str) -> str:
-    """The id of an event that states none."""
-    told = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)
-    return hashlib.sha256(told + row_number.encode()).hexdigest()[:32]
+    """Returns the id of an event that does not state one."""
+    content = orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(content + row_number.encode()).hexdigest()[:32]
 
 
 def _format_error(error: Any) -> str:
     field = ".".join(str(part) for part in error["loc"])
-    said = error["msg"].removeprefix("Value error, ")
-    return f"{field}: {said}" if field else said
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message

@@ -59,7 +59,7 @@ def test_a_ubi_event_is_taken_as_it_is(service: ServiceProcess, parts: Container
         (b'{"kind": "sleep", "user": "a", "item": "x"}', "kind"),
         (b'{"kind": "watch", "user": "a", "item": "x", "at": "2050-01-01T00:00:00Z"}', "future"),
         (b'{"kind": "watch", "user": "a", "item": "x", "mood": 1}', "mood"),
-        (b'{"action_name": "teleport", "timestamp": "2026-11-24T10:00:00Z"}', "means nothing here"),
+        (b'{"action_name": "teleport", "timestamp": "2026-11-24T10:00:00Z"}', "is unknown"),
     ],
 )
 def test_a_wrong_event_is_named_and_nothing_is_stored(

@@ -12,7 +12,7 @@ import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.events.event_columns import EVENT_FIELDS
+from reelrank.loaders.events.event_columns import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, load_event_files
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import SourceError, open_source_files
@@ -87,7 +87,7 @@ def test_an_empty_file_beside_others_is_ignored(tmp_path: Path) -> None:
 def test_an_empty_event_file_is_refused_with_a_description(tmp_path: Path) -> None:
     (tmp_path / "watches.csv").write_bytes(b"")
     with open_source_files(str(tmp_path / "watches.csv"), None) as (files, _):
-        load = EventLoad(files, FieldRules(EVENT_FIELDS), tmp_path / "rejects.jsonl")
+        load = EventLoad(files, FieldRules(EVENT_COLUMNS), tmp_path / "rejects.jsonl")
     store = EmbeddedEvents(tmp_path / "events")
     with pytest.raises(LoadRejected, match=r"watches\.csv is empty"):
         load_event_files(load, store)

@@ -9,7 +9,7 @@ import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.events.event_columns import EVENT_FIELDS
+from reelrank.loaders.events.event_columns import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
 from reelrank.loaders.events.event_rows import parse_event
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
@@ -44,7 +44,7 @@ def decode_event(row: dict[str, Any], place: str = "") -> Event:
 
 def open_load(path: Path, rules: FieldRules | None = None) -> EventLoad:
     with open_source_files(str(path), None) as (files, _):
-        return EventLoad(files, rules or FieldRules(EVENT_FIELDS), path.parent / "rejects.jsonl")
+        return EventLoad(files, rules or FieldRules(EVENT_COLUMNS), path.parent / "rejects.jsonl")
 
 
 def write_lines(path: Path, records: list[dict[str, Any]]) -> Path:
@@ -93,7 +93,7 @@ def test_an_event_without_an_id_gets_one_of_its_content_and_place() -> None:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({"action_name": "dance"}, "action_name: 'dance' means nothing here"),
+        ({"action_name": "dance"}, "action_name: 'dance' is unknown"),
         ({"user_id": "", "client_id": None}, "user: String should have at least 1 character"),
         ({"timestamp": "yesterday"}, "timestamp: Input should be a valid datetime"),
         ({"timestamp": None}, "timestamp: Field required"),
@@ -136,7 +136,7 @@ def test_rows_of_a_table_are_events_by_their_columns(tmp_path: Path) -> None:
     path.write_text("userId,movieId,ts,seconds,runtime_min\n7,alien,2026-11-24T12:00:00Z,60,90\n")
     stated = parse_field_pairs(["watched_ms=seconds"])
     store = EmbeddedEvents(tmp_path)
-    load_event_files(open_load(path, FieldRules(EVENT_FIELDS, stated, constants={"kind": "watch"})), store)
+    load_event_files(open_load(path, FieldRules(EVENT_COLUMNS, stated, constants={"kind": "watch"})), store)
     event = store.recent("7", 5, 1.0)[0]
     assert (event.kind, event.item, event.watched_ms, event.duration_ms) == (
         "watch",
