@@ -1,0 +1,181 @@
+"""The title index: whole titles and their beginnings found by key, and misspelt words corrected.
+
+Built with the item table of one index version and mapped from disk like it. It answers the same way whatever
+engine serves.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.items.title_keys import (
+    Hashes,
+    canonical_title,
+    compact_title,
+    fold_text,
+    hash_text,
+    hash_texts,
+    list_edits,
+    split_words,
+    split_year,
+)
+
+Rows = NDArray[np.intp]
+MIN_PREFIX = 3
+"""Letters of a query from which titles that begin with it are looked up."""
+MIN_CORRECTED = 4
+"""Letters of a word from which a misspelling is looked for; a shorter word has too many neighbours."""
+MAX_CORRECTIONS = 6
+"""Corrections of one word that are tried, the most frequent first."""
+MAX_COMBINATIONS = 64
+NO_ROWS: Rows = np.empty(0, np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TitleIndex:
+    """Columns over N titles and W words.
+
+    compact, canonical: sorted hashes [N] of the keys of titles, and the row of each (`title_keys`).
+    texts: compact titles, sorted and joined, in UTF-8; offsets [N + 1] into them; text_rows [N].
+    words: sorted hashes [W] of the words of titles and names; word_counts [W].
+    """
+
+    compact: Hashes
+    compact_rows: NDArray[np.int32]
+    canonical: Hashes
+    canonical_rows: NDArray[np.int32]
+    texts: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+    text_rows: NDArray[np.int32]
+    words: Hashes
+    word_counts: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.compact)
+
+    def find_titles(self, text: str) -> Rows:
+        """Returns the rows whose whole title was typed.
+
+        Case, accents and punctuation do not count. If no title agrees, neither do the leading article,
+        "part" and the form of numerals.
+        """
+        exact = _find(self.compact, self.compact_rows, compact_title(text))
+        return exact if len(exact) else _find(self.canonical, self.canonical_rows, canonical_title(text))
+
+    def find_prefix(self, text: str, limit: int) -> Rows:
+        """Returns at most `limit` rows whose compact title begins with the text, in alphabetical order."""
+        start = compact_title(text).encode("utf-8", "surrogatepass")
+        if len(start) < MIN_PREFIX:
+            return NO_ROWS
+        first = bisect_left(range(len(self)), start, key=self._text)
+        last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._text)
+        return self.text_rows[first : min(last, first + limit)].astype(np.intp)
+
+    def correct(self, text: str) -> list[str]:
+        """Returns the text with its unknown words replaced by known ones one edit away, most frequent first.
+
+        Empty when every word is known, or when an unknown one has no known neighbour.
+        """
+        words = split_words(fold_text(text))
+        counts = self.count_words(words)
+        choices = [
+            [word] if count or len(word) < MIN_CORRECTED else self._list_corrections(word)
+            for word, count in zip(words, counts.tolist(), strict=True)
+        ]
+        if all(count or len(word) < MIN_CORRECTED for word, count in zip(words, counts, strict=True)):
+            return []
+        return [" ".join(spelling) for spelling in islice(product(*choices), MAX_COMBINATIONS)]
+
+    def respell(self, text: str) -> list[str]:
+        """Returns the text with one word replaced by a known one: a misspelling may be a word itself."""
+        words = split_words(fold_text(text))
+        return [
+            " ".join((*words[:place], correction, *words[place + 1 :]))
+            for place, word in enumerate(words)
+            if len(word) >= MIN_CORRECTED
+            for correction in self._list_corrections(word)
+        ]
+
+    def count_words(self, words: Sequence[str]) -> NDArray[np.int32]:
+        """Returns how many titles and names hold each of these folded words [n]."""
+        if not len(self.words) or not words:
+            return np.zeros(len(words), np.int32)
+        hashes = hash_texts(words)
+        places = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
+        return np.where(self.words[places] == hashes, self.word_counts[places], 0).astype(np.int32)
+
+    def _list_corrections(self, word: str) -> list[str]:
+        edits = list_edits(word)
+        counts = self.count_words(edits)
+        best = np.argsort(-counts, kind="stable")[:MAX_CORRECTIONS]
+        return [edits[place] for place in best.tolist() if counts[place]]
+
+    def _text(self, place: int) -> bytes:
+        return bytes(self.texts[self.offsets[place] : self.offsets[place + 1]])
+
+
+def find_typed_titles(index: TitleIndex, text: str, year: NDArray[np.int16]) -> tuple[Rows, str]:
+    """Returns the rows whose whole title was typed, and the spelling that found them.
+
+    A year at the end of the query narrows to titles of that year. Misspelt words are tried last.
+    """
+    for spelling in chain((text,), _correct_lazily(index, text)):
+        rows = index.find_titles(spelling)
+        if len(rows):
+            return rows, spelling
+        bare, wanted = split_year(spelling)
+        if wanted is not None:
+            rows = index.find_titles(bare)
+            if len(rows := rows[np.abs(year[rows].astype(np.int64) - wanted) <= 1]):
+                return rows, spelling
+    return NO_ROWS, text
+
+
+def _correct_lazily(index: TitleIndex, text: str) -> Iterator[str]:
+    """Corrections cost a millisecond; a query that names a title is answered before."""
+    yield from index.correct(text)
+    yield from index.respell(text)
+
+
+def build_title_columns(titles: Sequence[str], names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Returns the columns of a TitleIndex. titles: in the order of rows. names: of people."""
+    compact = [compact_title(title) for title in titles]
+    counts: Counter[str] = Counter()
+    for text in (*titles, *names):
+        counts.update(set(split_words(fold_text(text))))
+    encoded = [text.encode("utf-8", "surrogatepass") for text in compact]
+    order = sorted(range(len(encoded)), key=encoded.__getitem__)
+    lengths = np.array([len(encoded[row]) for row in order], np.int64)
+    words = hash_texts(counts)
+    by_hash = np.argsort(words)
+    return {
+        **_sort_keys("compact", hash_texts(compact)),
+        **_sort_keys("canonical", hash_texts(canonical_title(title) for title in titles)),
+        "texts": np.frombuffer(b"".join(encoded[row] for row in order), np.uint8),
+        "offsets": np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+        "text_rows": np.array(order, np.int32),
+        "words": words[by_hash],
+        "word_counts": np.fromiter(counts.values(), np.int32)[by_hash],
+    }
+
+
+def open_title_index(columns: Mapping[str, NDArray[Any]]) -> TitleIndex:
+    """Returns the index over columns that `build_title_columns` made."""
+    return TitleIndex(**columns)
+
+
+def _sort_keys(name: str, hashes: Hashes) -> dict[str, NDArray[Any]]:
+    order = np.argsort(hashes, kind="stable")
+    return {name: hashes[order], f"{name}_rows": order.astype(np.int32)}
+
+
+def _find(keys: Hashes, rows: NDArray[np.int32], key: str) -> Rows:
+    wanted = np.uint64(hash_text(key))
+    first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+    return rows[first:last].astype(np.intp)

@@ -1,0 +1,95 @@
+"""Title keys: what two ways of typing one title have in common, as hashes.
+
+People type titles in capitals, without accents, punctuation or the leading article, and with 2 for II. The
+same functions fold the titles of the catalogue and the query: equal keys mean that the whole title was typed.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hashes = NDArray[np.uint64]
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+ARTICLES = frozenset({"the", "a", "an", "l", "d"})
+"""Leading words that people leave out; l and d are elided ones (L'avventura), typed with a space."""
+ROMAN_NUMERALS = {
+    "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "x": "10",
+}  # fmt: skip
+NUMBER_WORDS = {
+    "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10",
+}  # fmt: skip
+_NOT_A_WORD = re.compile(r"[\W_]+")
+_APOSTROPHES = re.compile(r"(?<=\w)['\u2019\u02bc\u00b4`](?=\w)")
+_ELISION = re.compile(r"\b(?:l|d|un|dell|nell|all)['\u2019](?=\w)")
+_TRAILING_ARTICLE = re.compile(r"^(.*), (the|a|an)$")
+_TRAILING_YEAR = re.compile(r"^(.*\S)[\s(\[,]+((?:18|19|20)\d\d)[)\]]?$")
+
+
+def fold_text(text: str) -> str:
+    """Returns the text in lower case, without accents, invisible marks and differences of width (NFKC)."""
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    if decomposed.isascii():
+        return decomposed
+    return "".join(c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf"))
+
+
+def split_words(folded: str) -> list[str]:
+    """Returns the words of a folded text; an apostrophe inside a word does not split it."""
+    return _NOT_A_WORD.sub(" ", _APOSTROPHES.sub("", folded.replace("&", " and "))).split()
+
+
+def compact_title(title: str) -> str:
+    """Returns the letters and digits of a title in order: "Spider-Man", "spider man" and "SPIDERMAN" agree.
+
+    A title of punctuation alone ("...") is its own compact form.
+    """
+    folded = fold_text(title)
+    return "".join(split_words(folded)) or folded.strip()
+
+
+def canonical_title(title: str) -> str:
+    """Returns the compact title without its leading article and the word "part", with digits for numerals."""
+    folded = fold_text(title).strip()
+    if match := _TRAILING_ARTICLE.match(folded):
+        folded = match[1]
+    words = split_words(_ELISION.sub("", folded))
+    if len(words) > 1 and words[0] in ARTICLES:
+        words = words[1:]
+    kept = [word for word in words if word != "part"] or words
+    first, rest = kept[:1], kept[1:]
+    return "".join(first + [ROMAN_NUMERALS.get(w) or NUMBER_WORDS.get(w) or w for w in rest]) or folded
+
+
+def split_year(text: str) -> tuple[str, int | None]:
+    """Returns a query without the year at its end, and the year: ("heat", 1995) for "Heat (1995)"."""
+    match = _TRAILING_YEAR.match(text.strip())
+    return (match[1], int(match[2])) if match else (text, None)
+
+
+def hash_text(text: str) -> int:
+    """Returns 64 bits that are the same in every process."""
+    return int.from_bytes(
+        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"
+    )
+
+
+def hash_texts(texts: Iterable[str]) -> Hashes:
+    """Returns the hash [n] of each text."""
+    return np.fromiter((hash_text(text) for text in texts), np.uint64)
+
+
+def list_edits(word: str) -> list[str]:
+    """Returns every string one edit away that keeps the first letter: deletion, transposition, substitution,
+    insertion (Damerau 1964). Letters are a to z and digits."""
+    splits = [(word[:i], word[i:]) for i in range(1, len(word) + 1)]
+    edits = [a + b[1:] for a, b in splits if b]
+    edits += [a + b[1] + b[0] + b[2:] for a, b in splits if len(b) > 1]
+    edits += [a + c + b[1:] for a, b in splits if b for c in LETTERS]
+    edits += [a + c + b for a, b in splits for c in LETTERS]
+    return list(dict.fromkeys(edit for edit in edits if edit != word))

@@ -1,0 +1,197 @@
+"""Whole titles are found however they are typed; beginnings and misspelt words too."""
+
+import random
+import unicodedata
+
+import numpy as np
+import pytest
+
+from reelrank.ranking.items.title_index import TitleIndex, build_title_columns, find_typed_titles
+from reelrank.ranking.items.title_keys import canonical_title, compact_title, list_edits, split_year
+
+TITLES = (
+    "The Godfather",
+    "The Godfather: Part II",
+    "WALL·E",
+    "S.W.A.T.",
+    "M*A*S*H",
+    "L'avventura",
+    "Amélie",
+    "If....",
+    "Spider-Man",
+    "Ocean's Eleven",
+    "They",
+    "No",
+    "12 Angry Men",
+    "Heat",
+    "Heat",
+    "Rocky II",
+    "...",
+    "七人の侍",
+    "Lighthouse Keepers",
+    "Fast & Furious",
+    "Top Gun",
+    "Malcolm X",
+)
+YEARS = np.array(
+    [
+        1972,
+        1974,
+        2008,
+        2003,
+        1970,
+        1960,
+        2001,
+        1968,
+        2002,
+        2001,
+        2002,
+        2012,
+        1957,
+        1995,
+        1986,
+        1979,
+        2000,
+        1954,
+        1999,
+        2009,
+        1986,
+        1992,
+    ],
+    np.int16,
+)
+
+
+@pytest.fixture(scope="module")
+def index() -> TitleIndex:
+    return TitleIndex(**build_title_columns(TITLES, ("Marlon Brando", "Al Pacino")))
+
+
+def find(index: TitleIndex, text: str) -> list[int]:
+    return find_typed_titles(index, text, YEARS)[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("the godfather", 0),
+        ("GODFATHER", 0),
+        ("godfather, the", 0),
+        ("godfather 2", 1),
+        ("godfather ii", 1),
+        ("the godfather part two", 1),
+        ("wall-e", 2),
+        ("wall e", 2),
+        ("walle", 2),
+        ("swat", 3),
+        ("s.w.a.t", 3),
+        ("mash", 4),
+        ("avventura", 5),
+        ("l avventura", 5),
+        ("amelie", 6),
+        ("AME\u0301LIE", 6),
+        ("if", 7),
+        ("spider man", 8),
+        ("spiderman", 8),
+        ("oceans eleven", 9),
+        ("ocean\u2019s eleven", 9),
+        ("they", 10),
+        ("no", 11),
+        ("12 angry men", 12),
+        ("rocky 2", 15),
+        ("...", 16),
+        ("七人の侍", 17),
+        ("\u200elight\u00adhouse keepers", 18),
+        ("fast and furious", 19),
+        ("topgun", 20),
+        ("ｔｏｐ　ｇｕｎ", 20),
+    ],
+)
+def test_a_title_is_found_as_people_type_it(index: TitleIndex, typed: str, title: int) -> None:
+    assert find(index, typed) == [title]
+
+
+def test_a_year_at_the_end_chooses_among_titles_alike(index: TitleIndex) -> None:
+    assert sorted(find(index, "heat")) == [13, 14]
+    assert find(index, "heat 1995") == [13]
+    assert find(index, "Heat (1986)") == [14]
+    assert find(index, "heat 1900") == []
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_one_wrong_letter_in_a_long_word_still_finds_the_title(index: TitleIndex, seed: int) -> None:
+    rng = random.Random(seed)
+    row = rng.choice((0, 9, 18))
+    title = TITLES[row]
+    longest = max(title.replace("'", " ").split(), key=len)
+    place = rng.randrange(1, len(longest) - 2)
+    wrong = rng.choice(
+        (
+            longest[:place] + longest[place + 1 :],
+            longest[:place] + longest[place + 1] + longest[place] + longest[place + 2 :],
+            longest[:place] + rng.choice("abcdefghijklmnopqrstuvwxyz") + longest[place + 1 :],
+        )
+    )
+    assert row in find(index, title.replace(longest, wrong)), wrong
+
+
+def test_a_misspelling_that_is_itself_a_word_is_tried_too() -> None:
+    columns = build_title_columns(("Alien", "Aline"), ())
+    assert find_typed_titles(TitleIndex(**columns), "alein", YEARS)[0].tolist() in ([0], [0, 1])
+    only = TitleIndex(**build_title_columns(("Alien Nation", "Aline"), ()))
+    assert find_typed_titles(only, "aline nation", YEARS)[0].tolist() == [0]
+
+
+def test_what_names_no_title_finds_none(index: TitleIndex) -> None:
+    for text in ("zzzzqqq", "", " ", "godfather godfather", "\x00", "🦊", "a" * 5000, "the"):
+        assert find(index, text) == []
+
+
+def test_a_beginning_finds_titles_in_alphabetical_order(index: TitleIndex) -> None:
+    assert index.find_prefix("the godf", 10).tolist() == [0, 1]
+    assert index.find_prefix("lightho", 10).tolist() == [18]
+    assert index.find_prefix("he", 10).tolist() == []
+    assert sorted(index.find_prefix("hea", 10).tolist()) == [13, 14]
+    assert len(index.find_prefix("hea", 1)) == 1
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_every_beginning_of_a_random_catalogue_finds_what_a_scan_finds(seed: int) -> None:
+    rng = random.Random(seed)
+    titles = ["".join(rng.choices("abé 'X2", k=rng.randrange(0, 8))) for _ in range(60)]
+    index = TitleIndex(**build_title_columns(titles, ()))
+    typed = "".join(rng.choices("abé 'X2", k=rng.randrange(3, 6)))
+    wanted = compact_title(typed)
+    expected = [row for row, title in enumerate(titles) if compact_title(title).startswith(wanted)]
+    found = index.find_prefix(typed, 1000).tolist()
+    assert sorted(found) == (expected if len(wanted.encode()) >= 3 else [])
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_keys_ignore_case_width_accents_and_marks(seed: int) -> None:
+    rng = random.Random(seed)
+    title = "".join(rng.choices("Amélie ÉTÉ naïve Straße 12:II-x'·", k=rng.randrange(1, 20)))
+    typed = unicodedata.normalize(
+        rng.choice(("NFC", "NFD", "NFKC", "NFKD")), rng.choice((title, title.upper()))
+    )
+    assert compact_title(typed) == compact_title(title)
+    assert canonical_title(typed) == canonical_title(title)
+
+
+def test_edits_are_one_step_away_and_keep_the_first_letter() -> None:
+    edits = list_edits("heat")
+    assert {"hat", "haet", "hest", "heart", "heats"} <= set(edits)
+    assert all(edit[0] == "h" and edit != "heat" and 3 <= len(edit) <= 5 for edit in edits)
+
+
+def test_a_year_is_taken_off_only_where_words_stand_before_it() -> None:
+    assert split_year("heat (1995)") == ("heat", 1995)
+    assert split_year("1917") == ("1917", None)
+    assert split_year("2001: a space odyssey") == ("2001: a space odyssey", None)
+
+
+def test_an_empty_catalogue_finds_nothing() -> None:
+    empty = TitleIndex(**build_title_columns((), ()))
+    assert find_typed_titles(empty, "heat", YEARS[:0])[0].tolist() == []
+    assert empty.find_prefix("heat", 5).tolist() == []
+    assert empty.correct("heat") == []
