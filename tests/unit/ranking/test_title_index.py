@@ -68,7 +68,7 @@ def index() -> TitleIndex:
 
 
 def find(index: TitleIndex, text: str) -> list[int]:
-    return find_typed_titles(index, text, YEARS)[0].tolist()
+    return [int(row) for row in find_typed_titles(index, text, YEARS)[0]]
 
 
 @pytest.mark.parametrize(
