@@ -11,7 +11,7 @@ from filelock import FileLock
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document
 from reelrank.ranking.items.fold_in import FoldIn
-from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table
+from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table, read_fold_in
 from reelrank.ranking.progress import Progress, ignore_progress
 
 log = structlog.get_logger("reelrank.tables")
@@ -31,7 +31,10 @@ class ItemTableStore:
         build_table(self.directory / version, version, batches, fold_in)
 
     def open_or_rebuild(self, version: str) -> ItemTable:
-        """Made again when it is missing or damaged; what folds viewers in is then lost until training."""
+        """Opens the table of a version; builds it again when it is missing, damaged or of another schema.
+
+        Fold-in parameters are kept if they can be read; else new viewers have no factors until training.
+        """
         try:
             return open_table(self.directory / version)
         except TableError as error:
@@ -41,16 +44,13 @@ class ItemTableStore:
             try:
                 return open_table(self.directory / version)  # another process was first
             except TableError:
-                log.warning("the item table is made again; run: reelrank train", reason=problem)
-                self.build(version, None)
+                log.warning("rebuilding the item table", reason=problem)
+                self.build(version, self.read_fold_in(version))
         return open_table(self.directory / version)
 
     def read_fold_in(self, version: str | None) -> FoldIn | None:
         """What folds viewers in, as the table of a version holds it; None when it holds none."""
-        try:
-            return open_table(self.directory / version).fold_in if version else None
-        except TableError:
-            return None
+        return read_fold_in(self.directory / version) if version else None
 
     def drop_stale(self) -> None:
         """Removes the tables of versions that are no more."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, item_ids
+from reelrank.ranking.items.title_index import TitleIndexBuilder
 
 Columns = dict[str, NDArray[np.generic]]
 Order = NDArray[np.intp]
@@ -28,17 +29,19 @@ RAGGED_COLUMNS = ("genres", "people", "tags")
 class ColumnBuilder:
     """Takes documents in any order; gives columns in the order of ids. See `ItemTable` for their meaning.
 
-    Vectors wait in files below `scratch`; everything else of a million items is some 100 MB.
+    Vectors wait in files below `scratch`; everything else of a million items is some 300 MB.
     """
 
     def __init__(self, scratch: Path) -> None:
         self._parts: dict[str, list[NDArray[np.generic]]] = {}
         self._names = {field: _Vocabulary() for field in (*NAME_COLUMNS, "genres")}
+        self._titles = TitleIndexBuilder()
         self._raw = {field: scratch / f"{field}.raw" for field in VECTOR_FIELDS}
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
 
     def add(self, documents: Sequence[Document]) -> None:
         items = [document.item for document in documents]
+        self._titles.add(items)
         self._append("ids", item_ids(item.id for item in items))
         facts = {
             "year": [-1 if item.year is None else item.year for item in items],
@@ -76,6 +79,7 @@ class ColumnBuilder:
             columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
         vocabularies["genres"], places = self._names["genres"].rank_by_frequency(MAX_GENRES)
         columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), places)
+        columns |= {f"title_{name}": column for name, column in self._titles.build(order).items()}
         return columns, vocabularies, order
 
     def write_vectors(self, directory: Path, order: Order) -> None:

@@ -21,8 +21,9 @@ from reelrank.ranking.durable import replace_directory
 from reelrank.ranking.items.builder import ColumnBuilder
 from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.row_index import RowIndex
+from reelrank.ranking.items.title_index import TitleIndex
 
-SCHEMA = 1
+SCHEMA = 2
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
@@ -58,6 +59,7 @@ class ItemTable:
     tags_offsets: NDArray[np.int64]
     tags_hashes: NDArray[np.uint32]
     vectors: Mapping[str, NDArray[np.float32]]
+    titles: TitleIndex
     fold_in: FoldIn | None
 
     def __len__(self) -> int:
@@ -107,7 +109,7 @@ def build_table(
 ) -> ItemTable:
     """Writes the table of these documents into `directory`, replacing what is there, and opens it.
 
-    One batch is held at a time, beside columns of some 100 bytes an item.
+    One batch is held at a time, beside columns of some 300 bytes an item.
     """
     with replace_directory(directory) as temporary:
         _write_table(temporary, version, documents, fold_in)
@@ -153,10 +155,29 @@ def _map_files(directory: Path, facts: Any) -> ItemTable:
     gram = files.pop("gram", None)
     fold_in = None if gram is None else FoldIn(np.asarray(gram), *facts["folding"])
     vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
-    columns: dict[str, Any] = {name: array for name, array in files.items() if not name.startswith("vector_")}
+    titles = {name[6:]: array for name, array in files.items() if name.startswith("title_")}
+    columns: dict[str, Any] = {
+        name: array for name, array in files.items() if not name.startswith(("vector_", "title_"))
+    }
     names = facts["vocabularies"]
     vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
-    return ItemTable(version=facts["version"], vectors=vectors, fold_in=fold_in, **vocabularies, **columns)
+    return ItemTable(
+        version=facts["version"],
+        vectors=vectors,
+        titles=TitleIndex(**titles),
+        fold_in=fold_in,
+        **vocabularies,
+        **columns,
+    )
+
+
+def read_fold_in(directory: Path) -> FoldIn | None:
+    """Returns the fold-in parameters of a table of any schema; None when it has none that can be read."""
+    try:
+        facts = json.loads((directory / METADATA_FILE).read_text())
+        return FoldIn(np.load(directory / "gram.npy"), *facts["folding"])
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:

@@ -6,7 +6,7 @@ engine serves.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, product
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.title_keys import (
     Hashes,
     canonical_title,
@@ -34,6 +35,8 @@ MIN_CORRECTED = 4
 MAX_CORRECTIONS = 6
 """Corrections of one word that are tried, the most frequent first."""
 MAX_COMBINATIONS = 64
+MAX_RESPELLED_WORDS = 6
+"""A word costs about a millisecond; of 17,470 demo titles 97 % have no more words."""
 NO_ROWS: Rows = np.empty(0, np.intp)
 
 
@@ -43,7 +46,8 @@ class TitleIndex:
 
     compact, canonical: sorted hashes [N] of the keys of titles, and the row of each (`title_keys`).
     texts: compact titles, sorted and joined, in UTF-8; offsets [N + 1] into them; text_rows [N].
-    words: sorted hashes [W] of the words of titles and names; word_counts [W].
+    people: sorted hashes [P] of the compact names of people, one for each of their items; people_rows [P].
+    words: sorted hashes [W] of the words that items can be found by; word_counts [W]: items that hold each.
     """
 
     compact: Hashes
@@ -53,6 +57,8 @@ class TitleIndex:
     texts: NDArray[np.uint8]
     offsets: NDArray[np.int64]
     text_rows: NDArray[np.int32]
+    people: Hashes
+    people_rows: NDArray[np.int32]
     words: Hashes
     word_counts: NDArray[np.int32]
 
@@ -77,6 +83,10 @@ class TitleIndex:
         last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._text)
         return self.text_rows[first : min(last, first + limit)].astype(np.intp)
 
+    def find_people(self, text: str) -> Rows:
+        """Returns the rows of the items of whoever has this whole name; a row is not repeated."""
+        return np.unique(_find(self.people, self.people_rows, compact_title(text)))
+
     def correct(self, text: str) -> list[str]:
         """Returns the text with its unknown words replaced by known ones one edit away, most frequent first.
 
@@ -95,6 +105,8 @@ class TitleIndex:
     def respell(self, text: str) -> list[str]:
         """Returns the text with one word replaced by a known one: a misspelling may be a word itself."""
         words = split_words(fold_text(text))
+        if len(words) > MAX_RESPELLED_WORDS:
+            return []
         return [
             " ".join((*words[:place], correction, *words[place + 1 :]))
             for place, word in enumerate(words)
@@ -103,7 +115,7 @@ class TitleIndex:
         ]
 
     def count_words(self, words: Sequence[str]) -> NDArray[np.int32]:
-        """Returns how many titles and names hold each of these folded words [n]."""
+        """Returns how many items hold each of these folded words [n]."""
         if not len(self.words) or not words:
             return np.zeros(len(words), np.int32)
         hashes = hash_texts(words)
@@ -143,36 +155,62 @@ def _correct_lazily(index: TitleIndex, text: str) -> Iterator[str]:
     yield from index.respell(text)
 
 
-def build_title_columns(titles: Sequence[str], names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Returns the columns of a TitleIndex. titles: in the order of rows. names: of people."""
-    compact = [compact_title(title) for title in titles]
-    counts: Counter[str] = Counter()
-    for text in (*titles, *names):
-        counts.update(set(split_words(fold_text(text))))
-    encoded = [text.encode("utf-8", "surrogatepass") for text in compact]
-    order = sorted(range(len(encoded)), key=encoded.__getitem__)
-    lengths = np.array([len(encoded[row]) for row in order], np.int64)
-    words = hash_texts(counts)
-    by_hash = np.argsort(words)
+class TitleIndexBuilder:
+    """Takes items in any order; gives the columns of a TitleIndex in the order of rows.
+
+    Of a million items it holds some 200 MB: titles, names of people and a count of each word.
+    """
+
+    def __init__(self) -> None:
+        self._titles: list[str] = []
+        self._people: list[tuple[str, ...]] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self._titles.append(item.title)
+            self._people.append(item.people)
+            text = " ".join((item.title, *item.people, *item.genres, *item.tags, item.description))
+            self._counts.update(set(split_words(fold_text(text))))
+
+    def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """Returns the columns. order: the place, as added, of the item of each row."""
+        titles = [self._titles[place] for place in order.tolist()]
+        people = [(row, name) for row, place in enumerate(order.tolist()) for name in self._people[place]]
+        names = {name: hash_text(compact_title(name)) for name in {name for _, name in people}}
+        return {
+            **_sort_keys("compact", hash_texts(map(compact_title, titles))),
+            **_sort_keys("canonical", hash_texts(map(canonical_title, titles))),
+            **_sort_keys(
+                "people",
+                np.array([names[name] for _, name in people], np.uint64),
+                np.array([row for row, _ in people], np.int32),
+            ),
+            **_build_texts(titles),
+            **self._build_words(),
+        }
+
+    def _build_words(self) -> dict[str, NDArray[Any]]:
+        words = hash_texts(self._counts)
+        order = np.argsort(words)
+        counts = np.fromiter(self._counts.values(), np.int32, len(self._counts))
+        return {"words": words[order], "word_counts": counts[order]}
+
+
+def _build_texts(titles: Sequence[str]) -> dict[str, NDArray[Any]]:
+    texts = [compact_title(title).encode("utf-8", "surrogatepass") for title in titles]
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    lengths = np.array([len(texts[row]) for row in order], np.int64)
     return {
-        **_sort_keys("compact", hash_texts(compact)),
-        **_sort_keys("canonical", hash_texts(canonical_title(title) for title in titles)),
-        "texts": np.frombuffer(b"".join(encoded[row] for row in order), np.uint8),
+        "texts": np.frombuffer(b"".join(texts[row] for row in order), np.uint8),
         "offsets": np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
         "text_rows": np.array(order, np.int32),
-        "words": words[by_hash],
-        "word_counts": np.fromiter(counts.values(), np.int32)[by_hash],
     }
 
 
-def open_title_index(columns: Mapping[str, NDArray[Any]]) -> TitleIndex:
-    """Returns the index over columns that `build_title_columns` made."""
-    return TitleIndex(**columns)
-
-
-def _sort_keys(name: str, hashes: Hashes) -> dict[str, NDArray[Any]]:
-    order = np.argsort(hashes, kind="stable")
-    return {name: hashes[order], f"{name}_rows": order.astype(np.int32)}
+def _sort_keys(name: str, hashes: Hashes, rows: NDArray[np.int32] | None = None) -> dict[str, NDArray[Any]]:
+    order = np.argsort(hashes, kind="stable").astype(np.int32)
+    return {name: hashes[order], f"{name}_rows": order if rows is None else rows[order]}
 
 
 def _find(keys: Hashes, rows: NDArray[np.int32], key: str) -> Rows:

@@ -2,11 +2,13 @@
 
 import random
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from reelrank.ranking.items.title_index import TitleIndex, build_title_columns, find_typed_titles
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder, find_typed_titles
 from reelrank.ranking.items.title_keys import canonical_title, compact_title, list_edits, split_year
 
 TITLES = (
@@ -62,9 +64,15 @@ YEARS = np.array(
 )
 
 
+def build_index(titles: Sequence[str], people: Sequence[str] = ()) -> TitleIndex:
+    builder = TitleIndexBuilder()
+    builder.add(Item(f"f{row}", title, people=tuple(people)) for row, title in enumerate(titles))
+    return TitleIndex(**builder.build(np.arange(len(titles))))
+
+
 @pytest.fixture(scope="module")
 def index() -> TitleIndex:
-    return TitleIndex(**build_title_columns(TITLES, ("Marlon Brando", "Al Pacino")))
+    return build_index(TITLES, ("Marlon Brando", "Al Pacino"))
 
 
 def find(index: TitleIndex, text: str) -> list[int]:
@@ -136,9 +144,8 @@ def test_one_wrong_letter_in_a_long_word_still_finds_the_title(index: TitleIndex
 
 
 def test_a_misspelling_that_is_itself_a_word_is_tried_too() -> None:
-    columns = build_title_columns(("Alien", "Aline"), ())
-    assert find_typed_titles(TitleIndex(**columns), "alein", YEARS)[0].tolist() in ([0], [0, 1])
-    only = TitleIndex(**build_title_columns(("Alien Nation", "Aline"), ()))
+    assert find_typed_titles(build_index(("Alien", "Aline")), "alein", YEARS)[0].tolist() in ([0], [0, 1])
+    only = build_index(("Alien Nation", "Aline"))
     assert find_typed_titles(only, "aline nation", YEARS)[0].tolist() == [0]
 
 
@@ -159,7 +166,7 @@ def test_a_beginning_finds_titles_in_alphabetical_order(index: TitleIndex) -> No
 def test_every_beginning_of_a_random_catalogue_finds_what_a_scan_finds(seed: int) -> None:
     rng = random.Random(seed)
     titles = ["".join(rng.choices("abé 'X2", k=rng.randrange(0, 8))) for _ in range(60)]
-    index = TitleIndex(**build_title_columns(titles, ()))
+    index = build_index(titles)
     typed = "".join(rng.choices("abé 'X2", k=rng.randrange(3, 6)))
     wanted = compact_title(typed)
     expected = [row for row, title in enumerate(titles) if compact_title(title).startswith(wanted)]
@@ -191,7 +198,22 @@ def test_a_year_is_taken_off_only_where_words_stand_before_it() -> None:
 
 
 def test_an_empty_catalogue_finds_nothing() -> None:
-    empty = TitleIndex(**build_title_columns((), ()))
+    empty = build_index(())
     assert find_typed_titles(empty, "heat", YEARS[:0])[0].tolist() == []
     assert empty.find_prefix("heat", 5).tolist() == []
     assert empty.correct("heat") == []
+
+
+def test_a_whole_name_finds_everything_of_that_person(index: TitleIndex) -> None:
+    assert index.find_people("MARLON BRANDO").tolist() == list(range(len(TITLES)))
+    assert index.find_people("al-pacino").tolist() == list(range(len(TITLES)))
+    assert index.find_people("brando").tolist() == []
+
+
+def test_rows_follow_the_order_that_is_given() -> None:
+    builder = TitleIndexBuilder()
+    builder.add([Item("b", "Second", people=("Ada Lovelace",)), Item("a", "First")])
+    index = TitleIndex(**builder.build(np.array([1, 0])))
+    assert index.find_titles("first").tolist() == [0]
+    assert index.find_titles("second").tolist() == [1]
+    assert index.find_people("ada lovelace").tolist() == [1]

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.index_mappings.item import Document, Item
-from reelrank.ranking.items.table import open_table
+from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.items.table import METADATA_FILE, SCHEMA, open_table
 
 BUILDERS = 4
 
@@ -51,7 +53,7 @@ def test_a_missing_table_is_built_once_however_many_ask(store: ItemTableStore) -
     with capture_logs() as logs, ThreadPoolExecutor(BUILDERS) as threads:
         tables = list(threads.map(store.open_or_rebuild, ["items-1"] * BUILDERS))
     assert [len(table) for table in tables] == [50] * BUILDERS
-    assert [line["event"] for line in logs] == ["the item table is made again; run: reelrank train"]
+    assert [line["event"] for line in logs] == ["rebuilding the item table"]
 
 
 def test_tables_of_dropped_versions_are_removed(store: ItemTableStore) -> None:
@@ -59,3 +61,14 @@ def test_tables_of_dropped_versions_are_removed(store: ItemTableStore) -> None:
     (store.directory / "items-0").mkdir()
     store.drop_stale()
     assert [path.name for path in store.directory.iterdir()] == ["items-1"]
+
+
+def test_a_table_of_an_older_schema_is_built_again_with_its_fold_in(store: ItemTableStore) -> None:
+    fold_in = FoldIn(np.eye(63, dtype=np.float32), 0.1, 40.0, 2.0)
+    store.build("items-1", fold_in)
+    metadata = store.directory / "items-1" / METADATA_FILE
+    metadata.write_text(metadata.read_text().replace(f'"schema": {SCHEMA}', '"schema": 1'))
+    table = store.open_or_rebuild("items-1")
+    assert table.fold_in is not None
+    assert (table.fold_in.regularization, table.fold_in.scale) == (0.1, 2.0)
+    assert np.array_equal(table.fold_in.gram, fold_in.gram)
