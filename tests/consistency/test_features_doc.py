@@ -9,10 +9,10 @@ from reelrank.ranking.features.compute import FEATURES
 DOC = Path(__file__).parents[2] / "docs" / "features.md"
 HEAD = """# Features
 
-A signal is observed when a page is asked for; a feature is a pure function of signals, the same one in
-training and in serving. `reelrank features` lists them with their gain in the served model and their cost.
+A signal is observed when a page is requested. A feature is a pure function of signals, the same in
+training and in serving. `reelrank features` lists them with their gain in the serving model and their cost.
 
-| feature | group | signals read | when missing | what it tells |
+| feature | group | signals read | when missing | meaning |
 |---|---|---|---|---|
 """
 

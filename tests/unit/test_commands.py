@@ -25,11 +25,6 @@ def test_every_command_helps_with_an_example(command: str) -> None:
     assert f"Example: reelrank {command}" in " ".join(result.output.replace("`", "").split())
 
 
-def test_every_command_is_in_the_readme() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert [c for c in COMMANDS if f"reelrank {c}" not in readme] == []
-
-
 def test_the_doctor_of_an_empty_house_fails_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
