@@ -14,7 +14,7 @@ DOC = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 EVALUATION_NAMES = [*MEASURES, POPULARITY, FUSED, *(f"recall@{depth}" for depth in DEPTHS)]
 ROWS = [[cell.strip() for cell in line.split("|")] for line in DOC.splitlines() if line.startswith("| `")]
 METRICS = {
-    metric.describe()[0].name: metric
+    next(iter(metric.describe())).name: metric
     for metric in vars(telemetry).values()
     if isinstance(metric, MetricWrapperBase)
 }
