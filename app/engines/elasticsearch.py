@@ -1,4 +1,4 @@
-"""Elasticsearch 8 and 9: its client as a wire, and its words for kNN. Everything else is in `server`."""
+"""Elasticsearch 8 and 9: transport and kNN queries. Everything else is in `server`."""
 
 import logging
 from collections.abc import Mapping
@@ -15,14 +15,14 @@ from reelrank.index_mappings.errors import BadRequest, Timeout
 from reelrank.index_mappings.mapping import build_items_index, name_vector_property
 
 CONNECTIONS_PER_NODE = 32
-"""For each host; a worker asks all its candidate sources at once."""
+"""Per host; a worker queries all its candidate sources in parallel."""
 BEAM_FACTOR = 3
-"""Candidates looked at on each shard for each one asked for; see docs/engines.md for its recall."""
+"""kNN candidates per shard for each requested hit; docs/engines.md states the recall."""
 MIN_BEAM = 100
 
 
 class ElasticsearchTransport:
-    """The client's transport, with plain JSON both ways: so 8.19 and 9 speak to servers of both majors."""
+    """Sends plain JSON through the client's transport, so clients 8.19 and 9 work with servers 8 and 9."""
 
     def __init__(self, access: Access) -> None:
         import elastic_transport
@@ -30,15 +30,15 @@ class ElasticsearchTransport:
 
         self._timed_out = elastic_transport.ConnectionTimeout
         self._lost = elastic_transport.TransportError
-        # They tell of every request, and of every late answer, which becomes an error of ours.
+        # They log every request, and every timeout, which becomes an engine error here.
         logging.getLogger("elastic_transport.transport").setLevel(logging.WARNING)
         logging.getLogger("elastic_transport.node_pool").setLevel(logging.ERROR)
         self._headers = {"accept": "application/json", **access.build_headers()}
-        orjson_both_ways = {"application/json": elastic_transport.OrjsonSerializer()}
+        serializers = {"application/json": elastic_transport.OrjsonSerializer()}
         options: dict[str, Any] = {"connections_per_node": CONNECTIONS_PER_NODE, "max_retries": 0}
         options |= {"cloud_id": access.cloud_id} if access.cloud_id else {"hosts": list(access.urls)}
         options |= {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
-        self._client = Elasticsearch(**options, serializers=orjson_both_ways)
+        self._client = Elasticsearch(**options, serializers=serializers)
         self._transport = self._client.transport
         for node in self._transport.node_pool.all():
             node.pool.ConnectionCls = guard_connections(node.pool.ConnectionCls)  # type: ignore[attr-defined]
@@ -51,10 +51,10 @@ class ElasticsearchTransport:
             answer = self._transport.perform_request(
                 method, path, body=body, headers=headers, request_timeout=timeout_s, max_retries=0
             )
-        except self._timed_out as late:
-            raise Timeout(f"elasticsearch did not answer within {timeout_s:.3f} s") from late
-        except self._lost as lost:
-            raise build_connection_error("elasticsearch", lost.message, lost.__cause__) from lost
+        except self._timed_out as error:
+            raise Timeout(f"elasticsearch did not answer within {timeout_s:.3f} s") from error
+        except self._lost as error:
+            raise build_connection_error("elasticsearch", error.message, error.__cause__) from error
         return answer.meta.status, answer.body
 
     def close(self) -> None:
@@ -78,7 +78,7 @@ class ElasticsearchDialect:
 
 def build_elasticsearch_cluster(access: Access) -> Cluster:
     if not access.urls and not access.cloud_id:
-        raise BadRequest("no Elasticsearch is named; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
+        raise BadRequest("no address of Elasticsearch; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
     access.validate()
     _check_cloud_id(access.cloud_id)
     return Cluster("elasticsearch", lambda: DeadlineGuard(ElasticsearchTransport(access)))
@@ -96,5 +96,5 @@ def _check_cloud_id(cloud_id: str) -> None:
             parse_cloud_id(cloud_id)
         except ValueError as error:
             raise BadRequest(
-                "REELRANK_ENGINE_CLOUD_ID is no cloud id; copy it as Elastic Cloud shows it"
+                "REELRANK_ENGINE_CLOUD_ID is not a valid cloud id; copy it from the Elastic Cloud console"
             ) from error

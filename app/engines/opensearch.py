@@ -1,4 +1,4 @@
-"""OpenSearch 2 and 3: its client as a wire, and its words for kNN. Everything else is in `server`."""
+"""OpenSearch 2 and 3: transport and kNN queries. Everything else is in `server`."""
 
 import logging
 from collections.abc import Mapping
@@ -17,25 +17,24 @@ from reelrank.index_mappings.errors import BadRequest, Timeout, Unavailable
 from reelrank.index_mappings.mapping import build_items_index, name_vector_property
 
 CONNECTIONS_PER_NODE = 32
-"""For each host; a worker asks all its candidate sources at once."""
+"""Per host; a worker queries all its candidate sources in parallel."""
 BEAM_FACTOR = 3
-"""k for each hit asked for: Lucene's engine searches with a beam of k, so more are asked for and cut."""
+"""k per requested hit: Lucene uses k as its beam width, so request more hits and cut the list."""
 MIN_BEAM = 100
 
 
 class OpenSearchTransport:
-    """The client's transport. It tells refusals by exceptions, which become statuses again here."""
+    """Sends requests through the client's transport and converts its status exceptions back to statuses."""
 
     def __init__(self, access: Access) -> None:
         import opensearchpy
 
         self._errors = opensearchpy.exceptions
-        logging.getLogger("opensearch").setLevel(
-            logging.ERROR
-        )  # it tells of every refusal, which becomes an error of ours
+        # It logs every error status, which becomes an engine error here.
+        logging.getLogger("opensearch").setLevel(logging.ERROR)
         self._headers = {"accept": "application/json", **access.build_headers()}
         options: dict[str, Any] = {} if access.ca_certs is None else {"ca_certs": str(access.ca_certs)}
-        # Retrying on timeouts, no times: so a host that is late is asked last the next time.
+        # With zero retries, retry_on_timeout only moves a host that timed out to the end of the list.
         self._client = opensearchpy.OpenSearch(
             hosts=list(access.urls),
             serializer=_build_orjson_serializer(),
@@ -55,16 +54,14 @@ class OpenSearchTransport:
             reply = self._client.transport.perform_request(
                 method, path, body=body, headers=headers, timeout=timeout_s
             )
-        except self._errors.ConnectionTimeout as late:
-            raise Timeout(f"opensearch did not answer within {timeout_s:.3f} s") from late
-        except self._errors.ConnectionError as lost:
-            raise build_connection_error("opensearch", str(lost.error), lost.info) from lost
-        except self._errors.TransportError as refused:
-            return int(refused.status_code), refused.info
-        except (self._errors.OpenSearchException, ValueError) as garbled:
-            raise Unavailable(
-                f"opensearch, or a proxy before it, gave no whole answer: {garbled}"
-            ) from garbled
+        except self._errors.ConnectionTimeout as error:
+            raise Timeout(f"opensearch did not answer within {timeout_s:.3f} s") from error
+        except self._errors.ConnectionError as error:
+            raise build_connection_error("opensearch", str(error.error), error.info) from error
+        except self._errors.TransportError as error:
+            return int(error.status_code), error.info
+        except (self._errors.OpenSearchException, ValueError) as error:
+            raise Unavailable(f"opensearch, or a proxy, sent an incomplete response: {error}") from error
         return 200, reply
 
     def close(self) -> None:
@@ -86,7 +83,7 @@ class OpenSearchDialect:
 
 def build_opensearch_cluster(access: Access) -> Cluster:
     if not access.urls:
-        raise BadRequest("no OpenSearch is named; set REELRANK_ENGINE_URL")
+        raise BadRequest("no address of OpenSearch; set REELRANK_ENGINE_URL")
     access.validate()
     return Cluster("opensearch", lambda: DeadlineGuard(OpenSearchTransport(access)))
 
@@ -99,7 +96,7 @@ def _build_orjson_serializer() -> Any:
     from opensearchpy.serializer import JSONSerializer
 
     class OrjsonSerializer(JSONSerializer):
-        """Bodies arrive as bytes; answers are read by orjson."""
+        """Passes request bodies through as bytes; reads responses with orjson."""
 
         def loads(self, s: str) -> Any:
             return orjson.loads(s)

@@ -237,7 +237,7 @@ def test_an_index_of_somebody_else_under_our_prefix_is_no_version(engine: Server
 
 
 def logged(engine: ServerEngine) -> list[str]:
-    return [change.item for changes in engine.change_log.scan_since(-1) for change in changes]
+    return [change.item_id for changes in engine.change_log.scan_since(-1) for change in changes]
 
 
 def test_dropping_a_version_prunes_the_changes_that_no_other_lacks(engine: ServerEngine) -> None:

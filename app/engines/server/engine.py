@@ -1,4 +1,4 @@
-"""The `SearchEngine` of a cluster. What the products differ in comes with the dialect."""
+"""The `SearchEngine` of a cluster. A dialect holds the differences between the products."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,18 +43,18 @@ from reelrank.index_mappings.validation import validate_documents
 READY_TIMEOUT_S = 1.0
 MatchRequest = TextMatch | VectorMatch | NeighbourMatch
 MatchDecoder = Callable[[str, list[dict[str, Any]], int], Matches]
-"""Source, hits and limit to matches."""
+"""Converts the hits of a source to at most `limit` matches."""
 
 
 class Dialect(Protocol):
-    """What the products say in different words."""
+    """Requests that Elasticsearch and OpenSearch write differently."""
 
     def build_items_index(self) -> Mapping[str, Any]:
-        """Settings and mappings of an index of items."""
+        """Builds settings and mappings of an index of items."""
         ...
 
     def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
-        """The part of a search body that asks for the k nearest."""
+        """Builds the part of a search body that requests the k nearest vectors."""
         ...
 
 
@@ -79,7 +79,9 @@ class ServerEngine:
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)
         if field is None or request.vector.shape != (field.size,):
-            raise BadRequest(f"no vector field {request.field!r} of size {request.vector.shape}")
+            raise BadRequest(
+                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}"
+            )
         if not request.vector.any():
             return build_empty_matches(request.source)
         query = self.dialect.build_knn_query(
@@ -95,9 +97,9 @@ class ServerEngine:
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
             return []
-        until = time.monotonic() + timeout_s
+        deadline = time.monotonic() + timeout_s
         try:
-            found = fetch_sources(self.cluster, self.layout.alias, ids, until, Item.__slots__)
+            found = fetch_sources(self.cluster, self.layout.alias, ids, deadline, Item.__slots__)
         except NotFound as missing:
             raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
         except Partial as partial:
@@ -122,34 +124,34 @@ class ServerEngine:
         )
 
     def promote(self, version: str) -> None:
-        """Catches up, holds the old version's writers for the last of it, and swaps the alias.
+        """Copies live changes, blocks writes to the old version to copy the last ones, and swaps the alias.
 
-        Stopped half-way it leaves the old version serving, perhaps held: promote again.
+        If it is interrupted, the old version goes on serving, possibly with writes blocked: promote again.
         """
         start, old = self.index_versions.read_metadata(version)[CHANGES_FROM], self.serving_version()
-        last_turn = self.index_versions.read_epoch() or self._last_noted_turn()
+        last_epoch = self.index_versions.read_epoch() or self._read_last_logged_epoch()
         self.index_versions.prepare_serving(version)
         if old is None or old == version:
             self.index_versions.allow_writes(version)
-            self.index_versions.swap_alias(old, version, last_turn)
+            self.index_versions.swap_alias(old, version, last_epoch)
             return
         reached = self._catch_up(old, version, start)
         self.index_versions.block_writes(old)
         try:
             reached = self._catch_up(old, version, reached)
-            for each in (version, old):
-                self.index_versions.reach(each, reached)
+            for name in (version, old):
+                self.index_versions.record_position(name, reached)
             self.index_versions.allow_writes(version)
-            self.index_versions.swap_alias(old, version, last_turn)
+            self.index_versions.swap_alias(old, version, last_epoch)
         finally:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
-        """The change log is pruned up to what every version kept beside the serving one has."""
+        """Drops a version and prunes the changes that every remaining version has."""
         self.index_versions.drop(version)
-        now, serving = self.change_log.read_position(), self.serving_version()
-        kept = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
-        self.change_log.prune(min((meta[CHANGES_FROM] for meta in kept), default=now))
+        end, serving = self.change_log.read_position(), self.serving_version()
+        others = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
+        self.change_log.prune(min((meta[CHANGES_FROM] for meta in others), default=end))
 
     def versions(self) -> list[IndexVersion]:
         return self.index_versions.list_versions()
@@ -182,19 +184,19 @@ class ServerEngine:
         except NotFound as missing:
             raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
         except Partial as partial:
-            there = decode(request.source, partial.partial_result["hits"]["hits"], request.limit)
-            raise Partial(str(partial), there) from partial
+            matches = decode(request.source, partial.partial_result["hits"]["hits"], request.limit)
+            raise Partial(str(partial), matches) from partial
         return decode(request.source, hits, request.limit)
 
-    def _last_noted_turn(self) -> int:
-        """Turns go on from there, so that changes of the first one are later than what was noted before."""
+    def _read_last_logged_epoch(self) -> int:
+        """Epochs continue from this one, so that new changes are later than all logged ones."""
         self.change_log.read_position()
-        return self.change_log.last_turn()
+        return self.change_log.read_last_epoch()
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
-        """Live changes noted after a position; gives the position that is covered then.
+        """Copies the live changes logged after a position. Returns the position reached.
 
-        The position is read first, and what is noted is made: so the items are read as changed.
+        It reads that position before the changes: every change up to it is in the log by then.
         """
         reached = self.change_log.read_position()
         copy_changes(
@@ -208,7 +210,7 @@ class ServerEngine:
 
 
 def _decode_items(ids: Sequence[str], found: Mapping[str, Mapping[str, Any]]) -> list[Item | None]:
-    return [decode_item(found[name]["_source"]) if name in found else None for name in ids]
+    return [decode_item(found[item_id]["_source"]) if item_id in found else None for item_id in ids]
 
 
 def _build_index_action(document: Document) -> BulkAction:
@@ -218,14 +220,14 @@ def _build_index_action(document: Document) -> BulkAction:
 def _write_valid_documents(
     batch: Sequence[Document], write: Callable[[Sequence[Document]], list[ActionResult]]
 ) -> WriteReport:
-    """Documents that no engine can hold are rejected here; the others as the server judges them."""
-    faults = validate_documents(batch)
-    good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
-    verdicts = write(good) if good else []
-    rejected = [Rejection(d.item.id, fault) for d, fault in zip(batch, faults, strict=True) if fault]
+    """Writes the valid documents. Reports those that fail validation, and those that the server rejects."""
+    errors = validate_documents(batch)
+    good = [document for document, error in zip(batch, errors, strict=True) if error is None]
+    results = write(good) if good else []
+    rejected = [Rejection(d.item.id, error) for d, error in zip(batch, errors, strict=True) if error]
     rejected += [
-        Rejection(document.item.id, f"{verdict.error_type}: {verdict.reason}")
-        for document, verdict in zip(good, verdicts, strict=True)
-        if not verdict.succeeded
+        Rejection(document.item.id, f"{result.error_type}: {result.reason}")
+        for document, result in zip(good, results, strict=True)
+        if not result.succeeded
     ]
     return WriteReport(len(batch) - len(rejected), tuple(rejected))

@@ -1,7 +1,7 @@
-"""Documents as a server holds them, and back. Vectors stand twice: as searched, and as they were given.
+"""Converts documents to and from the JSON of a server. Vectors are stored twice: for search, and as given.
 
-The searched ones are left out of `_source` by the mapping: they are four times the size there, and
-some versions drop them from it themselves.
+The mapping excludes the searched vectors from `_source`: they are four times the size there, and some server
+versions exclude them by themselves.
 """
 
 import base64
@@ -21,31 +21,31 @@ LEARNED_PROPERTIES = ("vectors", "neighbours")
 
 
 def encode_document(document: Document) -> dict[str, Any]:
-    """What is sent for a document; numpy vectors stay numpy."""
+    """Builds the JSON body of a document; vectors stay numpy arrays."""
     item = document.item
-    facts = {name: getattr(item, name) for name in ITEM_PROPERTIES}
-    stated = {name: fact for name, fact in facts.items() if fact not in ("", (), None)}
+    values = {name: getattr(item, name) for name in ITEM_PROPERTIES}
+    stated = {name: value for name, value in values.items() if value not in ("", (), None)}
     keys = {
         "genre_key": [genre.casefold() for genre in item.genres],
         "language_key": item.language.casefold(),
         "country_key": item.country.casefold(),
     }
     vectors = {name: np.asarray(v, np.float32) for name, v in document.vectors.items()}
-    # No server takes a vector of zeros for cosine, and none should find one.
+    # Servers reject a zero vector for cosine similarity.
     searched = {name_vector_property(name): v for name, v in vectors.items() if v.any()}
-    kept = {name: base64.b64encode(v.tobytes()).decode() for name, v in vectors.items()}
+    encoded = {name: base64.b64encode(v.tobytes()).decode() for name, v in vectors.items()}
     return {
         **stated,
         **{name: key for name, key in keys.items() if key},
         **({} if item.year is None else {"year": item.year}),
         **searched,
-        **({"vectors": kept} if kept else {}),
+        **({"vectors": encoded} if encoded else {}),
         **({"neighbours": encode_neighbours(document)} if document.neighbours else {}),
     }
 
 
-def kept_source(source: Mapping[str, Any]) -> dict[str, Any]:
-    """A source without the vectors that are searched: what an index gives back of it."""
+def remove_searched_vectors(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a source without the vectors for kNN search, as an index returns it."""
     searched = {name_vector_property(name) for name in VECTOR_FIELDS}
     return {name: value for name, value in source.items() if name not in searched}
 
@@ -55,28 +55,28 @@ def encode_neighbours(document: Document) -> list[str]:
 
 
 def decode_item(source: Mapping[str, Any]) -> Item:
-    facts = {name: source[name] for name in ITEM_PROPERTIES if name in source}
+    values = {name: source[name] for name in ITEM_PROPERTIES if name in source}
     for name in LIST_FIELDS:
-        facts[name] = tuple(facts.get(name, ()))
-    if "published_at" in facts:
-        facts["published_at"] = datetime.fromisoformat(facts["published_at"])
-    return Item(**facts)
+        values[name] = tuple(values.get(name, ()))
+    if "published_at" in values:
+        values["published_at"] = datetime.fromisoformat(values["published_at"])
+    return Item(**values)
 
 
 def decode_document(source: Mapping[str, Any]) -> Document:
-    kept = source.get("vectors", {})
+    encoded = source.get("vectors", {})
     vectors = {
-        name: np.frombuffer(base64.b64decode(kept[name]), np.float32)
+        name: np.frombuffer(base64.b64decode(encoded[name]), np.float32)
         for name in VECTOR_FIELDS
-        if name in kept
+        if name in encoded
     }
     terms = (term.rpartition("|") for term in source.get("neighbours", ()))
-    neighbours = tuple(Neighbour(name, to_neighbour_weight(int(level))) for name, _, level in terms)
+    neighbours = tuple(Neighbour(item_id, to_neighbour_weight(int(level))) for item_id, _, level in terms)
     return Document(decode_item(source), vectors, neighbours)
 
 
 def merge_missing_fields(document: Document, stored: Document | None) -> Document:
-    """The document with those vectors and neighbours of the known one that it does not bring."""
+    """Returns the document with the vectors and neighbours that only the stored one has."""
     if stored is None:
         return document
     vectors = {**stored.vectors, **document.vectors}
@@ -84,7 +84,7 @@ def merge_missing_fields(document: Document, stored: Document | None) -> Documen
 
 
 def with_learned_fields(document: Document, stored: Document | None) -> Document:
-    """The document with all learned fields of the stored one, and its text vector if it has none itself."""
+    """Returns the document with all learned fields of the stored one, and its text vector if it has none."""
     if stored is None:
         return document
     own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}

@@ -1,4 +1,4 @@
-"""Candidate requests as bodies of a search: ids and scores come back, never documents."""
+"""Builds search bodies of candidate requests. They return ids and scores, never documents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ from reelrank.index_mappings.query import Filters
 
 Body = dict[str, Any]
 EXTRA_HITS = 20
-"""Asked for above the limit, so that ties at the edge can be put in the order of ids."""
+"""Hits requested beyond the limit, so that ties at the limit can be sorted by id."""
 MAX_HITS = 10_000  # index.max_result_window of every server.
 MAX_SEEDS = 1000 // NEIGHBOUR_LEVELS
-"""indices.query.bool.max_clause_count is 1,024 on OpenSearch; each seed asks for every level."""
+"""indices.query.bool.max_clause_count is 1,024 on OpenSearch; each seed has a clause per level."""
 
 
 def build_text_query(request: TextMatch) -> Body:
@@ -28,10 +28,10 @@ def build_text_query(request: TextMatch) -> Body:
 
 
 def build_neighbour_query(request: NeighbourMatch) -> Body:
-    """Raises BadRequest when there are more seeds than any server takes."""
+    """Builds a query for items near the seeds. Raises BadRequest for more seeds than a server accepts."""
     if len(request.seeds) > MAX_SEEDS:
         raise BadRequest(
-            f"{len(request.seeds)} seeds are more than the {MAX_SEEDS} that one request may hold"
+            f"{len(request.seeds)} seed items are too many; a request may have at most {MAX_SEEDS}"
         )
     should = [
         _build_weighted_term(format_neighbour_term(seed.id, level), seed.weight * to_neighbour_weight(level))
@@ -42,7 +42,7 @@ def build_neighbour_query(request: NeighbourMatch) -> Body:
 
 
 def build_filter_clauses(filters: Filters) -> list[Body]:
-    """Every condition that a result must meet; they score nothing."""
+    """Builds the filter clauses; they do not affect the score."""
     keys = {
         "genre_key": filters.genres,
         "language_key": filters.languages,
@@ -67,9 +67,9 @@ def compute_hit_limit(limit: int) -> int:
 
 
 def build_candidates_body(limit: int, query: Mapping[str, Any]) -> Body:
-    """`query`: the parts of the body that say what is matched.
+    """Builds the body of a candidate search around a `query` or `knn` clause.
 
-    The id comes from doc values: reading stored fields would decompress whole documents.
+    Ids come from doc values: reading stored fields would decompress whole documents.
     """
     return {
         "size": compute_hit_limit(limit),
@@ -87,19 +87,19 @@ def decode_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Match
 
 
 def decode_cosine_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
-    """Every server scores cosine as (1 + cosine) / 2."""
+    """Converts scores back to cosines: every server scores (1 + cosine) / 2."""
     ids = _decode_ids(hits)
     scores = 2 * np.array([hit["_score"] for hit in hits], np.float32) - 1
     return select_best_matches(source, ids, scores, limit)
 
 
 def _decode_ids(hits: list[dict[str, Any]]) -> ItemIds:
-    """Raises Unavailable on hits of an index that was made otherwise."""
+    """Reads the ids of hits. Raises Unavailable if the index was not created by reelrank."""
     try:
         return np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
     except KeyError as missing:
         raise Unavailable(
-            "what serves holds documents without an id field; load the items again"
+            "the serving index has documents without an id field; load the items again"
         ) from missing
 
 

@@ -1,4 +1,4 @@
-"""Index versions as indices, and the serving one as an alias: made, filled, promoted, dropped."""
+"""Index versions: each is an index of its own; an alias names the one that serves."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,12 +12,12 @@ from reelrank.index_mappings.errors import BadRequest, Conflict, IndexVersionNot
 
 LOADING_SETTINGS = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
 CHANGES_FROM = "changes_from"
-"""The position in the change log up to which a version has every change; the serving one has all."""
+"""Position in the change log up to which a version has every change; the serving version has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Names and sizes. `prefix` stands before every index, alias and data stream of ours.
+    """Names and sizes of indices. `prefix` begins the name of every index, alias and data stream of reelrank.
 
     replicas: a number, or a range such as 0-1 that follows the number of nodes.
     """
@@ -31,11 +31,11 @@ class Layout:
         return f"{self.prefix}items"
 
     def index_name(self, version: str) -> str:
-        """Servers refuse capitals in the name of an index; its `_meta` keeps the version's own name."""
+        """Returns the index of a version, in lower case as servers require; `_meta` keeps the exact name."""
         return f"{self.prefix}{version}".lower()
 
     def epoch_alias(self, epoch: int) -> str:
-        """Live changes go through it: it is of the version that serves, until the next promotion."""
+        """Returns the alias that live changes are written to; it is removed at the next promotion."""
         return f"{self.prefix}live-{epoch}"
 
     def build_serving_settings(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Layout:
 
 
 class IndexVersions:
-    """One index for each version, named by the prefix and the version."""
+    """Creates, lists, promotes and drops index versions."""
 
     def __init__(self, cluster: Cluster, layout: Layout, body: Mapping[str, Any]) -> None:
         self.cluster = cluster
@@ -55,9 +55,9 @@ class IndexVersions:
         self.body = body
 
     def create(self, version: str, changes_from: int) -> None:
-        """Raises Conflict when it exists. Nothing is refreshed or copied to replicas until it serves."""
+        """Creates an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
         if not version.startswith("items-"):
-            raise BadRequest(f"index version {version!r} must begin with items-")
+            raise BadRequest(f"the name of index version {version!r} must begin with items-")
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING_SETTINGS}
         meta = {"version": version, "made_at": datetime.now(UTC).isoformat(), CHANGES_FROM: changes_from}
         body = {
@@ -67,11 +67,11 @@ class IndexVersions:
         self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}", body)
 
     def list_versions(self) -> list[IndexVersion]:
-        """Newest first, with the documents that each holds."""
+        """Returns all versions with their document counts, newest first."""
         metas, serving = self.list_metadata(), self.serving_version()
         if not metas:
             return []
-        with suppress(Unavailable):  # a shard of one of them is lost: the others count all the same
+        with suppress(Unavailable):  # one version lost a shard; the others can still be counted
             self.cluster.refresh(f"{self.layout.prefix}items-*")
         stats = self.cluster.request_or_raise("GET", f"/{self.layout.prefix}items-*/_stats/docs")["indices"]
         return [
@@ -81,30 +81,32 @@ class IndexVersions:
                 stats[self.layout.index_name(name)]["primaries"]["docs"]["count"],
                 name == serving,
             )
-            for name, meta in sorted(metas.items(), key=lambda each: each[1]["made_at"], reverse=True)
+            for name, meta in sorted(metas.items(), key=lambda entry: entry[1]["made_at"], reverse=True)
             if self.layout.index_name(name) in stats
         ]
 
     def list_metadata(self) -> dict[str, dict[str, Any]]:
-        """What was noted of each version when it was made. Indices that are not ours are left out."""
+        """Returns reelrank's `_meta` entry of each version. Indices without one are skipped."""
         status, reply = self.cluster.request(
             "GET", f"/{self.layout.prefix}items-*/_mapping", filter_path="*.mappings._meta"
         )
         if status == 404:
             return {}
         mappings = self.cluster.check_response(status, reply, "listing index versions")
-        noted = [each["mappings"]["_meta"].get("reelrank") for each in mappings.values()]
-        return {meta["version"]: meta for meta in noted if meta is not None}
+        metas = [index["mappings"]["_meta"].get("reelrank") for index in mappings.values()]
+        return {meta["version"]: meta for meta in metas if meta is not None}
 
     def read_metadata(self, version: str) -> dict[str, Any]:
         """Raises NotFound."""
         meta = self.list_metadata().get(version)
         if meta is None:
-            raise IndexVersionNotFound(f"there is no index version {version} on {self.cluster.name}")
+            raise IndexVersionNotFound(
+                f"{self.cluster.name} has no index version {version}; list them: reelrank index list"
+            )
         return meta
 
-    def reach(self, version: str, position: int) -> None:
-        """Notes that a version has every change up to a position."""
+    def record_position(self, version: str, position: int) -> None:
+        """Records that a version has every change up to a position."""
         meta = {**self.read_metadata(version), CHANGES_FROM: position}
         self.cluster.request_or_raise(
             "PUT", f"/{self.layout.index_name(version)}/_mapping", {"_meta": {"reelrank": meta}}
@@ -116,17 +118,17 @@ class IndexVersions:
         )
         if status == 404:
             return None
-        mappings = self.cluster.check_response(status, reply, "asking what serves").values()
-        noted = [each["mappings"]["_meta"].get("reelrank") for each in mappings]
-        if len(noted) != 1 or noted[0] is None:
+        mappings = self.cluster.check_response(status, reply, "reading the serving version").values()
+        metas = [index["mappings"]["_meta"].get("reelrank") for index in mappings]
+        if len(metas) != 1 or metas[0] is None:
             raise Unavailable(
-                f"{self.layout.alias} on {self.cluster.name} stands for an index that reelrank did not make; "
-                "remove that alias, or set another REELRANK_ENGINE_PREFIX"
+                f"the alias {self.layout.alias} on {self.cluster.name} points to an index that reelrank did "
+                "not create; remove that alias, or set another REELRANK_ENGINE_PREFIX"
             )
-        return str(noted[0]["version"])
+        return str(metas[0]["version"])
 
     def prepare_serving(self, version: str) -> None:
-        """Settings of a version that serves: it is refreshed and copied from now on."""
+        """Turns on refreshes and replicas of a version that will serve."""
         index = self.layout.index_name(version)
         self.cluster.request_or_raise(
             "PUT", f"/{index}/_settings", {"index": self.layout.build_serving_settings()}
@@ -134,7 +136,7 @@ class IndexVersions:
         self.cluster.refresh(index)
 
     def block_writes(self, version: str) -> None:
-        """When it returns, every write that was under way is done, and no other is let in."""
+        """Blocks writes. When it returns, writes in progress are complete and later ones are refused."""
         self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}/_block/write")
 
     def allow_writes(self, version: str) -> None:
@@ -142,41 +144,41 @@ class IndexVersions:
         self.cluster.request_or_raise("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
 
     def read_epoch(self) -> int | None:
-        """How many promotions there have been; None: nothing serves; 0: an earlier build promoted it."""
+        """Returns the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
         status, reply = self.cluster.request("GET", f"/{self.layout.alias}/_alias")
         if status == 404:
             return None
-        (index,) = self.cluster.check_response(status, reply, "asking whose turn it is").values()
+        (index,) = self.cluster.check_response(status, reply, "reading the promotion epoch").values()
         start = self.layout.epoch_alias(0)[:-1]
-        turns = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
-        return next((int(turn) for turn in turns if turn.isdigit()), 0)
+        epochs = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
+        return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0)
 
-    def swap_alias(self, old: str | None, new: str, last_turn: int = 0) -> None:
-        """Moves the alias, and with it the turn, in one step. The version that serves keeps its turn.
+    def swap_alias(self, old: str | None, new: str, last_epoch: int = 0) -> None:
+        """Moves the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
 
-        last_turn: what an older turn may have been, where nothing serves that has one.
-        Raises Conflict when another promotion was quicker.
+        last_epoch: the latest epoch in use if the serving version has none.
+        Raises Conflict when another promotion finished first.
         """
-        turn = self.read_epoch() or 0
-        begins = turn if turn and old == new else max(turn, last_turn) + 1
+        epoch = self.read_epoch() or 0
+        new_epoch = epoch if epoch and old == new else max(epoch, last_epoch) + 1
         actions = [
             _build_add_action(self.layout.index_name(new), name)
-            for name in (self.layout.alias, self.layout.epoch_alias(begins))
+            for name in (self.layout.alias, self.layout.epoch_alias(new_epoch))
         ]
         if old is not None and old != new:
-            ended = [self.layout.alias, *([self.layout.epoch_alias(turn)] if turn else [])]
+            ended = [self.layout.alias, *([self.layout.epoch_alias(epoch)] if epoch else [])]
             actions += [_build_remove_action(self.layout.index_name(old), name) for name in ended]
         try:
             self.cluster.request_or_raise("POST", "/_aliases", {"actions": actions})
-        except NotFound as lost:
+        except NotFound as error:
             raise Conflict(
-                f"{old} has not been serving any more: another promotion was quicker; promote again"
-            ) from lost
+                f"{old} no longer serves, because another promotion finished first; promote {new} again"
+            ) from error
 
     def drop(self, version: str) -> None:
         self.read_metadata(version)
         if version == self.serving_version():
-            raise Conflict(f"index version {version} is serving; promote another one first")
+            raise Conflict(f"index version {version} is serving; promote another version first")
         self.cluster.request_or_raise("DELETE", f"/{self.layout.index_name(version)}")
 
 

@@ -1,6 +1,6 @@
-"""The `SearchEngine` over an index that somebody else made: their words and items, our vectors.
+"""The `SearchEngine` over an external index, which is read-only: text and items come from that index.
 
-Vectors and neighbours are in index versions of our own, made from theirs by `reelrank load index`.
+Vectors and neighbours are in index versions of reelrank, which `reelrank load index` builds from it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from reelrank.index_mappings.match import Matches
 
 
 class ReadOnlyEngine:
-    """Words are matched in their index, and what is shown is fetched from it: so both are always current."""
+    """Matches text in the external index and fetches items from it, so both are always current."""
 
     def __init__(self, own: ServerEngine, external: ExternalIndex) -> None:
         self.own = own
@@ -58,7 +58,7 @@ class ReadOnlyEngine:
         return self.own.serving_version()
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
-        """Raises BadRequest, as `delete` does: items are changed by whoever fills that index."""
+        """Raises BadRequest, as `delete` does: the owner of the external index changes its items."""
         raise BadRequest(self._describe_refusal())
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -78,6 +78,6 @@ class ReadOnlyEngine:
 
     def _describe_refusal(self) -> str:
         return (
-            f"{self.external.index} is read only here (REELRANK_ENGINE_INDEX); change its items where they "
-            "are made, then run: reelrank load index"
+            f"the index {self.external.index} (REELRANK_ENGINE_INDEX) is read-only for reelrank; change the "
+            "items in that index, then run: reelrank load index"
         )

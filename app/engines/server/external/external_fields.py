@@ -1,4 +1,4 @@
-"""How an index that somebody else made is read: which of its fields is which of an item's."""
+"""Maps the fields of an external index to those of an item."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,67 +13,67 @@ LIST_FIELDS = ("tags", "genres", "people")
 NUMBER_FIELDS = ("duration_s", "duration_min", "year")
 KNOWN_FIELDS = ("id", *TEXT_NAMES, *LIST_FIELDS, *NUMBER_FIELDS, "published_at")
 LAST_YEAR = 9999
-"""A bare number up to this is a year, a larger one milliseconds since 1970."""
+"""A bare number up to this is a year, a larger one is milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExternalFields:
-    """names: our field to theirs. A dot goes into objects and lists of objects.
+    """names: item field to external field. A dot descends into objects and lists of objects.
 
-    Of `genres=categories.keyword` the whole is searched, and `categories` read where there is no such object.
-    Without `id` an item's id is the document's `_id`.
+    With `genres=categories.keyword`, filters use `categories.keyword`, and values are read from `categories`.
+    Without `id`, the document's `_id` is the item id.
     """
 
     names: Mapping[str, str]
 
     def decode_item(self, document_id: str, source: Mapping[str, Any]) -> Item | None:
-        """None for one that reelrank cannot hold: without a title, or with an id of other characters."""
-        read = {ours: list(_read_values(source, theirs)) for ours, theirs in self.names.items()}
-        facts: dict[str, Any] = {name: " ".join(map(str, read.get(name, ()))) for name in TEXT_NAMES}
-        facts |= {name: tuple(map(str, read.get(name, ()))) for name in LIST_FIELDS}
-        name = str(read["id"][0]) if read.get("id") else "" if "id" in self.names else document_id
-        stated = (*read.get("published_at", ()), *read.get("year", ()))
-        published = next((moment for value in stated if (moment := _parse_datetime(value))), None)
+        """Returns the item; None without a title or with an id that reelrank does not allow."""
+        values = {field: list(_read_values(source, path)) for field, path in self.names.items()}
+        properties: dict[str, Any] = {name: " ".join(map(str, values.get(name, ()))) for name in TEXT_NAMES}
+        properties |= {name: tuple(map(str, values.get(name, ()))) for name in LIST_FIELDS}
+        item_id = str(values["id"][0]) if values.get("id") else "" if "id" in self.names else document_id
+        dates = (*values.get("published_at", ()), *values.get("year", ()))
+        published = next((date for value in dates if (date := _parse_datetime(value))), None)
         try:
-            item = Item(name, published_at=published, duration_s=_parse_duration_s(read), **facts)
+            item = Item(item_id, published_at=published, duration_s=_parse_duration_s(values), **properties)
         except ValueError:
             return None
         return item if item.title else None
 
     def list_source_fields(self) -> list[str]:
-        """What is to be fetched of a document."""
+        """Lists the fields to fetch of a document."""
         return [part for name in self.names.values() for part in (name, name.removesuffix(".keyword"))]
 
 
 def parse_external_fields(text: str) -> ExternalFields:
-    """From `title=name,genres=categories.keyword`. Raises BadRequest."""
+    """Parses `title=name,genres=categories.keyword`. Raises BadRequest."""
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
-    names = {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
-    for ours, theirs in names.items():
-        if ours not in KNOWN_FIELDS or not theirs:
+    names = {field.strip(): path.strip() for field, _, path in pairs}
+    for field, path in names.items():
+        if field not in KNOWN_FIELDS or not path:
             raise BadRequest(
-                f"REELRANK_ENGINE_FIELDS: {ours!r} must be one of {', '.join(KNOWN_FIELDS)}, "
-                "then = and a field"
+                f"REELRANK_ENGINE_FIELDS: {field!r} must be written FIELD=FIELD OF THE INDEX, where FIELD is "
+                f"one of {', '.join(KNOWN_FIELDS)}"
             )
     if "title" not in names:
-        raise BadRequest("REELRANK_ENGINE_FIELDS must say which field is the title, such as title=name")
+        raise BadRequest("REELRANK_ENGINE_FIELDS: no field for the title; add one, such as title=name")
     return ExternalFields(names)
 
 
 def _read_values(source: Mapping[str, Any], path: str) -> Iterator[Any]:
-    found = list(_walk_path(source, path.split(".")))
-    return iter(found or _walk_path(source, path.removesuffix(".keyword").split(".")))
+    values = list(_walk_path(source, path.split(".")))
+    return iter(values or _walk_path(source, path.removesuffix(".keyword").split(".")))
 
 
 def _walk_path(value: Any, path: list[str]) -> Iterator[Any]:
-    """The values at the end of a path, through lists; nothing where there is none."""
+    """Yields the values at the end of a path, through lists; nothing if the path does not exist."""
     if isinstance(value, list):
-        for each in value:
-            yield from _walk_path(each, path)
+        for element in value:
+            yield from _walk_path(element, path)
     elif not path:
         yield from () if value is None else (value,)
     elif isinstance(value, dict):
-        if ".".join(path) in value:  # a field whose name holds dots
+        if ".".join(path) in value:  # a field with dots in its name
             yield from _walk_path(value[".".join(path)], [])
         elif path[0] in value:
             yield from _walk_path(value[path[0]], path[1:])
@@ -82,8 +82,8 @@ def _walk_path(value: Any, path: list[str]) -> Iterator[Any]:
 def _parse_datetime(value: Any) -> datetime | None:
     try:
         if isinstance(value, str) and not value.isdigit():
-            moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            date = datetime.fromisoformat(value)
+            return date if date.tzinfo else date.replace(tzinfo=UTC)
         number = int(value)
         return (
             datetime(number, 1, 1, tzinfo=UTC)

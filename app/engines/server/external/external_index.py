@@ -1,4 +1,4 @@
-"""An index that somebody else made and fills: searched and read, never written to."""
+"""An external index, which reelrank searches and reads but never writes."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,12 +16,12 @@ from reelrank.index_mappings.query import Filters
 
 PAGE_SIZE = 1000
 SCROLL_TTL = "5m"
-"""How long the server keeps its place between two pages of a scan."""
+"""How long the server keeps a scroll open between two pages."""
 KEYWORD_FIELDS = ("genres", "language", "country")
 
 
 class ExternalIndex:
-    """index: a name, an alias or a pattern. Its own analysers and similarity are used, whatever they are."""
+    """index: a name, an alias or a pattern. The analysers and similarity of the index apply."""
 
     def __init__(self, cluster: Cluster, index: str, fields: ExternalFields) -> None:
         self.cluster = cluster
@@ -29,7 +29,7 @@ class ExternalIndex:
         self.fields = fields
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        """The sum over the mapped text fields of weight x their score."""
+        """Scores documents by the sum over mapped text fields of weight x field score."""
         should = [
             {"match": {self.fields.names[field]: {"query": request.text, "boost": weight, "lenient": True}}}
             for field, weight in request.weights
@@ -44,14 +44,14 @@ class ExternalIndex:
         try:
             return self._decode_matches(request, self._search(body, timeout_s))
         except Partial as partial:
-            there = self._decode_matches(request, partial.partial_result["hits"]["hits"])
-            raise Partial(str(partial), there) from partial
+            matches = self._decode_matches(request, partial.partial_result["hits"]["hits"])
+            raise Partial(str(partial), matches) from partial
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
             return []
-        by_id = self.fields.names.get("id")
-        query = {"terms": {by_id: list(ids)}} if by_id else {"ids": {"values": list(ids)}}
+        id_field = self.fields.names.get("id")
+        query = {"terms": {id_field: list(ids)}} if id_field else {"ids": {"values": list(ids)}}
         body = {"size": len(ids), "query": query, "_source": self.fields.list_source_fields()}
         try:
             return self._decode_items(ids, self._search(body, timeout_s))
@@ -61,15 +61,15 @@ class ExternalIndex:
             ) from partial
 
     def scan_items(self) -> Iterator[list[Item]]:
-        """All of them, as they were at the first page; those that reelrank cannot hold are left out.
+        """Yields all items as of the first page. Skips documents that cannot be items.
 
-        Raises Partial when a shard does not answer: what it holds would seem to be gone.
+        Raises Partial when a shard does not answer: its items would look deleted.
         """
         body = {"size": PAGE_SIZE, "sort": ["_doc"], "_source": self.fields.list_source_fields()}
         reply = self._request_or_raise(f"/{self.index}/_search?scroll={SCROLL_TTL}", body)
         while hits := reply["hits"]["hits"]:
-            read = (self.fields.decode_item(hit["_id"], hit["_source"]) for hit in hits)
-            yield [item for item in read if item is not None]
+            items = (self.fields.decode_item(hit["_id"], hit["_source"]) for hit in hits)
+            yield [item for item in items if item is not None]
             reply = self._request_or_raise(
                 "/_search/scroll", {"scroll": SCROLL_TTL, "scroll_id": reply["_scroll_id"]}
             )
@@ -77,43 +77,42 @@ class ExternalIndex:
 
     def _decode_matches(self, request: TextMatch, hits: list[Reply]) -> Matches:
         scores = {self._read_id(hit): hit["_score"] for hit in hits}
-        held = {name: score for name, score in scores.items() if ID_PATTERN.fullmatch(name)}
-        columns = item_ids(held), np.fromiter(held.values(), np.float32, len(held))
+        valid = {item_id: score for item_id, score in scores.items() if ID_PATTERN.fullmatch(item_id)}
+        columns = item_ids(valid), np.fromiter(valid.values(), np.float32, len(valid))
         return select_best_matches(request.source, *columns, request.limit)
 
     def _decode_items(self, ids: Sequence[str], hits: list[Reply]) -> list[Item | None]:
         items = (self.fields.decode_item(hit["_id"], hit["_source"]) for hit in hits)
         found = {item.id: item for item in items if item is not None}
-        return [found.get(name) for name in ids]
+        return [found.get(item_id) for item_id in ids]
 
     def _request_or_raise(self, path: str, body: Body) -> Any:
         try:
             reply = self.cluster.request_or_raise("POST", path, body)
         except NotFound as missing:
-            raise BadRequest(f"{missing}; REELRANK_ENGINE_INDEX names {self.index!r}") from missing
-        if lost := reply["_shards"]["total"] - reply["_shards"]["successful"]:
-            raise Partial(f"{lost} of {reply['_shards']['total']} shards of {self.index} did not answer")
+            raise BadRequest(f"{missing}; check REELRANK_ENGINE_INDEX={self.index}") from missing
+        if failed := reply["_shards"]["total"] - reply["_shards"]["successful"]:
+            raise Partial(f"{failed} of {reply['_shards']['total']} shards of {self.index} did not answer")
         return reply
 
     def _search(self, body: Body, timeout_s: float) -> list[Reply]:
         try:
             return self.cluster.search(self.index, {"track_total_hits": False, **body}, timeout_s)
         except NotFound as missing:
-            raise Unavailable(f"{missing}; REELRANK_ENGINE_INDEX names {self.index!r}") from missing
+            raise Unavailable(f"{missing}; check REELRANK_ENGINE_INDEX={self.index}") from missing
 
     def _build_ids_only(self) -> Body:
-        by_id = self.fields.names.get("id")
-        return {"_source": False} if by_id is None else {"_source": False, "docvalue_fields": [by_id]}
+        id_field = self.fields.names.get("id")
+        return {"_source": False} if id_field is None else {"_source": False, "docvalue_fields": [id_field]}
 
     def _read_id(self, hit: Reply) -> str:
-        by_id = self.fields.names.get("id")
-        if by_id is None:
+        id_field = self.fields.names.get("id")
+        if id_field is None:
             return str(hit["_id"])
-        return str(hit.get("fields", {}).get(by_id, [""])[0])
+        return str(hit.get("fields", {}).get(id_field, [""])[0])
 
     def _build_filter_clauses(self, filters: Filters) -> list[Body]:
-        """On fields that are mapped. Filters on others are left to the item table, which lets a film pass
-        that it does not hold yet."""
+        """Builds filters on mapped fields. The item table applies the others, except to items it lacks."""
         names = self.fields.names
         wanted = zip(KEYWORD_FIELDS, (filters.genres, filters.languages, filters.countries), strict=True)
         keys = [_build_any_of(names[key], values) for key, values in wanted if values and key in names]

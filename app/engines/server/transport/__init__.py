@@ -1,1 +1,1 @@
-"""How a cluster is reached: access, requests with deadlines, failures, bulk writes and paging."""
+"""Connections to a cluster: credentials, requests with deadlines, errors, bulk writes and paging."""

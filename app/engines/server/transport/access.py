@@ -1,4 +1,4 @@
-"""How a cluster is reached. Nothing secret is in a representation, so none reaches a log."""
+"""Address and credentials of a cluster. `repr` shows no secret, so none can reach a log."""
 
 import base64
 import ssl
@@ -12,9 +12,9 @@ from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """urls: one for each host, without credentials in them. cloud_id stands in place of urls (Elasticsearch).
+    """urls: one per host, without credentials. cloud_id replaces urls (Elastic Cloud).
 
-    At most one of username with password and api_key (as the server gives it, encoded).
+    Either username and password, or api_key in the encoded form that the server returns, or neither.
     """
 
     urls: tuple[str, ...] = ()
@@ -25,18 +25,19 @@ class Access:
     ca_certs: Path | None = None
 
     def validate(self) -> None:
-        """Raises BadRequest when the certificates cannot be read; clients find out at their first request."""
+        """Raises BadRequest if the certificates are unreadable: a client notices at its first request."""
         if self.ca_certs is None:
             return
         try:
             ssl.create_default_context(cafile=self.ca_certs)
         except OSError as error:
             raise BadRequest(
-                f"REELRANK_ENGINE_CA_CERTS: {self.ca_certs} holds no certificates that can be read ({error})"
+                f"REELRANK_ENGINE_CA_CERTS: no certificates can be read from {self.ca_certs} ({error}); "
+                "set it to a PEM file"
             ) from error
 
     def build_headers(self) -> dict[str, str]:
-        """The Authorization header; none when the cluster asks for nothing."""
+        """Builds the Authorization header; no header without credentials."""
         if self.api_key:
             return {"authorization": f"ApiKey {self.api_key}"}
         if self.username:
@@ -46,15 +47,15 @@ class Access:
 
 
 class NotConnected(Unavailable):
-    """There was no connection, so nothing was sent: another host may be asked whatever it is."""
+    """No connection was made, so nothing was sent: any request may be sent to another host."""
 
 
 def build_connection_error(product: str, reason: str, cause: object) -> Unavailable:
-    """What a client says when it gets no answer, and what to do where that is known. cause: of urllib3."""
-    what_to_do = (
-        "; if the cluster signs its own certificates, set REELRANK_ENGINE_CA_CERTS"
+    """Builds the error of a request without a response. cause: urllib3's exception, if any."""
+    advice = (
+        "; if the cluster uses its own certificate authority, set REELRANK_ENGINE_CA_CERTS"
         if "CERTIFICATE_VERIFY_FAILED" in reason
         else ""
     )
     kind = NotConnected if isinstance(cause, NewConnectionError) else Unavailable
-    return kind(f"{product} cannot be reached: {reason}{what_to_do}")
+    return kind(f"{product} cannot be reached: {reason}{advice}")

@@ -1,7 +1,7 @@
-"""Bulk writes: chunks by bytes, every document judged by its own status, throttling waited out.
+"""Bulk writes: chunks limited by bytes, a result per document, retries while the server throttles.
 
-The clients' own helpers lose what is throttled, or stop at the first error: a status that says
-"later" is asked again here, in smaller chunks; one that says "never" is handed back with its reason.
+The clients' own helpers lose throttled documents or stop at the first error. Here a document with a
+temporary status is retried, in smaller chunks; a permanent error is returned with its reason.
 """
 
 import random
@@ -17,12 +17,12 @@ from reelrank.app.engines.server.transport.failures import build_error, parse_er
 from reelrank.index_mappings.errors import Throttled, Timeout, Unavailable
 
 CHUNK_BYTES = 8_000_000
-"""Elastic's advice is 5 to 15 MB; a tenth of http.max_content_length."""
+"""Elastic recommends 5 to 15 MB; this is a tenth of http.max_content_length."""
 MIN_CHUNK_BYTES = 64_000
 RETRY_STATUSES = (429, 503)
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 5.0
 MAX_STALL_S = 60.0
-"""Without a single document taken for so long, a write gives up."""
+"""A write gives up when the server accepts no document for this long."""
 RESPONSE_FILTER = (
     "errors,items.*.status,items.*._seq_no,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
 )
@@ -30,7 +30,7 @@ RESPONSE_FILTER = (
 
 @dataclass(frozen=True, slots=True)
 class BulkAction:
-    """One line of a bulk request, or two: what to do, and the document it is done with."""
+    """One action of a bulk request: a header line, and the document unless it is a deletion."""
 
     operation: str
     document_id: str
@@ -38,15 +38,15 @@ class BulkAction:
     params: Mapping[str, Any] | None = None
 
     def encode(self) -> bytes:
-        head = orjson.dumps({self.operation: {"_id": self.document_id, **(self.params or {})}})
+        header = orjson.dumps({self.operation: {"_id": self.document_id, **(self.params or {})}})
         if self.source is None:
-            return head + b"\n"
-        return head + b"\n" + orjson.dumps(self.source, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
+            return header + b"\n"
+        return header + b"\n" + orjson.dumps(self.source, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What the server says of one action. reason: empty when it was done. seq_no: of the change, then."""
+    """The server's response to one action. reason: empty on success. seq_no: of the change, on success."""
 
     status: int
     error_type: str = ""
@@ -59,7 +59,7 @@ class ActionResult:
 
 
 class BulkWriter:
-    """Writes to one target. `sleep` waits between attempts; tests look at how long."""
+    """Writes to one target index. `sleep` waits between attempts; tests measure the pauses."""
 
     def __init__(
         self,
@@ -77,36 +77,36 @@ class BulkWriter:
         self.throttled = 0
 
     def write(self, actions: Sequence[BulkAction]) -> list[ActionResult]:
-        """A verdict for each action, none of them "later".
+        """Writes actions until each has a final result.
 
-        Raises Throttled, Unavailable or Timeout when the server takes nothing for `patience_s`;
-        what was taken until then is written, and writing it again does no harm.
+        Raises Throttled, Unavailable or Timeout when the server accepts nothing for `max_stall_s`. Actions
+        accepted before are written; writing them again is harmless.
         """
         payloads = [action.encode() for action in actions]
-        verdicts: list[ActionResult | None] = [None] * len(actions)
-        waiting, pause, taken_at = list(range(len(actions))), FIRST_PAUSE_S, time.monotonic()
-        while waiting:
-            before = len(waiting)
-            for place, verdict in self._attempt(waiting, payloads):
-                verdicts[place] = verdict
-            waiting = [place for place in waiting if verdicts[place] is None]
-            if len(waiting) < before:
-                pause, taken_at = FIRST_PAUSE_S, time.monotonic()
-            if waiting:
-                self._back_off(pause, taken_at)
+        results: list[ActionResult | None] = [None] * len(actions)
+        pending, pause, accepted_at = list(range(len(actions))), FIRST_PAUSE_S, time.monotonic()
+        while pending:
+            before = len(pending)
+            for position, result in self._attempt(pending, payloads):
+                results[position] = result
+            pending = [position for position in pending if results[position] is None]
+            if len(pending) < before:
+                pause, accepted_at = FIRST_PAUSE_S, time.monotonic()
+            if pending:
+                self._back_off(pause, accepted_at)
                 pause = min(2 * pause, MAX_PAUSE_S)
-        return [verdict for verdict in verdicts if verdict is not None]
+        return [result for result in results if result is not None]
 
     def _attempt(
         self, positions: Sequence[int], payloads: Sequence[bytes]
     ) -> Iterator[tuple[int, ActionResult]]:
-        """Verdicts of one pass over what waits; what gets none is to be asked again."""
+        """Yields the final results of one pass; actions without one must be retried."""
         for chunk in _split_chunks(positions, payloads, self.chunk_bytes):
-            body = b"".join(payloads[place] for place in chunk)
+            body = b"".join(payloads[position] for position in chunk)
             try:
                 status, reply = self.cluster.send_once("POST", self.path, body, NDJSON)
-            except (Unavailable, Timeout) as lost:
-                self._last_refusal: Exception = lost
+            except (Unavailable, Timeout) as error:
+                self._last_refusal: Exception = error
                 return
             if status in RETRY_STATUSES:
                 self._record_refusal(build_error(status, reply, f"bulk write on {self.cluster.name}"))
@@ -117,21 +117,24 @@ class BulkWriter:
     def _decode_results(
         self, chunk: Sequence[int], reply: Mapping[str, Any]
     ) -> Iterator[tuple[int, ActionResult]]:
-        for place, item in zip(chunk, reply["items"], strict=True):
+        for position, item in zip(chunk, reply["items"], strict=True):
             (answer,) = item.values()
             if answer["status"] in RETRY_STATUSES:
                 self._record_refusal(
                     build_error(answer["status"], answer, f"bulk write on {self.cluster.name}")
                 )
             else:
-                yield place, ActionResult(answer["status"], *parse_error(answer), answer.get("_seq_no", -1))
+                yield (
+                    position,
+                    ActionResult(answer["status"], *parse_error(answer), answer.get("_seq_no", -1)),
+                )
 
     def _record_refusal(self, refusal: Exception) -> None:
         self.throttled += 1
         self._last_refusal = refusal
 
     def _back_off(self, pause: float, accepted_at: float) -> None:
-        """Waits, with jitter so that several loaders do not come back together, and asks for less."""
+        """Waits, with jitter so that several loaders do not retry together, and halves the chunk size."""
         left = accepted_at + self.max_stall_s - time.monotonic()
         if left <= 0:
             raise self._last_refusal
@@ -141,13 +144,13 @@ class BulkWriter:
 
 
 def _split_chunks(positions: Sequence[int], payloads: Sequence[bytes], max_bytes: int) -> Iterator[list[int]]:
-    """Places in order, as many at a time as fit into `most_bytes`; one that is larger goes alone."""
+    """Splits positions into chunks of at most `max_bytes`; a larger payload is a chunk by itself."""
     chunk, size = list[int](), 0
-    for place in positions:
-        if chunk and size + len(payloads[place]) > max_bytes:
+    for position in positions:
+        if chunk and size + len(payloads[position]) > max_bytes:
             yield chunk
             chunk, size = [], 0
-        chunk.append(place)
-        size += len(payloads[place])
+        chunk.append(position)
+        size += len(payloads[position])
     if chunk:
         yield chunk

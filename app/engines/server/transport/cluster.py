@@ -1,4 +1,4 @@
-"""One cluster, spoken to in paths and bodies through whichever client fits it; deadlines are kept here."""
+"""Sends requests to one cluster through its client library, within a deadline."""
 
 import math
 import os
@@ -18,22 +18,22 @@ from reelrank.index_mappings.errors import Partial, Timeout, Unavailable
 Reply = dict[str, Any]
 JSON, NDJSON = "application/json", "application/x-ndjson"
 ADMIN_TIMEOUT_S = 60.0
-"""What a request has that no viewer waits for: an index made, settings changed, a bulk of documents."""
+"""Timeout of requests that no viewer waits for, such as creating an index or a bulk write."""
 SERVER_TIMEOUT_SHARE = 0.9
-"""Of what is left, the share that the server is given; the rest is for the way there and back."""
+"""Share of the remaining time that the server may use; the rest is for the network."""
 CLOCK_SLACK_MS = 200
-"""Servers look at the time so seldom (`thread_pool.estimated_time_interval`): told less than that, they end
-searches of a few milliseconds that are under way when it moves (elastic/elasticsearch#11346)."""
+"""Servers read the clock only this often (`thread_pool.estimated_time_interval`). With a shorter timeout they
+abort searches of a few milliseconds when the clock ticks (elastic/elasticsearch#11346)."""
 REFRESH_TIMEOUT_S = 5.0
-"""After so long it is asked what keeps a refresh: servers wait a minute for a shard that is lost."""
+"""After this long, look for lost shards: servers wait a minute for them before a refresh fails."""
 MAX_ATTEMPTS = 3
-"""Connections tried for one question while its deadline allows: another host may answer."""
+"""Hosts tried for one request while its deadline allows."""
 
 
 class Transport(Protocol):
-    """A client library, cut down to one method.
+    """A client library reduced to one method.
 
-    Gives status and body of whatever the server answers; raises Timeout or Unavailable when it does not.
+    `send` returns status and body of any response. Raises Timeout or Unavailable without a response.
     """
 
     def send(
@@ -44,7 +44,7 @@ class Transport(Protocol):
 
 
 class Cluster:
-    """Opens nothing until used, and anew in each process: safe to make before a fork."""
+    """Connects at first use, separately in each process, so it may be created before a fork."""
 
     def __init__(self, name: str, open_transport: Callable[[], Transport]) -> None:
         self.name = name
@@ -54,7 +54,7 @@ class Cluster:
 
     @contextmanager
     def limit_time(self, timeout_s: float | None) -> Iterator[None]:
-        """What this thread asks in the block has so long altogether, and no longer than it has elsewhere."""
+        """Limits the total time of this thread's requests within the block."""
         self._limit.until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
         try:
             yield
@@ -62,32 +62,31 @@ class Cluster:
             self._limit.until = math.inf
 
     def search(self, target: str, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
-        """The hits of a search that all shards answered in time; raises as `searched` does."""
+        """Returns the hits of a search. Raises the errors of `search_response`."""
         hits: list[Reply] = self.search_response(target, body, timeout_s)["hits"]["hits"]
         return hits
 
     def search_response(self, target: str, body: Mapping[str, Any], timeout_s: float) -> Reply:
-        """The whole answer, of all shards.
+        """Returns the response of a search that all shards answered.
 
-        Raises Timeout or Partial, with the answer of the others, when they did not answer in time; NotFound
-        without the target.
+        Raises Timeout, Partial with the response of the shards that answered, or NotFound without the target.
         """
-        until = time.monotonic() + timeout_s
-        asked = {"timeout": f"{CLOCK_SLACK_MS + int(timeout_s * 1000 * SERVER_TIMEOUT_SHARE)}ms", **body}
-        status, answer = self.request_idempotent("POST", f"/{target}/_search", asked, until)
+        deadline = time.monotonic() + timeout_s
+        timed_body = {"timeout": f"{CLOCK_SLACK_MS + int(timeout_s * 1000 * SERVER_TIMEOUT_SHARE)}ms", **body}
+        status, answer = self.request_idempotent("POST", f"/{target}/_search", timed_body, deadline)
         reply: Reply = self.check_response(status, answer, f"search of {target}")
         if reply["timed_out"]:
-            raise Timeout(f"{self.name} did not search all of {target} within {asked['timeout']}")
+            raise Timeout(f"{self.name} did not search all of {target} within {timed_body['timeout']}")
         total = reply["_shards"]["total"]
         # Not `failed`: OpenSearch counts a shard without any copy neither as successful nor as failed.
-        if lost := total - reply["_shards"]["successful"]:
-            raise Partial(f"{lost} of {total} shards of {target} on {self.name} did not answer", reply)
+        if missing := total - reply["_shards"]["successful"]:
+            raise Partial(f"{missing} of {total} shards of {target} on {self.name} did not answer", reply)
         return reply
 
     def request_idempotent(
         self, method: str, path: str, body: Mapping[str, Any] | None, deadline: float
     ) -> tuple[int, Any]:
-        """A question that may be asked again: another host is tried while time is left."""
+        """Sends a request that may be repeated; tries other hosts while time is left."""
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         for attempt in range(MAX_ATTEMPTS):
             try:
@@ -100,10 +99,9 @@ class Cluster:
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> tuple[int, Any]:
-        """With the time that administration has: status and body of any answer.
+        """Sends an administrative request. Returns status and body of any response.
 
-        What only reads is asked of another host when one is lost; what changes something, when it never got
-        to one.
+        When a host is lost, GET is retried on another one; other methods only if they were never sent.
         """
         target = f"{path}?{urlencode(params)}" if params else path
         if method == "GET":
@@ -112,7 +110,7 @@ class Cluster:
         return self.send_once(method, target, payload, JSON)
 
     def send_once(self, method: str, path: str, body: bytes | None, mimetype: str) -> tuple[int, Any]:
-        """What must not be done twice: it goes to another host only where there was no connection."""
+        """Sends a request that must not be repeated; tries another host only if it could not connect."""
         for _ in range(MAX_ATTEMPTS - 1):
             with suppress(NotConnected):
                 return self._send(method, path, body, mimetype, ADMIN_TIMEOUT_S)
@@ -123,17 +121,17 @@ class Cluster:
     ) -> tuple[int, Any]:
         left = min(timeout_s, getattr(self._limit, "until", math.inf) - time.monotonic())
         if left <= 0:
-            raise Timeout(f"no time was left to ask {self.name} for {path}")
+            raise Timeout(f"no time was left to send {method} {path} to {self.name}")
         return self.connect().send(method, path, body, mimetype, left)
 
     def request_or_raise(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> Any:
-        """A command that must succeed; raises what its refusal means."""
+        """Sends an administrative request that must succeed. Raises the error of its status."""
         return self.check_response(*self.request(method, path, body, **params), f"{method} {path}")
 
     def refresh(self, target: str) -> None:
-        """Whatever is written is seen by searches then. Raises Unavailable when a shard has no copy."""
+        """Makes all writes visible to searches. Raises Unavailable when a shard has no copy."""
         path = f"/{target}/_refresh"
         try:
             status, reply = self.request_idempotent("POST", path, None, time.monotonic() + REFRESH_TIMEOUT_S)
@@ -146,13 +144,16 @@ class Cluster:
         if status >= 300:
             raise build_error(status, reply, f"{action} on {self.name}")
         if not isinstance(reply, dict):
-            raise Unavailable(f"{action} on {self.name}: {status}, but no whole answer: {str(reply)[:100]!r}")
+            raise Unavailable(
+                f"{action} on {self.name}: status {status} with an incomplete body: {str(reply)[:100]!r}"
+            )
         return reply
 
     def _require_all_shards(self, target: str) -> None:
         indices = self.request_or_raise("GET", f"/_cluster/health/{target}", level="indices")["indices"]
         counts = ((n, i["number_of_shards"], i["active_primary_shards"]) for n, i in indices.items())
-        if lost := [f"{all - there} of {all} shards of {name}" for name, all, there in counts if there < all]:
+        lost = [f"{all - up} of {all} shards of {name}" for name, all, up in counts if up < all]
+        if lost:
             raise Unavailable(f"{' and '.join(lost)} on {self.name} have no copy; bring their nodes back")
 
     def connect(self) -> Transport:

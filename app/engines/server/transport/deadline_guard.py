@@ -1,7 +1,7 @@
-"""Ends a connection whose answer is not whole in time.
+"""Closes a connection whose response is not complete at its deadline.
 
-A client library's timeout counts from byte to byte, so an answer that trickles outlives it, and keeps a
-thread. Here a second thread shuts the connection down when the time of its question is over.
+A client library's timeout restarts with each byte, so a response that trickles in outlives it and occupies a
+thread. Here a watcher thread shuts the connection down when the time of its request is over.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from reelrank.index_mappings.errors import Timeout
 
 @dataclass(slots=True, eq=False)
 class InFlightRequest:
-    """One question under way. `connection`: the one that it was sent on, as far as it was sent."""
+    """A request that waits for its response. connection: the one it was sent on; None before it is sent."""
 
     deadline: float
     connection: Any = None
@@ -30,7 +30,7 @@ class InFlightRequest:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expire(self) -> None:
-        """What reads from the connection sees its end; nothing, if it has another request by now."""
+        """Ends the read from the connection, unless the connection serves another request by now."""
         with self.lock:
             if self.is_done:
                 return
@@ -41,7 +41,7 @@ class InFlightRequest:
 
 
 class DeadlineGuard:
-    """A wire each of whose questions is over when its time is."""
+    """A transport that ends every request at its deadline."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -57,12 +57,12 @@ class DeadlineGuard:
         with self._track(timeout_s) as request:
             try:
                 answer = self._transport.send(method, path, body, mimetype, timeout_s)
-            except Exception as failed:
+            except Exception as error:
                 if not request.expired:
                     raise
-                raise Timeout(f"the whole answer was not there within {timeout_s:.3f} s") from failed
-            if request.expired:  # cut off among its headers, it may pass for an empty one
-                raise Timeout(f"the whole answer was not there within {timeout_s:.3f} s")
+                raise _build_timeout(timeout_s) from error
+            if request.expired:  # a response that is cut within its headers looks like an empty one
+                raise _build_timeout(timeout_s)
             return answer
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class DeadlineGuard:
             request.expire()
 
     def _wait_for_expired(self) -> InFlightRequest | None:
-        """Waits for the next request whose time is over; None at the close."""
+        """Waits for the next request whose deadline has passed; None once the guard is closed."""
         with self._changed:
             while not self._is_closed:
                 left = self._waiting[0][0] - time.monotonic() if self._waiting else None
@@ -108,7 +108,7 @@ _current = _Current()
 
 
 def guard_connections(connection_class: type[Any]) -> type[Any]:
-    """A class of urllib3's connections that tells the request of its thread which connection it is."""
+    """Returns a subclass of a urllib3 connection that registers itself with the request of its thread."""
 
     class GuardedConnection(connection_class):  # type: ignore[misc]
         in_flight: InFlightRequest | None = None
@@ -120,3 +120,7 @@ def guard_connections(connection_class: type[Any]) -> type[Any]:
             super().request(*args, **kwargs)
 
     return GuardedConnection
+
+
+def _build_timeout(timeout_s: float) -> Timeout:
+    return Timeout(f"the search engine did not send its whole response within {timeout_s:.3f} s")

@@ -1,4 +1,4 @@
-"""What a server's refusal means: its status and body as one error of our own family."""
+"""Converts error responses of a server to engine errors."""
 
 from typing import Any
 
@@ -22,20 +22,24 @@ ERROR_BY_STATUS: dict[int, type[EngineError]] = {
 
 
 def build_error(status: int, reply: Any, action: str) -> EngineError:
-    """The error for a reply that is no success; `what` says what was asked, and of whom."""
+    """Builds the error of an unsuccessful response. action: what was requested, and of which server."""
     kind, reason = parse_error(reply)
-    said = f"{action}: {status} {kind} {reason}".rstrip()
+    message = f"{action}: {status} {kind} {reason}".rstrip()
     if kind == "cluster_block_exception":
-        return Conflict(f"{said}; a promotion holds the index for a moment, or a person has blocked it")
+        return Conflict(
+            f"{message}; writes to the index are blocked, for a moment by a promotion or by an administrator"
+        )
     if kind == "resource_already_exists_exception":
-        return Conflict(said)
+        return Conflict(message)
     if status in (401, 403):
-        return Unavailable(f"{said}; check REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY and their rights")
-    return ERROR_BY_STATUS.get(status, Unavailable if status >= 500 else BadRequest)(said)
+        return Unavailable(
+            f"{message}; check REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY, and their privileges"
+        )
+    return ERROR_BY_STATUS.get(status, Unavailable if status >= 500 else BadRequest)(message)
 
 
 def parse_error(reply: Any) -> tuple[str, str]:
-    """Type and reason, the deepest cause with it; empty where the server says none."""
+    """Returns error type and reason, including nested causes; empty strings if the server gave none."""
     error = reply.get("error") if isinstance(reply, dict) else None
     if not isinstance(error, dict):
         return "", str(error or "")[:300]
@@ -44,7 +48,7 @@ def parse_error(reply: Any) -> tuple[str, str]:
     while isinstance(cause, dict):
         reasons.append(str(cause.get("reason", "")))
         cause = cause.get("caused_by")
-    # "All shards failed" says why here alone.
+    # "All shards failed" has its reason only here.
     reasons += [
         str(root.get("reason") or "") for root in error.get("root_cause", ()) if isinstance(root, dict)
     ]

@@ -1,4 +1,4 @@
-"""Reading all of an index page by page, in an order that no change can upset: no context stays open."""
+"""Reads a whole index page by page with `search_after`, which keeps no context open on the server."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,19 +11,19 @@ PAGE_SIZE = 1000
 def scan_pages(
     cluster: Cluster, index: str, body: Mapping[str, Any], sort: Sequence[str], size: int = PAGE_SIZE
 ) -> Iterator[list[Reply]]:
-    """Hits in the order of `sort`, which must tell any two documents apart."""
-    asked = {"size": size, "sort": list(sort), "track_total_hits": False, **body}
-    while hits := cluster.search(index, asked, ADMIN_TIMEOUT_S):
+    """Yields pages of hits in the order of `sort`, which must be unique per document."""
+    page = {"size": size, "sort": list(sort), "track_total_hits": False, **body}
+    while hits := cluster.search(index, page, ADMIN_TIMEOUT_S):
         yield hits
         if len(hits) < size:
             return
-        asked["search_after"] = hits[-1]["sort"]
+        page["search_after"] = hits[-1]["sort"]
 
 
 def read_checkpoint(cluster: Cluster, index: str) -> dict[str, int]:
-    """By index, the number up to which every write of its one shard is done; -1 for none.
+    """Returns, per index, the sequence number up to which all writes of its only shard are complete, or -1.
 
-    A later write may be visible before an earlier one is: nothing above this may be relied on.
+    A later write may be visible before an earlier one, so nothing above this number is reliable.
     """
     reply = cluster.request_or_raise("GET", f"/{index}/_stats", level="shards")
     reached = dict[str, int]()
