@@ -8,14 +8,15 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import orjson
 
+from reelrank.app.http_client import HttpClient, HttpRequest, ResponseTooLarge
+
 READY_TIMEOUT_S = 60.0
 RESPONSE_TIMEOUT_S = 10.0
+MAX_RESPONSE_BYTES = 16_000_000
 LOG_LINES = 20
 
 
@@ -111,11 +112,12 @@ def _summarize_hits(answer: Any) -> str:
 def _fetch(url: str, path: str) -> tuple[bytes, float]:
     began = time.perf_counter()
     try:
-        with urlopen(url + path, timeout=RESPONSE_TIMEOUT_S) as answer:
-            body: bytes = answer.read()
-    except (HTTPError, URLError, OSError) as error:
+        response = HttpClient(url, MAX_RESPONSE_BYTES).send(HttpRequest("GET", path), RESPONSE_TIMEOUT_S)
+    except (OSError, ResponseTooLarge) as error:
         raise CheckFailed(f"{path}: {error}") from error
-    return body, (time.perf_counter() - began) * 1000
+    if response.status != 200:
+        raise CheckFailed(f"{path} answers {response.status}")
+    return response.body, (time.perf_counter() - began) * 1000
 
 
 def is_ready(url: str) -> bool:

@@ -3,15 +3,16 @@
 import base64
 import secrets
 from dataclasses import dataclass
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import orjson
 
+from reelrank.app.http_client import HttpClient, HttpRequest, ResponseTooLarge
 from reelrank.app.kibana.saved_objects import Product
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 IMPORT_TIMEOUT_S = 60.0
+IMPORT_PATH = "/api/saved_objects/_import?overwrite=true"
+MAX_RESPONSE_BYTES = 16_000_000
 XSRF_HEADERS: dict[Product, str] = {"elasticsearch": "kbn-xsrf", "opensearch": "osd-xsrf"}
 """Each refuses a request that changes something without its own header."""
 
@@ -54,17 +55,17 @@ def import_objects(target: ImportTarget, import_file: bytes) -> list[ImportResul
         "Content-Type: application/ndjson\r\n\r\n"
     )
     body = head.encode() + import_file + f"\r\n--{boundary}--\r\n".encode()
-    url = f"{target.url.rstrip('/')}/api/saved_objects/_import?overwrite=true"
+    url = target.url.rstrip("/") + IMPORT_PATH
     kind = f"multipart/form-data; boundary={boundary}"
-    request = Request(url, body, target.build_headers() | {"Content-Type": kind}, method="POST")
+    request = HttpRequest("POST", IMPORT_PATH, body, target.build_headers() | {"Content-Type": kind})
     try:
-        with urlopen(request, timeout=IMPORT_TIMEOUT_S) as response:
-            answer = orjson.loads(response.read())
-    except HTTPError as error:
-        said = error.read()[:300].decode(errors="replace")
-        what = f"{url} answers {error.code}: {said}; are address, name and password right?"
-        raise BadRequest(what) from error
-    except (URLError, OSError, orjson.JSONDecodeError) as error:
+        response = HttpClient(target.url, MAX_RESPONSE_BYTES).send(request, IMPORT_TIMEOUT_S)
+        if response.status != 200:
+            said = response.body[:300].decode(errors="replace")
+            reason = f"{url} answers {response.status}: {said}"
+            raise BadRequest(f"{reason}; are address, name and password right?")
+        answer = orjson.loads(response.body)
+    except (ValueError, OSError, ResponseTooLarge) as error:
         what = f"{url} does not answer as Kibana does ({error}); is REELRANK_KIBANA_URL right?"
         raise Unavailable(what) from error
     failed = {(each["type"], each["id"]): _describe_error(each["error"]) for each in answer.get("errors", [])}

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from reelrank.app.scoring.ranking_client import HttpRequest, RankingService
+from reelrank.app.http_client import HttpRequest
+from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_ranker import RemoteRanker
 from reelrank.index_mappings.errors import Conflict, EngineError, Unavailable
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
@@ -69,7 +70,9 @@ class RemoteModels:
     def promote(self, model: str) -> None:
         """Asks the service to. Raises NotFound, and Conflict for a model that it refuses."""
         path = f"/v1/models/{quote(model, safe='')}:promote"
-        self.service.send(HttpRequest("POST", path, b"{}"), PROMOTE_TIMEOUT_S)
+        self.service.send(
+            HttpRequest("POST", path, b"{}", {"Content-Type": "application/json"}), PROMOTE_TIMEOUT_S
+        )
 
     def _fetch_model_info(self, model: str) -> ModelInfo:
         body = self.service.send(HttpRequest("GET", f"/v1/score/{quote(model, safe='')}"), LOOKUP_TIMEOUT_S)

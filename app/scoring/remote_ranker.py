@@ -6,7 +6,8 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.scoring.ranking_client import HttpRequest, RankingService
+from reelrank.app.http_client import HttpRequest
+from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.ranking.wire.arrow_check import Limits
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
@@ -44,9 +45,10 @@ class RemoteRanker:
         query_string: str = "",
     ) -> NDArray[np.float32]:
         path = f"/v1/score/{quote(self.name, safe='')}{query_string}"
-        asked = HttpRequest("POST", path, to_bytes(features, self.feature_names), MEDIA_TYPE)
+        body = to_bytes(features, self.feature_names)
+        request = HttpRequest("POST", path, body, {"Content-Type": MEDIA_TYPE})
         try:
-            answer = self.service.send(asked, timeout_s)
+            answer = self.service.send(request, timeout_s)
             rows = from_bytes(answer, columns, Limits(rows=len(features)))
         except ValueError as error:
             raise Unavailable(f"the ranking service at {self.service.url} gave no scores: {error}") from error

@@ -28,7 +28,13 @@ def start() -> Iterator[Start]:
         class Kibana(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
+                asked.append(
+                    {
+                        "path": self.path,
+                        "headers": {name.lower(): value for name, value in self.headers.items()},
+                        "body": body,
+                    }
+                )
                 self.send_response(status)
                 self.end_headers()
                 self.wfile.write(orjson.dumps(answer))
@@ -68,10 +74,10 @@ def test_the_request_is_as_the_api_asks(
     (request,) = asked
     assert request["path"] == "/api/saved_objects/_import?overwrite=true"
     headers = request["headers"]
-    assert headers[header.title()] == "true"
-    assert headers["Authorization"] == f"Basic {base64.b64encode(b'ann:secret-word').decode()}"
+    assert headers[header] == "true"
+    assert headers["authorization"] == f"Basic {base64.b64encode(b'ann:secret-word').decode()}"
     message = BytesParser().parsebytes(
-        f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode() + request["body"]
+        f"Content-Type: {headers['content-type']}\r\n\r\n".encode() + request["body"]
     )
     part: Any = message.get_payload(0)
     assert part.get_param("name", header="content-disposition") == "file"

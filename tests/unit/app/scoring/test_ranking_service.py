@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from reelrank.app.scoring.ranking_client import ANSWER_BYTES_MAX, HttpRequest, RankingService
+from reelrank.app.http_client import HttpRequest
+from reelrank.app.scoring.ranking_client import MAX_RESPONSE_BYTES, RankingService
 from reelrank.app.scoring.remote_ranker import RemoteRanker
 from reelrank.index_mappings.errors import Conflict, Timeout, Unavailable
 from reelrank.ranking.wire.feature_rows import to_bytes
@@ -134,5 +135,5 @@ def test_an_answer_without_end_is_cut_off(start: Start) -> None:
             while True:
                 connection.sendall(bytes(1 << 20))
 
-    with pytest.raises(Unavailable, match=f"more than {ANSWER_BYTES_MAX} bytes"):
+    with pytest.raises(Unavailable, match=f"more than {MAX_RESPONSE_BYTES} bytes"):
         start(pour).send(HttpRequest("GET", "/"), 20.0)
