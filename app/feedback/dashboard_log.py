@@ -10,9 +10,11 @@ from typing import TypeVar
 
 import structlog
 
+from reelrank.app.background import BackgroundTask
 from reelrank.app.feedback.background_writer import (
+    CLOSE_S,
+    FLUSH_S,
     PASSING_FAILURES,
-    WriterThread,
     drain_queue,
     write_isolated,
 )
@@ -48,11 +50,13 @@ class DashboardLog:
         self._pages: queue.Queue[tuple[ResultList, Page]] = queue.Queue(MAX_PAGES)
         self._interactions: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_INTERACTIONS)
         self._pending_interactions: list[tuple[float, Event]] = []
-        self._thread = WriterThread("dashboard-log", self._write)
+        self._task = BackgroundTask(
+            "dashboard-log", lambda: self._write(False), FLUSH_S, lambda: self._write(True)
+        )
 
     def start(self) -> None:
         """Begins writing, in a thread of this process."""
-        self._thread.start()
+        self._task.start()
 
     def record_page(self, result_list: ResultList, page: Page) -> None:
         """Never waits."""
@@ -73,7 +77,7 @@ class DashboardLog:
 
     def close(self) -> None:
         """Writes what waits, then ends."""
-        self._thread.close()
+        self._task.stop(CLOSE_S)
 
     def _write(self, is_last: bool) -> None:
         """Deeds that are not due yet wait for another turn, unless this is the last."""

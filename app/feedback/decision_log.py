@@ -19,9 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
+from reelrank.app.background import BackgroundTask
 from reelrank.app.feedback.background_writer import (
+    CLOSE_S,
+    FLUSH_S,
     PASSING_FAILURES,
-    WriterThread,
     drain_queue,
     write_isolated,
 )
@@ -71,11 +73,13 @@ class DecisionLog:
         self._unsent: list[LoggedPage] = []
         self._groups: list[pa.RecordBatch] = []
         self._flushed_s = time.monotonic()
-        self._thread = WriterThread("page-log", self._write)
+        self._task = BackgroundTask(
+            "page-log", lambda: self._write(False), FLUSH_S, lambda: self._write(True)
+        )
 
     def start(self) -> None:
         """Begins writing, in a thread of this process."""
-        self._thread.start()
+        self._task.start()
         if self._dashboard_log is not None:
             self._dashboard_log.start()
 
@@ -95,7 +99,7 @@ class DecisionLog:
 
     def close(self) -> None:
         """Writes what waits, then ends."""
-        self._thread.close()
+        self._task.stop(CLOSE_S)
         if self._dashboard_log is not None:
             self._dashboard_log.close()
 

@@ -1,9 +1,9 @@
 """Events that viewers send: taken in, or refused in time, so that they never keep the threads of lists."""
 
 import threading
-import time
 from collections.abc import Sequence
 
+from reelrank.app.background import BackgroundTask
 from reelrank.index_mappings.errors import TRANSIENT, EngineError, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
@@ -20,8 +20,9 @@ class EventCircuitBreaker:
         self._events = events
         self._last_error: EngineError | None = None
         self._is_half_open = False
-        self._is_probing = False
         self._lock = threading.Lock()
+        self._probe = BackgroundTask("event-probe", self._end_if_up, PROBE_INTERVAL_S)
+        self._is_probing = False
 
     def append(self, events: Sequence[Event]) -> AppendReport:
         """Durable when it returns. Raises EngineError: sent again, each event still counts once."""
@@ -45,14 +46,13 @@ class EventCircuitBreaker:
             self._last_error = error
             if not self._is_probing:
                 self._is_probing = True
-                threading.Thread(target=self._probe_until_up, name="intake", daemon=True).start()
+                self._probe.start()
 
-    def _probe_until_up(self) -> None:
-        time.sleep(PROBE_INTERVAL_S)
-        while not self._is_store_up():
-            time.sleep(PROBE_INTERVAL_S)
-        with self._lock:
-            self._is_half_open, self._is_probing = True, False
+    def _end_if_up(self) -> None:
+        if self._is_store_up():
+            with self._lock:
+                self._is_half_open, self._is_probing = True, False
+                self._probe.stop()
 
     def _is_store_up(self) -> bool:
         try:

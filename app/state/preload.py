@@ -1,32 +1,29 @@
-"""A ranking worker's only background work: the promoted model is loaded before anybody asks it for scores."""
+"""Loads the promoted model of a ranking worker in the background, before the first request needs it."""
 
-import threading
 from collections.abc import Callable
 
 import structlog
 
+from reelrank.app.background import BackgroundTask
 from reelrank.app.state.model_cache import Models
 
 log = structlog.get_logger("reelrank.preloaded")
+LOAD_WAIT_S = 30.0
+"""Below gunicorn's timeout, after which a worker that has not begun is ended."""
 
 
 def preload(models: Models, interval_s: float) -> Callable[[], None]:
-    """Looks at once, then again and again in a thread of this process. Gives what stops it."""
-    stopped = threading.Event()
+    """Load the promoted model now and again every `interval_s` seconds. Return what stops it."""
+    serving = ""
 
-    def refresh(previous: str) -> str:
+    def refresh() -> None:
+        nonlocal serving
         ranker, degraded = models.current()
         state = f"{ranker.name} {degraded}"
-        if state != previous:
+        if state != serving:
             log.info("model serves", model=ranker.name, degraded=degraded)
-        return state
+        serving = state
 
-    def poll(state: str) -> None:
-        while not stopped.wait(interval_s):
-            try:
-                state = refresh(state)
-            except Exception:  # a thread that dies would leave this worker behind for ever
-                log.exception("no look at the models")
-
-    threading.Thread(target=poll, args=(refresh(""),), name="preload", daemon=True).start()
-    return stopped.set
+    task = BackgroundTask("preload", refresh, interval_s)
+    task.start(refresh, LOAD_WAIT_S)
+    return task.stop

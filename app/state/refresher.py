@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import structlog
 
+from reelrank.app.background import BackgroundTask
 from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
@@ -37,10 +38,9 @@ class StateRefresher:
         self._open_table = open_table
         self._state: State | None = None
         self._last_good_state: State | None = None
-        self._started = threading.Event()
+        self._task: BackgroundTask | None = None
         self._problem = "nothing was looked at yet; ask again in a second"
         self._refresh_lock = threading.Lock()
-        self._stopped = threading.Event()
 
     @property
     def state(self) -> State:
@@ -69,29 +69,17 @@ class StateRefresher:
                     )
 
     def poll(self, interval_s: float, warm_up: Callable[[], None], startup_wait_s: float) -> None:
-        """Does `first` and then refreshes, in a thread of this process, until `stop`.
+        """Call `warm_up`, then `refresh` every `interval_s` seconds, in a thread, until `stop`.
 
-        Waits for `first`, but no longer than wait_s: a house that takes minutes to open answers 503
-        meanwhile, where a worker that does not begin would be ended and begun again for ever.
+        Waits for `warm_up`, but no longer than startup_wait_s: gunicorn would end and restart a worker that
+        does not begin, for ever, where one that has begun answers 503 until it is ready.
         """
-        threading.Thread(target=self._poll_loop, args=(interval_s, warm_up), name="live", daemon=True).start()
-        self._started.wait(startup_wait_s)
+        self._task = BackgroundTask("state", self.refresh, interval_s)
+        self._task.start(warm_up, startup_wait_s)
 
     def stop(self) -> None:
-        self._stopped.set()
-
-    def _poll_loop(self, interval_s: float, warm_up: Callable[[], None]) -> None:
-        self._run_logged(warm_up)
-        self._started.set()
-        while not self._stopped.wait(interval_s):
-            self._run_logged(self.refresh)
-
-    def _run_logged(self, task: Callable[[], None]) -> None:
-        """A thread that died of a failure would leave this worker behind for ever."""
-        try:
-            task()
-        except Exception:
-            log.exception("refresh failed")
+        if self._task is not None:
+            self._task.stop()
 
     def _load_state(self, previous: State | None) -> State:
         version = self._engine.serving_version()

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
-from reelrank.app.feedback.background_writer import FLUSH_S, WriterThread
+from reelrank.app.feedback.background_writer import FLUSH_S
 from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, DecisionLog
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
@@ -249,18 +249,3 @@ def test_groups_wait_for_a_disk_that_is_away(tmp_path: Path, dropped: list[str])
     log.close()
     assert len(rows_in(tmp_path)) == REQUESTS_PER_GROUP_FILE * len(CANDIDATES)
     assert dropped == []
-
-
-def test_a_writer_that_raises_is_called_again() -> None:
-    calls: list[bool] = []
-
-    def write(ended: bool) -> None:
-        calls.append(ended)
-        raise RuntimeError("a mistake")
-
-    thread = WriterThread("test", write)
-    thread.start()
-    time.sleep(3 * FLUSH_S)
-    thread.close()
-    assert len(calls) > 2
-    assert calls[-1]

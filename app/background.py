@@ -1,0 +1,82 @@
+"""Runs work again and again in a thread of its own, beside the requests of a process."""
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger("reelrank.background")
+
+
+class BackgroundTask:
+    """Calls `run` every `interval_s` seconds, in a daemon thread, from `start` to `stop`.
+
+    An exception is logged and counted, and the next run comes as planned: if it ended the thread, this
+    process would stay behind for ever without anybody noticing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[], object],
+        interval_s: float,
+        last_run: Callable[[], object] | None = None,
+    ) -> None:
+        """last_run: called once after `stop`, in the same thread."""
+        self._name = name
+        self._run = run
+        self._interval_s = interval_s
+        self._last_run = last_run
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def start(self, first_run: Callable[[], object] | None = None, wait_s: float = 0.0) -> None:
+        """Start the thread, once more after a `stop`. The first run comes after one interval.
+
+        first_run: called before, at once. `start` waits until it has ended, for at most `wait_s` seconds.
+        """
+        self._stopping.set()  # each thread has an event of its own, so an earlier one ends
+        self._stopping = threading.Event()
+        is_started = threading.Event()
+        arguments = (self._stopping, first_run, is_started)
+        self._thread = threading.Thread(target=self._loop, args=arguments, name=self._name, daemon=True)
+        self._thread.start()
+        if first_run is not None:
+            is_started.wait(wait_s)
+
+    def stop(self, wait_s: float = 0.0) -> None:
+        """Plan no more runs; wait at most `wait_s` seconds for the one in progress and for `last_run`.
+
+        A run may call it to end its own task.
+        """
+        self._stopping.set()
+        if wait_s and self._thread is not None:
+            self._thread.join(wait_s)
+
+    def _loop(
+        self, stopping: threading.Event, first_run: Callable[[], object] | None, is_started: threading.Event
+    ) -> None:
+        if first_run is not None:
+            self._call(first_run)
+        is_started.set()
+        while not stopping.wait(self._interval_s):
+            self._call(self._run)
+        if self._last_run is not None:
+            self._call(self._last_run)
+
+    def _call(self, run: Callable[[], object]) -> None:
+        try:
+            run()
+        except Exception:
+            log.exception("a run of a background task failed", task=self._name)
+            _get_failure_counter().labels(self._name).inc()
+
+
+@cache
+def _get_failure_counter() -> Any:
+    """Import at the first failure: the library takes a quarter of a second, which each command would pay."""
+    from prometheus_client import Counter
+
+    return Counter("reelrank_background_failures", "Failed runs of background tasks.", ["task"])
