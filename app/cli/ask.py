@@ -1,4 +1,4 @@
-"""Commands that ask as a viewer would: a search, a home page, similar items."""
+"""Commands that request a result list: a search, a home page, similar items."""
 
 import time
 from datetime import UTC, datetime
@@ -16,32 +16,34 @@ from reelrank.index_mappings.query import Context, Filters, Query
 
 app = typer.Typer()
 DEADLINE_MS = 10_000
-"""A command starts cold and is asked once: it waits for every source, where a page would go on without, and
-shows the ranking's own order, with nothing drawn in it."""
-Genres = Annotated[list[str] | None, typer.Option("--genre", help="Only these genres; may be repeated.")]
-User = Annotated[str | None, typer.Option(help="Whose search it is.")]
-Limit = Annotated[int, typer.Option(min=1, max=100, help="How many hits.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+"""A command starts with cold caches and makes one request, so it waits for every source, where a page would
+skip the slow ones. It shows the ranking's own order, without exploration slots."""
+Genres = Annotated[
+    list[str] | None, typer.Option("--genre", help="Show only this genre; repeat it for more.")
+]
+User = Annotated[str | None, typer.Option(help="The viewer to rank for.")]
+Limit = Annotated[int, typer.Option(min=1, max=100, help="Number of hits.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog='Example: `reelrank search "space war" --user viewer-1 --genre Sci-Fi`')
 def search(
     text: str, user: User = None, genre: Genres = None, limit: Limit = 10, as_json: AsJson = False
 ) -> None:
-    """Search the catalogue, ranked for a viewer."""
+    """Search the catalogue and rank the hits for a viewer."""
     filters = Filters(genres=tuple(genre or ()))
     _run_query(Query(text=text, user=user, filters=filters, limit=limit, context=_build_context()), as_json)
 
 
 @app.command(epilog="Example: `reelrank recommend viewer-1 --limit 5`")
 def recommend(user: str, limit: Limit = 10, as_json: AsJson = False) -> None:
-    """What a viewer's home page shows."""
+    """Recommend items, as on a viewer's home page."""
     _run_query(Query(user=user, limit=limit, context=_build_context()), as_json)
 
 
 @app.command(epilog="Example: `reelrank similar tt0133093`")
 def similar(item: str, limit: Limit = 10, as_json: AsJson = False) -> None:
-    """Items like one item."""
+    """Show items similar to one item."""
     _run_query(Query(similar_to=item, limit=limit, context=_build_context()), as_json)
 
 
@@ -53,7 +55,7 @@ def _run_query(query: Query, as_json: bool) -> None:
     patient = Settings().model_copy(update={"deadline_ms": DEADLINE_MS, "explore_slots": 0})
     service = warm_service(build_container(patient))
     if query.similar_to and service.engine.fetch([query.similar_to], DEADLINE_MS / 1000) == [None]:
-        fail(f"there is no item {query.similar_to}")
+        fail(f"there is no item {query.similar_to}", "item_not_found")
     started = time.perf_counter()
     page = service.serve_page(RankingOptions(query))
     took_ms = (time.perf_counter() - started) * 1000
@@ -69,9 +71,9 @@ def _run_query(query: Query, as_json: bool) -> None:
 def _print_page(page: Page, took_ms: float) -> None:
     table = Table("", Column("id", no_wrap=True), "film", "year", "genres", "score", "found by", box=None)
     for hit in page.hits:
-        facts = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
-        table.add_row(str(hit.position + 1), *facts, f"{hit.score:.3f}", ", ".join(hit.sources))
+        item = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
+        table.add_row(str(hit.position + 1), *item, f"{hit.score:.3f}", ", ".join(hit.sources))
     out.print(table)
-    degraded = ", ".join(page.degraded) or "nothing"
-    line = f"{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms; degraded: {degraded}"
+    missing = f"; incomplete: {', '.join(page.degraded)}" if page.degraded else ""
+    line = f"{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"
     out.print(line, markup=False)

@@ -1,7 +1,9 @@
-"""What the commands print with: one console, one progress display, one way to fail."""
+"""Output of the commands: one console, one progress display, one way to report an error."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import orjson
@@ -10,15 +12,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from reelrank.app.web.problem_codes import PROBLEMS
 from reelrank.ranking.progress import Progress
 
+COMMAND_FAILED = "command_failed"
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
 @contextmanager
 def show_progress_bars() -> Iterator[Progress]:
-    """Draws each step of long work as a bar with its count, its rate and the time left."""
+    """Draws each step of a long job as a bar with its count, its rate and the remaining time."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -27,7 +31,7 @@ def show_progress_bars() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=err) as bars:
+    with Bars(*columns, console=err, disable=wants_json() and not err.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def report(step: str, done: int, total: int | None) -> None:
@@ -41,7 +45,7 @@ def show_progress_bars() -> Iterator[Progress]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output, for scripts."""
+    """Prints one JSON document on standard output, for scripts."""
     print_plain(
         orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str).decode()
     )
@@ -51,8 +55,41 @@ def print_plain(text: str) -> None:
     out.print(text, markup=False, soft_wrap=True)
 
 
-def fail(message: str, code: int = 1) -> NoReturn:
-    """Says what went wrong and what to do, and ends with this exit code."""
-    err.print("error:", style="bold red", end=" ")
-    err.print(message, markup=False, soft_wrap=True)
-    raise typer.Exit(code)
+@dataclass(frozen=True, slots=True)
+class CommandError:
+    """An error of a command, with its code from app/web/problem_codes.toml."""
+
+    code: str
+    message: str
+    remedy: str
+    exit_code: int
+
+
+def describe_error(error: Exception | str, code: str = "") -> CommandError:
+    """Describes an error by its own code, or by the one given. A remedy of the error's own goes first."""
+    problem = PROBLEMS[code or getattr(error, "code", COMMAND_FAILED)]
+    remedy = getattr(error, "remedy", problem.remedy)
+    return CommandError(problem.code, str(error), remedy, problem.exit_code or 1)
+
+
+def print_error(error: CommandError, label: str = "error:") -> None:
+    """Prints one line for people, or with `--json` one JSON object, on standard error."""
+    if wants_json():
+        fields = {"code": error.code, "message": error.message, "remedy": error.remedy}
+        err.print(orjson.dumps(fields).decode(), markup=False, soft_wrap=True)
+    else:
+        err.print(label, style="bold red", end=" " if label else "")
+        err.print(error.message, markup=False, soft_wrap=True)
+
+
+def fail(error: Exception | str, code: str = "") -> NoReturn:
+    """Prints what went wrong and ends the command with the exit code of this problem."""
+    described = describe_error(error, code)
+    print_error(described)
+    raise typer.Exit(described.exit_code)
+
+
+def wants_json() -> bool:
+    """Whether the command line has `--json`, also where it cannot be parsed."""
+    options = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    return "--json" in options

@@ -1,4 +1,4 @@
-"""Commands that make the demo and look at what is there."""
+"""Commands that set up the demo and check the project."""
 
 import time
 from typing import Annotated
@@ -19,16 +19,19 @@ app = typer.Typer()
 
 @app.command(epilog="Example: `reelrank demo --no-serve`")
 def demo(
-    serve: Annotated[bool, typer.Option(help="Serve the API and the page when all is ready.")] = True,
+    serve: Annotated[bool, typer.Option(help="Serve the API and the page when everything is ready.")] = True,
     check: Check = False,
 ) -> None:
-    """Index real films, learn from real ratings, say how good the ranking is, serve; nothing twice."""
+    """Index real films, learn from real ratings, measure the ranking, serve. Finished steps are skipped."""
     started = time.monotonic()
     try:
         with show_progress_bars() as progress:
             report = prepare_demo(build_container(Settings()), round(time.time() * 1000), progress)
     except ModuleNotFoundError as error:
-        fail(f"the demo's data is not installed ({error.name}); run: pip install 'reelrank[demo]'")
+        fail(
+            f"the demo's data is not installed ({error.name}); run: pip install 'reelrank[demo]'",
+            "demo_not_installed",
+        )
     _print_report(report, time.monotonic() - started)
     if check:
         check_service()
@@ -45,19 +48,19 @@ def _print_report(report: DemoReport, seconds: float) -> None:
         line = f"data: {source.name}; {source.licence}; {source.citation}"
         out.print(line, markup=False, soft_wrap=True)
     if report.training_run is None:
-        out.print("everything is current; nothing was done again")
+        out.print("everything is up to date; no step was repeated")
     else:
         print_training_run(report.training_run, seconds)
 
 
 @app.command(epilog="Example: `reelrank doctor --json`")
-def doctor(as_json: bool = typer.Option(False, "--json", help="One JSON document.")) -> None:
-    """Say what is there, what disagrees with what, and how to mend it. Exit code 1 if anything does."""
+def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+    """Check index, item table and model, and say how to repair what is wrong. Exit code 1 if anything is."""
     diagnosis = diagnose(build_container(Settings()))
     if as_json:
         print_json({"facts": diagnosis.status, "complaints": diagnosis.problems})
     else:
-        for name, fact in diagnosis.status.items():
-            out.print(f"{name:<20} {fact}", markup=False)
+        for name, value in diagnosis.status.items():
+            out.print(f"{name:<20} {value}", markup=False)
     if diagnosis.problems:
-        fail("; ".join(diagnosis.problems))
+        fail("; ".join(diagnosis.problems), "problems_found")

@@ -1,4 +1,4 @@
-"""The command that lists the features: what each tells, reads, gains and costs."""
+"""The command that lists the features: description, signals, gain and cost of each."""
 
 from typing import Annotated
 
@@ -15,18 +15,18 @@ from reelrank.ranking.items.table import TableError
 from reelrank.ranking.rankers.manifest import read_manifest
 
 app = typer.Typer()
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank features --json`")
 def features(as_json: AsJson = False) -> None:
-    """List the features with their gain in the served model and their cost, measured now."""
-    parts = build_container(Settings())
-    gains = _load_gains(parts)
+    """List the features with their gain in the promoted model and their cost, measured now."""
+    container = build_container(Settings())
+    gains = _load_gains(container)
     try:
-        costs = measure_feature_costs(parts)
+        costs = measure_feature_costs(container)
     except (NotFound, TableError) as error:
-        fail(str(error))
+        fail(error)
     if as_json:
         print_json(_build_document(gains, costs))
     else:
@@ -34,7 +34,7 @@ def features(as_json: AsJson = False) -> None:
 
 
 def _load_gains(container: Container) -> dict[str, float]:
-    """Each feature's share of all split gain in the served model; none when engine order serves."""
+    """Reads each feature's share of the promoted model's split gain; empty when engine order serves."""
     current = container.registry.current()
     gains = read_manifest(container.registry.directory_of(current)).gains if current else {}
     total = sum(gains.values()) or 1.0
@@ -62,17 +62,17 @@ def _build_document(gains: dict[str, float], costs: FeatureCosts) -> dict[str, o
 
 
 def _print_table(gains: dict[str, float], costs: FeatureCosts) -> None:
-    table = Table(Column("feature", no_wrap=True), "group", "gain", "µs per 1,000", "what it tells", box=None)
+    table = Table(Column("feature", no_wrap=True), "group", "gain", "µs per 1,000", "description", box=None)
     for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
         gain, cost = gains.get(feature.name), f"{costs.feature_costs_us[feature.name]:.1f}"
         table.add_row(
             feature.name, feature.group, "-" if gain is None else f"{gain:.1%}", cost, feature.description
         )
     out.print(table)
-    observing = Table("signals", "µs per 1,000", title="Observing what features read", box=None)
+    observing = Table("signals", "µs per 1,000", title="Signals that the features read", box=None)
     for group, cost_us in costs.signal_costs_us.items():
         observing.add_row(group, f"{cost_us:.1f}")
     out.print(observing)
     total_us = sum(costs.signal_costs_us.values()) + sum(costs.feature_costs_us.values())
-    line = f"all signals and features: {total_us:.0f} µs per 1,000 candidates, of a request that had"
+    line = f"all signals and features: {total_us:.0f} µs per 1,000 candidates; the measured request had"
     out.print(f"{line} {costs.candidate_count}", markup=False)

@@ -40,7 +40,7 @@ def promote(version: str) -> None:
     try:
         build_container(Settings()).engine.promote(version)
     except NotFound as error:
-        fail(f"{error}; see: reelrank index list")
+        fail(f"{error}; see: reelrank index list", error.code)
     out.print(f"{version} serves", markup=False, soft_wrap=True)
 
 
@@ -50,5 +50,5 @@ def drop(version: str) -> None:
     try:
         build_container(Settings()).engine.drop(version)
     except (NotFound, Conflict) as error:
-        fail(f"{error}; see: reelrank index list")
+        fail(f"{error}; see: reelrank index list", error.code)
     out.print(f"{version} is gone", markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Commands about Kibana and OpenSearch Dashboards: import what shows the house, or write it to a file."""
+"""Commands about Kibana and OpenSearch Dashboards: import the dashboards, or write them to a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +18,16 @@ app = typer.Typer(
 @app.command("import", epilog="Example: `reelrank kibana import`")
 def import_(
     to_file: Annotated[
-        Path | None, typer.Option(help="Write the objects to this file; nothing is imported.")
+        Path | None, typer.Option(help="Write the objects to this file instead of importing them.")
     ] = None,
 ) -> None:
-    """Import data views, saved searches and dashboards, and say of each whether it is there."""
+    """Import data views, saved searches and dashboards, and report the result of each."""
     settings = Settings()
     if settings.engine == "embedded":
-        fail("the embedded engine has no Kibana; set REELRANK_ENGINE to elasticsearch or opensearch")
+        fail(
+            "the embedded engine has no Kibana; set REELRANK_ENGINE to elasticsearch or opensearch",
+            "invalid_settings",
+        )
     product: Product = settings.engine
     objects = SavedObjectBuilder(product, settings.engine_prefix).build_import_file()
     if to_file is not None:
@@ -36,7 +39,10 @@ def import_(
         print_plain(f"{each.kind} {each.id}: {each.problem or 'imported'}")
     failed = sum(bool(each.problem) for each in results)
     if failed:
-        fail(f"{failed} of {len(results)} objects were not imported; see above")
+        fail(
+            f"{failed} of {len(results)} objects were not imported; the reasons are above",
+            "import_incomplete",
+        )
 
 
 def _build_target(settings: Settings, product: Product) -> ImportTarget:

@@ -1,4 +1,4 @@
-"""Commands that train and measure."""
+"""Commands that train models and measure rankings."""
 
 import time
 from collections.abc import Sequence
@@ -26,20 +26,20 @@ from reelrank.ranking.rankers.manifest import ModelRejected, read_manifest
 
 app = typer.Typer()
 FEW_REQUESTS = 300
-"""On 200 requests of the demo the interval of a difference was 0.03 wide, three times what most features and
-sources are worth there (docs/benchmarks.md)."""
-AS_JSON = typer.Option(False, "--json", help="One JSON document.")
+"""On 200 requests of the demo the interval of a difference was 0.03 wide, three times the effect of most
+features and sources there (docs/benchmarks.md)."""
+AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @app.command(epilog="Example: `reelrank train`")
 def train(as_json: bool = AS_JSON) -> None:
-    """Learn embeddings and a ranker from the events, measure, build a new index version, promote."""
+    """Learn embeddings and a model from the events, measure it, build an index version, promote both."""
     started = time.monotonic()
     try:
         with show_progress_bars() as progress:
             outcome = learning.train(build_container(Settings()), progress)
     except NotFound as error:
-        fail(str(error))
+        fail(error)
     if as_json:
         print_json({**outcome.evaluation.to_dict(), "model": outcome.model, "version": outcome.version})
         return
@@ -48,20 +48,22 @@ def train(as_json: bool = AS_JSON) -> None:
 
 @app.command(epilog="Example: `reelrank evaluate --candidates`")
 def evaluate(
-    candidates: bool = typer.Option(False, "--candidates", help="Recall of each candidate source instead."),
+    candidates: bool = typer.Option(
+        False, "--candidates", help="Measure the recall of each candidate source instead."
+    ),
     as_json: bool = AS_JSON,
 ) -> None:
-    """Measure the served model on the last part of the events, beside the baselines, with intervals."""
+    """Measure the promoted model and the baselines on the newest events, with confidence intervals."""
     parts = build_container(Settings())
     current = parts.registry.current()
     if current is None:
-        fail("no model is promoted, so there is none to measure; run: reelrank train")
+        fail("no model is promoted, so there is none to measure; run: reelrank train", "no_model_promoted")
     try:
         ranker = load_model(parts.registry.directory_of(current))
         with show_progress_bars() as progress:
             judged = learning.collect_judged_requests(learning.read_history(parts), progress)
     except (NotFound, ModelRejected) as error:
-        fail(str(error))
+        fail(error)
     if candidates:
         rows = measure_candidate_recall(judged)
         print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
@@ -74,27 +76,28 @@ def evaluate(
 
 @app.command(epilog="Example: `reelrank exploration --days 7`")
 def exploration(
-    days: float = typer.Option(30.0, min=0.01, max=3650.0, help="Of the last so many days."),
+    days: float = typer.Option(30.0, min=0.01, max=3650.0, help="Use the events of the last so many days."),
     as_json: bool = AS_JSON,
 ) -> None:
-    """How often the places that are drawn were used, beside what the ranking's own items would have been."""
+    """Report the click-through of exploration slots, and an off-policy estimate without exploration."""
     since = datetime.now(UTC) - timedelta(days=days)
     events = build_container(Settings()).events.scan(round(since.timestamp() * 1000), learning.MAX_TIME_MS)
-    places = collect_slot_outcomes(events)
-    if not len(places):
+    outcomes = collect_slot_outcomes(events)
+    if not len(outcomes):
         fail(
-            f"no place was drawn in the last {days:g} days: `reelrank serve` draws one on each home page and "
-            "page of similar items of ten films or more, unless REELRANK_EXPLORE_SLOTS is 0"
+            f"no exploration slot was shown in the last {days:g} days; `reelrank serve` uses one slot of "
+            "each home and similar-items page with ten films or more, unless REELRANK_EXPLORE_SLOTS is 0",
+            "no_exploration_data",
         )
-    value = estimate_slot_value(places)
+    value = estimate_slot_value(outcomes)
     print_json(asdict(value)) if as_json else print_value(value)
 
 
 def print_value(value: SlotValueEstimate) -> None:
-    table = Table("", "clicked, watched or liked, with 95 % interval", "rests on", box=None)
-    table.add_row("as drawn", str(value.as_drawn), f"{value.draws:,} draws")
-    ranked = str(value.as_ranked) if value.as_ranked else "no draw gave what the ranking had"
-    table.add_row("as ranked", ranked, f"{value.effective:,.1f} draws, in effect")
+    table = Table("exploration slots", "clicked, watched or liked (95 % interval)", "sample", box=None)
+    table.add_row("as shown", str(value.as_drawn), f"{value.draws:,} draws")
+    ranked = str(value.as_ranked) if value.as_ranked else "unknown: no slot showed the ranking's own item"
+    table.add_row("without exploration", ranked, f"{value.effective:,.1f} draws (effective)")
     out.print(table)
 
 
@@ -107,7 +110,7 @@ def print_training_run(training_run: learning.TrainingRun, seconds: float) -> No
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """A table a kind of request, the values above their intervals, then the model against the fused order."""
+    """Prints a table for each kind of request, then the differences between the model and the fused order."""
     for kind, requests in evaluation.requests.items():
         head, *rows = evaluation.build_quality_rows(kind)
         title = f"Quality on {requests:,} later requests ({kind}), with 95 % intervals"
@@ -116,11 +119,13 @@ def print_evaluation(evaluation: Evaluation) -> None:
             table.add_row(*(cell.replace(" [", "\n[") for cell in row))
         out.print(table)
     if evaluation.requests[ALL_KINDS] < FEW_REQUESTS:
-        said = f"{evaluation.requests[ALL_KINDS]} requests are few: most differences between models are luck."
-        out.print(said, markup=False, soft_wrap=True)
+        few = (
+            f"{evaluation.requests[ALL_KINDS]} requests are few: most differences between models are chance."
+        )
+        out.print(few, markup=False, soft_wrap=True)
     for result in evaluation.differences:
-        interval, what = result.interval, f"{result.system}, {result.measure}, {result.kind}"
-        line = f"{what}: {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+        interval, name = result.interval, f"{result.system}, {result.measure}, {result.kind}"
+        line = f"{name}: {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
         out.print(line, markup=False, soft_wrap=True)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from reelrank.app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
 from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import Container, build_container
+from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.loaders.events.event_columns import EVENT_COLUMNS, has_ubi_rows
 from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
@@ -23,7 +23,6 @@ from reelrank.loaders.files.rows import Column, Rows
 from reelrank.loaders.files.source import Format, open_source_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.report import FileReport
-from reelrank.ranking.progress import Progress
 
 app = typer.Typer(
     help="Load a catalogue or a history from Parquet, CSV or JSONL files.", no_args_is_help=True
@@ -31,19 +30,20 @@ app = typer.Typer(
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A file, a folder, a glob, or - for standard input.")
 ]
-Form = Annotated[Format | None, typer.Option("--format", help="When the name does not tell.")]
-Map = Annotated[list[str] | None, typer.Option("--map", help="field=column; may be repeated.")]
-Mapping = Annotated[Path | None, typer.Option("--mapping", help="A TOML file of such pairs.")]
-Separator = Annotated[str | None, typer.Option(help="What cuts text into a list, such as ';'.")]
-DurationUnit = Annotated[Unit | None, typer.Option(help="Of bare numbers in a column of durations.")]
-Kind = Annotated[str | None, typer.Option(help="What every row is, such as watch, when no column says.")]
-Rejects = Annotated[Path | None, typer.Option(help="Where rejected rows go.")]
-Share = Annotated[
-    float | None, typer.Option("--reject-share-max", min=0, max=1, help="In place of the setting.")
+Form = Annotated[
+    Format | None, typer.Option("--format", help="File format, when the name has no known suffix.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check every row, write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The closing report as one JSON document.")]
-Story = Callable[[Container, LoadRequest, Progress], FileReport]
+Map = Annotated[list[str] | None, typer.Option("--map", help="field=column; repeat it for more.")]
+Mapping = Annotated[Path | None, typer.Option("--mapping", help="A TOML file with such pairs.")]
+Separator = Annotated[str | None, typer.Option(help="Separator of lists inside a text, such as ';'.")]
+DurationUnit = Annotated[Unit | None, typer.Option(help="Unit of bare numbers in a column of durations.")]
+Kind = Annotated[str | None, typer.Option(help="Kind of every event, such as watch, when no column has it.")]
+Rejects = Annotated[Path | None, typer.Option(help="File for rejected rows.")]
+Share = Annotated[
+    float | None, typer.Option("--reject-share-max", min=0, max=1, help="Replaces REELRANK_REJECT_SHARE_MAX.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check every row without writing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the final report as one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank load items films.csv --map title=name --duration-unit min --dry-run`")
@@ -60,17 +60,17 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load a catalogue into a new index version, which serves when all of it is written and verified."""
-    facts = {"separator": separator, "duration_unit": duration_unit}
-    rules = _build_rules(ITEM_FIELDS, pairs, mapping, facts)
+    """Load a catalogue into a new index version, which serves once it is complete and verified."""
+    options = {"separator": separator, "duration_unit": duration_unit}
+    rules = _build_rules(ITEM_FIELDS, pairs, mapping, options)
     with (
-        open_source_files(file, form) as (files, left_out),
+        open_source_files(file, form) as (files, skipped),
         _report_interruption(),
         show_progress_bars() as progress,
     ):
-        wanted = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
-        _print_plan(wanted, left_out, err if as_json else out)
-        report = load_items(build_container(Settings()), wanted, progress)
+        request = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
+        _print_plan(request, skipped, err if as_json else out)
+        report = load_items(build_container(Settings()), request, progress)
     _print_report(report, "items", dry_run, as_json)
 
 
@@ -88,27 +88,27 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load a history of what viewers did; UBI 1.3 lines as they are. The same event counts once."""
+    """Load a history of viewer events, also UBI 1.3 lines unchanged. The same event counts once."""
     rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
     with (
-        open_source_files(file, form) as (files, left_out),
+        open_source_files(file, form) as (files, skipped),
         _report_interruption(),
         show_progress_bars() as progress,
     ):
-        wanted = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
-        _print_plan(wanted, left_out, err if as_json else out, has_ubi_rows)
-        report = load_events(build_container(Settings()), wanted, progress)
+        request = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
+        _print_plan(request, skipped, err if as_json else out, has_ubi_rows)
+        report = load_events(build_container(Settings()), request, progress)
     _print_report(report, "events", dry_run, as_json)
 
 
 @app.command(epilog="Example: `reelrank load index`")
 def index(as_json: AsJson = False) -> None:
-    """Read the index that REELRANK_ENGINE_INDEX names into a version of our own; nothing in it is changed."""
+    """Read the existing index that REELRANK_ENGINE_INDEX names into a new version, without changing it."""
     try:
         with show_progress_bars() as progress:
             report = load_index(build_container(Settings()), progress)
     except BadRequest as error:
-        fail(str(error))
+        fail(error)
     if as_json:
         print_json(asdict(report))
         return
@@ -121,18 +121,18 @@ def _report_interruption() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        err.print("stopped; nothing is lost: the same command goes on from here, and doubles nothing")
+        err.print("stopped; nothing is lost: run the same command again to continue, nothing is loaded twice")
         raise
 
 
 def _build_rules(
     fields: tuple[Field, ...], pairs: Sequence[str] | None, mapping: Path | None, options: dict[str, Any]
 ) -> FieldRules:
-    """What the command line says goes before what the mapping file says."""
+    """Builds the rules of a load; options of the command line win over the mapping file."""
     columns, settings = read_mapping(mapping) if mapping else ({}, {})
     stated: dict[str, Any] = {
         **settings,
-        **{name: fact for name, fact in options.items() if fact is not None},
+        **{name: value for name, value in options.items() if value is not None},
     }
     constants = {"kind": stated["kind"]} if "kind" in stated else {}
     columns |= parse_field_pairs(pairs or ())
@@ -145,18 +145,16 @@ def _print_plan(
     console: Console,
     needs_no_mapping: Callable[[Rows], bool] | None = None,
 ) -> None:
-    """How the first file will be read, before it is."""
+    """Prints how the first file will be read, before the load begins."""
     first = read_first_rows(request.files, request.rules, needs_no_mapping)
     size = sum(file.size for file in request.files)
     console.print(f"{len(request.files)} file(s), {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
     if skipped_files:
-        console.print(
-            f"left out, of no known format: {', '.join(skipped_files)}", markup=False, soft_wrap=True
-        )
+        console.print(f"skipped, unknown format: {', '.join(skipped_files)}", markup=False, soft_wrap=True)
     if first is None:
         return
     if first.fields is None:
-        console.print("records of User Behavior Insights 1.3, read as they are", markup=False, soft_wrap=True)
+        console.print("records of User Behavior Insights 1.3, read unchanged", markup=False, soft_wrap=True)
         return
     table = Table("field", "from", "first value", box=None)
     for field in request.rules.fields:
@@ -172,9 +170,7 @@ def _print_plan(
         table.add_row(field.name, source, " + ".join(values))
     console.print(table)
     if first.fields.unused:
-        console.print(
-            f"columns that fill nothing: {', '.join(first.fields.unused)}", markup=False, soft_wrap=True
-        )
+        console.print(f"unused columns: {', '.join(first.fields.unused)}", markup=False, soft_wrap=True)
 
 
 def _format_first_value(column: Column) -> str:
@@ -186,18 +182,18 @@ def _print_report(report: FileReport, kind: str, dry_run: bool, as_json: bool) -
     if as_json:
         print_json({**asdict(report), "dry_run": dry_run})
         return
-    done = "would be written" if dry_run else "written"
+    written = "would be written" if dry_run else "written"
     rate = report.read / max(report.seconds, 1e-9)
-    line = f"{report.read:,} read = {report.written:,} {done} + {report.rejected:,} rejected"
+    line = f"{report.read:,} read = {report.written:,} {written} + {report.rejected:,} rejected"
     print_plain(f"{line}; {report.seconds:.1f} s, {rate:,.0f} rows/s")
     if not dry_run and report.kept != report.written:
-        there = "repeat an id" if kind == "items" else "were there before"
-        print_plain(f"{report.written - report.kept:,} of the written {there}; {report.kept:,} are kept")
+        reason = "repeat an id" if kind == "items" else "had been loaded before"
+        print_plain(f"{report.written - report.kept:,} of the written {reason}; {report.kept:,} are kept")
     if report.resumed:
-        print_plain(f"{report.resumed:,} of the rows had been read before the load was stopped")
+        print_plain(f"{report.resumed:,} of the rows had been read before the load stopped")
     if report.rejects:
-        print_plain(f"rejected rows, each with its reason: {report.rejects}")
+        print_plain(f"rejected rows and their reasons: {report.rejects}")
     if report.unused:
-        print_plain(f"columns that filled nothing: {', '.join(report.unused)}")
+        print_plain(f"unused columns: {', '.join(report.unused)}")
     if report.version:
         print_plain(f"index version {report.version} serves")

@@ -1,21 +1,34 @@
-"""The entry point: every command by name, and one place where failures become exit codes."""
+"""The entry point: every command by name, and the one place where errors become exit codes."""
 
 import logging
 import sys
+import traceback
+from typing import Any, NoReturn
 
 import structlog
 import typer
 from pydantic import ValidationError
 
 from reelrank.app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
-from reelrank.app.cli.console import err
+from reelrank.app.cli.console import CommandError, describe_error, print_error, wants_json
 from reelrank.index_mappings.errors import EngineError
 from reelrank.loaders.files.source import SourceError
 from reelrank.loaders.items.catalogue import LoadRejected
+from reelrank.ranking.items.table import TableError
+from reelrank.ranking.rankers.manifest import ModelRejected
+
+CODED_ERRORS = (EngineError, SourceError, ModelRejected, TableError)
+UsageError: type[Any] = typer.BadParameter.__bases__[0]
+"""Typer exports no public name for it: it comes from click or from typer's own copy of click, by version."""
+EPILOG = (
+    "Exit codes: 0 success; 1 failed or rejected; 2 wrong usage, settings or files; 3 the engine is not "
+    "available. With `--json`, the last line of standard error is one JSON object: code, message and remedy."
+)
 
 app = typer.Typer(
     name="reelrank",
     help="Retrieves and ranks videos, and learns from what people watch.",
+    epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -28,7 +41,7 @@ app.add_typer(kibana.app, name="kibana")
 
 
 def _describe_settings_errors(error: ValidationError) -> list[str]:
-    """A line for each setting by its name in the environment; never its value, which may be a secret."""
+    """Describes each wrong setting by its environment variable, without its value, which may be a secret."""
     return [
         ": ".join(
             [*(f"REELRANK_{name}".upper() for name in each["loc"]), each["msg"].removeprefix("Value error, ")]
@@ -38,25 +51,36 @@ def _describe_settings_errors(error: ValidationError) -> list[str]:
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 refused or failed, 2 wrong usage or settings, 3 the engine is not there."""
-    structlog.configure(  # standard output is for what was asked; `serve` sets up its own log
+    """Runs the command line. Exit codes: see EPILOG."""
+    structlog.configure(  # standard output is for results; `serve` sets up its own log
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING)  # some libraries tell of every step, over the progress bars
+    logging.basicConfig(level=logging.WARNING)  # some libraries log every step, over the progress bars
     try:
-        app()
-    except LoadRejected as refused:
-        err.print(f"refused: {refused}", markup=False, soft_wrap=True)
-        sys.exit(1)
-    except SourceError as error:
-        err.print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(2)
-    except EngineError as error:
-        err.print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(3)
+        _run_for_script() if wants_json() else app()
+    except LoadRejected as rejected:
+        _exit(describe_error(rejected), "refused:")
+    except CODED_ERRORS as error:
+        _exit(describe_error(error))
     except ValidationError as error:
-        err.print(
-            "error in the settings", *_describe_settings_errors(error), sep="\n", markup=False, soft_wrap=True
-        )
-        sys.exit(2)
+        lines = ["error in the settings", *_describe_settings_errors(error)]
+        _exit(describe_error("\n".join(lines), "invalid_settings"), "")
+
+
+def _run_for_script() -> NoReturn:
+    """With `--json` also wrong usage and unexpected errors end with one JSON object on standard error."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        _exit(describe_error(error.format_message(), "invalid_usage"))
+    except (*CODED_ERRORS, LoadRejected, ValidationError):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        _exit(describe_error(f"{type(error).__name__}: {error}", "internal_error"))
+
+
+def _exit(error: CommandError, label: str = "error:") -> NoReturn:
+    print_error(error, label)
+    sys.exit(error.exit_code)

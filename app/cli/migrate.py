@@ -1,4 +1,4 @@
-"""The command that moves catalogue, what was learned and events from the embedded engine to a cluster."""
+"""The command that copies catalogue, learned fields and events from the embedded engine to a cluster."""
 
 from dataclasses import asdict
 
@@ -14,17 +14,17 @@ app = typer.Typer()
 
 
 @app.command(epilog="Example: `reelrank migrate --json`")
-def migrate(as_json: bool = typer.Option(False, "--json", help="One JSON document.")) -> None:
-    """Copy catalogue, what was learned and all events to the cluster; run again for what came since."""
+def migrate(as_json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+    """Copy catalogue, learned fields and events to the cluster. Run it again to copy later changes."""
     try:
         with show_progress_bars() as progress:
             moved = migration.migrate(build_container(Settings()), progress)
     except (BadRequest, Conflict, NotFound) as error:
-        fail(str(error))
+        fail(error)
     if as_json:
         print_json(asdict(moved))
         return
-    kept = f", {moved.kept:,} kept as they were changed on the cluster" if moved.kept else ""
+    kept = f", {moved.kept:,} left as they were changed on the cluster" if moved.kept else ""
     print_plain(f"{moved.items:,} items written, {moved.deleted:,} deleted{kept}; {moved.version} serves")
     print_plain(
         f"{moved.events:,} events copied; {moved.events_here:,} are on the embedded engine, "

@@ -51,7 +51,7 @@ def add(model: ModelText, manifest: FromManifest) -> None:
     try:
         name = registry.add_external(model, manifest, FEATURE_NAMES, compute_feature_fingerprint)
     except ModelRejected as refused:
-        fail(str(refused))
+        fail(refused)
     out.print(
         f"{name} is in the registry; to serve it: reelrank promote {name}", markup=False, soft_wrap=True
     )
@@ -65,7 +65,7 @@ def compile_model(model: str) -> None:
         load_model(directory)
         problem = compile_trees(directory)
     except ModelRejected as refused:
-        fail(str(refused))
+        fail(refused)
     if problem:
         fail(problem)
     out.print(f"{model} is compiled; workers use it from their next start or promotion", markup=False)
@@ -77,7 +77,7 @@ def rollback() -> None:
     try:
         name = build_container(Settings()).registry.rollback(load_model)
     except ModelRejected as refused:
-        fail(str(refused))
+        fail(refused)
     out.print(f"{name or FusedOrder.name} serves", markup=False)
 
 
@@ -87,7 +87,7 @@ def promote(model: str) -> None:
     try:
         build_container(Settings()).registry.promote(model, load_model)
     except ModelRejected as refused:
-        fail(str(refused))
+        fail(refused)
     out.print(f"{model} serves", markup=False)
 
 

@@ -1,4 +1,4 @@
-"""The command that serves, and the one look that says whether serving works."""
+"""The command that serves, and its smoke test."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ from reelrank.app.wiring import build_container
 app = typer.Typer()
 
 THREAD_COUNT_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Workers share the cores already; libraries that each start threads of their own only slow them down."""
+"""Workers already share the cores; threads that each library starts only slow them down."""
 GUNICORN_COMMAND = (
     sys.executable,
     "-m",
@@ -33,11 +33,14 @@ GUNICORN_COMMAND = (
 )
 
 FIRST_REQUEST_DEADLINE_MS = 5000
-"""For a look at a service on a cluster: one that has just been started answers slowly at first."""
+"""For the smoke test on a cluster: a service that has just started answers its first requests slowly."""
 
 Role = Literal["all", "candidates", "ranking"]
 Check = Annotated[
-    bool, typer.Option("--check", help="Serve, fetch the page, a search and recommendations, and end.")
+    bool,
+    typer.Option(
+        "--check", help="Start the service, fetch the page, a search and recommendations, then stop."
+    ),
 ]
 
 
@@ -46,25 +49,31 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes.")] = None,
-    role: Annotated[Role | None, typer.Option(help="What this service does.")] = None,
+    role: Annotated[Role | None, typer.Option(help="What this service answers.")] = None,
     check: Check = False,
 ) -> None:
-    """Serve the API and the page until Ctrl-C; what was accepted is answered before it ends."""
+    """Serve the API and the page until Ctrl-C. Accepted requests are answered before it ends."""
     given = {"HOST": host, "PORT": port, "WORKERS": workers, "ROLE": role}
     os.environ.update({f"REELRANK_{name}": str(value) for name, value in given.items() if value is not None})
     if check and Settings().role == "ranking":
-        fail("--check looks at lists, and role ranking answers none; ask its /readyz", 2)
+        fail(
+            "--check needs result lists, and role ranking has none; request its /readyz instead",
+            "invalid_usage",
+        )
     check_service() if check else start_service(open_page=False)
 
 
 def start_service(open_page: bool) -> None:
-    """This process becomes gunicorn's. open_page: in a browser, where there is one to see."""
+    """Replaces this process by gunicorn. open_page: in a browser, where one would be visible."""
     _limit_threads()
     settings = Settings()
     url = f"http://{settings.host}:{settings.port}/"
-    if fault := find_bind_error(settings.host, settings.port):
-        fail(f"{settings.host}:{settings.port}: {fault}; name another port by --port or REELRANK_PORT")
-    out.print(f"reelrank serves at {url} in a few seconds (Ctrl-C ends it)", markup=False)
+    if reason := find_bind_error(settings.host, settings.port):
+        fail(
+            f"{settings.host}:{settings.port}: {reason}; choose another port by --port or REELRANK_PORT",
+            "address_in_use",
+        )
+    out.print(f"reelrank will serve at {url} in a few seconds (Ctrl-C to stop)", markup=False)
     if open_page and has_display():
         subprocess.Popen((sys.executable, "-m", "reelrank.app.cli.open_browser", url))
     sys.stdout.flush()
@@ -72,7 +81,7 @@ def start_service(open_page: bool) -> None:
 
 
 def check_service() -> None:
-    """On a free port, so that it can be asked beside a running one. Exit code 1 when anything is wrong."""
+    """Runs the smoke test on a free port, so that another service may keep running."""
     _limit_threads()
     settings = Settings()
     if settings.engine != "embedded" and settings.deadline_ms == CLUSTER_DEADLINE_MS:
@@ -83,12 +92,11 @@ def check_service() -> None:
     url = f"http://{settings.host}:{port}"
     try:
         with run_service(GUNICORN_COMMAND, url):
-            for seen in run_smoke_test(url, viewer):
-                out.print(
-                    f"{seen.path}\n  {seen.took_ms:.0f} ms, {seen.summary}", markup=False, soft_wrap=True
-                )
+            for result in run_smoke_test(url, viewer):
+                line = f"{result.path}\n  {result.took_ms:.0f} ms, {result.summary}"
+                out.print(line, markup=False, soft_wrap=True)
     except CheckFailed as error:
-        fail(str(error))
+        fail(error)
 
 
 def _limit_threads() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import orjson
@@ -21,7 +21,9 @@ LOG_LINES = 20
 
 
 class CheckFailed(Exception):
-    """What was asked and what was wrong with the answer."""
+    """The request that failed and what was wrong with its answer."""
+
+    code: ClassVar[str] = "check_failed"
 
 
 @dataclass(frozen=True, slots=True)

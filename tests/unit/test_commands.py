@@ -1,6 +1,8 @@
-"""Commands: each helps with an example, and says by its exit code whether all is well."""
+"""Commands: each has help with an example, and reports errors by exit code and by problem code."""
 
+import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import structlog
 from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app, main
+from reelrank.app.web.problem_codes import PROBLEMS
 
 GROUPS = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
 COMMANDS = [
@@ -25,32 +28,100 @@ def test_every_command_helps_with_an_example(command: str) -> None:
     assert f"Example: reelrank {command}" in " ".join(result.output.replace("`", "").split())
 
 
-def test_the_doctor_of_an_empty_house_fails_and_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
-    result = CliRunner().invoke(app, ["doctor", "--json"])
-    assert result.exit_code == 1
-    assert "reelrank demo" in result.output
-
-
-def test_promoting_a_model_that_is_not_there_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
-    assert CliRunner().invoke(app, ["promote", "nobody"]).exit_code == 1
-
-
-def test_a_setting_that_makes_no_sense_is_named_as_it_was_set_without_its_value(
+@pytest.fixture
+def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int | str | None, str]]]:
+    """Runs a command in an empty directory; returns its exit code and its standard error."""
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+    def run_command(*arguments: str) -> tuple[int | str | None, str]:
+        monkeypatch.setattr(sys, "argv", ["reelrank", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, capsys.readouterr().err
+
+    yield run_command
+    structlog.reset_defaults()  # `main` binds the log to the standard error of this test
+
+
+Run = Callable[..., tuple[int | str | None, str]]
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "code"),
+    [
+        ("doctor", 1, "problems_found"),
+        ("train", 1, "not_found"),
+        ("evaluate", 1, "no_model_promoted"),
+        ("exploration", 1, "no_exploration_data"),
+        ("features", 1, "not_found"),
+        ("search sea", 3, "unavailable"),
+        ("migrate", 1, "request_rejected"),
+        ("load index", 1, "request_rejected"),
+        ("load items nowhere.csv", 2, "source_unreadable"),
+        ("load items empty.csv", 1, "load_rejected"),
+        ("search sea --limit 0", 2, "invalid_usage"),
+        ("search", 2, "invalid_usage"),
+        ("nonsense", 2, "invalid_usage"),
+    ],
+)
+def test_an_error_is_one_json_object_with_code_and_remedy(
+    run: Run, command: str, exit_code: int, code: str
 ) -> None:
-    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
+    Path("empty.csv").write_text("id,title\n")
+    ended, printed = run(*command.split(), "--json")
+    error = json.loads(printed.splitlines()[-1])
+    assert (ended, error["code"]) == (exit_code, code)
+    assert error.keys() == {"code", "message", "remedy"}
+    assert error["message"]
+    assert error["remedy"] == PROBLEMS[code].remedy
+    assert PROBLEMS[code].exit_code == exit_code
+
+
+def test_an_unexpected_error_keeps_its_traceback_before_the_json(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_error(_options: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("reelrank.app.cli.data.diagnose", raise_error)
+    ended, printed = run("doctor", "--json")
+    assert (ended, json.loads(printed.splitlines()[-1])["code"]) == (1, "internal_error")
+    assert "Traceback" in printed
+
+
+def test_without_json_an_error_is_one_line_for_people(run: Run) -> None:
+    ended, printed = run("promote", "nobody")
+    assert (ended, printed.count("\n")) == (1, 1)
+    assert printed.startswith("error: model nobody is ")
+    ended, printed = run("load", "items", "nowhere.csv")
+    assert (ended, printed.count("\n")) == (2, 1)
+    assert printed.startswith("error: nowhere.csv ")
+    ended, printed = run("search")
+    assert ended == 2
+    assert "Missing argument" in printed
+
+
+def test_a_text_to_search_for_may_look_like_an_option(run: Run) -> None:
+    ended, printed = run("search", "--", "--json")
+    assert ended == 3
+    assert printed.startswith("error: ")
+
+
+def test_an_invalid_setting_is_named_by_its_variable_without_its_value(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REELRANK_EXPLORE_SLOTS", "-7")
-    monkeypatch.setattr(sys, "argv", ["reelrank", "doctor"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert "REELRANK_EXPLORE_SLOTS: Input should be greater than or equal to 0" in said
-    assert "-7" not in said
-    structlog.reset_defaults()  # `main` ties the log to the standard error of its test
+    ended, printed = run("doctor")
+    assert ended == 2
+    assert "REELRANK_EXPLORE_SLOTS: Input should be greater than or equal to 0" in printed
+    assert "-7" not in printed
+    ended, printed = run("doctor", "--json")
+    assert (ended, json.loads(printed)["code"]) == (2, "invalid_settings")
+
+
+def test_the_help_lists_the_exit_codes() -> None:
+    output = CliRunner().invoke(app, ["--help"]).output
+    assert "Exit codes: 0 success; 1 failed or rejected" in " ".join(output.split())

@@ -44,7 +44,7 @@ def test_every_feature_is_listed_with_what_it_costs(house: Path, monkeypatch: py
 def test_the_table_names_costs_for_reading(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = run(house, monkeypatch)
     assert "µs per 1,000" in printed
-    assert "of a request that had 18" in " ".join(printed.split())
+    assert "the measured request had 18" in " ".join(printed.split())
 
 
 def test_an_empty_house_says_what_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
