@@ -1,1 +1,1 @@
-"""The embedded engine: SQLite is the source of truth; the tantivy index and the segments derive from it."""
+"""The embedded engine: SQLite is the source of truth; text index and segments are derived from it."""

@@ -1,4 +1,4 @@
-"""Words of a large new version, written by a process of their own while its documents are still coming."""
+"""Text indexing of a large new version in a separate process while its documents are being written."""
 
 import select
 import subprocess
@@ -11,17 +11,17 @@ from reelrank.app.engines.embedded.derived import DerivedIndexes
 from reelrank.app.engines.embedded.store.database import Database
 
 MIN_BACKGROUND_DOCUMENTS = 20_000
-"""Documents; fewer are words in less time than a process takes to begin. Not a thread: it would ask for
-Python's lock at every document, and 100,000 took 13 s so, with a process 8 s (2 cores)."""
+"""Fewer documents are indexed faster than a process starts. A thread would compete for the interpreter lock:
+100,000 documents took 13 s with a thread, 8 s with a process (2 cores)."""
 POLL_S = 0.05
 ALL_WRITTEN = b"all"
 
 
 class TextIndexer:
-    """At most one process for each version that this engine object writes. Opens nothing until it is used.
+    """Runs at most one process per version that this engine object writes. Opens nothing until used.
 
-    The process ends by itself, and leaves nothing, when its parent does before the version is whole. Its
-    group is its own: a Ctrl-C is for the parent.
+    The process ends by itself, and leaves nothing, if its parent ends before the version is complete. It has
+    its own process group: Ctrl-C is for the parent.
     """
 
     def __init__(self, derived: DerivedIndexes) -> None:
@@ -30,7 +30,7 @@ class TextIndexer:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def record_written(self, version: str, documents: int) -> None:
-        """Begins with the words of a version when so much is written that it is a large one."""
+        """Start indexing a version once enough documents are written."""
         written = self._written.get(version, 0)
         self._written[version] = written + documents
         if written < MIN_BACKGROUND_DOCUMENTS <= written + documents:
@@ -38,7 +38,7 @@ class TextIndexer:
 
     @contextmanager
     def finish(self, version: str) -> Iterator[None]:
-        """All of a version is written: its words are when the block ends, and were made beside it."""
+        """Complete the text index of a fully written version while the block runs."""
         if (
             version not in self._processes
             and self.derived.count_unindexed(version) >= MIN_BACKGROUND_DOCUMENTS
@@ -56,7 +56,7 @@ class TextIndexer:
         self.derived.index_through(version)
 
     def stop(self, version: str) -> None:
-        """For a version that will not be made."""
+        """Stop indexing a version that is abandoned."""
         self._written.pop(version, None)
         process = self._processes.pop(version, None)
         if process is not None:
@@ -73,7 +73,7 @@ class TextIndexer:
 
 
 def _notify(process: subprocess.Popen[bytes], message: bytes) -> None:
-    """Says it and nothing more; a process that is there no more has its work done by `cover`."""
+    """Send the last message. If the process has died, `index_through` completes its work."""
     assert process.stdin is not None
     try:
         process.stdin.write(message)
@@ -83,11 +83,11 @@ def _notify(process: subprocess.Popen[bytes], message: bytes) -> None:
 
 
 def has_more() -> bool:
-    """Whether the parent is still writing; waits a little. Raises SystemExit when it will never be done."""
-    heard, _, _ = select.select([sys.stdin], [], [], POLL_S)
-    if heard and sys.stdin.buffer.read() != ALL_WRITTEN:
+    """Returns, after a short wait, whether the parent is still writing. Raises SystemExit if it gave up."""
+    readable, _, _ = select.select([sys.stdin], [], [], POLL_S)
+    if readable and sys.stdin.buffer.read() != ALL_WRITTEN:
         raise SystemExit(0)
-    return not heard
+    return not readable
 
 
 def main(directory: str, version: str) -> None:

@@ -1,4 +1,4 @@
-"""Compaction: live changes are folded into a new segment by a process of its own, beside the serving ones."""
+"""Compaction: a low-priority process merges live changes into a new segment."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ NICENESS = 10
 
 
 class Compactor:
-    """At most one at a time for each engine object; other processes are kept out by the segments' lock."""
+    """Runs at most one compaction per engine object; the segment lock excludes other processes."""
 
     def __init__(self, derived: DerivedIndexes) -> None:
         self.derived = derived
@@ -23,10 +23,10 @@ class Compactor:
         if self._is_running() or not self.derived.needs_compaction(version):
             return
         command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
-        self._process = subprocess.Popen(command, process_group=0)  # a Ctrl-C is for the parent
+        self._process = subprocess.Popen(command, process_group=0)  # Ctrl-C is for the parent
 
     def wait(self) -> None:
-        """Until the one that was started is done."""
+        """Wait for the running compaction, if any."""
         if self._process is not None:
             self._process.wait()
 
@@ -39,7 +39,7 @@ def main(directory: str, version: str) -> None:
     try:
         DerivedIndexes(Database(Path(directory))).compact(version, wait_s=0)
     except Conflict:
-        return  # Another one is at it; the changes after its segment are for the next compaction.
+        return  # another process is compacting; the next compaction takes the changes since
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is derived of the truth and kept beside it: words and segments of each version."""
+"""Files derived from the database: a text index and segments for each version."""
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -16,39 +16,36 @@ from reelrank.app.engines.embedded.store.lock import acquire_lock
 from reelrank.app.engines.embedded.text.text_index import Change, DamagedTextIndex, TextIndex, open_or_reset
 
 BUILD_WAIT_S = 3600.0
-"""Whoever needs a version that another process builds waits for it; at a million items that is minutes."""
+"""How long to wait for another process that builds a version: minutes with a million items."""
 MIN_COMPACT_CHANGES = 2_000
 MIN_COMPACT_SHARE = 0.01
-"""Live changes are folded into a new segment when there are so many, and so many of the documents: until
-then each kNN scans them beside the segment."""
+"""Live changes are merged into a new segment once both limits are reached: until then every kNN search scans
+them in addition to the segment."""
 
 
 def has_no_more_changes() -> bool:
-    """What the truth holds now is all there is."""
+    """Say that no further changes will follow those in the database."""
     return False
 
 
 class DerivedIndexes:
-    """Files of one directory. Words and segments of a version each have their own lock."""
+    """Derived files in one directory. Text index and segments of a version have separate locks."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.directory = database.directory
 
     def open_text_index(self, version: str) -> TextIndex:
-        """The words of a version, brought up to the truth when they are behind; readers may do so too."""
+        """Open the text index of a version; applies missing changes first, also for readers."""
         try:
-            words = TextIndex(self.directory / "words" / version)
+            index = TextIndex(self.directory / "words" / version)
         except DamagedTextIndex:
             return self.index_through(version)
-        return (
-            words
-            if words.seq >= read_last_seq(self.database.connect(), version)
-            else self.index_through(version)
-        )
+        is_current = index.seq >= read_last_seq(self.database.connect(), version)
+        return index if is_current else self.index_through(version)
 
     def count_unindexed(self, version: str) -> int:
-        """Changes that the words of a version do not hold yet."""
+        """Count the changes that the text index of a version lacks."""
         try:
             return self._count_changes_since(version, TextIndex(self.directory / "words" / version).seq)
         except DamagedTextIndex:
@@ -57,29 +54,29 @@ class DerivedIndexes:
     def index_through(
         self, version: str, wait_s: float = BUILD_WAIT_S, has_more: Callable[[], bool] = has_no_more_changes
     ) -> TextIndex:
-        """Brings the words up to the truth, and follows it while writing goes on.
+        """Apply all changes to the text index, and later ones while `has_more`.
 
-        Raises Conflict when another one does it for `wait_s` seconds.
+        Raises Conflict when another process holds its lock for `wait_s` seconds.
         """
         with acquire_lock(self.directory / "locks" / f"{version}.words", wait_s):
-            words = open_or_reset(self.directory / "words" / version)
-            if words.seq < read_last_seq(self.database.connect(), version):
-                words.apply(self._scan_changes(version, words.seq, has_more))
-            return words
+            index = open_or_reset(self.directory / "words" / version)
+            if index.seq < read_last_seq(self.database.connect(), version):
+                index.apply(self._scan_changes(version, index.seq, has_more))
+            return index
 
     def _scan_changes(self, version: str, after_seq: int, has_more: Callable[[], bool]) -> Iterator[Change]:
-        """Asked first whether writing goes on, so that the last look is after the last write."""
-        connection, going_on = self.database.connect(), True
+        """Yield changes. Calls `has_more` before each scan, so that the last scan sees all writes."""
+        connection, more = self.database.connect(), True
         select = """select seq, row, id, iif(deleted, null, body) from documents
                      where version = ? and seq > ? order by seq"""
-        while going_on:
-            going_on = has_more()
+        while more:
+            more = has_more()
             for change in connection.execute(select, (version, after_seq)):
                 yield change
                 after_seq = change[0]
 
     def load_segment(self, version: str) -> Segment:
-        """The newest segment of a version; built when there is none that is whole."""
+        """Open the newest intact segment of a version; builds one if there is none."""
         directory = self.segment_directory(version)
         segment = open_newest_segment(directory)
         if segment is None:
@@ -91,7 +88,7 @@ class DerivedIndexes:
         return segment
 
     def compact(self, version: str, wait_s: float = BUILD_WAIT_S) -> None:
-        """Makes a segment that holds every change so far, unless there is one. Conflict as in `cover`."""
+        """Build a segment with every change so far. Raises Conflict as `index_through` does."""
         directory, connection = self.segment_directory(version), self.database.connect()
         with acquire_lock(self.directory / "locks" / f"{version}.segments", wait_s):
             newest = open_newest_segment(directory)
@@ -99,12 +96,12 @@ class DerivedIndexes:
                 build_segment(connection, version, directory)
 
     def ensure_segment(self, version: str) -> None:
-        """Makes a segment where there is none, or where what has changed since is worth a new one."""
+        """Build a segment if there is none, or if enough has changed since the newest."""
         if not list_segments(self.segment_directory(version)) or self.needs_compaction(version):
             self.compact(version)
 
     def needs_compaction(self, version: str) -> bool:
-        """Whether so much has changed since the segment that a new one is worth its making."""
+        """Return whether enough has changed since the newest segment to build a new one."""
         newest = next(iter(list_segments(self.segment_directory(version))), None)
         if newest is None:
             return False
@@ -114,16 +111,16 @@ class DerivedIndexes:
         )
 
     def _count_changes_since(self, version: str, seq: int) -> int:
-        counted = "select count(*) from documents where version = ? and seq > ?"
-        return int(self.database.connect().execute(counted, (version, seq)).fetchone()[0])
+        select = "select count(*) from documents where version = ? and seq > ?"
+        return int(self.database.connect().execute(select, (version, seq)).fetchone()[0])
 
     def segment_directory(self, version: str) -> Path:
         return self.directory / "segments" / version
 
     def remove_all_but(self, versions: Iterable[str]) -> None:
-        """Also what a killed process left of versions that were dropped."""
-        keep = set(versions)
+        """Remove the files of all other versions, including leftovers of killed processes."""
+        kept = set(versions)
         for kind in ("words", "segments"):
             for path in (self.directory / kind).glob("*"):
-                if path.name not in keep:
+                if path.name not in kept:
                     shutil.rmtree(path, ignore_errors=True)

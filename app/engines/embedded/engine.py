@@ -1,4 +1,4 @@
-"""The embedded `SearchEngine`: writes go to SQLite first, answers come from what is derived of it."""
+"""The embedded `SearchEngine`: it writes to SQLite first and answers from derived indexes."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -33,14 +33,14 @@ from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.validation import validate_documents
 
 EXTRA_HITS = 20
-"""Asked of tantivy above the limit, so that ties at the edge can be put in the order of ids."""
+"""Hits requested beyond the limit, so that ties at the limit can be sorted by id."""
 FETCH_BATCH = 500
 DROP_BATCH = 5_000
-"""Rows removed in one transaction, so that a drop keeps nobody else from writing for long."""
+"""Rows removed per transaction, so that a drop never blocks other writers for long."""
 
 
 class EmbeddedEngine:
-    """Many processes may read one directory while one at a time writes. Opens nothing until used."""
+    """Serves one directory to many readers and one writer at a time. Opens nothing until used."""
 
     name = "embedded"
 
@@ -61,7 +61,9 @@ class EmbeddedEngine:
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)
         if field is None or request.vector.shape != (field.size,):
-            raise BadRequest(f"no vector field {request.field!r} of size {request.vector.shape}")
+            raise BadRequest(
+                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}"
+            )
         return self.serving.get_view().snapshot.match_vector(request)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
@@ -71,11 +73,11 @@ class EmbeddedEngine:
         version = self.serving.require_serving_version()
         bodies: dict[str, bytes] = {}
         for start in range(0, len(ids), FETCH_BATCH):
-            part = list(ids[start : start + FETCH_BATCH])
-            marks = ",".join("?" * len(part))
+            batch = list(ids[start : start + FETCH_BATCH])
+            marks = ",".join("?" * len(batch))
             select = f"select id, body from documents where version = ? and not deleted and id in ({marks})"
-            bodies.update(self.database.connect().execute(select, (version, *part)))
-        return [decode_item(name, bodies[name]) if name in bodies else None for name in ids]
+            bodies.update(self.database.connect().execute(select, (version, *batch)))
+        return [decode_item(item_id, bodies[item_id]) if item_id in bodies else None for item_id in ids]
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
         self._require_version(version)
@@ -91,9 +93,9 @@ class EmbeddedEngine:
         with self.database.transaction() as connection:
             if connection.execute("select 1 from versions where name = ?", (version,)).fetchone():
                 raise Conflict(f"index version {version} exists; choose another name or drop it")
-            made = datetime.now(UTC).isoformat()
+            created_at = datetime.now(UTC).isoformat()
             base = allocate_seq(connection)
-            connection.execute("insert into versions values (?, ?, ?, 0, 0)", (version, made, base))
+            connection.execute("insert into versions values (?, ?, ?, 0, 0)", (version, created_at, base))
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         with self.database.transaction() as connection:
@@ -113,7 +115,7 @@ class EmbeddedEngine:
         self.serving.invalidate()
 
     def make_ready(self, version: str) -> None:
-        """Words and segment of a version, made at the same time."""
+        """Build the text index and a segment of a version in parallel."""
         with self.text_indexer.finish(version):
             self.derived.ensure_segment(version)
 
@@ -122,20 +124,20 @@ class EmbeddedEngine:
         with self.database.acquire_writer_lock(), self.database.transaction() as connection:
             self._require_version(version)
             if version == self.serving_version():
-                raise Conflict(f"index version {version} is serving; promote another one first")
+                raise Conflict(f"index version {version} is serving; promote another version first")
             connection.execute("delete from versions where name = ?", (version,))
             prune(connection)
         for name in self._list_dropped_versions():
             self._remove_documents(name)
-        self.derived.remove_all_but(each.name for each in self.versions())
+        self.derived.remove_all_but(remaining.name for remaining in self.versions())
 
     def versions(self) -> list[IndexVersion]:
         select = """select name, created_at, serving,
                     (select count(*) from documents where version = name and not deleted)
                     from versions order by base_seq desc"""
         return [
-            IndexVersion(name, datetime.fromisoformat(made), documents, bool(serving))
-            for name, made, serving, documents in self.database.connect().execute(select)
+            IndexVersion(name, datetime.fromisoformat(created_at), documents, bool(serving))
+            for name, created_at, serving, documents in self.database.connect().execute(select)
         ]
 
     def serving_version(self) -> str | None:
@@ -160,7 +162,7 @@ class EmbeddedEngine:
                 seq = allocate_seq(connection)
                 update = """update documents set deleted = 1, seq = ?
                             where version = ? and id = ? and not deleted"""
-                deleted = sum(connection.execute(update, (seq, version, name)).rowcount for name in ids)
+                deleted = sum(connection.execute(update, (seq, version, item_id)).rowcount for item_id in ids)
                 log_deletes(connection, ids, seq)
             self.derived.index_through(version)
         self.serving.invalidate()
@@ -181,7 +183,7 @@ class EmbeddedEngine:
         self.database.close()
 
     def describe(self) -> dict[str, object]:
-        """Facts for a person: what serves, how much of it lies in memory, how far the words are behind."""
+        """Describe the serving version: its size, changes in memory, and the lag of the text index."""
         if self.serving_version() is None:
             return {"serving": None}
         view = self.serving.get_view()
@@ -190,21 +192,23 @@ class EmbeddedEngine:
             "serving": snapshot.version,
             "documents in the segment": len(snapshot.layers[0].segment),
             "changes since": snapshot.changed_rows,
-            "changes the words are behind": max(snapshot.seq - view.text_seq, 0),
+            "changes the text index lacks": max(snapshot.seq - view.text_seq, 0),
         }
 
     def _require_version(self, version: str) -> None:
         select = "select 1 from versions where name = ?"
         if self.database.connect().execute(select, (version,)).fetchone() is None:
-            raise IndexVersionNotFound(f"there is no index version {version} in {self.directory}")
+            raise IndexVersionNotFound(
+                f"{self.directory} has no index version {version}; list them: reelrank index list"
+            )
 
     def _list_dropped_versions(self) -> list[str]:
-        """Versions that are there no more but whose documents are; a killed drop leaves them so."""
-        select = """with recursive held(name) as (
+        """List dropped versions whose documents remain, as an interrupted drop leaves them."""
+        select = """with recursive stored(name) as (
                         select min(version) from documents
                         union all select (select min(version) from documents where version > name)
-                        from held where name is not null)
-                    select name from held
+                        from stored where name is not null)
+                    select name from stored
                     where name is not null and name not in (select name from versions)"""
         return [str(name) for (name,) in self.database.connect().execute(select)]
 
@@ -219,8 +223,8 @@ class EmbeddedEngine:
 
 
 def _upsert(connection: sqlite3.Connection, version: str, seq: int, batch: Sequence[Document]) -> WriteReport:
-    faults = validate_documents(batch)
-    good = [document for document, fault in zip(batch, faults, strict=True) if fault is None]
+    errors = validate_documents(batch)
+    good = [document for document, error in zip(batch, errors, strict=True) if error is None]
     documents.upsert(connection, version, seq, good)
-    rejected = tuple(Rejection(d.item.id, f) for d, f in zip(batch, faults, strict=True) if f is not None)
+    rejected = tuple(Rejection(d.item.id, error) for d, error in zip(batch, errors, strict=True) if error)
     return WriteReport(len(good), rejected)

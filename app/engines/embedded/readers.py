@@ -1,4 +1,4 @@
-"""What answers in this process now: looked at again when the truth may have changed."""
+"""The serving view of a process, refreshed when the database may have changed."""
 
 import threading
 import time
@@ -13,14 +13,14 @@ from reelrank.app.engines.embedded.text.text_index import TextIndex
 from reelrank.index_mappings.errors import Conflict, Unavailable
 
 REFRESH_S = 0.5
-"""A change made by another process is looked for at most this often."""
+"""Shortest time between two checks for changes by other processes."""
 MAX_LAYERS = 8
-"""Above that many the changes since the segment are read again into one layer."""
+"""Beyond this many layers, the changes since the segment are merged into one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServingView:
-    """A snapshot, and the words as of the change they covered when they were last reloaded."""
+    """A snapshot with its text index. text_seq: the last change that the index had when it was reloaded."""
 
     snapshot: Snapshot
     text_index: TextIndex
@@ -28,7 +28,7 @@ class ServingView:
 
 
 class ServingState:
-    """One for each process; its views are shared by the threads. Opens nothing until it is asked."""
+    """Holds the view that all threads of a process share. Opens nothing until used."""
 
     def __init__(self, derived: DerivedIndexes) -> None:
         self.derived = derived
@@ -37,32 +37,35 @@ class ServingState:
         self._refresh_lock = threading.Lock()
 
     def serving_version(self) -> str | None:
-        """The serving version."""
+        """Return the serving version; None if there is none."""
         connection = self.derived.database.connect()
         row = connection.execute("select name from versions where serving").fetchone()
         return None if row is None else str(row[0])
 
     def require_serving_version(self) -> str:
-        """The serving version. Raises Unavailable when there is none."""
+        """Return the serving version. Raises Unavailable if there is none."""
         name = self.serving_version()
         if name is None:
-            raise Unavailable(f"no index version serves in {self.derived.directory}; load items first")
+            raise Unavailable(
+                f"{self.derived.directory} has no serving index version; load items first: "
+                "reelrank load items FILE"
+            )
         return name
 
     def get_view(self) -> ServingView:
-        """What answers, at most REFRESH_S behind the truth. Raises Unavailable when no version serves."""
+        """Return a view at most REFRESH_S behind the database. Raises Unavailable when no version serves."""
         view = self._view
         if view is not None and time.monotonic() - self._refreshed_at < REFRESH_S:
             return view
         with self._refresh_lock:
             if self._view is None or time.monotonic() - self._refreshed_at >= REFRESH_S:
-                looked_at = time.monotonic()
+                started_at = time.monotonic()
                 self._view = self._refresh(self._view)
-                self._refreshed_at = looked_at
+                self._refreshed_at = started_at
             return self._view
 
     def invalidate(self) -> None:
-        """The next answer holds what this process has just written."""
+        """Make the next view include what this process has just written."""
         self._refreshed_at = -REFRESH_S
 
     def close(self) -> None:
@@ -71,24 +74,21 @@ class ServingState:
     def _refresh(self, view: ServingView | None) -> ServingView:
         version = self.require_serving_version()
         if view is None or view.snapshot.version != version:
-            words = self.derived.open_text_index(version)
-            words_seq = words.seq
-            words.reload()
-            return ServingView(
-                self._apply_changes(build_snapshot(version, self.derived.load_segment(version))),
-                words,
-                words_seq,
-            )
+            text_index = self.derived.open_text_index(version)
+            text_seq = text_index.seq
+            text_index.reload()
+            snapshot = build_snapshot(version, self.derived.load_segment(version))
+            return ServingView(self._apply_changes(snapshot), text_index, text_seq)
         snapshot = self._apply_changes(self._adopt_compaction(view.snapshot))
-        words_seq = view.text_index.seq
-        if words_seq < snapshot.seq:
-            words_seq = self._catch_up_text(view.text_index, version)
-        if words_seq != view.text_seq:
+        text_seq = view.text_index.seq
+        if text_seq < snapshot.seq:
+            text_seq = self._catch_up_text(view.text_index, version)
+        if text_seq != view.text_seq:
             view.text_index.reload()
-        return ServingView(snapshot, view.text_index, words_seq)
+        return ServingView(snapshot, view.text_index, text_seq)
 
     def _adopt_compaction(self, snapshot: Snapshot) -> Snapshot:
-        """From the newer segment, if somebody has made one; in one layer of changes when there are many."""
+        """Switch to a newer segment if there is one; merges the layers of changes if there are many."""
         newest = next(iter(list_segments(self.derived.segment_directory(snapshot.version))), None)
         if newest is not None and int(newest.name) > snapshot.covered_seq:
             return build_snapshot(snapshot.version, self.derived.load_segment(snapshot.version))
@@ -97,7 +97,7 @@ class ServingState:
         return snapshot
 
     def _apply_changes(self, snapshot: Snapshot) -> Snapshot:
-        """With the changes that came after it."""
+        """Return the snapshot with the changes since."""
         connection, version = self.derived.database.connect(), snapshot.version
         if read_last_seq(connection, version) == snapshot.seq:
             return snapshot
@@ -107,7 +107,7 @@ class ServingState:
             return snapshot.apply_changes(changes, read_last_seq(connection, version))
 
     def _catch_up_text(self, text_index: TextIndex, version: str) -> int:
-        """Words that are behind are brought up to the truth, unless somebody is at it now."""
+        """Apply missing changes unless another process does. Return the last change of the text index."""
         try:
             self.derived.index_through(version, wait_s=0)
         except Conflict:

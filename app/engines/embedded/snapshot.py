@@ -1,4 +1,4 @@
-"""What answers: a segment from disk, and over it the live changes since, each hiding what it replaces."""
+"""A snapshot: a segment on disk and layers of later changes, each hiding the documents it replaces."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,19 +18,19 @@ MatchRequest = TextMatch | VectorMatch | NeighbourMatch
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A segment and which of its documents are neither deleted nor replaced by a later layer."""
+    """A segment, and those of its documents that are neither deleted nor replaced by a later layer."""
 
     segment: Segment
     live_docs: Bitmap
 
     def select_candidates(self, filters: Filters) -> Bitmap:
-        """Documents that may be answered under these filters."""
+        """Return the live documents that pass the filters."""
         return self.live_docs if filters.is_empty else self.live_docs & self.segment.filters.evaluate(filters)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """One version as of change `seq`. Later layers replace earlier ones; `changed` rows are in those."""
+    """One version as of change `seq`. changed_rows: how many rows were changed after the first layer."""
 
     version: str
     seq: int
@@ -39,24 +39,24 @@ class Snapshot:
 
     @property
     def covered_seq(self) -> int:
-        """The change up to which the segment on disk reaches."""
+        """The last change in the segment on disk."""
         return self.layers[0].segment.seq
 
     def apply_changes(self, changes: Sequence[Row], seq: int) -> "Snapshot":
-        """With these changed rows in a layer of their own."""
+        """Return a snapshot with one more layer, of these changed rows."""
         rows = np.array([row[0] for row in changes], np.int64)
-        below = tuple(_hide_rows(layer, rows) for layer in self.layers)
+        lower = tuple(_hide_rows(layer, rows) for layer in self.layers)
         segment = _build_in_memory(seq, changes)
-        layers = (*below, Layer(segment, segment.live_docs)) if len(segment) else below
+        layers = (*lower, Layer(segment, segment.live_docs)) if len(segment) else lower
         return Snapshot(self.version, seq, layers, self.changed_rows + len(changes))
 
     def match_rows(self, request: TextMatch, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> Matches:
-        """The documents that these database rows are here, if they are any."""
+        """Rank the live documents among these database rows."""
 
         def score(layer: Layer) -> ScoredDocs:
-            places = layer.segment.find_doc_ids(rows)
-            here = (places >= 0) & contains(layer.live_docs, places)
-            return (places, scores) if here.all() else (places[here], scores[here])
+            doc_ids = layer.segment.find_doc_ids(rows)
+            is_live = (doc_ids >= 0) & contains(layer.live_docs, doc_ids)
+            return (doc_ids, scores) if is_live.all() else (doc_ids[is_live], scores[is_live])
 
         return self._merge_layers(request, score)
 
@@ -70,9 +70,9 @@ class Snapshot:
 
     def match_neighbours(self, request: NeighbourMatch) -> Matches:
         def score(layer: Layer) -> ScoredDocs:
-            places, scores = layer.segment.score_neighbours(request.seeds)
-            kept = contains(layer.select_candidates(request.filters), places)
-            return places[kept], scores[kept]
+            doc_ids, scores = layer.segment.score_neighbours(request.seeds)
+            passes = contains(layer.select_candidates(request.filters), doc_ids)
+            return doc_ids[passes], scores[passes]
 
         return self._merge_layers(request, score)
 
@@ -80,7 +80,7 @@ class Snapshot:
         if len(self.layers) == 1:
             return _select_best(request, self.layers[0].segment.ids, *score(self.layers[0]))
         found = [score(layer) for layer in self.layers]
-        ids = [layer.segment.ids[places] for layer, (places, _) in zip(self.layers, found, strict=True)]
+        ids = [layer.segment.ids[doc_ids] for layer, (doc_ids, _) in zip(self.layers, found, strict=True)]
         scores = np.concatenate([scores for _, scores in found])
         return select_best_matches(request.source, np.concatenate(ids), scores, request.limit)
 
@@ -88,20 +88,20 @@ class Snapshot:
 def _select_best(
     request: MatchRequest, ids: ItemIds, doc_ids: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> Matches:
-    """As `best_first`; places of one segment are in the order of its ids, and faster to sort."""
+    """Select as `select_best_matches`, but faster: doc ids of a segment are in the order of item ids."""
     order = rank_doc_ids(doc_ids, scores, request.limit)
     return Matches(request.source, ids[doc_ids[order]], scores[order])
 
 
 def rank_doc_ids(doc_ids: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
-    """Where the `limit` best are: the highest scores first, equal ones by place.
+    """Return the positions of the `limit` best: highest score first, ties by doc id.
 
-    Both are made into one whole number, which sorts several times faster than two keys: the bits of a float
-    are in the order of what it says once those of negative ones are turned around.
+    Score and doc id are packed into one integer key, which sorts several times faster than two keys. Float
+    bits sort like the numbers once the bits of negative numbers are inverted.
     """
     bits = (0 - scores).view(np.int32)
-    falling = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    keys = (falling.astype(np.int64) << 32) | doc_ids
+    descending = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    keys = (descending.astype(np.int64) << 32) | doc_ids
     if len(keys) <= 4 * limit:
         return np.argsort(keys)[:limit]
     best = np.argpartition(keys, limit)[:limit]
@@ -113,15 +113,15 @@ def build_snapshot(version: str, segment: Segment) -> Snapshot:
 
 
 def _hide_rows(layer: Layer, rows: NDArray[np.int64]) -> Layer:
-    places = layer.segment.find_doc_ids(rows)
-    return replace(layer, live_docs=clear_bits(layer.live_docs, places[places >= 0]))
+    doc_ids = layer.segment.find_doc_ids(rows)
+    return replace(layer, live_docs=clear_bits(layer.live_docs, doc_ids[doc_ids >= 0]))
 
 
 def _build_in_memory(seq: int, changes: Sequence[Row]) -> Segment:
-    there = sorted((row for row in changes if not row[2]), key=lambda row: row[1])
-    rows = np.array([row[0] for row in there], np.int64)
-    builder = SegmentBuilder(item_ids(row[1] for row in there), rows, _allocate_zeros)
-    builder.add(there)
+    live = sorted((row for row in changes if not row[2]), key=lambda row: row[1])
+    rows = np.array([row[0] for row in live], np.int64)
+    builder = SegmentBuilder(item_ids(row[1] for row in live), rows, _allocate_zeros)
+    builder.add(live)
     builder.finish()
     return assemble_segment(seq, builder.names, builder.arrays, {})
 

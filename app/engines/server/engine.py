@@ -50,11 +50,11 @@ class Dialect(Protocol):
     """Requests that Elasticsearch and OpenSearch write differently."""
 
     def build_items_index(self) -> Mapping[str, Any]:
-        """Builds settings and mappings of an index of items."""
+        """Build settings and mappings of an index of items."""
         ...
 
     def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
-        """Builds the part of a search body that requests the k nearest vectors."""
+        """Build the part of a search body that requests the k nearest vectors."""
         ...
 
 
@@ -124,7 +124,7 @@ class ServerEngine:
         )
 
     def promote(self, version: str) -> None:
-        """Copies live changes, blocks writes to the old version to copy the last ones, and swaps the alias.
+        """Copy live changes, blocks writes to the old version to copy the last ones, and swaps the alias.
 
         If it is interrupted, the old version goes on serving, possibly with writes blocked: promote again.
         """
@@ -147,7 +147,7 @@ class ServerEngine:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
-        """Drops a version and prunes the changes that every remaining version has."""
+        """Drop a version and prunes the changes that every remaining version has."""
         self.index_versions.drop(version)
         end, serving = self.change_log.read_position(), self.serving_version()
         others = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
@@ -194,7 +194,7 @@ class ServerEngine:
         return self.change_log.read_last_epoch()
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
-        """Copies the live changes logged after a position. Returns the position reached.
+        """Copy the live changes logged after a position. Return the position reached.
 
         It reads that position before the changes: every change up to it is in the log by then.
         """
@@ -220,7 +220,7 @@ def _build_index_action(document: Document) -> BulkAction:
 def _write_valid_documents(
     batch: Sequence[Document], write: Callable[[Sequence[Document]], list[ActionResult]]
 ) -> WriteReport:
-    """Writes the valid documents. Reports those that fail validation, and those that the server rejects."""
+    """Write the valid documents. Report those that fail validation, and those that the server rejects."""
     errors = validate_documents(batch)
     good = [document for document, error in zip(batch, errors, strict=True) if error is None]
     results = write(good) if good else []

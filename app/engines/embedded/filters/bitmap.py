@@ -1,4 +1,4 @@
-"""Sets of places as packed bits: one bit a document, the lowest bit first, as faiss reads them."""
+"""Sets of doc ids as packed bits: one bit per document, lowest bit first, as faiss reads them."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +12,18 @@ def pack(mask: NDArray[np.bool_]) -> Bitmap:
 
 
 def count_bits(bits: Bitmap) -> int:
-    whole = len(bits) // 8 * 8
-    eights = np.bitwise_count(bits[:whole].view(np.uint64)).sum(dtype=np.int64)
-    return int(eights + np.bitwise_count(bits[whole:]).sum(dtype=np.int64))
+    aligned = len(bits) // 8 * 8
+    in_words = np.bitwise_count(bits[:aligned].view(np.uint64)).sum(dtype=np.int64)
+    return int(in_words + np.bitwise_count(bits[aligned:]).sum(dtype=np.int64))
 
 
 def unpack(bits: Bitmap, size: int) -> DocIds:
-    """The places of the bits that are set, in order."""
+    """Return the doc ids of the bits that are set, in order."""
     return np.flatnonzero(np.unpackbits(bits, count=size, bitorder="little"))
 
 
 def contains(bits: Bitmap, doc_ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Whether the bit of each place is set; -1 is no place."""
+    """Return whether the bit of each doc id is set. The result for -1 is arbitrary."""
     if not len(bits):
         return np.zeros(len(doc_ids), bool)
     bit: NDArray[np.uint8] = (bits[doc_ids >> 3] >> (doc_ids & 7).astype(np.uint8)) & 1
@@ -31,7 +31,7 @@ def contains(bits: Bitmap, doc_ids: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def clear_bits(bits: Bitmap, doc_ids: NDArray[np.integer]) -> Bitmap:
-    """A copy in which these bits are not set."""
+    """Return a copy with these bits cleared."""
     copy = bits.copy()
     np.bitwise_and.at(copy, doc_ids >> 3, ~(np.uint8(1) << (doc_ids & 7).astype(np.uint8)))
     return copy

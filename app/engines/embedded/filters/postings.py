@@ -1,4 +1,4 @@
-"""Postings: for each term the places of the documents that carry it, and at which level."""
+"""Postings: for each term, the doc ids of the documents that have it, and its level in each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,10 @@ Arrays = Mapping[str, NDArray[np.generic]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Postings:
-    """offsets int64 [terms + 1] into places int32 and levels uint8, both in the order of terms."""
+    """offsets int64 [terms + 1] into places int32 (doc ids) and levels uint8, both in the order of terms.
+
+    The field names are array names in segment files.
+    """
 
     offsets: NDArray[np.int64]
     places: NDArray[np.int32]
@@ -31,7 +34,7 @@ def read_postings(arrays: Arrays, prefix: str) -> Postings:
 
 @dataclass(slots=True, eq=False)
 class PostingsBuilder:
-    """Takes what carries what in any order; `postings` puts it in the order of terms."""
+    """Collects terms of documents in any order; `build` sorts them by term."""
 
     terms: list[NDArray[np.int32]] = field(default_factory=list)
     doc_ids: list[NDArray[np.int32]] = field(default_factory=list)
@@ -45,7 +48,7 @@ class PostingsBuilder:
         self.levels.append(levels.astype(np.uint8))
 
     def build(self, term_count: int, document_count: int) -> Postings:
-        """A term listed twice by one document counts the sum of its levels."""
+        """Build the postings. A term that a document lists twice gets the sum of its levels."""
         if not self.terms:
             return Postings(np.zeros(term_count + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
         shape = (max(term_count, 1), max(document_count, 1))

@@ -1,4 +1,4 @@
-"""Rows of the database into the columns of a segment, a batch at a time."""
+"""Builds the columns of a segment from database rows, batch by batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ Row = Sequence[Any]
 
 
 class TermDictionary(dict[str, int]):
-    """The term of each spelling that was met; `names` holds those of names without case, from 0."""
+    """Assigns a term number to each spelling. names: case-folded name to term, from 0."""
 
     def __init__(self) -> None:
         self.names: dict[str, int] = {}
@@ -31,8 +31,7 @@ class TermDictionary(dict[str, int]):
 
 
 class SegmentBuilder:
-    """`ids` are sorted; `rows` are their rows in the database. Deleted ones, and those never added, are
-    not living."""
+    """ids: sorted item ids. rows: their database rows. A document is live once it was added undeleted."""
 
     def __init__(self, ids: ItemIds, rows: NDArray[np.int64], allocate: Allocator) -> None:
         self.size = len(ids)
@@ -56,31 +55,33 @@ class SegmentBuilder:
     def add(self, batch: Sequence[Row]) -> None:
         rows = [row for row in batch if not row[2]]
         numbers = np.array([row[0] for row in rows], np.int64)
-        places = self.arrays["places_by_row"][np.searchsorted(self.arrays["rows"], numbers)]
-        self.live_docs[places] = True
-        facts = [orjson.loads(row[3]) for row in rows]
-        years = [year_of(fact) for fact in facts]
-        self.arrays["year"][places] = [MISSING_VALUE if year is None else year for year in years]
-        self.arrays["duration_s"][places] = [fact.get("duration_s", MISSING_VALUE) for fact in facts]
-        self._add_keywords("genres", places, [fact.get("genres", ()) for fact in facts])
+        doc_ids = self.arrays["places_by_row"][np.searchsorted(self.arrays["rows"], numbers)]
+        self.live_docs[doc_ids] = True
+        items = [orjson.loads(row[3]) for row in rows]
+        years = [year_of(item) for item in items]
+        self.arrays["year"][doc_ids] = [MISSING_VALUE if year is None else year for year in years]
+        self.arrays["duration_s"][doc_ids] = [item.get("duration_s", MISSING_VALUE) for item in items]
+        self._add_keywords("genres", doc_ids, [item.get("genres", ()) for item in items])
         for name in ("language", "country"):
-            self._add_keywords(name, places, [[fact[name]] if name in fact else () for fact in facts])
+            self._add_keywords(name, doc_ids, [[item[name]] if name in item else () for item in items])
         for column, name in enumerate(VECTOR_COLUMNS, 4):
-            self._add_vectors(name, places, [row[column] for row in rows])
-        self._add_neighbours(places, [orjson.loads(row[-2]) if row[-2] else () for row in rows])
+            self._add_vectors(name, doc_ids, [row[column] for row in rows])
+        self._add_neighbours(doc_ids, [orjson.loads(row[-2]) if row[-2] else () for row in rows])
 
     @property
     def names(self) -> dict[str, dict[str, int]]:
-        """Keyword field to {name without case: term}."""
+        """Keyword field to {case-folded name: term}."""
         return {field: terms.names for field, terms in self.terms.items()}
 
     def finish(self) -> None:
-        """Completes `arrays`."""
+        """Add the arrays that need all documents."""
         self._store_array("living", pack(self.live_docs))
         for name, members in self.present.items():
             self._store_array(f"stated_{name}", pack(members))
-        for name, gatherer in self.keywords.items():
-            for part, array in gatherer.build(len(self.terms[name].names), self.size).to_arrays(name).items():
+        for name, postings_builder in self.keywords.items():
+            for part, array in (
+                postings_builder.build(len(self.terms[name].names), self.size).to_arrays(name).items()
+            ):
                 self._store_array(part, array)
         others = np.array(list(self.external_ids), ID_DTYPE)
         order = np.argsort(others)
@@ -92,32 +93,32 @@ class SegmentBuilder:
 
     def _add_keywords(self, field: str, doc_ids: NDArray[np.int32], values: Sequence[Sequence[str]]) -> None:
         terms = self.terms[field]
-        codes = np.array([terms[word] for words in values for word in words], np.int32)
-        carriers = np.repeat(doc_ids, [len(words) for words in values])
-        self.keywords[field].add(codes, carriers, np.ones(len(codes), np.uint8))
+        codes = np.array([terms[name] for names in values for name in names], np.int32)
+        repeated_ids = np.repeat(doc_ids, [len(names) for names in values])
+        self.keywords[field].add(codes, repeated_ids, np.ones(len(codes), np.uint8))
 
     def _add_vectors(self, field: str, doc_ids: NDArray[np.int32], blobs: Sequence[bytes | None]) -> None:
-        held = [number for number, blob in enumerate(blobs) if blob is not None]
-        if held:
-            joined = np.frombuffer(b"".join(blobs[number] or b"" for number in held), np.float32)
-            self.arrays[f"vector_{field}"][doc_ids[held]] = joined.reshape(len(held), -1)
-            self.present[field][doc_ids[held]] = joined.reshape(len(held), -1).any(axis=1)
+        present = [number for number, blob in enumerate(blobs) if blob is not None]
+        if present:
+            joined = np.frombuffer(b"".join(blobs[number] or b"" for number in present), np.float32)
+            self.arrays[f"vector_{field}"][doc_ids[present]] = joined.reshape(len(present), -1)
+            self.present[field][doc_ids[present]] = joined.reshape(len(present), -1).any(axis=1)
 
     def _add_neighbours(
         self, doc_ids: NDArray[np.int32], neighbours: Sequence[Sequence[tuple[str, int]]]
     ) -> None:
-        seeds = item_ids(name for each in neighbours for name, _ in each)
+        seeds = item_ids(item_id for row in neighbours for item_id, _ in row)
         terms = find_sorted(self.arrays["ids"], seeds)
         for number in np.flatnonzero(terms < 0).tolist():
             terms[number] = self.size + self.external_ids.setdefault(seeds[number], len(self.external_ids))
-        levels = np.array([level for each in neighbours for _, level in each], np.uint8)
-        self.neighbours.add(terms, np.repeat(doc_ids, [len(each) for each in neighbours]), levels)
+        levels = np.array([level for row in neighbours for _, level in row], np.uint8)
+        self.neighbours.add(terms, np.repeat(doc_ids, [len(row) for row in neighbours]), levels)
 
     def _renumber(self, external_order: NDArray[np.int64]) -> None:
-        """Posting lists of `others` were numbered as they came; now by their sorted place."""
+        """Renumber the terms of external ids from order of arrival to sorted order."""
         for terms in self.neighbours.terms:
-            beyond = terms >= self.size
-            terms[beyond] = self.size + external_order[terms[beyond] - self.size]
+            is_external = terms >= self.size
+            terms[is_external] = self.size + external_order[terms[is_external] - self.size]
 
     def _allocate_array(self, name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         self.arrays[name] = self.allocate(name, shape, dtype)

@@ -1,6 +1,6 @@
-"""Segments on disk: built whole from the truth, renamed into place, mapped by every process that reads them.
+"""Segments on disk: built from the database, renamed into place, mapped by every process that reads them.
 
-A directory for each version holds one folder for each segment, named for the change it covers.
+The directory of a version has one folder per segment, named by the last change in it.
 """
 
 import json
@@ -33,11 +33,11 @@ BATCH = 2_000
 
 
 class DamagedSegment(Exception):
-    """A segment that is not whole or not of this build; it is built again from the truth."""
+    """A segment that is damaged or of another format; it is rebuilt from the database."""
 
 
 def build_segment(connection: sqlite3.Connection, version: str, directory: Path) -> None:
-    """Writes a segment of everything a version holds now; older ones go. For whoever holds its lock."""
+    """Write a segment of the whole version and removes older ones. The caller must hold the segment lock."""
     remove_leftovers(directory, min_age_s=0)
     with ExitStack() as stack:
         with begin_read(connection):  # ends before the IVF training: a long read would let the WAL grow
@@ -48,23 +48,23 @@ def build_segment(connection: sqlite3.Connection, version: str, directory: Path)
             for batch in _scan_rows(connection, version):
                 builder.add(batch)
         builder.finish()
-        facts = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.layouts}
-        facts["probes"] = _train_ivf_indexes(builder, temporary)
-        facts["files"] = {path.name: path.stat().st_size for path in temporary.iterdir()}
-        (temporary / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
+        metadata = {"schema": SCHEMA, "seq": seq, "names": builder.names, "columns": columns.layouts}
+        metadata["probes"] = _train_ivf_indexes(builder, temporary)
+        metadata["files"] = {path.name: path.stat().st_size for path in temporary.iterdir()}
+        (temporary / METADATA_FILE).write_text(json.dumps(metadata, ensure_ascii=False))
     for older in list_segments(directory)[1:]:
         shutil.rmtree(older, ignore_errors=True)
 
 
 def list_segments(directory: Path) -> list[Path]:
-    """The segments of a version, newest first."""
+    """List the segments of a version, newest first."""
     if not directory.exists():
         return []
     return sorted((path for path in directory.iterdir() if path.name.isdigit()), reverse=True)
 
 
 def open_newest_segment(directory: Path) -> Segment | None:
-    """The newest segment that is whole; None when there is none."""
+    """Open the newest intact segment; None if there is none."""
     for path in list_segments(directory):
         try:
             return open_segment(path)
@@ -74,50 +74,50 @@ def open_newest_segment(directory: Path) -> Segment | None:
 
 
 def open_segment(path: Path) -> Segment:
-    """Maps a segment into memory. Raises Damaged."""
+    """Map a segment into memory. Raises DamagedSegment."""
     try:
-        facts = json.loads((path / METADATA_FILE).read_text())
-        sizes = {name: (path / name).stat().st_size for name in facts["files"]}
-        if facts["schema"] != SCHEMA or sizes != facts["files"]:
-            raise DamagedSegment(f"{path} is of another schema, or its files are not as long as they were")
-        arrays = read_columns(path / COLUMNS_FILE, facts["columns"])
-        cells = {
-            field: open_ivf(path / f"{field}.faiss", tuple(probes), arrays[f"cell_of_{field}"])
-            for field, probes in facts["probes"].items()
+        metadata = json.loads((path / METADATA_FILE).read_text())
+        sizes = {name: (path / name).stat().st_size for name in metadata["files"]}
+        if metadata["schema"] != SCHEMA or sizes != metadata["files"]:
+            raise DamagedSegment(f"{path} has another format, or files of other sizes")
+        arrays = read_columns(path / COLUMNS_FILE, metadata["columns"])
+        ivf_indexes = {
+            field: open_ivf(path / f"{field}.faiss", tuple(nprobes), arrays[f"cell_of_{field}"])
+            for field, nprobes in metadata["probes"].items()
         }
-        return assemble_segment(facts["seq"], facts["names"], arrays, cells)
+        return assemble_segment(metadata["seq"], metadata["names"], arrays, ivf_indexes)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DamagedSegment(f"{path} cannot be read: {error!r}") from error
 
 
 def _read_ids(connection: sqlite3.Connection, version: str) -> tuple[ItemIds, NDArray[np.int64]]:
-    """Ids of a version in their order, deleted ones among them, and their rows."""
+    """Read the ids of a version in order, including deleted ones, and their rows."""
     size = connection.execute("select count(*) from documents where version = ?", (version,)).fetchone()[0]
     ids, rows = np.empty(size, ID_DTYPE), np.empty(size, np.int64)
     found = connection.execute("select id, row from documents where version = ? order by id", (version,))
     for start in range(0, size, BATCH):
-        part = found.fetchmany(BATCH)
-        ids[start : start + len(part)] = [name for name, _ in part]
-        rows[start : start + len(part)] = [row for _, row in part]
+        batch = found.fetchmany(BATCH)
+        ids[start : start + len(batch)] = [item_id for item_id, _ in batch]
+        rows[start : start + len(batch)] = [row for _, row in batch]
     return ids, rows
 
 
 def _scan_rows(connection: sqlite3.Connection, version: str) -> Iterator[list[Row]]:
-    """Everything in the order it was written, which is about the order it lies in."""
+    """Yield all rows in the order of writing, which is nearly their order on disk."""
     found = connection.execute(f"select {COLUMNS} from documents where version = ? order by seq", (version,))
     while batch := found.fetchmany(BATCH):
         yield batch
 
 
 def _train_ivf_indexes(builder: SegmentBuilder, directory: Path) -> dict[str, tuple[int, ...]]:
-    """Cells of the vector fields that have enough vectors, side by side, and how many to probe."""
-    waiting = {}
+    """Train IVF indexes of the fields with enough vectors, in parallel. Return nprobe by field."""
+    futures = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for field in VECTOR_FIELDS:
-            places = unpack(builder.arrays[f"stated_{field}"], builder.size)
-            if len(places) >= MIN_IVF_VECTORS:
+            doc_ids = unpack(builder.arrays[f"stated_{field}"], builder.size)
+            if len(doc_ids) >= MIN_IVF_VECTORS:
                 vectors = builder.arrays[f"vector_{field}"]
-                cell_of = builder.allocate(f"cell_of_{field}", (builder.size,), np.int32)
+                assignments = builder.allocate(f"cell_of_{field}", (builder.size,), np.int32)
                 path = directory / f"{field}.faiss"
-                waiting[field] = threads.submit(train_ivf, vectors, places, path, cell_of)
-        return {field: probes.result() for field, probes in waiting.items()}
+                futures[field] = threads.submit(train_ivf, vectors, doc_ids, path, assignments)
+        return {field: future.result() for field, future in futures.items()}

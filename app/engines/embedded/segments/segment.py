@@ -1,4 +1,4 @@
-"""A segment: documents of one version as columns that never change. On disk and mapped, or in memory."""
+"""A segment: documents of one version as immutable columns, mapped from disk or in memory."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from reelrank.index_mappings.item import Neighbour
 from reelrank.index_mappings.match import ItemIds, item_ids
 
 Allocator = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
-"""Gives a new array of zeros by its name, shape and type: in memory, or in a file."""
+"""Allocates an array of zeros with a name, shape and dtype, in memory or in a file."""
 ScoredDocs = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
-    """n documents in the order of ids, as of change `seq`. rows int64 [n]: their rows in the database,
-    in order; places_by_row int32 [n]: which document each of those is. living: not deleted then.
+    """n documents in the order of ids, as of change `seq`. A doc id is a position in that order.
 
-    neighbours: a posting list for each id, and after those one for each of `others`, ids that
-    documents carry as neighbours without being documents here; both sorted.
+    rows int64 [n]: sorted database rows. doc_ids_by_row int32 [n]: the doc id of each row. live_docs: those
+    not deleted. neighbours: a posting list per id, then one per external id (a neighbour that is not a
+    document here); both sorted.
     """
 
     seq: int
@@ -44,18 +44,18 @@ class Segment:
         return len(self.ids)
 
     def find_doc_ids(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The place of each database row; -1 for a row that is not here."""
+        """Return the doc id of each database row; -1 for rows of other segments."""
         if not len(self):
             return np.full(len(rows), -1, np.int64)
         first, last = int(self.rows[0]), int(self.rows[-1])
-        one_after_another = last - first == len(self) - 1
-        at = rows - first if one_after_another else np.searchsorted(self.rows, rows)
-        here = self.rows.take(at, mode="clip") == rows
-        places = self.doc_ids_by_row.take(at, mode="clip").astype(np.int64)
-        return places if here.all() else np.where(here, places, -1)
+        is_contiguous = last - first == len(self) - 1
+        positions = rows - first if is_contiguous else np.searchsorted(self.rows, rows)
+        is_found = self.rows.take(positions, mode="clip") == rows
+        doc_ids = self.doc_ids_by_row.take(positions, mode="clip").astype(np.int64)
+        return doc_ids if is_found.all() else np.where(is_found, doc_ids, -1)
 
     def score_neighbours(self, seeds: tuple[Neighbour, ...]) -> ScoredDocs:
-        """Places that carry any seed, and the sums of seed weight x level weight, in no order."""
+        """Return documents near any seed, and their sums of seed weight x level weight, unordered."""
         terms = self._find_terms(item_ids(seed.id for seed in seeds))
         parts = [
             (self.neighbours.term_slice(t), s.weight)
@@ -64,30 +64,30 @@ class Segment:
         ]
         if not parts:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        carried = np.concatenate([self.neighbours.places[part] for part, _ in parts])
+        postings = np.concatenate([self.neighbours.places[part] for part, _ in parts])
         weights = np.concatenate([self.neighbours.levels[part] * np.float64(w) for part, w in parts])
-        places, which = np.unique(carried, return_inverse=True)
-        sums = np.bincount(which, weights, len(places)) / NEIGHBOUR_LEVELS
-        return places.astype(np.int64), sums.astype(np.float32)
+        doc_ids, inverse = np.unique(postings, return_inverse=True)
+        sums = np.bincount(inverse, weights, len(doc_ids)) / NEIGHBOUR_LEVELS
+        return doc_ids.astype(np.int64), sums.astype(np.float32)
 
     def _find_terms(self, wanted: ItemIds) -> NDArray[np.int64]:
-        """The posting list of each id, -1 where there is none."""
-        here, other = find_sorted(self.ids, wanted), find_sorted(self.external_ids, wanted)
-        return np.where(here >= 0, here, np.where(other >= 0, len(self.ids) + other, -1))
+        """Return the term of each id; -1 for ids without postings."""
+        own, external = find_sorted(self.ids, wanted), find_sorted(self.external_ids, wanted)
+        return np.where(own >= 0, own, np.where(external >= 0, len(self.ids) + external, -1))
 
 
 def find_sorted(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
-    """The place of each wanted id among sorted ids, -1 where it is not there."""
+    """Return the position of each wanted id among sorted ids; -1 if it is not there."""
     if not len(ids):
         return np.full(len(wanted), -1, np.int64)
-    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-    return np.where(ids[at] == wanted, at, -1)
+    positions = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[positions] == wanted, positions, -1)
 
 
 def assemble_segment(
     seq: int, names: Mapping[str, Any], arrays: Arrays, ivf_indexes: Mapping[str, IvfIndex]
 ) -> Segment:
-    """From what a `SegmentBuilder` made; `cells` of the vector fields that have them. Raises KeyError."""
+    """Assemble a segment from the arrays of a `SegmentBuilder` and IVF indexes. Raises KeyError."""
     columns: Mapping[str, Any] = arrays
     size = len(columns["ids"])
     filters = FilterColumns(

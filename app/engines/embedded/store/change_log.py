@@ -1,7 +1,7 @@
 """The change log: the last live change of each item, kept until every version has it.
 
-A version has every change up to its position, `max(base_seq, served_seq)`: it was created, or stopped
-serving, at that change. The serving version has all of them.
+A version has every change up to its position, `max(base_seq, served_seq)`: the change at which it was created
+or stopped serving. The serving version has all of them.
 """
 
 import sqlite3
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from reelrank.app.engines.embedded.store.database import allocate_seq
 
 IS_NEEDED = "exists (select 1 from versions where not serving)"
-"""No log is written while the serving version is the only one: later versions begin after these changes."""
+"""Nothing is logged while the serving version is the only one: later versions start after these changes."""
 LOG_UPSERTS = f"""
 insert into changes (id, seq, deleted, body, text, factors, session, neighbours)
 select id, seq, 0, body, text, factors, session, neighbours from documents
@@ -42,19 +42,19 @@ delete from changes where not exists (
 
 
 def log_upserts(connection: sqlite3.Connection, version: str, seq: int) -> None:
-    """Logs the documents of the serving version that change `seq` wrote."""
+    """Log the documents that change `seq` wrote to the serving version."""
     connection.execute(LOG_UPSERTS, (version, seq))
 
 
 def log_deletes(connection: sqlite3.Connection, ids: Sequence[str], seq: int) -> None:
-    """Logs every id, also those that the serving version lacks: another version may have them."""
-    connection.executemany(LOG_DELETE, [(name, seq) for name in ids])
+    """Log every id, even those that the serving version lacks: another version may have them."""
+    connection.executemany(LOG_DELETE, [(item_id, seq) for item_id in ids])
 
 
 def carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
-    """Applies the changes that a version lacks and makes it the serving one. It keeps what it learned.
+    """Apply the changes that a version lacks and makes it serve. It keeps its learned fields.
 
-    Does nothing to the version that serves.
+    Does nothing if it serves already.
     """
     if connection.execute("select 1 from versions where name = ? and serving", (version,)).fetchone():
         return
@@ -65,5 +65,5 @@ def carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
 
 
 def prune(connection: sqlite3.Connection) -> None:
-    """Removes the changes that no kept version lacks."""
+    """Remove the changes that every version has."""
     connection.execute(PRUNE)

@@ -1,4 +1,4 @@
-"""Documents as rows of SQLite and back."""
+"""Converts documents to and from SQLite rows."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -39,41 +39,41 @@ def _encode_vectors(documents: Sequence[Document], field: str) -> list[bytes | N
 
 
 def _encode_neighbours(documents: Sequence[Document]) -> list[bytes | None]:
-    """Ids with the levels of their weights, as JSON; see `reelrank.index_mappings.fields.neighbour_level`."""
+    """Encode neighbours as JSON pairs of id and level; see `reelrank.index_mappings.fields`."""
     weights = np.array([n.weight for document in documents for n in document.neighbours])
     levels = iter(np.clip(np.rint(weights * NEIGHBOUR_LEVELS), 1, NEIGHBOUR_LEVELS).astype(int).tolist())
-    listed = ([(n.id, next(levels)) for n in document.neighbours] for document in documents)
-    return [orjson.dumps(each) if each else None for each in listed]
+    pairs_by_document = ([(n.id, next(levels)) for n in document.neighbours] for document in documents)
+    return [orjson.dumps(pairs) if pairs else None for pairs in pairs_by_document]
 
 
 def encode_item(item: Item) -> bytes:
-    stated = zip(ITEM_FIELDS, _get_fields(item), strict=True)
-    return orjson.dumps({name: fact for name, fact in stated if fact or fact == 0})  # 0 s long is stated
+    values = zip(ITEM_FIELDS, _get_fields(item), strict=True)
+    return orjson.dumps({name: value for name, value in values if value or value == 0})  # 0 s is a duration
 
 
 def decode_item(item_id: str, body: bytes) -> Item:
-    facts: dict[str, Any] = orjson.loads(body)
+    values: dict[str, Any] = orjson.loads(body)
     for field in ("tags", "genres", "people"):
-        facts[field] = tuple(facts.get(field, ()))
-    if "published_at" in facts:
-        facts["published_at"] = datetime.fromisoformat(facts["published_at"])
-    return Item(id=item_id, **facts)
+        values[field] = tuple(values.get(field, ()))
+    if "published_at" in values:
+        values["published_at"] = datetime.fromisoformat(values["published_at"])
+    return Item(id=item_id, **values)
 
 
 def year_of(fields: Mapping[str, Any]) -> int | None:
-    """The year of a body's facts in UTC, as `Item.year` has it."""
-    stated = fields.get("published_at")
-    if stated is None:
+    """Return the year of a stored item in UTC, like `Item.year`."""
+    published_at = fields.get("published_at")
+    if published_at is None:
         return None
-    if stated.endswith("+00:00"):  # nearly all are, and reading the rest of it takes ten times as long
-        return int(stated[:4])
-    return datetime.fromisoformat(stated).astimezone(UTC).year
+    if published_at.endswith("+00:00"):  # nearly all dates; parsing takes ten times as long
+        return int(published_at[:4])
+    return datetime.fromisoformat(published_at).astimezone(UTC).year
 
 
 def decode_document(row: Sequence[Any]) -> Document:
-    """From a row of COLUMNS."""
+    """Decode a row of COLUMNS."""
     stored = zip(VECTOR_COLUMNS, row[4 : 4 + len(VECTOR_COLUMNS)], strict=True)
     vectors = {name: np.frombuffer(blob, np.float32) for name, blob in stored if blob is not None}
     levels = orjson.loads(row[-2]) if row[-2] else ()
-    neighbours = tuple(Neighbour(name, to_neighbour_weight(level)) for name, level in levels)
+    neighbours = tuple(Neighbour(item_id, to_neighbour_weight(level)) for item_id, level in levels)
     return Document(decode_item(row[1], row[3]), vectors, neighbours)

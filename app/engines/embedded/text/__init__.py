@@ -1,1 +1,1 @@
-"""The tantivy index of one version, and the text analysis it shares with the servers."""
+"""The tantivy index of one version, and the text analysis, which equals that of the servers."""

@@ -1,7 +1,7 @@
-"""Text analysis of `reelrank.index_mappings.analysis` as tantivy does it: word for word what the servers do.
+"""The text analysis of `reelrank.index_mappings.analysis` for tantivy; its tokens equal those of the servers.
 
-Words are those of Unicode's text segmentation (UAX #29) as Lucene's standard tokenizer reads it:
-"Ocean's" and "U.S." are one word, "WALL-E" two, and each Han or Hiragana character its own.
+Tokens follow Unicode text segmentation (UAX #29) as in Lucene's standard tokenizer: "Ocean's" and "U.S." are
+one token, "WALL-E" is two, and each Han or Hiragana character is one.
 """
 
 import re
@@ -35,18 +35,18 @@ TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORD_PATTERN)).b
 
 _ASCII_RUN = r"(?:[A-Za-z]+(?:[.':][A-Za-z]+)*|[0-9]+(?:[.',;][0-9]+)*)+"
 ASCII_WORD = re.compile(rf"_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
-"""WORDS, where there is nothing but ASCII; tests/unit/app/engines/embedded/test_words.py holds it to that."""
+"""WORD_PATTERN for ASCII text; tests/unit/app/engines/embedded/test_tokenizer.py compares the two."""
 _INNER = re.compile(r"[.':,;_](?:(?<=_)|(?<=[A-Za-z0-9].)(?=[A-Za-z0-9]))", re.ASCII)
-"""Begins with what is rare, which Python's matcher runs along several times faster."""
+"""Starts with a rare character, which makes Python's matcher several times faster."""
 _ONLY_ALPHANUMERIC = {code: " " for code in range(128) if not chr(code).isalnum()}
 _BORDER = "\x1f"  # ASCII's unit separator
 _ONLY_ALPHANUMERIC_AND_BORDER = _ONLY_ALPHANUMERIC | {ord(_BORDER): _BORDER}
 
 
 def separate_words(text: str) -> str:
-    """The words of a text with white space between them, which `analyzer` then only has to split at.
+    """Return the tokens of a text separated by white space, at which `build_analyzer` splits.
 
-    The pattern of WORDS costs tantivy more than all else it does to a text, so ASCII goes a shorter way.
+    Matching WORD_PATTERN costs tantivy more than all other analysis, so ASCII text takes a shortcut.
     """
     if not text.isascii():
         return " ".join(TOKENIZER.analyze(text))
@@ -56,17 +56,17 @@ def separate_words(text: str) -> str:
 
 
 def separate_words_batch(texts: Sequence[str]) -> list[str]:
-    """`separated` of each, at once where they are as plain as most are."""
+    """Apply `separate_words` to texts, in one pass if they are simple, as most are."""
     joined = _BORDER.join(texts)
     if joined.isascii() and not _INNER.search(joined):
-        cut = joined.translate(_ONLY_ALPHANUMERIC_AND_BORDER).split(_BORDER)
-        if len(cut) == len(texts):
-            return cut
+        separated = joined.translate(_ONLY_ALPHANUMERIC_AND_BORDER).split(_BORDER)
+        if len(separated) == len(texts):
+            return separated
     return [separate_words(text) for text in texts]
 
 
 def build_analyzer() -> Any:
-    """Of what `separated` gives."""
+    """Build the analyzer for the output of `separate_words`."""
     filters = tantivy.Filter
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
     for step in (

@@ -1,4 +1,4 @@
-"""The tantivy index of one version: words and filter terms. Derived; it says which change it covers."""
+"""The tantivy index of one version: text and filter terms. It is derived and records its last change."""
 
 import shutil
 from collections.abc import Iterable
@@ -19,29 +19,29 @@ from reelrank.ranking.durable import write_file
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
 Weights = tuple[tuple[str, float], ...]
 Change = tuple[int, int, str, bytes | None]
-"""Its number, the row and the id of a document, and its body: None when it was deleted. In the order of the
-numbers; a new document has a higher row than all before it."""
+"""Sequence number, row, item id and body of a document; no body for a deletion. Changes are sorted by
+sequence number; a new document has a higher row than all before it."""
 DEFAULT_WEIGHTS = tuple(TEXT_FIELDS.items())
 ANALYZER = "reelrank"
 WRITER_BYTES, BULK_BYTES = 64_000_000, 512_000_000
-"""A live change needs little; a whole version is written in fewer, larger segments with more; always by
-one thread, so that equal scores come in the order of writing."""
+"""A live change needs little memory; with more, a whole version is written in fewer, larger segments. One
+writer thread keeps equal scores in the order of writing."""
 META_FILE = "meta.json"
 SEQ_FILE = "covers-seq"
 UNFINISHED_FILE = "unfinished"
-"""There while a writer is at work. A killed one leaves it, and files whose names tantivy would use again:
-those are removed before the next write."""
+"""Exists while a writer is working. A killed writer leaves it, and files whose names tantivy would reuse; the
+next write removes those first."""
 
 
 class DamagedTextIndex(Exception):
-    """An index that cannot be opened; it is written again from the truth."""
+    """A text index that cannot be opened; it is rebuilt from the database."""
 
 
 class TextIndex:
-    """Opened for reading; `apply` writes and is for whoever holds the lock of the words."""
+    """An index open for reading. `apply` writes; its caller must hold the lock of the text index."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises DamagedWords."""
+        """Raises DamagedTextIndex."""
         self.directory = directory
         self.schema = _build_schema()
         directory.mkdir(parents=True, exist_ok=True)
@@ -57,16 +57,16 @@ class TextIndex:
 
     @property
     def seq(self) -> int:
-        """The last change of the truth that the committed index holds; -1 when it holds none."""
+        """The last change in the committed index; -1 when it is empty."""
         try:
             return int((self.directory / SEQ_FILE).read_text())
         except (OSError, ValueError):
             return -1
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Writes item bodies, deletes where there is none, and then covers the last change.
+        """Write changes and records the last one.
 
-        Writing the same change again is harmless, so a kill between the commit and the file is.
+        A kill between the commit and the record is harmless: writing a change again has no effect.
         """
         empty = self.index.searcher().num_docs == 0
         writer = self.index.writer(BULK_BYTES if empty else WRITER_BYTES, 1)
@@ -74,43 +74,47 @@ class TextIndex:
         if unfinished.exists():
             writer.garbage_collect_files()
         unfinished.touch()
-        covered, highest = self.seq, 0
-        for seq, row, name, body in changes:
-            if not empty or row <= highest:
-                writer.delete_documents_by_term("id", name)
+        last_seq, highest_row = self.seq, 0
+        for seq, row, item_id, body in changes:
+            if not empty or row <= highest_row:
+                writer.delete_documents_by_term("id", item_id)
             if body is not None:
-                writer.add_document(tantivy.Document.from_dict(_build_fields(row, name, body), self.schema))
-            covered, highest = seq, max(highest, row)
+                writer.add_document(
+                    tantivy.Document.from_dict(_build_fields(row, item_id, body), self.schema)
+                )
+            last_seq, highest_row = seq, max(highest_row, row)
         writer.commit()
         writer.wait_merging_threads()
-        write_file(self.directory / SEQ_FILE, str(covered))
+        write_file(self.directory / SEQ_FILE, str(last_seq))
         unfinished.unlink()
         self.index.reload()
 
     def reload(self) -> None:
-        """Sees what another process has committed."""
+        """Make commits of other processes visible."""
         self.index.reload()
 
     def analyze(self, text: str) -> list[str]:
-        """The words that a text is indexed and searched by, in its order."""
+        """Return the tokens of a text in order."""
         return list(self.analyzer.analyze(separate_words(text)))
 
     def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
-        """Row numbers and scores: the sum over fields of weight x BM25, any word may match."""
-        words = list(dict.fromkeys(self.analyze(text)))
-        if not words:
+        """Return rows and scores: the sum over fields of weight x BM25. A document matches by any token."""
+        tokens = list(dict.fromkeys(self.analyze(text)))
+        if not tokens:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         should = [
             (
                 tantivy.Occur.Should,
-                tantivy.Query.boost_query(tantivy.Query.term_query(self.schema, field, word, "freq"), weight),
+                tantivy.Query.boost_query(
+                    tantivy.Query.term_query(self.schema, field, token, "freq"), weight
+                ),
             )
             for field, weight in weights
-            for word in words
+            for token in tokens
         ]
-        query, conditions = tantivy.Query.boolean_query(should), self._build_filter_clauses(filters)
-        if conditions:
-            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *conditions])
+        query, clauses = tantivy.Query.boolean_query(should), self._build_filter_clauses(filters)
+        if clauses:
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *clauses])
         searcher = self.index.searcher()
         hits = searcher.search(query, limit, count=False).hits
         scores, addresses = zip(*hits, strict=True) if hits else ((), ())
@@ -118,26 +122,26 @@ class TextIndex:
         return np.array(rows, np.int64), np.array(scores, np.float32)
 
     def _build_filter_clauses(self, filters: Filters) -> list[tuple[Any, Any]]:
-        wanted = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}
-        conditions = [
+        keywords = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}
+        queries = [
             tantivy.Query.term_set_query(self.schema, field, [name.casefold() for name in names])
-            for field, names in wanted.items()
+            for field, names in keywords.items()
             if names
         ]
         ranges = {
             "year": (filters.year_min, filters.year_max),
             "duration_s": (filters.duration_min_s, filters.duration_max_s),
         }
-        conditions += [
+        queries += [
             tantivy.Query.range_query(self.schema, field, tantivy.FieldType.Integer, low, high)
             for field, (low, high) in ranges.items()
             if (low, high) != (None, None)
         ]
-        return [(tantivy.Occur.Must, tantivy.Query.const_score_query(each, 0.0)) for each in conditions]
+        return [(tantivy.Occur.Must, tantivy.Query.const_score_query(query, 0.0)) for query in queries]
 
 
 def open_or_reset(directory: Path) -> TextIndex:
-    """The index, empty where it was damaged; for whoever holds the lock of the words."""
+    """Open the index; empties a damaged one. The caller must hold the lock of the text index."""
     try:
         return TextIndex(directory)
     except DamagedTextIndex:
@@ -159,10 +163,10 @@ def _build_schema() -> Any:
 
 
 def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
-    facts = orjson.loads(body)
-    genres, year = facts.get("genres", []), year_of(facts)
-    texts = [_join_text(facts.get(field, "")) for field in TEXT_FIELDS]
-    stated: dict[str, Any] = {
+    item = orjson.loads(body)
+    genres, year = item.get("genres", []), year_of(item)
+    texts = [_join_text(item.get(field, "")) for field in TEXT_FIELDS]
+    fields: dict[str, Any] = {
         "id": [item_id],
         "row": [row],
         "genre": [genre.casefold() for genre in genres],
@@ -173,15 +177,15 @@ def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
         },
     }
     for field in ("language", "country"):
-        if field in facts:
-            stated[field] = [facts[field].casefold()]
+        if field in item:
+            fields[field] = [item[field].casefold()]
     if year is not None:
-        stated["year"] = [year]
-    if "duration_s" in facts:
-        stated["duration_s"] = [facts["duration_s"]]
-    return stated
+        fields["year"] = [year]
+    if "duration_s" in item:
+        fields["duration_s"] = [item["duration_s"]]
+    return fields
 
 
 def _join_text(value: str | list[str]) -> str:
-    """Names of a list, one after another: BM25 asks how often a word is there, not where."""
+    """Join a list of names; BM25 ignores positions."""
     return value if isinstance(value, str) else " \n".join(value)

@@ -1,6 +1,6 @@
-"""The inverted file of one vector field: cells around centroids, of which a search probes the nearest few.
+"""The inverted file (IVF) of one vector field: lists of vectors around centroids; a search probes some lists.
 
-How many it must probe is measured when the file is made, on vectors like those it will be asked for.
+nprobe, the number of lists to probe, is calibrated when the file is built, on queries like the expected ones.
 """
 
 from bisect import bisect_left
@@ -19,16 +19,17 @@ Vectors = NDArray[np.float32]
 ScoredDocs = tuple[DocIds, Vectors]
 
 DEPTHS = (100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800)
-"""How many of the nearest must be found, all counted; a filter that keeps a tenth makes 100 into 1,000."""
+"""Numbers of nearest vectors, before filtering, for which nprobe is calibrated: a limit of 100 with a filter
+that passes a tenth needs a depth of 1,000."""
 TARGET_RECALL = 0.975
-"""Aimed at when the number of probes is chosen, so that 0.95 is reached on queries not seen then."""
+"""Recall that the calibration aims at, so that unseen queries reach 0.95."""
 FILTER_OVERPROBE = 2
-"""Seen at 30,000 vectors in 300 clusters, a filter on 30 clusters away from the query: recall 0.85 with
-once the documents, 1.0 with twice."""
+"""Factor on the documents to probe under a filter. With 30,000 vectors in 300 clusters and a filter on 30
+clusters far from the query, recall was 0.85 with 1 and 1.0 with 2."""
 RERANK_FACTOR = 1.25
-"""Asked of the 8-bit codes for each one wanted; the exact cosines then choose among them. At 100,000 made-up
-vectors recall@100 was 0.945 with 1, 0.961 with 1.1, 0.962 with 1.25 and with 2."""
-POINTS_PER_LIST = 48  # faiss warns under 39; more costs training time and changed no recall seen.
+"""Hits requested by 8-bit codes per wanted hit; exact cosines rerank them. With 100,000 synthetic vectors,
+recall@100 was 0.945 with 1, 0.961 with 1.1, 0.962 with 1.25 and with 2."""
+POINTS_PER_LIST = 48  # faiss warns below 39; more costs training time and did not improve recall
 TRAINING_ROUNDS = 10
 SAMPLE_SIZE, QUERY_COUNT = 200_000, 128
 ADD_BATCH = 50_000
@@ -36,9 +37,9 @@ ADD_BATCH = 50_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IvfIndex:
-    """index: faiss IVF over 8-bit codes, its ids are places. probes: cells to probe for each of DEPTHS.
+    """index: faiss IVF over 8-bit codes by doc id. nprobe_by_depth: lists to probe for each of DEPTHS.
 
-    centroids [cells, size]. cell_of int32 [n]: the cell of each place that has a vector.
+    centroids [lists, size]. assignments int32 [n]: the list of each doc id that has a vector.
     """
 
     index: Any
@@ -47,42 +48,42 @@ class IvfIndex:
     assignments: NDArray[np.int32]
 
     def search(self, vectors: Vectors, query: Vectors, limit: int, allowed: "AllowedDocs") -> ScoredDocs:
-        """Places and cosines of about the `limit` nearest allowed ones, in no order."""
+        """Return doc ids and cosines of about the `limit` nearest allowed documents, unordered."""
         faiss.omp_set_num_threads(1)
-        asked = min(ceil(RERANK_FACTOR * limit), allowed.count)
-        probes = self._choose_nprobe(limit / allowed.selectivity)
+        hit_count = min(ceil(RERANK_FACTOR * limit), allowed.count)
+        nprobe = self._choose_nprobe(limit / allowed.selectivity)
         if allowed.counts_by_list is not None:
-            probes = self._choose_filtered_nprobe(allowed.counts_by_list, query, probes)
-        parameters = faiss.SearchParametersIVF(nprobe=probes, sel=allowed.to_selector())
-        _, found = self.index.search(query[None], asked, params=parameters)
-        places = found[0][found[0] >= 0]
-        return places, compute_cosines(vectors, places, query)
+            nprobe = self._choose_filtered_nprobe(allowed.counts_by_list, query, nprobe)
+        parameters = faiss.SearchParametersIVF(nprobe=nprobe, sel=allowed.to_selector())
+        _, found = self.index.search(query[None], hit_count, params=parameters)
+        doc_ids = found[0][found[0] >= 0]
+        return doc_ids, compute_cosines(vectors, doc_ids, query)
 
     def _choose_nprobe(self, depth: float) -> int:
-        at = min(bisect_left(DEPTHS, depth), len(DEPTHS) - 1)
-        beyond = max(depth / DEPTHS[-1], 1.0)
-        return min(ceil(self.nprobe_by_depth[at] * beyond), int(self.index.nlist))
+        position = min(bisect_left(DEPTHS, depth), len(DEPTHS) - 1)
+        excess = max(depth / DEPTHS[-1], 1.0)
+        return min(ceil(self.nprobe_by_depth[position] * excess), int(self.index.nlist))
 
     def count_by_list(self, doc_ids: DocIds) -> NDArray[np.int64]:
-        """How many of these places each cell holds."""
+        """Count these doc ids per list."""
         return np.bincount(self.assignments[doc_ids], minlength=self.index.nlist)
 
     def _choose_filtered_nprobe(self, counts_by_list: NDArray[np.int64], query: Vectors, nprobe: int) -> int:
-        """As many as hold FAR times what `probes` cells would if the filter took from all alike.
+        """Return how many lists have FILTER_OVERPROBE times the documents of `nprobe` average lists.
 
-        Where a filter keeps to cells far from the query these are many more.
+        These are many more lists when the filter passes documents far from the query.
         """
-        held = np.cumsum(counts_by_list[np.argsort(self.centroids @ -query)])
-        enough = min(FILTER_OVERPROBE * nprobe * held[-1] / self.index.nlist, held[-1])
-        needed = int(np.searchsorted(held, enough)) + 1
+        cumulative = np.cumsum(counts_by_list[np.argsort(self.centroids @ -query)])
+        target = min(FILTER_OVERPROBE * nprobe * cumulative[-1] / self.index.nlist, cumulative[-1])
+        needed = int(np.searchsorted(cumulative, target)) + 1
         return min(max(nprobe, needed), int(self.index.nlist))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AllowedDocs:
-    """Documents that may be answered: their bits, how many they are, and of how many with a vector.
+    """Documents that pass the filters: their bits and count. total: documents with a vector.
 
-    by_cell: how many of them each cell holds, None where nothing is filtered.
+    counts_by_list: how many of them are in each IVF list; None without filters.
     """
 
     bits: Bitmap
@@ -95,14 +96,14 @@ class AllowedDocs:
         return self.count / self.total
 
     def to_selector(self) -> Any:
-        """For faiss; None when nothing is excluded."""
+        """Return the selector for faiss; None when nothing is excluded."""
         if self.count == self.total:
             return None
         return faiss.IDSelectorBitmap(self.bits)
 
 
 def compute_cosines(vectors: Vectors, doc_ids: DocIds, query: Vectors) -> Vectors:
-    """The inner product of each place's vector with the wanted one, without copying the vectors."""
+    """Return the inner product of each document's vector with the query, without copying vectors."""
     scores = np.empty(len(doc_ids), np.float32)
     if len(doc_ids):
         faiss.omp_set_num_threads(1)
@@ -114,7 +115,7 @@ def compute_cosines(vectors: Vectors, doc_ids: DocIds, query: Vectors) -> Vector
 def train_ivf(
     vectors: Vectors, doc_ids: DocIds, path: Path, assignments: NDArray[np.int32]
 ) -> tuple[int, ...]:
-    """Writes the inverted file of these places' vectors, fills `cell_of`, and gives its probes."""
+    """Write the inverted file of these documents, fills `assignments`, and returns nprobe for DEPTHS."""
     faiss.omp_set_num_threads(1)
     rng, size = np.random.default_rng(0), vectors.shape[1]
     count = round(len(doc_ids) ** 0.5)
@@ -124,18 +125,18 @@ def train_ivf(
     index.cp.niter, index.cp.max_points_per_centroid = TRAINING_ROUNDS, POINTS_PER_LIST
     index.train(vectors[_sample(rng, doc_ids, count * POINTS_PER_LIST)])
     for start in range(0, len(doc_ids), ADD_BATCH):
-        part = doc_ids[start : start + ADD_BATCH]
-        rows = vectors[part]
-        cells = quantizer.assign(rows, 1).ravel()
-        assignments[part] = cells
-        index.add_core(len(part), *(faiss.swig_ptr(array) for array in (rows, part, cells)))
+        batch = doc_ids[start : start + ADD_BATCH]
+        rows = vectors[batch]
+        lists = quantizer.assign(rows, 1).ravel()
+        assignments[batch] = lists
+        index.add_core(len(batch), *(faiss.swig_ptr(array) for array in (rows, batch, lists)))
     faiss.write_index(index, str(path))
     sample = _sample(rng, doc_ids, min(SAMPLE_SIZE, len(doc_ids) // 2))
     return _calibrate_nprobe(index, vectors[sample], assignments[sample], len(doc_ids))
 
 
 def open_ivf(path: Path, nprobe_by_depth: tuple[int, ...], assignments: NDArray[np.int32]) -> IvfIndex:
-    """Maps the file into memory, shared with others that do. Raises RuntimeError if it is damaged."""
+    """Map the file into memory shared between processes. Raises RuntimeError if it is damaged."""
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     return IvfIndex(index, nprobe_by_depth, index.quantizer.reconstruct_n(0, index.nlist), assignments)
 
@@ -147,7 +148,7 @@ def _sample(rng: np.random.Generator, doc_ids: DocIds, size: int) -> DocIds:
 def _calibrate_nprobe(
     index: Any, sample: Vectors, assignments: NDArray[np.int32], document_count: int
 ) -> tuple[int, ...]:
-    """Cells to probe so that RECALL of the nearest are in them, for queries at items and between two."""
+    """Return the nprobe per depth that reaches TARGET_RECALL, for queries at items and between two."""
     rng = np.random.default_rng(1)
     pairs = sample[rng.integers(0, len(sample), (2, QUERY_COUNT))]
     queries = pairs[0] + pairs[1] * (np.arange(QUERY_COUNT) % 2)[:, None].astype(np.float32) / 2

@@ -1,4 +1,4 @@
-"""Nearest by cosine in one vector field of one segment: exactly where few may be answered, by cells else."""
+"""kNN by cosine in one vector field of one segment: exact for few candidates, otherwise by IVF."""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,15 +17,15 @@ from reelrank.app.engines.embedded.vectors.ivf import (
 from reelrank.index_mappings.query import NO_FILTERS, Filters
 
 MIN_IVF_VECTORS = 20_000
-"""Vectors from which cells are made; fewer are scanned exactly in about a millisecond."""
+"""Vectors from which an IVF index is built; fewer are scanned exactly in about a millisecond."""
 MAX_EXACT_BYTES = 4_000_000
-"""Vectors of so many bytes are scanned exactly when a filter keeps no more: it costs about what probing
-enough cells would, and misses nothing."""
+"""Up to this many bytes of vectors pass a filter, they are scanned exactly: it costs about as much as probing
+enough lists, and misses nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorIndex:
-    """vectors [n, size]: unit rows, zeros where a document has none; `stated` are the ones that have one."""
+    """vectors [n, size]: unit rows, zeros where missing. present: the `count` documents with a vector."""
 
     vectors: Vectors
     present: Bitmap
@@ -36,9 +36,9 @@ class VectorIndex:
     def search(
         self, query: Vectors, limit: int, candidates: Bitmap, filters: Filters = NO_FILTERS
     ) -> ScoredDocs:
-        """Places and cosines of at least the `limit` nearest candidates that have a vector, in no order.
+        """Return doc ids and cosines of at least the `limit` nearest candidates with a vector, unordered.
 
-        filters: what made the candidates; by their name it is remembered which cells hold them.
+        filters: those that selected the candidates; their counts per list are cached under them.
         """
         bits = candidates & self.present
         allowed = AllowedDocs(bits, count_bits(bits), self.count)
@@ -47,9 +47,9 @@ class VectorIndex:
         if self.ivf is not None and allowed.count * self.vectors[0].nbytes > MAX_EXACT_BYTES:
             if not filters.is_empty:
                 allowed = replace(allowed, counts_by_list=self._count_by_list(self.ivf, bits, filters))
-            places, scores = self.ivf.search(self.vectors, query, limit, allowed)
-            if len(places) >= min(limit, allowed.count):
-                return places, scores
+            doc_ids, scores = self.ivf.search(self.vectors, query, limit, allowed)
+            if len(doc_ids) >= min(limit, allowed.count):
+                return doc_ids, scores
         if allowed.count == len(self.vectors):
             return _select_top(None, self.vectors @ query, limit)
         return self._search_exact(query, limit, unpack(bits, len(self.vectors)))
@@ -72,7 +72,9 @@ class VectorIndex:
 
 
 def _select_top(doc_ids: DocIds | None, scores: Vectors, limit: int) -> ScoredDocs:
-    """At least the `limit` best, every tie at the edge among them. places: None where all are scored."""
-    edge = np.partition(scores, len(scores) - limit)[len(scores) - limit] if len(scores) > limit else -np.inf
-    best = np.flatnonzero(scores >= edge)
+    """Return the `limit` best and all ties with the last. doc_ids: None if all documents are scored."""
+    threshold = (
+        np.partition(scores, len(scores) - limit)[len(scores) - limit] if len(scores) > limit else -np.inf
+    )
+    best = np.flatnonzero(scores >= threshold)
     return best if doc_ids is None else doc_ids[best], scores[best]

@@ -31,11 +31,11 @@ class Layout:
         return f"{self.prefix}items"
 
     def index_name(self, version: str) -> str:
-        """Returns the index of a version, in lower case as servers require; `_meta` keeps the exact name."""
+        """Return the index of a version, in lower case as servers require; `_meta` keeps the exact name."""
         return f"{self.prefix}{version}".lower()
 
     def epoch_alias(self, epoch: int) -> str:
-        """Returns the alias that live changes are written to; it is removed at the next promotion."""
+        """Return the alias that live changes are written to; it is removed at the next promotion."""
         return f"{self.prefix}live-{epoch}"
 
     def build_serving_settings(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class IndexVersions:
         self.body = body
 
     def create(self, version: str, changes_from: int) -> None:
-        """Creates an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
+        """Create an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
         if not version.startswith("items-"):
             raise BadRequest(f"the name of index version {version!r} must begin with items-")
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING_SETTINGS}
@@ -67,7 +67,7 @@ class IndexVersions:
         self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}", body)
 
     def list_versions(self) -> list[IndexVersion]:
-        """Returns all versions with their document counts, newest first."""
+        """Return all versions with their document counts, newest first."""
         metas, serving = self.list_metadata(), self.serving_version()
         if not metas:
             return []
@@ -86,7 +86,7 @@ class IndexVersions:
         ]
 
     def list_metadata(self) -> dict[str, dict[str, Any]]:
-        """Returns reelrank's `_meta` entry of each version. Indices without one are skipped."""
+        """Return reelrank's `_meta` entry of each version. Indices without one are skipped."""
         status, reply = self.cluster.request(
             "GET", f"/{self.layout.prefix}items-*/_mapping", filter_path="*.mappings._meta"
         )
@@ -106,7 +106,7 @@ class IndexVersions:
         return meta
 
     def record_position(self, version: str, position: int) -> None:
-        """Records that a version has every change up to a position."""
+        """Record that a version has every change up to a position."""
         meta = {**self.read_metadata(version), CHANGES_FROM: position}
         self.cluster.request_or_raise(
             "PUT", f"/{self.layout.index_name(version)}/_mapping", {"_meta": {"reelrank": meta}}
@@ -128,7 +128,7 @@ class IndexVersions:
         return str(metas[0]["version"])
 
     def prepare_serving(self, version: str) -> None:
-        """Turns on refreshes and replicas of a version that will serve."""
+        """Turn on refreshes and replicas of a version that will serve."""
         index = self.layout.index_name(version)
         self.cluster.request_or_raise(
             "PUT", f"/{index}/_settings", {"index": self.layout.build_serving_settings()}
@@ -136,7 +136,7 @@ class IndexVersions:
         self.cluster.refresh(index)
 
     def block_writes(self, version: str) -> None:
-        """Blocks writes. When it returns, writes in progress are complete and later ones are refused."""
+        """Block writes. When it returns, writes in progress are complete and later ones are refused."""
         self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}/_block/write")
 
     def allow_writes(self, version: str) -> None:
@@ -144,7 +144,7 @@ class IndexVersions:
         self.cluster.request_or_raise("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
 
     def read_epoch(self) -> int | None:
-        """Returns the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
+        """Return the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
         status, reply = self.cluster.request("GET", f"/{self.layout.alias}/_alias")
         if status == 404:
             return None
@@ -154,7 +154,7 @@ class IndexVersions:
         return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0)
 
     def swap_alias(self, old: str | None, new: str, last_epoch: int = 0) -> None:
-        """Moves the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
+        """Move the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
 
         last_epoch: the latest epoch in use if the serving version has none.
         Raises Conflict when another promotion finished first.

@@ -54,7 +54,7 @@ class Cluster:
 
     @contextmanager
     def limit_time(self, timeout_s: float | None) -> Iterator[None]:
-        """Limits the total time of this thread's requests within the block."""
+        """Limit the total time of this thread's requests within the block."""
         self._limit.until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
         try:
             yield
@@ -62,12 +62,12 @@ class Cluster:
             self._limit.until = math.inf
 
     def search(self, target: str, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
-        """Returns the hits of a search. Raises the errors of `search_response`."""
+        """Return the hits of a search. Raises the errors of `search_response`."""
         hits: list[Reply] = self.search_response(target, body, timeout_s)["hits"]["hits"]
         return hits
 
     def search_response(self, target: str, body: Mapping[str, Any], timeout_s: float) -> Reply:
-        """Returns the response of a search that all shards answered.
+        """Return the response of a search that all shards answered.
 
         Raises Timeout, Partial with the response of the shards that answered, or NotFound without the target.
         """
@@ -86,7 +86,7 @@ class Cluster:
     def request_idempotent(
         self, method: str, path: str, body: Mapping[str, Any] | None, deadline: float
     ) -> tuple[int, Any]:
-        """Sends a request that may be repeated; tries other hosts while time is left."""
+        """Send a request that may be repeated; tries other hosts while time is left."""
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         for attempt in range(MAX_ATTEMPTS):
             try:
@@ -99,7 +99,7 @@ class Cluster:
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> tuple[int, Any]:
-        """Sends an administrative request. Returns status and body of any response.
+        """Send an administrative request. Return status and body of any response.
 
         When a host is lost, GET is retried on another one; other methods only if they were never sent.
         """
@@ -110,7 +110,7 @@ class Cluster:
         return self.send_once(method, target, payload, JSON)
 
     def send_once(self, method: str, path: str, body: bytes | None, mimetype: str) -> tuple[int, Any]:
-        """Sends a request that must not be repeated; tries another host only if it could not connect."""
+        """Send a request that must not be repeated; tries another host only if it could not connect."""
         for _ in range(MAX_ATTEMPTS - 1):
             with suppress(NotConnected):
                 return self._send(method, path, body, mimetype, ADMIN_TIMEOUT_S)
@@ -127,11 +127,11 @@ class Cluster:
     def request_or_raise(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> Any:
-        """Sends an administrative request that must succeed. Raises the error of its status."""
+        """Send an administrative request that must succeed. Raises the error of its status."""
         return self.check_response(*self.request(method, path, body, **params), f"{method} {path}")
 
     def refresh(self, target: str) -> None:
-        """Makes all writes visible to searches. Raises Unavailable when a shard has no copy."""
+        """Make all writes visible to searches. Raises Unavailable when a shard has no copy."""
         path = f"/{target}/_refresh"
         try:
             status, reply = self.request_idempotent("POST", path, None, time.monotonic() + REFRESH_TIMEOUT_S)

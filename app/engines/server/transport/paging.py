@@ -11,7 +11,7 @@ PAGE_SIZE = 1000
 def scan_pages(
     cluster: Cluster, index: str, body: Mapping[str, Any], sort: Sequence[str], size: int = PAGE_SIZE
 ) -> Iterator[list[Reply]]:
-    """Yields pages of hits in the order of `sort`, which must be unique per document."""
+    """Yield pages of hits in the order of `sort`, which must be unique per document."""
     page = {"size": size, "sort": list(sort), "track_total_hits": False, **body}
     while hits := cluster.search(index, page, ADMIN_TIMEOUT_S):
         yield hits

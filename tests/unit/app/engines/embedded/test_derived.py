@@ -143,7 +143,7 @@ def test_words_that_a_killed_writer_left_behind_are_mended_by_a_reader_at_work(d
         connection.execute("update documents set deleted = 1, seq = 99 where id = 'f007'")
     reader.serving.invalidate()
     assert search_each_kind(reader)[0] == []
-    assert reader.describe()["changes the words are behind"] == 0
+    assert reader.describe()["changes the text index lacks"] == 0
 
 
 def test_a_drop_leaves_neither_documents_nor_files_and_ends_what_a_killed_one_began(directory: Path) -> None:
