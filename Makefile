@@ -8,7 +8,7 @@ KIND ?= elasticsearch-9
 PORT ?= 9200
 ENGINE_HOME ?= reelrank-data/servers/$(KIND)
 
-.PHONY: help run test test-engines engines check bench format clean
+.PHONY: help run test test-engines engines check generate bench format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ check: $(VENV)/dev .types/reelrank ## formatting, lint, types, import arrows and
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest -q -m "not slow"
+
+generate: $(VENV)/dev ## render server mappings, Kibana imports and tables of the docs from the code
+	@$(BIN)/python -m tests.consistency.generated_files
 
 bench: $(VENV)/dev ## what it costs beside the bare libraries; SMALL=1 for a quick look
 	@$(BIN)/python -m benchmarks all $(if $(SMALL),--small)

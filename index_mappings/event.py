@@ -84,7 +84,7 @@ class Event:
         KEYWORD, "Release that served the page.", "scan only", since=4, max_length=128)] = ""
     model: Annotated[str, EventField(
         KEYWORD, "Model that ranked the page.",
-        "`reelrank exploration --by model`, saved search of Kibana", since=4, max_length=128)] = ""
+        "`reelrank exploration --by model`", since=4, max_length=128)] = ""
     experiment: Annotated[str, EventField(
         KEYWORD, "Experiment of the request.", "scan only", since=4, max_length=128)] = ""
     variant: Annotated[str, EventField(

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
+QueryKind = Literal["search", "similar", "home"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,7 +57,7 @@ class Query:
     context: Context = field(default_factory=Context)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> QueryKind:
         """`search`, `similar` or `home`: which candidate sources apply."""
         if self.text:
             return "search"

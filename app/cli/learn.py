@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -17,6 +18,9 @@ from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measur
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
 from reelrank.ranking.evaluation.comparison import evaluate as evaluate_ranking
 from reelrank.ranking.evaluation.off_policy import (
+    SLOT_COLUMNS,
+    SLOT_KINDS,
+    SlotGroup,
     SlotValueEstimate,
     collect_slot_outcomes,
     estimate_slot_value,
@@ -28,6 +32,9 @@ app = typer.Typer()
 FEW_REQUESTS = 300
 """On 200 requests of the demo the interval of a difference was 0.03 wide, three times the effect of most
 features and sources there (docs/benchmarks.md)."""
+SlotGroupOption = Annotated[
+    SlotGroup | None, typer.Option("--by", help="Print one table for each surface, or for each model.")
+]
 AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
@@ -74,27 +81,37 @@ def evaluate(
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
 
 
-@app.command(epilog="Example: `reelrank exploration --days 7`")
+@app.command(epilog="Example: `reelrank exploration --days 7 --by surface`")
 def exploration(
     days: float = typer.Option(30.0, min=0.01, max=3650.0, help="Use the events of the last so many days."),
+    by: SlotGroupOption = None,
     as_json: bool = AS_JSON,
 ) -> None:
     """Report the click-through of exploration slots, and an off-policy estimate without exploration."""
     since = datetime.now(UTC) - timedelta(days=days)
-    events = build_container(Settings()).events.scan(round(since.timestamp() * 1000), learning.MAX_TIME_MS)
-    outcomes = collect_slot_outcomes(events)
+    from_ms, store = round(since.timestamp() * 1000), build_container(Settings()).events
+    outcomes = collect_slot_outcomes(store.scan(from_ms, learning.MAX_TIME_MS, SLOT_KINDS, SLOT_COLUMNS))
     if not len(outcomes):
         fail(
             f"no exploration slot was shown in the last {days:g} days; `reelrank serve` uses one slot of "
             "each home and similar-items page with ten films or more, unless REELRANK_EXPLORE_SLOTS is 0",
             "no_exploration_data",
         )
-    value = estimate_slot_value(outcomes)
-    print_json(asdict(value)) if as_json else print_value(value)
+    if by is None:
+        value = estimate_slot_value(outcomes)
+        print_json(asdict(value)) if as_json else print_value(value)
+        return
+    values = {name or "not stated": estimate_slot_value(part) for name, part in outcomes.split(by).items()}
+    if as_json:
+        print_json({name: asdict(value) for name, value in values.items()})
+        return
+    for name, value in values.items():
+        print_value(value, f"{by}: {name}")
 
 
-def print_value(value: SlotValueEstimate) -> None:
-    table = Table("exploration slots", "clicked, watched or liked (95 % interval)", "sample", box=None)
+def print_value(value: SlotValueEstimate, title: str | None = None) -> None:
+    head = ("exploration slots", "clicked, watched or liked (95 % interval)", "sample")
+    table = Table(*head, title=title, box=None)
     table.add_row("as shown", str(value.as_drawn), f"{value.draws:,} draws")
     ranked = str(value.as_ranked) if value.as_ranked else "unknown: no slot showed the ranking's own item"
     table.add_row("without exploration", ranked, f"{value.effective:,.1f} draws (effective)")

@@ -197,6 +197,8 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
             device=query.context.device,
             country=query.context.country,
             degraded=", ".join(page.missing_parts),
+            surface=query.kind,
+            model=page.model,
             propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
             came_from=hit.exploration_slot.came_from if hit.exploration_slot else None,
         )

@@ -1,7 +1,9 @@
 """Events that viewers send: taken in, or refused in time, so that they never keep the threads of lists."""
 
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reelrank.app.background import BackgroundTask
 from reelrank.index_mappings.errors import TRANSIENT, EngineError, Unavailable
@@ -25,11 +27,13 @@ class EventCircuitBreaker:
         self._is_probing = False
 
     def append(self, events: Sequence[Event]) -> AppendReport:
-        """Durable when it returns. Raises EngineError: sent again, each event still counts once."""
+        """Stamps received_ms and stores. Raises EngineError: sent again, each event still counts once."""
         if not self._allow_request():
             raise Unavailable(f"events cannot be taken in now ({self._last_error}); send them again")
+        received_ms = round(time.time() * 1000)
+        received = [replace(event, received_ms=received_ms) for event in events]
         try:
-            report = self._events.append(events, WRITE_TIMEOUT_S)
+            report = self._events.append(received, WRITE_TIMEOUT_S)
         except TRANSIENT as error:
             self._open_circuit(error)
             raise

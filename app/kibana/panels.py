@@ -182,6 +182,14 @@ PANELS: tuple[Panel, ...] = (
         build_chart({"type": "bar"}, encode_number("doc_count", "events"), encode_category("key", "device")),
     ),
     Panel(
+        "traffic-surfaces",
+        "Events by surface",
+        "traffic",
+        EVENTS,
+        _aggregate_by_term("surface"),
+        build_chart({"type": "bar"}, encode_number("doc_count", "events"), encode_category("key", "surface")),
+    ),
+    Panel(
         "catalogue-genres",
         "Items by genre",
         "catalogue",

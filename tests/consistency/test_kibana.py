@@ -37,17 +37,6 @@ def find_queried_fields(query: object) -> set[str]:
     return found | set(query.get("term", {}))
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
-def test_the_import_files_are_what_the_code_makes(product: Product, pytestconfig: pytest.Config) -> None:
-    path, made = (
-        ROOT / "deploy" / "kibana" / f"{product}.ndjson",
-        SavedObjectBuilder(product).build_import_file(),
-    )
-    if pytestconfig.getoption("--renew"):
-        path.write_bytes(made)
-    assert path.read_bytes() == made, "run `pytest tests/consistency --renew` and read the diff"
-
-
 @pytest.mark.parametrize(("product", "major"), SERVERS)
 def test_every_field_that_is_named_is_mapped_and_every_counted_one_can_be_counted(
     product: str, major: int

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import structlog
 from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app, main
+from reelrank.app.settings import Settings
 from reelrank.app.web.problem_codes import PROBLEMS
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.event import Event
 
 GROUPS = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
 COMMANDS = [
@@ -90,6 +94,21 @@ def test_an_unexpected_error_keeps_its_traceback_before_the_json(
     ended, printed = run("doctor", "--json")
     assert (ended, json.loads(printed.splitlines()[-1])["code"]) == (1, "internal_error")
     assert "Traceback" in printed
+
+
+def test_exploration_reports_each_surface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
+    at_ms = round(1000 * time.time()) - 60_000
+    slot = {"position": 5, "came_from": 5, "propensity": 0.5}
+    events = [
+        Event(f"{n}", "impression", "u", at_ms, "a", request_id=f"r{n}", surface=surface, **slot)  # type: ignore[arg-type]  # one dict of both types
+        for n, surface in enumerate(("home", "home", "similar"))
+    ]
+    build_container(Settings()).events.append(events)
+    result = CliRunner().invoke(app, ["exploration", "--by", "surface", "--json"])
+    report = json.loads(result.output)
+    assert {surface: value["draws"] for surface, value in report.items()} == {"home": 2, "similar": 1}
+    assert "surface: similar" in CliRunner().invoke(app, ["exploration", "--by", "surface"]).output
 
 
 def test_without_json_an_error_is_one_line_for_people(run: Run) -> None:

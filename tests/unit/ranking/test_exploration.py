@@ -9,6 +9,7 @@ import pytest
 
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
 from reelrank.ranking.evaluation.off_policy import (
+    SlotGroup,
     collect_slot_outcomes,
     compute_wilson_interval,
     estimate_slot_value,
@@ -183,6 +184,23 @@ def test_of_a_page_with_two_drawn_places_the_first_counts() -> None:
     later = build_impression(2, request_id="r1", position=13, came_from=13, propensity=0.1)
     places = collect_slot_outcomes([build_batch([later, build_impression(1, position=6, came_from=6)])])
     assert places.propensity.tolist() == [0.5]
+
+
+@pytest.mark.parametrize("by", ["surface", "model"])
+def test_outcomes_are_split_by_what_their_page_states(by: SlotGroup) -> None:
+    events = [
+        build_impression(1, **{by: "home"}),
+        build_impression(2, came_from=30, **{by: "similar"}),
+        build_impression(3),
+        build_engagement(2),
+    ]
+    groups = collect_slot_outcomes([build_batch(events)]).split(by)
+    assert {name: group.is_engaged.tolist() for name, group in groups.items()} == {
+        "": [False],
+        "home": [False],
+        "similar": [True],
+    }
+    assert groups["similar"].is_as_ranked.tolist() == [False]
 
 
 def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:

@@ -96,6 +96,19 @@ def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped:
     assert shown == [("a", None, None), ("b", 0.25, 2)]
 
 
+def test_impressions_state_the_surface_and_the_model_of_their_page(
+    tmp_path: Path, dropped: list[str]
+) -> None:
+    log, events = open_log(tmp_path, 0.0, dropped)
+    log.start()
+    ranked, page = build_ranked("r1"), build_page("r1")
+    log.record(ranked, page)
+    log.close()
+    stated = {(event.surface, event.model) for event in events.recent("u", 10, 1.0)}
+    assert stated == {(ranked.query.kind, page.model)}
+    assert page.model
+
+
 def test_a_share_of_requests_is_sampled_and_every_part_of_a_list_alike(
     tmp_path: Path, dropped: list[str]
 ) -> None:

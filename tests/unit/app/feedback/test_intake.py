@@ -1,6 +1,8 @@
 """Events of viewers while their store is away: refused at once, and taken in again when it is back."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,16 @@ def test_after_one_failure_the_others_are_refused_without_asking_and_say_why(
     assert wait_until(lambda: append_and_catch(intake) is None)
     assert [append_and_catch(intake) for _ in range(4)] == [None] * 4
     assert store.count() == 1
+
+
+def test_the_intake_stamps_when_it_received_an_event(store: UnavailableEvents) -> None:
+    store.reads = store.writes = True
+    before = round(time.time() * 1000)
+    EventCircuitBreaker(store).append([replace(WATCH[0], received_ms=1)])
+    (event,) = store.recent("ada", 1, 1.0)
+    assert event.received_ms is not None
+    assert before <= event.received_ms <= round(time.time() * 1000)
+    assert replace(event, received_ms=None) == WATCH[0]
 
 
 def test_while_the_store_answers_but_takes_nothing_one_tries_at_a_time(store: UnavailableEvents) -> None:
