@@ -1,6 +1,6 @@
-"""Columns of signals: a float32 for each of n candidates. A fact that all of them share is stored once.
+"""Columns of signals: one float32 per candidate [n]. A value that all candidates share is stored once.
 
-Such a column reads as [n] and has a stride of zero, which is what marks it; it is not to be written to.
+A shared column is a read-only view of one element: its shape is [n] and its stride is 0.
 """
 
 import numpy as np
@@ -10,19 +10,20 @@ Column = NDArray[np.float32]
 
 
 def make_shared_column(value: float, n: int) -> Column:
-    """For a fact of the request, of the viewer, or of a source that was not asked."""
+    """Return a shared column, for a signal of the request or viewer or of a source that was not used."""
     return np.broadcast_to(np.float32(value), (n,))
 
 
 def is_shared(column: Column) -> bool:
+    """Return whether the column stores one value for all candidates."""
     return column.strides == (0,)
 
 
 def compact_column(column: Column) -> Column:
-    """What there is of it in memory: [1] of a shared fact, which broadcasts, else all of it."""
+    """Return the stored values: [1] of a shared column, which broadcasts, else all [n]."""
     return column[:1] if is_shared(column) else column
 
 
 def take_rows(column: Column, rows: NDArray[np.intp]) -> Column:
-    """The column of these rows alone; a shared fact stays one."""
+    """Return the column of the given rows; a shared column stays shared."""
     return np.broadcast_to(column[:1], (len(rows),)) if is_shared(column) else column[rows]

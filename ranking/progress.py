@@ -1,4 +1,4 @@
-"""How long work tells of itself: a step's name, how much is done, and of how much."""
+"""Progress of long work: the name of a step, how much is done, and the total, None if unknown."""
 
 from collections.abc import Callable
 
@@ -6,4 +6,4 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def ignore_progress(step: str, done: int, total: int | None) -> None:
-    """Says nothing."""
+    """Report nothing."""

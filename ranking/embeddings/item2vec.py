@@ -1,4 +1,4 @@
-"""item2vec over watch sessions (Barkan & Koenigstein 2016; Store2Vec): watched together, lying together."""
+"""item2vec on watch sessions (Barkan & Koenigstein 2016): items watched together get similar vectors."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +7,14 @@ from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.ranking.embeddings.watches import Watches
 
 SESSION_GAP_MS = 6 * 3_600_000
-"""A viewer who does nothing for six hours begins another session."""
+"""A new session starts after six hours without a watch: shorter than a night, longer than an evening."""
 EPOCHS = 5
 WINDOW = 5
+"""Both are the defaults of gensim's Word2Vec."""
 
 
 def learn_item2vec(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
-    """Unit item vectors [items, 64]; zeros for items that no session of two or more holds."""
+    """Learn unit item vectors [items, 64]; zeros for items in no session of at least two watches."""
     from gensim.models import Word2Vec
 
     vectors = np.zeros((len(watches.item_ids), VECTOR_FIELDS["session"].size), np.float32)
@@ -37,8 +38,8 @@ def learn_item2vec(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
 
 
 def split_sessions(watches: Watches) -> list[list[int]]:
-    """Places in `item_ids` of each session's watches, in the order of time."""
+    """Return the indexes into `item_ids` of each session's watches, in the order of time."""
     order = np.lexsort((watches.at_ms, watches.users))
     users, at_ms, items = watches.users[order], watches.at_ms[order], watches.items[order]
-    begins = np.flatnonzero((np.diff(users) != 0) | (np.diff(at_ms) > SESSION_GAP_MS)) + 1
-    return [part.tolist() for part in np.split(items, begins) if len(part)]
+    starts = np.flatnonzero((np.diff(users) != 0) | (np.diff(at_ms) > SESSION_GAP_MS)) + 1
+    return [part.tolist() for part in np.split(items, starts) if len(part)]

@@ -1,4 +1,4 @@
-"""What is learned of items from watches: vectors, neighbours, and what folds viewers in."""
+"""Embeddings learned from watches: item vectors, item neighbours and fold-in parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,10 @@ from reelrank.ranking.progress import Progress, ignore_progress
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embeddings:
-    """vectors: field name to (item ids [n], unit vectors [n, size]); neighbours by item id."""
+    """Learned item data. vectors: field name to (item ids [n], unit vectors [n, size]).
+
+    neighbours: by item id, heaviest first. fold_in: None when nothing was learned.
+    """
 
     vectors: Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
     neighbours: Mapping[str, tuple[Neighbour, ...]]
@@ -29,12 +32,12 @@ NO_EMBEDDINGS = Embeddings({}, {}, None)
 
 
 def learn_embeddings(watches: Watches, progress: Progress = ignore_progress, seed: int = 0) -> Embeddings:
-    """All embeddings of one set of watches; nothing when there are none."""
+    """Learn all embeddings of a set of watches; NO_EMBEDDINGS when it is empty."""
     if not len(watches):
         return NO_EMBEDDINGS
     step = "learning embeddings"
     progress(step, 0, 3)
-    factors, folding = learn_factors(watches, seed)
+    factors, fold_in = learn_factors(watches, seed)
     progress(step, 1, 3)
     neighbours = learn_neighbours(watches)
     progress(step, 2, 3)
@@ -43,4 +46,4 @@ def learn_embeddings(watches: Watches, progress: Progress = ignore_progress, see
     ids = watches.item_ids
     has_session = sessions.any(axis=1)
     vectors = {"factors": (ids, factors), "session": (ids[has_session], sessions[has_session])}
-    return Embeddings(vectors, neighbours, folding)
+    return Embeddings(vectors, neighbours, fold_in)

@@ -1,4 +1,4 @@
-"""Watches: who watched what, when and how much of it, as columns to learn embeddings from."""
+"""Watch events as columns, the input of embedding training."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from reelrank.ranking.viewers.query_vectors import UNKNOWN_SHARE
 class Watches:
     """m watches in the order of time.
 
-    users, items int32 [m]: places in the sorted `user_ids` and `item_ids`; at_ms int64 [m];
-    weights float32 [m]: watched share, UNKNOWN_SHARE where no one knows it.
+    users, items int32 [m]: indexes into the sorted `user_ids` and `item_ids`. at_ms int64 [m].
+    weights float32 [m]: watched share, 0 to 1; UNKNOWN_SHARE where it is unknown.
     """
 
     user_ids: NDArray[np.str_]
@@ -32,35 +32,35 @@ class Watches:
         return len(self.users)
 
     def to_user_matrix(self) -> csr_matrix:
-        """[users, items] float32: the most that a user watched of an item."""
+        """Return a float32 matrix [users, items] of the largest weight of each pair."""
         shape = (len(self.user_ids), len(self.item_ids))
-        pair = self.users.astype(np.int64) * shape[1] + self.items
-        pairs, place = np.unique(pair, return_inverse=True)
-        most = np.zeros(len(pairs), np.float32)
-        np.maximum.at(most, place, self.weights)
-        return csr_matrix((most, (pairs // shape[1], pairs % shape[1])), shape=shape)
+        keys = self.users.astype(np.int64) * shape[1] + self.items
+        pairs, pair_of_watch = np.unique(keys, return_inverse=True)
+        largest = np.zeros(len(pairs), np.float32)
+        np.maximum.at(largest, pair_of_watch, self.weights)
+        return csr_matrix((largest, (pairs // shape[1], pairs % shape[1])), shape=shape)
 
 
 def select_watches(events: pa.Table, before_ms: int) -> Watches:
-    """The watches of a table of EVENT_SCHEMA that happened before a moment."""
+    """Select the watches before a time (exclusive, ms since 1970) from a table of EVENT_SCHEMA."""
     columns = events.select(["kind", "user", "item", "at_ms", "watched_ms", "duration_ms"])
     at_ms = columns["at_ms"].to_numpy()
-    kept = np.flatnonzero((columns["kind"].to_numpy() == "watch") & (at_ms < before_ms))
-    kept = kept[np.argsort(at_ms[kept], kind="stable")]
-    taken = columns.take(pa.array(kept))
-    user_ids, users = np.unique(taken["user"].to_numpy().astype(np.str_), return_inverse=True)
-    item_ids, items = np.unique(taken["item"].to_numpy().astype(ID_DTYPE), return_inverse=True)
-    share = _to_floats(taken["watched_ms"]) / _to_floats(taken["duration_ms"])
+    rows = np.flatnonzero((columns["kind"].to_numpy() == "watch") & (at_ms < before_ms))
+    rows = rows[np.argsort(at_ms[rows], kind="stable")]
+    watches = columns.take(pa.array(rows))
+    user_ids, users = np.unique(watches["user"].to_numpy().astype(np.str_), return_inverse=True)
+    item_ids, items = np.unique(watches["item"].to_numpy().astype(ID_DTYPE), return_inverse=True)
+    share = _to_floats(watches["watched_ms"]) / _to_floats(watches["duration_ms"])
     weights = np.nan_to_num(share, nan=UNKNOWN_SHARE).clip(0, 1).astype(np.float32)
-    return Watches(user_ids, item_ids, users.astype(np.int32), items.astype(np.int32), at_ms[kept], weights)
+    return Watches(user_ids, item_ids, users.astype(np.int32), items.astype(np.int32), at_ms[rows], weights)
 
 
 def build_event_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """All batches of EVENT_SCHEMA as one table."""
+    """Concatenate batches of EVENT_SCHEMA."""
     return pa.Table.from_batches(batches, EVENT_SCHEMA)
 
 
 def _to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64 with NaN for null and for 0, so that a quotient of them is NaN where unknown."""
+    """Convert to float64 with NaN for null and 0, so that a quotient is NaN where it is unknown."""
     numbers = column.to_numpy().astype(np.float64)
     return np.where(numbers > 0, numbers, np.nan)

@@ -1,4 +1,4 @@
-"""Evaluation: how well each system orders judged requests, with intervals, beside simple baselines."""
+"""Comparison of the ranker with simple baselines on judged requests, with confidence intervals."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ POPULARITY, FUSED, MODEL = "popularity", "fused", "lambdarank"
 ALL_KINDS = "all"
 
 ProbabilityFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Turns a ranker's scores [n] into probabilities of a watch [n]."""
+"""Maps a ranker's scores [n] to probabilities of a watch [n]."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricResult:
-    """One system's measure over the requests of a kind (`home`, `search` or `all`)."""
+    """A measure of one system over the requests of a kind (`home`, `search` or `all`)."""
 
     kind: str
     system: str
@@ -34,8 +34,10 @@ class MetricResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """requests: how many of each kind. differences: the model's measure minus the fused order's,
-    paired by request; `system` names the two. model: the ranker's id.
+    """The results of one evaluation.
+
+    model: the ranker's id. requests: number of requests by kind. differences: the model's measures minus
+    those of the fused order, paired by request; their `system` names both.
     """
 
     model: str
@@ -44,24 +46,25 @@ class Evaluation:
     differences: tuple[MetricResult, ...]
 
     def find_interval(self, system: str, measure: str, kind: str = ALL_KINDS) -> Interval:
-        """Raises KeyError when it was not measured."""
+        """Return the interval of a measure of a system. Raises KeyError when it was not measured."""
         for result in self.results:
             if (result.kind, result.system, result.measure) == (kind, system, measure):
                 return result.interval
         raise KeyError(f"{system} {measure} {kind}")
 
     def find_difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
-        """The model's measure minus that of the fused order. Raises KeyError."""
+        """Return the interval of the model's measure minus that of the fused order. Raises KeyError."""
         for result in self.differences:
             if (result.kind, result.measure) == (kind, measure):
                 return result.interval
         raise KeyError(f"{kind} {measure}")
 
     def list_systems(self, kind: str = ALL_KINDS) -> tuple[str, ...]:
+        """Return the systems that were measured on requests of a kind."""
         return tuple(dict.fromkeys(result.system for result in self.results if result.kind == kind))
 
     def collect_metrics(self, system: str, kind: str = ALL_KINDS) -> dict[str, MetricEstimate]:
-        """One system's measures as a manifest states them."""
+        """Return the measures of one system in the form of a model manifest."""
         return {
             r.measure: MetricEstimate(value=r.interval.mean, low=r.interval.low, high=r.interval.high)
             for r in self.results
@@ -69,7 +72,7 @@ class Evaluation:
         }
 
     def build_quality_rows(self, kind: str = ALL_KINDS) -> list[tuple[str, ...]]:
-        """A table: its heading, then a row a system; `-` where a measure does not apply."""
+        """Return a table: a header, then a row per system; `-` where a measure does not apply."""
         found = {(r.system, r.measure): str(r.interval) for r in self.results if r.kind == kind}
         measures = [m for m in MEASURES if any((s, m) in found for s in self.list_systems(kind))]
         rows = [(s, *(found.get((s, m), "-") for m in measures)) for s in self.list_systems(kind)]
@@ -83,13 +86,13 @@ class Evaluation:
 
     @staticmethod
     def from_json(text: str) -> "Evaluation":
-        """Raises ValueError, KeyError or TypeError when the text is not an evaluation."""
-        facts = json.loads(text)
+        """Parse the output of `to_json`. Raises ValueError, KeyError or TypeError for other text."""
+        content = json.loads(text)
         results, differences = (
-            tuple(MetricResult(**{**row, "interval": Interval(**row["interval"])}) for row in facts[name])
+            tuple(MetricResult(**{**row, "interval": Interval(**row["interval"])}) for row in content[name])
             for name in ("results", "differences")
         )
-        return Evaluation(facts["model"], facts["requests"], results, differences)
+        return Evaluation(content["model"], content["requests"], results, differences)
 
 
 def evaluate(
@@ -98,14 +101,14 @@ def evaluate(
     to_probabilities: ProbabilityFunction | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Orders every request by popularity, by each source alone, as fused, and by the ranker.
+    """Rank every request by popularity, by each source alone, by fusion and by the ranker, and measure them.
 
-    Ties keep the candidates' order. A source's unfound items, and a source that was not asked,
-    count as not retrieved. logloss is measured for the ranker only, given `probability`.
-    Raises ValueError without requests.
+    Ties keep the order of the candidates. Items that a source did not find, or would have found had it
+    been used, count as not retrieved. logloss is measured only for the ranker, if `to_probabilities` is
+    given. Raises ValueError without requests.
     """
     if not judged_requests:
-        raise ValueError("no judged requests to evaluate on; replay more history or lower its start")
+        raise ValueError("there are no judged requests to evaluate on; load more events, or a longer history")
     sources = tuple(
         dict.fromkeys(source for request in judged_requests for source in request.candidates.sources)
     )
@@ -116,10 +119,10 @@ def evaluate(
     differences: list[MetricResult] = []
     masks = {ALL_KINDS: np.ones(len(judged_requests), bool)} | {str(k): kinds == k for k in np.unique(kinds)}
     for kind, mask in masks.items():
-        asked = {s for r in judged_requests for s in r.candidates.sources if kind in (ALL_KINDS, r.kind)}
-        listed = [n for n in names if n not in sources or n in asked]
-        places = [names.index(name) for name in listed]
-        results += _bootstrap_results(kind, listed, table[mask][:, places], seed)
+        used = {s for r in judged_requests for s in r.candidates.sources if kind in (ALL_KINDS, r.kind)}
+        systems = [n for n in names if n not in sources or n in used]
+        columns = [names.index(name) for name in systems]
+        results += _bootstrap_results(kind, systems, table[mask][:, columns], seed)
         gaps = table[mask][:, [names.index(MODEL)]] - table[mask][:, [names.index(FUSED)]]
         differences += _bootstrap_results(kind, [f"{MODEL} - {FUSED}"], gaps, seed)
     requests = {kind: int(mask.sum()) for kind, mask in masks.items()}
@@ -129,13 +132,13 @@ def evaluate(
 def _bootstrap_results(
     kind: str, systems: Sequence[str], table: NDArray[np.float64], seed: int
 ) -> list[MetricResult]:
-    """Of measures [q, systems, MEASURES], all with the same resamples; none where all are NaN."""
+    """Bootstrap measures [q, systems, MEASURES] with the same resamples; all-NaN measures are left out."""
     flat = table.reshape(len(table), -1)
     known = np.flatnonzero(np.isfinite(flat).any(axis=0))
-    places = [divmod(int(column), len(MEASURES)) for column in known]
+    indexes = [divmod(int(column), len(MEASURES)) for column in known]
     intervals = bootstrap_intervals(flat[:, known], seed)
     return [
-        MetricResult(kind, systems[s], MEASURES[m], i) for (s, m), i in zip(places, intervals, strict=True)
+        MetricResult(kind, systems[s], MEASURES[m], i) for (s, m), i in zip(indexes, intervals, strict=True)
     ]
 
 
@@ -145,7 +148,7 @@ def _measure(
     ranker: Ranker,
     to_probabilities: ProbabilityFunction | None,
 ) -> list[list[float]]:
-    """MEASURES of every system; NaN where one does not apply to this request."""
+    """Return the MEASURES of every system; NaN where one does not apply to this request."""
     gains = request.compute_candidate_gains()
     has_pairs = 0 < np.count_nonzero(gains > 0) < len(gains)
     model_scores = ranker.score(request.features)
@@ -170,7 +173,7 @@ def _measure(
 
 
 def _score_baseline(request: JudgedRequest, system: str) -> NDArray[np.float32]:
-    """Scores [n]; -inf where the system does not retrieve the candidate."""
+    """Return the scores [n] of a baseline; -inf where it does not retrieve the candidate."""
     if system == POPULARITY:
         return request.popularity
     if system == FUSED:

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of a mean over requests: requests are resampled, never items."""
+"""Bootstrap intervals of a mean over requests. The requests are resampled, not the items."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 1000
-CHUNK = 50  # resamples counted at once; keeps memory at CHUNK x requests
+"""At least 1,000 are recommended for percentile intervals (Efron & Tibshirani 1993)."""
+CHUNK = 50
+"""Resamples computed at a time; memory is CHUNK x requests."""
 LOW_PERCENTILE, HIGH_PERCENTILE = 2.5, 97.5
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean and its 95 % interval; here by percentile bootstrap (Efron 1979)."""
+    """A mean and its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -23,23 +25,23 @@ class Interval:
 
 
 def bootstrap_interval(values: NDArray[np.floating], seed: int = 0) -> Interval:
-    """Of values [q], one a request; NaN where a request has none. Raises ValueError without values."""
+    """Return the interval of values [q], one per request, ignoring NaN. Raises ValueError without values."""
     return bootstrap_intervals(np.asarray(values)[:, None], seed)[0]
 
 
 def bootstrap_difference(a: NDArray[np.floating], b: NDArray[np.floating], seed: int = 0) -> Interval:
-    """Of a - b over the same requests, both resampled together."""
+    """Return the interval of a - b, paired by request."""
     return bootstrap_interval(np.asarray(a, np.float64) - np.asarray(b, np.float64), seed)
 
 
 def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Interval]:
-    """Of every column of values [q, m], with the same resamples for all.
+    """Return percentile bootstrap intervals (Efron 1979) of the columns of values [q, m].
 
-    Raises ValueError when a column has no value.
+    All columns use the same resamples. Raises ValueError when a column has no value.
     """
     known = np.isfinite(values)
     if not known.any(axis=0).all():
-        raise ValueError("no values to take a mean of; judge at least one request")
+        raise ValueError("there are no values to average; measure at least one request")
     filled = np.where(known, values, 0.0).astype(np.float64)
     weights = known.astype(np.float64)
     means = filled.sum(axis=0) / weights.sum(axis=0)
@@ -52,11 +54,11 @@ def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Int
 def _resample_means(
     filled: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Means [CHUNK, m]: how often each request was drawn, times its values. NaN: none had a value."""
+    """Return the means [CHUNK, m] of resampled requests; NaN where a resample has no value."""
     requests = len(filled)
-    drawn = rng.integers(0, requests, (CHUNK, requests)) + np.arange(CHUNK)[:, None] * requests
+    sampled = rng.integers(0, requests, (CHUNK, requests)) + np.arange(CHUNK)[:, None] * requests
     counts = (
-        np.bincount(drawn.ravel(), minlength=CHUNK * requests).reshape(CHUNK, requests).astype(np.float64)
+        np.bincount(sampled.ravel(), minlength=CHUNK * requests).reshape(CHUNK, requests).astype(np.float64)
     )
     totals = counts @ weights
     return np.divide(counts @ filled, totals, out=np.full_like(totals, np.nan), where=totals > 0)

@@ -1,4 +1,4 @@
-"""A judged request: a moment of the past, the candidates it had, and what the viewer went on to want."""
+"""A judged request: a past request with its candidates and the items that were relevant to the viewer."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from reelrank.ranking.viewers.request import RankingRequest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedRequest:
-    """One request replayed as of its moment, with n candidates, r relevant items and F features.
+    """A request computed with the state at its time, with n candidates, r relevant items and F features.
 
-    relevant [r] of ID_DTYPE without repeats, among them items that no source found; gains [r]
-    float32, above 0, of `relevant` in its order. kind: `home` or `search`. features [n, F] float32,
-    NaN where missing; popularity [n] float32, share of recent watches as of the moment.
+    relevant [r] ID_DTYPE: distinct ids, including items that no source found. gains [r] float32, above 0,
+    aligned with `relevant`. kind: `home` or `search`. features [n, F] float32, NaN where missing.
+    popularity [n] float32: share of recent watches at the time of the request.
     """
 
     request: RankingRequest
@@ -28,11 +28,11 @@ class JudgedRequest:
     popularity: NDArray[np.float32]
 
     def compute_candidate_gains(self) -> NDArray[np.float32]:
-        """Gains [n] of the candidates in their order; 0 where not relevant."""
+        """Return the gains [n] of the candidates; 0 where a candidate is not relevant."""
         ids, gains = self.candidates.ids, np.zeros(len(self.candidates), np.float32)
         if len(self.relevant) and len(ids):
             order = np.argsort(self.relevant)
-            place = np.minimum(np.searchsorted(self.relevant, ids, sorter=order), len(order) - 1)
-            found = self.relevant[order[place]] == ids
-            gains[found] = self.gains[order[place[found]]]
+            nearest = np.minimum(np.searchsorted(self.relevant, ids, sorter=order), len(order) - 1)
+            found = self.relevant[order[nearest]] == ids
+            gains[found] = self.gains[order[nearest[found]]]
         return gains

@@ -1,4 +1,4 @@
-"""Ranking metrics. Gains come in ranked order; how ties are ordered is up to the caller."""
+"""Ranking metrics. Gains are in ranked order; the caller decides how to order ties."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,42 +6,42 @@ from scipy.stats import rankdata
 
 
 def dcg_at(ranked_gains: NDArray[np.floating], k: int) -> float:
-    """sum over ranks i = 1..k of gain_i / log2(i + 1); 0 for no results."""
+    """Return the sum over ranks i = 1..k of gain_i / log2(i + 1); 0 without results."""
     first = np.asarray(ranked_gains[:k], np.float64)
     return float((first / np.log2(np.arange(2, len(first) + 2))).sum())
 
 
 def ndcg_at(ranked_gains: NDArray[np.floating], relevant_gains: NDArray[np.floating], k: int) -> float:
-    """DCG@k over the DCG@k of the best order of all relevant items, retrieved or not; 0 to 1.
+    """Return DCG@k divided by the DCG@k of the ideal order of all relevant items, retrieved or not; 0 to 1.
 
-    Gains are linear, as in trec_eval. A request with nothing relevant counts 0, as in ir_measures.
-    Järvelin & Kekäläinen 2002.
+    Gains are linear, as in trec_eval. A request without relevant items counts 0, as in ir_measures.
+    Source: Järvelin & Kekäläinen 2002.
     """
     ideal = dcg_at(np.sort(relevant_gains)[::-1], k)
     return dcg_at(ranked_gains, k) / ideal if ideal > 0 else 0.0
 
 
 def precision_at(ranked_gains: NDArray[np.floating], k: int) -> float:
-    """Relevant items (gain above 0) in the first k places / k.
+    """Return the number of relevant items (gain above 0) in the first k results, divided by k.
 
-    Fewer than k results still count as k places; a request with nothing relevant counts 0.
+    The divisor is k even if there are fewer results. A request without relevant items counts 0.
     """
     return float(np.count_nonzero(ranked_gains[:k] > 0)) / k
 
 
 def recall_at(ranked_gains: NDArray[np.floating], relevant: int, k: int) -> float:
-    """Relevant items (gain above 0) in the first k places / `relevant`, all there are.
+    """Return the number of relevant items (gain above 0) in the first k results, divided by `relevant`.
 
-    Items that nobody retrieved count against it; a request with nothing relevant counts 0.
+    relevant: number of all relevant items, retrieved or not. A request without relevant items counts 0.
     """
     return float(np.count_nonzero(ranked_gains[:k] > 0)) / relevant if relevant else 0.0
 
 
 def pairwise_loss(scores: NDArray[np.floating], gains: NDArray[np.floating]) -> float:
-    """Wrongly ordered (relevant, irrelevant) pairs / all such pairs; a tie counts half. 1 - AUC.
+    """Return the share of wrongly ordered (relevant, irrelevant) pairs, which is 1 - AUC; a tie counts half.
 
-    scores [n] and gains [n] in any one order; relevant is a gain above 0. Computed from ranks, as
-    the Mann-Whitney U statistic. Without such a pair the loss is 0.
+    scores [n] and gains [n] are in the same order; an item with a gain above 0 is relevant. It is
+    computed from ranks, as the Mann-Whitney U statistic. Without such pairs the loss is 0.
     """
     relevant = gains > 0
     positives = int(np.count_nonzero(relevant))
@@ -53,13 +53,14 @@ def pairwise_loss(scores: NDArray[np.floating], gains: NDArray[np.floating]) -> 
     return 1.0 - wins / pairs
 
 
-CLIP = 1e-7  # one certain and wrong probability costs 16, not infinity
+CLIP = 1e-7
+"""Bounds the loss of a wrong probability of 0 or 1 at 16 instead of infinity."""
 
 
 def logloss(probabilities: NDArray[np.floating], gains: NDArray[np.floating]) -> float:
-    """Mean of -log p where relevant (gain above 0) and -log(1 - p) where not; 0 for no items.
+    """Return the mean of -log p of relevant items (gain above 0) and -log(1 - p) of others; 0 without items.
 
-    probabilities [n] and gains [n] in any one order; probabilities are cut to CLIP..1 - CLIP.
+    probabilities [n] and gains [n] are in the same order; probabilities are clipped to CLIP..1 - CLIP.
     """
     if not len(gains):
         return 0.0

@@ -1,6 +1,6 @@
-"""Off-policy estimates from the places that exploration drew: what drawing them earned or cost.
+"""Off-policy estimates from exploration slots: the engagement rate with and without exploration.
 
-A slot is well used when its item is clicked, watched or liked on the page that showed it (`ranking.uses`).
+An engagement is a click, watch or like of an item on the page that showed it (`ranking.items.engagements`).
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,8 @@ from reelrank.index_mappings.event_store import select_event_schema
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.items.engagements import ENGAGEMENT_KINDS, is_engagement, to_page_item_keys
 
-Z_95 = 1.959964  # of a standard normal, leaves 2.5 % above
+Z_95 = 1.959964
+"""The 97.5 % quantile of the standard normal distribution, for two-sided 95 % intervals."""
 SlotGroup = Literal["surface", "model"]
 SLOT_KINDS: tuple[EventKind, ...] = ("impression", *ENGAGEMENT_KINDS)
 SLOT_COLUMNS = ("kind", "item", "request_id", "position", "propensity", "came_from", "surface", "model")
@@ -26,9 +27,12 @@ SLOT_COLUMNS = ("kind", "item", "request_id", "position", "propensity", "came_fr
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SlotOutcomes:
-    """n pages, the first drawn place of each: the chance [n] of the item that was drawn, whether it is the
-    one that the ranking had there, and whether it was used. surface, model: of the page, "" where its
-    impressions do not state them."""
+    """The first exploration slots of n pages.
+
+    propensity [n]: probability with which the shown item was picked. is_as_ranked [n]: whether it is the
+    item that the ranking put there. is_engaged [n]: whether a viewer engaged with it.
+    surface, model [n]: of the page, "" where its impressions do not state them.
+    """
 
     propensity: NDArray[np.float64]
     is_as_ranked: NDArray[np.bool_]
@@ -50,9 +54,11 @@ class SlotOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class SlotValueEstimate:
-    """Share of places that are used: as they were drawn, and as they would be with nothing drawn.
+    """Engagement rates of exploration slots.
 
-    effective: how many independent draws `as_ranked` rests on (Kish 1965); of none there is no share.
+    draws: number of slots. as_drawn: with the picked items. as_ranked: an estimate with the items of the
+    ranking, None if no pick was the ranking's item. effective: effective sample size of `as_ranked`
+    (Kish 1965).
     """
 
     draws: int
@@ -62,29 +68,33 @@ class SlotValueEstimate:
 
 
 def collect_slot_outcomes(batches: Iterable[pa.RecordBatch]) -> SlotOutcomes:
-    """Collects the outcomes from events that have SLOT_COLUMNS.
+    """Collect the outcomes from events that have SLOT_COLUMNS.
 
-    Only the first exploration slot of a page counts: what stands in a later one depends on it.
+    Only the first exploration slot of a page counts, because later picks depend on it.
     """
     relevant = (batch.filter(_is_relevant(batch)).select(SLOT_COLUMNS) for batch in batches)
-    kept = pa.Table.from_batches(relevant, select_event_schema(SLOT_COLUMNS))
-    drawn = kept.filter(pc.is_valid(kept["propensity"])).sort_by("position")
-    _, first = np.unique(drawn["request_id"].to_numpy(), return_index=True)
-    drawn, deeds = drawn.take(pa.array(first)), kept.filter(is_engagement(kept))
+    events = pa.Table.from_batches(relevant, select_event_schema(SLOT_COLUMNS))
+    impressions = events.filter(pc.is_valid(events["propensity"])).sort_by("position")
+    _, first = np.unique(impressions["request_id"].to_numpy(), return_index=True)
+    slots, engagements = impressions.take(pa.array(first)), events.filter(is_engagement(events))
     return SlotOutcomes(
-        drawn["propensity"].to_numpy(),
-        drawn["came_from"].to_numpy() == drawn["position"].to_numpy(),
-        pc.is_in(to_page_item_keys(drawn), to_page_item_keys(deeds)).to_numpy(),
-        drawn["surface"].to_numpy(),
-        drawn["model"].to_numpy(),
+        slots["propensity"].to_numpy(),
+        slots["came_from"].to_numpy() == slots["position"].to_numpy(),
+        pc.is_in(to_page_item_keys(slots), to_page_item_keys(engagements)).to_numpy(),
+        slots["surface"].to_numpy(),
+        slots["model"].to_numpy(),
     )
 
 
 def estimate_slot_value(outcomes: SlotOutcomes) -> SlotValueEstimate:
-    """By self-normalised inverse propensity scoring (Swaminathan & Joachims 2015). Raises ValueError
-    without places."""
+    """Estimate engagement rates by self-normalised inverse propensity scoring (Swaminathan & Joachims 2015).
+
+    Raises ValueError without exploration slots.
+    """
     if not len(outcomes):
-        raise ValueError("no place was drawn")
+        raise ValueError(
+            "no exploration slot was shown in this period; turn exploration on, or choose more days"
+        )
     weights = outcomes.is_as_ranked / outcomes.propensity
     total = float(weights.sum())
     effective = total**2 / float(np.square(weights).sum()) if total else 0.0
@@ -97,8 +107,10 @@ def estimate_slot_value(outcomes: SlotOutcomes) -> SlotValueEstimate:
 
 
 def compute_wilson_interval(share: float, sample_size: float) -> Interval:
-    """95 % of a share of so many independent draws (Wilson 1927): few draws give a wide one, also where all
-    or none of them were used, of which resampling would know nothing."""
+    """Return the 95 % Wilson score interval (Wilson 1927) of a share of independent trials.
+
+    Unlike a bootstrap interval it is wide for few trials even if all or none succeeded.
+    """
     spread = Z_95**2 / sample_size
     middle = (share + spread / 2) / (1 + spread)
     half = np.sqrt(spread * share * (1 - share) + spread**2 / 4) / (1 + spread)
@@ -106,5 +118,5 @@ def compute_wilson_interval(share: float, sample_size: float) -> Interval:
 
 
 def _is_relevant(events: pa.RecordBatch) -> pa.Array:
-    """Impressions of drawn places, and deeds that name their page: a small part of all events."""
+    """Return which events are impressions of exploration slots or engagements, a small part of all events."""
     return pc.or_(pc.is_valid(events["propensity"]), is_engagement(events))

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation and of a model's features, each as SVG and PNG. No display is needed."""
+"""Plots of an evaluation and of a model's feature importance, as SVG and PNG. No display is needed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,31 +7,39 @@ from typing import TYPE_CHECKING
 from reelrank.ranking.durable import replace_file
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
 
-if TYPE_CHECKING:  # matplotlib takes half a second to import; only a report needs it
+if TYPE_CHECKING:  # importing matplotlib takes half a second, and only reports need it
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MODEL_COLOUR, FUSED_COLOUR, OTHER_COLOUR = "#0072B2", "#D55E00", "#595959"
-"""Blue and vermilion of Okabe & Ito 2008 stay apart for colour-blind readers; markers differ too."""
+"""Blue and vermilion of Okabe & Ito 2008 are distinct for colour-blind readers; markers differ too."""
 
 MEASURE_TITLES = {
-    "ndcg@10": "nDCG@10",
+    "ndcg@10": "NDCG@10",
     "precision@10": "precision@10",
     "recall@100": "recall@100",
-    "pairwise_loss": "pairwise loss, lower is better",
+    "pairwise_loss": "pairwise loss (lower is better)",
 }
-SYSTEM_LABELS = {POPULARITY: "candidates by popularity", FUSED: "fused (engine order)", MODEL: "LambdaRank"}
-"""The other systems are single candidate sources, under their own names."""
+SYSTEM_LABELS = {
+    POPULARITY: "popularity of candidates",
+    FUSED: "rank fusion (no model)",
+    MODEL: "LambdaRank model",
+}
+"""The other systems are candidate sources, labelled with their names."""
 MAX_GAINS = 25
+"""As many bars as fit on a page with readable labels."""
 PNG_DPI = 150
 
 
 def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS) -> tuple[Path, Path]:
-    """The measures of MEASURE_TITLES of every system with 95 % intervals; path has no suffix."""
+    """Plot the measures of MEASURE_TITLES of every system with 95 % intervals; path has no suffix.
+
+    Raises ValueError when no request of this kind was evaluated.
+    """
     systems = evaluation.list_systems(kind)
     if not systems:
         raise ValueError(
-            f"nothing was evaluated of kind {kind!r}; there are {', '.join(evaluation.requests)}"
+            f"no requests of kind {kind!r} were evaluated; choose one of {', '.join(evaluation.requests)}"
         )
     figure = _create_figure(width=13.0, height=1.6 + 0.36 * len(systems))
     axes = figure.subplots(1, len(MEASURE_TITLES), sharey=True)
@@ -47,8 +55,8 @@ def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS
     axes[0].invert_yaxis()
     gap = evaluation.find_difference(kind)
     figure.suptitle(
-        f"{evaluation.requests[kind]:,} later requests ({kind}); mean and 95 % interval. "
-        f"LambdaRank − fused, nDCG@10: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
+        f"{evaluation.requests[kind]:,} requests after the training period ({kind}), mean and 95 % interval. "
+        f"NDCG@10, LambdaRank minus rank fusion: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
         fontsize=11,
         x=0.01,
         ha="left",
@@ -57,21 +65,21 @@ def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS
 
 
 def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path]:
-    """The 25 features that gained a model most, as shares of all gain; path has no suffix."""
+    """Plot the MAX_GAINS features with the largest share of the total split gain; path has no suffix."""
     total = sum(gains.values()) or 1.0
-    most = sorted(gains.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_GAINS]
-    figure = _create_figure(width=8.0, height=1.2 + 0.27 * max(len(most), 1))
+    top = sorted(gains.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_GAINS]
+    figure = _create_figure(width=8.0, height=1.2 + 0.27 * max(len(top), 1))
     ax = figure.subplots()
-    shares = [100 * gain / total for _, gain in most]
-    ax.barh(range(len(most)), shares, color=MODEL_COLOUR, height=0.7)
+    shares = [100 * gain / total for _, gain in top]
+    ax.barh(range(len(top)), shares, color=MODEL_COLOUR, height=0.7)
     for row, share in enumerate(shares):
         ax.annotate(f"{share:.1f}", (share, row), (3, 0), textcoords="offset points", va="center", fontsize=8)
-    ax.set_yticks(range(len(most)), [name for name, _ in most])
+    ax.set_yticks(range(len(top)), [name for name, _ in top])
     ax.invert_yaxis()
     ax.margins(x=0.1, y=0.01)
     _style_axes(ax)
     figure.suptitle(
-        f"Share of split gain, %, the first {len(most)} of {len(gains)} features",
+        f"Feature importance: share of the total split gain in %, top {len(top)} of {len(gains)} features",
         fontsize=11,
         x=0.01,
         ha="left",
@@ -83,8 +91,8 @@ def _draw_interval(ax: "Axes", row: int, system: str, metric: Mapping[str, float
     colour, marker = {MODEL: (MODEL_COLOUR, "D"), FUSED: (FUSED_COLOUR, "s")}.get(system, (OTHER_COLOUR, "o"))
     ax.hlines(row, metric["low"], metric["high"], color=colour, linewidth=2.5)
     ax.plot(metric["value"], row, marker, color=colour, markersize=7, clip_on=False)
-    label, place = f"{metric['value']:.3f}", (metric["value"], row)
-    ax.annotate(label, place, (0, 6), textcoords="offset points", ha="center", fontsize=8, color=colour)
+    label, point = f"{metric['value']:.3f}", (metric["value"], row)
+    ax.annotate(label, point, (0, 6), textcoords="offset points", ha="center", fontsize=8, color=colour)
 
 
 def _create_figure(width: float, height: float) -> "Figure":
@@ -104,7 +112,7 @@ def _style_axes(ax: "Axes") -> None:
 
 
 def _save(figure: "Figure", path: Path) -> tuple[Path, Path]:
-    """The same evaluation gives the same bytes: text stays text, no date, fixed element ids."""
+    """Write both files. Equal evaluations give equal bytes: SVG without date and with fixed element ids."""
     import matplotlib as mpl
 
     svg, png = path.with_name(path.name + ".svg"), path.with_name(path.name + ".png")

@@ -1,1 +1,1 @@
-"""Facts about items as columns: the item table, popularity counters, recency and fold-in parameters."""
+"""Item data as columns: the item table, popularity counters, recency and fold-in parameters."""

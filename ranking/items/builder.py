@@ -1,4 +1,4 @@
-"""The columns of an item table, made from batches of documents without holding more than one of them."""
+"""Builder of the columns of an item table. It holds one batch of documents at a time."""
 
 import zlib
 from collections import Counter
@@ -18,18 +18,20 @@ from reelrank.ranking.items.title_index import TitleIndexBuilder
 Columns = dict[str, NDArray[np.generic]]
 Order = NDArray[np.intp]
 MAX_GENRES, MAX_NAMES = 64, 32_000
+"""Genres are bits of a uint64; codes of languages and countries are int16."""
 DAY_S = 86_400
 UNKNOWN_DAY = int(np.iinfo(np.int32).min)
 ROWS_PER_CHUNK = 16_384
+"""Vectors copied at a time: 17 MB of 256 float32."""
 NUMBER_COLUMNS = {"year": np.int16, "duration_s": np.int32, "published_day": np.int32}
 NAME_COLUMNS = ("language", "country")
 RAGGED_COLUMNS = ("genres", "people", "tags")
 
 
 class ColumnBuilder:
-    """Takes documents in any order; gives columns in the order of ids. See `ItemTable` for their meaning.
+    """Takes documents in any order and builds columns in the order of ids, as described in `ItemTable`.
 
-    Vectors wait in files below `scratch`; everything else of a million items is some 300 MB.
+    Vectors are spooled to files in `scratch`; the other columns need about 300 MB for a million items.
     """
 
     def __init__(self, scratch: Path) -> None:
@@ -40,59 +42,60 @@ class ColumnBuilder:
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
 
     def add(self, documents: Sequence[Document]) -> None:
+        """Append the items and vectors of a batch."""
         items = [document.item for document in documents]
         self._titles.add(items)
         self._append("ids", item_ids(item.id for item in items))
-        facts = {
+        numbers = {
             "year": [-1 if item.year is None else item.year for item in items],
             "duration_s": [-1 if item.duration_s is None else item.duration_s for item in items],
             "published_day": [_to_day(item) for item in items],
         }
-        for name, kind in NUMBER_COLUMNS.items():
-            self._append(name, np.array(facts[name], kind))
+        for name, dtype in NUMBER_COLUMNS.items():
+            self._append(name, np.array(numbers[name], dtype))
         for name in NAME_COLUMNS:
             codes = self._names[name].encode(getattr(item, name) for item in items)
             self._append(name, np.array(codes, np.int64))
         for name in RAGGED_COLUMNS:
-            words = [tuple(dict.fromkeys(i.genres)) if name == "genres" else getattr(i, name) for i in items]
-            flat = [word for each in words for word in each]
+            lists = [tuple(dict.fromkeys(i.genres)) if name == "genres" else getattr(i, name) for i in items]
+            flat = [word for words in lists for word in words]
             coded = self._names[name].encode(flat) if name == "genres" else map(hash_word, flat)
-            self._append(f"{name} counts", np.array([len(each) for each in words], np.int64))
+            self._append(f"{name} counts", np.array([len(words) for words in lists], np.int64))
             self._append(name, np.array(list(coded), np.int64))
         for field, file in self._files.items():
             file.write(_stack_vectors(documents, field).tobytes())
 
     def build(self) -> tuple[Columns, dict[str, list[str]], Order]:
-        """Columns, vocabularies, and the order that the vectors have to be written in."""
+        """Return the columns, the vocabularies, and the order in which to write the vectors."""
         ids = self._concatenate("ids", ID_DTYPE)
         order = np.argsort(ids, kind="stable")
         columns: Columns = {"ids": ids[order]}
         columns |= {
-            name: self._concatenate(name, np.dtype(kind))[order] for name, kind in NUMBER_COLUMNS.items()
+            name: self._concatenate(name, np.dtype(dtype))[order] for name, dtype in NUMBER_COLUMNS.items()
         }
         vocabularies = {}
         for name, plural in zip(NAME_COLUMNS, ("languages", "countries"), strict=True):
-            vocabularies[plural], places = self._names[name].rank_by_frequency(MAX_NAMES)
-            columns[name] = places[self._concatenate(name, np.dtype(np.int64))][order].astype(np.int16)
+            vocabularies[plural], ranks = self._names[name].rank_by_frequency(MAX_NAMES)
+            columns[name] = ranks[self._concatenate(name, np.dtype(np.int64))][order].astype(np.int16)
         for name in ("people", "tags"):
             offsets, words = self._build_ragged(name, order)
             columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
-        vocabularies["genres"], places = self._names["genres"].rank_by_frequency(MAX_GENRES)
-        columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), places)
+        vocabularies["genres"], ranks = self._names["genres"].rank_by_frequency(MAX_GENRES)
+        columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), ranks)
         columns |= {f"title_{name}": column for name, column in self._titles.build(order).items()}
         return columns, vocabularies, order
 
     def write_vectors(self, directory: Path, order: Order) -> None:
-        """vector_<field>.npy [items, size] in this order, some rows at a time; the scratch files go."""
+        """Write vector_<field>.npy [items, size] in the given order and delete the scratch files."""
         for field, path in self._raw.items():
             self._files[field].close()
             shape = (len(order), VECTOR_FIELDS[field].size)
-            to = open_memmap(directory / f"vector_{field}.npy", "w+", np.float32, shape)
+            target = open_memmap(directory / f"vector_{field}.npy", "w+", np.float32, shape)
             if len(order):
-                given = np.memmap(path, np.float32, "r", shape=shape)
+                raw = np.memmap(path, np.float32, "r", shape=shape)
                 for start in range(0, len(order), ROWS_PER_CHUNK):
-                    to[start : start + ROWS_PER_CHUNK] = given[order[start : start + ROWS_PER_CHUNK]]
-            to.flush()
+                    target[start : start + ROWS_PER_CHUNK] = raw[order[start : start + ROWS_PER_CHUNK]]
+            target.flush()
             path.unlink()
 
     def _append(self, name: str, part: NDArray[np.generic]) -> None:
@@ -102,52 +105,52 @@ class ColumnBuilder:
         return np.concatenate([np.empty(0, dtype), *self._parts.get(name, [])]).astype(dtype, copy=False)
 
     def _build_ragged(self, name: str, order: Order) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Offsets [items + 1] and the words of all items, in this order."""
-        whole = np.dtype(np.int64)
-        counts = np.asarray(self._concatenate(f"{name} counts", whole), np.int64)
-        words = np.asarray(self._concatenate(name, whole), np.int64)
+        """Return offsets [items + 1] and the codes of all items, in the given order of items."""
+        int64 = np.dtype(np.int64)
+        counts = np.asarray(self._concatenate(f"{name} counts", int64), np.int64)
+        codes = np.asarray(self._concatenate(name, int64), np.int64)
         starts = np.cumsum(counts) - counts
         offsets = np.cumsum([0, *counts[order].tolist()], dtype=np.int64)
-        within = np.arange(len(words)) - np.repeat(offsets[:-1], counts[order])
-        return offsets, words[np.repeat(starts[order], counts[order]) + within]
+        within = np.arange(len(codes)) - np.repeat(offsets[:-1], counts[order])
+        return offsets, codes[np.repeat(starts[order], counts[order]) + within]
 
 
 class _Vocabulary:
-    """Names by the order they were first met in, and how often each was met; code 0 is no name."""
+    """Codes of names in the order of their first occurrence, with counts; code 0 means no name."""
 
     def __init__(self) -> None:
         self._codes: dict[str, int] = {"": 0}
         self._counts: Counter[str] = Counter()
 
     def encode(self, names: Iterable[str]) -> list[int]:
-        given = list(names)
-        self._counts.update(given)
-        return [self._codes.setdefault(name, len(self._codes)) for name in given]
+        added = list(names)
+        self._counts.update(added)
+        return [self._codes.setdefault(name, len(self._codes)) for name in added]
 
     def rank_by_frequency(self, limit: int) -> tuple[list[str], NDArray[np.int64]]:
-        """Most frequent first, ties by name; and the place of each code among them, -1 where it has none."""
+        """Return the `limit` most frequent names, ties by name, and the rank of each code, -1 beyond them."""
         counted = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
         names = [name for name, _ in counted if name][:limit]
-        places = np.full(len(self._codes), -1, np.int64)
-        places[[self._codes[name] for name in names]] = np.arange(len(names))
-        return names, places
+        ranks = np.full(len(self._codes), -1, np.int64)
+        ranks[[self._codes[name] for name in names]] = np.arange(len(names))
+        return names, ranks
 
 
 def hash_word(word: str) -> int:
-    """CRC-32 of the word without case: the same in every process and on every machine."""
+    """Return the CRC-32 of the case-folded word: the same in every process and on every machine."""
     return zlib.crc32(word.casefold().encode())
 
 
 def _build_bits(
-    offsets: NDArray[np.int64], codes: NDArray[np.int64], positions: NDArray[np.int64]
+    offsets: NDArray[np.int64], codes: NDArray[np.int64], ranks: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    """[items]: the bit of each item's genres; a genre that has no place has no bit."""
-    at = positions[codes]
-    bits = np.where(at >= 0, np.uint64(1) << np.maximum(at, 0).astype(np.uint64), np.uint64(0))
-    of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    items = np.zeros(len(offsets) - 1, np.uint64)
-    np.bitwise_or.at(items, of, bits)
-    return items
+    """Return the bits [items] of each item's genres; a genre of rank -1 has no bit."""
+    positions = ranks[codes]
+    bits = np.where(positions >= 0, np.uint64(1) << np.maximum(positions, 0).astype(np.uint64), np.uint64(0))
+    rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    genre_bits = np.zeros(len(offsets) - 1, np.uint64)
+    np.bitwise_or.at(genre_bits, rows, bits)
+    return genre_bits
 
 
 def _to_day(item: Item) -> int:

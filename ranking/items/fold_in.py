@@ -1,4 +1,4 @@
-"""Folding in: a viewer's vector from what they just watched, without training again."""
+"""Folding in: the vector of a viewer from their recent watches, without retraining."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from reelrank.index_mappings.item import FloatVector
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldIn:
-    """What the least-squares step of the factorisation needs (Hu, Koren & Volinsky 2008, eq. 4).
+    """Parameters of the factorisation's least-squares step (Hu, Koren & Volinsky 2008, eq. 4).
 
-    gram [f, f] float32: Y'Y of the item factors, f = 63. scale: the length that stored item vectors
-    were divided by, the longest factor vector.
+    gram [f, f] float32: Y'Y of the item factors, f = 63. scale: length of the longest factor vector, by
+    which the stored item vectors were divided.
     """
 
     gram: NDArray[np.float32]
@@ -25,9 +25,9 @@ class FoldIn:
 def fold_in(
     parameters: FoldIn, item_vectors: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> FloatVector:
-    """The viewer's unit vector [f + 1], last coordinate 0, from watched items' stored rows [w, f + 1].
+    """Compute a viewer's unit vector [f + 1], last coordinate 0, from stored item vectors [w, f + 1].
 
-    weights [w]: how much of each was watched, 0 to 1. Zeros when nothing was watched.
+    weights [w]: watched share of each item, 0 to 1. Returns zeros when nothing was watched.
     """
     factors = item_vectors[:, :-1].astype(np.float64) * parameters.scale
     confidence = parameters.alpha * weights.astype(np.float64)

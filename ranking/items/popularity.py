@@ -14,15 +14,16 @@ from reelrank.ranking.items.table import ItemTable
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
 POPULAR_HALF_LIFE = 1
-"""Index into HALF_LIVES_DAYS: popular now means watches with a half-life of a week."""
+"""Index into HALF_LIVES_DAYS: popularity now counts watches with a half-life of a week."""
 HEAD_ROWS = 4096
-"""Rows kept sorted as the most watched. Counts only grow, so the next head is within this one and the
-rows that were just watched."""
+"""Number of most watched rows that stay sorted. Counts only grow, so the next head consists of rows of this
+one and of rows that were just watched."""
 ORIGIN_DAYS = 300
+"""Weights double each day at the shortest half-life: 2^300 is far below the float64 maximum of 2^1024."""
 CTR_HALF_LIFE = 2
 """Index into HALF_LIVES_DAYS: click-through is counted over about a month."""
 CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
-"""One click in twenty impressions is believed of an item before it was ever shown."""
+"""The prior of an item that was never shown: one click in twenty impressions."""
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
@@ -31,8 +32,7 @@ RowFilter = Callable[[Rows], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """What is believed of the shares [n] of impressions that are used: Beta(used, passed), the prior among
-    them."""
+    """Beta(alpha, beta) posteriors [n] of engagements per impression, including the prior."""
 
     alpha: NDArray[np.float64]
     beta: NDArray[np.float64]
@@ -41,9 +41,9 @@ class Posterior:
 class Popularity:
     """Counters for `size` rows of an item table.
 
-    Counts are kept in the weight that an event at `origin_ms` has, so that time passing changes none
-    of them (forward decay, Cormode et al. 2009); shares need no other unit, rates are brought to
-    `now_ms`, the newest event seen. One thread adds; any thread may read.
+    Counts are in units of an event at `origin_ms`, so they do not change as time passes (forward decay,
+    Cormode et al. 2009). Shares need no other unit; rates are decayed to `now_ms`, the time of the newest
+    event. One thread adds; any thread may read.
     """
 
     def __init__(self, size: int) -> None:
@@ -59,7 +59,7 @@ class Popularity:
         self._head = np.empty(0, np.intp)
 
     def add(self, kind: str, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
-        """Counts events of one kind; rows of -1 and kinds that are not counted are passed over."""
+        """Count events of one kind; rows of -1 and kinds without a counter are ignored."""
         known = rows >= 0
         if kind not in ("watch", "impression", "click") or not known.any():
             return
@@ -75,7 +75,7 @@ class Popularity:
             np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
 
     def add_engagements(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
-        """Counts items used on the page that showed them, each once a page (`items.engagements`)."""
+        """Count engagements with shown items; the caller passes each once per page (see `engagements`)."""
         rows, at_ms = rows[rows >= 0], at_ms[rows >= 0]
         if len(rows):
             self._advance(int(at_ms.max()))
@@ -83,49 +83,53 @@ class Popularity:
             np.add.at(self._engaged, rows, np.exp2((at_ms - self.origin_ms) / half_life_ms))
 
     def compute_shares(self, rows: Rows) -> Floats:
-        """Share [n, 4] of all decayed watches; 0 for rows of -1."""
+        """Return shares [n, 4] of all decayed watches, one per half-life; 0 for rows of -1."""
         shares = (self._watches[rows] / np.maximum(self._total, 1e-300)).astype(np.float32)
         shares[rows < 0] = 0
         return shares
 
     def compute_ctr(self, rows: Rows) -> Floats:
-        """Clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
+        """Return clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
-        clicked, shown = self._clicks[rows] * now, self._impressions[rows] * now
-        rate = (clicked + CTR_PRIOR_CLICKS) / (shown + CTR_PRIOR_IMPRESSIONS)
+        clicks, impressions = self._clicks[rows] * now, self._impressions[rows] * now
+        rate = (clicks + CTR_PRIOR_CLICKS) / (impressions + CTR_PRIOR_IMPRESSIONS)
         return np.where(rows >= 0, rate, np.nan).astype(np.float32)
 
     def compute_posterior(self, rows: Rows) -> Posterior:
-        """Of each [n], with the prior of clicks; the prior alone for rows of -1. Old uses count less, so what
-        is believed of an item that is shown no longer widens again."""
+        """Return the posteriors [n] of engagements per impression; the prior for rows of -1.
+
+        Old counts decay, so the posterior of an item that is no longer shown widens again.
+        """
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
         now = np.where(rows >= 0, now, 0.0)
-        used, shown = self._engaged[rows] * now, self._impressions[rows] * now
-        passed = np.maximum(shown - used, 0)  # a use may come whose impression was never recorded
-        return Posterior(used + CTR_PRIOR_CLICKS, passed + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
+        engaged, impressions = self._engaged[rows] * now, self._impressions[rows] * now
+        ignored = np.maximum(impressions - engaged, 0)  # the impression of an engagement may be unrecorded
+        return Posterior(engaged + CTR_PRIOR_CLICKS, ignored + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
     def find_most_watched(self, limit: int, is_allowed: RowFilter) -> tuple[Rows, Floats]:
-        """The `limit` most watched rows at POPULAR_HALF_LIFE that are allowed, with their shares, best
-        first. The head answers; only when it holds too few are all rows looked at."""
+        """Return the `limit` most watched allowed rows at POPULAR_HALF_LIFE, best first, and their shares.
+
+        All rows are searched only when the head has too few allowed ones.
+        """
         head = self._head
         found = head[is_allowed(head)][:limit]
         if len(found) < limit and len(head) == HEAD_ROWS:
-            every = np.flatnonzero(self._watches[:, POPULAR_HALF_LIFE] > 0)
-            found = self._select_best(every[is_allowed(every)], limit)
+            watched = np.flatnonzero(self._watches[:, POPULAR_HALF_LIFE] > 0)
+            found = self._select_best(watched[is_allowed(watched)], limit)
         return found, self.compute_shares(found)[:, POPULAR_HALF_LIFE]
 
     def _select_best(self, rows: Rows, limit: int) -> Rows:
-        """The `limit` most watched of these rows, best first, ties by row."""
+        """Return the `limit` most watched of the given rows, best first, ties by row."""
         counts = self._watches[rows, POPULAR_HALF_LIFE]
         if len(rows) > limit:
-            kept = counts >= np.partition(counts, -limit)[-limit]
-            rows, counts = rows[kept], counts[kept]
+            is_top = counts >= np.partition(counts, -limit)[-limit]
+            rows, counts = rows[is_top], counts[is_top]
         order = np.lexsort((rows, -counts))[:limit]
         best: Rows = rows[order[counts[order] > 0]]
         return best
 
     def _advance(self, to_ms: int) -> None:
-        """Moves the origin before float64 runs out: a day's half-life doubles a weight every day."""
+        """Advance `now_ms`, and the origin before weights overflow float64."""
         if to_ms - self.origin_ms > ORIGIN_DAYS * DAY_MS:
             decay = np.exp2((self.origin_ms - to_ms) / self._half_lives_ms)
             self._watches *= decay
@@ -138,7 +142,7 @@ class Popularity:
 
 
 def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:
-    """Counts batches of EVENT_SCHEMA in their order."""
+    """Count all events of batches of EVENT_SCHEMA."""
     popularity = Popularity(len(table))
     for batch in events:
         count_events(popularity, table, batch)
@@ -146,7 +150,7 @@ def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popu
 
 
 def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch) -> None:
-    """Adds one batch; a watch counts by its watched share, 1 where that is unknown."""
+    """Count the events of one batch. A watch counts by its watched share, 1 if the share is unknown."""
     kinds = np.asarray(batch.column("kind").to_numpy(zero_copy_only=False))
     rows = table.find_rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
     at_ms = batch.column("at_ms").to_numpy()
@@ -155,8 +159,8 @@ def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch
     known = np.isfinite(watched) & np.isfinite(duration) & (duration > 0)
     share = np.divide(watched, duration, out=np.ones(len(rows)), where=known).clip(0, 1).astype(np.float32)
     for kind in ("watch", "impression", "click"):
-        these = np.flatnonzero(kinds == kind)
-        weights = share[these] if kind == "watch" else np.ones(len(these), np.float32)
-        popularity.add(kind, rows[these], at_ms[these], weights)
-    uses = popularity.engagements.find_first(batch)
-    popularity.add_engagements(rows[uses], at_ms[uses])
+        selected = np.flatnonzero(kinds == kind)
+        weights = share[selected] if kind == "watch" else np.ones(len(selected), np.float32)
+        popularity.add(kind, rows[selected], at_ms[selected], weights)
+    first = popularity.engagements.find_first(batch)
+    popularity.add_engagements(rows[first], at_ms[first])

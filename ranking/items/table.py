@@ -1,7 +1,7 @@
-"""The item table: columns of facts about every item, memory-mapped, made for one index version.
+"""The item table: memory-mapped columns with the attributes of all items of one index version.
 
-Every column is aligned with `ids`, which are sorted. Written whole into a new folder and renamed, so
-a reader sees all of it or none.
+All columns are aligned with `ids`, which are sorted. A table is written into a new directory that is then
+renamed, so a reader sees a complete table or none.
 """
 
 import json
@@ -29,18 +29,18 @@ Rows = NDArray[np.intp]
 
 
 class TableError(Exception):
-    """An item table that cannot be used: what, where, and the remedy."""
+    """The item table cannot be used; the message says why, where, and what to do."""
 
     code: ClassVar[str] = "item_table_unusable"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemTable:
-    """N items. year int16, duration_s int32, language and country int16 codes: -1 where not stated.
+    """Columns of N items. year, duration_s, and the codes of language and country are -1 where unknown.
 
-    genre_bits uint64 [N]: bit g is genres[g], the 64 most frequent. published_day int32: days since
-    1970, NO_DAY where not stated. people_offsets [N + 1] into people_hashes uint32, the same for
-    tags. vectors: unit rows [N, size], zeros where an item has none.
+    genre_bits uint64 [N]: bit g is set for genres[g]; the 64 most frequent genres have a bit.
+    published_day int32 [N]: days since 1970, UNKNOWN_DAY where unknown. people_offsets [N + 1]: ranges
+    in people_hashes; likewise for tags. vectors: unit rows [N, size], zeros where an item has none.
     """
 
     version: str
@@ -66,16 +66,16 @@ class ItemTable:
         return len(self.ids)
 
     def find_rows(self, ids: ItemIds) -> Rows:
-        """The row [n] of each id, -1 for an id that the table does not hold."""
+        """Return the row [n] of each id, -1 for an id that is not in the table."""
         return _get_row_index(self).find_rows(ids)
 
     def has_vector(self, field: str) -> NDArray[np.bool_]:
-        """Whether each item [N] has a vector of this field."""
+        """Return whether each item [N] has a vector of this field."""
         vectors = self.vectors.get(field)
         return np.zeros(len(self), bool) if vectors is None else np.asarray(vectors.any(axis=1), bool)
 
     def passes(self, filters: Filters, rows: Rows) -> NDArray[np.bool_]:
-        """Whether the item of each row [n] meets every filter; a row of -1 meets none."""
+        """Return whether the item of each row [n] passes all filters; False for a row of -1."""
         passing = np.asarray(rows >= 0)
         if not len(self):
             return passing
@@ -100,16 +100,16 @@ class ItemTable:
 
 @lru_cache(maxsize=2)
 def _get_row_index(table: ItemTable) -> RowIndex:
-    """Two are kept: of the table that serves and of the one that takes its place."""
+    """Build a row index; cached for two tables, the serving one and its successor."""
     return RowIndex(table.ids)
 
 
 def build_table(
     directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
 ) -> ItemTable:
-    """Writes the table of these documents into `directory`, replacing what is there, and opens it.
+    """Build the table of documents in `directory`, replacing an older one, and open it.
 
-    One batch is held at a time, beside columns of some 300 bytes an item.
+    Memory: one batch, and columns of about 300 bytes per item.
     """
     with replace_directory(directory) as temporary:
         _write_table(temporary, version, documents, fold_in)
@@ -126,43 +126,45 @@ def _write_table(
     for name, column in columns.items():
         np.save(directory / f"{name}.npy", column)
     builder.write_vectors(directory, order)
-    facts = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
+    metadata = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
     if fold_in is not None:
         np.save(directory / "gram.npy", fold_in.gram)
-        facts["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
-    (directory / METADATA_FILE).write_text(json.dumps(facts, ensure_ascii=False))
+        metadata["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
+    (directory / METADATA_FILE).write_text(json.dumps(metadata, ensure_ascii=False))
 
 
 def open_table(directory: Path) -> ItemTable:
-    """Maps the table into memory. Raises TableError when it is missing, damaged or of another schema."""
+    """Map a table into memory. Raises TableError when it is missing, damaged or of another schema."""
     remedy = "run `reelrank train`, or load the items again"
     try:
-        facts = json.loads((directory / METADATA_FILE).read_text())
-        if facts["schema"] != SCHEMA:
+        metadata = json.loads((directory / METADATA_FILE).read_text())
+        if metadata["schema"] != SCHEMA:
             raise TableError(
-                f"{directory} is of schema {facts['schema']}, this build reads {SCHEMA}; {remedy}"
+                f"{directory} has schema {metadata['schema']} but this build reads schema {SCHEMA}; {remedy}"
             )
-        table = _map_files(directory, facts)
+        table = _map_files(directory, metadata)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise TableError(f"{directory} is no item table ({error!r}); {remedy}") from error
-    if len(table) != facts["size"]:
-        raise TableError(f"{directory} holds {len(table)} items, its facts say {facts['size']}; {remedy}")
+        raise TableError(f"{directory} cannot be read as an item table ({error!r}); {remedy}") from error
+    if len(table) != metadata["size"]:
+        raise TableError(
+            f"{directory} has {len(table)} items but its {METADATA_FILE} says {metadata['size']}; {remedy}"
+        )
     return table
 
 
-def _map_files(directory: Path, facts: Any) -> ItemTable:
+def _map_files(directory: Path, metadata: Any) -> ItemTable:
     files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
     gram = files.pop("gram", None)
-    fold_in = None if gram is None else FoldIn(np.asarray(gram), *facts["folding"])
+    fold_in = None if gram is None else FoldIn(np.asarray(gram), *metadata["folding"])
     vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
     titles = {name[6:]: array for name, array in files.items() if name.startswith("title_")}
     columns: dict[str, Any] = {
         name: array for name, array in files.items() if not name.startswith(("vector_", "title_"))
     }
-    names = facts["vocabularies"]
+    names = metadata["vocabularies"]
     vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
     return ItemTable(
-        version=facts["version"],
+        version=metadata["version"],
         vectors=vectors,
         titles=TitleIndex(**titles),
         fold_in=fold_in,
@@ -172,10 +174,10 @@ def _map_files(directory: Path, facts: Any) -> ItemTable:
 
 
 def read_fold_in(directory: Path) -> FoldIn | None:
-    """Returns the fold-in parameters of a table of any schema; None when it has none that can be read."""
+    """Return the fold-in parameters of a table of any schema; None when it has none that can be read."""
     try:
-        facts = json.loads((directory / METADATA_FILE).read_text())
-        return FoldIn(np.load(directory / "gram.npy"), *facts["folding"])
+        metadata = json.loads((directory / METADATA_FILE).read_text())
+        return FoldIn(np.load(directory / "gram.npy"), *metadata["folding"])
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 

@@ -1,4 +1,4 @@
-"""Training LambdaRank by LightGBM (Burges 2010; Ke et al. 2017)."""
+"""LambdaRank training with LightGBM (Burges 2010; Ke et al. 2017)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,17 @@ from reelrank.ranking.rankers.calibration import Calibration, fit_calibration
 from reelrank.ranking.training.dataset import TrainingSet
 
 ROUNDS = 400
+"""An upper bound: early stopping ends training on the demo after about 143 trees."""
 PATIENCE = 80
-"""NDCG@10 on some hundred requests is noisy: with 40, training on the demo stopped after 26 trees once."""
+"""NDCG@10 of a few hundred requests is noisy: with 40, one training on the demo stopped after 26 trees."""
 VALIDATION_SHARE = 0.85
-"""The last 15 % of the training requests decide when to stop, and calibrate; evaluation never does."""
+"""The last 15 % of the training requests are used for early stopping and calibration. They precede the
+evaluation requests, which are used for neither."""
 
 LEARNING_RATE = 0.1
-"""Trees are what scoring costs. On the requests before the demo's evaluation window 0.05 takes 242 trees and
-this 143 (means of four seeds); NDCG@10 differs by 0.0000 [-0.0023, 0.0026] (three pairs of trainings)."""
+"""Scoring time grows with the number of trees. On the requests before the demo's evaluation window, 0.05
+needs 242 trees and 0.1 needs 143 (means of four seeds); NDCG@10 differs by 0.0000 [-0.0023, 0.0026] (three
+pairs of trainings)."""
 
 PARAMS: dict[str, Any] = {
     "objective": "lambdarank",
@@ -43,8 +46,10 @@ PARAMS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """model_text: LightGBM's own format; gains: feature to its total split gain; calibration: None when
-    the later part of the requests has nothing relevant."""
+    """A trained model. model_text: in LightGBM's text format. gains: feature to its total split gain.
+
+    calibration: None when the validation requests have no relevant candidate.
+    """
 
     model_text: str
     gains: dict[str, float]
@@ -59,24 +64,21 @@ def train_ranker(
     progress: Progress = ignore_progress,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
-    """Stops when NDCG@10 on the later part of the training requests no longer grows.
-
-    params: LightGBM parameters in place of some of PARAMS.
-    """
+    """Train until NDCG@10 on the validation requests stops improving. params: override PARAMS."""
     import lightgbm
 
-    used = {**PARAMS, **(params or {})}
+    merged_params = {**PARAMS, **(params or {})}
     earlier, held_out = training.split(VALIDATION_SHARE)
     fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
     data = lightgbm.Dataset(
         fitting.features, fitting.gains, group=fitting.groups, feature_name=list(feature_names)
     )
-    held = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
+    validation = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
     booster = lightgbm.train(
-        used,
+        merged_params,
         data,
         ROUNDS,
-        valid_sets=[held],
+        valid_sets=[validation],
         callbacks=[
             lightgbm.early_stopping(PATIENCE, verbose=False),
             lambda env: progress("training LambdaRank", env.iteration + 1, ROUNDS),
@@ -87,4 +89,4 @@ def train_ranker(
     text = booster.model_to_string(num_iteration=booster.best_iteration)
     scores = booster.predict(held_out.features, raw_score=True, num_iteration=booster.best_iteration)
     calibration = fit_calibration(np.asarray(scores, np.float32), held_out.gains > 0, held_out.row_weights())
-    return TrainingResult(text, gains, booster.best_iteration, used, calibration)
+    return TrainingResult(text, gains, booster.best_iteration, merged_params, calibration)

@@ -1,8 +1,8 @@
-"""Checks of a foreign Arrow IPC stream before any of its buffers is read or decompressed.
+"""Validation of an untrusted Arrow IPC stream before any of its buffers is read or decompressed.
 
-pyarrow verifies the framing and the metadata of a message, but takes the lengths that the metadata
-states as given: a reader of the arrays would follow them past the end of the body. The lengths are
-read here from the metadata, as laid down in Arrow's format/Message.fbs.
+pyarrow verifies the framing and the metadata of messages, but trusts the lengths in the metadata: reading
+the arrays would then read past the end of the body. This module checks the lengths, which it reads from
+the metadata as specified in Arrow's format/Message.fbs.
 """
 
 from collections.abc import Iterator
@@ -12,22 +12,22 @@ import pyarrow as pa
 
 from reelrank.ranking.wire.flat_table import FlatTable
 
-ONE_FLOAT = 4
-PER_COLUMN = 2
-"""Buffers of a float32 column: the validity bits, then the values."""
-STATED_SIZE = 8
-"""A compressed buffer begins with its decompressed size, or -1 where it is not compressed after all."""
+FLOAT_BYTES = 4
+BUFFERS_PER_COLUMN = 2
+"""A float32 column has two buffers: the validity bits, then the values."""
+SIZE_PREFIX_BYTES = 8
+"""A compressed buffer starts with its decompressed size, or -1 if its content is not compressed."""
 PADDING = 64
-"""Arrow pads a buffer to at most a multiple of so many bytes."""
+"""Arrow pads buffers to a multiple of 8 or 64 bytes."""
 
 
 class TooLarge(ValueError):
-    """More rows, columns or bytes than a limit allows."""
+    """The stream has more rows, columns or bytes than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The largest stream that is read. size: of all its columns, decompressed, in bytes."""
+    """The largest stream that is read. size: bytes of all columns after decompression."""
 
     rows: int
     columns: int = 1_000
@@ -36,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One record batch as its metadata states it, and the body that it describes."""
+    """The metadata of one record batch, and the body that it describes."""
 
     rows: int
     columns: list[tuple[int, int]]
@@ -48,31 +48,33 @@ class Batch:
 
 
 def check_stream(body: bytes, limits: Limits) -> pa.Schema:
-    """The schema of a stream whose columns are all float32 and whose every buffer lies in the body.
+    """Return the schema of a stream after checking that all columns are float32 and all buffers in the body.
 
     Raises TooLarge, ValueError, or an exception of pyarrow.
     """
-    messages = _messages(body)
+    messages = _read_messages(body)
     first = next(messages, None)
     if first is None or first.type != "schema":
-        raise ValueError("it is no Arrow IPC stream (it does not begin with a schema)")
+        raise ValueError("the body is not an Arrow IPC stream: it does not start with a schema")
     schema = pa.ipc.read_schema(first)
     _check_schema(schema, limits)
     rows = size = 0
     for message in messages:
         if message.type != "record batch":
-            raise ValueError(f"it holds a message of type {message.type}; send a schema and record batches")
-        batch = _batch(message)
+            raise ValueError(
+                f"the stream has a message of type {message.type}; send a schema and record batches"
+            )
+        batch = _parse_batch(message)
         rows += batch.rows
         if rows > limits.rows:
-            raise TooLarge(f"it has {rows} rows; send at most {limits.rows} at once")
+            raise TooLarge(f"the stream has {rows} rows; send at most {limits.rows} at once")
         size += _check_batch(batch, schema.names)
         if size > limits.size:
-            raise TooLarge(f"it holds {size} bytes decompressed; send at most {limits.size} at once")
+            raise TooLarge(f"the stream has {size} bytes decompressed; send at most {limits.size} at once")
     return schema
 
 
-def _messages(body: bytes) -> Iterator[pa.ipc.Message]:
+def _read_messages(body: bytes) -> Iterator[pa.ipc.Message]:
     reader = pa.ipc.MessageReader.open_stream(body)
     while True:
         try:
@@ -83,63 +85,66 @@ def _messages(body: bytes) -> Iterator[pa.ipc.Message]:
 
 def _check_schema(schema: pa.Schema, limits: Limits) -> None:
     if len(schema) > limits.columns:
-        raise TooLarge(f"it has {len(schema)} columns; send at most {limits.columns}")
+        raise TooLarge(f"the stream has {len(schema)} columns; send at most {limits.columns}")
     for field in schema:
         if field.type != pa.float32():
             raise ValueError(
-                f"column {field.name} is {str(field.type)[:100]}; send float32, NaN where a value is missing"
+                f"column {field.name} is {str(field.type)[:100]}; send float32, with NaN for missing values"
             )
 
 
-def _batch(message: pa.ipc.Message) -> Batch:
-    header = FlatTable.root(message.metadata).table(2)
+def _parse_batch(message: pa.ipc.Message) -> Batch:
+    header = FlatTable.from_bytes(message.metadata).read_table(2)
     body = memoryview(message.body or b"").cast("B")
-    return Batch(header.int64(0), header.pairs(1), header.pairs(2), header.has(3), body)
+    return Batch(header.read_int64(0), header.read_pairs(1), header.read_pairs(2), header.has(3), body)
 
 
 def _check_batch(batch: Batch, names: list[str]) -> int:
-    """Decompressed bytes of a batch. Raises ValueError when its buffers are not those of its columns."""
+    """Return the decompressed bytes of a batch. Raises ValueError when its buffers do not fit its columns."""
     if batch.rows < 0:
-        raise ValueError(f"a record batch states {batch.rows} rows")
-    if len(batch.columns) != len(names) or len(batch.buffers) != PER_COLUMN * len(names):
+        raise ValueError(f"a record batch claims {batch.rows} rows")
+    if len(batch.columns) != len(names) or len(batch.buffers) != BUFFERS_PER_COLUMN * len(names):
         raise ValueError(
             f"a record batch has {len(batch.columns)} columns in {len(batch.buffers)} buffers, "
-            f"its schema {len(names)} in {PER_COLUMN * len(names)}"
+            f"but its schema has {len(names)} in {BUFFERS_PER_COLUMN * len(names)}"
         )
-    return sum(_check_column(batch, place, f"column {name[:100]}") for place, name in enumerate(names))
+    return sum(_check_column(batch, index, f"column {name[:100]}") for index, name in enumerate(names))
 
 
-def _check_column(batch: Batch, place: int, column: str) -> int:
-    length, nulls = batch.columns[place]
+def _check_column(batch: Batch, index: int, column: str) -> int:
+    """Return the decompressed bytes of a column. Raises ValueError when its buffers do not fit its rows."""
+    length, nulls = batch.columns[index]
     if length != batch.rows:
-        raise ValueError(f"{column} has {length} rows, its record batch {batch.rows}")
+        raise ValueError(f"{column} has {length} rows, but its record batch has {batch.rows}")
     if nulls:
-        raise ValueError(f"{column} holds nulls; send NaN where a value is missing")
-    first = PER_COLUMN * place
-    bits, values = (_size(batch, which, column) for which in (first, first + 1))
-    for what, size, needed in (
+        raise ValueError(f"{column} has nulls; send NaN for missing values")
+    first = BUFFERS_PER_COLUMN * index
+    bits, values = (_measure_buffer(batch, buffer, column) for buffer in (first, first + 1))
+    for content, size, needed in (
         ("validity bits", bits, (length + 7) // 8 if bits else 0),
-        ("values", values, length * ONE_FLOAT),
+        ("values", values, length * FLOAT_BYTES),
     ):
         if size < needed:
-            raise ValueError(f"{column} states {length} rows but holds {size} bytes of {what}, not {needed}")
+            raise ValueError(
+                f"{column} claims {length} rows but has {size} bytes of {content} instead of {needed}"
+            )
         if batch.compressed and size > needed + PADDING:
-            raise ValueError(f"{column} decompresses to {size} bytes of {what} for {length} rows")
+            raise ValueError(f"{column} decompresses to {size} bytes of {content} for {length} rows")
     return bits + values
 
 
-def _size(batch: Batch, which: int, column: str) -> int:
-    """Bytes of a buffer, decompressed."""
-    offset, length = batch.buffers[which]
+def _measure_buffer(batch: Batch, buffer: int, column: str) -> int:
+    """Return the decompressed bytes of a buffer, from its size prefix. Raises ValueError."""
+    offset, length = batch.buffers[buffer]
     if offset < 0 or length < 0 or offset + length > len(batch.body):
         raise ValueError(
             f"{column} has a buffer of {length} bytes at {offset}, outside of a body of {len(batch.body)}"
         )
     if not batch.compressed or not length:
         return length
-    if length < STATED_SIZE:
-        raise ValueError(f"{column} has a compressed buffer of {length} bytes")
-    stated = int.from_bytes(batch.body[offset : offset + STATED_SIZE], "little", signed=True)
-    if stated < -1:
-        raise ValueError(f"{column} has a compressed buffer that states {stated} bytes")
-    return length - STATED_SIZE if stated == -1 else stated
+    if length < SIZE_PREFIX_BYTES:
+        raise ValueError(f"{column} has a compressed buffer of {length} bytes, too short for its size prefix")
+    claimed = int.from_bytes(batch.body[offset : offset + SIZE_PREFIX_BYTES], "little", signed=True)
+    if claimed < -1:
+        raise ValueError(f"{column} has a compressed buffer that claims a size of {claimed} bytes")
+    return length - SIZE_PREFIX_BYTES if claimed == -1 else claimed

@@ -1,4 +1,4 @@
-"""Rows of numbers as Arrow IPC bytes, a named column each: what the two roles of the service exchange."""
+"""Feature rows as Arrow IPC bytes with named columns, which the two roles of the service exchange."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
 
 def to_bytes(rows: NDArray[np.float32], names: Sequence[str]) -> bytes:
-    """Rows [n, len(names)]; every bit stays, of NaN too."""
+    """Encode rows [n, len(names)] exactly, including the bits of NaN."""
     columns = [pa.array(column) for column in rows.T]
     batch = pa.RecordBatch.from_arrays(columns, list(names))
     sink = pa.BufferOutputStream()
@@ -22,25 +22,25 @@ def to_bytes(rows: NDArray[np.float32], names: Sequence[str]) -> bytes:
 
 
 def from_bytes(body: bytes, names: Sequence[str], limits: Limits) -> NDArray[np.float32]:
-    """Rows [n, len(names)] in this order of columns, from bytes that nobody vouches for.
+    """Decode untrusted bytes into rows [n, len(names)] with the columns in the order of `names`.
 
-    No buffer is read before all of them are validated. Raises TooLarge past a limit, and ValueError
-    for anything else that is not what was asked for.
+    All buffers are validated before any is read. Raises TooLarge above a limit and ValueError for any
+    other invalid body.
     """
     try:
         schema = check_stream(body, limits)
         missing = [name for name in names if schema.get_field_index(name) < 0]
         if missing:
-            raise ValueError(f"columns are missing or there twice: {', '.join(missing[:5])}")
+            raise ValueError(f"columns are missing or repeated: {', '.join(missing[:5])}")
         with pa.ipc.open_stream(body) as stream:
             table = stream.read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, EOFError) as error:
-        raise ValueError(f"it is no Arrow IPC stream ({error})") from error
+        raise ValueError(f"the body is not a valid Arrow IPC stream ({error})") from error
     rows = np.empty((table.num_rows, len(names)), np.float32, order="F")
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         column = table.column(name)
         if column.null_count:
-            raise ValueError(f"column {name} holds nulls; send NaN where a value is missing")
-        rows[:, place] = column.to_numpy()
+            raise ValueError(f"column {name} has nulls; send NaN for missing values")
+        rows[:, index] = column.to_numpy()
     return rows

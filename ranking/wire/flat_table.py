@@ -1,68 +1,72 @@
-"""A table of a FlatBuffer, read with every offset checked against the bytes that there are.
+"""A reader of FlatBuffer tables that checks every offset against the length of the data.
 
-The format: flatbuffers.dev/internals. A table begins with the distance back to its vtable; the vtable
-holds its own size, the table's size, and for each field its distance from the table's begin, or 0.
+Format: flatbuffers.dev/internals. A table starts with the distance back to its vtable. The vtable contains
+its own size, the table's size, and the offset of each field from the start of the table, or 0.
 """
 
 import struct
 from dataclasses import dataclass
 from typing import Self
 
-PAIR = 16
-"""Bytes of a struct of two int64."""
+PAIR_BYTES = 16
+"""The size of a struct of two int64."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlatTable:
-    """One table at `begin`. Reading raises ValueError where the bytes are no such table."""
+    """The table at offset `start` of `data`. All methods raise ValueError for invalid data."""
 
     data: memoryview
-    begin: int
+    start: int
 
     @classmethod
-    def root(cls, data: bytes | memoryview) -> Self:
+    def from_bytes(cls, data: bytes | memoryview) -> Self:
+        """Return the root table of a FlatBuffer."""
         view = memoryview(data).cast("B")
-        return cls(view, _number(view, "<I", 0))
+        return cls(view, _read_number(view, "<I", 0))
 
     def has(self, field: int) -> bool:
-        return self._place(field) != 0
+        """Return whether the field is set."""
+        return self._find_field(field) != 0
 
-    def int64(self, field: int) -> int:
-        """0 where the field is left out, as the format says."""
-        place = self._place(field)
-        return _number(self.data, "<q", place) if place else 0
+    def read_int64(self, field: int) -> int:
+        """Return an int64; 0, the default of the format, if the field is not set."""
+        offset = self._find_field(field)
+        return _read_number(self.data, "<q", offset) if offset else 0
 
-    def table(self, field: int) -> "FlatTable":
-        return FlatTable(self.data, self._target(field))
+    def read_table(self, field: int) -> "FlatTable":
+        """Return a nested table."""
+        return FlatTable(self.data, self._follow_reference(field))
 
-    def pairs(self, field: int) -> list[tuple[int, int]]:
-        """A vector of structs of two int64; empty where the field is left out."""
+    def read_pairs(self, field: int) -> list[tuple[int, int]]:
+        """Return a vector of structs of two int64; empty if the field is not set."""
         if not self.has(field):
             return []
-        begin = self._target(field)
-        count = _number(self.data, "<I", begin)
-        part = self.data[begin + 4 : begin + 4 + PAIR * count]
-        if len(part) != PAIR * count:
-            raise ValueError("its metadata states more than it holds")
-        return list(struct.iter_unpack("<qq", part))
+        start = self._follow_reference(field)
+        count = _read_number(self.data, "<I", start)
+        structs = self.data[start + 4 : start + 4 + PAIR_BYTES * count]
+        if len(structs) != PAIR_BYTES * count:
+            raise ValueError("the stream's metadata is truncated")
+        return list(struct.iter_unpack("<qq", structs))
 
-    def _target(self, field: int) -> int:
-        place = self._place(field)
-        if not place:
-            raise ValueError("its metadata is not whole")
-        return place + _number(self.data, "<I", place)
+    def _follow_reference(self, field: int) -> int:
+        offset = self._find_field(field)
+        if not offset:
+            raise ValueError("the stream's metadata lacks a required field")
+        return offset + _read_number(self.data, "<I", offset)
 
-    def _place(self, field: int) -> int:
-        vtable = self.begin - _number(self.data, "<i", self.begin)
+    def _find_field(self, field: int) -> int:
+        """Return the offset of a field in `data`, 0 if it is not set."""
+        vtable = self.start - _read_number(self.data, "<i", self.start)
         entry = 4 + 2 * field
-        if entry + 2 > _number(self.data, "<H", vtable):
+        if entry + 2 > _read_number(self.data, "<H", vtable):
             return 0
-        distance = _number(self.data, "<H", vtable + entry)
-        return self.begin + distance if distance else 0
+        distance = _read_number(self.data, "<H", vtable + entry)
+        return self.start + distance if distance else 0
 
 
-def _number(data: memoryview, form: str, place: int) -> int:
-    if place < 0 or place + struct.calcsize(form) > len(data):
-        raise ValueError("its metadata points outside of itself")
-    number: int = struct.unpack_from(form, data, place)[0]
+def _read_number(data: memoryview, number_format: str, offset: int) -> int:
+    if offset < 0 or offset + struct.calcsize(number_format) > len(data):
+        raise ValueError("the stream's metadata has an offset outside of its bounds")
+    number: int = struct.unpack_from(number_format, data, offset)[0]
     return number

@@ -109,7 +109,7 @@ def test_a_ranking_role_answers_scores_and_no_lists(ranking: ServiceProcess, mod
     assert ranking.get("/readyz").json["model"] == "first"
     assert ranking.get("/v1/search?q=story").status == 404
     refused = ranking.request("POST", "/v1/score/first", b"no arrow", MEDIA_TYPE)
-    assert (refused.status, "no Arrow IPC stream" in refused.json["detail"]) == (400, True)
+    assert (refused.status, "not a valid Arrow IPC stream" in refused.json["detail"]) == (400, True)
     with pytest.raises(NotFound, match="no such model"):
         models.get("nobody")
 

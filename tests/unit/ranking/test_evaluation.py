@@ -1,4 +1,4 @@
-"""Evaluation of judged requests made by hand, where every value can be worked out."""
+"""Evaluation of hand-made judged requests with known values."""
 
 import numpy as np
 import pytest
@@ -65,10 +65,10 @@ def test_gains_are_found_by_id_in_any_order() -> None:
     assert judged.compute_candidate_gains().tolist() == [1.0, 0.0, 3.0]
 
 
-def test_a_perfect_ranker_on_hand_made_requests() -> None:
+def test_a_perfect_ranker_has_the_expected_measures() -> None:
     evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
-    missed = 1 / (1 + 1 / np.log2(3))  # one of two equally relevant items was retrieved, and is first
-    assert evaluation.find_interval("lambdarank", "ndcg@10").mean == pytest.approx((missed + 1) / 2)
+    first_of_two = 1 / (1 + 1 / np.log2(3))  # one of two equally relevant items was retrieved, and is first
+    assert evaluation.find_interval("lambdarank", "ndcg@10").mean == pytest.approx((first_of_two + 1) / 2)
     assert evaluation.find_interval("lambdarank", "precision@10").mean == pytest.approx(0.1)
     assert evaluation.find_interval("lambdarank", "recall@100").mean == pytest.approx(0.75)
     assert evaluation.find_interval("lambdarank", "pairwise_loss").mean == 0
@@ -80,7 +80,7 @@ def test_engine_order_as_ranker_is_the_fused_order() -> None:
     assert (evaluation.find_difference().low, evaluation.find_difference().high) == (0, 0)
 
 
-def test_what_a_source_did_not_find_is_not_retrieved() -> None:
+def test_items_that_a_source_did_not_find_are_not_retrieved() -> None:
     evaluation = evaluate([build_home_request()], FirstFeature())
     assert evaluation.find_interval("recent", "recall@100").mean == 0
     assert evaluation.find_interval("popular", "recall@100").mean == 0.5
@@ -90,11 +90,11 @@ def test_what_a_source_did_not_find_is_not_retrieved() -> None:
     )
 
 
-def test_each_kind_lists_the_sources_it_asked() -> None:
+def test_each_kind_lists_the_sources_it_used() -> None:
     evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
     assert evaluation.list_systems("search") == ("popularity", "bm25", "fused", "lambdarank")
     assert evaluation.list_systems("home") == ("popularity", "recent", "popular", "fused", "lambdarank")
-    assert evaluation.find_interval("bm25", "recall@100").mean == 0.5  # of two requests it was asked in one
+    assert evaluation.find_interval("bm25", "recall@100").mean == 0.5  # used in one of two requests
     assert evaluation.requests == {"all": 2, "home": 1, "search": 1}
 
 
@@ -112,7 +112,7 @@ def test_nothing_retrieved_and_nothing_relevant_count_zero() -> None:
     assert "pairwise_loss" not in evaluation.collect_metrics("lambdarank")
 
 
-def test_logloss_is_measured_only_where_there_is_a_probability() -> None:
+def test_logloss_is_measured_only_with_probabilities() -> None:
     evaluation = evaluate(
         [build_home_request()], FirstFeature(), to_probabilities=lambda scores: scores * 0.5 + 0.25
     )
@@ -121,12 +121,12 @@ def test_logloss_is_measured_only_where_there_is_a_probability() -> None:
         evaluation.find_interval("fused", "logloss")
 
 
-def test_an_evaluation_survives_json() -> None:
+def test_an_evaluation_round_trips_through_json() -> None:
     evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
 
 
-def test_a_table_has_a_row_a_system() -> None:
+def test_a_quality_table_has_a_row_per_system() -> None:
     heading, *rows = evaluate(
         [build_home_request(), build_search_request()], FirstFeature()
     ).build_quality_rows()
@@ -136,11 +136,11 @@ def test_a_table_has_a_row_a_system() -> None:
 
 
 def test_no_requests_raise() -> None:
-    with pytest.raises(ValueError, match="no judged requests"):
+    with pytest.raises(ValueError, match="there are no judged requests"):
         evaluate([], FusedOrder())
 
 
-def test_candidate_recall_tells_what_only_one_source_found() -> None:
+def test_candidate_recall_counts_items_of_only_one_source() -> None:
     rows = {
         row.source: row for row in measure_candidate_recall([build_home_request(), build_search_request()])
     }
@@ -150,7 +150,7 @@ def test_candidate_recall_tells_what_only_one_source_found() -> None:
     assert rows[ALL_SOURCES].total == 0.75
 
 
-def test_candidate_recall_of_what_two_sources_found_is_nobodys_own() -> None:
+def test_items_of_two_sources_are_not_counted_as_of_only_one() -> None:
     both = build_judged_request([build_matches("recent", "a"), build_matches("popular", "a")], {"a": 1.0})
     assert [row.only_here for row in measure_candidate_recall([both])] == [0, 0, 0]
 

@@ -1,4 +1,4 @@
-"""The item table: rows by id, filters over rows, vectors, and refusal of what does not fit."""
+"""The item table: rows by id, filters, vectors, and refusal of damaged tables."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,28 +45,28 @@ def test_rows_are_found_by_id_and_unknown_ids_are_minus_one(table: ItemTable) ->
         (Filters(year_min=1979, duration_min_s=7100), [False, True, False, False]),
     ],
 )
-def test_a_filter_keeps_only_items_that_state_what_it_asks(
+def test_a_filter_passes_only_items_with_known_matching_values(
     table: ItemTable, filters: Filters, passing: list[bool]
 ) -> None:
     assert table.passes(filters, np.array([0, 1, 2, -1])).tolist() == passing
 
 
-def test_vectors_are_rows_of_zeros_where_an_item_has_none(table: ItemTable) -> None:
+def test_missing_vectors_are_zeros(table: ItemTable) -> None:
     assert table.has_vector("text").tolist() == [True, False, False]
     assert table.vectors["factors"].shape == (3, 64)
 
 
-def test_batches_in_any_order_make_the_same_table(tmp_path: Path) -> None:
-    every = [Document(each) for each in (ALIEN, AMELIE, BARE)]
-    at_once = build_table(tmp_path / "a", "items-1", [every], None)
-    by_one = build_table(tmp_path / "b", "items-1", [[each] for each in reversed(every)], None)
-    assert at_once.genres == by_one.genres
+def test_batches_in_any_order_build_the_same_table(tmp_path: Path) -> None:
+    documents = [Document(item) for item in (ALIEN, AMELIE, BARE)]
+    one_batch = build_table(tmp_path / "a", "items-1", [documents], None)
+    batches = build_table(tmp_path / "b", "items-1", [[document] for document in reversed(documents)], None)
+    assert one_batch.genres == batches.genres
     for name in ("ids", "genre_bits", "year", "language", "country", "people_offsets", "people_hashes"):
-        assert getattr(at_once, name).tolist() == getattr(by_one, name).tolist()
+        assert getattr(one_batch, name).tolist() == getattr(batches, name).tolist()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_a_table_that_cannot_be_built_leaves_nothing_and_the_old_one(tmp_path: Path) -> None:
+def test_a_failed_build_leaves_the_old_table(tmp_path: Path) -> None:
     build_table(tmp_path / "a", "items-1", [[Document(ALIEN)]], None)
     wrong = Document(BARE, {"text": np.zeros(3, np.float32)})
     with pytest.raises(ValueError, match="broadcast"):
@@ -75,18 +75,18 @@ def test_a_table_that_cannot_be_built_leaves_nothing_and_the_old_one(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_an_empty_catalogue_makes_a_table_that_answers(tmp_path: Path) -> None:
+def test_a_table_of_an_empty_catalogue_can_be_queried(tmp_path: Path) -> None:
     empty = build_table(tmp_path / "t", "items-0", [], None)
     assert empty.find_rows(item_ids(["alien"])).tolist() == [-1]
     assert empty.passes(Filters(year_min=1), np.array([-1])).tolist() == [False]
 
 
-def test_a_table_whose_facts_and_columns_disagree_is_refused(table: ItemTable, tmp_path: Path) -> None:
+def test_a_table_with_a_wrong_number_of_rows_is_refused(table: ItemTable, tmp_path: Path) -> None:
     np.save(tmp_path / "t" / "ids.npy", item_ids(["alien"]))
-    with pytest.raises(TableError, match="holds 1 items, its facts say 3"):
+    with pytest.raises(TableError, match=r"has 1 items but its facts\.json says 3"):
         open_table(tmp_path / "t")
 
 
-def test_a_missing_table_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_table_is_refused_with_advice(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="reelrank train"):
         open_table(tmp_path / "none")

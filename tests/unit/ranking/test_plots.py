@@ -1,4 +1,4 @@
-"""Pictures are written, hold what was measured, and are the same for the same evaluation."""
+"""Plots show the measured values, and equal evaluations give equal files."""
 
 from pathlib import Path
 
@@ -25,11 +25,11 @@ def test_a_quality_plot_names_every_system(tmp_path: Path) -> None:
     svg, png = write_quality_plot(build_evaluation(), tmp_path / "reports" / "quality")
     text = svg.read_text()
     assert all(SYSTEM_LABELS.get(system, system) in text for system in SYSTEMS)
-    assert "2,000 later requests" in text
+    assert "2,000 requests after the training period (all)" in text
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_evaluation_gives_the_same_picture(tmp_path: Path) -> None:
+def test_equal_evaluations_give_equal_plots(tmp_path: Path) -> None:
     first, _ = write_quality_plot(build_evaluation(), tmp_path / "a")
     second, _ = write_quality_plot(build_evaluation(), tmp_path / "b")
     assert first.read_bytes() == second.read_bytes()
@@ -42,6 +42,6 @@ def test_a_gains_plot_shows_the_first_25(tmp_path: Path) -> None:
     assert "feature_14" not in text
 
 
-def test_a_kind_nobody_asked_for_raises(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="nothing was evaluated of kind 'search'"):
+def test_a_plot_of_a_kind_without_requests_raises(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no requests of kind 'search' were evaluated"):
         write_quality_plot(build_evaluation(), tmp_path / "quality", "search")

@@ -1,4 +1,4 @@
-"""Embeddings: two tastes that never mix must come apart in every space."""
+"""Embeddings separate two groups of viewers who watch different items."""
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +16,16 @@ HOUR_MS = 3_600_000
 
 
 def build_events_of_two_tastes() -> pa.Table:
-    """40 viewers, each watching 8 of 12 items of one taste, "a" or "b", in one evening."""
+    """Build events of 40 viewers, each watching 8 of the 12 items of one taste, "a" or "b", in an evening."""
     rng = np.random.default_rng(1)
     events = []
     for user in range(40):
         taste = "ab"[user % 2]
-        for place, item in enumerate(rng.permutation(12)[:8]):
-            at_ms = (user * 24 + 1) * HOUR_MS + place * 60_000
-            name = f"{user}-{item}"
+        for minute, item in enumerate(rng.permutation(12)[:8]):
+            at_ms = (user * 24 + 1) * HOUR_MS + minute * 60_000
+            event_id = f"{user}-{item}"
             events.append(
-                Event(name, "watch", f"u{user}", at_ms, f"{taste}{item}", 90 * 60_000, 100 * 60_000)
+                Event(event_id, "watch", f"u{user}", at_ms, f"{taste}{item}", 90 * 60_000, 100 * 60_000)
             )
     columns = {f.name: [getattr(e, f.name) for e in events] for f in EVENT_SCHEMA}
     return pa.Table.from_pydict(columns, EVENT_SCHEMA)
@@ -41,32 +41,32 @@ def learned(watches: Watches) -> Embeddings:
     return learn_embeddings(watches)
 
 
-def test_only_watches_before_the_moment_are_learned_from() -> None:
+def test_only_watches_before_the_given_time_are_used() -> None:
     early = select_watches(build_events_of_two_tastes(), 24 * HOUR_MS)
     assert early.user_ids.tolist() == ["u0"]
 
 
 def test_an_item_and_its_neighbours_share_a_taste(learned: Embeddings) -> None:
-    for item, found in learned.neighbours.items():
-        assert {n.id[0] for n in found} == {item[0]}
-        weights = [n.weight for n in found]
+    for item, item_neighbours in learned.neighbours.items():
+        assert {n.id[0] for n in item_neighbours} == {item[0]}
+        weights = [n.weight for n in item_neighbours]
         assert weights == sorted(weights, reverse=True)
         assert min(weights) > 0
 
 
 def test_weights_are_comparable_between_items(learned: Embeddings) -> None:
-    heaviest = [found[0].weight for found in learned.neighbours.values()]
+    heaviest = [item_neighbours[0].weight for item_neighbours in learned.neighbours.values()]
     assert max(heaviest) == 1.0
     assert min(heaviest) < 1.0
 
 
-def test_items_too_rarely_watched_for_regression_still_have_neighbours(
+def test_rarely_watched_items_without_regression_have_neighbours(
     watches: Watches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(neighbours, "REGRESSION_ITEMS", 6)
     found = neighbours.learn_neighbours(watches)
     assert set(found) == {i.decode() for i in watches.item_ids.tolist()}
-    assert all(n.id[0] == item[0] for item, each in found.items() for n in each)
+    assert all(n.id[0] == item[0] for item, item_neighbours in found.items() for n in item_neighbours)
 
 
 @pytest.mark.parametrize("field", ["factors", "session"])
@@ -76,7 +76,7 @@ def test_every_learned_vector_has_unit_length(learned: Embeddings, field: str) -
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_viewer_unknown_in_training_is_folded_in_from_two_watches(learned: Embeddings) -> None:
+def test_a_new_viewer_is_folded_in_from_two_watches(learned: Embeddings) -> None:
     ids, vectors = learned.vectors["factors"]
     assert learned.fold_in is not None
     watched = vectors[np.isin(ids, item_ids(["b1", "b2"]))]
@@ -86,7 +86,7 @@ def test_a_viewer_unknown_in_training_is_folded_in_from_two_watches(learned: Emb
     assert scores[of_b].mean() > 5 * abs(scores[~of_b].mean())
 
 
-def test_a_night_apart_is_another_session(watches: Watches) -> None:
+def test_watches_of_different_evenings_are_different_sessions(watches: Watches) -> None:
     sessions = split_sessions(watches)
     assert len(sessions) == 40
     assert {len(session) for session in sessions} == {8}

@@ -1,4 +1,4 @@
-"""Our measures beside ir_measures, on random requests with ties, unjudged items and nothing relevant."""
+"""Measures compared with ir_measures on random requests, with ties and unjudged items; intervals."""
 
 from itertools import product
 
@@ -24,8 +24,8 @@ def measure_with_oracle(judged: dict[str, int], scores: dict[str, float]) -> lis
     return [values[str(measure)] for measure in ORACLE]
 
 
-def measure_with_ours(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
-    """trec_eval breaks ties by item, last first; the rest of our code by candidate position."""
+def measure(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
+    """Measure with ties in trec_eval's order: by item, last first."""
     order = sorted(scores, key=lambda item: (scores[item], item), reverse=True)
     ranked = np.array([judged.get(item, 0) for item in order], np.float32)
     relevant = np.array([gain for gain in judged.values() if gain > 0], np.float32)
@@ -39,11 +39,11 @@ def measure_with_ours(judged: dict[str, int], scores: dict[str, float]) -> list[
 
 
 def build_random_request(seed: int) -> tuple[dict[str, int], dict[str, float]]:
-    """Judgements and scores; every tenth request has nothing relevant."""
+    """Return judgements and scores; every tenth request has no relevant item."""
     rng = np.random.default_rng(seed)
     items = [f"d{i:03}" for i in range(150)]
     scored = rng.choice(items, rng.integers(1, 130), replace=False)
-    scores = {str(item): float(rng.integers(0, 20)) / 4 for item in scored}  # quarters: ties everywhere
+    scores = {str(item): float(rng.integers(0, 20)) / 4 for item in scored}  # quarters give many ties
     known = rng.choice(items, rng.integers(1, 60), replace=False)
     highest = 0 if seed % 10 == 0 else 3
     return {str(item): int(rng.integers(0, highest + 1)) for item in known}, scores
@@ -55,10 +55,10 @@ REQUESTS = [build_random_request(seed) for seed in range(200)]
 @pytest.mark.parametrize("seed", range(200))
 def test_measures_agree_with_ir_measures(seed: int) -> None:
     judged, scores = REQUESTS[seed]
-    assert measure_with_ours(judged, scores) == pytest.approx(measure_with_oracle(judged, scores), abs=1e-9)
+    assert measure(judged, scores) == pytest.approx(measure_with_oracle(judged, scores), abs=1e-9)
 
 
-def test_the_random_requests_hold_ties_unjudged_items_and_nothing_relevant() -> None:
+def test_the_random_requests_cover_the_special_cases() -> None:
     first_ten = [sorted(s, key=lambda item: (s[item], item), reverse=True)[:10] for _, s in REQUESTS]
     ties = sum(
         len({s[i] for i in first}) < len(first) for (_, s), first in zip(REQUESTS, first_ten, strict=True)
@@ -96,11 +96,11 @@ def test_logloss_of_known_probabilities() -> None:
     assert value == pytest.approx(-(np.log(0.9) + np.log(0.8)) / 3, abs=1e-6)
 
 
-def test_certain_and_wrong_costs_sixteen_not_infinity() -> None:
+def test_the_loss_of_a_certain_wrong_probability_is_bounded() -> None:
     assert logloss(np.array([0.0]), np.array([1.0])) == pytest.approx(16.118, abs=1e-3)
 
 
-def test_an_interval_is_as_wide_as_theory_says() -> None:
+def test_an_interval_is_as_wide_as_theory_predicts() -> None:
     values = np.random.default_rng(0).normal(5, 1, 2000)
     interval = bootstrap_interval(values)
     assert interval.mean == pytest.approx(values.mean())
@@ -112,14 +112,14 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert bootstrap_interval(values, 7) == bootstrap_interval(values, 7)
 
 
-def test_pairing_removes_what_both_share() -> None:
+def test_pairing_removes_common_variance() -> None:
     rng = np.random.default_rng(0)
     shared = rng.normal(0, 10, 500)
     difference = bootstrap_difference(shared + 0.1, shared)
     assert (difference.low, difference.high) == pytest.approx((0.1, 0.1))
 
 
-def test_requests_without_a_value_are_left_out() -> None:
+def test_requests_without_a_value_are_ignored() -> None:
     assert bootstrap_interval(np.array([1.0, np.nan, 1.0])).mean == 1.0
 
 

@@ -1,4 +1,4 @@
-"""Popular and newest: counts that decay, and short lists that are what sorting everything would give."""
+"""Popular and newest items: decayed counts, and lists that are equal to those of a full sort."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ def accept_even(rows: Rows) -> NDArray[np.bool_]:
     return np.asarray(rows % 2 == 0)
 
 
-def test_shares_do_not_change_while_nothing_happens_and_recent_watches_weigh_more() -> None:
+def test_recent_watches_weigh_more() -> None:
     popularity = Popularity(2)
     popularity.add("watch", np.array([0]), np.array([DAY_MS]), np.ones(1, np.float32))
     popularity.add("watch", np.array([1]), np.array([2 * DAY_MS]), np.ones(1, np.float32))
@@ -36,7 +36,7 @@ def test_shares_do_not_change_while_nothing_happens_and_recent_watches_weigh_mor
     assert popularity.compute_shares(np.array([-1])).tolist() == [[0, 0, 0, 0]]
 
 
-def test_a_late_event_counts_as_if_it_had_come_in_time() -> None:
+def test_a_late_event_counts_like_one_in_time() -> None:
     early, late = Popularity(2), Popularity(2)
     times = np.array([DAY_MS, 3 * DAY_MS])
     early.add("watch", np.array([0, 1]), times, np.ones(2, np.float32))
@@ -46,11 +46,11 @@ def test_a_late_event_counts_as_if_it_had_come_in_time() -> None:
     np.testing.assert_allclose(early.compute_shares(rows), late.compute_shares(rows), rtol=1e-6)
 
 
-def test_watches_count_by_their_share_and_unknown_items_are_passed_over(tmp_path: Path) -> None:
+def test_watches_count_by_share_and_unknown_items_are_ignored(tmp_path: Path) -> None:
     items = [Document(Item("alien", "Alien")), Document(Item("amelie", "Amélie"))]
     table = build_table(tmp_path / "t", "items-1", [items], None)
-    facts = {"kind": ["watch"] * 3, "item": ["alien", "amelie", "gone"], "watched_ms": [50, None, 9]}
-    columns = {**facts, "duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3, "request_id": ["r", "r", ""]}
+    columns = {"kind": ["watch"] * 3, "item": ["alien", "amelie", "gone"], "watched_ms": [50, None, 9]}
+    columns |= {"duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3, "request_id": ["r", "r", ""]}
     schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
     batch = pa.RecordBatch.from_pydict(columns, schema=schema)
     popularity = build_popularity(table, [batch])
@@ -61,7 +61,7 @@ def test_watches_count_by_their_share_and_unknown_items_are_passed_over(tmp_path
 
 
 @pytest.mark.parametrize("allowed", [accept_all, accept_even])
-def test_the_head_is_what_sorting_all_counts_would_give(
+def test_the_most_watched_are_those_of_a_full_sort(
     allowed: counters.RowFilter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counters, "HEAD_ROWS", 20)
@@ -72,11 +72,11 @@ def test_the_head_is_what_sorting_all_counts_would_give(
         at_ms = (day + rng.integers(0, 40, 40)) * DAY_MS
         popularity.add("watch", rows, at_ms, rng.random(40).astype(np.float32))
         shares = popularity.compute_shares(np.arange(300))[:, POPULAR_HALF_LIFE]
-        ordered = np.lexsort((np.arange(300), -shares.astype(np.float64)))
-        expected = ordered[allowed(ordered) & (shares[ordered] > 0)][:15]
-        found, of_found = popularity.find_most_watched(15, allowed)
-        np.testing.assert_array_equal(of_found, shares[expected])
-        assert set(found[of_found > 1e-6]) == set(expected[shares[expected] > 1e-6])
+        order = np.lexsort((np.arange(300), -shares.astype(np.float64)))
+        expected = order[allowed(order) & (shares[order] > 0)][:15]
+        found, found_shares = popularity.find_most_watched(15, allowed)
+        np.testing.assert_array_equal(found_shares, shares[expected])
+        assert set(found[found_shares > 1e-6]) == set(expected[shares[expected] > 1e-6])
 
 
 def test_counts_outlive_years_of_decay() -> None:
@@ -88,7 +88,7 @@ def test_counts_outlive_years_of_decay() -> None:
     assert share[1].tolist() == [0, 0, 0, 0]
 
 
-def test_clicks_per_impression_fall_back_to_the_prior_as_time_passes() -> None:
+def test_click_through_returns_to_the_prior_over_time() -> None:
     popularity = Popularity(1)
     one = np.ones(1, np.float32)
     for kind in ("impression", "click"):
@@ -100,7 +100,7 @@ def test_clicks_per_impression_fall_back_to_the_prior_as_time_passes() -> None:
 
 @pytest.fixture
 def dated(tmp_path: Path) -> ItemTable:
-    """3,000 items, every seventh without a day, several of each day."""
+    """Build a table of 3,000 items, several per day and every seventh without a date."""
     rng = np.random.default_rng(4)
     days = [None if n % 7 == 0 else datetime(2000 + int(d) // 12, 1 + int(d) % 12, 1, tzinfo=UTC)
             for n, d in enumerate(rng.integers(0, 200, 3000))]  # fmt: skip
@@ -109,10 +109,7 @@ def dated(tmp_path: Path) -> ItemTable:
 
 
 @pytest.mark.parametrize("allowed", [accept_all, accept_even, lambda rows: rows == 2998])
-def test_the_newest_are_what_sorting_all_days_would_give(
-    dated: ItemTable, allowed: counters.RowFilter
-) -> None:
-    every = np.arange(3000)
-    ordered = np.lexsort((every, -dated.published_day.astype(np.int64)))
-    expected = ordered[allowed(ordered) & (dated.published_day[ordered] != UNKNOWN_DAY)][:1100]
+def test_the_newest_are_those_of_a_full_sort(dated: ItemTable, allowed: counters.RowFilter) -> None:
+    order = np.lexsort((np.arange(3000), -dated.published_day.astype(np.int64)))
+    expected = order[allowed(order) & (dated.published_day[order] != UNKNOWN_DAY)][:1100]
     assert find_newest(dated, 1100, allowed).tolist() == expected.tolist()
