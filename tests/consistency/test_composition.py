@@ -1,4 +1,4 @@
-"""docker-compose.yml, without running it: valid by its schema, and everything it names is there."""
+"""docker-compose.yml is valid by its schema, and everything it names exists. It is not run."""
 
 import json
 import os
@@ -33,8 +33,8 @@ SERVICES: dict[str, dict[str, Any]] = read_composition()["services"]
 
 
 @pytest.fixture
-def made_env(tmp_path: Path) -> dict[str, str]:
-    """What deploy/docker/make-env writes."""
+def env_file(tmp_path: Path) -> dict[str, str]:
+    """The variables that deploy/docker/make-env writes."""
     copy = tmp_path / "deploy" / "docker" / "make-env"
     copy.parent.mkdir(parents=True)
     copy.write_bytes((ROOT / "deploy/docker/make-env").read_bytes())
@@ -50,14 +50,14 @@ def test_the_composition_is_valid(name: str) -> None:
     jsonschema.validate(read_composition(name), json.loads(SCHEMA.read_text()))
 
 
-def test_every_variable_is_made_or_has_a_default(made_env: dict[str, str]) -> None:
+def test_every_variable_is_written_or_has_a_default(env_file: dict[str, str]) -> None:
     named = re.findall(r"(?<!\$)\$\{(\w+)(:?[-?])?", (ROOT / FILES[0]).read_text())
     assert named
-    assert {name for name, otherwise in named if not otherwise.endswith("-")} <= set(made_env)
-    assert len({v for k, v in made_env.items() if k.endswith(("PASSWORD", "KEY"))}) == 3
+    assert {name for name, otherwise in named if not otherwise.endswith("-")} <= set(env_file)
+    assert len({v for k, v in env_file.items() if k.endswith(("PASSWORD", "KEY"))}) == 3
 
 
-def test_every_setting_of_ours_exists_or_is_the_aggregators() -> None:
+def test_every_setting_exists_or_is_for_haproxy() -> None:
     aggregators = set(re.findall(r"REELRANK_\w+", "".join(map(Path.read_text, _list_configs()))))
     for name, service in SERVICES.items():
         for variable in service.get("environment", {}):
@@ -70,7 +70,7 @@ def _list_configs() -> list[Path]:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_command_of_ours_exists(name: str) -> None:
+def test_every_reelrank_command_exists(name: str) -> None:
     command = SERVICES[name].get("command", [])
     for words in re.findall(
         r"reelrank( [^;]+)", " ".join(command) if "reelrank" in command else str(command)
@@ -83,20 +83,20 @@ def test_every_command_of_ours_exists(name: str) -> None:
 
 
 def _find_first_option(verbs: list[str]) -> int:
-    return next((place for place, word in enumerate(verbs) if word.startswith("--")), len(verbs))
+    return next((position for position, word in enumerate(verbs) if word.startswith("--")), len(verbs))
 
 
-def test_every_image_is_ours_or_of_a_version_that_the_docs_name() -> None:
-    words = DOC.read_text()
+def test_every_image_version_is_in_the_documentation() -> None:
+    documentation = DOC.read_text()
     images = {service["image"] for service in SERVICES.values()} - {"reelrank:local"}
-    assert [image for image in sorted(images) if f"`{image}`" not in words] == []
+    assert [image for image in sorted(images) if f"`{image}`" not in documentation] == []
 
 
-def test_every_path_that_is_mounted_or_built_from_is_there() -> None:
+def test_every_mounted_or_copied_path_exists() -> None:
     for service in SERVICES.values():
         for volume in service.get("volumes", []):
-            place = volume.partition(":")[0]
-            assert place in read_composition()["volumes"] or (ROOT / place).exists(), volume
+            source = volume.partition(":")[0]
+            assert source in read_composition()["volumes"] or (ROOT / source).exists(), volume
     copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "deploy/docker/Dockerfile").read_text(), re.MULTILINE)
     ignored = (ROOT / ".dockerignore").read_text()
     for source in " ".join(copied).split():
@@ -104,13 +104,13 @@ def test_every_path_that_is_mounted_or_built_from_is_there() -> None:
         assert f"!{source}" in ignored, source
 
 
-def test_every_service_that_is_waited_for_is_healthy_by_a_check_of_its_own() -> None:
+def test_every_awaited_service_has_a_health_check() -> None:
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
             assert how["condition"] != "service_healthy" or "healthcheck" in SERVICES[other], (name, other)
 
 
-def test_services_that_talk_to_each_other_use_names_and_ports_that_exist() -> None:
+def test_addresses_name_services_and_ports_that_exist() -> None:
     for name, service in SERVICES.items():
         for value in service.get("environment", {}).values():
             for host in re.findall(r"(?:http://|^)([a-z][a-z0-9-]+):\d+", str(value)):
@@ -118,16 +118,16 @@ def test_services_that_talk_to_each_other_use_names_and_ports_that_exist() -> No
     assert "8090" in SERVICES["ranking-1"]["command"]
 
 
-def test_nothing_is_published_beyond_this_machine() -> None:
+def test_ports_are_published_on_loopback_only() -> None:
     for name in FILES:
         for service in read_composition(name)["services"].values():
             assert all(str(port).startswith("127.0.0.1:") for port in service.get("ports", []))
 
 
-def test_the_doctor_of_a_container_reads_what_the_composition_sets(
-    made_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_settings_read_what_the_composition_sets(
+    env_file: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in made_env.items():
+    for name, value in env_file.items():
         monkeypatch.setitem(os.environ, name, value)
     settings = Settings()
     assert (settings.engine, settings.engine_urls) == ("elasticsearch", ("http://elasticsearch:9200",))

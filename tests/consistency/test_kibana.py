@@ -1,4 +1,4 @@
-"""deploy/kibana/ holds what is imported; every field it names is mapped, every reference leads somewhere."""
+"""deploy/kibana/ has the import files; their fields are mapped and their references lead to objects."""
 
 import re
 from pathlib import Path
@@ -38,9 +38,7 @@ def find_queried_fields(query: object) -> set[str]:
 
 
 @pytest.mark.parametrize(("product", "major"), SERVERS)
-def test_every_field_that_is_named_is_mapped_and_every_counted_one_can_be_counted(
-    product: str, major: int
-) -> None:
+def test_every_field_is_mapped_and_counted_fields_aggregate(product: str, major: int) -> None:
     for panel in PANELS:
         fields = read_mapping(product, major, panel.dataset)
         named = find_queried_fields(panel.aggregation)
@@ -58,7 +56,7 @@ def test_every_field_that_is_named_is_mapped_and_every_counted_one_can_be_counte
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_every_reference_leads_to_an_object_before_it(product: Product) -> None:
+def test_every_reference_points_to_an_earlier_object(product: Product) -> None:
     seen = set[tuple[str, str]]()
     for each in SavedObjectBuilder(product, "own-").build_objects():
         for reference in each["references"]:
@@ -69,7 +67,7 @@ def test_every_reference_leads_to_an_object_before_it(product: Product) -> None:
     assert len([kind for kind, _ in seen if kind == "dashboard"]) == len(DASHBOARDS) == 3
 
 
-def test_a_dashboard_holds_its_panels_beside_and_below_each_other_without_overlap() -> None:
+def test_panels_of_a_dashboard_do_not_overlap() -> None:
     for each in SavedObjectBuilder("elasticsearch").build_objects():
         if each["type"] == "dashboard":
             grid = [panel["gridData"] for panel in orjson.loads(each["attributes"]["panelsJSON"])]

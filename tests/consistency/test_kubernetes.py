@@ -1,4 +1,4 @@
-"""deploy/kubernetes/: valid by Kubernetes' own schemas, and everything the manifests name is there."""
+"""deploy/kubernetes/ is valid by Kubernetes' schemas, and everything the manifests name exists."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ def manifests_by_name(kind: str) -> dict[str, dict[str, Any]]:
     return {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == kind}
 
 
-def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
+def get_pod(manifest: dict[str, Any]) -> dict[str, Any]:
     spec = manifest["spec"]
     template = spec["jobTemplate"]["spec"]["template"] if manifest["kind"] == "CronJob" else spec["template"]
     pod: dict[str, Any] = template["spec"]
@@ -35,35 +35,35 @@ def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 PODS = {
-    name: pod_of(each) for kind in ("Deployment", "CronJob") for name, each in manifests_by_name(kind).items()
+    name: get_pod(each)
+    for kind in ("Deployment", "CronJob")
+    for name, each in manifests_by_name(kind).items()
 }
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda m: f"{m['kind']} {m['metadata']['name']}")
-def test_a_manifest_is_valid_and_has_no_field_that_kubernetes_does_not_know(
-    manifest: dict[str, Any], version: str
-) -> None:
+def test_a_manifest_is_valid_without_unknown_fields(manifest: dict[str, Any], version: str) -> None:
     kubernetes_validate.validate(manifest, version, strict=True)
 
 
-def test_what_kustomize_makes_of_them_is_valid() -> None:
+def test_the_output_of_kustomize_is_valid() -> None:
     if shutil.which("kubectl") is None:
         pytest.skip("kubectl is not installed; the manifests alone were validated")
-    made = subprocess.run(["kubectl", "kustomize", HERE], check=True, capture_output=True, text=True).stdout
-    rendered = list(yaml.safe_load_all(made))
+    output = subprocess.run(["kubectl", "kustomize", HERE], check=True, capture_output=True, text=True).stdout
+    rendered = list(yaml.safe_load_all(output))
     assert len(rendered) == len(MANIFESTS) + 1
     for manifest in rendered:
         kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
-    images = set(re.findall(r"image: (\S+)", made))
+    images = set(re.findall(r"image: (\S+)", output))
     assert images == {"reelrank:local"}
 
 
-def test_every_manifest_file_is_part_of_the_whole() -> None:
+def test_the_kustomization_lists_every_manifest() -> None:
     assert {path.name for path in HERE.glob("*.yaml")} == {*KUSTOMIZATION["resources"], "kustomization.yaml"}
 
 
-def test_services_scalers_and_budgets_point_at_deployments_that_are_there() -> None:
+def test_services_scalers_and_budgets_point_at_deployments() -> None:
     deployments = manifests_by_name("Deployment")
     for scaler in manifests_by_name("HorizontalPodAutoscaler").values():
         assert scaler["spec"]["scaleTargetRef"]["name"] in deployments
@@ -78,7 +78,7 @@ def test_services_scalers_and_budgets_point_at_deployments_that_are_there() -> N
     assert all(selector in labels for selector in selectors)
 
 
-def test_the_address_of_the_ranking_service_is_that_of_a_service_and_its_port() -> None:
+def test_the_ranking_address_is_a_service_and_its_port() -> None:
     literals = dict(each.split("=", 1) for each in KUSTOMIZATION["configMapGenerator"][0]["literals"])
     host, port = literals["REELRANK_RANKING_URL"].removeprefix("http://").split(":")
     assert manifests_by_name("Service")[host]["spec"]["ports"][0]["port"] == int(port)
@@ -86,17 +86,17 @@ def test_the_address_of_the_ranking_service_is_that_of_a_service_and_its_port() 
 
 
 @pytest.mark.parametrize("name", manifests_by_name("Deployment"))
-def test_probes_ask_what_the_service_answers_on_the_port_it_is_told(name: str) -> None:
+def test_probes_use_endpoints_and_ports_of_the_service(name: str) -> None:
     container = PODS[name]["containers"][0]
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    words = container["args"]
-    assert words[words.index("--port") + 1] == str(container["ports"][0]["containerPort"])
-    assert name == f"reelrank-{words[words.index('--role') + 1]}"
+    arguments = container["args"]
+    assert arguments[arguments.index("--port") + 1] == str(container["ports"][0]["containerPort"])
+    assert name == f"reelrank-{arguments[arguments.index('--role') + 1]}"
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_what_a_pod_mounts_is_among_its_volumes_and_claims_are_there(name: str) -> None:
+def test_every_mount_has_a_volume_and_every_claim_exists(name: str) -> None:
     pod = PODS[name]
     volumes = {volume["name"] for volume in pod["volumes"]}
     assert {mount["name"] for mount in pod["containers"][0]["volumeMounts"]} <= volumes

@@ -1,4 +1,4 @@
-"""The example of docs/models.md is run as it stands: train, add, promote, list, roll back."""
+"""Runs the example of docs/models.md as it stands: train, add, promote, list, roll back."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def find_code_blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -28,9 +28,9 @@ def run(command: str) -> str:
     return result.output
 
 
-def test_a_model_made_as_the_page_says_serves(place: Path) -> None:
+def test_a_model_made_as_the_page_says_can_serve(project: Path) -> None:
     exec(compile(find_code_blocks("python")[0], str(DOC), "exec"), {})
-    (place / "manifest.json").write_text(find_code_blocks("json")[0])
+    (project / "manifest.json").write_text(find_code_blocks("json")[0])
     for command in find_code_blocks("sh")[-1].splitlines():
         run(command)
     (listed,) = json.loads(run("reelrank models --json"))
@@ -39,9 +39,9 @@ def test_a_model_made_as_the_page_says_serves(place: Path) -> None:
     assert "engine-order serves" in run("reelrank models rollback")
 
 
-def test_a_manifest_that_is_none_is_refused_with_the_file_and_the_remedy(place: Path) -> None:
-    (place / "model.txt").write_text("tree")
-    (place / "manifest.json").write_text("{}")
+def test_an_empty_manifest_is_rejected_with_the_file_and_a_remedy(project: Path) -> None:
+    (project / "model.txt").write_text("tree")
+    (project / "manifest.json").write_text("{}")
     result = CliRunner().invoke(app, ["models", "add", "model.txt", "--manifest", "manifest.json"])
     assert result.exit_code == 1
     assert "model.txt" in result.output
