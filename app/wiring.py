@@ -24,6 +24,7 @@ from reelrank.app.feedback.decision_log import DecisionLog
 from reelrank.app.feedback.event_intake import EventCircuitBreaker
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_models import RemoteModels
+from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.settings import Settings
@@ -37,10 +38,11 @@ from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
+from reelrank.ranking.policies.thompson import ThompsonSampling
 from reelrank.ranking.rankers.lambdarank import Ranker, load_ranker
 from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.retrieval.source_names import SOURCES
-from reelrank.ranking.retrieval.sources import CandidateLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Container:
     events: EventStore
     encoder: TextEncoder
     registry: Registry
-    limits: CandidateLimits
+    config: RankingConfig
     dashboards: DashboardStreams | None = None
     scan_foreign_items: Callable[[], Iterator[list[Item]]] | None = None
     """The items of an index that somebody else made, when the settings name one."""
@@ -67,10 +69,16 @@ def build_container(settings: Settings) -> Container:
         events,
         WordLlamaEncoder(),
         Registry(settings.models_dir),
-        CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES}),
+        build_ranking_config(settings),
         dashboards,
         engine.external.scan_items if isinstance(engine, ReadOnlyEngine) else None,
     )
+
+
+def build_ranking_config(settings: Settings) -> RankingConfig:
+    """The config of every request that no assigner gives another one."""
+    limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
+    return RankingConfig(limits, settings.explore_slots, (ThompsonSampling(),))
 
 
 def _build_engine(settings: Settings) -> tuple[SearchEngine, EventStore, DashboardStreams | None]:
@@ -144,12 +152,11 @@ def build_service(
         live,
         ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
         DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
-        container.limits,
+        DefaultAssigner(container.config),
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
         EventCircuitBreaker(container.events),
         on_failure,
-        settings.explore_slots,
     )
 
 

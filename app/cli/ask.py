@@ -63,7 +63,9 @@ def _run_query(query: Query, as_json: bool) -> None:
         hits = [
             {"id": h.item.id, "title": h.item.title, "score": h.score, "ranks": h.sources} for h in page.hits
         ]
-        print_json({"model": page.model, "degraded": page.degraded, "hits": hits})
+        print_json(
+            {"model": page.model, "degraded": [str(missing) for missing in page.degraded], "hits": hits}
+        )
     else:
         _print_page(page, took_ms)
 
@@ -74,6 +76,6 @@ def _print_page(page: Page, took_ms: float) -> None:
         item = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
         table.add_row(str(hit.position + 1), *item, f"{hit.score:.3f}", ", ".join(hit.sources))
     out.print(table)
-    missing = f"; incomplete: {', '.join(page.degraded)}" if page.degraded else ""
+    missing = f"; incomplete: {', '.join(map(str, page.degraded))}" if page.degraded else ""
     line = f"{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"
     out.print(line, markup=False)

@@ -68,14 +68,14 @@ def evaluate(
     try:
         ranker = load_model(parts.registry.directory_of(current))
         with show_progress_bars() as progress:
-            judged = learning.collect_judged_requests(learning.read_history(parts), progress)
+            judged = learning.collect_judged_requests(learning.read_history(parts), progress, ranker=ranker)
     except (NotFound, ModelRejected) as error:
         fail(error)
     if candidates:
         rows = measure_candidate_recall(judged)
         print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
         return
-    evaluation = evaluate_ranking(judged, ranker, get_probability_function(ranker))
+    evaluation = evaluate_ranking(judged, ranker.name, get_probability_function(ranker))
     gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)

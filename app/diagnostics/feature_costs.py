@@ -19,7 +19,8 @@ from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
 from reelrank.ranking.features.declare import Columns, passthrough
 from reelrank.ranking.items.popularity import build_popularity
 from reelrank.ranking.items.table import ItemTable, open_table
-from reelrank.ranking.retrieval.sources import build_candidates, plan_sources, query_source
+from reelrank.ranking.retrieval.candidates import build_candidates
+from reelrank.ranking.retrieval.sources import plan_sources, query_source
 from reelrank.ranking.signals.observe import build_observers
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
@@ -52,16 +53,16 @@ def measure_feature_costs(container: Container) -> FeatureCosts:
     table = open_table(container.settings.tables_dir / version)
     moment = _build_last_home_request(container, table)
     popularity = build_popularity(table, container.events.scan(0, MAX_TIME_MS))
-    requests = plan_sources(moment, table, container.limits)
+    requests = plan_sources(moment, table, container.config.limits)
     matches = [query_source(r, container.engine, table, popularity, TIMEOUT_S) for r in requests]
-    candidates = build_candidates(moment, matches, table)
-    if not len(candidates):
+    found = build_candidates(moment, matches, table)
+    if not len(found.rows):
         raise NotFound("the last viewer's home page has no candidates; run: reelrank train")
-    thousand = candidates.take(np.resize(np.arange(len(candidates)), CANDIDATE_COUNT))
+    thousand = found.take(np.resize(np.arange(len(found.rows)), CANDIDATE_COUNT))
     groups = build_observers(moment, thousand, table, popularity)
     columns = {name: compact_column(column) for group in groups.values() for name, column in group().items()}
     observing = {name: _measure_median_us(group) for name, group in groups.items()}
-    return FeatureCosts(len(candidates), observing, _measure_features(columns))
+    return FeatureCosts(len(found.rows), observing, _measure_features(columns))
 
 
 def _measure_features(columns: Columns) -> dict[str, float]:

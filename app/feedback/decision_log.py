@@ -200,7 +200,7 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
             surface=query.kind,
             model=page.model,
             propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
-            came_from=hit.exploration_slot.came_from if hit.exploration_slot else None,
+            came_from=hit.exploration_slot.ranked_position if hit.exploration_slot else None,
         )
         for hit in page.hits
     ]
@@ -216,7 +216,8 @@ def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
     facts = {
         "request_id": result_list.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
         "kind": query.kind, "text": _storable(query.text or ""), "model": result_list.model,
-        "version": result_list.version, "degraded": ", ".join(page.degraded),
+        "version": result_list.version, "config_id": result_list.config_id,
+        "degraded": ", ".join(map(str, page.degraded)),
     }  # fmt: skip
     columns = {name: pa.repeat(pa.scalar(value), n) for name, value in facts.items()}
     columns["item"] = pa.array([name.decode() for name in result_list.candidates.ids.tolist()], pa.string())
@@ -234,15 +235,15 @@ def _storable(text: str) -> str:
 
 
 def _build_exploration_columns(result_list: ResultList) -> dict[str, pa.Array]:
-    """A column each of what is known of draws, by place."""
+    """Propensity and ranked position of explored candidates, null elsewhere."""
     n = len(result_list.candidates)
     propensity, came_from = np.zeros(n), np.zeros(n, np.int32)
-    for draw in result_list.exploration_slots:
-        propensity[draw.place], came_from[draw.place] = draw.propensity, draw.came_from
-    undrawn = propensity == 0
+    for slot in result_list.exploration_slots:
+        propensity[slot.position], came_from[slot.position] = slot.propensity or 0.0, slot.ranked_position
+    is_ranked = propensity == 0
     return {
-        "propensity": pa.array(propensity, mask=undrawn),
-        "came_from": pa.array(came_from, mask=undrawn),
+        "propensity": pa.array(propensity, mask=is_ranked),
+        "came_from": pa.array(came_from, mask=is_ranked),
     }
 
 

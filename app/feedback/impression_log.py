@@ -85,7 +85,7 @@ def build_impressions(result_list: ResultList, page: Page) -> list[Impression]:
             score=hit.score,
             degraded=page.missing_parts,
             propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
-            came_from=hit.exploration_slot.came_from if hit.exploration_slot else None,
+            came_from=hit.exploration_slot.ranked_position if hit.exploration_slot else None,
         )
         for hit in page.hits
     ]

@@ -38,7 +38,7 @@ from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.compiled_trees import compile_trees
-from reelrank.ranking.rankers.lambdarank import LambdaRank, get_probability_function
+from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, Ranker, get_probability_function
 from reelrank.ranking.rankers.manifest import Manifest
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest
@@ -53,6 +53,7 @@ records twenty impressions for each, loaded history has none: counted too, they 
 MIN_WATCHES = 100
 TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
 MAX_TIME_MS = 2**62
+FUSED_ORDER = FusedOrder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,17 @@ class History:
 
     def build_backtest_options(self, requests: int) -> BacktestOptions:
         titles = {document.item.id: document.item.title for document in self.documents}
-        return BacktestOptions(requests=requests, limits=self.container.limits, titles=titles)
+        return BacktestOptions(requests=requests, config=self.container.config, titles=titles)
 
 
 def train(container: Container, progress: Progress) -> TrainingRun:
     """The whole run. The old index version and the old model serve until each new one is whole."""
     history = read_history(container)
     trained = train_ranker(collect_training_set(history, progress), FEATURE_NAMES, progress)
-    judged = collect_judged_requests(history, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
-    evaluation = evaluate(judged, ranker, get_probability_function(ranker))
+    judged = collect_judged_requests(history, progress, ranker=ranker)
+    evaluation = evaluate(judged, ranker.name, get_probability_function(ranker))
     recall = measure_candidate_recall(judged)
     manifest = _build_manifest(history, trained, evaluation)
     model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
@@ -134,13 +135,20 @@ def collect_training_set(
 
 
 def collect_judged_requests(
-    history: History, progress: Progress, requests: int = EVALUATION_REQUESTS
+    history: History,
+    progress: Progress,
+    requests: int = EVALUATION_REQUESTS,
+    ranker: Ranker = FUSED_ORDER,
 ) -> list[JudgedRequest]:
-    """Requests of the third window, which nothing was learned or chosen on. Raises NotFound without any."""
+    """Requests of the third window, which nothing was learned or chosen on, as `ranker` orders them.
+
+    Raises NotFound without any.
+    """
     window = (history.evaluation_ms, history.end_ms)
     with _open_backtest_index(history, history.evaluation_ms, progress) as world:
         options = history.build_backtest_options(requests)
-        judged = list(backtest(history.events, world, window, options, progress))
+        index = replace(world, ranker=ranker)
+        judged = list(backtest(history.events, index, window, options, progress))
     if not judged:
         raise NotFound("the newest watches are none of something new to judge by; load more events")
     return judged

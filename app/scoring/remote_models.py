@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from reelrank.app.http_client import HttpRequest
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_ranker import RemoteRanker
+from reelrank.index_mappings.degradation import Degradation, describe_failure
 from reelrank.index_mappings.errors import Conflict, EngineError, Unavailable
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.registry.models import ModelVersion
@@ -31,7 +32,7 @@ class ModelInfo(BaseModel):
     model: str
     feature_names: tuple[str, ...]
     feature_fingerprint: str
-    degraded: tuple[str, ...] = ()
+    degradations: tuple[Degradation, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,14 +48,14 @@ class RemoteModels:
     _pending: tuple[str, float] = ("", 0.0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def current(self) -> tuple[Ranker, tuple[str, ...]]:
+    def current(self) -> tuple[Ranker, tuple[Degradation, ...]]:
         """What the service has promoted; engine order and the reason when it cannot be asked."""
         try:
             facts = self._fetch_model_info("current")
-            return self._choose_serving(self._get_ranker(facts)), facts.degraded
+            return self._choose_serving(self._get_ranker(facts)), facts.degradations
         except EngineError as error:
             self._serving = None
-            return FusedOrder(), (f"ranking: {error}",)
+            return FusedOrder(), (describe_failure("ranking", error),)
 
     def get(self, model: str) -> Ranker:
         """Raises NotFound and Conflict as the service says, Unavailable and Timeout when it does not."""

@@ -1,4 +1,4 @@
-"""Why hits stand where they stand: their matches, signals, features, and what each added to the score."""
+"""Explains hits: their matches, signals and features, and what each feature added to the score."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,10 +15,10 @@ from reelrank.ranking.signals.observe import Signals
 def build_explanations(
     result_list: ResultList, signals: Signals, positions: NDArray[np.intp], ranker: Ranker
 ) -> list[Explanation]:
-    """One for each of these places of a list; signals: of the whole list, in its order.
+    """An explanation for each of these positions of a list; signals: of the whole list, in its order.
 
-    Features are computed over the whole list, for some compare a candidate with the others. Engine
-    order has no contributions: its score is minus the place it gave.
+    Features are computed over the whole list, because some compare a candidate with the others. The fused
+    order has no contributions: its score is minus the position it gave.
     """
     features = compute_features(signals, ranker.feature_names)[positions]
     contributions = ranker.compute_contributions(features)
@@ -26,13 +26,13 @@ def build_explanations(
     shown_signals = np.column_stack(list(shown.columns.values()))
     return [
         Explanation(
-            _collect_matches(result_list, int(place)),
+            _collect_matches(result_list, int(position)),
             _drop_missing(tuple(shown.columns), shown_signals[row]),
             _drop_missing(ranker.feature_names, features[row]),
             _drop_missing(ranker.feature_names, contributions[row, :-1]),
             float(contributions[row, -1]),
         )
-        for row, place in enumerate(positions)
+        for row, position in enumerate(positions)
     ]
 
 

@@ -8,11 +8,11 @@ from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.items.table import ItemTable
 
 MAX_VALUES = 12
-"""Values a facet shows; a longer list is not read."""
+"""Values a facet shows; nobody reads a longer list."""
 
 
 def count_facets(table: ItemTable, ids: ItemIds) -> Facets:
-    """Of these candidates; those that the table does not hold are not counted."""
+    """Counts these candidates; those that the table lacks are left out."""
     rows = table.find_rows(ids)
     rows = rows[rows >= 0]
     bits = table.genre_bits[rows][:, None] >> np.arange(len(table.genres), dtype=np.uint64) & np.uint64(1)
@@ -36,4 +36,4 @@ def _count_codes(codes: NDArray[np.integer], size: int) -> NDArray[np.int64]:
 
 def _select_most_frequent(names: tuple[str, ...], counts: NDArray[np.integer]) -> dict[str, int]:
     order = np.argsort(-counts.astype(np.int64), kind="stable")[:MAX_VALUES]
-    return {names[place]: int(counts[place]) for place in order.tolist() if counts[place]}
+    return {names[code]: int(counts[code]) for code in order.tolist() if counts[code]}

@@ -1,18 +1,22 @@
-"""A page: what a viewer is answered, and what made it so."""
+"""A page: what a viewer is answered, and where it came from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.policies.policy import PositionChange
+
+MAX_LABEL_LENGTH = 40
+"""Characters of a source's name that metrics and dashboards count by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a hit stands where it stands.
+    """Why a hit has its position.
 
     matches: source to (rank from 0, score). signals, features: by name; a missing value is left out.
-    contributions: feature to what it added to the score; base: the score of a hit of which nothing
+    contributions: feature to what it added to the score; base: the score of a hit about which nothing
     is known. base and all contributions add up to the hit's score.
     """
 
@@ -25,14 +29,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One item shown. position from 0 in the whole list; sources: source name to the rank, from 0,
-    it was found at; draw: how exploration put it here, None when the ranking did."""
+    """One item shown. position: from 0 in the whole list. sources: source name to the rank, from 0,
+    at which it found the item. exploration_slot: how exploration chose it, None when the ranking did."""
 
     item: Item
     score: float
     position: int
     sources: Mapping[str, int]
-    exploration_slot: ExplorationSlot | None = None
+    exploration_slot: PositionChange | None = None
     explanation: Explanation | None = None
 
 
@@ -44,15 +48,15 @@ Facets = Mapping[str, Mapping[str, int]]
 class Page:
     """One part of a ranked list, `request_id` naming the list.
 
-    degraded: what was missing when it was made, in words; empty when nothing was. cursor: of the
-    next part; None at the end. stages: seconds each stage took, by its name.
+    degraded: what was missing when it was made. cursor: of the next part; None at the end. timings: seconds
+    each stage took, by its name.
     """
 
     request_id: str
     hits: tuple[Hit, ...]
     model: str
     version: str
-    degraded: tuple[str, ...]
+    degraded: tuple[Degradation, ...]
     candidates: int
     cursor: str | None = None
     facets: Facets = field(default_factory=dict)
@@ -60,5 +64,5 @@ class Page:
 
     @property
     def missing_parts(self) -> tuple[str, ...]:
-        """What was missing, each once and without its reason: few enough to be counted by."""
-        return tuple(sorted({reason.partition(":")[0][:40] for reason in self.degraded}))
+        """The sources of what was missing, each once: few enough values to count by."""
+        return tuple(sorted({missing.source[:MAX_LABEL_LENGTH] for missing in self.degraded}))

@@ -1,6 +1,6 @@
-"""Candidate sources run side by side under one deadline; a late or failing one is dropped and named.
+"""Candidate sources run in parallel under one deadline; a late or failing one is dropped and reported.
 
-Of one that answers in part, that part is used, and it is named too.
+Of a source that answers in part, that part is used, and it is reported too.
 """
 
 import time
@@ -12,13 +12,14 @@ from reelrank.index_mappings.errors import EngineError, Partial, Timeout, Unavai
 from reelrank.index_mappings.match import Matches
 from reelrank.ranking.retrieval.sources import SourceRequest
 
-SourceRunner = Callable[[SourceRequest, float], Matches]
+QuerySource = Callable[[SourceRequest, float], Matches]
+"""Answers one source request within so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceResults:
-    """matches in the order of the requests; missing: source to the failure for which it has none or not
-    all; seconds by source."""
+    """matches: in the order of the requests. failures: by source that answered not at all or in part.
+    seconds: by source."""
 
     matches: list[Matches]
     failures: Mapping[str, EngineError]
@@ -26,40 +27,40 @@ class SourceResults:
 
     @property
     def is_empty(self) -> bool:
-        """Every source failed, and none gave a part of its answer: that is no page without hits."""
+        """Whether every source failed without even a partial answer: an error, not a page without hits."""
         return bool(self.failures) and not self.matches
 
     def to_error(self) -> EngineError:
-        """Of them all, in one: what failed is asked again later, whatever the engine calls it."""
-        late = any(isinstance(error, Timeout) for error in self.failures.values())
-        said = "; ".join(f"{source}: {error}" for source, error in self.failures.items())
-        return (Timeout if late else Unavailable)(f"no source answered ({said})")
+        """One error for all failures: asking again later may help, whatever the engine calls it."""
+        is_late = any(isinstance(error, Timeout) for error in self.failures.values())
+        reasons = "; ".join(f"{source}: {error}" for source, error in self.failures.items())
+        return (Timeout if is_late else Unavailable)(f"no source answered ({reasons})")
 
 
 def run_sources(
-    requests: Sequence[SourceRequest], answer: SourceRunner, deadline_s: float, pool: ThreadPoolExecutor
+    requests: Sequence[SourceRequest], query: QuerySource, deadline_s: float, pool: ThreadPoolExecutor
 ) -> SourceResults:
-    """Raises what is no EngineError: a mistake of ours is not a degraded page."""
+    """Raises exceptions that are no EngineError: an internal error is not a degraded page."""
     until = time.monotonic() + deadline_s
     seconds: dict[str, float] = {}
 
-    def answer_timed(request: SourceRequest) -> Matches:
+    def query_timed(request: SourceRequest) -> Matches:
         started = time.perf_counter()
-        found = answer(request, max(until - time.monotonic(), 0.001))
+        found = query(request, max(until - time.monotonic(), 0.001))
         seconds[request.source] = time.perf_counter() - started
         return found
 
-    asked = {pool.submit(answer_timed, request): request.source for request in requests}
+    asked = {pool.submit(query_timed, request): request.source for request in requests}
     wait(asked, timeout=max(until - time.monotonic(), 0))
-    matches, missing = list[Matches](), dict[str, EngineError]()
+    matches, failures = list[Matches](), dict[str, EngineError]()
     for future, source in asked.items():
         if not future.done():
             future.cancel()
-            missing[source] = Timeout(f"no answer within {deadline_s * 1000:.0f} ms")
+            failures[source] = Timeout(f"no answer within {deadline_s * 1000:.0f} ms")
         elif isinstance(error := future.exception(), EngineError):
-            missing[source] = error
+            failures[source] = error
             if isinstance(error, Partial) and error.partial_result is not None:
                 matches.append(error.partial_result)
         else:
             matches.append(future.result())
-    return SourceResults(matches, missing, dict(seconds))
+    return SourceResults(matches, failures, dict(seconds))

@@ -1,12 +1,15 @@
-"""What the search service asks of the outside: where requests are recorded and where events are stored."""
+"""What the search service asks of the outside: recording, storing events, and the config of a request."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.policies.config import RankingConfig
 
 
 class Recorder(Protocol):
@@ -39,3 +42,21 @@ class EventSink(Protocol):
     def append(self, events: Sequence[Event]) -> AppendReport:
         """Durable when it returns. Raises EngineError; an event sent again still counts once."""
         ...
+
+
+class Assigner(Protocol):
+    """Chooses how each request is ranked."""
+
+    def assign(self, query: Query) -> RankingConfig:
+        """The config of this request; called once a request, and must not wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultAssigner:
+    """Gives every request the same config."""
+
+    config: RankingConfig
+
+    def assign(self, query: Query) -> RankingConfig:
+        return self.config

@@ -1,4 +1,4 @@
-"""A ranked list: every candidate of one request in its final order, and what it was ranked from and by."""
+"""A ranked list: every candidate of one request in its final order, and how it was ranked."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,17 +9,20 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.index_mappings.query import Context, Filters, Query
-from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.pipeline import Ranking
+from reelrank.ranking.policies.policy import PositionChange
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.signals.observe import Signals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultList:
-    """candidates: n in the order they are shown in; scores [n] float32. signals: of the candidates in
-    their order; None once the list was kept for later parts. draws: what exploration moved."""
+    """candidates: n in the order in which they are shown; scores [n] float32. config_id: of the
+    RankingConfig. signals: of the candidates in their order; None when nobody asked for them or the list
+    comes from the cache. changes: what policies changed on purpose."""
 
     request_id: str
     query: Query
@@ -27,31 +30,38 @@ class ResultList:
     scores: NDArray[np.float32]
     model: str
     version: str
-    degraded: tuple[str, ...]
+    degraded: tuple[Degradation, ...]
+    config_id: str = ""
     signals: Signals | None = None
-    exploration_slots: tuple[ExplorationSlot, ...] = ()
+    changes: tuple[PositionChange, ...] = ()
+
+    @property
+    def exploration_slots(self) -> tuple[PositionChange, ...]:
+        """The changes that were drawn at random, each with its propensity."""
+        return tuple(change for change in self.changes if change.propensity is not None)
 
     def to_bytes(self) -> bytes:
-        """Everything but the signals; about 25 bytes a candidate."""
+        """Everything except the signals; about 25 bytes a candidate."""
         c = self.candidates
         columns = {
             "id": pa.array(c.ids),
             "score": pa.array(self.scores),
             "fused": pa.array(c.fused),
         }
-        for place, source in enumerate(c.sources):
-            columns[f"rank {source}"] = pa.array(c.ranks[:, place])
-            columns[f"score {source}"] = pa.array(c.scores[:, place])
-        facts = {
+        for index, source in enumerate(c.sources):
+            columns[f"rank {source}"] = pa.array(c.ranks[:, index])
+            columns[f"score {source}"] = pa.array(c.scores[:, index])
+        metadata = {
             "request_id": self.request_id,
             "query": self.query,
             "sources": c.sources,
             "model": self.model,
             "version": self.version,
-            "degraded": self.degraded,
-            "draws": self.exploration_slots,
+            "degradations": self.degraded,
+            "config_id": self.config_id,
+            "changes": self.changes,
         }
-        batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(facts)})
+        batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(metadata)})
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as to:
             to.write_batch(batch)
@@ -59,10 +69,11 @@ class ResultList:
 
     @staticmethod
     def from_bytes(data: bytes) -> "ResultList":
+        """Lists that an earlier build cached lack degradations, config id and changes."""
         with pa.ipc.open_stream(data) as stream:
             table = stream.read_all().combine_chunks()
-        facts = orjson.loads(table.schema.metadata[b"ranked"])
-        sources = tuple(facts["sources"])
+        metadata = orjson.loads(table.schema.metadata[b"ranked"])
+        sources = tuple(metadata["sources"])
 
         def stack_columns(prefix: str, dtype: type[np.generic]) -> NDArray[Any]:
             columns = [table[f"{prefix} {source}"].to_numpy() for source in sources]
@@ -76,15 +87,33 @@ class ResultList:
             stack_columns("score", np.float32),
         )
         return ResultList(
-            facts["request_id"],
-            _parse_query(facts["query"]),
+            metadata["request_id"],
+            _parse_query(metadata["query"]),
             candidates,
             table["score"].to_numpy(),
-            facts["model"],
-            facts["version"],
-            tuple(facts["degraded"]),
-            exploration_slots=tuple(ExplorationSlot(**draw) for draw in facts.get("draws", ())),
+            metadata["model"],
+            metadata["version"],
+            tuple(Degradation(**missing) for missing in metadata.get("degradations", ())),
+            metadata.get("config_id", ""),
+            changes=tuple(PositionChange(**change) for change in metadata.get("changes", ())),
         )
+
+
+def build_result_list(
+    request_id: str, query: Query, version: str, config_id: str, ranking: Ranking
+) -> ResultList:
+    """The candidates in the order to show, without their signals. version: of the index."""
+    return ResultList(
+        request_id,
+        query,
+        ranking.found.candidates.take(ranking.order),
+        ranking.scores[ranking.order],
+        ranking.model,
+        version,
+        ranking.degraded,
+        config_id,
+        changes=ranking.changes,
+    )
 
 
 def _parse_query(fields: dict[str, Any]) -> Query:

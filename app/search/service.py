@@ -1,4 +1,4 @@
-"""What happens when a viewer asks: one request from the query to the page."""
+"""Answers requests: from the query of a viewer to the page, one story a kind of request."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,14 @@ from reelrank.app.search.facets import count_facets
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, explain, hydrate
 from reelrank.app.search.page import Page
 from reelrank.app.search.parallel_sources import run_sources
-from reelrank.app.search.ports import EventSink, Recorder
-from reelrank.app.search.reranking import apply_exploration, rerank
+from reelrank.app.search.ports import Assigner, EventSink, Recorder
 from reelrank.app.search.result_cache import ResultCache
-from reelrank.app.search.result_list import ResultList
+from reelrank.app.search.result_list import ResultList, build_result_list
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.viewers import Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
+from reelrank.index_mappings.degradation import Degradation, describe_failure
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
@@ -25,24 +25,21 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates, rank_request
+from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
-from reelrank.ranking.retrieval.sources import (
-    CandidateLimits,
-    SourceRequest,
-    build_candidates,
-    plan_sources,
-    query_source,
-)
+from reelrank.ranking.retrieval.sources import SourceRequest, query_source
 from reelrank.ranking.signals.observe import Signals, observe
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
 VIEWER_DEADLINE_SHARE = 0.5
-"""Of the deadline, the most that looking the viewer up may take: the sources get what is left of it."""
+"""Of the deadline, the most that reading the viewer may take: the sources get what is left."""
 FETCH_DEADLINE_SHARE = 0.15
-"""Of the deadline, what a page of a late engine has at least for its items: it ends by a fifth above."""
+"""Of the deadline, the least that a page of a late engine has for its items: it ends a fifth above it."""
 TABLE_SOURCES = {"popular", "fresh"}
 """Sources that the item table answers, whatever the engine does."""
 FailureListener = Callable[[str, EngineError], None]
@@ -52,7 +49,7 @@ FailureListener = Callable[[str, EngineError], None]
 class RankingOptions:
     """A query and how its answer is wanted.
 
-    model: another one than the promoted. keep: also a list that is shown whole, to be explained later.
+    model: another one than the promoted. cache_results: also a list that fits one page, to explain it later.
     """
 
     query: Query
@@ -64,10 +61,9 @@ class RankingOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchService:
-    """Everything a request needs. What changes while it serves is in `live`.
+    """Everything a request needs. What changes while it serves is in `refresher`.
 
-    failed: told of each source, and of the viewer, that an engine did not answer, or in part.
-    explore_slots: places of a page at most that exploration may draw.
+    on_failure: called for each source, and for the viewer, that an engine did not answer, or only in part.
     """
 
     engine: SearchEngine
@@ -76,119 +72,135 @@ class SearchService:
     refresher: StateRefresher
     result_cache: ResultCache
     recorder: Recorder
-    limits: CandidateLimits
+    assigner: Assigner
     deadline_s: float
     pool: ThreadPoolExecutor
     event_sink: EventSink
     on_failure: FailureListener
-    explore_slots: int = 0
 
     def serve_page(self, options: RankingOptions) -> Page:
         """A search, a home page or similar items, by the kind of the query.
 
-        Raises Unavailable, NotFound for a model that is not there, Refused for one that does not fit.
+        Raises Unavailable, NotFound for a model that is not there, ModelRejected for one that does not fit.
         """
-        stages = StageTimings()
-        ranked = self.rank_query(options, stages)
-        with stages.measure("fetch"):
-            page = hydrate(
-                ranked,
-                PageSlice(0, options.query.limit, self._choose_fetch_timeout_s(ranked, stages)),
-                self.engine,
-            )
+        timings = StageTimings()
+        result_list = self.rank_query(options, timings)
+        with timings.measure("fetch"):
+            page = self._fetch_first_page(result_list, timings)
         if page.cursor or options.cache_results:
-            with stages.measure("keep"):
-                page = self._cache_results(ranked, page)
-        self.recorder.record(ranked, replace(page, timings=dict(stages.seconds)))
+            with timings.measure("keep"):
+                page = self._cache_results(result_list, page)
+        self.recorder.record(result_list, replace(page, timings=dict(timings.seconds)))
         if options.facets:
-            with stages.measure("facets"):
-                page = replace(page, facets=count_facets(self.refresher.state.table, ranked.candidates.ids))
+            with timings.measure("facets"):
+                table = self.refresher.state.table
+                page = replace(page, facets=count_facets(table, result_list.candidates.ids))
         if options.explain:
-            page = self._explain(page, ranked)
-        return replace(page, timings=stages.seconds)
-
-    def _cache_results(self, result_list: ResultList, page: Page) -> Page:
-        """A list that cannot be kept is shown all the same, without a next part."""
-        try:
-            self.result_cache.put(result_list)
-        except EngineError as error:
-            return replace(page, cursor=None, degraded=(*page.degraded, f"next pages: {error}"))
-        return page
+            page = self._explain(page, result_list)
+        return replace(page, timings=timings.seconds)
 
     def serve_next_page(self, cursor: str, limit: int, explain: bool = False) -> Page:
-        """A later part of a list as it was ranked then. Raises NotFound when it is kept no longer."""
-        ranked, start = self.result_cache.get(cursor)
-        page = hydrate(ranked, PageSlice(start, limit, self._later_fetch_timeout_s), self.engine)
-        self.recorder.record(ranked, page)
-        return self._explain(page, ranked) if explain else page
+        """A later part of a list as it was ranked then. Raises NotFound when it is cached no longer."""
+        result_list, start = self.result_cache.get(cursor)
+        page = hydrate(result_list, PageSlice(start, limit, self._later_fetch_timeout_s), self.engine)
+        self.recorder.record(result_list, page)
+        return self._explain(page, result_list) if explain else page
 
     def explain_hit(self, cursor: str) -> Page:
-        """The one hit at a cursor, explained. Looking at why is no impression. Raises NotFound."""
-        ranked, start = self.result_cache.get(cursor)
-        return self._explain(
-            hydrate(ranked, PageSlice(start, 1, self._later_fetch_timeout_s), self.engine), ranked
-        )
+        """The one hit at a cursor, explained; it is no new impression. Raises NotFound."""
+        result_list, start = self.result_cache.get(cursor)
+        page = hydrate(result_list, PageSlice(start, 1, self._later_fetch_timeout_s), self.engine)
+        return self._explain(page, result_list)
 
     def rank_query(self, options: RankingOptions, timings: StageTimings) -> ResultList:
-        """All candidates of a query in their final order; nothing is fetched, kept or recorded.
+        """Ranks all candidates of a query; nothing is fetched, cached or recorded.
 
         Raises Timeout or Unavailable when no source answered.
         """
+        request_id, config = uuid.uuid4().hex, self.assigner.assign(options.query)
         state = self.refresher.state
-        ranker, missing = self._choose_ranker(options.model, state)
         with timings.measure("viewer"):
-            moment, unknown = self._build_request(options.query, state)
-        with timings.measure("sources"):
-            sources = plan_sources(moment, state.table, self.limits)
-            left_s = self.deadline_s - min(timings.seconds["viewer"], VIEWER_DEADLINE_SHARE * self.deadline_s)
-            found = run_sources(sources, partial(self._answer, state), left_s, self.pool)
-        told = self._report_failures(found.failures)
-        if found.is_empty:
-            raise found.to_error()
-        with timings.measure("fuse"):
-            candidates = build_candidates(moment, found.matches, state.table)
-        best = rerank(moment, candidates, state, ranker, timings)
-        missing += unknown + told + best.missing
-        request_id = uuid.uuid4().hex
-        with timings.measure("explore"):
-            best = apply_exploration(
-                best, options.query, 0 if missing else self.explore_slots, state, request_id
-            )
-        timings.seconds.update({f"source {name}": took for name, took in found.seconds.items()})
-        ranked = best.to_result_list(request_id, options.query, state.version, missing)
-        if options.explain or self.recorder.is_sampled(ranked.request_id):
-            return replace(ranked, signals=best.signals.take(best.order))
-        return ranked
+            request, missing = self._build_request(options.query, state)
+        context = self._build_context(state, config, options.model, missing)
+        context = replace(context, seed=int(request_id, 16), measure=timings.measure)
+        ranking = rank_request(request, context, partial(self._run_sources, state, timings))
+        result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
+        if options.explain or self.recorder.is_sampled(request_id):
+            return replace(result_list, signals=ranking.signals.take(ranking.order))
+        return result_list
 
     def rank_matches(self, query: Query, matches: list[Matches], model: str | None) -> ResultList:
-        """Candidates that the caller found, ranked. Nothing is fetched, kept or recorded."""
-        state = self.refresher.state
-        ranker, missing = self._choose_ranker(model, state)
-        moment, unknown = self._build_request(query, state)
-        best = rerank(moment, fuse(matches), state, ranker, StageTimings())
-        return best.to_result_list(uuid.uuid4().hex, query, state.version, missing + unknown + best.missing)
+        """Ranks candidates that the caller found, without exploration; nothing is fetched or recorded."""
+        state, config = self.refresher.state, self.assigner.assign(query).without_exploration()
+        request, missing = self._build_request(query, state)
+        context = self._build_context(state, config, model, missing)
+        ranking = rank_candidates(request, locate(fuse(matches), state.table), context)
+        return build_result_list(uuid.uuid4().hex, query, state.version, config.id, ranking)
 
     def record_events(self, events: Sequence[Event]) -> AppendReport:
-        """What viewers did, durable when it returns."""
+        """Stores what viewers did, durable when it returns."""
         report = self.event_sink.append(events)
         self.recorder.record_interactions(events)
         return report
 
-    def load_viewer(self, query: Query) -> tuple[Viewer, tuple[str, ...]]:
-        """The viewer as of the query's moment, and what of them could not be had."""
-        viewer, missing = Viewers(self.events, self.pool).find(query, VIEWER_DEADLINE_SHARE * self.deadline_s)
-        return viewer, self._report_failures(missing)
+    def load_viewer(self, query: Query) -> tuple[Viewer, tuple[Degradation, ...]]:
+        """The viewer at the time of the query, and what could not be read."""
+        viewers = Viewers(self.events, self.pool)
+        viewer, failures = viewers.find(query, VIEWER_DEADLINE_SHARE * self.deadline_s)
+        return viewer, self._report_failures(failures)
 
     def warm(self) -> None:
-        """Asks once for everything that is made at its first use, where there is something to ask."""
+        """Does everything once that is only slow the first time, as far as there is something to serve."""
         self.encoder.encode(["words load the encoder"])
         self.refresher.refresh()
         if self.refresher.is_ready:
             for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
                 self.rank_query(RankingOptions(query, explain=True), StageTimings())
 
+    def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[Degradation, ...]]:
+        viewer, missing = self.load_viewer(query)
+        return build_request(query, viewer, state.table, self.encoder), missing
+
+    def _build_context(
+        self, state: State, config: RankingConfig, model: str | None, missing: tuple[Degradation, ...]
+    ) -> RankingContext:
+        ranker, degraded = self._choose_ranker(model, state)
+        return RankingContext(state.table, state.activity.popularity, ranker, config, (*degraded, *missing))
+
+    def _choose_ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[Degradation, ...]]:
+        if model is None:
+            return state.ranker, state.degraded
+        try:
+            return self.refresher.models.get(model), ()
+        except (Timeout, Unavailable) as error:
+            return FusedOrder(), (describe_failure("ranking", error),)
+
+    def _run_sources(
+        self, state: State, timings: StageTimings, requests: Sequence[SourceRequest]
+    ) -> SourceAnswers:
+        """Runs the sources in parallel, within what the viewer left of the deadline."""
+        left_s = self.deadline_s - min(timings.seconds["viewer"], VIEWER_DEADLINE_SHARE * self.deadline_s)
+        results = run_sources(requests, partial(self._query_source, state), left_s, self.pool)
+        timings.add_sources(results.seconds)
+        degraded = self._report_failures(results.failures)
+        if results.is_empty:
+            raise results.to_error()
+        return SourceAnswers(results.matches, degraded)
+
+    def _query_source(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
+        return query_source(request, self.engine, state.table, state.activity.popularity, timeout_s)
+
+    def _report_failures(self, failures: Mapping[str, EngineError]) -> tuple[Degradation, ...]:
+        for source, error in failures.items():
+            self.on_failure(source, error)
+        return tuple(describe_failure(source, error) for source, error in failures.items())
+
+    def _fetch_first_page(self, result_list: ResultList, timings: StageTimings) -> Page:
+        page_slice = PageSlice(0, result_list.query.limit, self._choose_fetch_timeout_s(result_list, timings))
+        return hydrate(result_list, page_slice, self.engine)
+
     def _choose_fetch_timeout_s(self, result_list: ResultList, timings: StageTimings) -> float:
-        """An engine that answered any of its sources is waited for; one that answered none is in trouble."""
+        """Waits longer for an engine that answered any of its sources than for one that answered none."""
         if not result_list.degraded or set(result_list.candidates.sources) - TABLE_SOURCES:
             return FETCH_TIMEOUT_S
         spent_s = timings.seconds["viewer"] + timings.seconds["sources"]
@@ -199,42 +211,27 @@ class SearchService:
         """For the items of a list that is ranked already."""
         return self.deadline_s if self.refresher.state.degraded else FETCH_TIMEOUT_S
 
-    def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[str, ...]]:
-        viewer, unknown = self.load_viewer(query)
-        return build_request(query, viewer, state.table, self.encoder), unknown
-
-    def _choose_ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[str, ...]]:
-        if model is None:
-            return state.ranker, state.degraded
+    def _cache_results(self, result_list: ResultList, page: Page) -> Page:
+        """A list that cannot be cached is shown all the same, without a next part."""
         try:
-            return self.refresher.models.get(model), ()
-        except (Timeout, Unavailable) as error:
-            return FusedOrder(), (f"ranking: {error}",)
-
-    def _answer(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
-        return query_source(request, self.engine, state.table, state.activity.popularity, timeout_s)
-
-    def _report_failures(self, failures: Mapping[str, EngineError]) -> tuple[str, ...]:
-        """Counted, and in the words that a page has for them."""
-        for what, error in failures.items():
-            self.on_failure(what, error)
-        return tuple(f"{what}: {error}" for what, error in failures.items())
+            self.result_cache.put(result_list)
+        except EngineError as error:
+            degraded = (*page.degraded, describe_failure("next pages", error))
+            return replace(page, cursor=None, degraded=degraded)
+        return page
 
     def _explain(self, page: Page, result_list: ResultList) -> Page:
         try:
-            return explain(
-                page,
-                result_list,
-                self._observe_signals(result_list),
-                self.refresher.models.get(result_list.model),
-            )
+            ranker = self.refresher.models.get(result_list.model)
+            return explain(page, result_list, self._observe_signals(result_list), ranker)
         except (Timeout, Unavailable) as error:
-            return replace(page, degraded=(*page.degraded, f"explanation: {error}"))
+            return replace(page, degraded=(*page.degraded, describe_failure("explanation", error)))
 
     def _observe_signals(self, result_list: ResultList) -> Signals:
-        """Of a list that was kept they are observed again: the viewer as of then, popularity as of now."""
+        """Signals of a cached list are observed again: the viewer as of then, popularity as of now."""
         if result_list.signals is not None:
             return result_list.signals
         state = self.refresher.state
-        moment, _ = self._build_request(result_list.query, state)
-        return observe(moment, result_list.candidates, state.table, state.activity.popularity)
+        request, _ = self._build_request(result_list.query, state)
+        found = locate(result_list.candidates, state.table)
+        return observe(request, found, state.table, state.activity.popularity)

@@ -1,12 +1,12 @@
 """A stopwatch: how long each stage of one request took."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 
 class StageTimings:
-    """seconds: stage to the time spent in it, in the order they were begun."""
+    """seconds: stage to the time spent in it, in the order in which the stages ended."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -18,3 +18,7 @@ class StageTimings:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+    def add_sources(self, seconds: Mapping[str, float]) -> None:
+        """Adds the seconds of each candidate source; sources run side by side within the stage `sources`."""
+        self.seconds.update({f"source {source}": spent for source, spent in seconds.items()})

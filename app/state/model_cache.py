@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.errors import ModelNotFound, NotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
@@ -18,13 +19,13 @@ MAX_LOADED = 4
 """Loaded models a worker holds; a request that names another one waits for its load."""
 
 
-NO_MODEL = "no model is promoted"
+NO_MODEL = Degradation("no model is promoted", "no_model")
 
 
 class Models(Protocol):
     """The models to rank by, on the own disk (ServedModels) or of a ranking service."""
 
-    def current(self) -> tuple[Ranker, tuple[str, ...]]: ...
+    def current(self) -> tuple[Ranker, tuple[Degradation, ...]]: ...
 
     def get(self, model: str) -> Ranker: ...
 
@@ -43,15 +44,18 @@ class ServedModels:
         self._rejected: dict[str, tuple[float, ModelRejected]] = {}
         self._load_lock = threading.Lock()
 
-    def current(self) -> tuple[Ranker, tuple[str, ...]]:
+    def current(self) -> tuple[Ranker, tuple[Degradation, ...]]:
         """The promoted model; engine order and the reason when there is none or it does not fit."""
         promoted = self.registry.current()
         if promoted is None:
             return FusedOrder(), (NO_MODEL,)
         try:
             return self.get(promoted), ()
-        except (ModelRejected, NotFound) as error:
-            return FusedOrder(), (str(error),)
+        except ModelRejected as error:
+            reason = f"{error.reason}; {error.remedy}"
+            return FusedOrder(), (Degradation(f"model {error.model} is refused", error.code, reason),)
+        except NotFound as error:
+            return FusedOrder(), (Degradation(str(error), error.code),)
 
     def get(self, model: str) -> Ranker:
         """Raises NotFound when there is no such model and Refused when it does not fit."""

@@ -19,9 +19,10 @@ def preload(models: Models, interval_s: float) -> Callable[[], None]:
     def refresh() -> None:
         nonlocal serving
         ranker, degraded = models.current()
-        state = f"{ranker.name} {degraded}"
+        missing = [str(part) for part in degraded]
+        state = f"{ranker.name} {missing}"
         if state != serving:
-            log.info("model serves", model=ranker.name, degraded=degraded)
+            log.info("model serves", model=ranker.name, degraded=missing)
         serving = state
 
     task = BackgroundTask("preload", refresh, interval_s)

@@ -10,6 +10,7 @@ from reelrank.app.background import BackgroundTask
 from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import EngineError, Unavailable
 from reelrank.index_mappings.event_store import EventStore
@@ -63,10 +64,9 @@ class StateRefresher:
                     log.warning("not refreshed, the old state serves", reason=str(error))
                 self._problem = str(error)
                 if self._last_good_state is not None:
-                    self._state = replace(
-                        self._last_good_state,
-                        degraded=(*self._last_good_state.degraded, f"index: {self._problem}"),
-                    )
+                    stale = Degradation("index", "stale", self._problem)
+                    degraded = (*self._last_good_state.degraded, stale)
+                    self._state = replace(self._last_good_state, degraded=degraded)
 
     def poll(self, interval_s: float, warm_up: Callable[[], None], startup_wait_s: float) -> None:
         """Call `warm_up`, then `refresh` every `interval_s` seconds, in a thread, until `stop`.

@@ -1,21 +1,22 @@
-"""What a worker answers from at a moment. Replaced as a whole, never altered, when anything changes."""
+"""What a worker answers from. Replaced as a whole, never changed in place."""
 
 from dataclasses import dataclass
 
 from reelrank.app.state.activity_counters import ActivityCounters
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.rankers.lambdarank import Ranker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """table and crowd are of index version `version`. degraded: what is missing, in words.
+    """table and activity belong to index version `version`. degraded: what is missing.
 
-    The crowd alone goes on counting while it is read: a page may miss the newest second.
+    Only `activity` changes while it is read: it goes on counting, and a page may miss the newest second.
     """
 
     version: str
     table: ItemTable
     activity: ActivityCounters
     ranker: Ranker
-    degraded: tuple[str, ...] = ()
+    degraded: tuple[Degradation, ...] = ()

@@ -15,7 +15,7 @@ def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
         "request_id": page.request_id,
         "model": page.model,
         "index_version": page.version,
-        "degraded": page.degraded,
+        "degraded": [str(missing) for missing in page.degraded],
         "candidates": page.candidates,
         "hits": [_serialize_hit(hit) for hit in page.hits],
         "cursor": page.cursor,
@@ -29,7 +29,7 @@ def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
     return {
         "request_id": result_list.request_id,
         "model": result_list.model,
-        "degraded": result_list.degraded,
+        "degraded": [str(missing) for missing in result_list.degraded],
         "ids": [name.decode() for name in result_list.candidates.ids.tolist()],
         "scores": result_list.scores.tolist(),
     }
@@ -51,7 +51,7 @@ def _serialize_hit(hit: Hit) -> dict[str, Any]:
     if hit.exploration_slot is not None:
         answer["drawn"] = {
             "propensity": hit.exploration_slot.propensity,
-            "came_from": hit.exploration_slot.came_from,
+            "came_from": hit.exploration_slot.ranked_position,
         }
     if hit.explanation is not None:
         facts = asdict(hit.explanation)

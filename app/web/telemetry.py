@@ -129,5 +129,5 @@ def _log_request(response: Response, endpoint: str, seconds: float) -> None:
     if trace := request.headers.get("X-Request-Id"):
         facts["trace.id"] = trace[:128]
     if degraded := g.get("degraded"):
-        facts["reelrank.degraded"] = list(degraded)
+        facts["reelrank.degraded"] = [str(missing) for missing in degraded]
     log.info("request", **facts)

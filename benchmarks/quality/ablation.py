@@ -143,8 +143,9 @@ def _measure_without_encoder(history: History, plan: AblationPlan) -> MeasureMat
 
 
 def _disable_sources(history: History, sources: Sequence[str]) -> History:
-    caps = replace(history.container.limits, **dict.fromkeys(sources, 0))
-    return replace(history, container=replace(history.container, limits=caps))
+    config = history.container.config
+    limits = replace(config.limits, **dict.fromkeys(sources, 0))
+    return replace(history, container=replace(history.container, config=replace(config, limits=limits)))
 
 
 def _measure_with_encoder(history: History, encoder: TextEncoder, plan: AblationPlan) -> MeasureMatrix:

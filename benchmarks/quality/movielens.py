@@ -37,15 +37,14 @@ from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.intervals import bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
-from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.popularity import Popularity, build_popularity
 from reelrank.ranking.items.table import build_table
+from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
-from reelrank.ranking.retrieval.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from reelrank.ranking.signals.observe import observe
-from reelrank.ranking.training.backtest import BacktestIndex
+from reelrank.ranking.training.backtest import BacktestIndex, build_judged_request, rank_past_request
 from reelrank.ranking.training.dataset import build_training_set
 from reelrank.ranking.training.lambdarank import train_ranker
 from reelrank.ranking.viewers.history import Viewer, build_viewer
@@ -65,7 +64,9 @@ RATIO, SEED = 0.75, 42
 """The table's split: three quarters of each film's ratings, shuffled with numpy's legacy generator."""
 INNER_SEEDS = (1, 2)
 MEASURES = ("NDCG@10", "precision@10", "recall@10")
-LIMITS = CandidateLimits(factors=600, neighbours=600, session=200, recent=200, popular=200, fresh=0)
+CONFIG = RankingConfig(
+    CandidateLimits(factors=600, neighbours=600, session=200, recent=200, popular=200, fresh=0)
+)
 """A third of the catalogue from the better sources: it holds 1,682 films, and every one may be asked for."""
 GRID = {
     "num_leaves": (7, 15),
@@ -196,14 +197,10 @@ def _build_home_request(
 ) -> JudgedRequest:
     context = Context(datetime.fromtimestamp(at_ms / 1000, UTC))
     moment = build_request(Query(user=viewer.user, context=context), viewer, world.table, world.encoder)
-    planned = plan_sources(moment, world.table, LIMITS)
-    matches = [query_source(each, world.matcher, world.table, popularity, TIMEOUT_S) for each in planned]
-    candidates = build_candidates(moment, matches, world.table)
-    features = compute_features(observe(moment, candidates, world.table, popularity))
-    shares = popularity.compute_shares(world.table.find_rows(candidates.ids))[:, -1]
-    return JudgedRequest(
-        moment, candidates, relevant, np.ones(len(relevant), np.float32), "home", features, shares
-    )
+    ranking = rank_past_request(moment, world, popularity, CONFIG)
+    shares = popularity.compute_shares(ranking.found.rows)[:, -1]
+    gains = {item_id.decode(): 1.0 for item_id in relevant.tolist()}
+    return build_judged_request(moment, ranking, gains, shares)
 
 
 def read_ratings() -> tuple[Ratings, list[Item]]:

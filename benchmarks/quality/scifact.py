@@ -37,13 +37,15 @@ from reelrank.index_mappings.query import Query
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
-from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
+from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
+from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_request
+from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.rankers.lambdarank import LambdaRank
-from reelrank.ranking.retrieval.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from reelrank.ranking.signals.observe import observe
+from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank
+from reelrank.ranking.retrieval.sources import SourceRequest, query_source
+from reelrank.ranking.training.backtest import build_judged_request
 from reelrank.ranking.training.dataset import build_training_set
 from reelrank.ranking.training.lambdarank import train_ranker
 from reelrank.ranking.viewers.history import build_anonymous_viewer
@@ -106,13 +108,17 @@ class SearchSetup:
     def _build_judged_request(self, text: str, relevant: Sequence[str], weights: Weights) -> JudgedRequest:
         popularity = Popularity(len(self.table))
         moment = build_request(Query(text=text), build_anonymous_viewer(), self.table, self.encoder)
-        planned = plan_sources(moment, self.table, CandidateLimits())
-        asked = [replace(each, weights=weights) if isinstance(each, TextMatch) else each for each in planned]
-        matches = [query_source(each, self.engine, self.table, popularity, TIMEOUT_S) for each in asked]
-        candidates = build_candidates(moment, matches, self.table)
-        features = compute_features(observe(moment, candidates, self.table, popularity))
-        gains, nobody = np.ones(len(relevant), np.float32), np.zeros(len(candidates), np.float32)
-        return JudgedRequest(moment, candidates, item_ids(relevant), gains, "search", features, nobody)
+
+        def run_sources(planned: Sequence[SourceRequest]) -> SourceAnswers:
+            asked = [replace(r, weights=weights) if isinstance(r, TextMatch) else r for r in planned]
+            return SourceAnswers(
+                [query_source(r, self.engine, self.table, popularity, TIMEOUT_S) for r in asked]
+            )
+
+        context = RankingContext(self.table, popularity, FusedOrder(), RankingConfig())
+        ranking = rank_request(moment, context, run_sources)
+        nobody = np.zeros(len(ranking.order), np.float32)
+        return build_judged_request(moment, ranking, dict.fromkeys(relevant, 1.0), nobody)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ import urllib3
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.diagnostics.smoke_test import find_free_port, read_log_tail, run_service
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.retrieval.sources import CandidateLimits
+from reelrank.ranking.policies.config import CandidateLimits
 
 SENDERS = 64
 ANSWER_TIMEOUT_S = 10.0

@@ -11,6 +11,7 @@ import lightgbm
 import numpy as np
 
 from benchmarks.data.catalogue import Catalogue
+from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.settings import Settings
@@ -23,9 +24,9 @@ from reelrank.ranking.embeddings.matrix_factorization import ALPHA, REGULARIZATI
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.rankers.compiled_trees import compile_trees
 from reelrank.ranking.rankers.manifest import Manifest
-from reelrank.ranking.retrieval.sources import CandidateLimits
 
 VIEWERS, WATCHES, TEXTS = 1_000, 30, 200
 TREES, LEAVES = 300, 31
@@ -81,7 +82,7 @@ def open_demo_project(directory: Path) -> SampleProject:
 
 def limit_candidates(service: SearchService, candidate_count: int) -> SearchService:
     """The same service, whose sources together give about so many candidates."""
-    return replace(service, limits=compute_limits(candidate_count))
+    return replace(service, assigner=DefaultAssigner(RankingConfig(compute_limits(candidate_count))))
 
 
 def compute_limits(candidate_count: int) -> CandidateLimits:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
-from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.rankers.manifest import MetricEstimate
 
 MEASURES = ("ndcg@10", "precision@10", "recall@100", "pairwise_loss", "logloss")
@@ -97,14 +96,15 @@ class Evaluation:
 
 def evaluate(
     judged_requests: Sequence[JudgedRequest],
-    ranker: Ranker,
+    model: str,
     to_probabilities: ProbabilityFunction | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Rank every request by popularity, by each source alone, by fusion and by the ranker, and measure them.
+    """Rank every request by popularity, by each source alone, by fusion and as `model` and the policies
+    ranked it, and measure them.
 
     Ties keep the order of the candidates. Items that a source did not find, or would have found had it
-    been used, count as not retrieved. logloss is measured only for the ranker, if `to_probabilities` is
+    been used, count as not retrieved. logloss is measured only for the model, if `to_probabilities` is
     given. Raises ValueError without requests.
     """
     if not judged_requests:
@@ -113,7 +113,7 @@ def evaluate(
         dict.fromkeys(source for request in judged_requests for source in request.candidates.sources)
     )
     names = (POPULARITY, *sources, FUSED, MODEL)
-    table = np.array([_measure(request, names, ranker, to_probabilities) for request in judged_requests])
+    table = np.array([_measure(request, names, to_probabilities) for request in judged_requests])
     kinds = np.array([request.kind for request in judged_requests])
     results: list[MetricResult] = []
     differences: list[MetricResult] = []
@@ -126,7 +126,7 @@ def evaluate(
         gaps = table[mask][:, [names.index(MODEL)]] - table[mask][:, [names.index(FUSED)]]
         differences += _bootstrap_results(kind, [f"{MODEL} - {FUSED}"], gaps, seed)
     requests = {kind: int(mask.sum()) for kind, mask in masks.items()}
-    return Evaluation(ranker.name, requests, tuple(results), tuple(differences))
+    return Evaluation(model, requests, tuple(results), tuple(differences))
 
 
 def _bootstrap_results(
@@ -145,17 +145,15 @@ def _bootstrap_results(
 def _measure(
     request: JudgedRequest,
     systems: Sequence[str],
-    ranker: Ranker,
     to_probabilities: ProbabilityFunction | None,
 ) -> list[list[float]]:
     """Return the MEASURES of every system; NaN where one does not apply to this request."""
     gains = request.compute_candidate_gains()
     has_pairs = 0 < np.count_nonzero(gains > 0) < len(gains)
-    model_scores = ranker.score(request.features)
     rows = []
     for name in systems:
-        scores = model_scores if name == MODEL else _score_baseline(request, name)
-        order = np.argsort(-scores, kind="stable")
+        scores = request.scores if name == MODEL else _score_baseline(request, name)
+        order = request.order if name == MODEL else np.argsort(-scores, kind="stable")
         ranked = gains[order[np.isfinite(scores[order])]]
         loss = np.nan
         if name == MODEL and to_probabilities is not None and len(gains):

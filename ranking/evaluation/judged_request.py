@@ -1,11 +1,13 @@
 """A judged request: a past request with its candidates and the items that were relevant to the viewer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.policies.policy import Order
+from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.viewers.request import RankingRequest
 
@@ -16,7 +18,8 @@ class JudgedRequest:
 
     relevant [r] ID_DTYPE: distinct ids, including items that no source found. gains [r] float32, above 0,
     aligned with `relevant`. kind: `home` or `search`. features [n, F] float32, NaN where missing.
-    popularity [n] float32: share of recent watches at the time of the request.
+    popularity [n] float32: share of recent watches at the time of the request. scores [n] of a ranker;
+    order [n]: the positions of the candidates as they would be shown, after the policies.
     """
 
     request: RankingRequest
@@ -26,6 +29,13 @@ class JudgedRequest:
     kind: str
     features: NDArray[np.float32]
     popularity: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    order: Order
+
+    def rerank(self, ranker: Ranker) -> "JudgedRequest":
+        """Return the same request in the order of another ranker's scores, without policies."""
+        scores = ranker.score(self.features)
+        return replace(self, scores=scores, order=np.argsort(-scores, kind="stable"))
 
     def compute_candidate_gains(self) -> NDArray[np.float32]:
         """Return the gains [n] of the candidates; 0 where a candidate is not relevant."""

@@ -98,6 +98,13 @@ class ItemTable:
         return passing
 
 
+def build_row_mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
+    """Whether each row of the table is among these; at least one element, so that row -1 can be looked up."""
+    mask = np.zeros(max(len(table), 1), bool)
+    mask[rows] = True
+    return mask
+
+
 @lru_cache(maxsize=2)
 def _get_row_index(table: ItemTable) -> RowIndex:
     """Build a row index; cached for two tables, the serving one and its successor."""

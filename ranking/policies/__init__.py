@@ -1,1 +1,1 @@
-"""Policies turn scores into a page: Thompson sampling on exploration slots."""
+"""Policies turn scored candidates into the order that is shown. Scores come from `rankers`."""

@@ -1,4 +1,4 @@
-"""Exploration: a few places of a page go to items drawn by Thompson sampling, each with its chance known."""
+"""Thompson sampling: a few positions of a page show items drawn at random, with known probabilities."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,77 +7,87 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.ranking.items.popularity import Posterior
+from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
 
 POOL_SIZE = 50
-"""A place is drawn among so many next in line: two pages and a half of 20. A choice, not a finding."""
+"""A slot is drawn among so many next candidates: two and a half pages of 20. A choice, not a finding."""
 ITEMS_PER_SLOT = 10
-"""Of a page, at most one place in so many is drawn; shorter ones explore nothing. A budget, not a finding."""
+"""At most one slot in so many items of a page; shorter pages have none. A budget, not a finding."""
 UNIFORM_SHARE, KEPT_SHARE = 0.1, 0.1
-"""Of the chance, what all in line share alike, and what the first has, which the ranking put there: nobody is
-without one, and what the ranking alone would have earned is known after some hundred pages."""
+"""Probability floors: UNIFORM_SHARE is spread evenly over the pool, KEPT_SHARE is reserved for the item that
+the ranker put in the slot. They bound the importance weights of off-policy estimates."""
 GRID = (np.arange(128) + 0.5) / 128
-"""Of square roots of shares: they are small, so cells are narrow where they lie. Chances are within 0.01 of
-sampled ones up to some ten thousand impressions an item."""
+"""Square roots of click shares: shares are small, so cells are narrow where shares lie. Probabilities are
+within 0.01 of sampled ones up to some ten thousand impressions an item."""
 Floats = NDArray[np.float64]
-Indexes = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class ExplorationSlot:
-    """place: of the list, from 0, that was drawn. came_from: where the ranking had the item. propensity: the
-    chance that it would be this item, after the draws before it."""
+class ThompsonSampling:
+    """Fills at most `config.exploration_slots` positions of a home page or of similar items.
 
-    place: int
-    came_from: int
-    propensity: float
+    Searches stay as they are: whoever types words knows what they want.
+    """
+
+    def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
+        query = candidates.query
+        positions = [] if query.kind == "search" else choose_positions(query.limit, config.exploration_slots)
+        if not positions:
+            return PolicyResult(order)
+
+        def compute_posterior(pool: Order) -> Posterior:
+            return candidates.popularity.compute_posterior(candidates.rows[pool])
+
+        return explore(order, positions, compute_posterior, candidates.seed)
 
 
 def choose_positions(limit: int, max_slots: int) -> list[int]:
-    """Where a page of `limit` items is drawn: at most `slots` places, evenly apart, never the first."""
-    few = min(max_slots, limit // ITEMS_PER_SLOT)
-    return [number * limit // (few + 1) for number in range(1, few + 1)]
+    """Positions of at most `max_slots` slots on a page of `limit` items: evenly apart, never the first."""
+    slots = min(max_slots, limit // ITEMS_PER_SLOT)
+    return [number * limit // (slots + 1) for number in range(1, slots + 1)]
 
 
 def explore(
-    order: Indexes, positions: list[int], compute_posterior: Callable[[Indexes], Posterior], seed: int
-) -> tuple[Indexes, tuple[ExplorationSlot, ...]]:
-    """The order [n] of candidates, best first, with one of the next POOL at each of these places of it, which
-    ascend; and how each was drawn. The others keep their order.
+    order: Order, positions: list[int], compute_posterior: Callable[[Order], Posterior], seed: int
+) -> PolicyResult:
+    """Fills each of these ascending positions with one of the POOL_SIZE candidates from it on.
 
-    posterior_of: candidates [k], as they stand in the order, to what is believed of them. Thompson
-    sampling as probability matching: one is drawn with the chance that its share of used impressions is
-    the highest of those in line (Thompson 1933; Chapelle & Li 2011). The chances are computed and not
-    sampled, so a draw's propensity is exactly what it was drawn with.
+    All other candidates keep their order. Thompson sampling as probability matching: a candidate is drawn
+    with the probability that its click share is the highest of the pool (Thompson 1933; Chapelle & Li 2011).
+    The probabilities are computed, not sampled, so the propensity of a draw is exact.
     """
-    ranked, rng, draws = order, np.random.default_rng(seed), list[ExplorationSlot]()
-    for place in positions:
-        line = order[place : place + POOL_SIZE]
-        if len(line) < 2:
+    ranked, rng, changes = order, np.random.default_rng(seed), list[PositionChange]()
+    for position in positions:
+        pool = order[position : position + POOL_SIZE]
+        if len(pool) < 2:
             break
-        chances = compute_propensities(compute_posterior(line))
-        drawn = int(rng.choice(len(line), p=chances))
-        order = np.concatenate([order[:place], line[drawn : drawn + 1], np.delete(order[place:], drawn)])
-        came_from = int(np.flatnonzero(ranked == line[drawn])[0])
-        draws.append(ExplorationSlot(place, came_from, float(chances[drawn])))
-    return order, tuple(draws)
+        propensities = compute_propensities(compute_posterior(pool))
+        drawn = int(rng.choice(len(pool), p=propensities))
+        order = np.concatenate(
+            [order[:position], pool[drawn : drawn + 1], np.delete(order[position:], drawn)]
+        )
+        ranked_position = int(np.flatnonzero(ranked == pool[drawn])[0])
+        changes.append(PositionChange(position, ranked_position, float(propensities[drawn])))
+    return PolicyResult(order, tuple(changes))
 
 
 def compute_propensities(posterior: Posterior) -> Floats:
-    """Chance [n] of each item in line to be drawn; they add up to 1."""
-    chances = (1 - UNIFORM_SHARE - KEPT_SHARE) * compute_best_probabilities(posterior)
-    chances += UNIFORM_SHARE / len(chances)
-    chances[0] += KEPT_SHARE
-    return chances
+    """Probability [n] of each item of the pool to be drawn; the sum is 1."""
+    propensities = (1 - UNIFORM_SHARE - KEPT_SHARE) * compute_best_probabilities(posterior)
+    propensities += UNIFORM_SHARE / len(propensities)
+    propensities[0] += KEPT_SHARE
+    return propensities
 
 
 def compute_best_probabilities(posterior: Posterior) -> Floats:
-    """Chance [n] that an item's share, Beta(used, passed), is the highest, on a grid of shares.
+    """Probability [n] that an item's click share, Beta(alpha, beta), is the highest, on a grid of shares.
 
     The sum over the grid of an item's own density times the distributions of all others.
     """
     share = GRID**2
-    used, passed = posterior.alpha[:, None], posterior.beta[:, None]
-    density = np.log(share) * (used - 1) + np.log1p(-share) * (passed - 1)
+    alpha, beta = posterior.alpha[:, None], posterior.beta[:, None]
+    density = np.log(share) * (alpha - 1) + np.log1p(-share) * (beta - 1)
     density = np.exp(density - density.max(axis=1, keepdims=True)) * GRID  # a cell is as wide as its root
     density /= density.sum(axis=1, keepdims=True)
     below = np.log(np.maximum(np.cumsum(density, axis=1) - density / 2, 1e-300))

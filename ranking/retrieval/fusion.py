@@ -14,7 +14,7 @@ RANK_CONSTANT = 60
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """n items with every source's match, in engine order: best fused score first, ties by id.
+    """n items with every source's match: best fused score first, ties by id.
 
     ids [n] of ID_DTYPE; fused [n] float32; sources: s names; ranks [n, s] int32 from 0, -1 where
     the source did not find the item; scores [n, s] float32, NaN where it did not.
@@ -33,12 +33,8 @@ class Candidates:
         """The candidates at these positions, in this order."""
         return Candidates(self.ids[rows], self.fused[rows], self.sources, self.ranks[rows], self.scores[rows])
 
-    def exclude(self, ids: ItemIds) -> "Candidates":
-        """The candidates that are not among `ids`."""
-        return self.take(np.flatnonzero(~np.isin(self.ids, ids))) if len(ids) else self
-
     def with_unranked(self, ids: ItemIds) -> "Candidates":
-        """These candidates, and after them ids [m] that no source found and that are not among them."""
+        """These candidates, followed by ids [m] that no source found and that are not among them."""
         m, s = len(ids), len(self.sources)
         return Candidates(
             np.concatenate([self.ids, ids]),
@@ -63,12 +59,12 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
     """Reciprocal-rank fusion: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""
     sources = tuple(m.source for m in matches)
     all_ids = np.concatenate([m.ids for m in matches]) if matches else np.empty(0, ID_DTYPE)
-    ids, place = deduplicate_ids(all_ids)
+    ids, positions = deduplicate_ids(all_ids)
     ranks = np.full((len(ids), len(sources)), -1, np.int32)
     scores = np.full((len(ids), len(sources)), np.nan, np.float32)
     start = 0
     for column, found in enumerate(matches):
-        rows = place[start : start + len(found)]
+        rows = positions[start : start + len(found)]
         ranks[rows, column] = np.arange(len(found), dtype=np.int32)
         scores[rows, column] = found.scores
         start += len(found)

@@ -1,3 +1,3 @@
-"""The names of the candidate sources, in the order in which they are shown and made into features."""
+"""The names of the candidate sources, in the order in which they are shown and become features."""
 
 SOURCES = ("bm25", "text_knn", "factors", "neighbours", "session", "recent", "popular", "fresh")

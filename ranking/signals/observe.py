@@ -1,4 +1,4 @@
-"""Signals: facts observed of every candidate when it is asked for. Logged, never recomputed."""
+"""Signals: what is observed of every candidate at request time. Logged as observed, never recomputed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from reelrank.ranking.column import Column, make_shared_column, take_rows
 from reelrank.ranking.items.builder import UNKNOWN_DAY, hash_word
 from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
 from reelrank.ranking.items.table import ItemTable, Rows
+from reelrank.ranking.retrieval.candidates import LocatedCandidates
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import SOURCES
 from reelrank.ranking.signals.vectors import observe_vectors
 from reelrank.ranking.signals.viewer import observe_viewer
-from reelrank.ranking.viewers.query_vectors import find_recent_watches
 from reelrank.ranking.viewers.request import RankingRequest
 
 
@@ -48,27 +48,26 @@ Observer = Callable[[], dict[str, Column]]
 
 
 def observe(
-    request: RankingRequest, candidates: Candidates, table: ItemTable, popularity: Popularity
+    request: RankingRequest, found: LocatedCandidates, table: ItemTable, popularity: Popularity
 ) -> Signals:
-    """The signals of n candidates; those of the item itself are NaN where the table does not hold it."""
+    """The signals of n candidates; those of the item itself are NaN where the table lacks it."""
     columns: dict[str, Column] = {}
-    for observer in build_observers(request, candidates, table, popularity).values():
+    for observer in build_observers(request, found, table, popularity).values():
         columns |= observer()
     return Signals(columns)
 
 
 def build_observers(
-    request: RankingRequest, candidates: Candidates, table: ItemTable, popularity: Popularity
+    request: RankingRequest, found: LocatedCandidates, table: ItemTable, popularity: Popularity
 ) -> dict[str, Observer]:
-    """What observes each group of signals, by the group's name; rows are looked up once for all."""
-    rows = table.find_rows(candidates.ids)
-    recent = find_recent_watches(request.viewer, table)
+    """What observes each group of signals, by the group's name."""
+    rows = found.rows
     return {
-        "sources": partial(_observe_sources, candidates),
+        "sources": partial(_observe_sources, found.candidates),
         "items": partial(_observe_item, table, rows),
         "popularity": partial(_observe_popularity, popularity, rows),
-        "vectors": partial(observe_vectors, request, table, rows, recent[0]),
-        "viewer": partial(observe_viewer, request, candidates.ids, table, rows, recent),
+        "vectors": partial(observe_vectors, request, table, rows),
+        "viewer": partial(observe_viewer, request, found, table),
         "request": partial(_observe_request, request, table, rows),
     }
 
@@ -101,14 +100,14 @@ def _observe_item(table: ItemTable, rows: Rows) -> dict[str, Column]:
 
 def _observe_popularity(popularity: Popularity, rows: Rows) -> dict[str, Column]:
     shares = popularity.compute_shares(rows)
-    columns = {f"share_{int(days)}d": shares[:, place] for place, days in enumerate(HALF_LIVES_DAYS)}
+    columns = {f"share_{int(days)}d": shares[:, index] for index, days in enumerate(HALF_LIVES_DAYS)}
     return {**columns, "click_through": popularity.compute_ctr(rows)}
 
 
 def _observe_request(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
     context = request.query.context
     at = context.at
-    facts = {
+    values = {
         "hour": at.hour + at.minute / 60,
         "weekday": at.weekday(),
         "week_of_year": at.isocalendar().week,
@@ -119,12 +118,13 @@ def _observe_request(request: RankingRequest, table: ItemTable, rows: Rows) -> d
         "query_words": len((request.query.text or "").split()),
         "device": hash_word(context.device) % 1024 if context.device else np.nan,
     }
-    columns = {name: make_shared_column(value, len(rows)) for name, value in facts.items()}
-    place = [name.casefold() for name in table.countries]
-    here = place.index(context.country.casefold()) if context.country.casefold() in place else None
-    if here is None:
+    columns = {name: make_shared_column(value, len(rows)) for name, value in values.items()}
+    countries = [name.casefold() for name in table.countries]
+    country = context.country.casefold()
+    if country not in countries:
         return {**columns, "same_country": make_shared_column(np.nan, len(rows))}
-    return {**columns, "same_country": (_gather_known(table.country, rows, -1) == here).astype(np.float32)}
+    code = countries.index(country)
+    return {**columns, "same_country": (_gather_known(table.country, rows, -1) == code).astype(np.float32)}
 
 
 def _is_holiday(country: str, timestamp: datetime) -> float:
@@ -161,7 +161,7 @@ def _count_genres(table: ItemTable, rows: Rows) -> Column:
 
 
 def _find_main_genre(table: ItemTable, rows: Rows) -> Column:
-    """Code of the rarest genre of each item, the one that says most; NaN without a genre."""
+    """Code of each item's rarest genre, the most specific one; NaN without a genre."""
     if not len(table):
         return make_shared_column(np.nan, len(rows))
     bits = np.where(rows >= 0, table.genre_bits[rows], 0).astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Signals of closeness: cosines of each candidate with the moment's vectors and with the newest watches."""
+"""Cosines of each candidate with the vectors of the request and with the newest watches."""
 
 from functools import cache
 
@@ -10,26 +10,25 @@ from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.viewers.request import RankingRequest
 
 SPACES = {"text": ("query", "past_queries", "taste"), "factors": ("factors",), "session": ("session",)}
-"""Vector field to the moment's vectors (see `Moment`) that are compared in it."""
+"""Vector field to the vectors of `RankingRequest` that are compared in it."""
 NEAREST_SPACES = ("text", "session")
 RECENT = 10
 CHUNK = 512
 """Rows gathered at once: half a megabyte of 256 dimensions stays in a core's own cache."""
 
 
-def observe_vectors(
-    request: RankingRequest, table: ItemTable, rows: Rows, watched: Rows
-) -> dict[str, Column]:
+def observe_vectors(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
     """`cosine_<vector>`, `last_<field>` and `nearest_<field>` [n]; NaN where either side has no vector."""
     columns: dict[str, Column] = {}
+    watched = request.recent.rows[:RECENT]
     unknown = make_shared_column(np.nan, len(rows))
     for field, names in SPACES.items():
         asked = [name for name in names if name in request.vectors]
-        recent = np.asarray(table.vectors[field][watched[:RECENT]], np.float32)
+        recent = np.asarray(table.vectors[field][watched], np.float32)
         directions = np.vstack([*(request.vectors[name] for name in asked), recent])
         products = _compute_cosines(table.vectors[field], rows, directions)
         columns |= {f"cosine_{name}": unknown for name in names}
-        columns |= {f"cosine_{name}": products[place] for place, name in enumerate(asked)}
+        columns |= {f"cosine_{name}": products[index] for index, name in enumerate(asked)}
         near, known = products[len(asked) :], np.asarray(recent.any(axis=1), bool)
         columns[f"last_{field}"] = near[0] if known[:1].any() else unknown
         if field in NEAREST_SPACES:
@@ -53,5 +52,5 @@ def _compute_cosines(
 
 @cache
 def _generate_direction(size: int) -> NDArray[np.float32]:
-    """A direction [size] that only a row of zeros, so an item without a vector, has no product with."""
+    """A random direction [size]; its product is 0 only with a row of zeros, an item without a vector."""
     return np.random.default_rng(1).normal(size=size).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Signals of the viewer and each candidate together: affinities, past watches, past impressions."""
+"""Signals of the viewer and of viewer and candidate: affinities, past watches, past impressions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,27 +7,26 @@ from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.column import Column, make_shared_column
 from reelrank.ranking.items.table import ItemTable, Rows
-from reelrank.ranking.viewers.request import RankingRequest
+from reelrank.ranking.retrieval.candidates import LocatedCandidates
+from reelrank.ranking.viewers.request import RankingRequest, RecentWatches
 
 HASH_SIEVE = np.uint32(1 << 16)
-"""Of ten thousand candidates' words nearly all are none of the viewer's; their low bits tell at once."""
+"""Size of the table that rejects hashes by their low bits: nearly all words of ten thousand candidates are
+unknown to the viewer."""
 
 
-def observe_viewer(
-    request: RankingRequest, ids: ItemIds, table: ItemTable, rows: Rows, recent: tuple[Rows, Column]
-) -> dict[str, Column]:
-    """Signals [n]; NaN where the viewer has no past. recent: see `ranking.vectors.find_recent_watches`."""
-    viewer, n = request.viewer, len(rows)
-    watched, weights = recent
+def observe_viewer(request: RankingRequest, found: LocatedCandidates, table: ItemTable) -> dict[str, Column]:
+    """Signals [n]; NaN where the viewer has no past."""
+    viewer, n = request.viewer, len(found.rows)
     columns = {
         "watches": make_shared_column(len(viewer.watched), n),
         "mean_watched_share": make_shared_column(_compute_mean(viewer.watched_share), n),
         "days_since_watch": make_shared_column(_compute_days_since(viewer.watched_at_ms, request), n),
-        **_observe_past_impressions(request, ids),
+        **_observe_past_impressions(request, found.candidates.ids),
     }
-    if not len(watched):
+    if not len(request.recent.rows):
         return {**columns, **dict.fromkeys(AFFINITIES, make_shared_column(np.nan, n))}
-    return {**columns, **_compute_affinities(table, rows, watched, weights)}
+    return {**columns, **_compute_affinities(table, found.rows, request.recent)}
 
 
 AFFINITIES = (
@@ -36,8 +35,8 @@ AFFINITIES = (
 )  # fmt: skip
 
 
-def _compute_affinities(table: ItemTable, rows: Rows, watched: Rows, weights: Column) -> dict[str, Column]:
-    weights = weights / max(float(weights.sum()), 1e-6)
+def _compute_affinities(table: ItemTable, rows: Rows, recent: RecentWatches) -> dict[str, Column]:
+    watched, weights = recent.rows, recent.weights / max(float(recent.weights.sum()), 1e-6)
     genres = _build_genre_matrix(table.genre_bits[rows], len(table.genres))
     liked = weights @ _build_genre_matrix(table.genre_bits[watched], len(table.genres))
     several = np.maximum(genres.sum(axis=1), 1)
@@ -68,10 +67,10 @@ def _build_genre_matrix(bits: NDArray[np.uint64], genre_count: int) -> Column:
 def _sum_code_weights(
     codes: NDArray[np.integer], rows: Rows, watched: Rows, weights: Column, step: int = 1
 ) -> NDArray[np.float64]:
-    """The weight [n] of those watches that have the candidate's code; codes of one `step` are one."""
-    theirs, ours = (codes[of].astype(np.int64) // step + 1 for of in (watched, rows))
-    totals = np.bincount(theirs, weights, minlength=int(ours.max(initial=0)) + 1)
-    return np.asarray(totals[ours], np.float64)
+    """The weight [n] of the watches with the candidate's code; codes within one `step` count as equal."""
+    watched_codes, item_codes = (codes[group].astype(np.int64) // step + 1 for group in (watched, rows))
+    totals = np.bincount(watched_codes, weights, minlength=int(item_codes.max(initial=0)) + 1)
+    return np.asarray(totals[item_codes], np.float64)
 
 
 def _sum_word_weights(
@@ -79,17 +78,17 @@ def _sum_word_weights(
 ) -> NDArray[np.float64]:
     """The weight [n] of the watches that share each of the candidate's words, summed over the words."""
     seen_words, seen_from = _gather_words(offsets, hashes, watched)
-    words, of = _gather_words(offsets, hashes, rows)
+    words, owners = _gather_words(offsets, hashes, rows)
     if not len(seen_words) or not len(words):
         return np.zeros(len(rows))
-    known, place = np.unique(seen_words, return_inverse=True)
-    weight = np.bincount(place, weights[seen_from])
-    maybe = np.zeros(HASH_SIEVE, bool)
-    maybe[known % HASH_SIEVE] = True
-    hits = np.flatnonzero(maybe[words % HASH_SIEVE])
+    known, codes = np.unique(seen_words, return_inverse=True)
+    weight = np.bincount(codes, weights[seen_from])
+    sieve = np.zeros(HASH_SIEVE, bool)
+    sieve[known % HASH_SIEVE] = True
+    hits = np.flatnonzero(sieve[words % HASH_SIEVE])
     at = np.minimum(np.searchsorted(known, words[hits]), len(known) - 1)
     found = np.where(known[at] == words[hits], weight[at], 0.0)
-    return np.asarray(np.bincount(of[hits], found, minlength=len(rows)), np.float64)
+    return np.asarray(np.bincount(owners[hits], found, minlength=len(rows)), np.float64)
 
 
 def _gather_words(
@@ -97,15 +96,15 @@ def _gather_words(
 ) -> tuple[NDArray[np.uint32], Rows]:
     """All words of these rows, and for each the position in `rows` it belongs to."""
     counts = np.where(rows >= 0, offsets[rows + 1] - offsets[rows], 0)
-    of = np.repeat(np.arange(len(rows)), counts)
-    within = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return hashes[offsets[rows][of] + within], of
+    owners = np.repeat(np.arange(len(rows)), counts)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return hashes[offsets[rows][owners] + within], owners
 
 
 def _observe_past_impressions(request: RankingRequest, ids: ItemIds) -> dict[str, Column]:
     """How often this viewer was shown the item, and days since the last time."""
     viewer = request.viewer
-    shown, place, times = np.unique(viewer.shown, return_index=True, return_counts=True)
+    shown, newest, times = np.unique(viewer.shown, return_index=True, return_counts=True)
     if not len(shown):
         return {
             "times_shown": make_shared_column(0, len(ids)),
@@ -113,7 +112,7 @@ def _observe_past_impressions(request: RankingRequest, ids: ItemIds) -> dict[str
         }
     at = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
     found = shown[at] == ids
-    days = (request.query.context.at_ms - viewer.shown_at_ms[place][at]) / DAY_MS
+    days = (request.query.context.at_ms - viewer.shown_at_ms[newest][at]) / DAY_MS
     return {
         "times_shown": np.where(found, times[at], 0).astype(np.float32),
         "days_since_shown": np.where(found, days, np.nan).astype(np.float32),

@@ -1,14 +1,15 @@
-"""History replayed: what a page would have had to choose from at a moment, and what was watched next.
+"""Backtest: requests of the past, ranked by the pipeline as of their own time and judged by what followed.
 
-Each request sees its viewer, the popularity and the embeddings as of its moment, never later.
+Each request sees its viewer, the popularity and the embeddings as they were then, never later.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import Matcher
@@ -17,52 +18,59 @@ from reelrank.index_mappings.match import item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.items.popularity import Popularity, count_events
+from reelrank.ranking.items.popularity import POPULAR_HALF_LIFE, Popularity, count_events
 from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.pipeline import Ranking, RankingContext, SourceAnswers, rank_request
+from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress, ignore_progress
-from reelrank.ranking.retrieval.sources import CandidateLimits, build_candidates, plan_sources, query_source
-from reelrank.ranking.signals.observe import observe
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.retrieval.sources import SourceRequest, query_source
 from reelrank.ranking.viewers.history import build_viewer, compute_watched_share
 from reelrank.ranking.viewers.query_vectors import build_request
+from reelrank.ranking.viewers.request import RankingRequest
 
 HORIZON_MS = 24 * 3_600_000
-"""What is watched within a day of a page counts as what the viewer wanted then."""
+"""Items watched within a day of a page count as relevant to it."""
 MAX_RELEVANT = 20
 MIN_SHARE = 0.2
-"""Watching less than this is a quick skip: not wanted."""
+"""Watching less than this is a quick skip: not relevant."""
 GOOD_SHARE, BEST_SHARE = 0.4, 0.7
 SEARCH_SHARE = 0.3
-"""Share of replayed requests that are (simulated) known-item searches."""
+"""Share of backtested requests that are (simulated) known-item searches."""
 TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestOptions:
     """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a
-    viewer must have before. titles: item id to title, from which searches are simulated."""
+    viewer must have before. titles: item id to title, from which searches are simulated.
+    config: exploration is turned off, for nobody sees these pages."""
 
     requests: int = 2000
     per_user: int = 40
     history: int = 5
-    limits: CandidateLimits = field(default_factory=CandidateLimits)
+    config: RankingConfig = field(default_factory=RankingConfig)
     titles: dict[str, str] = field(default_factory=dict)
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestIndex:
-    """What requests are replayed in: the table, who matches, and who reads words."""
+    """What requests are ranked with: item table, matcher, text encoder and ranker."""
 
     table: ItemTable
     matcher: Matcher
     encoder: TextEncoder
+    ranker: Ranker = field(default_factory=FusedOrder)
 
 
 @dataclass(frozen=True, slots=True)
 class _SampledRequest:
+    """context: when, where and on what the page was opened."""
+
     user_id: str
-    at_ms: int
     kind: str
+    context: Context
 
 
 def backtest(
@@ -72,7 +80,7 @@ def backtest(
     options: BacktestOptions,
     progress: Progress = ignore_progress,
 ) -> Iterator[JudgedRequest]:
-    """Requests sampled in a window [from, to) of milliseconds, in the order of time; each was followed
+    """Judged requests sampled in a window [from, to) of milliseconds, in the order of time; each was followed
     by a watch. `events`: EVENT_SCHEMA, in any order."""
     ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
     histories = _group_by_user(ordered)
@@ -81,7 +89,7 @@ def backtest(
     popularity = Popularity(len(index.table))
     times, counted = ordered["at_ms"].to_numpy(), 0
     for done, request in enumerate(requests):
-        until = int(np.searchsorted(times, request.at_ms))
+        until = int(np.searchsorted(times, request.context.at_ms))
         for batch in ordered.slice(counted, until - counted).to_batches():
             count_events(popularity, index.table, batch)
         counted = until
@@ -89,28 +97,53 @@ def backtest(
         progress("replaying history", done + 1, len(requests))
 
 
+def rank_past_request(
+    request: RankingRequest, index: BacktestIndex, popularity: Popularity, config: RankingConfig
+) -> Ranking:
+    """Ranks as a page would be ranked, without exploration and with one source after the other."""
+
+    def run_sources(asked: Sequence[SourceRequest]) -> SourceAnswers:
+        return SourceAnswers(
+            [query_source(each, index.matcher, index.table, popularity, TIMEOUT_S) for each in asked]
+        )
+
+    context = RankingContext(index.table, popularity, index.ranker, config.without_exploration())
+    return rank_request(request, context, run_sources)
+
+
+def build_judged_request(
+    request: RankingRequest, ranking: Ranking, gains: Mapping[str, float], popularity: NDArray[np.float32]
+) -> JudgedRequest:
+    """A ranked request and the gain, above 0, of each relevant item. popularity [n]: of the candidates."""
+    return JudgedRequest(
+        request,
+        ranking.found.candidates,
+        item_ids(gains),
+        np.array(list(gains.values()), np.float32),
+        request.query.kind,
+        compute_features(ranking.signals),
+        popularity,
+        ranking.scores,
+        ranking.order,
+    )
+
+
 def _judge_request(
-    request: _SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
+    sampled: _SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
     sampling: tuple[BacktestOptions, np.random.Generator],
 ) -> JudgedRequest:  # fmt: skip
     options, rng = sampling
-    viewer = build_viewer(request.user_id, events, request.at_ms)
-    wanted = _find_relevant(events, request.at_ms, {i.decode() for i in viewer.seen.tolist()})
+    viewer = build_viewer(sampled.user_id, events, sampled.context.at_ms)
+    gains = _find_relevant(events, sampled.context.at_ms, {i.decode() for i in viewer.seen.tolist()})
     text = None
-    if request.kind == "search":
-        wanted = dict([max(wanted.items(), key=lambda pair: pair[1])])
-        text = _simulate_search_text(options.titles.get(next(iter(wanted)), ""), rng)
-    context = Context(np.datetime64(request.at_ms, "ms").astype("O").replace(tzinfo=UTC))
-    query = Query(text=text or None, user=request.user_id, context=context)
-    moment = build_request(query, viewer, index.table, index.encoder)
-    asked = plan_sources(moment, index.table, options.limits)
-    matches = [query_source(a, index.matcher, index.table, popularity, TIMEOUT_S) for a in asked]
-    candidates = build_candidates(moment, matches, index.table)
-    signals = observe(moment, candidates, index.table, popularity)
-    shares = popularity.compute_shares(index.table.find_rows(candidates.ids))[:, 1]
-    gains = np.array(list(wanted.values()), np.float32)
-    features = compute_features(signals)
-    return JudgedRequest(moment, candidates, item_ids(wanted), gains, query.kind, features, shares)
+    if sampled.kind == "search":
+        gains = dict([max(gains.items(), key=lambda pair: pair[1])])
+        text = _simulate_search_text(options.titles.get(next(iter(gains)), ""), rng)
+    query = Query(text=text or None, user=sampled.user_id, context=sampled.context)
+    request = build_request(query, viewer, index.table, index.encoder)
+    ranking = rank_past_request(request, index, popularity, options.config)
+    shares = popularity.compute_shares(ranking.found.rows)[:, POPULAR_HALF_LIFE]
+    return build_judged_request(request, ranking, gains, shares)
 
 
 def _group_by_user(events: pa.Table) -> dict[str, list[Event]]:
@@ -127,34 +160,42 @@ def _sample_requests(
     options: BacktestOptions,
     rng: np.random.Generator,
 ) -> list[_SampledRequest]:
-    """Moments just before a watch of something new, evenly over viewers."""
-    moments: list[_SampledRequest] = []
+    """Requests just before a watch of something new, evenly over viewers."""
+    requests: list[_SampledRequest] = []
     for user in sorted(histories):
         watches = [e for e in histories[user] if e.kind == "watch"]
-        places = [
-            p for p, e in enumerate(watches) if p >= options.history and window[0] <= e.at_ms < window[1]
+        usable = [
+            n for n, e in enumerate(watches) if n >= options.history and window[0] <= e.at_ms < window[1]
         ]
-        chosen = rng.permutation(places)[: options.per_user]
-        for place in sorted(int(p) for p in chosen):
-            watch = watches[place]
+        chosen = rng.permutation(usable)[: options.per_user]
+        for number in sorted(int(n) for n in chosen):
+            watch = watches[number]
             seen = {e.item for e in watches if e.at_ms < watch.at_ms}
             if _find_relevant(histories[user], watch.at_ms, seen):
                 kind = "search" if options.titles and rng.random() < SEARCH_SHARE else "home"
-                moments.append(_SampledRequest(user, watch.at_ms, kind))
-    kept = rng.permutation(len(moments))[: options.requests]
-    return sorted((moments[int(k)] for k in kept), key=lambda r: (r.at_ms, r.user_id))
+                requests.append(_SampledRequest(user, kind, _build_context(histories[user], watch)))
+    kept = rng.permutation(len(requests))[: options.requests]
+    return sorted((requests[int(k)] for k in kept), key=lambda r: (r.context.at_ms, r.user_id))
+
+
+def _build_context(events: list[Event], watch: Event) -> Context:
+    """The time of a watch; device and country of the page it followed, or its own where it names none."""
+    same_page = (e for e in events if watch.request_id and e.request_id == watch.request_id)
+    opened = next((e for e in same_page if e.kind == "impression"), watch)
+    at = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
+    return Context(at, opened.country, opened.device)
 
 
 def _find_relevant(events: list[Event], at_ms: int, seen: set[str]) -> dict[str, float]:
     """The next watches within the horizon of items not seen before, with their gains."""
-    wanted: dict[str, float] = {}
+    gains: dict[str, float] = {}
     for event in events:
         if event.kind != "watch" or not at_ms <= event.at_ms < at_ms + HORIZON_MS or event.item in seen:
             continue
         gain = to_gain(compute_watched_share(event.watched_ms, event.duration_ms))
-        if gain > 0 and len(wanted) < MAX_RELEVANT:
-            wanted[event.item] = max(gain, wanted.get(event.item, 0.0))
-    return wanted
+        if gain > 0 and len(gains) < MAX_RELEVANT:
+            gains[event.item] = max(gain, gains.get(event.item, 0.0))
+    return gains
 
 
 def to_gain(share: float) -> float:
@@ -165,7 +206,7 @@ def to_gain(share: float) -> float:
 
 
 def _simulate_search_text(title: str, rng: np.random.Generator) -> str:
-    """One to three words of a title, in their order, as somebody who half remembers it would type."""
+    """One to three words of a title, in their order, as someone who half remembers it would type."""
     words = title.split()
     count = min(len(words), int(rng.integers(1, 4)))
-    return " ".join(words[p] for p in sorted(rng.permutation(len(words))[:count].tolist()))
+    return " ".join(words[n] for n in sorted(rng.permutation(len(words))[:count].tolist()))

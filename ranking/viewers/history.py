@@ -1,4 +1,4 @@
-"""A viewer: what is known of one person's past as of a moment. Anonymous viewers have no past."""
+"""A viewer: what one person did up to a point in time. Anonymous viewers have no past."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
+MAX_ACTIONS = 1000
+"""How many of a viewer's newest actions count: twice MAX_WATCHES, to leave room for clicks and likes."""
 MAX_WATCHES = 500
 MAX_IMPRESSIONS = 1000
 MAX_QUERIES = 20
@@ -16,19 +18,18 @@ MAX_QUERIES = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Viewer:
-    """What a viewer did. Arrays but `seen` are newest first.
+    """What a viewer did. Arrays other than `seen` are newest first.
 
     seen [s] ids of every item ever watched, each once and in no order, however long the history.
-    watched [w] ids, one row a watch, the newest MAX_WATCHES; watched_at_ms [w] int64; watched_share [w]
-    float32, watched / duration in 0 to 1, NaN when unknown; liked [l] ids; shown [i] ids of past
-    impressions and shown_at_ms [i] int64; queries: past search texts.
+    watched [w] ids, one a watch, the newest MAX_WATCHES; watched_at_ms [w] int64; watched_share [w]
+    float32, watched / duration in 0 to 1, NaN when unknown; shown [i] ids of past impressions and
+    shown_at_ms [i] int64; queries: past search texts.
     """
 
     user: str
     watched: ItemIds
     watched_at_ms: NDArray[np.int64]
     watched_share: NDArray[np.float32]
-    liked: ItemIds
     shown: ItemIds
     shown_at_ms: NDArray[np.int64]
     queries: tuple[str, ...]
@@ -36,41 +37,39 @@ class Viewer:
 
 
 def build_anonymous_viewer(user_id: str = "", seen: Iterable[str] = ()) -> Viewer:
-    """A viewer of whom nothing is known, or nothing but what they watched."""
+    """A viewer about whom nothing is known, or only what they watched."""
     no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
-    return Viewer(
-        user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_ids, no_times, (), item_ids(seen)
-    )
+    return Viewer(user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_times, (), item_ids(seen))
 
 
 def build_viewer(
     user_id: str, events: Iterable[Event], as_of_ms: int, seen: Collection[str] = frozenset()
 ) -> Viewer:
-    """The viewer that these events (any order) tell of, none at or after `as_of_ms`.
+    """The viewer according to these events (any order) before `as_of_ms`.
 
-    seen: items watched before then, also in events that are not given.
+    Only the newest MAX_ACTIONS actions and MAX_IMPRESSIONS impressions count, however many are given: serving
+    reads no more of them. seen: items watched before then, also in events that are not given.
     """
     past = sorted((e for e in events if e.at_ms < as_of_ms), key=lambda e: (-e.at_ms, e.id))
-    every_watch = [e for e in past if e.kind == "watch"]
-    watches = every_watch[:MAX_WATCHES]
+    actions = [e for e in past if e.kind != "impression"][:MAX_ACTIONS]
+    watches = [e for e in actions if e.kind == "watch"][:MAX_WATCHES]
     shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
     shares = [compute_watched_share(e.watched_ms, e.duration_ms) for e in watches]
-    queries = [e.text for e in past if e.kind == "search" and e.text][:MAX_QUERIES]
+    queries = [e.text for e in actions if e.kind == "search" and e.text][:MAX_QUERIES]
     return Viewer(
         user_id,
         item_ids(e.item for e in watches),
         np.array([e.at_ms for e in watches], np.int64),
         np.array(shares, np.float32),
-        item_ids(e.item for e in past if e.kind == "like"),
         item_ids(e.item for e in shown),
         np.array([e.at_ms for e in shown], np.int64),
         tuple(queries),
-        item_ids({e.item for e in every_watch}.union(seen)),
+        item_ids({e.item for e in past if e.kind == "watch"}.union(seen)),
     )
 
 
 def compute_watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
-    """Watched time over duration, cut to 0..1; NaN when either is unknown or duration is 0."""
+    """Watched time over duration, clipped to 0..1; NaN when either is unknown or the duration is 0."""
     if watched_ms is None or not duration_ms:
         return float("nan")
     return min(max(watched_ms / duration_ms, 0.0), 1.0)

@@ -1,4 +1,4 @@
-"""The vectors of a moment: what the words and the past of a viewer point at, one unit vector a space."""
+"""The vectors of a request: unit vectors for its words and for the viewer's past, one a vector space."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,39 +9,34 @@ from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.match import item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
-from reelrank.ranking.items.table import ItemTable, Rows
+from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.viewers.history import Viewer
-from reelrank.ranking.viewers.request import RankingRequest
+from reelrank.ranking.viewers.request import RankingRequest, RecentWatches
 
 RECENT_WATCHES = 200
 SESSION_WATCHES = 10
-"""A session is short: only the newest watches speak for it (Store2Vec uses the last few likewise)."""
+"""A session is short: only the newest watches represent it, as in Store2Vec."""
 PAST_QUERIES = 5
 HALF_LIFE_DAYS = 30.0
 UNKNOWN_SHARE = 0.5
-"""A watch of which no one knows how much was seen counts as half of one."""
+"""The weight of a watch whose watched share is unknown."""
 
 
 def build_request(query: Query, viewer: Viewer, table: ItemTable, encoder: TextEncoder) -> RankingRequest:
-    """Everything known of a request before any candidate is; a just-made watch counts at once."""
-    vectors: dict[str, FloatVector] = {}
-    if query.text:
-        vectors["query"] = encoder.encode([query.text])[0]
-    if viewer.queries:
-        past = encoder.encode(viewer.queries[:PAST_QUERIES])
-        vectors["past_queries"] = _compute_mean(past, np.ones(len(past), np.float32))
-    if query.similar_to:
-        row = int(table.find_rows(item_ids([query.similar_to]))[0])
-        watched, weights = np.array([row] if row >= 0 else [], np.intp), np.ones(int(row >= 0), np.float32)
-    else:
-        watched, weights = find_recent_watches(viewer, table)
-    if len(watched):
-        vectors |= _compute_history_vectors(table, watched, weights)
-    return RankingRequest(query, viewer, {name: v for name, v in vectors.items() if v.any()})
+    """Everything about a request that needs no candidate; a watch counts as soon as the viewer has it."""
+    recent = find_recent_watches(viewer, table)
+    vectors = _compute_text_vectors(query, viewer, encoder)
+    watches = _find_item(query.similar_to, table) if query.similar_to else recent
+    if len(watches.rows):
+        vectors |= _compute_history_vectors(table, watches)
+    seen_rows = table.find_rows(viewer.seen)
+    return RankingRequest(
+        query, viewer, {name: v for name, v in vectors.items() if v.any()}, recent, seen_rows[seen_rows >= 0]
+    )
 
 
-def find_recent_watches(viewer: Viewer, table: ItemTable) -> tuple[Rows, NDArray[np.float32]]:
-    """Rows [w] of the newest watches that the table holds, newest first, and weights [w] in 0 to 1.
+def find_recent_watches(viewer: Viewer, table: ItemTable) -> RecentWatches:
+    """The newest watches of items that the table holds.
 
     A weight is the watched share, halved every HALF_LIFE_DAYS relative to the newest watch, so that
     a viewer who comes back after a year is still known by what they watched then.
@@ -53,12 +48,28 @@ def find_recent_watches(viewer: Viewer, table: ItemTable) -> tuple[Rows, NDArray
     age_days = (at_ms[:1] - at_ms) / DAY_MS
     weights = (share * np.exp2(-age_days / HALF_LIFE_DAYS)).astype(np.float32)
     known = rows >= 0
-    return rows[known], weights[known]
+    return RecentWatches(rows[known], weights[known])
 
 
-def _compute_history_vectors(
-    table: ItemTable, rows: Rows, weights: NDArray[np.float32]
-) -> dict[str, FloatVector]:
+def _find_item(item_id: str, table: ItemTable) -> RecentWatches:
+    """The item as if it were the only watch; nothing when the table lacks it."""
+    rows = table.find_rows(item_ids([item_id]))
+    rows = rows[rows >= 0]
+    return RecentWatches(rows, np.ones(len(rows), np.float32))
+
+
+def _compute_text_vectors(query: Query, viewer: Viewer, encoder: TextEncoder) -> dict[str, FloatVector]:
+    vectors: dict[str, FloatVector] = {}
+    if query.text:
+        vectors["query"] = encoder.encode([query.text])[0]
+    if viewer.queries:
+        past = encoder.encode(viewer.queries[:PAST_QUERIES])
+        vectors["past_queries"] = _compute_mean(past, np.ones(len(past), np.float32))
+    return vectors
+
+
+def _compute_history_vectors(table: ItemTable, watches: RecentWatches) -> dict[str, FloatVector]:
+    rows, weights = watches.rows, watches.weights
     vectors = {
         "session": _compute_mean(table.vectors["session"][rows[:SESSION_WATCHES]], weights[:SESSION_WATCHES]),
         "taste": _compute_mean(table.vectors["text"][rows], weights),

@@ -125,7 +125,7 @@ def test_another_build_is_not_asked_for_scores(ranking: ServiceProcess) -> None:
     elsewhere = RemoteModels(RankingService(ranking.url), 1.0, lambda names: "another")
     ranker, degraded = elsewhere.current()
     assert ranker.name == "engine-order"
-    assert "same build in both roles" in degraded[0]
+    assert "same build in both roles" in degraded[0].detail
 
 
 def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_until_it_is_back(

@@ -10,6 +10,7 @@ import pytest
 
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.web.api.health import check_lists_ready
 from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.errors import EngineError, Partial
@@ -61,7 +62,7 @@ def read_complaint(service: SearchService) -> str:
         page = service.serve_page(RankingOptions(SEARCH))
     except EngineError as error:
         return str(error)
-    return next((said.partition(": ")[2] for said in page.degraded if said.startswith("bm25: ")), "")
+    return next((missing.detail for missing in page.degraded if missing.source == "bm25"), "")
 
 
 def list_ids(page: Page) -> set[str]:
@@ -72,15 +73,15 @@ def test_pages_are_of_the_shards_that_answer_and_whole_again_with_the_lost_one(
     node: Node, service: SearchService, tmp_path: Path
 ) -> None:
     search, home = (service.serve_page(RankingOptions(query)) for query in (SEARCH, HOME))
-    assert search.degraded == home.degraded == ("no model is promoted",)
+    assert search.degraded == home.degraded == (NO_MODEL,)
     assert list_ids(search) == {film.id for film in FILMS}
     with lose_shard(node, service, tmp_path / "aside"):
         less, at_home = (service.serve_page(RankingOptions(query)) for query in (SEARCH, HOME))
         assert list_ids(less) < list_ids(search)
         assert list_ids(at_home) < list_ids(home)
         assert {"bm25", "text_knn"} == {source for hit in less.hits for source in hit.sources}
-        assert "1 of 3 shards" in " ".join(less.degraded)
-        assert any(said.startswith("items: ") for said in at_home.degraded)  # of lists that need no engine
+        assert "1 of 3 shards" in " ".join(map(str, less.degraded))
+        assert any(missing.source == "items" for missing in at_home.degraded)  # of lists that need no engine
         assert check_lists_ready(service)["index_version"] == search.version
         assert_unreadable_items_reported(service)
     assert list_ids(service.serve_page(RankingOptions(SEARCH))) == list_ids(search)

@@ -16,16 +16,17 @@ def check_lists_ready(service: SearchService) -> dict[str, Any]:
     state = service.refresher.state
     if not service.engine.is_ready():
         raise Unavailable("the engine does not answer; see its log")
-    return {"model": state.ranker.name, "index_version": state.version, "degraded": state.degraded}
+    degraded = [str(missing) for missing in state.degraded]
+    return {"model": state.ranker.name, "index_version": state.version, "degraded": degraded}
 
 
 def check_scores_ready(models: Models) -> dict[str, Any]:
     """Raises Unavailable when the promoted model does not fit: another worker may have a better copy."""
     ranker, degraded = models.current()
-    refused = [reason for reason in degraded if reason != NO_MODEL]
-    if refused:
-        raise Unavailable(refused[0])
-    return {"model": ranker.name, "degraded": degraded}
+    problems = [missing for missing in degraded if missing != NO_MODEL]
+    if problems:
+        raise Unavailable(str(problems[0]))
+    return {"model": ranker.name, "degraded": [str(missing) for missing in degraded]}
 
 
 def create_health_blueprint(check_ready: Callable[[], dict[str, Any]]) -> Blueprint:

@@ -8,6 +8,7 @@ from flask_openapi import APIBlueprint, Tag
 from reelrank.app.state.model_cache import Models
 from reelrank.app.web.parameters import ModelPath, ScoreParameters
 from reelrank.app.web.problems import InvalidRequest, build_problem
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge
@@ -34,7 +35,8 @@ def create_score_api(models: Models) -> APIBlueprint:
             model=ranker.name,
             feature_names=ranker.feature_names,
             feature_fingerprint=compute_fingerprint(ranker.feature_names),
-            degraded=degraded,
+            degraded=[str(missing) for missing in degraded],
+            degradations=degraded,
         )
 
     @api.post("/score/<model>")
@@ -54,7 +56,7 @@ def create_score_api(models: Models) -> APIBlueprint:
             body = to_bytes(ranker.score(features)[:, None], ("score",))
         return Response(body, content_type=MEDIA_TYPE)
 
-    def get_ranker(model: str) -> tuple[Ranker, tuple[str, ...]]:
+    def get_ranker(model: str) -> tuple[Ranker, tuple[Degradation, ...]]:
         return models.current() if model == "current" else (models.get(model), ())
 
     return api

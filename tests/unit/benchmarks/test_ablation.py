@@ -33,7 +33,19 @@ def build_replayed(requests: int) -> BacktestWindow:
         wanted = ids[[int(features[:, 0].argmax())]]
         moment = RankingRequest(Query(user="u"), build_anonymous_viewer("u"), {})
         gains, nobody = np.ones(1, np.float32), np.zeros(20, np.float32)
-        judged.append(JudgedRequest(moment, candidates, wanted, gains, "home", features, nobody))
+        judged.append(
+            JudgedRequest(
+                moment,
+                candidates,
+                wanted,
+                gains,
+                "home",
+                features,
+                nobody,
+                scores=nobody,
+                order=np.arange(20),
+            )
+        )
     return BacktestWindow(build_training_set(judged), judged, NAMES)
 
 

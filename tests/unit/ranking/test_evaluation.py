@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.evaluation.candidate_recall import ALL_SOURCES, measure_candidate_recall
-from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
+from reelrank.ranking.evaluation.comparison import Evaluation, ProbabilityFunction, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
-from reelrank.ranking.rankers.lambdarank import FusedOrder
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.viewers.history import build_anonymous_viewer
 from reelrank.ranking.viewers.request import RankingRequest
@@ -45,7 +45,15 @@ def build_judged_request(
         kind,
         wanted[:, None].astype(np.float32),
         np.zeros(len(candidates), np.float32),
+        np.zeros(len(candidates), np.float32),
+        np.arange(len(candidates)),
     )
+
+
+def evaluate_order(
+    requests: list[JudgedRequest], ranker: Ranker, to_probabilities: ProbabilityFunction | None = None
+) -> Evaluation:
+    return evaluate([request.rerank(ranker) for request in requests], ranker.name, to_probabilities)
 
 
 def build_home_request() -> JudgedRequest:
@@ -66,7 +74,7 @@ def test_gains_are_found_by_id_in_any_order() -> None:
 
 
 def test_a_perfect_ranker_has_the_expected_measures() -> None:
-    evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
+    evaluation = evaluate_order([build_home_request(), build_search_request()], FirstFeature())
     first_of_two = 1 / (1 + 1 / np.log2(3))  # one of two equally relevant items was retrieved, and is first
     assert evaluation.find_interval("lambdarank", "ndcg@10").mean == pytest.approx((first_of_two + 1) / 2)
     assert evaluation.find_interval("lambdarank", "precision@10").mean == pytest.approx(0.1)
@@ -75,13 +83,13 @@ def test_a_perfect_ranker_has_the_expected_measures() -> None:
 
 
 def test_engine_order_as_ranker_is_the_fused_order() -> None:
-    evaluation = evaluate([build_home_request(), build_search_request()], FusedOrder())
+    evaluation = evaluate_order([build_home_request(), build_search_request()], FusedOrder())
     assert evaluation.collect_metrics("lambdarank") == evaluation.collect_metrics("fused")
     assert (evaluation.find_difference().low, evaluation.find_difference().high) == (0, 0)
 
 
 def test_items_that_a_source_did_not_find_are_not_retrieved() -> None:
-    evaluation = evaluate([build_home_request()], FirstFeature())
+    evaluation = evaluate_order([build_home_request()], FirstFeature())
     assert evaluation.find_interval("recent", "recall@100").mean == 0
     assert evaluation.find_interval("popular", "recall@100").mean == 0.5
     assert (
@@ -91,7 +99,7 @@ def test_items_that_a_source_did_not_find_are_not_retrieved() -> None:
 
 
 def test_each_kind_lists_the_sources_it_used() -> None:
-    evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
+    evaluation = evaluate_order([build_home_request(), build_search_request()], FirstFeature())
     assert evaluation.list_systems("search") == ("popularity", "bm25", "fused", "lambdarank")
     assert evaluation.list_systems("home") == ("popularity", "recent", "popular", "fused", "lambdarank")
     assert evaluation.find_interval("bm25", "recall@100").mean == 0.5  # used in one of two requests
@@ -99,7 +107,7 @@ def test_each_kind_lists_the_sources_it_used() -> None:
 
 
 def test_ties_keep_the_candidates_order() -> None:
-    evaluation = evaluate([build_home_request()], FirstFeature())
+    evaluation = evaluate_order([build_home_request()], FirstFeature())
     popularity, fused = (evaluation.collect_metrics(system)["ndcg@10"] for system in ("popularity", "fused"))
     assert popularity == fused
 
@@ -107,13 +115,13 @@ def test_ties_keep_the_candidates_order() -> None:
 def test_nothing_retrieved_and_nothing_relevant_count_zero() -> None:
     nothing_found = build_judged_request([], {"a": 1.0})
     nothing_relevant = build_judged_request([build_matches("recent", "a")], {})
-    evaluation = evaluate([nothing_found, nothing_relevant], FirstFeature())
+    evaluation = evaluate_order([nothing_found, nothing_relevant], FirstFeature())
     assert evaluation.find_interval("lambdarank", "ndcg@10").mean == 0
     assert "pairwise_loss" not in evaluation.collect_metrics("lambdarank")
 
 
 def test_logloss_is_measured_only_with_probabilities() -> None:
-    evaluation = evaluate(
+    evaluation = evaluate_order(
         [build_home_request()], FirstFeature(), to_probabilities=lambda scores: scores * 0.5 + 0.25
     )
     assert evaluation.find_interval("lambdarank", "logloss").mean == pytest.approx(-np.log(0.75))
@@ -122,12 +130,12 @@ def test_logloss_is_measured_only_with_probabilities() -> None:
 
 
 def test_an_evaluation_round_trips_through_json() -> None:
-    evaluation = evaluate([build_home_request(), build_search_request()], FirstFeature())
+    evaluation = evaluate_order([build_home_request(), build_search_request()], FirstFeature())
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
 
 
 def test_a_quality_table_has_a_row_per_system() -> None:
-    heading, *rows = evaluate(
+    heading, *rows = evaluate_order(
         [build_home_request(), build_search_request()], FirstFeature()
     ).build_quality_rows()
     assert heading == ("system", "ndcg@10", "precision@10", "recall@100", "pairwise_loss")
@@ -137,7 +145,7 @@ def test_a_quality_table_has_a_row_per_system() -> None:
 
 def test_no_requests_raise() -> None:
     with pytest.raises(ValueError, match="there are no judged requests"):
-        evaluate([], FusedOrder())
+        evaluate_order([], FusedOrder())
 
 
 def test_candidate_recall_counts_items_of_only_one_source() -> None:

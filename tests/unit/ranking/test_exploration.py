@@ -1,6 +1,7 @@
 """Thompson sampling on a few places of a page: the chances, the draws, and what they are worth."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from reelrank.ranking.evaluation.off_policy import (
 )
 from reelrank.ranking.items.engagements import Engagements
 from reelrank.ranking.items.popularity import Popularity, Posterior, Rows
+from reelrank.ranking.policies.policy import Order, PositionChange
 from reelrank.ranking.policies.thompson import (
     KEPT_SHARE,
     POOL_SIZE,
@@ -36,6 +38,13 @@ def build_posterior(shown: int = POOL_SIZE, seed: int = 0) -> Posterior:
 
 def build_equal_posterior(rows: Rows) -> Posterior:
     return Posterior(np.ones(len(rows)), np.full(len(rows), 19.0))
+
+
+def explore_order(
+    order: Order, positions: list[int], compute_posterior: Callable[[Order], Posterior], seed: int
+) -> tuple[Order, tuple[PositionChange, ...]]:
+    result = explore(order, positions, compute_posterior, seed)
+    return result.order, result.changes
 
 
 def test_the_chance_to_be_best_is_that_of_sampling() -> None:
@@ -60,11 +69,11 @@ def test_nobody_in_line_is_without_a_chance_and_all_chances_add_up() -> None:
 
 
 def test_a_draw_moves_one_item_up_and_keeps_the_order_of_the_others() -> None:
-    order, (draw,) = explore(ORDER, [10], build_equal_posterior, seed=3)
+    order, (draw,) = explore_order(ORDER, [10], build_equal_posterior, seed=3)
     assert sorted(order) == sorted(ORDER)
-    assert order[10] == ORDER[draw.came_from]
-    assert draw.place == 10 <= draw.came_from < 10 + POOL_SIZE
-    assert np.delete(order, 10).tolist() == np.delete(ORDER, draw.came_from).tolist()
+    assert order[10] == ORDER[draw.ranked_position]
+    assert draw.position == 10 <= draw.ranked_position < 10 + POOL_SIZE
+    assert np.delete(order, 10).tolist() == np.delete(ORDER, draw.ranked_position).tolist()
 
 
 def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
@@ -72,9 +81,9 @@ def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
     line = np.arange(4)
     drawn, stated = Counter[int](), dict[int, float]()
     for seed in range(4000):
-        order, (draw,) = explore(line, [0], lambda rows: beliefs, seed)
+        order, (draw,) = explore_order(line, [0], lambda rows: beliefs, seed)
         drawn[int(order[0])] += 1
-        stated[int(order[0])] = draw.propensity
+        stated[int(order[0])] = draw.propensity or 0.0
     assert sum(stated.values()) == pytest.approx(1)
     for item, propensity in stated.items():
         assert drawn[item] / 4000 == pytest.approx(propensity, abs=0.03)
@@ -82,14 +91,14 @@ def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
 
 def test_the_same_seed_draws_the_same_and_others_differ() -> None:
     def first(seed: int) -> list[int]:
-        return list(explore(ORDER, [5, 10], build_equal_posterior, seed)[0])
+        return list(explore_order(ORDER, [5, 10], build_equal_posterior, seed)[0])
 
     assert first(1) == first(1)
     assert len({tuple(first(seed)) for seed in range(20)}) > 10
 
 
 def test_a_place_with_nobody_waiting_behind_it_is_not_drawn() -> None:
-    order, draws = explore(ORDER[:6], [5, 10], build_equal_posterior, seed=0)
+    order, draws = explore_order(ORDER[:6], [5, 10], build_equal_posterior, seed=0)
     assert order.tolist() == ORDER[:6].tolist()
     assert draws == ()
 
@@ -105,9 +114,9 @@ def test_at_most_one_place_in_ten_is_drawn_and_never_the_first(
 
 
 def test_of_two_places_the_second_is_drawn_from_what_the_first_left() -> None:
-    order, (first, second) = explore(ORDER, [6, 13], build_equal_posterior, seed=4)
+    order, (first, second) = explore_order(ORDER, [6, 13], build_equal_posterior, seed=4)
     assert sorted(order) == sorted(ORDER)
-    assert (order[6], order[13]) == (ORDER[first.came_from], ORDER[second.came_from])
+    assert (order[6], order[13]) == (ORDER[first.ranked_position], ORDER[second.ranked_position])
     left = [item for item in ORDER if item not in (order[6], order[13])]
     assert [item for item in order if item not in (order[6], order[13])] == left
 

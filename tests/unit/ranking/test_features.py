@@ -17,6 +17,7 @@ from reelrank.ranking.features.context import hash_cross
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
+from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.signals.observe import Signals, observe
 from reelrank.ranking.viewers.history import build_viewer
@@ -51,7 +52,7 @@ def observe_signals(table: ItemTable, events: list[Event], ids: list[str]) -> Si
     query = Query(user="u", context=Context(NOW, country="US"))
     moment = build_request(query, build_viewer("u", events, NOW_MS), table, WordLlamaEncoder())
     candidates = fuse([Matches("popular", item_ids(ids), np.arange(len(ids), 0, -1, dtype=np.float32))])
-    return observe(moment, candidates, table, Popularity(len(table)))
+    return observe(moment, locate(candidates, table), table, Popularity(len(table)))
 
 
 def test_every_feature_reads_signals_that_are_observed(table: ItemTable) -> None:

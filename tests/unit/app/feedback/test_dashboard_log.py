@@ -11,6 +11,7 @@ from reelrank.app.feedback.impression_log import Impression
 from reelrank.app.feedback.request_summary import Summary
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
@@ -64,7 +65,7 @@ def log_page(log: DashboardLog, request_id: str) -> None:
         Hit(Item("a", "A"), 0.3, 0, {"bm25": 0, "text_knn": 0}),
         Hit(Item("b", "B"), 0.2, 1, {"bm25": 1}),
     )
-    late = ("bm25: no answer within 80 ms",)
+    late = (Degradation("bm25", "timeout", "no answer within 80 ms"),)
     stages = {"fuse": 0.002, "source bm25": 1}
     page = Page(request_id, hits, "m", "v", late, 2, timings=stages)
     log.record_page(ResultList(request_id, query, CANDIDATES, scores, "m", "v", late), page)

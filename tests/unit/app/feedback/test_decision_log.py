@@ -14,6 +14,7 @@ from reelrank.app.feedback.background_writer import FLUSH_S
 from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, DecisionLog
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
@@ -21,7 +22,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Filters, Query
 from reelrank.ranking.column import make_shared_column
-from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.policies.policy import PositionChange
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.signals.observe import Signals
 
@@ -40,15 +41,18 @@ SIGNALS = Signals(
 )
 
 
+LATE = Degradation("bm25", "timeout", "late")
+
+
 def build_ranked(request_id: str, signals: Signals | None = SIGNALS) -> ResultList:
     query = Query(text="sea", user="u", filters=Filters(genres=("Sea",), year_min=2000))
     scores = np.array([0.3, 0.2, 0.1], np.float32)
-    return ResultList(request_id, query, CANDIDATES, scores, "m", "v", ("bm25: late",), signals)
+    return ResultList(request_id, query, CANDIDATES, scores, "m", "v", (LATE,), "c", signals)
 
 
 def build_page(request_id: str) -> Page:
     hits = tuple(Hit(Item(item, item), 0.0, place, {}) for place, item in enumerate("ab"))
-    return Page(request_id, hits, "m", "v", ("bm25: late", "items: 1 of 3 shards"), 3)
+    return Page(request_id, hits, "m", "v", (LATE, Degradation("items", "partial", "1 of 3 shards")), 3)
 
 
 @pytest.fixture
@@ -73,6 +77,7 @@ def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, droppe
     assert [row["signal_weekday"] for row in rows] == [5, 5, 5]
     assert {(row["request_id"], row["user"]) for row in rows} == {("r1", "u")}
     assert {row["degraded"] for row in rows} == {"bm25: late, items: 1 of 3 shards"}
+    assert {row["config_id"] for row in rows} == {"c"}
     assert file.parent.name.startswith("date=")
     shown = sorted((event.item, event.degraded) for event in events.recent("u", 10, 1.0))
     assert shown == [("a", "bm25, items"), ("b", "bm25, items")]
@@ -83,9 +88,9 @@ def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped:
     log, events = open_log(tmp_path, 1.0, dropped)
     log.start()
     first, second = build_page("r1").hits
-    draw = ExplorationSlot(1, 2, 0.25)  # b stands where c would have
+    draw = PositionChange(1, 2, 0.25)  # b stands where c would have
     log.record(
-        replace(build_ranked("r1"), exploration_slots=(draw,)),
+        replace(build_ranked("r1"), changes=(draw,)),
         replace(build_page("r1"), hits=(first, replace(second, exploration_slot=draw))),
     )
     log.close()
@@ -170,7 +175,7 @@ def test_a_kept_list_comes_back_as_it_was() -> None:
     kept = build_ranked("r1", None)
     back = ResultList.from_bytes(kept.to_bytes())
     assert (back.request_id, back.query, back.model, back.degraded) == (
-        "r1", kept.query, "m", ("bm25: late",)
+        "r1", kept.query, "m", (LATE,)
     )  # fmt: skip
     assert back.candidates.ids.tolist() == kept.candidates.ids.tolist()
     assert back.candidates.sources == kept.candidates.sources

@@ -11,7 +11,7 @@ from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Filters, Query
-from reelrank.ranking.policies.thompson import ExplorationSlot
+from reelrank.ranking.policies.policy import PositionChange
 from reelrank.ranking.retrieval.fusion import fuse
 
 CANDIDATES = fuse([Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.float32))])
@@ -20,7 +20,7 @@ CANDIDATES = fuse([Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.flo
 def build_ranked(request_id: str) -> ResultList:
     query, scores = Query(text="sea", filters=Filters(genres=("Sea",))), np.array([0.3, 0.2], np.float32)
     return ResultList(
-        request_id, query, CANDIDATES, scores, "m", "v", (), exploration_slots=(ExplorationSlot(1, 5, 0.25),)
+        request_id, query, CANDIDATES, scores, "m", "v", (), "c", changes=(PositionChange(1, 5, 0.25),)
     )
 
 
@@ -28,10 +28,10 @@ def test_a_list_is_found_as_it_was_with_what_was_drawn(tmp_path: Path) -> None:
     cursors = ResultCache(tmp_path / "lists.sqlite", 60)
     cursors.put(build_ranked("r1"))
     found, start = cursors.get(format_cursor("r1", 1))
-    assert (start, found.query, found.exploration_slots) == (
+    assert (start, found.query, found.changes) == (
         1,
         build_ranked("r1").query,
-        (ExplorationSlot(1, 5, 0.25),),
+        (PositionChange(1, 5, 0.25),),
     )
     assert found.candidates.ids.tolist() == CANDIDATES.ids.tolist()
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from reelrank.app.cli.main import app
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.result_cache import format_cursor
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
@@ -59,8 +60,8 @@ def test_one_place_of_a_page_is_drawn_and_the_list_goes_on_without_loss(
     page = service.serve_page(RankingOptions(build_query(limit=10, **facts)))
     (hit,) = list_explored(page)
     assert hit.exploration_slot is not None
-    assert hit.position == hit.exploration_slot.place == 5
-    assert 0 < hit.exploration_slot.propensity < 1
+    assert hit.position == hit.exploration_slot.position == 5
+    assert 0 < (hit.exploration_slot.propensity or 0) < 1
     assert page.cursor is not None
     rest = service.serve_next_page(page.cursor, 100)
     shown = [each.item.id for each in (*page.hits, *rest.hits)]
@@ -85,7 +86,7 @@ def test_searches_short_pages_degraded_pages_and_a_house_that_wants_none_draw_no
     quiet = [
         service.serve_page(RankingOptions(build_query(text="story", limit=20))),
         service.serve_page(RankingOptions(build_query(user="u0", limit=9))),
-        replace(service, explore_slots=0).serve_page(whole),
+        replace(service, assigner=DefaultAssigner(parts.config.without_exploration())).serve_page(whole),
         replace(service, events=UnavailableEvents(parts.settings.engine_dir)).serve_page(whole),
     ]
     assert [list_explored(page) for page in quiet] == [[], [], [], []]

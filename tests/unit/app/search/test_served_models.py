@@ -60,7 +60,7 @@ def test_a_refused_model_is_tried_again_once_it_was_mended(
     registry.promote("a", lambda directory: directory)
     ranker, degraded = models.current()
     assert ranker.name == "engine-order"
-    assert "its file is damaged" in degraded[0]
+    assert "its file is damaged" in degraded[0].detail
     mended = True
     assert models.current()[1] == degraded
     monkeypatch.setattr(served_models, "RETRY_S", 0.0)

@@ -12,7 +12,9 @@ from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
+from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import BadRequest, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
@@ -87,7 +89,7 @@ def test_similar_items_do_not_hold_the_item_itself(service: SearchService) -> No
 def test_without_a_model_engine_order_serves_and_the_page_says_so(service: SearchService) -> None:
     page = service.serve_page(RankingOptions(build_query(text="story")))
     assert page.model == "engine-order"
-    assert page.degraded == ("no model is promoted",)
+    assert page.degraded == (NO_MODEL,)
 
 
 def test_a_late_and_a_failing_source_are_dropped_and_named(service: SearchService) -> None:
@@ -135,7 +137,7 @@ def test_a_viewer_who_cannot_be_looked_up_gets_a_strangers_page_that_says_so(
     away = replace(service, events=UnavailableEvents(parts.settings.engine_dir))
     page = away.serve_page(RankingOptions(build_query(user="u0", limit=6)))
     assert len(page.hits) == 6
-    assert "viewer: the event store is away" in page.degraded
+    assert Degradation("viewer", "unavailable", "the event store is away") in page.degraded
 
 
 def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:
@@ -206,7 +208,7 @@ class SomeWatchedItems(EmbeddedEvents):
 def test_a_page_says_that_watched_items_came_too_late(service: SearchService, parts: Container) -> None:
     slow = replace(service, events=SlowWatchedItems(parts.settings.engine_dir), deadline_s=0.4)
     page = slow.serve_page(RankingOptions(build_query(user="u0", limit=6)))
-    assert "watched: no answer in time" in page.degraded
+    assert Degradation("watched", "timeout", "no answer in time") in page.degraded
     watched = {event.item for event in service.events.recent("u0", 100, 1.0, ("watch",))}
     assert not {hit.item.id for hit in page.hits} & watched
 
@@ -214,7 +216,7 @@ def test_a_page_says_that_watched_items_came_too_late(service: SearchService, pa
 def test_watched_items_that_could_be_had_are_left_out(service: SearchService, parts: Container) -> None:
     some = replace(service, events=SomeWatchedItems(parts.settings.engine_dir))
     page = some.serve_page(RankingOptions(build_query(user="stranger", limit=100)))
-    assert "watched: 1 of 2 shards did not answer" in page.degraded
+    assert Degradation("watched", "partial", "1 of 2 shards did not answer") in page.degraded
     assert "sea4" not in {hit.item.id for hit in page.hits}
 
 

@@ -1,0 +1,135 @@
+"""The one ranking pipeline: retrieve, observe, compute features, score, apply policies.
+
+Serving, `/v1/rank` and the backtest all rank through it, so a step that is added here is in all of them.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.degradation import Degradation, describe_failure
+from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.match import Matches
+from reelrank.ranking.features.compute import compute_features
+from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.retrieval.candidates import LocatedCandidates, build_candidates
+from reelrank.ranking.retrieval.sources import SourceRequest, plan_sources
+from reelrank.ranking.signals.observe import Signals, observe
+from reelrank.ranking.viewers.request import RankingRequest
+
+Measure = Callable[[str], AbstractContextManager[None]]
+"""Times the block of one stage, given its name."""
+
+
+def ignore_timing(_stage: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAnswers:
+    """The matches of the sources that answered, and what is missing from them."""
+
+    matches: Sequence[Matches]
+    degraded: tuple[Degradation, ...] = ()
+
+
+SourceRunner = Callable[[Sequence[SourceRequest]], SourceAnswers]
+"""Answers all source requests of one ranking request, in their order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankingContext:
+    """What a request is ranked with. table: the one that the request was built with. degraded: what is
+    missing already. seed: for policies that draw at random."""
+
+    table: ItemTable
+    popularity: Popularity
+    ranker: Ranker
+    config: RankingConfig
+    degraded: tuple[Degradation, ...] = ()
+    seed: int = 0
+    measure: Measure = ignore_timing
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """n candidates with their scores [n] and signals, in fused order; `order` [n] is the order to show.
+
+    model: whose scores they are. changes: what policies changed. degraded: everything that is missing.
+    """
+
+    found: LocatedCandidates
+    signals: Signals
+    scores: NDArray[np.float32]
+    order: Order
+    model: str
+    changes: tuple[PositionChange, ...]
+    degraded: tuple[Degradation, ...]
+
+
+def rank_request(request: RankingRequest, context: RankingContext, run_sources: SourceRunner) -> Ranking:
+    """Retrieves candidates and ranks them. Raises what `run_sources` raises."""
+    with context.measure("sources"):
+        answers = run_sources(plan_sources(request, context.table, context.config.limits))
+    with context.measure("fuse"):
+        found = build_candidates(request, answers.matches, context.table)
+    return rank_candidates(request, found, context, answers.degraded)
+
+
+def rank_candidates(
+    request: RankingRequest,
+    found: LocatedCandidates,
+    context: RankingContext,
+    missing: tuple[Degradation, ...] = (),
+) -> Ranking:
+    """Scores candidates and applies the policies; equal scores keep the fused order.
+
+    missing: what the sources did not answer.
+    """
+    with context.measure("signals"):
+        signals = observe(request, found, context.table, context.popularity)
+    with context.measure("features"):
+        features = compute_features(signals, context.ranker.feature_names)
+    with context.measure("score"):
+        scores, model, failure = _score(context.ranker, features)
+    degraded = (*context.degraded, *missing, *failure)
+    with context.measure("explore"):
+        result = _apply_policies(request, found, scores, context, is_degraded=bool(degraded))
+    return Ranking(found, signals, scores, result.order, model, result.changes, degraded)
+
+
+def _score(
+    ranker: Ranker, features: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], str, tuple[Degradation, ...]]:
+    """The scores [n] and whose they are: the fused order's when the ranker does not answer."""
+    try:
+        return ranker.score(features), ranker.name, ()
+    except EngineError as error:
+        return FusedOrder().score(features), FusedOrder.name, (describe_failure("ranking", error),)
+
+
+def _apply_policies(
+    request: RankingRequest,
+    found: LocatedCandidates,
+    scores: NDArray[np.float32],
+    context: RankingContext,
+    is_degraded: bool,
+) -> PolicyResult:
+    """A degraded ranking is not explored: nothing could be learned from it."""
+    config = context.config.without_exploration() if is_degraded else context.config
+    candidates = ScoredCandidates(
+        request.query, found.candidates.ids, found.rows, scores,
+        context.table, context.popularity, context.seed,
+    )  # fmt: skip
+    order, changes = np.lexsort((np.arange(len(scores)), -scores)), list[PositionChange]()
+    for policy in config.policies:
+        result = policy.apply(order, candidates, config)
+        order, changes = result.order, [*changes, *result.changes]
+    return PolicyResult(order, tuple(changes))

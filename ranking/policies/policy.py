@@ -1,0 +1,51 @@
+"""What a policy is given and what it answers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.match import ItemIds
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.table import ItemTable, Rows
+
+Order = NDArray[np.intp]
+"""Positions [n] of candidates, the first to be shown first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredCandidates:
+    """n candidates of a query: ids [n], rows [n] of `table` (-1 where it lacks the item), scores [n].
+
+    popularity: counters of the table's rows. seed: of this request, for policies that draw at random.
+    """
+
+    query: Query
+    ids: ItemIds
+    rows: Rows
+    scores: NDArray[np.float32]
+    table: ItemTable
+    popularity: Popularity
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChange:
+    """A candidate that a policy chose for a position of the list, from 0.
+
+    ranked_position: where the order before the policy had it. propensity: the probability of this choice,
+    given the choices before it; None for a policy that does not draw at random.
+    """
+
+    position: int
+    ranked_position: int
+    propensity: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PolicyResult:
+    """The new order [n] of the same candidates, and what was changed on purpose to get it."""
+
+    order: Order
+    changes: tuple[PositionChange, ...] = ()

@@ -1,0 +1,69 @@
+"""From the matches of all sources to the candidates of a request and their rows in the item table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
+from reelrank.ranking.retrieval.fusion import Candidates, fuse
+from reelrank.ranking.retrieval.sources import compute_today, find_published
+from reelrank.ranking.viewers.request import RankingRequest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatedCandidates:
+    """n candidates and their rows [n] in the item table, -1 where the table lacks the item."""
+
+    candidates: Candidates
+    rows: Rows
+
+    def take(self, positions: NDArray[np.intp]) -> "LocatedCandidates":
+        """The candidates at these positions, in this order."""
+        return LocatedCandidates(self.candidates.take(positions), self.rows[positions])
+
+
+def locate(candidates: Candidates, table: ItemTable) -> LocatedCandidates:
+    return LocatedCandidates(candidates, table.find_rows(candidates.ids))
+
+
+def build_candidates(
+    request: RankingRequest, matches: Sequence[Matches], table: ItemTable
+) -> LocatedCandidates:
+    """Fused candidates without what the viewer watched (home and similar), without the item itself (similar)
+    and without what the filters exclude: the table checks items that changed since their match again.
+    """
+    query = request.query
+    found = locate(fuse(matches), table)
+    if query.kind != "search":
+        found = _drop_watched(found, request, table)
+    if query.similar_to:
+        found = found.take(np.flatnonzero(found.candidates.ids != item_ids([query.similar_to])[0]))
+    if not query.filters.is_empty:
+        found = found.take(np.flatnonzero((found.rows < 0) | table.passes(query.filters, found.rows)))
+    return _fill_up(found, request, table) if query.kind == "home" else found
+
+
+def _drop_watched(found: LocatedCandidates, request: RankingRequest, table: ItemTable) -> LocatedCandidates:
+    """Compares rows, which costs less than ids; ids only for items that the table lacks."""
+    if not len(request.viewer.seen):
+        return found
+    is_watched = (found.rows >= 0) & build_row_mask(table, request.seen_rows)[found.rows]
+    unknown = np.flatnonzero(found.rows < 0)
+    is_watched[unknown] = np.isin(found.candidates.ids[unknown], request.viewer.seen)
+    return found.take(np.flatnonzero(~is_watched))
+
+
+def _fill_up(found: LocatedCandidates, request: RankingRequest, table: ItemTable) -> LocatedCandidates:
+    """Adds items that no source found, last, when a viewer watched so much that a page would not be full."""
+    missing = request.query.limit - len(found.rows)
+    if missing <= 0 or not len(request.viewer.seen):
+        return found
+    known = np.concatenate([found.rows, request.seen_rows])
+    rest = np.flatnonzero(~build_row_mask(table, known[known >= 0]))
+    rest = rest[find_published(table, rest, request.query.filters, compute_today(request))][:missing]
+    return LocatedCandidates(
+        found.candidates.with_unranked(table.ids[rest]), np.concatenate([found.rows, rest])
+    )
