@@ -65,7 +65,7 @@ def test_matches_of_the_shards_that_answered_come_with_the_failure_and_are_used(
 def test_items_that_can_be_read_are_shown_and_what_is_missing_is_told(engine: SearchEngine) -> None:
     items, lacking = fetch_items(engine, ["a2", "a1"], 5.0)
     assert [item and item.title for item in items] == [None, "Alien"]
-    assert (lacking[0].source, lacking[0].code) == ("items", "partial")
+    assert (lacking[0].source, lacking[0].code) == ("items", "partial_result")
 
 
 def test_an_engine_of_which_a_shard_is_missing_is_ready(engine: SearchEngine) -> None:

@@ -52,7 +52,9 @@ def build_ranked(request_id: str, signals: Signals | None = SIGNALS) -> ResultLi
 
 def build_page(request_id: str) -> Page:
     hits = tuple(Hit(Item(item, item), 0.0, place, {}) for place, item in enumerate("ab"))
-    return Page(request_id, hits, "m", "v", (LATE, Degradation("items", "partial", "1 of 3 shards")), 3)
+    return Page(
+        request_id, hits, "m", "v", (LATE, Degradation("items", "partial_result", "1 of 3 shards")), 3
+    )
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def test_a_page_says_that_watched_items_came_too_late(service: SearchService, pa
 def test_watched_items_that_could_be_had_are_left_out(service: SearchService, parts: Container) -> None:
     some = replace(service, events=SomeWatchedItems(parts.settings.engine_dir))
     page = some.serve_page(RankingOptions(build_query(user="stranger", limit=100)))
-    assert Degradation("watched", "partial", "1 of 2 shards did not answer") in page.degraded
+    assert Degradation("watched", "partial_result", "1 of 2 shards did not answer") in page.degraded
     assert "sea4" not in {hit.item.id for hit in page.hits}
 
 
