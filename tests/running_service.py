@@ -70,7 +70,7 @@ def start_service(data_dir: Path, wait_ready: bool = True, **settings: object) -
     with log.open("wb") as to:
         process = subprocess.Popen(command, stdout=to, stderr=to, env=environment)
     served = ServiceProcess(f"http://127.0.0.1:{port}", process, log)
-    _wait_for_status(served, "/readyz" if wait_ready else "/livez")
+    wait_for_status(served, "/readyz" if wait_ready else "/livez")
     return served
 
 
@@ -89,7 +89,7 @@ def find_free_port() -> int:
         return port
 
 
-def _wait_for_status(service: ServiceProcess, path: str) -> None:
+def wait_for_status(service: ServiceProcess, path: str) -> None:
     until = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until and service.process.poll() is None:
         try:

@@ -25,8 +25,9 @@ THREAD_COUNT_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 """Workers already share the cores; threads that each library starts only slow them down."""
 GUNICORN_COMMAND = (
     sys.executable,
+    "-P",
     "-m",
-    "gunicorn",
+    "reelrank.app.serving.gunicorn_command",
     "--config",
     "python:reelrank.app.serving.gunicorn_config",
     "reelrank.app.serving.entry:make_app()",
@@ -75,7 +76,7 @@ def start_service(open_page: bool) -> None:
         )
     out.print(f"reelrank will serve at {url} in a few seconds (Ctrl-C to stop)", markup=False)
     if open_page and has_display():
-        subprocess.Popen((sys.executable, "-m", "reelrank.app.cli.open_browser", url))
+        subprocess.Popen((sys.executable, "-P", "-m", "reelrank.app.cli.open_browser", url))
     sys.stdout.flush()
     os.execve(sys.executable, GUNICORN_COMMAND, dict(os.environ))
 

@@ -21,11 +21,16 @@ START_MS = 1_760_000_000_000
 def house(ground: EngineSettingsFactory, tmp_path: Path) -> Path:
     settings = "".join(f"REELRANK_{name.upper()}={value}\n" for name, value in ground().items())
     (tmp_path / "reelrank.env").write_text(settings)
-    films = [f"v{n},{TOPICS[n % 5]} story {n},{TOPICS[n % 5]},20{10 + n % 14}-03-10\n" for n in range(FILMS)]
-    (tmp_path / "films.csv").write_text("videoId,name,categories,publishedAt\n" + "".join(films))
-    seeded = random.Random(2)
-    (tmp_path / "events.jsonl").write_text("".join(build_watch(n, seeded) for n in range(WATCHES)))
+    write_own_data(tmp_path)
     return tmp_path
+
+
+def write_own_data(folder: Path) -> None:
+    """films.csv and events.jsonl, as a catalogue and a player would export them."""
+    films = [f"v{n},{TOPICS[n % 5]} story {n},{TOPICS[n % 5]},20{10 + n % 14}-03-10\n" for n in range(FILMS)]
+    (folder / "films.csv").write_text("videoId,name,categories,publishedAt\n" + "".join(films))
+    seeded = random.Random(2)
+    (folder / "events.jsonl").write_text("".join(build_watch(n, seeded) for n in range(WATCHES)))
 
 
 def build_watch(number: int, seeded: random.Random) -> str:

@@ -68,7 +68,7 @@ class TextIndexer:
             self.stop(version)
 
     def _start(self, version: str) -> None:
-        command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
+        command = [sys.executable, "-P", "-m", __name__, str(self.derived.directory), version]
         self._processes[version] = subprocess.Popen(command, stdin=subprocess.PIPE, process_group=0)
 
 

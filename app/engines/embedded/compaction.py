@@ -22,7 +22,7 @@ class Compactor:
     def start_if_needed(self, version: str) -> None:
         if self._is_running() or not self.derived.needs_compaction(version):
             return
-        command = [sys.executable, "-m", __name__, str(self.derived.directory), version]
+        command = [sys.executable, "-P", "-m", __name__, str(self.derived.directory), version]
         self._process = subprocess.Popen(command, process_group=0)  # Ctrl-C is for the parent
 
     def wait(self) -> None:
