@@ -1,7 +1,14 @@
 """What every event store does, whichever it is."""
 
-from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
-from reelrank.index_mappings.event_store import EventStore
+from dataclasses import asdict
+from typing import get_args
+
+import pyarrow as pa
+import pytest
+
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event_store import EventStore, select_event_schema
 
 SOON_S = 5.0
 
@@ -55,6 +62,48 @@ def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> N
     batches = list(events.scan(4, 6))
     assert all(batch.schema == EVENT_SCHEMA for batch in batches)
     assert [name for batch in batches for name in batch.column("id").to_pylist()] == ["c", "a", "b"]
+
+
+def test_scan_selects_kinds_and_columns_in_the_order_asked(events: EventStore) -> None:
+    shown = Event("i", "impression", "ada", 6, "heat", surface="home")
+    viewed = Event("v", "viewed", "bob", 7, "heat", received_ms=8)
+    events.append([build_watch("w", 5), viewed, shown])
+    columns = ("surface", "kind", "received_ms", "simulated")
+    batches = list(events.scan(0, 10, ("watch", "viewed", "impression"), columns))
+    assert all(batch.schema == select_event_schema(columns) for batch in batches)
+    assert [tuple(row.values()) for batch in batches for row in batch.to_pylist()] == [
+        ("", "watch", None, True),
+        ("home", "impression", None, False),
+        ("", "viewed", 8, False),
+    ]
+    (watches,) = events.scan(0, 10, ("watch",))
+    assert (watches.schema, watches.column("id").to_pylist()) == (EVENT_SCHEMA, ["w"])
+    assert list(events.scan(0, 10, ())) == []
+    with pytest.raises(BadRequest, match="no field mood"):
+        list(events.scan(0, 10, columns=("mood",)))
+
+
+def test_a_scan_of_some_kinds_goes_past_many_others(events: EventStore) -> None:
+    shown = [Event(f"i{n:05}", "impression", "ada", 100 + n, "alien") for n in range(12_000)]
+    events.append([*shown, build_watch("first", 1), build_watch("last", 20_000)])
+    found = [name for batch in events.scan(0, 2**62, ("watch",), ("id",)) for name in batch["id"].to_pylist()]
+    assert found == ["first", "last"]
+    ids = [name for batch in events.scan(0, 2**62, columns=("id",)) for name in batch["id"].to_pylist()]
+    assert ids == ["first", *(event.id for event in shown), "last"]
+
+
+def test_every_field_of_an_event_comes_back(events: EventStore) -> None:
+    numbers = {"count": 3, "probability": 0.25, "flag": True}
+    values = {
+        field.name: get_args(field.python_type)[-1]
+        if field.name == "surface"
+        else numbers.get(field.type.name, f"a {field.name}" if field.type.arrow == pa.string() else 2**40)
+        for field in EVENT_FIELDS
+    }
+    event = Event(**{**values, "kind": "impression", "at_ms": 9})  # type: ignore[arg-type]  # by name
+    events.append([event])
+    assert events.recent(event.user, 1, SOON_S) == [event]
+    assert events.follow(None)[0].to_pylist() == [asdict(event)]
 
 
 def test_follow_gives_each_event_once_in_the_order_they_were_acknowledged(events: EventStore) -> None:

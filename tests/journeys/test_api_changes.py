@@ -51,8 +51,8 @@ def test_a_ubi_event_is_taken_as_it_is(service: ServiceProcess, parts: Container
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"", "no JSON"),
-        (b"{", "no JSON"),
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
         (b"[]", "0 events"),
         (b"[1]", "events.0: an event is an object"),
         (b'{"kind": "watch", "user": "a"}', "a watch names an item"),
