@@ -1,4 +1,4 @@
-"""A data stream that dashboards read: lines are added, seen within seconds, and nobody waits for them."""
+"""A data stream that dashboards read: rows are appended and become visible within seconds."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,13 +14,13 @@ from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.index_mappings.errors import BadRequest
 
 MAX_STALL_S = 5.0
-"""Lines may be lost; those who write them must not wait long."""
+"""A short wait: rows may be lost, but whoever writes them must not be delayed."""
 
 CREATE_UNSUPPORTED = ("no handler found", "Incorrect HTTP method")
 
 
 class DashboardStream:
-    """template: of the one data stream that it is for, which is made at the first line."""
+    """Appends rows to one data stream. template: its index template; the first append creates the stream."""
 
     def __init__(self, cluster: Cluster, template: Mapping[str, Any], retention: RetentionPolicy) -> None:
         (self.name,) = template["index_patterns"]
@@ -30,26 +30,32 @@ class DashboardStream:
         self._is_created = False
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Each with its id and at_ms. Raises EngineError; an id counts once within a backing index."""
+        """Appends rows that have `id` and `at_ms`. Raises EngineError.
+
+        An id counts once within a backing index.
+        """
         if not self._is_created:
             self.cluster.request_or_raise("PUT", f"/_index_template/{self.name}", self.template)
             self._create_stream()
             self._is_created = True
-        actions = [_build_action(line) for line in rows]
+        actions = [_build_action(row) for row in rows]
         for verdict in BulkWriter(self.cluster, self.name, max_stall_s=MAX_STALL_S).write(actions):
             if not verdict.succeeded and verdict.status != 409:
-                raise BadRequest(f"a line does not fit {self.name}: {verdict.reason}")
+                raise BadRequest(f"{self.name} rejected a row: {verdict.reason}")
         self.lifecycle.roll_over_and_expire_when_due()
 
     def _create_stream(self) -> None:
-        """Some clusters forbid a write to make it; some lack this request, and a write makes it."""
+        """Creates the stream, because some clusters do not let a write create it.
+
+        Other clusters lack this request; there the first write creates it.
+        """
         status, reply = self.cluster.request("PUT", f"/_data_stream/{self.name}")
         if ALREADY_EXISTS in str(reply):
             update_mapping(self.cluster, self.name, self.template)
         elif not any(words in str(reply) for words in CREATE_UNSUPPORTED):
-            self.cluster.check_response(status, reply, f"making {self.name}")
+            self.cluster.check_response(status, reply, f"creating {self.name}")
 
 
 def _build_action(row: Mapping[str, Any]) -> BulkAction:
-    stated = {name: fact for name, fact in row.items() if name not in ("id", "at_ms") and fact is not None}
-    return BulkAction("create", row["id"], {"@timestamp": row["at_ms"], **stated})
+    values = {name: value for name, value in row.items() if name not in ("id", "at_ms") and value is not None}
+    return BulkAction("create", row["id"], {"@timestamp": row["at_ms"], **values})

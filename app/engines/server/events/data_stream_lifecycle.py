@@ -1,6 +1,6 @@
-"""Backing indices of a data stream: a new one when the newest is old or large, none kept for too long.
+"""Rollover and retention of a data stream: starts a new backing index, and drops expired ones.
 
-Some servers can do this themselves, others cannot, and none alike: so it is done here, on all of them.
+Elasticsearch and OpenSearch have different features for this, and some servers have none; this works on all.
 """
 
 import time
@@ -19,14 +19,14 @@ MAX_SHARD_SIZE = "30gb"
 LIFECYCLE_INTERVAL_S = 600.0
 MAX_BACKING_INDICES = 10_000
 ALREADY_EXISTS = "resource_already_exists"
-"""What servers say who are asked to make a stream that is there."""
+"""Error type of the request that creates a data stream which exists already."""
 
 log = structlog.get_logger("reelrank.generations")
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """keep_days: nothing younger is dropped, by the time it states; None: nothing is ever dropped."""
+    """How long documents are kept. keep_days: none younger than this is dropped; None keeps all of them."""
 
     keep_days: float | None = None
     rollover_days: float = 30.0
@@ -36,7 +36,7 @@ UNLIMITED = RetentionPolicy()
 
 
 class DataStreamLifecycle:
-    """every_s: seconds between looks, in each process that writes."""
+    """Rolls one data stream over. interval_s: seconds between two checks, in each process that writes."""
 
     def __init__(
         self,
@@ -52,17 +52,20 @@ class DataStreamLifecycle:
         self._due_s = 0.0
 
     def roll_over_and_expire_when_due(self) -> None:
-        """Whoever has written does not fail for it: it is logged, and due again later."""
+        """Checks when the interval has passed. A failure is logged and does not fail the append before it."""
         if time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + self.interval_s
         try:
             self.roll_over_and_expire(round(time.time() * 1000))
         except EngineError as error:
-            log.warning("data stream not tidied", stream=self.stream, error=str(error))
+            log.warning("data stream not rolled over", stream=self.stream, error=str(error))
 
     def roll_over_and_expire(self, now_ms: int) -> list[str]:
-        """The backing indices that were dropped: nothing is written there, and all in them is too old."""
+        """Rolls over if the newest backing index is old or large. Drops expired ones and returns their names.
+
+        An expired backing index is no longer written to, and its newest document is older than keep_days.
+        """
         age = f"{max(round(self.retention.rollover_days * DAY_MS), 1)}ms"
         conditions = {"max_age": age, "max_size": MAX_SHARD_SIZE}
         self.cluster.request_or_raise("POST", f"/{self.stream}/_rollover", {"conditions": conditions})
@@ -78,7 +81,7 @@ class DataStreamLifecycle:
         return expired
 
     def _read_newest_ms(self) -> dict[str, float]:
-        """By backing index, the latest time that anything in it states; without those that are empty."""
+        """Returns the latest timestamp in each backing index; empty ones are left out."""
         latest = {"latest": {"max": {"field": "@timestamp"}}}
         indices = {"terms": {"field": "_index", "size": MAX_BACKING_INDICES}, "aggs": latest}
         body = {"size": 0, "aggs": {"indices": indices}}
@@ -88,11 +91,11 @@ class DataStreamLifecycle:
 
 
 def parse_generation(index: str) -> int:
-    """Backing indices end in their number: .ds-reelrank-events-000002."""
+    """Returns the number at the end of a backing index, such as 2 of .ds-reelrank-events-000002."""
     return int(index.rpartition("-")[2])
 
 
 def update_mapping(cluster: Cluster, stream: str, template: Mapping[str, Any]) -> None:
-    """For a stream of an earlier build: its newest index would lack later fields until it rolls over."""
+    """Adds later fields to the stream of an earlier build, which would lack them until it rolls over."""
     properties = template["template"]["mappings"]["properties"]
     cluster.request_or_raise("PUT", f"/{stream}/_mapping", {"properties": properties})

@@ -1,4 +1,4 @@
-"""The `EventStore` of a cluster: a data stream, each event created under its own id."""
+"""The `EventStore` of a cluster: a data stream in which each event is created under its own id."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -24,16 +24,16 @@ from reelrank.index_mappings.event_store import AppendReport, select_event_schem
 from reelrank.index_mappings.mapping import build_events_template
 
 BATCH = 10_000
-"""Most events of one answer; index.max_result_window of every server."""
+"""Most events of one response: index.max_result_window of every server."""
 WATCHED_ITEMS = 50_000
-"""Most watched items of one answer; servers give 65,535 buckets at most (`search.max_buckets`). They are
-collected by hash (`execution_hint`): global ordinals of `item` would be built anew after each refresh."""
+"""Most watched items of one response. Servers return at most 65,535 buckets (`search.max_buckets`). The
+execution hint `map` collects them by hash: global ordinals of `item` would be rebuilt after each refresh."""
 DEFAULTS = {field.name: field.type.default for field in EVENT_FIELDS}
 """A document lacks the fields that its event does not state."""
 
 
 class ServerEvents:
-    """Acknowledges events when they are durable and a search sees them, so `recent` holds them at once."""
+    """Acknowledges events when they are durable and visible to searches, so `recent` returns them at once."""
 
     def __init__(
         self, cluster: Cluster, stream: str, refresh_ms: int, retention: RetentionPolicy = UNLIMITED
@@ -59,7 +59,7 @@ class ServerEvents:
         verdicts = BulkWriter(self.cluster, self.stream, "&refresh=wait_for", patience_s).write(actions)
         for event, verdict in zip(events, verdicts, strict=True):
             if not verdict.succeeded and verdict.status != 409:
-                raise BadRequest(f"event {event.id} does not fit {self.stream}: {verdict.reason}")
+                raise BadRequest(f"{self.stream} rejected event {event.id}: {verdict.reason}")
         return sum(verdict.succeeded for verdict in verdicts)
 
     def recent(
@@ -78,7 +78,7 @@ class ServerEvents:
         return [_decode_event(hit["_source"]) for hit in _deduplicate(hits)]
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
-        """Raises Partial, with WATCHED_ITEMS of them, when there are more."""
+        """Raises Partial with WATCHED_ITEMS of the items when there are more."""
         terms = {"field": "item", "size": WATCHED_ITEMS, "execution_hint": "map"}
         body = {
             "query": {"bool": {"filter": [{"term": {"user": user}}, {"term": {"kind": "watch"}}]}},
@@ -115,14 +115,14 @@ class ServerEvents:
             return
 
     def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
-        """The position is, for each backing index, the sequence number that was reached."""
+        """The position is the sequence number that was read in each backing index."""
         at = parse_position(position)
         try:
             reached = read_checkpoint(self.cluster, self.stream)
         except NotFound:
             return _build_batch([]), format_position(at)
-        kept = {parse_generation(index) for index in reached}
-        at = {number: place for number, place in at.items() if number in kept}
+        existing = {parse_generation(index) for index in reached}
+        at = {generation: number for generation, number in at.items() if generation in existing}
         self.cluster.refresh(self.stream)
         hits = list[Reply]()
         for index in sorted(reached, key=parse_generation):
@@ -131,9 +131,9 @@ class ServerEvents:
         return _build_batch(_deduplicate(hits)), format_position(at)
 
     def count(self) -> int:
-        """Stored events. One that two writers sent while the stream rolled over may be stored twice.
+        """Counts stored events. An event that two writers sent during a rollover may be stored twice.
 
-        It then counts twice here; `recent`, `scan` and `follow` give it once in an answer.
+        It counts twice here; `recent`, `scan` and `follow` return it once in a response.
         """
         status, reply = self.cluster.request("GET", f"/{self.stream}/_count")
         if status == 404:
@@ -141,7 +141,7 @@ class ServerEvents:
         return int(self.cluster.check_response(status, reply, "counting events")["count"])
 
     def _read_after(self, position: Position, index: str, reached: int, limit: int) -> list[Reply]:
-        """Events of one backing index after the position, which moves on with them."""
+        """Returns events of one backing index after the position, and advances the position."""
         number = parse_generation(index)
         start = position.get(number, -1)
         if reached <= start:
@@ -157,13 +157,13 @@ class ServerEvents:
         return hits
 
     def _find_known_ids(self, ids: Sequence[str]) -> set[str]:
-        """Which ids some backing index holds: a server refuses a second one only within the newest."""
+        """Returns the ids that any backing index has: a server rejects duplicates in the newest one only."""
         known = set[str]()
         for start in range(0, len(ids), BATCH):
-            some = list(ids[start : start + BATCH])
+            batch = list(ids[start : start + BATCH])
             body = {
-                "query": {"terms": {"id": some}},
-                "size": len(some),
+                "query": {"terms": {"id": batch}},
+                "size": len(batch),
                 "_source": False,
                 "docvalue_fields": ["id"],
             }
@@ -175,7 +175,7 @@ class ServerEvents:
         return known
 
     def _ensure_stream(self) -> None:
-        """The template and the data stream, once a process; both may be there already."""
+        """Creates the template and the data stream, once per process; both may exist already."""
         if self._is_created:
             return
         template = build_events_template(self.stream, self.refresh_ms)
@@ -185,9 +185,9 @@ class ServerEvents:
             if ALREADY_EXISTS in str(reply):
                 update_mapping(self.cluster, self.stream, template)
             else:
-                self.cluster.check_response(status, reply, f"making {self.stream}")
-            # Made this moment, perhaps by somebody else: its shard must be at work before it is asked
-            # (a new index is yellow before it is).
+                self.cluster.check_response(status, reply, f"creating {self.stream}")
+            # This or another process may have created it just now: its shard must be active before a search.
+            # A new index turns yellow before that, so waiting for yellow is not enough.
             self.cluster.request_or_raise(
                 "GET", f"/_cluster/health/{self.stream}", wait_for_active_shards="1", timeout="30s"
             )
@@ -195,7 +195,7 @@ class ServerEvents:
 
 
 def _buckets(reply: Reply) -> tuple[frozenset[str], int]:
-    """The items of an answer, and how many events are of none of them."""
+    """Returns the items of a response, and how many events are of other items."""
     items = reply.get("aggregations", {}).get("items", {})
     keys = frozenset(bucket["key"] for bucket in items.get("buckets", ()))
     return keys, int(items.get("sum_other_doc_count", 0))
@@ -211,7 +211,7 @@ def _decode_event(source: dict[str, Any]) -> Event:
 
 
 def _deduplicate(hits: Sequence[Reply]) -> list[Reply]:
-    """The first of each id: two backing indices may hold the same event."""
+    """Returns the first hit of each id: two backing indices may have the same event."""
     return list({hit["_id"]: hit for hit in reversed(hits)}.values())[::-1]
 
 

@@ -1,4 +1,4 @@
-"""Impressions with what put them there, and what followed, on a cluster: read by dashboards alone."""
+"""Impressions, and the actions that followed them, on a cluster: a data stream that only dashboards read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +24,7 @@ class ServerImpressions:
         self.stream.append([asdict(impression) for impression in impressions])
 
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
-        """Refreshes first: what another worker wrote a moment ago is found."""
+        """Returns impressions by id. Refreshes first, to find what another worker has just written."""
         name = self.stream.name
         try:
             self.cluster.refresh(name)
@@ -35,13 +35,13 @@ class ServerImpressions:
         return {hit["_id"]: _decode_impression(hit) for hit in hits}
 
     def _search_hits(self, ids: Sequence[str]) -> list[Reply]:
-        wanted = list(dict.fromkeys(ids))
-        body = {"query": {"ids": {"values": wanted}}, "size": len(wanted), "track_total_hits": False}
+        distinct = list(dict.fromkeys(ids))
+        body = {"query": {"ids": {"values": distinct}}, "size": len(distinct), "track_total_hits": False}
         return self.cluster.search(self.stream.name, body, FIND_TIMEOUT_S)
 
 
 def _decode_impression(hit: Mapping[str, Any]) -> Impression:
-    facts = dict(hit["_source"])
-    at_ms, sources = facts.pop("@timestamp"), tuple(facts.pop("sources"))
-    degraded = tuple(facts.pop("degraded", ()))  # lines of earlier builds have none
-    return Impression(id=hit["_id"], at_ms=at_ms, sources=sources, degraded=degraded, **facts)
+    source = dict(hit["_source"])
+    at_ms, sources = source.pop("@timestamp"), tuple(source.pop("sources"))
+    degraded = tuple(source.pop("degraded", ()))  # rows of earlier builds lack it
+    return Impression(id=hit["_id"], at_ms=at_ms, sources=sources, degraded=degraded, **source)

@@ -1,4 +1,4 @@
-"""Positions in a data stream: by generation of its backing indices, the sequence number reached."""
+"""Positions in a data stream: the sequence number that was read in each generation of its indices."""
 
 from reelrank.index_mappings.errors import BadRequest
 
@@ -6,14 +6,14 @@ Position = dict[int, int]
 
 
 def parse_position(text: str | None) -> Position:
-    """Raises BadRequest on a text that `position_text` did not make."""
+    """Parses what `format_position` returned; None is the start. Raises BadRequest for any other text."""
     try:
         pairs = (pair.split(":") for pair in (text or "").split(",") if pair)
         return {int(generation): int(reached) for generation, reached in pairs}
-    except ValueError as fault:
+    except ValueError as error:
         raise BadRequest(
-            f"{text!r} is no position of this event store; begin from the first event"
-        ) from fault
+            f"{text!r} is not a position of this event store; start from the first event"
+        ) from error
 
 
 def format_position(position: Position) -> str:

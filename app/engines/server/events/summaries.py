@@ -1,4 +1,4 @@
-"""Request summaries on a cluster: a data stream that dashboards read and nothing else."""
+"""Request summaries on a cluster: a data stream that only dashboards read."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
