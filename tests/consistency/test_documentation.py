@@ -1,4 +1,4 @@
-"""Every relative link of the documentation leads to a file, and every anchor to a heading."""
+"""Links, paths, functions, make targets and decision records of the documentation lead somewhere."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\(([^()\s]+)\)|src(?:set)?=\"([^\"]+)\"")
+
+PARTS = ["Context", "Decision", "Consequences"]
 
 
 def find_links(page: Path) -> list[str]:
@@ -58,6 +60,27 @@ def test_the_functions_of_the_architecture_page_exist() -> None:
         source = (ROOT / path[1]).read_text() if path else source
         for name in re.findall(r"`([\w.]+)`", row):
             assert name.endswith(".py") or f"def {name.rpartition('.')[2]}(" in source, row
+
+
+@pytest.mark.parametrize("root", ["app", "ranking"])
+def test_the_architecture_page_has_every_package(root: str) -> None:
+    tables = re.findall(r"^\| (`[^|]+) \|", (ROOT / "ARCHITECTURE.md").read_text(), re.MULTILINE)
+    named = set(re.findall(r"`([a-z_]+)`", "".join(tables)))
+    packages = {path.parent.name for path in (ROOT / root).glob("*/__init__.py")}
+    assert packages
+    assert packages - named == set()
+
+
+def test_every_decision_record_has_its_parts_and_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "decisions" / "index.md").read_text()
+    records = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    for number, record in enumerate(records, 1):
+        title, status, *_ = record.read_text().split("\n\n")
+        assert record.name.startswith(f"{number:04d}-")
+        assert title.startswith(f"# {number}. ")
+        assert re.match(r"Status: (accepted|replaced), \d{4}-\d\d-\d\d", status), record.name
+        assert re.findall(r"^## (.+)$", record.read_text(), re.MULTILINE) == PARTS, record.name
+        assert f"| [{number}]({record.name}) | {title.partition('. ')[2]} |" in index
 
 
 def test_every_make_target_in_the_documentation_exists() -> None:
