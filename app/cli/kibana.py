@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from reelrank.app.cli.console import fail, print_plain
-from reelrank.app.kibana.importer import ImportTarget, import_objects
-from reelrank.app.kibana.saved_objects import Product, SavedObjectBuilder
+from reelrank.app.kibana.importer import ImportTarget, Product, import_objects, read_import_file
 from reelrank.app.settings import Settings
 
 app = typer.Typer(
@@ -29,7 +28,7 @@ def import_(
             "invalid_settings",
         )
     product: Product = settings.engine
-    objects = SavedObjectBuilder(product, settings.engine_prefix).build_import_file()
+    objects = read_import_file(product, settings.engine_prefix)
     if to_file is not None:
         to_file.write_bytes(objects)
         print_plain(f"wrote {to_file}")

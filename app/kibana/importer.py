@@ -1,25 +1,28 @@
-"""The saved objects API of Kibana and OpenSearch Dashboards: one file in, what became of each object out."""
+"""Imports saved objects into Kibana or OpenSearch Dashboards and reports the result of each."""
 
 import base64
 import secrets
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 import orjson
 
 from reelrank.app.http_client import HttpClient, HttpRequest, ResponseTooLarge
-from reelrank.app.kibana.saved_objects import Product
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 
+Product = Literal["elasticsearch", "opensearch"]
+DEFAULT_PREFIX = "reelrank-"
 IMPORT_TIMEOUT_S = 60.0
 IMPORT_PATH = "/api/saved_objects/_import?overwrite=true"
 MAX_RESPONSE_BYTES = 16_000_000
 XSRF_HEADERS: dict[Product, str] = {"elasticsearch": "kbn-xsrf", "opensearch": "osd-xsrf"}
-"""Each refuses a request that changes something without its own header."""
+"""Header that each product requires of a request that changes something."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportTarget:
-    """Where to import to and as whom; api_key goes before a name and password."""
+    """Address and credentials of the product. An api_key takes precedence over name and password."""
 
     url: str
     product: Product
@@ -39,15 +42,33 @@ class ImportTarget:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of one object; problem is empty when it is there."""
+    """The result of one object. problem: empty when it was imported."""
 
     kind: str
     id: str
     problem: str = ""
 
 
+def read_import_file(product: Product, prefix: str = DEFAULT_PREFIX) -> bytes:
+    """Return the saved objects of a product, one per line. prefix: of every index and object id."""
+    content = Path(__file__).with_name(f"{product}.ndjson").read_bytes()
+    return content.replace(DEFAULT_PREFIX.encode(), prefix.encode())
+
+
 def import_objects(target: ImportTarget, import_file: bytes) -> list[ImportResult]:
-    """Each object of the file with its result; what was there is replaced. Raises Unavailable, BadRequest."""
+    """Import the objects of a file, replacing those that exist, and return the result of each.
+
+    Raises BadRequest if the request is rejected, Unavailable if there is no response of Kibana.
+    """
+    answer = _send(target, import_file)
+    failed = {(each["type"], each["id"]): _describe_error(each["error"]) for each in answer.get("errors", [])}
+    imported = {(each["type"], each["id"]) for each in answer.get("successResults", [])}
+    sent = [orjson.loads(line) for line in import_file.splitlines()]
+    is_complete = bool(answer.get("success"))
+    return [_build_result((each["type"], each["id"]), failed, imported, is_complete) for each in sent]
+
+
+def _send(target: ImportTarget, import_file: bytes) -> Any:
     boundary = secrets.token_hex(16)
     head = (
         f"--{boundary}\r\n"
@@ -55,38 +76,34 @@ def import_objects(target: ImportTarget, import_file: bytes) -> list[ImportResul
         "Content-Type: application/ndjson\r\n\r\n"
     )
     body = head.encode() + import_file + f"\r\n--{boundary}--\r\n".encode()
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    request = HttpRequest("POST", IMPORT_PATH, body, target.build_headers() | headers)
     url = target.url.rstrip("/") + IMPORT_PATH
-    kind = f"multipart/form-data; boundary={boundary}"
-    request = HttpRequest("POST", IMPORT_PATH, body, target.build_headers() | {"Content-Type": kind})
     try:
         response = HttpClient(target.url, MAX_RESPONSE_BYTES).send(request, IMPORT_TIMEOUT_S)
         if response.status != 200:
-            said = response.body[:300].decode(errors="replace")
-            reason = f"{url} answers {response.status}: {said}"
-            raise BadRequest(f"{reason}; are address, name and password right?")
-        answer = orjson.loads(response.body)
+            detail = response.body[:300].decode(errors="replace")
+            raise BadRequest(
+                f"{url} answers {response.status}: {detail}; are address, name and password right?"
+            )
+        return orjson.loads(response.body)
     except (ValueError, OSError, ResponseTooLarge) as error:
-        what = f"{url} does not answer as Kibana does ({error}); is REELRANK_KIBANA_URL right?"
-        raise Unavailable(what) from error
-    failed = {(each["type"], each["id"]): _describe_error(each["error"]) for each in answer.get("errors", [])}
-    asked = [orjson.loads(line) for line in import_file.splitlines()]
-    done = {(each["type"], each["id"]) for each in answer.get("successResults", [])}
-    whole = bool(answer.get("success"))
-    return [_build_result((each["type"], each["id"]), failed, done, whole) for each in asked]
+        reason = f"{url} does not answer as Kibana does ({error})"
+        raise Unavailable(f"{reason}; is REELRANK_KIBANA_URL right?") from error
 
 
 def _build_result(
     key: tuple[str, str],
     failed: dict[tuple[str, str], str],
     imported: set[tuple[str, str]],
-    is_whole_imported: bool,
+    is_complete: bool,
 ) -> ImportResult:
-    """An object that is not named stands or falls with the whole."""
+    """Return the result of an object; one that the response does not name shares that of the whole import."""
     if key in failed:
         return ImportResult(*key, failed[key])
-    return ImportResult(*key, "" if is_whole_imported or key in imported else "not imported")
+    return ImportResult(*key, "" if is_complete or key in imported else "not imported")
 
 
 def _describe_error(error: dict[str, object]) -> str:
     more = error.get("references") or error.get("message") or ""
-    return f"{error.get('type', 'refused')} {orjson.dumps(more).decode() if more else ''}".strip()
+    return f"{error.get('type', 'rejected')} {orjson.dumps(more).decode() if more else ''}".strip()

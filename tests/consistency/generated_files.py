@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import orjson
 
-from reelrank.app.kibana.saved_objects import Product as KibanaProduct
-from reelrank.app.kibana.saved_objects import SavedObjectBuilder
+from deploy.kibana.saved_objects import SavedObjectBuilder
+from reelrank.app.kibana.importer import Product as KibanaProduct
 from reelrank.app.settings import Settings
 from reelrank.app.web.problem_codes import list_command_problems, list_http_problems
 from reelrank.index_mappings.event import EVENT_FIELDS
@@ -40,7 +40,7 @@ def render_files() -> Iterator[tuple[Path, bytes]]:
             text = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
             yield RENDERED / f"{product}-{major}" / name, text
     for kibana_product in get_args(KibanaProduct):
-        path = ROOT / "deploy" / "kibana" / f"{kibana_product}.ndjson"
+        path = ROOT / "app" / "kibana" / f"{kibana_product}.ndjson"
         yield path, SavedObjectBuilder(kibana_product).build_import_file()
     for name, tables in TABLES.items():
         yield DOCS / name, replace_tables((DOCS / name).read_text(), tables).encode()

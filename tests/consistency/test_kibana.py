@@ -1,4 +1,4 @@
-"""deploy/kibana/ has the import files; their fields are mapped and their references lead to objects."""
+"""Saved objects of Kibana: fields are mapped, references lead to objects, and any prefix works."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from reelrank.app.kibana.panels import DASHBOARDS, PANELS
-from reelrank.app.kibana.saved_objects import FORMATS, SEARCHES, Product, SavedObjectBuilder
+from deploy.kibana.panels import DASHBOARDS, PANELS
+from deploy.kibana.saved_objects import FORMATS, SEARCHES, SavedObjectBuilder
+from reelrank.app.kibana.importer import Product, read_import_file
 from reelrank.index_mappings.mapping import SERVERS
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +66,12 @@ def test_every_reference_points_to_an_earlier_object(product: Product) -> None:
         seen.add((each["type"], each["id"]))
     assert len([kind for kind, _ in seen if kind == "visualization"]) == len(PANELS)
     assert len([kind for kind, _ in seen if kind == "dashboard"]) == len(DASHBOARDS) == 3
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("prefix", ["reelrank-", "own-", "a", "reelrank-reelrank-"])
+def test_the_import_file_can_have_another_prefix(product: Product, prefix: str) -> None:
+    assert read_import_file(product, prefix) == SavedObjectBuilder(product, prefix).build_import_file()
 
 
 def test_panels_of_a_dashboard_do_not_overlap() -> None:

@@ -11,9 +11,9 @@ import orjson
 import pytest
 import vl_convert
 
+from deploy.kibana.charts import FUSED_ORDER
+from deploy.kibana.panels import ITEMS, PANELS, Panel
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.app.kibana.panels import ITEMS, PANELS, Panel
-from reelrank.app.kibana.pictures import FUSED_ORDER
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.event import Event

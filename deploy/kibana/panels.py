@@ -1,10 +1,10 @@
-"""The panels: each a question to an index, and a picture of the answer in Vega-Lite, for both products."""
+"""Panels of the dashboards: an aggregation over an index and a Vega-Lite chart of its rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from reelrank.app.kibana.pictures import (
+from deploy.kibana.charts import (
     MINUTE_TRANSFORMS,
     RATE_TRANSFORMS,
     Json,
@@ -24,8 +24,7 @@ CHECKED_FIELDS = ("description", "genres", "people", "language", "country", "pub
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """question: an aggregation. picture: Vega-Lite without its data. of: items, events, requests or
-    impressions."""
+    """A chart of rows of a dataset. aggregation: of the search API. chart: Vega-Lite without its data."""
 
     id: str
     title: str
@@ -35,11 +34,11 @@ class Panel:
     chart: Json
 
     def build_request_body(self) -> Json:
-        """What is asked of `_search`."""
+        """Return the body of the `_search` request."""
         return {"size": 0, "track_total_hits": False, "aggs": {"rows": self.aggregation}}
 
     def build_spec(self, index: str) -> Json:
-        """Vega-Lite 5 that fetches its own data, within the time that is chosen on the dashboard."""
+        """Return a Vega-Lite 5 chart that fetches its rows for the time range of the dashboard."""
         url = {"%context%": True, "index": index, "body": self.build_request_body()}
         if self.dataset != ITEMS:
             url["%timefield%"] = "@timestamp"
@@ -65,7 +64,7 @@ KIND_SOURCE = {"terms": {"field": "kind"}}
 MODEL_SOURCE = {"terms": {"field": "model"}}
 WATCH_FROM_PAGE = {"bool": {"must": [{"term": {"kind": "watch"}}, {"exists": {"field": "position"}}]}}
 COUNTS_BY_KIND = {kind: {"filter": {"term": {"kind": kind}}} for kind in ("impression", "click", "watch")}
-"""Counts beside each other. A viewer may do both with one impression, so they are never added up."""
+"""Separate counts: a viewer may click and watch one impression, so they must not be added up."""
 WATCHED_TIME = {"impression": COUNTS_BY_KIND["impression"], "watched": {"sum": {"field": "watched_ms"}}}
 MAX_POSITIONS = 100
 
@@ -81,7 +80,7 @@ def _build_rates_panel(field: str, title: str) -> Panel:
             {"type": "point", "filled": True, "size": 80},
             encode_number("rate", "rate"),
             encode_category("key", title.rpartition(" ")[2]),
-            color=encode_category("what", "what", None),
+            color=encode_category("action", "action", None),
             transform=RATE_TRANSFORMS,
         ),
     )
@@ -90,7 +89,7 @@ def _build_rates_panel(field: str, title: str) -> Panel:
 PANELS: tuple[Panel, ...] = (
     Panel(
         "traffic-events",
-        "Events a day, by kind",
+        "Events per day by kind",
         "traffic",
         EVENTS,
         _aggregate_by_keys(day=DAY_SOURCE, kind=KIND_SOURCE),
@@ -103,7 +102,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "traffic-viewers",
-        "Viewers a day",
+        "Viewers per day",
         "traffic",
         EVENTS,
         _aggregate_by_day({"viewers": {"cardinality": {"field": "user"}}}),
@@ -111,7 +110,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "traffic-pages",
-        "Pages shown a day",
+        "Pages shown per day",
         "traffic",
         EVENTS,
         _aggregate_by_day(
@@ -128,7 +127,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "traffic-latency",
-        "Milliseconds a page takes: half, and 99 of 100, are quicker",
+        "Response time of pages in milliseconds: median and 99th percentile",
         "traffic",
         REQUESTS,
         _aggregate_by_day({"took": {"percentiles": {"field": "took_ms", "percents": [50, 99]}}}),
@@ -146,15 +145,17 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "traffic-degraded",
-        "Degraded pages, by what was missing",
+        "Degraded pages by missing part",
         "traffic",
         REQUESTS,
         _aggregate_by_term("degraded"),
-        build_chart({"type": "bar"}, encode_number("doc_count", "pages"), encode_category("key", "what")),
+        build_chart(
+            {"type": "bar"}, encode_number("doc_count", "pages"), encode_category("key", "missing part")
+        ),
     ),
     Panel(
         "ranking-models",
-        "Pages a day, by model",
+        "Pages per day by model",
         "ranking",
         REQUESTS,
         _aggregate_by_keys(day=DAY_SOURCE, model=MODEL_SOURCE),
@@ -167,7 +168,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "ranking-sources",
-        "Pages on which a source found a shown item",
+        "Pages with a shown item of a source",
         "ranking",
         REQUESTS,
         _aggregate_by_term("sources"),
@@ -232,7 +233,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "catalogue-missing",
-        "Items without a field",
+        "Items that lack a field",
         "catalogue",
         ITEMS,
         {
@@ -244,17 +245,17 @@ PANELS: tuple[Panel, ...] = (
         },
         build_chart(
             {"type": "bar"},
-            encode_number("doc_count", "items without it"),
+            encode_number("doc_count", "items"),
             encode_category("field", "field"),
             transform=[
-                {"window": [{"op": "row_number", "as": "place"}]},
-                {"calculate": f"{list(CHECKED_FIELDS)!r}[datum.place - 1]", "as": "field"},
+                {"window": [{"op": "row_number", "as": "row"}]},
+                {"calculate": f"{list(CHECKED_FIELDS)!r}[datum.row - 1]", "as": "field"},
             ],
         ),
     ),
     Panel(
         "ranking-positions",
-        "Clicks and watches for each impression, by position",
+        "Clicks and watches per impression by position",
         "ranking",
         IMPRESSIONS,
         {
@@ -265,15 +266,15 @@ PANELS: tuple[Panel, ...] = (
             {"type": "line", "point": True},
             encode_number("key", "position"),
             encode_number("rate", "rate"),
-            color=encode_category("what", "what", None),
+            color=encode_category("action", "action", None),
             transform=RATE_TRANSFORMS,
         ),
     ),
-    _build_rates_panel("model", "Clicks and watches for each impression, by model"),
-    _build_rates_panel("sources", "Clicks and watches for each impression, by source"),
+    _build_rates_panel("model", "Clicks and watches per impression by model"),
+    _build_rates_panel("sources", "Clicks and watches per impression by source"),
     Panel(
         "ranking-model-minutes",
-        "Minutes watched for each impression, by day and model",
+        "Minutes watched per impression by day and model",
         "ranking",
         IMPRESSIONS,
         _aggregate_by_keys(day=DAY_SOURCE, model=MODEL_SOURCE) | {"aggs": WATCHED_TIME},
@@ -287,7 +288,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "ranking-source-minutes",
-        "Minutes watched for each impression, by source",
+        "Minutes watched per impression by source",
         "ranking",
         IMPRESSIONS,
         _aggregate_by_term("sources") | {"aggs": WATCHED_TIME},
@@ -300,7 +301,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "ranking-scores",
-        "Scores of shown items a day, by model: half in the line, 8 of 10 in the band",
+        "Scores of shown items per day by model: median and the middle 80 %",
         "ranking",
         IMPRESSIONS,
         _aggregate_by_keys(day=DAY_SOURCE, model=MODEL_SOURCE)
@@ -309,7 +310,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "ranking-watch-time",
-        "Hours watched a day",
+        "Hours watched per day",
         "ranking",
         EVENTS,
         _aggregate_by_day({"watched": {"sum": {"field": "watched_ms"}}}),
@@ -322,7 +323,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "ranking-watched-share",
-        "Share of what was begun that was watched",
+        "Watched share of started items",
         "ranking",
         EVENTS,
         _aggregate_by_day(
@@ -340,7 +341,7 @@ PANELS: tuple[Panel, ...] = (
     ),
     Panel(
         "ranking-from-pages",
-        "Watches that name a place on a page",
+        "Watches that name a position on a page",
         "ranking",
         EVENTS,
         _aggregate_by_day({"watches": {"filter": WATCH_FROM_PAGE}}),

@@ -1,4 +1,4 @@
-"""Pictures in Vega-Lite 5: marks and axes, without the data and the size that a dashboard gives them."""
+"""Charts in Vega-Lite 5: marks and axes, without the data and size that a dashboard gives them."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 Json = dict[str, Any]
 FUSED_ORDER = FusedOrder.name
-"""The name of no model: its score is a place, which cannot drift."""
+"""The model name of pages without a model: their score is a rank, which cannot drift."""
 
 HAS_IMPRESSIONS = {"filter": "datum.impression.doc_count > 0"}
 RATE_TRANSFORMS = [
     HAS_IMPRESSIONS,
     {"calculate": "datum.click.doc_count / datum.impression.doc_count", "as": "clicks"},
     {"calculate": "datum.watch.doc_count / datum.impression.doc_count", "as": "watches"},
-    {"fold": ["clicks", "watches"], "as": ["what", "rate"]},
+    {"fold": ["clicks", "watches"], "as": ["action", "rate"]},
 ]
 MINUTE_TRANSFORMS = [
     HAS_IMPRESSIONS,
@@ -23,8 +23,8 @@ MINUTE_TRANSFORMS = [
 
 def build_chart(mark: Json, x: Json, y: Json, **more: Any) -> Json:
     transform = more.pop("transform", None)
-    picture = {"mark": {"tooltip": True, **mark}, "encoding": {"x": x, "y": y, **more}}
-    return picture if transform is None else {"transform": transform, **picture}
+    chart = {"mark": {"tooltip": True, **mark}, "encoding": {"x": x, "y": y, **more}}
+    return chart if transform is None else {"transform": transform, **chart}
 
 
 def encode_number(field: str, title: str, **more: Any) -> Json:
@@ -44,7 +44,7 @@ def build_bar_chart(title: str) -> Json:
 
 
 def build_band_chart() -> Json:
-    """The middle of a distribution over days, and a band around it."""
+    """Return a line of the median per day and a band from the 10th to the 90th percentile."""
     x, color = encode_day("key.day"), encode_category("key.model", "model", None)
     low, high = encode_number("low", "score"), {"field": "high"}
     return {

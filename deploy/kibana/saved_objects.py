@@ -1,12 +1,12 @@
-"""Data views, saved searches, panels and dashboards as the lines of an import file."""
+"""Data views, saved searches, panels and dashboards as lines of an import file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
-from reelrank.app.kibana.panels import (
+from deploy.kibana.panels import (
     DASHBOARDS,
     EVENTS,
     IMPRESSIONS,
@@ -16,11 +16,11 @@ from reelrank.app.kibana.panels import (
     DashboardId,
     Panel,
 )
+from reelrank.app.kibana.importer import DEFAULT_PREFIX, Product
 
 Json = dict[str, Any]
-Product = Literal["elasticsearch", "opensearch"]
 PANEL_WIDTH, PANEL_HEIGHT = 24, 14
-"""Of a panel on the dashboard's grid, which is 48 wide: two panels a row."""
+"""Size of a panel on the grid of a dashboard, which is 48 wide: two panels in a row."""
 SEARCHED_INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
 DURATION = {"outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": True}
 FORMATS: dict[str, Json] = {
@@ -63,16 +63,16 @@ class SavedSearch:
 SEARCHES = (
     SavedSearch("impressions", "Impressions", IMPRESSIONS, "kind: impression",
            ("user", "item", "position", "page", "model", "sources", "score", "request_id")),
-    SavedSearch("drawn", "Places that were drawn", IMPRESSIONS, "propensity: *",
+    SavedSearch("drawn", "Exploration slots", IMPRESSIONS, "propensity: *",
            ("kind", "user", "item", "position", "came_from", "propensity", "page", "model", "request_id")),
-    SavedSearch("followed", "What followed impressions", IMPRESSIONS, "not kind: impression",
+    SavedSearch("followed", "Actions after impressions", IMPRESSIONS, "not kind: impression",
            ("kind", "user", "item", "position", "model", "sources", "watched_ms", "request_id")),
     SavedSearch("watches", "Watches", EVENTS, "kind: watch",
            ("user", "item", "watched_ms", "duration_ms", "request_id", "position")),
     SavedSearch("searches", "Searches", EVENTS, "kind: search", ("user", "text", "device", "country")),
     SavedSearch("degraded", "Degraded pages", REQUESTS, "degraded: *",
            ("request_id", "kind", "model", "degraded", "took_ms", "candidates")),
-    SavedSearch("undescribed", "Items without a description", ITEMS, "not description: *",
+    SavedSearch("undescribed", "Items without description", ITEMS, "not description: *",
            ("id", "title", "genres", "year", "language")),
 )  # fmt: skip
 VERSIONS: dict[Product, dict[str, str]] = {
@@ -83,28 +83,28 @@ VERSIONS: dict[Product, dict[str, str]] = {
         "index-pattern": "7.6.0", "search": "7.9.3", "visualization": "7.10.0", "dashboard": "7.9.3",
     },
 }  # fmt: skip
-"""The form of each type as written here; newer products bring it up to date themselves."""
+"""Schema version of each object type as written here; newer products migrate the objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class SavedObjectBuilder:
-    """Whose objects they are. prefix: of everything on the cluster; see REELRANK_ENGINE_PREFIX."""
+    """Builds the objects of a product. prefix: of every index and object id; see REELRANK_ENGINE_PREFIX."""
 
     product: Product
-    prefix: str = "reelrank-"
+    prefix: str = DEFAULT_PREFIX
 
     def index_name(self, dataset: str) -> str:
         return f"{self.prefix}{dataset}"
 
     def build_import_file(self) -> bytes:
-        """One object a line, what is referred to before what refers to it."""
+        """Return one object per line; an object stands before those that refer to it."""
         return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in self.build_objects())
 
     def build_objects(self) -> Iterator[Json]:
         yield self._build_object("index-pattern", ITEMS, self._build_data_view(ITEMS), [])
-        for of in (EVENTS, REQUESTS, IMPRESSIONS):
-            view = self._build_data_view(of) | {"timeFieldName": "@timestamp"}
-            yield self._build_object("index-pattern", of, view, [])
+        for dataset in (EVENTS, REQUESTS, IMPRESSIONS):
+            view = self._build_data_view(dataset) | {"timeFieldName": "@timestamp"}
+            yield self._build_object("index-pattern", dataset, view, [])
         for search in SEARCHES:
             reference = self._build_reference(
                 "kibanaSavedObjectMeta.searchSourceJSON.index", "index-pattern", search.dataset
@@ -127,15 +127,15 @@ class SavedObjectBuilder:
             "title": title,
             "description": "",
             "optionsJSON": _dump_json({"useMargins": True, "hidePanelTitles": False}),
-            "panelsJSON": _dump_json([_build_grid_panel(place) for place in range(len(panels))]),
+            "panelsJSON": _dump_json([_build_grid_panel(index) for index in range(len(panels))]),
             "timeRestore": False,
             "version": 1,
             "kibanaSavedObjectMeta": {"searchSourceJSON": _dump_json(_build_query(""))},
         }
-        named = "{0}:panel_{0}" if self.product == "elasticsearch" else "panel_{0}"
+        name = "{0}:panel_{0}" if self.product == "elasticsearch" else "panel_{0}"
         references = [
-            self._build_reference(named.format(place), "visualization", panel.id)
-            for place, panel in enumerate(panels)
+            self._build_reference(name.format(index), "visualization", panel.id)
+            for index, panel in enumerate(panels)
         ]
         return self._build_object("dashboard", dashboard_id, attributes, references)
 
@@ -143,16 +143,16 @@ class SavedObjectBuilder:
         self, object_type: str, object_id: str, attributes: Json, references: list[Json]
     ) -> Json:
         version = VERSIONS[self.product][object_type]
-        form: Json = {"migrationVersion": {object_type: version}}
+        versions: Json = {"migrationVersion": {object_type: version}}
         if self.product == "elasticsearch":
-            form = {"coreMigrationVersion": "8.8.0", "typeMigrationVersion": version}
-        ours = {
+            versions = {"coreMigrationVersion": "8.8.0", "typeMigrationVersion": version}
+        content = {
             "id": self._prefix_id(object_id),
             "type": object_type,
             "attributes": attributes,
             "references": references,
         }
-        return ours | form
+        return content | versions
 
     def _build_reference(self, name: str, object_type: str, target_id: str) -> Json:
         return {"name": name, "type": object_type, "id": self._prefix_id(target_id)}
@@ -201,5 +201,5 @@ def _build_query(kql: str) -> Json:
 
 
 def _dump_json(value: object) -> str:
-    """JSON within JSON, as these products keep it."""
+    """Return JSON text to be stored within JSON, as these products do."""
     return orjson.dumps(value).decode()
