@@ -1,4 +1,4 @@
-"""The engines that must fulfil the contract: the embedded one, and every server that is there."""
+"""The engines under contract: the embedded engine, and every server that can be started."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every engine reads the same words out of a text: tests/golden/analysed_phrases.json."""
+"""Every engine produces the tokens in tests/golden/analysed_phrases.json."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "analysed_phrases.json"
 
 def analyze_phrases(phrases: list[str], server: Server | None) -> dict[str, list[str]]:
     if server is None:
-        words = build_analyzer()
-        return {phrase: list(words.analyze(separate_words(phrase))) for phrase in phrases}
+        analyzer = build_analyzer()
+        return {phrase: list(analyzer.analyze(separate_words(phrase))) for phrase in phrases}
     prefix, cluster = create_prefix(), server.open_cluster()
     server.build_engine(cluster, Layout(prefix)).create_index("items-1")
     path = f"/{prefix}items-1/_analyze"
@@ -26,9 +26,7 @@ def analyze_phrases(phrases: list[str], server: Server | None) -> dict[str, list
     return {phrase: [token["token"] for token in reply["tokens"]] for phrase, reply in replies.items()}
 
 
-def test_every_engine_reads_the_same_words_out_of_a_phrase(
-    server: Server | None, pytestconfig: pytest.Config
-) -> None:
+def test_every_engine_produces_the_same_tokens(server: Server | None, pytestconfig: pytest.Config) -> None:
     golden: dict[str, list[str]] = json.loads(GOLDEN.read_text())
     found = analyze_phrases(list(golden), server)
     if server is None and pytestconfig.getoption("--renew"):

@@ -1,4 +1,4 @@
-"""What every event store does, whichever it is."""
+"""The contract of every event store."""
 
 from dataclasses import asdict
 from typing import get_args
@@ -28,7 +28,7 @@ def build_watch(event_id: str, at_ms: int, user_id: str = "ada") -> Event:
     )
 
 
-def test_an_event_comes_back_as_it_was_given(events: EventStore) -> None:
+def test_an_event_is_read_as_it_was_written(events: EventStore) -> None:
     drawn = Event(
         "2", "impression", "ada", 4, "alien", request_id="r", position=0, propensity=0.1 + 0.2, came_from=0
     )
@@ -36,7 +36,7 @@ def test_an_event_comes_back_as_it_was_given(events: EventStore) -> None:
     assert (events.append(given).stored, events.recent("ada", 10, SOON_S)) == (2, given)
 
 
-def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: EventStore) -> None:
+def test_an_event_id_is_stored_once_within_and_across_batches(events: EventStore) -> None:
     first = events.append([build_watch("1", 5), build_watch("1", 6), build_watch("2", 7)])
     again = events.append([build_watch("2", 8)])
     assert (first.stored, first.duplicates) == (2, 1)
@@ -44,12 +44,12 @@ def test_the_same_id_counts_once_within_a_batch_and_across_batches(events: Event
     assert events.count() == 2
 
 
-def test_recent_is_newest_first_and_of_one_viewer(events: EventStore) -> None:
+def test_recent_returns_the_events_of_a_viewer_newest_first(events: EventStore) -> None:
     events.append([build_watch("1", 5), build_watch("2", 9), build_watch("3", 7), build_watch("4", 8, "bob")])
     assert [e.id for e in events.recent("ada", 2, SOON_S)] == ["2", "3"]
 
 
-def test_recent_of_some_kinds_is_not_crowded_out_by_the_others(events: EventStore) -> None:
+def test_recent_applies_its_limit_to_the_requested_kinds(events: EventStore) -> None:
     shown = [Event(f"i{n}", "impression", "ada", 100 + n, "alien") for n in range(20)]
     events.append([build_watch("1", 5), Event("2", "like", "ada", 6, "alien"), *shown])
     assert [e.id for e in events.recent("ada", 5, SOON_S, ("watch", "like"))] == ["2", "1"]
@@ -57,7 +57,7 @@ def test_recent_of_some_kinds_is_not_crowded_out_by_the_others(events: EventStor
     assert events.recent("ada", 5, SOON_S, ()) == []
 
 
-def test_scan_is_by_time_then_id_and_leaves_out_its_end(events: EventStore) -> None:
+def test_scan_sorts_by_time_then_id_and_excludes_its_end(events: EventStore) -> None:
     events.append([build_watch("b", 5), build_watch("a", 5), build_watch("c", 4), build_watch("d", 6)])
     batches = list(events.scan(4, 6))
     assert all(batch.schema == EVENT_SCHEMA for batch in batches)
@@ -106,7 +106,7 @@ def test_every_field_of_an_event_comes_back(events: EventStore) -> None:
     assert events.follow(None)[0].to_pylist() == [asdict(event)]
 
 
-def test_follow_gives_each_event_once_in_the_order_they_were_acknowledged(events: EventStore) -> None:
+def test_follow_returns_each_event_once_in_order_of_acknowledgement(events: EventStore) -> None:
     events.append([build_watch("late", 9)])
     first, position = events.follow(None)
     events.append([build_watch("early", 1)])
@@ -115,20 +115,20 @@ def test_follow_gives_each_event_once_in_the_order_they_were_acknowledged(events
     assert [batch.column("id").to_pylist() for batch in (first, second, third)] == [["late"], ["early"], []]
 
 
-def test_watched_items_are_of_one_viewer_and_each_once(events: EventStore) -> None:
+def test_watched_items_are_the_distinct_items_of_a_viewer(events: EventStore) -> None:
     events.append([build_watch("1", 5), build_watch("2", 6), build_watch("3", 7, "bob")])
     events.append([Event("4", "watch", "ada", 9, "heat"), Event("5", "watch", "bob", 9, "dune")])
     assert events.watched_items("ada", SOON_S) == {"alien", "heat"}
     assert events.watched_items("nobody", SOON_S) == frozenset()
 
 
-def test_items_that_were_shown_clicked_or_liked_are_not_watched(events: EventStore) -> None:
+def test_items_only_shown_clicked_or_liked_are_not_watched(events: EventStore) -> None:
     kinds: tuple[EventKind, ...] = ("impression", "click", "like", "subscribe", "search")
     events.append([build_watch("w", 5), *(Event(kind, kind, "ada", 6, kind) for kind in kinds)])
     assert events.watched_items("ada", SOON_S) == {"alien"}
 
 
-def test_no_number_of_other_events_crowds_out_a_watched_item(events: EventStore) -> None:
+def test_watched_items_are_complete_among_thousands_of_events(events: EventStore) -> None:
     often = [build_watch(f"w{n}", 100 + n) for n in range(1500)]
     shown = [Event(f"i{n}", "impression", "ada", 5000 + n, "shown") for n in range(1500)]
     films = [Event(f"f{n}", "watch", "ada", n, f"film{n}") for n in range(1200)]

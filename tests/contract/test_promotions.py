@@ -1,4 +1,4 @@
-"""Every acknowledged change is in every kept version when it serves, whatever is promoted in between."""
+"""Every acknowledged change is in every version when it serves, whatever was promoted in between."""
 
 import random
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 SOON = 5.0
 ITEMS = [f"i{number}" for number in range(6)]
 STEPS, SERVER_STEPS = 60, 30
-"""In one walk; a server takes up to a second for a change to be seen."""
+"""Steps of one walk; a server takes up to a second to make a change visible."""
 
 
 def film(name: str, title: str) -> Document:
@@ -32,7 +32,7 @@ def load(engine: SearchEngine, version: str, **films: str) -> None:
 
 @dataclass
 class ModelVersion:
-    """applied: how many of the live changes it has, or does not need because it was created after them."""
+    """applied: how many live changes the version has, or does not need because it was created later."""
 
     applied: int
     titles: dict[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class ModelVersion:
 
 
 class Walk:
-    """Does the same to an engine and to dicts: `changes` has every live change, in order, since the start."""
+    """Applies the same steps to an engine and to dicts. changes: every live change in order."""
 
     def __init__(self, engine: SearchEngine, seed: int) -> None:
         self.engine = engine
@@ -133,7 +133,7 @@ def _apply(version: dict[str, str], changes: list[tuple[str, str | None]]) -> No
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_changes_and_promotions_end_as_in_a_model(engine: SearchEngine, seed: int) -> None:
+def test_random_changes_and_promotions_agree_with_a_model(engine: SearchEngine, seed: int) -> None:
     walk = Walk(engine, seed)
     for _ in range(STEPS if engine.name == "embedded" else SERVER_STEPS):
         walk.step()
@@ -155,7 +155,7 @@ def test_promoting_the_serving_version_changes_nothing(engine: SearchEngine) -> 
     assert titles(engine, "items-1") == {"a": "A", "live": "Live"}
 
 
-def test_a_change_outlives_a_version_that_was_created_after_it(engine: SearchEngine) -> None:
+def test_a_change_survives_promotion_of_a_version_created_after_it(engine: SearchEngine) -> None:
     load(engine, "items-1", a="A", b="B")
     load(engine, "items-2", a="A", b="B")
     engine.promote("items-1")
@@ -169,7 +169,7 @@ def test_a_change_outlives_a_version_that_was_created_after_it(engine: SearchEng
     assert titles(engine, "items-2") == {"a": "Changed", "live": "Live"}
 
 
-def test_a_delete_reaches_a_version_when_the_serving_one_lacked_the_item(engine: SearchEngine) -> None:
+def test_a_delete_of_an_item_the_serving_version_lacks_is_logged(engine: SearchEngine) -> None:
     load(engine, "items-1", a="A", b="B")
     engine.promote("items-1")
     load(engine, "items-2", a="A")
@@ -186,7 +186,7 @@ def unit_vector(index: int, field: str) -> FloatVector:
 
 
 def vectors_of(engine: SearchEngine, version: str, item_id: str) -> dict[str, int]:
-    """Where the one of each unit vector is."""
+    """Return the position of the one in each unit vector."""
     documents = {d.item.id: d for batch in engine.scan(version) for d in batch}
     return {field: int(np.argmax(vector)) for field, vector in documents[item_id].vectors.items()}
 
@@ -197,7 +197,7 @@ def load_with_vectors(engine: SearchEngine, version: str, **positions: int) -> N
     engine.write(version, [Document(Item("a", "Loaded"), vectors, (Neighbour("b", 1.0),))])
 
 
-def test_a_change_without_vectors_keeps_those_of_a_version_it_reaches_later(engine: SearchEngine) -> None:
+def test_a_logged_change_without_vectors_keeps_those_of_a_version(engine: SearchEngine) -> None:
     load_with_vectors(engine, "items-1", text=1, factors=2)
     engine.promote("items-1")
     load(engine, "items-2", a="Loaded without vectors")
@@ -209,7 +209,7 @@ def test_a_change_without_vectors_keeps_those_of_a_version_it_reaches_later(engi
     assert vectors_of(engine, "items-1", "a") == {"text": 1, "factors": 2}
 
 
-def test_a_text_vector_of_a_change_replaces_the_one_of_a_version_it_reaches_later(
+def test_a_logged_text_vector_replaces_that_of_a_version(
     engine: SearchEngine,
 ) -> None:
     load_with_vectors(engine, "items-1", text=1, factors=2)
@@ -220,7 +220,7 @@ def test_a_text_vector_of_a_change_replaces_the_one_of_a_version_it_reaches_late
     assert vectors_of(engine, "items-1", "a") == {"text": 5, "factors": 2}
 
 
-def test_a_later_change_without_vectors_keeps_those_of_an_earlier_logged_one(engine: SearchEngine) -> None:
+def test_a_logged_change_keeps_vectors_of_the_change_it_replaces(engine: SearchEngine) -> None:
     load(engine, "items-1", a="Loaded")
     load(engine, "items-2", a="Loaded")
     engine.promote("items-1")

@@ -1,4 +1,4 @@
-"""What every search engine does, whichever it is."""
+"""The contract of every search engine."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ def search(engine: SearchEngine, text: str, filters: Filters | None = None) -> l
     return list_ids(engine.match_text(TextMatch("bm25", text, 10, filters or Filters()), SOON))
 
 
-def test_nothing_answers_before_a_version_serves(engine: SearchEngine) -> None:
+def test_searches_are_unavailable_before_a_version_serves(engine: SearchEngine) -> None:
     assert not engine.is_ready()
     with pytest.raises(Unavailable):
         search(engine, "alien")
@@ -88,17 +88,17 @@ def test_nothing_answers_before_a_version_serves(engine: SearchEngine) -> None:
         ("zebra", []),
     ],
 )
-def test_words_are_found_by_stem_without_case_or_accent(
+def test_text_matches_by_stem_ignoring_case_and_accents(
     films: SearchEngine, text: str, found: list[str]
 ) -> None:
     assert sorted(search(films, text)) == found
 
 
-def test_a_word_in_the_title_weighs_more_than_one_in_the_description(films: SearchEngine) -> None:
+def test_a_title_match_scores_above_a_description_match(films: SearchEngine) -> None:
     assert search(films, "stranger") == ["bare", "alien"]
 
 
-def test_a_request_may_weigh_the_text_fields_itself(films: SearchEngine) -> None:
+def test_a_request_can_set_field_weights(films: SearchEngine) -> None:
     def weighed(**weights: float) -> list[str]:
         return list_ids(
             films.match_text(TextMatch("bm25", "stranger", 10, weights=tuple(weights.items())), SOON)
@@ -108,7 +108,7 @@ def test_a_request_may_weigh_the_text_fields_itself(films: SearchEngine) -> None
     assert weighed(description=1.0) == ["alien"]
 
 
-def test_a_text_field_that_there_is_not_is_a_bad_request() -> None:
+def test_an_unknown_text_field_is_a_bad_request() -> None:
     with pytest.raises(BadRequest, match="subtitle"):
         TextMatch("bm25", "stranger", 10, weights=(("subtitle", 1.0),))
 
@@ -127,7 +127,7 @@ def test_a_text_field_that_there_is_not_is_a_bad_request() -> None:
         (Filters(genres=("Sci-Fi",), year_max=1980), ["alien"]),
     ],
 )
-def test_every_kind_of_match_honours_filters(films: SearchEngine, filters: Filters, found: list[str]) -> None:
+def test_every_kind_of_match_applies_filters(films: SearchEngine, filters: Filters, found: list[str]) -> None:
     assert sorted(search(films, "alien amelie blade stranger", filters)) == found
     near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10, filters), SOON)
     assert sorted(list_ids(near)) == found
@@ -136,7 +136,7 @@ def test_every_kind_of_match_honours_filters(films: SearchEngine, filters: Filte
     assert sorted(list_ids(carrying)) == found
 
 
-def test_knn_answers_cosines_best_first_and_leaves_out_items_without_a_vector(films: SearchEngine) -> None:
+def test_knn_returns_cosines_in_order_and_skips_items_without_vector(films: SearchEngine) -> None:
     matches = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10), SOON)
     assert list_ids(matches) == ["alien", "blade", "amelie"]
     assert matches.scores.tolist() == pytest.approx([1, 0.70711, 0], abs=1e-5)
@@ -147,14 +147,14 @@ def test_a_vector_of_the_wrong_size_is_a_bad_request(films: SearchEngine) -> Non
         films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0, 3), 10), SOON)
 
 
-def test_neighbour_scores_are_the_exact_sum_of_seed_and_level_weights(films: SearchEngine) -> None:
+def test_neighbour_scores_are_exact_sums_of_weighted_seeds(films: SearchEngine) -> None:
     seeds = (Neighbour("alien", 1.0), Neighbour("amelie", 0.5), Neighbour("nobody", 1.0))
     matches = films.match_ids(NeighbourMatch("neighbours", seeds, 10), SOON)
     assert list_ids(matches) == ["blade", "amelie", "alien"]
     assert matches.scores.tolist() == [1.0, 0.5, 0.125]
 
 
-def test_equal_scores_are_in_the_order_of_ids(engine: SearchEngine) -> None:
+def test_ties_are_sorted_by_id(engine: SearchEngine) -> None:
     names = ["d", "b", "c", "a"]
     load(
         engine, "items-1", [Document(Item(n, "Same title"), {"factors": build_unit_vector(3)}) for n in names]
@@ -164,18 +164,18 @@ def test_equal_scores_are_in_the_order_of_ids(engine: SearchEngine) -> None:
     assert list_ids(near) == ["a", "b", "c"]
 
 
-def test_fetch_gives_whole_items_in_the_order_asked(films: SearchEngine) -> None:
+def test_fetch_returns_whole_items_in_the_requested_order(films: SearchEngine) -> None:
     assert films.fetch(["blade", "nobody", "alien"], SOON) == [FILMS[2].item, None, FILMS[0].item]
 
 
-def test_scan_gives_documents_back_as_they_were_written(films: SearchEngine) -> None:
+def test_scan_returns_documents_as_they_were_written(films: SearchEngine) -> None:
     documents = [d for batch in films.scan("items-1", batch_size=3) for d in batch]
     assert [d.item for d in documents] == sorted((d.item for d in FILMS), key=lambda item: item.id)
     np.testing.assert_allclose(documents[0].vectors["factors"], build_unit_vector(0))
     assert documents[0].neighbours == FILMS[0].neighbours
 
 
-def test_a_version_being_built_is_not_seen_until_it_is_promoted(films: SearchEngine) -> None:
+def test_a_version_is_not_searched_until_it_is_promoted(films: SearchEngine) -> None:
     films.create_index("items-2")
     films.write("items-2", [Document(Item("new", "Alien again"))])
     assert search(films, "alien") == ["alien"]
@@ -198,7 +198,7 @@ def test_live_changes_during_a_load_are_in_the_new_version(films: SearchEngine) 
     assert films.fetch(["amelie"], SOON) == [None]
 
 
-def test_promoting_an_older_version_again_gives_it_back_with_the_live_changes_since(
+def test_promoting_an_older_version_applies_the_live_changes_since(
     films: SearchEngine,
 ) -> None:
     load(films, "items-2", [Document(Item("bad", "A bad load"))])
@@ -209,14 +209,14 @@ def test_promoting_an_older_version_again_gives_it_back_with_the_live_changes_si
     assert search(films, "live change") == ["live"]
 
 
-def test_an_upsert_is_found_at_once_and_keeps_what_was_learned(films: SearchEngine) -> None:
+def test_an_upsert_is_searchable_at_once_and_keeps_learned_fields(films: SearchEngine) -> None:
     films.upsert([Document(Item("alien", "Alien: Director's Cut"))])
     assert search(films, "director") == ["alien"]
     near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 1), SOON)
     assert list_ids(near) == ["alien"]
 
 
-def test_a_deleted_item_is_found_by_nothing_and_may_come_back(films: SearchEngine) -> None:
+def test_a_deleted_item_is_never_found_and_can_be_added_again(films: SearchEngine) -> None:
     assert films.delete(["alien", "nobody"]) == 1
     assert search(films, "alien") == []
     near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10), SOON)
@@ -226,7 +226,7 @@ def test_a_deleted_item_is_found_by_nothing_and_may_come_back(films: SearchEngin
     assert search(films, "alien") == ["alien"]
 
 
-def test_a_document_that_does_not_fit_is_rejected_with_its_reason_and_the_rest_is_written(
+def test_an_invalid_document_is_rejected_with_a_reason(
     engine: SearchEngine,
 ) -> None:
     engine.create_index("items-1")
@@ -237,7 +237,7 @@ def test_a_document_that_does_not_fit_is_rejected_with_its_reason_and_the_rest_i
     assert "shape" in report.rejected[0].reason
 
 
-def test_versions_that_are_not_there_or_there_already_are_refused(films: SearchEngine) -> None:
+def test_missing_and_existing_versions_are_refused(films: SearchEngine) -> None:
     with pytest.raises(Conflict):
         films.create_index("items-1")
     with pytest.raises(Conflict):
@@ -250,13 +250,13 @@ def test_versions_that_are_not_there_or_there_already_are_refused(films: SearchE
         next(films.scan("items-9"))
 
 
-def test_a_version_is_named_by_a_time_as_loads_name_it(engine: SearchEngine) -> None:
+def test_a_version_name_may_contain_a_time(engine: SearchEngine) -> None:
     load(engine, "items-1a2b3c4d-20261124T164500", FILMS)
     assert engine.serving_version() == "items-1a2b3c4d-20261124T164500"
     assert [v.name for v in engine.versions()] == ["items-1a2b3c4d-20261124T164500"]
 
 
-def test_a_dropped_version_is_gone(films: SearchEngine) -> None:
+def test_a_dropped_version_is_not_listed(films: SearchEngine) -> None:
     load(films, "items-2", FILMS[:1])
     films.drop("items-1")
     assert [v.name for v in films.versions()] == ["items-2"]

@@ -1,4 +1,4 @@
-"""What tests of the server adapters alone work with; each test has names of its own on the server."""
+"""Fixtures of the tests on servers; each test has its own index prefix."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.servers.server import Server, create_prefix, remove_indices, require_
 
 @pytest.fixture(scope="module", params=["elasticsearch-9", "opensearch-3"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A node of a file's own, to be stopped and damaged."""
+    """A node per test module, which tests may stop and damage."""
     kind = require_startable(request.param)
     started = Node(kind, Path(tmp_path_factory.mktemp(kind))).wait()
     yield started
@@ -31,9 +31,9 @@ def cluster(server: Server) -> Iterator[Cluster]:
 
 @pytest.fixture
 def prefix(cluster: Cluster) -> Iterator[str]:
-    own = create_prefix()
-    yield own
-    remove_indices(cluster, own)
+    unique = create_prefix()
+    yield unique
+    remove_indices(cluster, unique)
 
 
 @pytest.fixture

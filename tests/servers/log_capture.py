@@ -1,4 +1,4 @@
-"""What is told of pages that lack something: by the page, by the events of its impressions, by /metrics."""
+"""Reads how degraded pages are reported: on the page, in the events of its impressions, in /metrics."""
 
 import re
 from collections import Counter
@@ -16,24 +16,24 @@ def is_complete(answer: Answer) -> bool:
 
 
 def count_failures(service: ServiceProcess) -> Counter[tuple[str, str]]:
-    """By source and kind, since the service began."""
+    """Count source failures since the service started, by source and kind."""
     text = service.get("/metrics").body.decode()
     return Counter({(source, why): int(float(n)) for source, why, n in FAILURE_METRIC.findall(text)})
 
 
 def count_degraded_pages(service: ServiceProcess) -> int:
-    """By what they lacked, so one that lacked two counts twice."""
+    """Count degraded pages by reason; a page with two reasons counts twice."""
     return sum(int(float(n)) for n in DEGRADED_METRIC.findall(service.get("/metrics").body.decode()))
 
 
 def read_event_warnings(store: EventStore, answer: Answer) -> HitWarnings:
-    """What each impression of an answer says was missing: learning and click rates read them."""
-    name, batches = answer.json["request_id"], store.scan(0, 2**62)
-    events = [event for batch in batches for event in batch.to_pylist() if event["request_id"] == name]
+    """Read the warnings stored with each impression of an answer."""
+    request_id, batches = answer.json["request_id"], store.scan(0, 2**62)
+    events = [e for batch in batches for e in batch.to_pylist() if e["request_id"] == request_id]
     return [set(filter(None, event["degraded"].split(", "))) for event in events]
 
 
 def expect_warnings(answer: Answer, extra: int = 0) -> HitWarnings:
-    """A line for each hit, and so many more, that says what the page lacked; of a problem none."""
+    """Return the warnings expected per hit, and `extra` more times; none for a problem response."""
     lines = len(answer.json["hits"]) + extra if answer.status == 200 else 0
     return [{reason.partition(":")[0] for reason in answer.json.get("degraded", ())}] * lines

@@ -1,4 +1,4 @@
-"""One real search engine node for tests: started, waited for, stopped with whoever started it."""
+"""A real search engine node for tests. It ends with the process that started it."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ OWN_URLS = {
     "elasticsearch": "REELRANK_TEST_ELASTICSEARCH_URL",
     "opensearch": "REELRANK_TEST_OPENSEARCH_URL",
 }
-"""Variables that name a server of one's own, which is then tested too."""
+"""Variables with the URL of a running server to test too."""
 FIRST_START_S = 300.0
-"""The first start of a kind fetches 40 to 80 MB of jars."""
+"""The first start of a kind downloads 40 to 80 MB of jars."""
 
 
 def find_missing(kind: str) -> str | None:
-    """What this machine lacks to start a kind; None when it lacks nothing."""
+    """Return what this machine lacks to start a kind; None if it lacks nothing."""
     checked = subprocess.run(
         [HERE / "start", "check", kind], capture_output=True, text=True, check=False, timeout=60
     )
@@ -32,9 +32,9 @@ def find_missing(kind: str) -> str | None:
 
 
 def find_free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
@@ -47,7 +47,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> bool:
 
 
 class Node:
-    """Started at once; `wait` until it answers. Its process ends when this one does."""
+    """Starts at once; call `wait` until it answers. Its process ends when this one does."""
 
     def __init__(self, kind: str, home: Path, *settings: str, heap: str = "512m") -> None:
         self.kind = kind
@@ -64,9 +64,9 @@ class Node:
         return f"http://127.0.0.1:{self.port}"
 
     def wait(self, timeout_s: float = FIRST_START_S, status: str = "yellow", nodes: int = 1) -> "Node":
-        """Raises RuntimeError with the end of its log when it does not come up.
+        """Wait until the node answers. Raises RuntimeError with the end of its log if it does not start.
 
-        status, nodes: at least that; of the cluster as this node knows it.
+        status, nodes: the least health status and number of nodes to wait for.
         """
         health = f"{self.url}/_cluster/health?wait_for_status={status}&wait_for_nodes=ge({nodes})&timeout=4s"
         until = time.monotonic() + timeout_s
@@ -81,7 +81,7 @@ class Node:
         raise RuntimeError(f"{self.kind} did not start:\n{self.log.read_text()[-3000:]}")
 
     def find_shard_directory(self, index_uuid: str, number: int) -> Path:
-        """The folder of a shard's files."""
+        """Return the directory of a shard's files."""
         (folder,) = (self.home / "data").glob(f"**/indices/{index_uuid}/{number}")
         return folder
 
@@ -92,12 +92,12 @@ class Node:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """As a machine that loses its power."""
+        """Kill the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
     def restart(self) -> "Node":
-        """After a kill, from the same files."""
+        """Start again on the same files, after a kill."""
         self.process = self._start()
         return self
 

@@ -1,4 +1,4 @@
-"""A served house behind a proxy before a real node, and each fault that a viewer may meet there."""
+"""A served project behind a proxy in front of a real node, and the faults that can hit viewers."""
 
 import copy
 import threading
@@ -27,7 +27,7 @@ SMALL_QUEUE_SETTINGS = (
     "thread_pool.search.size=1",
     "thread_pool.search.queue_size=60",
 )
-"""Of the node: a page asks about twenty shards, `FLOOD` six hundred."""
+"""Node settings: a page sends about twenty shard searches, `FLOOD` six hundred."""
 FLOOD = b'{}\n{"query":{"match_all":{}}}\n' * 200
 VALID_ACCESS = Access(username="reader", password="sesame")
 REFUSAL = (
@@ -39,7 +39,7 @@ KNN_MARKER = b'"knn"'
 
 @dataclass(frozen=True, slots=True)
 class ProjectUnderFaults:
-    """parts: as built, past the proxy."""
+    """parts: a container that bypasses the proxy."""
 
     node: Node
     proxy: Proxy
@@ -61,12 +61,12 @@ class ProjectUnderFaults:
 
 
 FaultContext = Callable[[ProjectUnderFaults], AbstractContextManager[None]]
-"""There for as long as the block lasts."""
+"""A fault that lasts while the block runs."""
 
 
 def build_sharded(node: Node, data_dir: Path) -> Container:
-    there = Server(node.kind, node.url).build_settings(PREFIX)
-    in_shards = {**there, "engine_shards": str(SHARDS), "engine_replicas": "0"}
+    server_settings = Server(node.kind, node.url).build_settings(PREFIX)
+    in_shards = {**server_settings, "engine_shards": str(SHARDS), "engine_replicas": "0"}
     return build_project(data_dir, datetime.now(UTC), engine_settings=in_shards)
 
 
@@ -110,7 +110,7 @@ def require_other_password(project: ProjectUnderFaults) -> Iterator[None]:
 
 @contextmanager
 def fill_queue(project: ProjectUnderFaults) -> Iterator[None]:
-    """Of searches: somebody else asks too much of the node."""
+    """Fill the node's search queue with requests of another client."""
     ended = threading.Event()
     url = f"{project.node.url}/{PREFIX}items/_msearch?max_concurrent_searches=200"
 
@@ -119,19 +119,19 @@ def fill_queue(project: ProjectUnderFaults) -> Iterator[None]:
             urllib3.request("POST", url, body=FLOOD, headers={"Content-Type": "application/x-ndjson"})
 
     floods = [threading.Thread(target=flood) for _ in range(3)]
-    for each in floods:
-        each.start()
+    for thread in floods:
+        thread.start()
     try:
         yield
     finally:
         ended.set()
-        for each in floods:
-            each.join()
+        for thread in floods:
+            thread.join()
 
 
 @contextmanager
 def serve_wrong_mapping(project: ProjectUnderFaults) -> Iterator[None]:
-    """A version whose text vectors have another size serves."""
+    """Serve a version with text vectors of another size."""
     before, other = project.engine.serving_version(), Server(project.node.kind, project.node.url)
     misfit = other.build_engine(project.cluster, project.engine.layout)
     body = copy.deepcopy(dict(misfit.dialect.build_items_index()))
@@ -157,7 +157,7 @@ def delete_index(project: ProjectUnderFaults) -> Iterator[None]:
 
 @contextmanager
 def lose_shard(project: ProjectUnderFaults) -> Iterator[None]:
-    """One of three is on no disk."""
+    """Remove the files of one of three shards."""
     index = project.index
     settings = project.cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")[index]["settings"][
         "index"

@@ -1,4 +1,4 @@
-"""A proxy before a server that delays, resets or cuts short what it answers, and tells what it is asked."""
+"""A proxy in front of a server that delays, resets or truncates responses and reports requests."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ Mode = Literal["pass", "delay", "reset", "truncate", "trickle"]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Requests without this Authorization header are answered with `refusal`, a whole answer of HTTP."""
+    """Answers requests without this Authorization header with `refusal`, a complete HTTP response."""
 
     authorization: str
     refusal: bytes
@@ -25,7 +25,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class ProxiedConnection:
-    """One caller's connection and the one to the server. asked: what was asked on it, oldest first."""
+    """The connection of a client and the one to the server. requests: those sent on it, oldest first."""
 
     client_reader: asyncio.StreamReader
     client_writer: asyncio.StreamWriter
@@ -35,12 +35,13 @@ class ProxiedConnection:
 
 
 class Proxy:
-    """`mode` may change while it runs. delay: answers come after 2 s; truncate: half of each answer comes;
-    trickle: each byte takes 20 ms. slow: what these bytes are in goes on after 2 s. A caller is hung up on
-    when the server cannot be reached.
+    """Forwards to a port. `mode` may change while it runs.
 
-    on_request, on_answer: told "METHOD path" of each request, and of each answer to one; what they say
-    no to goes no further, and the line is closed.
+    delay: responses come after 2 s; truncate: half of each response comes; trickle: each byte takes 20 ms;
+    reset: the connection is reset. slow_marker: requests with these bytes are forwarded after 2 s. The
+    connection is closed when the server is unreachable.
+
+    on_request, on_response: called with "METHOD path"; if one returns False, the connection is closed.
     """
 
     def __init__(self, upstream_port: int) -> None:
@@ -73,34 +74,34 @@ class Proxy:
         self._loop.close()
 
     async def _cancel_tasks(self) -> None:
-        lines = asyncio.all_tasks() - {asyncio.current_task()}
-        for line in lines:
-            line.cancel()
-        await asyncio.gather(*lines, return_exceptions=True)
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         try:
-            server, question = await asyncio.open_connection("127.0.0.1", self._upstream_port)
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._upstream_port)
         except OSError:
             client_writer.transport.abort()
             return
-        line = ProxiedConnection(client_reader, client_writer, server, question, [])
-        there = asyncio.create_task(self._pump_requests(line))
-        back = asyncio.create_task(self._pump_responses(line))
-        await asyncio.wait((there, back), return_when=asyncio.FIRST_COMPLETED)
-        for task in (there, back):
+        connection = ProxiedConnection(client_reader, client_writer, server_reader, server_writer, [])
+        requests = asyncio.create_task(self._pump_requests(connection))
+        responses = asyncio.create_task(self._pump_responses(connection))
+        await asyncio.wait((requests, responses), return_when=asyncio.FIRST_COMPLETED)
+        for task in (requests, responses):
             task.cancel()
-        for writer in (question, client_writer):
+        for writer in (server_writer, client_writer):
             writer.close()
 
     async def _pump_requests(self, connection: ProxiedConnection) -> None:
         while data := await connection.client_reader.read(65536):
-            if begins := REQUEST.match(data):
+            if request := REQUEST.match(data):
                 if self.guard is not None and self.guard.authorization.encode() not in data:
                     await _drain_request(connection.client_reader, data)
                     connection.client_writer.write(self.guard.refusal)
                     continue
-                connection.requests.append(begins[1].decode())
+                connection.requests.append(request[1].decode())
                 if self.on_request is not None and not self.on_request(connection.requests[-1]):
                     return
             if self.slow_marker and self.slow_marker in data:
@@ -135,7 +136,7 @@ class Proxy:
 
 
 async def _drain_request(client_reader: asyncio.StreamReader, first_chunk: bytes) -> None:
-    """The rest of a request's body: a line with unread bytes in it would be reset."""
+    """Read the rest of a request body: a connection closed with unread bytes would be reset."""
     head, _, body = first_chunk.partition(b"\r\n\r\n")
     length = LENGTH.search(head)
     await client_reader.readexactly(int(length[1]) - len(body) if length else 0)

@@ -1,4 +1,4 @@
-"""A server under test: which it is, where it answers, and the adapters that speak to it."""
+"""A server under test: its kind, its URL, and the engines connected to it."""
 
 import itertools
 import os
@@ -25,13 +25,13 @@ ENGINES: dict[str, Callable[[Cluster, Layout], ServerEngine]] = {
     "opensearch": build_opensearch_engine,
 }
 EngineSettingsFactory = Callable[[], Mapping[str, str]]
-"""Settings of an engine for a house, each time of a place on it that nobody else has."""
+"""Returns engine settings with a new index prefix at each call."""
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """url: with commas between those of several nodes. nodes: those that the tests may stop, if any."""
+    """url: comma-separated for several nodes. nodes: those that tests may stop, if any."""
 
     kind: str
     url: str
@@ -48,32 +48,31 @@ class Server:
         return ENGINES[self.product](cluster, layout)
 
     def build_settings(self, prefix: str) -> dict[str, str]:
-        """Of a house on it; see `reelrank.app.settings`."""
-        spread = SPREAD_SETTINGS if self.nodes else {}
-        return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix, **spread}
+        """Build the settings of a project on this server; see `reelrank.app.settings`."""
+        shards = SPREAD_SETTINGS if self.nodes else {}
+        return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix, **shards}
 
 
 def require_startable(kind: str) -> str:
-    """The kind, if this machine can start it; else the test is skipped, or fails with REQUIRE_ENGINES=1."""
-    lack = find_missing(kind)
-    if lack is not None and os.environ.get("REQUIRE_ENGINES") == "1":
-        pytest.fail(f"{kind} must be there: {lack}")
-    if lack is not None:
-        pytest.skip(f"{kind}: {lack}")
+    """Return the kind if this machine can start it. Otherwise skip the test, or fail if REQUIRE_ENGINES=1."""
+    missing = find_missing(kind)
+    if missing is not None and os.environ.get("REQUIRE_ENGINES") == "1":
+        pytest.fail(f"{kind} is required: {missing}")
+    if missing is not None:
+        pytest.skip(f"{kind}: {missing}")
     return kind
 
 
 def create_prefix() -> str:
-    """Of nobody else's indices, also on a server that several test runs share."""
+    """Create an index prefix that is unique even on a server that test runs share."""
     return f"reeltest-{os.getpid()}-{next(_numbers)}-"
 
 
 def remove_indices(cluster: Cluster, prefix: str) -> None:
-    """Everything that a test has made under its prefix."""
+    """Remove everything that a test created under its prefix."""
     for stream in ("events", "requests", "impressions"):
-        cluster.request(
-            "DELETE", f"/_data_stream/{prefix}{stream}"
-        )  # not on the nodes here; they are thrown away
+        # nodes without the data stream module refuse this; their data is thrown away
+        cluster.request("DELETE", f"/_data_stream/{prefix}{stream}")
         cluster.request("DELETE", f"/_index_template/{prefix}{stream}")
     for index in cluster.request_or_raise("GET", f"/{prefix}*/_settings/index.uuid"):
         if not index.startswith(".ds-"):
@@ -81,7 +80,7 @@ def remove_indices(cluster: Cluster, prefix: str) -> None:
 
 
 def build_kind_params(*names: str) -> list[object]:
-    """Some kinds or every one, each with the marks that keep it out of a quick run, and one's own servers."""
+    """Return parameters for some or all kinds, marked as slow, and for servers set by OWN_URLS."""
     own = [f"{product}-own" for product, variable in OWN_URLS.items() if os.environ.get(variable)]
     return [
         pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers])

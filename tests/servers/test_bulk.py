@@ -1,4 +1,4 @@
-"""Bulk writes on servers that take little: what is throttled is asked again, and nothing is lost."""
+"""Bulk writes to servers that throttle: throttled documents are retried, and none is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ DOCUMENTS = 2000
 
 @pytest.fixture(scope="module", params=KINDS)
 def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A node that holds at most 300 kB of writes at once, and says 429 to more."""
+    """A node that accepts at most 300 kB of writes at once and answers more with 429."""
     kind = require_startable(request.param)
     limits = ("discovery.type=single-node", "indexing_pressure.memory.limit=300kb")
     node = Node(kind, Path(tmp_path_factory.mktemp(kind)), *limits).wait()
@@ -32,12 +32,12 @@ def build_actions() -> list[BulkAction]:
 
 @pytest.mark.slow
 @pytest.mark.servers
-def test_a_server_that_throttles_gets_smaller_chunks_and_every_document(narrow: Cluster) -> None:
+def test_a_throttling_server_gets_every_document_in_smaller_chunks(narrow: Cluster) -> None:
     pauses = list[float]()
     bulk = BulkWriter(narrow, "throttled-events", sleep=pauses.append)
     narrow.request_or_raise("PUT", "/throttled-events")
-    verdicts = bulk.write(build_actions())
-    assert all(verdict.succeeded for verdict in verdicts)
+    results = bulk.write(build_actions())
+    assert all(result.succeeded for result in results)
     narrow.request_or_raise("POST", "/throttled-events/_refresh")
     assert narrow.request_or_raise("GET", "/throttled-events/_count")["count"] == DOCUMENTS
     assert bulk.throttled > 0
@@ -46,7 +46,7 @@ def test_a_server_that_throttles_gets_smaller_chunks_and_every_document(narrow: 
 
 @pytest.mark.slow
 @pytest.mark.servers
-def test_a_server_that_takes_nothing_for_too_long_is_throttled_and_says_so(narrow: Cluster) -> None:
+def test_a_write_that_is_never_accepted_raises_throttled(narrow: Cluster) -> None:
     narrow.request("PUT", "/stuffed-events")
     whole = BulkAction("index", "large", {"text": "word " * 200_000})
     with pytest.raises(Throttled, match="429"):
@@ -54,7 +54,7 @@ def test_a_server_that_takes_nothing_for_too_long_is_throttled_and_says_so(narro
 
 
 @pytest.mark.parametrize("server", build_kind_params(), indirect=True)
-def test_a_document_that_the_server_refuses_is_rejected_with_its_reason_and_the_rest_is_written(
+def test_a_document_rejected_by_the_server_is_reported_with_a_reason(
     engine: ServerEngine,
 ) -> None:
     engine.create_index("items-1")

@@ -1,4 +1,4 @@
-"""Every panel asks a real server, gets rows of what the service itself wrote, and is drawn from them."""
+"""Every panel queries a real server, gets rows that the service wrote, and is drawn from them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -38,32 +38,33 @@ FILMS = [
 
 
 @pytest.fixture
-def house(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iterator[SearchService]:
-    """Four days of pages, first by none and then by two models; the higher a place, the likelier a click."""
+def service(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> Iterator[SearchService]:
+    """Serves four days of pages, first without a model, then with two; top positions get more clicks."""
     parts = build_project(tmp_path / "data", BEGINNING, FILMS, server.build_settings(prefix))
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
-    service = warm_service(parts)
-    service.recorder.start()
-    deeds = [deed for number in range(BEFORE_A_MODEL) for deed in simulate_visit(service, number)]
+    opened = warm_service(parts)
+    opened.recorder.start()
+    actions = [action for number in range(BEFORE_A_MODEL) for action in simulate_visit(opened, number)]
     parts.registry.promote("first", lambda directory: directory)
-    service.refresher.refresh()
-    deeds += [deed for number in range(BEFORE_A_MODEL, PAGES) for deed in simulate_visit(service, number)]
-    service.record_events(deeds)
-    service.recorder.close()
+    opened.refresher.refresh()
+    for number in range(BEFORE_A_MODEL, PAGES):
+        actions += simulate_visit(opened, number)
+    opened.record_events(actions)
+    opened.recorder.close()
     for stream in ("requests", "impressions"):
         cluster.request_or_raise("POST", f"/{prefix}{stream}/_refresh")
-    yield service
+    yield opened
     parts.engine.close()
 
 
 def simulate_visit(service: SearchService, number: int) -> list[Event]:
-    """One page, and what its viewer does then."""
+    """Serve one page and return the events of its viewer."""
     at = BEGINNING + timedelta(hours=1.1 * number)
     context = Context(at, device=("tv", "phone")[number % 2])
     query = Query(text="story" if number % 3 else None, user=f"u{number % 17}", limit=10, context=context)
     page = service.serve_page(RankingOptions(query, model="second" if number > PAGES // 2 else None))
-    rng, made = np.random.default_rng(number), list[Event]()
+    rng, events = np.random.default_rng(number), list[Event]()
     for hit in page.hits:
         if rng.random() < 0.6 / (1 + hit.position):
             seen = Event(
@@ -73,12 +74,12 @@ def simulate_visit(service: SearchService, number: int) -> list[Event]:
             )  # fmt: skip
             watch = replace(seen, id=f"watch-{seen.id}", kind="watch", duration_ms=5_000_000)
             watched_ms = int(5_000_000 * rng.random())
-            made += [seen, replace(watch, watched_ms=watched_ms)][: 1 + (number + hit.position) % 2]
-    return made
+            events += [seen, replace(watch, watched_ms=watched_ms)][: 1 + (number + hit.position) % 2]
+    return events
 
 
-def test_every_panel_has_rows_of_what_the_service_wrote_and_a_picture_of_them(
-    house: SearchService, cluster: Cluster, prefix: str, tmp_path: Path
+def test_every_panel_has_rows_and_draws_them(
+    service: SearchService, cluster: Cluster, prefix: str, tmp_path: Path
 ) -> None:
     for panel in PANELS:
         spec = panel.build_spec(f"{prefix}{panel.dataset}")
@@ -93,8 +94,8 @@ def test_every_panel_has_rows_of_what_the_service_wrote_and_a_picture_of_them(
         assert count_marks(drawn) >= count_expected_marks(panel, rows) > 0, panel.id
 
 
-def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_put_it_there(
-    house: SearchService, cluster: Cluster, prefix: str
+def test_actions_carry_model_and_sources_of_their_impression(
+    service: SearchService, cluster: Cluster, prefix: str
 ) -> None:
     body = {"size": 10_000, "query": {"match_all": {}}}
     lines = [
@@ -104,7 +105,7 @@ def test_what_followed_an_impression_stands_beside_the_model_and_sources_that_pu
     shown = {(line["request_id"], line["position"]): line for line in lines if line["kind"] == "impression"}
     followed = [line for line in lines if line["kind"] != "impression"]
     stored = [
-        event for batch in house.events.scan(0, 2**62) for event in batch.to_pylist() if event["request_id"]
+        event for batch in service.events.scan(0, 2**62) for event in batch.to_pylist() if event["request_id"]
     ]
     assert len(shown) == sum(event["kind"] == "impression" for event in stored)
     assert len(followed) == sum(event["kind"] in ("click", "watch") for event in stored) > 0
@@ -120,7 +121,7 @@ def count_marks(chart: dict[str, Any]) -> int:
 
 
 def count_expected_marks(panel: Panel, rows: list[Any]) -> int:
-    """A bar or point a row, but for two rates a row and two percentiles a day; no model, no scores."""
+    """Count the expected bars or points: one per row, two for pairs of values; scores need a model."""
     if panel.id == "ranking-scores":
         return sum(row["key"]["model"] != FUSED_ORDER for row in rows)
     is_pair = panel.id == "traffic-latency" or "rate" in str(panel.chart["encoding"])

@@ -1,4 +1,4 @@
-"""Events across several backing indices: each counts once, and a follower misses none."""
+"""Events in several backing indices: each counts once, and a follower misses none."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from reelrank.app.engines.server.events.data_stream_lifecycle import DataStreamL
 from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.event import DAY_MS, Event
-from tests.servers.interposed import intercept
+from tests.servers.intercepted import intercept
 from tests.servers.server import build_kind_params
 
 pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
@@ -26,7 +26,7 @@ def roll_over(events: ServerEvents) -> None:
     events.cluster.request_or_raise("POST", f"/{events.stream}/_rollover")
 
 
-def test_an_event_that_comes_again_after_a_rollover_counts_once(events: ServerEvents) -> None:
+def test_an_event_repeated_after_a_rollover_counts_once(events: ServerEvents) -> None:
     events.append([build_watch("1"), build_watch("2")])
     roll_over(events)
     report = events.append([build_watch("2", 9), build_watch("3")])
@@ -46,7 +46,7 @@ def test_a_second_copy_in_a_later_backing_index_is_read_once(events: ServerEvent
     assert events.follow(None)[0].column("id").to_pylist() == ["1"]
 
 
-def test_a_follower_goes_on_across_a_rollover(events: ServerEvents) -> None:
+def test_a_follower_continues_across_a_rollover(events: ServerEvents) -> None:
     events.append([build_watch("1")])
     _, position = events.follow(None)
     events.append([build_watch("2")])
@@ -74,7 +74,7 @@ def test_a_follower_sees_each_event_of_several_writers_once(events: ServerEvents
     assert sorted(seen) == sorted(f"{writer}-{number}" for writer in range(4) for number in range(10))
 
 
-def test_what_is_too_old_is_dropped_with_its_backing_index_and_a_follower_goes_on(
+def test_a_follower_continues_after_old_events_expire(
     events: ServerEvents,
 ) -> None:
     now_ms = round(time.time() * 1000)
@@ -92,7 +92,7 @@ def test_what_is_too_old_is_dropped_with_its_backing_index_and_a_follower_goes_o
     assert events.follow(position)[0].column("id").to_pylist() == ["younger"]
 
 
-def test_nothing_is_dropped_unless_a_time_is_set(events: ServerEvents) -> None:
+def test_events_never_expire_without_a_retention_setting(events: ServerEvents) -> None:
     events.lifecycle = DataStreamLifecycle(
         events.cluster, events.stream, RetentionPolicy(None, ONE_MILLISECOND_DAYS), interval_s=0
     )
@@ -102,7 +102,7 @@ def test_nothing_is_dropped_unless_a_time_is_set(events: ServerEvents) -> None:
     assert events.count() == 3
 
 
-def test_an_append_succeeds_also_when_the_stream_cannot_be_tidied(events: ServerEvents) -> None:
+def test_an_append_succeeds_when_the_rollover_fails(events: ServerEvents) -> None:
     def refuse(_method: str, path: str) -> None:
         if path.endswith("/_rollover"):
             raise Unavailable("not now")
@@ -112,6 +112,6 @@ def test_an_append_succeeds_also_when_the_stream_cannot_be_tidied(events: Server
     assert events.recent("ada", 10, 5.0) == [build_watch("1")]
 
 
-def test_a_position_that_is_none_is_a_bad_request(events: ServerEvents) -> None:
+def test_an_invalid_position_is_a_bad_request(events: ServerEvents) -> None:
     with pytest.raises(BadRequest, match="position"):
         events.follow("yesterday")

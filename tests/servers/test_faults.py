@@ -1,4 +1,4 @@
-"""A server that stops, dies, comes back, or is behind a bad line: an error of ours, in time, and recovery."""
+"""A server that is paused, killed or behind a bad connection: an engine error in time, and recovery."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.servers.server import Server, require_startable
 
 pytestmark = [pytest.mark.slow, pytest.mark.servers]
 TIMEOUT_S = 0.5
-LATE_S = 1.2 * TIMEOUT_S + 0.2  # a fifth more, and what a busy machine takes to wake a thread
+LATE_S = 1.2 * TIMEOUT_S + 0.2  # a fifth more, and time for a busy machine to wake a thread
 LAYOUT = Layout("faults-")
 
 
@@ -53,24 +53,22 @@ def search_ids(engine: ServerEngine, timeout_s: float = TIMEOUT_S) -> list[str]:
 
 
 def time_refusal(engine: ServerEngine) -> tuple[EngineError, float]:
-    """The error of a search that cannot be answered, and how long it took."""
-    began = time.monotonic()
+    """Return the error of a search and the seconds until it was raised."""
+    started = time.monotonic()
     with pytest.raises(EngineError) as error:
         search_ids(engine)
-    return error.value, time.monotonic() - began
+    return error.value, time.monotonic() - started
 
 
-def test_a_stopped_node_is_a_timeout_in_time_and_answers_again_when_it_goes_on(
-    node: Node, engine: ServerEngine
-) -> None:
+def test_a_paused_node_is_a_timeout_and_recovers(node: Node, engine: ServerEngine) -> None:
     assert search_ids(engine, 10.0) == ["alien"]
     node.pause()
     error, seconds = time_refusal(engine)
     ready = engine.is_ready()
-    began, events = time.monotonic(), ServerEvents(engine.cluster, "faults-events", refresh_ms=200)
+    started, events = time.monotonic(), ServerEvents(engine.cluster, "faults-events", refresh_ms=200)
     with pytest.raises(Timeout):
         events.append([Event("0", "watch", "bob", 5, "alien")], TIMEOUT_S)
-    assert time.monotonic() - began < LATE_S
+    assert time.monotonic() - started < LATE_S
     node.resume()
     assert isinstance(error, Timeout)
     assert seconds < LATE_S
@@ -79,9 +77,7 @@ def test_a_stopped_node_is_a_timeout_in_time_and_answers_again_when_it_goes_on(
     assert search_ids(engine, 10.0) == ["alien"]
 
 
-def test_what_was_acknowledged_outlives_a_killed_node_and_the_same_client_finds_it(
-    node: Node, engine: ServerEngine
-) -> None:
+def test_acknowledged_writes_survive_a_killed_node(node: Node, engine: ServerEngine) -> None:
     events = ServerEvents(engine.cluster, "faults-events", refresh_ms=200)
     event = Event("1", "watch", "ada", 5, "alien")
     events.append([event])
@@ -101,7 +97,7 @@ def test_what_was_acknowledged_outlives_a_killed_node_and_the_same_client_finds_
     ("mode", "kind"),
     [("delay", Timeout), ("trickle", Timeout), ("reset", Unavailable), ("truncate", EngineError)],
 )
-def test_a_bad_line_is_an_error_of_ours_in_time_and_forgotten_when_it_is_good_again(
+def test_a_bad_connection_is_an_engine_error_in_time_and_recovers(
     node: Node, mode: Mode, kind: type[EngineError]
 ) -> None:
     proxy = Proxy(node.port)

@@ -1,4 +1,4 @@
-"""kNN against an exact answer, on clustered vectors, without a filter and with ones that keep little."""
+"""kNN recall against exact search on clustered vectors, without filters and with selective ones."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ TENTH, HUNDREDTH = Filters(genres=("tenth",)), Filters(year_min=2000, year_max=2
 
 
 @pytest.mark.parametrize("server", build_kind_params(), indirect=True)
-def test_recall_at_10_is_at_least_95_of_100_with_and_without_filters(engine: ServerEngine) -> None:
+def test_recall_at_10_is_at_least_95_percent_with_and_without_filters(engine: ServerEngine) -> None:
     random = np.random.default_rng(7)
     centres = random.normal(size=(CLUSTERS, SIZE))
     vectors = centres[random.integers(CLUSTERS, size=N)] + 0.4 * random.normal(size=(N, SIZE))
@@ -26,25 +26,25 @@ def test_recall_at_10_is_at_least_95_of_100_with_and_without_filters(engine: Ser
     documents = [
         Document(
             Item(
-                f"i{place}",
+                f"i{n}",
                 "film",
-                genres=("tenth",) if tenth[place] else ("other",),
-                published_at=datetime(int(years[place]), 6, 1, tzinfo=UTC),
+                genres=("tenth",) if tenth[n] else ("other",),
+                published_at=datetime(int(years[n]), 6, 1, tzinfo=UTC),
             ),
-            {"factors": vectors[place]},
+            {"factors": vectors[n]},
         )
-        for place in range(N)
+        for n in range(N)
     ]
     engine.create_index("items-1")
     for start in range(0, N, 1000):
         assert engine.write("items-1", documents[start : start + 1000]).written == 1000
     engine.promote("items-1")
-    ids = item_ids(f"i{place}" for place in range(N))
-    keeps = {NO_FILTERS: np.ones(N, bool), TENTH: tenth, HUNDREDTH: years == 2000}
-    recalls = {filters: list[float]() for filters in keeps}
+    ids = item_ids(f"i{n}" for n in range(N))
+    passing = {NO_FILTERS: np.ones(N, bool), TENTH: tenth, HUNDREDTH: years == 2000}
+    recalls = {filters: list[float]() for filters in passing}
     for query in vectors[random.integers(N, size=QUERIES)]:
-        for filters, kept in keeps.items():
-            exact = ids[np.argsort(-np.where(kept, vectors @ query, -2))[:10]]
+        for filters, passes in passing.items():
+            exact = ids[np.argsort(-np.where(passes, vectors @ query, -2))[:10]]
             found = engine.match_vector(VectorMatch("knn", "factors", query, 10, filters), 10.0).ids
             recalls[filters].append(float(np.isin(exact, found).mean()))
     worst = {filters: np.mean(values) for filters, values in recalls.items()}

@@ -1,4 +1,4 @@
-"""kill -9 at each step of a load into a server: the old version serves, the same command ends the load."""
+"""kill -9 at each step of a load into a server: the old version serves, and the load can be repeated."""
 
 import json
 import os
@@ -27,23 +27,23 @@ pytestmark = pytest.mark.parametrize(
 
 @dataclass(frozen=True, slots=True)
 class LoadStep:
-    """A request of a load: its method and words of its path. number: which of these requests, from 1."""
+    """A request of a load: its method and a part of its path. number: which of these requests, from 1."""
 
     method: str
     path_part: str
     number: int = 1
 
 
-MAKING = LoadStep("PUT", "items-")
+CREATING = LoadStep("PUT", "items-")
 WRITING = LoadStep("POST", "/_bulk", 2)
-COUNTING = LoadStep("GET", "/_stats/docs", 2)  # the first one asks which versions there are
-HOLDING = LoadStep("PUT", "/_block/write")
+COUNTING = LoadStep("GET", "/_stats/docs", 2)  # the first one lists the versions
+BLOCKING = LoadStep("PUT", "/_block/write")
 SWAPPING = LoadStep("POST", "/_aliases")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSetup:
-    """A folder with a catalogue, and a proxy before the server."""
+    """A directory with a catalogue, and a proxy in front of the server."""
 
     folder: Path
     prefix: str
@@ -74,28 +74,28 @@ class LoadSetup:
         return report
 
     def kill_load(self, step: LoadStep, answered: bool) -> None:
-        """answered: killed when the server has done what was asked, before the load hears of it."""
-        met, begun = list[str](), threading.Event()
+        """answered: kill the load after the server executed the request, before the response arrives."""
+        seen, started = list[str](), threading.Event()
 
         def let_pass(request: str) -> bool:
             method, _, path = request.partition(" ")
-            met.extend([path] * (method == step.method and step.path_part in path))
-            if len(met) < step.number:
+            seen.extend([path] * (method == step.method and step.path_part in path))
+            if len(seen) < step.number:
                 return True
-            begun.wait()
+            started.wait()
             load.kill()
             return False
 
         self.proxy.on_response, self.proxy.on_request = (let_pass, None) if answered else (None, let_pass)
         with self.start_load() as load:
-            begun.set()
+            started.set()
             load.communicate(timeout=120)
         self.proxy.on_response = self.proxy.on_request = None
         assert load.returncode == -9
 
 
 @pytest.fixture
-def house(server: Server, prefix: str, tmp_path: Path) -> Iterator[LoadSetup]:
+def setup(server: Server, prefix: str, tmp_path: Path) -> Iterator[LoadSetup]:
     rows = "".join(f"f{n},New film {n}\n" for n in range(NEW))
     (tmp_path / "new.csv").write_text("id,title\n" + rows)
     proxy = Proxy(int(server.url.rpartition(":")[2]))
@@ -116,24 +116,24 @@ NEW_FILMS = Counter(f"New film {n}" for n in range(NEW))
 @pytest.mark.parametrize(
     ("step", "answered"),
     [
-        pytest.param(MAKING, True, id="the new version is made"),
+        pytest.param(CREATING, True, id="the new version is created"),
         pytest.param(WRITING, True, id="in the middle of writing"),
         pytest.param(COUNTING, False, id="before it is verified"),
-        pytest.param(HOLDING, True, id="writers are held"),
+        pytest.param(BLOCKING, True, id="writes are blocked"),
         pytest.param(SWAPPING, False, id="before the alias is moved"),
         pytest.param(SWAPPING, True, id="the alias is moved"),
     ],
 )
-def test_a_load_killed_at_a_step_leaves_the_old_version_serving_and_the_same_command_ends_it(
-    server: Server, engine: ServerEngine, house: LoadSetup, step: LoadStep, answered: bool
+def test_a_load_killed_at_any_step_can_be_repeated(
+    server: Server, engine: ServerEngine, setup: LoadSetup, step: LoadStep, answered: bool
 ) -> None:
     engine.create_index("items-old")
     engine.write("items-old", [Document(Item(f"f{n}", f"Old film {n}")) for n in range(OLD)])
     engine.promote("items-old")
-    house.kill_load(step, answered)
+    setup.kill_load(step, answered)
     has_swapped = (step, answered) == (SWAPPING, True)
     assert read_titles(engine) == (NEW_FILMS if has_swapped else OLD_FILMS)
-    report = house.run_load()
+    report = setup.run_load()
     assert (report["read"], report["written"], report["kept"]) == (NEW, NEW, NEW)
     assert read_titles(engine) == NEW_FILMS
     assert len(engine.versions()) == 2

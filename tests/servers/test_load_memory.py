@@ -1,4 +1,4 @@
-"""A file ten times as large, loaded into a server: the loader's own memory does not grow (Linux)."""
+"""A load into a server from a file ten times as large needs no more memory (Linux)."""
 
 import os
 import subprocess
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.parametrize("server", build_kind_params("elasticsearch-
 COMMAND = (sys.executable, "-m", "reelrank.app.cli", "load", "items", "films.csv")
 SMALL, LARGE = 5_000, 50_000
 GROWTH_MB = 45
-"""Documents held to the end take over 1 kB each; columns of an item table are some 300 bytes an item."""
+"""Documents kept until the end would take over 1 kB each; item table columns take about 300 bytes each."""
 
 
 def read_own_memory_mb(process: int) -> int:
-    """Without the pages of mapped files, which the system takes back when it needs them."""
+    """Read the memory of a process without mapped files, which the system can reclaim."""
     try:
         status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
         return int(status["RssAnon"].split()[0]) // 1024
-    except (OSError, KeyError):  # it has just ended
+    except (OSError, KeyError):  # the process has just ended
         return 0
 
 
 def measure_peak_mb(server: Server, prefix: str, folder: Path, rows: int) -> int:
-    """Of the load's own process, looked at fifty times a second."""
+    """Run a load and return its peak memory, sampled fifty times a second."""
     folder.mkdir()
     (folder / "films.csv").write_text("id,title\n" + "".join(f"f{n},Film {n}\n" for n in range(rows)))
     settings = {"data_dir": folder / "data", **server.build_settings(prefix)}
@@ -42,9 +42,7 @@ def measure_peak_mb(server: Server, prefix: str, folder: Path, rows: int) -> int
     return peak
 
 
-def test_the_loaders_own_memory_does_not_grow_with_the_file(
-    server: Server, prefix: str, tmp_path: Path
-) -> None:
+def test_a_load_needs_no_more_memory_for_a_larger_file(server: Server, prefix: str, tmp_path: Path) -> None:
     small = measure_peak_mb(server, prefix, tmp_path / "small", SMALL)
     large = measure_peak_mb(server, prefix, tmp_path / "large", LARGE)
     assert small > 0

@@ -1,4 +1,4 @@
-"""From the embedded engine to a server while it is in use: nothing is lost, and nothing is there twice."""
+"""Migration from the embedded engine to a server while in use: nothing is lost or duplicated."""
 
 import json
 import os
@@ -30,7 +30,7 @@ SOON = 5.0
 
 @dataclass(frozen=True, slots=True)
 class MigrationSides:
-    """The same folder, on the embedded engine and on the server."""
+    """The same data directory on the embedded engine and on the server."""
 
     source: Container
     target: Container
@@ -80,7 +80,7 @@ def read_events(parts: Container) -> list[dict[str, object]]:
     return [row for batch in parts.events.scan(0, 2**62) for row in batch.to_pylist()]
 
 
-def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: MigrationSides) -> None:
+def test_a_migration_in_use_loses_no_event(sides: MigrationSides) -> None:
     first = sides.migrate()
     assert (first["items"], first["events"], first["events_there"]) == (24, 240, 240)
     sides.source.events.append([build_watch("meanwhile")])  # the embedded service is still in use
@@ -88,7 +88,7 @@ def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: M
         [Document(Item("sea1", "Sea story renamed")), Document(Item("new", "New film"))]
     )
     sides.source.engine.delete(["sea2"])
-    sides.target.events.append([build_watch("already there")])  # and the service on the server begins
+    sides.target.events.append([build_watch("already there")])  # and the service on the server has started
     sides.target.engine.upsert([Document(Item("space1", "Renamed on the server"))])
     second = sides.migrate()
     assert (second["items"], second["deleted"], second["events"]) == (2, 1, 1)
@@ -109,7 +109,7 @@ def test_a_house_in_use_moves_in_three_commands_without_losing_an_event(sides: M
     assert (third["items"], third["deleted"], third["events"]) == (0, 0, 0)
 
 
-def test_changes_on_the_server_stay_when_the_old_side_was_loaded_in_between(sides: MigrationSides) -> None:
+def test_changes_on_the_target_survive_a_load_on_the_source(sides: MigrationSides) -> None:
     sides.migrate()
     sides.target.engine.upsert(
         [Document(Item("space1", "Renamed there")), Document(Item("new", "New there"))]
@@ -125,7 +125,7 @@ def test_changes_on_the_server_stay_when_the_old_side_was_loaded_in_between(side
     assert there.keys() == read_documents(sides.source).keys() - {"sea2"} | {"new"}
 
 
-def test_what_both_sides_learned_is_not_mixed_and_events_move_all_the_same(sides: MigrationSides) -> None:
+def test_embeddings_of_source_and_target_are_not_mixed(sides: MigrationSides) -> None:
     sides.migrate()
     sides.source.events.append([build_watch("meanwhile")])
     for parts in (sides.source, sides.target):
@@ -136,16 +136,16 @@ def test_what_both_sides_learned_is_not_mixed_and_events_move_all_the_same(sides
     assert (sides.target.engine.serving_version(), sides.target.events.count()) == (serving, 241)
 
 
-def test_the_doctor_finds_the_item_table_of_a_house_that_has_moved(sides: MigrationSides) -> None:
+def test_the_doctor_finds_the_item_table_after_a_migration(sides: MigrationSides) -> None:
     sides.migrate()
     facts = json.loads(sides.run("doctor", "--json").stdout)["facts"]
     assert (facts["item table"], facts["events"]) == ("24 items", 240)
 
 
-def test_a_server_that_serves_another_catalogue_is_left_alone(sides: MigrationSides) -> None:
-    sides.target.engine.create_index("items-theirs")
-    sides.target.engine.write("items-theirs", [Document(Item("a", "A"))])
-    sides.target.engine.promote("items-theirs")
+def test_a_target_with_another_catalogue_is_refused(sides: MigrationSides) -> None:
+    sides.target.engine.create_index("items-other")
+    sides.target.engine.write("items-other", [Document(Item("a", "A"))])
+    sides.target.engine.promote("items-other")
     refused = sides.run("migrate")
-    assert (refused.returncode, "items-theirs" in refused.stderr) == (1, True)
-    assert sides.target.engine.serving_version() == "items-theirs"
+    assert (refused.returncode, "items-other" in refused.stderr) == (1, True)
+    assert sides.target.engine.serving_version() == "items-other"

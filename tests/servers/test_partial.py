@@ -1,4 +1,4 @@
-"""A shard without any copy: pages are of what the others answer, say so, and are whole again with it."""
+"""A shard without any copy: pages use the others, say so, and are complete again when it returns."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,9 +29,9 @@ PREFIX, LOST, READ_S = "partial-", 1, 10.0
 
 @pytest.fixture
 def service(node: Node, tmp_path: Path) -> Iterator[SearchService]:
-    """On three shards without replicas."""
-    there = Server(node.kind, node.url).build_settings(PREFIX)
-    in_three = {**there, "engine_shards": "3", "engine_replicas": "0"}
+    """A service on three shards without replicas."""
+    server_settings = Server(node.kind, node.url).build_settings(PREFIX)
+    in_three = {**server_settings, "engine_shards": "3", "engine_replicas": "0"}
     opened = warm_service(build_project(tmp_path / "data", NOW, engine_settings=in_three))
     yield opened
     opened.engine.close()
@@ -39,7 +39,7 @@ def service(node: Node, tmp_path: Path) -> Iterator[SearchService]:
 
 @contextmanager
 def lose_shard(node: Node, service: SearchService, aside: Path) -> Iterator[None]:
-    """One shard of the serving version is on no disk for as long as the block lasts."""
+    """Remove the files of one shard of the serving version while the block runs."""
     cluster = Server(node.kind, node.url).open_cluster()
     index = f"{PREFIX}{service.engine.serving_version()}".lower()
     settings = cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")[index]["settings"]["index"]
@@ -47,17 +47,17 @@ def lose_shard(node: Node, service: SearchService, aside: Path) -> Iterator[None
     folder = node.find_shard_directory(settings["uuid"], LOST)
     folder.rename(aside)
     node.restart().wait(status="red")
-    assert wait_until(lambda: read_complaint(service).startswith("1 of 3 shards")), read_complaint(service)
+    assert wait_until(lambda: read_warning(service).startswith("1 of 3 shards")), read_warning(service)
     yield
     node.stop(keep_data=True)
     aside.rename(folder)
     node.restart().wait()
-    assert wait_until(lambda: read_complaint(service) == "")
+    assert wait_until(lambda: read_warning(service) == "")
     cluster.close()
 
 
-def read_complaint(service: SearchService) -> str:
-    """Of the source of words, or of all when none answers."""
+def read_warning(service: SearchService) -> str:
+    """Return the warning of the text source, or the error when no source answers."""
     try:
         page = service.serve_page(RankingOptions(SEARCH))
     except EngineError as error:
@@ -69,7 +69,7 @@ def list_ids(page: Page) -> set[str]:
     return {hit.item.id for hit in page.hits}
 
 
-def test_pages_are_of_the_shards_that_answer_and_whole_again_with_the_lost_one(
+def test_pages_use_the_remaining_shards_until_the_lost_one_returns(
     node: Node, service: SearchService, tmp_path: Path
 ) -> None:
     search, home = (service.serve_page(RankingOptions(query)) for query in (SEARCH, HOME))
@@ -81,7 +81,7 @@ def test_pages_are_of_the_shards_that_answer_and_whole_again_with_the_lost_one(
         assert list_ids(at_home) < list_ids(home)
         assert {"bm25", "text_knn"} == {source for hit in less.hits for source in hit.sources}
         assert "1 of 3 shards" in " ".join(map(str, less.degraded))
-        assert any(missing.source == "items" for missing in at_home.degraded)  # of lists that need no engine
+        assert any(missing.source == "items" for missing in at_home.degraded)  # lists that need no engine
         assert check_lists_ready(service)["index_version"] == search.version
         assert_unreadable_items_reported(service)
     assert list_ids(service.serve_page(RankingOptions(SEARCH))) == list_ids(search)
@@ -89,7 +89,7 @@ def test_pages_are_of_the_shards_that_answer_and_whole_again_with_the_lost_one(
 
 
 def assert_unreadable_items_reported(service: SearchService) -> None:
-    with pytest.raises(Partial) as lacking:
+    with pytest.raises(Partial) as error:
         service.engine.fetch([film.id for film in FILMS], READ_S)
-    there: list[Item | None] = lacking.value.partial_result
-    assert 0 < sum(item is not None for item in there) < len(FILMS) == len(there)
+    found: list[Item | None] = error.value.partial_result
+    assert 0 < sum(item is not None for item in found) < len(FILMS) == len(found)

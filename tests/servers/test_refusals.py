@@ -1,4 +1,4 @@
-"""What a server refuses, or holds otherwise than expected: an error of ours that says what to do."""
+"""Requests that a server refuses, and unexpected indices: engine errors that say what to do."""
 
 import copy
 from collections.abc import Iterator
@@ -33,10 +33,10 @@ REFUSALS = {
     "401 in plain text": (b"401 Unauthorized", b"text/plain; charset=UTF-8", b"Unauthorized"),
     "403": (b"403 Forbidden", b"application/json", JSON_403),
 }
-"""As Elasticsearch's and OpenSearch's security answer; the servers here have none."""
+"""Responses of the security plugins of Elasticsearch and OpenSearch, which the test servers lack."""
 
 
-def serving(engine: ServerEngine) -> ServerEngine:
+def load_alien(engine: ServerEngine) -> ServerEngine:
     engine.create_index("items-1")
     engine.write("items-1", [ALIEN])
     engine.promote("items-1")
@@ -53,14 +53,14 @@ def guarded(server: Server, request: pytest.FixtureRequest) -> Iterator[Proxy]:
     proxy.stop()
 
 
-def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_password(
+def test_wrong_credentials_name_the_settings_but_not_the_password(
     server: Server, engine: ServerEngine, prefix: str, guarded: Proxy
 ) -> None:
-    serving(engine)
+    load_alien(engine)
     wrong = CLUSTERS[server.product](Access((guarded.url,), "reader", "hunter2"))
     refused = server.build_engine(wrong, engine.layout)
     events = ServerEvents(wrong, f"{prefix}events", refresh_ms=200)
-    for ask in (
+    for request in (
         lambda: refused.match_text(TEXT, SOON),
         lambda: refused.fetch(["alien"], SOON),
         lambda: refused.upsert([ALIEN]),
@@ -69,7 +69,7 @@ def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_pas
         lambda: events.recent("ada", 10, SOON),
     ):
         with pytest.raises(Unavailable, match="REELRANK_ENGINE_USERNAME") as error:
-            ask()
+            request()
         assert "hunter2" not in str(error.value)
     assert not refused.is_ready()
     right = server.build_engine(
@@ -81,10 +81,10 @@ def test_a_wrong_password_is_told_with_the_settings_to_check_and_without_the_pas
     right.close()
 
 
-def test_an_index_that_somebody_deleted_is_no_version_and_another_load_mends_it(engine: ServerEngine) -> None:
-    serving(engine)
+def test_a_deleted_index_is_unavailable_until_the_next_load(engine: ServerEngine) -> None:
+    load_alien(engine)
     engine.cluster.request_or_raise("DELETE", f"/{engine.layout.index_name('items-1')}")
-    for ask in (
+    for request in (
         lambda: engine.match_text(TEXT, SOON),
         lambda: engine.match_vector(NEAR, SOON),
         lambda: engine.fetch(["alien"], SOON),
@@ -92,28 +92,26 @@ def test_an_index_that_somebody_deleted_is_no_version_and_another_load_mends_it(
         lambda: engine.delete(["alien"]),
     ):
         with pytest.raises(Unavailable, match="load items first"):
-            ask()
+            request()
     assert not engine.is_ready()
     assert (engine.serving_version(), engine.versions()) == (None, [])
-    assert serving(engine).fetch(["alien"], SOON) == [ALIEN.item]
+    assert load_alien(engine).fetch(["alien"], SOON) == [ALIEN.item]
     assert engine.upsert([ALIEN]).written == 1
 
 
-def test_an_alias_of_ours_on_an_index_of_somebody_else_is_said_to_be_that(engine: ServerEngine) -> None:
-    theirs = f"{engine.layout.prefix}theirs"
-    engine.cluster.request_or_raise("PUT", f"/{theirs}", {"aliases": {engine.layout.alias: {}}})
-    engine.cluster.request_or_raise("PUT", f"/{theirs}/_doc/1", {"title": "Alien"}, refresh="true")
-    with pytest.raises(Unavailable, match="did not make"):
+def test_an_alias_on_an_external_index_is_reported(engine: ServerEngine) -> None:
+    external = f"{engine.layout.prefix}external"
+    engine.cluster.request_or_raise("PUT", f"/{external}", {"aliases": {engine.layout.alias: {}}})
+    engine.cluster.request_or_raise("PUT", f"/{external}/_doc/1", {"title": "Alien"}, refresh="true")
+    with pytest.raises(Unavailable, match="did not create"):
         engine.serving_version()
     with pytest.raises(Unavailable, match="without an id field"):
         engine.match_text(TEXT, SOON)
-    with pytest.raises(Unavailable, match="did not make"):
+    with pytest.raises(Unavailable, match="did not create"):
         engine.upsert([ALIEN])
 
 
-def test_a_version_whose_vectors_have_another_size_refuses_them_and_answers_the_rest(
-    server: Server, engine: ServerEngine
-) -> None:
+def test_a_version_with_other_vector_sizes_still_answers_text(server: Server, engine: ServerEngine) -> None:
     other = server.build_engine(engine.cluster, engine.layout)
     body = copy.deepcopy(dict(other.dialect.build_items_index()))
     size = "dims" if server.product == "elasticsearch" else "dimension"

@@ -1,4 +1,4 @@
-"""The loss of a node of three, where the journeys were taken before: three shards with a replica each."""
+"""The loss of one of three nodes, with three shards and one replica each."""
 
 import itertools
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def search_titles(service: ServiceProcess, text: str) -> list[str]:
 
 
 def find_elected_node(nodes: tuple[Node, ...], parts: Container) -> Node:
-    """The node that decides for the cluster: the worst to lose."""
+    """Return the elected master node: the worst to lose."""
     engine = parts.engine
     assert isinstance(engine, ServerEngine)
     state = engine.cluster.request_or_raise("GET", "/_cluster/state/master_node,nodes")
@@ -55,7 +55,7 @@ def find_elected_node(nodes: tuple[Node, ...], parts: Container) -> Node:
 
 
 class Audience(Clients):
-    """They search, ask for recommendations and post events; answers and acknowledged events are kept."""
+    """Clients that search, request recommendations and post events; records answers and stored events."""
 
     def __init__(self, service: ServiceProcess) -> None:
         super().__init__(service, 3)
@@ -71,7 +71,7 @@ class Audience(Clients):
             self.acknowledged.add(event["id"])
 
 
-def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come_back_by_themselves(
+def test_losing_one_of_three_nodes_loses_no_acknowledged_event(
     nodes: tuple[Node, ...], parts: Container, service: ServiceProcess
 ) -> None:
     assert wait_until(lambda: is_complete(service.get("/v1/search?q=story&user=u1")))
@@ -79,13 +79,13 @@ def test_a_node_killed_of_three_costs_no_acknowledged_event_and_whole_pages_come
         assert wait_until(lambda: len(clients.answers) > 30)
         elected = find_elected_node(nodes, parts)
         elected.kill()
-        asked = len(clients.answers)
-        assert wait_until(lambda: len(clients.answers) > asked + 60)
+        before = len(clients.answers)
+        assert wait_until(lambda: len(clients.answers) > before + 60)
     assert {answer.status for answer in clients.answers} <= {200, 503, 504}
-    lacking = [answer for answer in clients.answers if not is_complete(answer)]
-    assert all(is_complete(answer) for answer in clients.answers[-20:]), [a.body for a in lacking[-3:]]
-    assert count_degraded_pages(service) >= sum(answer.status == 200 for answer in lacking)
-    for answer in lacking[-10:]:
+    degraded = [answer for answer in clients.answers if not is_complete(answer)]
+    assert all(is_complete(answer) for answer in clients.answers[-20:]), [a.body for a in degraded[-3:]]
+    assert count_degraded_pages(service) >= sum(answer.status == 200 for answer in degraded)
+    for answer in degraded[-10:]:
         assert wait_until(lambda: read_event_warnings(parts.events, answer) == expect_warnings(answer), 20), (  # noqa: B023
             answer.body
         )

@@ -1,4 +1,4 @@
-"""A cluster of three nodes on one machine, and houses on it that have three shards with a replica each."""
+"""A cluster of three nodes on one machine, and settings for three shards with one replica each."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,15 +8,15 @@ from tests.servers.node import Node, find_free_port
 NODE_COUNT = 3
 ELASTICSEARCH = "elasticsearch-9-three"
 KINDS_OF_THREE: Mapping[str, str] = {ELASTICSEARCH: "elasticsearch-9"}
-"""A kind of cluster, and the kind of its nodes."""
+"""Kind of cluster to the kind of its nodes."""
 INITIAL_NODES_SETTING = {"elasticsearch-9": "cluster.initial_master_nodes"}
-"""The setting that names the nodes which begin the cluster."""
+"""The setting that names the nodes that form the cluster."""
 SPREAD_SETTINGS: Mapping[str, str] = {"engine_shards": "3", "engine_replicas": "1"}
-"""Settings of a house, so that each node has a part of it and none has the only copy."""
+"""Project settings that give each node a part and no node the only copy."""
 
 
 def start_three_nodes(kind: str, home: Path) -> tuple[Node, ...]:
-    """Nodes of a kind that have found one another."""
+    """Start nodes and wait until they have formed a cluster."""
     ports = [find_free_port() for _ in range(NODE_COUNT)]
     addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
     names = ",".join(f"node-{number}" for number in range(NODE_COUNT))

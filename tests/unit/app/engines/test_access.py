@@ -1,6 +1,6 @@
-"""How a cluster is reached: credentials, certificates, cloud ids, several hosts; against a front that checks.
+"""Connections to a cluster: credentials, certificates, cloud ids and several hosts, against a gateway.
 
-Nothing secret may be in what is logged, printed or raised, whatever goes wrong.
+No secret may be logged, printed or raised, whatever goes wrong.
 """
 
 import base64
@@ -18,7 +18,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.errors import BadRequest, EngineError, NotFound, Unavailable
-from tests.servers.front import Front, create_signed_certificate, run_front
+from tests.servers.gateway import Gateway, create_signed_certificate, run_gateway
 from tests.servers.node import find_free_port
 
 PRODUCTS = ["elasticsearch", "opensearch"]
@@ -34,7 +34,7 @@ Opened = Callable[..., SearchEngine]
 
 @pytest.fixture(params=PRODUCTS)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
-    """Opens an engine of each product with settings."""
+    """Opens engines of each product with given settings."""
     engines = list[SearchEngine]()
 
     def open_engine(**settings: object) -> SearchEngine:
@@ -53,17 +53,15 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_secret_is_told(
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> Iterator[None]:
-    """Around each test, at the level at which the clients tell most."""
+def no_secret_is_shown(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Checks each test's output at the most verbose log level of the clients."""
     caplog.set_level(logging.DEBUG)
-    for talkative in ("elastic_transport", "elasticsearch", "opensearch", "urllib3"):
-        caplog.set_level(logging.DEBUG, talkative)
+    for client in ("elastic_transport", "elasticsearch", "opensearch", "urllib3"):
+        caplog.set_level(logging.DEBUG, client)
     yield
     lines = [logging.Formatter().format(record) for record in caplog.get_records("call")]
-    told = "\n".join([*lines, *capfd.readouterr()])
-    assert [secret for secret in SECRETS if secret in told] == []
+    output = "\n".join([*lines, *capfd.readouterr()])
+    assert [secret for secret in SECRETS if secret in output] == []
 
 
 def search_ids(engine: SearchEngine) -> list[str]:
@@ -71,55 +69,53 @@ def search_ids(engine: SearchEngine) -> list[str]:
     return [name.decode() for name in matches.ids.tolist()]
 
 
-def read_complaint(engine: SearchEngine) -> str:
-    """What the failure and everything that led to it say."""
+def read_error(engine: SearchEngine) -> str:
+    """Return the message of a failed search. Checks that neither it nor its causes show a secret."""
     with pytest.raises(EngineError) as raised:
         search_ids(engine)
-    said, error = list[str](), raised.value.__cause__
+    causes, error = list[str](), raised.value.__cause__
     while error is not None:
-        said.append(f"{error!r} {error} {vars(error)}")
+        causes.append(f"{error!r} {error} {vars(error)}")
         error = error.__cause__ or error.__context__
-    everything = "\n".join([repr(raised.value), *said])
+    everything = "\n".join([repr(raised.value), *causes])
     assert [secret for secret in SECRETS if secret in everything] == []
     return str(raised.value)
 
 
 @pytest.mark.parametrize(("header", "settings"), ACCESS_CASES)
-def test_a_name_with_a_password_and_an_api_key_are_let_in(
+def test_a_password_and_an_api_key_are_accepted(
     opened: Opened, header: str, settings: dict[str, str]
 ) -> None:
-    with run_front(Front(header)) as front:
-        assert search_ids(opened(engine_url=front.url, **settings)) == ["alien"]
+    with run_gateway(Gateway(header)) as gateway:
+        assert search_ids(opened(engine_url=gateway.url, **settings)) == ["alien"]
 
 
 @pytest.mark.parametrize(("header", "settings"), ACCESS_CASES)
-def test_wrong_credentials_name_the_settings_and_never_what_they_hold(
+def test_wrong_credentials_name_the_settings_but_not_their_values(
     opened: Opened, header: str, settings: dict[str, str]
 ) -> None:
-    with run_front(Front("Basic of somebody else")) as front:
-        said = read_complaint(opened(engine_url=front.url, **settings))
-    assert "REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY" in said
+    with run_gateway(Gateway("Basic of another user")) as gateway:
+        message = read_error(opened(engine_url=gateway.url, **settings))
+    assert "REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY" in message
 
 
-def test_a_cluster_with_its_own_authority_is_reached_with_its_certificate_and_not_without(
+def test_a_private_certificate_authority_must_be_configured(
     opened: Opened, certificates: tuple[Path, Path]
 ) -> None:
     authority, signed = certificates
-    with run_front(Front(BASIC, certificate=signed)) as front:
+    with run_gateway(Gateway(BASIC, certificate=signed)) as gateway:
         _, settings = ACCESS_CASES[0]
-        trusting = opened(engine_url=front.url, engine_ca_certs=authority, **settings)
+        trusting = opened(engine_url=gateway.url, engine_ca_certs=authority, **settings)
         assert search_ids(trusting) == ["alien"]
-        heard = len(front.requests)
-        said = read_complaint(opened(engine_url=front.url, **settings))
-        assert len(front.requests) == heard
-    assert "certificate" in said.lower()
-    assert "REELRANK_ENGINE_CA_CERTS" in said
+        before = len(gateway.requests)
+        message = read_error(opened(engine_url=gateway.url, **settings))
+        assert len(gateway.requests) == before
+    assert "certificate" in message.lower()
+    assert "REELRANK_ENGINE_CA_CERTS" in message
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_file_of_certificates_that_cannot_be_used_is_named(
-    opened: Opened, content: str | None, tmp_path: Path
-) -> None:
+def test_an_unreadable_certificate_file_is_named(opened: Opened, content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "none.pem"
     if content is not None:
         file.write_text(content)
@@ -128,23 +124,23 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(
 
 
 @pytest.mark.parametrize("opened", ["elasticsearch"], indirect=True)
-def test_a_cloud_id_leads_to_its_host(opened: Opened, certificates: tuple[Path, Path]) -> None:
+def test_a_cloud_id_connects_to_its_host(opened: Opened, certificates: tuple[Path, Path]) -> None:
     authority, signed = certificates
-    with run_front(Front(API_KEY, certificate=signed)) as front:
-        place = base64.b64encode(f"0.0.1:{front.port}$127$".encode()).decode()  # 127 before 0.0.1
-        settings = {"engine_cloud_id": f"films:{place}", "engine_api_key": "aHVudGVyMw=="}
+    with run_gateway(Gateway(API_KEY, certificate=signed)) as gateway:
+        host = base64.b64encode(f"0.0.1:{gateway.port}$127$".encode()).decode()  # 127 before 0.0.1
+        settings = {"engine_cloud_id": f"films:{host}", "engine_api_key": "aHVudGVyMw=="}
         assert search_ids(opened(engine_ca_certs=authority, **settings)) == ["alien"]
 
 
 @pytest.mark.parametrize("opened", ["elasticsearch"], indirect=True)
-def test_a_cloud_id_that_is_none_is_refused_with_the_setting(opened: Opened) -> None:
+def test_an_invalid_cloud_id_names_the_setting(opened: Opened) -> None:
     with pytest.raises(BadRequest, match="REELRANK_ENGINE_CLOUD_ID"):
         opened(engine_cloud_id="films:what")
 
 
-def test_of_several_hosts_those_that_are_there_answer_and_none_is_unavailable(opened: Opened) -> None:
+def test_requests_use_the_hosts_that_are_up(opened: Opened) -> None:
     dead = f"http://127.0.0.1:{find_free_port()}"
-    with run_front(Front()) as first, run_front(Front()) as second:
+    with run_gateway(Gateway()) as first, run_gateway(Gateway()) as second:
         engine = opened(engine_url=f"{dead},{first.url},{second.url}")
         assert all(search_ids(engine) == ["alien"] for _ in range(20))
         assert len(first.requests) > 0
@@ -154,41 +150,41 @@ def test_of_several_hosts_those_that_are_there_answer_and_none_is_unavailable(op
 
 
 @pytest.fixture(params=["dead first", "dead last"])
-def with_a_dead_host(request: pytest.FixtureRequest) -> Iterator[tuple[Front, str]]:
-    """A front, and its address with that of a host that is not there, in both orders."""
+def with_a_dead_host(request: pytest.FixtureRequest) -> Iterator[tuple[Gateway, str]]:
+    """A gateway, and its URL with that of a host that is down, in both orders."""
     dead = f"http://127.0.0.1:{find_free_port()}"
-    with run_front(Front()) as front:
-        yield front, ",".join((dead, front.url) if request.param == "dead first" else (front.url, dead))
+    with run_gateway(Gateway()) as gateway:
+        yield gateway, ",".join((dead, gateway.url) if request.param == "dead first" else (gateway.url, dead))
 
 
-def test_what_serves_is_asked_of_another_host_when_one_is_dead(
-    opened: Opened, with_a_dead_host: tuple[Front, str]
+def test_reads_go_to_another_host_when_one_is_down(
+    opened: Opened, with_a_dead_host: tuple[Gateway, str]
 ) -> None:
     _, urls = with_a_dead_host
     for _ in range(4):
         assert opened(engine_url=urls).versions() == []
 
 
-def test_a_change_that_never_got_to_a_dead_host_is_made_on_another(
-    opened: Opened, with_a_dead_host: tuple[Front, str]
+def test_a_write_that_was_never_sent_goes_to_another_host(
+    opened: Opened, with_a_dead_host: tuple[Gateway, str]
 ) -> None:
-    front, urls = with_a_dead_host
+    gateway, urls = with_a_dead_host
     for number in range(4):
         engine = opened(engine_url=urls)
         assert isinstance(engine, ServerEngine)
-        with pytest.raises(NotFound):  # the front has nothing, but it was asked
+        with pytest.raises(NotFound):  # the gateway has no index, but it was reached
             engine.cluster.request_or_raise("PUT", f"/index-{number}")
-    assert front.requests == [f"PUT /index-{number}" for number in range(4)]
+    assert gateway.requests == [f"PUT /index-{number}" for number in range(4)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize(("header", "settings"), ACCESS_CASES)
-def test_a_command_that_is_not_let_in_says_so_and_tells_nothing_secret(
+def test_a_command_with_wrong_credentials_shows_no_secret(
     product: str, header: str, settings: dict[str, str], tmp_path: Path
 ) -> None:
-    with run_front(Front("Basic of somebody else")) as front:
-        stated = {"engine": product, "engine_url": front.url, "data_dir": str(tmp_path), **settings}
+    with run_gateway(Gateway("Basic of another user")) as gateway:
+        stated = {"engine": product, "engine_url": gateway.url, "data_dir": str(tmp_path), **settings}
         run = subprocess.run(
             [sys.executable, "-m", "reelrank.app.cli", "index", "list"],
             env=os.environ | {f"REELRANK_{name.upper()}": value for name, value in stated.items()},

@@ -1,4 +1,4 @@
-"""Deadlines of requests to a cluster that answers too slowly to be cut off between two bytes."""
+"""Deadlines of requests whose response trickles in: no single read times out."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.errors import Timeout
-from tests.servers.front import Front, run_front
+from tests.servers.gateway import Gateway, run_gateway
 from tests.servers.proxy import Proxy
 
 TIMEOUT_S = 0.3
@@ -21,8 +21,8 @@ MAX_DURATION_S = 2.0
 @pytest.fixture(params=["elasticsearch", "opensearch"])
 def slow_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SearchEngine]:
     """An engine behind a proxy that sends its answers byte by byte."""
-    with run_front(Front()) as front:
-        proxy = Proxy(front.port)
+    with run_gateway(Gateway()) as gateway:
+        proxy = Proxy(gateway.port)
         proxy.mode = "trickle"
         settings = {"engine": request.param, "engine_url": proxy.url, "data_dir": tmp_path}
         engine = build_container(Settings.model_validate(settings)).engine
@@ -31,7 +31,7 @@ def slow_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sear
         proxy.stop()
 
 
-def test_every_answer_that_trickles_ends_at_its_deadline(slow_engine: SearchEngine) -> None:
+def test_a_response_that_trickles_in_ends_at_its_deadline(slow_engine: SearchEngine) -> None:
     for _ in range(3):
         started = time.monotonic()
         with pytest.raises(Timeout):

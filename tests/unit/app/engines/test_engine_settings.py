@@ -1,4 +1,4 @@
-"""The choice of an engine by settings: what is refused, and that nothing secret is shown."""
+"""Engine settings: invalid ones are refused, and no secret is shown."""
 
 from pathlib import Path
 
@@ -12,9 +12,7 @@ from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 
 @pytest.mark.parametrize("product", ["elasticsearch", "opensearch"])
-def test_a_cluster_that_is_not_there_is_unavailable_and_says_where_it_was_sought(
-    product: str, tmp_path: Path
-) -> None:
+def test_an_unreachable_cluster_is_unavailable_and_named(product: str, tmp_path: Path) -> None:
     settings = Settings.model_validate(
         {"engine": product, "engine_url": "http://127.0.0.1:9", "data_dir": tmp_path}
     )
@@ -23,18 +21,18 @@ def test_a_cluster_that_is_not_there_is_unavailable_and_says_where_it_was_sought
 
 
 @pytest.mark.parametrize("product", ["elasticsearch", "opensearch"])
-def test_an_engine_without_an_address_is_refused_with_the_setting_to_set(product: str) -> None:
+def test_an_engine_without_an_address_names_the_setting(product: str) -> None:
     with pytest.raises(BadRequest, match="REELRANK_ENGINE_URL"):
         build_container(Settings.model_validate({"engine": product}))
 
 
-def test_a_password_in_an_address_is_refused_without_being_shown() -> None:
+def test_a_password_in_an_address_is_refused_but_not_shown() -> None:
     with pytest.raises(ValidationError) as refused:
         Settings.model_validate({"engine_url": "https://ada:hunter2@example.org"})
     assert "hunter2" not in str(refused.value)
 
 
-def test_nothing_secret_is_in_a_representation() -> None:
+def test_repr_shows_no_secret() -> None:
     secrets = {"engine_password": "hunter2", "engine_api_key": "hunter3"}
     access = Access(("http://a",), "ada", "hunter2", "hunter3", "hunter4")
     assert "hunter" not in repr(Settings.model_validate(secrets)) + repr(access)
@@ -48,11 +46,11 @@ def test_nothing_secret_is_in_a_representation() -> None:
         (Access(api_key="a2V5"), {"authorization": "ApiKey a2V5"}),
     ],
 )
-def test_credentials_become_one_header(access: Access, header: dict[str, str]) -> None:
+def test_credentials_become_one_authorization_header(access: Access, header: dict[str, str]) -> None:
     assert access.build_headers() == header
 
 
-def test_a_cluster_has_a_longer_deadline_unless_one_is_stated() -> None:
+def test_a_cluster_has_a_longer_default_deadline() -> None:
     assert Settings.model_validate({}).deadline_ms == 80
     there = {"engine": "opensearch", "engine_url": "http://a"}
     assert Settings.model_validate(there).deadline_ms == 200

@@ -1,4 +1,4 @@
-"""An answer of which a shard is missing: the hits that are there come with the failure."""
+"""Answers with a missing shard: the failure carries the hits of the others."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.errors import Partial
 from reelrank.index_mappings.match import Matches
 from reelrank.ranking.retrieval.sources import SourceRequest
-from tests.servers.front import Front, run_front
+from tests.servers.gateway import Gateway, run_gateway
 
 TEXT = TextMatch("bm25", "alien", 10)
 PARTIAL_SEARCH_BODY = {
@@ -37,21 +37,21 @@ OWN_SETTINGS: dict[str, str] = {}
 EXTERNAL_SETTINGS = {"engine_index": "films", "engine_fields": "id=id,title=title"}
 
 
-@pytest.fixture(params=[OWN_SETTINGS, EXTERNAL_SETTINGS], ids=["own", "theirs"])
+@pytest.fixture(params=[OWN_SETTINGS, EXTERNAL_SETTINGS], ids=["own", "external"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SearchEngine]:
-    with run_front(
-        Front(search_body=orjson.dumps(PARTIAL_SEARCH_BODY), mget_body=orjson.dumps(PARTIAL_MGET_BODY))
-    ) as front:
-        stated = {"engine": "elasticsearch", "engine_url": front.url, "data_dir": tmp_path, **request.param}
+    with run_gateway(
+        Gateway(search_body=orjson.dumps(PARTIAL_SEARCH_BODY), mget_body=orjson.dumps(PARTIAL_MGET_BODY))
+    ) as gateway:
+        stated = {"engine": "elasticsearch", "engine_url": gateway.url, "data_dir": tmp_path, **request.param}
         opened = build_container(Settings.model_validate(stated)).engine
         yield opened
         opened.close()
 
 
-def test_matches_of_the_shards_that_answered_come_with_the_failure_and_are_used(engine: SearchEngine) -> None:
-    with pytest.raises(Partial, match="1 of 3 shards") as lacking:
+def test_a_partial_answer_carries_the_matches_that_arrived(engine: SearchEngine) -> None:
+    with pytest.raises(Partial, match="1 of 3 shards") as error:
         engine.match_text(TEXT, 5.0)
-    assert lacking.value.partial_result.ids.tolist() == [b"a1"]
+    assert error.value.partial_result.ids.tolist() == [b"a1"]
 
     def answer(_: SourceRequest, timeout_s: float) -> Matches:
         return engine.match_text(TEXT, timeout_s)
@@ -62,11 +62,11 @@ def test_matches_of_the_shards_that_answered_come_with_the_failure_and_are_used(
     assert "1 of 3 shards" in str(answered.failures["bm25"])
 
 
-def test_items_that_can_be_read_are_shown_and_what_is_missing_is_told(engine: SearchEngine) -> None:
-    items, lacking = fetch_items(engine, ["a2", "a1"], 5.0)
+def test_readable_items_are_shown_and_missing_ones_reported(engine: SearchEngine) -> None:
+    items, warnings = fetch_items(engine, ["a2", "a1"], 5.0)
     assert [item and item.title for item in items] == [None, "Alien"]
-    assert (lacking[0].source, lacking[0].code) == ("items", "partial_result")
+    assert (warnings[0].source, warnings[0].code) == ("items", "partial_result")
 
 
-def test_an_engine_of_which_a_shard_is_missing_is_ready(engine: SearchEngine) -> None:
+def test_an_engine_with_a_missing_shard_is_ready(engine: SearchEngine) -> None:
     assert engine.is_ready()

@@ -1,4 +1,4 @@
-"""Words of a large version are written by a process of their own while documents are still coming."""
+"""Text of a large version is indexed by a separate process while documents are being written."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def search_ids(engine: EmbeddedEngine, text: str) -> list[str]:
     return sorted(name.decode() for name in matches.ids.tolist())
 
 
-def test_words_are_being_written_before_the_last_document_is(engine: EmbeddedEngine) -> None:
+def test_text_is_indexed_before_the_last_document_is_written(engine: EmbeddedEngine) -> None:
     engine.write("items-1", FILMS[:30])
     lock = engine.directory / "words" / "items-1" / "unfinished"
     until = time.monotonic() + 20
@@ -57,7 +57,7 @@ def test_words_are_being_written_before_the_last_document_is(engine: EmbeddedEng
     assert search_ids(engine, "film") == [film.item.id for film in FILMS]
 
 
-def test_an_item_that_is_written_again_is_found_once_by_its_last_words(engine: EmbeddedEngine) -> None:
+def test_a_rewritten_item_is_found_only_by_its_new_text(engine: EmbeddedEngine) -> None:
     engine.write("items-1", FILMS)
     engine.write("items-1", [Document(Item("f007", "Renamed"))])
     engine.promote("items-1")
@@ -66,7 +66,7 @@ def test_an_item_that_is_written_again_is_found_once_by_its_last_words(engine: E
     assert engine.derived.open_text_index("items-1").index.searcher().num_docs == len(FILMS)
 
 
-def test_a_version_dropped_before_it_is_whole_leaves_no_process_and_no_words(engine: EmbeddedEngine) -> None:
+def test_dropping_an_unfinished_version_ends_its_text_indexing(engine: EmbeddedEngine) -> None:
     engine.write("items-1", FILMS)
     process = engine.text_indexer._processes["items-1"]
     engine.drop("items-1")
@@ -74,7 +74,7 @@ def test_a_version_dropped_before_it_is_whole_leaves_no_process_and_no_words(eng
     assert not (engine.directory / "words" / "items-1").exists()
 
 
-def test_the_process_ends_with_a_killed_loader_and_the_version_can_be_finished(tmp_path: Path) -> None:
+def test_text_indexing_ends_with_a_killed_loader_and_can_resume(tmp_path: Path) -> None:
     loader = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""The SQLite file of an earlier build: opened as it is, with the columns that it lacks."""
+"""The SQLite file: upgrades from earlier builds, concurrent opening, and query plans."""
 
 import multiprocessing
 import sqlite3
@@ -33,9 +33,7 @@ pragma user_version = 5;
 
 
 @pytest.mark.parametrize("later", ["", WITH_DEGRADED])
-def test_events_of_an_earlier_build_are_read_and_new_ones_written_by_all_who_open_it_at_once(
-    tmp_path: Path, later: str
-) -> None:
+def test_concurrent_writers_upgrade_a_store_of_an_earlier_build(tmp_path: Path, later: str) -> None:
     with sqlite3.connect(tmp_path / "truth.sqlite") as old:
         old.executescript(OF_AN_EARLIER_BUILD + later)
     stored = list[int]()
@@ -58,11 +56,11 @@ def test_events_of_an_earlier_build_are_read_and_new_ones_written_by_all_who_ope
 
 PROCESSES = 16
 ROUNDS = 20
-"""Openings that did not take turns passed five rounds, and failed in forty, in each of the three states."""
+"""Without the lock around opening, five rounds passed and forty failed, in each of the three states."""
 
 
 def run_at_once(work: Callable[[int], None]) -> list[int | None]:
-    """Exit codes of PROCESSES processes that begin their work at the same moment."""
+    """Return the exit codes of PROCESSES processes that start their work at the same time."""
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(PROCESSES)
 
@@ -97,7 +95,7 @@ def leave_rollback_journal(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("leave", [leave_nothing, leave_old_build, leave_rollback_journal])
-def test_sixteen_processes_open_a_store_at_once_and_lose_no_event(
+def test_sixteen_processes_open_a_store_at_once_without_loss(
     tmp_path: Path, leave: Callable[[Path], None]
 ) -> None:
     for number in range(ROUNDS):
@@ -110,11 +108,11 @@ def test_sixteen_processes_open_a_store_at_once_and_lose_no_event(
             assert EmbeddedEvents(directory).append([event]).stored == 1
 
         assert run_at_once(append) == [0] * PROCESSES
-        kept = EmbeddedEvents(directory).recent("bob", 100, 1.0)
-        assert {event.id for event in kept} == {f"new{n}" for n in range(PROCESSES)}
+        stored = EmbeddedEvents(directory).recent("bob", 100, 1.0)
+        assert {event.id for event in stored} == {f"new{n}" for n in range(PROCESSES)}
 
 
-def test_a_store_waits_for_a_reader_that_keeps_it_from_changing_its_journal(tmp_path: Path) -> None:
+def test_a_store_waits_for_a_reader_that_blocks_its_journal_mode(tmp_path: Path) -> None:
     path = tmp_path / "truth.sqlite"
     leave_old_build(path)
     reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -129,7 +127,7 @@ def test_a_store_waits_for_a_reader_that_keeps_it_from_changing_its_journal(tmp_
 
 
 @pytest.mark.slow
-def test_sixteen_processes_open_the_lists_of_the_pages_at_once(tmp_path: Path) -> None:
+def test_sixteen_processes_open_a_result_cache_at_once(tmp_path: Path) -> None:
     for number in range(ROUNDS):
 
         def find(_number: int, path: Path = tmp_path / str(number) / "lists.sqlite") -> None:
@@ -147,7 +145,7 @@ pragma user_version = 6;
 """
 
 
-def test_live_changes_of_an_earlier_build_reach_its_other_versions(tmp_path: Path) -> None:
+def test_live_changes_of_an_earlier_build_reach_other_versions(tmp_path: Path) -> None:
     engine = EmbeddedEngine(tmp_path)
     for version in ("items-1", "items-2"):
         engine.create_index(version)
@@ -162,7 +160,7 @@ def test_live_changes_of_an_earlier_build_reach_its_other_versions(tmp_path: Pat
     assert upgraded.fetch(["a", "live"], 1.0) == [Item("a", "A"), Item("live", "Live")]
 
 
-def test_the_change_log_is_empty_once_no_kept_version_needs_it(tmp_path: Path) -> None:
+def test_the_change_log_is_empty_once_no_version_needs_it(tmp_path: Path) -> None:
     engine = EmbeddedEngine(tmp_path)
 
     def logged() -> int:
@@ -181,7 +179,7 @@ def test_the_change_log_is_empty_once_no_kept_version_needs_it(tmp_path: Path) -
     assert logged() == 0
 
 
-def test_watched_items_are_read_from_an_index_alone_also_in_an_old_file(tmp_path: Path) -> None:
+def test_watched_items_come_from_a_covering_index(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "truth.sqlite") as old:
         old.executescript(OF_AN_EARLIER_BUILD)
     events = EmbeddedEvents(tmp_path)

@@ -1,4 +1,4 @@
-"""Derived files of the embedded engine: damaged ones are made again, live changes lie over the segment."""
+"""Derived files of the embedded engine: damaged ones are rebuilt, live changes cover the segment."""
 
 import os
 import shutil
@@ -50,7 +50,7 @@ def list_ids(matches: Matches) -> list[str]:
 
 
 def search_each_kind(engine: EmbeddedEngine) -> list[list[str]]:
-    """What one request of each kind finds."""
+    """Return the ids that one request of each kind finds."""
     films = Filters(genres=("drama", "comedy"))
     return [
         list_ids(engine.match_text(TextMatch("bm25", "7", 2, films), SOON)),
@@ -66,24 +66,24 @@ def truncate(path: Path) -> None:
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
-    "the segments are gone": lambda d: shutil.rmtree(d / "segments"),
-    "the words are gone": lambda d: shutil.rmtree(d / "words"),
-    "the columns are cut": lambda d: truncate(next((d / "segments").rglob("columns.bin"))),
-    "the facts are cut": lambda d: truncate(next((d / "segments").rglob("facts.json"))),
-    "the words are without their list": lambda d: next((d / "words").rglob("meta.json")).unlink(),
-    "the list of the words is cut": lambda d: truncate(next((d / "words").rglob("meta.json"))),
-    "a file of words is gone": lambda d: next((d / "words").rglob("*.store")).unlink(),
-    "a file of words is cut": lambda d: truncate(next((d / "words").rglob("*.idx"))),
+    "missing segments": lambda d: shutil.rmtree(d / "segments"),
+    "a missing text index": lambda d: shutil.rmtree(d / "words"),
+    "truncated columns": lambda d: truncate(next((d / "segments").rglob("columns.bin"))),
+    "truncated segment metadata": lambda d: truncate(next((d / "segments").rglob("facts.json"))),
+    "a missing text index metadata": lambda d: next((d / "words").rglob("meta.json")).unlink(),
+    "truncated text index metadata": lambda d: truncate(next((d / "words").rglob("meta.json"))),
+    "a missing text index file": lambda d: next((d / "words").rglob("*.store")).unlink(),
+    "a truncated text index file": lambda d: truncate(next((d / "words").rglob("*.idx"))),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_missing_or_damaged_is_made_again_from_the_truth(directory: Path, damage: str) -> None:
+def test_missing_or_damaged_files_are_rebuilt_from_the_database(directory: Path, damage: str) -> None:
     DAMAGES[damage](directory)
     assert search_each_kind(EmbeddedEngine(directory)) == [["f007"], ["f007", "f000"], ["f007"]]
 
 
-def test_a_change_over_the_segment_replaces_what_lies_under_it(directory: Path) -> None:
+def test_a_change_replaces_the_document_in_the_segment(directory: Path) -> None:
     engine = EmbeddedEngine(directory)
     engine.upsert([Document(Item("f007", "Film 7", genres=("Western",)), {"factors": build_unit_vector(1)})])
     engine.upsert([Document(Item("new", "Film 7", genres=("Drama",)), {"factors": build_unit_vector(7)})])
@@ -95,7 +95,7 @@ def test_a_change_over_the_segment_replaces_what_lies_under_it(directory: Path) 
     assert (list_ids(near), list_ids(carrying)) == (["f007"], ["f007"])
 
 
-def test_changes_answer_alike_in_layers_in_one_layer_and_compacted(directory: Path) -> None:
+def test_layered_merged_and_compacted_changes_rank_alike(directory: Path) -> None:
     engine = EmbeddedEngine(directory)
     for n in range(10):
         engine.upsert(
@@ -114,9 +114,7 @@ def test_changes_answer_alike_in_layers_in_one_layer_and_compacted(directory: Pa
     assert compacted.describe()["changes since"] == 0
 
 
-def test_a_compaction_by_another_process_is_taken_up_and_old_segments_go(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_compaction_by_another_process_is_adopted(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived, "MIN_COMPACT_CHANGES", 3)
     engine = EmbeddedEngine(directory)
     engine.upsert(FILMS[:2])
@@ -128,7 +126,7 @@ def test_a_compaction_by_another_process_is_taken_up_and_old_segments_go(
     assert len(list_segments(directory / "segments" / "items-1")) == 1
 
 
-def test_a_killed_build_leaves_nothing_that_the_next_one_keeps(directory: Path) -> None:
+def test_the_next_build_removes_what_a_killed_one_left(directory: Path) -> None:
     folder = directory / "segments" / "items-1"
     (folder / ".tmp-dead").mkdir()
     EmbeddedEngine(directory).upsert(FILMS[:1])
@@ -136,7 +134,7 @@ def test_a_killed_build_leaves_nothing_that_the_next_one_keeps(directory: Path) 
     assert [path.name.isdigit() for path in folder.iterdir()] == [True]
 
 
-def test_words_that_a_killed_writer_left_behind_are_mended_by_a_reader_at_work(directory: Path) -> None:
+def test_a_reader_applies_changes_that_a_killed_writer_did_not_index(directory: Path) -> None:
     reader, writer = EmbeddedEngine(directory), EmbeddedEngine(directory)
     assert reader.is_ready()
     with writer.database.transaction() as connection:
@@ -146,7 +144,7 @@ def test_words_that_a_killed_writer_left_behind_are_mended_by_a_reader_at_work(d
     assert reader.describe()["changes the text index lacks"] == 0
 
 
-def test_a_drop_leaves_neither_documents_nor_files_and_ends_what_a_killed_one_began(directory: Path) -> None:
+def test_a_drop_removes_documents_files_and_earlier_leftovers(directory: Path) -> None:
     engine = EmbeddedEngine(directory)
     for name in ("items-2", "items-3"):
         engine.create_index(name)

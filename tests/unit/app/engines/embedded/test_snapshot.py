@@ -1,11 +1,11 @@
-"""What answers, put in order."""
+"""Ranking of the documents of a snapshot."""
 
 import numpy as np
 
 from reelrank.app.engines.embedded.snapshot import rank_doc_ids
 
 
-def test_the_best_places_are_those_of_the_highest_scores_and_of_equal_ones_the_first() -> None:
+def test_documents_rank_by_score_then_doc_id() -> None:
     rng = np.random.default_rng(0)
     for size in (0, 1, 7, 40, 400):
         places = rng.permutation(2_000_000)[:size]

@@ -1,4 +1,4 @@
-"""A front before a server, as a proxy or a cloud has one: it may speak TLS, and asks who calls."""
+"""A gateway in front of a server, like that of a cloud: it checks credentials and may use TLS."""
 
 import ssl
 import subprocess
@@ -13,7 +13,7 @@ import orjson
 import urllib3
 
 RESPONSE_HEADERS = {"X-Elastic-Product": "Elasticsearch", "Content-Type": "application/json"}
-"""Without the first, Elasticsearch's client takes a server for something else."""
+"""Elasticsearch's client rejects a server without the first header."""
 UNAUTHORIZED_BODY = orjson.dumps(
     {"error": {"type": "security_exception", "reason": "unable to authenticate"}, "status": 401}
 )
@@ -30,9 +30,9 @@ SEARCH_BODY = orjson.dumps(
 
 
 @dataclass(slots=True)
-class Front:
-    """authorization: the header that is let in. upstream: the server that answers; without one, a
-    search finds `found`, documents are `read`, and there is nothing else."""
+class Gateway:
+    """authorization: the accepted header. upstream: the URL of the server; without one, searches return
+    `search_body`, document reads return `mget_body`, and everything else is 404."""
 
     authorization: str = ""
     upstream: str = ""
@@ -64,16 +64,16 @@ class Front:
 
 
 @contextmanager
-def run_front(front: Front) -> Iterator[Front]:
-    """The front, listening on a free loopback port for as long as the block lasts."""
+def run_gateway(gateway: Gateway) -> Iterator[Gateway]:
+    """Listen on a free loopback port while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            stated = {name.lower(): value for name, value in self.headers.items()}
-            status, answer = front.answer(self.command, self.path, stated, body)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, answer = gateway.answer(self.command, self.path, headers, body)
             self.send_response(status)
             for name, value in {**RESPONSE_HEADERS, "Content-Length": str(len(answer))}.items():
                 self.send_header(name, value)
@@ -86,24 +86,24 @@ def run_front(front: Front) -> Iterator[Front]:
             raise AttributeError(name)
 
         def log_message(self, format: str, *args: object) -> None:
-            """The test's output is searched for secrets; this would be noise in it."""
+            """Log nothing: tests search the output for secrets."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    if front.certificate is not None:
+    if gateway.certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(front.certificate)
+        context.load_cert_chain(gateway.certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    front.port = server.server_address[1]
+    gateway.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    yield front
+    yield gateway
     server.shutdown()
     thread.join()
     server.server_close()
 
 
 def create_signed_certificate(folder: Path) -> tuple[Path, Path]:
-    """A new authority's certificate, and one for 127.0.0.1 with its key that the authority has signed."""
+    """Create a certificate authority, and a certificate with key for 127.0.0.1 that it signed."""
     authority, key, request, signed = (
         folder / name for name in ("ca.pem", "ca.key", "request", "server.pem")
     )
@@ -115,7 +115,7 @@ def create_signed_certificate(folder: Path) -> tuple[Path, Path]:
     _run_openssl("req", *new_key, "-subj", "/CN=127.0.0.1", "-keyout", signed, "-out", request)
     named = folder / "named"
     named.write_text("subjectAltName=IP:127.0.0.1\n")
-    line = _run_openssl(
+    certificate = _run_openssl(
         "x509",
         "-req",
         *days,
@@ -129,7 +129,7 @@ def create_signed_certificate(folder: Path) -> tuple[Path, Path]:
         "-extfile",
         named,
     )
-    signed.write_bytes(signed.read_bytes() + line)
+    signed.write_bytes(signed.read_bytes() + certificate)
     return authority, signed
 
 

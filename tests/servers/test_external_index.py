@@ -1,4 +1,4 @@
-"""Search and recommendation over an index that somebody else made, with nothing in it changed."""
+"""Search and recommendation over an external index, which is never changed."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def build_film(number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class ExternalIndexFixture:
-    """An index as its owner sees it."""
+    """An external index and what its owner does with it."""
 
     cluster: Cluster
     name: str
@@ -75,13 +75,13 @@ class ExternalIndexFixture:
         self.cluster.request_or_raise("PUT", f"/{self.name}/_block/write")
 
     def add(self, number: int) -> None:
-        """Under an id of its own, as owners do."""
+        """Add a document with an id other than the item id."""
         self.cluster.request_or_raise(
             "PUT", f"/{self.name}/_doc/doc{number}", build_film(number), refresh="true"
         )
 
     def read_state(self) -> tuple[Any, ...]:
-        """All that could have been changed: mapping, settings, aliases, how many writes there were."""
+        """Read everything that could have changed: mapping, settings, aliases, number of writes."""
         index = self.cluster.request_or_raise("GET", f"/{self.name}")
         stats = self.cluster.request_or_raise("GET", f"/{self.name}/_stats", level="shards")["indices"][
             self.name
@@ -90,18 +90,18 @@ class ExternalIndexFixture:
 
 
 @pytest.fixture
-def theirs(cluster: Cluster, prefix: str) -> ExternalIndexFixture:
-    return ExternalIndexFixture(cluster, f"{prefix}films-of-theirs")
+def external(cluster: Cluster, prefix: str) -> ExternalIndexFixture:
+    return ExternalIndexFixture(cluster, f"{prefix}external-films")
 
 
 @pytest.fixture
-def variables(server: Server, prefix: str, theirs: ExternalIndexFixture, tmp_path: Path) -> dict[str, str]:
+def variables(server: Server, prefix: str, external: ExternalIndexFixture, tmp_path: Path) -> dict[str, str]:
     return {
         "REELRANK_DATA_DIR": str(tmp_path / "data"),
         "REELRANK_ENGINE": server.product,
         "REELRANK_ENGINE_URL": server.url,
         "REELRANK_ENGINE_PREFIX": prefix,
-        "REELRANK_ENGINE_INDEX": theirs.name,
+        "REELRANK_ENGINE_INDEX": external.name,
         "REELRANK_ENGINE_FIELDS": FIELDS,
         "REELRANK_DEADLINE_MS": "5000",
     }
@@ -116,7 +116,7 @@ def run(variables: dict[str, str], *arguments: str) -> str:
 
 
 def list_settings(variables: dict[str, str]) -> dict[str, str]:
-    """All but where data is kept, by the names of the settings."""
+    """Return all variables but the data directory, by the names of the settings."""
     names = {name: name.removeprefix("REELRANK_").lower() for name in variables}
     return {short: variables[name] for name, short in names.items() if short != "data_dir"}
 
@@ -126,11 +126,11 @@ def build_configured_container(variables: dict[str, str]) -> Container:
     return build_container(Settings.model_validate(settings))
 
 
-def test_from_their_index_to_ranked_results_in_five_steps_and_nothing_in_it_is_changed(
-    theirs: ExternalIndexFixture, variables: dict[str, str], tmp_path: Path
+def test_five_steps_rank_an_external_index_without_changing_it(
+    external: ExternalIndexFixture, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    theirs.create(40)
-    before = theirs.read_state()
+    external.create(40)
+    before = external.read_state()
     report = json.loads(run(variables, "load", "index", "--json"))
     assert (report["read"], report["written"]) == (40, 40)
     start_ms = round(datetime.now(UTC).timestamp() * 1000) - 10**9
@@ -148,16 +148,16 @@ def test_from_their_index_to_ranked_results_in_five_steps_and_nothing_in_it_is_c
     home = json.loads(run(variables, "recommend", "u2", "--limit", "5", "--json"))
     assert len(home["hits"]) == 5
     assert not home["degraded"]
-    assert theirs.read_state() == before
+    assert external.read_state() == before
 
 
-def test_a_film_that_its_owner_adds_is_found_by_words_at_once_and_read_with_all_its_fields(
-    theirs: ExternalIndexFixture, variables: dict[str, str]
+def test_a_film_added_by_the_owner_is_found_at_once(
+    external: ExternalIndexFixture, variables: dict[str, str]
 ) -> None:
-    theirs.create(6)
+    external.create(6)
     run(variables, "load", "index")
-    theirs.cluster.request_or_raise("PUT", f"/{theirs.name}/_settings", {"index": {"blocks.write": None}})
-    theirs.add(7)
+    external.cluster.request_or_raise("PUT", f"/{external.name}/_settings", {"index": {"blocks.write": None}})
+    external.add(7)
     service = warm_service(build_configured_container(variables))
     found = {
         hit.item.id: hit.item for hit in service.serve_page(RankingOptions(Query(text="7", limit=10))).hits
@@ -169,29 +169,29 @@ def test_a_film_that_its_owner_adds_is_found_by_words_at_once_and_read_with_all_
     )  # fmt: skip
 
 
-def test_filters_are_those_of_their_fields(theirs: ExternalIndexFixture, variables: dict[str, str]) -> None:
-    theirs.create(6)
+def test_filters_use_the_mapped_fields(external: ExternalIndexFixture, variables: dict[str, str]) -> None:
+    external.create(6)
     run(variables, "load", "index")
     service = warm_service(build_configured_container(variables))
-    kept = {
+    expected = {
         Filters(genres=("sea",)): {0, 2, 4},
         Filters(languages=("english",), year_min=2001, year_max=2002): {1, 2},
         Filters(duration_min_s=94 * 60): {4, 5},
         Filters(countries=("France",)): set[int](),
     }
-    for filters, numbers in kept.items():
+    for filters, numbers in expected.items():
         hits = service.serve_page(RankingOptions(Query(text="story", limit=10, filters=filters))).hits
         assert {hit.item.id for hit in hits} == {f"no-{number}" for number in numbers}, filters
 
 
-def test_a_shard_of_theirs_that_is_lost_is_named_on_pages_and_no_load_takes_its_films_for_gone(
-    theirs: ExternalIndexFixture, variables: dict[str, str]
+def test_a_lost_external_shard_degrades_pages_and_stops_loads(
+    external: ExternalIndexFixture, variables: dict[str, str]
 ) -> None:
-    theirs.create(4)
+    external.create(4)
     run(variables, "load", "index")
     nowhere = {"settings": {"index": {"routing.allocation.require.box": "none"}}, "mappings": MAPPING}
-    theirs.cluster.request_or_raise("PUT", f"/{theirs.name}-lost", nowhere, wait_for_active_shards="0")
-    variables["REELRANK_ENGINE_INDEX"] = f"{theirs.name}*"
+    external.cluster.request_or_raise("PUT", f"/{external.name}-lost", nowhere, wait_for_active_shards="0")
+    variables["REELRANK_ENGINE_INDEX"] = f"{external.name}*"
     parts = build_configured_container(variables)
     service = start_service(parts.settings.data_dir, True, workers=1, **list_settings(variables))
     before = count_failures(service)
@@ -209,15 +209,15 @@ def test_a_shard_of_theirs_that_is_lost_is_named_on_pages_and_no_load_takes_its_
     assert [version.serving for version in parts.engine.versions()] == [True]
 
 
-def test_items_are_not_changed_through_us(theirs: ExternalIndexFixture, variables: dict[str, str]) -> None:
-    theirs.create(1)
+def test_an_external_index_is_read_only(external: ExternalIndexFixture, variables: dict[str, str]) -> None:
+    external.create(1)
     engine = build_configured_container(variables).engine
     for change in (lambda: engine.upsert([Document(Item("a", "A"))]), lambda: engine.delete(["no-0"])):
-        with pytest.raises(BadRequest, match="read only"):
+        with pytest.raises(BadRequest, match="read-only"):
             change()
 
 
-def test_an_index_that_is_not_there_is_said_to_be_missing(variables: dict[str, str]) -> None:
+def test_a_missing_external_index_is_named(variables: dict[str, str]) -> None:
     done = subprocess.run(
         [*COMMAND, "load", "index"], env=os.environ | variables, capture_output=True, text=True, check=False
     )

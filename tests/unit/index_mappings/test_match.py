@@ -5,7 +5,7 @@ import numpy as np
 from reelrank.index_mappings.match import ID_DTYPE, deduplicate_ids
 
 
-def test_distinct_ids_are_in_the_order_of_their_bytes() -> None:
+def test_distinct_ids_are_sorted_by_bytes() -> None:
     rng = np.random.default_rng(0)
     for longest in (1, 8, 9, 20, 64):
         letters = [bytes(rng.integers(0x21, 0x7F, rng.integers(1, longest + 1)).tolist()) for _ in range(300)]

@@ -1,4 +1,4 @@
-"""A real connection that tells of each request before it goes out and after it came back, and may hold it."""
+"""A real transport with hooks before and after each request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,11 +10,11 @@ RequestHook = Callable[[str, str], None]
 
 
 def do_nothing(_method: str, _path: str) -> None:
-    """Neither held nor looked at."""
+    """Let the request pass."""
 
 
 class InterceptedTransport:
-    """before and after may wait, raise, or end the process."""
+    """Calls `before` and `after` around each request; they may wait, raise, or end the process."""
 
     def __init__(self, transport: Transport, before: RequestHook, after: RequestHook) -> None:
         self._transport = transport
@@ -34,5 +34,5 @@ class InterceptedTransport:
 
 
 def intercept(cluster: Cluster, before: RequestHook = do_nothing, after: RequestHook = do_nothing) -> Cluster:
-    """A second way to the same cluster."""
+    """Return the cluster with hooks around its requests."""
     return Cluster(cluster.name, lambda: InterceptedTransport(cluster.connect(), before, after))

@@ -1,4 +1,4 @@
-"""A real server behind TLS and a key, as a secured cluster is: everything goes through, nothing without."""
+"""A real server behind TLS and an API key, like a secured cluster."""
 
 from pathlib import Path
 
@@ -10,19 +10,19 @@ from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-from tests.servers.front import Front, create_signed_certificate, run_front
+from tests.servers.gateway import Gateway, create_signed_certificate, run_gateway
 from tests.servers.server import Server, build_kind_params
 
 pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 KEY = {"engine_api_key": "c2VjcmV0"}
 
 
-def test_items_and_events_go_through_with_a_key_and_a_certificate_and_not_without_the_key(
+def test_a_secured_cluster_needs_the_key_and_the_certificate(
     server: Server, prefix: str, tmp_path: Path
 ) -> None:
     authority, signed = create_signed_certificate(tmp_path)
-    with run_front(Front("ApiKey c2VjcmV0", server.url, signed)) as front:
-        there = {**server.build_settings(prefix), "engine_url": front.url, "engine_ca_certs": authority}
+    with run_gateway(Gateway("ApiKey c2VjcmV0", server.url, signed)) as gateway:
+        there = {**server.build_settings(prefix), "engine_url": gateway.url, "engine_ca_certs": authority}
         parts = build_container(Settings.model_validate({"data_dir": tmp_path, **there, **KEY}))
         parts.engine.create_index("items-1")
         assert parts.engine.write("items-1", [Document(Item("alien", "Alien"))]).written == 1

@@ -1,4 +1,4 @@
-"""How a document of somebody else's index becomes an item."""
+"""Conversion of documents of an external index to items."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.item import Item
 
 
-def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
+def test_fields_are_read_through_objects_lists_and_sub_fields() -> None:
     fields = parse_external_fields(
         "title=name, genres=categories.keyword, people=cast.name, duration_min=runtime"
     )
@@ -28,7 +28,7 @@ def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "source", "moment"),
+    ("names", "source", "published_at"),
     [
         ("published_at=d", {"d": "1979-05-25"}, datetime(1979, 5, 25, tzinfo=UTC)),
         ("published_at=d", {"d": "1979-05-25T10:00:00+02:00"}, datetime(1979, 5, 25, 8, tzinfo=UTC)),
@@ -41,31 +41,31 @@ def test_a_document_is_read_through_objects_lists_and_sub_fields() -> None:
         ("published_at=d", {}, None),
     ],
 )
-def test_dates_are_read_as_indices_hold_them(
-    names: str, source: dict[str, Any], moment: datetime | None
+def test_dates_are_read_in_every_format_of_an_index(
+    names: str, source: dict[str, Any], published_at: datetime | None
 ) -> None:
     item = parse_external_fields(f"title=t,{names}").decode_item("a", {"t": "A", **source})
     assert item is not None
-    assert item.published_at == moment
+    assert item.published_at == published_at
 
 
 @pytest.mark.parametrize(
     ("document_id", "source"),
     [("a", {}), ("a", {"t": ""}), ("with a space", {"t": "A"}), ("ä", {"t": "A"}), ("x" * 65, {"t": "A"})],
 )
-def test_what_cannot_be_an_item_is_none(document_id: str, source: dict[str, Any]) -> None:
+def test_a_document_that_cannot_be_an_item_is_skipped(document_id: str, source: dict[str, Any]) -> None:
     assert parse_external_fields("title=t").decode_item(document_id, source) is None
 
 
 @pytest.mark.parametrize(
-    ("text", "says"), [("name=title", "'name'"), ("genres=g", "title"), ("title=", "'title'")]
+    ("text", "message"), [("name=title", "'name'"), ("genres=g", "title"), ("title=", "'title'")]
 )
-def test_a_mapping_that_says_nothing_is_refused(text: str, says: str) -> None:
-    with pytest.raises(BadRequest, match=says):
+def test_an_invalid_field_mapping_is_refused(text: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
         parse_external_fields(text)
 
 
-def test_an_index_of_theirs_without_a_cluster_or_fields_is_a_wrong_setting() -> None:
+def test_an_external_index_needs_a_cluster_and_a_field_mapping() -> None:
     with pytest.raises(ValidationError, match="REELRANK_ENGINE_FIELDS"):
         Settings(engine="opensearch", engine_index="films")
     with pytest.raises(ValidationError, match="REELRANK_ENGINE "):

@@ -1,4 +1,4 @@
-"""The contract on Elasticsearch 9 through client 9; locked is 8.19, which speaks to servers 8 and 9."""
+"""The contract suite on Elasticsearch 9 through client 9; 8.19 is locked, for servers 8 and 9."""
 
 import os
 import subprocess
@@ -28,12 +28,12 @@ def run(*command: str | Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_the_whole_contract_is_kept_through_client_9(server: Server, tmp_path: Path) -> None:
+def test_the_contract_suite_passes_with_client_9(server: Server, tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
     run(*pip, "--no-deps", "--require-hashes", "--target", tmp_path, "-r", PINNED)
     chosen = ("-q", "-m", "servers", "-k", "elasticsearch-own", "-p", "no:cacheprovider", "tests/contract")
     variables = {"PYTHONPATH": str(tmp_path), OWN_URLS["elasticsearch"]: server.url}
-    told = run(sys.executable, "-c", IN_ONE_PROCESS, *chosen, **variables)
-    assert told.startswith("client 9."), told[:100]
-    assert " passed" in told
-    assert "skipped" not in told
+    output = run(sys.executable, "-c", IN_ONE_PROCESS, *chosen, **variables)
+    assert output.startswith("client 9."), output[:100]
+    assert " passed" in output
+    assert "skipped" not in output
