@@ -9,7 +9,7 @@ from typing import Protocol
 
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event import USER_ACTIONS, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +92,13 @@ def build_impressions(result_list: ResultList, page: Page) -> list[Impression]:
 
 
 def find_impression_id(interaction: Event) -> str | None:
-    """The id of the impression that a deed follows; None when it names none."""
+    """Returns the id of the impression that an action on an item followed; None when it names none.
+
+    Kinds of exposure are not actions: there are as many as impressions, and they would fill the queue.
+    """
     if (
-        interaction.kind in ("impression", "search")
+        interaction.kind not in USER_ACTIONS
+        or interaction.kind == "search"
         or not interaction.request_id
         or interaction.position is None
     ):

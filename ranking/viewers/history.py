@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event import USER_ACTIONS, Event
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
 
 MAX_ACTIONS = 1000
@@ -51,7 +51,7 @@ def build_viewer(
     reads no more of them. seen: items watched before then, also in events that are not given.
     """
     past = sorted((e for e in events if e.at_ms < as_of_ms), key=lambda e: (-e.at_ms, e.id))
-    actions = [e for e in past if e.kind != "impression"][:MAX_ACTIONS]
+    actions = [e for e in past if e.kind in USER_ACTIONS][:MAX_ACTIONS]
     watches = [e for e in actions if e.kind == "watch"][:MAX_WATCHES]
     shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
     shares = [compute_watched_share(e.watched_ms, e.duration_ms) for e in watches]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from reelrank.app.feedback.dashboard_log import MAX_PAGES, DashboardLog, DashboardStreams
+from reelrank.app.feedback.dashboard_log import MAX_INTERACTIONS, MAX_PAGES, DashboardLog, DashboardStreams
 from reelrank.app.feedback.impression_log import Impression
 from reelrank.app.feedback.request_summary import Summary
 from reelrank.app.search.page import Hit, Page
@@ -107,6 +107,19 @@ def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
     )
     log.close()
     assert board.lines == []
+    assert dropped == []
+
+
+def test_cards_on_the_screen_do_not_crowd_out_actions(
+    log: DashboardLog, board: FakeBoard, dropped: list[str]
+) -> None:
+    log_page(log, "r1")
+    page = {"request_id": "r1", "position": 1}
+    viewed = [Event(f"v{n}", "viewed", "u", 5, "b", **page) for n in range(MAX_INTERACTIONS + 1)]  # type: ignore[arg-type]  # one dict of both types
+    log.record_interactions([*viewed, Event("c", "click", "u", 6, "b", **page)])  # type: ignore[arg-type]
+    log.start()
+    log.close()
+    assert [line.id for line in board.lines if isinstance(line, Impression)] == ["r1-0", "r1-1", "c"]
     assert dropped == []
 
 
