@@ -1,23 +1,13 @@
-"""A quality report: systems and their measures with intervals, goals, and the files they are written to."""
+"""A quality report: systems and their measures with intervals, goals and notes."""
 
-import os
-import platform
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from benchmarks.machine import describe_machine
 from benchmarks.markdown import format_table
 from reelrank.ranking.evaluation.intervals import Interval
 
 Value = Interval | float
-LIBRARIES = ("lightgbm", "implicit", "tantivy", "wordllama", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,32 +66,7 @@ class Report:
         return "\n".join(parts) + "\n"
 
 
-def write_report(report: Report, directory: Path, seconds: float) -> None:
-    """quality-NAME.json, .md and .svg."""
-    from benchmarks.quality.plot import write_plot
-
-    directory.mkdir(parents=True, exist_ok=True)
-    facts = {"made": _describe_run(seconds), **asdict(report)}
-    stem = directory / f"quality-{report.name}"
-    stem.with_suffix(".json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
-    stem.with_suffix(".md").write_text(report.format_text(), encoding="utf-8")
-    write_plot(report, stem.with_suffix(".svg"))
-
-
 def _format_cell(value: Value | None) -> str:
     if value is None:
         return ""
     return str(value) if isinstance(value, Interval) else f"{value:.4g}"
-
-
-def _describe_run(seconds: float) -> dict[str, Any]:
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
-        "seconds": round(seconds),
-        "cores": os.cpu_count(),
-        "processor": describe_machine()["processor"],
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-    }

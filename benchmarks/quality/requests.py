@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.evaluation.metrics import ndcg_at, precision_at, recall_at
 from reelrank.ranking.rankers.lambdarank import Ranker
-from reelrank.ranking.retrieval.fusion import order_by_source
+from reelrank.ranking.retrieval.fusion import Candidates
 
 MeasureMatrix = NDArray[np.float64]
 """[requests, 3]: NDCG, precision and recall at 10."""
@@ -23,7 +23,7 @@ def compute_ndcg(found: NDArray[np.bool_], relevant: int) -> float:
 
 def measure_source_order(judged: Sequence[JudgedRequest], source: str) -> MeasureMatrix:
     """What the source did not find counts as not retrieved."""
-    return np.array([_measure(j, order_by_source(j.candidates, source)) for j in judged])
+    return np.array([_measure(j, _order_by_source(j.candidates, source)) for j in judged])
 
 
 def measure_popular_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
@@ -37,6 +37,13 @@ def measure_fused_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
 def measure_model_order(judged: Sequence[JudgedRequest], ranker: Ranker) -> MeasureMatrix:
     """Ties keep the candidates' order."""
     return np.array([_measure(j, np.argsort(-ranker.score(j.features), kind="stable")) for j in judged])
+
+
+def _order_by_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
+    """Return the positions of the candidates that a source found, in the order of that source."""
+    ranks = candidates.source_ranks(source)
+    found = np.flatnonzero(ranks >= 0)
+    return found[np.argsort(ranks[found], kind="stable")]
 
 
 def _measure(judged: JudgedRequest, order: NDArray[np.intp]) -> tuple[float, float, float]:

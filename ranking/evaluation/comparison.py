@@ -44,13 +44,6 @@ class Evaluation:
     results: tuple[MetricResult, ...]
     differences: tuple[MetricResult, ...]
 
-    def find_interval(self, system: str, measure: str, kind: str = ALL_KINDS) -> Interval:
-        """Return the interval of a measure of a system. Raises KeyError when it was not measured."""
-        for result in self.results:
-            if (result.kind, result.system, result.measure) == (kind, system, measure):
-                return result.interval
-        raise KeyError(f"{system} {measure} {kind}")
-
     def find_difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
         """Return the interval of the model's measure minus that of the fused order. Raises KeyError."""
         for result in self.differences:
@@ -80,12 +73,9 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=1)
-
     @staticmethod
     def from_json(text: str) -> "Evaluation":
-        """Parse the output of `to_json`. Raises ValueError, KeyError or TypeError for other text."""
+        """Parse the output of `to_dict` as JSON. Raises ValueError, KeyError or TypeError for other text."""
         content = json.loads(text)
         results, differences = (
             tuple(MetricResult(**{**row, "interval": Interval(**row["interval"])}) for row in content[name])

@@ -72,10 +72,3 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
     fused = reciprocal.sum(axis=1).astype(np.float32)
     order = np.argsort(-fused, kind="stable")
     return Candidates(ids, fused, sources, ranks, scores).take(order)
-
-
-def order_by_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
-    """Positions of the candidates that `source` found, in its order."""
-    ranks = candidates.source_ranks(source)
-    found = np.flatnonzero(ranks >= 0)
-    return found[np.argsort(ranks[found], kind="stable")]

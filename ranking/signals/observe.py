@@ -7,7 +7,6 @@ from functools import cache, partial
 
 import holidays
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
@@ -35,13 +34,6 @@ class Signals:
     def take(self, rows: Rows) -> "Signals":
         """The signals of the candidates at these positions, in this order."""
         return Signals({name: take_rows(column, rows) for name, column in self.columns.items()})
-
-    def to_arrow(self) -> pa.RecordBatch:
-        return pa.RecordBatch.from_pydict({name: pa.array(c) for name, c in self.columns.items()})
-
-    @staticmethod
-    def from_arrow(batch: pa.RecordBatch) -> "Signals":
-        return Signals({name: batch.column(name).to_numpy() for name in batch.schema.names})
 
 
 Observer = Callable[[], dict[str, Column]]

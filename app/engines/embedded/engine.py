@@ -182,19 +182,6 @@ class EmbeddedEngine:
         self.serving.close()
         self.database.close()
 
-    def describe(self) -> dict[str, object]:
-        """Describe the serving version: its size, changes in memory, and the lag of the text index."""
-        if self.serving_version() is None:
-            return {"serving": None}
-        view = self.serving.get_view()
-        snapshot = view.snapshot
-        return {
-            "serving": snapshot.version,
-            "documents in the segment": len(snapshot.layers[0].segment),
-            "changes since": snapshot.changed_rows,
-            "changes the text index lacks": max(snapshot.seq - view.text_seq, 0),
-        }
-
     def _require_version(self, version: str) -> None:
         select = "select 1 from versions where name = ?"
         if self.database.connect().execute(select, (version,)).fetchone() is None:

@@ -1,5 +1,6 @@
 """The pages without a browser: what they say, what they refuse, and that a deed changes them."""
 
+import json
 import re
 from datetime import UTC, datetime
 from html import unescape
@@ -215,7 +216,9 @@ def test_the_quality_page_shows_the_last_report_and_its_pictures(
     measured = (MetricResult("all", "lambdarank", "ndcg@10", Interval(0.34, 0.31, 0.36)),)
     reports = parts.settings.reports_dir
     reports.mkdir()
-    (reports / "evaluation.json").write_text(Evaluation("m1", {"all": 1000}, measured, ()).to_json())
+    (reports / "evaluation.json").write_text(
+        json.dumps(Evaluation("m1", {"all": 1000}, measured, ()).to_dict())
+    )
     (reports / "quality.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720.5 360"/>')
     page = person.get("/quality")
     assert "1,000 requests" in page.text

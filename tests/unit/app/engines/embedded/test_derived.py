@@ -111,18 +111,18 @@ def test_layered_merged_and_compacted_changes_rank_alike(directory: Path) -> Non
     compacted = EmbeddedEngine(directory)
     assert list_ids(layered) == list_ids(opened_anew) == list_ids(compacted.match_vector(request, SOON))
     assert len(layered) == 50
-    assert compacted.describe()["changes since"] == 0
+    assert compacted.serving.get_view().snapshot.changed_rows == 0
 
 
 def test_a_compaction_by_another_process_is_adopted(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(derived, "MIN_COMPACT_CHANGES", 3)
     engine = EmbeddedEngine(directory)
     engine.upsert(FILMS[:2])
-    assert engine.describe()["changes since"] == 2
+    assert engine.serving.get_view().snapshot.changed_rows == 2
     engine.upsert(FILMS[2:5])
     engine.compactor.wait()
     engine.serving.invalidate()
-    assert engine.describe()["changes since"] == 0
+    assert engine.serving.get_view().snapshot.changed_rows == 0
     assert len(list_segments(directory / "segments" / "items-1")) == 1
 
 
@@ -141,7 +141,8 @@ def test_a_reader_applies_changes_that_a_killed_writer_did_not_index(directory: 
         connection.execute("update documents set deleted = 1, seq = 99 where id = 'f007'")
     reader.serving.invalidate()
     assert search_each_kind(reader)[0] == []
-    assert reader.describe()["changes the text index lacks"] == 0
+    view = reader.serving.get_view()
+    assert view.text_seq == view.snapshot.seq == 99
 
 
 def test_a_drop_removes_documents_files_and_earlier_leftovers(directory: Path) -> None:
