@@ -251,7 +251,7 @@ def test_dropping_a_version_prunes_changes_that_all_others_have(engine: ServerEn
     assert list_logged_ids(engine) == []
 
 
-def test_a_change_logged_by_an_earlier_build_is_carried_over(
+def test_a_change_logged_by_an_earlier_build_is_copied(
     engine: ServerEngine,
 ) -> None:
     create_two_versions(engine)
