@@ -83,7 +83,7 @@ def _notify(process: subprocess.Popen[bytes], message: bytes) -> None:
 
 
 def has_more() -> bool:
-    """Returns, after a short wait, whether the parent is still writing. Raises SystemExit if it gave up."""
+    """Return, after a short wait, whether the parent is still writing. Raises SystemExit if it gave up."""
     readable, _, _ = select.select([sys.stdin], [], [], POLL_S)
     if readable and sys.stdin.buffer.read() != ALL_WRITTEN:
         raise SystemExit(0)

@@ -36,7 +36,7 @@ class DerivedIndexes:
         self.directory = database.directory
 
     def open_text_index(self, version: str) -> TextIndex:
-        """Open the text index of a version; applies missing changes first, also for readers."""
+        """Open the text index of a version; apply missing changes first, also for readers."""
         try:
             index = TextIndex(self.directory / "words" / version)
         except DamagedTextIndex:
@@ -65,7 +65,7 @@ class DerivedIndexes:
             return index
 
     def _scan_changes(self, version: str, after_seq: int, has_more: Callable[[], bool]) -> Iterator[Change]:
-        """Yield changes. Calls `has_more` before each scan, so that the last scan sees all writes."""
+        """Yield changes. Call `has_more` before each scan, so that the last scan sees all writes."""
         connection, more = self.database.connect(), True
         select = """select seq, row, id, iif(deleted, null, body) from documents
                      where version = ? and seq > ? order by seq"""
@@ -76,7 +76,7 @@ class DerivedIndexes:
                 after_seq = change[0]
 
     def load_segment(self, version: str) -> Segment:
-        """Open the newest intact segment of a version; builds one if there is none."""
+        """Open the newest intact segment of a version; build one if there is none."""
         directory = self.segment_directory(version)
         segment = open_newest_segment(directory)
         if segment is None:

@@ -88,7 +88,7 @@ class Snapshot:
 def _select_best(
     request: MatchRequest, ids: ItemIds, doc_ids: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> Matches:
-    """Select as `select_best_matches`, but faster: doc ids of a segment are in the order of item ids."""
+    """Select as `select_best_matches` does, but faster: doc ids are in the order of item ids."""
     order = rank_doc_ids(doc_ids, scores, request.limit)
     return Matches(request.source, ids[doc_ids[order]], scores[order])
 

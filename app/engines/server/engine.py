@@ -124,7 +124,7 @@ class ServerEngine:
         )
 
     def promote(self, version: str) -> None:
-        """Copy live changes, blocks writes to the old version to copy the last ones, and swaps the alias.
+        """Copy live changes, block writes to the old version to copy the last ones, and swap the alias.
 
         If it is interrupted, the old version goes on serving, possibly with writes blocked: promote again.
         """
@@ -147,7 +147,7 @@ class ServerEngine:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
-        """Drop a version and prunes the changes that every remaining version has."""
+        """Drop a version and prune the changes that every remaining version has."""
         self.index_versions.drop(version)
         end, serving = self.change_log.read_position(), self.serving_version()
         others = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
@@ -196,7 +196,7 @@ class ServerEngine:
     def _catch_up(self, old: str, new: str, position: int) -> int:
         """Copy the live changes logged after a position. Return the position reached.
 
-        It reads that position before the changes: every change up to it is in the log by then.
+        Read that position before the changes: every change up to it is in the log by then.
         """
         reached = self.change_log.read_position()
         copy_changes(

@@ -37,7 +37,7 @@ class DamagedSegment(Exception):
 
 
 def build_segment(connection: sqlite3.Connection, version: str, directory: Path) -> None:
-    """Write a segment of the whole version and removes older ones. The caller must hold the segment lock."""
+    """Write a segment of the whole version and remove older ones. The caller must hold the segment lock."""
     remove_leftovers(directory, min_age_s=0)
     with ExitStack() as stack:
         with begin_read(connection):  # ends before the IVF training: a long read would let the WAL grow

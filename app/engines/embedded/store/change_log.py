@@ -52,7 +52,7 @@ def log_deletes(connection: sqlite3.Connection, ids: Sequence[str], seq: int) ->
 
 
 def carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
-    """Apply the changes that a version lacks and makes it serve. It keeps its learned fields.
+    """Apply the changes that a version lacks and make it serve. It keeps its learned fields.
 
     Does nothing if it serves already.
     """

@@ -41,7 +41,7 @@ class TextIndex:
     """An index open for reading. `apply` writes; its caller must hold the lock of the text index."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises DamagedTextIndex."""
+        """Open the index of a directory. Raises DamagedTextIndex."""
         self.directory = directory
         self.schema = _build_schema()
         directory.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class TextIndex:
             return -1
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Write changes and records the last one.
+        """Write changes and record the last one.
 
         A kill between the commit and the record is harmless: writing a change again has no effect.
         """
@@ -141,7 +141,7 @@ class TextIndex:
 
 
 def open_or_reset(directory: Path) -> TextIndex:
-    """Open the index; empties a damaged one. The caller must hold the lock of the text index."""
+    """Open the index; empty a damaged one. The caller must hold the lock of the text index."""
     try:
         return TextIndex(directory)
     except DamagedTextIndex:

@@ -115,7 +115,7 @@ def compute_cosines(vectors: Vectors, doc_ids: DocIds, query: Vectors) -> Vector
 def train_ivf(
     vectors: Vectors, doc_ids: DocIds, path: Path, assignments: NDArray[np.int32]
 ) -> tuple[int, ...]:
-    """Write the inverted file of these documents, fills `assignments`, and returns nprobe for DEPTHS."""
+    """Write the inverted file of these documents, fill `assignments`, and return nprobe for DEPTHS."""
     faiss.omp_set_num_threads(1)
     rng, size = np.random.default_rng(0), vectors.shape[1]
     count = round(len(doc_ids) ** 0.5)

@@ -88,7 +88,7 @@ class LiveDocuments:
         return results
 
     def _apply_and_log(self, positions: list[int], epoch: int, attempt: Attempt) -> list[ActionResult]:
-        """Apply changes, then logs them.
+        """Apply changes, then log them.
 
         Deletions of missing items are logged too: another version may have the item, and an earlier attempt
         whose response was lost may have deleted it here.

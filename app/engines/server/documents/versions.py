@@ -97,7 +97,7 @@ class IndexVersions:
         return {meta["version"]: meta for meta in metas if meta is not None}
 
     def read_metadata(self, version: str) -> dict[str, Any]:
-        """Raises NotFound."""
+        """Return reelrank's `_meta` entry of a version. Raises NotFound."""
         meta = self.list_metadata().get(version)
         if meta is None:
             raise IndexVersionNotFound(
@@ -154,7 +154,7 @@ class IndexVersions:
         return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0)
 
     def swap_alias(self, old: str | None, new: str, last_epoch: int = 0) -> None:
-        """Move the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
+        """Move the alias and start a new epoch in one step. Promoting the serving version keeps its epoch.
 
         last_epoch: the latest epoch in use if the serving version has none.
         Raises Conflict when another promotion finished first.

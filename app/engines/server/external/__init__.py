@@ -1,1 +1,1 @@
-"""An existing index that another program fills: read-only, with our vectors beside it."""
+"""An existing index that another program fills: read-only, with reelrank's vectors beside it."""

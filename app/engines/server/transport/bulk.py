@@ -134,7 +134,7 @@ class BulkWriter:
         self._last_refusal = refusal
 
     def _back_off(self, pause: float, accepted_at: float) -> None:
-        """Waits, with jitter so that several loaders do not retry together, and halves the chunk size."""
+        """Wait, with jitter so that several loaders do not retry together, and halve the chunk size."""
         left = accepted_at + self.max_stall_s - time.monotonic()
         if left <= 0:
             raise self._last_refusal

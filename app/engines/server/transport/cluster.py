@@ -86,7 +86,7 @@ class Cluster:
     def request_idempotent(
         self, method: str, path: str, body: Mapping[str, Any] | None, deadline: float
     ) -> tuple[int, Any]:
-        """Send a request that may be repeated; tries other hosts while time is left."""
+        """Send a request that may be repeated; try other hosts while time is left."""
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         for attempt in range(MAX_ATTEMPTS):
             try:
@@ -110,7 +110,7 @@ class Cluster:
         return self.send_once(method, target, payload, JSON)
 
     def send_once(self, method: str, path: str, body: bytes | None, mimetype: str) -> tuple[int, Any]:
-        """Send a request that must not be repeated; tries another host only if it could not connect."""
+        """Send a request that must not be repeated; try another host only if it could not connect."""
         for _ in range(MAX_ATTEMPTS - 1):
             with suppress(NotConnected):
                 return self._send(method, path, body, mimetype, ADMIN_TIMEOUT_S)

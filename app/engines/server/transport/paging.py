@@ -21,7 +21,7 @@ def scan_pages(
 
 
 def read_checkpoint(cluster: Cluster, index: str) -> dict[str, int]:
-    """Returns, per index, the sequence number up to which all writes of its only shard are complete, or -1.
+    """Return, per index, the sequence number up to which all writes of its only shard are complete, or -1.
 
     A later write may be visible before an earlier one, so nothing above this number is reliable.
     """
