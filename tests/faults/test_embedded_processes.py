@@ -1,4 +1,4 @@
-"""Several processes: readers see what another one wrote within two seconds, writers exclude one another."""
+"""Several processes: readers see changes of others within two seconds; writers exclude one another."""
 
 import subprocess
 import sys
@@ -18,16 +18,16 @@ import sys
 from pathlib import Path
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.item import Document, Item
-engine, what = EmbeddedEngine(Path(sys.argv[1])), sys.argv[2]
-if what == "delete":
+engine, action = EmbeddedEngine(Path(sys.argv[1])), sys.argv[2]
+if action == "delete":
     engine.delete(["old"])
-elif what == "promote":
+elif action == "promote":
     engine.create_index("items-2")
     engine.write("items-2", [Document(Item("second", "Film of the second version"))])
     engine.promote("items-2")
 else:
     for n in range(20):
-        engine.upsert([Document(Item(f"{what}-{n}", "Film"))])
+        engine.upsert([Document(Item(f"{action}-{n}", "Film"))])
 """
 
 
@@ -50,19 +50,19 @@ def start_writer(engine: EmbeddedEngine, action: str) -> subprocess.Popen[bytes]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("what", "seen"), [("delete", set[str]()), ("promote", {"second"})])
+@pytest.mark.parametrize(("action", "expected"), [("delete", set[str]()), ("promote", {"second"})])
 def test_a_change_by_another_process_is_seen_within_two_seconds(
-    reader: EmbeddedEngine, what: str, seen: set[str]
+    reader: EmbeddedEngine, action: str, expected: set[str]
 ) -> None:
-    assert start_writer(reader, what).wait(30) == 0
+    assert start_writer(reader, action).wait(30) == 0
     until = time.monotonic() + SEEN_WITHIN_S
-    while search_ids(reader) != seen:
+    while search_ids(reader) != expected:
         assert time.monotonic() < until, f"still {search_ids(reader)}"
         time.sleep(0.05)
 
 
 @pytest.mark.slow
-def test_three_writers_at_once_lose_nothing_while_a_reader_reads(reader: EmbeddedEngine) -> None:
+def test_three_concurrent_writers_lose_no_change(reader: EmbeddedEngine) -> None:
     writers = [start_writer(reader, name) for name in ("a", "b", "c")]
     while any(w.poll() is None for w in writers):
         assert "old" in search_ids(reader)

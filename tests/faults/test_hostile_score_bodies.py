@@ -1,4 +1,4 @@
-"""Hostile bodies for POST /v1/score: each is answered in words by a worker that goes on."""
+"""Hostile bodies of POST /v1/score are answered with an error, and the worker survives."""
 
 import random
 import struct
@@ -24,17 +24,17 @@ MUTATIONS = 400
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    parts = build_project(tmp_path_factory.mktemp("hostile") / "data", datetime.now(UTC))
-    add_model(parts, "first", 0)
-    parts.registry.promote("first", lambda directory: directory)
-    running = start_project_service(parts.settings, role=request.param, workers=1)
+    container = build_project(tmp_path_factory.mktemp("hostile") / "data", datetime.now(UTC))
+    add_model(container, "first", 0)
+    container.registry.promote("first", lambda directory: directory)
+    running = start_project_service(container.settings, role=request.param, workers=1)
     yield running
     running.stop()
 
 
 @pytest.fixture
 def workers(served: ServiceProcess) -> Iterator[list[str]]:
-    """They are the same ones after the test."""
+    """Yield the worker processes, and check after the test that they are the same."""
     before = children(served)
     assert before
     yield before
@@ -43,16 +43,16 @@ def workers(served: ServiceProcess) -> Iterator[list[str]]:
 
 
 def children(served: ServiceProcess) -> list[str]:
-    number = served.process.pid
-    return Path(f"/proc/{number}/task/{number}/children").read_text().split()
+    pid = served.process.pid
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     return np.random.default_rng(n).normal(size=(n, len(FEATURE_NAMES))).astype(np.float32)
 
 
-def score(served: ServiceProcess, body: bytes, how: str = "") -> Answer:
-    return served.request("POST", f"/v1/score/first{how}", body, MEDIA_TYPE)
+def score(served: ServiceProcess, body: bytes, query: str = "") -> Answer:
+    return served.request("POST", f"/v1/score/first{query}", body, MEDIA_TYPE)
 
 
 def assert_problem(answer: Answer, status: int, words: str) -> None:
@@ -64,7 +64,7 @@ def assert_problem(answer: Answer, status: int, words: str) -> None:
 
 @pytest.mark.usefixtures("workers")
 @pytest.mark.parametrize("claimed", [MARK + 1, 40_000, 3_000_000, 20_000_000, -1])
-def test_rows_that_the_body_does_not_hold_are_a_bad_request(served: ServiceProcess, claimed: int) -> None:
+def test_a_row_count_above_the_body_is_a_bad_request(served: ServiceProcess, claimed: int) -> None:
     body = to_bytes(rows(MARK), FEATURE_NAMES)
     answer = score(served, body.replace(struct.pack("<q", MARK), struct.pack("<q", claimed)))
     assert_problem(answer, 413 if claimed > 50_000 else 400, "rows")
@@ -81,29 +81,29 @@ def test_a_compressed_bomb_is_too_large(served: ServiceProcess) -> None:
 
 
 @pytest.mark.usefixtures("workers")
-def test_more_rows_than_are_explained_at_once_are_too_large(served: ServiceProcess) -> None:
+def test_too_many_rows_to_explain_are_too_large(served: ServiceProcess) -> None:
     answer = score(served, to_bytes(rows(5001), FEATURE_NAMES), "?contributions=true")
     assert_problem(answer, 413, "5001 rows; send at most 5000")
 
 
 @pytest.mark.usefixtures("workers")
-def test_a_large_honest_request_is_scored(served: ServiceProcess) -> None:
+def test_a_large_valid_request_is_scored(served: ServiceProcess) -> None:
     answer = score(served, to_bytes(rows(12_000), FEATURE_NAMES))
     assert answer.status == 200
     assert pa.ipc.open_stream(answer.body).read_all().num_rows == 12_000
 
 
 @pytest.mark.usefixtures("workers")
-def test_mutated_bodies_are_answered_by_the_worker_that_got_them(served: ServiceProcess) -> None:
+def test_mutated_bodies_are_answered_by_surviving_workers(served: ServiceProcess) -> None:
     body, rng = to_bytes(rows(40), FEATURE_NAMES), random.Random(11)
-    seen = set()
+    statuses = set()
     for _ in range(MUTATIONS):
         changed = bytearray(body)
         for _ in range(rng.randrange(1, 5)):
-            at = rng.randrange(0, 9000, 4)
-            changed[at : at + 4] = struct.pack(
+            offset = rng.randrange(0, 9000, 4)
+            changed[offset : offset + 4] = struct.pack(
                 "<i", rng.choice([-1, 0, 1, 8, 1 << 16, (1 << 31) - 1, -(1 << 31)])
             )
         answer = score(served, bytes(changed[: rng.choice([len(changed), rng.randrange(len(changed))])]))
-        seen.add(answer.status)
-    assert {400} <= seen <= {200, 400, 413}
+        statuses.add(answer.status)
+    assert {400} <= statuses <= {200, 400, 413}

@@ -1,4 +1,4 @@
-"""A file far larger than the memory that a load may take: resident memory does not grow with it (Linux)."""
+"""Resident memory of a load does not grow with the size of the file (measured on Linux)."""
 
 import gzip
 import subprocess
@@ -11,8 +11,9 @@ import pyarrow.parquet
 import pytest
 
 ROWS, TEXT = 100_000, "word " * 600
-"""300 MB of rows, unpacked."""
+"""300 MB of rows after decompression."""
 GROWTH_MB = 100
+"""A third of the rows: a reader that held the file would exceed it."""
 
 READER = """
 import sys
@@ -24,7 +25,7 @@ from reelrank.loaders.files.source import open_source_files
 with open_source_files(sys.argv[1], None) as (files, _):
     report = check_item_files(ItemLoad(files, FieldRules(ITEM_FIELDS), Path(sys.argv[1] + ".rejects")))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(report.read, int(status["VmHWM"].split()[0]) // 1024)  # ru_maxrss would be the parent's before exec
+print(report.read, int(status["VmHWM"].split()[0]) // 1024)  # ru_maxrss includes the parent before exec
 """
 
 
@@ -34,8 +35,8 @@ def generate_lines(count: int) -> Iterator[bytes]:
 
 
 def write_jsonl(path: Path, count: int) -> None:
-    with gzip.open(path, "wb", compresslevel=1) as packed:
-        packed.writelines(generate_lines(count))
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.writelines(generate_lines(count))
 
 
 def write_csv(path: Path, count: int) -> None:
@@ -45,8 +46,8 @@ def write_csv(path: Path, count: int) -> None:
 
 
 def write_parquet(path: Path, count: int) -> None:
-    names = [f"f{n}" for n in range(count)]
-    table = pa.table({"id": names, "title": names, "description": [f"{n} {TEXT}" for n in names]})
+    ids = [f"f{n}" for n in range(count)]
+    table = pa.table({"id": ids, "title": ids, "description": [f"{n} {TEXT}" for n in ids]})
     pyarrow.parquet.write_table(table, path, row_group_size=count, use_dictionary=False)
 
 

@@ -1,4 +1,4 @@
-"""Workers load and reload models after the fork; LightGBM hangs when the parent loaded one before."""
+"""Workers load and reload models after the fork; LightGBM hangs if the parent loaded a model before."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from reelrank.ranking.registry.models import Registry
 import numpy as np
 
 registry = Registry(Path(sys.argv[1]))
-assert "lightgbm" not in sys.modules, "the parent loads no LightGBM"
+assert "lightgbm" not in sys.modules, "the parent must not load LightGBM"
 children = []
 for _ in range(2):
     child = os.fork()

@@ -1,4 +1,4 @@
-"""The service while it is busy: models promoted, workers killed, and the end, without a failed request."""
+"""The service under load: promotions, killed workers and a graceful stop fail no request."""
 
 import os
 import signal
@@ -22,23 +22,23 @@ SEEN_WITHIN_S = 5.0
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Container:
-    parts = build_project(tmp_path / "data", datetime.now(UTC))
+def container(tmp_path: Path) -> Container:
+    container = build_project(tmp_path / "data", datetime.now(UTC))
     for seed in (1, 2):
-        add_model(parts, f"model-{seed}", seed)
-    parts.registry.promote("model-1", lambda directory: directory)
-    return parts
+        add_model(container, f"model-{seed}", seed)
+    container.registry.promote("model-1", lambda directory: directory)
+    return container
 
 
 @pytest.fixture
-def service(parts: Container) -> Iterator[ServiceProcess]:
-    served = start_service(parts.settings.data_dir, workers=3, threads=4)
+def service(container: Container) -> Iterator[ServiceProcess]:
+    served = start_service(container.settings.data_dir, workers=3, threads=4)
     yield served
     served.stop(signal.SIGKILL)
 
 
 class Load(Clients):
-    """What clients were answered, by status, and by which models of late."""
+    """Clients that count answers by status and record the models that gave them."""
 
     def __init__(self, service: ServiceProcess) -> None:
         super().__init__(service, CLIENTS)
@@ -47,7 +47,7 @@ class Load(Clients):
         self.models: list[tuple[float, str]] = []
 
     def send_request(self, number: int) -> None:
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             answer = self.service.get(f"/v1/search?q=story&user=u{number}&limit=5")
         except urllib3.exceptions.HTTPError as error:
@@ -55,19 +55,19 @@ class Load(Clients):
             return
         self.statuses[answer.status] += 1
         if answer.status == 200:
-            self.models.append((began, answer.json["model"]))
+            self.models.append((started, answer.json["model"]))
 
     def list_models_since(self, since: float) -> set[str]:
-        return {model for began, model in self.models if began >= since}
+        return {model for started, model in self.models if started >= since}
 
 
-def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_five_seconds(
-    service: ServiceProcess, parts: Container
+def test_twenty_promotions_fail_no_request_and_reach_all_workers(
+    service: ServiceProcess, container: Container
 ) -> None:
     with Load(service) as load:
-        for turn in range(PROMOTIONS):
-            model = f"model-{turn % 2 + 1}"
-            parts.registry.promote(model, lambda directory: directory)
+        for promotion in range(PROMOTIONS):
+            model = f"model-{promotion % 2 + 1}"
+            container.registry.promote(model, lambda directory: directory)
             until = time.monotonic() + SEEN_WITHIN_S
             while time.monotonic() < until:
                 since = time.monotonic()
@@ -75,22 +75,20 @@ def test_twenty_promotions_under_load_fail_no_request_and_reach_every_worker_in_
                 if load.list_models_since(since) == {model}:
                     break
             assert load.list_models_since(since) == {model}, (
-                f"promotion {turn} was not seen by all within 5 s"
+                f"promotion {promotion} was not seen by all workers within 5 s"
             )
     assert load.failures == []
     assert set(load.statuses) == {200}
     assert load.statuses[200] > 200
 
 
-def test_a_promoted_index_version_is_served_without_a_failed_request(
-    service: ServiceProcess, parts: Container
-) -> None:
+def test_promoting_an_index_version_fails_no_request(service: ServiceProcess, container: Container) -> None:
     from reelrank.app.jobs.training import publish
     from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
     from reelrank.ranking.progress import ignore_progress
 
     with Load(service) as load:
-        version = publish(parts, NO_EMBEDDINGS, ignore_progress)
+        version = publish(container, NO_EMBEDDINGS, ignore_progress)
         until = time.monotonic() + SEEN_WITHIN_S
         while time.monotonic() < until and service.get("/readyz").json["index_version"] != version:
             time.sleep(0.1)
@@ -100,24 +98,24 @@ def test_a_promoted_index_version_is_served_without_a_failed_request(
     assert set(load.statuses) == {200}
 
 
-def test_a_model_that_does_not_fit_leaves_engine_order_and_a_reason(
-    service: ServiceProcess, parts: Container
+def test_a_damaged_model_is_replaced_by_engine_order_with_a_reason(
+    service: ServiceProcess, container: Container
 ) -> None:
-    directory = parts.registry.directory_of(add_model(parts, "broken", 3))
+    directory = container.registry.directory_of(add_model(container, "broken", 3))
     text = (directory / "model.txt").read_text()
     (directory / "model.txt").write_text(text[: len(text) // 2])
     refused = service.post("/v1/models/broken:promote", {})
     assert refused.status == 409
     assert "SHA-256" in refused.json["detail"]
     assert service.get("/v1/search?q=story").json["model"] == "model-1"
-    parts.registry.promote("broken", lambda directory: directory)
+    container.registry.promote("broken", lambda directory: directory)
     time.sleep(2.0)
     page = service.get("/v1/search?q=story").json
     assert page["model"] == "engine-order"
     assert "broken is refused" in page["degraded"][0]
 
 
-def test_a_graceful_stop_answers_what_was_accepted(service: ServiceProcess) -> None:
+def test_a_graceful_stop_answers_accepted_requests(service: ServiceProcess) -> None:
     with Load(service) as load:
         time.sleep(1.0)
         service.process.send_signal(signal.SIGTERM)
@@ -134,7 +132,7 @@ def test_a_killed_worker_is_replaced(service: ServiceProcess) -> None:
     assert all(service.get("/v1/search?q=story").status == 200 for _ in range(20))
 
 
-def test_an_empty_house_is_served_unready_and_fills(tmp_path: Path) -> None:
+def test_a_service_without_data_is_unready_until_data_arrives(tmp_path: Path) -> None:
     served = start_service(tmp_path / "data", wait_ready=False, workers=1)
     try:
         answer = served.get("/v1/search?q=story")

@@ -1,7 +1,7 @@
-"""How good the demo ranks is committed: a change beyond its interval fails until the figures are renewed.
+"""Ranking quality on the demo is compared with committed measures in demo_quality.json.
 
-Nothing is trained here. `make run` trains, and leaves the figures in the manifest of the model that serves;
-they are compared with demo_quality.json. Without them, or on other data, the check says why it is skipped.
+`make run` trains the model; its manifest has the measures. The test fails when one is outside the committed
+interval, and is skipped with a reason when there is no demo model.
 """
 
 import json
@@ -20,9 +20,9 @@ from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.training.lambdarank import PARAMS
 
 COMMITTED = Path(__file__).with_name("demo_quality.json")
-HOW = (
-    "read the difference; if it is meant, run `pytest tests/golden --renew` after `make run` and write the "
-    f"reason into {COMMITTED.name}"
+ADVICE = (
+    "if the change is intended, run `make run`, then `pytest tests/golden --renew`, and write the reason "
+    f"into {COMMITTED.name}"
 )
 
 
@@ -31,65 +31,65 @@ def list_measured_systems(manifest: Manifest) -> dict[str, dict[str, MetricEstim
 
 
 def compute_window_ms(manifest: Manifest) -> int:
-    """How long the events are that were learned from: the demo's are moved in time, never stretched."""
+    """Return the time span of the training data. It identifies the demo, whose events are only shifted."""
     return manifest.data_window[1] - manifest.data_window[0] if manifest.data_window else 0
 
 
 def find_changes(
-    committed: dict[str, dict[str, MetricEstimate]], now: dict[str, dict[str, MetricEstimate]]
+    committed: dict[str, dict[str, MetricEstimate]], current: dict[str, dict[str, MetricEstimate]]
 ) -> list[str]:
-    """Every measure of every system that is gone, new, or outside its committed interval."""
-    places = sorted({(s, m) for side in (committed, now) for s in side for m in side[s]})
-    found = []
-    for system, measure in places:
-        was, value = (side.get(system, {}).get(measure) for side in (committed, now))
-        if was is None or value is None:
-            found.append(f"{system} {measure} is {'new' if was is None else 'gone'}")
-        elif not was.low <= value.value <= was.high:
-            interval = f"{was.value:.4f} [{was.low:.4f}, {was.high:.4f}]"
-            found.append(f"{system} {measure} is {value.value:.4f}, was {interval}")
-    return found
+    """Describe every measure of a system that is missing, new, or outside its committed interval."""
+    names = sorted({(s, m) for side in (committed, current) for s in side for m in side[s]})
+    changes = []
+    for system, measure in names:
+        old, new = (side.get(system, {}).get(measure) for side in (committed, current))
+        if old is None or new is None:
+            changes.append(f"{system} {measure} is {'new' if old is None else 'missing'}")
+        elif not old.low <= new.value <= old.high:
+            interval = f"{old.value:.4f} [{old.low:.4f}, {old.high:.4f}]"
+            changes.append(f"{system} {measure} is {new.value:.4f}, was {interval}")
+    return changes
 
 
 def skip_comparison(reason: str) -> NoReturn:
-    """A person's own data are none of this check's business; where CI has run the demo, it has to compare."""
+    """Skip the test, or fail it in CI, which has always run the demo before."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def read_demo_manifest() -> Manifest:
-    """Of the model that serves in this house's data."""
+    """Read the manifest of the serving model in the configured data directory."""
     settings = Settings()
     registry = Registry(settings.models_dir)
     current = registry.current()
     if current is None:
-        skip_comparison(f"no model serves in {settings.models_dir}: `make run` makes the demo's")
+        skip_comparison(f"no model is promoted in {settings.models_dir}; run `make run` to train the demo's")
     manifest = read_manifest(registry.directory_of(current))
-    of_model = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)
-    if of_model != (compute_feature_fingerprint(FEATURE_NAMES), compute_index_fingerprint(), PARAMS):
-        skip_comparison(f"{current} was trained by another build: `make clean run` makes this build's")
+    build = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)
+    if build != (compute_feature_fingerprint(FEATURE_NAMES), compute_index_fingerprint(), PARAMS):
+        skip_comparison(f"{current} was trained by another build; run `make clean run`")
     return manifest
 
 
-def test_the_demo_ranks_as_well_as_committed(pytestconfig: pytest.Config) -> None:
+def test_the_quality_of_the_demo_is_as_committed(pytestconfig: pytest.Config) -> None:
     manifest = read_demo_manifest()
     if pytestconfig.getoption("--renew"):
-        figures = {
+        systems = {
             system: {name: measured.model_dump() for name, measured in measures.items()}
             for system, measures in list_measured_systems(manifest).items()
         }
-        facts = {"reason": "", "window_ms": compute_window_ms(manifest), "systems": figures}
-        COMMITTED.write_text(json.dumps(facts, indent=1) + "\n")
+        renewed = {"reason": "", "window_ms": compute_window_ms(manifest), "systems": systems}
+        COMMITTED.write_text(json.dumps(renewed, indent=1) + "\n")
     committed = json.loads(COMMITTED.read_text())
-    assert committed["reason"], f"write into {COMMITTED.name} why the figures changed"
+    assert committed["reason"], f"write the reason for the change into {COMMITTED.name}"
     if compute_window_ms(manifest) != committed["window_ms"]:
-        skip_comparison("the data of this house are not the demo's")
-    systems = {
-        system: {name: MetricEstimate.model_validate(facts) for name, facts in measures.items()}
+        skip_comparison("the data directory has other data than the demo's")
+    expected = {
+        system: {name: MetricEstimate.model_validate(measured) for name, measured in measures.items()}
         for system, measures in committed["systems"].items()
     }
-    assert find_changes(systems, list_measured_systems(manifest)) == [], HOW
+    assert find_changes(expected, list_measured_systems(manifest)) == [], ADVICE
 
 
 def build_measured(value: float) -> dict[str, dict[str, MetricEstimate]]:
@@ -100,13 +100,13 @@ def test_a_change_within_the_interval_passes() -> None:
     assert find_changes(build_measured(0.34), build_measured(0.35)) == []
 
 
-@pytest.mark.parametrize("now", [0.31, 0.37])
-def test_a_change_beyond_the_interval_is_told_whether_worse_or_better(now: float) -> None:
-    assert find_changes(build_measured(0.34), build_measured(now)) == [
-        f"lambdarank ndcg@10 is {now:.4f}, was 0.3400 [0.3200, 0.3600]"
+@pytest.mark.parametrize("value", [0.31, 0.37])
+def test_a_worse_or_better_value_beyond_the_interval_is_reported(value: float) -> None:
+    assert find_changes(build_measured(0.34), build_measured(value)) == [
+        f"lambdarank ndcg@10 is {value:.4f}, was 0.3400 [0.3200, 0.3600]"
     ]
 
 
-def test_a_measure_that_is_gone_or_new_is_told() -> None:
-    assert find_changes(build_measured(0.34), {}) == ["lambdarank ndcg@10 is gone"]
+def test_missing_and_new_measures_are_reported() -> None:
+    assert find_changes(build_measured(0.34), {}) == ["lambdarank ndcg@10 is missing"]
     assert find_changes({}, build_measured(0.34)) == ["lambdarank ndcg@10 is new"]
