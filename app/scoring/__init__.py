@@ -1,1 +1,1 @@
-"""The client of the ranking role: models that another service scores with."""
+"""Client of the ranking role: models that score in another service."""

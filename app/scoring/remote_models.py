@@ -1,4 +1,4 @@
-"""The models of a ranking service: what ServedModels is where models are on the own disk."""
+"""Models of a ranking service, as ServedModels provides those of the own disk."""
 
 import threading
 import time
@@ -19,15 +19,15 @@ from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.registry.models import ModelVersion
 
 LOOKUP_TIMEOUT_S = 1.0
-"""A look at what serves is off the request path, so it may wait longer than a score."""
+"""Lookups run in the background, so they may wait longer than a request for scores."""
 PROPAGATION_S = 2.0
-"""A newly promoted model is asked for only after that long: by then every ranking worker has loaded it."""
+"""A promoted model is used only after this time: by then every ranking worker has loaded it."""
 PROMOTE_TIMEOUT_S = 30.0
 MAX_RANKERS = 64
 
 
 class ModelInfo(BaseModel):
-    """What `GET /v1/score/{model}` answers: what must be known to ask for scores."""
+    """The response of `GET /v1/score/{model}`: what a request for scores needs."""
 
     model: str
     feature_names: tuple[str, ...]
@@ -37,8 +37,11 @@ class ModelInfo(BaseModel):
 
 @dataclass(slots=True)
 class RemoteModels:
-    """fingerprint_of: this build's fingerprint of some features; a service that computes them otherwise
-    is not asked for scores. timeout_s: for the scores of one request."""
+    """Models of `service`. timeout_s: for the scores of one request.
+
+    compute_fingerprint: returns this build's fingerprint of features. A service with another fingerprint
+    computes the features differently, so its models are rejected.
+    """
 
     service: RankingService
     timeout_s: float
@@ -49,27 +52,28 @@ class RemoteModels:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def current(self) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """What the service has promoted; engine order and the reason when it cannot be asked."""
+        """Return the promoted model, or engine order and the reason when the service fails."""
         try:
-            facts = self._fetch_model_info("current")
-            return self._choose_serving(self._get_ranker(facts)), facts.degradations
+            info = self._fetch_model_info("current")
+            return self._choose_serving(self._get_ranker(info)), info.degradations
         except EngineError as error:
             self._serving = None
             return FusedOrder(), (describe_failure("ranking", error),)
 
     def get(self, model: str) -> Ranker:
-        """Raises NotFound and Conflict as the service says, Unavailable and Timeout when it does not."""
+        """Return a model. Raises the error of the service, or Unavailable or Timeout without a response."""
         if model == FusedOrder.name:
             return FusedOrder()
         known = self._rankers.get(model)
         return known if known is not None else self._get_ranker(self._fetch_model_info(model))
 
     def versions(self) -> list[ModelVersion]:
-        answer = orjson.loads(self.service.send(HttpRequest("GET", "/v1/models"), LOOKUP_TIMEOUT_S))
-        return TypeAdapter(list[ModelVersion]).validate_python(answer["models"])
+        """Return the models of the service, newest first."""
+        content = orjson.loads(self.service.send(HttpRequest("GET", "/v1/models"), LOOKUP_TIMEOUT_S))
+        return TypeAdapter(list[ModelVersion]).validate_python(content["models"])
 
     def promote(self, model: str) -> None:
-        """Asks the service to. Raises NotFound, and Conflict for a model that it refuses."""
+        """Ask the service to promote a model. Raises NotFound, or Conflict for a model that it rejects."""
         path = f"/v1/models/{quote(model, safe='')}:promote"
         self.service.send(
             HttpRequest("POST", path, b"{}", {"Content-Type": "application/json"}), PROMOTE_TIMEOUT_S
@@ -80,19 +84,21 @@ class RemoteModels:
         try:
             return ModelInfo.model_validate_json(body)
         except ValidationError as error:
-            raise Unavailable(f"{self.service.url} is no ranking service of this kind ({error})") from error
+            raise Unavailable(
+                f"{self.service.url} is not a ranking service of this version ({error})"
+            ) from error
 
     def _get_ranker(self, info: ModelInfo) -> Ranker:
         if info.model == FusedOrder.name:
             return FusedOrder()
         try:
-            here = self.compute_fingerprint(info.feature_names)
+            own_fingerprint = self.compute_fingerprint(info.feature_names)
         except KeyError as unknown:
-            here = f"without {unknown}"
-        if info.feature_fingerprint != here:
+            own_fingerprint = f"without {unknown}"
+        if info.feature_fingerprint != own_fingerprint:
             raise Conflict(
                 f"the ranking service at {self.service.url} computes features as "
-                f"{info.feature_fingerprint}, this build as {here}; run the same build in both roles"
+                f"{info.feature_fingerprint}, this build as {own_fingerprint}; run the same build in both roles"
             )
         with self._lock:
             if info.model not in self._rankers:
@@ -103,6 +109,7 @@ class RemoteModels:
             return self._rankers[info.model]
 
     def _choose_serving(self, promoted: Ranker) -> Ranker:
+        """Return the model before until `promoted` has been promoted for PROPAGATION_S."""
         now = time.monotonic()
         if self._serving is None or self._serving.name == promoted.name:
             self._serving, self._pending = promoted, ("", now)

@@ -1,4 +1,4 @@
-"""A model that the ranking service scores with: a sibling of LambdaRank and engine order."""
+"""A ranker whose model scores in the ranking service."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -14,12 +14,12 @@ from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
 SCORE, BASE = "score", "base"
 CONTRIBUTIONS_TIMEOUT_S = 2.0
-"""Contributions cost many times a score, are asked for by people, and for one page's hits alone."""
+"""Contributions cost many times as much as scores, but only explanations of one page request them."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteRanker:
-    """score and contributions raise EngineError when the service does not answer within the time."""
+    """A model of a ranking service. Its methods raise EngineError without a response in time."""
 
     name: str
     feature_names: tuple[str, ...]
@@ -45,11 +45,11 @@ class RemoteRanker:
         query_string: str = "",
     ) -> NDArray[np.float32]:
         path = f"/v1/score/{quote(self.name, safe='')}{query_string}"
-        body = to_bytes(features, self.feature_names)
-        request = HttpRequest("POST", path, body, {"Content-Type": MEDIA_TYPE})
+        headers = {"Content-Type": MEDIA_TYPE}
+        request = HttpRequest("POST", path, to_bytes(features, self.feature_names), headers)
         try:
-            answer = self.service.send(request, timeout_s)
-            rows = from_bytes(answer, columns, Limits(rows=len(features)))
+            body = self.service.send(request, timeout_s)
+            rows = from_bytes(body, columns, Limits(rows=len(features)))
         except ValueError as error:
             raise Unavailable(f"the ranking service at {self.service.url} gave no scores: {error}") from error
         if len(rows) != len(features):

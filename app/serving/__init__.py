@@ -1,1 +1,1 @@
-"""gunicorn: configuration, worker, response socket and the application each worker builds."""
+"""gunicorn: command line, configuration, worker, response socket and the application of each worker."""

@@ -1,8 +1,8 @@
-"""gunicorn's thread worker, with answers that leave whole (`answer_socket.py`) and a graceful end.
+"""A thread worker of gunicorn that sends each response in one piece and stops without lost connections.
 
-gunicorn stops accepting first and closes the listening socket seconds later; whoever connects in
-between is reset. Here what waits is accepted, and the socket closed at once, so that later clients
-are refused, which they can tell from a lost request.
+gunicorn stops accepting first and closes the listening socket seconds later. Clients that connect in
+between are reset, and cannot tell that from a lost request. This worker accepts the pending connections and
+closes the socket at once: later clients are refused, so they know that they may retry.
 """
 
 import selectors
@@ -14,7 +14,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from reelrank.app.serving.response_socket import BufferedSocket
 
 
-class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no types
+class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A ThreadWorker with buffered responses (`response_socket.py`) and a graceful stop."""
+
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
@@ -23,14 +25,14 @@ class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn states no 
                 listener.close()
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        answering = copy(conn)
-        answering.sock = BufferedSocket(conn.sock)
-        is_kept_alive = super().handle_request(req, answering)
-        answering.sock.flush()
+        buffered = copy(conn)
+        buffered.sock = BufferedSocket(conn.sock)
+        is_kept_alive = super().handle_request(req, buffered)
+        buffered.sock.flush()
         return is_kept_alive
 
     def _accept_pending(self, listener: Any) -> None:
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(listener, selectors.EVENT_READ)
-            while waiting.select(timeout=0):
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            while selector.select(timeout=0):
                 self.accept(listener)

@@ -5,8 +5,8 @@ import os
 from gunicorn.app.wsgiapp import WSGIApplication
 
 
-class ServiceApplication(WSGIApplication):  # type: ignore[misc]  # gunicorn states no types
-    """gunicorn puts its working directory first on the import path; there, a user's own folders would win."""
+class ServiceApplication(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn puts the working directory first on the import path, where a user's own modules would win."""
 
     def chdir(self) -> None:
         os.chdir(self.cfg.chdir)

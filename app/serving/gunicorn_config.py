@@ -1,4 +1,4 @@
-"""gunicorn's configuration, from our settings: threads in several workers, nothing loaded before the fork."""
+"""Configuration of gunicorn, from the settings: workers with threads; nothing is loaded before the fork."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
 worker_class = "reelrank.app.serving.graceful_worker.GracefulWorker"
-preload_app = False  # LightGBM and the engine's threads must begin after the fork
+preload_app = False  # LightGBM and the threads of the engine must start after the fork
 keepalive = 5
 timeout = 60
 graceful_timeout = 20
@@ -24,16 +24,18 @@ proc_name = "reelrank"
 
 
 def on_starting(_server: Any) -> None:
-    """A folder in which the workers add up their metrics; gone when the service is."""
+    """Create the directory in which the workers share their metrics."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reelrank-metrics-")
 
 
 def child_exit(_server: Any, worker: Any) -> None:
+    """Drop the gauges of a worker that ended."""
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:
+    """Remove the directory of the metrics."""
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         shutil.rmtree(Path(folder), ignore_errors=True)

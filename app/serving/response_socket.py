@@ -1,8 +1,8 @@
-"""The socket of one answer, which leaves in one send: whoever is killed has answered whole or not at all.
+"""Sends each response in one piece, so a worker that is killed has sent all of a response or nothing.
 
-gunicorn sends the head, and then the body. A worker killed between the two leaves half an answer, and once
-an answer has begun no other worker can be asked. The kernel takes a send whole while the connection's send
-buffer has room for it, and delivers what it took; docs/deployment.md says how much that is.
+gunicorn sends the headers and the body separately. A worker killed in between leaves half a response, and
+an aggregator cannot retry a response that has begun. The kernel accepts a send as a whole while the send
+buffer of the connection has room for it, and delivers it; docs/deployment.md gives the limits.
 """
 
 import os
@@ -10,12 +10,12 @@ import socket
 from typing import Any, BinaryIO
 
 BUFFER_BYTES_MAX = 128 * 1024
-"""Twice the largest font of the page. Of what comes in parts (a file, a stream) no more than this waits for
-its end; a body in one piece leaves with its head however large it is."""
+"""Twice the largest font file of the page. At most this much of a response in parts (a file, a stream) is
+buffered; a body in one part is sent together with its headers whatever its size."""
 
 
 class BufferedSocket:
-    """Keeps what is sent until it is told that this was all of it; otherwise the connection's own socket."""
+    """A socket that buffers what is sent until `flush`."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Asking the ranking service: connections reused and replaced, one deadline, failures by their kind."""
+"""Client of the ranking service: retries, one deadline, and an error for each kind of failure."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ Start = Callable[[Callable[[socket.socket], None]], RankingService]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Answers each connection by a function of its own thread."""
+    """Start a server that answers each connection by a function in a thread."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def start_service(answer: Callable[[socket.socket], None]) -> RankingService:
@@ -46,26 +46,26 @@ def _answer_and_close(answer: Callable[[socket.socket], None], connection: socke
         answer(connection)
 
 
-def test_a_connection_is_used_again_and_replaced_once_the_service_has_closed_it(start: Start) -> None:
-    served: list[int] = []
+def test_a_connection_that_the_service_closed_is_replaced(start: Start) -> None:
+    answered: list[int] = []
 
-    def two_answers(connection: socket.socket) -> None:
+    def answer_twice(connection: socket.socket) -> None:
         for _ in range(2):
             connection.recv(65536)
-            served.append(connection.fileno())
+            answered.append(connection.fileno())
             connection.sendall(ANSWER)
 
-    service = start(two_answers)
+    service = start(answer_twice)
     for _ in range(4):
         assert service.send(HttpRequest("GET", "/"), 5.0) == b"ok"
-    assert len(served) == 4
+    assert len(answered) == 4
 
 
-def test_an_answer_that_trickles_ends_at_the_deadline(start: Start) -> None:
+def test_a_slow_response_ends_at_the_deadline(start: Start) -> None:
     def trickle(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-        with contextlib.suppress(ConnectionError):  # whoever asked has gone
+        with contextlib.suppress(ConnectionError):  # the client has gone
             for _ in range(100):
                 time.sleep(0.05)
                 connection.sendall(b".")
@@ -81,15 +81,15 @@ def test_a_connection_that_breaks_before_the_answer_is_unavailable(start: Start)
         start(lambda connection: None).send(HttpRequest("GET", "/"), 5.0)
 
 
-def test_a_refusal_keeps_its_kind_and_its_words(start: Start) -> None:
+def test_an_error_of_the_service_keeps_its_kind_and_message(start: Start) -> None:
     body = b'{"detail": "it does not fit"}'
 
-    def refuse(connection: socket.socket) -> None:
+    def reject(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 409 Conflict\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with pytest.raises(Conflict, match="it does not fit"):
-        start(refuse).send(HttpRequest("POST", "/", b"{}"), 5.0)
+        start(reject).send(HttpRequest("POST", "/", b"{}"), 5.0)
 
 
 def answer_with(body: bytes) -> Callable[[socket.socket], None]:
@@ -100,8 +100,8 @@ def answer_with(body: bytes) -> Callable[[socket.socket], None]:
     return answer
 
 
-def overclaimed() -> bytes:
-    """Scores of 1237 rows that state two million."""
+def build_overclaimed_scores() -> bytes:
+    """Return scores of 1237 rows that claim two million."""
     body = to_bytes(np.ones((1237, 1), np.float32), ("score",))
     return body.replace((1237).to_bytes(8, "little"), (2_000_000).to_bytes(8, "little"))
 
@@ -109,7 +109,7 @@ def overclaimed() -> bytes:
 @pytest.mark.parametrize(
     "body",
     [
-        overclaimed(),
+        build_overclaimed_scores(),
         to_bytes(np.ones((3, 1), np.float32), ("score",))[:-60],
         to_bytes(np.ones((4, 1), np.float32), ("score",)),
         to_bytes(np.ones((2, 1), np.float32), ("score",)),
@@ -119,19 +119,17 @@ def overclaimed() -> bytes:
     ],
     ids=["claims more", "cut", "more rows", "fewer rows", "doubles", "empty", "words"],
 )
-def test_scores_that_are_not_what_was_asked_for_are_a_failure_of_the_service(
-    start: Start, body: bytes
-) -> None:
+def test_wrong_scores_are_a_failure_of_the_service(start: Start, body: bytes) -> None:
     ranker = RemoteRanker("first", ("a", "b"), start(answer_with(body)), 5.0)
     with pytest.raises(Unavailable, match="gave"):
         ranker.score(np.zeros((3, 2), np.float32))
 
 
-def test_an_answer_without_end_is_cut_off(start: Start) -> None:
+def test_an_endless_response_is_cut_off(start: Start) -> None:
     def pour(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
-        with contextlib.suppress(OSError):  # whoever asked has gone
+        with contextlib.suppress(OSError):  # the client has gone
             while True:
                 connection.sendall(bytes(1 << 20))
 
