@@ -97,8 +97,8 @@ class RemoteModels:
             own_fingerprint = f"without {unknown}"
         if info.feature_fingerprint != own_fingerprint:
             raise Conflict(
-                f"the ranking service at {self.service.url} computes features as "
-                f"{info.feature_fingerprint}, this build as {own_fingerprint}; run the same build in both roles"
+                f"the ranking service at {self.service.url} computes features as {info.feature_fingerprint}, "
+                f"this build as {own_fingerprint}; run the same build in both roles"
             )
         with self._lock:
             if info.model not in self._rankers:

@@ -1,4 +1,4 @@
-"""The three policies of deploy/haproxy, by a real HAProxy before three real ranking services."""
+"""The three policies of deploy/haproxy, with a real HAProxy in front of three real ranking services."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from tests.running_service import Answer, ServiceProcess, find_free_port, start_
 from tests.sample_project import add_model
 
 pytestmark = pytest.mark.slow
-HERE = Path(__file__).parents[2] / "deploy" / "haproxy"
+HAPROXY = Path(__file__).parents[2] / "deploy" / "haproxy"
 ROWS = np.random.default_rng(0).random((20, len(FEATURE_NAMES))).astype(np.float32)
 BODY = to_bytes(ROWS, FEATURE_NAMES)
 CLIENTS = 6
@@ -34,48 +34,54 @@ Aggregated = Callable[[str], AbstractContextManager[ServiceProcess]]
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
-    """Models alone: role ranking wants neither an index nor events."""
-    parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("models") / "data"))
+def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    """Models only: the ranking role needs neither an index nor events."""
+    container = build_container(Settings(data_dir=tmp_path_factory.mktemp("models") / "data"))
     for seed, name in enumerate(("first", "second")):
-        add_model(parts, name, seed)
-    parts.registry.promote("first", lambda directory: directory)
-    return parts
+        add_model(container, name, seed)
+    container.registry.promote("first", lambda directory: directory)
+    return container
 
 
 @pytest.fixture(scope="module")
-def workers(parts: Container) -> Iterator[list[ServiceProcess]]:
+def workers(container: Container) -> Iterator[list[ServiceProcess]]:
     with ThreadPoolExecutor(3) as pool:
-        started = list(pool.map(lambda port: start_worker(parts, port), [find_free_port() for _ in range(3)]))
+        started = list(
+            pool.map(lambda port: start_worker(container, port), [find_free_port() for _ in range(3)])
+        )
     yield started
-    for one in started:
-        one.stop()
+    for worker in started:
+        worker.stop()
 
 
-def start_worker(parts: Container, port: int) -> ServiceProcess:
-    return start_service(parts.settings.data_dir, role="ranking", workers=1, threads=4, port=port)
+def start_worker(container: Container, port: int) -> ServiceProcess:
+    return start_service(container.settings.data_dir, role="ranking", workers=1, threads=4, port=port)
 
 
 @pytest.fixture
 def aggregated(workers: list[ServiceProcess], tmp_path: Path) -> Aggregated:
-    """A policy to a running HAProxy whose workers are all known to be ready."""
+    """Return a function that runs HAProxy with a policy until all its workers are ready."""
     program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
     if program is None and os.environ.get("REQUIRE_HAPROXY") == "1":
-        pytest.fail("haproxy must be there: apt-get install haproxy")
+        pytest.fail("REQUIRE_HAPROXY=1, but haproxy is not installed: apt-get install haproxy")
     if program is None:
         pytest.skip("haproxy is not installed: apt-get install haproxy")
 
     @contextmanager
     def run(policy: str) -> Iterator[ServiceProcess]:
         port, stats = find_free_port(), find_free_port()
-        ports = {f"REELRANK_WORKER_{n}": one.url.removeprefix("http://") for n, one in enumerate(workers, 1)}
+        ports = {
+            f"REELRANK_WORKER_{n}": worker.url.removeprefix("http://") for n, worker in enumerate(workers, 1)
+        }
         environment = os.environ | ports | {
             "REELRANK_AGGREGATOR": f"127.0.0.1:{port}", "REELRANK_STATS_PORT": str(stats)
         }  # fmt: skip
-        files = ["-f", str(HERE / "common.cfg"), "-f", str(HERE / policy)]
+        files = ["-f", str(HAPROXY / "common.cfg"), "-f", str(HAPROXY / policy)]
         log = tmp_path / "haproxy.log"
-        with log.open("wb") as to:
-            process = subprocess.Popen([str(program), "-db", *files], stderr=to, stdout=to, env=environment)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [str(program), "-db", *files], stderr=output, stdout=output, env=environment
+            )
         served = ServiceProcess(f"http://127.0.0.1:{port}", process, log)
         try:
             _wait_until(lambda: served.get("/readyz").status == 200, log)
@@ -103,15 +109,15 @@ def score(served: ServiceProcess, path: str = "/v1/score/first") -> Answer:
 
 
 def request_concurrently(served: ServiceProcess, seconds: float, min_answers: int = 0) -> list[Answer]:
-    """What CLIENTS that ask without pause were answered in that time, or until it is enough to compare."""
+    """Return the responses to CLIENTS that send without pause for some seconds, at least `min_answers`."""
     until, answers = time.monotonic() + seconds, list[Answer]()
 
-    def ask(_: int) -> None:
+    def send(_: int) -> None:
         while time.monotonic() < until or len(answers) < min_answers:
             answers.append(score(served))
 
     with ThreadPoolExecutor(CLIENTS) as clients:
-        list(clients.map(ask, range(CLIENTS)))  # raises what a client met
+        list(clients.map(send, range(CLIENTS)))  # raises the error of a client
     return answers
 
 
@@ -122,7 +128,7 @@ def count_by_worker(answers: list[Answer]) -> Counter[str]:
 
 @contextmanager
 def slow_down(served: ServiceProcess) -> Iterator[None]:
-    """Its worker is stopped nine tenths of the time, never for as long as a health check waits."""
+    """Suspend the worker 90 % of the time, but never for as long as a health check waits."""
     ended = threading.Event()
 
     def pace() -> None:
@@ -151,13 +157,13 @@ def _signal(served: ServiceProcess, number: int) -> None:
         os.kill(child, number)
 
 
-def test_round_robin_gives_each_worker_the_same(aggregated: Aggregated) -> None:
+def test_round_robin_gives_every_worker_the_same_share(aggregated: Aggregated) -> None:
     with aggregated("round-robin.cfg") as served:
         shares = count_by_worker([score(served) for _ in range(60)])
     assert shares == {"worker1": 20, "worker2": 20, "worker3": 20}
 
 
-def test_by_load_all_workers_are_used_and_a_slow_one_gets_less(
+def test_by_load_uses_all_workers_and_a_slow_one_less(
     aggregated: Aggregated, workers: list[ServiceProcess]
 ) -> None:
     with aggregated("by-load.cfg") as served:
@@ -168,7 +174,7 @@ def test_by_load_all_workers_are_used_and_a_slow_one_gets_less(
     assert uneven["worker3"] < 0.5 * even["worker3"] / even.total() * uneven.total(), (even, uneven)
 
 
-def test_by_parameter_the_model_and_the_experiment_that_are_named_choose(aggregated: Aggregated) -> None:
+def test_by_parameter_the_named_model_or_experiment_chooses(aggregated: Aggregated) -> None:
     with aggregated("by-parameter.cfg") as served:
         assert set(count_by_worker([score(served) for _ in range(20)])) == {"worker1", "worker2"}
         assert set(count_by_worker([score(served, "/v1/score/second") for _ in range(6)])) == {"worker3"}
@@ -181,8 +187,8 @@ def test_by_parameter_the_model_and_the_experiment_that_are_named_choose(aggrega
         assert set(count_by_worker(by_query)) == {"worker3"}
 
 
-def test_a_dying_worker_costs_no_request_and_is_used_again_when_it_is_back(
-    aggregated: Aggregated, workers: list[ServiceProcess], parts: Container
+def test_a_killed_worker_costs_no_request_and_returns_to_use(
+    aggregated: Aggregated, workers: list[ServiceProcess], container: Container
 ) -> None:
     with aggregated("by-load.cfg") as served:
         died = threading.Timer(1.0, _kill, args=(workers[0],))
@@ -190,29 +196,29 @@ def test_a_dying_worker_costs_no_request_and_is_used_again_when_it_is_back(
         answers = request_concurrently(served, 4.0)
         died.join()
         assert len(count_by_worker(answers)) == 3
-        workers[0] = start_worker(parts, int(workers[0].url.rpartition(":")[2]))
+        workers[0] = start_worker(container, int(workers[0].url.rpartition(":")[2]))
         _wait_until(lambda: score(served).headers["X-Worker"] == "worker1", served.log)
 
 
-def test_scores_too_large_for_the_aggregator_to_repeat_are_asked_again(
-    aggregated: Aggregated, workers: list[ServiceProcess], parts: Container
+def test_requests_too_large_for_haproxy_to_retry_are_sent_again(
+    aggregated: Aggregated, workers: list[ServiceProcess], container: Container
 ) -> None:
     many = np.random.default_rng(1).random((3000, len(FEATURE_NAMES))).astype(np.float32)
-    expected = load_model(parts.registry.directory_of("first")).score(many).tobytes()
+    expected = load_model(container.registry.directory_of("first")).score(many).tobytes()
     with aggregated("round-robin.cfg") as served:
         remote = RemoteRanker("first", FEATURE_NAMES, RankingService(served.url), 10.0)
         died = threading.Timer(0.5, _kill, args=(workers[1],))
         died.start()
-        until, asked = time.monotonic() + 2.0, 0
+        until, sent = time.monotonic() + 2.0, 0
         while time.monotonic() < until:
             assert remote.score(many).tobytes() == expected
-            asked += 1
+            sent += 1
         died.join()
-    assert asked > 5
+    assert sent > 5
 
 
 def _kill(served: ServiceProcess) -> None:
-    """As a machine that loses its power: nothing is said to anybody."""
+    """Kill all processes of a service at once, as a power cut does."""
     children = _list_children(served)
     served.process.kill()
     for child in children:
@@ -220,8 +226,8 @@ def _kill(served: ServiceProcess) -> None:
     served.process.wait()
 
 
-def test_the_stats_page_and_the_policies_listen_on_loopback_unless_told() -> None:
-    for path in HERE.glob("*.cfg"):
+def test_every_frontend_listens_on_loopback_by_default() -> None:
+    for path in HAPROXY.glob("*.cfg"):
         for line in path.read_text().splitlines():
             if line.strip().startswith("bind "):
                 assert "127.0.0.1" in line, f"{path.name}: {line}"

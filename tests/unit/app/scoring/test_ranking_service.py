@@ -76,9 +76,39 @@ def test_a_slow_response_ends_at_the_deadline(start: Start) -> None:
     assert time.monotonic() - began < 2.0
 
 
-def test_a_connection_that_breaks_before_the_answer_is_unavailable(start: Start) -> None:
-    with pytest.raises(Unavailable, match="cannot be reached"):
-        start(lambda connection: None).send(HttpRequest("GET", "/"), 5.0)
+@pytest.mark.parametrize(
+    "failure", [b"", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"], ids=["broken", "502"]
+)
+def test_a_lost_request_is_sent_once_more(start: Start, failure: bytes) -> None:
+    responses = [ANSWER, failure]
+
+    def lose_first(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(responses.pop())
+
+    assert start(lose_first).send(HttpRequest("GET", "/"), 5.0) == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (b"", "cannot be reached"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "answers 502"),
+        (b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n", "answers 503"),
+    ],
+    ids=["broken", "502", "503"],
+)
+def test_a_service_that_stays_away_is_unavailable(start: Start, failure: bytes, message: str) -> None:
+    attempts = []
+
+    def fail(connection: socket.socket) -> None:
+        connection.recv(65536)
+        attempts.append(1)
+        connection.sendall(failure)
+
+    with pytest.raises(Unavailable, match=message):
+        start(fail).send(HttpRequest("GET", "/"), 5.0)
+    assert len(attempts) == (1 if message == "answers 503" else 2)
 
 
 def test_an_error_of_the_service_keeps_its_kind_and_message(start: Start) -> None:
