@@ -114,6 +114,11 @@ class Settings(BaseSettings):
     log_share: float = Field(
         0.1, ge=0, le=1, description="Share of requests whose whole candidate group is kept for learning."
     )
+    clock: Literal["system", "simulated"] = Field(
+        "system",
+        description="The source of time: system, or simulated, where requests from this machine may state "
+        "theirs in the header X-Reelrank-Now.",
+    )
     body_bytes_max: int = Field(8_000_000, ge=1000, description="Largest request body in bytes.")
     log_format: Literal["auto", "ecs", "console"] = Field(
         "auto", description="Log lines as ECS JSON or for people; auto: for people on a terminal."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock, SimulatedClock
 from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
@@ -55,6 +56,7 @@ class Container:
     encoder: TextEncoder
     registry: Registry
     config: RankingConfig
+    clock: Clock
     dashboards: DashboardStreams | None = None
     scan_foreign_items: Callable[[], Iterator[list[Item]]] | None = None
     """The items of an index that somebody else made, when the settings name one."""
@@ -62,14 +64,16 @@ class Container:
 
 def build_container(settings: Settings) -> Container:
     """Opens nothing: engines and models are opened at their first use, so after a fork."""
-    engine, events, dashboards = _build_engine(settings)
+    clock = SimulatedClock() if settings.clock == "simulated" else SYSTEM_CLOCK
+    engine, events, dashboards = _build_engine(settings, clock)
     return Container(
         settings,
         engine,
         events,
         WordLlamaEncoder(),
-        Registry(settings.models_dir),
+        Registry(settings.models_dir, clock.now),
         build_ranking_config(settings),
+        clock,
         dashboards,
         engine.external.scan_items if isinstance(engine, ReadOnlyEngine) else None,
     )
@@ -81,10 +85,12 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     return RankingConfig(limits, settings.explore_slots, (ThompsonSampling(),))
 
 
-def _build_engine(settings: Settings) -> tuple[SearchEngine, EventStore, DashboardStreams | None]:
+def _build_engine(
+    settings: Settings, clock: Clock
+) -> tuple[SearchEngine, EventStore, DashboardStreams | None]:
     """The embedded engine has no dashboards, so nothing is written for them."""
     if settings.engine == "embedded":
-        return EmbeddedEngine(settings.engine_dir), EmbeddedEvents(settings.engine_dir), None
+        return EmbeddedEngine(settings.engine_dir, clock), EmbeddedEvents(settings.engine_dir), None
     access = Access(
         settings.engine_urls,
         settings.engine_username,
@@ -96,7 +102,7 @@ def _build_engine(settings: Settings) -> tuple[SearchEngine, EventStore, Dashboa
     layout = Layout(settings.engine_prefix, settings.engine_shards, settings.engine_replicas)
     clusters = {"elasticsearch": build_elasticsearch_cluster, "opensearch": build_opensearch_cluster}
     engines = {"elasticsearch": build_elasticsearch_engine, "opensearch": build_opensearch_engine}
-    cluster = clusters[settings.engine](access)
+    cluster = clusters[settings.engine](access, clock)
     lifetime = RetentionPolicy(settings.events_keep_days, settings.events_rollover_days)
     events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms, lifetime)
     dashboards = DashboardStreams(
@@ -150,12 +156,13 @@ def build_service(
         container.events,
         container.encoder,
         live,
-        ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60),
+        ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60, container.clock),
         DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
         DefaultAssigner(container.config),
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
-        EventCircuitBreaker(container.events),
+        EventCircuitBreaker(container.events, container.clock),
+        container.clock,
         on_failure,
     )
 

@@ -41,7 +41,7 @@ def build_project(
     parts = build_container(
         Settings.model_validate({"data_dir": data_dir, "deadline_ms": 5000, **engine_settings})
     )
-    load_catalogue([*FILMS, *extra_films], parts.engine, parts.encoder, LoadOptions())
+    load_catalogue([*FILMS, *extra_films], parts.engine, parts.encoder, LoadOptions(created_at=now))
     now_ms = round(now.timestamp() * 1000)
     load_history(_build_watches(now_ms), parts.events)
     publish(

@@ -1,13 +1,13 @@
 """Commands that request a result list: a search, a home page, similar items."""
 
 import time
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
 from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions
 from reelrank.app.settings import Settings
@@ -48,7 +48,7 @@ def similar(item: str, limit: Limit = 10, as_json: AsJson = False) -> None:
 
 
 def _build_context() -> Context:
-    return Context(at=datetime.now(UTC))
+    return Context(at=SYSTEM_CLOCK.now())
 
 
 def _run_query(query: Query, as_json: bool) -> None:

@@ -26,7 +26,7 @@ def demo(
     started = time.monotonic()
     try:
         with show_progress_bars() as progress:
-            report = prepare_demo(build_container(Settings()), round(time.time() * 1000), progress)
+            report = prepare_demo(build_container(Settings()), progress)
     except ModuleNotFoundError as error:
         fail(
             f"the demo's data is not installed ({error.name}); run: pip install 'reelrank[demo]'",

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
+from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model
@@ -88,7 +89,7 @@ def exploration(
     as_json: bool = AS_JSON,
 ) -> None:
     """Report the click-through of exploration slots, and an off-policy estimate without exploration."""
-    since = datetime.now(UTC) - timedelta(days=days)
+    since = SYSTEM_CLOCK.now() - timedelta(days=days)
     from_ms, store = round(since.timestamp() * 1000), build_container(Settings()).events
     outcomes = collect_slot_outcomes(store.scan(from_ms, learning.MAX_TIME_MS, SLOT_KINDS, SLOT_COLUMNS))
     if not len(outcomes):

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock
 from reelrank.app.engines.server.documents.queries import MAX_HITS, Body
 from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
@@ -76,12 +77,12 @@ class ElasticsearchDialect:
         return {"knn": nearest}
 
 
-def build_elasticsearch_cluster(access: Access) -> Cluster:
+def build_elasticsearch_cluster(access: Access, clock: Clock = SYSTEM_CLOCK) -> Cluster:
     if not access.urls and not access.cloud_id:
         raise BadRequest("no address of Elasticsearch; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
     access.validate()
     _check_cloud_id(access.cloud_id)
-    return Cluster("elasticsearch", lambda: DeadlineGuard(ElasticsearchTransport(access)))
+    return Cluster("elasticsearch", lambda: DeadlineGuard(ElasticsearchTransport(access)), clock)
 
 
 def build_elasticsearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:

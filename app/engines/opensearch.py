@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock
 from reelrank.app.engines.server.documents.queries import MAX_HITS, Body
 from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
@@ -81,11 +82,11 @@ class OpenSearchDialect:
         return {"query": {"knn": {name_vector_property(request.field): nearest}}}
 
 
-def build_opensearch_cluster(access: Access) -> Cluster:
+def build_opensearch_cluster(access: Access, clock: Clock = SYSTEM_CLOCK) -> Cluster:
     if not access.urls:
         raise BadRequest("no address of OpenSearch; set REELRANK_ENGINE_URL")
     access.validate()
-    return Cluster("opensearch", lambda: DeadlineGuard(OpenSearchTransport(access)))
+    return Cluster("opensearch", lambda: DeadlineGuard(OpenSearchTransport(access)), clock)
 
 
 def build_opensearch_engine(cluster: Cluster, layout: Layout) -> ServerEngine:

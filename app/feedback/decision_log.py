@@ -152,13 +152,13 @@ class DecisionLog:
         return len(self._groups) >= REQUESTS_PER_GROUP_FILE or time.monotonic() - self._flushed_s > 60.0
 
     def _flush_groups(self) -> None:
-        """Writes a file for each schema. Groups wait for a disk that is away, at most two files of them."""
+        """Writes a file for each schema and day. Groups wait for a disk that is away, at most two files."""
         self._flushed_s = time.monotonic()
         groups, self._groups = self._groups, []
-        by_schema: dict[pa.Schema, list[pa.RecordBatch]] = {}
+        by_file: dict[tuple[pa.Schema, str], list[pa.RecordBatch]] = {}
         for group in groups:
-            by_schema.setdefault(group.schema, []).append(group)
-        for alike in by_schema.values():
+            by_file.setdefault((group.schema, _format_day(group)), []).append(group)
+        for alike in by_file.values():
             try:
                 self._tell_refused(write_isolated(self._write_file, alike))
             except PASSING_FAILURES as error:
@@ -168,7 +168,7 @@ class DecisionLog:
         self._groups = self._groups[-2 * REQUESTS_PER_GROUP_FILE :]
 
     def _write_file(self, groups: Sequence[pa.RecordBatch]) -> None:
-        write_groups(self._directory, groups, datetime.now(UTC))
+        write_groups(self._directory, groups)
 
     def _tell_refused(self, refused: Sequence[tuple[LoggedPage | pa.RecordBatch, Exception]]) -> None:
         """Counts records that cannot be written, and logs the first reason."""
@@ -247,11 +247,15 @@ def _build_exploration_columns(result_list: ResultList) -> dict[str, pa.Array]:
     }
 
 
-def write_groups(directory: Path, groups: Sequence[pa.RecordBatch], now: datetime) -> Path:
-    """One file, seen whole or not at all."""
-    day = directory / f"date={now:%Y-%m-%d}"
-    name = f"{now:%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
-    path = day / f"{name}.parquet"
+def write_groups(directory: Path, groups: Sequence[pa.RecordBatch]) -> Path:
+    """Writes one file, whole or not at all, in the folder of the day when the first group was shown."""
+    name = f"{os.getpid()}-{secrets.token_hex(8)}"
+    path = directory / f"date={_format_day(groups[0])}" / f"{name}.parquet"
     with replace_file(path) as temporary:
         pq.write_table(pa.Table.from_batches(groups).combine_chunks(), temporary, compression="zstd")
     return path
+
+
+def _format_day(group: pa.RecordBatch) -> str:
+    """The day (UTC) of a request."""
+    return f"{datetime.fromtimestamp(group['at_ms'][0].as_py() / 1000, UTC):%Y-%m-%d}"

@@ -1,11 +1,11 @@
 """Events that viewers send: taken in, or refused in time, so that they never keep the threads of lists."""
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from reelrank.app.background import BackgroundTask
+from reelrank.app.clock import SYSTEM_CLOCK, Clock, to_ms
 from reelrank.index_mappings.errors import TRANSIENT, EngineError, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
@@ -18,8 +18,9 @@ PROBE_INTERVAL_S, PROBE_TIMEOUT_S = 0.5, 1.0
 class EventCircuitBreaker:
     """While the store does not answer, events are refused at once. When it does, one request tries first."""
 
-    def __init__(self, events: EventStore) -> None:
+    def __init__(self, events: EventStore, clock: Clock = SYSTEM_CLOCK) -> None:
         self._events = events
+        self._clock = clock
         self._last_error: EngineError | None = None
         self._is_half_open = False
         self._lock = threading.Lock()
@@ -30,7 +31,7 @@ class EventCircuitBreaker:
         """Stamps received_ms and stores. Raises EngineError: sent again, each event still counts once."""
         if not self._allow_request():
             raise Unavailable(f"events cannot be taken in now ({self._last_error}); send them again")
-        received_ms = round(time.time() * 1000)
+        received_ms = to_ms(self._clock.now())
         received = [replace(event, received_ms=received_ms) for event in events]
         try:
             report = self._events.append(received, WRITE_TIMEOUT_S)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reelrank.app.clock import to_ms
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.jobs.training import TrainingRun, train
 from reelrank.app.wiring import Container
@@ -19,18 +20,19 @@ class DemoReport:
     training_run: TrainingRun | None
 
 
-def prepare_demo(container: Container, now_ms: int, progress: Progress) -> DemoReport:
+def prepare_demo(container: Container, progress: Progress) -> DemoReport:
     """Loads and learns unless all of it is there and agrees."""
     if not diagnose(container).problems:
         return DemoReport(None, None)
-    demo = load_demo(now_ms)
+    demo = load_demo(to_ms(container.clock.now()))
     load_demo_data(container, demo, progress)
     return DemoReport(demo.join, train(container, progress))
 
 
 def load_demo_data(container: Container, demo: Demo, progress: Progress) -> None:
     """Films and watches, where there are none yet; nothing is learned from them."""
-    options = LoadOptions(container.settings.reject_share_max, container.settings.index_keep)
+    settings = container.settings
+    options = LoadOptions(settings.reject_share_max, settings.index_keep, created_at=container.clock.now())
     if container.engine.serving_version() is None:
         load_catalogue(demo.items, container.engine, container.encoder, options, progress)
     if not container.events.count():

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from reelrank.app.clock import to_ms
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.encoder import build_item_text
@@ -59,7 +59,12 @@ def load_index(container: Container, progress: Progress) -> LoadReport:
     tables = ItemTableStore(container.settings.tables_dir, container.engine)
     folding = tables.read_fold_in(container.engine.serving_version())
     before_promote = partial(tables.build, fold_in=folding, progress=progress)
-    options = LoadOptions(container.settings.reject_share_max, container.settings.index_keep, before_promote)
+    options = LoadOptions(
+        container.settings.reject_share_max,
+        container.settings.index_keep,
+        before_promote,
+        created_at=container.clock.now(),
+    )
     with cache_learned_fields(container.engine, progress) as learned:
         batches = (
             learned.build_documents(
@@ -76,7 +81,7 @@ def load_index(container: Container, progress: Progress) -> LoadReport:
 def load_events(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
     """Each event once, whatever is loaded again."""
     rejects, options = _choose_rejects_path(container, request, "events"), _build_options(container, request)
-    latest_ms = round((datetime.now(UTC) + MAX_CLOCK_SKEW).timestamp() * 1000)
+    latest_ms = to_ms(container.clock.now() + MAX_CLOCK_SKEW)
     load = EventLoad(request.files, request.rules, rejects, options, latest_ms)
     if request.dry_run:
         return check_event_files(load, progress)
@@ -86,10 +91,12 @@ def load_events(container: Container, request: LoadRequest, progress: Progress) 
 def _build_options(container: Container, request: LoadRequest) -> LoadOptions:
     share = request.max_reject_share
     return LoadOptions(
-        container.settings.reject_share_max if share is None else share, container.settings.index_keep
+        container.settings.reject_share_max if share is None else share,
+        container.settings.index_keep,
+        created_at=container.clock.now(),
     )
 
 
 def _choose_rejects_path(container: Container, request: LoadRequest, kind: str) -> Path:
-    named = container.settings.rejects_dir / f"{kind}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.jsonl"
+    named = container.settings.rejects_dir / f"{kind}-{container.clock.now():%Y%m%dT%H%M%S%f}.jsonl"
     return request.rejects_path or named

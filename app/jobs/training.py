@@ -158,7 +158,11 @@ def publish(container: Container, embeddings: Embeddings, progress: Progress) ->
     """A new index version with what was learned, and its item table; serving when this returns."""
     tables = ItemTableStore(container.settings.tables_dir, container.engine)
     before_promote = partial(tables.build, fold_in=embeddings.fold_in, progress=progress)
-    options = LoadOptions(versions_to_keep=container.settings.index_keep, before_promote=before_promote)
+    options = LoadOptions(
+        versions_to_keep=container.settings.index_keep,
+        before_promote=before_promote,
+        created_at=container.clock.now(),
+    )
     report = reindex(container.engine, embeddings, options, progress)
     tables.drop_stale()
     return report.version

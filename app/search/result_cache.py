@@ -5,9 +5,9 @@ All workers share one SQLite file. It is not synced to disk: losing it costs a r
 
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock
 from reelrank.app.search.result_list import ResultList
 from reelrank.app.sqlite import Schema, open_database
 from reelrank.index_mappings.errors import CursorExpired, Unavailable
@@ -28,14 +28,15 @@ BUSY_TIMEOUT_S = 0.25
 class ResultCache:
     """Opens nothing until used, so it may be made before a fork. keep_s: how long a list is kept."""
 
-    def __init__(self, path: Path, ttl_s: float) -> None:
+    def __init__(self, path: Path, ttl_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = path
+        self._clock = clock
         self._ttl_s = ttl_s
         self._local = threading.local()
 
     def put(self, result_list: ResultList) -> None:
         """Raises Unavailable when the disk is full or somebody holds the file."""
-        now, insert = time.time(), "insert or replace into lists values (?, ?, ?)"
+        now, insert = self._clock.now().timestamp(), "insert or replace into lists values (?, ?, ?)"
         try:
             with self._connect() as connection:  # commits, or rolls back
                 connection.execute("begin immediate")  # one wait for other writers
@@ -49,7 +50,7 @@ class ResultCache:
         request_id, _, offset = cursor.rpartition(".")
         select = "select body from lists where id = ? and made_s >= ?"
         try:
-            oldest_s = time.time() - self._ttl_s
+            oldest_s = self._clock.now().timestamp() - self._ttl_s
             row = self._connect().execute(select, (request_id, oldest_s)).fetchone()
         except sqlite3.Error as error:
             raise Unavailable(f"{self._path} cannot be read ({error})") from error

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
+from reelrank.app.clock import Clock
 from reelrank.app.search.facets import count_facets
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, explain, hydrate
 from reelrank.app.search.page import Page
@@ -76,6 +77,7 @@ class SearchService:
     deadline_s: float
     pool: ThreadPoolExecutor
     event_sink: EventSink
+    clock: Clock
     on_failure: FailureListener
 
     def serve_page(self, options: RankingOptions) -> Page:

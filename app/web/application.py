@@ -31,6 +31,7 @@ from reelrank.app.web.problems import (
     handle_validation_error,
     register_error_handlers,
 )
+from reelrank.app.web.simulated_time import accept_stated_time
 from reelrank.app.web.telemetry import instrument_requests
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
@@ -76,6 +77,7 @@ class WebOptions:
 def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     """Builds the app of roles all and candidates: lists, items, events, models and the pages."""
     app = _create_bare_app(options.body_bytes_max)
+    accept_stated_time(app, service.clock)
     for api in (create_lists_api, create_items_api, create_events_api):
         app.register_api(api(service))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))

@@ -1,6 +1,6 @@
 """What requests may say: every parameter with its limits. Checked here only."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Self
 
@@ -72,8 +72,8 @@ class ListParameters(Parameters):
             self.year_min, self.year_max, self.duration_min_s, self.duration_max_s,
         )  # fmt: skip
 
-    def build_context(self) -> Context:
-        return Context(datetime.now(UTC), self.place, self.device)
+    def build_context(self, now: datetime) -> Context:
+        return Context(now, self.place, self.device)
 
 
 class SearchParameters(ListParameters):
@@ -86,32 +86,32 @@ class SearchParameters(ListParameters):
             raise ValueError("q: say what to search for, such as ?q=star+wars, or send a cursor")
         return self
 
-    def build_query(self) -> Query:
+    def build_query(self, now: datetime) -> Query:
         return Query(
             text=self.q.strip(), user=self.user, filters=self.build_filters(), limit=self.limit,
-            context=self.build_context(),
+            context=self.build_context(now),
         )  # fmt: skip
 
 
 class HomeParameters(ListParameters):
     user: UserId | None = Field(None, description="Whose home page it is; without it, a stranger's.")
 
-    def build_query(self) -> Query:
+    def build_query(self, now: datetime) -> Query:
         return Query(
-            user=self.user, filters=self.build_filters(), limit=self.limit, context=self.build_context()
+            user=self.user, filters=self.build_filters(), limit=self.limit, context=self.build_context(now)
         )
 
 
 class SimilarParameters(ListParameters):
     user: UserId | None = Field(None, description="Who asks; their taste counts too.")
 
-    def build_query(self, item_id: str) -> Query:
+    def build_query(self, now: datetime, item_id: str) -> Query:
         return Query(
             user=self.user,
             similar_to=item_id,
             filters=self.build_filters(),
             limit=self.limit,
-            context=self.build_context(),
+            context=self.build_context(now),
         )
 
 
@@ -153,6 +153,6 @@ class RankBody(Parameters):
                 raise ValueError(f"scores.{source}: {len(scores)} scores for {len(self.ids)} ids")
         return self
 
-    def build_query(self) -> Query:
-        context = Context(datetime.now(UTC), self.place, self.device)
+    def build_query(self, now: datetime) -> Query:
+        context = Context(now, self.place, self.device)
         return Query(text=self.q.strip() or None, user=self.user, limit=len(self.ids), context=context)

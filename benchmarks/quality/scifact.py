@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def _build_setup(
     directory: Path, items: Sequence[Item], encoder: CachedEncoder, progress: Progress
 ) -> SearchSetup:
     engine = EmbeddedEngine(directory / "engine")
-    load_catalogue(items, engine, encoder, LoadOptions(), progress)
+    load_catalogue(items, engine, encoder, LoadOptions(created_at=datetime.now(UTC)), progress)
     encoder.save()
     version = engine.serving_version() or ""
     return SearchSetup(engine, build_table(directory / "table", version, engine.scan(version), None), encoder)

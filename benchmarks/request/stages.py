@@ -86,8 +86,8 @@ def _parse(query: Query) -> Query:
     """As a request states it: text, checked. Its moment would be another, so the query given is asked."""
     stated = {"user": query.user, "limit": str(query.limit)}
     if query.text:
-        return SearchParameters.model_validate(stated | {"q": query.text}).build_query()
-    return HomeParameters.model_validate(stated).build_query()
+        return SearchParameters.model_validate(stated | {"q": query.text}).build_query(query.context.at)
+    return HomeParameters.model_validate(stated).build_query(query.context.at)
 
 
 def _observe_signals(service: SearchService, query: Query) -> Signals:

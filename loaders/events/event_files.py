@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from reelrank.index_mappings.event_store import EventStore
@@ -24,7 +24,7 @@ class EventLoad:
     files: Sequence[SourceFile]
     rules: FieldRules
     rejects: Path
-    options: LoadOptions = field(default_factory=LoadOptions)
+    options: LoadOptions
     latest_ms: int = MAX_EPOCH_MS
 
 

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import ClassVar
 
@@ -34,12 +34,14 @@ class LoadOptions:
     """max_reject_share: a larger share of rejected rows refuses the load (REELRANK_REJECT_SHARE_MAX).
 
     versions_to_keep: how many versions stay, including the serving one. before_promote: prepares what
-    a version needs outside the engine, such as its item table; takes the version's name.
+    a version needs outside the engine, such as its item table; takes the version's name. created_at: when
+    the load began; the name of the new version states it.
     """
 
     max_reject_share: float = 0.05
     versions_to_keep: int = 2
     before_promote: Callable[[str], None] = do_nothing
+    created_at: datetime = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def publish(
     Any failure drops the new version. total: expected number of documents, for progress.
     """
     started = time.monotonic()
-    version = choose_version_name([v.name for v in engine.versions()], datetime.now(UTC))
+    version = choose_version_name([v.name for v in engine.versions()], options.created_at)
     engine.create_index(version)
     try:
         read, rejected = 0, list[Rejection]()

@@ -4,8 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -44,7 +43,7 @@ class ItemLoad:
     files: Sequence[SourceFile]
     rules: FieldRules
     rejects: Path
-    options: LoadOptions = field(default_factory=LoadOptions)
+    options: LoadOptions
 
     @property
     def key(self) -> str:
@@ -202,7 +201,9 @@ def _begin(load: ItemLoad, engine: SearchEngine, journal: Journal) -> JournalEnt
             return previous
         if not versions[previous.version].serving:
             engine.drop(previous.version)
-    entry = JournalEntry(load.key, choose_version_name(list(versions), datetime.now(UTC)), str(load.rejects))
+    entry = JournalEntry(
+        load.key, choose_version_name(list(versions), load.options.created_at), str(load.rejects)
+    )
     journal.write_entry(entry)
     engine.create_index(entry.version)
     return entry

@@ -47,10 +47,14 @@ class ModelVersion:
 
 
 class Registry:
-    """Registers models whole or not at all, and says which one serves."""
+    """Registers models whole or not at all, and says which one serves.
 
-    def __init__(self, directory: Path) -> None:
+    read_time: when a model is registered whose manifest does not state when it was made.
+    """
+
+    def __init__(self, directory: Path, read_time: Callable[[], datetime] | None = None) -> None:
         self.directory = directory
+        self._read_time = read_time
 
     def versions(self) -> list[ModelVersion]:
         """Newest first; a directory whose manifest cannot be read is listed with its problem."""
@@ -89,14 +93,14 @@ class Registry:
         damaged file may crash it. Raises Refused when the model does not load, has another number of
         features, gives scores that are no numbers or cannot be explained, or the id is taken.
         """
-        made = manifest.created_at or datetime.now(UTC)
+        created_at = manifest.created_at or (self._read_time() if self._read_time else None)
         digest = hash_model(model_text)
-        name = manifest.id or f"{manifest.kind}-{made.astimezone(UTC):%Y%m%dT%H%M%S}-{digest[:4]}"
+        name = manifest.id or _choose_id(manifest.kind, created_at, digest)
         if not _is_id(name) or name == FusedOrder.name:
             raise ModelRejected(
                 repr(name), "an id is letters, digits, - and _, at most 100", "give it another id"
             )
-        stated = manifest.model_copy(update={"id": name, "created_at": made, "model_sha256": digest})
+        stated = manifest.model_copy(update={"id": name, "created_at": created_at, "model_sha256": digest})
         golden = _score_golden_rows(stated, model_text, sample_evenly(golden_features))
         self._write_model(stated, model_text, golden)
         return name
@@ -178,6 +182,11 @@ class Registry:
 
     def _replace_pointer(self, pointer: str, model_id: str) -> None:
         write_file(self.directory / pointer, model_id + "\n")
+
+
+def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:
+    stamp = f"{created_at.astimezone(UTC):%Y%m%dT%H%M%S}-" if created_at else ""
+    return f"{kind}-{stamp}{digest[:4]}"
 
 
 def _is_id(model_id: str) -> bool:

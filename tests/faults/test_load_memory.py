@@ -17,13 +17,16 @@ GROWTH_MB = 100
 
 READER = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.items.item_files import ItemLoad, check_item_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.files.source import open_source_files
 with open_source_files(sys.argv[1], None) as (files, _):
-    report = check_item_files(ItemLoad(files, FieldRules(ITEM_FIELDS), Path(sys.argv[1] + ".rejects")))
+    rejects, options = Path(sys.argv[1] + ".rejects"), LoadOptions(created_at=datetime.now(UTC))
+    report = check_item_files(ItemLoad(files, FieldRules(ITEM_FIELDS), rejects, options))
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(report.read, int(status["VmHWM"].split()[0]) // 1024)  # ru_maxrss includes the parent before exec
 """

@@ -116,7 +116,7 @@ def test_changes_on_the_target_survive_a_load_on_the_source(sides: MigrationSide
     )
     sides.target.engine.delete(["sea2"])
     sides.source.engine.upsert([Document(Item("sea1", "Sea story renamed"))])
-    reindexed = reindex(sides.source.engine, NO_EMBEDDINGS, LoadOptions()).version
+    reindexed = reindex(sides.source.engine, NO_EMBEDDINGS, LoadOptions(created_at=datetime.now(UTC))).version
     second = sides.migrate()
     there = read_documents(sides.target)
     assert (second["version"], second["items"], second["kept"]) == (reindexed, 24, 3)
@@ -129,7 +129,7 @@ def test_embeddings_of_source_and_target_are_not_mixed(sides: MigrationSides) ->
     sides.migrate()
     sides.source.events.append([build_watch("meanwhile")])
     for parts in (sides.source, sides.target):
-        load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+        load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions(created_at=datetime.now(UTC)))
     serving = sides.target.engine.serving_version()
     refused = sides.run("migrate")
     assert (refused.returncode, "reelrank index promote items-" in refused.stderr) == (1, True)

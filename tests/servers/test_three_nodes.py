@@ -93,7 +93,7 @@ def test_losing_one_of_three_nodes_loses_no_acknowledged_event(
     stored = {name for batch in parts.events.scan(0, 2**62) for name in batch.column("id").to_pylist()}
     assert clients.acknowledged
     assert clients.acknowledged <= stored
-    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions())
+    load_catalogue(FILMS, parts.engine, parts.encoder, LoadOptions(created_at=datetime.now(UTC)))
     assert wait_until(
         lambda: search_titles(service, "renamed") == [] and len(search_titles(service, "story")) > 0
     )

@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock
 from reelrank.app.engines.embedded.background_indexing import TextIndexer
 from reelrank.app.engines.embedded.compaction import Compactor
 from reelrank.app.engines.embedded.derived import DerivedIndexes
@@ -44,8 +45,9 @@ class EmbeddedEngine:
 
     name = "embedded"
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Clock = SYSTEM_CLOCK) -> None:
         self.directory = directory
+        self.clock = clock
         self.database = Database(directory)
         self.derived = DerivedIndexes(self.database)
         self.text_indexer = TextIndexer(self.derived)
@@ -93,7 +95,7 @@ class EmbeddedEngine:
         with self.database.transaction() as connection:
             if connection.execute("select 1 from versions where name = ?", (version,)).fetchone():
                 raise Conflict(f"index version {version} exists; choose another name or drop it")
-            created_at = datetime.now(UTC).isoformat()
+            created_at = self.clock.now().isoformat()
             base = allocate_seq(connection)
             connection.execute("insert into versions values (?, ?, ?, 0, 0)", (version, created_at, base))
 

@@ -1,6 +1,6 @@
 """Events over HTTP: what viewers did and were shown, acknowledged when durable, each id once."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -24,7 +24,7 @@ def create_events_api(service: SearchService) -> APIBlueprint:
     @api.post("/events", request_body=describe_body())
     def append() -> Response:
         """Store one event or a list, ours or UBI 1.3: all of them or, if one is invalid, none."""
-        report = service.record_events(parse_events(request.get_data(), datetime.now(UTC)))
+        report = service.record_events(parse_events(request.get_data(), service.clock.now()))
         EVENTS.labels("stored").inc(report.stored)
         EVENTS.labels("duplicate").inc(report.duplicates)
         return jsonify(stored=report.stored, duplicates=report.duplicates)

@@ -1,6 +1,7 @@
 """Search, recommendations and similar items over HTTP; and the ranking of a caller's own candidates."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import numpy as np
 from flask import Response, jsonify, request
@@ -23,6 +24,8 @@ from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
 from reelrank.index_mappings.query import Query
 
+QueryBuilder = Callable[[datetime], Query]
+"""Builds the query of a request that is made now."""
 LISTS_TAG = Tag(name="lists", description="Ranked lists of videos.")
 
 
@@ -49,29 +52,27 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
         """Items like one item."""
         if not query.cursor and service.engine.fetch([path.item_id], 1.0) == [None]:
             raise ItemNotFound(f"there is no item {path.item_id}")
-        return respond(query, lambda: query.build_query(path.item_id))
+        return respond(query, lambda now: query.build_query(now, path.item_id))
 
     @api.post("/rank/<model>")
     def rank(path: ModelPath, body: RankBody) -> Response:
         """Rank candidates of one's own by a model, or by `current`, the promoted one."""
         model = None if path.model == "current" else path.model
-        return jsonify(
-            serialize_ranking(service.rank_matches(body.build_query(), build_matches(body), model))
-        )
+        query = body.build_query(service.clock.now())
+        return jsonify(serialize_ranking(service.rank_matches(query, build_matches(body), model)))
 
-    def respond(parameters: ListParameters, build_query: Callable[[], Query]) -> Response:
+    def respond(parameters: ListParameters, build_query: QueryBuilder) -> Response:
         return build_page_response(load_page(service, parameters, build_query), parameters.limit)
 
     return api
 
 
-def load_page(service: SearchService, parameters: ListParameters, build_query: Callable[[], Query]) -> Page:
+def load_page(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Page:
     """A later part of a list that is named by its cursor, or the first one of a new list."""
     if parameters.cursor:
         return service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
-    return service.serve_page(
-        RankingOptions(build_query(), parameters.model, parameters.explain, parameters.facets)
-    )
+    query = build_query(service.clock.now())
+    return service.serve_page(RankingOptions(query, parameters.model, parameters.explain, parameters.facets))
 
 
 def build_page_response(page: Page, limit: int) -> Response:

@@ -1,7 +1,7 @@
 """What a person does on a page: picks who is watching, watches, likes. Forms in, redirects out."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, request
@@ -50,7 +50,7 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
         if item is None:
             raise ItemNotFound(f"there is no film {item_id!r} here")
         name = person.read_user_id() or f"guest-{uuid.uuid4().hex[:8]}"
-        service.record_events([build_event(kind, item, name, form)])
+        service.record_events([build_event(kind, item, name, form, service.clock.now())])
         told = {ACTION_PARAMETERS[kind]: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
         joined = "&" if "?" in back else "?"
         response = make_response(redirect(f"{back}{joined}{urlencode(told)}", 303))
@@ -60,7 +60,7 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
     return blueprint
 
 
-def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str]) -> Event:
+def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str], now: datetime) -> Event:
     """Raises InvalidRequest when the form was tampered with."""
     duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
     watched = {"watched_ms": round(WATCHED_SHARE * duration_ms), "duration_ms": duration_ms}
@@ -74,6 +74,6 @@ def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, 
         **(watched if kind == "watch" else {}),
     }
     try:
-        return parse_event(row, datetime.now(UTC))
+        return parse_event(row, now)
     except ValueError as error:
         raise InvalidRequest(("form", str(error))) from error

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,7 +55,7 @@ class Site:
         asked = HomeParameters.model_validate(filters.read_parameters(("cursor",)))
         who = self._load_viewer()
         page = self._load_page(
-            Query(user=who.user_id or None, limit=PAGE_ITEMS, context=_build_context()), asked.cursor
+            Query(user=who.user_id or None, limit=PAGE_ITEMS, context=self._build_context()), asked.cursor
         )
         nearest = None if asked.cursor or not who.watched_items else self._load_similar_to_last(who)
         return self._render(
@@ -73,7 +72,7 @@ class Site:
             user=who.user_id or None,
             filters=asked.build_filters(),
             limit=PAGE_ITEMS,
-            context=_build_context(),
+            context=self._build_context(),
         )
         page = self._load_page(query, asked.cursor, facets=True)
         narrowing = {
@@ -89,7 +88,7 @@ class Site:
             raise ItemNotFound(f"there is no film {item_id!r} here; it may have been deleted")
         who = self._load_viewer()
         query = Query(
-            user=who.user_id or None, similar_to=item.id, limit=SIMILAR_ITEMS, context=_build_context()
+            user=who.user_id or None, similar_to=item.id, limit=SIMILAR_ITEMS, context=self._build_context()
         )
         shown = {"request_id": request.args.get("from", ""), "position": request.args.get("at", "")}
         page = self._load_page(query, None)
@@ -115,6 +114,9 @@ class Site:
     def send_report_picture(self, name: str) -> Response:
         return reports.send_picture(self.reports_dir, name)
 
+    def _build_context(self) -> Context:
+        return Context(self.service.clock.now())
+
     def _load_viewer(self) -> ViewerProfile:
         return load_viewer_profile(read_user_id(), self.service)
 
@@ -128,7 +130,9 @@ class Site:
 
     def _load_similar_to_last(self, viewer: ViewerProfile) -> tuple[Item, Page]:
         last = viewer.watched_items[0].item
-        query = Query(user=viewer.user_id, similar_to=last.id, limit=STRIP_ITEMS, context=_build_context())
+        query = Query(
+            user=viewer.user_id, similar_to=last.id, limit=STRIP_ITEMS, context=self._build_context()
+        )
         return last, self.service.serve_page(RankingOptions(query, cache_results=True))
 
     def _render(self, template: str, page: Page | None, **values: Any) -> Response:
@@ -144,7 +148,3 @@ class Site:
 
 def _create_event_id() -> str:
     return uuid.uuid4().hex
-
-
-def _build_context() -> Context:
-    return Context(datetime.now(UTC))

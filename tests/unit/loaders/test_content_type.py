@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,18 @@ from reelrank.loaders.events.event_columns import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, load_event_files
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import SourceError, open_source_files
-from reelrank.loaders.items.catalogue import LoadRejected
+from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
 from reelrank.loaders.items.item_files import ItemLoad, check_item_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
 
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+OPTIONS = LoadOptions(created_at=NOW)
 CSV = "id,title\n" + "".join(f"f{n},Film \N{LATIN SMALL LETTER E WITH ACUTE} {n}\n" for n in range(50))
 
 
 def open_load(path: Path) -> ItemLoad:
     with open_source_files(str(path), None) as (files, _):
-        return ItemLoad(files, FieldRules(ITEM_FIELDS), path.parent / "rejects.jsonl")
+        return ItemLoad(files, FieldRules(ITEM_FIELDS), path.parent / "rejects.jsonl", OPTIONS)
 
 
 def zip_content(content: bytes) -> bytes:
@@ -87,7 +90,7 @@ def test_an_empty_file_beside_others_is_ignored(tmp_path: Path) -> None:
 def test_an_empty_event_file_is_refused_with_a_description(tmp_path: Path) -> None:
     (tmp_path / "watches.csv").write_bytes(b"")
     with open_source_files(str(tmp_path / "watches.csv"), None) as (files, _):
-        load = EventLoad(files, FieldRules(EVENT_COLUMNS), tmp_path / "rejects.jsonl")
+        load = EventLoad(files, FieldRules(EVENT_COLUMNS), tmp_path / "rejects.jsonl", OPTIONS)
     store = EmbeddedEvents(tmp_path / "events")
     with pytest.raises(LoadRejected, match=r"watches\.csv is empty"):
         load_event_files(load, store)

@@ -14,9 +14,10 @@ from reelrank.loaders.events.event_files import EventLoad, check_event_files, lo
 from reelrank.loaders.events.event_rows import parse_event
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
 from reelrank.loaders.files.source import open_source_files
-from reelrank.loaders.items.catalogue import LoadRejected
+from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+OPTIONS = LoadOptions(created_at=NOON)
 NOON_MS = round(NOON.timestamp() * 1000)
 UBI: dict[str, Any] = {
     "action_name": "watch",
@@ -44,7 +45,12 @@ def decode_event(row: dict[str, Any], place: str = "") -> Event:
 
 def open_load(path: Path, rules: FieldRules | None = None) -> EventLoad:
     with open_source_files(str(path), None) as (files, _):
-        return EventLoad(files, rules or FieldRules(EVENT_COLUMNS), path.parent / "rejects.jsonl")
+        return EventLoad(
+            files,
+            rules or FieldRules(EVENT_COLUMNS),
+            path.parent / "rejects.jsonl",
+            OPTIONS,
+        )
 
 
 def write_lines(path: Path, records: list[dict[str, Any]]) -> Path:

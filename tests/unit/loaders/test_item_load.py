@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.items.journal import Journal
 from reelrank.loaders.report import FileReport
 
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+OPTIONS = LoadOptions(created_at=NOW)
 ENCODER = WordLlamaEncoder()
 
 
@@ -37,7 +40,7 @@ def journal(tmp_path: Path) -> Journal:
 def open_load(path: Path, lines: Sequence[str]) -> ItemLoad:
     path.write_text("\n".join(["id,title,genres,runtime_min", *lines]))
     with open_source_files(str(path), None) as (files, _):
-        return ItemLoad(files, FieldRules(ITEM_FIELDS), path.parent / "rejects.jsonl")
+        return ItemLoad(files, FieldRules(ITEM_FIELDS), path.parent / "rejects.jsonl", OPTIONS)
 
 
 def build_film_lines(count: int, first: int = 0) -> list[str]:
@@ -79,7 +82,7 @@ def test_too_many_rejects_leave_only_the_old_version(
         load_item_files(bad, engine, ENCODER, journal)
     assert [v.name for v in engine.versions()] == [old.version]
     assert journal.read_entry() is None
-    allowed = replace(bad, options=LoadOptions(max_reject_share=0.1))
+    allowed = replace(bad, options=replace(OPTIONS, max_reject_share=0.1))
     assert load_item_files(allowed, engine, ENCODER, journal).written == 9
 
 
@@ -200,7 +203,9 @@ def test_json_rows_may_differ_in_names_and_types(
         '{"id": {"no": "id"}, "title": "Three"}\n'
     )
     with open_source_files(str(path), None) as (files, _):
-        load = ItemLoad(files, FieldRules(ITEM_FIELDS), tmp_path / "rejects.jsonl", LoadOptions(0.5))
+        load = ItemLoad(
+            files, FieldRules(ITEM_FIELDS), tmp_path / "rejects.jsonl", replace(OPTIONS, max_reject_share=0.5)
+        )
     report = load_item_files(load, engine, ENCODER, journal)
     assert (report.read, report.written, report.rejected) == (3, 2, 1)
     assert engine.fetch(["1", "two"], 1.0) == [

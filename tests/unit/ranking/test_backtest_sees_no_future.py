@@ -24,7 +24,8 @@ from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.training import backtest as replay
 from reelrank.ranking.viewers.history import Viewer, build_viewer
 
-NOW_MS = round(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
 DAY_MS, MINUTE_MS = 86_400_000, 60_000
 FILMS, VIEWERS, PAST = 40, 30, 8
 
@@ -58,7 +59,7 @@ def build_events_with_future(seed: int) -> pa.Table:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
     parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("data")))
     films = [Item(f"film{n:02}", f"Story {n}", genres=(f"G{n % 4}",)) for n in range(FILMS)]
-    load_catalogue(films, parts.engine, parts.encoder, LoadOptions())
+    load_catalogue(films, parts.engine, parts.encoder, LoadOptions(created_at=NOW))
     return parts
 
 

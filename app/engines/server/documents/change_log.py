@@ -7,7 +7,7 @@ A change is logged after it was applied, so everything in the log is also in the
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from reelrank.app.engines.server.documents.documents import LEARNED_PROPERTIES, remove_searched_vectors
@@ -48,11 +48,10 @@ class Change:
         merged = {**learned, **self.source, **({"vectors": vectors} if vectors else {})}
         return replace(self, source=merged)
 
-    def build_action(self) -> BulkAction:
+    def build_action(self, now: datetime) -> BulkAction:
         """Build the write to the log. The server answers 409 if the log has a later change of the item."""
         document = {} if self.source is None else {"document": remove_searched_vectors(self.source)}
-        now = datetime.now(UTC).isoformat()
-        body = {"item": self.item_id, "at": now, "turn": self.epoch, **document}
+        body = {"item": self.item_id, "at": now.isoformat(), "turn": self.epoch, **document}
         order = {"version": self.epoch << SEQ_NO_BITS | self.seq_no, "version_type": "external_gte"}
         return BulkAction("index", self.item_id, body, order)
 
@@ -73,7 +72,8 @@ class ChangeLog:
 
     def append(self, changes: Sequence[Change]) -> None:
         """Log changes durably. The log keeps its own change of an item if that one is later."""
-        actions = [change.build_action() for change in changes]
+        now = self.cluster.clock.now()
+        actions = [change.build_action(now) for change in changes]
         results = BulkWriter(self.cluster, self.index).write(actions)
         for action, result in zip(actions, results, strict=True):
             if not result.succeeded and result.status != 409:

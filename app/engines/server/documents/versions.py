@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from reelrank.app.engines.server.transport.cluster import Cluster
@@ -59,7 +59,11 @@ class IndexVersions:
         if not version.startswith("items-"):
             raise BadRequest(f"the name of index version {version!r} must begin with items-")
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING_SETTINGS}
-        meta = {"version": version, "made_at": datetime.now(UTC).isoformat(), CHANGES_FROM: changes_from}
+        meta = {
+            "version": version,
+            "made_at": self.cluster.clock.now().isoformat(),
+            CHANGES_FROM: changes_from,
+        }
         body = {
             "settings": {"index": index},
             "mappings": {**self.body["mappings"], "_meta": {"reelrank": meta}},

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from reelrank.app.clock import to_ms
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster
 from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.event import DAY_MS
@@ -57,7 +58,7 @@ class DataStreamLifecycle:
             return
         self._due_s = time.monotonic() + self.interval_s
         try:
-            self.roll_over_and_expire(round(time.time() * 1000))
+            self.roll_over_and_expire(to_ms(self.cluster.clock.now()))
         except EngineError as error:
             log.warning("data stream not rolled over", stream=self.stream, error=str(error))
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock
 from reelrank.app.engines.server.transport.access import NotConnected
 from reelrank.app.engines.server.transport.failures import build_error
 from reelrank.index_mappings.errors import Partial, Timeout, Unavailable
@@ -44,10 +45,16 @@ class Transport(Protocol):
 
 
 class Cluster:
-    """Connects at first use, separately in each process, so it may be created before a fork."""
+    """Connects at first use, separately in each process, so it may be created before a fork.
 
-    def __init__(self, name: str, open_transport: Callable[[], Transport]) -> None:
+    clock: stamps what is written here and tells what is too old to keep.
+    """
+
+    def __init__(
+        self, name: str, open_transport: Callable[[], Transport], clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.name = name
+        self.clock = clock
         self._open_transport = open_transport
         self._transport: tuple[int, Transport] | None = None
         self._limit = threading.local()

@@ -21,7 +21,8 @@ from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings
 
 ITEMS = [Item("alien", "Alien"), Item("blade", "Blade Runner")]
-OPTIONS = LoadOptions()
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+OPTIONS = LoadOptions(created_at=NOW)
 
 
 @pytest.fixture
@@ -72,9 +73,8 @@ def test_events_may_be_loaded_twice(tmp_path: Path) -> None:
 
 
 def test_two_versions_of_one_second_have_different_names() -> None:
-    now = datetime(2026, 11, 24, tzinfo=UTC)
-    first = choose_version_name([], now)
-    assert choose_version_name([first], now) == f"{first}-2"
+    first = choose_version_name([], NOW)
+    assert choose_version_name([first], NOW) == f"{first}-2"
 
 
 @pytest.mark.parametrize(
