@@ -11,6 +11,7 @@ from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.event_store import EventStore
+from tests.contract.films import FILMS, load
 from tests.servers.server import Server, build_kind_params, create_prefix, remove_indices
 
 
@@ -30,6 +31,13 @@ def engine(server: Server | None, tmp_path: Path) -> Iterator[SearchEngine]:
     yield server.build_engine(cluster, Layout(prefix))
     remove_indices(cluster, prefix)
     cluster.close()
+
+
+@pytest.fixture
+def films(engine: SearchEngine) -> SearchEngine:
+    """An engine that serves FILMS."""
+    load(engine, "items-1", FILMS)
+    return engine
 
 
 @pytest.fixture

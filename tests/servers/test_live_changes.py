@@ -2,15 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from reelrank.app.engines.server.documents import live_changes as live
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.errors import Conflict
-from reelrank.index_mappings.item import Document, Item, Neighbour
+from tests.servers.films import LEARNED, build_film, create_two_versions, load
 from tests.servers.intercepted import RequestHook, intercept
 from tests.servers.server import Server, build_kind_params
 
@@ -18,28 +16,10 @@ pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=Tru
 SOON = 5.0
 CHANGE = "refresh=wait_for"
 """Part of the path of a bulk request that changes the serving version."""
-LEARNED = (Neighbour("b", 1.0),)
-
-
-def build_film(item_id: str, title: str = "Film") -> Document:
-    return Document(Item(item_id, title), {"factors": np.eye(64, dtype=np.float32)[0]})
-
-
-def load(engine: ServerEngine, version: str, item_ids: list[str]) -> None:
-    engine.create_index(version)
-    engine.write(version, [build_film(name) for name in item_ids])
-
-
-def create_two_versions(engine: ServerEngine) -> None:
-    """Create two versions: the first serves, the second has learned neighbours."""
-    load(engine, "items-1", ["a"])
-    engine.promote("items-1")
-    engine.create_index("items-2")
-    engine.write("items-2", [replace(build_film("a"), neighbours=LEARNED)])
 
 
 def wait_for(event: threading.Event) -> Callable[[], object]:
-    """Return a step that is_waiting for another thread and fails if it never gets there."""
+    """Return a step that waits for another thread and fails if it never gets there."""
 
     def wait() -> None:
         assert event.wait(SOON)
@@ -227,49 +207,3 @@ def test_promoting_the_serving_version_again_allows_writes(engine: ServerEngine)
     engine.index_versions.block_writes("items-1")
     engine.promote("items-1")
     assert engine.upsert([build_film("a", "New")]).written == 1
-
-
-def test_an_external_index_with_the_prefix_is_not_a_version(engine: ServerEngine) -> None:
-    load(engine, "items-1", ["a"])
-    engine.cluster.request_or_raise("PUT", f"/{engine.layout.index_name('items-external')}", {})
-    assert [version.name for version in engine.versions()] == ["items-1"]
-
-
-def list_logged_ids(engine: ServerEngine) -> list[str]:
-    return [change.item_id for changes in engine.change_log.scan_since(-1) for change in changes]
-
-
-def test_dropping_a_version_prunes_changes_that_all_others_have(engine: ServerEngine) -> None:
-    create_two_versions(engine)
-    load(engine, "items-3", ["a"])
-    engine.upsert([build_film("early")])
-    engine.promote("items-2")
-    engine.upsert([build_film("late")])
-    engine.drop("items-3")
-    assert list_logged_ids(engine) == ["late"]
-    engine.drop("items-1")
-    assert list_logged_ids(engine) == []
-
-
-def test_a_change_logged_by_an_earlier_build_is_copied(
-    engine: ServerEngine,
-) -> None:
-    create_two_versions(engine)
-    engine.upsert([build_film("a", "Changed")])
-    engine.cluster.request_or_raise("PUT", f"/{engine.change_log.index}/_doc/a", {"item": "a"})
-    engine.promote("items-2")
-    assert engine.fetch(["a"], SOON) == [build_film("a", "Changed").item]
-
-
-def test_epochs_continue_from_the_log_when_nothing_serves(engine: ServerEngine) -> None:
-    create_two_versions(engine)
-    for version in ("items-2", "items-1"):
-        engine.upsert([build_film("a", version)])
-        engine.promote(version)
-    engine.upsert([build_film("a", "Before")])
-    engine.cluster.request_or_raise("DELETE", f"/{engine.layout.index_name('items-1')}")
-    load(engine, "items-3", ["a"])
-    engine.promote("items-2")
-    engine.upsert([build_film("a", "After")])
-    engine.promote("items-3")
-    assert engine.fetch(["a"], SOON) == [build_film("a", "After").item]
