@@ -1,1 +1,1 @@
-"""The agreement between whoever writes an index and whoever reads it: nouns, protocols, mappings."""
+"""The contract between the writers and the readers of an index: nouns, protocols and mappings."""

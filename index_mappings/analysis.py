@@ -1,10 +1,10 @@
-"""Text analysis, stated once for every engine: words, ASCII folding, lower case, stop words, stem.
+"""Text analysis, defined once for every engine: tokens, ASCII folding, lower case, stop words, stems.
 
-tests/contract/test_analysis.py holds every engine to the same golden words.
+tests/contract/test_analysis.py checks that every engine produces the same tokens.
 """
 
 TOKENIZER = "standard"
-"""Words of Unicode's text segmentation (UAX #29), as Lucene's standard tokenizer finds them."""
+"""Unicode text segmentation (UAX #29), as in Lucene's standard tokenizer."""
 
 STEP_ORDER = ("asciifolding", "lowercase", "stop", "stem")
 """Folding comes first: the lower case of a letter such as the Turkish İ differs between engines."""
@@ -20,5 +20,5 @@ STOP_WORDS: tuple[str, ...] = (
 """Lucene's EnglishAnalyzer.ENGLISH_STOP_WORDS_SET."""
 
 MAX_TOKEN_LENGTH = 255
-"""Lucene's standard tokenizer default. The servers cut a longer word into pieces, the embedded engine
-drops it: the one difference."""
+"""The default of Lucene's standard tokenizer. Engines differ in one point: servers split a longer token, the
+embedded engine drops it."""

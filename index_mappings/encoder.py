@@ -1,4 +1,4 @@
-"""The text encoder: words to unit vectors of the `text` field. Loaded once a process, never downloads."""
+"""The text encoder: texts to unit vectors of the `text` field. It is loaded once per process, from disk."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -14,7 +14,7 @@ ENCODER_NAME = "wordllama-l2-256"
 
 
 class TextEncoder(Protocol):
-    """`encode(texts)` gives float32 [len(texts), size] rows of unit length; zeros for no words."""
+    """Encodes texts as float32 [len(texts), size]: rows of unit length, zeros for a text without words."""
 
     @property
     def name(self) -> str: ...
@@ -26,7 +26,7 @@ class TextEncoder(Protocol):
 
 
 class WordLlamaEncoder:
-    """WordLlama's 256-dimension model, from the weights inside its package."""
+    """WordLlama's model of 256 dimensions, with the weights in its package."""
 
     name = ENCODER_NAME
     size = 256
@@ -47,7 +47,7 @@ def _load_wordllama() -> Any:
 
 
 def build_item_text(item: Item) -> str:
-    """What of an item its text vector stands for."""
+    """Returns the text that the text vector of an item encodes."""
     parts = (
         item.title,
         ", ".join(item.genres),

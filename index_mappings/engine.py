@@ -17,10 +17,10 @@ from reelrank.index_mappings.query import NO_FILTERS, Filters
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """Weighted multi-field BM25: the sum over fields of weight x BM25, any word may match.
+    """Weighted multi-field BM25: the sum over fields of weight x BM25; any token may match.
 
-    weights: text field and its weight; a field that is not named is not searched. Which weights fit
-    depends on how long the titles and descriptions of a catalogue are. Raises BadRequest for an unknown one.
+    weights: text fields and their weights; other fields are not searched. Good weights depend on the length
+    of titles and descriptions in the catalogue. Raises BadRequest for an unknown field.
     """
 
     source: str
@@ -31,12 +31,12 @@ class TextMatch:
 
     def __post_init__(self) -> None:
         if unknown := [field for field, _ in self.weights if field not in TEXT_FIELDS]:
-            raise BadRequest(f"no text field {', '.join(unknown)}; there are {', '.join(TEXT_FIELDS)}")
+            raise BadRequest(f"no text field {', '.join(unknown)}; use {', '.join(TEXT_FIELDS)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorMatch:
-    """The nearest items by cosine on one vector field; the score is the cosine, -1 to 1."""
+    """The nearest items by cosine on one vector field. The score is the cosine, -1 to 1."""
 
     source: str
     field: str
@@ -47,7 +47,7 @@ class VectorMatch:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourMatch:
-    """Items that carry any of these ids among their neighbours.
+    """Items that have any of these ids among their neighbours.
 
     The score is the sum over `seeds` of seed weight x the weight of the item's neighbour level.
     """
@@ -60,7 +60,7 @@ class NeighbourMatch:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A document that was not written, and why."""
+    """A document that was not written, with the reason."""
 
     id: str
     reason: str
@@ -68,7 +68,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What became of a batch: len(batch) == written + len(rejected), always."""
+    """The result of writing a batch: len(batch) == written + len(rejected), always."""
 
     written: int
     rejected: tuple[Rejection, ...] = ()
@@ -87,8 +87,8 @@ class IndexVersion:
 class Matcher(Protocol):
     """Answers the candidate requests of one query from the serving version.
 
-    timeout_s: seconds left for the answer. Raises Timeout, Throttled, Unavailable, BadRequest or
-    Partial, whose `found` are the Matches of the part that answered; Unavailable when no version is serving.
+    timeout_s: seconds left for the answer. Raises Timeout, Throttled, BadRequest, Unavailable (also when no
+    version is serving), or Partial with the Matches of the part that answered.
     """
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches: ...
@@ -99,38 +99,37 @@ class Matcher(Protocol):
 
 
 class SearchEngine(Matcher, Protocol):
-    """An index of documents in versions, one of which serves."""
+    """An index of documents that has versions, one of which serves."""
 
     @property
     def name(self) -> str: ...
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
-        """The serving version's items, in the order of `ids`; None for an id it does not hold.
+        """Returns the serving version's items in the order of `ids`, with None for an unknown id.
 
-        Raises Partial when some cannot be read; its `found` has None for them too.
+        Raises Partial when some cannot be read; its partial_result has None for them too.
         """
         ...
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
-        """Every document of a version in the order of ids. Raises NotFound."""
+        """Yields every document of a version in the order of ids. Raises NotFound."""
         ...
 
     def create_index(self, version: str) -> None:
-        """Makes an empty version beside the serving one. Raises Conflict if it exists."""
+        """Creates an empty version beside the serving one. Raises Conflict if it exists."""
         ...
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
-        """Upserts into a version that is being built; durable when it returns. Raises NotFound."""
+        """Upserts into a version that is being built. Durable when it returns. Raises NotFound."""
         ...
 
     def promote(self, version: str) -> None:
-        """Makes a version the serving one, atomically. Does nothing to one that serves. Raises NotFound.
+        """Makes a version the serving one, atomically. Does nothing if it serves already. Raises NotFound.
 
-        A version that serves has every upsert and delete acknowledged since its `create_index`, whichever
-        version served when it was acknowledged and however often versions were promoted since. It keeps
-        what it learned. A change that is under way during a promotion is acknowledged only when the version
-        that serves then has it; one that fails may be in some versions and not in others. One of two
-        promotions at once may raise Conflict.
+        A serving version has every upsert and delete acknowledged since its `create_index`, whichever version
+        served at that time and however often versions were promoted since. It keeps its learned vectors and
+        neighbours. A change during a promotion is acknowledged only when the version that then serves has it;
+        a change that fails may be in some versions only. One of two concurrent promotions may raise Conflict.
         """
         ...
 
@@ -139,28 +138,28 @@ class SearchEngine(Matcher, Protocol):
         ...
 
     def versions(self) -> list[IndexVersion]:
-        """All versions, newest first."""
+        """Returns all versions, newest first."""
         ...
 
     def serving_version(self) -> str | None: ...
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
-        """Writes into the serving version, and into any other one when it serves again.
+        """Writes into the serving version, and into any other version when it serves again.
 
-        Durable when it returns, seen within 2 seconds.
-        A document without learned vectors or neighbours keeps those the version already has.
+        Durable when it returns, visible within 2 seconds. A document without learned vectors or neighbours
+        keeps those that the version has.
         """
         ...
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Deletes from the serving version, and from any other one when it serves again.
+        """Deletes from the serving version, and from any other version when it serves again.
 
-        Returns how many were there. Durable when it returns.
+        Returns how many documents existed. Durable when it returns.
         """
         ...
 
     def is_ready(self) -> bool:
-        """Whether a version is serving and answers, at least a part of it."""
+        """Whether a version is serving and answers at least in part."""
         ...
 
     def close(self) -> None: ...

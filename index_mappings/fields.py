@@ -9,7 +9,7 @@ TEXT_FIELDS: dict[str, float] = {
     "tags": 1.0,
     "description": 1.0,
 }
-"""Searched text fields and the weight of each field's BM25 in their sum."""
+"""Searched text fields, with the weight of the BM25 score of each in their sum."""
 
 BM25_K1 = 1.2  # Robertson & Zaragoza 2009; Lucene's and tantivy's default, so engines agree.
 BM25_B = 0.75
@@ -38,15 +38,15 @@ session: item2vec over watch sessions (Barkan & Koenigstein 2016; Store2Vec)."""
 
 MAX_NEIGHBOURS = 64
 NEIGHBOUR_LEVELS = 16
-"""Neighbour weights are quantised to this many levels, so that any server can hold them as
-keyword terms `itemid|level` and sum boosts exactly."""
+"""Neighbour weights are quantised to this many levels, so that any server can store them as keyword terms
+`itemid|level` and sum their boosts exactly."""
 
 
 def to_neighbour_level(weight: float) -> int:
-    """The level, 1 to NEIGHBOUR_LEVELS, nearest to a weight in (0, 1]."""
+    """Returns the level, 1 to NEIGHBOUR_LEVELS, that is nearest to a weight in (0, 1]."""
     return max(1, min(NEIGHBOUR_LEVELS, round(weight * NEIGHBOUR_LEVELS)))
 
 
 def to_neighbour_weight(level: int) -> float:
-    """The weight that a level stands for."""
+    """Returns the weight of a level, in (0, 1]."""
     return level / NEIGHBOUR_LEVELS

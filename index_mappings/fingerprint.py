@@ -1,4 +1,4 @@
-"""The index fingerprint: a hash of everything that decides how a document is indexed."""
+"""The index fingerprint: a hash of all settings that determine how a document is indexed."""
 
 import hashlib
 import json
@@ -9,8 +9,8 @@ from reelrank.index_mappings.encoder import ENCODER_NAME
 
 
 def compute_index_fingerprint() -> str:
-    """Eight hex digits; index versions with different fingerprints must not replace each other."""
-    facts = {
+    """Returns eight hex digits. Index versions with different fingerprints must not replace each other."""
+    settings = {
         "analysis": [
             analysis.TOKENIZER,
             analysis.STEP_ORDER,
@@ -26,4 +26,4 @@ def compute_index_fingerprint() -> str:
         "neighbours": [fields.MAX_NEIGHBOURS, fields.NEIGHBOUR_LEVELS],
         "encoder": ENCODER_NAME,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

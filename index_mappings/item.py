@@ -1,4 +1,4 @@
-"""One video as catalogued, and the document an index holds for it."""
+"""One video of the catalogue, and the document that an index stores for it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,12 +12,12 @@ FloatVector = NDArray[np.float32]
 
 MAX_ID_LENGTH = 64
 ID_PATTERN = re.compile(r"[!-~]{1,64}")
-"""Printable ASCII without a space, so that ids fit numpy byte strings and sort alike everywhere."""
+"""Printable ASCII without a space, so that ids fit numpy byte strings and have one order everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One video. Empty text and empty tuples mean "not stated", as None does for the rest.
+    """One video. Empty text, empty tuples and None mean that the catalogue does not state the field.
 
     Raises ValueError when the id is not 1 to 64 printable ASCII characters without a space, or
     published_at has no year in UTC.
@@ -62,7 +62,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An item as an index holds it: the item and what was learned about it.
+    """An item as an index stores it: the item, and what was learned about it.
 
     vectors: field name (see `reelrank.index_mappings.fields.VECTOR_FIELDS`) to a float32 vector of that
     field's size; a missing field means the item is not found by kNN on it.

@@ -1,6 +1,6 @@
-"""The mappings of the servers, rendered from the fields: explicit, never a server's default.
+"""The mappings of the servers, built from the fields: always explicit, because defaults differ.
 
-The rendered ones stand in `index_mappings/rendered/` and can be sent as they are.
+`make generate` writes them to `index_mappings/rendered/`; they can be sent as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,23 +18,23 @@ SERVERS: tuple[tuple[Product, int], ...] = (
     ("opensearch", 2),
     ("opensearch", 3),
 )
-"""Products and majors that the adapters are tested on."""
+"""Products and major versions that the adapters are tested on."""
 
 ANALYZER = "reelrank_english"
-HNSW_M = 16  # Malkov & Yashunin 2018; the default of Lucene, said aloud because defaults move.
+HNSW_M = 16  # Malkov & Yashunin 2018; the default of Lucene, explicit because defaults change.
 HNSW_EF_CONSTRUCTION = 200
-"""Twice Lucene's default: kNN with filters then reaches a recall of 0.95 on every server."""
+"""Twice Lucene's default, so that kNN with filters reaches a recall of 0.95 on every server."""
 FILTER_KEYS = ("genre_key", "language_key", "country_key")
-"""Filter terms in casefolded form; `genres`, `language` and `country` keep their spelling."""
+"""Casefolded terms for filters. `genres`, `language` and `country` keep their spelling."""
 AGGREGATED_KEY = "genre_key"
-"""The only one that dashboards count by: `genres` is text, and `language` can itself be counted."""
+"""The only filter key that dashboards aggregate: `genres` is text, and `language` is a keyword itself."""
 
 SERVER_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "double": "double"}
 """Arrow type to the type of a server; text is indexed as its IndexKind."""
 
 
 def name_vector_property(field: str) -> str:
-    """The property that holds a vector field of `reelrank.index_mappings.fields.VECTOR_FIELDS`."""
+    """Returns the property of a vector field in `reelrank.index_mappings.fields.VECTOR_FIELDS`."""
     return f"{field}_vector"
 
 
@@ -43,7 +43,7 @@ def format_neighbour_term(item_id: str, level: int) -> str:
 
 
 def build_items_index(product: Product) -> dict[str, Any]:
-    """Settings and mappings of an index of items."""
+    """Returns the settings and mappings of an index of items."""
     settings: dict[str, Any] = {
         "similarity": {"default": {"type": "BM25", "k1": BM25_K1, "b": BM25_B}},
         "translog": {"durability": "request"},
@@ -55,7 +55,7 @@ def build_items_index(product: Product) -> dict[str, Any]:
 
 
 def build_events_template(data_stream: str, refresh_ms: int = 200) -> dict[str, Any]:
-    """An index template for the data stream of events. One shard, so that events have one order."""
+    """Returns the index template for the data stream of events: one shard, so that events have one order."""
     properties = {field.name: _build_event_property(field) for field in EVENT_FIELDS}
     mappings = {"dynamic": False, "properties": {"@timestamp": {"type": "date"}, **properties}}
     settings = {
@@ -79,14 +79,14 @@ def _build_event_property(field: EventField) -> dict[str, Any]:
 
 
 def build_requests_template(data_stream: str) -> dict[str, Any]:
-    """An index template for the data stream of request summaries, which dashboards read."""
+    """Returns the index template for the data stream of request summaries, which dashboards read."""
     keywords = ("request_id", "kind", "model", "version", "degraded", "sources")
     numbers = {"candidates": "integer", "hits": "integer", "took_ms": "float"}
     return _build_dashboard_template(data_stream, keywords, numbers)
 
 
 def build_impressions_template(data_stream: str) -> dict[str, Any]:
-    """An index template for the data stream of shown items and what followed, which dashboards read."""
+    """Returns the index template for the data stream of impressions and actions, which dashboards read."""
     keywords = ("kind", "request_id", "item", "user", "page", "model", "version", "sources", "degraded")
     numbers = {"position": "integer", "score": "float", "propensity": "double", "came_from": "integer"}
     numbers |= {"watched_ms": "long", "duration_ms": "long"}
@@ -99,7 +99,7 @@ def _build_dashboard_template(
     properties = {
         "@timestamp": {"type": "date"},
         **{name: {"type": "keyword"} for name in keywords},
-        **{name: {"type": kind} for name, kind in numbers.items()},
+        **{name: {"type": server_type} for name, server_type in numbers.items()},
     }
     settings = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "5s"}
     mappings = {"dynamic": False, "properties": properties}
@@ -112,9 +112,9 @@ def _build_dashboard_template(
 
 
 def build_changes_index() -> dict[str, Any]:
-    """The log of live changes: one document for each changed item. One shard, so that they have one order.
+    """Returns the index of the change log: a document for each changed item, in one shard, for one order.
 
-    It holds the item as it was written, too, which nobody searches.
+    A document also stores the item as it was written, without an index on it.
     """
     return {
         "settings": {"index": {"number_of_shards": 1, "auto_expand_replicas": "0-1"}},
@@ -126,7 +126,7 @@ def build_changes_index() -> dict[str, Any]:
 
 
 def _build_analysis() -> dict[str, Any]:
-    named = {"stop": "reelrank_stop", "stem": "reelrank_stem"}
+    own_filters = {"stop": "reelrank_stop", "stem": "reelrank_stem"}
     return {
         "tokenizer": {
             "reelrank_words": {"type": analysis.TOKENIZER, "max_token_length": analysis.MAX_TOKEN_LENGTH}
@@ -139,7 +139,7 @@ def _build_analysis() -> dict[str, Any]:
             ANALYZER: {
                 "type": "custom",
                 "tokenizer": "reelrank_words",
-                "filter": [named.get(step, step) for step in analysis.STEP_ORDER],
+                "filter": [own_filters.get(step, step) for step in analysis.STEP_ORDER],
             }
         },
     }

@@ -1,4 +1,4 @@
-"""Matches: an engine's answer, held as columns, best first."""
+"""Matches: the answer of an engine as columns, best first."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ ID_DTYPE = np.dtype(f"S{MAX_ID_LENGTH}")
 
 
 def item_ids(ids: Iterable[str]) -> ItemIds:
-    """Item ids as a numpy byte-string array of ID_DTYPE; ASCII only (see `Item`)."""
-    return np.array([i.encode("ascii") for i in ids], dtype=ID_DTYPE)
+    """Returns item ids as a numpy array of byte strings (ID_DTYPE). Ids are ASCII; see `Item`."""
+    return np.array([item_id.encode("ascii") for item_id in ids], dtype=ID_DTYPE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,15 +33,15 @@ class Matches:
 
 
 def select_best_matches(source: str, ids: ItemIds, scores: NDArray[np.float32], limit: int) -> Matches:
-    """The `limit` best of unordered ids and scores, ties by id."""
+    """Returns the `limit` best matches of unordered ids and scores; ties are in the order of ids."""
     order = np.lexsort((ids, -scores))[:limit]
     return Matches(source, ids[order].astype(ID_DTYPE, copy=False), scores[order].astype(np.float32))
 
 
 def deduplicate_ids(ids: ItemIds) -> tuple[ItemIds, NDArray[np.intp]]:
-    """What np.unique gives with its inverse: the ids in order, and where each of `ids` stands among them.
+    """Returns what np.unique returns with its inverse: the sorted ids, and the index of each id in them.
 
-    Eight bytes at a time are one whole number whose order is that of the bytes; numbers sort faster.
+    It sorts integers of eight bytes each, which have the order of the bytes and sort faster.
     """
     words = np.ascontiguousarray(ids, ID_DTYPE).view(">u8").reshape(len(ids), ID_DTYPE.itemsize // 8)
     keys = [column.astype(np.uint64) for column in words.T if column.any()]
@@ -50,9 +50,9 @@ def deduplicate_ids(ids: ItemIds) -> tuple[ItemIds, NDArray[np.intp]]:
     is_new[:1] = True
     for key in keys:
         is_new[1:] |= key[order[1:]] != key[order[:-1]]
-    places = np.empty(len(ids), np.intp)
-    places[order] = np.cumsum(is_new) - 1
-    return ids[order[is_new]], places
+    inverse = np.empty(len(ids), np.intp)
+    inverse[order] = np.cumsum(is_new) - 1
+    return ids[order[is_new]], inverse
 
 
 def build_empty_matches(source: str) -> Matches:

@@ -1,4 +1,4 @@
-"""What a caller asks for: words, a viewer, filters, and the context of the request."""
+"""What a caller requests: a text, a viewer, filters, and the context of the request."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,9 +10,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Conditions every result meets; an item that does not state a field fails a filter on it.
+    """Conditions that every result meets. An item that does not state a field fails a filter on it.
 
-    genres, languages, countries: any of these, compared without case. Ranges include both ends.
+    genres, languages, countries: at least one of these, ignoring case. Ranges include both ends.
     """
 
     genres: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ NO_FILTERS = Filters()
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """When, where and on what the request is made. `at` is aware (UTC)."""
+    """Time, country and device of the request. `at` is timezone-aware (UTC)."""
 
     at: datetime = EPOCH
     country: str = ""
@@ -58,7 +58,7 @@ class Query:
 
     @property
     def kind(self) -> QueryKind:
-        """`search`, `similar` or `home`: which candidate sources apply."""
+        """The kind of page, which decides the candidate sources."""
         if self.text:
             return "search"
         return "similar" if self.similar_to else "home"

@@ -1,4 +1,4 @@
-"""What no engine can hold: why a document is rejected before it is sent anywhere."""
+"""Validation of documents, before any engine gets them: the limits of all engines."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,12 +9,12 @@ from reelrank.index_mappings.item import Document
 
 
 def validate_documents(documents: Sequence[Document]) -> list[str | None]:
-    """Why each document cannot be written; None where it can."""
-    faults = [_validate_document(document) for document in documents]
+    """Returns the reason why each document cannot be written, or None where it can."""
+    errors = [_validate_document(document) for document in documents]
     for name in VECTOR_FIELDS:
-        for place, fault in _validate_vectors(documents, name):
-            faults[place] = faults[place] or fault
-    return faults
+        for index, error in _validate_vectors(documents, name):
+            errors[index] = errors[index] or error
+    return errors
 
 
 def _validate_document(document: Document) -> str | None:
@@ -23,18 +23,18 @@ def _validate_document(document: Document) -> str | None:
     if unknown := document.vectors.keys() - VECTOR_FIELDS.keys():
         return f"there is no vector field {min(unknown)!r}"
     if len(document.neighbours) > MAX_NEIGHBOURS:
-        return f"it has {len(document.neighbours)} neighbours, at most {MAX_NEIGHBOURS} are kept"
+        return f"it has {len(document.neighbours)} neighbours; the most is {MAX_NEIGHBOURS}"
     return None
 
 
 def _validate_vectors(documents: Sequence[Document], field: str) -> Iterator[tuple[int, str]]:
-    """Of the documents that have this vector; numbers are looked at together, not document by document."""
-    wanted = (VECTOR_FIELDS[field].size,)
-    shapes = {place: np.shape(d.vectors[field]) for place, d in enumerate(documents) if field in d.vectors}
-    for place, shape in shapes.items():
-        if shape != wanted:
-            yield place, f"vector {field!r} is of shape {shape}, not {wanted}"
-    fitting = [place for place, shape in shapes.items() if shape == wanted]
-    numbers = np.array([documents[place].vectors[field] for place in fitting]).reshape(-1, *wanted)
-    for row in np.flatnonzero(~np.isfinite(numbers).all(axis=1)).tolist():
-        yield fitting[row], f"vector {field!r} holds a value that is no number"
+    """Yields the index and the error of documents whose vector is invalid. Checks all vectors at once."""
+    expected = (VECTOR_FIELDS[field].size,)
+    shapes = {index: np.shape(d.vectors[field]) for index, d in enumerate(documents) if field in d.vectors}
+    for index, shape in shapes.items():
+        if shape != expected:
+            yield index, f"vector {field!r} has shape {shape}, not {expected}"
+    valid = [index for index, shape in shapes.items() if shape == expected]
+    vectors = np.array([documents[index].vectors[field] for index in valid]).reshape(-1, *expected)
+    for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
+        yield valid[row], f"vector {field!r} has a value that is not a finite number"

@@ -1,4 +1,4 @@
-"""Event files: all rows are checked before the first is stored, so a refused file leaves nothing behind."""
+"""Event files: all rows are checked before the first is stored, so a rejected file stores nothing."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from reelrank.ranking.progress import Progress, ignore_progress
 
 @dataclass(frozen=True, slots=True)
 class EventLoad:
-    """What is loaded, how it is read, where rejected rows go. What is later than latest_ms is rejected."""
+    """What to load, how to read it, and where rejected rows go. Events later than latest_ms are rejected."""
 
     files: Sequence[SourceFile]
     rules: FieldRules
@@ -29,17 +29,20 @@ class EventLoad:
 
 
 def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ignore_progress) -> FileReport:
-    """Checked, then stored, each id once; killed, it is simply run again. Raises LoadRefused, SourceError."""
+    """Checks all rows, then stores the events, each id once. Raises LoadRejected or SourceError.
+
+    After an interruption it is safe to run it again.
+    """
     started = time.monotonic()
     checked = check_event_files(load, progress)
     read = written = stored = 0
-    for mapped, found in _check_rows(load):
-        stored += store.append(found.events).stored if found.events else 0
+    for mapped, checked_rows in _check_rows(load):
+        stored += store.append(checked_rows.events).stored if checked_rows.events else 0
         read += mapped.rows.row_count
-        written += len(found.events)
+        written += len(checked_rows.events)
         report_progress(progress, "storing events", read, mapped.done)
     if (read, written) != (checked.read, checked.written):
-        raise SourceError("the files changed while they were loaded; run it again, each event counts once")
+        raise SourceError("the files changed during the load; run it again: each event counts once")
     return FileReport(
         read,
         written,
@@ -52,24 +55,24 @@ def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ig
 
 
 def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> FileReport:
-    """A dry run: every row is read and checked, rejected rows go to their file, and nothing is stored."""
+    """Reads and checks every row and writes rejected rows to their file. Stores nothing."""
     started = time.monotonic()
     read = written = rejected = 0
     unused: dict[str, None] = {}
     with open_reject_file(load.rejects) as rejects:
-        for mapped, found in _check_rows(load):
+        for mapped, checked in _check_rows(load):
             unused.update(dict.fromkeys(mapped.fields.unused if mapped.fields is not None else ()))
-            rejects.add(found.rejects)
+            rejects.add(checked.rejects)
             read += mapped.rows.row_count
-            written += len(found.events)
-            rejected += len(found.rejects)
+            written += len(checked.events)
+            rejected += len(checked.rejects)
             report_progress(progress, "checking events", read, mapped.done)
         first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
     reject_empty_load(load.files, read)
     verify(load.options, read, rejected, f"{first} ({load.rejects})")
-    where = load.rejects if rejected else None
+    rejects_path = load.rejects if rejected else None
     seconds = time.monotonic() - started
-    return FileReport(read, written, rejected, written, seconds, rejects=where, unused=tuple(unused))
+    return FileReport(read, written, rejected, written, seconds, rejects=rejects_path, unused=tuple(unused))
 
 
 def _check_rows(load: EventLoad) -> Iterator[tuple[MappedRows, CheckedEvents]]:

@@ -1,4 +1,4 @@
-"""Histories: events in, appended to the event store, each id once."""
+"""A history in memory: its events are appended to the event store, each id once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ BATCH_SIZE = 5000
 
 @dataclass(frozen=True, slots=True)
 class HistoryReport:
-    """read == stored + duplicates, always."""
+    """The result of a load: read == stored + duplicates, always."""
 
     read: int
     stored: int
@@ -22,7 +22,7 @@ class HistoryReport:
 def load_history(
     events: Sequence[Event], store: EventStore, progress: Progress = ignore_progress
 ) -> HistoryReport:
-    """Safe to run again: what is already kept counts as a duplicate."""
+    """Appends events in batches. It is safe to run again: a stored event counts as a duplicate."""
     stored = 0
     for start in range(0, len(events), BATCH_SIZE):
         batch = events[start : start + BATCH_SIZE]

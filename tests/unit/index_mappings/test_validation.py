@@ -1,4 +1,4 @@
-"""Documents that no engine can hold: each with its own reason, whatever stands beside it in the batch."""
+"""Validation of documents: each gets its own error, independent of the others in its batch."""
 
 from typing import Any
 
@@ -15,23 +15,28 @@ def build_document(title: str = "A film", **vectors: Any) -> Document:
     return Document(Item("id", title), vectors)
 
 
-def test_each_of_a_batch_has_its_own_fault_or_none() -> None:
-    fine, no_number = np.ones(SIZE, np.float32), np.full(SIZE, np.nan, np.float32)
-    crowded = Document(Item("id", "A film"), {}, (Neighbour("n", 0.5),) * (MAX_NEIGHBOURS + 1))
-    faults = {
-        "fine": (build_document(factors=fine), None),
-        "short": (build_document(factors=fine[:3]), f"vector 'factors' is of shape (3,), not ({SIZE},)"),
-        "without": (build_document(), None),
-        "no number": (build_document(factors=no_number), "vector 'factors' holds a value that is no number"),
-        "untitled": (build_document(title="", factors=no_number), "it has no title"),
-        "unknown": (build_document(colour=fine), "there is no vector field 'colour'"),
-        "crowded": (crowded, f"it has {MAX_NEIGHBOURS + 1} neighbours, at most {MAX_NEIGHBOURS} are kept"),
-        "fine too": (build_document(factors=fine), None),
+def test_each_document_of_a_batch_has_its_own_error_or_none() -> None:
+    valid, nans = np.ones(SIZE, np.float32), np.full(SIZE, np.nan, np.float32)
+    neighbours = (Neighbour("n", 0.5),) * (MAX_NEIGHBOURS + 1)
+    cases = {
+        "valid": (build_document(factors=valid), None),
+        "short vector": (
+            build_document(factors=valid[:3]),
+            f"vector 'factors' has shape (3,), not ({SIZE},)",
+        ),
+        "no vector": (build_document(), None),
+        "nan": (build_document(factors=nans), "vector 'factors' has a value that is not a finite number"),
+        "no title": (build_document(title="", factors=nans), "it has no title"),
+        "unknown field": (build_document(colour=valid), "there is no vector field 'colour'"),
+        "too many neighbours": (
+            Document(Item("id", "A film"), {}, neighbours),
+            f"it has {MAX_NEIGHBOURS + 1} neighbours; the most is {MAX_NEIGHBOURS}",
+        ),
+        "valid again": (build_document(factors=valid), None),
     }
-    assert validate_documents([each for each, _ in faults.values()]) == [
-        fault for _, fault in faults.values()
-    ]
+    errors = validate_documents([document for document, _ in cases.values()])
+    assert dict(zip(cases, errors, strict=True)) == {name: error for name, (_, error) in cases.items()}
 
 
-def test_no_documents_have_no_faults() -> None:
+def test_no_documents_have_no_errors() -> None:
     assert validate_documents([]) == []

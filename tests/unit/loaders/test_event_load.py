@@ -1,5 +1,6 @@
-"""Event files into the store: UBI lines as they are, other rows by their columns, each event once."""
+"""Loading event files: UBI records as they are, other rows by their columns, each event once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ def build_ubi_row(**fields: Any) -> dict[str, Any]:
     return {**UBI, **fields}
 
 
-def decode_event(row: dict[str, Any], place: str = "") -> Event:
-    return parse_event(row, NOON, place)
+def decode_event(row: dict[str, Any], row_number: str = "") -> Event:
+    return parse_event(row, NOON, row_number)
 
 
 def open_load(path: Path, rules: FieldRules | None = None) -> EventLoad:
@@ -58,19 +59,29 @@ def write_lines(path: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
-def test_what_this_service_recorded_of_an_impression_comes_back_from_a_file(tmp_path: Path) -> None:
-    facts: dict[str, Any] = {
+def test_an_exported_impression_is_loaded_with_every_field(tmp_path: Path) -> None:
+    common: dict[str, Any] = {
         "kind": "impression",
         "user": "ada",
         "at_ms": NOON_MS,
         "item": "alien",
         "request_id": "r1",
     }
-    drawn = {**facts, "id": "e1", "position": 10, "degraded": "bm25", "propensity": 0.25, "came_from": 31}
+    slot = {"position": 10, "degraded": "bm25", "propensity": 0.25, "came_from": 31}
+    later = {
+        "surface": "home",
+        "session": "s1",
+        "model": "m1",
+        "received_ms": NOON_MS + 5,
+        "started_ms": NOON_MS,
+    }
+    explored = {**common, **slot, **later, "id": "e1"}
     store = EmbeddedEvents(tmp_path)
-    load_event_files(open_load(write_lines(tmp_path / "shown.jsonl", [drawn, {**facts, "id": "e2"}])), store)
-    assert store.recent("ada", 10, 1.0)[::-1] == [Event(**drawn), Event(**facts, id="e2")]
-    assert parse_event(drawn, NOON) == Event(**drawn)
+    load_event_files(
+        open_load(write_lines(tmp_path / "shown.jsonl", [explored, {**common, "id": "e2"}])), store
+    )
+    assert store.recent("ada", 10, 1.0)[::-1] == [Event(**explored), Event(**common, id="e2")]
+    assert parse_event(explored, NOON) == Event(**explored)
 
 
 def test_a_ubi_event_is_read_as_it_is() -> None:
@@ -80,7 +91,7 @@ def test_a_ubi_event_is_read_as_it_is() -> None:
     )
 
 
-def test_a_ubi_event_of_nobody_known_is_of_its_client_and_times_may_be_numbers() -> None:
+def test_a_ubi_event_without_a_user_is_of_its_client() -> None:
     event = decode_event(build_ubi_row(user_id=None, timestamp=NOON_MS))
     assert (event.user, event.at_ms) == ("browser-7", NOON_MS)
 
@@ -90,14 +101,51 @@ def test_a_ubi_query_is_a_search() -> None:
     assert (event.kind, event.text, event.item) == ("search", "space", "")
 
 
-def test_an_event_without_an_id_gets_one_of_its_content_and_place() -> None:
+def test_a_ubi_event_may_state_a_session_and_that_a_card_was_viewed() -> None:
+    event = decode_event(build_ubi_row(action_name="viewed", session_id=7))
+    assert (event.kind, event.session) == ("viewed", "7")
+    assert decode_event(build_ubi_row(session_id=None)).session == ""
+
+
+def test_ids_of_content_are_those_of_earlier_versions(tmp_path: Path) -> None:
+    """The ids were computed before event schema version 4; other ones would double a history loaded again."""
+    row = {"kind": "watch", "user": "ada", "item": "alien", "watched_ms": 5}
+    ubi = {"action_name": "watch", "user_id": "ada", "timestamp": "2026-11-24T12:00:00Z",
+           "event_attributes": {"object": {"object_id": "alien"}}}  # fmt: skip
+    path, store = tmp_path / "watches.csv", EmbeddedEvents(tmp_path)
+    path.write_text(
+        "userId,movieId,ts,watched_s,rank,degraded,model\n7,alien,2026-11-24T12:00:00Z,60,3,bm25,m1\n"
+    )
+    load_event_files(open_load(path, FieldRules(EVENT_COLUMNS, constants={"kind": "watch"})), store)
+    (loaded,) = store.recent("7", 5, 1.0)
+    assert (loaded.model, loaded.id) == ("m1", "60b562e921d825a293d336eecd3c70c9")
+    assert decode_event(row, "7").id == "a440d6b392e0cf7bf988ae50aa0e672d"
+    assert decode_event(ubi, "7").id == "42c91621dd85515d6af1725c04d41845"
+
+
+def test_an_unknown_surface_is_rejected_in_files_and_in_json_rows(tmp_path: Path) -> None:
+    row = {"kind": "watch", "user": "ada", "item": "alien", "at_ms": NOON_MS, "surface": "kitchen"}
+    (reject,) = collect_rejects(tmp_path, row)
+    assert reject.startswith("surface: 'kitchen' is unknown; use one of home, search")
+    with pytest.raises(ValueError, match="surface: Input should be"):
+        decode_event(row)
+
+
+def collect_rejects(directory: Path, row: dict[str, Any]) -> list[str]:
+    load = open_load(write_lines(directory / "rows.jsonl", [row, {**row, "surface": ""}]))
+    load = replace(load, options=LoadOptions(max_reject_share=1.0))
+    check_event_files(load)
+    return [orjson.loads(line)["reason"] for line in load.rejects.read_bytes().splitlines()]
+
+
+def test_an_event_without_an_id_gets_one_of_its_content_and_row_number() -> None:
     first, again = decode_event(UBI, "7"), decode_event(UBI, "7")
     assert first.id == again.id
     assert len({first.id, decode_event(UBI, "8").id, decode_event(build_ubi_row(user_id="bob"), "7").id}) == 3
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("changes", "message"),
     [
         ({"action_name": "dance"}, "action_name: 'dance' is unknown"),
         ({"user_id": "", "client_id": None}, "user: String should have at least 1 character"),
@@ -112,12 +160,12 @@ def test_an_event_without_an_id_gets_one_of_its_content_and_place() -> None:
         ({"event_attributes": "text"}, "event_attributes: Input should be a valid dictionary"),
     ],
 )
-def test_what_is_wrong_with_a_ubi_event_names_the_field(facts: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        decode_event(build_ubi_row(**facts))
+def test_an_error_of_a_ubi_event_names_the_field(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        decode_event(build_ubi_row(**changes))
 
 
-def test_ubi_lines_are_stored_once_however_often_they_are_loaded(tmp_path: Path) -> None:
+def test_ubi_records_are_stored_once_however_often_they_are_loaded(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
     path = write_lines(
         tmp_path / "events.jsonl",
@@ -130,19 +178,19 @@ def test_ubi_lines_are_stored_once_however_often_they_are_loaded(tmp_path: Path)
     assert store.count() == 3
 
 
-def test_a_file_that_was_moved_or_grew_does_not_double_its_events(tmp_path: Path) -> None:
+def test_a_moved_or_longer_file_does_not_double_its_events(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
     load_event_files(open_load(write_lines(tmp_path / "a.jsonl", [UBI])), store)
     load_event_files(open_load(write_lines(tmp_path / "b.jsonl", [UBI, build_ubi_row(user_id="bob")])), store)
     assert store.count() == 2
 
 
-def test_rows_of_a_table_are_events_by_their_columns(tmp_path: Path) -> None:
+def test_rows_of_a_table_become_events_by_their_columns(tmp_path: Path) -> None:
     path = tmp_path / "watches.csv"
     path.write_text("userId,movieId,ts,seconds,runtime_min\n7,alien,2026-11-24T12:00:00Z,60,90\n")
-    stated = parse_field_pairs(["watched_ms=seconds"])
+    pairs = parse_field_pairs(["watched_ms=seconds"])
     store = EmbeddedEvents(tmp_path)
-    load_event_files(open_load(path, FieldRules(EVENT_COLUMNS, stated, constants={"kind": "watch"})), store)
+    load_event_files(open_load(path, FieldRules(EVENT_COLUMNS, pairs, constants={"kind": "watch"})), store)
     event = store.recent("7", 5, 1.0)[0]
     assert (event.kind, event.item, event.watched_ms, event.duration_ms) == (
         "watch",
@@ -153,7 +201,7 @@ def test_rows_of_a_table_are_events_by_their_columns(tmp_path: Path) -> None:
     assert event.at_ms == NOON_MS
 
 
-def test_too_many_rejects_store_nothing_at_all(tmp_path: Path) -> None:
+def test_a_load_with_too_many_rejects_stores_nothing(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
     load = open_load(write_lines(tmp_path / "e.jsonl", [*[UBI] * 9, build_ubi_row(action_name="dance")]))
     with pytest.raises(LoadRejected, match=r"1 of 10 rows were rejected.*row 10: action_name: 'dance'"):
