@@ -133,7 +133,7 @@ def test_an_unknown_surface_is_rejected_in_files_and_in_json_rows(tmp_path: Path
 
 def collect_rejects(directory: Path, row: dict[str, Any]) -> list[str]:
     load = open_load(write_lines(directory / "rows.jsonl", [row, {**row, "surface": ""}]))
-    load = replace(load, options=LoadOptions(max_reject_share=1.0))
+    load = replace(load, options=LoadOptions(created_at=NOON, max_reject_share=1.0))
     check_event_files(load)
     return [orjson.loads(line)["reason"] for line in load.rejects.read_bytes().splitlines()]
 

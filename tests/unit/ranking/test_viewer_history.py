@@ -4,7 +4,7 @@ from reelrank.index_mappings.event import EVENT_KINDS, EXPOSURE_KINDS, Event
 from reelrank.ranking.viewers.history import MAX_ACTIONS, build_viewer
 
 
-def test_exposures_do_not_crowd_out_actions() -> None:
+def test_exposures_do_not_count_as_actions() -> None:
     watch = Event("w", "watch", "ada", 1, "alien")
     exposures = [
         Event(f"{kind}{n}", kind, "ada", 2 + n, "heat") for kind in EXPOSURE_KINDS for n in range(MAX_ACTIONS)

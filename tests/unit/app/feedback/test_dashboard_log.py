@@ -110,7 +110,7 @@ def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
     assert dropped == []
 
 
-def test_cards_on_the_screen_do_not_crowd_out_actions(
+def test_cards_on_the_screen_take_no_place_in_the_queue(
     log: DashboardLog, board: FakeBoard, dropped: list[str]
 ) -> None:
     log_page(log, "r1")
