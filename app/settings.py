@@ -91,7 +91,16 @@ class Settings(BaseSettings):
         description="Places of a home page or of similar items, at most one in ten, that are drawn to learn "
         "what is liked; 0: none.",
     )
-    index_keep: int = Field(2, ge=1, description="Index versions kept after a promotion.")
+    index_keep: int = Field(
+        2,
+        ge=1,
+        description="Index versions kept after a promotion, with those of the serving and previous release.",
+    )
+    releases_url: str = Field(
+        "",
+        description="Where the model files of releases are shared, such as s3://bucket/releases; "
+        "empty: on this disk only.",
+    )
     reject_share_max: float = Field(
         0.05, ge=0, le=1, description="Share of rejected rows above which a load is refused."
     )
@@ -183,6 +192,10 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+    @property
+    def releases_dir(self) -> Path:
+        return self.data_dir / "releases"
 
     @property
     def loads_dir(self) -> Path:

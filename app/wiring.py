@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, buil
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
+from reelrank.app.engines.server.documents.releases import ServerReleases
 from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.events.data_stream_lifecycle import RetentionPolicy
 from reelrank.app.engines.server.events.event_store import ServerEvents
@@ -23,6 +24,8 @@ from reelrank.app.engines.server.transport.access import Access
 from reelrank.app.feedback.dashboard_log import DashboardLog, DashboardStreams
 from reelrank.app.feedback.decision_log import DecisionLog
 from reelrank.app.feedback.event_intake import EventCircuitBreaker
+from reelrank.app.release.distribution import ModelFiles
+from reelrank.app.release.promotion import ReleaseManager
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_models import RemoteModels
 from reelrank.app.search.ports import DefaultAssigner
@@ -30,8 +33,8 @@ from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
-from reelrank.app.state.model_cache import Models, ServedModels
-from reelrank.app.state.refresher import StateRefresher
+from reelrank.app.state.model_cache import Models, ModelSource, ServedModels
+from reelrank.app.state.refresher import StateRefresher, StateSources
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.event_store import EventStore
@@ -41,8 +44,9 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.policies.thompson import ThompsonSampling
-from reelrank.ranking.rankers.lambdarank import Ranker, load_ranker
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, load_ranker
 from reelrank.ranking.registry.models import Registry
+from reelrank.ranking.registry.releases import FileReleases, ReleaseStore
 from reelrank.ranking.retrieval.source_names import SOURCES
 
 
@@ -55,6 +59,7 @@ class Container:
     events: EventStore
     encoder: TextEncoder
     registry: Registry
+    releases: ReleaseStore
     config: RankingConfig
     clock: Clock
     dashboards: DashboardStreams | None = None
@@ -65,13 +70,14 @@ class Container:
 def build_container(settings: Settings) -> Container:
     """Opens nothing: engines and models are opened at their first use, so after a fork."""
     clock = SimulatedClock() if settings.clock == "simulated" else SYSTEM_CLOCK
-    engine, events, dashboards = _build_engine(settings, clock)
+    engine, events, releases, dashboards = _build_engine(settings, clock)
     return Container(
         settings,
         engine,
         events,
         WordLlamaEncoder(),
         Registry(settings.models_dir, clock.now),
+        releases,
         build_ranking_config(settings),
         clock,
         dashboards,
@@ -87,10 +93,11 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
 
 def _build_engine(
     settings: Settings, clock: Clock
-) -> tuple[SearchEngine, EventStore, DashboardStreams | None]:
+) -> tuple[SearchEngine, EventStore, ReleaseStore, DashboardStreams | None]:
     """The embedded engine has no dashboards, so nothing is written for them."""
     if settings.engine == "embedded":
-        return EmbeddedEngine(settings.engine_dir, clock), EmbeddedEvents(settings.engine_dir), None
+        embedded = EmbeddedEngine(settings.engine_dir, clock)
+        return embedded, EmbeddedEvents(settings.engine_dir), FileReleases(settings.releases_dir), None
     access = Access(
         settings.engine_urls,
         settings.engine_username,
@@ -110,10 +117,11 @@ def _build_engine(
         ServerImpressions(cluster, f"{layout.prefix}impressions", lifetime),
     )
     engine = engines[settings.engine](cluster, layout)
+    releases = ServerReleases(cluster, f"{layout.prefix}releases")
     if not settings.engine_index:
-        return engine, events, dashboards
+        return engine, events, releases, dashboards
     theirs = ExternalIndex(cluster, settings.engine_index, parse_external_fields(settings.engine_fields))
-    return ReadOnlyEngine(engine, theirs), events, dashboards
+    return ReadOnlyEngine(engine, theirs), events, releases, dashboards
 
 
 def load_model(directory: Path) -> Ranker:
@@ -129,7 +137,33 @@ def build_models(container: Container) -> Models:
     if settings.role == "candidates":
         service = RankingService(settings.ranking_url)
         return RemoteModels(service, settings.ranking_timeout_ms / 1000, cache(compute_feature_fingerprint))
-    return ServedModels(container.registry, load_model)
+    releases = build_release_manager(container)
+    source = ModelSource(
+        container.registry, container.releases, load_model, releases.files.fetch, releases.promote_model
+    )
+    return ServedModels(source)
+
+
+def read_serving_model(container: Container) -> str | None:
+    """The model of the serving release; None when the fused order serves."""
+    pointer = container.releases.read_pointer()
+    model = pointer.serving.model if pointer else container.registry.read_legacy_pointer("CURRENT")
+    return None if model == FusedOrder.name else model
+
+
+def build_release_manager(container: Container) -> ReleaseManager:
+    """Promotes and rolls back index version and model together."""
+    settings = container.settings
+    return ReleaseManager(
+        container.engine,
+        container.registry,
+        container.releases,
+        ModelFiles(container.registry, load_model, settings.releases_url),
+        ItemTableStore(settings.tables_dir, container.engine).read_embeddings,
+        {**asdict(container.config.limits), "exploration_slots": container.config.exploration_slots},
+        settings.releases_dir / "promotion.lock",
+        container.clock.now,
+    )
 
 
 def _ignore(*_arguments: object) -> None:
@@ -146,10 +180,14 @@ def build_service(
     settings = container.settings
     dashboards = None if container.dashboards is None else DashboardLog(container.dashboards, on_dropped)
     live = StateRefresher(
-        container.engine,
-        container.events,
-        build_models(container),
-        ItemTableStore(settings.tables_dir, container.engine).open_or_rebuild,
+        StateSources(
+            container.engine,
+            container.events,
+            build_models(container),
+            container.releases,
+            ItemTableStore(settings.tables_dir, container.engine).open_or_rebuild,
+            build_release_manager(container).settle,
+        )
     )
     return SearchService(
         container.engine,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.diagnostics.smoke_test import find_free_port, run_service
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container, build_models
+from reelrank.app.wiring import build_container, build_models, build_release_manager
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.lambdarank import Ranker
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     rounds = options.rounds or (SMALL_ROUNDS if options.small else ROUNDS)
     with tempfile.TemporaryDirectory() as place:
-        _add_model(Registry(Path(place) / "models"))
+        parts = build_container(Settings(data_dir=Path(place)))
+        build_release_manager(parts).promote_model(_register_model(parts.registry))
         port = find_free_port("127.0.0.1")
         url = f"http://127.0.0.1:{port}"
         os.environ |= {"REELRANK_DATA_DIR": place, "REELRANK_PORT": str(port), "REELRANK_ROLE": "ranking"}
@@ -86,7 +87,7 @@ def _time_score(ranker: Ranker, features: NDArray[np.float32]) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def _add_model(registry: Registry) -> None:
+def _register_model(registry: Registry) -> str:
     rng = np.random.default_rng(0)
     rows = rng.random((6000, len(FEATURE_NAMES))).astype(np.float32)
     wanted = (rows @ rng.normal(size=len(FEATURE_NAMES)) + rng.normal(size=6000) > 0).astype(int)
@@ -96,4 +97,4 @@ def _add_model(registry: Registry) -> None:
     manifest = Manifest(
         id="bench", features=FEATURE_NAMES, feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES)
     )
-    registry.promote(registry.register(manifest, text, rows[:30]), lambda directory: directory)
+    return registry.register(manifest, text, rows[:30])

@@ -123,6 +123,10 @@ class SearchEngine(Matcher, Protocol):
         """Upserts into a version that is being built. Durable when it returns. Raises NotFound."""
         ...
 
+    def make_ready(self, version: str) -> None:
+        """Does the slow part of a promotion beforehand; the serving version stays. Raises NotFound."""
+        ...
+
     def promote(self, version: str) -> None:
         """Makes a version the serving one, atomically. Does nothing if it serves already. Raises NotFound.
 

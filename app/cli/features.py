@@ -8,7 +8,7 @@ from rich.table import Column, Table
 from reelrank.app.cli.console import fail, out, print_json
 from reelrank.app.diagnostics.feature_costs import FeatureCosts, measure_feature_costs
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import Container, build_container
+from reelrank.app.wiring import Container, build_container, read_serving_model
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURES
 from reelrank.ranking.items.table import TableError
@@ -35,7 +35,7 @@ def features(as_json: AsJson = False) -> None:
 
 def _load_gains(container: Container) -> dict[str, float]:
     """Reads each feature's share of the promoted model's split gain; empty when engine order serves."""
-    current = container.registry.current()
+    current = read_serving_model(container)
     gains = read_manifest(container.registry.directory_of(current)).gains if current else {}
     total = sum(gains.values()) or 1.0
     return {name: gain / total for name, gain in gains.items()}

@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.cli.console import out, print_json
+from reelrank.app.cli.releases import fail_on_refusal, print_serving
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container
-from reelrank.index_mappings.errors import Conflict, NotFound
+from reelrank.app.wiring import build_container, build_release_manager
 
 app = typer.Typer(
     rich_markup_mode="markdown", no_args_is_help=True, help="List index versions, promote or drop one."
@@ -21,11 +21,11 @@ def list_versions(as_json: AsJson = False) -> None:
     """List the index versions, newest first, and say which one serves."""
     versions = build_container(Settings()).engine.versions()
     if as_json:
-        facts = [
+        rows = [
             {"version": v.name, "created_at": v.created_at, "documents": v.documents, "serving": v.serving}
             for v in versions
         ]
-        print_json(facts)
+        print_json(rows)
         return
     table = Table("version", "made", "documents", "", box=None)
     for version in versions:
@@ -36,19 +36,15 @@ def list_versions(as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: `reelrank index promote items-1a2b3c4d-20261124T164500`")
 def promote(version: str) -> None:
-    """Make a version serve, with the live changes made since it was begun; also after a stopped promotion."""
-    try:
-        build_container(Settings()).engine.promote(version)
-    except NotFound as error:
-        fail(f"{error}; see: reelrank index list", error.code)
-    out.print(f"{version} serves", markup=False, soft_wrap=True)
+    """Make an index version serve, with its model; also completes a promotion that was stopped."""
+    with fail_on_refusal():
+        release = build_release_manager(build_container(Settings())).promote_version(version, "index promote")
+    print_serving(release)
 
 
 @app.command(epilog="Example: `reelrank index drop items-1a2b3c4d-20261124T164500`")
 def drop(version: str) -> None:
-    """Remove a version that does not serve."""
-    try:
-        build_container(Settings()).engine.drop(version)
-    except (NotFound, Conflict) as error:
-        fail(f"{error}; see: reelrank index list", error.code)
-    out.print(f"{version} is gone", markup=False, soft_wrap=True)
+    """Remove an index version and its releases. Those that serve now or served before are refused."""
+    with fail_on_refusal():
+        build_release_manager(build_container(Settings())).drop_version(version)
+    out.print(f"{version} is dropped", markup=False, soft_wrap=True)

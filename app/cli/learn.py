@@ -13,8 +13,8 @@ from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container, load_model
-from reelrank.index_mappings.errors import NotFound
+from reelrank.app.wiring import build_container, load_model, read_serving_model
+from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
 from reelrank.ranking.evaluation.comparison import evaluate as evaluate_ranking
@@ -46,7 +46,7 @@ def train(as_json: bool = AS_JSON) -> None:
     try:
         with show_progress_bars() as progress:
             outcome = learning.train(build_container(Settings()), progress)
-    except NotFound as error:
+    except (Conflict, ModelRejected, NotFound) as error:
         fail(error)
     if as_json:
         print_json({**outcome.evaluation.to_dict(), "model": outcome.model, "version": outcome.version})
@@ -63,7 +63,7 @@ def evaluate(
 ) -> None:
     """Measure the promoted model and the baselines on the newest events, with confidence intervals."""
     parts = build_container(Settings())
-    current = parts.registry.current()
+    current = read_serving_model(parts)
     if current is None:
         fail("no model is promoted, so there is none to measure; run: reelrank train", "no_model_promoted")
     try:

@@ -9,7 +9,19 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from reelrank.app.cli import ask, data, features, index, kibana, learn, load, migrate, registry, serve
+from reelrank.app.cli import (
+    ask,
+    data,
+    features,
+    index,
+    kibana,
+    learn,
+    load,
+    migrate,
+    registry,
+    releases,
+    serve,
+)
 from reelrank.app.cli.console import CommandError, describe_error, print_error, wants_json
 from reelrank.index_mappings.errors import EngineError
 from reelrank.loaders.files.source import SourceError
@@ -37,6 +49,7 @@ for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(load.app, name="load")
 app.add_typer(index.app, name="index")
+app.add_typer(releases.app, name="releases")
 app.add_typer(kibana.app, name="kibana")
 
 

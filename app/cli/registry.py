@@ -1,4 +1,4 @@
-"""Commands about models on disk: list, add one made elsewhere, promote, roll back."""
+"""Commands about models on disk: list, add one made elsewhere, compile, promote."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +7,12 @@ import typer
 from rich.table import Column, Table
 
 from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.cli.releases import fail_on_refusal, print_serving
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container, load_model
+from reelrank.app.wiring import build_container, build_release_manager, load_model, read_serving_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.compiled_trees import compile_trees
-from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion
 
@@ -28,10 +28,11 @@ ModelText = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Li
 
 @models.callback(invoke_without_command=True, epilog="Example: `reelrank models --json`")
 def list_models(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the models, newest first, and say which one serves; or add one, or go back to the last."""
+    """List the models, newest first, and say which one serves."""
     if context.invoked_subcommand is not None:
         return
-    versions = build_container(Settings()).registry.versions()
+    container = build_container(Settings())
+    versions = container.registry.versions(read_serving_model(container))
     if as_json:
         print_json([_describe_version(version) for version in versions])
         return
@@ -50,8 +51,8 @@ def add(model: ModelText, manifest: FromManifest) -> None:
     registry = build_container(Settings()).registry
     try:
         name = registry.add_external(model, manifest, FEATURE_NAMES, compute_feature_fingerprint)
-    except ModelRejected as refused:
-        fail(refused)
+    except ModelRejected as error:
+        fail(error)
     out.print(
         f"{name} is in the registry; to serve it: reelrank promote {name}", markup=False, soft_wrap=True
     )
@@ -64,8 +65,8 @@ def compile_model(model: str) -> None:
         directory = build_container(Settings()).registry.directory_of(model)
         load_model(directory)
         problem = compile_trees(directory)
-    except ModelRejected as refused:
-        fail(refused)
+    except ModelRejected as error:
+        fail(error)
     if problem:
         fail(problem)
     out.print(f"{model} is compiled; workers use it from their next start or promotion", markup=False)
@@ -73,22 +74,18 @@ def compile_model(model: str) -> None:
 
 @models.command(epilog="Example: `reelrank models rollback`")
 def rollback() -> None:
-    """Go back to the model that served before. Rolling back twice is where one began."""
-    try:
-        name = build_container(Settings()).registry.rollback(load_model)
-    except ModelRejected as refused:
-        fail(refused)
-    out.print(f"{name or FusedOrder.name} serves", markup=False)
+    """Go back to the release that served before, as `reelrank releases rollback` does."""
+    with fail_on_refusal():
+        release = build_release_manager(build_container(Settings())).rollback()
+    print_serving(release)
 
 
 @app.command(epilog="Example: `reelrank promote lambdarank-20261124T164500-ab12`")
 def promote(model: str) -> None:
-    """Make a model the one that serves. A model that does not fit is refused and the old one stays."""
-    try:
-        build_container(Settings()).registry.promote(model, load_model)
-    except ModelRejected as refused:
-        fail(refused)
-    out.print(f"{model} serves", markup=False)
+    """Make a model serve, with an index version that has its embeddings; refused when none has."""
+    with fail_on_refusal():
+        release = build_release_manager(build_container(Settings())).promote_model(model)
+    print_serving(release)
 
 
 def _describe_version(version: ModelVersion) -> dict[str, object]:

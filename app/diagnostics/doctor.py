@@ -1,8 +1,10 @@
 """The doctor: what is there, what disagrees with what, and how to mend it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reelrank.app.wiring import Container, load_model
+from reelrank.app.wiring import Container, build_release_manager, load_model, read_serving_model
+from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.loaders.items.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
@@ -10,55 +12,100 @@ from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.table import TableError, open_table
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.rankers.manifest import ModelRejected
+from reelrank.ranking.registry.releases import Pointer
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """facts: what is there, by name. complaints: what is wrong, each with its remedy; empty when well."""
+    """status: what is there, by name. problems: what is wrong, each with its remedy."""
 
     status: dict[str, object]
     problems: list[str]
 
 
 def diagnose(container: Container) -> Diagnosis:
-    version, complaints = container.engine.serving_version(), list[str]()
+    """Completes a promotion that was stopped, then compares what is there."""
+    problems = list[str]()
+    pointer = _settle(container, problems)
+    version = container.engine.serving_version()
     facts: dict[str, object] = {
         "engine": f"{container.engine.name} at {container.settings.engine_location}",
         "index version": version,
         "index fingerprint": compute_index_fingerprint(),
         "feature fingerprint": compute_feature_fingerprint(FEATURE_NAMES),
         "events": container.events.count(),
-        "model": container.registry.current() or "engine-order",
     }
     if (stopped := Journal(container.settings.loads_dir).read_entry()) is not None:
         rows = f"{stopped.read} rows are in {stopped.version}"
         facts["load under way or stopped"] = f"{rows}; the same command goes on with it"
+    if pointer is not None:
+        problems += find_release_problems(container, pointer, facts)
     if version is None:
-        complaints.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
+        problems.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
     else:
-        complaints += _find_index_problems(container, version, facts)
-    return Diagnosis(facts, complaints + _find_model_problems(container, facts))
+        problems += _find_index_problems(container, version, facts)
+    return Diagnosis(facts, problems + _find_model_problems(container, facts))
+
+
+def _settle(container: Container, problems: list[str]) -> Pointer | None:
+    try:
+        return build_release_manager(container).settle()
+    except EngineError as error:
+        problems.append(str(error))
+        return None
+
+
+def find_release_problems(container: Container, pointer: Pointer, status: dict[str, object]) -> list[str]:
+    """What does not fit together in the serving release, and a previous one that cannot serve again."""
+    releases, release, previous = build_release_manager(container), pointer.serving, pointer.previous
+    status |= {"release": release.id, "model": release.model, "embeddings": release.embeddings or "unknown"}
+    if release.config and release.config != releases.config:
+        status["settings changed since promotion"] = _describe_changes(release.config, releases.config)
+    problems, serving = list[str](), container.engine.serving_version()
+    if release.index_version != (serving or ""):
+        problems.append(
+            f"release {release.id} has index version {release.index_version or 'none'}, but the engine "
+            f"serves {serving or 'none'}; run: reelrank releases promote {release.id}"
+        )
+    if release.index_version and not releases.fits(release):
+        problems.append(
+            f"release {release.id} is inconsistent: its model {release.model} was trained with other "
+            f"embeddings than its index version {release.index_version} has, so the fused order serves; "
+            "run: reelrank releases rollback, or reelrank train"
+        )
+    there = {"", *(version.name for version in container.engine.versions())}
+    if previous is not None and previous.index_version not in there:
+        problems.append(
+            f"the previous release {previous.id} cannot serve again: its index version "
+            f"{previous.index_version} was dropped; promote another release"
+        )
+    return problems
+
+
+def _describe_changes(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+    changed = [name for name in now if before.get(name) != now[name]]
+    return ", ".join(f"{name} from {before.get(name, 'unknown')} to {now[name]}" for name in changed)
 
 
 def _find_index_problems(container: Container, version: str, status: dict[str, object]) -> list[str]:
-    complaints = []
+    problems = []
     if compute_index_fingerprint() not in version:
-        complaints.append(f"{version} was indexed in another way than this build does; load the items again")
+        problems.append(f"{version} was indexed in another way than this build does; load the items again")
     try:
         table = open_table(container.settings.tables_dir / version)
         status["item table"] = f"{len(table)} items"
         if table.fold_in is None and table.has_vector("factors").any():
-            complaints.append("what folds new viewers in was lost with an item table; run: reelrank train")
+            problems.append("what folds new viewers in was lost with an item table; run: reelrank train")
     except TableError as error:
-        complaints.append(str(error))
-    return complaints
+        problems.append(str(error))
+    return problems
 
 
 def _find_model_problems(container: Container, status: dict[str, object]) -> list[str]:
-    current = container.registry.current()
+    current = read_serving_model(container)
     if current is None:
         known = container.registry.versions()
-        remedy = "reelrank models rollback, or reelrank promote MODEL" if known else "reelrank train"
+        remedy = "reelrank releases rollback, or reelrank promote MODEL" if known else "reelrank train"
         return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
         ranker = load_model(container.registry.directory_of(current))

@@ -1,13 +1,12 @@
-"""Loads from files: a catalogue with the item table of its version, and a history."""
+"""Loads files: a catalogue as a new release, and a history of events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from reelrank.app.clock import to_ms
 from reelrank.app.state.item_tables import ItemTableStore
-from reelrank.app.wiring import Container
+from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import build_item_text
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
@@ -34,18 +33,16 @@ class LoadRequest:
 
 
 def load_items(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
-    """A new version with its item table, keeping what was learned of items that stay."""
-    tables = ItemTableStore(container.settings.tables_dir, container.engine)
-    folding = tables.read_fold_in(container.engine.serving_version())
-    before_promote = partial(tables.build, fold_in=folding, progress=progress)
-    options = replace(_build_options(container, request), before_promote=before_promote)
+    """Makes a new index version with its item table serve; items that stay keep what was learned."""
+    options = _build_options(container, request)
     load = ItemLoad(request.files, request.rules, _choose_rejects_path(container, request, "items"), options)
     if request.dry_run:
         return check_item_files(load, progress)
+    load = replace(load, options=_build_item_options(container, options, progress))
     report = load_item_files(
         load, container.engine, container.encoder, Journal(container.settings.loads_dir), progress
     )
-    tables.drop_stale()
+    _forget_dropped_versions(container)
     return report
 
 
@@ -56,15 +53,12 @@ def load_index(container: Container, progress: Progress) -> LoadReport:
     """
     if container.scan_foreign_items is None:
         raise BadRequest("name the index to read: REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS")
-    tables = ItemTableStore(container.settings.tables_dir, container.engine)
-    folding = tables.read_fold_in(container.engine.serving_version())
-    before_promote = partial(tables.build, fold_in=folding, progress=progress)
     options = LoadOptions(
         container.settings.reject_share_max,
         container.settings.index_keep,
-        before_promote,
         created_at=container.clock.now(),
     )
+    options = _build_item_options(container, options, progress)
     with cache_learned_fields(container.engine, progress) as learned:
         batches = (
             learned.build_documents(
@@ -74,7 +68,7 @@ def load_index(container: Container, progress: Progress) -> LoadReport:
             if items
         )
         report = publish(batches, container.engine, options, progress)
-    tables.drop_stale()
+    _forget_dropped_versions(container)
     return report
 
 
@@ -86,6 +80,25 @@ def load_events(container: Container, request: LoadRequest, progress: Progress) 
     if request.dry_run:
         return check_event_files(load, progress)
     return load_event_files(load, container.events, progress)
+
+
+def _build_item_options(container: Container, options: LoadOptions, progress: Progress) -> LoadOptions:
+    """The new version serves with the model that serves now: it keeps what was learned of items that stay."""
+    tables = ItemTableStore(container.settings.tables_dir, container.engine)
+    releases = build_release_manager(container)
+    embeddings = releases.read_serving_embeddings()
+    fold_in = tables.read_fold_in(container.engine.serving_version())
+    return replace(
+        options,
+        before_promote=lambda version: tables.build(version, fold_in, embeddings, progress),
+        promote=lambda version: releases.promote_version(version, "load"),
+        list_kept_versions=releases.list_kept_versions,
+    )
+
+
+def _forget_dropped_versions(container: Container) -> None:
+    build_release_manager(container).forget_dropped_versions()
+    ItemTableStore(container.settings.tables_dir, container.engine).drop_stale()
 
 
 def _build_options(container: Container, request: LoadRequest) -> LoadOptions:

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
-from reelrank.app.wiring import Container, load_model
+from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
@@ -83,7 +83,16 @@ class History:
 
 
 def train(container: Container, progress: Progress) -> TrainingRun:
-    """The whole run. The old index version and the old model serve until each new one is whole."""
+    """Runs a whole training. The old release serves until the new index version and model do, together.
+
+    Raises Conflict while another training of this data directory runs.
+    """
+    with acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"):
+        return _train(container, progress)
+
+
+def _train(container: Container, progress: Progress) -> TrainingRun:
+    build_release_manager(container).settle()
     history = read_history(container)
     trained = train_ranker(collect_training_set(history, progress), FEATURE_NAMES, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
@@ -91,13 +100,14 @@ def train(container: Container, progress: Progress) -> TrainingRun:
     judged = collect_judged_requests(history, progress, ranker=ranker)
     evaluation = evaluate(judged, ranker.name, get_probability_function(ranker))
     recall = measure_candidate_recall(judged)
-    manifest = _build_manifest(history, trained, evaluation)
+    learned = learn_embeddings(select_watches(history.events, MAX_TIME_MS), progress)
+    manifest = _build_manifest(history, trained, evaluation).model_copy(
+        update={"embeddings_fingerprint": learned.compute_fingerprint()}
+    )
     model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
     if problem := compile_trees(container.registry.directory_of(model)):
         log.info("the trees are not compiled", model=model, reason=problem)
-    learned = learn_embeddings(select_watches(history.events, MAX_TIME_MS), progress)
-    version = publish(container, learned, progress)
-    container.registry.promote(model, load_model)
+    version = publish(container, learned, progress, model)
     write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
     return TrainingRun(model, version, evaluation, recall)
 
@@ -154,16 +164,23 @@ def collect_judged_requests(
     return judged
 
 
-def publish(container: Container, embeddings: Embeddings, progress: Progress) -> str:
-    """A new index version with what was learned, and its item table; serving when this returns."""
+def publish(
+    container: Container, embeddings: Embeddings, progress: Progress, model: str = FusedOrder.name
+) -> str:
+    """Makes an index version with these embeddings, its item table and a model serve as one release."""
     tables = ItemTableStore(container.settings.tables_dir, container.engine)
-    before_promote = partial(tables.build, fold_in=embeddings.fold_in, progress=progress)
+    releases = build_release_manager(container)
+    releases.settle()
+    fingerprint = embeddings.compute_fingerprint()
     options = LoadOptions(
         versions_to_keep=container.settings.index_keep,
-        before_promote=before_promote,
+        before_promote=lambda version: tables.build(version, embeddings.fold_in, fingerprint, progress),
+        promote=lambda version: releases.publish(version, model, fingerprint, "train"),
+        list_kept_versions=releases.list_kept_versions,
         created_at=container.clock.now(),
     )
     report = reindex(container.engine, embeddings, options, progress)
+    releases.forget_dropped_versions()
     tables.drop_stale()
     return report.version
 

@@ -17,6 +17,7 @@ from reelrank.index_mappings.degradation import Degradation, describe_failure
 from reelrank.index_mappings.errors import Conflict, EngineError, Unavailable
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.registry.models import ModelVersion
+from reelrank.ranking.registry.releases import Release
 
 LOOKUP_TIMEOUT_S = 1.0
 """Lookups run in the background, so they may wait longer than a request for scores."""
@@ -32,6 +33,7 @@ class ModelInfo(BaseModel):
     model: str
     feature_names: tuple[str, ...]
     feature_fingerprint: str
+    embeddings_fingerprint: str = ""
     degradations: tuple[Degradation, ...] = ()
 
 
@@ -51,7 +53,7 @@ class RemoteModels:
     _pending: tuple[str, float] = ("", 0.0)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def current(self) -> tuple[Ranker, tuple[Degradation, ...]]:
+    def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
         """Return the promoted model, or engine order and the reason when the service fails."""
         try:
             info = self._fetch_model_info("current")
@@ -102,7 +104,13 @@ class RemoteModels:
             )
         with self._lock:
             if info.model not in self._rankers:
-                ranker = RemoteRanker(info.model, info.feature_names, self.service, self.timeout_s)
+                ranker = RemoteRanker(
+                    info.model,
+                    info.feature_names,
+                    self.service,
+                    self.timeout_s,
+                    info.embeddings_fingerprint,
+                )
                 self._rankers[info.model] = ranker
             if len(self._rankers) > MAX_RANKERS:
                 self._rankers.popitem(last=False)

@@ -25,6 +25,7 @@ class RemoteRanker:
     feature_names: tuple[str, ...]
     service: RankingService
     timeout_s: float
+    embeddings_fingerprint: str = ""
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(features):

@@ -173,7 +173,7 @@ class SearchService:
         if model is None:
             return state.ranker, state.degraded
         try:
-            return self.refresher.models.get(model), ()
+            return self.refresher.get_ranker(model), ()
         except (Timeout, Unavailable) as error:
             return FusedOrder(), (describe_failure("ranking", error),)
 

@@ -1,4 +1,4 @@
-"""The item tables of index versions: made before a version serves, and made again should one be missing."""
+"""The item tables of index versions: built before a version serves, and rebuilt when one is missing."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,14 @@ from filelock import FileLock
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document
 from reelrank.ranking.items.fold_in import FoldIn
-from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table, read_fold_in
+from reelrank.ranking.items.table import (
+    ItemTable,
+    TableError,
+    build_table,
+    open_table,
+    read_embeddings,
+    read_fold_in,
+)
 from reelrank.ranking.progress import Progress, ignore_progress
 
 log = structlog.get_logger("reelrank.tables")
@@ -19,16 +26,25 @@ log = structlog.get_logger("reelrank.tables")
 
 @dataclass(frozen=True, slots=True)
 class ItemTableStore:
-    """One folder a version."""
+    """Keeps one directory for each index version."""
 
     directory: Path
     engine: SearchEngine
 
-    def build(self, version: str, fold_in: FoldIn | None, progress: Progress = ignore_progress) -> None:
-        """From what the engine holds of the version."""
+    def build(
+        self,
+        version: str,
+        fold_in: FoldIn | None,
+        embeddings: str = "",
+        progress: Progress = ignore_progress,
+    ) -> None:
+        """Builds the table from the documents that the engine has of the version.
+
+        embeddings: the fingerprint of what the version has learned.
+        """
         total = next((v.documents for v in self.engine.versions() if v.name == version), 0)
         batches = _report_progress(self.engine.scan(version), total, progress)
-        build_table(self.directory / version, version, batches, fold_in)
+        build_table(self.directory / version, version, batches, fold_in, embeddings)
 
     def open_or_rebuild(self, version: str) -> ItemTable:
         """Opens the table of a version; builds it again when it is missing, damaged or of another schema.
@@ -45,15 +61,19 @@ class ItemTableStore:
                 return open_table(self.directory / version)  # another process was first
             except TableError:
                 log.warning("rebuilding the item table", reason=problem)
-                self.build(version, self.read_fold_in(version))
+                self.build(version, self.read_fold_in(version), self.read_embeddings(version))
         return open_table(self.directory / version)
 
     def read_fold_in(self, version: str | None) -> FoldIn | None:
-        """What folds viewers in, as the table of a version holds it; None when it holds none."""
+        """The fold-in parameters in the table of a version; None when it has none."""
         return read_fold_in(self.directory / version) if version else None
 
+    def read_embeddings(self, version: str | None) -> str:
+        """The embeddings fingerprint in the table of a version; empty when it has none."""
+        return read_embeddings(self.directory / version) if version else ""
+
     def drop_stale(self) -> None:
-        """Removes the tables of versions that are no more."""
+        """Removes the tables of versions that were dropped."""
         there = {version.name for version in self.engine.versions()}
         for path in self.directory.glob("items-*"):
             if path.name not in there:

@@ -1,31 +1,33 @@
-"""The models a worker serves: the promoted one, and any other that a request names."""
+"""The models of a worker: the one of the serving release, and any other that a request names."""
 
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from reelrank.index_mappings.degradation import Degradation
-from reelrank.index_mappings.errors import ModelNotFound, NotFound
+from reelrank.index_mappings.errors import EngineError, ModelNotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry
+from reelrank.ranking.registry.releases import Release, ReleaseStore
 
 RETRY_S = 5.0
-"""A model that was refused is tried again this often: somebody may have mended it."""
+"""A rejected model is tried again this often: its files may have been repaired."""
 MAX_LOADED = 4
-"""Loaded models a worker holds; a request that names another one waits for its load."""
-
-
+"""Loaded models a worker keeps; a request that names another one waits until it is loaded."""
 NO_MODEL = Degradation("no model is promoted", "no_model")
 
 
 class Models(Protocol):
-    """The models to rank by, on the own disk (ServedModels) or of a ranking service."""
+    """The models to rank by, from the registry (ServedModels) or from a ranking service."""
 
-    def current(self) -> tuple[Ranker, tuple[Degradation, ...]]: ...
+    def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
+        """The ranker of a release, of the serving one when it is None, and why it is not the one promoted."""
+        ...
 
     def get(self, model: str) -> Ranker: ...
 
@@ -34,31 +36,51 @@ class Models(Protocol):
     def promote(self, model: str) -> None: ...
 
 
-class ServedModels:
-    """load: a model's directory to its ranker; raises Refused. Loads after the fork, at first use."""
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a worker's models come from.
 
-    def __init__(self, registry: Registry, load: Callable[[Path], Ranker]) -> None:
-        self.registry = registry
-        self._load = load
+    load: a model's directory to its ranker; raises ModelRejected. fetch: brings the model of a release that
+    the registry lacks. promote: makes a model serve, together with an index version that it fits.
+    """
+
+    registry: Registry
+    releases: ReleaseStore
+    load: Callable[[Path], Ranker]
+    fetch: Callable[[Release], None]
+    promote: Callable[[str], object]
+
+
+class ServedModels:
+    """Loads models at first use, so after the fork, and keeps the ones used last."""
+
+    def __init__(self, source: ModelSource) -> None:
+        self._source = source
         self._loaded: OrderedDict[str, Ranker] = OrderedDict()
         self._rejected: dict[str, tuple[float, ModelRejected]] = {}
         self._load_lock = threading.Lock()
 
-    def current(self) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """The promoted model; engine order and the reason when there is none or it does not fit."""
-        promoted = self.registry.current()
-        if promoted is None:
+    def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
+        """The fused order and the reason when no model is promoted or the promoted one is rejected."""
+        try:
+            release = release or self._read_serving_release()
+        except EngineError as error:
+            return FusedOrder(), (Degradation(str(error), error.code),)
+        promoted = self._read_model(release)
+        if promoted == FusedOrder.name:
             return FusedOrder(), (NO_MODEL,)
         try:
+            if release is not None:
+                self._source.fetch(release)
             return self.get(promoted), ()
         except ModelRejected as error:
             reason = f"{error.reason}; {error.remedy}"
             return FusedOrder(), (Degradation(f"model {error.model} is refused", error.code, reason),)
-        except NotFound as error:
+        except EngineError as error:
             return FusedOrder(), (Degradation(str(error), error.code),)
 
     def get(self, model: str) -> Ranker:
-        """Raises NotFound when there is no such model and Refused when it does not fit."""
+        """Raises ModelNotFound when there is no such model and ModelRejected when it does not fit."""
         if model == FusedOrder.name:
             return FusedOrder()
         if model in self._rejected and time.monotonic() - self._rejected[model][0] < RETRY_S:
@@ -71,24 +93,32 @@ class ServedModels:
                 self._loaded.popitem(last=False)
             return self._loaded[model]
 
-    def _load_or_reject(self, model: str) -> Ranker:
-        try:
-            return self._load(self._find_directory(model))
-        except ModelRejected as refused:
-            self._rejected[model] = (time.monotonic(), refused)
-            raise
-
     def versions(self) -> list[ModelVersion]:
-        return self.registry.versions()
+        return self._source.registry.versions(self._read_model(self._read_serving_release()))
 
     def promote(self, model: str) -> None:
-        """Makes a model the one that serves, in every worker. Raises NotFound and Refused."""
-        if model != FusedOrder.name:
-            self._find_directory(model)
-        self.registry.promote(model, self._load)
+        """Makes a model serve in every worker. Raises ModelNotFound and ModelRejected."""
+        self._source.promote(model)
+
+    def _read_serving_release(self) -> Release | None:
+        pointer = self._source.releases.read_pointer()
+        return None if pointer is None else pointer.serving
+
+    def _read_model(self, release: Release | None) -> str:
+        """Before the first release, the model that an earlier build promoted."""
+        if release is not None:
+            return release.model
+        return self._source.registry.read_legacy_pointer("CURRENT") or FusedOrder.name
+
+    def _load_or_reject(self, model: str) -> Ranker:
+        try:
+            return self._source.load(self._find_directory(model))
+        except ModelRejected as rejected:
+            self._rejected[model] = (time.monotonic(), rejected)
+            raise
 
     def _find_directory(self, model: str) -> Path:
         try:
-            return self.registry.directory_of(model)
-        except ModelRejected as refused:
-            raise ModelNotFound(f"{refused.reason}; GET /v1/models lists them") from refused
+            return self._source.registry.directory_of(model)
+        except ModelRejected as rejected:
+            raise ModelNotFound(f"{rejected.reason}; GET /v1/models lists them") from rejected

@@ -1,8 +1,9 @@
-"""What changes while a worker serves: index version, model and popularity, followed in the background."""
+"""What changes while a worker serves: index version, model and popularity, polled in the background."""
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -16,32 +17,45 @@ from reelrank.index_mappings.errors import EngineError, Unavailable
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, TableError
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, explain_embeddings_mismatch
+from reelrank.ranking.rankers.manifest import ModelRejected
+from reelrank.ranking.registry.releases import Pointer, Release, ReleaseStore
 
 log = structlog.get_logger("reelrank.live")
 
+SETTLE_AFTER_S = 30.0
+"""If the engine lags behind the pointer for this long, the promotion was stopped; a running one is faster."""
+NO_STATE = "nothing has been loaded yet; try again in a second"
 
-class StateRefresher:
-    """`state` is what the next request is answered from; `refresh` brings it up to date.
 
-    table_of: index version to its item table; raises TableError.
+@dataclass(frozen=True, slots=True)
+class StateSources:
+    """What the state is made from.
+
+    open_table: index version to its item table; raises TableError. settle: completes a promotion that was
+    stopped, or makes the first release after an upgrade; raises EngineError.
     """
 
-    def __init__(
-        self,
-        engine: SearchEngine,
-        events: EventStore,
-        models: Models,
-        open_table: Callable[[str], ItemTable],
-    ) -> None:
-        self.models = models
-        self._engine = engine
-        self._events = events
-        self._open_table = open_table
+    engine: SearchEngine
+    events: EventStore
+    models: Models
+    releases: ReleaseStore
+    open_table: Callable[[str], ItemTable]
+    settle: Callable[[], object]
+
+
+class StateRefresher:
+    """`state` is what the next request is answered from; `refresh` brings it up to date."""
+
+    def __init__(self, sources: StateSources) -> None:
+        self.models = sources.models
+        self._sources = sources
         self._state: State | None = None
         self._last_good_state: State | None = None
         self._task: BackgroundTask | None = None
-        self._problem = "nothing was looked at yet; ask again in a second"
+        self._problem = NO_STATE
         self._refresh_lock = threading.Lock()
+        self._settle_at = 0.0
 
     @property
     def state(self) -> State:
@@ -54,8 +68,15 @@ class StateRefresher:
     def is_ready(self) -> bool:
         return self._state is not None
 
+    def get_ranker(self, model: str) -> Ranker:
+        """A model that a request names. Raises ModelNotFound; ModelRejected also for other embeddings."""
+        ranker = self.models.get(model)
+        if problem := explain_embeddings_mismatch(ranker, self.state.embeddings):
+            raise ModelRejected(model, problem, "choose another model: GET /v1/models")
+        return ranker
+
     def refresh(self) -> None:
-        """Looks once at what serves; what cannot be had leaves the old state serving, and says so."""
+        """Reads once what serves; after a failure the old state serves on, and says so."""
         with self._refresh_lock:
             try:
                 self._state = self._last_good_state = self._load_state(self._last_good_state)
@@ -82,20 +103,71 @@ class StateRefresher:
             self._task.stop()
 
     def _load_state(self, previous: State | None) -> State:
-        version = self._engine.serving_version()
+        """One read of the pointer decides: the engine's version is ranked by the model of its own release."""
+        version, pointer = self._sources.engine.serving_version(), self._read_pointer(previous)
+        if self._needs_settling(pointer, version):
+            self._settle()
+            version, pointer = self._sources.engine.serving_version(), self._read_pointer(previous)
         if version is None:
             raise Unavailable("no index version serves; run: reelrank demo, or reelrank load items FILE")
-        if not self._engine.is_ready():  # it also makes the engine look for changes, off the request path
+        if not self._sources.engine.is_ready():  # also lets the engine reload changes, off the request path
             raise Unavailable(f"index version {version} does not answer; see the engine's log")
-        ranker, degraded = self.models.current()
-        if previous is None or previous.version != version:
-            table = self._open_table(version)
-            find_newest(table, 1, lambda rows: rows >= 0)  # sorted here once, not by the first who asks
-            crowd = ActivityCounters(table)
-            log.info("index version serves", version=version, items=len(table))
-        else:
-            table, crowd = previous.table, previous.activity
-        crowd.poll(self._events)
+        release = None if pointer is None else pointer.find_release(version)
+        table, activity = self._open_version(previous, version)
+        embeddings = choose_embeddings(release, table)
+        ranker, degraded = self._choose_ranker(release, embeddings)
+        activity.poll(self._sources.events)
         if previous is None or previous.ranker.name != ranker.name:
-            log.info("model serves", model=ranker.name)
-        return State(version, table, crowd, ranker, degraded)
+            log.info("model serves", model=ranker.name, release=release.id if release else None)
+        return State(version, table, activity, ranker, degraded, embeddings)
+
+    def _read_pointer(self, previous: State | None) -> Pointer | None:
+        """None also when it cannot be read and no state is there yet: the fused order is better than none."""
+        try:
+            return self._sources.releases.read_pointer()
+        except EngineError:
+            if previous is not None:
+                raise
+            return None
+
+    def _open_version(self, previous: State | None, version: str) -> tuple[ItemTable, ActivityCounters]:
+        if previous is not None and previous.version == version:
+            return previous.table, previous.activity
+        table = self._sources.open_table(version)
+        find_newest(table, 1, lambda rows: rows >= 0)  # sorts once here, not in the first request
+        log.info("index version serves", version=version, items=len(table))
+        return table, ActivityCounters(table)
+
+    def _choose_ranker(
+        self, release: Release | None, embeddings: str
+    ) -> tuple[Ranker, tuple[Degradation, ...]]:
+        """The fused order in place of a model that was trained with other embeddings."""
+        ranker, degraded = self.models.current(release)
+        if problem := explain_embeddings_mismatch(ranker, embeddings):
+            return FusedOrder(), (*degraded, Degradation("model", "embeddings_mismatch", problem))
+        return ranker, degraded
+
+    def _needs_settling(self, pointer: Pointer | None, version: str | None) -> bool:
+        """At the first refresh at once; later only when pointer and engine disagree for some time."""
+        named = pointer.serving.index_version if pointer else ""
+        agree = (named or None) == version
+        now = time.monotonic()
+        if agree:
+            self._settle_at = now + SETTLE_AFTER_S
+            return False
+        return now >= self._settle_at
+
+    def _settle(self) -> None:
+        """A read-only data directory, or a promotion in progress, leaves things as they are for now."""
+        self._settle_at = time.monotonic() + SETTLE_AFTER_S
+        try:
+            self._sources.settle()
+        except EngineError as error:
+            log.warning("release pointer and engine disagree", reason=str(error))
+
+
+def choose_embeddings(release: Release | None, table: ItemTable) -> str:
+    """The fingerprint of the embeddings in an item table, as its release names it, else as it says itself."""
+    if release is not None and release.index_version == table.version:
+        return release.embeddings
+    return table.embeddings

@@ -13,6 +13,7 @@ class State:
     """table and activity belong to index version `version`. degraded: what is missing.
 
     Only `activity` changes while it is read: it goes on counting, and a page may miss the newest second.
+    embeddings: fingerprint of what the version has learned; empty when it is not known.
     """
 
     version: str
@@ -20,3 +21,4 @@ class State:
     activity: ActivityCounters
     ranker: Ranker
     degraded: tuple[Degradation, ...] = ()
+    embeddings: str = ""

@@ -16,7 +16,7 @@ from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
-from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.app.wiring import Container, build_container, build_release_manager, warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.query import Context, Query
@@ -139,4 +139,4 @@ def _train_model(project: SampleProject) -> None:
     problem = compile_trees(parts.registry.directory_of("generated"))
     if problem:
         print(problem, file=sys.stderr)
-    parts.registry.promote("generated", lambda directory: directory)
+    build_release_manager(parts).promote_model("generated")

@@ -1,7 +1,7 @@
 """Catalogue loads: a new index version is written beside the serving one, verified, then promoted."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -29,18 +29,26 @@ def do_nothing(version: str) -> None:
     """Prepare nothing before a version is promoted."""
 
 
+def keep_none() -> frozenset[str]:
+    """No version is kept beside the newest ones."""
+    return frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """max_reject_share: a larger share of rejected rows refuses the load (REELRANK_REJECT_SHARE_MAX).
 
     versions_to_keep: how many versions stay, including the serving one. before_promote: prepares what
-    a version needs outside the engine, such as its item table; takes the version's name. created_at: when
-    the load began; the name of the new version states it.
+    a version needs outside the engine, such as its item table; takes the version's name. promote: makes a
+    version serve; None: the engine does, without a release. list_kept_versions: versions never dropped.
+    created_at: when the load began; the name of the new version states it.
     """
 
     max_reject_share: float = 0.05
     versions_to_keep: int = 2
     before_promote: Callable[[str], None] = do_nothing
+    promote: Callable[[str], object] | None = None
+    list_kept_versions: Callable[[], Collection[str]] = keep_none
     created_at: datetime = field(kw_only=True)
 
 
@@ -94,7 +102,7 @@ def publish(
     except BaseException:
         engine.drop(version)
         raise
-    drop_oldest_versions(engine, options.versions_to_keep)
+    drop_oldest_versions(engine, options)
     seconds = time.monotonic() - started
     return LoadReport(version, read, read - len(rejected), tuple(rejected), seconds)
 
@@ -135,12 +143,14 @@ def promote_version(engine: SearchEngine, version: str, written: int, options: L
             f"index version {version} has {count} documents after {written} were written; run the load again"
         )
     options.before_promote(version)
-    engine.promote(version)
+    (options.promote or engine.promote)(version)
     return count
 
 
-def drop_oldest_versions(engine: SearchEngine, versions_to_keep: int) -> None:
-    """Drop all versions except the serving one and the newest others, `versions_to_keep` in total."""
+def drop_oldest_versions(engine: SearchEngine, options: LoadOptions) -> None:
+    """Drop all versions except the serving one, the newest others, and those that a kept release names."""
+    kept = options.list_kept_versions()
     idle = [v.name for v in engine.versions() if not v.serving]
-    for name in idle[max(versions_to_keep - 1, 0) :]:
-        engine.drop(name)
+    for name in idle[max(options.versions_to_keep - 1, 0) :]:
+        if name not in kept:
+            engine.drop(name)

@@ -79,7 +79,7 @@ def load_item_files(
         except (LoadRejected, SourceError):
             _abandon(engine, journal, entry)
             raise
-        drop_oldest_versions(engine, load.options.versions_to_keep)
+        drop_oldest_versions(engine, load.options)
         journal.clear()
     return FileReport(
         entry.read,

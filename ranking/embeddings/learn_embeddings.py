@@ -1,5 +1,6 @@
 """Embeddings learned from watches: item vectors, item neighbours and fold-in parameters."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,19 @@ class Embeddings:
     vectors: Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
     neighbours: Mapping[str, tuple[Neighbour, ...]]
     fold_in: FoldIn | None
+
+    def compute_fingerprint(self) -> str:
+        """16 hexadecimal digits of the content; empty when nothing was learned."""
+        if not self.vectors:
+            return ""
+        digest = hashlib.sha256()
+        for field, (ids, vectors) in sorted(self.vectors.items()):
+            digest.update(field.encode())
+            digest.update(np.ascontiguousarray(ids).tobytes())
+            digest.update(np.ascontiguousarray(vectors).tobytes())
+        for item_id, neighbours in sorted(self.neighbours.items()):
+            digest.update(repr((item_id, neighbours)).encode())
+        return digest.hexdigest()[:16]
 
 
 NO_EMBEDDINGS = Embeddings({}, {}, None)

@@ -61,6 +61,8 @@ class ItemTable:
     vectors: Mapping[str, NDArray[np.float32]]
     titles: TitleIndex
     fold_in: FoldIn | None
+    embeddings: str = ""
+    """Fingerprint of what was learned of the items; empty when it is not known."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -112,19 +114,27 @@ def _get_row_index(table: ItemTable) -> RowIndex:
 
 
 def build_table(
-    directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
+    directory: Path,
+    version: str,
+    documents: Iterable[Sequence[Document]],
+    fold_in: FoldIn | None,
+    embeddings: str = "",
 ) -> ItemTable:
     """Build the table of documents in `directory`, replacing an older one, and open it.
 
     Memory: one batch, and columns of about 300 bytes per item.
     """
     with replace_directory(directory) as temporary:
-        _write_table(temporary, version, documents, fold_in)
+        _write_table(temporary, version, documents, fold_in, embeddings)
     return open_table(directory)
 
 
 def _write_table(
-    directory: Path, version: str, documents: Iterable[Sequence[Document]], fold_in: FoldIn | None
+    directory: Path,
+    version: str,
+    documents: Iterable[Sequence[Document]],
+    fold_in: FoldIn | None,
+    embeddings: str,
 ) -> None:
     builder = ColumnBuilder(directory)
     for batch in documents:
@@ -134,6 +144,7 @@ def _write_table(
         np.save(directory / f"{name}.npy", column)
     builder.write_vectors(directory, order)
     metadata = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
+    metadata["embeddings"] = embeddings
     if fold_in is not None:
         np.save(directory / "gram.npy", fold_in.gram)
         metadata["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
@@ -175,6 +186,7 @@ def _map_files(directory: Path, metadata: Any) -> ItemTable:
         vectors=vectors,
         titles=TitleIndex(**titles),
         fold_in=fold_in,
+        embeddings=metadata.get("embeddings", ""),  # tables of earlier builds have none
         **vocabularies,
         **columns,
     )
@@ -187,6 +199,14 @@ def read_fold_in(directory: Path) -> FoldIn | None:
         return FoldIn(np.load(directory / "gram.npy"), *metadata["folding"])
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_embeddings(directory: Path) -> str:
+    """Return the embeddings fingerprint in a table of any schema; empty when it has none."""
+    try:
+        return str(json.loads((directory / METADATA_FILE).read_text()).get("embeddings", ""))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:

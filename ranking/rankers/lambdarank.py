@@ -63,6 +63,7 @@ class LambdaRank:
 
     compiled_trees: CompiledTrees | None = None
     calibration: Calibration | None = None
+    embeddings_fingerprint: str = ""
 
     def __init__(self, name: str, feature_names: Sequence[str], model_text: str) -> None:
         self.name = name
@@ -181,7 +182,28 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
     except (OSError, ValueError) as error:
         raise ModelRejected(manifest.id, str(error), REREGISTER) from error
     ranker.calibration = manifest.calibration
+    ranker.embeddings_fingerprint = manifest.embeddings_fingerprint
     return ranker
+
+
+def get_embeddings_fingerprint(ranker: Ranker) -> str:
+    """The embeddings a ranker was trained with; empty when it may rank over any."""
+    return str(getattr(ranker, "embeddings_fingerprint", ""))
+
+
+def explain_embeddings_mismatch(ranker: Ranker, embeddings: str) -> str:
+    """Why a model must not rank over these embeddings; empty when it may.
+
+    A model without a fingerprint may rank over any: an earlier build made it, or it was trained elsewhere.
+    """
+    trained_with = get_embeddings_fingerprint(ranker)
+    if not trained_with or trained_with == embeddings:
+        return ""
+    return (
+        f"model {ranker.name} was trained with embeddings {trained_with}, the index version "
+        f"has {embeddings or 'others, without a fingerprint'}; promote the release that has both "
+        "(reelrank releases list), or run: reelrank train"
+    )
 
 
 def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:

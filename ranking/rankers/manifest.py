@@ -40,7 +40,9 @@ class Manifest(BaseModel):
     model. data_window: first and last millisecond since 1970 of the events it learned from.
     metrics: measure to value on held-out requests; baselines: system to the same measures.
     gains: feature to its total split gain. calibration: what makes a score a probability.
-    model_sha256: of model.txt, found out before LightGBM parses a damaged file.
+    embeddings_fingerprint: of the embeddings published with it; empty for a model of an earlier build or
+    made elsewhere, which may rank over any.
+    model_sha256: of model.txt, compared before LightGBM parses the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +57,7 @@ class Manifest(BaseModel):
     feature_fingerprint: str = ""
     encoder: str = ""
     index_fingerprint: str = ""
+    embeddings_fingerprint: str = ""
     data_window: tuple[int, int] | None = None
     metrics: dict[str, MetricEstimate] = {}
     baselines: dict[str, dict[str, MetricEstimate]] = {}

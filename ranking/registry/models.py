@@ -1,6 +1,6 @@
-"""The models on disk: <directory>/<id>/{manifest.json, model.txt, golden.parquet}, and CURRENT.
+"""The models on disk: <directory>/<id>/{manifest.json, model.txt, golden.parquet}.
 
-CURRENT and PREVIOUS each hold one id, or `engine-order`; they change by an atomic rename.
+The release pointer says which one serves. CURRENT and PREVIOUS are files of earlier builds, which had none.
 """
 
 import json
@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.ranking.durable import create_directory, write_file
+from reelrank.ranking.durable import create_directory
 from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
 from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
 from reelrank.ranking.rankers.lambdarank import FusedOrder, check_features, hash_model
@@ -56,23 +56,25 @@ class Registry:
         self.directory = directory
         self._read_time = read_time
 
-    def versions(self) -> list[ModelVersion]:
-        """Newest first; a directory whose manifest cannot be read is listed with its problem."""
+    def versions(self, serving: str | None = None) -> list[ModelVersion]:
+        """Newest first; a directory whose manifest cannot be read is listed with its problem.
+
+        serving: the model that the release pointer names.
+        """
         if not self.directory.exists():
             return []
-        serving = self.current()
-        places = [place for place in self.directory.iterdir() if place.is_dir() and _is_id(place.name)]
-        found = [_read_version(place, serving) for place in places]
+        directories = [path for path in self.directory.iterdir() if path.is_dir() and _is_id(path.name)]
+        found = [_read_version(path, serving) for path in directories]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(found, key=lambda version: (version.created_at or oldest, version.id), reverse=True)
 
-    def current(self) -> str | None:
-        """The id of the model to serve; None for engine order."""
-        return _to_model_id(self._read_pointer("CURRENT"))
-
-    def previous(self) -> str | None:
-        """The id that `rollback` goes back to; None for engine order."""
-        return _to_model_id(self._read_pointer("PREVIOUS"))
+    def read_legacy_pointer(self, name: Literal["CURRENT", "PREVIOUS"]) -> str | None:
+        """The model that an earlier build promoted; None when there is no such file or it names no model."""
+        try:
+            model = (self.directory / name).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return None
+        return model if _is_id(model) else None
 
     def directory_of(self, model_id: str) -> Path:
         """Raises Refused when there is no such model or its id is none."""
@@ -130,37 +132,31 @@ class Registry:
         current = stated.model_copy(update={"feature_fingerprint": compute_fingerprint(stated.features)})
         return self.register(current, text, generate_golden_rows(inside))
 
-    def promote(self, model: str, check: Callable[[Path], object]) -> None:
-        """Makes a model the one to serve, once `check` of its directory raises nothing.
+    def check(self, model: str, load: Callable[[Path], object]) -> None:
+        """Raises ModelRejected unless the model loads. `engine-order` needs no check.
 
-        check: usually `load_ranker` with this build's features. Raises Refused, and the old model
-        keeps serving. `engine-order` needs no check.
+        load: usually `load_ranker` with this build's features.
         """
-        if model != FusedOrder.name:
-            directory = self.directory_of(model)
-            try:
-                check(directory)
-            except ModelRejected:
-                raise
-            except Exception as error:
-                raise ModelRejected(model, f"its check failed ({error!r})", "see the cause above") from error
-        serving = self._read_pointer("CURRENT") or FusedOrder.name
-        if serving != model:
-            self._replace_pointer("PREVIOUS", serving)
-            self._replace_pointer("CURRENT", model)
+        if model == FusedOrder.name:
+            return
+        directory = self.directory_of(model)
+        try:
+            load(directory)
+        except ModelRejected:
+            raise
+        except Exception as error:
+            raise ModelRejected(model, f"its check failed ({error!r})", "see the cause above") from error
 
-    def rollback(self, check: Callable[[Path], object]) -> str | None:
-        """Goes back to what served before, checked as in `promote`, and gives its id.
-
-        None means engine order. Rolling back twice is where one began. Raises Refused.
-        """
-        previous = self._read_pointer("PREVIOUS")
-        if previous is None or previous == (self._read_pointer("CURRENT") or FusedOrder.name):
-            raise ModelRejected(
-                self.current() or FusedOrder.name, "nothing served before it", "promote a model"
-            )
-        self.promote(previous, check)
-        return _to_model_id(previous)
+    def import_files(self, model: str, contents: Mapping[str, bytes]) -> None:
+        """Puts a model's files under its id, all of them or none. One that is there already stays."""
+        if not _is_id(model):
+            raise ModelRejected(repr(model), "an id is letters, digits, - and _, at most 100", LIST_MODELS)
+        target = self.directory / model
+        if target.exists():
+            return
+        with create_directory(target) as temporary:
+            for name, content in contents.items():
+                (temporary / name).write_bytes(content)
 
     def _write_model(self, manifest: Manifest, model_text: str, golden: GoldenRows) -> None:
         place = self.directory / manifest.id
@@ -173,16 +169,6 @@ class Registry:
             write_golden(temporary, golden)
             write_manifest(temporary, manifest)
 
-    def _read_pointer(self, pointer: str) -> str | None:
-        try:
-            name = (self.directory / pointer).read_text(encoding="utf-8").strip()
-        except OSError:
-            return None
-        return name if _is_id(name) else None
-
-    def _replace_pointer(self, pointer: str, model_id: str) -> None:
-        write_file(self.directory / pointer, model_id + "\n")
-
 
 def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:
     stamp = f"{created_at.astimezone(UTC):%Y%m%dT%H%M%S}-" if created_at else ""
@@ -191,10 +177,6 @@ def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:
 
 def _is_id(model_id: str) -> bool:
     return ID_PATTERN.fullmatch(model_id) is not None
-
-
-def _to_model_id(model_id: str | None) -> str | None:
-    return None if model_id == FusedOrder.name else model_id
 
 
 def _read_version(directory: Path, serving: str | None) -> ModelVersion:

@@ -19,7 +19,7 @@ import urllib3
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_ranker import RemoteRanker
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import Container, build_container, load_model
+from reelrank.app.wiring import Container, build_container, build_release_manager, load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
 from tests.running_service import Answer, ServiceProcess, find_free_port, start_service
@@ -39,7 +39,7 @@ def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
     container = build_container(Settings(data_dir=tmp_path_factory.mktemp("models") / "data"))
     for seed, name in enumerate(("first", "second")):
         add_model(container, name, seed)
-    container.registry.promote("first", lambda directory: directory)
+    build_release_manager(container).promote_model("first")
     return container
 
 

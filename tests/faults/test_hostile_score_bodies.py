@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reelrank.app.wiring import build_release_manager
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
 from tests.running_service import Answer, ServiceProcess, start_project_service
@@ -26,7 +27,7 @@ def served(
 ) -> Iterator[ServiceProcess]:
     container = build_project(tmp_path_factory.mktemp("hostile") / "data", datetime.now(UTC))
     add_model(container, "first", 0)
-    container.registry.promote("first", lambda directory: directory)
+    build_release_manager(container).promote_model("first")
     running = start_project_service(container.settings, role=request.param, workers=1)
     yield running
     running.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from reelrank.app.wiring import Container
+from reelrank.app.wiring import Container, build_release_manager
 from tests.running_service import Clients, ServiceProcess, start_service
 from tests.sample_project import add_model, build_project
 
@@ -26,7 +26,7 @@ def container(tmp_path: Path) -> Container:
     container = build_project(tmp_path / "data", datetime.now(UTC))
     for seed in (1, 2):
         add_model(container, f"model-{seed}", seed)
-    container.registry.promote("model-1", lambda directory: directory)
+    build_release_manager(container).promote_model("model-1")
     return container
 
 
@@ -67,7 +67,7 @@ def test_twenty_promotions_fail_no_request_and_reach_all_workers(
     with Load(service) as load:
         for promotion in range(PROMOTIONS):
             model = f"model-{promotion % 2 + 1}"
-            container.registry.promote(model, lambda directory: directory)
+            build_release_manager(container).promote_model(model)
             until = time.monotonic() + SEEN_WITHIN_S
             while time.monotonic() < until:
                 since = time.monotonic()
@@ -108,7 +108,7 @@ def test_a_damaged_model_is_replaced_by_engine_order_with_a_reason(
     assert refused.status == 409
     assert "SHA-256" in refused.json["detail"]
     assert service.get("/v1/search?q=story").json["model"] == "model-1"
-    container.registry.promote("broken", lambda directory: directory)
+    build_release_manager(container).promote_model("broken")
     time.sleep(2.0)
     page = service.get("/v1/search?q=story").json
     assert page["model"] == "engine-order"

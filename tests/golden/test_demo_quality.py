@@ -15,8 +15,10 @@ from reelrank.app.settings import Settings
 from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import Manifest, MetricEstimate, read_manifest
 from reelrank.ranking.registry.models import Registry
+from reelrank.ranking.registry.releases import FileReleases
 from reelrank.ranking.training.lambdarank import PARAMS
 
 COMMITTED = Path(__file__).with_name("demo_quality.json")
@@ -62,8 +64,9 @@ def read_demo_manifest() -> Manifest:
     """Read the manifest of the serving model in the configured data directory."""
     settings = Settings()
     registry = Registry(settings.models_dir)
-    current = registry.current()
-    if current is None:
+    pointer = FileReleases(settings.releases_dir).read_pointer()
+    current = FusedOrder.name if pointer is None else pointer.serving.model
+    if current == FusedOrder.name:
         skip_comparison(f"no model is promoted in {settings.models_dir}; run `make run` to train the demo's")
     manifest = read_manifest(registry.directory_of(current))
     build = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser
 
-from reelrank.app.wiring import Container
+from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.item import Item
 from tests.browser import Visitors, launch_chromium
 from tests.running_service import ServiceProcess, start_project_service
@@ -72,7 +72,7 @@ def parts(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactor
     )
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
-    parts.registry.promote("first", lambda directory: directory)
+    build_release_manager(parts).promote_model("first")
     return parts
 
 
@@ -97,7 +97,7 @@ def cinema(
     place = tmp_path_factory.mktemp("cinema") / "data"
     parts = build_project(place, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
     add_model(parts, "first", 0)
-    parts.registry.promote("first", lambda directory: directory)
+    build_release_manager(parts).promote_model("first")
     served = start_project_service(parts.settings)
     yield served
     served.stop()

@@ -14,7 +14,7 @@ import pytest
 
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_models import RemoteModels
-from reelrank.app.wiring import Container, load_model
+from reelrank.app.wiring import Container, build_release_manager, load_model
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
@@ -34,7 +34,7 @@ def house(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactor
     )
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
-    parts.registry.promote("first", lambda directory: directory)
+    build_release_manager(parts).promote_model("first")
     return parts
 
 

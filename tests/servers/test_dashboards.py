@@ -15,7 +15,7 @@ from deploy.kibana.charts import FUSED_ORDER
 from deploy.kibana.panels import ITEMS, PANELS, Panel
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.search.service import RankingOptions, SearchService
-from reelrank.app.wiring import warm_service
+from reelrank.app.wiring import build_release_manager, warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
@@ -46,7 +46,7 @@ def service(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> It
     opened = warm_service(parts)
     opened.recorder.start()
     actions = [action for number in range(BEFORE_A_MODEL) for action in simulate_visit(opened, number)]
-    parts.registry.promote("first", lambda directory: directory)
+    build_release_manager(parts).promote_model("first")
     opened.refresher.refresh()
     for number in range(BEFORE_A_MODEL, PAGES):
         actions += simulate_visit(opened, number)

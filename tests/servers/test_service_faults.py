@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reelrank.app.feedback.event_intake import WRITE_TIMEOUT_S
-from reelrank.app.wiring import Container
+from reelrank.app.wiring import Container, build_release_manager
 from tests.running_service import Answer, Clients, ServiceProcess, start_service
 from tests.sample_project import add_model, build_project
 from tests.servers.log_capture import count_failures, expect_warnings, is_complete, read_event_warnings
@@ -29,7 +29,7 @@ def parts(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Contai
     monkeypatch.setenv("REELRANK_ENGINE", node.kind.split("-")[0])
     monkeypatch.setenv("REELRANK_ENGINE_URL", node.url)
     parts = build_project(tmp_path / "data", datetime.now(UTC))
-    parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
+    build_release_manager(parts).promote_model(add_model(parts, "first", 0))
     return parts
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.wiring import Container
+from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from tests.running_service import Answer, Clients, ServiceProcess, start_project_service
@@ -29,7 +29,7 @@ def nodes(server: Server) -> tuple[Node, ...]:
 @pytest.fixture
 def parts(server: Server, prefix: str, tmp_path: Path) -> Container:
     parts = build_project(tmp_path / "data", datetime.now(UTC), engine_settings=server.build_settings(prefix))
-    parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
+    build_release_manager(parts).promote_model(add_model(parts, "first", 0))
     return parts
 
 

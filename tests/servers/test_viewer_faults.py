@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
+from reelrank.app.wiring import build_release_manager
 from tests.running_service import Answer, start_service
 from tests.sample_project import add_model
 from tests.servers import project_under_faults as faults
@@ -67,7 +68,7 @@ def project(
     node = Node(kind, Path(tmp_path_factory.mktemp(kind)), *faults.SMALL_QUEUE_SETTINGS).wait()
     data_dir = tmp_path_factory.mktemp("project") / "data"
     parts, proxy = build_sharded(node, data_dir), Proxy(node.port)
-    parts.registry.promote(add_model(parts, "first", 0), lambda directory: directory)
+    build_release_manager(parts).promote_model(add_model(parts, "first", 0))
     server_settings = {
         "engine": parts.settings.engine,
         "engine_url": proxy.url,

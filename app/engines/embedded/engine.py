@@ -107,7 +107,6 @@ class EmbeddedEngine:
         return report
 
     def promote(self, version: str) -> None:
-        self._require_version(version)
         self.make_ready(version)
         with self.database.acquire_writer_lock():
             with self.database.transaction() as connection:
@@ -118,6 +117,7 @@ class EmbeddedEngine:
 
     def make_ready(self, version: str) -> None:
         """Build the text index and a segment of a version in parallel."""
+        self._require_version(version)
         with self.text_indexer.finish(version):
             self.derived.ensure_segment(version)
 

@@ -123,6 +123,10 @@ class ServerEngine:
             batch, lambda good: BulkWriter(self.cluster, index).write([_build_index_action(d) for d in good])
         )
 
+    def make_ready(self, version: str) -> None:
+        self.index_versions.read_metadata(version)
+        self.index_versions.prepare_serving(version)
+
     def promote(self, version: str) -> None:
         """Copy live changes, block writes to the old version to copy the last ones, and swap the alias.
 

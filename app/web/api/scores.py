@@ -10,7 +10,7 @@ from reelrank.app.web.parameters import ModelPath, ScoreParameters
 from reelrank.app.web.problems import InvalidRequest, build_problem
 from reelrank.index_mappings.degradation import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerprint
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
@@ -35,6 +35,7 @@ def create_score_api(models: Models) -> APIBlueprint:
             model=ranker.name,
             feature_names=ranker.feature_names,
             feature_fingerprint=compute_fingerprint(ranker.feature_names),
+            embeddings_fingerprint=get_embeddings_fingerprint(ranker),
             degraded=[str(missing) for missing in degraded],
             degradations=degraded,
         )

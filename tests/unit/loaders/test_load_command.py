@@ -110,7 +110,10 @@ def test_item_tables_are_built_and_dropped_with_their_versions() -> None:
     second = load_titles(container, "Sea")
     tables = container.settings.tables_dir
     assert len(open_table(tables / second.version)) == 1
+    assert (tables / first.version).exists()  # `releases rollback` may return to it
+    load_titles(container, "Sea", "Sky")
     assert not (tables / first.version).exists()
+    assert (tables / second.version).exists()
 
 
 def test_the_next_version_keeps_the_fold_in_parameters() -> None:

@@ -55,9 +55,9 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "models")
 
 
-def test_an_empty_registry_serves_engine_order(registry: Registry) -> None:
+def test_an_empty_registry_lists_no_model(registry: Registry) -> None:
     assert registry.versions() == []
-    assert registry.current() is None
+    assert registry.read_legacy_pointer("CURRENT") is None
 
 
 def test_an_id_tells_kind_time_and_content(registry: Registry) -> None:
@@ -66,71 +66,33 @@ def test_an_id_tells_kind_time_and_content(registry: Registry) -> None:
 
 def test_versions_are_listed_newest_first_with_the_one_that_serves(registry: Registry) -> None:
     first, second = register(registry), register(registry, 1)
-    registry.promote(first, check)
-    assert [(v.id, v.serving) for v in registry.versions()] == [(second, False), (first, True)]
+    assert [(v.id, v.serving) for v in registry.versions(first)] == [(second, False), (first, True)]
     assert registry.versions()[0].metrics["ndcg@10"].value == 0.5
 
 
-def test_a_registered_model_does_not_serve_until_promoted(registry: Registry) -> None:
-    register(registry)
-    assert registry.current() is None
-
-
-def test_a_refused_model_leaves_the_old_one_serving(registry: Registry) -> None:
-    first, second = register(registry), register(registry, 1)
-    registry.promote(first, check)
-    (registry.directory_of(second) / MODEL_FILE).write_text("tree")
+def test_a_damaged_model_file_fails_the_check(registry: Registry) -> None:
+    model = register(registry)
+    (registry.directory_of(model) / MODEL_FILE).write_text("tree")
     with pytest.raises(ModelRejected):
-        registry.promote(second, check)
-    assert registry.current() == first
-    assert registry.previous() is None
+        registry.check(model, check)
 
 
-def test_a_check_that_fails_otherwise_is_a_refusal(registry: Registry) -> None:
+def test_a_check_that_fails_otherwise_is_a_rejection(registry: Registry) -> None:
     model = register(registry)
     with pytest.raises(ModelRejected, match="ZeroDivisionError"):
-        registry.promote(model, lambda directory: 1 / 0)
-
-
-def test_rollback_goes_back_and_twice_is_where_one_began(registry: Registry) -> None:
-    first, second = register(registry), register(registry, 1)
-    registry.promote(first, check)
-    registry.promote(second, check)
-    assert registry.rollback(check) == first
-    assert registry.rollback(check) == second
-    assert registry.current() == second
-
-
-def test_rollback_of_the_first_model_is_engine_order(registry: Registry) -> None:
-    registry.promote(register(registry), check)
-    assert registry.rollback(check) is None
-    assert registry.current() is None
-
-
-def test_rollback_with_nothing_before_is_refused(registry: Registry) -> None:
-    register(registry)
-    with pytest.raises(ModelRejected, match="nothing served before"):
-        registry.rollback(check)
-
-
-def test_promoting_what_serves_keeps_the_previous(registry: Registry) -> None:
-    first, second = register(registry), register(registry, 1)
-    registry.promote(first, check)
-    registry.promote(second, check)
-    registry.promote(second, check)
-    assert registry.previous() == first
+        registry.check(model, lambda directory: 1 / 0)
 
 
 @pytest.mark.parametrize("model", ["../models", "", ".", "/etc", "a/b", "a\x00b", ".new-1", "x" * 101, "a\n"])
 def test_an_id_never_leaves_the_registry(registry: Registry, model: str) -> None:
     register(registry)
     with pytest.raises(ModelRejected, match="an id is"):
-        registry.promote(model, check)
+        registry.check(model, check)
 
 
 def test_an_unknown_id_is_refused(registry: Registry) -> None:
     with pytest.raises(ModelRejected, match="no such model"):
-        registry.promote("lambdarank-1", check)
+        registry.check("lambdarank-1", check)
 
 
 def test_a_taken_id_is_refused_and_leaves_nothing_behind(registry: Registry) -> None:
@@ -162,10 +124,11 @@ def test_a_half_written_model_is_not_listed(registry: Registry) -> None:
     assert registry.versions() == []
 
 
-def test_a_damaged_pointer_serves_engine_order(registry: Registry) -> None:
+@pytest.mark.parametrize("content", [b"../../etc\n", b"", b"\xff\xfe"])
+def test_a_damaged_pointer_of_an_earlier_build_names_no_model(registry: Registry, content: bytes) -> None:
     register(registry)
-    (registry.directory / "CURRENT").write_text("../../etc\n")
-    assert registry.current() is None
+    (registry.directory / "CURRENT").write_bytes(content)
+    assert registry.read_legacy_pointer("CURRENT") is None
 
 
 def add_external_model(registry: Registry, tmp_path: Path, text: str, **facts: object) -> str:
@@ -176,9 +139,8 @@ def add_external_model(registry: Registry, tmp_path: Path, text: str, **facts: o
 
 
 def test_an_external_model_gets_a_fingerprint_and_golden_rows(registry: Registry, tmp_path: Path) -> None:
-    registry.promote(add_external_model(registry, tmp_path, train()), check)
+    registry.check(add_external_model(registry, tmp_path, train()), check)
     manifest = read_manifest(registry.directory_of("mine"))
-    assert registry.current() == "mine"
     assert (manifest.kind, manifest.feature_fingerprint, manifest.note) == ("external", "bm25-age", "")
 
 
@@ -211,5 +173,4 @@ def test_an_external_model_put_in_place_by_hand_loads(registry: Registry) -> Non
     place.mkdir(parents=True)
     (place / MODEL_FILE).write_text(train())
     (place / "manifest.json").write_text('{"id": "hand", "kind": "external", "features": ["bm25", "age"]}')
-    registry.promote("hand", check)
-    assert registry.current() == "hand"
+    registry.check("hand", check)

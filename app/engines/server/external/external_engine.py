@@ -45,6 +45,9 @@ class ReadOnlyEngine:
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         return self.own.write(version, batch)
 
+    def make_ready(self, version: str) -> None:
+        self.own.make_ready(version)
+
     def promote(self, version: str) -> None:
         self.own.promote(version)
 

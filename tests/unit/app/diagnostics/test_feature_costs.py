@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
-from reelrank.app.wiring import load_model
+from reelrank.app.wiring import build_release_manager
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from tests.sample_project import add_model, build_project
 
@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("data")
     parts = build_project(place, NOW)
-    parts.registry.promote(add_model(parts, "served", 1), load_model)
+    build_release_manager(parts).promote_model(add_model(parts, "served", 1))
     return place
 
 

@@ -15,7 +15,7 @@ from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.result_cache import format_cursor
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import Container, warm_service
+from reelrank.app.wiring import Container, build_release_manager, warm_service
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Query
@@ -36,7 +36,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
     """With a model: a page without one lacks something, and so draws nothing."""
     parts = build_project(tmp_path_factory.mktemp("data"), NOW)
     add_model(parts, "first", 0)
-    parts.registry.promote("first", lambda directory: directory)
+    build_release_manager(parts).promote_model("first")
     return parts
 
 

@@ -14,7 +14,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.posters import COLOURS, build_poster
-from reelrank.app.wiring import Container, build_container, build_service, warm_service
+from reelrank.app.wiring import Container, build_container, build_release_manager, build_service, warm_service
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
 from reelrank.ranking.evaluation.intervals import Interval
@@ -25,7 +25,7 @@ from tests.sample_project import add_model, build_project
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
     parts = build_project(tmp_path_factory.mktemp("data"), datetime.now(UTC))
     add_model(parts, "first", 0)
-    parts.registry.promote("first", lambda directory: directory)
+    build_release_manager(parts).promote_model("first")
     return parts
 
 

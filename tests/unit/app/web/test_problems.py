@@ -7,10 +7,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from reelrank.app.settings import Settings
-from reelrank.app.state.model_cache import ServedModels
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
 from reelrank.app.web.problem_codes import PROBLEMS, list_http_problems
-from reelrank.app.wiring import build_container, build_models, build_service, load_model, warm_service
+from reelrank.app.wiring import build_container, build_models, build_service, warm_service
 from reelrank.index_mappings.errors import EngineError
 from tests.sample_project import build_project
 
@@ -151,7 +150,7 @@ def test_errors_of_the_ranking_role_have_a_page_there(
 def test_a_model_that_does_not_fit_is_rejected_by_code(tmp_path_factory: pytest.TempPathFactory) -> None:
     parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("broken")))
     (parts.settings.models_dir / "broken").mkdir(parents=True)
-    client = create_ranking_app(ServedModels(parts.registry, load_model), BODY_BYTES_MAX).test_client()
+    client = create_ranking_app(build_models(parts), BODY_BYTES_MAX).test_client()
     answer = client.post("/v1/models/broken:promote")
     assert (answer.status_code, answer.get_json()["code"]) == (409, "model_rejected")
 

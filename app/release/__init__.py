@@ -1,0 +1,1 @@
+"""Promotion, rollback, recovery and distribution of releases. Nothing here answers a request."""

@@ -1,0 +1,206 @@
+"""Releases: an index version and a model that serve together, and the pointer to those that do.
+
+On disk: <directory>/pointer.json and <directory>/<release id>.json. A cluster keeps the same as documents.
+"""
+
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from reelrank.index_mappings.errors import Conflict, NotFound, Unavailable
+from reelrank.ranking.durable import write_file
+from reelrank.ranking.rankers.lambdarank import FusedOrder
+
+POINTER_FILE = "pointer.json"
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+LOCK_WAIT_S = 10.0
+
+
+class Release(BaseModel):
+    """What serves together. index_version is empty where a ranking service has no index.
+
+    embeddings: fingerprint of what the index version has learned; empty for a version of an earlier build
+    or one that nothing was learned for. config: the ranking settings it was promoted with.
+    files: the model's files and their SHA-256. reason: the command that made it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(pattern=ID_PATTERN)
+    created_at: AwareDatetime
+    index_version: str = ""
+    model: str = Field(FusedOrder.name, pattern=ID_PATTERN)
+    embeddings: str = ""
+    config: dict[str, int] = {}
+    files: dict[str, str] = {}
+    reason: str = ""
+
+    def serves_same_as(self, other: "Release") -> bool:
+        """Whether another release has the same index version, model and embeddings."""
+        return (self.index_version, self.model, self.embeddings) == (
+            other.index_version,
+            other.model,
+            other.embeddings,
+        )
+
+
+class Pointer(BaseModel):
+    """Which release serves, and which one `rollback` returns to. counter grows by one with each change.
+
+    Unknown fields are kept when the pointer is replaced: a later build may add a canary or a shadow.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    counter: int = Field(ge=1)
+    serving: Release
+    previous: Release | None = None
+
+    def find_release(self, version: str) -> Release:
+        """The release that has this index version. Falls back to the serving one.
+
+        While a promotion moves the engine from one version to the other, each version has its own model.
+        """
+        named = (self.serving, self.previous)
+        return next((r for r in named if r is not None and r.index_version == version), self.serving)
+
+    def list_versions(self) -> frozenset[str]:
+        """The index versions that must not be dropped."""
+        named = (self.serving, self.previous)
+        return frozenset(r.index_version for r in named if r is not None and r.index_version)
+
+    def move_to(self, serving: Release, previous: Release | None) -> "Pointer":
+        """The pointer that replaces this one."""
+        update = {"counter": self.counter + 1, "serving": serving, "previous": previous}
+        return self.model_copy(update=update)
+
+
+class ReleaseStore(Protocol):
+    """Keeps the pointer and the records of releases. Raises EngineError when it cannot be reached."""
+
+    def read_pointer(self) -> Pointer | None:
+        """None before the first release."""
+        ...
+
+    def replace_pointer(self, pointer: Pointer, expected: Pointer | None) -> None:
+        """Replaces the pointer in one durable write. Raises Conflict unless `expected` is still there."""
+        ...
+
+    def list_releases(self) -> list[Release]:
+        """Newest first."""
+        ...
+
+    def add(self, release: Release) -> None:
+        """Keeps a record; one with the same id is replaced."""
+        ...
+
+    def remove(self, release_id: str) -> None:
+        """Removes a record, if it is there."""
+        ...
+
+
+class FileReleases:
+    """The release store of one data directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def read_pointer(self) -> Pointer | None:
+        path = self.directory / POINTER_FILE
+        try:
+            return decode_pointer(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable(f"{path} cannot be read ({error}); check its permissions") from error
+
+    def replace_pointer(self, pointer: Pointer, expected: Pointer | None) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.directory / "pointer.lock", timeout=LOCK_WAIT_S)
+        try:
+            with lock:
+                check_counter(self.read_pointer(), expected)
+                self._write(POINTER_FILE, pointer)
+        except Timeout as error:
+            raise Conflict(
+                f"another process has held {lock.lock_file} for {LOCK_WAIT_S:.0f} s; try again"
+            ) from error
+
+    def list_releases(self) -> list[Release]:
+        paths = self.directory.glob("[A-Za-z0-9]*.json")
+        return sort_releases(
+            decode_release(path.read_bytes(), str(path)) for path in paths if path.name != POINTER_FILE
+        )
+
+    def add(self, release: Release) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._write(f"{release.id}.json", release)
+
+    def remove(self, release_id: str) -> None:
+        (self.directory / f"{release_id}.json").unlink(missing_ok=True)
+
+    def _write(self, name: str, record: BaseModel) -> None:
+        try:
+            write_file(self.directory / name, record.model_dump_json(indent=2) + "\n")
+        except OSError as error:
+            raise Unavailable(f"{self.directory / name} cannot be written ({error})") from error
+
+
+def check_counter(found: Pointer | None, expected: Pointer | None) -> None:
+    """Raises Conflict when the pointer has changed since it was read."""
+    was = expected.counter if expected else 0
+    now = found.counter if found else 0
+    if was != now:
+        raise Conflict(
+            f"another promotion has changed what serves (pointer {was} was read, {now} is there); "
+            "look with `reelrank releases list`, then try again"
+        )
+
+
+def decode_pointer(body: bytes, where: str) -> Pointer:
+    """Raises Unavailable, with what to do, when the text is not a pointer."""
+    try:
+        return Pointer.model_validate_json(body)
+    except ValidationError as error:
+        raise Unavailable(
+            f"{where} is not a release pointer ({_describe(error)}); restore it from a backup, or remove it: "
+            "the serving index version then becomes the first release"
+        ) from error
+
+
+def decode_release(body: bytes, where: str) -> Release:
+    """Raises Unavailable, with what to do, when the text is not a release."""
+    try:
+        return Release.model_validate_json(body)
+    except ValidationError as error:
+        raise Unavailable(f"{where} is not a release ({_describe(error)}); remove it") from error
+
+
+def create_release(created_at: datetime, **fields: Any) -> Release:
+    """A release under a new id, which states when it was made."""
+    made = created_at.astimezone(UTC)
+    release_id = f"release-{made:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    return Release(id=release_id, created_at=made, **fields)
+
+
+def find_release(releases: list[Release], release_id: str) -> Release:
+    """Raises NotFound."""
+    found = next((release for release in releases if release.id == release_id), None)
+    if found is None:
+        raise NotFound(f"there is no release {release_id!r}; see: reelrank releases list")
+    return found
+
+
+def sort_releases(releases: Any) -> list[Release]:
+    """Newest first."""
+    return sorted(releases, key=lambda release: (release.created_at, release.id), reverse=True)
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
