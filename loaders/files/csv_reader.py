@@ -1,6 +1,7 @@
 """CSV and TSV reader. Every value is read as text, so that all blocks of a file have the same types."""
 
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from reelrank.loaders.files.quotes import check_quotes
 from reelrank.loaders.files.rows import ArrowBlock, Reject, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
 
@@ -17,13 +19,32 @@ MAX_COLUMNS = 5000
 """pyarrow needs the type of each column before it reads the header, so columns are declared in advance."""
 HEADER_ROW = 1
 DELIMITERS = (",", ";", "\t", "|")
+QUOTED = re.compile(r'"[^"]*"')
 MAX_HEADER_BYTES = 1 << 16
 """How much of a file is searched for the end of its header."""
 
 
 def read_csv(file: SourceFile) -> Iterator[Rows]:
-    """Yield the rows of a file. Row numbers count rows after the header, without blank lines."""
-    delimiter = detect_delimiter(file)
+    """Yield the rows of a file. Row numbers count rows after the header, without blank lines.
+
+    Raises SourceError when a lone quote mark makes a value contain rows. TSV has no quoting, unless its
+    header is quoted.
+    """
+    header = _read_header_line(file)
+    delimiter = detect_delimiter(header)
+    has_quotes = file.format != "tsv" or all(QUOTED.fullmatch(name) for name in header.split(delimiter))
+    checks = check_quotes(file, delimiter) if has_quotes else iter(())
+    try:
+        for rows in _read_delimited(file, delimiter, has_quotes):
+            next(checks, None)
+            yield rows
+    except pa.ArrowInvalid:
+        deque(checks, maxlen=0)  # a value that is larger than a block: the check names its first line
+        raise
+    deque(checks, maxlen=0)
+
+
+def _read_delimited(file: SourceFile, delimiter: str, has_quotes: bool) -> Iterator[Rows]:
     invalid_rows: list[pa_csv.InvalidRow] = []
 
     def skip_invalid_row(row: pa_csv.InvalidRow) -> str:
@@ -32,7 +53,10 @@ def read_csv(file: SourceFile) -> Iterator[Rows]:
 
     with file.open_stream() as (stream, raw):
         parse = pa_csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip_invalid_row
+            delimiter=delimiter,
+            quote_char='"' if has_quotes else False,
+            newlines_in_values=has_quotes,
+            invalid_row_handler=skip_invalid_row,
         )
         names: list[str] = []
         record = 0
@@ -51,10 +75,14 @@ def read_csv(file: SourceFile) -> Iterator[Rows]:
             yield _build_rows(file, names, rows.slice(0, 0), (np.empty(0, np.int64), invalid_rows), 1.0)
 
 
-def detect_delimiter(file: SourceFile) -> str:
-    """Return the delimiter that occurs most often in the header outside quotes; a comma if none does."""
+def _read_header_line(file: SourceFile) -> str:
     with file.open_stream() as (stream, _):
-        header = stream.read(MAX_HEADER_BYTES).split(b"\n")[0].decode(errors="replace")
+        first: bytes = stream.read(MAX_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
+    return first.decode(errors="replace").rstrip("\r")
+
+
+def detect_delimiter(header: str) -> str:
+    """Return the delimiter that occurs most often in the header outside quotes; a comma if none does."""
     bare = re.sub(r'"[^"]*"', "", header)
     return max(DELIMITERS, key=bare.count)
 
