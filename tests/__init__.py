@@ -1,1 +1,1 @@
-"""Tests: contract, unit, golden, journeys, faults, house, and the servers that some of them need."""
+"""Tests: contract, unit, golden, journeys, faults, consistency, and the servers that some of them need."""

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests, and visitors in it that notice whatever goes wrong on a page."""
+"""A headless Chromium for tests, and visitors that record every problem of a page."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ CHROMIUM_ARGUMENTS = (
 
 @contextmanager
 def launch_chromium() -> Iterator[Browser]:
-    """Skips the test where there is none; with REQUIRE_BROWSER=1 a missing one is a failure."""
+    """Starts Chromium. Without one the test is skipped, or fails if REQUIRE_BROWSER=1."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None and os.environ.get("REQUIRE_BROWSER") == "1":
         pytest.fail("REQUIRE_BROWSER=1, and no chromium on the path; install Debian's package chromium")
@@ -31,7 +31,7 @@ def launch_chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visitors:
-    """Each with cookies of their own. complaints: what their browsers had to say against the pages."""
+    """Visitors with separate cookies. problems: what their browsers reported about the pages."""
 
     browser: Browser
     url: str
@@ -47,7 +47,7 @@ class Visitors:
         )
         self.contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: self._record_console(f"{page.url}: {said.text}", said.type))
+        page.on("console", lambda message: self._record_console(f"{page.url}: {message.text}", message.type))
         page.on("pageerror", lambda error: self.problems.append(f"{page.url}: {error}"))
         page.on("request", self._check_host)
         return page
@@ -62,4 +62,4 @@ class Visitors:
 
     def _check_host(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:")):
-            self.problems.append(f"asks another host: {request.url}")
+            self.problems.append(f"request to another host: {request.url}")

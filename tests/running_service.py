@@ -1,4 +1,4 @@
-"""The real service for tests: `reelrank serve` as a process of its own, on a free loopback port."""
+"""The real service for tests: `reelrank serve` in a separate process, on a free loopback port."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(slots=True)
 class ServiceProcess:
-    """Started by `serve`; `log` is what it printed so far."""
+    """A running service. log: the file with its output."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -54,14 +54,14 @@ class ServiceProcess:
         return Answer(answer.status, answer.headers, answer.data)
 
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
-        """Its exit code."""
+        """Stops the service and returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal_number)
         return self.process.wait(timeout=30)
 
 
 def start_service(data_dir: Path, wait_ready: bool = True, **settings: object) -> ServiceProcess:
-    """ready: wait until it can answer; otherwise until it listens. A free port unless settings name one."""
+    """Starts a service, on a free port by default. wait_ready: until it can answer, else until it listens."""
     port = settings.setdefault("port", find_free_port())
     stated = {"data_dir": data_dir, "workers": 2, "deadline_ms": 5000, **settings}
     environment = os.environ | {f"REELRANK_{name.upper()}": str(value) for name, value in stated.items()}
@@ -75,11 +75,11 @@ def start_service(data_dir: Path, wait_ready: bool = True, **settings: object) -
 
 
 def start_project_service(project: Settings, **settings: object) -> ServiceProcess:
-    """A house where it was built; more settings go before its own."""
-    on = project.model_dump(
+    """Starts a service on a project; the given settings win over the project's."""
+    own = project.model_dump(
         include={"engine", "engine_url", "engine_prefix", "engine_shards", "engine_replicas"}
     )
-    return start_service(project.data_dir, True, **(on | settings))
+    return start_service(project.data_dir, True, **(own | settings))
 
 
 def find_free_port() -> int:
@@ -103,7 +103,7 @@ def wait_for_status(service: ServiceProcess, path: str) -> None:
 
 
 class Clients:
-    """So many threads that call `ask` with their number, again and again, until the block ends."""
+    """Threads that call `send_request` with their number, again and again, until the block ends."""
 
     def __init__(self, service: ServiceProcess, count: int) -> None:
         self.service = service

@@ -1,4 +1,4 @@
-"""A small house for tests: 24 films of two topics, 40 viewers who each watched six of one, and models."""
+"""A sample project for tests: 24 films of two topics, 40 viewers who each watched six of one, models."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ def build_project(
     extra_films: Sequence[Item] = (),
     engine_settings: Mapping[str, str] = EMBEDDED_SETTINGS,
 ) -> Container:
-    """Indexed and learned from, no model. more_films: nobody watched them yet. on: settings of an engine."""
+    """Builds a project with learned embeddings and no model. extra_films: films without watches."""
     parts = build_container(
         Settings.model_validate({"data_dir": data_dir, "deadline_ms": 5000, **engine_settings})
     )
@@ -53,7 +53,7 @@ def build_project(
 
 
 def add_model(parts: Container, model_id: str, seed: int) -> str:
-    """A model that fits this build; another seed orders differently."""
+    """Registers a model that fits this build; each seed gives another order."""
     rng = np.random.default_rng(seed)
     rows = rng.random((400, len(FEATURE_NAMES))).astype(np.float32)
     wanted = (rows @ rng.normal(size=len(FEATURE_NAMES)) > 0).astype(int)

@@ -1,4 +1,4 @@
-"""What answers say: pages and items as plain values for JSON."""
+"""Serialization of pages and items for JSON answers."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +10,7 @@ from reelrank.index_mappings.item import Item
 
 
 def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
-    """`next` is the address of the following part, None at the end."""
+    """Serializes one page of a list. `next` is the address of the next page, None at the end."""
     answer: dict[str, Any] = {
         "request_id": page.request_id,
         "model": page.model,
@@ -25,20 +25,20 @@ def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
 
 
 def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
-    """Of a caller's own candidates: ids and scores alone, best first."""
+    """Serializes the ranking of a caller's own candidates: ids and scores, best first."""
     return {
         "request_id": result_list.request_id,
         "model": result_list.model,
         "degraded": [str(missing) for missing in result_list.degraded],
-        "ids": [name.decode() for name in result_list.candidates.ids.tolist()],
+        "ids": [item_id.decode() for item_id in result_list.candidates.ids.tolist()],
         "scores": result_list.scores.tolist(),
     }
 
 
 def serialize_item(item: Item) -> dict[str, Any]:
-    """The stated fields only, and the year."""
-    facts = {name: getattr(item, name) for name in Item.__slots__}
-    stated = {name: fact for name, fact in facts.items() if fact not in ("", (), None)}
+    """Serializes the fields that have a value, and the year."""
+    fields = {name: getattr(item, name) for name in Item.__slots__}
+    stated = {name: value for name, value in fields.items() if value not in ("", (), None)}
     return stated | ({} if item.year is None else {"year": item.year})
 
 
@@ -54,7 +54,8 @@ def _serialize_hit(hit: Hit) -> dict[str, Any]:
             "came_from": hit.exploration_slot.ranked_position,
         }
     if hit.explanation is not None:
-        facts = asdict(hit.explanation)
-        facts["matches"] = {s: {"rank": r, "score": v} for s, (r, v) in hit.explanation.matches.items()}
-        answer["explanation"] = facts
+        explanation = asdict(hit.explanation)
+        matches = hit.explanation.matches.items()
+        explanation["matches"] = {source: {"rank": rank, "score": score} for source, (rank, score) in matches}
+        answer["explanation"] = explanation
     return answer

@@ -1,4 +1,4 @@
-"""What requests may say: every parameter with its limits. Checked here only."""
+"""Request parameters and their limits. This is the only place that checks them."""
 
 from datetime import datetime
 from functools import cache
@@ -22,7 +22,7 @@ Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class Parameters(BaseModel):
-    """Strict: a parameter nobody knows is refused. flask-openapi asks for the schema at every request."""
+    """Rejects unknown parameters. The schema is cached because flask-openapi builds it for every request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,33 +37,37 @@ def _build_schema(model: type[Parameters]) -> dict[str, Any]:
 
 
 class ListParameters(Parameters):
-    """Filters and the context, which every list understands."""
+    """Filters, context and options that all lists share."""
 
-    genre: FilterValues = Field([], description="Only items of any of these genres.")
-    language: FilterValues = Field([], description="Only items in any of these languages.")
-    country: FilterValues = Field([], description="Only items from any of these countries.")
+    genre: FilterValues = Field([], description="Only items with one of these genres.")
+    language: FilterValues = Field([], description="Only items in one of these languages.")
+    country: FilterValues = Field([], description="Only items from one of these countries.")
     year_min: Year | None = Field(None, description="Published in this year or later.")
     year_max: Year | None = Field(None, description="Published in this year or earlier.")
     duration_min_s: Seconds | None = Field(None, description="At least this long, in seconds.")
     duration_max_s: Seconds | None = Field(None, description="At most this long, in seconds.")
-    limit: int = Field(20, ge=1, le=100, description="Hits of this page.")
+    limit: int = Field(20, ge=1, le=100, description="Hits per page.")
     cursor: str | None = Field(
-        None, max_length=80, description="From the page before; then only limit and explain are heeded."
+        None,
+        max_length=80,
+        description="Cursor of the previous page. Other parameters than limit and explain are ignored.",
     )
     model: str | None = Field(
-        None, max_length=100, description="Rank by this model, or by engine-order, not the promoted one."
+        None,
+        max_length=100,
+        description="Rank by this model, or by engine-order, instead of the promoted model.",
     )
-    explain: bool = Field(False, description="Each hit's matches, signals, features and contributions.")
-    facets: bool = Field(False, description="Counts of the candidates by genre, language, country, decade.")
-    device: str = Field("", max_length=64, description="What it is watched on, such as phone or tv.")
+    explain: bool = Field(False, description="Add each hit's matches, signals, features and contributions.")
+    facets: bool = Field(False, description="Count the candidates by genre, language, country and decade.")
+    device: str = Field("", max_length=64, description="The viewer's device, such as phone or tv.")
     place: str = Field("", max_length=64, description="The viewer's country, as ISO code or name.")
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
         for low, high in (("year_min", "year_max"), ("duration_min_s", "duration_max_s")):
-            a, b = getattr(self, low), getattr(self, high)
-            if a is not None and b is not None and a > b:
-                raise ValueError(f"{low} {a} is above {high} {b}; exchange them")
+            lowest, highest = getattr(self, low), getattr(self, high)
+            if lowest is not None and highest is not None and lowest > highest:
+                raise ValueError(f"{low} {lowest} is above {high} {highest}; swap them")
         return self
 
     def build_filters(self) -> Filters:
@@ -77,13 +81,13 @@ class ListParameters(Parameters):
 
 
 class SearchParameters(ListParameters):
-    q: str = Field("", max_length=MAX_TEXT_LENGTH, description="The words searched for.")
-    user: UserId | None = Field(None, description="Whose search it is.")
+    q: str = Field("", max_length=MAX_TEXT_LENGTH, description="The search text.")
+    user: UserId | None = Field(None, description="The viewer to rank for.")
 
     @model_validator(mode="after")
     def _require_text_or_cursor(self) -> Self:
         if not self.q.strip() and not self.cursor:
-            raise ValueError("q: say what to search for, such as ?q=star+wars, or send a cursor")
+            raise ValueError("q: state what to search for, such as ?q=star+wars, or send a cursor")
         return self
 
     def build_query(self, now: datetime) -> Query:
@@ -94,7 +98,9 @@ class SearchParameters(ListParameters):
 
 
 class HomeParameters(ListParameters):
-    user: UserId | None = Field(None, description="Whose home page it is; without it, a stranger's.")
+    user: UserId | None = Field(
+        None, description="The viewer whose home page it is; without one, the page of an unknown viewer."
+    )
 
     def build_query(self, now: datetime) -> Query:
         return Query(
@@ -103,7 +109,7 @@ class HomeParameters(ListParameters):
 
 
 class SimilarParameters(ListParameters):
-    user: UserId | None = Field(None, description="Who asks; their taste counts too.")
+    user: UserId | None = Field(None, description="The viewer to rank for.")
 
     def build_query(self, now: datetime, item_id: str) -> Query:
         return Query(
@@ -125,17 +131,18 @@ class ModelPath(BaseModel):
 
 class ScoreParameters(Parameters):
     contributions: bool = Field(
-        False, description="What each feature added, a column each, and `base`; not the score."
+        False,
+        description="Return what each feature added, a column per feature and `base`, not the score.",
     )
 
 
 class RankBody(Parameters):
-    """Candidates that the caller found, as columns: ids best first, and scores by the source they are of."""
+    """The caller's own candidates as columns: ids, best first, and scores by candidate source."""
 
     ids: list[ItemId] = Field(min_length=1, max_length=MAX_CANDIDATES)
     scores: dict[str, list[float | None]] = Field(
         {},
-        description=f"Source ({', '.join(SOURCES)}) to scores by id, null where it did not find it.",
+        description=f"Source ({', '.join(SOURCES)}) to one score per id, null where it has none.",
     )
     user: UserId | None = None
     q: str = Field("", max_length=MAX_TEXT_LENGTH)
@@ -145,10 +152,10 @@ class RankBody(Parameters):
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
         if len(set(self.ids)) != len(self.ids):
-            raise ValueError("ids: an id is named twice; name each once")
+            raise ValueError("ids: an id is repeated; send each id once")
         for source, scores in self.scores.items():
             if source not in SOURCES:
-                raise ValueError(f"scores: there is no source {source!r}; there are {', '.join(SOURCES)}")
+                raise ValueError(f"scores: there is no source {source!r}; use {', '.join(SOURCES)}")
             if len(scores) != len(self.ids):
                 raise ValueError(f"scores.{source}: {len(scores)} scores for {len(self.ids)} ids")
         return self

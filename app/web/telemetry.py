@@ -1,4 +1,4 @@
-"""What a request leaves behind: its id, a log line with ECS fields, and Prometheus metrics."""
+"""Telemetry of each request: its id, a log line with ECS fields, and Prometheus metrics."""
 
 import logging
 import sys
@@ -21,30 +21,32 @@ from reelrank.app.search.page import Page
 from reelrank.index_mappings.errors import EngineError
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
-"""Seconds; closest together below 0.1, where the promise is."""
+"""Seconds, in finer steps below the 0.1 s that a request may take."""
 
 REQUESTS = Histogram(
-    "reelrank_request_seconds", "Seconds a request took.", ["endpoint", "status"], buckets=BUCKETS
+    "reelrank_request_seconds", "Duration of a request in seconds.", ["endpoint", "status"], buckets=BUCKETS
 )
-STAGES = Histogram("reelrank_stage_seconds", "Seconds a stage of a page took.", ["stage"], buckets=BUCKETS)
-PAGES = Counter("reelrank_pages", "Pages answered.", ["model"])
-DEGRADED = Counter("reelrank_degraded_pages", "Pages from which something was missing.", ["what"])
-EXPLORED_HITS = Counter("reelrank_drawn_hits", "Hits on the places that exploration draws.")
+STAGES = Histogram(
+    "reelrank_stage_seconds", "Duration of a stage of a page in seconds.", ["stage"], buckets=BUCKETS
+)
+PAGES = Counter("reelrank_pages", "Pages served.", ["model"])
+DEGRADED = Counter("reelrank_degraded_pages", "Pages served incomplete, by what was missing.", ["what"])
+EXPLORED_HITS = Counter("reelrank_drawn_hits", "Hits shown in exploration slots.")
 FAILURES = Counter(
     "reelrank_source_failures",
-    "Times a candidate source, or looking the viewer up, had no answer or only a part of it.",
+    "Failed or partial answers of a candidate source or of the viewer lookup.",
     ["source", "why"],
 )
-EVENTS = Counter("reelrank_events", "Events taken in.", ["result"])
+EVENTS = Counter("reelrank_events", "Events received.", ["result"])
 NOT_RECORDED = Counter(
-    "reelrank_pages_not_recorded", "Shown pages and deeds that could not be recorded.", ["why"]
+    "reelrank_pages_not_recorded", "Shown pages and viewer actions that could not be recorded.", ["why"]
 )
 
 log = structlog.get_logger("reelrank.request")
 
 
 def configure_logging(as_json: bool) -> None:
-    """Structured lines on standard error: ECS JSON for machines, or short ones for people."""
+    """Logs to standard error: ECS JSON for machines, or short lines for people."""
     for_people = [structlog.processors.TimeStamper("%H:%M:%S"), _build_console_renderer()]
     structlog.configure(
         processors=[
@@ -60,12 +62,12 @@ def configure_logging(as_json: bool) -> None:
 
 
 def _build_console_renderer() -> structlog.dev.ConsoleRenderer:
-    """Plain tracebacks: the pretty ones print local variables, and so passwords."""
+    """Uses plain tracebacks: the pretty ones print local variables, which may hold passwords."""
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def instrument_requests(app: Flask) -> None:
-    """Gives every request an id, a log line and its metrics."""
+    """Gives every request an id, a log line and metrics."""
 
     @app.before_request
     def begin() -> None:
@@ -78,37 +80,39 @@ def instrument_requests(app: Flask) -> None:
         endpoint = request.url_rule.rule if request.url_rule else "unknown"
         REQUESTS.labels(endpoint, str(response.status_code)).observe(seconds)
         response.headers.setdefault("X-Request-Id", g.get("request_id", ""))
-        response.headers.setdefault("Cache-Control", "no-store")  # lists are of a viewer and of a moment
-        is_score = endpoint.startswith("/v1/score/") and response.status_code == 200  # its page has a line
+        response.headers.setdefault("Cache-Control", "no-store")  # a list is valid for one viewer at one time
+        is_score = (
+            endpoint.startswith("/v1/score/") and response.status_code == 200
+        )  # the page that needed it is logged
         if not is_score and not endpoint.startswith(("/static", "/livez", "/readyz", "/metrics")):
             _log_request(response, endpoint, seconds)
         return response
 
 
 def count_page(page: Page) -> None:
-    """The page's own id becomes the id of the request that asked for it, and so of its log line."""
+    """Counts a page, and makes its id the id of this HTTP request and of its log line."""
     g.request_id = page.request_id
     g.degraded = page.degraded
     PAGES.labels(page.model).inc()
     for stage, seconds in page.timings.items():
         STAGES.labels(stage).observe(seconds)
     EXPLORED_HITS.inc(sum(hit.exploration_slot is not None for hit in page.hits))
-    for what in page.missing_parts:
-        DEGRADED.labels(what).inc()
+    for part in page.missing_parts:
+        DEGRADED.labels(part).inc()
 
 
 def count_failure(source: str, error: EngineError) -> None:
-    """Also of requests that end without a page."""
+    """Counts a failed source, also when the request ends without a page."""
     FAILURES.labels(source, type(error).__name__).inc()
 
 
 def format_server_timing(page: Page) -> str:
-    """The stages as a Server-Timing header (W3C), which a browser's network panel draws."""
+    """Formats the stages as a Server-Timing header (W3C), which browsers show in their network panel."""
     return ", ".join(f"{name.replace(' ', '_')};dur={1000 * s:.2f}" for name, s in page.timings.items())
 
 
 def render_metrics() -> tuple[bytes, str]:
-    """Of all workers together under gunicorn, of this process otherwise."""
+    """Renders the metrics of all workers under gunicorn, otherwise of this process."""
     registry = CollectorRegistry()
     try:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -118,7 +122,7 @@ def render_metrics() -> tuple[bytes, str]:
 
 
 def _log_request(response: Response, endpoint: str, seconds: float) -> None:
-    facts = {
+    fields = {
         "http.request.id": g.get("request_id", ""),
         "http.request.method": request.method,
         "http.response.status_code": response.status_code,
@@ -127,7 +131,7 @@ def _log_request(response: Response, endpoint: str, seconds: float) -> None:
         "event.duration": round(seconds * 1e9),
     }
     if trace := request.headers.get("X-Request-Id"):
-        facts["trace.id"] = trace[:128]
+        fields["trace.id"] = trace[:128]
     if degraded := g.get("degraded"):
-        facts["reelrank.degraded"] = [str(missing) for missing in degraded]
-    log.info("request", **facts)
+        fields["reelrank.degraded"] = [str(missing) for missing in degraded]
+    log.info("request", **fields)

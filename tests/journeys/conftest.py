@@ -1,6 +1,6 @@
 """One real service for all journeys over HTTP, and one with more films for those in a browser.
 
-Each of those is taken twice: with the house on the embedded engine, and on a real server (--journeys-on).
+Each journey runs twice: on the embedded engine, and on a real server (--journeys-on).
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,13 +41,13 @@ VOYAGES = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        grounds = ["embedded", *build_kind_params(metafunc.config.getoption("--journeys-on"))]
-        metafunc.parametrize("server", grounds, indirect=True, scope="session")
+        engines = ["embedded", *build_kind_params(metafunc.config.getoption("--journeys-on"))]
+        metafunc.parametrize("server", engines, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def ground(server: Server | None) -> Iterator[EngineSettingsFactory]:
-    """Where houses are built: in the folder they are given alone, or on the server."""
+    """Allocates engine settings for each project: none for the embedded engine, a prefix on a server."""
     prefixes = list[str]()
 
     def allocate_settings() -> Mapping[str, str]:
@@ -66,9 +66,9 @@ def ground(server: Server | None) -> Iterator[EngineSettingsFactory]:
 
 @pytest.fixture(scope="session")
 def parts(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory) -> Container:
-    """With two models, of which `first` serves."""
+    """A project with two models, of which `first` serves."""
     parts = build_project(
-        tmp_path_factory.mktemp("house") / "data", datetime.now(UTC), engine_settings=ground()
+        tmp_path_factory.mktemp("project") / "data", datetime.now(UTC), engine_settings=ground()
     )
     for seed, name in enumerate(("first", "second")):
         add_model(parts, name, seed)
@@ -93,9 +93,9 @@ def browser() -> Iterator[Browser]:
 def cinema(
     browser: Browser, ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    """The small house and 42 more films, with a model. Not built where there is no browser."""
-    place = tmp_path_factory.mktemp("cinema") / "data"
-    parts = build_project(place, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
+    """The sample project with 42 more films and a model. Not built without a browser."""
+    data_dir = tmp_path_factory.mktemp("cinema") / "data"
+    parts = build_project(data_dir, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
     add_model(parts, "first", 0)
     build_release_manager(parts).promote_model("first")
     served = start_project_service(parts.settings)
@@ -105,7 +105,7 @@ def cinema(
 
 @pytest.fixture
 def visitors(browser: Browser, cinema: ServiceProcess) -> Iterator[Visitors]:
-    """At the end nothing may have gone wrong in any of their browsers."""
+    """Visitors whose browsers must report no problem by the end of the test."""
     visitors = Visitors(browser, cinema.url)
     yield visitors
     visitors.close()

@@ -60,7 +60,7 @@
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const e = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !is_shown(e) || e.closest(".only-heard,svg,datalist,option")) continue;
+    if (!walker.currentNode.data.trim() || !is_shown(e) || e.closest(".visually-hidden,svg,datalist,option")) continue;
     const style = getComputedStyle(e);
     const size = parseFloat(style.fontSize);
     const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;

@@ -1,4 +1,4 @@
-"""A person's own data, from two files to recommendations, by the command line alone."""
+"""Own data: from two files to recommendations, by the command line alone."""
 
 import json
 import os
@@ -18,7 +18,7 @@ START_MS = 1_760_000_000_000
 
 
 @pytest.fixture
-def house(ground: EngineSettingsFactory, tmp_path: Path) -> Path:
+def project(ground: EngineSettingsFactory, tmp_path: Path) -> Path:
     settings = "".join(f"REELRANK_{name.upper()}={value}\n" for name, value in ground().items())
     (tmp_path / "reelrank.env").write_text(settings)
     write_own_data(tmp_path)
@@ -34,7 +34,7 @@ def write_own_data(folder: Path) -> None:
 
 
 def build_watch(number: int, seeded: random.Random) -> str:
-    """A UBI line: each viewer watches films of one topic to their end, and now and then leaves another."""
+    """A UBI line: each viewer finishes films of one topic and now and then stops one of another."""
     viewer, liked = number % VIEWERS, seeded.random() < 0.9
     film = seeded.randrange(FILMS // 5) * 5 + (viewer if liked else viewer + 1) % 5
     attributes = {
@@ -47,11 +47,11 @@ def build_watch(number: int, seeded: random.Random) -> str:
     return json.dumps({**event, "event_attributes": attributes}) + "\n"
 
 
-def run(house: Path, *arguments: str) -> dict[str, Any]:
+def run(project: Path, *arguments: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", "from reelrank.app.cli.main import main; main()", *arguments, "--json"],
-        cwd=house,
-        env={**os.environ, "REELRANK_DATA_DIR": str(house / "data"), "OMP_NUM_THREADS": "1"},
+        cwd=project,
+        env={**os.environ, "REELRANK_DATA_DIR": str(project / "data"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=500,
@@ -63,15 +63,15 @@ def run(house: Path, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_two_files_and_a_training_run_make_recommendations_that_a_later_load_keeps(house: Path) -> None:
-    assert run(house, "load", "items", "films.csv")["kept"] == FILMS
-    found = run(house, "search", "space story")
+def test_two_files_and_a_training_run_make_lasting_recommendations(project: Path) -> None:
+    assert run(project, "load", "items", "films.csv")["kept"] == FILMS
+    found = run(project, "search", "space story")
     assert found["model"] == "engine-order"
     assert found["hits"][0]["title"].startswith("Space story")
-    assert run(house, "load", "events", "events.jsonl")["kept"] == WATCHES
-    model = run(house, "train")["model"]
-    assert run(house, "load", "items", "films.csv")["kept"] == FILMS
-    home = run(house, "recommend", "u2")
+    assert run(project, "load", "events", "events.jsonl")["kept"] == WATCHES
+    model = run(project, "train")["model"]
+    assert run(project, "load", "items", "films.csv")["kept"] == FILMS
+    home = run(project, "recommend", "u2")
     assert home["model"] == model
     assert {title.split()[0] for title in (hit["title"] for hit in home["hits"][:5])} == {"War"}
     assert any("factors" in hit["ranks"] for hit in home["hits"])

@@ -21,7 +21,7 @@ PLANTED = """() => {
 }"""
 FOCUSED = """(() => {
   const named = document.activeElement;
-  return (named.labels?.[0] ?? named.querySelector(".only-heard") ?? named).textContent.trim();
+  return (named.labels?.[0] ?? named.querySelector(".visually-hidden") ?? named).textContent.trim();
 })()"""
 """The name, or the part of it that is only heard, of what has the focus."""
 

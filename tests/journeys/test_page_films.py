@@ -28,7 +28,7 @@ def test_a_stranger_sees_films_and_is_told_how_to_be_somebody(visitors: Visitors
     page = visitors.open_page()
     page.goto("/")
     assert len(list_titles(page)) == 24
-    expect(page.get_by_text("Nobody is picked")).to_be_visible()
+    expect(page.get_by_text("No viewer is selected")).to_be_visible()
     expect(page.get_by_text("Ranked by first")).to_be_visible()
 
 
@@ -46,7 +46,7 @@ def test_the_busiest_viewers_are_offered_by_name(visitors: Visitors) -> None:
 def test_a_picked_viewer_sees_films_of_their_taste_and_their_history(visitors: Visitors) -> None:
     page = visitors.open_page()
     pick_viewer(page, "u1")
-    history = page.get_by_role("region", name="Watched lately")
+    history = page.get_by_role("region", name="Recently watched")
     watched = history.locator(".poster .title").all_text_contents()
     assert watched
     assert all(title.startswith("Space story") for title in watched)
@@ -63,12 +63,12 @@ def test_a_new_viewers_first_watch_changes_what_is_recommended_and_the_page_says
     page.goto("/film/space3")
     page.get_by_role("button", name="Watch", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("You watched Space story 3")
-    expect(page.get_by_role("region", name="Watched lately")).to_contain_text("95 % watched")
+    expect(page.get_by_role("region", name="Recently watched")).to_contain_text("95 % watched")
     after = list_titles(page)
     assert "Space story 3" not in after
     assert sum(title.startswith("Space") for title in after[:8]) >= 6
     assert after != before
-    expect(page.get_by_role("region", name="Watched lately")).to_contain_text("Space story 3")
+    expect(page.get_by_role("region", name="Recently watched")).to_contain_text("Space story 3")
 
 
 def test_watching_without_a_name_makes_a_guest_whose_page_remembers(visitors: Visitors) -> None:
@@ -123,7 +123,7 @@ def test_why_a_film_is_here_is_told_in_words_in_a_chart_and_in_a_table(visitors:
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Why {title} is number 5")
     bars = page.get_by_role("table", name="What each feature added to the score").get_by_role("row")
     assert bars.count() == page.locator("svg rect").count() >= 1
-    page.get_by_text("Every signal that was observed").click()
+    page.get_by_text("All signals").click()
     signals = page.get_by_role("region", name="Signals").get_by_role("row")
     assert signals.count() > 20
 

@@ -37,20 +37,18 @@ def test_a_facet_narrows_to_the_count_it_promised_and_its_chip_takes_it_back(vis
     page = visitors.open_page()
     search(page, "voyage")
     before = read_count(page)
-    facet = page.get_by_role("complementary", name="Narrow the search").get_by_role(
-        "link", name=re.compile("^Horror")
-    )
+    facet = page.get_by_role("complementary", name="Filters").get_by_role("link", name=re.compile("^Horror"))
     promised = int(re.sub(r"\D", "", facet.inner_text()))
     facet.click()
     assert read_count(page) == promised < before
-    page.get_by_role("link", name="Take away Horror").click()
+    page.get_by_role("link", name="Remove filter Horror").click()
     assert read_count(page) == before
 
 
 def test_filters_of_several_kinds_add_up(visitors: Visitors) -> None:
     page = visitors.open_page()
     search(page, "voyage")
-    narrow = page.get_by_role("complementary", name="Narrow the search")
+    narrow = page.get_by_role("complementary", name="Filters")
     narrow.get_by_text("Decade", exact=True).click()
     narrow.get_by_role("link", name=re.compile("^1970s")).click()
     narrow.get_by_text("Language", exact=True).click()
@@ -84,7 +82,7 @@ def test_more_films_show_the_rest_and_repeat_nothing(visitors: Visitors) -> None
 def test_nothing_found_says_what_to_try(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.goto("/search?q=voyage&year_min=2150")
-    expect(page.get_by_role("heading", name="No film like that")).to_be_visible()
-    page.get_by_role("link", name="Search without them").click()
+    expect(page.get_by_role("heading", name="No films found")).to_be_visible()
+    page.get_by_role("link", name="Search without filters").click()
     expect(page.locator("main ol .poster .title").first).to_be_visible()
     assert all("Voyage" in title for title in list_titles(page)[:3])

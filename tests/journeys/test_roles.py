@@ -1,4 +1,4 @@
-"""Two roles of one program: a service that finds candidates, and one that scores them."""
+"""The two roles of one program: a service that finds candidates, and one that scores them."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import pytest
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_models import RemoteModels
 from reelrank.app.wiring import Container, build_release_manager, load_model
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import ModelNotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
@@ -28,7 +28,7 @@ TIMEOUT_MS = 1000
 
 
 @pytest.fixture(scope="module")
-def house(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory) -> Container:
+def project(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory) -> Container:
     parts = build_project(
         tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC), engine_settings=ground()
     )
@@ -39,8 +39,8 @@ def house(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def ranking(house: Container) -> Iterator[ServiceProcess]:
-    served = start_project_service(house.settings, role="ranking", workers=1)
+def ranking(project: Container) -> Iterator[ServiceProcess]:
+    served = start_project_service(project.settings, role="ranking", workers=1)
     yield served
     served.stop()
 
@@ -51,9 +51,9 @@ def models(ranking: ServiceProcess) -> RemoteModels:
 
 
 @pytest.fixture(scope="module")
-def candidates(house: Container, ranking: ServiceProcess) -> Iterator[ServiceProcess]:
+def candidates(project: Container, ranking: ServiceProcess) -> Iterator[ServiceProcess]:
     served = start_project_service(
-        house.settings, role="candidates", ranking_url=ranking.url, ranking_timeout_ms=TIMEOUT_MS,
+        project.settings, role="candidates", ranking_url=ranking.url, ranking_timeout_ms=TIMEOUT_MS,
         workers=1,
     )  # fmt: skip
     yield served
@@ -68,10 +68,10 @@ def build_rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 
 
 @pytest.mark.parametrize("n", [0, 1, 3000])
-def test_remote_scores_and_contributions_equal_the_local_ones_bit_by_bit(
-    house: Container, models: RemoteModels, n: int
+def test_remote_scores_and_contributions_equal_local_ones(
+    project: Container, models: RemoteModels, n: int
 ) -> None:
-    local, remote = load_model(house.registry.directory_of("first")), models.get("first")
+    local, remote = load_model(project.registry.directory_of("first")), models.get("first")
     assert (remote.name, remote.feature_names) == (local.name, local.feature_names)
     assert remote.score(build_rows(n)).tobytes() == local.score(build_rows(n)).tobytes()
     assert np.array_equal(
@@ -79,7 +79,7 @@ def test_remote_scores_and_contributions_equal_the_local_ones_bit_by_bit(
     )
 
 
-def test_pages_of_the_two_roles_are_ranked_by_the_model_and_explained(candidates: ServiceProcess) -> None:
+def test_pages_of_two_roles_are_ranked_and_explained_by_the_model(candidates: ServiceProcess) -> None:
     page = candidates.get("/v1/search?q=story&user=u0&explain=true&limit=5").json
     assert (page["model"], page["degraded"]) == ("first", [])
     for hit in page["hits"]:
@@ -89,10 +89,10 @@ def test_pages_of_the_two_roles_are_ranked_by_the_model_and_explained(candidates
 
 def test_a_request_may_name_another_model_of_the_ranking_service(candidates: ServiceProcess) -> None:
     assert candidates.get("/v1/search?q=story&model=second").json["model"] == "second"
-    assert candidates.get("/v1/search?q=story&model=nobody").status == 404
+    assert candidates.get("/v1/search?q=story&model=nobody").json["code"] == "model_not_found"
 
 
-def test_a_promotion_through_the_candidates_reaches_pages_without_one_that_is_degraded(
+def test_a_promotion_through_role_candidates_degrades_no_page(
     candidates: ServiceProcess,
 ) -> None:
     assert {model["id"] for model in candidates.get("/v1/models").json["models"]} == {"first", "second"}
@@ -105,36 +105,37 @@ def test_a_promotion_through_the_candidates_reaches_pages_without_one_that_is_de
     assert seen == {("first", 0), ("second", 0)}
 
 
-def test_a_ranking_role_answers_scores_and_no_lists(ranking: ServiceProcess, models: RemoteModels) -> None:
+def test_role_ranking_answers_scores_and_no_lists(ranking: ServiceProcess, models: RemoteModels) -> None:
     assert ranking.get("/readyz").json["model"] == "first"
-    assert ranking.get("/v1/search?q=story").status == 404
-    refused = ranking.request("POST", "/v1/score/first", b"no arrow", MEDIA_TYPE)
-    assert (refused.status, "not a valid Arrow IPC stream" in refused.json["detail"]) == (400, True)
-    with pytest.raises(NotFound, match="no such model"):
+    assert ranking.get("/v1/search?q=story").json["code"] == "address_not_found"
+    answer = ranking.request("POST", "/v1/score/first", b"no arrow", MEDIA_TYPE)
+    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
+    assert ranking.get(answer.json["type"]).status == 200
+    with pytest.raises(ModelNotFound):
         models.get("nobody")
 
 
 def test_columns_that_are_missing_are_named(ranking: ServiceProcess) -> None:
     body = to_bytes(build_rows(2)[:, :1], FEATURE_NAMES[:1])
-    refused = ranking.request("POST", "/v1/score/first", body, MEDIA_TYPE)
-    assert refused.status == 400
-    assert FEATURE_NAMES[1] in refused.json["detail"]
+    answer = ranking.request("POST", "/v1/score/first", body, MEDIA_TYPE)
+    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
+    assert FEATURE_NAMES[1] in answer.json["detail"]
 
 
-def test_another_build_is_not_asked_for_scores(ranking: ServiceProcess) -> None:
+def test_a_ranking_service_of_another_build_is_not_used(ranking: ServiceProcess) -> None:
     elsewhere = RemoteModels(RankingService(ranking.url), 1.0, lambda names: "another")
     ranker, degraded = elsewhere.current()
     assert ranker.name == "engine-order"
     assert "same build in both roles" in degraded[0].detail
 
 
-def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_until_it_is_back(
-    house: Container,
+def test_without_a_ranking_service_pages_are_in_engine_order(
+    project: Container,
 ) -> None:
     port = find_free_port()
-    ranking = start_project_service(house.settings, role="ranking", workers=1, port=port)
+    ranking = start_project_service(project.settings, role="ranking", workers=1, port=port)
     candidates = start_project_service(
-        house.settings, role="candidates", ranking_url=ranking.url, workers=1, ranking_timeout_ms=300
+        project.settings, role="candidates", ranking_url=ranking.url, workers=1, ranking_timeout_ms=300
     )
     try:
         page = candidates.get("/v1/search?q=story&limit=3").json
@@ -153,14 +154,14 @@ def test_a_stopped_and_a_killed_ranking_service_leave_engine_order_and_a_reason_
             os.kill(process, signal.SIGKILL)
         assert _wait_for_model(candidates, "engine-order")
         assert "cannot be reached" in candidates.get("/v1/search?q=story").json["degraded"][0]
-        ranking = start_project_service(house.settings, role="ranking", workers=1, port=port)
+        ranking = start_project_service(project.settings, role="ranking", workers=1, port=port)
         assert _wait_for_model(candidates, "first")
     finally:
         candidates.stop()
         ranking.stop()
 
 
-def test_role_candidates_without_an_address_says_what_to_set(tmp_path: Path) -> None:
+def test_role_candidates_without_an_address_names_the_setting(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "reelrank.app.cli", "serve", "--role", "candidates"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2

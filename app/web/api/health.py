@@ -1,4 +1,4 @@
-"""Whether this worker lives, whether it can answer, and how it has been doing."""
+"""Liveness, readiness and metrics of this worker."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,16 +12,16 @@ from reelrank.index_mappings.errors import Unavailable
 
 
 def check_lists_ready(service: SearchService) -> dict[str, Any]:
-    """Raises Unavailable as long as no list could be answered."""
+    """Checks that lists can be answered. Raises Unavailable."""
     state = service.refresher.state
     if not service.engine.is_ready():
-        raise Unavailable("the engine does not answer; see its log")
+        raise Unavailable("the search engine does not answer; read its log")
     degraded = [str(missing) for missing in state.degraded]
     return {"model": state.ranker.name, "index_version": state.version, "degraded": degraded}
 
 
 def check_scores_ready(models: Models) -> dict[str, Any]:
-    """Raises Unavailable when the promoted model does not fit: another worker may have a better copy."""
+    """Checks that the promoted model loads; another service may have an intact copy. Raises Unavailable."""
     ranker, degraded = models.current()
     problems = [missing for missing in degraded if missing != NO_MODEL]
     if problems:
@@ -30,7 +30,7 @@ def check_scores_ready(models: Models) -> dict[str, Any]:
 
 
 def create_health_blueprint(check_ready: Callable[[], dict[str, Any]]) -> Blueprint:
-    """facts: what a ready worker says of itself; raises Unavailable when it is not ready."""
+    """check_ready: returns what /readyz reports; raises Unavailable when the worker is not ready."""
     pages = Blueprint("health", __name__)
 
     @pages.get("/livez")

@@ -1,4 +1,4 @@
-"""Items over HTTP: read, write and delete one, or write many."""
+"""Items over HTTP: read, write or delete one item, or write a batch."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from reelrank.index_mappings.errors import BadRequest, ItemNotFound
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.items.catalogue import encode_documents
 
-ITEMS_TAG = Tag(name="items", description="The catalogue, one item or a batch at a time.")
+ITEMS_TAG = Tag(name="items", description="The catalogue: one item or a batch at a time.")
 MAX_BATCH = 1000
 
 ShortText = Annotated[str, Field(min_length=1, max_length=300)]
@@ -25,7 +25,7 @@ ShortTexts = Annotated[tuple[ShortText, ...], Field(max_length=200)]
 
 
 class ItemBody(Parameters):
-    """What is not stated stays empty; a PUT replaces the whole item."""
+    """The fields of an item. A PUT replaces the whole item, so absent fields become empty."""
 
     title: ShortText
     description: str = Field("", max_length=20_000)
@@ -55,7 +55,7 @@ def create_items_api(service: SearchService) -> APIBlueprint:
 
     @api.get("/items/<path:item_id>")
     def read(path: ItemPath) -> Response:
-        """One item."""
+        """Read one item."""
         (item,) = service.engine.fetch([path.item_id], FETCH_TIMEOUT_S)
         if item is None:
             raise ItemNotFound(f"there is no item {path.item_id}")
@@ -63,7 +63,7 @@ def create_items_api(service: SearchService) -> APIBlueprint:
 
     @api.put("/items/<path:item_id>")
     def write(path: ItemPath, body: ItemBody) -> Response:
-        """Write one item; durable when answered, found within two seconds."""
+        """Write one item. It is durable once answered and searchable within two seconds."""
         _, rejected = upsert_items(service, [build_item(path.item_id, body)])
         if rejected:
             raise BadRequest(f"item {path.item_id} cannot be written: {rejected[0]['reason']}")
@@ -71,23 +71,23 @@ def create_items_api(service: SearchService) -> APIBlueprint:
 
     @api.delete("/items/<path:item_id>")
     def delete(path: ItemPath) -> Response:
-        """Delete one item; no page shows it from then on."""
+        """Delete one item. No page shows it from then on."""
         if not service.engine.delete([path.item_id]):
             raise ItemNotFound(f"there is no item {path.item_id}")
         return jsonify(id=path.item_id, deleted=True)
 
     @api.post("/items:bulk")
     def write_many() -> Response:
-        """Write up to 1000 items, as a JSON list or as a line of JSON each; the good ones are written."""
-        items, refused = parse_items(request.get_data())
+        """Write up to 1000 items, as a JSON list or one JSON object per line; invalid items are reported."""
+        items, invalid = parse_items(request.get_data())
         written, rejected = upsert_items(service, items)
-        return jsonify(read=len(items) + len(refused), written=written, rejected=refused + rejected)
+        return jsonify(read=len(items) + len(invalid), written=written, rejected=invalid + rejected)
 
     return api
 
 
 def upsert_items(service: SearchService, items: list[Item]) -> tuple[int, list[dict[str, Any]]]:
-    """How many were written, and of each that was not its id and the reason."""
+    """Writes items. Returns how many were written, and the id and reason of each rejected item."""
     written, rejected = 0, list[dict[str, Any]]()
     for batch in encode_documents(items, service.encoder):
         report = service.engine.upsert(batch)
@@ -97,7 +97,7 @@ def upsert_items(service: SearchService, items: list[Item]) -> tuple[int, list[d
 
 
 def build_item(item_id: str, body: ItemBody) -> Item:
-    """Raises BadRequest."""
+    """Builds an item from its parsed fields. Raises BadRequest."""
     try:
         return Item(item_id, **dict(body))
     except ValueError as error:
@@ -105,20 +105,20 @@ def build_item(item_id: str, body: ItemBody) -> Item:
 
 
 def parse_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
-    """Items, and of each row that is none its number from 0 and the reason. Raises InvalidRequest."""
+    """Parses items, and lists invalid rows by number (from 0) with the reason. Raises InvalidRequest."""
     rows = _parse_rows(body)
     if not 1 <= len(rows) <= MAX_BATCH:
         raise InvalidRequest(("body", f"it holds {len(rows)} items; send 1 to {MAX_BATCH}"))
-    items, refused = list[Item](), list[dict[str, Any]]()
+    items, invalid = list[Item](), list[dict[str, Any]]()
     for number, row in enumerate(rows):
         try:
             items.append(Item(**dict(ItemWithIdBody.model_validate(row))))
         except ValidationError as error:
             reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-            refused.append({"row": number, "reason": "; ".join(reasons)})
+            invalid.append({"row": number, "reason": "; ".join(reasons)})
         except ValueError as error:
-            refused.append({"row": number, "reason": str(error)})
-    return items, refused
+            invalid.append({"row": number, "reason": str(error)})
+    return items, invalid
 
 
 def _parse_rows(body: bytes) -> list[Any]:
@@ -128,4 +128,4 @@ def _parse_rows(body: bytes) -> list[Any]:
             return rows
         return [orjson.loads(line) for line in body.splitlines() if line.strip()]
     except orjson.JSONDecodeError as error:
-        raise InvalidRequest(("body", f"it is no JSON list and no lines of JSON ({error})")) from error
+        raise InvalidRequest(("body", f"it is neither a JSON list nor JSON lines ({error})")) from error

@@ -1,4 +1,4 @@
-"""Search, recommendations and similar items over HTTP; and the ranking of a caller's own candidates."""
+"""Search, recommendations and similar items over HTTP, and ranking of a caller's own candidates."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -34,29 +34,29 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
 
     @api.get("/search")
     def search(query: SearchParameters) -> Response:
-        """Search the catalogue by words, ranked for a viewer."""
+        """Search the catalogue and rank the hits for a viewer."""
         return respond(query, query.build_query)
 
     @api.post("/search")
     def search_by_body(body: SearchParameters) -> Response:
-        """The same with the parameters as JSON."""
+        """Search with the parameters as a JSON body."""
         return respond(body, body.build_query)
 
     @api.get("/recommendations")
     def recommendations(query: HomeParameters) -> Response:
-        """A viewer's home page."""
+        """Recommend items for a viewer's home page."""
         return respond(query, query.build_query)
 
     @api.get("/items/<path:item_id>/similar")
     def similar(path: ItemPath, query: SimilarParameters) -> Response:
-        """Items like one item."""
+        """List items similar to one item."""
         if not query.cursor and service.engine.fetch([path.item_id], 1.0) == [None]:
             raise ItemNotFound(f"there is no item {path.item_id}")
         return respond(query, lambda now: query.build_query(now, path.item_id))
 
     @api.post("/rank/<model>")
     def rank(path: ModelPath, body: RankBody) -> Response:
-        """Rank candidates of one's own by a model, or by `current`, the promoted one."""
+        """Rank your own candidates by a model, or by `current`, the promoted model."""
         model = None if path.model == "current" else path.model
         query = body.build_query(service.clock.now())
         return jsonify(serialize_ranking(service.rank_matches(query, build_matches(body), model)))
@@ -68,7 +68,7 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
 
 
 def load_page(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Page:
-    """A later part of a list that is named by its cursor, or the first one of a new list."""
+    """Loads the next page of the list that a cursor names, or the first page of a new list."""
     if parameters.cursor:
         return service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
     query = build_query(service.clock.now())
@@ -83,7 +83,7 @@ def build_page_response(page: Page, limit: int) -> Response:
 
 
 def build_matches(body: RankBody) -> list[Matches]:
-    """The caller's order as one more source, and a source for each column of scores."""
+    """Builds one source from the caller's order, and one for each column of scores."""
     ids = item_ids(body.ids)
     given = Matches("given", ids, -np.arange(len(ids), dtype=np.float32))
     scored = [_build_scored_matches(source, ids, scores) for source, scores in body.scores.items()]

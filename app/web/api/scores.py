@@ -1,4 +1,4 @@
-"""Scores for feature rows over HTTP, as Arrow bytes: what the candidates role asks of the ranking role."""
+"""Scores for feature rows over HTTP, as Arrow bytes: role candidates requests them from role ranking."""
 
 from functools import cache
 
@@ -14,12 +14,12 @@ from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerpri
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
-SCORES_TAG = Tag(name="scores", description="Models as a service of their own; features in, scores out.")
+SCORES_TAG = Tag(name="scores", description="Models as a service: features in, scores out.")
 
 SCORED = Limits(rows=50_000)
-"""More than a body of 8 MB, the default limit, holds of the features of this build without compression."""
+"""More rows of this build's features than an uncompressed body of 8 MB, the default limit, can hold."""
 EXPLAINED = Limits(rows=5_000)
-"""Contributions cost many times a score and are meant for the hits of a page."""
+"""Contributions cost many times as much as scores and are needed only for the hits of one page."""
 
 compute_fingerprint = cache(compute_feature_fingerprint)
 
@@ -28,8 +28,8 @@ def create_score_api(models: Models) -> APIBlueprint:
     api = APIBlueprint("scores", __name__, url_prefix="/v1", abp_tags=[SCORES_TAG])
 
     @api.get("/score/<model>")
-    def facts(path: ModelPath) -> Response:
-        """What a model, or `current`, reads: send these columns, computed as the fingerprint says."""
+    def describe(path: ModelPath) -> Response:
+        """Name the columns that a model, or `current`, reads, and the fingerprint of their computation."""
         ranker, degraded = get_ranker(path.model)
         return jsonify(
             model=ranker.name,
@@ -42,7 +42,7 @@ def create_score_api(models: Models) -> APIBlueprint:
 
     @api.post("/score/<model>")
     def score(path: ModelPath, query: ScoreParameters) -> Response:
-        """Scores of feature rows: an Arrow IPC stream of float32 columns in, one of `score` out."""
+        """Score feature rows: an Arrow IPC stream of float32 columns in, one `score` column out."""
         ranker, _ = get_ranker(path.model)
         limits = EXPLAINED if query.contributions else SCORED
         try:

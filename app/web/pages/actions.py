@@ -1,4 +1,4 @@
-"""What a person does on a page: picks who is watching, watches, likes. Forms in, redirects out."""
+"""Actions of a person on the pages: select a viewer, watch, like. Each takes a form and redirects."""
 
 import uuid
 from datetime import datetime
@@ -20,11 +20,11 @@ from reelrank.index_mappings.item import Item
 from reelrank.loaders.events.event_rows import parse_event
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
-"""What the watch button stands for: nearly all of the film."""
+"""The Watch button records nearly all of the film as watched."""
 
 
 def create_actions_blueprint(service: SearchService) -> Blueprint:
-    blueprint = Blueprint("deeds", __name__)
+    blueprint = Blueprint("actions", __name__)
 
     @blueprint.post("/viewer")
     def pick_viewer() -> Response:
@@ -43,25 +43,25 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
         return record_action("like")
 
     def record_action(kind: EventKind) -> Response:
-        """Goes back to where the button was, which then says so. A double click counts once."""
+        """Records the event and returns to the page of the button. A double click counts once."""
         form, back = request.form, restrict_to_local(request.form.get("back", "/"), "/")
         item_id = ItemPath.model_validate({"item_id": form.get("item", "")}).item_id
         (item,) = service.engine.fetch([item_id], FETCH_TIMEOUT_S)
         if item is None:
-            raise ItemNotFound(f"there is no film {item_id!r} here")
-        name = person.read_user_id() or f"guest-{uuid.uuid4().hex[:8]}"
-        service.record_events([build_event(kind, item, name, form, service.clock.now())])
-        told = {ACTION_PARAMETERS[kind]: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
-        joined = "&" if "?" in back else "?"
-        response = make_response(redirect(f"{back}{joined}{urlencode(told)}", 303))
-        person.set_viewer_cookie(response, name)
+            raise ItemNotFound(f"there is no film {item_id!r}; it may have been deleted")
+        user_id = person.read_user_id() or f"guest-{uuid.uuid4().hex[:8]}"
+        service.record_events([build_event(kind, item, user_id, form, service.clock.now())])
+        parameters = {ACTION_PARAMETERS[kind]: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
+        separator = "&" if "?" in back else "?"
+        response = make_response(redirect(f"{back}{separator}{urlencode(parameters)}", 303))
+        person.set_viewer_cookie(response, user_id)
         return response
 
     return blueprint
 
 
 def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str], now: datetime) -> Event:
-    """Raises InvalidRequest when the form was tampered with."""
+    """Builds the event of a submitted form. Raises InvalidRequest for values that no form of ours has."""
     duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
     watched = {"watched_ms": round(WATCHED_SHARE * duration_ms), "duration_ms": duration_ms}
     row = {

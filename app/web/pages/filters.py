@@ -1,4 +1,4 @@
-"""The search form and what can be taken away from it or added: addresses made of addresses."""
+"""Filters of the search page: the address without each active filter, and with each possible one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FILTER_FIELDS = (*MULTI_VALUED_FIELDS, "year_min", "year_max", "duration_min_s",
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is on, and the address without it."""
+    """An active filter, and the address without it."""
 
     label: str
     url_without: str
@@ -27,7 +27,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A value of a facet, how many candidates have it, and the address with it."""
+    """A facet value, its number of candidates, and the address with this filter."""
 
     label: str
     count: int
@@ -35,7 +35,7 @@ class Choice:
 
 
 def read_parameters(names: Sequence[str]) -> dict[str, Any]:
-    """What the address says of these; fields of a form that were left empty are not said."""
+    """Reads these parameters from the address, without the empty fields of a form."""
     stated = {name: [value for value in request.args.getlist(name) if value] for name in names}
     return {
         name: values if name in MULTI_VALUED_FIELDS else values[0]
@@ -45,7 +45,7 @@ def read_parameters(names: Sequence[str]) -> dict[str, Any]:
 
 
 def build_pairs(parameters: SearchParameters) -> Pairs:
-    """The query as address parameters, without a cursor."""
+    """Lists the search parameters for an address, without the cursor."""
     pairs: Pairs = [("q", parameters.q)]
     for field in MULTI_VALUED_FIELDS:
         pairs += [(field, value) for value in getattr(parameters, field)]
@@ -73,7 +73,7 @@ def _format_filter(field: str, value: str) -> str:
 
 
 def build_choices(parameters: SearchParameters, facets: Facets) -> Mapping[str, list[Choice]]:
-    """Facet label to its values; a value that is on already is left out."""
+    """Maps each facet label to its values, without those that are active already."""
     pairs = build_pairs(parameters)
     return {
         label: [

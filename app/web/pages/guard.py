@@ -1,4 +1,4 @@
-"""What keeps the pages safe: no foreign scripts, and no posts from foreign pages."""
+"""Security of the pages: no scripts, and no writes from pages of other sites."""
 
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -9,25 +9,27 @@ CONTENT_SECURITY_POLICY = "; ".join((
     "default-src 'none'", "style-src 'self'", "font-src 'self'", "img-src 'self' https: data:",
     "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 ))  # fmt: skip
-"""No scripts at all. Pictures may come from a catalogue's own image host."""
-
+"""Allows no scripts at all. Pictures may come from the image host of a catalogue."""
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def reject_cross_site_request() -> None:
-    """Stops what another site's page sends. Browsers say where it comes from; other clients need not."""
+    """Rejects writes that a browser sends from a page of another site. Other clients need no such headers."""
     if request.method in SAFE_METHODS:
         return
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
-    if (site is not None and site not in ("same-origin", "none")) or (site is None and foreign):
-        abort(HTTPStatus.FORBIDDEN, "this was sent by a page of another site; only our own page may")
+    is_foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if (site is not None and site not in ("same-origin", "none")) or (site is None and is_foreign):
+        abort(
+            HTTPStatus.FORBIDDEN,
+            "a page of another site sent this request; send it from the pages of this service",
+        )
 
 
 def restrict_to_local(address: str, default: str) -> str:
-    """An address of this site only: a redirect to another one is a gift to whoever phishes."""
+    """Returns the address if it is on this site, else the default, so that no redirect helps phishing."""
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Who is looking, from a cookie, and what they watched lately."""
+"""The viewer that a cookie names, and what they watched recently."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MAX_USER_ID_LENGTH = 128
 
 @dataclass(frozen=True, slots=True)
 class WatchedItem:
-    """A film lately watched; percent: how much of it, None when unknown."""
+    """A recently watched film. percent: the watched part, None when unknown."""
 
     item: Item
     percent: int | None
@@ -27,7 +27,7 @@ class WatchedItem:
 
 @dataclass(frozen=True, slots=True)
 class ViewerProfile:
-    """name: empty for a stranger. simulated: their watch times were made from ratings."""
+    """user_id: empty for an unknown viewer. simulated: whether watch times are derived from ratings."""
 
     user_id: str
     watched_items: tuple[WatchedItem, ...] = ()

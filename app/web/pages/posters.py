@@ -1,4 +1,4 @@
-"""Films without a picture are drawn as typographic posters: colour from the genre, layout from the id."""
+"""Typographic posters for films: colour by genre, layout by id."""
 
 import re
 import zlib
@@ -13,24 +13,24 @@ GENRE_COLOURS = {
     "romance": "rose", "sci-fi": "cosmos", "short": "slate", "sport": "meadow", "thriller": "petrol",
     "war": "moss", "western": "dune",
 }  # fmt: skip
-"""A colour name of style.css for each genre of the demo; others get one by their name's hash."""
+"""Colour class of style.css by genre of the demo; other genres get one by the hash of their name."""
 COLOURS = tuple(dict.fromkeys(GENRE_COLOURS.values()))
 DECISIVE_GENRES = ("horror", "sci-fi", "western", "animation", "fantasy", "war", "romance", "crime", "comedy")
-"""Of several genres the first of these decides: it says more than drama or action."""
+"""The first of these that a film has decides its colour: it says more than drama does."""
 LAYOUTS = ("circle", "stripes", "diagonal", "frame", "moon", "arcs", "letter", "year", "dots")
 YEAR_LAYOUT = "year"
 FONT_SIZES = (8, 10, 12, 14, 17, 20, 24)
-"""Sizes of type in style.css, in hundredths of a poster's width."""
+"""Font sizes of style.css, in hundredths of the poster's width."""
 LETTER_WIDTH, LINE_WIDTH, TITLE_AREA = 0.56, 82, 6500
-"""A letter's width in sizes of type; a line's in hundredths; the square of a size that fits one letter.
+"""Width of a letter in font sizes; width of a line in hundredths; square of the size that fits one letter.
 
-The area leaves the title at most 58 hundredths of height, so it never meets what is drawn above it.
+The area limits the title to 58 hundredths of the height, so it never overlaps the shapes above it.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """Class names of style.css, and what is set on the poster. initial: drawn behind it by some layouts."""
+    """Class names of style.css and texts of a poster. initial: the letter behind some titles."""
 
     classes: str
     title: str
@@ -40,20 +40,21 @@ class Poster:
 
 
 def build_poster(item: Item) -> Poster:
-    """The same for the same item, everywhere and always."""
-    mark = zlib.crc32(item.id.encode())
+    """Builds the poster of an item, always the same for the same item."""
+    digest = zlib.crc32(item.id.encode())
     layouts = [layout for layout in LAYOUTS if item.year or layout != YEAR_LAYOUT]
+    layout = layouts[digest % len(layouts)]
     return Poster(
-        f"poster {_choose_colour(item)} {layouts[mark % len(layouts)]} size-{_choose_font_size(item.title)}",
+        " ".join(("poster", _choose_colour(item), layout, f"size-{_choose_font_size(item.title)}")),
         item.title,
         item.people[0] if item.people else "",
         str(item.year or "") or item.language,
-        next((sign.upper() for sign in item.title.removeprefix("The ") if sign.isalnum()), ""),
+        next((char.upper() for char in item.title.removeprefix("The ") if char.isalnum()), ""),
     )
 
 
 def _choose_font_size(title: str) -> int:
-    """The largest size at which the longest word fits a line and the title its part of the poster."""
+    """Chooses the largest size at which the longest word fits a line and the title its area."""
     longest = max((len(word) for word in re.split(r"[\s-]+", title)), default=1)
     fits = min(LINE_WIDTH / (LETTER_WIDTH * max(longest, 1)), (TITLE_AREA / max(len(title), 1)) ** 0.5)
     return max((size for size in FONT_SIZES if size <= fits), default=FONT_SIZES[0])

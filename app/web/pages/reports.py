@@ -1,4 +1,4 @@
-"""The last training run's report: its table and its pictures, where there is one."""
+"""The evaluation report of the last training run: its table and its pictures."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from flask import Response, abort, send_from_directory
 from reelrank.ranking.evaluation.comparison import Evaluation
 
 PICTURES = {"quality.svg": "Each measure of each system with its 95 % interval",
-            "gains.svg": "The features that gained the model most"}  # fmt: skip
+            "gains.svg": "The features with the largest gain in the model"}  # fmt: skip
 
 VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """words: what it shows. width, height: in points, so that its place is kept until it is there."""
+    """description: alternative text. width, height: in points, so that the page layout does not shift."""
 
     name: str
     description: str
@@ -28,7 +28,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """table: a heading and a row a system."""
+    """table: a head row and one row per system."""
 
     evaluation: Evaluation
     table: Sequence[tuple[str, ...]]
@@ -36,12 +36,12 @@ class Report:
 
 
 def load_last_report(directory: Path) -> Report | None:
-    """None when nothing was evaluated yet, or by a build whose report this one cannot read."""
+    """Loads the report; None when there is none, or one of a build whose format this build cannot read."""
     try:
         evaluation = Evaluation.from_json((directory / "evaluation.json").read_text())
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    pictures = [_load_picture(directory / name, words) for name, words in PICTURES.items()]
+    pictures = [_load_picture(directory / name, description) for name, description in PICTURES.items()]
     return Report(
         evaluation, evaluation.build_quality_rows("all"), tuple(p for p in pictures if p is not None)
     )

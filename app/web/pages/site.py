@@ -1,4 +1,4 @@
-"""The pages a person looks at: home, search, a film, why it is there, quality, about."""
+"""The pages for people: home, search, one film, its explanation, quality, about."""
 
 import uuid
 from dataclasses import dataclass
@@ -34,19 +34,19 @@ def create_pages_blueprint(service: SearchService, reports_dir: Path) -> Bluepri
     blueprint.add_url_rule("/", "home", site.render_home)
     blueprint.add_url_rule("/search", "search", site.render_search)
     blueprint.add_url_rule("/film/<path:item_id>", "film", site.render_film)
-    blueprint.add_url_rule("/why/<request_id>/<int:place>", "why", site.render_why)
+    blueprint.add_url_rule("/why/<request_id>/<int:position>", "why", site.render_why)
     blueprint.add_url_rule("/quality", "quality", site.render_quality)
     blueprint.add_url_rule("/about", "about", site.render_about)
     blueprint.add_url_rule("/report/<name>", "report", site.send_report_picture)
     blueprint.after_request(add_security_headers)
-    in_templates = {"poster_of": build_poster, "event_id": _create_event_id}
-    blueprint.record(lambda setup: setup.app.jinja_env.globals.update(in_templates))
+    template_globals = {"poster_of": build_poster, "event_id": _create_event_id}
+    blueprint.record(lambda setup: setup.app.jinja_env.globals.update(template_globals))
     return blueprint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Site:
-    """A method a page. reports_dir: where the last training run left its report."""
+    """One method per page. reports_dir: where the last training run wrote its report."""
 
     service: SearchService
     reports_dir: Path
@@ -59,7 +59,7 @@ class Site:
         )
         nearest = None if asked.cursor or not who.watched_items else self._load_similar_to_last(who)
         return self._render(
-            "home.html", page, who=who, nearest=nearest, said=build_notice(page, self.service)
+            "home.html", page, who=who, nearest=nearest, notice=build_notice(page, self.service)
         )
 
     def render_search(self) -> Response:
@@ -85,21 +85,21 @@ class Site:
         path = ItemPath.model_validate({"item_id": item_id})
         (item,) = self.service.engine.fetch([path.item_id], FETCH_TIMEOUT_S)
         if item is None:
-            raise ItemNotFound(f"there is no film {item_id!r} here; it may have been deleted")
+            raise ItemNotFound(f"there is no film {item_id!r}; it may have been deleted")
         who = self._load_viewer()
         query = Query(
             user=who.user_id or None, similar_to=item.id, limit=SIMILAR_ITEMS, context=self._build_context()
         )
         shown = {"request_id": request.args.get("from", ""), "position": request.args.get("at", "")}
         page = self._load_page(query, None)
-        facts = {"item": item, "said": build_notice(page, self.service), "shown": shown}
-        return self._render("film.html", page, who=who, **facts)
+        notice = build_notice(page, self.service)
+        return self._render("film.html", page, who=who, item=item, notice=notice, shown=shown)
 
-    def render_why(self, request_id: str, place: int) -> Response:
-        page = self.service.explain_hit(f"{request_id}.{place}")
+    def render_why(self, request_id: str, position: int) -> Response:
+        page = self.service.explain_hit(f"{request_id}.{position}")
         hit = page.hits[0] if page.hits else None
         if hit is None or hit.explanation is None:
-            raise ItemNotFound("this film has been deleted since the list was made")
+            raise ItemNotFound("this film was deleted after the list was made")
         return self._render(
             "why.html", page, who=self._load_viewer(), hit=hit, why=build_explanation_view(hit.explanation)
         )
@@ -136,8 +136,9 @@ class Site:
         return last, self.service.serve_page(RankingOptions(query, cache_results=True))
 
     def _render(self, template: str, page: Page | None, **values: Any) -> Response:
-        live = self.service.refresher
-        busiest = live.state.activity.list_busiest_viewers(BUSIEST_VIEWERS) if live.is_ready else []
+        refresher = self.service.refresher
+        activity = refresher.state.activity if refresher.is_ready else None
+        busiest = activity.list_busiest_viewers(BUSIEST_VIEWERS) if activity is not None else []
         body = render_template(template, page=page, busiest=busiest, back=quote(request.path), **values)
         response = make_response(body)
         response.headers["Cache-Control"] = "no-store"

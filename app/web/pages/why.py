@@ -1,4 +1,4 @@
-"""Why a hit stands where it stands, in words and as a small chart."""
+"""The explanation of a hit's position, as text and as a small chart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from reelrank.app.search.page import Explanation
 from reelrank.ranking.features.compute import FEATURES_BY_NAME
 
 SOURCE_DESCRIPTIONS = {
-    "bm25": "its title, people or text hold the words",
-    "text_knn": "its text means something close",
-    "factors": "viewers of a like taste watch it",
-    "neighbours": "watched by those who watched the same",
-    "session": "often watched in one sitting with it",
-    "recent": "its subject is close to what was watched lately",
-    "popular": "many watch it now",
+    "bm25": "its title, people or description contain the search text",
+    "text_knn": "its text has a similar meaning",
+    "factors": "viewers with similar taste watch it",
+    "neighbours": "viewers who watched the same films watch it",
+    "session": "it is often watched in the same session",
+    "recent": "its subject is similar to recently watched films",
+    "popular": "many viewers watch it now",
     "fresh": "it is new",
-    "given": "it was among the candidates that were sent",
+    "given": "it is one of the candidates of the request",
 }
 MAX_BARS = 10
 HALF_WIDTH = 150.0
-"""Width of the longest bar to either side, in the units of the chart."""
+"""Maximum width of a bar to either side, in units of the chart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One feature's share of the score. x and width in the chart's units."""
+    """One feature's contribution to the score. x and width are in units of the chart."""
 
     label: str
     feature: str
@@ -39,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class ExplanationView:
-    """found: (source, words, rank from 1); bars: the largest contributions, then all others as one."""
+    """sources: (source, description, rank from 1). bars: the largest contributions, then the rest as one."""
 
     sources: tuple[tuple[str, str, int], ...]
     bars: tuple[Bar, ...]
@@ -49,7 +49,7 @@ class ExplanationView:
 
     @property
     def summary(self) -> str:
-        """The chart in a sentence, for those who do not see it."""
+        """Describes the chart in a sentence, also for screen readers."""
         up = [bar.label for bar in self.bars if bar.is_positive][:3]
         down = [bar.label for bar in self.bars if not bar.is_positive][:2]
         raised = f"Raised most by: {'; '.join(up)}." if up else ""
@@ -58,12 +58,12 @@ class ExplanationView:
 
 
 def build_explanation_view(explanation: Explanation) -> ExplanationView:
-    """score: the sum of what is shown, which is the score now; the list may be some minutes old."""
+    """Builds the view. Its score is the present sum of contributions; the list may be some minutes old."""
     score = explanation.base + sum(explanation.contributions.values())
     ranks = sorted((rank, source) for source, (rank, _) in explanation.matches.items())
-    found = tuple((source, SOURCE_DESCRIPTIONS.get(source, source), rank + 1) for rank, source in ranks)
+    sources = tuple((source, SOURCE_DESCRIPTIONS.get(source, source), rank + 1) for rank, source in ranks)
     return ExplanationView(
-        found, _build_bars(explanation.contributions), explanation.base, score, explanation.signals
+        sources, _build_bars(explanation.contributions), explanation.base, score, explanation.signals
     )
 
 
@@ -80,9 +80,9 @@ def _build_bars(contributions: Mapping[str, float]) -> tuple[Bar, ...]:
 
 
 def _build_bar(feature: str, value: float, width: float, feature_count: int) -> Bar:
-    words = (
+    label = (
         FEATURES_BY_NAME[feature].description.rstrip(".")
         if feature in FEATURES_BY_NAME
         else f"The other {feature_count - MAX_BARS} features"
     )
-    return Bar(words, feature, value, HALF_WIDTH - (0 if value >= 0 else width), max(width, 1.0))
+    return Bar(label, feature, value, HALF_WIDTH - (0 if value >= 0 else width), max(width, 1.0))

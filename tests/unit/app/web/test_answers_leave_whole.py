@@ -1,4 +1,4 @@
-"""What our gunicorn worker sends, by a socket that keeps each send apart from the next."""
+"""The sends of the gunicorn worker, seen through a socket that keeps them apart."""
 
 import socket
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def worker(large_file: Path) -> Iterator[GracefulWorker]:
 
 
 def collect_sends(worker: GracefulWorker, *requests: str) -> list[bytes]:
-    """What it sends, one element for each send, to a client that asks all of it on one connection."""
+    """Collects each send of the worker to a client that sends all requests on one connection."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with closing(theirs), ThreadPoolExecutor(1) as pool:
         read = pool.submit(lambda: list(iter(lambda: theirs.recv(1 << 20), b"")))
@@ -69,7 +69,7 @@ def test_head_and_body_leave_in_one_send(worker: GracefulWorker) -> None:
 @pytest.mark.parametrize(
     ("request_line", "status"), [("HEAD /scores", b"200"), ("GET /nothing", b"204"), ("GET /absent", b"404")]
 )
-def test_an_answer_without_a_body_or_of_a_failure_leaves_in_one_send(
+def test_an_answer_without_a_body_or_an_error_leaves_in_one_send(
     worker: GracefulWorker, request_line: str, status: bytes
 ) -> None:
     (answer,) = collect_sends(worker, request_line)
@@ -77,24 +77,24 @@ def test_an_answer_without_a_body_or_of_a_failure_leaves_in_one_send(
     assert (read_body(answer) == b"") == (status != b"404")
 
 
-def test_each_answer_on_a_kept_connection_is_a_send_of_its_own(worker: GracefulWorker) -> None:
+def test_each_answer_on_a_persistent_connection_is_one_send(worker: GracefulWorker) -> None:
     answers = collect_sends(worker, "GET /scores", "HEAD /scores", "GET /scores")
     assert [read_body(answer) for answer in answers] == [PART, b"", PART]
 
 
 @pytest.mark.parametrize("name", ["style.css", LARGEST_FONT.name])
-def test_a_file_of_the_page_leaves_in_one_send_with_its_head(worker: GracefulWorker, name: str) -> None:
+def test_a_static_file_leaves_in_one_send_with_its_head(worker: GracefulWorker, name: str) -> None:
     (answer,) = collect_sends(worker, f"GET /files/{name}")
     assert read_body(answer) == (STATIC_DIR / name).read_bytes()
 
 
-def test_an_answer_that_comes_in_parts_leaves_once_it_is_whole(worker: GracefulWorker) -> None:
+def test_a_chunked_answer_leaves_once_it_is_complete(worker: GracefulWorker) -> None:
     (answer,) = collect_sends(worker, "GET /parts/3")
     chunk = b"%X\r\n%s\r\n" % (len(PART), PART)
     assert read_body(answer) == 3 * chunk + b"0\r\n\r\n"
 
 
-def test_of_parts_that_are_too_large_to_be_kept_nothing_is_missing(worker: GracefulWorker) -> None:
+def test_a_chunked_answer_above_the_buffer_limit_is_complete(worker: GracefulWorker) -> None:
     number = 3 * BUFFER_BYTES_MAX // len(PART)
     answers = collect_sends(worker, f"GET /parts/{number}")
     assert len(answers) > 1
@@ -102,7 +102,5 @@ def test_of_parts_that_are_too_large_to_be_kept_nothing_is_missing(worker: Grace
     assert answers[-1].endswith(b"0\r\n\r\n")
 
 
-def test_of_a_file_that_is_too_large_to_be_kept_nothing_is_missing(
-    worker: GracefulWorker, large_file: Path
-) -> None:
+def test_a_file_above_the_buffer_limit_is_complete(worker: GracefulWorker, large_file: Path) -> None:
     assert read_body(b"".join(collect_sends(worker, "GET /large"))) == large_file.read_bytes()

@@ -1,4 +1,4 @@
-"""The pages without a browser: what they say, what they refuse, and that a deed changes them."""
+"""The pages without a browser: what they show, what they reject, and how actions change them."""
 
 import json
 import re
@@ -14,6 +14,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.posters import COLOURS, build_poster
+from reelrank.app.web.problem_codes import PROBLEMS
 from reelrank.app.wiring import Container, build_container, build_release_manager, build_service, warm_service
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
@@ -41,24 +42,30 @@ def read_field(page: TestResponse, name: str) -> str:
     return found.group(1)
 
 
-def test_a_strangers_home_page_shows_films_and_says_who_nobody_is(person: FlaskClient) -> None:
+def read_problem_code(page: TestResponse) -> str:
+    found = re.search(r'href="/problems/([a-z_]+)"', page.text.split("<main")[1])
+    assert found is not None, page.text
+    return found.group(1)
+
+
+def test_an_unknown_viewers_home_page_shows_films_and_offers_viewers(person: FlaskClient) -> None:
     page = person.get("/")
     assert page.status_code == 200
-    assert "Nobody is picked" in page.text
+    assert "No viewer is selected" in page.text
     assert page.text.count('class="card"') >= 12
     assert "Ranked by first" in page.text
 
 
-def test_a_picked_viewer_is_remembered_with_their_history(person: FlaskClient) -> None:
+def test_a_selected_viewer_is_remembered_with_their_history(person: FlaskClient) -> None:
     person.post("/viewer", data={"viewer": "u0"})
     page = person.get("/")
     assert "For u0" in page.text
-    assert "Watched lately" in page.text
+    assert "Recently watched" in page.text
     assert "90 % watched" in page.text
     assert "Because of" in page.text
 
 
-def test_a_search_has_facets_and_filters_that_can_be_taken_away(person: FlaskClient) -> None:
+def test_a_search_has_facets_and_filters_that_can_be_removed(person: FlaskClient) -> None:
     page = person.get("/search?q=story")
     assert 'href="/search?q=story&amp;genre=Sea"' in page.text
     narrowed = person.get("/search?q=story&genre=Sea&year_min=2003&year_max=")
@@ -67,34 +74,34 @@ def test_a_search_has_facets_and_filters_that_can_be_taken_away(person: FlaskCli
     assert "from 2003" in narrowed.text
 
 
-def test_a_search_for_words_that_no_film_has_says_so_above_what_is_nearest(person: FlaskClient) -> None:
-    assert "nearest to it in meaning" in person.get("/search?q=zzzzqqq").text
-    assert "nearest to it in meaning" not in person.get("/search?q=story").text
+def test_a_search_without_text_matches_names_its_hits_similar(person: FlaskClient) -> None:
+    assert "closest to it in meaning" in person.get("/search?q=zzzzqqq").text
+    assert "closest to it in meaning" not in person.get("/search?q=story").text
 
 
-def test_a_search_that_finds_nothing_helps(person: FlaskClient) -> None:
+def test_a_search_without_hits_suggests_what_to_try(person: FlaskClient) -> None:
     page = person.get("/search?q=story&genre=Western")
-    assert "No film like that" in page.text
-    assert "Search without them" in page.text
+    assert "No films found" in page.text
+    assert "Search without filters" in page.text
 
 
-def test_words_are_shown_as_they_were_typed_and_never_run(person: FlaskClient) -> None:
+def test_search_text_is_escaped_and_scripts_are_forbidden(person: FlaskClient) -> None:
     page = person.get("/search?q=<script>alert(1)</script>")
     assert "<script>" not in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_every_hit_says_why_with_a_chart_and_its_words(person: FlaskClient) -> None:
+def test_every_hit_has_an_explanation_with_a_chart_and_its_text(person: FlaskClient) -> None:
     listed = person.get("/search?q=sea+story")
     address = re.search(r'href="(/why/[^"]+)"', listed.text)
     assert address is not None
     page = person.get(address.group(1))
-    assert "its title, people or text hold the words" in page.text
+    assert "its title, people or description contain the search text" in page.text
     assert page.text.count("<rect") >= 1
     assert "Raised most by" in page.text or "Lowered most by" in page.text
 
 
-def test_asking_why_is_no_impression(person: FlaskClient, parts: Container) -> None:
+def test_an_explanation_records_no_impression(person: FlaskClient, parts: Container) -> None:
     listed = person.get("/search?q=sea+story")
     before = parts.events.count()
     for address in re.findall(r'href="(/why/[^"]+)"', listed.text)[:3]:
@@ -102,7 +109,7 @@ def test_asking_why_is_no_impression(person: FlaskClient, parts: Container) -> N
     assert parts.events.count() == before
 
 
-def test_watching_changes_the_page_and_says_so(person: FlaskClient) -> None:
+def test_watching_changes_the_page_and_confirms_it(person: FlaskClient) -> None:
     person.post("/viewer", data={"viewer": "fresh-viewer"})
     before = person.get("/")
     item = read_field(before, "item")
@@ -124,7 +131,7 @@ def test_a_double_click_counts_once(person: FlaskClient, parts: Container) -> No
     assert (event.kind, event.item, event.request_id, event.position) == ("watch", "sea1", "r", 2)
 
 
-def test_a_stranger_who_watches_becomes_a_guest(person: FlaskClient) -> None:
+def test_an_unknown_viewer_who_watches_becomes_a_guest(person: FlaskClient) -> None:
     answer = person.post("/watch", data={"item": "sea1", "event_id": "a"})
     assert "viewer=guest-" in answer.headers["Set-Cookie"]
     assert "SameSite=Lax" in answer.headers["Set-Cookie"]
@@ -133,23 +140,23 @@ def test_a_stranger_who_watches_becomes_a_guest(person: FlaskClient) -> None:
 @pytest.mark.parametrize(
     "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elsewhere.example"}]
 )
-def test_a_form_from_another_site_is_refused(
+def test_a_form_from_another_site_is_rejected(
     person: FlaskClient, parts: Container, headers: dict[str, str]
 ) -> None:
     before = parts.events.count()
     answer = person.post("/watch", data={"item": "sea1"}, headers=headers)
     assert answer.status_code == 403
-    assert "another site" in answer.text
+    assert read_problem_code(answer) == "cross_site_request"
     assert parts.events.count() == before
 
 
 @pytest.mark.parametrize("address", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "x"])
-def test_nobody_is_sent_to_another_site(address: str) -> None:
+def test_no_redirect_leads_to_another_site(address: str) -> None:
     assert restrict_to_local(address, "/") == "/"
     assert restrict_to_local("/film/a", "/") == "/film/a"
 
 
-def test_a_film_has_its_facts_and_similar_films(person: FlaskClient) -> None:
+def test_a_film_page_has_details_and_similar_films(person: FlaskClient) -> None:
     page = person.get("/film/sea3")
     assert "Sea story 3" in page.text
     assert "100 minutes" in page.text
@@ -157,39 +164,49 @@ def test_a_film_has_its_facts_and_similar_films(person: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "status", "says"),
-    [("/film/nobody", 404, "there is no film"), ("/nowhere", 404, "there is nothing at /nowhere"),
-     ("/search?q=", 400, "say what to search for"), ("/why/0/0", 404, "first page"),
-     ("/search?q=a&year_min=no", 400, "year_min"), ("/report/secret", 404, "")],
+    ("address", "status", "code"),
+    [("/film/nobody", 404, "item_not_found"), ("/nowhere", 404, "address_not_found"),
+     ("/search?q=", 400, "invalid_request"), ("/why/0/0", 404, "cursor_expired"),
+     ("/search?q=a&year_min=no", 400, "invalid_request"), ("/report/secret", 404, "address_not_found")],
 )  # fmt: skip
-def test_failures_are_pages_for_people(person: FlaskClient, address: str, status: int, says: str) -> None:
+def test_errors_are_pages_that_link_to_their_code(
+    person: FlaskClient, address: str, status: int, code: str
+) -> None:
     page = person.get(address, headers={"Accept": "text/html"})
     assert page.status_code == status
-    assert "<h1>" in page.text
-    assert says in page.text
+    assert read_problem_code(page) == code
+    assert f"<h1>{PROBLEMS[code].title}</h1>" in page.text
+
+
+def test_an_error_page_says_what_is_wrong_and_what_to_do(person: FlaskClient) -> None:
+    page = person.get("/film/nobody")
+    assert '<p role="alert">there is no film &#39;nobody&#39;; it may have been deleted</p>' in page.text
+    assert f"Request id: {page.headers['X-Request-Id']}" in page.text
 
 
 def test_an_unknown_address_of_the_api_stays_a_problem(person: FlaskClient) -> None:
     assert person.get("/v1/nope", headers={"Accept": "text/html"}).content_type == "application/problem+json"
 
 
-def test_static_files_may_be_kept_for_ever(person: FlaskClient) -> None:
+def test_static_files_may_be_cached_for_ever(person: FlaskClient) -> None:
     style = re.search(r'href="(/static/[^"]+style.css)"', person.get("/about").text)
     assert style is not None
     assert "immutable" in person.get(style.group(1)).headers["Cache-Control"]
 
 
-def test_an_empty_house_says_what_to_do(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_empty_project_is_unavailable_and_says_what_to_do(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
     service = build_service(parts)
     service.refresher.refresh()
     page = create_app(service, WebOptions(1000, parts.settings.reports_dir)).test_client().get("/")
-    assert page.status_code == 503
+    assert (page.status_code, read_problem_code(page)) == (503, "unavailable")
     assert "reelrank demo" in page.text
     assert page.headers["Retry-After"] == "1"
 
 
-def test_a_poster_is_always_the_same_and_coloured_by_its_genre() -> None:
+def test_a_poster_is_stable_and_coloured_by_its_genre() -> None:
     item = Item("tt1", "Interstellar", genres=("Drama", "Sci-Fi"), people=("Christopher Nolan",))
     assert build_poster(item) == build_poster(item)
     assert "cosmos" in build_poster(item).classes
@@ -197,7 +214,7 @@ def test_a_poster_is_always_the_same_and_coloured_by_its_genre() -> None:
     assert set(unknown.classes.split()) & set(COLOURS)
 
 
-def test_a_title_is_set_as_large_as_its_longest_word_and_its_length_allow() -> None:
+def test_a_title_is_as_large_as_its_longest_word_and_length_allow() -> None:
     sizes = [
         build_poster(Item("x", title)).classes.split()[-1] for title in ("Up", "Interstellar", "a " * 60)
     ]
@@ -212,7 +229,7 @@ def test_the_letter_behind_a_poster_is_the_first_one_of_its_name() -> None:
 def test_the_quality_page_shows_the_last_report_and_its_pictures(
     parts: Container, person: FlaskClient
 ) -> None:
-    assert "Nothing was evaluated yet" in person.get("/quality").text
+    assert "There is no evaluation report yet" in person.get("/quality").text
     measured = (MetricResult("all", "lambdarank", "ndcg@10", Interval(0.34, 0.31, 0.36)),)
     reports = parts.settings.reports_dir
     reports.mkdir()
@@ -234,7 +251,7 @@ def test_a_viewer_may_have_any_name(person: FlaskClient, name: str) -> None:
     assert f"For {name}" in unescape(person.get("/").text)
 
 
-def test_a_film_whose_id_holds_signs_is_opened_watched_and_told_of(
+def test_a_film_with_special_characters_in_its_id_opens_and_is_liked(
     person: FlaskClient, parts: Container
 ) -> None:
     odd = Item("a/b?c=d&e#f", "Odd", thumbnail="https://pictures.example/odd.jpg")

@@ -1,4 +1,4 @@
-"""The log: nothing of a failing call but where it was."""
+"""The log: a traceback shows where a call failed, and no values."""
 
 import pytest
 import structlog
@@ -17,4 +17,4 @@ def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFix
     structlog.reset_defaults()
     assert "a call failed" in printed
     assert "password = " not in printed.replace('password = "hunter" + "2"', "")
-    assert "hunter2'" in printed  # in the message of the error itself, which is ours to word
+    assert "hunter2'" in printed  # in the message of the error itself, which the code that raises it controls
