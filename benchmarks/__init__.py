@@ -1,1 +1,1 @@
-"""What reelrank costs and how good it is, measured again by anyone; never imported by the product."""
+"""Benchmarks of cost and ranking quality that anyone can run again. The product never imports them."""

@@ -1,6 +1,6 @@
-"""`python -m benchmarks NAME`: one benchmark by name, or `all` that need no server.
+"""`python -m benchmarks NAME`: runs one benchmark, or `all` that need no server.
 
-Each has options of its own: `python -m benchmarks NAME --help`.
+Each has its own options: `python -m benchmarks NAME --help`.
 """
 
 import argparse
@@ -22,16 +22,16 @@ BENCHMARKS = {
     "hop": hop.main,
 }
 STANDALONE = ("engine", "request", "hop", "quality")
-"""Run by `all`; the servers' needs a server. Quality comes last: it ends with what it could not measure."""
+"""Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""
 EXIT_MESSAGES = {
-    0: "no limit was missed; what falls short of an aim is said below its table",
-    1: "a LIMIT WAS MISSED",
+    0: "every limit was met; aims that were missed are listed below the tables",
+    1: "A LIMIT WAS MISSED",
     2: "NOT MEASURED, for the reason above",
 }
 
 
 def main() -> int:
-    """The worst exit code of what was run: 1 when a limit or a goal was missed, 2 for nothing measured."""
+    """Return the highest exit code: 1 if a limit or goal was missed, 2 if nothing was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=["all", *BENCHMARKS])
     name = parser.parse_args(sys.argv[1:2]).name
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _run_all(arguments: Sequence[str]) -> int:
-    """Each, whatever came of the one before; then a line for each."""
+    """Run all, even after a failure, and print a line for each."""
     codes, lines = [], []
     for name in STANDALONE:
         began = time.monotonic()

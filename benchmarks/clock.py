@@ -1,4 +1,4 @@
-"""Two ways of answering the same requests, timed turn by turn so that both meet the same machine."""
+"""Times two implementations on the same requests, alternately, so that the same load affects both."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Request = TypeVar("Request")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Milliseconds of all rounds together; ratios are ours / bare, with the least and the most of a round."""
+    """Milliseconds over all rounds. Ratios are ours / bare; spreads are the lowest and highest of a round."""
 
     ours_p50: float
     ours_p99: float
@@ -33,7 +33,7 @@ class Pair:
 def time_interleaved(
     ours: Callable[[Request], object], bare: Callable[[Request], object], requests: Sequence[Request]
 ) -> Pair:
-    """Each request asked of both, by turns first; one round beforehand warms up and does not count."""
+    """Time each request on both, each first in turn. A round before them warms up and does not count."""
     rounds = [
         [_time_both(ours, bare, request, turn) for turn, request in enumerate(requests)]
         for _ in range(ROUNDS + 1)

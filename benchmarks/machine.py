@@ -1,4 +1,4 @@
-"""The machine that a figure comes from, as far as a reader needs to know it."""
+"""Describes the machine on which figures were measured."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ LIBRARIES = ("faiss-cpu", "tantivy", "numpy", "lightgbm")
 
 
 def describe_machine() -> dict[str, object]:
-    """load: the 1, 5 and 15 minute load averages when this is asked."""
+    """Return hardware, versions and load: the present load averages of 1, 5 and 15 minutes."""
     return {
         "processor": _read_field("/proc/cpuinfo", "model name"),
         "cores": os.cpu_count(),
@@ -25,17 +25,17 @@ def describe_machine() -> dict[str, object]:
 
 
 def describe_run(figures: Mapping[str, Any]) -> str:
-    """A sentence on where, when and how some figures were measured."""
-    made, load = figures["machine"], figures["load_at_end"]
+    """Return a sentence on where, when and how figures were measured."""
+    machine, load = figures["machine"], figures["load_at_end"]
     return (
-        f"`{figures['command']}`, {figures['at'][:10]}, {made['cores']} cores ({made['processor']}), Python "
-        f"{made['python']}, load {made['load'][0]} at the start and {load[0]} at the end, "
+        f"`{figures['command']}`, {figures['at'][:10]}, {machine['cores']} cores ({machine['processor']}), "
+        f"Python {machine['python']}, load {machine['load'][0]} at the start and {load[0]} at the end, "
         f"{figures['took_s']} s."
     )
 
 
 def _read_field(path: str, name: str) -> str:
-    """Of a file of `name: fact` lines; empty where the system has none."""
+    """Return a value of a file of `name: value` lines, empty if there is no such file or name."""
     if not Path(path).exists():
         return ""
     lines = Path(path).read_text().splitlines()

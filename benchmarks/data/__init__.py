@@ -1,1 +1,1 @@
-"""Made-up catalogues of any size, the same each time they are made."""
+"""Generated catalogues of any size, reproducible from a seed."""

@@ -1,6 +1,6 @@
-"""A made-up catalogue: Zipfian words and names, skewed filters, vectors in clusters of very different sizes.
+"""Generates a catalogue: Zipfian words and names, skewed filters, vectors in clusters of uneven sizes.
 
-Genres go with clusters, as they do in life, so a filter on one is no random sample of the vectors.
+Genres correlate with clusters, as in real catalogues, so a genre filter is not a random sample of vectors.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,18 +23,18 @@ LANGUAGE_SHARES = (0.60, 0.10, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01, 0.01)
 COUNTRIES = tuple(f"Country {n}" for n in range(60))
 CLUSTERS = 1_000
 SPREAD = 0.7
-"""Noise in each dimension beside centres of standard deviation 1: clusters overlap at their edges."""
+"""Noise per dimension, where centres have a standard deviation of 1: clusters overlap at their edges."""
 ENDINGS = {7: ".", 15: ",", 23: ".", 31: ",", 39: "'s"}
-"""Of every fortieth word: about what prose has, so that cutting it into words costs what it costs in life."""
+"""Punctuation by position in a run of 40 words, about as in prose, so that tokenizing costs the same."""
 NEIGHBOURS, WITH_NEIGHBOURS = 10, 0.6
 BATCH = 1_000
-STRIDE = 48_271  # coprime to every size used: ids come in an order that is not the order of loading.
+STRIDE = 48_271  # coprime to every size used, so the order of ids differs from the order of loading
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """`size` documents, decided by the size and the seed alone."""
+    """`size` documents that depend on size and seed only."""
 
     size: int
     seed: int = 0
@@ -44,13 +44,13 @@ class Catalogue:
             yield self._build_batch(start, min(BATCH, self.size - start))
 
     def build_text_queries(self, count: int) -> list[str]:
-        """Two or three words of one title each, so that there is something to find."""
+        """Return queries of two or three words of a title, so that each has matches."""
         rng = np.random.default_rng([self.seed, 1])
         titles = [document.item.title.split() for document in self._build_batch(0, min(BATCH, self.size))]
         return [" ".join(titles[n][: int(rng.integers(2, 4))]) for n in rng.integers(0, len(titles), count)]
 
     def build_vector_queries(self, field: str, count: int) -> NDArray[np.float32]:
-        """[count, size]: near the clusters, but none of the vectors of the catalogue."""
+        """Return vectors [count, size] near the clusters; none is a vector of the catalogue."""
         rng = np.random.default_rng([self.seed, 2])
         return _sample_vectors(field, _sample_clusters(rng, count), rng)
 
@@ -61,8 +61,8 @@ class Catalogue:
         items = self._build_items(start, clusters, rng)
         neighbours = self._build_neighbours(size, rng)
         return [
-            Document(item, {field: rows[place] for field, rows in vectors.items()}, neighbours[place])
-            for place, item in enumerate(items)
+            Document(item, {field: rows[n] for field, rows in vectors.items()}, neighbours[n])
+            for n, item in enumerate(items)
         ]
 
     def _build_items(self, start: int, clusters: NDArray[np.int64], rng: np.random.Generator) -> list[Item]:
@@ -91,7 +91,7 @@ class Catalogue:
         ]
 
     def _build_neighbours(self, size: int, rng: np.random.Generator) -> list[Sequence[Neighbour]]:
-        """Popular items are the neighbours of many."""
+        """Return neighbours per item, most often popular items."""
         numbers = (self.size * rng.random((size, NEIGHBOURS)) ** 3).astype(int).tolist()
         has = rng.random(size) < WITH_NEIGHBOURS
         return [
@@ -106,7 +106,7 @@ class Catalogue:
 
 
 def _sample_zipf(rng: np.random.Generator, terms: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Ranks from 0, about as frequent as 1 / (rank + 1) ** ZIPF: the inverse of its integral."""
+    """Return ranks from 0 with frequencies of about 1 / (rank + 1) ** ZIPF, by inverting its integral."""
     low, high = 1.0, (terms + 1.0) ** (1 - ZIPF)
     ranks = (low + rng.random(shape) * (high - low)) ** (1 / (1 - ZIPF))
     clipped: NDArray[np.int64] = np.clip(ranks.astype(np.int64) - 1, 0, terms - 1)
@@ -132,16 +132,16 @@ def _sample_centres(size: int) -> NDArray[np.float32]:
 
 def _build_sentences(count: int, word_range: tuple[int, int], rng: np.random.Generator) -> list[str]:
     lengths = rng.integers(*word_range, count)
-    drawn = [
-        _spell_word(number) + ENDINGS.get(place % 40, "")
-        for place, number in enumerate(_sample_zipf(rng, WORDS, (int(lengths.sum()),)).tolist())
+    words = [
+        _spell_word(number) + ENDINGS.get(index % 40, "")
+        for index, number in enumerate(_sample_zipf(rng, WORDS, (int(lengths.sum()),)).tolist())
     ]
     ends = np.cumsum(lengths).tolist()
-    return [" ".join(drawn[end - length : end]) for end, length in zip(ends, lengths.tolist(), strict=True)]
+    return [" ".join(words[end - length : end]) for end, length in zip(ends, lengths.tolist(), strict=True)]
 
 
 @cache
 def _spell_word(number: int) -> str:
-    """Its own for each number, pronounceable, without the look of a stop word."""
+    """Return a pronounceable word, a different one for each number; none is a stop word."""
     digits = [number % 16, number // 16 % 16, number // 256 % 16, number // 4096 % 16]
     return "".join(SYLLABLES[digit] for digit in digits)

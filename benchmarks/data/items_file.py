@@ -1,6 +1,6 @@
-"""`python -m benchmarks.data.items_file 1000000 items.jsonl`: made-up items as a file that can be loaded.
+"""`python -m benchmarks.data.items_file 1000000 items.jsonl`: writes generated items to a file.
 
-Every ten-thousandth line is one that a load must refuse and account for: it has no title.
+Every ten-thousandth item has no title, so a load must reject and count it.
 """
 
 import sys
@@ -20,10 +20,10 @@ def encode_lines(catalogue: Catalogue) -> Iterator[bytes]:
         for document in batch:
             number += 1
             item = document.item
-            facts = {name: getattr(item, name) for name in item.__slots__}
+            fields = {name: getattr(item, name) for name in item.__slots__}
             if number % REJECT_EVERY == 0:
-                facts["title"] = ""
-            yield orjson.dumps(facts) + b"\n"
+                fields["title"] = ""
+            yield orjson.dumps(fields) + b"\n"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,1 +1,1 @@
-"""The embedded engine beside bare tantivy, faiss and SQLite, in the same run."""
+"""Compares the embedded engine with bare tantivy, faiss and SQLite in the same run."""

@@ -1,4 +1,4 @@
-"""The libraries under the engine, used directly and well: what the same answers cost with nothing around."""
+"""The libraries of the engine, used directly: the cost of the same responses without the engine."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ ANALYZER = "english"
 
 
 class BareText:
-    """tantivy alone: the same fields, words and filters; a hit is the number of a document and its score."""
+    """tantivy with the fields, analyzer and filters of the engine. A hit is a document number and a score."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
@@ -35,7 +35,7 @@ class BareText:
 
     def add(self, number: int, document: Document) -> None:
         item = document.item
-        facts = {
+        fields = {
             "number": [number],
             "id": [item.id],
             "title": [item.title],
@@ -49,7 +49,7 @@ class BareText:
             "year": [item.year],
             "duration_s": [item.duration_s],
         }
-        self.writer.add_document(tantivy.Document.from_dict(facts, self.schema))
+        self.writer.add_document(tantivy.Document.from_dict(fields, self.schema))
 
     def finish(self) -> None:
         self.writer.commit()
@@ -63,25 +63,27 @@ class BareText:
             for word in dict.fromkeys(self.analyzer.analyze(text))
             for field, weight in TEXT_FIELDS.items()
         ]
-        asked = query.boolean_query(words)
-        musts = [
+        search = query.boolean_query(words)
+        conditions = [
             query.term_set_query(self.schema, field, list(names))
             for field, names in (("genre", filters.genres), ("language", filters.languages))
             if names
         ]
         if filters.year_min is not None:
             kind = tantivy.FieldType.Integer
-            musts.append(query.range_query(self.schema, "year", kind, filters.year_min, filters.year_max))
-        if musts:
-            unscored = [(occur.Must, query.const_score_query(must, 0.0)) for must in musts]
-            asked = query.boolean_query([(occur.Must, asked), *unscored])
+            conditions.append(
+                query.range_query(self.schema, "year", kind, filters.year_min, filters.year_max)
+            )
+        if conditions:
+            unscored = [(occur.Must, query.const_score_query(each, 0.0)) for each in conditions]
+            search = query.boolean_query([(occur.Must, search), *unscored])
         searcher = self.index.searcher()
-        hits = searcher.search(asked, limit, count=False).hits
+        hits = searcher.search(search, limit, count=False).hits
         return searcher.fast_field_values("number", [address for _, address in hits]), [s for s, _ in hits]
 
 
 class BareStore:
-    """SQLite alone: a row of the same bytes for each document."""
+    """SQLite with a row of the same bytes per document."""
 
     def __init__(self, path: Path) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None)
@@ -105,13 +107,13 @@ class BareStore:
 
 @dataclass(slots=True, eq=False)
 class BareVectors:
-    """faiss alone: an inverted file of whole vectors, with as many probes as the recall wanted needs."""
+    """A faiss IVF index of uncompressed vectors. nprobe: set to reach the recall of the engine."""
 
     index: Any
     nprobe: int = 1
 
     def search(self, query: FloatVector, selector: Any, limit: int) -> NDArray[np.int64]:
-        """Numbers of the vectors found. kept: a faiss selector or None."""
+        """Return the numbers of the nearest vectors. selector: a faiss selector or None."""
         parameters = faiss.SearchParametersIVF(nprobe=self.nprobe, sel=selector)
         _, found = self.index.search(query[None], limit, params=parameters)
         numbers: NDArray[np.int64] = found[0]
@@ -119,12 +121,12 @@ class BareVectors:
 
 
 def build_bare_vectors(vectors: Vectors) -> BareVectors:
-    """As many cells as the square root of the vectors, as the engine has."""
-    cells, size = round(len(vectors) ** 0.5), vectors.shape[1]
+    """Build an index with as many lists as the square root of the number of vectors, as the engine does."""
+    nlist, size = round(len(vectors) ** 0.5), vectors.shape[1]
     quantizer = faiss.IndexFlatIP(size)
-    index = faiss.IndexIVFFlat(quantizer, size, cells, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexIVFFlat(quantizer, size, nlist, faiss.METRIC_INNER_PRODUCT)
     index.cp.niter, index.cp.max_points_per_centroid = 10, 48
-    sample = np.random.default_rng(0).choice(len(vectors), min(len(vectors), 48 * cells), replace=False)
+    sample = np.random.default_rng(0).choice(len(vectors), min(len(vectors), 48 * nlist), replace=False)
     index.train(vectors[np.sort(sample)])
     index.add(vectors)
     return BareVectors(index)

@@ -1,4 +1,4 @@
-"""How the engine's figures grow with the catalogue: log-log, each with its slope."""
+"""Plots how the figures of the engine grow with the catalogue, log-log, with slopes."""
 
 import json
 from collections.abc import Callable
@@ -31,18 +31,18 @@ PANELS: dict[str, dict[str, Figure]] = {
 
 
 def read_results(directory: Path) -> list[Any]:
-    """Every size measured, the smallest first."""
+    """Return the figures of every measured size, smallest first."""
     files = directory.glob("engine-[0-9]*.json")
     return sorted((json.loads(path.read_text()) for path in files), key=lambda each: each["documents"])
 
 
 def fit_slope(sizes: list[int], values: list[float]) -> float:
-    """The exponent of size ** slope: 0 does not grow, 1 grows as the catalogue does."""
+    """Return the exponent of size ** slope: 0 is constant, 1 is linear in the size of the catalogue."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 def write_growth(results: list[Any], path: Path) -> dict[str, float]:
-    """SVG and PNG; the slope of each line."""
+    """Write SVG and PNG and return the slope of each line."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -51,8 +51,8 @@ def write_growth(results: list[Any], path: Path) -> dict[str, float]:
     sizes, slopes = [each["documents"] for each in results], {}
     figure, axes = plt.subplots(1, len(PANELS), figsize=(16, 5.5), layout="constrained")
     for axis, (title, lines) in zip(axes, PANELS.items(), strict=True):
-        for name, of in lines.items():
-            values = [of(each) for each in results]
+        for name, get_figure in lines.items():
+            values = [get_figure(each) for each in results]
             slopes[name] = round(fit_slope(sizes, values), 2)
             style = "--" if name.startswith(("bare", "tantivy")) else "-"
             axis.loglog(sizes, values, style, marker="o", label=f"{name} (slope {slopes[name]:.2f})")

@@ -1,4 +1,4 @@
-"""What the figures are held to: the aims, and the wide margins by which a noisy machine judges them."""
+"""Limits of the figures: the aims, and wide margins for noisy machines."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """path: where the figure is; `*` stands for each. Breached under `least` or over `most`."""
+    """path: keys that lead to the figure; `*` stands for every key. minimum and maximum are inclusive."""
 
     path: tuple[str, ...]
     minimum: float = float("-inf")
@@ -16,8 +16,8 @@ class Limit:
         if len(path) == len(self.path):
             within = self.minimum <= figures <= self.maximum
             return [] if within else [f"{' / '.join(path)} is {figures}, not {self}"]
-        wanted = self.path[len(path)]
-        names = list(figures) if wanted == "*" else [wanted]
+        key = self.path[len(path)]
+        names = list(figures) if key == "*" else [key]
         return [breach for name in names for breach in self.find_breaches(figures[name], (*path, name))]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Loading: documents a second into the engine until they serve, beside tantivy and SQLite alone."""
+"""Measures loading: documents per second until they can be searched, compared with tantivy and SQLite."""
 
 import os
 import time
@@ -16,13 +16,13 @@ from reelrank.index_mappings.item import Document
 
 VERSION = "items-bench"
 Batches = Sequence[Sequence[Document]]
-"""All made before: words are written by another process or thread on either side, which would get ahead while
-documents are made."""
+"""Generated before the measurement: both sides index text in another process or thread, which would catch up
+while documents are generated."""
 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Seconds, and seconds of processor, by what they were spent on."""
+    """Elapsed seconds and CPU seconds by step."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     processor_s: dict[str, float] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Stopwatch:
 
 
 def load_engine(batches: Batches, engine: EmbeddedEngine) -> Stopwatch:
-    """Seconds of each step; words are made beside the others, and what is left of them with the segment."""
+    """Load and time each step. Text is indexed in the background; its rest counts to the segment's step."""
     watch = Stopwatch()
     engine.create_index(VERSION)
     for batch in batches:
@@ -52,7 +52,7 @@ def load_engine(batches: Batches, engine: EmbeddedEngine) -> Stopwatch:
 
 
 def load_bare(batches: Batches, directory: Path) -> tuple[Stopwatch, BareText, BareStore]:
-    """The same documents into both libraries, a batch at a time."""
+    """Load the same documents into tantivy and SQLite, batch by batch."""
     watch, text, store = Stopwatch(), BareText(directory / "words"), BareStore(directory / "bare.sqlite")
     number = 0
     for batch in batches:
@@ -68,18 +68,20 @@ def load_bare(batches: Batches, directory: Path) -> tuple[Stopwatch, BareText, B
 
 
 def load_bare_vectors(engine: EmbeddedEngine, watch: Stopwatch) -> dict[str, BareVectors]:
-    """faiss alone over the vectors of the engine's segment, so that places mean the same in both."""
-    segment, made = engine.serving.get_view().snapshot.layers[0].segment, {}
+    """Index the vectors of the engine's segment with faiss, so that both use the same row numbers."""
+    segment, indexes = engine.serving.get_view().snapshot.layers[0].segment, {}
     for name in VECTOR_FIELDS:
         vectors = np.ascontiguousarray(segment.vectors[name].vectors)
         with watch.time("faiss"):
-            made[name] = build_bare_vectors(vectors)
-    return made
+            indexes[name] = build_bare_vectors(vectors)
+    return indexes
 
 
 def compare_loading(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, object]:
-    """Documents a second until all serve, beside tantivy and SQLite; and beside those and faiss, since ours
-    makes cells for its vectors too. By the processor's seconds too, which a busy machine disturbs less."""
+    """Return documents per second, compared with tantivy and SQLite, and with these and faiss.
+
+    The engine trains IVF lists, as faiss does. CPU seconds are compared too: load disturbs them less.
+    """
     served, written = sum(ours.seconds.values()), sum(bare.seconds.values())
     ours_s, bare_s = sum(ours.processor_s.values()), sum(bare.processor_s.values())
     without, without_s = written - bare.seconds["faiss"], bare_s - bare.processor_s["faiss"]
@@ -98,7 +100,7 @@ def compare_loading(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, ob
 
 
 def _read_processor_s() -> float:
-    """Of this process and of those it has waited for: a large version's words are made by another."""
+    """Return CPU seconds of this process and its ended children, one of which indexes the text."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

@@ -1,4 +1,4 @@
-"""Answers: words, vectors and fetches of the engine beside the bare libraries, turn by turn."""
+"""Compares text search, kNN and fetches of the engine with the bare libraries, alternately."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ VECTOR_FILTERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorQuery:
-    """One vector and what of the segment may be answered: for the engine as filters, for faiss as bits."""
+    """A vector and its filters: as Filters for the engine, as a selector for faiss."""
 
     vector: NDArray[np.float32]
     filters: Filters
@@ -64,7 +64,7 @@ def measure_fetch(engine: EmbeddedEngine, bare: BareStore, ids: list[str]) -> di
 def measure_vectors(
     catalogue: Catalogue, engine: EmbeddedEngine, bare: BareVectors, field: str
 ) -> dict[str, object]:
-    """Of one field, by filter: recall of both, and the times at about the same recall."""
+    """Return recall and times of both at about the same recall, by filter."""
     segment = engine.serving.get_view().snapshot.layers[0].segment
     queries = catalogue.build_vector_queries(field, QUERIES)
     return {
@@ -84,7 +84,7 @@ def _compare(
     vectors = segment.vectors[field].vectors
     true = _search_exact(vectors, bits, queries)
     kept = None if filters.is_empty else faiss.IDSelectorBitmap(bits)
-    asked = [VectorQuery(wanted, filters, kept) for wanted in queries]
+    requests = [VectorQuery(vector, filters, kept) for vector in queries]
 
     def search_engine(query: VectorQuery) -> NDArray[np.bytes_]:
         request = VectorMatch("knn", field, query.vector, VECTOR_LIMIT, query.filters)
@@ -93,35 +93,35 @@ def _compare(
     def search_bare(query: VectorQuery) -> NDArray[np.int64]:
         return bare.search(query.vector, query.selector, VECTOR_LIMIT)
 
-    recall = _compute_recall([np.searchsorted(segment.ids, search_engine(each)) for each in asked], true)
-    for probes in _generate_nprobes(bare.index.nlist):
-        bare.nprobe = probes
-        bare_recall = _compute_recall([search_bare(each) for each in asked], true)
+    recall = _compute_recall([np.searchsorted(segment.ids, search_engine(each)) for each in requests], true)
+    for nprobe in _generate_nprobes(bare.index.nlist):
+        bare.nprobe = nprobe
+        bare_recall = _compute_recall([search_bare(each) for each in requests], true)
         if bare_recall >= recall:
             break
-    pair = time_interleaved(search_engine, search_bare, asked)
-    facts = {"kept": round(count_bits(bits) / len(segment), 4), "recall": round(recall, 4)}
-    return facts | {"bare_recall": round(bare_recall, 4), "bare_probes": bare.nprobe} | pair.to_dict()
+    pair = time_interleaved(search_engine, search_bare, requests)
+    figures = {"kept": round(count_bits(bits) / len(segment), 4), "recall": round(recall, 4)}
+    return figures | {"bare_recall": round(bare_recall, 4), "bare_probes": bare.nprobe} | pair.to_dict()
 
 
 def _generate_nprobes(list_count: int) -> Iterator[int]:
-    """Numbers of probes, each about a sixth more than the one before."""
-    probes = 1
-    while probes < list_count:
-        yield probes
-        probes = max(probes + 1, round(probes * 1.18))
+    """Yield values of nprobe, each about a sixth larger than the one before."""
+    nprobe = 1
+    while nprobe < list_count:
+        yield nprobe
+        nprobe = max(nprobe + 1, round(nprobe * 1.18))
     yield list_count
 
 
 def _search_exact(
     vectors: NDArray[np.float32], bits: Bitmap, queries: NDArray[np.float32]
 ) -> list[NDArray[np.int64]]:
-    """The nearest of each query by an exact scan of everything that is kept."""
-    places = unpack(bits, len(vectors))
+    """Return the nearest rows of each query by an exact scan of the rows that pass the filters."""
+    rows = unpack(bits, len(vectors))
     index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors[places])
-    _, found = index.search(queries, min(VECTOR_LIMIT, len(places)))
-    return [places[row] for row in found]
+    index.add(vectors[rows])
+    _, found = index.search(queries, min(VECTOR_LIMIT, len(rows)))
+    return [rows[positions] for positions in found]
 
 
 def _compute_recall(found_ids: list[NDArray[np.int64]], true_ids: list[NDArray[np.int64]]) -> float:

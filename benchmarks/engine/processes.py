@@ -1,4 +1,4 @@
-"""What a worker of its own costs and sees: time to open, memory, and how soon another's change is there."""
+"""Measures another process: time to open the engine, memory, and how soon it sees changes of this process."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ for line in sys.stdin:
 
 
 def measure_worker(engine: EmbeddedEngine, size: int) -> dict[str, object]:
-    """Opens a worker beside this process; then changes and promotes, and asks it when it saw that."""
+    """Start a worker; then change items and promote versions, and measure when the worker sees it."""
     command = [sys.executable, "-c", WORKER, str(engine.directory), str(size)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as worker:  # type: ignore[call-overload]
@@ -65,7 +65,7 @@ def measure_worker(engine: EmbeddedEngine, size: int) -> dict[str, object]:
 
 
 def _measure_visibility(engine: EmbeddedEngine, stdin: IO[str], stdout: IO[str]) -> dict[str, float]:
-    """Seconds from the return of a call to the first answer of the other process that shows it."""
+    """Return seconds from the return of a call to the first response of the worker that shows the change."""
 
     def measure_delay(state: str) -> float:
         returned = time.time()
@@ -74,17 +74,17 @@ def _measure_visibility(engine: EmbeddedEngine, stdin: IO[str], stdout: IO[str])
         return round(float(stdout.readline()) - returned, 3)
 
     figures = {}
-    film = Document(Item("v-promoted", "promotedword"))
+    document = Document(Item("v-promoted", "promotedword"))
     begun = time.perf_counter()
-    engine.upsert([film])
+    engine.upsert([document])
     figures["upsert took"] = round(time.perf_counter() - begun, 3)
     figures["upsert"] = measure_delay("there")
     begun = time.perf_counter()
-    engine.delete([film.item.id])
+    engine.delete([document.item.id])
     figures["delete took"] = round(time.perf_counter() - begun, 3)
     figures["delete"] = measure_delay("gone")
     engine.create_index("items-small")
-    engine.write("items-small", [film])
+    engine.write("items-small", [document])
     engine.promote("items-small")
     figures["promote to a small version"] = measure_delay("there")
     begun = time.perf_counter()
@@ -95,7 +95,7 @@ def _measure_visibility(engine: EmbeddedEngine, stdin: IO[str], stdout: IO[str])
 
 
 def measure_disk_mib(directory: Path) -> dict[str, float]:
-    """By part of the engine's directory."""
+    """Return the size of each part of the directory of the engine."""
     parts = {"truth": "truth.sqlite*", "words": "words/**/*", "segments": "segments/**/*"}
     return {
         name: round(sum(p.stat().st_size for p in directory.glob(glob) if p.is_file()) / 2**20, 1)

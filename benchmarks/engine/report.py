@@ -1,4 +1,4 @@
-"""What the engine's figures say, for people: tables, and each aim that was not reached."""
+"""Formats the figures of the engine as tables, with the aims that were missed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,20 +8,19 @@ from benchmarks.machine import describe_run
 from benchmarks.markdown import PAIR_HEAD, format_pair, format_table
 
 HEAD = ("request", *PAIR_HEAD, "recall")
+DISK_PARTS = {"truth": "database", "words": "text index", "segments": "segments"}
 Figures = Mapping[str, Any]
 
 
 def format_engine_report(figures: Figures) -> str:
-    """As Markdown. Ratios are ours by the bare library's, the least and the most of a round in brackets."""
-    missed = [f"- Aim missed: {each}" for each in find_breaches(figures, AIMS)] or [
-        "- Every aim was reached."
-    ]
+    """Return Markdown. Ratios are ours / bare library, with the lowest and highest of a round in brackets."""
+    missed = [f"- Aim missed: {each}" for each in find_breaches(figures, AIMS)] or ["- Every aim was met."]
     return "\n\n".join(
         [
             f"## The embedded engine, {figures['documents']:,} documents",
             describe_run(figures),
             format_table(HEAD, _format_requests(figures)),
-            "\n".join([*(f"- {fact}" for fact in _describe_figures(figures)), *missed]),
+            "\n".join([*(f"- {line}" for line in _describe_figures(figures)), *missed]),
         ]
     )
 
@@ -42,18 +41,20 @@ def _format_request(name: str, pair: Figures) -> list[str]:
 def _describe_figures(figures: Figures) -> Iterator[str]:
     loading, worker, disk = figures["loading"], figures["worker"], figures["disk_mib"]
     yield (
-        f"Loading: {loading['ours_per_s']:,} documents a second, {loading['bare_per_s']:,} by tantivy and "
-        f"SQLite: {loading['ratio']:.2f} of it; {loading['ratio_with_faiss']:.2f} with faiss counted too."
+        f"Loading: {loading['ours_per_s']:,} documents per second; tantivy and SQLite: "
+        f"{loading['bare_per_s']:,}; ratio {loading['ratio']:.2f}, "
+        f"with faiss {loading['ratio_with_faiss']:.2f}."
     )
-    yield "On disk: " + ", ".join(f"{mib:,.0f} MiB of {what}" for what, mib in disk.items()) + "."
+    sizes = (f"{DISK_PARTS[part]} {mib:,.0f} MiB" for part, mib in disk.items())
+    yield f"On disk: {', '.join(sizes)}."
     own = {when: worker[f"{when}_mib"]["own"] for when in ("imports", "working")}
     yield (
-        f"A worker opened it in {worker['opened_s'] * 1000:.0f} ms and has {own['working']:.0f} MiB of its "
-        f"own after requests, {own['imports']:.0f} before."
+        f"Another process opened it in {worker['opened_s'] * 1000:.0f} ms; its private memory is "
+        f"{own['imports']:.0f} MiB before and {own['working']:.0f} MiB after requests."
     )
     seen = worker["seen_after_s"]
     small = seen["promote to a small version"]
     yield (
-        f"Seen by another process: an upsert after {seen['upsert']:.2f} s, a deletion after "
+        f"Visible in another process: an upsert after {seen['upsert']:.2f} s, a deletion after "
         f"{seen['delete']:.2f}, a promotion after {small:.2f} and {seen['promote back']:.2f}."
     )

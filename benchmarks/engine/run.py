@@ -1,4 +1,4 @@
-"""`python -m benchmarks engine`: the embedded engine beside bare tantivy, faiss and SQLite, size by size."""
+"""`python -m benchmarks engine`: compares the embedded engine with bare tantivy, faiss and SQLite by size."""
 
 import argparse
 import gc
@@ -24,17 +24,17 @@ from reelrank.ranking.progress import Progress
 Figures = dict[str, object]
 FIELDS = ("text", "factors")
 SIZES, SMALL_SIZES = (10_000, 100_000, 1_000_000), (5_000, 25_000)
-"""The larger small one has enough vectors for cells."""
+"""The larger of the small sizes has enough vectors for an IVF index."""
 RESULTS = Path(__file__).parent.parent / "results"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when every limit is kept, 1 when one is breached."""
+    """Return 0 if every limit is met, else 1."""
     options = _build_parser().parse_args(arguments)
     sizes = options.documents or (SMALL_SIZES if options.small else SIZES)
-    broken = []
-    with tempfile.TemporaryDirectory(prefix="reelrank-results-") as place:
-        results = Path(options.results or (place if options.small else RESULTS))
+    breaches = []
+    with tempfile.TemporaryDirectory(prefix="reelrank-results-") as temporary:
+        results = Path(options.results or (temporary if options.small else RESULTS))
         for size in sizes:
             figures = measure_engine(size, _report_progress)
             report = format_engine_report(figures)
@@ -43,15 +43,15 @@ def main(arguments: Sequence[str]) -> int:
             (results / f"engine-{size}.md").write_text(report + "\n")
             print(f"\n{report}\n", flush=True)
             limits = AIMS if options.strict else MARGINS
-            broken += [f"breached at {size} documents: {each}" for each in find_breaches(figures, limits)]
+            breaches += [f"breached at {size} documents: {each}" for each in find_breaches(figures, limits)]
         measured = read_results(results)
         if len(measured) > 1:
             slopes = write_growth(measured, results / "engine-growth")
-            print("Slopes of growth:", ", ".join(f"{what} {slope}" for what, slope in slopes.items()))
+            print("Slopes of growth:", ", ".join(f"{name} {slope}" for name, slope in slopes.items()))
             if not options.small:
                 print(f"Plotted in {results / 'engine-growth.svg'}\n", flush=True)
-    print("\n".join(broken), file=sys.stderr)
-    return int(bool(broken))
+    print("\n".join(breaches), file=sys.stderr)
+    return int(bool(breaches))
 
 
 def _report_progress(step: str, done: int, total: int | None) -> None:
@@ -60,19 +60,19 @@ def _report_progress(step: str, done: int, total: int | None) -> None:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks engine", description=__doc__)
-    parser.add_argument("--documents", type=int, nargs="+", help="sizes of the catalogue, each a run")
-    parser.add_argument("--small", action="store_true", help="small sizes, nothing kept")
-    parser.add_argument("--strict", action="store_true", help="judge by the aims, not by wide margins")
-    parser.add_argument("--results", help="where the figures, tables and pictures go")
+    parser.add_argument("--documents", type=int, nargs="+", help="sizes of the catalogue, one run each")
+    parser.add_argument("--small", action="store_true", help="small sizes; no results are stored")
+    parser.add_argument("--strict", action="store_true", help="check the aims instead of wide margins")
+    parser.add_argument("--results", help="directory for figures, tables and plots")
     return parser
 
 
 def measure_engine(size: int, progress: Progress) -> Figures:
-    """Loads `size` documents into both, in a directory that is removed at the end, and measures."""
+    """Load `size` documents into the engine and the libraries, in a temporary directory, and measure."""
     catalogue, begun = Catalogue(size), time.monotonic()
     at_start = describe_machine()
-    with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
-        directory = Path(place)
+    with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as temporary:
+        directory = Path(temporary)
         progress("loading the engine", 0, 6)
         engine = EmbeddedEngine(directory / "engine")
         batches = list(catalogue.generate_batches())
@@ -90,16 +90,16 @@ def measure_engine(size: int, progress: Progress) -> Figures:
             "loading": compare_loading(size, ours, bare),
             "disk_mib": measure_disk_mib(engine.directory),
         }
-        progress("matching words", 2, 6)
+        progress("searching text", 2, 6)
         figures["words"] = measure_text(catalogue, engine, text)
-        progress("matching vectors", 3, 6)
+        progress("searching vectors", 3, 6)
         figures["vectors"] = {
             field: measure_vectors(catalogue, engine, vectors[field], field) for field in FIELDS
         }
         progress("fetching", 4, 6)
         ids = [catalogue.id_of(number) for number in range(0, size, max(size // 2_000, 1))]
         figures["fetch_20"] = measure_fetch(engine, store, ids)
-        progress("a worker of its own", 5, 6)
+        progress("measuring another process", 5, 6)
         figures["worker"] = measure_worker(engine, size)
         engine.close()
     figures["load_at_end"] = describe_machine()["load"]

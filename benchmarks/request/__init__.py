@@ -1,1 +1,1 @@
-"""What a request costs, stage by stage and under load, beside the plain way of doing the same."""
+"""Cost of a request by stage and under load, compared with a plain implementation."""

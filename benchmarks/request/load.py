@@ -1,6 +1,7 @@
-"""Open-loop load: requests leave by the clock, whatever has been answered, and latency is counted from when
-they should have left. A client that waits for answers hides the queue it stands in (Tene, "How not to measure
-latency"). Goes to loopback only, bounded in rate and time.
+"""Open-loop load: requests are sent at fixed times, and latency counts from the time each was due.
+
+A client that waits for responses hides the queue before it (Tene, "How not to measure latency"). Requests go
+to loopback only, with limits on rate and time.
 """
 
 import os
@@ -26,7 +27,7 @@ ANSWER_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class RateResult:
-    """Milliseconds from the intended start; sent: how many; failed: not 200 in time; degraded pages."""
+    """Latencies in milliseconds. sent, failed, degraded: requests; failed: without status 200 in time."""
 
     rate: float
     sent: int
@@ -40,7 +41,7 @@ class RateResult:
 def measure_load_curve(
     data_dir: Path, limits: CandidateLimits, paths: Sequence[str], rates: Sequence[float], seconds: float
 ) -> list[RateResult]:
-    """The real service with a worker a core, asked at each rate in turn, slowest first."""
+    """Run the service with one worker per core and measure each rate in turn, slowest first."""
     port = find_free_port("127.0.0.1")
     settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "WORKERS": str(os.cpu_count() or 1),
                 "DEADLINE_MS": "80"}  # fmt: skip
@@ -51,14 +52,17 @@ def measure_load_curve(
     with run_service(GUNICORN_COMMAND, url, log):
         _measure_rate(url, paths, rates[0], 2.0)
         curve = [_measure_rate(url, paths, rate, seconds) for rate in rates]
-    if any(at.failed for at in curve):
-        print(f"pages failed; the service said last:\n{read_log_tail(log)}", file=sys.stderr)
+    if any(result.failed for result in curve):
+        print(f"requests failed; the end of the log of the service:\n{read_log_tail(log)}", file=sys.stderr)
     return curve
 
 
-def path_of(query: Query) -> str:
-    stated = {"user": query.user or "", "limit": str(query.limit)} | ({"q": query.text} if query.text else {})
-    return f"/v1/{'search' if query.text else 'recommendations'}?{urlencode(stated)}"
+def build_path(query: Query) -> str:
+    """Return the path of the API request for a query."""
+    parameters = {"user": query.user or "", "limit": str(query.limit)} | (
+        {"q": query.text} if query.text else {}
+    )
+    return f"/v1/{'search' if query.text else 'recommendations'}?{urlencode(parameters)}"
 
 
 def _measure_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> RateResult:
@@ -84,15 +88,14 @@ def _measure_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -
 
 
 def find_sustained_rate(curve: Sequence[RateResult], p99_ms: float) -> float:
-    """The highest rate up to which every rate kept p99 under the limit, with no page failed or degraded;
-    0 when none did."""
-    kept = 0.0
-    for at in curve:
-        if at.p99 > p99_ms or at.failed or at.degraded:
+    """Return the highest rate up to which p99 stays within the limit and no page fails or degrades, or 0."""
+    sustained = 0.0
+    for result in curve:
+        if result.p99 > p99_ms or result.failed or result.degraded:
             break
-        kept = at.rate
-    return kept
+        sustained = result.rate
+    return sustained
 
 
 def to_rows(curve: Sequence[RateResult]) -> list[dict[str, float]]:
-    return [asdict(at) for at in curve]
+    return [asdict(result) for result in curve]

@@ -1,6 +1,6 @@
-"""The plain way people rank: a bare Flask view that makes a pandas frame per request and predicts.
+"""A plain implementation to compare with: a Flask view with a pandas frame and Booster.predict per request.
 
-It is given the features ready-made, by item, and only has to look them up, score, sort and answer.
+It has the features of all items already, so it only looks them up, scores, sorts and responds.
 """
 
 from typing import Any
@@ -22,10 +22,10 @@ Figures = dict[str, Any]
 
 
 def measure_peer(service: SearchService, query: Query, options: WebOptions, repeats: int) -> Figures:
-    """POST of the same ids to both, in one process, by turns. Ours also observes its signals."""
+    """Post the same ids to both in one process, alternately. Only ours computes signals and features."""
     ranked = service.rank_query(RankingOptions(query, explain=True), StageTimings())
     if ranked.signals is None:
-        raise ValueError("a request that is explained keeps its signals")
+        raise ValueError("an explained request must keep its signals")
     ranker = service.refresher.state.ranker
     ids = [name.decode() for name in ranked.candidates.ids.tolist()]
     features = compute_features(ranked.signals, ranker.feature_names)
@@ -45,17 +45,18 @@ def measure_peer(service: SearchService, query: Query, options: WebOptions, repe
 
 
 def build_plain_app(ids: list[str], features: NDArray[np.float32], ranker: Any) -> Flask:
+    """Return the plain implementation."""
     app = Flask("plain")
-    rows = {name: dict(zip(ranker.feature_names, row, strict=True)) for name, row in
+    rows = {item_id: dict(zip(ranker.feature_names, row, strict=True)) for item_id, row in
             zip(ids, features.tolist(), strict=True)}  # fmt: skip
 
     @app.post("/rank")
     def rank() -> Response:
-        wanted = request.get_json()["ids"]
-        frame = pd.DataFrame([rows[name] for name in wanted], index=wanted)
+        item_ids = request.get_json()["ids"]
+        frame = pd.DataFrame([rows[item_id] for item_id in item_ids], index=item_ids)
         frame["score"] = ranker.booster.predict(frame, num_threads=1)
-        best = frame.sort_values("score", ascending=False)
-        body = orjson.dumps({"ids": best.index.tolist(), "scores": best["score"].tolist()})
+        ranked = frame.sort_values("score", ascending=False)
+        body = orjson.dumps({"ids": ranked.index.tolist(), "scores": ranked["score"].tolist()})
         return Response(body, content_type="application/json")
 
     return app

@@ -1,4 +1,4 @@
-"""A house to ask requests of: generated items, viewers and a model of the usual size, or the demo."""
+"""A project to send requests to: generated items, viewers and a model of the usual size, or the demo."""
 
 import sys
 import warnings
@@ -30,7 +30,7 @@ from reelrank.ranking.rankers.manifest import Manifest
 
 VIEWERS, WATCHES, TEXTS = 1_000, 30, 200
 TREES, LEAVES = 300, 31
-"""The size that design figures for LightGBM are stated for; the demo's own model has fewer trees."""
+"""The model size for which design figures of LightGBM are given. The model of the demo has fewer trees."""
 TRAINING_PAGES = 40
 VERSION = "items-generated"
 MINUTE_MS = 60_000
@@ -38,14 +38,14 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SampleProject:
-    """Everything a service answers from, some of its viewers, and words to search for."""
+    """Everything a service needs, some of its viewers, and texts to search for."""
 
-    parts: Container
+    container: Container
     viewers: Sequence[str]
     texts: Sequence[str]
 
     def build_queries(self, count: int, limit: int = 20) -> dict[str, list[Query]]:
-        """Home pages of different viewers, and searches."""
+        """Return requests for home pages of different viewers, and searches."""
         now = Context(datetime.now(UTC))
         pairs = [(self.viewers[n % len(self.viewers)], self.texts[n % len(self.texts)]) for n in range(count)]
         return {
@@ -55,38 +55,40 @@ class SampleProject:
 
 
 def build_project(directory: Path, size: int) -> SampleProject:
-    """Items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
-    parts = build_container(Settings(data_dir=directory, deadline_ms=60_000))
+    """Build items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
+    container = build_container(Settings(data_dir=directory, deadline_ms=60_000))
     catalogue = Catalogue(size)
-    parts.engine.create_index(VERSION)
+    container.engine.create_index(VERSION)
     for batch in catalogue.generate_batches():
-        parts.engine.write(VERSION, batch)
-    ItemTableStore(parts.settings.tables_dir, parts.engine).build(VERSION, _build_fold_in(catalogue))
-    parts.engine.promote(VERSION)
+        container.engine.write(VERSION, batch)
+    ItemTableStore(container.settings.tables_dir, container.engine).build(VERSION, _build_fold_in(catalogue))
+    container.engine.promote(VERSION)
     for events in _build_watches(catalogue):
-        parts.events.append(events)
-    house = SampleProject(parts, [f"viewer-{n}" for n in range(VIEWERS)], catalogue.build_text_queries(TEXTS))
-    _train_model(house)
-    return house
+        container.events.append(events)
+    viewers = [f"viewer-{n}" for n in range(VIEWERS)]
+    project = SampleProject(container, viewers, catalogue.build_text_queries(TEXTS))
+    _train_model(project)
+    return project
 
 
 def open_demo_project(directory: Path) -> SampleProject:
-    """The demo with its own model; its busiest viewers, and the first words of its most watched films."""
-    parts = build_container(Settings(data_dir=directory, deadline_ms=60_000))
-    state = warm_service(parts).refresher.state
+    """Open the demo with its busiest viewers and the first words of its most watched items."""
+    container = build_container(Settings(data_dir=directory, deadline_ms=60_000))
+    state = warm_service(container).refresher.state
     rows, _ = state.activity.popularity.find_most_watched(TEXTS, lambda rows: np.ones(len(rows), bool))
-    films = parts.engine.fetch([name.decode() for name in state.table.ids[rows].tolist()], 10.0)
-    texts = [" ".join(film.title.split()[:2]) for film in films if film is not None]
-    return SampleProject(parts, [viewer for viewer, _ in state.activity.list_busiest_viewers(VIEWERS)], texts)
+    items = container.engine.fetch([name.decode() for name in state.table.ids[rows].tolist()], 10.0)
+    texts = [" ".join(item.title.split()[:2]) for item in items if item is not None]
+    viewers = [viewer for viewer, _ in state.activity.list_busiest_viewers(VIEWERS)]
+    return SampleProject(container, viewers, texts)
 
 
 def limit_candidates(service: SearchService, candidate_count: int) -> SearchService:
-    """The same service, whose sources together give about so many candidates."""
+    """Return the service with candidate limits that give about `candidate_count` candidates."""
     return replace(service, assigner=DefaultAssigner(RankingConfig(compute_limits(candidate_count))))
 
 
 def compute_limits(candidate_count: int) -> CandidateLimits:
-    """About so many for a home page, which six sources share, and for a search, which two do."""
+    """Return limits for about `candidate_count` candidates of a home page (six sources) or search (two)."""
     each = max(candidate_count // 6, 10)
     names = ("factors", "neighbours", "session", "recent", "popular", "fresh")
     return CandidateLimits(
@@ -109,7 +111,7 @@ def _build_watches(catalogue: Catalogue) -> Iterator[list[Event]]:
 
 
 def _build_fold_in(catalogue: Catalogue) -> FoldIn:
-    """The gram of a sample of the generated factors, as if they had been learned."""
+    """Return fold-in parameters of a sample of the generated factors, as if they had been learned."""
     size = VECTOR_FIELDS["factors"].size - 1
     sample = next(iter(catalogue.generate_batches()))
     factors = np.array([document.vectors["factors"][:size] for document in sample], np.float32)
@@ -117,26 +119,26 @@ def _build_fold_in(catalogue: Catalogue) -> FoldIn:
 
 
 def _train_model(project: SampleProject) -> None:
-    parts = project.parts
-    service = limit_candidates(warm_service(parts), 1_000)
-    asked = project.build_queries(TRAINING_PAGES)["home"]
+    container = project.container
+    service = limit_candidates(warm_service(container), 1_000)
+    queries = project.build_queries(TRAINING_PAGES)["home"]
     signals = [
-        service.rank_query(RankingOptions(query, explain=True), StageTimings()).signals for query in asked
+        service.rank_query(RankingOptions(query, explain=True), StageTimings()).signals for query in queries
     ]
     rows = np.concatenate([compute_features(each) for each in signals if each is not None])
     rng = np.random.default_rng(3)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # some features are all missing
         scaled = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / (np.nanstd(rows, axis=0) + 1e-6))
-    wanted = np.tanh(scaled) @ rng.normal(size=rows.shape[1]) + rng.normal(0, 2, len(rows))
-    labels = (wanted > np.quantile(wanted, 0.95)).astype(int)
+    relevance = np.tanh(scaled) @ rng.normal(size=rows.shape[1]) + rng.normal(0, 2, len(rows))
+    labels = (relevance > np.quantile(relevance, 0.95)).astype(int)
     groups = [len(each) for each in signals if each is not None]
     params = {"objective": "lambdarank", "num_leaves": LEAVES, "num_threads": 1, "verbosity": -1}
     data = lightgbm.Dataset(rows, labels, group=groups, feature_name=list(FEATURE_NAMES))
     text = lightgbm.train(params, data, num_boost_round=TREES).model_to_string()
     fingerprint = compute_feature_fingerprint(FEATURE_NAMES)
     manifest = Manifest(id="generated", features=FEATURE_NAMES, feature_fingerprint=fingerprint)
-    parts.registry.register(manifest, text, rows[:200])
-    problem = compile_trees(parts.registry.directory_of("generated"))
+    container.registry.register(manifest, text, rows[:200])
+    problem = compile_trees(container.registry.directory_of("generated"))
     if problem:
         print(problem, file=sys.stderr)
-    build_release_manager(parts).promote_model("generated")
+    build_release_manager(container).promote_model("generated")

@@ -1,4 +1,4 @@
-"""What the request's figures say, for people: stages, scoring and a plain peer, and the load."""
+"""Formats the figures of a request: stages, scoring, the plain implementation, and load."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,11 +24,11 @@ STAGE_ORDER = (
     "ranking",
     "whole",
 )
-"""Of the stages in a request; each source follows all of them together."""
+"""Order of the stages in a table; the single sources follow their sum."""
 
 
 def format_request_report(figures: Figures) -> str:
-    """As Markdown. Stages and loads in milliseconds at p50, p95 and p99."""
+    """Return Markdown. Stages and latencies are in milliseconds at p50, p95 and p99."""
     return "\n\n".join(
         [
             f"## A request, {figures['documents']:,} items",
@@ -51,31 +51,33 @@ def _format_stages(stages: Figures) -> str:
 
 def _sort_key(name: str) -> tuple[int, str]:
     return next(
-        (place for place, start in enumerate(STAGE_ORDER) if name.startswith(start)), len(STAGE_ORDER)
+        (index for index, start in enumerate(STAGE_ORDER) if name.startswith(start)), len(STAGE_ORDER)
     ), name
 
 
 def _format_comparisons(figures: Figures) -> str:
     plain, scoring = figures["plain_way"], figures["scoring"]
-    named = {
-        "served": f"features and {scoring['scorer']}, beside that scorer alone",
-        "booster": "features and Booster.predict, beside that alone",
+    titles = {
+        "served": f"features and {scoring['scorer']}, compared with that scorer alone",
+        "booster": "features and Booster.predict, compared with Booster.predict alone",
     }
-    pairs = {words: scoring[name] for name, words in named.items() if name in scoring}
-    pairs[f"POST /v1/rank of {plain['candidates']:,}, beside a pandas frame and Booster.predict"] = plain
-    return format_table(("what", *PAIR_HEAD), [[words, *format_pair(pair)] for words, pair in pairs.items()])
+    pairs = {title: scoring[name] for name, title in titles.items() if name in scoring}
+    pairs[f"POST /v1/rank of {plain['candidates']:,}, compared with pandas and Booster.predict"] = plain
+    return format_table(
+        ("comparison", *PAIR_HEAD), [[title, *format_pair(pair)] for title, pair in pairs.items()]
+    )
 
 
 def _format_load(load: Figures) -> str:
-    head = ("requests a second, by the clock", *QUANTILES, "degraded", "failed", "sent")
+    head = ("requests per second", *QUANTILES, "degraded", "failed", "sent")
     rows = [
-        [f"{at['rate']:g}", *(format_ms(at[q]) for q in QUANTILES)]
-        + [str(at[what]) for what in ("degraded", "failed", "sent")]
-        for at in load["curve"]
+        [f"{point['rate']:g}", *(format_ms(point[q]) for q in QUANTILES)]
+        + [str(point[count]) for count in ("degraded", "failed", "sent")]
+        for point in load["curve"]
     ]
     sustained = (
-        f"- {load['sustained_per_s']:g} requests a second are sustained with p99 under "
-        f"{load['p99_limit_ms']:g} ms, {load['sustained_per_core']:g} for each core."
+        f"- {load['sustained_per_s']:g} requests per second are sustained with p99 under "
+        f"{load['p99_limit_ms']:g} ms, {load['sustained_per_core']:g} per core."
     )
     return f"{format_table(head, rows)}\n\n{sustained}"
 

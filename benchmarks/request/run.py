@@ -1,4 +1,4 @@
-"""`python -m benchmarks request`: stages of a page, scoring beside the bare scorer, a plain peer, a load."""
+"""`python -m benchmarks request`: measures stages of a page, scoring, a plain implementation, and load."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from benchmarks.machine import describe_machine
-from benchmarks.request.load import find_sustained_rate, measure_load_curve, path_of, to_rows
+from benchmarks.request.load import build_path, find_sustained_rate, measure_load_curve, to_rows
 from benchmarks.request.peer import measure_peer
 from benchmarks.request.plot import write_load_plot
 from benchmarks.request.project import (
@@ -37,29 +37,29 @@ CANDIDATES, SMALL_CANDIDATES = (100, 500, 1_000, 10_000), (100, 1_000)
 RATES, SMALL_RATES = (5, 10, 20, 30, 40, 60, 80, 120), (5, 20)
 P99_MS = 100.0
 SCORING_MARGIN, PEER_MARGIN = 3.0, 2.0
-"""What a noisy machine is judged by: our features and scoring, and our whole view, beside the bare ones."""
+"""Wide limits for noisy machines: features and scoring by bare scoring, POST /v1/rank by the plain one."""
 Figures = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """1 when a ratio leaves its wide margin, or a page failed at the lowest rate."""
+    """Return 1 if a ratio exceeds its limit or a request failed at the lowest rate, else 0."""
     options = _build_parser().parse_args(arguments)
     size = options.documents or (5_000 if options.small else 1_000_000)
     begun = time.monotonic()
-    structlog.configure(  # a line for each request would bury the tables
+    structlog.configure(  # a log line per request would hide the tables
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as place:
-        directory = Path(place) / "data"
+    with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as temporary:
+        directory = Path(temporary) / "data"
         if options.demo:
-            _report_progress(f"copying {options.demo}, so that what is asked here leaves no trace there")
+            _report_progress(f"copying {options.demo}, so that it stays unchanged")
             shutil.copytree(options.demo, directory)
-            house, name = open_demo_project(directory), "demo"
+            project, name = open_demo_project(directory), "demo"
         else:
-            _report_progress(f"building a house of {size:,} items")
-            house, name = build_project(directory, size), str(size)
-        figures = measure_request(house, options.small)
+            _report_progress(f"building a project of {size:,} items")
+            project, name = build_project(directory, size), str(size)
+        figures = measure_request(project, options.small)
     argument = "--demo reelrank-data" if options.demo else f"--documents {size}"
     figures = {"command": f"python -m benchmarks request {argument}", **figures}
     figures["took_s"] = round(time.monotonic() - begun)
@@ -71,15 +71,15 @@ def main(arguments: Sequence[str]) -> int:
         (RESULTS / f"request-{name}.md").write_text(report + "\n")
         write_load_plot(figures["load"]["curve"], RESULTS / f"request-load-{name}", P99_MS)
         print(f"Plotted in {RESULTS / f'request-load-{name}.svg'}\n", flush=True)
-    broken = find_breaches(figures)
-    print("\n".join(broken), file=sys.stderr)
-    return int(bool(broken))
+    breaches = find_breaches(figures)
+    print("\n".join(breaches), file=sys.stderr)
+    return int(bool(breaches))
 
 
 def measure_request(project: SampleProject, small: bool) -> Figures:
-    service, at_start = warm_service(project.parts), describe_machine()
+    service, at_start = warm_service(project.container), describe_machine()
     documents = len(service.refresher.state.table)
-    asked = project.build_queries(20 if small else 200)
+    queries = project.build_queries(20 if small else 200)
     figures: Figures = {
         "documents": documents,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -90,28 +90,30 @@ def measure_request(project: SampleProject, small: bool) -> Figures:
         if candidates > documents:
             continue
         _report_progress(f"stages of pages with {candidates:,} candidates")
-        of_size = limit_candidates(service, candidates)
+        limited = limit_candidates(service, candidates)
         figures["stages"][str(candidates)] = {
-            kind: measure_stages(of_size, each) for kind, each in asked.items()
+            kind: measure_stages(limited, each) for kind, each in queries.items()
         }
-    _report_progress("scoring, and the plain way, with 1,000 candidates")
-    thousand, settings = limit_candidates(service, 1_000), project.parts.settings
-    figures["scoring"] = measure_scoring(thousand, asked["home"][:20])
+    _report_progress("scoring and the plain implementation with 1,000 candidates")
+    thousand, settings = limit_candidates(service, 1_000), project.container.settings
+    figures["scoring"] = measure_scoring(thousand, queries["home"][:20])
     web = WebOptions(settings.body_bytes_max, settings.reports_dir)
-    figures["plain_way"] = measure_peer(thousand, asked["home"][0], web, 10 if small else 50)
+    figures["plain_way"] = measure_peer(thousand, queries["home"][0], web, 10 if small else 50)
     _report_progress("open-loop load")
-    figures["load"] = _measure_load(project, asked, small)
+    figures["load"] = _measure_load(project, queries, small)
     figures["load_at_end"] = describe_machine()["load"]
     return figures
 
 
 def _measure_load(project: SampleProject, queries: Mapping[str, Sequence[Query]], small: bool) -> Figures:
-    """Home pages and searches by turns, of about 1,000 candidates each."""
+    """Measure home pages and searches alternately, with about 1,000 candidates each."""
     paths = [
-        path_of(query) for pair in zip(queries["home"], queries["search"], strict=True) for query in pair
+        build_path(query) for pair in zip(queries["home"], queries["search"], strict=True) for query in pair
     ]
     rates, seconds = (SMALL_RATES, 3.0) if small else (RATES, 15.0)
-    curve = measure_load_curve(project.parts.settings.data_dir, compute_limits(1_000), paths, rates, seconds)
+    curve = measure_load_curve(
+        project.container.settings.data_dir, compute_limits(1_000), paths, rates, seconds
+    )
     rate = find_sustained_rate(curve, P99_MS)
     cores = os.cpu_count() or 1
     return {
@@ -123,13 +125,13 @@ def _measure_load(project: SampleProject, queries: Mapping[str, Sequence[Query]]
 def find_breaches(figures: Figures) -> list[str]:
     served = figures["scoring"]["served"]["ratio_p50"]
     plain = figures["plain_way"]["ratio_p50"]
-    failed = sum(at["failed"] for at in figures["load"]["curve"][:1])
+    failed = sum(point["failed"] for point in figures["load"]["curve"][:1])
     checks = (
         (served > SCORING_MARGIN, f"features and scoring cost {served} x the bare scorer"),
-        (plain > PEER_MARGIN, f"ranking costs {plain} x the plain way"),
+        (plain > PEER_MARGIN, f"ranking costs {plain} x the plain implementation"),
         (failed > 0, f"{failed} requests failed at the lowest rate"),
     )
-    return [words for is_broken, words in checks if is_broken]
+    return [message for is_breached, message in checks if is_breached]
 
 
 def _report_progress(message: str) -> None:
@@ -139,6 +141,8 @@ def _report_progress(message: str) -> None:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks request", description=__doc__)
     parser.add_argument("--documents", type=int, help="items of the generated catalogue")
-    parser.add_argument("--demo", type=Path, help="the data of `make run` in place of generated items")
-    parser.add_argument("--small", action="store_true", help="a small catalogue, low rates, nothing kept")
+    parser.add_argument("--demo", type=Path, help="data directory of `make run` instead of generated items")
+    parser.add_argument(
+        "--small", action="store_true", help="a small catalogue and low rates; no results are stored"
+    )
     return parser

@@ -1,4 +1,4 @@
-"""How long each stage of a page takes, by how many candidates there are; one request at a time."""
+"""Measures the stages of a page by the number of candidates, one request at a time."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,14 +20,14 @@ from reelrank.ranking.signals.observe import Signals
 
 PERCENTILES = (50, 95, 99)
 RANKING_STAGES = ("signals", "features", "score")
-"""What turns candidates into an order; their sum is reported as `ranking`."""
+"""Stages from candidates to an order; their sum is reported as `ranking`."""
 Figures = dict[str, Any]
 Rows = NDArray[np.float32]
 Score = Callable[[Rows], object]
 
 
 def measure_stages(service: SearchService, queries: Sequence[Query]) -> Figures:
-    """Milliseconds at p50, p95 and p99 of each stage, of RANKING, of the whole; candidates: the median."""
+    """Return milliseconds of each stage at p50, p95 and p99, and the median number of candidates."""
     service.serve_page(RankingOptions(queries[0]))
     times: dict[str, list[float]] = {}
     found: list[int] = []
@@ -52,7 +52,7 @@ def measure_stages(service: SearchService, queries: Sequence[Query]) -> Figures:
 
 
 def measure_scoring(service: SearchService, queries: Sequence[Query]) -> Figures:
-    """Features and scoring together beside the bare scorer on the same matrix, by turns."""
+    """Compare features and scoring with the bare scorer on the same matrix, alternately."""
     signals = [_observe_signals(service, query) for query in queries]
     ranker = service.refresher.state.ranker
     matrices = [compute_features(each, ranker.feature_names) for each in signals]
@@ -74,7 +74,7 @@ def _compare_with_bare(score: Score, names: Sequence[str], pairs: Sequence[tuple
 
 
 def _build_scorers(ranker: Ranker) -> dict[str, Score]:
-    """The served scorer, and Booster.predict, which is the reference and the fallback."""
+    """Return the served scorer and Booster.predict, the reference and fallback."""
     scorers: dict[str, Score] = {"served": ranker.score}
     if isinstance(ranker, LambdaRank):
         predict = partial(ranker.booster.predict, raw_score=True, num_threads=1)
@@ -83,17 +83,17 @@ def _build_scorers(ranker: Ranker) -> dict[str, Score]:
 
 
 def _parse(query: Query) -> Query:
-    """As a request states it: text, checked. Its moment would be another, so the query given is asked."""
-    stated = {"user": query.user, "limit": str(query.limit)}
+    """Parse the parameters of a query as a request brings them."""
+    parameters = {"user": query.user, "limit": str(query.limit)}
     if query.text:
-        return SearchParameters.model_validate(stated | {"q": query.text}).build_query(query.context.at)
-    return HomeParameters.model_validate(stated).build_query(query.context.at)
+        return SearchParameters.model_validate(parameters | {"q": query.text}).build_query(query.context.at)
+    return HomeParameters.model_validate(parameters).build_query(query.context.at)
 
 
 def _observe_signals(service: SearchService, query: Query) -> Signals:
     signals = service.rank_query(RankingOptions(query, explain=True), StageTimings()).signals
     if signals is None:
-        raise ValueError("a request that is explained keeps its signals")
+        raise ValueError("an explained request must keep its signals")
     return signals
 
 

@@ -1,1 +1,1 @@
-"""What the server adapters cost beside the bare clients, on a server that is running."""
+"""Compares the server adapters with the bare clients on a running server."""

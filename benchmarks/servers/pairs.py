@@ -1,4 +1,4 @@
-"""The adapter beside the bare client on one real server, in turns: writes, queries, three sources at once."""
+"""Compares the adapter with the bare client on a server: writes, queries, three concurrent sources."""
 
 import gc
 import sys
@@ -32,7 +32,7 @@ Figures = dict[str, Any]
 
 
 def generate_documents(random: np.random.Generator, size: int) -> list[Document]:
-    """Zipfian words, clustered vectors, neighbours."""
+    """Generate documents with Zipfian words, clustered vectors and neighbours."""
     ranks = np.minimum(random.zipf(1.3, size=(size, 60)) - 1, len(WORDS) - 1)
     centres = random.normal(size=(100, 64))
     factors = centres[random.integers(100, size=size)] + 0.4 * random.normal(size=(size, 64))
@@ -50,7 +50,7 @@ def generate_documents(random: np.random.Generator, size: int) -> list[Document]
 
 
 def measure_writes(engine: ServerEngine, client: Any, documents: Sequence[Document]) -> Figures:
-    """The same documents into two indices alike, batch by batch in turns; the bare helper serialises too."""
+    """Write the same documents to two equal indices, alternately by batch. Both sides serialize them."""
     engine.create_index("items-ours")
     engine.create_index("items-bare")
     ours = bare = 0.0
@@ -68,7 +68,7 @@ def measure_writes(engine: ServerEngine, client: Any, documents: Sequence[Docume
 
 
 def write_bare(client: Any, index: str, batch: Sequence[Document]) -> None:
-    """With vectors as lists, as the clients' own serialisers take them."""
+    """Write with the bulk helper. Vectors are lists, as the serializers of the clients require."""
     helpers = sys.modules[f"{type(client).__module__.split('.')[0]}.helpers"]
     sources = (
         orjson.loads(orjson.dumps(encode_document(d), option=orjson.OPT_SERIALIZE_NUMPY)) for d in batch
@@ -81,24 +81,24 @@ def write_bare(client: Any, index: str, batch: Sequence[Document]) -> None:
 
 
 def measure_queries(engine: ServerEngine, client: Any, documents: int, pairs: int) -> Figures:
-    """By what is asked; hits of the same body, by turns."""
+    """Compare searches with the same body by kind, alternately."""
     figures: Figures = {}
     random = np.random.default_rng(11)
-    for kind, said in KINDS.items():
+    for kind, title in KINDS.items():
         requests = [build_match_request(kind, random, documents) for _ in range(pairs)]
-        asks = [(request, build_body(engine, request)) for request in requests]
-        gc.freeze()  # the bodies are the benchmark's own; neither side shall walk over them
+        bodies = [(request, build_body(engine, request)) for request in requests]
+        gc.freeze()  # the bodies belong to the benchmark: garbage collection must not scan them
         pair = time_interleaved(
             lambda both: send_request(engine, both[0]),
             lambda both: client.search(index="reelbench-items", body=both[1]),
-            asks,
+            bodies,
         )
-        figures[said] = pair.to_dict()
+        figures[title] = pair.to_dict()
     return figures
 
 
 def measure_concurrent_sources(engine: ServerEngine, documents: int) -> Figures:
-    """Three sources as three searches at once, or as one msearch."""
+    """Compare three concurrent searches with one _msearch."""
     random, pool = np.random.default_rng(13), ThreadPoolExecutor(3)
     times: dict[str, list[float]] = {"three searches": [], "one _msearch": []}
     head = orjson.dumps({"index": "reelbench-items"}) + b"\n"

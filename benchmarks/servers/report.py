@@ -1,4 +1,4 @@
-"""What the figures of a server say, for people."""
+"""Formats the figures of a server as Markdown."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,9 @@ Figures = Mapping[str, Any]
 
 
 def format_servers_report(figures: Figures) -> str:
-    """As Markdown. Ratios are ours by the bare client's, the least and the most of a round in brackets."""
+    """Return Markdown. Ratios are ours / bare client, with the lowest and highest of a round in brackets."""
     queries, bulk = figures["queries"].items(), figures["bulk"]
-    together = ", ".join(
+    concurrent = ", ".join(
         f"{name} {format_ms(ms['p50'])} ms, p99 {format_ms(ms['p99'])}"
         for name, ms in figures["together"].items()
     )
@@ -20,8 +20,8 @@ def format_servers_report(figures: Figures) -> str:
         [
             f"## {figures['server']}, {figures['documents']:,} documents",
             describe_run(figures),
-            format_table(("asked", *PAIR_HEAD), [[name, *format_pair(pair)] for name, pair in queries]),
-            f"- Bulk: {bulk['ours_per_s']:,} documents a second, {bulk['bare_per_s']:,} by the client's own "
-            f"helper: {bulk['ratio']:.2f} of it.\n- Three sources at once: {together}.",
+            format_table(("query", *PAIR_HEAD), [[name, *format_pair(pair)] for name, pair in queries]),
+            f"- Bulk: {bulk['ours_per_s']:,} documents per second; bulk helper of the client: "
+            f"{bulk['bare_per_s']:,}; ratio {bulk['ratio']:.2f}.\n- Three sources at once: {concurrent}.",
         ]
     )

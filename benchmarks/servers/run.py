@@ -1,6 +1,6 @@
-"""`python -m benchmarks servers PRODUCT URL`: queries and bulk writes beside the bare client, in pairs.
+"""`python -m benchmarks servers PRODUCT URL`: compares queries and bulk writes with the bare client.
 
-Makes indices that begin with `reelbench-` on that server and removes them again.
+Creates indices that begin with `reelbench-` on the server and removes them.
 """
 
 import argparse
@@ -56,8 +56,8 @@ def measure_servers(product: str, url: str, documents: int, pairs: int) -> Figur
         "documents": documents,
     }
     try:
-        made = generate_documents(np.random.default_rng(7), documents)
-        figures["bulk"] = measure_writes(engine, client, made)
+        generated = generate_documents(np.random.default_rng(7), documents)
+        figures["bulk"] = measure_writes(engine, client, generated)
         figures["queries"] = measure_queries(engine, client, documents, pairs)
         figures["together"] = measure_concurrent_sources(engine, documents)
     finally:
@@ -76,12 +76,10 @@ def _read_version(cluster: Cluster) -> str:
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks servers", description=__doc__)
     parser.add_argument("product", choices=sorted(CLUSTERS))
-    parser.add_argument("url", help="of a node, such as http://127.0.0.1:9200")
+    parser.add_argument("url", help="address of a node, such as http://127.0.0.1:9200")
     parser.add_argument(
-        "--documents", type=int, default=10_000, help="written to either side, 100 kB of memory each"
+        "--documents", type=int, default=10_000, help="documents written by each side, 100 kB of memory each"
     )
-    parser.add_argument(
-        "--pairs", type=int, default=500, help="queries of a kind, asked of both in each round"
-    )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where figures and tables go")
+    parser.add_argument("--pairs", type=int, default=500, help="queries of a kind in each round")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="directory for figures and tables")
     return parser
