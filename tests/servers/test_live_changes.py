@@ -14,6 +14,8 @@ from tests.servers.server import Server, build_kind_params
 
 pytestmark = pytest.mark.parametrize("server", build_kind_params(), indirect=True)
 SOON = 5.0
+THREAD_WAIT_S = 60.0
+"""How long a thread waits for another one: three promotions took over 5 s on a busy machine."""
 CHANGE = "refresh=wait_for"
 """Part of the path of a bulk request that changes the serving version."""
 
@@ -22,7 +24,7 @@ def wait_for(event: threading.Event) -> Callable[[], object]:
     """Return a step that waits for another thread and fails if it never gets there."""
 
     def wait() -> None:
-        assert event.wait(SOON)
+        assert event.wait(THREAD_WAIT_S)
 
     return wait
 
@@ -63,7 +65,7 @@ def test_upserts_during_promotions_are_in_the_new_version(
 
     writer = threading.Thread(target=change)
     writer.start()
-    assert started.wait(SOON)  # promotions may be over before the first write is acknowledged
+    assert started.wait(THREAD_WAIT_S)  # promotions may be over before the first write is acknowledged
     for version in promotions:
         engine.promote(version)
     stop.set()
@@ -107,7 +109,7 @@ def test_an_upsert_delayed_over_promotions_changes_the_serving_version(
     )
     writer = threading.Thread(target=slow.upsert, args=([build_film("a", "Changed")],))
     writer.start()
-    assert is_waiting.wait(SOON)
+    assert is_waiting.wait(THREAD_WAIT_S)
     for version in ("items-2", "items-1", "items-2"):
         engine.promote(version)
     promoted.set()
@@ -128,7 +130,7 @@ def test_a_delete_delayed_over_a_promotion_applies_to_the_new_version(
     deleted = list[int]()
     writer = threading.Thread(target=lambda: deleted.append(slow.delete(["a", "none"])))
     writer.start()
-    assert is_waiting.wait(SOON)
+    assert is_waiting.wait(THREAD_WAIT_S)
     engine.promote("items-2")
     promoted.set()
     writer.join()
@@ -147,7 +149,7 @@ def test_a_change_after_a_version_was_copied_is_in_it_when_it_serves(
     )
     writer = threading.Thread(target=slow.upsert, args=([build_film("a", "Changed")],))
     writer.start()
-    assert is_waiting.wait(SOON)
+    assert is_waiting.wait(THREAD_WAIT_S)
     engine.create_index("items-2")
     for batch in engine.scan("items-1"):
         engine.write("items-2", batch)

@@ -17,16 +17,17 @@ FILMS, ASKED_S, DEADLINE_S = 20_000, 10.0, 0.15
 BODY = {"query": {"match": {"title": "film"}}, "size": 1, "sort": ["id"], "track_total_hits": True}
 
 
-def test_a_search_answered_in_time_never_times_out(engine: ServerEngine, cluster: Cluster) -> None:
+def test_no_search_is_aborted_before_its_deadline(engine: ServerEngine, cluster: Cluster) -> None:
     engine.create_index("items-1")
     engine.write("items-1", [Document(Item(f"f{n}", f"Film {n}")) for n in range(FILMS)])
     engine.promote("items-1")
-    errors, answered, until = list[str](), 0, time.monotonic() + ASKED_S
-    while time.monotonic() < until:
+    early, answered, until = list[str](), 0, time.monotonic() + ASKED_S
+    while (started := time.monotonic()) < until:
         try:
             cluster.search(engine.layout.alias, BODY, DEADLINE_S)
             answered += 1
-        except Timeout as error:  # a busy machine may cause others, which this test ignores
-            errors.append(str(error))
+        except Timeout as error:
+            if time.monotonic() - started < DEADLINE_S:
+                early.append(str(error))
     assert answered > 0
-    assert [error for error in errors if "did not search all" in error] == []
+    assert early == []
