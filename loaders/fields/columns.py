@@ -1,5 +1,6 @@
 """Parsers of source columns. Each distinct value is parsed once; errors are collected by row."""
 
+import ast
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ MAX_INT = 2**31 - 1
 """The largest int32, the type of number columns in the item table."""
 MISSING_VALUES = {"", "\\n", "null", "none", "nan", "n/a", "na"}
 """How databases and spreadsheets write a missing value, in lower case; text columns keep these words."""
+MAX_LITERAL_CHARACTERS = 100_000
+"""Longer Python lists are not parsed: Python's parser needs memory that is far larger than the text."""
 MAX_SHOWN_CHARACTERS = 60
 """Longer values are cut in error messages, so that a message fits on a line or two."""
 
@@ -50,7 +53,7 @@ def parse_column(column: Column, parse: Callable[[Any], Any], default: Any = Non
 def parse_text_column(column: Column) -> ParsedColumn:
     """Parse text: surrounding blanks are removed, null becomes "", and 7.0 becomes "7"."""
     if isinstance(column, list):
-        return parse_column(column, parse_text, "")
+        return _parse_each(column, parse_text, "", is_present=_is_not_null)
     column = _normalise_type(column)
     if pa.types.is_string(column.type):
         return ParsedColumn(pc.utf8_trim_whitespace(column).fill_null("").to_pylist(), {})
@@ -91,12 +94,14 @@ def parse_text(value: object) -> str:
 
 
 def parse_names(value: object, separator: str | None) -> tuple[str, ...]:
-    """Return the distinct names in a list, in a list of records with a `name`, in a JSON list or in text.
+    """Return the distinct names in a list, in a list of records with a `name`, or in text.
 
-    Text is split at the separator; without one at |, else at ;, else at a comma.
+    Text is a list in the syntax of JSON or Python, or names that are split at the separator; without
+    one at |, else at ;, else at a comma.
     """
     if isinstance(value, str):
-        value = _parse_json_list(value) if value.startswith("[") else _split_text(value, separator)
+        found = _parse_list_literal(value.strip())
+        value = _split_text(value, separator) if found is None else found
     if not isinstance(value, list | tuple):
         value = [value]
     parts = [part.get("name", "") if isinstance(part, dict) else part for part in value]
@@ -133,24 +138,31 @@ def parse_flag(value: object) -> bool:
     return flag
 
 
-def _parse_each(values: list[Any], parse: Callable[[Any], Any], default: Any) -> ParsedColumn:
+def _is_not_null(value: Any) -> bool:
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _is_present(value: Any) -> bool:
+    return value.strip().lower() not in MISSING_VALUES if isinstance(value, str) else _is_not_null(value)
+
+
+def _parse_each(
+    values: list[Any],
+    parse: Callable[[Any], Any],
+    default: Any,
+    is_present: Callable[[Any], bool] = _is_present,
+) -> ParsedColumn:
     results: list[Any] = []
     errors: dict[int, str] = {}
     for row, value in enumerate(values):
         result = default
-        if _is_present(value):
+        if is_present(value):
             try:
                 result = parse(value)
             except ValueError as error:
                 errors[row] = str(error)
         results.append(result)
     return ParsedColumn(results, errors)
-
-
-def _is_present(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lower() not in MISSING_VALUES
-    return value is not None and not (isinstance(value, float) and math.isnan(value))
 
 
 def _normalise_type(column: pa.Array) -> pa.Array:
@@ -169,12 +181,18 @@ def _normalise_type(column: pa.Array) -> pa.Array:
     return column
 
 
-def _parse_json_list(text: str) -> list[Any] | str:
+def _parse_list_literal(text: str) -> list[Any] | None:
+    """Parse a list in the syntax of JSON or, as pandas writes it, of Python; None for other text."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return [text]
-    return found if isinstance(found, list) else [text]
+        try:
+            found = ast.literal_eval(text) if len(text) <= MAX_LITERAL_CHARACTERS else None
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+    return found if isinstance(found, list) else None
 
 
 def _split_text(text: str, separator: str | None) -> list[str]:

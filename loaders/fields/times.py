@@ -12,7 +12,20 @@ MAX_DURATION_MS = 10 * 365 * 86_400_000
 """Ten years: a longer video or watch means a wrong unit or a wrong column."""
 MAX_EPOCH_MS = 253_402_300_799_000
 """The last second of the year 9999, the largest that Python's datetime can represent."""
-DATE_FORMATS = ("%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y-%m")
+DATE_FORMATS = (
+    "%d %b %Y",
+    "%d %B %Y",
+    "%b %d %Y",
+    "%B %d %Y",
+    "%Y %b %d",
+    "%Y %B %d",
+    "%b %Y",
+    "%B %Y",
+    "%Y-%m",
+)
+"""Dates with a month in English are compared after `_simplify_written_date`."""
+WEEKDAY_PATTERN = re.compile(r"^(mon|tues?|wed(nes)?|thu(rs?)?|fri|sat(ur)?|sun)(day)?\b", re.IGNORECASE)
+ORDINAL_PATTERN = re.compile(r"\b(\d{1,2})(st|nd|rd|th)\b", re.IGNORECASE)
 CLOCK_PATTERN = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:\.\d+)?")
 DURATION_WORDS_PATTERN = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*(h|hr|hour|m|min|minute|s|sec|second|ms)s?\b\.?", re.IGNORECASE
@@ -105,12 +118,21 @@ def _parse_date_text(text: str) -> datetime:
         return parse_datetime(datetime.fromisoformat(iso))
     except (ValueError, OverflowError):
         pass
+    simple = _simplify_written_date(text)
     for date_format in DATE_FORMATS:
         try:
-            return datetime.strptime(text, date_format).replace(tzinfo=UTC)
+            return datetime.strptime(simple, date_format).replace(tzinfo=UTC)
         except ValueError:
             continue
     raise ValueError(f"{text!r} is not a date; write it as 1999-12-31 or 1999-12-31T23:59:59Z")
+
+
+def _simplify_written_date(text: str) -> str:
+    """Return "Fri, 12th Jun-1998" as "12 Jun 1998"; text without letters is unchanged."""
+    if not any(character.isalpha() for character in text):
+        return text
+    without_weekday = WEEKDAY_PATTERN.sub("", text)
+    return re.sub(r"[\s,.\-/]+", " ", ORDINAL_PATTERN.sub(r"\1", without_weekday)).strip()
 
 
 def _parse_duration_text(text: str) -> float:

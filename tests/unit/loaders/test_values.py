@@ -33,7 +33,9 @@ MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     "written",
     ["1999-05-01", "1999/05/01", "1999-05-01T00:00:00Z", "1999-05-01T02:00:00+02:00", "19990501",
-     "1 May 1999", "May 1, 1999", "1999-05", 925516800, 925516800000, "925516800", MAY_DAY, date(1999, 5, 1)],
+     "1 May 1999", "May 1, 1999", "May 1 1999", "01-May-1999", "1-may-1999", "1 May, 1999", "May 1st, 1999",
+     "1. May 1999", "Sat, 1 May 1999", "Saturday, May 1, 1999", "1999 May 1", "1999-May-01", "May 1999",
+     "1999-05", 925516800, 925516800000, "925516800", MAY_DAY, date(1999, 5, 1)],
 )  # fmt: skip
 def test_dates_are_parsed_in_every_supported_form(written: object) -> None:
     assert parse_datetime(written) == MAY_DAY
@@ -43,7 +45,10 @@ def test_a_year_is_its_first_day() -> None:
     assert parse_datetime("1999") == parse_datetime(1999) == datetime(1999, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("written", ["12/31/1999", "soon", "99", -5, 1e30, "1999-13-01"])
+@pytest.mark.parametrize(
+    "written",
+    ["12/31/1999", "Unknown", "May", "32 May 1999", "May 99", "Sat", "soon", "99", -5, 1e30, "1999-13-01"],
+)
 def test_invalid_and_ambiguous_dates_are_refused(written: object) -> None:
     with pytest.raises(ValueError, match="is not"):
         parse_datetime(written)
@@ -86,6 +91,33 @@ def test_lists_are_parsed_from_lists_text_and_records() -> None:
     ]
     assert parse_names_column(pa.array(["Lee, Ann/Ray, Bob"]), "/").values == [("Lee, Ann", "Ray, Bob")]
     assert parse_names_column(pa.array([[{"id": 1, "name": "Drama"}]]), None).values == [("Drama",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[{'id': 1, 'name': 'Drama'}, {'id': 2, 'name': 'Sea'}]", ("Drama", "Sea")),
+        ("[\"sailor's\", 'rope']", ("sailor's", "rope")),
+        ("['a, b', None, 'c']", ("a, b", "c")),
+        (" ['a'] ", ("a",)),
+        ("[]", ()),
+        ("[1, 2.0]", ("1", "2")),
+        ("[REC]", ("[REC]",)),
+        ("[REC]|Drama", ("[REC]", "Drama")),
+        ("[a; b]", ("[a", "b]")),
+        ("[open('x')]", ("[open('x')]",)),
+        ("[" * 5000 + "]" * 5000, ("[" * 5000 + "]" * 5000,)),
+    ],
+)
+def test_lists_in_json_or_python_syntax_are_parsed(text: str, names: tuple[str, ...]) -> None:
+    assert parse_names_column(pa.array([text]), None).values == [names]
+
+
+def test_words_for_missing_values_are_text_in_mixed_columns() -> None:
+    assert parse_text_column(["None", 1776, None, "NaN", float("nan"), " n/a "]).values == [
+        "None", "1776", "", "NaN", "", "n/a",
+    ]  # fmt: skip
+    assert parse_text_column(pa.array(["None", "1776", None])).values == ["None", "1776", ""]
 
 
 def test_values_of_any_arrow_type_become_text() -> None:
