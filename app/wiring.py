@@ -1,4 +1,4 @@
-"""The only place that names concrete classes and turns settings into a working house."""
+"""Builds the application from settings. Only this module names concrete classes."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ from reelrank.ranking.retrieval.source_names import SOURCES
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What every command works with: an index, its events, the encoder and the models."""
+    """The dependencies of every command: engine, events, encoder, models, releases."""
 
     settings: Settings
     engine: SearchEngine
@@ -64,11 +64,11 @@ class Container:
     clock: Clock
     dashboards: DashboardStreams | None = None
     scan_foreign_items: Callable[[], Iterator[list[Item]]] | None = None
-    """The items of an index that somebody else made, when the settings name one."""
+    """Scans the items of an existing, read-only index, when the settings name one."""
 
 
 def build_container(settings: Settings) -> Container:
-    """Opens nothing: engines and models are opened at their first use, so after a fork."""
+    """Builds the dependencies without opening any: they open at their first use, after the fork."""
     clock = SimulatedClock() if settings.clock == "simulated" else SYSTEM_CLOCK
     engine, events, releases, dashboards = _build_engine(settings, clock)
     return Container(
@@ -86,7 +86,7 @@ def build_container(settings: Settings) -> Container:
 
 
 def build_ranking_config(settings: Settings) -> RankingConfig:
-    """The config of every request that no assigner gives another one."""
+    """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
     return RankingConfig(limits, settings.explore_slots, (ThompsonSampling(),))
 
@@ -94,7 +94,7 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
 def _build_engine(
     settings: Settings, clock: Clock
 ) -> tuple[SearchEngine, EventStore, ReleaseStore, DashboardStreams | None]:
-    """The embedded engine has no dashboards, so nothing is written for them."""
+    """Builds engine and stores; dashboard streams exist on a cluster only."""
     if settings.engine == "embedded":
         embedded = EmbeddedEngine(settings.engine_dir, clock)
         return embedded, EmbeddedEvents(settings.engine_dir), FileReleases(settings.releases_dir), None
@@ -120,19 +120,19 @@ def _build_engine(
     releases = ServerReleases(cluster, f"{layout.prefix}releases")
     if not settings.engine_index:
         return engine, events, releases, dashboards
-    theirs = ExternalIndex(cluster, settings.engine_index, parse_external_fields(settings.engine_fields))
-    return ReadOnlyEngine(engine, theirs), events, releases, dashboards
+    external = ExternalIndex(cluster, settings.engine_index, parse_external_fields(settings.engine_fields))
+    return ReadOnlyEngine(engine, external), events, releases, dashboards
 
 
 def load_model(directory: Path) -> Ranker:
-    """A model that fits this build. Raises Refused."""
+    """Loads a model that fits this build. Raises ModelRejected."""
     return load_ranker(
         directory, FEATURE_NAMES, compute_feature_fingerprint, ENCODER_NAME, compute_index_fingerprint()
     )
 
 
 def build_models(container: Container) -> Models:
-    """Those on the own disk, or the ranking service's in the role that asks it."""
+    """Builds the models of this disk, or those of the ranking service in role candidates."""
     settings = container.settings
     if settings.role == "candidates":
         service = RankingService(settings.ranking_url)
@@ -145,14 +145,14 @@ def build_models(container: Container) -> Models:
 
 
 def read_serving_model(container: Container) -> str | None:
-    """The model of the serving release; None when the fused order serves."""
+    """Reads the model of the serving release; None when the fused order serves."""
     pointer = container.releases.read_pointer()
     model = pointer.serving.model if pointer else container.registry.read_legacy_pointer("CURRENT")
     return None if model == FusedOrder.name else model
 
 
 def build_release_manager(container: Container) -> ReleaseManager:
-    """Promotes and rolls back index version and model together."""
+    """Builds the manager that promotes and rolls back index version and model together."""
     settings = container.settings
     return ReleaseManager(
         container.engine,
@@ -167,19 +167,19 @@ def build_release_manager(container: Container) -> ReleaseManager:
 
 
 def _ignore(*_arguments: object) -> None:
-    """Told of what goes wrong where nobody counts it."""
+    """Ignores failures, where no metric counts them."""
 
 
 def build_service(
     container: Container, on_dropped: Callable[[str], None] = _ignore, on_failure: FailureListener = _ignore
 ) -> SearchService:
-    """A service for one process, not looking at anything yet: see `Live.refresh` and `DecisionLog.start`.
+    """Builds the service of one process, without starting it: see StateRefresher.poll and DecisionLog.start.
 
-    dropped: told why whenever a shown page is not recorded. failed: see `Service`.
+    on_dropped: called with the reason when a shown page is not recorded. on_failure: see SearchService.
     """
     settings = container.settings
     dashboards = None if container.dashboards is None else DashboardLog(container.dashboards, on_dropped)
-    live = StateRefresher(
+    refresher = StateRefresher(
         StateSources(
             container.engine,
             container.events,
@@ -193,7 +193,7 @@ def build_service(
         container.engine,
         container.events,
         container.encoder,
-        live,
+        refresher,
         ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60, container.clock),
         DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
         DefaultAssigner(container.config),
@@ -206,11 +206,11 @@ def build_service(
 
 
 def warm_service(container: Container) -> SearchService:
-    """A service that has looked once: its first request is as quick as the next.
+    """Builds a service and loads its state, so that the first request is as fast as the next.
 
-    Raises Unavailable when there is nothing to answer from.
+    Raises Unavailable when no index version serves.
     """
     service = build_service(container)
     service.warm()
-    service.refresher.state  # noqa: B018  # raises what is missing
+    service.refresher.state  # noqa: B018  # raises Unavailable
     return service

@@ -1,4 +1,4 @@
-"""The doctor: what is there, what disagrees with what, and how to mend it."""
+"""The doctor: the state of a project, its problems, and how to repair them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from reelrank.ranking.registry.releases import Pointer
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """status: what is there, by name. problems: what is wrong, each with its remedy."""
+    """status: the parts of the project, by name. problems: what is wrong, each with its remedy."""
 
     status: dict[str, object]
     problems: list[str]
 
 
 def diagnose(container: Container) -> Diagnosis:
-    """Completes a promotion that was stopped, then compares what is there."""
+    """Completes a promotion that was interrupted, then checks release, index, item table and model."""
     problems = list[str]()
     pointer = _settle(container, problems)
     version = container.engine.serving_version()
-    facts: dict[str, object] = {
+    status: dict[str, object] = {
         "engine": f"{container.engine.name} at {container.settings.engine_location}",
         "index version": version,
         "index fingerprint": compute_index_fingerprint(),
@@ -37,14 +37,14 @@ def diagnose(container: Container) -> Diagnosis:
     }
     if (stopped := Journal(container.settings.loads_dir).read_entry()) is not None:
         rows = f"{stopped.read} rows are in {stopped.version}"
-        facts["load under way or stopped"] = f"{rows}; the same command goes on with it"
+        status["load under way or stopped"] = f"{rows}; run the same command again to continue"
     if pointer is not None:
-        problems += find_release_problems(container, pointer, facts)
+        problems += find_release_problems(container, pointer, status)
     if version is None:
         problems.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
     else:
-        problems += _find_index_problems(container, version, facts)
-    return Diagnosis(facts, problems + _find_model_problems(container, facts))
+        problems += _find_index_problems(container, version, status)
+    return Diagnosis(status, problems + _find_model_problems(container, status))
 
 
 def _settle(container: Container, problems: list[str]) -> Pointer | None:
@@ -56,7 +56,7 @@ def _settle(container: Container, problems: list[str]) -> Pointer | None:
 
 
 def find_release_problems(container: Container, pointer: Pointer, status: dict[str, object]) -> list[str]:
-    """What does not fit together in the serving release, and a previous one that cannot serve again."""
+    """Finds contradictions in the serving release, and a previous release that cannot serve again."""
     releases, release, previous = build_release_manager(container), pointer.serving, pointer.previous
     status |= {"release": release.id, "model": release.model, "embeddings": release.embeddings or "unknown"}
     if release.config and release.config != releases.config:
@@ -73,8 +73,8 @@ def find_release_problems(container: Container, pointer: Pointer, status: dict[s
             f"embeddings than its index version {release.index_version} has, so the fused order serves; "
             "run: reelrank releases rollback, or reelrank train"
         )
-    there = {"", *(version.name for version in container.engine.versions())}
-    if previous is not None and previous.index_version not in there:
+    existing = {"", *(version.name for version in container.engine.versions())}
+    if previous is not None and previous.index_version not in existing:
         problems.append(
             f"the previous release {previous.id} cannot serve again: its index version "
             f"{previous.index_version} was dropped; promote another release"
@@ -90,12 +90,16 @@ def _describe_changes(before: Mapping[str, int], now: Mapping[str, int]) -> str:
 def _find_index_problems(container: Container, version: str, status: dict[str, object]) -> list[str]:
     problems = []
     if compute_index_fingerprint() not in version:
-        problems.append(f"{version} was indexed in another way than this build does; load the items again")
+        problems.append(
+            f"{version} was indexed by another build with other fields or text analysis; load the items again"
+        )
     try:
         table = open_table(container.settings.tables_dir / version)
         status["item table"] = f"{len(table)} items"
         if table.fold_in is None and table.has_vector("factors").any():
-            problems.append("what folds new viewers in was lost with an item table; run: reelrank train")
+            problems.append(
+                "the item table has lost the fold-in parameters for new viewers; run: reelrank train"
+            )
     except TableError as error:
         problems.append(str(error))
     return problems
@@ -109,7 +113,7 @@ def _find_model_problems(container: Container, status: dict[str, object]) -> lis
         return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
         ranker = load_model(container.registry.directory_of(current))
-    except ModelRejected as refused:
-        return [str(refused)]
+    except ModelRejected as rejected:
+        return [str(rejected)]
     status["scores are made by"] = ranker.scorer if isinstance(ranker, LambdaRank) else ranker.name
     return []

@@ -1,4 +1,4 @@
-"""What each feature costs on a real request of this house: the home page of who was here last."""
+"""The cost of each feature, measured on a real request: the home page of the most recent viewer."""
 
 import time
 from collections.abc import Callable
@@ -35,9 +35,10 @@ REPEATS = 25
 
 @dataclass(frozen=True, slots=True)
 class FeatureCosts:
-    """Medians in microseconds of CPU per 1,000 candidates. observing: of each group of signals; deriving: of
-    each feature from its signals, where those that are derived together share what it costs. found: how many
-    candidates the request had; repeated to make 1,000.
+    """Median CPU microseconds per 1,000 candidates.
+
+    signal_costs_us: by group of signals. feature_costs_us: by feature, from its signals; features that are
+    computed together share their cost equally. candidate_count: of the request, repeated to make 1,000.
     """
 
     candidate_count: int
@@ -46,33 +47,33 @@ class FeatureCosts:
 
 
 def measure_feature_costs(container: Container) -> FeatureCosts:
-    """Raises NotFound when there is no index version or nobody has done anything yet."""
+    """Measures the costs. Raises NotFound without an index version or without events."""
     version = container.engine.serving_version()
     if version is None:
         raise NotFound("no index version serves; load items first: reelrank load items FILE")
     table = open_table(container.settings.tables_dir / version)
-    moment = _build_last_home_request(container, table)
+    request = _build_last_home_request(container, table)
     popularity = build_popularity(table, container.events.scan(0, MAX_TIME_MS))
-    requests = plan_sources(moment, table, container.config.limits)
-    matches = [query_source(r, container.engine, table, popularity, TIMEOUT_S) for r in requests]
-    found = build_candidates(moment, matches, table)
+    plans = plan_sources(request, table, container.config.limits)
+    matches = [query_source(plan, container.engine, table, popularity, TIMEOUT_S) for plan in plans]
+    found = build_candidates(request, matches, table)
     if not len(found.rows):
         raise NotFound("the last viewer's home page has no candidates; run: reelrank train")
     thousand = found.take(np.resize(np.arange(len(found.rows)), CANDIDATE_COUNT))
-    groups = build_observers(moment, thousand, table, popularity)
+    groups = build_observers(request, thousand, table, popularity)
     columns = {name: compact_column(column) for group in groups.values() for name, column in group().items()}
     observing = {name: _measure_median_us(group) for name, group in groups.items()}
     return FeatureCosts(len(found.rows), observing, _measure_features(columns))
 
 
 def _measure_features(columns: Columns) -> dict[str, float]:
-    asked = plan_evaluation(FEATURES)
+    plan = plan_evaluation(FEATURES)
     costs = {
-        signal: _measure_median_us(partial(passthrough, columns[signal])) for _, signal in asked.passthrough
+        signal: _measure_median_us(partial(passthrough, columns[signal])) for _, signal in plan.passthrough
     }
     with np.errstate(divide="ignore", invalid="ignore"):
-        for places, formula in asked.computed:
-            names = np.atleast_1d(np.array(FEATURE_NAMES)[places]).tolist()
+        for positions, formula in plan.computed:
+            names = np.atleast_1d(np.array(FEATURE_NAMES)[positions]).tolist()
             costs |= dict.fromkeys(names, _measure_median_us(partial(formula.derive, columns)) / len(names))
     return costs
 
@@ -90,7 +91,7 @@ def _build_last_home_request(container: Container, table: ItemTable) -> RankingR
 
 
 def _measure_median_us(task: Callable[[], object]) -> float:
-    """CPU time, so that a busy machine tells the same; the first run fills the caches and is not counted."""
+    """Measures CPU time, which other load barely changes. The first run fills caches and does not count."""
     task()
     spent = []
     for _ in range(REPEATS):

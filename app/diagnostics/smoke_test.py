@@ -1,4 +1,4 @@
-"""A look at the running service as its first user would: the page, a search, somebody's recommendations."""
+"""The smoke test of a running service: the page, a viewer's recommendations, and a search."""
 
 import socket
 import subprocess
@@ -28,7 +28,7 @@ class CheckFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One address, in a line what it answered, and in how many milliseconds."""
+    """One checked address, a summary of its answer, and the milliseconds it took."""
 
     path: str
     summary: str
@@ -43,7 +43,7 @@ def find_free_port(host: str) -> int:
 
 
 def find_bind_error(host: str, port: int) -> str:
-    """Why nobody can listen there; empty when somebody can."""
+    """Returns the reason why a service cannot listen there; empty when it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,9 +56,9 @@ def find_bind_error(host: str, port: int) -> str:
 
 @contextmanager
 def run_service(command: Sequence[str], url: str, log_path: Path | None = None) -> Iterator[None]:
-    """The service for as long as the block lasts. Raises CheckFailed when it does not become ready.
+    """Runs the service until the block ends. Raises CheckFailed when it does not become ready.
 
-    log: where its standard error goes; to this process's own when None.
+    log_path: the file for its standard error; None: standard error of this process.
     """
     with nullcontext() if log_path is None else log_path.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
@@ -66,8 +66,8 @@ def run_service(command: Sequence[str], url: str, log_path: Path | None = None) 
         until = time.monotonic() + READY_TIMEOUT_S
         while not is_ready(url):
             if process.poll() is not None or time.monotonic() > until:
-                said = "its log is above" if log_path is None else f"it said:\n{read_log_tail(log_path)}"
-                raise CheckFailed(f"the service is not ready after {READY_TIMEOUT_S:.0f} s, or ended; {said}")
+                log = "its log is above" if log_path is None else f"its log:\n{read_log_tail(log_path)}"
+                raise CheckFailed(f"the service ended or was not ready after {READY_TIMEOUT_S:.0f} s; {log}")
             time.sleep(0.2)
         yield
     finally:
@@ -80,17 +80,17 @@ def read_log_tail(log_path: Path) -> str:
 
 
 def run_smoke_test(url: str, user_id: str) -> list[CheckResult]:
-    """The page, the viewer's recommendations, and a search for the first of them. Raises CheckFailed."""
+    """Requests the page, the viewer's recommendations, and a search for the first. Raises CheckFailed."""
     page, page_ms = _fetch(url, "/")
     if b"<title>" not in page:
-        raise CheckFailed("/ answers no page")
+        raise CheckFailed("/ is not an HTML page")
     home_path = f"/v1/recommendations?user={quote(user_id)}&limit=5"
     home, home_ms = _fetch_list(url, home_path)
-    wanted = home["hits"][0]
-    search_path = f"/v1/search?q={quote(wanted['title'])}&limit=5"
+    first = home["hits"][0]
+    search_path = f"/v1/search?q={quote(first['title'])}&limit=5"
     found, search_ms = _fetch_list(url, search_path)
-    if wanted["id"] not in [hit["id"] for hit in found["hits"]]:
-        raise CheckFailed(f"{search_path} does not find {wanted['title']!r}")
+    if first["id"] not in [hit["id"] for hit in found["hits"]]:
+        raise CheckFailed(f"{search_path} does not find {first['title']!r}")
     return [
         CheckResult("/", f"{len(page):,} bytes of HTML", page_ms),
         CheckResult(home_path, _summarize_hits(home), home_ms),
@@ -101,8 +101,10 @@ def run_smoke_test(url: str, user_id: str) -> list[CheckResult]:
 def _fetch_list(url: str, path: str) -> tuple[Any, float]:
     body, took_ms = _fetch(url, path)
     answer = orjson.loads(body)
-    if not answer["hits"] or answer["degraded"]:
-        raise CheckFailed(f"{path}: {len(answer['hits'])} hits, degraded: {answer['degraded']}")
+    if not answer["hits"]:
+        raise CheckFailed(f"{path}: no hits")
+    if answer["degraded"]:
+        raise CheckFailed(f"{path}: incomplete: {'; '.join(answer['degraded'])}")
     return answer, took_ms
 
 

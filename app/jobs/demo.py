@@ -1,4 +1,4 @@
-"""The demo: real films and real ratings, indexed and learned from; nothing current is done again."""
+"""The demo: indexes real films, learns from real ratings, and skips steps that are up to date."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ from reelrank.ranking.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What was done; None for a step whose result was current."""
+    """The result of each step; None for a step that was up to date."""
 
     join: JoinReport | None
     training_run: TrainingRun | None
 
 
 def prepare_demo(container: Container, progress: Progress) -> DemoReport:
-    """Loads and learns unless all of it is there and agrees."""
+    """Loads the data and trains, unless the doctor finds no problem."""
     if not diagnose(container).problems:
         return DemoReport(None, None)
     demo = load_demo(to_ms(container.clock.now()))
@@ -30,7 +30,7 @@ def prepare_demo(container: Container, progress: Progress) -> DemoReport:
 
 
 def load_demo_data(container: Container, demo: Demo, progress: Progress) -> None:
-    """Films and watches, where there are none yet; nothing is learned from them."""
+    """Loads films and watches where there are none yet, without training."""
     settings = container.settings
     options = LoadOptions(settings.reject_share_max, settings.index_keep, created_at=container.clock.now())
     if container.engine.serving_version() is None:

@@ -23,7 +23,7 @@ from reelrank.ranking.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """A load as asked for. rejects, max_reject_share: None for where and what the settings say."""
+    """The options of a load. rejects_path, max_reject_share: None for the values of the settings."""
 
     files: Sequence[SourceFile]
     rules: FieldRules
@@ -33,7 +33,7 @@ class LoadRequest:
 
 
 def load_items(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
-    """Makes a new index version with its item table serve; items that stay keep what was learned."""
+    """Loads items into a new index version and promotes it. Items that remain keep their learned fields."""
     options = _build_options(container, request)
     load = ItemLoad(request.files, request.rules, _choose_rejects_path(container, request, "items"), options)
     if request.dry_run:
@@ -47,12 +47,14 @@ def load_items(container: Container, request: LoadRequest, progress: Progress) -
 
 
 def load_index(container: Container, progress: Progress) -> LoadReport:
-    """A new version of what is learned about the items of an index that somebody else made.
+    """Reads an existing, read-only index into a new version that holds the learned fields of its items.
 
-    Items that stay keep what was learned. Raises BadRequest when the settings name no such index.
+    Items that remain keep their learned fields. Raises BadRequest when the settings name no such index.
     """
     if container.scan_foreign_items is None:
-        raise BadRequest("name the index to read: REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS")
+        raise BadRequest(
+            "no index to read is configured; set REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS"
+        )
     options = LoadOptions(
         container.settings.reject_share_max,
         container.settings.index_keep,
@@ -73,7 +75,7 @@ def load_index(container: Container, progress: Progress) -> LoadReport:
 
 
 def load_events(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
-    """Each event once, whatever is loaded again."""
+    """Loads events. An event that was loaded before counts once."""
     rejects, options = _choose_rejects_path(container, request, "events"), _build_options(container, request)
     latest_ms = to_ms(container.clock.now() + MAX_CLOCK_SKEW)
     load = EventLoad(request.files, request.rules, rejects, options, latest_ms)
@@ -83,7 +85,7 @@ def load_events(container: Container, request: LoadRequest, progress: Progress) 
 
 
 def _build_item_options(container: Container, options: LoadOptions, progress: Progress) -> LoadOptions:
-    """The new version serves with the model that serves now: it keeps what was learned of items that stay."""
+    """Adds promotion with the serving model, whose embeddings the new version keeps."""
     tables = ItemTableStore(container.settings.tables_dir, container.engine)
     releases = build_release_manager(container)
     embeddings = releases.read_serving_embeddings()
@@ -111,5 +113,5 @@ def _build_options(container: Container, request: LoadRequest) -> LoadOptions:
 
 
 def _choose_rejects_path(container: Container, request: LoadRequest, kind: str) -> Path:
-    named = container.settings.rejects_dir / f"{kind}-{container.clock.now():%Y%m%dT%H%M%S%f}.jsonl"
-    return request.rejects_path or named
+    default = container.settings.rejects_dir / f"{kind}-{container.clock.now():%Y%m%dT%H%M%S%f}.jsonl"
+    return request.rejects_path or default

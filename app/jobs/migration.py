@@ -1,4 +1,4 @@
-"""Catalogue, what was learned and events, from the embedded engine to the cluster that the settings name."""
+"""Migration of catalogue, learned fields and events from the embedded engine to a cluster."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from reelrank.ranking.registry.releases import Release
 
 @dataclass(frozen=True, slots=True)
 class MigrationReport:
-    """What a run brought to the cluster, what it kept there, and how many events are on each side now."""
+    """What a run copied to the cluster, what it left unchanged there, and the events on each side."""
 
     version: str
     items: int
@@ -24,28 +24,29 @@ class MigrationReport:
 
 
 def migrate(container: Container, progress: Progress) -> MigrationReport:
-    """Raises BadRequest, NotFound, Conflict, LoadRefused. The embedded engine serves on, unchanged.
+    """Copies everything to the cluster; the embedded engine stays unchanged and keeps serving.
 
-    Events go first: they are moved also where the items of both sides went ways of their own.
+    Events go first, so they are copied even when the items of both sides conflict. Raises BadRequest,
+    NotFound, Conflict, LoadRejected.
     """
     if container.settings.engine == "embedded":
         raise BadRequest(
-            "name the cluster to move to: REELRANK_ENGINE=elasticsearch, REELRANK_ENGINE_URL=..."
+            "no cluster is configured; set REELRANK_ENGINE=elasticsearch and REELRANK_ENGINE_URL"
         )
-    here = build_container(container.settings.model_copy(update={"engine": "embedded"}))
-    notes = MigrationLedger(container.settings.loads_dir)
-    check_target(here.engine, container.engine, notes)
-    source_pointer = build_release_manager(here).settle()
-    events = move_events(here.events, container.events, notes, progress)
-    items = move_items(here.engine, container.engine, notes, progress)
+    source = build_container(container.settings.model_copy(update={"engine": "embedded"}))
+    ledger = MigrationLedger(container.settings.loads_dir)
+    check_target(source.engine, container.engine, ledger)
+    source_pointer = build_release_manager(source).settle()
+    events = move_events(source.events, container.events, ledger, progress)
+    items = move_items(source.engine, container.engine, ledger, progress)
     if source_pointer is not None:
         _publish_release(container, source_pointer.find_release(items.version), items.version)
-    counts = (here.events.count(), container.events.count())
+    counts = (source.events.count(), container.events.count())
     return MigrationReport(items.version, items.written, items.deleted, items.preserved, events, *counts)
 
 
-def _publish_release(container: Container, source: Release, version: str) -> None:
-    """The cluster serves the version that was moved with the model that it has on the embedded engine."""
-    if source.index_version == version:
+def _publish_release(container: Container, release: Release, version: str) -> None:
+    """Publishes the copied version with the model that it has on the embedded engine."""
+    if release.index_version == version:
         releases = build_release_manager(container)
-        releases.publish(version, source.model, source.embeddings, "migrate")
+        releases.publish(version, release.model, release.embeddings, "migrate")

@@ -79,7 +79,7 @@ def test_watching_without_a_name_makes_a_guest_whose_page_remembers(visitors: Vi
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("For guest-"))
     expect(page.get_by_role("status")).to_contain_text(title)
     assert title not in list_titles(page)
-    new = re.compile("[1-9][0-9]* of these 24 films are new here")
+    new = re.compile("[1-9][0-9]* of these 24 films are new because")
     expect(page.get_by_role("status")).to_contain_text(new)
     told = new.search(page.get_by_role("status").inner_text())
     assert told is not None
