@@ -1,1 +1,1 @@
-"""How good the rankings are, on public data beside published figures and on the demo."""
+"""Ranking quality on public data, compared with published figures, and on the demo."""

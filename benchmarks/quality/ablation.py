@@ -1,5 +1,8 @@
-"""What is left out, and how well the rest ranks: features by training again without their columns,
-sources by replaying history without them, the text encoder by reading every text again."""
+"""Ablation: measures the ranking without a group of features, a source or the text encoder.
+
+Features are left out by training without their columns, sources by another backtest without them; another
+text encoder encodes every text again.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,15 +40,15 @@ TEXT_FEATURES = (
 TEXT_SOURCES = ("text_knn", "recent")
 GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 RankedMeasures = dict[str, MeasureMatrix]
-"""NDCG, precision and recall at 10 of the same requests, by what was left out."""
+"""NDCG, precision and recall at 10 of the same requests by system."""
 
 
 @dataclass(frozen=True, slots=True)
 class AblationPlan:
-    """training, judged: how many requests. seeds: of LightGBM's draws of rows and columns, the product's
-    first; each system is judged by the mean of a training with each, for what a single one differs by from
-    another is as large as many an effect. encoders: those that read in place of the product's; with any, also
-    none at all.
+    """training, judged: numbers of requests. encoders: replace the product's; if any, none is measured too.
+
+    seeds: of LightGBM's sampling of rows and columns, the product's first. A system is measured by the mean
+    over all seeds, because the difference between two seeds is as large as many effects.
     """
 
     training: int = TRAINING_REQUESTS
@@ -58,26 +61,26 @@ class AblationPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BacktestWindow:
-    """A window of history with the candidates of one way of finding them: to learn from, and to judge."""
+    """The training set and judged requests of a backtest. names: of the features, in order."""
 
     training: TrainingSet
     judged: Sequence[JudgedRequest]
     names: tuple[str, ...] = FEATURE_NAMES
 
     def drop_features(self, left_out: Sequence[str]) -> "BacktestWindow":
-        """The same requests and candidates; a ranker that never sees these features."""
-        kept = [place for place, name in enumerate(self.names) if name not in left_out]
+        """Return the same requests and candidates without these features."""
+        kept = [index for index, name in enumerate(self.names) if name not in left_out]
         judged = [replace(each, features=each.features[:, kept]) for each in self.judged]
         training = replace(self.training, features=self.training.features[:, kept])
-        return BacktestWindow(training, judged, tuple(self.names[place] for place in kept))
+        return BacktestWindow(training, judged, tuple(self.names[index] for index in kept))
 
     def find_constant_features(self) -> tuple[str, ...]:
-        """Features that tell no two rows apart, so that nothing can be learned of them."""
+        """Return features with one value in all rows, from which nothing can be learned."""
         columns = zip(self.names, self.training.features.T, strict=True)
         return tuple(name for name, column in columns if len(np.unique(column)) < 2)
 
     def measure_rankers(self, seeds: Sequence[int]) -> MeasureMatrix:
-        """By the product's rankers but for their seeds: the mean of their measures, by request."""
+        """Train a ranker with each seed and return the mean of their measures by request."""
         measured: MeasureMatrix = np.mean([self._measure_ranker(seed) for seed in seeds], axis=0)
         return measured
 
@@ -90,6 +93,7 @@ class BacktestWindow:
 
 
 def run_backtest(history: History, plan: AblationPlan) -> BacktestWindow:
+    """Backtest a history to get requests to train on and to judge."""
     training = collect_training_set(history, ignore_progress, plan.training)
     return BacktestWindow(training, collect_judged_requests(history, ignore_progress, plan.judged))
 
@@ -97,7 +101,7 @@ def run_backtest(history: History, plan: AblationPlan) -> BacktestWindow:
 def run_ablation(
     history: History, full: BacktestWindow, plan: AblationPlan, progress: Progress
 ) -> RankedMeasures:
-    """full: `history` replayed with nothing left out."""
+    """Measure every system of a plan. full: the backtest of `history` with nothing left out."""
     alone = {f"{FULL}, seed {seed} alone": full.measure_rankers([seed]) for seed in plan.seeds}
     whole: MeasureMatrix = np.mean(list(alone.values()), axis=0)
     ranked = {FULL: whole, NO_RANKER: measure_fused_order(full.judged), **(alone if len(alone) > 1 else {})}
@@ -105,7 +109,7 @@ def run_ablation(
     for done, (name, system) in enumerate(systems.items()):
         ranked[name] = system()
         gap = float((ranked[name] - ranked[FULL])[:, NDCG].mean())
-        progress(f"{name}: NDCG@10 {gap:+.4f} beside the full system", done + 1, len(systems))
+        progress(f"{name}: NDCG@10 {gap:+.4f} from the full system", done + 1, len(systems))
     return ranked
 
 
@@ -149,13 +153,13 @@ def _disable_sources(history: History, sources: Sequence[str]) -> History:
 
 
 def _measure_with_encoder(history: History, encoder: TextEncoder, plan: AblationPlan) -> MeasureMatrix:
-    with _encode_with(history, encoder) as read:
-        return run_backtest(read, plan).measure_rankers(plan.seeds)
+    with _encode_with(history, encoder) as encoded:
+        return run_backtest(encoded, plan).measure_rankers(plan.seeds)
 
 
 @contextmanager
 def _encode_with(history: History, encoder: TextEncoder) -> Iterator[History]:
-    """The same history with every film and every query read by another encoder, for the block."""
+    """Yield the history with every item and query encoded by another encoder."""
     items = [document.item for document in history.documents]
     documents = [document for batch in encode_documents(items, encoder) for document in batch]
     with resize_text_field(encoder):

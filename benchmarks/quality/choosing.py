@@ -1,4 +1,4 @@
-"""Choosing a trainer's parameters on training queries alone, by cross-validation over whole queries."""
+"""Chooses parameters of a trainer on training queries only, by cross-validation over whole queries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from reelrank.ranking.progress import Progress
 FOLDS = 5
 Params = Mapping[str, Any]
 FoldScorer = Callable[[NDArray[np.intp], NDArray[np.intp], Params], NDArray[np.float64]]
-"""Trains on the queries of the first places and gives a measure of each query of the second."""
+"""Trains on the queries of the first indices and returns a measure of each query of the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The parameters with the best mean over all training queries, each measured while held out."""
+    """The parameters with the best mean over all training queries, each measured in its held-out fold."""
 
     params: dict[str, Any]
     score: float
@@ -28,7 +28,7 @@ class Choice:
 def choose(
     grid: Mapping[str, Sequence[Any]], query_count: int, score_fold: FoldScorer, progress: Progress
 ) -> Choice:
-    """The best of every combination in `grid`; of equals the first."""
+    """Return the best combination of `grid`; of equal ones the first."""
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     tried = []
     for done, params in enumerate(combinations):
@@ -39,9 +39,9 @@ def choose(
 
 
 def cross_validate(query_count: int, score_fold: FoldScorer, params: Params) -> float:
-    """The mean over all queries; the folds are the same for every combination."""
-    places = np.random.default_rng(0).permutation(query_count)
-    folds = [np.sort(places[fold::FOLDS]) for fold in range(FOLDS)]
-    everyone = np.arange(query_count)
-    measured = [score_fold(np.setdiff1d(everyone, fold), fold, params) for fold in folds]
+    """Return the mean over all queries; the folds are the same for every combination."""
+    shuffled = np.random.default_rng(0).permutation(query_count)
+    folds = [np.sort(shuffled[fold::FOLDS]) for fold in range(FOLDS)]
+    queries = np.arange(query_count)
+    measured = [score_fold(np.setdiff1d(queries, fold), fold, params) for fold in folds]
     return float(np.concatenate(measured).mean())

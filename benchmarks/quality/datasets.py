@@ -1,4 +1,4 @@
-"""Where the data sets are. None is part of this project, and none is fetched without being asked for."""
+"""Finds the data sets. They are not part of this project, and no benchmark downloads them."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,15 @@ VARIABLE = "REELRANK_BENCH_DATA"
 
 
 class DatasetMissing(Exception):
-    """A data set that is not there: where it was looked for, and what to do."""
+    """A data set was not found: where it was expected, and what to do."""
 
 
 def find_data_file(*parts: str) -> Path:
-    """A file under the folder that the variable names. Raises Absent."""
+    """Return the path of a file in the folder that VARIABLE names. Raises DatasetMissing."""
     root = os.environ.get(VARIABLE)
     if not root:
-        raise DatasetMissing(f"set {VARIABLE} to the folder that holds {parts[0]}/")
+        raise DatasetMissing(f"set {VARIABLE} to the folder that contains {parts[0]}/")
     path = Path(root, *parts)
     if not path.exists():
-        raise DatasetMissing(f"there is no {path}; see docs/benchmarks.md for its source")
+        raise DatasetMissing(f"{path} does not exist; see docs/benchmarks.md for its source")
     return path

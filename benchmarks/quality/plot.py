@@ -1,4 +1,4 @@
-"""The picture of a report: one measure of every system with its interval, as SVG. No display is needed."""
+"""Plots one measure of every system of a report with its interval, as SVG. No display is needed."""
 
 from pathlib import Path
 
@@ -6,26 +6,25 @@ from benchmarks.quality.report import Report
 from reelrank.ranking.evaluation.intervals import Interval
 
 OURS, PUBLISHED = "#0072B2", "#D55E00"
-"""Blue and vermilion of Okabe & Ito 2008; the markers differ too."""
+"""Blue and vermilion of Okabe & Ito 2008, for colour-blind readers; the markers differ too."""
 
 
 def write_plot(report: Report, path: Path) -> None:
+    """Write the plot of `report.plotted`. Measured values are dots, published values diamonds."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     rows = [row for row in report.rows if report.plotted in row.measures]
     figure = Figure(figsize=(9.0, 1.3 + 0.34 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    for place, row in enumerate(rows):
+    for y, row in enumerate(rows):
         value = row.measures[report.plotted]
         ours = isinstance(value, Interval)
         mean = value.mean if isinstance(value, Interval) else value
         if isinstance(value, Interval):
-            axes.hlines(place, value.low, value.high, color=OURS, linewidth=2.5)
-        axes.plot(mean, place, "o" if ours else "D", color=OURS if ours else PUBLISHED, markersize=6)
-        axes.annotate(
-            f"{mean:.3f}", (mean, place), (0, 6), textcoords="offset points", ha="center", fontsize=8
-        )
+            axes.hlines(y, value.low, value.high, color=OURS, linewidth=2.5)
+        axes.plot(mean, y, "o" if ours else "D", color=OURS if ours else PUBLISHED, markersize=6)
+        axes.annotate(f"{mean:.3f}", (mean, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
     intervals = [v for row in rows if isinstance(v := row.measures[report.plotted], Interval)]
     if any(interval.low < 0 for interval in intervals):
         axes.axvline(0, color="0.6", linewidth=1)

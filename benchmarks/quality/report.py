@@ -12,7 +12,7 @@ Value = Interval | float
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One system, its measures by name; a bare number is one that somebody else published, or a cost."""
+    """A system and its measures by name. A value without an interval is a published figure or a cost."""
 
     system: str
     measures: dict[str, Value]
@@ -20,23 +20,25 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure that must not be missed: `value` at least `least`."""
+    """A figure that must be at least `minimum`."""
 
-    what: str
+    name: str
     value: float
-    least: float
+    minimum: float
 
     @property
     def is_met(self) -> bool:
-        return self.value >= self.least
+        return self.value >= self.minimum
 
     def __str__(self) -> str:
-        return f"{'met' if self.is_met else 'MISSED'}: {self.what} {self.value:.4f}, at least {self.least:g}"
+        return (
+            f"{'met' if self.is_met else 'MISSED'}: {self.name} {self.value:.4f}, at least {self.minimum:g}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """name: of its files. plotted: the measure drawn, and tabled first. notes: what a reader must know."""
+    """name: of the files. plotted: the measure of the plot and first column. notes: lines below the table."""
 
     name: str
     title: str
@@ -52,7 +54,7 @@ class Report:
         return [self.plotted, *(name for name in named if name != self.plotted)]
 
     def format_table(self) -> str:
-        """As Markdown; an empty cell where a measure does not apply."""
+        """Return the table as Markdown, with an empty cell where a measure does not apply."""
         rows = (
             [row.system, *(_format_cell(row.measures.get(name)) for name in self.measures)]
             for row in self.rows
@@ -60,7 +62,7 @@ class Report:
         return format_table(["system", *self.measures], rows)
 
     def format_text(self) -> str:
-        """The table under its title, with the goals and the notes."""
+        """Return title, table, goals and notes as Markdown."""
         parts = [f"## {self.title}\n", self.format_table(), ""]
         parts += [f"- {goal}" for goal in self.goals] + [f"- {note}" for note in self.notes]
         return "\n".join(parts) + "\n"

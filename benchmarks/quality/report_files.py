@@ -21,9 +21,9 @@ LIBRARIES = ("lightgbm", "implicit", "tantivy", "wordllama", "numpy")
 def write_report(report: Report, directory: Path, seconds: float) -> None:
     """Write quality-NAME.json, .md and .svg."""
     directory.mkdir(parents=True, exist_ok=True)
-    facts = {"made": _describe_run(seconds), **asdict(report)}
+    content = {"made": _describe_run(seconds), **asdict(report)}
     stem = directory / f"quality-{report.name}"
-    stem.with_suffix(".json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+    stem.with_suffix(".json").write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
     stem.with_suffix(".md").write_text(report.format_text(), encoding="utf-8")
     write_plot(report, stem.with_suffix(".svg"))
 

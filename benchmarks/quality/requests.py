@@ -1,4 +1,4 @@
-"""Judged requests measured at 10 in the order of a source, of popularity, of the fusion, or of a model."""
+"""Measures judged requests at 10 in the order of a source, popularity, the fusion or a model."""
 
 from collections.abc import Sequence
 
@@ -17,25 +17,27 @@ NDCG = 0
 
 
 def compute_ndcg(found: NDArray[np.bool_], relevant: int) -> float:
-    """Of one ranked list in which every relevant item gains 1."""
+    """Return NDCG@10 of a list in which every relevant item gains 1. found: which positions are relevant."""
     return ndcg_at(found.astype(np.float32), np.ones(relevant, np.float32), K)
 
 
 def measure_source_order(judged: Sequence[JudgedRequest], source: str) -> MeasureMatrix:
-    """What the source did not find counts as not retrieved."""
+    """Measure the order of a source; items that it did not find are not retrieved."""
     return np.array([_measure(j, _order_by_source(j.candidates, source)) for j in judged])
 
 
 def measure_popular_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
+    """Measure the order by popularity."""
     return np.array([_measure(j, np.argsort(-j.popularity, kind="stable")) for j in judged])
 
 
 def measure_fused_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
+    """Measure the order of the fused candidates."""
     return np.array([_measure(j, np.arange(len(j.candidates))) for j in judged])
 
 
 def measure_model_order(judged: Sequence[JudgedRequest], ranker: Ranker) -> MeasureMatrix:
-    """Ties keep the candidates' order."""
+    """Measure the order of the scores of a ranker; ties keep the fused order."""
     return np.array([_measure(j, np.argsort(-ranker.score(j.features), kind="stable")) for j in judged])
 
 

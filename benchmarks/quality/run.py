@@ -1,4 +1,4 @@
-"""`python -m benchmarks quality`: every data set that is there, judged against its goals."""
+"""`python -m benchmarks quality`: measures every data set that is found and checks its goals."""
 
 import argparse
 import logging
@@ -26,19 +26,21 @@ REPORT_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0 when every goal of what was measured is met, 1 when one is missed; 2 when nothing was measured, or
-    not everything that was named. What is not measured is told last, with what to do."""
+    """Return 0 if every goal is met, 1 if one is missed, 2 if nothing or not all that was named was measured.
+
+    The output ends with the data sets that are missing and what to do.
+    """
     options = _build_parser().parse_args(arguments)
     logging.getLogger("gensim").setLevel(logging.WARNING)
     results = Path(options.results) if options.results else None if options.small else RESULTS
     parts: dict[str, Measure] = {**PARTS, demo.NAME: partial(demo.measure, data_dir=options.demo)}
-    reports, absent = list[Report](), list[str]()
+    reports, missing = list[Report](), list[str]()
     for name in options.parts or parts:
         started = time.monotonic()
         try:
             report = parts[name](_ProgressReporter(name), options.small)
         except DatasetMissing as reason:
-            absent.append(f"{name} is not measured: {reason}")
+            missing.append(f"{name} is not measured: {reason}")
             continue
         print(report.format_text(), flush=True)
         reports.append(report)
@@ -46,17 +48,17 @@ def main(arguments: Sequence[str]) -> int:
             write_report(report, results, time.monotonic() - started)
     print(
         f"measured: {', '.join(report.name for report in reports) or 'nothing'}",
-        *absent,
+        *missing,
         sep="\n",
         flush=True,
     )
-    if absent and (options.parts or not reports):
+    if missing and (options.parts or not reports):
         return 2
     return int(any(not goal.is_met for report in reports for goal in report.goals))
 
 
 class _ProgressReporter:
-    """Progress for a person who waits: a line now and then, on standard error."""
+    """Prints progress to standard error every REPORT_EVERY_S seconds."""
 
     def __init__(self, part: str) -> None:
         self.part, self.reported_at = part, time.monotonic()
@@ -69,15 +71,15 @@ class _ProgressReporter:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks quality", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], help="data sets to measure, all by default")
     parser.add_argument(
-        "parts", nargs="*", choices=[[], *PARTS], help="which data sets; all when none is named"
+        "--small", action="store_true", help="less data and wider goals; no results are stored"
     )
+    parser.add_argument("--results", help="directory for JSON, tables and plots")
     parser.add_argument(
-        "--small", action="store_true", help="less of everything, wider goals, nothing written"
+        "--demo",
+        type=Path,
+        help="data directory with a loaded demo; without it, the demo is loaded for the run",
     )
-    parser.add_argument("--results", help="where the JSON, the tables and the pictures go")
-    parser.add_argument(
-        "--demo", type=Path, help="the data directory of a demo that is loaded; without it, it is loaded anew"
-    )
-    parser.epilog = f"The data sets are looked for in the folder that {VARIABLE} names."
+    parser.epilog = f"{VARIABLE} names the folder of the data sets."
     return parser

@@ -1,4 +1,4 @@
-"""SciFact (BEIR): the engine's words, vectors and fusion on somebody else's search, and a ranker."""
+"""SciFact (BEIR): text search, kNN, fusion and a ranker on a public search task."""
 
 import csv
 import json
@@ -56,7 +56,7 @@ NAME = "scifact"
 MEASURE, GAIN = "NDCG@10", "NDCG@10 minus BM25's"
 PUBLISHED = {"Anserini BM25, one field": 0.6789, "Anserini BM25, title and text": 0.6647}
 GOAL = 0.66
-"""What Anserini's BM25 reaches with the same two fields, less what another stemmer and stop list may cost."""
+"""Anserini's BM25 with the same two fields, minus a margin for another stemmer and stop list."""
 TITLE_WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 GRID = {
     "num_leaves": (4, 7, 15),
@@ -73,7 +73,7 @@ Weights = tuple[tuple[str, float], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuerySet:
-    """Queries of one part, by id, and what is relevant to each."""
+    """Texts and relevant documents of the queries of one part, by query id."""
 
     texts: dict[str, str]
     relevant: dict[str, list[str]]
@@ -84,7 +84,7 @@ class QuerySet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchSetup:
-    """The corpus in an engine, and who reads words."""
+    """The corpus in an engine, its item table, and the encoder of queries."""
 
     engine: SearchEngine
     table: ItemTable
@@ -97,34 +97,34 @@ class SearchSetup:
         ]
 
     def measure_bm25(self, queries: QuerySet, weights: Weights) -> float:
-        """Mean NDCG@10 of BM25."""
-        found = []
+        """Return the mean NDCG@10 of BM25."""
+        values = []
         for name, relevant in queries.relevant.items():
             matches = self.engine.match_text(
                 TextMatch("bm25", queries.texts[name], 10, weights=weights), TIMEOUT_S
             )
-            found.append(compute_ndcg(np.isin(matches.ids, item_ids(relevant)), len(relevant)))
-        return float(np.mean(found))
+            values.append(compute_ndcg(np.isin(matches.ids, item_ids(relevant)), len(relevant)))
+        return float(np.mean(values))
 
     def _build_judged_request(self, text: str, relevant: Sequence[str], weights: Weights) -> JudgedRequest:
         popularity = Popularity(len(self.table))
-        moment = build_request(Query(text=text), build_anonymous_viewer(), self.table, self.encoder)
+        request = build_request(Query(text=text), build_anonymous_viewer(), self.table, self.encoder)
 
         def run_sources(planned: Sequence[SourceRequest]) -> SourceAnswers:
-            asked = [replace(r, weights=weights) if isinstance(r, TextMatch) else r for r in planned]
+            requests = [replace(r, weights=weights) if isinstance(r, TextMatch) else r for r in planned]
             return SourceAnswers(
-                [query_source(r, self.engine, self.table, popularity, TIMEOUT_S) for r in asked]
+                [query_source(r, self.engine, self.table, popularity, TIMEOUT_S) for r in requests]
             )
 
         context = RankingContext(self.table, popularity, FusedOrder(), RankingConfig())
-        ranking = rank_request(moment, context, run_sources)
-        nobody = np.zeros(len(ranking.order), np.float32)
-        return build_judged_request(moment, ranking, dict.fromkeys(relevant, 1.0), nobody)
+        ranking = rank_request(request, context, run_sources)
+        no_popularity = np.zeros(len(ranking.order), np.float32)
+        return build_judged_request(request, ranking, dict.fromkeys(relevant, 1.0), no_popularity)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncoderResult:
-    """What one encoder gives on the test queries: values by system; as_it_is and words are BM25's."""
+    """Results of an encoder on the test queries. values: measures by system. gain: ranker minus BM25."""
 
     encoder: str
     weights: Weights
@@ -139,7 +139,7 @@ class EncoderResult:
 
 
 def measure(progress: Progress, small: bool = False) -> Report:
-    """Weights and the ranker's parameters by the training queries; test is scored once. Raises Absent."""
+    """Choose weights and parameters on the training queries and score test once. Raises DatasetMissing."""
     parts = (_read_queries("train"), _read_queries("test"))
     if small:
         parts = (parts[0].take(150), parts[1].take(100))
@@ -150,21 +150,21 @@ def measure(progress: Progress, small: bool = False) -> Report:
     ]
     first = compared[0]
     chosen = {each.encoder: {"weights": each.weights, "params": each.choice.params} for each in compared}
-    held = ", ".join(f"{each.encoder} {each.choice.score:.4f}" for each in compared)
+    scores = ", ".join(f"{each.encoder} {each.choice.score:.4f}" for each in compared)
     return Report(
         NAME,
         f"SciFact: {len(parts[0].relevant)} training and {len(parts[1].relevant)} test queries",
         MEASURE,
         [
             *(Row(name, {MEASURE: value}) for name, value in PUBLISHED.items()),
-            Row("BM25, the product's field weights", {MEASURE: first.default_bm25}),
+            Row("BM25, field weights of the product", {MEASURE: first.default_bm25}),
             Row("BM25, title weight chosen on train", first.values.pop(BM25)),
             *(row for each in compared for row in each.to_rows()),
         ],
         [] if small else _build_goals(first, compared),
         [
-            f"a title weighs {first.weights[0][1]:g} times a text, of {len(TITLE_WEIGHTS)} weights tried",
-            f"the ranker on held-out training queries: {held}",
+            f"title weight {first.weights[0][1]:g}, chosen of {len(TITLE_WEIGHTS)}; the text has weight 1",
+            f"the ranker on held-out training queries: {scores}",
             *([describe_missing()] if describe_missing() else []),
         ],
         chosen,
@@ -175,9 +175,7 @@ def _build_goals(first: "EncoderResult", results: Sequence["EncoderResult"]) -> 
     best = max(results, key=lambda each: each.gain.mean)
     return [
         Goal(f"BM25 {MEASURE}, title weight chosen on train", first.tuned_bm25.mean, GOAL),
-        Goal(
-            f"lower end of the interval by which the ranker ({best.encoder}) is above BM25", best.gain.low, 0
-        ),
+        Goal(f"lower end of the interval of the ranker ({best.encoder}) minus BM25", best.gain.low, 0),
     ]
 
 
@@ -192,9 +190,9 @@ def _build_setup(
 
 
 def _choose_weights(setup: SearchSetup, train: QuerySet) -> Weights:
-    """The best weight of a title against a description of 1; of equals the first."""
-    tried = [(("title", title), ("description", 1.0)) for title in TITLE_WEIGHTS]
-    return max(tried, key=lambda weights: setup.measure_bm25(train, weights))
+    """Return the best weight of the title beside a description weight of 1; of equal ones the first."""
+    candidates = [(("title", title), ("description", 1.0)) for title in TITLE_WEIGHTS]
+    return max(candidates, key=lambda weights: setup.measure_bm25(train, weights))
 
 
 def _evaluate_encoder(
@@ -204,37 +202,37 @@ def _evaluate_encoder(
     small: bool,
     progress: Progress,
 ) -> "EncoderResult":
-    with resize_text_field(encoder), tempfile.TemporaryDirectory() as place:
-        searched = _build_setup(Path(place), items, CachedEncoder(encoder), progress)
-        weights = _choose_weights(searched, parts[0])
-        train, test = (searched.build_judged_requests(part, weights) for part in parts)
-        plain = searched.build_judged_requests(parts[1], TextMatch("", "", 0).weights)
-        searched.engine.close()
+    with resize_text_field(encoder), tempfile.TemporaryDirectory() as directory:
+        setup = _build_setup(Path(directory), items, CachedEncoder(encoder), progress)
+        weights = _choose_weights(setup, parts[0])
+        train, test = (setup.build_judged_requests(part, weights) for part in parts)
+        plain = setup.build_judged_requests(parts[1], TextMatch("", "", 0).weights)
+        setup.engine.close()
     choice = _choose_params(train, SMALL_GRID if small else GRID, progress)
-    words = measure_source_order(test, "bm25")[:, NDCG]
+    bm25 = measure_source_order(test, "bm25")[:, NDCG]
     systems = {
-        BM25: words,
+        BM25: bm25,
         "text kNN alone": measure_source_order(test, "text_knn")[:, NDCG],
         "fused": measure_fused_order(test)[:, NDCG],
         "ranker": measure_model_order(test, _train_ranker(train, choice.params))[:, NDCG],
     }
     values: dict[str, dict[str, Value]] = {
-        system: {MEASURE: bootstrap_interval(each), GAIN: bootstrap_difference(each, words)}
+        system: {MEASURE: bootstrap_interval(each), GAIN: bootstrap_difference(each, bm25)}
         for system, each in systems.items()
     }
     cost = measure_ms_per_text(encoder, list(parts[1].texts.values())[:COST_SAMPLE_SIZE])
     values["text kNN alone"]["ms to encode a query"] = cost
-    as_it_is = bootstrap_interval(measure_source_order(plain, "bm25")[:, NDCG])
-    gain = bootstrap_difference(systems["ranker"], words)
-    return EncoderResult(encoder.name, weights, choice, values, as_it_is, bootstrap_interval(words), gain)
+    default_bm25 = bootstrap_interval(measure_source_order(plain, "bm25")[:, NDCG])
+    gain = bootstrap_difference(systems["ranker"], bm25)
+    return EncoderResult(encoder.name, weights, choice, values, default_bm25, bootstrap_interval(bm25), gain)
 
 
 def _choose_params(
     train: Sequence[JudgedRequest], grid: Mapping[str, Sequence[Any]], progress: Progress
 ) -> Choice:
     def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
-        ranker = _train_ranker([train[place] for place in rest], params)
-        return measure_model_order([train[place] for place in fold], ranker)[:, NDCG]
+        ranker = _train_ranker([train[index] for index in rest], params)
+        return measure_model_order([train[index] for index in fold], ranker)[:, NDCG]
 
     return choose(grid, len(train), score_fold, progress)
 

@@ -1,4 +1,4 @@
-"""Leaving things out: what is left is what is judged, and only what is certain in both windows is a fault."""
+"""Ablation: parts that are left out have no effect, and only effects in both windows miss the goal."""
 
 from pathlib import Path
 
@@ -23,51 +23,50 @@ from reelrank.ranking.viewers.request import RankingRequest
 NAMES = ("useful", "unknown", "fixed")
 
 
-def build_replayed(requests: int) -> BacktestWindow:
-    """Each request has 20 candidates, of which the one with the largest first feature is wanted."""
+def build_window(requests: int) -> BacktestWindow:
+    """Build requests of 20 candidates, of which the one with the largest first feature is relevant."""
     rng, judged = np.random.default_rng(0), []
     for _ in range(requests):
         features = np.column_stack([rng.random(20), np.full(20, np.nan), np.ones(20)]).astype(np.float32)
         ids = item_ids(f"film{n:02}" for n in range(20))
         candidates = fuse([Matches("popular", ids, np.arange(20, 0, -1).astype(np.float32))])
-        wanted = ids[[int(features[:, 0].argmax())]]
-        moment = RankingRequest(Query(user="u"), build_anonymous_viewer("u"), {})
-        gains, nobody = np.ones(1, np.float32), np.zeros(20, np.float32)
+        relevant = ids[[int(features[:, 0].argmax())]]
+        request = RankingRequest(Query(user="u"), build_anonymous_viewer("u"), {})
+        gains, zeros = np.ones(1, np.float32), np.zeros(20, np.float32)
         judged.append(
             JudgedRequest(
-                moment,
+                request,
                 candidates,
-                wanted,
+                relevant,
                 gains,
                 "home",
                 features,
-                nobody,
-                scores=nobody,
+                zeros,
+                scores=zeros,
                 order=np.arange(20),
             )
         )
     return BacktestWindow(build_training_set(judged), judged, NAMES)
 
 
-def test_a_ranker_without_the_one_feature_that_tells_ranks_worse() -> None:
-    full = build_replayed(120)
-    with_it, without_it = full.measure_rankers([7, 8]), full.drop_features(["useful"]).measure_rankers([7, 8])
-    assert with_it[:, 0].mean() > 0.95
-    assert without_it[:, 0].mean() < 0.5
+def test_a_ranker_without_the_useful_feature_ranks_worse() -> None:
+    full = build_window(120)
+    assert full.measure_rankers([7, 8])[:, 0].mean() > 0.95
+    assert full.drop_features(["useful"]).measure_rankers([7, 8])[:, 0].mean() < 0.5
 
 
-def test_what_is_left_out_is_in_neither_the_training_nor_the_requests() -> None:
-    rest = build_replayed(10).drop_features(["unknown"])
+def test_a_dropped_feature_is_in_neither_training_nor_requests() -> None:
+    rest = build_window(10).drop_features(["unknown"])
     assert rest.names == ("useful", "fixed")
     assert rest.training.features.shape[1] == 2
     assert {each.features.shape for each in rest.judged} == {(20, 2)}
 
 
-def test_features_that_tell_no_rows_apart_are_named() -> None:
-    assert build_replayed(10).find_constant_features() == ("unknown", "fixed")
+def test_constant_features_are_found() -> None:
+    assert build_window(10).find_constant_features() == ("unknown", "fixed")
 
 
-def test_the_window_before_sees_nothing_of_the_window_that_is_judged(tmp_path: Path) -> None:
+def test_the_earlier_window_sees_nothing_of_the_judged_window(tmp_path: Path) -> None:
     events = [Event(f"e{n}", "watch", "u", n, "film01", 9, 10) for n in range(100)]
     columns = {field.name: [getattr(each, field.name) for each in events] for field in EVENT_SCHEMA}
     table = pa.Table.from_pydict(columns, EVENT_SCHEMA)
@@ -80,7 +79,7 @@ def test_the_window_before_sees_nothing_of_the_window_that_is_judged(tmp_path: P
 
 
 def build_ranked(gap: float) -> RankedMeasures:
-    """Of 200 requests, with and without something, all of them as far apart."""
+    """Build measures of 200 requests with and without a part, each `gap` apart."""
     full = np.random.default_rng(0).random((200, 3))
     return {FULL: full, "without it": full + gap}
 
@@ -88,6 +87,6 @@ def build_ranked(gap: float) -> RankedMeasures:
 @pytest.mark.parametrize(
     ("later", "earlier", "met"), [(0.1, 0.1, False), (0.1, -0.1, True), (-0.1, 0.1, True)]
 )
-def test_only_what_hurts_in_both_windows_misses_the_goal(later: float, earlier: float, met: bool) -> None:
+def test_only_an_effect_in_both_windows_misses_the_goal(later: float, earlier: float, met: bool) -> None:
     (goal,) = build_ablation_goals(build_ranked(later), build_ranked(earlier))
     assert goal.is_met is met

@@ -1,4 +1,4 @@
-"""The measuring itself: parameters chosen on held-out queries, conventions stated, absent data named."""
+"""Quality benchmark: choice of parameters, NDCG conventions, missing data and report files."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.progress import ignore_progress
 
 
-def test_the_parameters_that_measure_best_on_held_out_queries_are_chosen() -> None:
+def test_the_best_parameters_on_held_out_queries_are_chosen() -> None:
     seen: list[int] = []
 
-    def held(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
+    def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
         assert not set(rest) & set(fold)
         seen.extend(fold.tolist())
         return np.full(len(fold), params["depth"] * (5 - params["depth"]), np.float64)
 
-    choice = choose({"depth": (1, 2, 4)}, 23, held, ignore_progress)
+    choice = choose({"depth": (1, 2, 4)}, 23, score_fold, ignore_progress)
     assert choice.params == {"depth": 2}
     assert sorted(seen) == sorted(list(range(23)) * 3)
 
 
 @pytest.mark.parametrize(("empty", "exponential", "mean"), [(1.0, False, 0.8100), (0.0, True, 0.2934)])
-def test_conventions_of_ndcg_are_told_apart(empty: float, exponential: bool, mean: float) -> None:
+def test_ndcg_follows_the_named_convention(empty: float, exponential: bool, mean: float) -> None:
     labels = np.array([1, 2, 0, 0], np.int32)
     queries = Queries(np.zeros((4, 1), np.float32), labels, np.array([0, 3, 4]))
     scores = np.array([1.0, 0.0, 3.0, 0.0], np.float32)
@@ -39,9 +39,7 @@ def test_conventions_of_ndcg_are_told_apart(empty: float, exponential: bool, mea
     assert measured.mean() == pytest.approx(mean, abs=1e-4)
 
 
-def test_data_that_is_not_there_is_named_with_the_remedy(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_missing_data_set_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(DatasetMissing, match=VARIABLE):
         find_data_file("scifact", "corpus.jsonl")
@@ -50,24 +48,24 @@ def test_data_that_is_not_there_is_named_with_the_remedy(
         find_data_file("scifact", "corpus.jsonl")
 
 
-def test_measuring_nothing_is_no_success(
+def test_measuring_nothing_is_not_a_success(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     assert main(["scifact", "mq2008"]) == 2
-    said = capsys.readouterr().out
-    assert "measured: nothing" in said
-    assert said.count(f"set {VARIABLE}") == 2
+    output = capsys.readouterr().out
+    assert "measured: nothing" in output
+    assert output.count(f"set {VARIABLE}") == 2
 
 
-def test_a_demo_directory_without_a_demo_is_no_success(
+def test_a_demo_directory_without_a_demo_is_not_a_success(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--small", "--demo", str(tmp_path)]) == 2
     assert "reelrank demo" in capsys.readouterr().out
 
 
-def test_a_report_is_written_as_figures_table_and_picture(tmp_path: Path) -> None:
+def test_a_report_is_written_as_json_table_and_plot(tmp_path: Path) -> None:
     rows = [
         Row("published", {"NDCG@10": 0.5}),
         Row("ours", {"NDCG@10": Interval(0.6, 0.55, 0.65), "ms": 3.0}),
@@ -79,5 +77,5 @@ def test_a_report_is_written_as_figures_table_and_picture(tmp_path: Path) -> Non
     assert "<svg" in (tmp_path / "quality-toy.svg").read_text()
 
 
-def test_a_missed_goal_says_so() -> None:
+def test_a_missed_goal_is_named() -> None:
     assert str(Goal("NDCG@10", 0.5, 0.66)) == "MISSED: NDCG@10 0.5000, at least 0.66"

@@ -1,4 +1,4 @@
-"""The committed figures of engine, request and servers, as the tables that people read."""
+"""The committed tables of engine, request and servers are those of the committed figures."""
 
 import json
 from pathlib import Path
@@ -22,27 +22,25 @@ def read_figures(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_table_beside_committed_figures_is_the_one_they_give(
-    name: str, pytestconfig: pytest.Config
-) -> None:
+def test_the_committed_table_is_that_of_the_committed_figures(name: str, pytestconfig: pytest.Config) -> None:
     path, report = RESULTS / f"{name}.md", REPORTS[name.partition("-")[0]](read_figures(name)) + "\n"
     if pytestconfig.getoption("--renew"):
         path.write_text(report)
     assert path.read_text() == report, "run `pytest tests/unit/benchmarks --renew` and read the diff"
 
 
-def test_there_are_figures_of_each() -> None:
+def test_every_benchmark_has_committed_figures() -> None:
     assert {name.partition("-")[0] for name in NAMES} == REPORTS.keys()
 
 
-def test_every_table_has_as_many_cells_in_each_row_as_in_its_head() -> None:
+def test_every_row_of_a_table_has_as_many_cells_as_its_header() -> None:
     for name in NAMES:
         for block in (RESULTS / f"{name}.md").read_text().split("\n\n"):
             if block.startswith("|"):
                 assert len({line.count("|") for line in block.splitlines()}) == 1
 
 
-def test_an_aim_that_was_not_reached_is_said() -> None:
+def test_a_missed_aim_is_named() -> None:
     figures = read_figures("engine-100000")
     figures["fetch_20"]["ours_p50"] = 3.5
     assert "Aim missed: fetch_20 / ours_p50 is 3.5, not at most 1.0" in format_engine_report(figures)
