@@ -1,4 +1,4 @@
-"""Opens the SQLite files that several processes share: the only place in `app` that does."""
+"""Opens SQLite files that several processes share. All of `app` opens them here."""
 
 import sqlite3
 import time
@@ -11,13 +11,13 @@ from filelock import FileLock, Timeout
 from reelrank.index_mappings.errors import Unavailable
 
 OPEN_WAIT_S = 30.0
-"""How long an opening waits for others, one of which may be making an index over many events."""
+"""How long opening waits for other processes, one of which may be building an index over many events."""
 POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """Tables of a file. `upgrade` brings a file of any earlier `user_version`, 0 if new, to `version`."""
+    """Tables of a file. upgrade: migrates from any earlier `user_version` (0 for a new file) to `version`."""
 
     version: int
     upgrade: Callable[[sqlite3.Connection], None]
@@ -26,10 +26,10 @@ class Schema:
 def open_database(
     path: Path, schema: Schema, busy_s: float, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
-    """Opens a file in WAL mode with its tables, in autocommit. Statements wait `busy_s` for other writers.
+    """Open a file in WAL mode and autocommit, and migrate it. Statements wait `busy_s` for other writers.
 
-    Openings of one file take turns under a file lock: SQLite answers "database is locked" at once, whatever
-    the timeout, when two connections change the journal mode or make tables at the same moment.
+    One process opens a file at a time, under a file lock: whatever the timeout, SQLite fails at once with
+    "database is locked" when two connections change the journal mode or create tables at the same time.
     Raises Unavailable, or what the factory raises for a failure of SQLite.
     """
     until = time.monotonic() + OPEN_WAIT_S
@@ -59,9 +59,9 @@ def _prepare(connection: sqlite3.Connection, schema: Schema, until: float) -> No
 
 
 def _uses_wal(connection: sqlite3.Connection) -> bool:
-    """Switches to WAL mode; False while a process that takes no lock here, such as a backup, reads the file.
+    """Switch to WAL mode. Return False while a process without the lock, such as a backup, reads the file.
 
-    A file system that cannot do WAL keeps the mode it has, which works as well for one writer.
+    A file system without support for WAL keeps its mode, which works for one writer.
     """
     if connection.execute("pragma journal_mode").fetchone()[0] == "wal":
         return True

@@ -1,4 +1,4 @@
-"""The import, against a small server that checks what Kibana's documentation asks of a request."""
+"""Import of saved objects, with a server that records requests in place of Kibana."""
 
 import base64
 import threading
@@ -19,16 +19,16 @@ Start = Callable[[dict[str, object], int], tuple[str, list[dict[str, Any]]]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """A server with one answer; gives its address and what it was asked."""
+    """Start a server with one response; return its address and the recorded requests."""
     servers = []
 
     def start_kibana(answer: dict[str, object], status: int = 200) -> tuple[str, list[dict[str, Any]]]:
-        asked: list[dict[str, Any]] = []
+        requests: list[dict[str, Any]] = []
 
         class Kibana(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                asked.append(
+                requests.append(
                     {
                         "path": self.path,
                         "headers": {name.lower(): value for name, value in self.headers.items()},
@@ -40,12 +40,12 @@ def start() -> Iterator[Start]:
                 self.wfile.write(orjson.dumps(answer))
 
             def log_message(self, format: str, *args: object) -> None:
-                """Not into the test's output."""
+                """Keep the output of the test clean."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Kibana)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
-        return f"http://127.0.0.1:{server.server_address[1]}", asked
+        return f"http://127.0.0.1:{server.server_address[1]}", requests
 
     yield start_kibana
     for server in servers:
@@ -65,13 +65,13 @@ def run_import(monkeypatch: pytest.MonkeyPatch, url: str, product: str = "elasti
 
 
 @pytest.mark.parametrize(("product", "header"), [("elasticsearch", "kbn-xsrf"), ("opensearch", "osd-xsrf")])
-def test_the_request_is_as_the_api_asks(
+def test_the_request_is_as_the_api_requires(
     start: Start, monkeypatch: pytest.MonkeyPatch, product: Product, header: str
 ) -> None:
-    url, asked = start({"success": True, "successCount": 22}, 200)
+    url, requests = start({"success": True, "successCount": 22}, 200)
     code, output = run_import(monkeypatch, url, product)
     assert code == 0, output
-    (request,) = asked
+    (request,) = requests
     assert request["path"] == "/api/saved_objects/_import?overwrite=true"
     headers = request["headers"]
     assert headers[header] == "true"
@@ -87,9 +87,7 @@ def test_the_request_is_as_the_api_asks(
     assert output.count(": imported") == len(import_file.splitlines())
 
 
-def test_an_object_that_is_refused_is_named_with_its_reason(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rejected_object_is_named_with_its_reason(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     error = {"type": "missing_references", "references": [{"type": "index-pattern", "id": "gone"}]}
     failed = {"type": "dashboard", "id": "reelrank-traffic", "error": error}
     url, _ = start({"success": False, "successCount": 0, "errors": [failed], "successResults": []}, 200)
@@ -99,7 +97,7 @@ def test_an_object_that_is_refused_is_named_with_its_reason(
     assert "dashboard reelrank-ranking: not imported" in output
 
 
-def test_a_wrong_password_and_a_wrong_address_say_what_to_look_at(
+def test_a_wrong_password_or_address_is_named_with_a_remedy(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _ = start({"message": "no"}, 401)
@@ -107,7 +105,7 @@ def test_a_wrong_password_and_a_wrong_address_say_what_to_look_at(
     assert "is REELRANK_KIBANA_URL right?" in run_import(monkeypatch, "http://127.0.0.1:1")[1]
 
 
-def test_the_embedded_engine_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_embedded_engine_has_no_kibana(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, ["kibana", "import"])
     assert result.exit_code == 2
     assert "set REELRANK_ENGINE" in result.output
