@@ -14,7 +14,7 @@ from reelrank.loaders.files.source import SourceError
 class Field:
     """A field to fill. known_as: column names that fill it, the best first. many: it holds a list.
 
-    length: it holds a duration, so numbers need a unit.
+    length: it holds a duration, so numbers need a unit. date: numbers may be a time since 1970.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Field:
     required: bool = False
     many: bool = False
     length: bool = False
+    date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,15 @@ class FieldRules:
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """The mapping for one file. columns: field to the columns that fill it. unused: the other columns."""
+    """The mapping for one file. columns: field to the columns that fill it. unused: the other columns.
+
+    epoch_units: date column to the unit of its numbers since 1970, if they are such.
+    """
 
     rules: FieldRules
     columns: Mapping[str, tuple[str, ...]]
     unused: tuple[str, ...]
+    epoch_units: Mapping[str, Unit] = field(default_factory=dict)
 
     def find_column(self, name: str) -> str | None:
         """Return the column of a single-valued field, None when no column fills it."""
@@ -92,7 +97,8 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
             columns[target.name] = chosen
             used.update(chosen)
     roots = {column.split(".")[0] for column in used} | used
-    return FieldMap(rules, columns, tuple(name for name in names if name not in roots))
+    unused = tuple(name for name in names if name not in roots)
+    return FieldMap(rules, columns, unused, {} if previous is None else previous.epoch_units)
 
 
 def normalise_name(name: str) -> str:

@@ -1,10 +1,12 @@
 """Rows of several files in sequence, with the mapping from their columns to fields."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
 
 from reelrank.loaders.fields.field_map import FieldMap, FieldRules, match_fields
-from reelrank.loaders.fields.times import UNITS, parse_number
+from reelrank.loaders.fields.times import UNITS, Unit, detect_epoch_unit, parse_number
 from reelrank.loaders.files.readers import read_rows
 from reelrank.loaders.files.rows import ArrowBlock, Column, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
@@ -47,7 +49,7 @@ def read_mapped_rows(
             if is_unmapped is None and len(rows.numbers):
                 is_unmapped = needs_no_map is not None and needs_no_map(rows)
             if not is_unmapped and len(rows.numbers):
-                fields = _map_fields(rules, rows, fields)
+                fields = _detect_epoch_units(_map_fields(rules, rows, fields), rows)
             remaining = rows.skip_through(start[1]) if index == start[0] else rows
             done = (bytes_before + rows.done * file.size) / total_bytes
             pieces = [piece for piece in remaining.split(PIECE_ROWS) if piece.row_count]
@@ -75,6 +77,26 @@ def _map_fields(rules: FieldRules, rows: Rows, previous: FieldMap | None) -> Fie
     return fields
 
 
+def _detect_epoch_units(fields: FieldMap, rows: Rows) -> FieldMap:
+    """Set the unit of numbers in date columns once rows with such numbers are read."""
+    units: dict[str, Unit] = {}
+    for field in fields.rules.fields:
+        column = fields.find_column(field.name)
+        if not field.date or column is None or column in fields.epoch_units:
+            continue
+        unit = detect_epoch_unit(_list_distinct(rows.block.column(column)))
+        if unit is not None:
+            units[column] = unit
+    return replace(fields, epoch_units={**fields.epoch_units, **units}) if units else fields
+
+
+def _list_distinct(column: Column) -> list[object]:
+    if isinstance(column, list) or pa.types.is_nested(column.type):
+        return list(column)
+    values: list[object] = column.unique().to_pylist()
+    return values
+
+
 def _list_used_columns(fields: FieldMap) -> set[str]:
     return {column for columns in fields.columns.values() for column in columns}
 
@@ -86,9 +108,10 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
             f"{rows.file} has no column for {' and '.join(missing)} (its columns are {names}); "
             f"name the column with --map {missing[0]}=COLUMN"
         )
-    roots = {column.split(".")[0]: column for columns in fields.rules.stated.values() for column in columns}
-    if isinstance(rows.block, ArrowBlock) and (absent := sorted(set(roots) - set(rows.block.names))):
-        raise SourceError(f"{rows.file} has no column {roots[absent[0]]}; its columns are {names}")
+    for stated in dict.fromkeys(column for columns in fields.rules.stated.values() for column in columns):
+        if not rows.block.has_column(stated):
+            scope = "" if isinstance(rows.block, ArrowBlock) else f" in its first {len(rows.block):,} rows"
+            raise SourceError(f"{rows.file} has no column {stated}{scope}; its columns are {names}")
     for field in fields.rules.fields:
         column = fields.find_column(field.name)
         if not field.length or column is None or fields.find_unit(column) is not None:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
@@ -12,6 +13,10 @@ MAX_DURATION_MS = 10 * 365 * 86_400_000
 """Ten years: a longer video or watch means a wrong unit or a wrong column."""
 MAX_EPOCH_MS = 253_402_300_799_000
 """The last second of the year 9999, the largest that Python's datetime can represent."""
+MIN_EPOCH = 1e8
+"""Smaller numbers may be years or days such as 19991231; as seconds it is in 1973."""
+MAX_USUAL_EPOCH_S = 4_102_444_800
+"""The first second of 2100. More seconds are probably milliseconds."""
 DATE_FORMATS = (
     "%d %b %Y",
     "%d %B %Y",
@@ -40,11 +45,24 @@ MS_PER_WORD = {
 NUMBER_PATTERN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
-def parse_datetime(value: object) -> datetime:
+def detect_epoch_unit(values: Iterable[object]) -> Unit | None:
+    """Return whether the numbers of a date column are seconds or milliseconds since 1970, None if neither.
+
+    A single value does not tell: 63072000000 is 1972 in milliseconds and 3968 in seconds. So the
+    unit is the one in which most numbers of the column are within a century of 1970 and 2100.
+    """
+    numbers = [abs(number) for value in values if (number := _find_number(value)) is not None]
+    epochs = [number for number in numbers if number >= MIN_EPOCH]
+    if not epochs:
+        return None
+    return "ms" if 2 * sum(number > MAX_USUAL_EPOCH_S for number in epochs) > len(epochs) else "s"
+
+
+def parse_datetime(value: object, epoch_unit: Unit | None = None) -> datetime:
     """Parse a date or time; without a time zone it is in UTC.
 
-    A number of four digits is a year, one of eight digits a day such as 19991231. A number from 1e8
-    is seconds since 1970, one from 1e11 milliseconds.
+    A number is in `epoch_unit` since 1970. Without a unit, a number of four digits is a year, one of
+    eight digits a day such as 19991231, one from 1e8 seconds, one from 1e11 milliseconds.
     """
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -53,11 +71,9 @@ def parse_datetime(value: object) -> datetime:
     number = parse_number(value)
     if number is None:
         return _parse_date_text(str(value).strip())
-    if 1000 <= number <= 9999 and number == int(number):
-        return datetime(int(number), 1, 1, tzinfo=UTC)
-    if 1e7 <= number < 1e8:
-        return _parse_date_text(str(int(number)))
-    return datetime.fromtimestamp(_to_epoch_ms(number, value) / 1000, UTC)
+    if epoch_unit is not None:
+        return _from_epoch_ms(number * MS_PER_UNIT[epoch_unit], value)
+    return _parse_date_number(number, value)
 
 
 def parse_epoch_ms(value: object, unit: Unit | None = None) -> int:
@@ -102,6 +118,29 @@ def parse_number(value: object) -> float | None:
     if not NUMBER_PATTERN.fullmatch(text):
         return None
     return int(text) if text.lstrip("+-").isdigit() else float(text)
+
+
+def _parse_date_number(number: float, value: object) -> datetime:
+    """Parse a number without a unit by its size, as `parse_datetime` says."""
+    if 1000 <= number <= 9999 and number == int(number):
+        return datetime(int(number), 1, 1, tzinfo=UTC)
+    if 1e7 <= number < 1e8:
+        return _parse_date_text(str(int(number)))
+    return datetime.fromtimestamp(_to_epoch_ms(number, value) / 1000, UTC)
+
+
+def _find_number(value: object) -> float | None:
+    try:
+        return None if isinstance(value, date) else parse_number(value)
+    except ValueError:
+        return None
+
+
+def _from_epoch_ms(ms: float, value: object) -> datetime:
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is not a time before the year 10000") from error
 
 
 def _to_epoch_ms(number: float, value: object) -> int:

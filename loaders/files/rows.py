@@ -33,7 +33,14 @@ class Block(Protocol):
     def __len__(self) -> int: ...
 
     def column(self, name: str) -> Column:
-        """Return a column by its name, or by a dotted path into nested records; nulls where there is none."""
+        """Return a column by its name, or by a dotted path into nested records; nulls where there is none.
+
+        A path leads through lists: of a list of records it gives a list of values.
+        """
+        ...
+
+    def has_column(self, name: str) -> bool:
+        """Return whether there is such a column or path."""
         ...
 
     def records(self) -> Sequence[Mapping[str, Any]]: ...
@@ -107,12 +114,20 @@ class ArrowBlock:
         if name in self.batch.schema.names:
             return self.batch.column(name)
         first, *path = name.split(".")
-        if not path or first not in self.batch.schema.names:
+        if not self.has_column(name):
             return pa.nulls(len(self))
         try:
             return pc.struct_field(self.batch.column(first), path)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError):
-            return pa.nulls(len(self))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError):  # a list on the path
+            return _build_column(
+                [_follow_path(value, path) for value in self.batch.column(first).to_pylist()]
+            )
+
+    def has_column(self, name: str) -> bool:
+        if name in self.batch.schema.names:
+            return True
+        first, *path = name.split(".")
+        return first in self.batch.schema.names and _has_type_path(self.batch.schema.field(first).type, path)
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         rows: list[dict[str, Any]] = self.batch.to_pylist()
@@ -136,11 +151,12 @@ class RecordBlock:
         return len(self.rows)
 
     def column(self, name: str) -> Column:
-        values = [get_value(row, name) for row in self.rows]
-        try:
-            return pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
-            return values
+        return _build_column([get_value(row, name) for row in self.rows])
+
+    def has_column(self, name: str) -> bool:
+        path = name.split(".")
+        answers = {True if name in row else _has_path(row, path) for row in self.rows}
+        return True in answers or False not in answers
 
     def records(self) -> Sequence[Mapping[str, Any]]:
         return self.rows
@@ -150,10 +166,52 @@ class RecordBlock:
 
 
 def get_value(record: Mapping[str, Any], name: str) -> Any:
-    """Return a value by its name, or by a dotted path into nested records; None where there is none."""
+    """Return a value by its name, or by a dotted path into nested records; None where there is none.
+
+    A path leads through lists: of a list of records it gives a list of values.
+    """
     if name in record or "." not in name:
         return record.get(name)
-    value: Any = record
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    return _follow_path(record, name.split("."))
+
+
+def _follow_path(value: Any, path: Sequence[str]) -> Any:
+    if not path:
+        return value
+    if isinstance(value, Mapping):
+        return _follow_path(value.get(path[0]), path[1:])
+    if not isinstance(value, list):
+        return None
+    found = [_follow_path(part, path) for part in value]
+    parts = (part if isinstance(part, list) else [part] for part in found)
+    return [part for group in parts for part in group if part is not None]
+
+
+def _has_path(value: Any, path: Sequence[str]) -> bool | None:
+    """Return whether a path exists; None if a null or an empty list does not tell."""
+    if not path:
+        return True
+    if value is None:
+        return None
+    if isinstance(value, list):
+        answers = {_has_path(part, path) for part in value}
+        return True if True in answers else False if False in answers else None
+    if not isinstance(value, Mapping) or path[0] not in value:
+        return False
+    return _has_path(value[path[0]], path[1:])
+
+
+def _has_type_path(dtype: pa.DataType, path: Sequence[str]) -> bool:
+    if not path:
+        return True
+    if pa.types.is_list(dtype) or pa.types.is_large_list(dtype):
+        return _has_type_path(dtype.value_type, path)
+    index = dtype.get_field_index(path[0]) if pa.types.is_struct(dtype) else -1
+    return index >= 0 and _has_type_path(dtype.field(index).type, path[1:])
+
+
+def _build_column(values: list[Any]) -> Column:
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
+        return values

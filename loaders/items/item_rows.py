@@ -23,7 +23,8 @@ ITEM_FIELDS = (
     Field("language", ("language", "lang", "original_language")),
     Field("country", ("country", "country_code", "production_country")),
     Field("published_at", ("published_at", "published", "release_date", "released", "publish_date",
-                           "upload_date", "created_at", "date", "year", "release_year", "start_year")),
+                           "upload_date", "created_at", "date", "year", "release_year", "start_year"),
+          date=True),
     Field("duration_s", ("duration_s", "duration_ms", "duration_min", "duration_minutes", "duration_seconds",
                          "duration", "runtime", "runtime_min", "runtime_mins", "runtime_minutes", "length",
                          "length_s", "length_seconds"), length=True),
@@ -90,7 +91,8 @@ def _parse_field(rows: Rows, fields: FieldMap, field: Field) -> ParsedColumn:
         return ParsedColumn(["" if field.name not in ("published_at", "duration_s") else None] * size, {})
     values = rows.block.column(column)
     if field.name == "published_at":
-        return columns.parse_column(values, parse_datetime)
+        epoch_unit = fields.epoch_units.get(column)
+        return columns.parse_column(values, lambda value: parse_datetime(value, epoch_unit))
     if field.name == "duration_s":
         unit = fields.find_unit(column)
         return columns.parse_column(values, lambda value: round(parse_duration_ms(value, unit) / 1000))
