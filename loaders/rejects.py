@@ -36,7 +36,7 @@ class RejectFile:
         self.first = self.first or rejects[0]
         self._file.writelines(_to_line(reject) for reject in rejects)
         self._file.flush()
-        os.fsync(self._file.fileno())
+        os.fsync(self._file.fileno())  # noqa: TID251  # appends to an open file
         self.size = self._file.tell()
 
     def close(self) -> None:

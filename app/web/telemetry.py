@@ -17,6 +17,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+from reelrank.app.background import get_failure_counter
 from reelrank.app.search.page import Page
 from reelrank.index_mappings.errors import EngineError
 
@@ -41,6 +42,7 @@ EVENTS = Counter("reelrank_events", "Events received.", ["result"])
 NOT_RECORDED = Counter(
     "reelrank_pages_not_recorded", "Shown pages and viewer actions that could not be recorded.", ["why"]
 )
+BACKGROUND_FAILURES = get_failure_counter()
 
 log = structlog.get_logger("reelrank.request")
 
