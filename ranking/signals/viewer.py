@@ -16,7 +16,7 @@ unknown to the viewer."""
 
 
 def observe_viewer(request: RankingRequest, found: LocatedCandidates, table: ItemTable) -> dict[str, Column]:
-    """Signals [n]; NaN where the viewer has no past."""
+    """Signals [n]; NaN where the viewer has no past. Sums are in float64, as in `signals.vectors`."""
     viewer, n = request.viewer, len(found.rows)
     columns = {
         "watches": make_shared_column(len(viewer.watched), n),
@@ -41,7 +41,7 @@ def _compute_affinities(table: ItemTable, rows: Rows, recent: RecentWatches) -> 
     liked = weights @ _build_genre_matrix(table.genre_bits[watched], len(table.genres))
     several = np.maximum(genres.sum(axis=1), 1)
     columns = {
-        "genre_affinity": genres @ liked / several,
+        "genre_affinity": genres.astype(np.float64) @ liked.astype(np.float64) / several,
         "genre_affinity_max": (genres * liked).max(axis=1, initial=0),
         "people_affinity": _sum_word_weights(
             table.people_offsets, table.people_hashes, rows, watched, weights

@@ -82,6 +82,7 @@ def _compute_history_vectors(table: ItemTable, watches: RecentWatches) -> dict[s
 
 
 def _compute_mean(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> FloatVector:
-    total = weights @ vectors
+    """The unit vector of a weighted mean, summed in float64 so that the order of the sum does not show."""
+    total = weights.astype(np.float64) @ vectors.astype(np.float64)
     length = float(np.linalg.norm(total))
     return np.asarray(total / length if length > 0 else total, np.float32)
