@@ -61,7 +61,7 @@ def test_a_pointer_that_has_moved_is_not_replaced(releases: ReleaseStore) -> Non
     releases.replace_pointer(second, first)
     late = first.move_to(make_release("items-3"), first.serving)
     for expected in (first, None):
-        with pytest.raises(Conflict, match="another promotion has changed what serves"):
+        with pytest.raises(Conflict):
             releases.replace_pointer(late, expected)
     assert releases.read_pointer() == second
 

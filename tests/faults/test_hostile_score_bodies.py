@@ -59,6 +59,7 @@ def score(served: ServiceProcess, body: bytes, query: str = "") -> Answer:
 def assert_problem(answer: Answer, status: int, words: str) -> None:
     assert answer.status == status, answer.body[:300]
     assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["code"] == ("body_too_large" if status == 413 else "invalid_request")
     assert words in answer.json["detail"]
     assert answer.json["errors"][0]["field"] == "body"
 

@@ -49,7 +49,7 @@ def test_a_throttling_server_gets_every_document_in_smaller_chunks(narrow: Clust
 def test_a_write_that_is_never_accepted_raises_throttled(narrow: Cluster) -> None:
     narrow.request("PUT", "/stuffed-events")
     whole = BulkAction("index", "large", {"text": "word " * 200_000})
-    with pytest.raises(Throttled, match="429"):
+    with pytest.raises(Throttled):
         BulkWriter(narrow, "stuffed-events", max_stall_s=0.5).write([whole])
 
 

@@ -91,7 +91,7 @@ def test_a_deleted_index_is_unavailable_until_the_next_load(engine: ServerEngine
         lambda: engine.upsert([ALIEN]),
         lambda: engine.delete(["alien"]),
     ):
-        with pytest.raises(Unavailable, match="load items first"):
+        with pytest.raises(Unavailable):
             request()
     assert not engine.is_ready()
     assert (engine.serving_version(), engine.versions()) == (None, [])

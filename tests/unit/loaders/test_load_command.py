@@ -65,23 +65,37 @@ def test_standard_output_is_only_the_json_report() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "message"),
+    ("command", "exit_code", "code"),
     [
-        ("reelrank load items nowhere.csv", 2, "nowhere.csv does not exist"),
-        ("reelrank load items films.csv --map rating=mood", 2, "no field rating"),
-        ("reelrank load items films.csv", 1, "refused: 1 of 2 rows"),
-        ("reelrank load items films.csv --mapping nowhere.toml", 2, "cannot be read as a mapping file"),
+        ("reelrank load items nowhere.csv", 2, "source_unreadable"),
+        ("reelrank load items films.csv --map rating=mood", 2, "source_unreadable"),
+        ("reelrank load items films.csv", 1, "load_rejected"),
+        ("reelrank load items films.csv --mapping nowhere.toml", 2, "source_unreadable"),
     ],
 )
-def test_exit_codes_distinguish_refusals_from_usage_errors(
-    command: str, code: int, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_exit_codes_distinguish_rejected_loads_from_wrong_usage(
+    command: str,
+    exit_code: int,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("films.csv").write_text("id,title,mood\nf1,One,dark\nf2,,light\n")
-    monkeypatch.setattr("sys.argv", command.split())
+    monkeypatch.setattr("sys.argv", [*command.split(), "--json"])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == code
-    assert message in capsys.readouterr().err
+    assert ended.value.code == exit_code
+    assert json.loads(capsys.readouterr().err.splitlines()[-1])["code"] == code
+
+
+def test_a_rejected_load_names_the_first_rejected_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("films.csv").write_text("id,title\nf1,One\nf2,\n")
+    monkeypatch.setattr("sys.argv", ["reelrank", "load", "items", "films.csv"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "refused: 1 of 2 rows were rejected" in capsys.readouterr().err
 
 
 def test_events_in_the_future_are_rejected() -> None:

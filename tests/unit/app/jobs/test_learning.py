@@ -52,7 +52,7 @@ def test_windows_in_which_nothing_new_is_watched_are_told(parts: Container) -> N
         evaluation_ms=NOW_MS + 2 * DAY_MS,
         end_ms=NOW_MS + 3 * DAY_MS,
     )
-    with pytest.raises(NotFound, match="load more watch events"):
+    with pytest.raises(NotFound):
         collect_training_set(later, ignore_progress)
-    with pytest.raises(NotFound, match="load more events"):
+    with pytest.raises(NotFound):
         collect_judged_requests(later, ignore_progress)

@@ -8,7 +8,7 @@ import pytest
 
 from reelrank.app.search.result_cache import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import CursorExpired
 from reelrank.index_mappings.match import Matches, item_ids
 from reelrank.index_mappings.query import Filters, Query
 from reelrank.ranking.policies.policy import PositionChange
@@ -43,7 +43,7 @@ def test_old_lists_are_not_found_and_go_a_few_with_each_new_one(tmp_path: Path) 
         for number in range(10):
             lists.execute("insert into lists select ?, ?, body from lists limit 1", (f"old{number}", number))
     cursors = ResultCache(path, 60)
-    with pytest.raises(NotFound, match="ask for the first page again"):
+    with pytest.raises(CursorExpired):
         cursors.get(format_cursor("old9", 1))
     cursors.put(build_ranked("next"))
     left = [name for (name,) in sqlite3.connect(path).execute("select id from lists order by made_s")]
