@@ -6,9 +6,9 @@ engine serves.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, product
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ from reelrank.ranking.items.title_keys import (
     hash_texts,
     list_edits,
     split_words,
-    split_year,
 )
 
 Rows = NDArray[np.intp]
@@ -74,14 +73,19 @@ class TitleIndex:
         exact = _find(self.compact, self.compact_rows, compact_title(text))
         return exact if len(exact) else _find(self.canonical, self.canonical_rows, canonical_title(text))
 
-    def find_prefix(self, text: str, limit: int) -> Rows:
-        """Returns at most `limit` rows whose compact title begins with the text, in alphabetical order."""
+    def find_prefix(self, text: str, limit: int) -> tuple[Rows, NDArray[np.int64]]:
+        """Returns at most `limit` rows whose compact title begins with the text, and each title's length.
+
+        Shortest first, in bytes; titles of one length in alphabetical order.
+        """
         start = compact_title(text).encode("utf-8", "surrogatepass")
         if len(start) < MIN_PREFIX:
-            return NO_ROWS
+            return NO_ROWS, np.empty(0, np.int64)
         first = bisect_left(range(len(self)), start, key=self._text)
         last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._text)
-        return self.text_rows[first : min(last, first + limit)].astype(np.intp)
+        lengths = np.diff(self.offsets[first : last + 1])
+        shortest = np.argsort(lengths, kind="stable")[:limit]
+        return self.text_rows[first:last][shortest].astype(np.intp), lengths[shortest]
 
     def find_people(self, text: str) -> Rows:
         """Returns the rows of the items of whoever has this whole name; a row is not repeated."""
@@ -90,17 +94,15 @@ class TitleIndex:
     def correct(self, text: str) -> list[str]:
         """Returns the text with its unknown words replaced by known ones one edit away, most frequent first.
 
-        Empty when every word is known, or when an unknown one has no known neighbour.
+        An unknown word without a known neighbour stays. Empty when there is nothing to replace.
         """
         words = split_words(fold_text(text))
-        counts = self.count_words(words)
         choices = [
-            [word] if count or len(word) < MIN_CORRECTED else self._list_corrections(word)
-            for word, count in zip(words, counts.tolist(), strict=True)
+            [word] if count or len(word) < MIN_CORRECTED else self._list_corrections(word) or [word]
+            for word, count in zip(words, self.count_words(words).tolist(), strict=True)
         ]
-        if all(count or len(word) < MIN_CORRECTED for word, count in zip(words, counts, strict=True)):
-            return []
-        return [" ".join(spelling) for spelling in islice(product(*choices), MAX_COMBINATIONS)]
+        spellings = (list(spelling) for spelling in product(*choices))
+        return [" ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != words]
 
     def respell(self, text: str) -> list[str]:
         """Returns the text with one word replaced by a known one: a misspelling may be a word itself."""
@@ -130,29 +132,6 @@ class TitleIndex:
 
     def _text(self, place: int) -> bytes:
         return bytes(self.texts[self.offsets[place] : self.offsets[place + 1]])
-
-
-def find_typed_titles(index: TitleIndex, text: str, year: NDArray[np.int16]) -> tuple[Rows, str]:
-    """Returns the rows whose whole title was typed, and the spelling that found them.
-
-    A year at the end of the query narrows to titles of that year. Misspelt words are tried last.
-    """
-    for spelling in chain((text,), _correct_lazily(index, text)):
-        rows = index.find_titles(spelling)
-        if len(rows):
-            return rows, spelling
-        bare, wanted = split_year(spelling)
-        if wanted is not None:
-            rows = index.find_titles(bare)
-            if len(rows := rows[np.abs(year[rows].astype(np.int64) - wanted) <= 1]):
-                return rows, spelling
-    return NO_ROWS, text
-
-
-def _correct_lazily(index: TitleIndex, text: str) -> Iterator[str]:
-    """Corrections cost a millisecond; a query that names a title is answered before."""
-    yield from index.correct(text)
-    yield from index.respell(text)
 
 
 class TitleIndexBuilder:

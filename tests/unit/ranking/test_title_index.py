@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder, find_typed_titles
+from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
 from reelrank.ranking.items.title_keys import canonical_title, compact_title, list_edits, split_year
+from reelrank.ranking.items.typed_query import read_query
 
 TITLES = (
     "The Godfather",
@@ -76,7 +77,7 @@ def index() -> TitleIndex:
 
 
 def find(index: TitleIndex, text: str) -> list[int]:
-    return [int(row) for row in find_typed_titles(index, text, YEARS)[0]]
+    return [int(row) for row in read_query(index, text, YEARS, 10).titles]
 
 
 @pytest.mark.parametrize(
@@ -144,9 +145,9 @@ def test_one_wrong_letter_in_a_long_word_still_finds_the_title(index: TitleIndex
 
 
 def test_a_misspelling_that_is_itself_a_word_is_tried_too() -> None:
-    assert find_typed_titles(build_index(("Alien", "Aline")), "alein", YEARS)[0].tolist() in ([0], [0, 1])
+    assert find(build_index(("Alien", "Aline")), "alein") in ([0], [0, 1])
     only = build_index(("Alien Nation", "Aline"))
-    assert find_typed_titles(only, "aline nation", YEARS)[0].tolist() == [0]
+    assert find(only, "aline nation") == [0]
 
 
 def test_what_names_no_title_finds_none(index: TitleIndex) -> None:
@@ -154,12 +155,29 @@ def test_what_names_no_title_finds_none(index: TitleIndex) -> None:
         assert find(index, text) == []
 
 
-def test_a_beginning_finds_titles_in_alphabetical_order(index: TitleIndex) -> None:
-    assert index.find_prefix("the godf", 10).tolist() == [0, 1]
-    assert index.find_prefix("lightho", 10).tolist() == [18]
-    assert index.find_prefix("he", 10).tolist() == []
-    assert sorted(index.find_prefix("hea", 10).tolist()) == [13, 14]
-    assert len(index.find_prefix("hea", 1)) == 1
+def find_beginnings(index: TitleIndex, text: str, limit: int = 10) -> list[int]:
+    return [int(row) for row in index.find_prefix(text, limit)[0]]
+
+
+def test_a_beginning_finds_the_shortest_titles_first(index: TitleIndex) -> None:
+    assert find_beginnings(index, "the godf") == [0, 1]
+    assert find_beginnings(index, "lightho") == [18]
+    assert find_beginnings(index, "he") == []
+    assert sorted(find_beginnings(index, "hea")) == [13, 14]
+    assert len(find_beginnings(index, "hea", 1)) == 1
+
+
+def test_one_whole_word_is_no_half_typed_title(index: TitleIndex) -> None:
+    assert read_query(index, "spider", YEARS, 10).beginnings.tolist() == []
+    assert read_query(index, "spid", YEARS, 10).beginnings.tolist() == [8]
+    assert read_query(index, "the god", YEARS, 10).beginnings.tolist() == [0, 1]
+
+
+def test_a_query_without_a_title_is_spelt_as_the_catalogue_spells_it(index: TitleIndex) -> None:
+    assert read_query(index, "lighthuose fury", YEARS, 10).spelling == "lighthouse fury"
+    assert read_query(index, "lighthouse", YEARS, 10).spelling == "lighthouse"
+    assert read_query(index, "marlon brandp", YEARS, 10).people.tolist() == list(range(len(TITLES)))
+    assert read_query(index, "Lighthouse, brando!", YEARS, 10).spelling == "Lighthouse, brando!"
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -170,7 +188,7 @@ def test_every_beginning_of_a_random_catalogue_finds_what_a_scan_finds(seed: int
     typed = "".join(rng.choices("abé 'X2", k=rng.randrange(3, 6)))
     wanted = compact_title(typed)
     expected = [row for row, title in enumerate(titles) if compact_title(title).startswith(wanted)]
-    found = index.find_prefix(typed, 1000).tolist()
+    found = find_beginnings(index, typed, 1000)
     assert sorted(found) == (expected if len(wanted.encode()) >= 3 else [])
 
 
@@ -199,8 +217,8 @@ def test_a_year_is_taken_off_only_where_words_stand_before_it() -> None:
 
 def test_an_empty_catalogue_finds_nothing() -> None:
     empty = build_index(())
-    assert find_typed_titles(empty, "heat", YEARS[:0])[0].tolist() == []
-    assert empty.find_prefix("heat", 5).tolist() == []
+    assert read_query(empty, "heat", YEARS[:0], 5).spelling == "heat"
+    assert find_beginnings(empty, "heat") == []
     assert empty.correct("heat") == []
 
 
