@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         description="Milliseconds for viewer lookup (at most half) and candidate sources of a request. "
         "The default on a cluster is 200.",
     )
+    cap_title: int = Field(
+        50, ge=0, description="Maximum candidates whose title or person the query names; 0 turns the source off."
+    )
     cap_bm25: int = Field(300, ge=0, description="Maximum candidates from BM25; 0 turns the source off.")
     cap_text_knn: int = Field(200, ge=0, description="Maximum candidates from text kNN.")
     cap_factors: int = Field(300, ge=0, description="Maximum candidates from matrix factorisation.")

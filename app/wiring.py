@@ -43,6 +43,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
+from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.thompson import ThompsonSampling
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, load_ranker
 from reelrank.ranking.registry.models import Registry
@@ -88,7 +89,7 @@ def build_container(settings: Settings) -> Container:
 def build_ranking_config(settings: Settings) -> RankingConfig:
     """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
-    return RankingConfig(limits, settings.explore_slots, (ThompsonSampling(),))
+    return RankingConfig(limits, settings.explore_slots, (LexicalOrder(), ThompsonSampling()))
 
 
 def _build_engine(

@@ -125,7 +125,7 @@ def _apply_policies(
     """A degraded ranking is not explored: nothing could be learned from it."""
     config = context.config.without_exploration() if is_degraded else context.config
     candidates = ScoredCandidates(
-        request.query, found.candidates.ids, found.rows, scores,
+        request.query, found.candidates.ids, found.rows, scores, found.candidates.by_source(),
         context.table, context.popularity, context.seed,
     )  # fmt: skip
     order, changes = np.lexsort((np.arange(len(scores)), -scores)), list[PositionChange]()

@@ -41,7 +41,7 @@ VIEWER_DEADLINE_SHARE = 0.5
 """Of the deadline, the most that reading the viewer may take: the sources get what is left."""
 FETCH_DEADLINE_SHARE = 0.15
 """Of the deadline, the least that a page of a late engine has for its items: it ends a fifth above it."""
-TABLE_SOURCES = {"popular", "fresh"}
+TABLE_SOURCES = {"popular", "fresh", "title"}
 """Sources that the item table answers, whatever the engine does."""
 FailureListener = Callable[[str, EngineError], None]
 

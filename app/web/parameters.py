@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reelrank.index_mappings.item import ID_PATTERN
 from reelrank.index_mappings.query import Context, Filters, Query
-from reelrank.ranking.retrieval.source_names import SOURCES
+from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 
 MAX_TEXT_LENGTH = 400
 MAX_CANDIDATES = 10_000
@@ -142,7 +142,8 @@ class RankBody(Parameters):
     ids: list[ItemId] = Field(min_length=1, max_length=MAX_CANDIDATES)
     scores: dict[str, list[float | None]] = Field(
         {},
-        description=f"Source ({', '.join(SOURCES)}) to one score per id, null where it has none.",
+            if source not in FEATURE_SOURCES:
+                raise ValueError(f"scores: there is no source {source!r}; use {', '.join(FEATURE_SOURCES)}")
     )
     user: UserId | None = None
     q: str = Field("", max_length=MAX_TEXT_LENGTH)
@@ -154,8 +155,8 @@ class RankBody(Parameters):
         if len(set(self.ids)) != len(self.ids):
             raise ValueError("ids: an id is repeated; send each id once")
         for source, scores in self.scores.items():
-            if source not in SOURCES:
-                raise ValueError(f"scores: there is no source {source!r}; use {', '.join(SOURCES)}")
+            if source not in FEATURE_SOURCES:
+                raise ValueError(f"scores: there is no source {source!r}; use {', '.join(FEATURE_SOURCES)}")
             if len(scores) != len(self.ids):
                 raise ValueError(f"scores.{source}: {len(scores)} scores for {len(self.ids)} ids")
         return self

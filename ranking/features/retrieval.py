@@ -6,7 +6,7 @@ from reelrank.ranking.column import Column
 from reelrank.ranking.features.batching import stack_columns
 from reelrank.ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
 from reelrank.ranking.retrieval.fusion import RANK_CONSTANT
-from reelrank.ranking.retrieval.source_names import SOURCES
+from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 
 
 def _divide_by_best(scores: Column) -> Column:
@@ -45,12 +45,12 @@ FEATURES = (
     ),
     pass_through("cosine_query", "text match", "Cosine of the query's words and the item's text."),
     pass_through("query_words", "text match", "How many words were searched; 0 for a home page."),
-    *(_declare_reciprocal_rank(source) for source in SOURCES),
+    *(_declare_reciprocal_rank(source) for source in FEATURE_SOURCES),
     pass_through("fused", "source ranks", "Fused score of all sources (reciprocal rank).", MISSING_IS_ZERO),
     Feature(
         "found_by",
         "source ranks",
-        tuple(f"rank_{s}" for s in SOURCES),
+        tuple(f"rank_{s}" for s in FEATURE_SOURCES),
         "How many sources found it.",
         _count_sources,
         MISSING_IS_ZERO,

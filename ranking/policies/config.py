@@ -19,6 +19,7 @@ ID_DIGITS = 12
 class CandidateLimits:
     """Most candidates of each source; 0 turns a source off."""
 
+    title: int = 50
     bm25: int = 300
     text_knn: int = 200
     factors: int = 300

@@ -1,5 +1,6 @@
 """What a policy is given and what it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +19,23 @@ Order = NDArray[np.intp]
 class ScoredCandidates:
     """n candidates of a query: ids [n], rows [n] of `table` (-1 where it lacks the item), scores [n].
 
-    popularity: counters of the table's rows. seed: of this request, for policies that draw at random.
+    source_scores: scores [n] by source, NaN where it did not find the candidate. popularity: counters of the
+    table's rows. seed: of this request, for policies that draw at random.
     """
 
     query: Query
     ids: ItemIds
     rows: Rows
     scores: NDArray[np.float32]
+    source_scores: Mapping[str, NDArray[np.float32]]
     table: ItemTable
     popularity: Popularity
     seed: int
+
+    def get_source_scores(self, source: str) -> NDArray[np.float32]:
+        """The scores [n] of one source; all NaN when it was not asked or did not answer."""
+        scores = self.source_scores.get(source)
+        return np.full(len(self.scores), np.nan, np.float32) if scores is None else scores
 
 
 @dataclass(frozen=True, slots=True)

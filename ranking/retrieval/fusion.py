@@ -54,6 +54,10 @@ class Candidates:
         """Scores [n] in a source that was asked, NaN where it did not find the item. Raises ValueError."""
         return self.scores[:, self.sources.index(source)]
 
+    def by_source(self) -> dict[str, NDArray[np.float32]]:
+        """Scores [n] by source, NaN where it did not find the item."""
+        return {source: self.scores[:, column] for column, source in enumerate(self.sources)}
+
 
 def fuse(matches: Sequence[Matches]) -> Candidates:
     """Reciprocal-rank fusion: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""

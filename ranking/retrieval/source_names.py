@@ -1,3 +1,7 @@
-"""The names of the candidate sources, in the order in which they are shown and become features."""
+"""The names of the candidate sources, in the order in which they are shown."""
 
-SOURCES = ("bm25", "text_knn", "factors", "neighbours", "session", "recent", "popular", "fresh")
+FEATURE_SOURCES = ("bm25", "text_knn", "factors", "neighbours", "session", "recent", "popular", "fresh")
+"""Sources whose ranks and scores become signals and features."""
+
+SOURCES = ("title", *FEATURE_SOURCES)
+"""`title` leads a search by a policy, so no feature is made of it."""

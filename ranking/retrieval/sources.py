@@ -14,6 +14,7 @@ from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
+from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.policies.config import CandidateLimits
 from reelrank.ranking.viewers.request import RankingRequest
 
@@ -42,7 +43,19 @@ class TableSource:
     seen: Rows
 
 
-SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource
+@dataclass(frozen=True, slots=True, eq=False)
+class TitleSource:
+    """What a search names, found in the title index: whole titles, people, beginnings of titles."""
+
+    source: str
+    limit: int
+    filters: Filters
+    typed: TypedQuery
+
+
+SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource | TitleSource
+TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE = 3.0, 2.0, 1.0
+"""Levels of a match in the title index; of two beginnings the shorter title scores higher, within 1."""
 
 
 def plan_sources(
@@ -67,6 +80,8 @@ def query_source(
             return matcher.match_vector(request, timeout_s)
         case NeighbourMatch():
             return matcher.match_ids(request, timeout_s)
+        case TitleSource():
+            return _find_named(request, table)
         case TableSource(source="fresh"):
             return _find_newest(request, table)
         case TableSource():
@@ -85,9 +100,20 @@ def compute_today(request: RankingRequest) -> int:
 
 def _plan_search(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
     query = request.query
-    text = TextMatch("bm25", query.text or "", limits.bm25, query.filters)
+    text = TextMatch("bm25", request.search_text, limits.bm25, query.filters)
     knn = _plan_knn(request, limits, (("text_knn", "text", "query"),), extra=0)
-    return [*([text] if limits.bm25 else []), *knn]
+    return [*_plan_titles(request, limits), *([text] if limits.bm25 else []), *knn]
+
+
+def _plan_titles(request: RankingRequest, limits: CandidateLimits) -> list[TitleSource]:
+    typed = request.typed
+    if (
+        typed is None
+        or not limits.title
+        or not (len(typed.titles) + len(typed.people) + len(typed.beginnings))
+    ):
+        return []
+    return [TitleSource("title", limits.title, request.query.filters, typed)]
 
 
 def _plan_similar(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
@@ -138,6 +164,23 @@ def _plan_knn(
 def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity) -> Matches:
     rows, shares = popularity.find_most_watched(request.limit, _build_row_filter(request, table))
     return Matches(request.source, table.ids[rows], shares)
+
+
+def _find_named(request: TitleSource, table: ItemTable) -> Matches:
+    """Best level first; an item that is found at several levels keeps its best."""
+    typed = request.typed
+    rows = np.concatenate([typed.titles, typed.people, typed.beginnings])
+    scores = np.concatenate(
+        [
+            np.full(len(typed.titles), TITLE_SCORE),
+            np.full(len(typed.people), PERSON_SCORE),
+            BEGINNING_SCORE + 1 / (1 + typed.lengths),
+        ]
+    )
+    _, first = np.unique(rows, return_index=True)
+    first = np.sort(first)
+    first = first[table.passes(request.filters, rows[first])][: request.limit]
+    return Matches(request.source, table.ids[rows[first]], scores[first].astype(np.float32))
 
 
 def _find_newest(request: TableSource, table: ItemTable) -> Matches:

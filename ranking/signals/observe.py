@@ -16,7 +16,7 @@ from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
 from reelrank.ranking.retrieval.fusion import Candidates
-from reelrank.ranking.retrieval.source_names import SOURCES
+from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 from reelrank.ranking.signals.vectors import observe_vectors
 from reelrank.ranking.signals.viewer import observe_viewer
 from reelrank.ranking.viewers.request import RankingRequest
@@ -66,7 +66,7 @@ def build_observers(
 
 def _observe_sources(candidates: Candidates) -> dict[str, Column]:
     columns: dict[str, Column] = {"fused": candidates.fused}
-    for source in SOURCES:
+    for source in FEATURE_SOURCES:
         if source in candidates.sources:
             ranks = candidates.source_ranks(source)
             columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)

@@ -10,6 +10,7 @@ from reelrank.index_mappings.match import item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
 from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.items.typed_query import read_query
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.request import RankingRequest, RecentWatches
 
@@ -17,6 +18,8 @@ RECENT_WATCHES = 200
 SESSION_WATCHES = 10
 """A session is short: only the newest watches represent it, as in Store2Vec."""
 PAST_QUERIES = 5
+MAX_BEGINNINGS = 50
+"""Titles that begin with what was typed: more than two pages of them help nobody who is still typing."""
 HALF_LIFE_DAYS = 30.0
 UNKNOWN_SHARE = 0.5
 """The weight of a watch whose watched share is unknown."""
@@ -25,13 +28,19 @@ UNKNOWN_SHARE = 0.5
 def build_request(query: Query, viewer: Viewer, table: ItemTable, encoder: TextEncoder) -> RankingRequest:
     """Everything about a request that needs no candidate; a watch counts as soon as the viewer has it."""
     recent = find_recent_watches(viewer, table)
-    vectors = _compute_text_vectors(query, viewer, encoder)
+    typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS) if query.text else None
+    vectors = _compute_text_vectors(typed.spelling if typed else "", viewer, encoder)
     watches = _find_item(query.similar_to, table) if query.similar_to else recent
     if len(watches.rows):
         vectors |= _compute_history_vectors(table, watches)
     seen_rows = table.find_rows(viewer.seen)
     return RankingRequest(
-        query, viewer, {name: v for name, v in vectors.items() if v.any()}, recent, seen_rows[seen_rows >= 0]
+        query,
+        viewer,
+        {name: v for name, v in vectors.items() if v.any()},
+        recent,
+        seen_rows[seen_rows >= 0],
+        typed,
     )
 
 
@@ -58,10 +67,10 @@ def _find_item(item_id: str, table: ItemTable) -> RecentWatches:
     return RecentWatches(rows, np.ones(len(rows), np.float32))
 
 
-def _compute_text_vectors(query: Query, viewer: Viewer, encoder: TextEncoder) -> dict[str, FloatVector]:
+def _compute_text_vectors(text: str, viewer: Viewer, encoder: TextEncoder) -> dict[str, FloatVector]:
     vectors: dict[str, FloatVector] = {}
-    if query.text:
-        vectors["query"] = encoder.encode([query.text])[0]
+    if text:
+        vectors["query"] = encoder.encode([text])[0]
     if viewer.queries:
         past = encoder.encode(viewer.queries[:PAST_QUERIES])
         vectors["past_queries"] = _compute_mean(past, np.ones(len(past), np.float32))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.table import Rows
+from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.viewers.history import Viewer
 
 
@@ -29,6 +30,7 @@ class RankingRequest:
     item2vec), `taste` (mean of the last watches in text space); for a similar-items query the last three
     stand for the item instead. A name is missing when there is nothing to compute it from.
     recent, and seen_rows [s] of everything ever watched: rows of the table that the request was built with.
+    typed: the text of a search, read against the titles and names of that table.
     """
 
     query: Query
@@ -36,3 +38,9 @@ class RankingRequest:
     vectors: Mapping[str, FloatVector]
     recent: RecentWatches = field(default_factory=RecentWatches)
     seen_rows: Rows = field(default_factory=lambda: np.empty(0, np.intp))
+    typed: TypedQuery | None = None
+
+    @property
+    def search_text(self) -> str:
+        """The text to search with: misspelt words corrected as the catalogue spells them."""
+        return self.typed.spelling if self.typed else self.query.text or ""

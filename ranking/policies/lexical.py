@@ -1,0 +1,41 @@
+"""Lexical order: in a search, what was typed decides; the model orders what matches alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
+
+TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalOrder:
+    """Sorts a search by what the query names, then by BM25 in steps, then as the policy before left it.
+
+    Whole titles come first, then everything of the person who was named, then titles that begin with the
+    query. Candidates that only a vector found fill up below. bm25_steps: BM25 scores, as a share of the best,
+    are equal within one step, so that taste and popularity choose among matches alike.
+    """
+
+    bm25_steps: int = 20
+
+    def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
+        if candidates.query.kind != "search" or not len(order):
+            return PolicyResult(order)
+        n = len(order)
+        named = np.nan_to_num(candidates.get_source_scores(TITLE_SOURCE), nan=0.0)
+        steps = self._compute_steps(candidates.get_source_scores(TEXT_SOURCE))
+        position = np.empty(n, np.intp)
+        position[order] = np.arange(n)
+        return PolicyResult(np.lexsort((position, -steps, -named)))
+
+    def _compute_steps(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The step [n] of each BM25 score; -1 for what BM25 did not find, or scored below 0."""
+        best = np.nanmax(scores, initial=0.0)
+        if best <= 0:
+            return np.full(len(scores), -1, np.float32)
+        steps = np.floor(scores / best * self.bm25_steps)
+        return np.asarray(np.where(scores >= 0, steps, -1), np.float32)
