@@ -142,8 +142,7 @@ class RankBody(Parameters):
     ids: list[ItemId] = Field(min_length=1, max_length=MAX_CANDIDATES)
     scores: dict[str, list[float | None]] = Field(
         {},
-            if source not in FEATURE_SOURCES:
-                raise ValueError(f"scores: there is no source {source!r}; use {', '.join(FEATURE_SOURCES)}")
+        description=f"Source ({', '.join(FEATURE_SOURCES)}) to one score per id, null where it has none.",
     )
     user: UserId | None = None
     q: str = Field("", max_length=MAX_TEXT_LENGTH)

@@ -226,3 +226,21 @@ def test_a_stranger_by_failure_is_shown_nothing_watched(service: SearchService, 
     shown = recommend_ids(away, build_query(user="u0", limit=100))
     assert watched
     assert not set(shown) & watched
+
+
+@pytest.mark.parametrize("text", ["sea story 1", "SEA STORY 1", "sea story one", "Sea  story-1", "sea stoyr 1"])
+def test_a_typed_title_is_first_however_it_is_typed(service: SearchService, text: str) -> None:
+    result = service.serve_page(RankingOptions(build_query(text=text, limit=5)))
+    assert result.hits[0].item.id == "sea1"
+    assert "title" in result.hits[0].sources
+
+
+def test_titles_that_begin_with_the_query_come_next(service: SearchService) -> None:
+    found = recommend_ids(service, build_query(text="space sto", limit=12))
+    assert set(found) == {f"space{n}" for n in range(12)}
+
+
+def test_a_typed_title_obeys_the_filters(service: SearchService) -> None:
+    found = recommend_ids(service, build_query(text="sea story 1", filters=Filters(genres=("Space",))))
+    assert found
+    assert "sea1" not in found

@@ -1,0 +1,88 @@
+"""In a search, what was typed leads; the model orders what matches alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.query import Query
+from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.table import ItemTable, build_table
+from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.policies.lexical import LexicalOrder
+from reelrank.ranking.policies.policy import ScoredCandidates
+
+NAN = float("nan")
+
+
+def order_candidates(
+    table: ItemTable, query: Query, model_order: list[int], sources: dict[str, list[float]], steps: int = 20
+) -> list[int]:
+    n = len(model_order)
+    scored = ScoredCandidates(
+        query,
+        item_ids(f"f{position}" for position in range(n)),
+        np.full(n, -1, np.intp),
+        np.zeros(n, np.float32),
+        {name: np.array(scores, np.float32) for name, scores in sources.items()},
+        table,
+        Popularity(0),
+        0,
+    )
+    order: NDArray[np.intp] = np.array(model_order, np.intp)
+    return [int(place) for place in LexicalOrder(steps).apply(order, scored, RankingConfig()).order]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> ItemTable:
+    return build_table(tmp_path / "table", "items-1", [], None)
+
+
+SEARCH = Query(text="heat")
+
+
+def test_a_whole_title_leads_whatever_the_model_says(table: ItemTable) -> None:
+    sources = {"title": [NAN, NAN, 3.0, 1.2], "bm25": [9.0, 8.0, 7.0, NAN]}
+    assert order_candidates(table, SEARCH, [0, 1, 3, 2], sources) == [2, 3, 0, 1]
+
+
+def test_the_model_orders_matches_within_one_step(table: ItemTable) -> None:
+    sources = {"bm25": [10.0, 9.9, 9.8, 5.0]}
+    assert order_candidates(table, SEARCH, [3, 2, 1, 0], sources, steps=10) == [0, 2, 1, 3]
+    assert order_candidates(table, SEARCH, [3, 2, 1, 0], {"bm25": [10.0, 10.0, 10.0, 5.0]}) == [2, 1, 0, 3]
+
+
+def test_what_only_a_vector_found_fills_up_below(table: ItemTable) -> None:
+    sources = {"bm25": [NAN, 0.1, NAN, 4.0], "text_knn": [0.9, NAN, 0.8, NAN]}
+    assert order_candidates(table, SEARCH, [0, 2, 1, 3], sources) == [3, 1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    "sources", [{}, {"bm25": [NAN] * 3}, {"bm25": [0.0] * 3}, {"text_knn": [0.1, 0.2, 0.3]}]
+)
+def test_without_words_that_match_the_order_stays(table: ItemTable, sources: dict[str, list[float]]) -> None:
+    assert order_candidates(table, SEARCH, [2, 0, 1], sources) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("query", [Query(user="ada"), Query(similar_to="f1")])
+def test_pages_without_a_search_stay_as_they_are(table: ItemTable, query: Query) -> None:
+    assert order_candidates(table, query, [2, 0, 1], {"bm25": [1.0, 2.0, 3.0]}) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_the_order_is_a_permutation_that_never_lowers_a_better_match(table: ItemTable, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 40))
+    bm25 = np.where(rng.random(n) < 0.3, np.nan, rng.random(n) * 20).tolist()
+    named = np.where(rng.random(n) < 0.8, np.nan, rng.integers(1, 4, n)).tolist()
+    order = order_candidates(table, SEARCH, rng.permutation(n).tolist(), {"bm25": bm25, "title": named})
+    assert sorted(order) == list(range(n))
+    levels = np.nan_to_num(np.array(named)[order])
+    assert (np.diff(levels) <= 0).all()
+    best = np.nanmax(bm25) if np.isfinite(bm25).any() else 1.0
+    steps = np.where(np.isfinite(bm25), np.floor(np.array(bm25, np.float32) / np.float32(best) * 20), -1)[
+        order
+    ]
+    assert all(b <= a for a, b, same in zip(steps, steps[1:], np.diff(levels) == 0, strict=False) if same)
