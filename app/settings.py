@@ -80,7 +80,9 @@ class Settings(BaseSettings):
         "The default on a cluster is 200.",
     )
     cap_title: int = Field(
-        50, ge=0, description="Maximum candidates whose title or person the query names; 0 turns the source off."
+        50,
+        ge=0,
+        description="Maximum candidates whose title or person a search names; 0 turns it off.",
     )
     cap_bm25: int = Field(300, ge=0, description="Maximum candidates from BM25; 0 turns the source off.")
     cap_text_knn: int = Field(200, ge=0, description="Maximum candidates from text kNN.")

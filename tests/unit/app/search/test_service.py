@@ -228,7 +228,9 @@ def test_a_stranger_by_failure_is_shown_nothing_watched(service: SearchService, 
     assert not set(shown) & watched
 
 
-@pytest.mark.parametrize("text", ["sea story 1", "SEA STORY 1", "sea story one", "Sea  story-1", "sea stoyr 1"])
+@pytest.mark.parametrize(
+    "text", ["sea story 1", "SEA STORY 1", "sea story one", "Sea  story-1", "sea stoyr 1"]
+)
 def test_a_typed_title_is_first_however_it_is_typed(service: SearchService, text: str) -> None:
     result = service.serve_page(RankingOptions(build_query(text=text, limit=5)))
     assert result.hits[0].item.id == "sea1"
