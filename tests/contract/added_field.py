@@ -7,6 +7,7 @@ the fields, and nothing else does. Its arguments are settings as JSON and a dire
 import importlib.util
 import json
 import sys
+import time
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ DECLARATIONS = """
     mood: Annotated[str, EventField(KEYWORD, "How the viewer felt.", "this test", since=99)] = ""
     volume: Annotated[int | None, EventField(COUNT, "How loud it was.", "this test", since=99)] = None
 """
+RETRY_S = 60.0
+"""How long to send the event again, as clients do, while a slow server does not store it in time."""
 POSTED = {
     "id": "posted",
     "kind": "watch",
@@ -58,7 +61,10 @@ def use_fields(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
 
     container = build_container(Settings.model_validate(settings))
     client = create_app(build_service(container), WebOptions(1_000_000, directory)).test_client()
-    answer = client.post("/v1/events", json=POSTED)
+    until = time.monotonic() + RETRY_S
+    while (answer := client.post("/v1/events", json=POSTED)).status_code in (503, 504):
+        assert time.monotonic() < until, answer.text
+        time.sleep(0.5)
     assert answer.status_code == 200, answer.text
     (directory / "events.csv").write_text(CSV)
     with open_source_files(str(directory / "events.csv"), None) as (files, _):

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reelrank.app.engines.server.events.data_stream_lifecycle import (
-    ALREADY_EXISTS,
     DataStreamLifecycle,
     RetentionPolicy,
-    update_mapping,
+    ensure_stream,
 )
 from reelrank.app.engines.server.transport.bulk import BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import Cluster
@@ -15,8 +14,6 @@ from reelrank.index_mappings.errors import BadRequest
 
 MAX_STALL_S = 5.0
 """A short wait: rows may be lost, but whoever writes them must not be delayed."""
-
-CREATE_UNSUPPORTED = ("no handler found", "Incorrect HTTP method")
 
 
 class DashboardStream:
@@ -35,25 +32,13 @@ class DashboardStream:
         An id counts once within a backing index.
         """
         if not self._is_created:
-            self.cluster.request_or_raise("PUT", f"/_index_template/{self.name}", self.template)
-            self._create_stream()
+            ensure_stream(self.cluster, self.name, self.template)
             self._is_created = True
         actions = [_build_action(row) for row in rows]
         for verdict in BulkWriter(self.cluster, self.name, max_stall_s=MAX_STALL_S).write(actions):
             if not verdict.succeeded and verdict.status != 409:
                 raise BadRequest(f"{self.name} rejected a row: {verdict.reason}")
         self.lifecycle.roll_over_and_expire_when_due()
-
-    def _create_stream(self) -> None:
-        """Creates the stream, because some clusters do not let a write create it.
-
-        Other clusters lack this request; there the first write creates it.
-        """
-        status, reply = self.cluster.request("PUT", f"/_data_stream/{self.name}")
-        if ALREADY_EXISTS in str(reply):
-            update_mapping(self.cluster, self.name, self.template)
-        elif not any(words in str(reply) for words in CREATE_UNSUPPORTED):
-            self.cluster.check_response(status, reply, f"creating {self.name}")
 
 
 def _build_action(row: Mapping[str, Any]) -> BulkAction:

@@ -12,7 +12,7 @@ import structlog
 
 from reelrank.app.clock import to_ms
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster
-from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.errors import EngineError, NotFound
 from reelrank.index_mappings.event import DAY_MS
 
 MAX_SHARD_SIZE = "30gb"
@@ -21,6 +21,8 @@ LIFECYCLE_INTERVAL_S = 600.0
 MAX_BACKING_INDICES = 10_000
 ALREADY_EXISTS = "resource_already_exists"
 """Error type of the request that creates a data stream which exists already."""
+CREATE_UNSUPPORTED = ("no handler found", "Incorrect HTTP method")
+"""Errors of servers without that request."""
 
 log = structlog.get_logger("reelrank.generations")
 
@@ -96,7 +98,27 @@ def parse_generation(index: str) -> int:
     return int(index.rpartition("-")[2])
 
 
-def update_mapping(cluster: Cluster, stream: str, template: Mapping[str, Any]) -> None:
-    """Adds later fields to the stream of an earlier build, which would lack them until it rolls over."""
+def ensure_stream(cluster: Cluster, stream: str, template: Mapping[str, Any]) -> bool:
+    """Creates the template and the data stream, or adds later fields to the stream of an earlier build.
+
+    Some clusters do not let a write create a data stream. Others lack the request that does; there the first
+    write creates it. Returns whether the stream exists.
+    """
+    cluster.request_or_raise("PUT", f"/_index_template/{stream}", template)
+    status, reply = cluster.request("PUT", f"/_data_stream/{stream}")
+    if ALREADY_EXISTS in str(reply):
+        _add_fields(cluster, stream, template)
+    elif any(words in str(reply) for words in CREATE_UNSUPPORTED):
+        try:
+            _add_fields(cluster, stream, template)
+        except NotFound:
+            return False
+    else:
+        cluster.check_response(status, reply, f"creating {stream}")
+    return True
+
+
+def _add_fields(cluster: Cluster, stream: str, template: Mapping[str, Any]) -> None:
+    """Raises NotFound. Without it, the newest backing index would lack later fields until it rolls over."""
     properties = template["template"]["mappings"]["properties"]
     cluster.request_or_raise("PUT", f"/{stream}/_mapping", {"properties": properties})

@@ -7,12 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from reelrank.app.engines.server.events.data_stream_lifecycle import (
-    ALREADY_EXISTS,
     UNLIMITED,
     DataStreamLifecycle,
     RetentionPolicy,
+    ensure_stream,
     parse_generation,
-    update_mapping,
 )
 from reelrank.app.engines.server.events.positions import Position, format_position, parse_position
 from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, BulkWriter
@@ -178,14 +177,7 @@ class ServerEvents:
         """Creates the template and the data stream, once per process; both may exist already."""
         if self._is_created:
             return
-        template = build_events_template(self.stream, self.refresh_ms)
-        self.cluster.request_or_raise("PUT", f"/_index_template/{self.stream}", template)
-        status, reply = self.cluster.request("PUT", f"/_data_stream/{self.stream}")
-        if "no handler found" not in str(reply) and "Incorrect HTTP method" not in str(reply):
-            if ALREADY_EXISTS in str(reply):
-                update_mapping(self.cluster, self.stream, template)
-            else:
-                self.cluster.check_response(status, reply, f"creating {self.stream}")
+        if ensure_stream(self.cluster, self.stream, build_events_template(self.stream, self.refresh_ms)):
             # This or another process may have created it just now: its shard must be active before a search.
             # A new index turns yellow before that, so waiting for yellow is not enough.
             self.cluster.request_or_raise(
