@@ -17,10 +17,7 @@ from reelrank.ranking.rankers.manifest import ModelRejected
 log = structlog.get_logger("reelrank.web")
 
 MEDIA_TYPE = "application/problem+json"
-CODED_ERRORS = (EngineError, ModelRejected)
-"""Errors that carry the code of their problem."""
 CODE_BY_STATUS = {
-    HTTPStatus.FORBIDDEN: "cross_site_request",
     HTTPStatus.NOT_FOUND: "address_not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
@@ -35,6 +32,18 @@ class InvalidRequest(Exception):
     def __init__(self, *field_errors: tuple[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in field_errors))
         self.field_errors = field_errors
+
+
+class RequestForbidden(Exception):
+    """A request that this client may not send. code: the problem that explains why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+CODED_ERRORS = (EngineError, ModelRejected, RequestForbidden)
+"""Errors that carry the code of their problem."""
 
 
 def build_problem(
@@ -96,7 +105,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, handle_unexpected_error)
 
 
-def handle_coded_error(error: EngineError | ModelRejected) -> Response:
+def handle_coded_error(error: EngineError | ModelRejected | RequestForbidden) -> Response:
     """Answers with the problem whose code the error carries."""
     status = PROBLEMS[error.code].status
     retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if status in (503, 504) else None

@@ -1,20 +1,20 @@
-"""The header that states the time of a request, for simulations: `REELRANK_CLOCK=simulated` allows it."""
+"""The header that sets the time of a request, for simulations with `REELRANK_CLOCK=simulated`."""
 
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from flask import Flask, abort, request
+from flask import Flask, request
 
 from reelrank.app.clock import Clock, SimulatedClock
-from reelrank.app.web.problems import InvalidRequest
+from reelrank.app.web.problems import InvalidRequest, RequestForbidden
 
 NOW_HEADER = "X-Reelrank-Now"
 FORWARDED_HEADERS = ("Forwarded", "X-Forwarded-For")
-"""A request that came through a proxy is not from this machine, whatever its connection says."""
+"""A request with one of these came through a proxy, so its client may be on another machine."""
 
 
 def accept_stated_time(app: Flask, clock: Clock) -> None:
-    """Lets requests state their time when the clock is simulated; otherwise the header has no effect."""
+    """Lets requests set their time when the clock is simulated; otherwise the header has no effect."""
     if not isinstance(clock, SimulatedClock):
         return
 
@@ -22,7 +22,8 @@ def accept_stated_time(app: Flask, clock: Clock) -> None:
     def set_time() -> None:
         stated = request.headers.get(NOW_HEADER)
         if stated is not None and not _is_from_this_machine():
-            abort(403, f"{NOW_HEADER}: only clients on this machine may state the time")
+            message = f"{NOW_HEADER}: only clients on this machine may set the time"
+            raise RequestForbidden("local_clients_only", message)
         clock.set(None if stated is None else parse_time(stated))
 
     @app.teardown_request
@@ -31,15 +32,15 @@ def accept_stated_time(app: Flask, clock: Clock) -> None:
 
 
 def parse_time(stated: str) -> datetime:
-    """Milliseconds since 1970 or an ISO 8601 time; without an offset it is UTC. Raises InvalidRequest."""
+    """Parses milliseconds since 1970 or ISO 8601 (UTC without an offset). Raises InvalidRequest."""
     try:
         if stated.strip().isdecimal():
             return datetime.fromtimestamp(int(stated) / 1000, UTC)
-        moment = datetime.fromisoformat(stated.strip())
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        time = datetime.fromisoformat(stated.strip())
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidRequest(
-            (NOW_HEADER, f"{stated[:40]!r} is no time; send milliseconds since 1970 or ISO 8601")
+            (NOW_HEADER, f"{stated[:40]!r} is not a time; send milliseconds since 1970 or ISO 8601")
         ) from error
 
 

@@ -9,7 +9,10 @@ from playwright.sync_api import expect
 from tests.browser import Visitors
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
-PAGES = ("/", "/search?q=story+voyage&year_min=1900", "/film/voyage7", "/quality", "/about")
+PAGES = (
+    "/", "/search?q=story+voyage&year_min=1900", "/film/voyage7", "/quality", "/about",
+    "/problems", "/problems/invalid_request",
+)  # fmt: skip
 FAULTS = (Path(__file__).parent / "page_faults.js").read_text()
 """A function that answers what is wrong with a page's structure, names and contrast."""
 MOVING = """[...document.querySelectorAll("*")].map(e => getComputedStyle(e))

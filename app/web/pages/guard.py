@@ -1,9 +1,10 @@
 """Security of the pages: no scripts, and no writes from pages of other sites."""
 
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from flask import Response, abort, request
+from flask import Response, request
+
+from reelrank.app.web.problems import RequestForbidden
 
 CONTENT_SECURITY_POLICY = "; ".join((
     "default-src 'none'", "style-src 'self'", "font-src 'self'", "img-src 'self' https: data:",
@@ -22,10 +23,8 @@ def reject_cross_site_request() -> None:
     origin = request.headers.get("Origin")
     is_foreign = origin is not None and urlsplit(origin).netloc != request.host
     if (site is not None and site not in ("same-origin", "none")) or (site is None and is_foreign):
-        abort(
-            HTTPStatus.FORBIDDEN,
-            "a page of another site sent this request; send it from the pages of this service",
-        )
+        message = "a page of another site sent this request; send it from the pages of this service"
+        raise RequestForbidden("cross_site_request", message)
 
 
 def restrict_to_local(address: str, default: str) -> str:

@@ -60,7 +60,7 @@ def test_other_machines_may_not_state_the_time(
     client, _ = open_client(directory, "simulated")
     stated = {**headers, NOW_HEADER: "2031-05-06"}
     answer = client.get("/v1/search?q=story", headers=stated, environ_base={"REMOTE_ADDR": address})
-    assert answer.status_code == 403
+    assert (answer.status_code, answer.get_json()["code"]) == (403, "local_clients_only")
     assert NOW_HEADER in answer.text
 
 
