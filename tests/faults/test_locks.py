@@ -40,7 +40,7 @@ def lock_load(directory: Path) -> AbstractContextManager[None]:
 LOCKS: dict[str, Lock] = {"engine": lock_engine, "load": lock_load}
 MESSAGES = {
     "engine": "another thread or process holds .*writer.lock",
-    "load": "another load of items is under way",
+    "load": "another load of items is running",
 }
 
 

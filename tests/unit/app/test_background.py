@@ -130,5 +130,6 @@ def test_a_run_may_end_its_own_task() -> None:
 
     task = BackgroundTask("own", run, 0.01)
     task.start()
+    assert wait_until(lambda: bool(calls))
     time.sleep(0.1)
     assert calls == [1]

@@ -76,16 +76,18 @@ def test_a_request_carries_path_prefix_headers_and_body(start: Start) -> None:
 
 
 def test_connections_are_reused_and_replaced_once_the_server_closed_them(start: Start) -> None:
-    ports = []
+    ports, closed = [], threading.Semaphore(0)
 
     def two_responses(connection: socket.socket) -> None:
         ports.append(connection.getpeername()[1])
         answer(OK, OK)(connection)
+        connection.close()
+        closed.release()
 
     client = make_client(start(two_responses))
-    for _ in range(6):
-        assert client.send(GET, 5.0).body == b"ok"
-        time.sleep(0.02)  # until the close arrives
+    for _ in range(3):
+        assert [client.send(GET, 5.0).body for _ in range(2)] == [b"ok", b"ok"]
+        assert closed.acquire(timeout=10)
     assert len(set(ports)) == 3
 
 
