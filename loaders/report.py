@@ -1,9 +1,36 @@
 """The closing report of a load from files, and its progress."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reelrank.ranking.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCounts:
+    """Values of an optional field. ignored: values that could not be read, so the field was left empty.
+
+    first_ignored: row and reason of the first of them, "" without one.
+    """
+
+    readable: int = 0
+    ignored: int = 0
+    first_ignored: str = ""
+
+
+def add_counts(total: Mapping[str, ValueCounts], added: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:
+    """Add counts field by field."""
+    none = ValueCounts()
+    pairs = {name: (total.get(name, none), added.get(name, none)) for name in {**total, **added}}
+    return {
+        name: ValueCounts(
+            first.readable + second.readable,
+            first.ignored + second.ignored,
+            first.first_ignored or second.first_ignored,
+        )
+        for name, (first, second) in pairs.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +41,7 @@ class FileReport:
     resumed: rows read by an earlier run of this load that was stopped.
     rejects: the reject file, None without rejects. unused: columns that filled no field.
     version: the index version that serves the items; "" for events and for a dry run.
+    ignored: optional fields with values that could not be read, in rows that were written without them.
     """
 
     read: int
@@ -25,6 +53,7 @@ class FileReport:
     resumed: int = 0
     rejects: Path | None = None
     unused: tuple[str, ...] = ()
+    ignored: Mapping[str, ValueCounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.read != self.written + self.rejected:

@@ -193,6 +193,10 @@ def _print_report(report: FileReport, kind: str, dry_run: bool, as_json: bool) -
         print_plain(f"{report.resumed:,} of the rows had been read before the load stopped")
     if report.rejects:
         print_plain(f"rejected rows and their reasons: {report.rejects}")
+    for name, counts in report.ignored.items():
+        print_plain(
+            f"unreadable values of {name}, left empty: {counts.ignored:,}; first: {counts.first_ignored}"
+        )
     if report.unused:
         print_plain(f"unused columns: {', '.join(report.unused)}")
     if report.version:

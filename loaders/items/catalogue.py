@@ -1,7 +1,7 @@
 """Catalogue loads: a new index version is written beside the serving one, verified, then promoted."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -13,10 +13,13 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.files.content_type import describe_contents
 from reelrank.loaders.files.source import SourceFile
 from reelrank.loaders.items.version_names import choose_version_name
+from reelrank.loaders.report import ValueCounts
 from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 1000
 """Items encoded and written at a time."""
+MAX_IGNORED_SHARE = 0.5
+"""With more unreadable values than readable ones, a field was probably mapped to the wrong column."""
 
 
 class LoadRejected(Exception):
@@ -124,6 +127,18 @@ def verify(options: LoadOptions, read: int, rejected: int, first_reject: str) ->
             f"{rejected} of {read} rows were rejected, more than the allowed {options.max_reject_share:.1%}. "
             f"First rejected row: {first_reject}. Correct the rows, or allow more with --reject-share-max"
         )
+
+
+def reject_unreadable_fields(values: Mapping[str, ValueCounts]) -> None:
+    """Raise LoadRejected when most values of a field could not be read: the column or format is wrong."""
+    for name, counts in values.items():
+        total = counts.readable + counts.ignored
+        if counts.ignored > MAX_IGNORED_SHARE * total:
+            raise LoadRejected(
+                f"{counts.ignored} of {total} values of {name} cannot be read. "
+                f"First: {counts.first_ignored}. "
+                f"Correct the values, or name another column with --map {name}=COLUMN"
+            )
 
 
 def reject_empty_load(files: Sequence[SourceFile], read: int) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from reelrank.loaders.items.catalogue import (
     drop_oldest_versions,
     promote_version,
     reject_empty_load,
+    reject_unreadable_fields,
     verify,
 )
 from reelrank.loaders.items.item_rows import CheckedItems, build_rejects, parse_item_rows
@@ -30,7 +31,7 @@ from reelrank.loaders.items.journal import Journal, JournalEntry
 from reelrank.loaders.items.learned_fields import LearnedFieldsCache, cache_learned_fields
 from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.loaders.rejects import RejectFile, open_reject_file
-from reelrank.loaders.report import FileReport, report_progress
+from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress
 from reelrank.ranking.progress import Progress, ignore_progress
 
 PROGRESS_STEP = "loading items"
@@ -75,6 +76,7 @@ def load_item_files(
                 first = _describe_first(rejects)
             reject_empty_load(load.files, entry.read)
             verify(load.options, entry.read, entry.rejected, first)
+            reject_unreadable_fields(entry.values)
             kept = _promote(load, engine, entry)
         except (LoadRejected, SourceError):
             _abandon(engine, journal, entry)
@@ -91,6 +93,7 @@ def load_item_files(
         resumed,
         Path(entry.rejects) if entry.rejected else None,
         unused,
+        _select_ignored(entry.values),
     )
 
 
@@ -99,10 +102,12 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
     started = time.monotonic()
     read = written = 0
     unused: dict[str, None] = {}
+    values: dict[str, ValueCounts] = {}
     with open_reject_file(load.rejects) as rejects:
         for mapped in read_mapped_rows(load.files, load.rules):
             checked = check_items(mapped, unused)
             rejects.add(checked.rejects)
+            values = add_counts(values, checked.values)
             read += mapped.rows.row_count
             written += len(checked.items)
             report_progress(progress, "checking items", read, mapped.done)
@@ -110,10 +115,21 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
     rejected = read - written
     reject_empty_load(load.files, read)
     verify(load.options, read, rejected, first)
-    path = load.rejects if rejected else None
+    reject_unreadable_fields(values)
     return FileReport(
-        read, written, rejected, written, time.monotonic() - started, rejects=path, unused=tuple(unused)
+        read,
+        written,
+        rejected,
+        written,
+        time.monotonic() - started,
+        rejects=load.rejects if rejected else None,
+        unused=tuple(unused),
+        ignored=_select_ignored(values),
     )
+
+
+def _select_ignored(values: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:
+    return {name: counts for name, counts in values.items() if counts.ignored}
 
 
 def check_items(mapped: MappedRows, unused_columns: dict[str, None]) -> CheckedItems:
@@ -171,6 +187,7 @@ class ItemWriter:
             written=entry.written + report.written,
             rejected=entry.rejected + len(rejects),
             rejects_size=self.rejects.size,
+            values=add_counts(entry.values, checked.values),
         )
 
 

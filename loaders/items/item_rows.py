@@ -1,7 +1,7 @@
 """Conversion of catalogue rows to items."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reelrank.index_mappings.item import Item
@@ -10,6 +10,7 @@ from reelrank.loaders.fields.columns import ParsedColumn
 from reelrank.loaders.fields.field_map import Field, FieldMap
 from reelrank.loaders.fields.times import parse_datetime, parse_duration_ms
 from reelrank.loaders.files.rows import Reject, Rows
+from reelrank.loaders.report import ValueCounts
 
 ITEM_FIELDS = (
     Field("id", ("id", "item_id", "video_id", "movie_id", "film_id", "content_id", "asset_id", "imdb_id",
@@ -35,20 +36,24 @@ ITEM_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class CheckedItems:
-    """items, the row index of each, and a reject for every other row."""
+    """items, the row index of each, and a reject for every other row. values: counts by optional field."""
 
     items: list[Item]
     indexes: list[int]
     rejects: list[Reject]
+    values: dict[str, ValueCounts] = field(default_factory=dict)
 
 
 def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
-    """Convert every row to an item or a reject."""
-    parsed = {field.name: _parse_field(rows, fields, field) for field in ITEM_FIELDS}
+    """Convert every row to an item or a reject. An unreadable value of an optional field is left out."""
+    parsed = {target.name: _parse_field(rows, fields, target) for target in ITEM_FIELDS}
+    values_by_field = {
+        target.name: _count_values(rows, parsed[target.name]) for target in ITEM_FIELDS if not target.required
+    }
     errors: dict[int, str] = {}
-    for name, column in parsed.items():
-        for index, reason in column.errors.items():
-            errors.setdefault(index, f"{name}: {reason}")
+    for target in ITEM_FIELDS:
+        for index, reason in parsed[target.name].errors.items() if target.required else ():
+            errors.setdefault(index, f"{target.name}: {reason}")
     items, indexes = list[Item](), list[int]()
     for index, values in enumerate(zip(*(column.values for column in parsed.values()), strict=True)):
         if index in errors:
@@ -58,7 +63,15 @@ def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
             indexes.append(index)
         except ValueError as error:
             errors[index] = str(error)
-    return CheckedItems(items, indexes, [*rows.unreadable, *build_rejects(rows, errors)])
+    return CheckedItems(items, indexes, [*rows.unreadable, *build_rejects(rows, errors)], values_by_field)
+
+
+def _count_values(rows: Rows, column: ParsedColumn) -> ValueCounts:
+    readable = sum(value not in (None, "", ()) for value in column.values)
+    if not column.errors:
+        return ValueCounts(readable)
+    index, reason = min(column.errors.items())
+    return ValueCounts(readable, len(column.errors), f"row {int(rows.numbers[index])}: {reason}")
 
 
 def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
@@ -80,20 +93,20 @@ def _build_item(values: Sequence[Any]) -> Item:
     return Item(*values)
 
 
-def _parse_field(rows: Rows, fields: FieldMap, field: Field) -> ParsedColumn:
+def _parse_field(rows: Rows, fields: FieldMap, target: Field) -> ParsedColumn:
     size = len(rows.numbers)
-    if field.many:
+    if target.many:
         return _join_names(
-            [rows.block.column(name) for name in fields.columns.get(field.name, ())], fields, size
+            [rows.block.column(name) for name in fields.columns.get(target.name, ())], fields, size
         )
-    column = fields.find_column(field.name)
+    column = fields.find_column(target.name)
     if column is None:
-        return ParsedColumn(["" if field.name not in ("published_at", "duration_s") else None] * size, {})
+        return ParsedColumn(["" if target.name not in ("published_at", "duration_s") else None] * size, {})
     values = rows.block.column(column)
-    if field.name == "published_at":
+    if target.name == "published_at":
         epoch_unit = fields.epoch_units.get(column)
         return columns.parse_column(values, lambda value: parse_datetime(value, epoch_unit))
-    if field.name == "duration_s":
+    if target.name == "duration_s":
         unit = fields.find_unit(column)
         return columns.parse_column(values, lambda value: round(parse_duration_ms(value, unit) / 1000))
     return columns.parse_text_column(values)

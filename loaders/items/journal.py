@@ -1,14 +1,15 @@
 """The journal of a load: it records progress, so that a killed load resumes and writes no row twice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
 from filelock import FileLock, Timeout
 
 from reelrank.index_mappings.errors import Conflict
+from reelrank.loaders.report import ValueCounts
 from reelrank.ranking.durable import write_file
 
 
@@ -17,7 +18,7 @@ class JournalEntry:
     """Progress of one load: everything up to `row` of file index `file` is written or rejected.
 
     key: `ItemLoad.key`. version: the new index version. rejects, rejects_size: path of the reject file,
-    and its size in bytes at this entry.
+    and its size in bytes at this entry. values: counts of the values of optional fields.
     """
 
     key: str
@@ -29,6 +30,7 @@ class JournalEntry:
     written: int = 0
     rejected: int = 0
     rejects_size: int = 0
+    values: Mapping[str, ValueCounts] = field(default_factory=dict)
 
 
 class Journal:
@@ -56,8 +58,10 @@ class Journal:
     def read_entry(self) -> JournalEntry | None:
         """Return the entry of an unfinished load; None when there is none or it cannot be read."""
         try:
-            return JournalEntry(**orjson.loads(self.path.read_bytes()))
-        except (FileNotFoundError, ValueError, TypeError):
+            content = orjson.loads(self.path.read_bytes())
+            values = {name: ValueCounts(**counts) for name, counts in content.pop("values", {}).items()}
+            return JournalEntry(**content, values=values)
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return None
 
     def write_entry(self, entry: JournalEntry) -> None:

@@ -87,11 +87,51 @@ def test_too_many_rejects_leave_only_the_old_version(
 
 
 def test_a_dry_run_writes_only_the_reject_file(tmp_path: Path, engine: EmbeddedEngine) -> None:
-    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "f30,Film,Drama,long"])
+    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "two words,Film,Drama,90"])
     report = check_item_files(load)
     assert (report.read, report.written, report.rejected) == (31, 30, 1)
     assert [reject["row"] for reject in read_rejects(load)] == [31]
     assert engine.versions() == []
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+def test_an_unreadable_optional_value_is_left_out_and_counted(
+    tmp_path: Path, engine: EmbeddedEngine, journal: Journal, is_dry_run: bool
+) -> None:
+    lines = [*build_film_lines(3), "f3,Film,Drama,2 Seasons", "f4,Film,Drama,N/A", "f5,Film,Drama,long"]
+    load = open_load(tmp_path / "films.csv", lines)
+    report = check_item_files(load) if is_dry_run else load_item_files(load, engine, ENCODER, journal)
+    assert (report.read, report.written, report.rejected, report.rejects) == (6, 6, 0, None)
+    assert set(report.ignored) == {"duration_s"}
+    counts = report.ignored["duration_s"]
+    assert (counts.readable, counts.ignored) == (3, 2)
+    assert counts.first_ignored.startswith("row 4: '2 Seasons' is not a duration")
+    if not is_dry_run:
+        assert engine.fetch(["f3"], 1.0) == [Item("f3", "Film", genres=("Drama",))]
+
+
+@pytest.mark.parametrize("is_dry_run", [False, True])
+def test_a_field_with_mostly_unreadable_values_refuses_the_load(
+    tmp_path: Path, engine: EmbeddedEngine, journal: Journal, is_dry_run: bool
+) -> None:
+    lines = [*build_film_lines(2), *(f"g{n},Film,Drama,{n} Seasons" for n in range(3))]
+    load = open_load(tmp_path / "films.csv", lines)
+    with pytest.raises(LoadRejected, match=r"3 of 5 values of duration_s .* First: row 3: '0 Seasons'"):
+        check_item_files(load) if is_dry_run else load_item_files(load, engine, ENCODER, journal)
+    assert engine.versions() == []
+
+
+def test_a_resumed_load_counts_the_values_of_both_runs(tmp_path: Path, journal: Journal) -> None:
+    lines = build_film_lines(3500)
+    lines[10] = lines[3400] = "f1,Film,Drama,long"
+    load = open_load(tmp_path / "films.csv", lines)
+    stopped = StoppingEngine(tmp_path / "engine")
+    with pytest.raises(Unavailable):
+        load_item_files(load, stopped, ENCODER, journal)
+    report = load_item_files(load, reopen_engine(stopped), ENCODER, journal)
+    assert report.resumed == 2000
+    assert (report.ignored["duration_s"].readable, report.ignored["duration_s"].ignored) == (3498, 2)
+    assert report.ignored["duration_s"].first_ignored.startswith("row 11: ")
 
 
 class StoppingEngine(EmbeddedEngine):

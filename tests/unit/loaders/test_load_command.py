@@ -64,6 +64,13 @@ def test_standard_output_is_only_the_json_report() -> None:
     assert json.loads(Path(report["rejects"]).read_text())["reason"].startswith("title is missing")
 
 
+def test_the_closing_report_names_values_that_were_left_out() -> None:
+    Path("films.csv").write_text("id,title,date\nf1,One,Unknown\nf2,Two,1999\n")
+    output = run("reelrank load items films.csv").output
+    assert "2 read = 2 written + 0 rejected" in output
+    assert "unreadable values of published_at, left empty: 1; first: row 1: 'Unknown'" in output
+
+
 @pytest.mark.parametrize(
     ("command", "exit_code", "code"),
     [
