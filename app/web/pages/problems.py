@@ -6,11 +6,16 @@ from flask import Blueprint, Response, abort, make_response, render_template
 from markupsafe import Markup, escape
 
 from reelrank.app.web.pages.guard import add_security_headers
+from reelrank.app.web.pages.person import ViewerProfile, read_user_id
 from reelrank.app.web.problem_codes import PROBLEMS, ProblemCode, list_http_problems
 
 
 def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
-    """Serves /problems and /problems/<code>. only_ranking_role: the codes that role ranking sends."""
+    """Serves /problems and /problems/<code>.
+
+    only_ranking_role: list the codes that role ranking sends, on pages without links to films.
+    """
+    layout = "frame.html" if only_ranking_role else "base.html"
     listed = list_http_problems(only_ranking_role=True) if only_ranking_role else list(PROBLEMS.values())
     blueprint = Blueprint("problems", __name__, template_folder="../templates")
     blueprint.add_app_template_filter(mark_code, "mark_code")
@@ -18,14 +23,14 @@ def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
 
     @blueprint.get("/problems")
     def problems() -> Response:
-        return _render("problems.html", problems=listed)
+        return _render("problems.html", layout, problems=listed)
 
     @blueprint.get("/problems/<code>")
     def problem(code: str) -> Response:
         known = next((each for each in listed if each.code == code), None)
         if known is None:
             abort(HTTPStatus.NOT_FOUND, f"there is no problem code {code!r}; /problems lists them all")
-        return _render("problem.html", problem=known)
+        return _render("problem.html", layout, problem=known)
 
     return blueprint
 
@@ -38,7 +43,8 @@ def mark_code(text: str) -> Markup:
     )
 
 
-def _render(template: str, **values: list[ProblemCode] | ProblemCode) -> Response:
-    response = make_response(render_template(template, **values))
-    response.headers["Cache-Control"] = "no-cache"
+def _render(template: str, layout: str, **values: list[ProblemCode] | ProblemCode) -> Response:
+    viewer = ViewerProfile(read_user_id())
+    response = make_response(render_template(template, layout=layout, who=viewer, **values))
+    response.headers["Cache-Control"] = "no-store"
     return response

@@ -113,6 +113,7 @@ def test_every_code_has_a_page_that_says_what_to_do(client: FlaskClient, code: s
     assert f'href="/problems/{code}"' in client.get("/problems").text
     assert PROBLEMS[code].meaning.split("`")[0].replace("'", "&#39;") in page.text
     assert "What to do" in page.text
+    assert "Search films" in page.text
     assert "`" not in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
@@ -127,6 +128,7 @@ def test_the_ranking_role_explains_its_own_codes_alone(ranking_client: FlaskClie
     assert "item_not_found" not in listed
     assert ranking_client.get("/problems/body_too_large").status_code == 200
     assert ranking_client.get("/problems/item_not_found").status_code == 404
+    assert "Search films" not in listed
     style = listed.split('rel="stylesheet" href="')[1].split('"')[0]
     assert ranking_client.get(style).status_code == 200
 
