@@ -17,24 +17,27 @@ from deploy.kibana.panels import (
     Panel,
 )
 from reelrank.app.kibana.importer import DEFAULT_PREFIX, Product
+from reelrank.index_mappings import event_field
+from reelrank.index_mappings.event import EVENT_FIELDS
 
 Json = dict[str, Any]
 PANEL_WIDTH, PANEL_HEIGHT = 24, 14
 """Size of a panel on the grid of a dashboard, which is 48 wide: two panels in a row."""
 SEARCHED_INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
 DURATION = {"outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": True}
+EVENT_FORMATS: dict[event_field.FieldType, Json] = {
+    event_field.DURATION: {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
+    event_field.TIMESTAMP: {"id": "date", "params": {}},
+    event_field.COUNT: {"id": "number", "params": {"pattern": "0"}},
+    event_field.PROBABILITY: {"id": "percent", "params": {"pattern": "0.0%"}},
+}
 FORMATS: dict[str, Json] = {
     ITEMS: {
         "duration_s": {"id": "duration", "params": {"inputFormat": "seconds", **DURATION}},
         "thumbnail": {"id": "url", "params": {"type": "img"}},
         "year": {"id": "number", "params": {"pattern": "0"}},
     },
-    EVENTS: {
-        "watched_ms": {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
-        "duration_ms": {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
-        "at_ms": {"id": "date", "params": {}},
-        "position": {"id": "number", "params": {"pattern": "0"}},
-    },
+    EVENTS: {field.name: EVENT_FORMATS[field.type] for field in EVENT_FIELDS if field.type in EVENT_FORMATS},
     REQUESTS: {
         "took_ms": {"id": "number", "params": {"pattern": "0.0"}},
         "candidates": {"id": "number", "params": {"pattern": "0,0"}},
