@@ -35,6 +35,9 @@ Form = Annotated[
 ]
 Map = Annotated[list[str] | None, typer.Option("--map", help="field=column; repeat it for more.")]
 Mapping = Annotated[Path | None, typer.Option("--mapping", help="A TOML file with such pairs.")]
+IdFrom = Annotated[
+    str | None, typer.Option(help="Columns such as title,year to compute ids from, when there is no id.")
+]
 Separator = Annotated[str | None, typer.Option(help="Separator of lists inside a text, such as ';'.")]
 DurationUnit = Annotated[Unit | None, typer.Option(help="Unit of bare numbers in a column of durations.")]
 Kind = Annotated[str | None, typer.Option(help="Kind of every event, such as watch, when no column has it.")]
@@ -53,6 +56,7 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     form: Form = None,
     pairs: Map = None,
     mapping: Mapping = None,
+    id_from: IdFrom = None,
     separator: Separator = None,
     duration_unit: DurationUnit = None,
     rejects: Rejects = None,
@@ -61,7 +65,7 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     as_json: AsJson = False,
 ) -> None:
     """Load a catalogue into a new index version, which serves once it is complete and verified."""
-    options = {"separator": separator, "duration_unit": duration_unit}
+    options = {"separator": separator, "duration_unit": duration_unit, "id_from": id_from}
     rules = _build_rules(ITEM_FIELDS, pairs, mapping, options)
     with (
         open_source_files(file, form) as (files, skipped),
@@ -136,7 +140,10 @@ def _build_rules(
     }
     constants = {"kind": stated["kind"]} if "kind" in stated else {}
     columns |= parse_field_pairs(pairs or ())
-    return FieldRules(fields, columns, stated.get("separator"), stated.get("duration_unit"), constants)
+    id_columns = tuple(name.strip() for name in stated.get("id_from", "").split(",") if name.strip())
+    return FieldRules(
+        fields, columns, stated.get("separator"), stated.get("duration_unit"), constants, id_columns
+    )
 
 
 def _print_plan(
@@ -166,6 +173,9 @@ def _print_plan(
             else ""
         )
         constant = request.rules.constants.get(field.name)
+        if field.name == "id" and request.rules.id_columns:
+            columns = request.rules.id_columns
+            values = [f"hash of {' and '.join(columns)}"]
         source = f"always {constant}" if constant else f"{', '.join(columns) or '-'}{unit}"
         table.add_row(field.name, source, " + ".join(values))
     console.print(table)

@@ -31,7 +31,7 @@ class FieldRules:
 
     stated: field to the columns that the user named for it. separator: splits text into a list.
     duration_unit: unit of durations whose column name has none. constants: field to a value for
-    every row, instead of a column.
+    every row, instead of a column. id_columns: columns from whose values the ids are computed.
     """
 
     fields: tuple[Field, ...]
@@ -39,8 +39,11 @@ class FieldRules:
     separator: str | None = None
     duration_unit: Unit | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    id_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.id_columns and "id" in self.stated:
+            raise SourceError("--map id=COLUMN and --id-from exclude each other; use one of them")
         many = {target.name: target.many for target in self.fields}
         for name, columns in self.stated.items():
             if name not in many:
@@ -74,7 +77,7 @@ class FieldMap:
 
     def list_missing(self) -> list[str]:
         """Return the required fields that nothing fills."""
-        filled = {*self.columns, *self.rules.constants}
+        filled = {*self.columns, *self.rules.constants, *(("id",) if self.rules.id_columns else ())}
         return [target.name for target in self.rules.fields if target.required and target.name not in filled]
 
 
@@ -87,7 +90,8 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
     used = {column for stated in columns.values() for column in stated}
     earlier = previous.columns if previous is not None else {}
     for target in rules.fields:
-        if target.name in rules.stated or target.name in rules.constants:
+        is_computed = target.name == "id" and rules.id_columns
+        if is_computed or target.name in rules.stated or target.name in rules.constants:
             continue
         matches = list(earlier.get(target.name, ()))
         for known_name in target.known_as:
@@ -96,6 +100,7 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
         if chosen:
             columns[target.name] = chosen
             used.update(chosen)
+    used.update(rules.id_columns)
     roots = {column.split(".")[0] for column in used} | used
     unused = tuple(name for name in names if name not in roots)
     return FieldMap(rules, columns, unused, {} if previous is None else previous.epoch_units)
@@ -138,7 +143,7 @@ def read_mapping(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]
         }
     except (OSError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
         raise SourceError(f"{path} cannot be read as a mapping file: {error}") from error
-    known = {"separator", "duration_unit", "kind"}
+    known = {"separator", "duration_unit", "kind", "id_from"}
     if unknown := sorted(set(settings) - known):
         raise SourceError(
             f"{path} has unknown settings: {', '.join(unknown)}; "

@@ -98,7 +98,7 @@ def _list_distinct(column: Column) -> list[object]:
 
 
 def _list_used_columns(fields: FieldMap) -> set[str]:
-    return {column for columns in fields.columns.values() for column in columns}
+    return {*fields.rules.id_columns, *(column for columns in fields.columns.values() for column in columns)}
 
 
 def _check_columns(fields: FieldMap, rows: Rows) -> None:
@@ -107,8 +107,10 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
         raise SourceError(
             f"{rows.file} has no column for {' and '.join(missing)} (its columns are {names}); "
             f"name the column with --map {missing[0]}=COLUMN"
+            + (", or compute ids with --id-from COLUMN,COLUMN" if missing[0] == "id" else "")
         )
-    for stated in dict.fromkeys(column for columns in fields.rules.stated.values() for column in columns):
+    stated_columns = [column for columns in fields.rules.stated.values() for column in columns]
+    for stated in dict.fromkeys([*stated_columns, *fields.rules.id_columns]):
         if not rows.block.has_column(stated):
             scope = "" if isinstance(rows.block, ArrowBlock) else f" in its first {len(rows.block):,} rows"
             raise SourceError(f"{rows.file} has no column {stated}{scope}; its columns are {names}")

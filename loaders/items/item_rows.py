@@ -1,8 +1,11 @@
 """Conversion of catalogue rows to items."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.fields import columns
@@ -32,6 +35,8 @@ ITEM_FIELDS = (
     Field("thumbnail", ("thumbnail", "thumbnail_url", "image", "image_url", "poster", "poster_url")),
 )  # fmt: skip
 """Fields of `Item`, in its order, and the column names that fill them without --map."""
+ID_BYTES = 12
+"""Two of a billion different keys get the same 96-bit hash with a probability of about 10^-11."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,8 @@ def _build_item(values: Sequence[Any]) -> Item:
 
 def _parse_field(rows: Rows, fields: FieldMap, target: Field) -> ParsedColumn:
     size = len(rows.numbers)
+    if target.name == "id" and fields.rules.id_columns:
+        return _compute_ids(rows, fields.rules.id_columns)
     if target.many:
         return _join_names(
             [rows.block.column(name) for name in fields.columns.get(target.name, ())], fields, size
@@ -110,6 +117,18 @@ def _parse_field(rows: Rows, fields: FieldMap, target: Field) -> ParsedColumn:
         unit = fields.find_unit(column)
         return columns.parse_column(values, lambda value: round(parse_duration_ms(value, unit) / 1000))
     return columns.parse_text_column(values)
+
+
+def _compute_ids(rows: Rows, id_columns: Sequence[str]) -> ParsedColumn:
+    """Hash the text of columns to ids, so that a row has the same id in every file; "" if all are empty."""
+    parsed = [columns.parse_text_column(rows.block.column(name)) for name in id_columns]
+    errors = {index: reason for column in reversed(parsed) for index, reason in column.errors.items()}
+    keys = zip(*(column.values for column in parsed), strict=True)
+    return ParsedColumn([_hash_key(key) if any(key) else "" for key in keys], errors)
+
+
+def _hash_key(key: Sequence[str]) -> str:
+    return hashlib.blake2b(orjson.dumps(key), digest_size=ID_BYTES).hexdigest()
 
 
 def _join_names(parts: Sequence[Any], fields: FieldMap, size: int) -> ParsedColumn:

@@ -84,6 +84,42 @@ def test_the_unit_of_times_stays_for_the_rest_of_a_file(tmp_path: Path) -> None:
     assert dates == ["1999-01-01"] * 30_000 + ["1970-01-02"] * 30_000
 
 
+def read_computed_ids(path: Path, *id_columns: str) -> list[str]:
+    with open_source_files(str(path), None) as (files, _):
+        rules = FieldRules(ITEM_FIELDS, id_columns=id_columns)
+        mapped_rows = list(read_mapped_rows(files, rules))
+    return [item.id for mapped in mapped_rows for item in check_items(mapped, {}).items]
+
+
+def test_computed_ids_depend_only_on_the_values(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"title": "The Old Quay", "year": 1999},
+        {"title": "The Old Quay", "year": 2004},
+        {"title": "The Old Quay1", "year": 999},
+        {"title": "Fog", "year": 2004},
+    ]
+    ids = read_computed_ids(write_rows(tmp_path / "films.jsonl", rows), "title", "year")
+    assert len(set(ids)) == 4
+    for name in ("films.csv", "films.parquet"):
+        path = write_rows(tmp_path / name, rows[::-1])
+        assert read_computed_ids(path, "title", "year") == ids[::-1]
+
+
+def test_a_row_without_values_for_its_id_is_rejected(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"title": "Fog", "code": ""}, {"title": "Quay", "code": "q1"}]
+    assert len(read_computed_ids(write_rows(tmp_path / "films.jsonl", rows), "code")) == 1
+
+
+def test_missing_ids_and_id_columns_are_refused_with_advice(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "films.jsonl", [{"title": "Fog", "year": 2004}])
+    with pytest.raises(SourceError, match="no column for id .* --id-from"):
+        read_items(path)
+    with pytest.raises(SourceError, match="has no column code"):
+        read_computed_ids(path, "title", "code")
+    with pytest.raises(SourceError, match="exclude each other"):
+        FieldRules(ITEM_FIELDS, {"id": ("code",)}, id_columns=("title",))
+
+
 @pytest.mark.parametrize("name", ["films.jsonl", "films.parquet"])
 def test_a_path_leads_through_records_and_lists(tmp_path: Path, name: str) -> None:
     path = write_rows(tmp_path / name, CAST)
