@@ -3,16 +3,16 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import ClassVar
 
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import Rejection, SearchEngine
+from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.files.content_type import describe_contents
 from reelrank.loaders.files.source import SourceFile
-from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.loaders.report import ValueCounts
 from reelrank.ranking.progress import Progress, ignore_progress
 
@@ -169,3 +169,10 @@ def drop_oldest_versions(engine: SearchEngine, options: LoadOptions) -> None:
     for name in idle[max(options.versions_to_keep - 1, 0) :]:
         if name not in kept:
             engine.drop(name)
+
+
+def choose_version_name(existing: Collection[str], now: datetime) -> str:
+    """Return an unused name, items-<fingerprint>-<time>; a second version within a second gets -2."""
+    stem = f"items-{compute_index_fingerprint()}-{now.astimezone(UTC):%Y%m%dT%H%M%S}"
+    names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(existing) + 2))
+    return next(name for name in names if name not in existing)

@@ -20,6 +20,7 @@ from reelrank.loaders.files.source import SourceError, SourceFile
 from reelrank.loaders.items.catalogue import (
     LoadOptions,
     LoadRejected,
+    choose_version_name,
     drop_oldest_versions,
     promote_version,
     reject_empty_load,
@@ -29,7 +30,6 @@ from reelrank.loaders.items.catalogue import (
 from reelrank.loaders.items.item_rows import CheckedItems, build_rejects, parse_item_rows
 from reelrank.loaders.items.journal import Journal, JournalEntry
 from reelrank.loaders.items.learned_fields import LearnedFieldsCache, cache_learned_fields
-from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.loaders.rejects import RejectFile, open_reject_file
 from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress
 from reelrank.ranking.progress import Progress, ignore_progress
@@ -74,9 +74,7 @@ def load_item_files(
                 writer = ItemWriter(load, engine, encoder, journal, rejects)
                 entry, unused = writer.write(entry, progress)
                 first = _describe_first(rejects)
-            reject_empty_load(load.files, entry.read)
-            verify(load.options, entry.read, entry.rejected, first)
-            reject_unreadable_fields(entry.values)
+            _verify_rows(load, (entry.read, entry.rejected), first, entry.values)
             kept = _promote(load, engine, entry)
         except (LoadRejected, SourceError):
             _abandon(engine, journal, entry)
@@ -113,9 +111,7 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
             report_progress(progress, "checking items", read, mapped.done)
         first = _describe_first(rejects)
     rejected = read - written
-    reject_empty_load(load.files, read)
-    verify(load.options, read, rejected, first)
-    reject_unreadable_fields(values)
+    _verify_rows(load, (read, rejected), first, values)
     return FileReport(
         read,
         written,
@@ -126,6 +122,16 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
         unused=tuple(unused),
         ignored=_select_ignored(values),
     )
+
+
+def _verify_rows(
+    load: ItemLoad, counts: tuple[int, int], first_reject: str, values: Mapping[str, ValueCounts]
+) -> None:
+    """Raise LoadRejected unless the rows can be promoted. counts: rows read and rejected."""
+    read, rejected = counts
+    reject_empty_load(load.files, read)
+    verify(load.options, read, rejected, first_reject)
+    reject_unreadable_fields(values)
 
 
 def _select_ignored(values: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:

@@ -17,7 +17,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
 
 QUERIES_PER_KIND = 400
-"""The least at which a difference of 0.01 can be told (design, words of proof)."""
+"""The smallest number of queries that can detect a difference of 0.01."""
 TYPO_MIN_LETTERS = 5
 PREFIX_MIN_LETTERS = 9
 PREFIX_SHARE = 0.6

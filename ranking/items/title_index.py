@@ -88,7 +88,7 @@ class TitleIndex:
         return self.text_rows[first:last][shortest].astype(np.intp), lengths[shortest]
 
     def find_people(self, text: str) -> Rows:
-        """Returns the rows of the items of whoever has this whole name; a row is not repeated."""
+        """Returns the distinct rows of the items of a person with this whole name."""
         return np.unique(_find(self.people, self.people_rows, compact_title(text)))
 
     def correct(self, text: str) -> list[str]:

@@ -112,7 +112,7 @@ def test_a_row_without_values_for_its_id_is_rejected(tmp_path: Path) -> None:
 
 def test_missing_ids_and_id_columns_are_refused_with_advice(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "films.jsonl", [{"title": "Fog", "year": 2004}])
-    with pytest.raises(SourceError, match="no column for id .* --id-from"):
+    with pytest.raises(SourceError, match=r"no column for id .* --id-from"):
         read_items(path)
     with pytest.raises(SourceError, match="has no column code"):
         read_computed_ids(path, "title", "code")

@@ -15,9 +15,14 @@ from reelrank.index_mappings.item import Document, Item, Neighbour
 from reelrank.index_mappings.match import item_ids
 from reelrank.loaders.demo import fold_title, list_title_variants, simulate_watched_shares
 from reelrank.loaders.events.history import load_history
-from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected, load_catalogue, publish
+from reelrank.loaders.items.catalogue import (
+    LoadOptions,
+    LoadRejected,
+    choose_version_name,
+    load_catalogue,
+    publish,
+)
 from reelrank.loaders.items.reindex import reindex
-from reelrank.loaders.items.version_names import choose_version_name
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings
 
 ITEMS = [Item("alien", "Alien"), Item("blade", "Blade Runner")]
