@@ -127,4 +127,4 @@ def _check_json_body() -> None:
         try:
             request.get_json()
         except BadRequest as error:
-            raise InvalidRequest(("body", f"it is not valid JSON: {error.__cause__ or error}")) from error
+            raise InvalidRequest(("body", f"it is not valid JSON: {error.__context__ or error}")) from error
