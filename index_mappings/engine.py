@@ -104,6 +104,13 @@ class SearchEngine(Matcher, Protocol):
     @property
     def name(self) -> str: ...
 
+    def at_version(self, version: str) -> Matcher:
+        """A matcher that answers from this version even after another one was promoted.
+
+        The version must serve or have served; it lacks changes that were made since it stopped serving.
+        """
+        ...
+
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         """Returns the serving version's items in the order of `ids`, with None for an unknown id.
 

@@ -190,7 +190,7 @@ class SearchService:
         return SourceAnswers(results.matches, degraded)
 
     def _query_source(self, state: State, request: SourceRequest, timeout_s: float) -> Matches:
-        return query_source(request, self.engine, state.table, state.activity.popularity, timeout_s)
+        return query_source(request, state.matcher, state.table, state.activity.popularity, timeout_s)
 
     def _report_failures(self, failures: Mapping[str, EngineError]) -> tuple[Degradation, ...]:
         for source, error in failures.items():

@@ -119,7 +119,8 @@ class StateRefresher:
         activity.poll(self._sources.events)
         if previous is None or previous.ranker.name != ranker.name:
             log.info("model serves", model=ranker.name, release=release.id if release else None)
-        return State(version, table, activity, ranker, degraded, embeddings)
+        matcher = self._sources.engine.at_version(version)
+        return State(version, table, activity, ranker, matcher, degraded, embeddings)
 
     def _read_pointer(self, previous: State | None) -> Pointer | None:
         """None also when it cannot be read and no state is there yet: the fused order is better than none."""

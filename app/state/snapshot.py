@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.index_mappings.degradation import Degradation
+from reelrank.index_mappings.engine import Matcher
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.rankers.lambdarank import Ranker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """table and activity belong to index version `version`. degraded: what is missing.
+    """table, activity and matcher belong to index version `version`. degraded: what is missing.
 
     Only `activity` changes while it is read: it goes on counting, and a page may miss the newest second.
     embeddings: fingerprint of what the version has learned; empty when it is not known.
@@ -20,5 +21,6 @@ class State:
     table: ItemTable
     activity: ActivityCounters
     ranker: Ranker
+    matcher: Matcher
     degraded: tuple[Degradation, ...] = ()
     embeddings: str = ""

@@ -19,7 +19,8 @@ from reelrank.app.engines.server.documents.queries import (
     build_text_query,
     compute_hit_limit,
 )
-from reelrank.app.engines.server.engine import MatchRequest, ServerEngine
+from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.matcher import MatchRequest
 from reelrank.app.engines.server.transport.cluster import NDJSON
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.item import Document, Item, Neighbour

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reelrank.index_mappings.engine import SearchEngine, VectorMatch
+from reelrank.index_mappings.engine import SearchEngine, TextMatch, VectorMatch
 from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.index_mappings.item import Document, Item
 from tests.contract.films import FILMS, SOON, build_unit_vector, list_ids, load, search
@@ -19,6 +19,21 @@ def test_a_version_is_not_searched_until_it_is_promoted(films: SearchEngine) -> 
         ("items-2", 1, True),
         ("items-1", 4, False),
     ]
+
+
+def test_a_matcher_of_a_version_stays_with_it_after_a_promotion(films: SearchEngine) -> None:
+    """A worker goes on with the embeddings that its model knows until it switches both."""
+    before, vector = films.at_version("items-1"), build_unit_vector(0)
+    text = TextMatch("bm25", "alien", 10)
+    near = VectorMatch("factors", "factors", vector, 10)
+    found = [list_ids(before.match_text(text, SOON)), list_ids(before.match_vector(near, SOON))]
+    assert found[0] == ["alien"]
+    load(films, "items-2", [Document(Item("new", "Alien again"), {"factors": vector})])
+    assert [list_ids(before.match_text(text, SOON)), list_ids(before.match_vector(near, SOON))] == found
+    after = films.at_version("items-2")
+    assert list_ids(after.match_text(text, SOON)) == ["new"]
+    assert list_ids(after.match_vector(near, SOON)) == ["new"]
+    assert [list_ids(before.match_text(text, SOON)), list_ids(before.match_vector(near, SOON))] == found
 
 
 def test_live_changes_during_a_load_are_in_the_new_version(films: SearchEngine) -> None:

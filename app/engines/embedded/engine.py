@@ -9,6 +9,7 @@ from reelrank.app.clock import SYSTEM_CLOCK, Clock
 from reelrank.app.engines.embedded.background_indexing import TextIndexer
 from reelrank.app.engines.embedded.compaction import Compactor
 from reelrank.app.engines.embedded.derived import DerivedIndexes
+from reelrank.app.engines.embedded.matcher import EmbeddedMatcher
 from reelrank.app.engines.embedded.readers import ServingState
 from reelrank.app.engines.embedded.store import documents
 from reelrank.app.engines.embedded.store.change_log import (
@@ -21,20 +22,18 @@ from reelrank.app.engines.embedded.store.database import Database, allocate_seq
 from reelrank.app.engines.embedded.store.documents import COLUMNS, decode_document, decode_item
 from reelrank.index_mappings.engine import (
     IndexVersion,
+    Matcher,
     NeighbourMatch,
     Rejection,
     TextMatch,
     VectorMatch,
     WriteReport,
 )
-from reelrank.index_mappings.errors import BadRequest, Conflict, IndexVersionNotFound, Unavailable
-from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.errors import Conflict, IndexVersionNotFound, Unavailable
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.validation import validate_documents
 
-EXTRA_HITS = 20
-"""Hits requested beyond the limit, so that ties at the limit can be sorted by id."""
 FETCH_BATCH = 500
 DROP_BATCH = 5_000
 """Rows removed per transaction, so that a drop never blocks other writers for long."""
@@ -55,21 +54,16 @@ class EmbeddedEngine:
         self.compactor = Compactor(self.derived)
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        view = self.serving.get_view()
-        limit = request.limit + EXTRA_HITS
-        rows, scores = view.text_index.search(request.text, request.filters, limit, request.weights)
-        return view.snapshot.match_rows(request, rows, scores)
+        return EmbeddedMatcher(self.serving).match_text(request, timeout_s)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
-        field = VECTOR_FIELDS.get(request.field)
-        if field is None or request.vector.shape != (field.size,):
-            raise BadRequest(
-                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}"
-            )
-        return self.serving.get_view().snapshot.match_vector(request)
+        return EmbeddedMatcher(self.serving).match_vector(request, timeout_s)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
-        return self.serving.get_view().snapshot.match_neighbours(request)
+        return EmbeddedMatcher(self.serving).match_ids(request, timeout_s)
+
+    def at_version(self, version: str) -> Matcher:
+        return EmbeddedMatcher(self.serving, version)
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         version = self.serving.require_serving_version()

@@ -14,6 +14,8 @@ from reelrank.index_mappings.errors import Conflict, Unavailable
 
 REFRESH_S = 0.5
 """Shortest time between two checks for changes by other processes."""
+MAX_VIEWS = 2
+"""Versions that a process answers from at the same time; more exist only in tests."""
 MAX_LAYERS = 8
 """Beyond this many layers, the changes since the segment are merged into one."""
 
@@ -28,12 +30,12 @@ class ServingView:
 
 
 class ServingState:
-    """Holds the view that all threads of a process share. Opens nothing until used."""
+    """Holds the views that all threads of a process share. Opens nothing until used."""
 
     def __init__(self, derived: DerivedIndexes) -> None:
         self.derived = derived
-        self._view: ServingView | None = None
-        self._refreshed_at = -REFRESH_S
+        self._views: dict[str, ServingView] = {}
+        self._refreshed_at: dict[str, float] = {}
         self._refresh_lock = threading.Lock()
 
     def serving_version(self) -> str | None:
@@ -52,28 +54,41 @@ class ServingState:
             )
         return name
 
-    def get_view(self) -> ServingView:
-        """Return a view at most REFRESH_S behind the database. Raises Unavailable when no version serves."""
-        view = self._view
-        if view is not None and time.monotonic() - self._refreshed_at < REFRESH_S:
+    def get_view(self, version: str | None = None) -> ServingView:
+        """Return a view at most REFRESH_S behind the database, of the serving version unless one is named.
+
+        Raises Unavailable when no version serves.
+        """
+        name = version or self.require_serving_version()
+        view = self._views.get(name)
+        if view is not None and self._is_fresh(name):
             return view
         with self._refresh_lock:
-            if self._view is None or time.monotonic() - self._refreshed_at >= REFRESH_S:
+            view = self._views.get(name)
+            if view is None or not self._is_fresh(name):
                 started_at = time.monotonic()
-                self._view = self._refresh(self._view)
-                self._refreshed_at = started_at
-            return self._view
+                view = self._refresh(name, view)
+                self._keep(name, view, started_at)
+            return view
 
     def invalidate(self) -> None:
         """Make the next view include what this process has just written."""
-        self._refreshed_at = -REFRESH_S
+        self._refreshed_at = {}
 
     def close(self) -> None:
-        self._view = None
+        self._views = {}
 
-    def _refresh(self, view: ServingView | None) -> ServingView:
-        version = self.require_serving_version()
-        if view is None or view.snapshot.version != version:
+    def _is_fresh(self, version: str) -> bool:
+        return time.monotonic() - self._refreshed_at.get(version, -REFRESH_S) < REFRESH_S
+
+    def _keep(self, version: str, view: ServingView, refreshed_at: float) -> None:
+        """Keep the views used last: two while requests move from one version to the next."""
+        others = [(name, kept) for name, kept in self._views.items() if name != version]
+        self._views = dict([*others[1 - MAX_VIEWS :], (version, view)])
+        self._refreshed_at[version] = refreshed_at
+
+    def _refresh(self, version: str, view: ServingView | None) -> ServingView:
+        if view is None:
             text_index = self.derived.open_text_index(version)
             text_seq = text_index.seq
             text_index.reload()

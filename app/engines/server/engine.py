@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from reelrank.app.engines.server.documents.change_log import ChangeLog
 from reelrank.app.engines.server.documents.documents import decode_document, decode_item, encode_document
@@ -12,50 +12,26 @@ from reelrank.app.engines.server.documents.live_changes import (
     describe_no_serving_version,
     fetch_sources,
 )
-from reelrank.app.engines.server.documents.queries import (
-    Body,
-    build_candidates_body,
-    build_filter_clauses,
-    build_neighbour_query,
-    build_text_query,
-    compute_hit_limit,
-    decode_cosine_matches,
-    decode_matches,
-)
 from reelrank.app.engines.server.documents.versions import CHANGES_FROM, IndexVersions, Layout
+from reelrank.app.engines.server.matcher import Dialect, ServerMatcher
 from reelrank.app.engines.server.transport.bulk import ActionResult, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.engines.server.transport.paging import scan_pages
 from reelrank.index_mappings.engine import (
     IndexVersion,
+    Matcher,
     NeighbourMatch,
     Rejection,
     TextMatch,
     VectorMatch,
     WriteReport,
 )
-from reelrank.index_mappings.errors import BadRequest, EngineError, NotFound, Partial, Unavailable
-from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.errors import EngineError, NotFound, Partial, Unavailable
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import Matches, build_empty_matches
+from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.validation import validate_documents
 
 READY_TIMEOUT_S = 1.0
-MatchRequest = TextMatch | VectorMatch | NeighbourMatch
-MatchDecoder = Callable[[str, list[dict[str, Any]], int], Matches]
-"""Converts the hits of a source to at most `limit` matches."""
-
-
-class Dialect(Protocol):
-    """Requests that Elasticsearch and OpenSearch write differently."""
-
-    def build_items_index(self) -> Mapping[str, Any]:
-        """Build settings and mappings of an index of items."""
-        ...
-
-    def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
-        """Build the part of a search body that requests the k nearest vectors."""
-        ...
 
 
 class ServerEngine:
@@ -74,25 +50,20 @@ class ServerEngine:
         return self.cluster.name
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        return self._match(request, build_text_query(request), timeout_s, decode_matches)
+        return self._serving_matcher.match_text(request, timeout_s)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
-        field = VECTOR_FIELDS.get(request.field)
-        if field is None or request.vector.shape != (field.size,):
-            raise BadRequest(
-                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}"
-            )
-        if not request.vector.any():
-            return build_empty_matches(request.source)
-        query = self.dialect.build_knn_query(
-            request, compute_hit_limit(request.limit), build_filter_clauses(request.filters)
-        )
-        return self._match(request, query, timeout_s, decode_cosine_matches)
+        return self._serving_matcher.match_vector(request, timeout_s)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
-        if not request.seeds:
-            return build_empty_matches(request.source)
-        return self._match(request, build_neighbour_query(request), timeout_s, decode_matches)
+        return self._serving_matcher.match_ids(request, timeout_s)
+
+    def at_version(self, version: str) -> Matcher:
+        return ServerMatcher(self.cluster, self.dialect, self.layout.index_name(version))
+
+    @property
+    def _serving_matcher(self) -> ServerMatcher:
+        return ServerMatcher(self.cluster, self.dialect, self.layout.alias)
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:
@@ -180,17 +151,6 @@ class ServerEngine:
 
     def close(self) -> None:
         self.cluster.close()
-
-    def _match(self, request: MatchRequest, query: Body, timeout_s: float, decode: MatchDecoder) -> Matches:
-        body = build_candidates_body(request.limit, query)
-        try:
-            hits = self.cluster.search(self.layout.alias, body, timeout_s)
-        except NotFound as missing:
-            raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
-        except Partial as partial:
-            matches = decode(request.source, partial.partial_result["hits"]["hits"], request.limit)
-            raise Partial(str(partial), matches) from partial
-        return decode(request.source, hits, request.limit)
 
     def _read_last_logged_epoch(self) -> int:
         """Epochs continue from this one, so that new changes are later than all logged ones."""

@@ -4,13 +4,38 @@ Vectors and neighbours are in index versions of reelrank, which `reelrank load i
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from reelrank.app.engines.server.engine import READY_TIMEOUT_S, ServerEngine
 from reelrank.app.engines.server.external.external_index import ExternalIndex
-from reelrank.index_mappings.engine import IndexVersion, NeighbourMatch, TextMatch, VectorMatch, WriteReport
+from reelrank.index_mappings.engine import (
+    IndexVersion,
+    Matcher,
+    NeighbourMatch,
+    TextMatch,
+    VectorMatch,
+    WriteReport,
+)
 from reelrank.index_mappings.errors import BadRequest, EngineError, Partial
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalMatcher:
+    """Matches text in the external index, vectors and neighbours in one index version of ours."""
+
+    external: ExternalIndex
+    own: Matcher
+
+    def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
+        return self.external.match_text(request, timeout_s)
+
+    def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
+        return self.own.match_vector(request, timeout_s)
+
+    def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
+        return self.own.match_ids(request, timeout_s)
 
 
 class ReadOnlyEngine:
@@ -32,6 +57,9 @@ class ReadOnlyEngine:
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
         return self.own.match_ids(request, timeout_s)
+
+    def at_version(self, version: str) -> Matcher:
+        return ExternalMatcher(self.external, self.own.at_version(version))
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         return self.external.fetch(ids, timeout_s)
