@@ -5,13 +5,16 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import urllib3
 
+from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.wiring import Container, build_release_manager
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 from tests.running_service import Clients, ServiceProcess, start_service
 from tests.sample_project import add_model, build_project
 
@@ -107,7 +110,8 @@ def test_a_damaged_model_is_replaced_by_engine_order_with_a_reason(
     refused = service.post("/v1/models/broken:promote", {})
     assert (refused.status, refused.json["code"]) == (409, "model_rejected")
     assert service.get("/v1/search?q=story").json["model"] == "model-1"
-    build_release_manager(container).promote_model("broken")
+    unchecked = ModelFiles(container.registry, lambda directory: FusedOrder())
+    replace(build_release_manager(container), files=unchecked).promote_model("broken")
     time.sleep(2.0)
     page = service.get("/v1/search?q=story").json
     assert page["model"] == "engine-order"
