@@ -1,4 +1,4 @@
-"""The page by keyboard alone, on a phone, in the dark, and as a screen reader meets it."""
+"""Access to the pages: by keyboard, on a phone, in dark mode, by screen reader."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ PAGES = (
     "/problems", "/problems/invalid_request",
 )  # fmt: skip
 FAULTS = (Path(__file__).parent / "page_faults.js").read_text()
-"""A function that answers what is wrong with a page's structure, names and contrast."""
+"""A function that returns the faults of a page in structure, names and contrast."""
 MOVING = """[...document.querySelectorAll("*")].map(e => getComputedStyle(e))
   .filter(style => parseFloat(style.transitionDuration) > 0.01 || style.animationName != "none").length"""
 PLANTED = """() => {
@@ -26,7 +26,7 @@ FOCUSED = """(() => {
   const named = document.activeElement;
   return (named.labels?.[0] ?? named.querySelector(".visually-hidden") ?? named).textContent.trim();
 })()"""
-"""The name, or the part of it that is only heard, of what has the focus."""
+"""The accessible name of the focused element, or its visually hidden part."""
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -43,13 +43,13 @@ def test_the_checks_find_planted_faults(visitors: Visitors) -> None:
     page.goto("/about")
     page.evaluate(PLANTED)
     faults = "\n".join(page.evaluate(FAULTS))
-    for said in ("heading h5", "no name: A", "no name: INPUT", "no alt", "no name: BUTTON", "contrast 1."):
-        assert said in faults
+    for fault in ("heading h5", "no name: A", "no name: INPUT", "no alt", "no name: BUTTON", "contrast 1."):
+        assert fault in faults
 
 
 @pytest.mark.parametrize("width", [320, 390, 820])
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_sticks_out_on_a_small_screen(visitors: Visitors, path: str, width: int) -> None:
+def test_no_page_is_wider_than_a_small_screen(visitors: Visitors, path: str, width: int) -> None:
     page = visitors.open_page(width=width)
     page.context.add_cookies([{"name": "viewer", "value": "u1", "url": visitors.url}])
     page.goto(path)
@@ -83,7 +83,7 @@ def test_a_film_is_searched_opened_and_watched_by_keyboard_alone(visitors: Visit
     page.goto("/")
 
     def tab_to(name: str) -> None:
-        """Stops at the first thing whose name begins so."""
+        """Presses Tab until an element whose name begins with `name` has the focus."""
         for _ in range(60):
             page.keyboard.press("Tab")
             if page.evaluate(FOCUSED).startswith(name):
@@ -104,7 +104,7 @@ def test_a_film_is_searched_opened_and_watched_by_keyboard_alone(visitors: Visit
     expect(page.get_by_role("status")).to_contain_text("You watched Voyage")
 
 
-def test_motion_is_reduced_for_those_who_ask(visitors: Visitors) -> None:
+def test_motion_is_reduced_on_request(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.emulate_media(reduced_motion="reduce")
     page.goto("/")

@@ -1,4 +1,4 @@
-"""What a person does on the page: picks who watches, looks at films, watches, likes, asks why."""
+"""Actions on the pages: select a viewer, open films, watch, like, read explanations."""
 
 import re
 
@@ -20,11 +20,11 @@ def pick_viewer(page: Page, viewer: str) -> None:
 
 
 def list_titles(page: Page) -> list[str]:
-    """Titles of the first list, in its order."""
+    """Lists the titles of the first list, in its order."""
     return page.locator("main ol").first.locator(".poster .title").all_text_contents()
 
 
-def test_a_stranger_sees_films_and_is_told_how_to_be_somebody(visitors: Visitors) -> None:
+def test_an_unknown_viewer_sees_films_and_how_to_select_a_viewer(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.goto("/")
     assert len(list_titles(page)) == 24
@@ -43,7 +43,7 @@ def test_the_busiest_viewers_are_offered_by_name(visitors: Visitors) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(f"For {name}")
 
 
-def test_a_picked_viewer_sees_films_of_their_taste_and_their_history(visitors: Visitors) -> None:
+def test_a_selected_viewer_sees_films_of_their_taste_and_history(visitors: Visitors) -> None:
     page = visitors.open_page()
     pick_viewer(page, "u1")
     history = page.get_by_role("region", name="Recently watched")
@@ -54,7 +54,7 @@ def test_a_picked_viewer_sees_films_of_their_taste_and_their_history(visitors: V
     assert not set(watched) & set(list_titles(page))
 
 
-def test_a_new_viewers_first_watch_changes_what_is_recommended_and_the_page_says_so(
+def test_a_first_watch_changes_the_recommendations_and_is_confirmed(
     visitors: Visitors,
 ) -> None:
     page = visitors.open_page()
@@ -81,9 +81,9 @@ def test_watching_without_a_name_makes_a_guest_whose_page_remembers(visitors: Vi
     assert title not in list_titles(page)
     new = re.compile("[1-9][0-9]* of these 24 films are new because")
     expect(page.get_by_role("status")).to_contain_text(new)
-    told = new.search(page.get_by_role("status").inner_text())
-    assert told is not None
-    assert page.locator(".fresh").count() == int(told.group().split()[0])
+    notice = new.search(page.get_by_role("status").inner_text())
+    assert notice is not None
+    assert page.locator(".fresh").count() == int(notice.group().split()[0])
 
 
 def test_everything_works_without_javascript(visitors: Visitors) -> None:
@@ -96,7 +96,7 @@ def test_everything_works_without_javascript(visitors: Visitors) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("is number")
 
 
-def test_a_liked_film_stays_where_it_is_and_the_page_says_so(visitors: Visitors) -> None:
+def test_a_like_returns_to_the_film_and_is_confirmed(visitors: Visitors) -> None:
     page = visitors.open_page()
     pick_viewer(page, "liker")
     page.goto("/film/sea2")
@@ -105,7 +105,7 @@ def test_a_liked_film_stays_where_it_is_and_the_page_says_so(visitors: Visitors)
     expect(page.get_by_role("status")).to_contain_text("You liked Sea story 2")
 
 
-def test_a_film_tells_its_facts_and_shows_similar_ones(visitors: Visitors) -> None:
+def test_a_film_page_shows_details_and_similar_films(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.goto("/film/sea3")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sea story 3")
@@ -115,7 +115,7 @@ def test_a_film_tells_its_facts_and_shows_similar_ones(visitors: Visitors) -> No
     assert similar[0].startswith("Sea story")
 
 
-def test_why_a_film_is_here_is_told_in_words_in_a_chart_and_in_a_table(visitors: Visitors) -> None:
+def test_an_explanation_has_text_a_chart_and_a_table(visitors: Visitors) -> None:
     page = visitors.open_page()
     pick_viewer(page, "u3")
     title = list_titles(page)[4]
@@ -138,7 +138,7 @@ def test_more_films_continue_the_same_list(visitors: Visitors) -> None:
     assert not set(first) & set(more)
 
 
-def test_titles_are_text_whatever_they_hold_and_ids_may_be_odd(visitors: Visitors) -> None:
+def test_titles_with_markup_are_text_and_ids_may_be_odd(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.goto("/film/odd1")
     expect(page.get_by_role("heading", level=1)).to_have_text(HOSTILE_TITLE)

@@ -1,4 +1,4 @@
-"""Searching on the page: words, facets, filters that can be taken away, more, and nothing found."""
+"""Search on the page: text, facets, removable filters, more films, and no hits."""
 
 import re
 
@@ -22,18 +22,18 @@ def list_titles(page: Page) -> list[str]:
 
 
 def read_count(page: Page) -> int:
-    said = page.get_by_text(re.compile(r"films? found")).inner_text()
-    return int(re.sub(r"\D", "", said.split("film")[0]))
+    text = page.get_by_text(re.compile(r"films? found")).inner_text()
+    return int(re.sub(r"\D", "", text.split("film")[0]))
 
 
-def test_a_search_finds_by_words_and_keeps_them_in_the_box(visitors: Visitors) -> None:
+def test_a_search_finds_by_text_and_keeps_it_in_the_box(visitors: Visitors) -> None:
     page = visitors.open_page()
     search(page, "voyage 17")
     assert "Voyage 17" in list_titles(page)
     expect(page.get_by_role("searchbox", name="Search films")).to_have_value("voyage 17")
 
 
-def test_a_facet_narrows_to_the_count_it_promised_and_its_chip_takes_it_back(visitors: Visitors) -> None:
+def test_a_facet_narrows_to_its_count_and_its_chip_removes_it(visitors: Visitors) -> None:
     page = visitors.open_page()
     search(page, "voyage")
     before = read_count(page)
@@ -79,7 +79,7 @@ def test_more_films_show_the_rest_and_repeat_nothing(visitors: Visitors) -> None
     assert len(titles) == total == len(set(titles))
 
 
-def test_nothing_found_says_what_to_try(visitors: Visitors) -> None:
+def test_a_search_without_hits_suggests_what_to_try(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.goto("/search?q=voyage&year_min=2150")
     expect(page.get_by_role("heading", name="No films found")).to_be_visible()
