@@ -1,7 +1,9 @@
 """Problem codes: in every answer that reports an error, on pages that explain them, in both roles."""
 
+import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,6 +16,7 @@ from reelrank.index_mappings.errors import EngineError
 from tests.sample_project import build_project
 
 BODY_BYTES_MAX = 100_000
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +168,30 @@ def test_openapi_names_every_code_for_every_endpoint(client: FlaskClient) -> Non
     for operations in described["paths"].values():
         for operation in operations.values():
             assert operation["responses"]["default"]["$ref"] == "#/components/responses/Problem"
+
+
+def test_every_code_of_the_table_is_raised_somewhere() -> None:
+    trees = [
+        ast.parse(path.read_text())
+        for root in ("app", "index_mappings", "loaders", "ranking")
+        for path in (ROOT / root).rglob("*.py")
+    ]
+    constants = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    assert set(PROBLEMS) - constants == set()
+
+
+def test_every_code_that_a_command_fails_with_is_in_the_table() -> None:
+    calls = [
+        node
+        for path in (ROOT / "app" / "cli").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("fail", "describe_error")
+    ]
+    codes = {
+        argument.value
+        for call in calls
+        for argument in call.args[1:]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    assert len(codes) >= 8
+    assert codes - set(PROBLEMS) == set()
