@@ -1,4 +1,4 @@
-"""Models over HTTP: which there are, which serves, and making another one serve."""
+"""Models over HTTP: list them, and promote one together with an index version that it fits."""
 
 from collections.abc import Callable
 
@@ -9,16 +9,17 @@ from reelrank.app.state.model_cache import Models
 from reelrank.app.web.parameters import ModelPath
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 
-MODELS_TAG = Tag(name="models", description="The models on disk and the one that serves.")
+MODELS_TAG = Tag(name="models", description="The models in the registry, and which one serves.")
 
 
 def create_models_api(models: Models, on_promoted: Callable[[], None]) -> APIBlueprint:
-    """promoted: called when another model is to serve, so that this worker need not find out by itself."""
+    """on_promoted: called after a promotion, so that this worker follows at once."""
     api = APIBlueprint("models", __name__, url_prefix="/v1", abp_tags=[MODELS_TAG])
 
     @api.get("/models")
     def versions() -> Response:
-        """The models, newest first."""
+        """List the models, newest first."""
+        listed = models.versions()
         rows = [
             {
                 "id": v.id,
@@ -28,14 +29,14 @@ def create_models_api(models: Models, on_promoted: Callable[[], None]) -> APIBlu
                 "metrics": {name: measured.model_dump() for name, measured in v.metrics.items()},
                 "problem": v.problem,
             }
-            for v in models.versions()
+            for v in listed
         ]
-        serving = next((v.id for v in models.versions() if v.serving), FusedOrder.name)
+        serving = next((v.id for v in listed if v.serving), FusedOrder.name)
         return jsonify(serving=serving, models=rows)
 
     @api.post("/models/<string:model>:promote")
     def promote(path: ModelPath) -> Response:
-        """Make a model the one that serves; one that does not fit is refused and the old one stays."""
+        """Promote a model, with the index version of its embeddings. A model that does not fit is refused."""
         models.promote(path.model)
         on_promoted()
         return jsonify(serving=path.model)
