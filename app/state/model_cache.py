@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.errors import EngineError, ModelNotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
@@ -15,8 +17,10 @@ from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry
 from reelrank.ranking.registry.releases import Release, ReleaseStore
 
+log = structlog.get_logger("reelrank.models")
+
 RETRY_S = 5.0
-"""A rejected model is tried again this often: its files may have been repaired."""
+"""A rejected model and an unreachable release store are tried again this often."""
 MAX_LOADED = 4
 """Loaded models a worker keeps; a request that names another one waits until it is loaded."""
 NO_MODEL = Degradation("no model is promoted", "no_model")
@@ -59,6 +63,8 @@ class ServedModels:
         self._loaded: OrderedDict[str, Ranker] = OrderedDict()
         self._rejected: dict[str, tuple[float, ModelRejected]] = {}
         self._load_lock = threading.Lock()
+        self._last_release: Release | None = None
+        self._read_again_at = 0.0
 
     def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
         """The fused order and the reason when no model is promoted or the promoted one is rejected."""
@@ -101,8 +107,19 @@ class ServedModels:
         self._source.promote(model)
 
     def _read_serving_release(self) -> Release | None:
-        pointer = self._source.releases.read_pointer()
-        return None if pointer is None else pointer.serving
+        """The last one that was read, while the store cannot be reached: scores need no engine."""
+        if self._last_release is not None and time.monotonic() < self._read_again_at:
+            return self._last_release
+        try:
+            pointer = self._source.releases.read_pointer()
+        except EngineError as error:
+            if self._last_release is None:
+                raise
+            self._read_again_at = time.monotonic() + RETRY_S
+            log.warning("release pointer not read; the last one serves", reason=str(error))
+            return self._last_release
+        self._last_release = None if pointer is None else pointer.serving
+        return self._last_release
 
     def _read_model(self, release: Release | None) -> str:
         """Before the first release, the model that an earlier build promoted."""

@@ -3,6 +3,7 @@
 The pointer is one of them, replaced only at the sequence number it was read at. Aliases follow it.
 """
 
+import time
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ from reelrank.ranking.registry.releases import (
 )
 
 POINTER_ID = "pointer"
+POINTER_TIMEOUT_S = 2.0
+"""Workers read the pointer again and again; one that waits longer would keep its threads from other work."""
 MAX_RELEASES = 1000
 """Records listed; those of dropped index versions are removed, so a few is usual."""
 INDEX_BODY = {
@@ -72,7 +75,8 @@ class ServerReleases:
     def _fetch_pointer(self) -> dict[str, Any] | None:
         """The hit with its sequence number; a get by id sees every write at once."""
         path = f"/{self.index}/_doc/{POINTER_ID}"
-        status, reply = self.cluster.request("GET", path)
+        deadline = time.monotonic() + POINTER_TIMEOUT_S
+        status, reply = self.cluster.request_idempotent("GET", path, None, deadline)
         if status == 404:
             return None
         return dict(self.cluster.check_response(status, reply, "reading the release pointer"))

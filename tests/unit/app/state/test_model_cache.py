@@ -102,3 +102,22 @@ def test_a_pointer_that_cannot_be_read_leaves_the_fused_order_and_says_why(
     ranker, degraded = serve(registry, releases, load_named).current()
     assert ranker.name == "engine-order"
     assert "pointer.json is not a release pointer" in str(degraded[0])
+
+
+def test_a_store_that_is_away_leaves_the_last_release_serving(
+    registry: Registry, releases: FileReleases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Pointer(counter=1, serving=create_release(datetime.now(UTC), model="a"))
+    releases.replace_pointer(first, None)
+    models = serve(registry, releases, load_named)
+    assert models.current()[0].name == "a"
+    second = first.move_to(create_release(datetime.now(UTC), model="b"), first.serving)
+    path = releases.directory / "pointer.json"
+    path.unlink()
+    path.mkdir()
+    assert (models.current()[0].name, models.current()[1]) == ("a", ())
+    path.rmdir()
+    releases.replace_pointer(second, None)
+    assert models.current()[0].name == "a"
+    monkeypatch.setattr(models, "_read_again_at", 0.0)
+    assert models.current()[0].name == "b"
