@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.title_keys import (
     Hashes,
+    TitleKeys,
     canonical_title,
     compact_title,
     fold_text,
@@ -36,6 +37,8 @@ MAX_CORRECTIONS = 6
 MAX_COMBINATIONS = 64
 MAX_MISSPELT_COUNT = 5
 """Items that may hold a word which is taken for a misspelling of another; a correction costs about 1 ms."""
+YEAR_TOLERANCE = 1
+"""Years between what people type and what a catalogue states: release dates differ between countries."""
 NO_ROWS: Rows = np.empty(0, np.intp)
 
 
@@ -64,49 +67,56 @@ class TitleIndex:
     def __len__(self) -> int:
         return len(self.compact)
 
-    def find_titles(self, text: str) -> Rows:
-        """Returns the rows whose whole title was typed.
+    def find_titles(self, typed: TitleKeys, year: NDArray[np.int16]) -> Rows:
+        """Returns the rows whose whole title was typed. year: of each row.
 
-        Case, accents and punctuation do not count. If no title agrees, neither do the leading article,
-        "part" and the form of numerals.
+        Case, accents and punctuation do not count. If no title agrees, neither do the leading article, "part"
+        and the form of numerals; then a year at the end of the text narrows to titles of about that year.
         """
-        exact = _find(self.compact, self.compact_rows, compact_title(text))
-        return exact if len(exact) else _find(self.canonical, self.canonical_rows, canonical_title(text))
+        for keys, rows, key in (
+            (self.compact, self.compact_rows, typed.compact_hash),
+            (self.canonical, self.canonical_rows, typed.canonical_hash),
+        ):
+            if len(found := _find(keys, rows, key)):
+                return found
+        if typed.year is None:
+            return NO_ROWS
+        found = _find(self.canonical, self.canonical_rows, typed.bare_hash)
+        return found[np.abs(year[found].astype(np.int64) - typed.year) <= YEAR_TOLERANCE]
 
-    def find_prefix(self, text: str, limit: int) -> tuple[Rows, NDArray[np.int64]]:
-        """Returns at most `limit` rows whose compact title begins with the text, and each title's length.
+    def find_beginnings(self, typed: TitleKeys, limit: int) -> Rows:
+        """Returns at most `limit` rows whose compact title begins with the text, the shortest titles first.
 
-        Shortest first, in bytes; titles of one length in alphabetical order.
+        One whole word is a query by itself ("war"), not a title that is half typed: it gives none.
         """
-        start = compact_title(text).encode("utf-8", "surrogatepass")
-        if len(start) < MIN_PREFIX:
-            return NO_ROWS, np.empty(0, np.int64)
+        start = typed.compact.encode("utf-8", "surrogatepass")
+        if len(start) < MIN_PREFIX or (len(typed.words) == 1 and self.count_words(typed.words)[0]):
+            return NO_ROWS
         first = bisect_left(range(len(self)), start, key=self._text)
         last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._text)
-        lengths = np.diff(self.offsets[first : last + 1])
-        shortest = np.argsort(lengths, kind="stable")[:limit]
-        return self.text_rows[first:last][shortest].astype(np.intp), lengths[shortest]
+        shortest = np.argsort(np.diff(self.offsets[first : last + 1]), kind="stable")[:limit]
+        return self.text_rows[first:last][shortest].astype(np.intp)
 
-    def find_people(self, text: str) -> Rows:
-        """Returns the distinct rows of the items of a person with this whole name."""
-        return np.unique(_find(self.people, self.people_rows, compact_title(text)))
+    def find_people(self, typed: TitleKeys) -> Rows:
+        """Returns the rows of the items of whoever has this whole name; a row is not repeated."""
+        return np.unique(_find(self.people, self.people_rows, typed.compact_hash))
 
-    def correct(self, text: str) -> list[str]:
-        """Returns the text with its unknown words replaced by known ones one edit away, most frequent first.
+    def correct(self, words: Sequence[str]) -> list[str]:
+        """Returns texts with the unknown words replaced by known ones one edit away, most frequent first.
 
         An unknown word without a known neighbour stays. Empty when there is nothing to replace.
         """
-        words = split_words(fold_text(text))
         choices = [
             [word] if count or len(word) < MIN_CORRECTED else self._list_corrections(word) or [word]
             for word, count in zip(words, self.count_words(words).tolist(), strict=True)
         ]
         spellings = (list(spelling) for spelling in product(*choices))
-        return [" ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != words]
+        return [
+            " ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != list(words)
+        ]
 
-    def respell(self, text: str) -> list[str]:
-        """Returns the text with one rare word replaced by a known one: a misspelling may be a word itself."""
-        words = split_words(fold_text(text))
+    def respell(self, words: Sequence[str]) -> list[str]:
+        """Returns texts with one rare word replaced by a known one: a misspelling may be a word itself."""
         return [
             " ".join((*words[:place], correction, *words[place + 1 :]))
             for place, count in enumerate(self.count_words(words).tolist())
@@ -190,7 +200,9 @@ def _sort_keys(name: str, hashes: Hashes, rows: NDArray[np.int32] | None = None)
     return {name: hashes[order], f"{name}_rows": order if rows is None else rows[order]}
 
 
-def _find(keys: Hashes, rows: NDArray[np.int32], key: str) -> Rows:
-    wanted = np.uint64(hash_text(key))
-    first, last = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
+def _find(keys: Hashes, rows: NDArray[np.int32], key: int) -> Rows:
+    first, last = (
+        np.searchsorted(keys, np.uint64(key), "left"),
+        np.searchsorted(keys, np.uint64(key), "right"),
+    )
     return rows[first:last].astype(np.intp)

@@ -8,6 +8,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,36 @@ def canonical_title(title: str) -> str:
     kept = [word for word in words if word != "part"] or words
     first, rest = kept[:1], kept[1:]
     return "".join(first + [ROMAN_NUMERALS.get(w) or NUMBER_WORDS.get(w) or w for w in rest]) or folded
+
+
+@dataclass(frozen=True, slots=True)
+class TitleKeys:
+    """A typed text, folded once: its words, and the hashes of its compact and its canonical form.
+
+    year: at the end of the text, None where none is; bare: the hash of the canonical form without it.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    compact: str
+    compact_hash: int
+    canonical_hash: int
+    bare_hash: int
+    year: int | None
+
+
+def make_keys(text: str) -> TitleKeys:
+    """Returns the keys of a typed text of any length."""
+    compact, (bare, year) = compact_title(text), split_year(text)
+    return TitleKeys(
+        text,
+        tuple(split_words(fold_text(text))),
+        compact,
+        hash_text(compact),
+        hash_text(canonical_title(text)),
+        hash_text(canonical_title(bare)),
+        year,
+    )
 
 
 def split_year(text: str) -> tuple[str, int | None]:

@@ -55,7 +55,7 @@ class TitleSource:
 
 SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource | TitleSource
 TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE = 3.0, 2.0, 1.0
-"""Levels of a match in the title index; of two beginnings the shorter title scores higher, within 1."""
+"""Levels of a match in the title index. Within a level the policies and the model decide."""
 
 
 def plan_sources(
@@ -174,7 +174,7 @@ def _find_named(request: TitleSource, table: ItemTable) -> Matches:
         [
             np.full(len(typed.titles), TITLE_SCORE),
             np.full(len(typed.people), PERSON_SCORE),
-            BEGINNING_SCORE + 1 / (1 + typed.lengths),
+            np.full(len(typed.beginnings), BEGINNING_SCORE),
         ]
     )
     _, first = np.unique(rows, return_index=True)

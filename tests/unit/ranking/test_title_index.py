@@ -9,7 +9,13 @@ import pytest
 
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.title_keys import canonical_title, compact_title, list_edits, split_year
+from reelrank.ranking.items.title_keys import (
+    canonical_title,
+    compact_title,
+    list_edits,
+    make_keys,
+    split_year,
+)
 from reelrank.ranking.items.typed_query import read_query
 
 TITLES = (
@@ -156,7 +162,7 @@ def test_what_names_no_title_finds_none(index: TitleIndex) -> None:
 
 
 def find_beginnings(index: TitleIndex, text: str, limit: int = 10) -> list[int]:
-    return [int(row) for row in index.find_prefix(text, limit)[0]]
+    return [int(row) for row in index.find_beginnings(make_keys(text), limit)]
 
 
 def test_a_beginning_finds_the_shortest_titles_first(index: TitleIndex) -> None:
@@ -219,19 +225,19 @@ def test_an_empty_catalogue_finds_nothing() -> None:
     empty = build_index(())
     assert read_query(empty, "heat", YEARS[:0], 5).spelling == "heat"
     assert find_beginnings(empty, "heat") == []
-    assert empty.correct("heat") == []
+    assert empty.correct(["heat"]) == []
 
 
 def test_a_whole_name_finds_everything_of_that_person(index: TitleIndex) -> None:
-    assert index.find_people("MARLON BRANDO").tolist() == list(range(len(TITLES)))
-    assert index.find_people("al-pacino").tolist() == list(range(len(TITLES)))
-    assert index.find_people("brando").tolist() == []
+    assert index.find_people(make_keys("MARLON BRANDO")).tolist() == list(range(len(TITLES)))
+    assert index.find_people(make_keys("al-pacino")).tolist() == list(range(len(TITLES)))
+    assert index.find_people(make_keys("brando")).tolist() == []
 
 
 def test_rows_follow_the_order_that_is_given() -> None:
     builder = TitleIndexBuilder()
     builder.add([Item("b", "Second", people=("Ada Lovelace",)), Item("a", "First")])
     index = TitleIndex(**builder.build(np.array([1, 0])))
-    assert index.find_titles("first").tolist() == [0]
-    assert index.find_titles("second").tolist() == [1]
-    assert index.find_people("ada lovelace").tolist() == [1]
+    assert index.find_titles(make_keys("first"), YEARS).tolist() == [0]
+    assert index.find_titles(make_keys("second"), YEARS).tolist() == [1]
+    assert index.find_people(make_keys("ada lovelace")).tolist() == [1]
