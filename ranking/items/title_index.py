@@ -98,7 +98,7 @@ class TitleIndex:
         return self.text_rows[first:last][shortest].astype(np.intp)
 
     def find_people(self, typed: TitleKeys) -> Rows:
-        """Returns the rows of the items of whoever has this whole name; a row is not repeated."""
+        """Returns the distinct rows of the items of a person with this whole name."""
         return np.unique(_find(self.people, self.people_rows, typed.compact_hash))
 
     def correct(self, words: Sequence[str]) -> list[str]:
