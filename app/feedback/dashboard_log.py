@@ -1,5 +1,6 @@
-"""What dashboards read, written after the answer by a thread of its own: a line for each page, each shown
-item and each deed that follows one. Without them only a dashboard lacks something.
+"""The lines that dashboards read: one for each page, each shown item and each interaction that follows.
+
+They are written by a thread after the answer. Nothing else reads them.
 """
 
 import queue
@@ -25,9 +26,9 @@ from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.event import Event
 
 MAX_PAGES, MAX_INTERACTIONS = 1000, 10_000
-"""That may wait to be written; more are dropped and counted."""
+"""How many may wait to be written; more are dropped and counted."""
 INTERACTION_WAIT_S = 5.0
-"""A deed waits so long for its impression, which another worker may still be writing."""
+"""How long an interaction waits for its impression, which another worker may still be writing."""
 
 T = TypeVar("T")
 log = structlog.get_logger("reelrank.dashboard_log")
@@ -42,7 +43,7 @@ class DashboardStreams:
 
 
 class DashboardLog:
-    """dropped: called with a reason for each page or deed that is not recorded."""
+    """on_dropped: called with a reason for each page or interaction that is not recorded."""
 
     def __init__(self, streams: DashboardStreams, on_dropped: Callable[[str], None]) -> None:
         self._streams = streams
@@ -55,7 +56,7 @@ class DashboardLog:
         )
 
     def start(self) -> None:
-        """Begins writing, in a thread of this process."""
+        """Starts writing, in a thread of this process."""
         self._task.start()
 
     def record_page(self, result_list: ResultList, page: Page) -> None:
@@ -66,7 +67,7 @@ class DashboardLog:
             self._on_dropped("not on dashboards")
 
     def record_interactions(self, events: Sequence[Event]) -> None:
-        """Of events that were acknowledged, those that follow a shown item. Never waits."""
+        """Queues those acknowledged events that follow a shown item. Never waits."""
         due_s = time.monotonic() + INTERACTION_WAIT_S
         for event in events:
             if find_impression_id(event) is not None:
@@ -76,30 +77,30 @@ class DashboardLog:
                     self._on_dropped("no deed")
 
     def close(self) -> None:
-        """Writes what waits, then ends."""
+        """Writes everything that waits, then ends."""
         self._task.stop(CLOSE_S)
 
     def _write(self, is_last: bool) -> None:
-        """Deeds that are not due yet wait for another turn, unless this is the last."""
+        """Interactions that are not due yet wait for the next write, unless this is the last."""
         if pages := drain_queue(self._pages):
-            self._keep("not on dashboards", self._write_pages, pages)
+            self._write_logged("not on dashboards", self._write_pages, pages)
         waiting = self._pending_interactions + drain_queue(self._interactions)
-        due = [deed for due_s, deed in waiting if is_last or due_s <= time.monotonic()]
+        due = [event for due_s, event in waiting if is_last or due_s <= time.monotonic()]
         self._pending_interactions = waiting[len(due) :]
         if due:
-            self._keep("no deed", self._write_interactions, due)
+            self._write_logged("no deed", self._write_interactions, due)
 
-    def _keep(self, reason: str, write: Callable[[Sequence[T]], None], records: Sequence[T]) -> None:
-        """Logs and counts what is not recorded; nobody waits for a place that is away."""
+    def _write_logged(self, reason: str, write: Callable[[Sequence[T]], None], records: Sequence[T]) -> None:
+        """Logs and counts what is not recorded; nothing is written again to a cluster that is away."""
         try:
-            refused = write_isolated(write, records)
+            rejected = write_isolated(write, records)
         except PASSING_FAILURES as error:
             log.warning("not recorded for dashboards", reason=str(error), what=reason, many=len(records))
             lost = len(records)
         else:
-            lost = len(refused)
-            if refused:
-                why = repr(refused[0][1])[:300]
+            lost = len(rejected)
+            if rejected:
+                why = repr(rejected[0][1])[:300]
                 log.error("not recorded for dashboards", reason=why, what=reason, many=lost)
         for _ in range(lost):
             self._on_dropped(reason)
@@ -111,11 +112,13 @@ class DashboardLog:
             self._streams.impressions.append(lines)
 
     def _write_interactions(self, interactions: Sequence[Event]) -> None:
-        """A deed whose impression is not there, of a page that nobody recorded, is no line."""
+        """Skips interactions whose impression was not recorded."""
         by_impression = [
-            (name, deed) for deed in interactions if (name := find_impression_id(deed)) is not None
+            (impression_id, event)
+            for event in interactions
+            if (impression_id := find_impression_id(event)) is not None
         ]
-        known = self._streams.impressions.find([name for name, _ in by_impression])
-        lines = [known[name].with_interaction(deed) for name, deed in by_impression if name in known]
+        known = self._streams.impressions.find([impression_id for impression_id, _ in by_impression])
+        lines = [known[key].with_interaction(event) for key, event in by_impression if key in known]
         if lines:
             self._streams.impressions.append(lines)

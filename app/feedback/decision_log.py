@@ -1,7 +1,7 @@
-"""What was shown and from what, written after the answer and off its path.
+"""The decision log: what was shown and out of which candidates, written in a thread after the answer.
 
-Every shown item becomes an impression event. Of a share of requests the whole candidate group with its
-signals goes into Parquet, a folder a day; never part of a group.
+Every shown item becomes an impression event. For a share of requests the whole candidate group, with its
+signals, goes into Parquet, a folder a day; never a part of a group.
 """
 
 import os
@@ -36,7 +36,7 @@ from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.durable import replace_file
 
 MAX_QUEUED_PAGES = 1000
-"""Pages that may wait to be written; more are dropped and counted, so that a slow disk slows nobody."""
+"""Pages that may wait to be written; more are dropped and counted, so that a slow disk delays no answer."""
 REQUESTS_PER_GROUP_FILE = 200
 
 log = structlog.get_logger("reelrank.page_log")
@@ -51,9 +51,8 @@ class LoggedPage:
 
 
 class DecisionLog:
-    """share: of the requests whose whole group is kept. dropped: called for each page not recorded.
-
-    dashboards: what writes for them, if there are any.
+    """sample_share: of the requests whose whole group is written. on_dropped: called with the reason for each
+    page that is not recorded. dashboard_log: None where there are no dashboards.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class DecisionLog:
         )
 
     def start(self) -> None:
-        """Begins writing, in a thread of this process."""
+        """Starts writing, in a thread of this process."""
         self._task.start()
         if self._dashboard_log is not None:
             self._dashboard_log.start()
@@ -93,18 +92,18 @@ class DecisionLog:
             self._on_dropped("the queue is full")
 
     def record_interactions(self, events: Sequence[Event]) -> None:
-        """Events that were acknowledged: what followed of a page. Never waits."""
+        """Queues acknowledged events for the dashboards. Never waits."""
         if self._dashboard_log is not None:
             self._dashboard_log.record_interactions(events)
 
     def close(self) -> None:
-        """Writes what waits, then ends."""
+        """Writes everything that waits, then ends."""
         self._task.stop(CLOSE_S)
         if self._dashboard_log is not None:
             self._dashboard_log.close()
 
     def is_sampled(self, request_id: str) -> bool:
-        """By the request's id, so that every part of a list is or is not."""
+        """Decided by the id of the request, so it is the same for every part of a list."""
         return zlib.crc32(request_id.encode()) < self._sample_share * 2**32
 
     def _write(self, is_last: bool) -> None:
@@ -118,10 +117,10 @@ class DecisionLog:
             self._count_dropped(len(self._groups), "the disk is away")
 
     def _record_impressions(self, pages: Sequence[LoggedPage]) -> None:
-        """Pages wait for an engine that is away until it is back, the newest MAX_WAITING."""
+        """While the engine is away, the newest MAX_QUEUED_PAGES wait for it."""
         waited, self._unsent = len(self._unsent), []
         try:
-            self._tell_refused(write_isolated(self._append, pages))
+            self._report_rejected(write_isolated(self._append, pages))
         except PASSING_FAILURES as error:
             if not waited:
                 log.warning("impressions wait for the engine", reason=str(error), pages=len(pages))
@@ -135,7 +134,7 @@ class DecisionLog:
             self._events.append(impressions)
 
     def _record_groups(self, pages: Sequence[LoggedPage]) -> None:
-        """A list without candidates has no rows to keep."""
+        """Builds the groups of sampled requests; a list without candidates has no rows."""
         sampled = [
             one
             for one in pages
@@ -143,7 +142,7 @@ class DecisionLog:
             and len(one.result_list.candidates)
             and self.is_sampled(one.page.request_id)
         ]
-        self._tell_refused(write_isolated(self._add_groups, sampled))
+        self._report_rejected(write_isolated(self._add_groups, sampled))
 
     def _add_groups(self, shown: Sequence[LoggedPage]) -> None:
         self._groups += [build_group(one.result_list, one.page) for one in shown]
@@ -152,7 +151,7 @@ class DecisionLog:
         return len(self._groups) >= REQUESTS_PER_GROUP_FILE or time.monotonic() - self._flushed_s > 60.0
 
     def _flush_groups(self) -> None:
-        """Writes a file for each schema and day. Groups wait for a disk that is away, at most two files."""
+        """Writes a file for each schema and day. While the disk is away, groups of at most two files wait."""
         self._flushed_s = time.monotonic()
         groups, self._groups = self._groups, []
         by_file: dict[tuple[pa.Schema, str], list[pa.RecordBatch]] = {}
@@ -160,7 +159,7 @@ class DecisionLog:
             by_file.setdefault((group.schema, _format_day(group)), []).append(group)
         for alike in by_file.values():
             try:
-                self._tell_refused(write_isolated(self._write_file, alike))
+                self._report_rejected(write_isolated(self._write_file, alike))
             except PASSING_FAILURES as error:
                 log.warning("groups wait for the disk", reason=str(error), groups=len(alike))
                 self._groups += alike
@@ -170,11 +169,11 @@ class DecisionLog:
     def _write_file(self, groups: Sequence[pa.RecordBatch]) -> None:
         write_groups(self._directory, groups)
 
-    def _tell_refused(self, refused: Sequence[tuple[LoggedPage | pa.RecordBatch, Exception]]) -> None:
+    def _report_rejected(self, rejected: Sequence[tuple[LoggedPage | pa.RecordBatch, Exception]]) -> None:
         """Counts records that cannot be written, and logs the first reason."""
-        if refused:
-            log.error("pages not recorded", pages=len(refused), reason=repr(refused[0][1])[:300])
-        for _, error in refused:
+        if rejected:
+            log.error("pages not recorded", pages=len(rejected), reason=repr(rejected[0][1])[:300])
+        for _, error in rejected:
             self._on_dropped(type(error).__name__)
 
     def _count_dropped(self, pages: int, reason: str) -> None:
@@ -207,19 +206,19 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
 
 
 def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
-    """A row a candidate, in ranked order: the request's facts, the item, its score and its signals.
+    """One row per candidate, in ranked order: columns of the request, the item, its score and its signals.
 
-    degraded: in full, of the page that was shown of it. propensity, came_from: of the places that
-    exploration drew, null elsewhere.
+    degraded: the full texts of the page that was shown. propensity, came_from: of explored positions, null
+    elsewhere.
     """
     query, n = result_list.query, len(result_list.candidates)
-    facts = {
+    shared = {
         "request_id": result_list.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
         "kind": query.kind, "text": _storable(query.text or ""), "model": result_list.model,
         "version": result_list.version, "config_id": result_list.config_id,
         "degraded": ", ".join(map(str, page.degraded)),
     }  # fmt: skip
-    columns = {name: pa.repeat(pa.scalar(value), n) for name, value in facts.items()}
+    columns = {name: pa.repeat(pa.scalar(value), n) for name, value in shared.items()}
     columns["item"] = pa.array([name.decode() for name in result_list.candidates.ids.tolist()], pa.string())
     columns["position"] = pa.array(np.arange(n, dtype=np.int32))
     columns["score"] = pa.array(result_list.scores)
@@ -230,7 +229,7 @@ def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
 
 
 def _storable(text: str) -> str:
-    """The text with ? for lone surrogates, which JSON can bring and UTF-8 cannot hold."""
+    """The text with ? for lone surrogates, which JSON can contain and UTF-8 cannot."""
     return text.encode(errors="replace").decode()
 
 

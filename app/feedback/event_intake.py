@@ -1,4 +1,4 @@
-"""Events that viewers send: taken in, or refused in time, so that they never keep the threads of lists."""
+"""A circuit breaker for event writes, so that a store that is away does not occupy the threads of lists."""
 
 import threading
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
 
 WRITE_TIMEOUT_S = 2.0
-"""When all is well an event is acknowledged within REELRANK_EVENTS_REFRESH_MS and the time of a write."""
+"""A healthy store acknowledges within REELRANK_EVENTS_REFRESH_MS and the time of a write."""
 PROBE_INTERVAL_S, PROBE_TIMEOUT_S = 0.5, 1.0
 
 
 class EventCircuitBreaker:
-    """While the store does not answer, events are refused at once. When it does, one request tries first."""
+    """Rejects events at once while the store does not answer; lets one request try when it answers again."""
 
     def __init__(self, events: EventStore, clock: Clock = SYSTEM_CLOCK) -> None:
         self._events = events
@@ -28,7 +28,7 @@ class EventCircuitBreaker:
         self._is_probing = False
 
     def append(self, events: Sequence[Event]) -> AppendReport:
-        """Stamps received_ms and stores. Raises EngineError: sent again, each event still counts once."""
+        """Stamps received_ms and stores. Raises EngineError; an event sent again still counts once."""
         if not self._allow_request():
             raise Unavailable(f"events cannot be taken in now ({self._last_error}); send them again")
         received_ms = to_ms(self._clock.now())

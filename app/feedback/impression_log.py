@@ -1,6 +1,6 @@
-"""An impression in a line, with what put the item there: what dashboards read of clicks, watches and scores.
+"""Impressions as dashboards read them: a shown item with its model, sources and score.
 
-The impressions that learning needs are events; these lines only repeat them beside model, sources and score.
+Training reads impressions as events; these lines repeat them for dashboards only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ class Impression:
     """A shown item, or what a viewer did with it: `kind` is that of the event.
 
     page: search, home or similar. sources: those that found the item. score: of the model, and so
-    comparable with others of the same model alone. degraded: what the page lacked, without the
-    details. propensity, came_from: of an item whose place was drawn, its chance, and where the ranking had
-    it. watched_ms, duration_ms: of a watch.
+    comparable only with scores of the same model. degraded: the sources that were missing from the page.
+    propensity, came_from: of an explored position, the probability of the item and its position before.
+    watched_ms, duration_ms: of a watch.
     """
 
     id: str
@@ -41,7 +41,7 @@ class Impression:
     duration_ms: int | None = None
 
     def with_interaction(self, interaction: Event) -> "Impression":
-        """The line of what was done with it."""
+        """The line of what a viewer did with the item."""
         return replace(
             self,
             id=interaction.id,
@@ -58,16 +58,16 @@ class Impressions(Protocol):
         """Raises EngineError."""
 
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
-        """Those that are there, by id, also the newest. Raises EngineError."""
+        """The impressions that exist, by id, including the newest. Raises EngineError."""
 
 
 def format_impression_id(request_id: str, position: int) -> str:
-    """Also that of the event which tells of the same."""
+    """The id of the line and of the impression event."""
     return f"{request_id}-{position}"
 
 
 def build_impressions(result_list: ResultList, page: Page) -> list[Impression]:
-    """One for each hit of a page."""
+    """One line for each hit of a page."""
     query = result_list.query
     return [
         Impression(

@@ -1,4 +1,4 @@
-"""A request in a line: what dashboards count. One for each part of a list that was shown."""
+"""Request summaries, which dashboards count: one line for each part of a list that was shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from reelrank.app.search.result_list import ResultList
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """degraded: what was missing, without the details. sources: that found a shown item. took_ms: None for
-    a later part of a list, which is not ranked again."""
+    """degraded: the sources that were missing. sources: those that found a shown item. took_ms: None for a
+    later part of a list, which is not ranked again."""
 
     id: str
     at_ms: int

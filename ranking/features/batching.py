@@ -1,4 +1,4 @@
-"""Features of one formula are derived in one go: a call of numpy costs as much as a thousand values in it."""
+"""Batches features of one formula: a call of numpy costs as much as computing a thousand values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,46 +10,46 @@ from reelrank.ranking.column import Column
 from reelrank.ranking.features.declare import Columns, Feature, Formula, passthrough
 
 Positions = int | slice | list[int]
-"""Where features are among those asked for; those that follow each other are written as one piece."""
+"""Columns of the requested features; a slice where they are adjacent, so that they are written at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureBatch:
-    """k features of one formula: for each column it takes k signals, for each constant k numbers [k, 1]."""
+    """k features of one formula: k signals for each of its columns, k numbers [k, 1] for each constant."""
 
     formula: Formula
     reads: tuple[tuple[str, ...], ...]
     constants: tuple[Column, ...]
 
     def derive(self, columns: Columns) -> Column:
-        """[k, n], or [k, 1] where all candidates share all that is read."""
+        """The values [k, n], or [k, 1] where all candidates share every signal that is read."""
         blocks = (stack_columns([columns[name] for name in names]) for names in self.reads)
         return self.formula(*blocks, *self.constants)
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlan:
-    """What gives some features. observed: signals that are features as they are, each with its place."""
+    """How to compute some features. passthrough: signals that are features unchanged, with their columns."""
 
     passthrough: Sequence[tuple[int, str]]
     computed: Sequence[tuple[Positions, Feature | FeatureBatch]]
     reads: frozenset[str]
-    """The signals that features are derived from."""
+    """The signals that the computed features read."""
 
 
 @cache
 def plan_evaluation(features: tuple[Feature, ...]) -> EvaluationPlan:
-    places: dict[Formula, list[int]] = {}
-    for place, feature in enumerate(features):
-        places.setdefault(feature.formula, []).append(place)
-    as_they_are = [(place, features[place].reads[0]) for place in places.pop(passthrough, [])]
-    alike = [(_to_selector(at), [features[place] for place in at]) for at in places.values()]
-    reads = frozenset(signal for _, group in alike for feature in group for signal in feature.reads)
-    return EvaluationPlan(as_they_are, [(at, _batch_features(group)) for at, group in alike], reads)
+    positions: dict[Formula, list[int]] = {}
+    for position, feature in enumerate(features):
+        positions.setdefault(feature.formula, []).append(position)
+    unchanged = [(position, features[position].reads[0]) for position in positions.pop(passthrough, [])]
+    groups = [(_to_selector(same), [features[position] for position in same]) for same in positions.values()]
+    reads = frozenset(signal for _, group in groups for feature in group for signal in feature.reads)
+    return EvaluationPlan(unchanged, [(at, _batch_features(group)) for at, group in groups], reads)
 
 
 def stack_columns(columns: Sequence[Column]) -> Column:
-    """[k, n] of k columns [n] or [1], or [k, 1] where none is longer."""
+    """One block [k, n] of k columns [n] or [1]; [k, 1] where none is longer."""
     rows = np.empty((len(columns), max(map(len, columns))), np.float32)
     for row, column in zip(rows, columns, strict=True):
         row[:] = column
@@ -65,7 +65,8 @@ def _batch_features(features: Sequence[Feature]) -> Feature | FeatureBatch:
 
 
 def _to_selector(positions: list[int]) -> Positions:
-    piece = slice(positions[0], positions[-1] + 1)
+    """A slice where the positions are adjacent."""
+    span = slice(positions[0], positions[-1] + 1)
     if len(positions) == 1:
         return positions[0]
-    return piece if len(positions) == piece.stop - piece.start else positions
+    return span if len(positions) == span.stop - span.start else positions

@@ -1,4 +1,4 @@
-"""The one function that turns signals into features, called by serving and by training."""
+"""Computes features from signals: one function for serving and training."""
 
 from collections.abc import Sequence
 
@@ -6,35 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.ranking.column import compact_column
-from reelrank.ranking.features import context as situation
-from reelrank.ranking.features import item as catalogue
-from reelrank.ranking.features import retrieval as matching
-from reelrank.ranking.features import viewer as viewing
 from reelrank.ranking.features.batching import plan_evaluation
+from reelrank.ranking.features.context import CONTEXT_FEATURES
 from reelrank.ranking.features.declare import Feature
+from reelrank.ranking.features.item import ITEM_FEATURES
+from reelrank.ranking.features.retrieval import RETRIEVAL_FEATURES
+from reelrank.ranking.features.viewer import VIEWER_FEATURES
 from reelrank.ranking.signals.observe import Signals
 
 FEATURES: tuple[Feature, ...] = (
-    *matching.FEATURES,
-    *viewing.FEATURES,
-    *catalogue.FEATURES,
-    *situation.FEATURES,
+    *RETRIEVAL_FEATURES,
+    *VIEWER_FEATURES,
+    *ITEM_FEATURES,
+    *CONTEXT_FEATURES,
 )
 FEATURE_NAMES = tuple(feature.name for feature in FEATURES)
 FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
-    """Features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError.
+    """The features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError.
 
-    A column of them lies in one piece. What is made of shared facts alone is made once.
+    Each column is contiguous. A feature of shared signals alone is computed once, not for each candidate.
     """
-    asked = plan_evaluation(tuple([FEATURES_BY_NAME[name] for name in names]))
+    plan = plan_evaluation(tuple([FEATURES_BY_NAME[name] for name in names]))
     features = np.empty((len(names), len(signals)), np.float32)
-    for place, signal in asked.passthrough:
-        features[place] = signals.columns[signal]
-    columns = {name: compact_column(signals.columns[name]) for name in asked.reads}
+    for position, signal in plan.passthrough:
+        features[position] = signals.columns[signal]
+    columns = {name: compact_column(signals.columns[name]) for name in plan.reads}
     with np.errstate(divide="ignore", invalid="ignore"):
-        for places, formula in asked.computed:
-            features[places] = formula.derive(columns)
+        for positions, formula in plan.computed:
+            features[positions] = formula.derive(columns)
     return features.T

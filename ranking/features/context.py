@@ -1,4 +1,4 @@
-"""The time and place of the request, and crosses of it and of the viewer with the item (hashed)."""
+"""Features of the time and place of the request, and hashed crosses of context, viewer and item."""
 
 import sys
 
@@ -9,7 +9,7 @@ from reelrank.ranking.column import Column
 from reelrank.ranking.features.declare import Feature, pass_through, to_nan_mask
 
 HASH_BUCKETS = 256
-"""What a byte tells apart."""
+"""The values of a byte."""
 HASH_SEEDS = {
     "people_hashed": 1,
     "genre_x_top_genre": 2,
@@ -21,16 +21,16 @@ HASH_SEEDS = {
 PART_OF_DAY_HOURS = 4
 DURATION_STEP_S = 1800
 FIRST_MULTIPLIER, SECOND_MULTIPLIER = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
-"""Odd numbers that spread codes over 64 bits (Knuth, TAOCP 3, 6.4)."""
+"""Odd multipliers that spread codes over 64 bits (Knuth, TAOCP 3, 6.4)."""
 MIXER = 0xFF51AFD7ED558CCD << 23 & 2**64 - 1
-"""MurmurHash3's, times 2**23: models were trained with bits 33 to 40 of the product, now its highest byte."""
+"""The multiplier of MurmurHash3 times 2**23: bits 33 to 40 of the product are then its highest byte."""
 HIGHEST_BYTE = 7 if sys.byteorder == "little" else 0
 
 
 def hash_cross(first: Column, second: Column, seed: Column, step: Column) -> Column:
     """A bucket for each pair of whole numbers, the same on every machine; NaN where either is missing.
 
-    step: how much of the second is one code.
+    step: width of the ranges into which the second number is divided.
     """
     mixed = _spread_bits(first, FIRST_MULTIPLIER) ^ _spread_bits(second / step, SECOND_MULTIPLIER)
     mixed ^= _spread_bits(seed, 1)
@@ -38,7 +38,7 @@ def hash_cross(first: Column, second: Column, seed: Column, step: Column) -> Col
 
 
 def _spread_bits(column: Column, factor: int) -> NDArray[np.uint64]:
-    """Whatever a missing value becomes, it is missing again in `_bucket`."""
+    """A missing value becomes an arbitrary code; `_to_bucket` makes it missing again."""
     codes = column.astype(np.int64).view(np.uint64)
     codes *= np.uint64(factor)
     return codes
@@ -67,7 +67,7 @@ def _compute_hour_cosine(hour: Column) -> Column:
     return np.cos(2 * np.pi * hour / 24)
 
 
-FEATURES = (
+CONTEXT_FEATURES = (
     Feature("people_hashed", "hashing", ("lead_person",), "Bucket of the first person named.", _hash_person),
     _declare_cross(
         "genre_x_top_genre", ("main_genre", "top_genre"), "The item's genre and the viewer's top genre."

@@ -1,4 +1,4 @@
-"""What a feature is: a name, a group, the signals it reads, and a pure function of their columns."""
+"""A feature: a name, a group, the signals it reads, and a pure function of their columns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ MISSING_IS_ZERO = "0"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """formula: a column of each signal it reads, then its constants, to values; NaN where missing, each by
-    itself. words: one line on what it tells.
+    """formula: takes a column of each signal it reads, then its constants, and gives values, NaN where
+    missing; element by element. description: one line on what it tells.
 
-    A column is [n], or [1] where all candidates share the fact. Of features that share a formula it is a
-    block [k, n] or [k, 1], and a constant is [k, 1]: they are derived together. So no formula counts
-    candidates by a column's length, sums over one, or writes into one.
+    A column is [n], or [1] where all candidates share the value. For features that share a formula it is a
+    block [k, n] or [k, 1], and a constant is [k, 1]: they are computed together. So a formula must not
+    count candidates by a column's length, sum over one, or write into one.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Feature:
     constants: tuple[float, ...] = ()
 
     def derive(self, columns: Columns) -> Column:
-        """From columns [n] or [1] of the signals it reads."""
+        """Computes the values from columns [n] or [1] of the signals it reads."""
         return self.formula(*(columns[name] for name in self.reads), *map(np.float32, self.constants))
 
 
 def passthrough(signal: Column) -> Column:
-    """The formula of a feature that is a signal as it is."""
+    """The formula of a feature that is an unchanged signal."""
     return signal
 
 
@@ -47,5 +47,5 @@ def pass_through(signal: str, group: str, description: str, missing: str = MISSI
 
 
 def to_nan_mask(column: Column) -> Column:
-    """To be added: 0, or NaN where the column is NaN or infinite. Half the time of a choice by `np.where`."""
+    """0, or NaN where the column is NaN or infinite; to be added. Takes half the time of `np.where`."""
     return column * np.float32(0)

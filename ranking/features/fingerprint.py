@@ -1,4 +1,4 @@
-"""The feature fingerprint: a hash of what the features give on a fixed probe table."""
+"""The feature fingerprint: a hash of the values of the features on a fixed probe table."""
 
 import hashlib
 from collections.abc import Sequence

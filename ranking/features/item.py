@@ -1,4 +1,4 @@
-"""The item alone: popularity windows, freshness, attributes."""
+"""Features of the item alone: popularity windows, freshness, attributes."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ SMALLEST_SHARE = 1e-6
 
 
 def _compute_log(share: Column) -> Column:
-    kept: Column = share + SMALLEST_SHARE
-    return np.log(kept, out=kept)
+    raised: Column = share + SMALLEST_SHARE
+    return np.log(raised, out=raised)
 
 
 def _declare_log_share(signal: str, window: str) -> Feature:
-    words = f"Share of all watches, half-life {window} (log)."
-    return Feature(f"log_{signal}", "popularity", (signal,), words, _compute_log)
+    description = f"Share of all watches, half-life {window} (log)."
+    return Feature(f"log_{signal}", "popularity", (signal,), description, _compute_log)
 
 
 def _compute_trend(week: Column, year: Column) -> Column:
@@ -34,7 +34,7 @@ def _flag_new(today: Column, published: Column) -> Column:
     return new
 
 
-FEATURES = (
+ITEM_FEATURES = (
     _declare_log_share("share_1d", "a day"),
     _declare_log_share("share_7d", "a week"),
     _declare_log_share("share_30d", "a month"),

@@ -1,4 +1,4 @@
-"""How the sources found an item: text scores, ranks, agreement, embedding similarities."""
+"""Features of how the sources found an item: text scores, ranks, agreement, similarities."""
 
 import numpy as np
 
@@ -10,22 +10,22 @@ from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 
 
 def _divide_by_best(scores: Column) -> Column:
-    """BM25 has no fixed scale, so compare it with the best score of the same query."""
+    """Divides by the best score of the same query, because BM25 has no fixed scale."""
     best: Column = np.fmax.reduce(scores, axis=-1, keepdims=True, initial=np.nan)
     return scores / best
 
 
 def _compute_reciprocal(rank: Column) -> Column:
-    place: Column = rank + np.float32(RANK_CONSTANT + 1)
-    reciprocal = np.divide(np.float32(1), place, out=place)
+    shifted: Column = rank + np.float32(RANK_CONSTANT + 1)
+    reciprocal = np.divide(np.float32(1), shifted, out=shifted)
     return np.fmax(reciprocal, np.float32(0), out=reciprocal)
 
 
 def _declare_reciprocal_rank(source: str) -> Feature:
-    words = f"Reciprocal rank in the {source} source."
+    description = f"Reciprocal rank in the {source} source."
     signal = f"rank_{source}"
     return Feature(
-        f"reciprocal_{signal}", "source ranks", (signal,), words, _compute_reciprocal, MISSING_IS_ZERO
+        f"reciprocal_{signal}", "source ranks", (signal,), description, _compute_reciprocal, MISSING_IS_ZERO
     )
 
 
@@ -35,7 +35,7 @@ def _count_sources(*ranks: Column) -> Column:
     return found
 
 
-FEATURES = (
+RETRIEVAL_FEATURES = (
     Feature(
         "bm25_of_best",
         "text match",

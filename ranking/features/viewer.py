@@ -1,10 +1,10 @@
-"""The viewer and the item: affinities from the watch history, past impressions."""
+"""Features of the viewer and of viewer and item: affinities, past queries, past impressions."""
 
 import numpy as np
 
 from reelrank.ranking.features.declare import MISSING_IS_ZERO, Feature, pass_through
 
-FEATURES = (
+VIEWER_FEATURES = (
     Feature(
         "log_watches",
         "viewer",
