@@ -1,39 +1,41 @@
 """Explains hits: their matches, signals and features, and what each feature added to the score."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.search.page import Explanation
+from reelrank.app.search.page import Explanation, Page
 from reelrank.app.search.result_list import ResultList
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.signals.observe import Signals
 
 
-def build_explanations(
-    result_list: ResultList, signals: Signals, positions: NDArray[np.intp], ranker: Ranker
-) -> list[Explanation]:
-    """An explanation for each of these positions of a list; signals: of the whole list, in its order.
+def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranker) -> Page:
+    """The page with an explanation for each hit. signals: of the whole list, in its order.
 
     Features are computed over the whole list, because some compare a candidate with the others. The fused
     order has no contributions: its score is minus the position it gave.
     """
-    features = compute_features(signals, ranker.feature_names)[positions]
-    contributions = ranker.compute_contributions(features)
+    positions = np.array([hit.position for hit in page.hits], np.intp)
     shown = signals.take(positions)
     shown_signals = np.column_stack(list(shown.columns.values()))
-    return [
+    features = compute_features(signals, ranker.feature_names)[positions]
+    contributions = ranker.compute_contributions(features)
+    explanations = [
         Explanation(
-            _collect_matches(result_list, int(position)),
+            _collect_matches(result_list, hit.position),
             _drop_missing(tuple(shown.columns), shown_signals[row]),
             _drop_missing(ranker.feature_names, features[row]),
             _drop_missing(ranker.feature_names, contributions[row, :-1]),
             float(contributions[row, -1]),
         )
-        for row, position in enumerate(positions)
+        for row, hit in enumerate(page.hits)
     ]
+    hits = tuple(replace(hit, explanation=e) for hit, e in zip(page.hits, explanations, strict=True))
+    return replace(page, hits=hits)
 
 
 def _collect_matches(result_list: ResultList, position: int) -> dict[str, tuple[int, float]]:

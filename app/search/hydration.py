@@ -1,12 +1,9 @@
-"""The end of every request: fetches the items of one part of a ranked list and explains them when asked."""
+"""The end of every request: fetches the items of one part of a ranked list."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
-
-from reelrank.app.search.explanations import build_explanations
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_cache import format_cursor
 from reelrank.app.search.result_list import ResultList
@@ -14,8 +11,6 @@ from reelrank.index_mappings.degradation import Degradation, describe_failure
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Partial
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.rankers.lambdarank import Ranker
-from reelrank.ranking.signals.observe import Signals
 
 FETCH_TIMEOUT_S = 1.0
 
@@ -63,14 +58,6 @@ def fetch_items(
         return engine.fetch(ids, timeout_s), ()
     except Partial as partial:
         return partial.partial_result, (describe_failure("items", partial),)
-
-
-def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranker) -> Page:
-    """signals: of the whole list, in its order."""
-    positions = np.array([hit.position for hit in page.hits], np.intp)
-    explanations = build_explanations(result_list, signals, positions, ranker)
-    hits = tuple(replace(hit, explanation=e) for hit, e in zip(page.hits, explanations, strict=True))
-    return replace(page, hits=hits)
 
 
 def _build_hit(result_list: ResultList, item: Item, position: int) -> Hit:

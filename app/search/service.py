@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reelrank.app.clock import Clock
+from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
-from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, explain, hydrate
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, hydrate
 from reelrank.app.search.page import Page
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.ports import Assigner, EventSink, Recorder
@@ -224,8 +225,8 @@ class SearchService:
 
     def _explain(self, page: Page, result_list: ResultList) -> Page:
         try:
-            ranker = self.refresher.models.get(result_list.model)
-            return explain(page, result_list, self._observe_signals(result_list), ranker)
+            signals, ranker = self._observe_signals(result_list), self.refresher.models.get(result_list.model)
+            return explain(page, result_list, signals, ranker)
         except (Timeout, Unavailable) as error:
             return replace(page, degraded=(*page.degraded, describe_failure("explanation", error)))
 

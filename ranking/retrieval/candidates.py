@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.match import Matches, item_ids
-from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
+from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.retrieval.fusion import Candidates, fuse
-from reelrank.ranking.retrieval.sources import compute_today, find_published
 from reelrank.ranking.viewers.request import RankingRequest
 
 
@@ -63,7 +62,7 @@ def _fill_up(found: LocatedCandidates, request: RankingRequest, table: ItemTable
         return found
     known = np.concatenate([found.rows, request.seen_rows])
     rest = np.flatnonzero(~build_row_mask(table, known[known >= 0]))
-    rest = rest[find_published(table, rest, request.query.filters, compute_today(request))][:missing]
+    rest = rest[find_published(table, rest, request.query.filters, request.today)][:missing]
     return LocatedCandidates(
         found.candidates.with_unranked(table.ids[rest]), np.concatenate([found.rows, rest])
     )

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
-from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import Neighbour
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.recency import find_newest
-from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
+from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.policies.config import CandidateLimits
 from reelrank.ranking.viewers.request import RankingRequest
@@ -88,16 +87,6 @@ def query_source(
             return _find_popular(request, table, popularity)
 
 
-def find_published(table: ItemTable, rows: Rows, filters: Filters, today: int) -> NDArray[np.bool_]:
-    """Which rows [n] pass the filters and are published, as far as is known, by the day of the request."""
-    return table.passes(filters, rows) & (table.published_day[rows] <= today)
-
-
-def compute_today(request: RankingRequest) -> int:
-    """Days since 1970 at the time of the request."""
-    return request.query.context.at_ms // DAY_MS
-
-
 def _plan_search(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
     query = request.query
     text = TextMatch("bm25", request.search_text, limits.bm25, query.filters)
@@ -141,7 +130,7 @@ def _plan_home(request: RankingRequest, table: ItemTable, limits: CandidateLimit
     seeds = tuple(Neighbour(item_id.decode(), weight) for item_id, weight in pairs)
     neighbours = NeighbourMatch("neighbours", seeds, limits.neighbours + extra, filters)
     listed = [
-        TableSource(source, limits.limit_of(source), filters, compute_today(request), seen)
+        TableSource(source, limits.limit_of(source), filters, request.today, seen)
         for source in ("popular", "fresh")
         if limits.limit_of(source)
     ]

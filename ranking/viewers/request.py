@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.table import Rows
@@ -39,6 +40,11 @@ class RankingRequest:
     recent: RecentWatches = field(default_factory=RecentWatches)
     seen_rows: Rows = field(default_factory=lambda: np.empty(0, np.intp))
     typed: TypedQuery | None = None
+
+    @property
+    def today(self) -> int:
+        """Days since 1970 at the time of the request."""
+        return self.query.context.at_ms // DAY_MS
 
     @property
     def search_text(self) -> str:
