@@ -1,4 +1,4 @@
-"""Thompson sampling on a few places of a page: the chances, the draws, and what they are worth."""
+"""Thompson sampling: propensities, slots and the off-policy estimate of their value."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def explore_order(
     return result.order, result.changes
 
 
-def test_the_chance_to_be_best_is_that_of_sampling() -> None:
+def test_best_probabilities_equal_sampled_ones() -> None:
     beliefs = build_posterior()
     samples = np.random.default_rng(1).beta(beliefs.alpha, beliefs.beta, (100_000, POOL_SIZE)).argmax(axis=1)
     sampled = np.bincount(samples, minlength=POOL_SIZE) / len(samples)
@@ -55,12 +55,12 @@ def test_the_chance_to_be_best_is_that_of_sampling() -> None:
 
 
 @pytest.mark.parametrize("times", [1e4, 1e8])
-def test_beliefs_narrower_than_the_grid_still_give_chances(times: float) -> None:
+def test_narrow_posteriors_still_have_probabilities(times: float) -> None:
     beliefs = Posterior(np.array([1, 3, 3]) * times, np.array([19, 19, 19]) * times)
     assert compute_best_probabilities(beliefs) == pytest.approx([0, 0.5, 0.5])
 
 
-def test_nobody_in_line_is_without_a_chance_and_all_chances_add_up() -> None:
+def test_every_item_of_the_pool_has_a_probability() -> None:
     beliefs = Posterior(np.array([1.0, 500, 1]), np.array([5000.0, 500, 5000]))
     chances = compute_propensities(beliefs)
     assert chances.sum() == pytest.approx(1)
@@ -68,7 +68,7 @@ def test_nobody_in_line_is_without_a_chance_and_all_chances_add_up() -> None:
     assert chances[0] == pytest.approx(UNIFORM_SHARE / 3 + KEPT_SHARE)
 
 
-def test_a_draw_moves_one_item_up_and_keeps_the_order_of_the_others() -> None:
+def test_a_slot_moves_one_item_and_keeps_the_order_of_the_others() -> None:
     order, (draw,) = explore_order(ORDER, [10], build_equal_posterior, seed=3)
     assert sorted(order) == sorted(ORDER)
     assert order[10] == ORDER[draw.ranked_position]
@@ -89,7 +89,7 @@ def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
         assert drawn[item] / 4000 == pytest.approx(propensity, abs=0.03)
 
 
-def test_the_same_seed_draws_the_same_and_others_differ() -> None:
+def test_a_seed_gives_the_same_order_and_others_differ() -> None:
     def first(seed: int) -> list[int]:
         return list(explore_order(ORDER, [5, 10], build_equal_posterior, seed)[0])
 
@@ -97,7 +97,7 @@ def test_the_same_seed_draws_the_same_and_others_differ() -> None:
     assert len({tuple(first(seed)) for seed in range(20)}) > 10
 
 
-def test_a_place_with_nobody_waiting_behind_it_is_not_drawn() -> None:
+def test_a_position_without_a_pool_is_not_explored() -> None:
     order, draws = explore_order(ORDER[:6], [5, 10], build_equal_posterior, seed=0)
     assert order.tolist() == ORDER[:6].tolist()
     assert draws == ()
@@ -107,13 +107,13 @@ def test_a_place_with_nobody_waiting_behind_it_is_not_drawn() -> None:
     ("limit", "slots", "places"),
     [(20, 0, []), (9, 3, []), (10, 1, [5]), (20, 1, [10]), (20, 9, [6, 13]), (100, 3, [25, 50, 75])],
 )
-def test_at_most_one_place_in_ten_is_drawn_and_never_the_first(
+def test_at_most_one_position_in_ten_is_a_slot_and_never_the_first(
     limit: int, slots: int, places: list[int]
 ) -> None:
     assert choose_positions(limit, slots) == places
 
 
-def test_of_two_places_the_second_is_drawn_from_what_the_first_left() -> None:
+def test_a_second_slot_draws_from_the_rest() -> None:
     order, (first, second) = explore_order(ORDER, [6, 13], build_equal_posterior, seed=4)
     assert sorted(order) == sorted(ORDER)
     assert (order[6], order[13]) == (ORDER[first.ranked_position], ORDER[second.ranked_position])
@@ -121,7 +121,7 @@ def test_of_two_places_the_second_is_drawn_from_what_the_first_left() -> None:
     assert [item for item in order if item not in (order[6], order[13])] == left
 
 
-def test_beliefs_begin_at_the_prior_and_follow_uses_and_impressions() -> None:
+def test_posteriors_start_at_the_prior_and_follow_the_events() -> None:
     popularity = Popularity(2)
     ones, at = np.ones(10, np.float32), np.full(10, 1_000_000, np.int64)
     popularity.add("impression", np.zeros(10, np.intp), at, ones)
@@ -154,7 +154,7 @@ def build_batch(events: list[Event]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, EVENT_SCHEMA)
 
 
-def test_a_film_is_used_once_on_each_page_whatever_is_done_with_it_and_however_often() -> None:
+def test_an_item_is_engaged_with_once_a_page() -> None:
     uses = Engagements()
     elsewhere = replace(build_engagement(1), id="x", request_id="")  # it follows no page
     first = build_batch(
@@ -173,7 +173,7 @@ def test_a_film_is_used_once_on_each_page_whatever_is_done_with_it_and_however_o
     ).tolist() == [2]
 
 
-def test_what_is_used_is_known_by_the_page_that_showed_it() -> None:
+def test_engagements_are_matched_by_the_page_that_showed_the_item() -> None:
     undrawn = {"propensity": None, "came_from": None}
     events = [
         build_impression(1),
@@ -189,7 +189,7 @@ def test_what_is_used_is_known_by_the_page_that_showed_it() -> None:
     assert places.is_engaged.tolist() == [True, False]
 
 
-def test_of_a_page_with_two_drawn_places_the_first_counts() -> None:
+def test_only_the_first_slot_of_a_page_counts() -> None:
     later = build_impression(2, request_id="r1", position=13, came_from=13, propensity=0.1)
     places = collect_slot_outcomes([build_batch([later, build_impression(1, position=6, came_from=6)])])
     assert places.propensity.tolist() == [0.5]
@@ -212,7 +212,7 @@ def test_outcomes_are_split_by_what_their_page_states(by: SlotGroup) -> None:
     assert groups["similar"].is_as_ranked.tolist() == [False]
 
 
-def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
+def test_the_value_without_exploration_is_estimated() -> None:
     """Items of the ranking are used half of the time and drawn with a chance of 0.2; others 1 in 10."""
     rng = np.random.default_rng(5)
     events = list[Event]()
@@ -232,7 +232,7 @@ def test_the_value_of_the_ranking_alone_is_found_from_draws() -> None:
 
 
 @pytest.mark.parametrize("used", [True, False])
-def test_a_single_draw_says_next_to_nothing(used: bool) -> None:
+def test_a_single_slot_gives_a_wide_interval(used: bool) -> None:
     value = estimate_slot_value(
         collect_slot_outcomes([build_batch([build_impression(1), *([build_engagement(1)] if used else [])])])
     )
@@ -240,7 +240,7 @@ def test_a_single_draw_says_next_to_nothing(used: bool) -> None:
     assert value.as_ranked.high - value.as_ranked.low > 0.7
 
 
-def test_draws_that_never_gave_the_rankings_item_say_nothing_of_the_ranking() -> None:
+def test_without_a_ranked_item_there_is_no_estimate() -> None:
     value = estimate_slot_value(
         collect_slot_outcomes(
             [build_batch([build_impression(1, came_from=20), build_impression(2, came_from=30)])]
@@ -257,6 +257,6 @@ def test_an_interval_is_that_of_the_textbook() -> None:
 @pytest.mark.parametrize(
     "facts", [{"came_from": None}, {"position": None}, {"propensity": 0.0}, {"came_from": -1}]
 )
-def test_a_chance_without_its_places_or_out_of_bounds_is_no_event(facts: dict[str, object]) -> None:
+def test_a_propensity_without_positions_or_out_of_range_is_rejected(facts: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"propensity|came_from"):
         build_impression(1, **facts)

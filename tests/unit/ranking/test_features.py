@@ -1,4 +1,4 @@
-"""Signals and features: what is missing stays missing, the past alone is seen, nothing depends on order."""
+"""Signals and features: missing values stay missing, only the past is seen, order does not matter."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_names_are_not_used_twice() -> None:
     assert len(set(FEATURE_NAMES)) == len(FEATURE_NAMES) >= 50
 
 
-def test_an_item_the_table_does_not_hold_has_missing_signals_and_still_gets_features(
+def test_an_item_that_the_table_lacks_still_gets_features(
     table: ItemTable,
 ) -> None:
     signals = observe_signals(table, [build_watch("alien", 1)], ["blade", "nobody"])
@@ -74,7 +74,7 @@ def test_an_item_the_table_does_not_hold_has_missing_signals_and_still_gets_feat
     assert not np.isinf(features).any()
 
 
-def test_a_watch_of_one_film_makes_films_of_its_people_and_genre_closer(table: ItemTable) -> None:
+def test_a_watch_raises_the_affinity_of_its_people_and_genre(table: ItemTable) -> None:
     signals = observe_signals(table, [build_watch("alien", NOW_MS - 1000)], ["amelie", "blade"])
     for name in ("genre_affinity", "people_affinity", "cosine_taste", "last_text"):
         amelie, blade = signals.columns[name]
@@ -113,7 +113,7 @@ def test_a_past_impression_is_counted_and_dated(table: ItemTable) -> None:
     assert columns["days_since_shown"][1] == pytest.approx(2)
 
 
-def test_what_was_searched_before_brings_its_films_closer(table: ItemTable) -> None:
+def test_past_searches_raise_the_cosine_of_their_films(table: ItemTable) -> None:
     searches = [Event("q", "search", "u", NOW_MS - 1000, text="romance in France")]
     amelie, alien = observe_signals(table, searches, ["amelie", "alien"]).columns["cosine_past_queries"]
     assert amelie > alien
@@ -147,9 +147,7 @@ def test_the_fingerprint_sees_a_changed_formula(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("ids", [[], ["alien"], ["amelie", "nobody", "blade"]])
-def test_a_fact_that_is_held_once_gives_the_features_that_a_column_full_of_it_gives(
-    table: ItemTable, ids: list[str]
-) -> None:
+def test_a_shared_column_gives_the_features_of_a_full_column(table: ItemTable, ids: list[str]) -> None:
     for watched in ([], [build_watch("alien", NOW_MS - 1000)]):
         once = observe_signals(table, watched, ids)
         in_full = Signals({name: column.copy() for name, column in once.columns.items()})
@@ -158,16 +156,14 @@ def test_a_fact_that_is_held_once_gives_the_features_that_a_column_full_of_it_gi
 
 
 @pytest.mark.parametrize("names", [FEATURE_NAMES, FEATURE_NAMES[::-1], FEATURE_NAMES[::3]])
-def test_features_that_are_derived_together_are_what_each_is_alone(
-    table: ItemTable, names: tuple[str, ...]
-) -> None:
+def test_batched_features_equal_features_computed_alone(table: ItemTable, names: tuple[str, ...]) -> None:
     signals = observe_signals(table, [build_watch("alien", NOW_MS - 1000)], ["amelie", "nobody", "blade"])
     together = compute_features(signals, names)
     alone = np.column_stack([compute_features(signals, [name]) for name in names])
     assert together.tobytes() == alone.tobytes()
 
 
-def test_facts_held_once_are_logged_as_columns_and_cut_like_them(table: ItemTable) -> None:
+def test_shared_columns_are_logged_and_taken_like_others(table: ItemTable) -> None:
     signals = observe_signals(table, [], ["amelie", "blade"])
     logged = Signals({name: np.array(column) for name, column in signals.columns.items()})
     assert logged.columns["weekday"].tolist() == [5, 5]

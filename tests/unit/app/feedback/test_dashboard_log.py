@@ -1,4 +1,4 @@
-"""What dashboards read: lines of pages, shown items and what followed; a loss is told and harms nothing."""
+"""The dashboard log: lines of pages, shown items and interactions; losses are counted."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -71,9 +71,7 @@ def log_page(log: DashboardLog, request_id: str) -> None:
     log.record_page(ResultList(request_id, query, CANDIDATES, scores, "m", "v", late), page)
 
 
-def test_a_page_is_a_line_and_each_shown_item_another_with_model_sources_and_score(
-    log: DashboardLog, board: FakeBoard
-) -> None:
+def test_a_page_and_each_shown_item_are_lines(log: DashboardLog, board: FakeBoard) -> None:
     log.start()
     log_page(log, "r1")
     log.close()
@@ -86,7 +84,7 @@ def test_a_page_is_a_line_and_each_shown_item_another_with_model_sources_and_sco
     assert (second.position, second.sources, second.degraded) == (1, ("bm25",), ("bm25",))
 
 
-def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, board: FakeBoard) -> None:
+def test_an_interaction_is_a_line_with_its_impression(log: DashboardLog, board: FakeBoard) -> None:
     log.start()
     log_page(log, "r1")
     watch = Event("w", "watch", "u", 5, "b", 60_000, 90_000, request_id="r1", position=1)
@@ -98,7 +96,7 @@ def test_a_deed_is_a_line_with_what_put_its_impression_there(log: DashboardLog, 
     assert (deed.item, deed.position, deed.model, deed.sources) == ("b", 1, "m", ("bm25",))
 
 
-def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
+def test_an_interaction_without_an_impression_is_skipped(
     log: DashboardLog, board: FakeBoard, dropped: list[str]
 ) -> None:
     log.start()
@@ -110,9 +108,7 @@ def test_a_deed_that_follows_nothing_known_is_no_line_and_no_loss(
     assert dropped == []
 
 
-def test_cards_on_the_screen_take_no_place_in_the_queue(
-    log: DashboardLog, board: FakeBoard, dropped: list[str]
-) -> None:
+def test_viewed_events_are_not_queued(log: DashboardLog, board: FakeBoard, dropped: list[str]) -> None:
     log_page(log, "r1")
     page = {"request_id": "r1", "position": 1}
     viewed = [Event(f"v{n}", "viewed", "u", 5, "b", **page) for n in range(MAX_INTERACTIONS + 1)]  # type: ignore[arg-type]  # one dict of both types
@@ -123,7 +119,7 @@ def test_cards_on_the_screen_take_no_place_in_the_queue(
     assert dropped == []
 
 
-def test_what_cannot_be_written_is_counted_and_the_next_is_written(
+def test_rejected_lines_are_counted_and_others_written(
     log: DashboardLog, board: FakeBoard, dropped: list[str]
 ) -> None:
     board.is_away = True
@@ -139,7 +135,7 @@ def test_what_cannot_be_written_is_counted_and_the_next_is_written(
     assert {line.request_id for line in board.lines} == {"r2"}
 
 
-def test_a_full_queue_drops_aloud_and_waits_for_nobody(log: DashboardLog, dropped: list[str]) -> None:
+def test_a_full_queue_drops_and_counts_without_waiting(log: DashboardLog, dropped: list[str]) -> None:
     for number in range(MAX_PAGES + 2):
         log_page(log, str(number))
     assert dropped == ["not on dashboards"] * 2

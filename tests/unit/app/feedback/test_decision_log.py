@@ -1,4 +1,4 @@
-"""The page log: whole groups of a share of requests, and nothing in anybody's way."""
+"""The decision log: groups of sampled requests, impressions, and failures that cost nothing else."""
 
 import time
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def open_log(directory: Path, share: float, dropped: list[str]) -> tuple[Decisio
     return DecisionLog(directory / "pages", events, share, dropped.append), events
 
 
-def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, dropped: list[str]) -> None:
+def test_a_sampled_request_is_logged_with_its_signals(tmp_path: Path, dropped: list[str]) -> None:
     log, events = open_log(tmp_path, 1.0, dropped)
     log.start()
     log.record(build_ranked("r1"), build_page("r1"))
@@ -86,7 +86,7 @@ def test_a_sampled_request_is_kept_whole_with_its_signals(tmp_path: Path, droppe
     assert dropped == []
 
 
-def test_a_place_that_was_drawn_is_kept_with_its_chance(tmp_path: Path, dropped: list[str]) -> None:
+def test_an_explored_position_is_logged_with_its_propensity(tmp_path: Path, dropped: list[str]) -> None:
     log, events = open_log(tmp_path, 1.0, dropped)
     log.start()
     first, second = build_page("r1").hits
@@ -116,16 +116,14 @@ def test_impressions_state_the_surface_and_the_model_of_their_page(
     assert page.model
 
 
-def test_a_share_of_requests_is_sampled_and_every_part_of_a_list_alike(
-    tmp_path: Path, dropped: list[str]
-) -> None:
+def test_all_parts_of_a_list_are_sampled_or_none(tmp_path: Path, dropped: list[str]) -> None:
     log, _ = open_log(tmp_path, 0.2, dropped)
     names = [f"{number:032x}" for number in range(2000)]
     assert 0.15 < np.mean([log.is_sampled(name) for name in names]) < 0.25
     assert [log.is_sampled(name) for name in names] == [log.is_sampled(name) for name in names]
 
 
-def test_a_full_queue_drops_aloud_and_waits_for_nobody(tmp_path: Path, dropped: list[str]) -> None:
+def test_a_full_queue_drops_and_counts_without_waiting(tmp_path: Path, dropped: list[str]) -> None:
     log, _ = open_log(tmp_path, 0.0, dropped)
     for number in range(MAX_QUEUED_PAGES + 3):
         log.record(build_ranked(str(number)), build_page(str(number)))
@@ -162,7 +160,7 @@ def test_impressions_wait_for_an_engine_that_is_away(
     assert dropped == []
 
 
-def test_impressions_that_the_engine_did_not_take_to_the_end_are_counted(
+def test_impressions_that_are_never_written_are_counted(
     tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
     log = DecisionLog(tmp_path / "pages", away, 0.0, dropped.append)
@@ -173,7 +171,7 @@ def test_impressions_that_the_engine_did_not_take_to_the_end_are_counted(
     assert dropped == ["the engine is away"] * MAX_QUEUED_PAGES
 
 
-def test_a_kept_list_comes_back_as_it_was() -> None:
+def test_a_list_survives_its_bytes() -> None:
     kept = build_ranked("r1", None)
     back = ResultList.from_bytes(kept.to_bytes())
     assert (back.request_id, back.query, back.model, back.degraded) == (
@@ -227,7 +225,7 @@ def rows_in(directory: Path) -> list[dict[str, object]]:
     ],
     ids=["no candidates", "no finite scores", "other signals", "lone surrogate", "long text"],
 )
-def test_an_odd_list_is_recorded_among_others(
+def test_an_unusual_list_is_recorded_among_others(
     tmp_path: Path, dropped: list[str], odd: tuple[ResultList, Page]
 ) -> None:
     log, events = open_log(tmp_path, 1.0, dropped)
@@ -242,7 +240,7 @@ def test_an_odd_list_is_recorded_among_others(
     assert dropped == []
 
 
-def test_a_record_that_cannot_be_written_costs_no_other(tmp_path: Path, dropped: list[str]) -> None:
+def test_one_bad_record_does_not_cost_others(tmp_path: Path, dropped: list[str]) -> None:
     log, events = open_log(tmp_path, 1.0, dropped)
     for number in range(20):
         log.record(build_ranked(f"before{number}"), build_page(f"before{number}"))

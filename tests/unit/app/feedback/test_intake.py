@@ -1,4 +1,4 @@
-"""Events of viewers while their store is away: refused at once, and taken in again when it is back."""
+"""The circuit breaker of event writes: opens when the store is away and closes when it is back."""
 
 import time
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ def append_and_catch(intake: EventCircuitBreaker) -> type[EngineError] | None:
     return None
 
 
-def test_after_one_failure_the_others_are_refused_without_asking_and_say_why(
+def test_after_a_failure_events_are_rejected_at_once_with_the_reason(
     store: UnavailableEvents,
 ) -> None:
     intake = EventCircuitBreaker(store)
@@ -74,7 +74,7 @@ def test_the_intake_stamps_when_it_received_an_event(store: UnavailableEvents) -
     assert replace(event, received_ms=None) == WATCH[0]
 
 
-def test_while_the_store_answers_but_takes_nothing_one_tries_at_a_time(store: UnavailableEvents) -> None:
+def test_one_request_at_a_time_tries_a_store_that_cannot_write(store: UnavailableEvents) -> None:
     intake, store.reads = EventCircuitBreaker(store), True
     assert append_and_catch(intake) is Timeout
     assert wait_until(lambda: append_and_catch(intake) is Timeout)

@@ -88,7 +88,7 @@ def test_it_acts_in_a_backtest_and_its_evaluation(
     assert evaluation.collect_metrics("lambdarank") != evaluation.collect_metrics("fused")
 
 
-def test_a_config_has_the_same_id_when_it_is_equal_and_another_when_it_is_not() -> None:
+def test_equal_configs_share_an_id_and_others_do_not() -> None:
     config = RankingConfig(CandidateLimits(bm25=10), 1, (PutFirst("a"),))
     assert config.id == RankingConfig(CandidateLimits(bm25=10), 1, (PutFirst("a"),)).id
     others = (

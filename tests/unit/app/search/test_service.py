@@ -28,13 +28,13 @@ NOW_MS = round(NOW.timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
+def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
     return build_project(tmp_path_factory.mktemp("data"), NOW)
 
 
 @pytest.fixture
-def service(parts: Container) -> SearchService:
-    return warm_service(parts)
+def service(container: Container) -> SearchService:
+    return warm_service(container)
 
 
 def build_query(**fields: object) -> Query:
@@ -45,7 +45,7 @@ def recommend_ids(service: SearchService, query: Query) -> list[str]:
     return [hit.item.id for hit in service.serve_page(RankingOptions(query)).hits]
 
 
-def test_a_search_finds_by_words_and_honours_filters(service: SearchService) -> None:
+def test_a_search_matches_text_and_filters(service: SearchService) -> None:
     assert recommend_ids(service, build_query(text="story 7", filters=Filters(genres=("Sea",))))[0] == "sea7"
     assert all(
         n.startswith("sea")
@@ -53,14 +53,14 @@ def test_a_search_finds_by_words_and_honours_filters(service: SearchService) -> 
     )
 
 
-def test_a_home_page_is_of_the_viewers_taste_and_shows_nothing_watched(service: SearchService) -> None:
+def test_a_home_page_fits_the_viewer_without_watched_items(service: SearchService) -> None:
     shown = recommend_ids(service, build_query(user="u0", limit=6))
     watched = {event.item for event in service.events.recent("u0", 100, 1.0)}
     assert not set(shown) & watched
     assert all(name.startswith(SEA) for name in shown)
 
 
-def test_a_viewer_who_was_shown_much_keeps_their_taste_and_sees_nothing_watched(
+def test_many_impressions_do_not_hide_the_watches_of_a_viewer(
     service: SearchService,
 ) -> None:
     watched = {event.item for event in service.events.recent("u2", 100, 1.0)}
@@ -80,19 +80,19 @@ def test_one_watch_by_a_new_viewer_changes_their_home_page_at_once(service: Sear
     assert sum(n.startswith(SPACE) for n in after) > len(after) // 2
 
 
-def test_similar_items_do_not_hold_the_item_itself(service: SearchService) -> None:
+def test_similar_items_leave_out_the_item_itself(service: SearchService) -> None:
     shown = recommend_ids(service, build_query(similar_to="sea3", limit=5))
     assert "sea3" not in shown
     assert all(name.startswith(SEA) for name in shown)
 
 
-def test_without_a_model_engine_order_serves_and_the_page_says_so(service: SearchService) -> None:
+def test_a_page_without_a_model_is_in_fused_order_and_degraded(service: SearchService) -> None:
     page = service.serve_page(RankingOptions(build_query(text="story")))
     assert page.model == "engine-order"
     assert page.degraded == (NO_MODEL,)
 
 
-def test_a_late_and_a_failing_source_are_dropped_and_named(service: SearchService) -> None:
+def test_late_and_failing_sources_are_dropped_and_reported(service: SearchService) -> None:
     def answer(request: SourceRequest, timeout_s: float) -> Matches:
         if request.source == "late":
             time.sleep(0.5)
@@ -110,7 +110,7 @@ def test_a_late_and_a_failing_source_are_dropped_and_named(service: SearchServic
     }
 
 
-def test_sources_that_all_failed_are_a_failure_and_no_empty_page(service: SearchService) -> None:
+def test_a_request_whose_sources_all_failed_raises(service: SearchService) -> None:
     def answer(request: SourceRequest, timeout_s: float) -> Matches:
         raise BadRequest("another mapping") if request.source == "broken" else Unavailable("away")
 
@@ -131,16 +131,16 @@ class UnavailableEvents(EmbeddedEvents):
         raise Unavailable("the event store is away")
 
 
-def test_a_viewer_who_cannot_be_looked_up_gets_a_strangers_page_that_says_so(
-    service: SearchService, parts: Container
+def test_a_viewer_who_cannot_be_read_gets_a_degraded_page(
+    service: SearchService, container: Container
 ) -> None:
-    away = replace(service, events=UnavailableEvents(parts.settings.engine_dir))
+    away = replace(service, events=UnavailableEvents(container.settings.engine_dir))
     page = away.serve_page(RankingOptions(build_query(user="u0", limit=6)))
     assert len(page.hits) == 6
     assert Degradation("viewer", "unavailable", "the event store is away") in page.degraded
 
 
-def test_an_empty_house_says_what_to_do(tmp_path: Path) -> None:
+def test_an_empty_data_directory_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         warm_service(build_container(Settings(data_dir=tmp_path)))
     assert not EmbeddedEngine(tmp_path / "engine").is_ready()
@@ -159,12 +159,12 @@ def fan(service: SearchService) -> SearchService:
     return service
 
 
-def test_no_number_of_events_brings_a_watched_item_back_home(fan: SearchService) -> None:
+def test_no_number_of_events_brings_a_watched_item_back(fan: SearchService) -> None:
     shown = recommend_ids(fan, build_query(user="fan", limit=100))
     assert set(shown) == {item.id for item in FILMS} - WATCHED_BY_FAN
 
 
-def test_similar_items_hold_nothing_the_viewer_watched(fan: SearchService) -> None:
+def test_similar_items_leave_out_what_the_viewer_watched(fan: SearchService) -> None:
     shown = recommend_ids(fan, build_query(user="fan", similar_to="sea11", limit=20))
     assert shown
     assert not set(shown) & WATCHED_BY_FAN
@@ -175,12 +175,12 @@ def test_a_search_finds_what_the_viewer_watched(fan: SearchService) -> None:
     assert recommend_ids(fan, build_query(user="fan", text="sea story 7"))[0] == "sea7"
 
 
-def test_a_watch_of_a_clock_that_is_ahead_counts_at_once(service: SearchService) -> None:
+def test_a_watch_with_a_time_in_the_future_counts_at_once(service: SearchService) -> None:
     service.events.append([Event("ahead", "watch", "early", NOW_MS + 240_000, "space5", 9, 10)])
     assert "space5" not in recommend_ids(service, build_query(user="early", limit=100))
 
 
-def test_who_watched_nearly_everything_gets_the_rest(service: SearchService) -> None:
+def test_a_viewer_who_watched_nearly_everything_gets_the_rest(service: SearchService) -> None:
     left = {"sea3", "space9"}
     watched = [item.id for item in FILMS if item.id not in left]
     service.events.append([Event(f"all-{i}", "watch", "all", NOW_MS - 500, i, 9, 10) for i in watched])
@@ -205,23 +205,23 @@ class SomeWatchedItems(EmbeddedEvents):
         raise Partial("1 of 2 shards did not answer", frozenset({"sea4"}))
 
 
-def test_a_page_says_that_watched_items_came_too_late(service: SearchService, parts: Container) -> None:
-    slow = replace(service, events=SlowWatchedItems(parts.settings.engine_dir), deadline_s=0.4)
+def test_late_watched_items_are_reported(service: SearchService, container: Container) -> None:
+    slow = replace(service, events=SlowWatchedItems(container.settings.engine_dir), deadline_s=0.4)
     page = slow.serve_page(RankingOptions(build_query(user="u0", limit=6)))
     assert Degradation("watched", "timeout", "no answer in time") in page.degraded
     watched = {event.item for event in service.events.recent("u0", 100, 1.0, ("watch",))}
     assert not {hit.item.id for hit in page.hits} & watched
 
 
-def test_watched_items_that_could_be_had_are_left_out(service: SearchService, parts: Container) -> None:
-    some = replace(service, events=SomeWatchedItems(parts.settings.engine_dir))
+def test_watched_items_of_a_partial_answer_are_left_out(service: SearchService, container: Container) -> None:
+    some = replace(service, events=SomeWatchedItems(container.settings.engine_dir))
     page = some.serve_page(RankingOptions(build_query(user="stranger", limit=100)))
     assert Degradation("watched", "partial_result", "1 of 2 shards did not answer") in page.degraded
     assert "sea4" not in {hit.item.id for hit in page.hits}
 
 
-def test_a_stranger_by_failure_is_shown_nothing_watched(service: SearchService, parts: Container) -> None:
-    away = replace(service, events=UnavailableEvents(parts.settings.engine_dir))
+def test_an_unreadable_viewer_sees_nothing_watched(service: SearchService, container: Container) -> None:
+    away = replace(service, events=UnavailableEvents(container.settings.engine_dir))
     watched = service.events.watched_items("u0", 1.0)
     shown = recommend_ids(away, build_query(user="u0", limit=100))
     assert watched

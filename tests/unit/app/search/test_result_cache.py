@@ -1,4 +1,4 @@
-"""Ranked lists that are kept: found again as they were, and gone after a while without anybody waiting."""
+"""The result cache: lists come back unchanged, and expire without making anyone wait."""
 
 import sqlite3
 from pathlib import Path
@@ -24,7 +24,7 @@ def build_ranked(request_id: str) -> ResultList:
     )
 
 
-def test_a_list_is_found_as_it_was_with_what_was_drawn(tmp_path: Path) -> None:
+def test_a_cached_list_comes_back_unchanged_with_its_slots(tmp_path: Path) -> None:
     cursors = ResultCache(tmp_path / "lists.sqlite", 60)
     cursors.put(build_ranked("r1"))
     found, start = cursors.get(format_cursor("r1", 1))
@@ -36,7 +36,7 @@ def test_a_list_is_found_as_it_was_with_what_was_drawn(tmp_path: Path) -> None:
     assert found.candidates.ids.tolist() == CANDIDATES.ids.tolist()
 
 
-def test_old_lists_are_not_found_and_go_a_few_with_each_new_one(tmp_path: Path) -> None:
+def test_expired_lists_are_not_found_and_deleted_a_few_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "lists.sqlite"
     ResultCache(path, 60).put(build_ranked("now"))
     with sqlite3.connect(path) as lists:

@@ -1,4 +1,4 @@
-"""What a viewer gets when places of a page are drawn, on the real embedded engine."""
+"""Exploration slots on served pages, on the real embedded engine."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,17 +32,17 @@ class UnavailableEvents(EmbeddedEvents):
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
-    """With a model: a page without one lacks something, and so draws nothing."""
-    parts = build_project(tmp_path_factory.mktemp("data"), NOW)
-    add_model(parts, "first", 0)
-    build_release_manager(parts).promote_model("first")
-    return parts
+def container(tmp_path_factory: pytest.TempPathFactory) -> Container:
+    """With a model: a page without one is degraded, and degraded pages are not explored."""
+    container = build_project(tmp_path_factory.mktemp("data"), NOW)
+    add_model(container, "first", 0)
+    build_release_manager(container).promote_model("first")
+    return container
 
 
 @pytest.fixture(scope="module")
-def service(parts: Container) -> SearchService:
-    return warm_service(parts)
+def service(container: Container) -> SearchService:
+    return warm_service(container)
 
 
 def build_query(**fields: object) -> Query:
@@ -54,7 +54,7 @@ def list_explored(page: Page) -> list[Hit]:
 
 
 @pytest.mark.parametrize("facts", [{"user": "u0"}, {"similar_to": "sea3"}])
-def test_one_place_of_a_page_is_drawn_and_the_list_goes_on_without_loss(
+def test_a_page_has_one_slot_and_the_rest_of_the_list_is_complete(
     service: SearchService, facts: dict[str, str]
 ) -> None:
     page = service.serve_page(RankingOptions(build_query(limit=10, **facts)))
@@ -69,7 +69,7 @@ def test_one_place_of_a_page_is_drawn_and_the_list_goes_on_without_loss(
     assert list_explored(rest) == []
 
 
-def test_a_place_that_was_drawn_is_told_when_why_is_asked_later(service: SearchService) -> None:
+def test_a_later_explanation_shows_the_slot(service: SearchService) -> None:
     page = service.serve_page(RankingOptions(build_query(user="u0", limit=10), cache_results=True))
     (hit,) = list_explored(page)
     (again,) = service.explain_hit(format_cursor(page.request_id, hit.position)).hits
@@ -79,23 +79,21 @@ def test_a_place_that_was_drawn_is_told_when_why_is_asked_later(service: SearchS
     assert added == pytest.approx(again.score, abs=1e-5)
 
 
-def test_searches_short_pages_degraded_pages_and_a_house_that_wants_none_draw_nothing(
-    parts: Container, service: SearchService
+def test_searches_short_and_degraded_pages_have_no_slots(
+    container: Container, service: SearchService
 ) -> None:
     whole = RankingOptions(build_query(user="u0", limit=10))
     quiet = [
         service.serve_page(RankingOptions(build_query(text="story", limit=20))),
         service.serve_page(RankingOptions(build_query(user="u0", limit=9))),
-        replace(service, assigner=DefaultAssigner(parts.config.without_exploration())).serve_page(whole),
-        replace(service, events=UnavailableEvents(parts.settings.engine_dir)).serve_page(whole),
+        replace(service, assigner=DefaultAssigner(container.config.without_exploration())).serve_page(whole),
+        replace(service, events=UnavailableEvents(container.settings.engine_dir)).serve_page(whole),
     ]
     assert [list_explored(page) for page in quiet] == [[], [], [], []]
     assert len(list_explored(service.serve_page(whole))) == 1
 
 
-def test_the_command_tells_what_drawn_places_earned_and_what_is_missing_where_none_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_reports_the_value_of_slots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
     none = CliRunner().invoke(app, ["exploration"])
     assert (none.exit_code, "REELRANK_EXPLORE_SLOTS" in none.output) == (1, True)
