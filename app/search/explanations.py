@@ -19,6 +19,7 @@ def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranke
     Features are computed over the whole list, because some compare a candidate with the others. The fused
     order has no contributions: its score is minus the position it gave.
     """
+    matches = [_collect_matches(result_list, hit.position) for hit in page.hits]
     positions = np.array([hit.position for hit in page.hits], np.intp)
     shown = signals.take(positions)
     shown_signals = np.column_stack(list(shown.columns.values()))
@@ -26,13 +27,13 @@ def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranke
     contributions = ranker.compute_contributions(features)
     explanations = [
         Explanation(
-            _collect_matches(result_list, hit.position),
+            matches[row],
             _drop_missing(tuple(shown.columns), shown_signals[row]),
             _drop_missing(ranker.feature_names, features[row]),
             _drop_missing(ranker.feature_names, contributions[row, :-1]),
             float(contributions[row, -1]),
         )
-        for row, hit in enumerate(page.hits)
+        for row in range(len(page.hits))
     ]
     hits = tuple(replace(hit, explanation=e) for hit, e in zip(page.hits, explanations, strict=True))
     return replace(page, hits=hits)

@@ -1,6 +1,6 @@
-"""Ranked lists kept for a while, so that the parts of one list never repeat or lose an item.
+"""The result cache: ranked lists for a while, so that the parts of a list never repeat or lose an item.
 
-All workers share one SQLite file. It is not synced to disk: losing it costs a reader one question more.
+All workers share one SQLite file. It is not synced to disk: if it is lost, clients ask for a first page anew.
 """
 
 import sqlite3
@@ -20,13 +20,13 @@ DELETE_EXPIRED = (
     "delete from lists where rowid in (select rowid from lists where made_s < ? order by made_s limit ?)"
 )
 MAX_EXPIRED_PER_PUT = 3
-"""Old lists that go for each new one: nobody waits for many, and their room is used again."""
+"""Expired lists deleted with each new one: too few to wait for, enough to reuse their space."""
 BUSY_TIMEOUT_S = 0.25
-"""How long a page waits for another worker's write before it goes without a next part."""
+"""How long a page waits for another worker's write before it is answered without a next part."""
 
 
 class ResultCache:
-    """Opens nothing until used, so it may be made before a fork. keep_s: how long a list is kept."""
+    """Opens nothing until used, so it may be created before a fork. ttl_s: how long a list is cached."""
 
     def __init__(self, path: Path, ttl_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = path
@@ -46,7 +46,7 @@ class ResultCache:
             raise Unavailable(f"{self._path} cannot be written ({error})") from error
 
     def get(self, cursor: str) -> tuple[ResultList, int]:
-        """The list and where its next part begins. Raises CursorExpired when it is kept no longer."""
+        """The list and where its next part begins. Raises CursorExpired when it is cached no longer."""
         request_id, _, offset = cursor.rpartition(".")
         select = "select body from lists where id = ? and made_s >= ?"
         try:

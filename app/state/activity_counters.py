@@ -1,4 +1,4 @@
-"""What all viewers do, counted as it is acknowledged, whichever process took it in."""
+"""Counters over the events of all viewers, whichever process accepted them."""
 
 from collections import Counter
 
@@ -10,11 +10,11 @@ from reelrank.ranking.items.popularity import Popularity, count_events
 from reelrank.ranking.items.table import ItemTable
 
 MAX_VIEWERS = 5000
-"""Above it the viewers with the fewest watches are forgotten; only the busiest are ever asked for."""
+"""Above it the viewers with the fewest watches are dropped; only the busiest are ever listed."""
 
 
 class ActivityCounters:
-    """popularity: of the rows of one item table. Watches by viewer, to offer the busiest ones."""
+    """popularity: of the rows of one item table. Also counts watches by viewer, to list the busiest."""
 
     def __init__(self, table: ItemTable) -> None:
         self.popularity = Popularity(len(table))
@@ -23,7 +23,7 @@ class ActivityCounters:
         self._position: str | None = None
 
     def poll(self, events: EventStore) -> None:
-        """Counts what was acknowledged since the last call; the first call counts everything."""
+        """Counts the events acknowledged since the last call; the first call counts all."""
         while True:
             batch, self._position = events.follow(self._position)
             if not len(batch):

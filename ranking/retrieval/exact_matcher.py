@@ -1,6 +1,6 @@
-"""An exact matcher in memory: kNN and neighbours by numpy over an item table, words by the engine given.
+"""An exact matcher in memory: kNN and neighbours by numpy over an item table, text by a given engine.
 
-Replay needs answers from embeddings that were never put into an index; this gives them.
+The backtest needs matches by embeddings that were never in an index.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from reelrank.ranking.items.table import ItemTable, Rows
 
 
 class ExactMatcher:
-    """Fulfils `Matcher` over one table; neighbours by item id, words by `text`."""
+    """A `Matcher` over one table. neighbours: by item id. text: answers text requests."""
 
     def __init__(
         self, table: ItemTable, neighbours: Mapping[str, Sequence[Neighbour]], text: Matcher
@@ -51,10 +51,10 @@ class ExactMatcher:
     def _select_best(
         self, request: VectorMatch | NeighbourMatch, rows: Rows, scores: NDArray[np.float32]
     ) -> Matches:
-        """Most rows are far behind the last that is asked for; only the others are sorted."""
+        """Sorts only the rows that can be among the best; most cannot."""
         if len(rows) > request.limit > 0:
-            kept = scores >= np.partition(scores, -request.limit)[-request.limit]
-            rows, scores = rows[kept], scores[kept]
+            is_best = scores >= np.partition(scores, -request.limit)[-request.limit]
+            rows, scores = rows[is_best], scores[is_best]
         return select_best_matches(request.source, self.table.ids[rows], scores, request.limit)
 
 
