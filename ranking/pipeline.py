@@ -101,7 +101,8 @@ def rank_candidates(
         scores, model, failure = _score(context.ranker, features)
     degraded = (*context.degraded, *missing, *failure)
     with context.measure("explore"):
-        result = _apply_policies(request, found, scores, context, is_degraded=bool(degraded))
+        scored = _collect_scores(request, found, scores, model, context)
+        result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
     return Ranking(found, signals, scores, result.order, model, result.changes, degraded)
 
 
@@ -115,19 +116,30 @@ def _score(
         return FusedOrder().score(features), FusedOrder.name, (describe_failure("ranking", error),)
 
 
-def _apply_policies(
+def _collect_scores(
     request: RankingRequest,
     found: LocatedCandidates,
     scores: NDArray[np.float32],
+    model: str,
     context: RankingContext,
-    is_degraded: bool,
-) -> PolicyResult:
+) -> ScoredCandidates:
+    return ScoredCandidates(
+        request.query,
+        found.candidates.ids,
+        found.rows,
+        scores,
+        found.candidates.by_source(),
+        context.table,
+        context.popularity,
+        context.seed,
+        model,
+    )
+
+
+def _apply_policies(candidates: ScoredCandidates, config: RankingConfig, is_degraded: bool) -> PolicyResult:
     """A degraded ranking is not explored: nothing could be learned from it."""
-    config = context.config.without_exploration() if is_degraded else context.config
-    candidates = ScoredCandidates(
-        request.query, found.candidates.ids, found.rows, scores, found.candidates.by_source(),
-        context.table, context.popularity, context.seed,
-    )  # fmt: skip
+    config = config.without_exploration() if is_degraded else config
+    scores = candidates.scores
     order, changes = np.lexsort((np.arange(len(scores)), -scores)), list[PositionChange]()
     for policy in config.policies:
         result = policy.apply(order, candidates, config)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
 
@@ -16,26 +17,30 @@ class LexicalOrder:
     """Sorts a search by what the query names, then by BM25 in steps, then as the policy before left it.
 
     Whole titles come first, then everything of the person who was named, then titles that begin with the
-    query. Candidates that only a vector found fill up below. bm25_steps: BM25 scores, as a share of the best,
-    are equal within one step, so that taste and popularity choose among matches alike.
+    query. Candidates that only a vector found fill up below. BM25 scores, as a share of the best, are equal
+    within one of `steps`, so that a model chooses among matches alike. Without a model fusion chooses, which
+    knows no taste: then the steps are finer.
     """
 
-    bm25_steps: int = 20
+    steps: int = 2
+    steps_without_model: int = 5
 
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
         if candidates.query.kind != "search" or not len(order):
             return PolicyResult(order)
         n = len(order)
         named = np.nan_to_num(candidates.get_source_scores(TITLE_SOURCE), nan=0.0)
-        steps = self._compute_steps(candidates.get_source_scores(TEXT_SOURCE))
+        count = self.steps_without_model if candidates.model == FusedOrder.name else self.steps
+        steps = _compute_steps(candidates.get_source_scores(TEXT_SOURCE), count)
         position = np.empty(n, np.intp)
         position[order] = np.arange(n)
         return PolicyResult(np.lexsort((position, -steps, -named)))
 
-    def _compute_steps(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The step [n] of each BM25 score; -1 for what BM25 did not find, or scored below 0."""
-        best = np.nanmax(scores, initial=0.0)
-        if best <= 0:
-            return np.full(len(scores), -1, np.float32)
-        steps = np.floor(scores / best * self.bm25_steps)
-        return np.asarray(np.where(scores >= 0, steps, -1), np.float32)
+
+def _compute_steps(scores: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """The step [n] of each BM25 score; -1 for what BM25 did not find, or scored below 0."""
+    best = np.nanmax(scores, initial=0.0)
+    if best <= 0:
+        return np.full(len(scores), -1, np.float32)
+    steps = np.floor(scores / best * count)
+    return np.asarray(np.where(scores >= 0, steps, -1), np.float32)

@@ -10,6 +10,7 @@ from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable, Rows
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 Order = NDArray[np.intp]
 """Positions [n] of candidates, the first to be shown first."""
@@ -20,7 +21,7 @@ class ScoredCandidates:
     """n candidates of a query: ids [n], rows [n] of `table` (-1 where it lacks the item), scores [n].
 
     source_scores: scores [n] by source, NaN where it did not find the candidate. popularity: counters of the
-    table's rows. seed: of this request, for policies that draw at random.
+    table's rows. seed: of this request, for policies that draw at random. model: whose scores they are.
     """
 
     query: Query
@@ -31,6 +32,7 @@ class ScoredCandidates:
     table: ItemTable
     popularity: Popularity
     seed: int
+    model: str = FusedOrder.name
 
     def get_source_scores(self, source: str) -> NDArray[np.float32]:
         """The scores [n] of one source; all NaN when it was not asked or did not answer."""

@@ -32,7 +32,7 @@ def order_candidates(
         0,
     )
     order: NDArray[np.intp] = np.array(model_order, np.intp)
-    return [int(place) for place in LexicalOrder(steps).apply(order, scored, RankingConfig()).order]
+    return [int(place) for place in LexicalOrder(steps, steps).apply(order, scored, RankingConfig()).order]
 
 
 @pytest.fixture
