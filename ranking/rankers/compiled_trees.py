@@ -1,6 +1,6 @@
 """A model's trees in a faster form than LightGBM's own: lignum, the optional extra `reelrank[compiled]`.
 
-With a C compiler at hand `compile_forest` puts native code beside the model; without one lignum's
+With a C compiler at hand `compile_trees` puts native code beside the model; without one lignum's
 interpreter reads the model file. Either serves only if it gives the golden rows their scores.
 """
 
@@ -39,7 +39,7 @@ class CompiledTrees:
 
 
 def open_compiled_trees(directory: Path) -> CompiledTrees | None:
-    """None, and a line in the log, when lignum is not installed or cannot read this model."""
+    """Return None, with a line in the log, when lignum is not installed or cannot read the model."""
     try:
         import lignum
     except ImportError:
@@ -59,7 +59,7 @@ def open_compiled_trees(directory: Path) -> CompiledTrees | None:
 
 
 def compile_trees(directory: Path) -> str:
-    """Writes native code beside the model; empty, or why there is none."""
+    """Write native code beside the model; return why there is none, or an empty string."""
     try:
         import lignum
     except ImportError:

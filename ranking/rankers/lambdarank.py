@@ -1,6 +1,6 @@
-"""Rankers: feature rows in, scores out. Engine order and a LightGBM model are siblings.
+"""Rankers turn feature rows into scores: the fused order and LightGBM models.
 
-LightGBM is loaded inside functions: a booster must be made after the fork, never in gunicorn's parent.
+LightGBM is imported inside functions: a booster must be created after the fork, never in gunicorn's parent.
 """
 
 import hashlib
@@ -57,8 +57,8 @@ class FusedOrder:
 class LambdaRank:
     """A LightGBM model. Raises ValueError when the text is no model of one score for these features.
 
-    forest: scores in place of Booster.predict once it is known to give the same. calibration: as the
-    manifest states it.
+    compiled_trees: replaces Booster.predict after it gave the same scores of the golden rows.
+    calibration: from the manifest.
     """
 
     compiled_trees: CompiledTrees | None = None
@@ -122,8 +122,7 @@ def load_ranker(
 ) -> Ranker:
     """The model in a directory of the registry, once everything about it fits this build.
 
-    fingerprint_of: this build's feature fingerprint of some features.
-    Raises Refused.
+    compute_fingerprint: returns this build's fingerprint of some features. Raises ModelRejected.
     """
     manifest = _load_manifest(directory)
     check_features(manifest, known_features)
@@ -150,7 +149,7 @@ def load_ranker(
 
 
 def check_features(manifest: Manifest, known_features: Sequence[str]) -> None:
-    """Raises Refused when the model reads a feature that this build does not compute."""
+    """Raises ModelRejected when the model reads a feature that this build does not compute."""
     unknown = [name for name in manifest.features if name not in set(known_features)]
     if unknown:
         raise ModelRejected(
@@ -169,7 +168,7 @@ def _load_manifest(directory: Path) -> Manifest:
 
 
 def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
-    """The registry has tried the file that the manifest's SHA-256 names; any other is tried first."""
+    """The registry has checked the file with the manifest's SHA-256; another file is checked here first."""
     try:
         text = (directory / MODEL_FILE).read_text(encoding="utf-8")
         if manifest.model_sha256 and hash_model(text) != manifest.model_sha256:
@@ -221,11 +220,11 @@ def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
 
 def _load_compiled_trees(directory: Path, golden: GoldenRows) -> CompiledTrees | None:
     """The faster form of the trees, unless it scores a golden row differently."""
-    forest = open_compiled_trees(directory)
-    if forest is None:
+    trees = open_compiled_trees(directory)
+    if trees is None:
         return None
-    mismatch = golden.find_mismatch(forest.score(golden.features))
+    mismatch = golden.find_mismatch(trees.score(golden.features))
     if mismatch:
-        log.warning("%s: LightGBM scores in place of %s: %s", directory.name, forest.name, mismatch)
+        log.warning("%s: LightGBM scores in place of %s: %s", directory.name, trees.name, mismatch)
         return None
-    return forest
+    return trees

@@ -1,4 +1,4 @@
-"""What a model needs to be served safely, as written beside it in manifest.json, and the refusal."""
+"""The manifest of a model, kept beside it as manifest.json: what must fit before it may serve."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -12,7 +12,7 @@ MODEL_FILE = "model.txt"
 
 
 class ModelRejected(Exception):
-    """A model that must not serve: which, why, and what to do."""
+    """A model must not serve: which one, why, and what to do."""
 
     code: ClassVar[str] = "model_rejected"
 
@@ -24,7 +24,7 @@ class ModelRejected(Exception):
 
 
 class MetricEstimate(BaseModel):
-    """A measure's mean over requests and its 95 % bootstrap interval."""
+    """The mean of a metric over requests, with its 95 % bootstrap interval."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,12 +34,12 @@ class MetricEstimate(BaseModel):
 
 
 class Manifest(BaseModel):
-    """One model. An empty `id` is given by the registry; empty fingerprints are not compared.
+    """Describes one model. The registry fills in an empty `id`; empty fingerprints are not compared.
 
     features: names in the order of the model's columns. missing: how a missing value reaches the
     model. data_window: first and last millisecond since 1970 of the events it learned from.
-    metrics: measure to value on held-out requests; baselines: system to the same measures.
-    gains: feature to its total split gain. calibration: what makes a score a probability.
+    metrics: by name, on held-out requests; baselines: system to the same metrics.
+    gains: feature to its total split gain. calibration: turns a score into a probability.
     embeddings_fingerprint: of the embeddings published with it; empty for a model of an earlier build or
     made elsewhere, which may rank over any.
     model_sha256: of model.txt, compared before LightGBM parses the file.

@@ -1,4 +1,4 @@
-"""Trying a model in a process of its own, so that a file LightGBM crashes on takes nothing else along.
+"""Checks a model in a child process, because LightGBM crashes on some damaged files.
 
 The process is a fresh interpreter: a forked one hangs in LightGBM when its parent has loaded a model.
 """
@@ -18,13 +18,13 @@ from reelrank.ranking.rankers.tree_text import ModelText, read_model_text
 
 ROWS_FILE, SCORES_FILE = "rows.npy", "scores.npy"
 LIMIT_S = 60.0
-"""The check of a model of some megabytes takes a second, most of it the interpreter's start."""
+"""Checking a model of a few megabytes takes a second, mostly to start the interpreter."""
 REFUSES = 3
-"""Exit code of a check that has found something wrong and says it in one line."""
+"""Exit code of a check that printed a reason in one line."""
 
 
 def read_sound(model_text: str, features: int) -> ModelText:
-    """What a model file states. Raises ValueError unless it is sound and has so many features."""
+    """Parse a model file. Raises ValueError unless it is valid and has this number of features."""
     stated = read_model_text(model_text)
     columns = len(stated.feature_names)
     if columns != features:
@@ -35,7 +35,7 @@ def read_sound(model_text: str, features: int) -> ModelText:
 def scores_in_child(
     model_text: str, features: NDArray[np.float32], limit_s: float = LIMIT_S
 ) -> NDArray[np.float32]:
-    """The model's scores [g] of rows [g, F], computed and explained elsewhere, all of them finite.
+    """Compute the scores [g] of rows [g, F] in a child process; all of them are finite.
 
     Raises ValueError when the model does not load, score or explain, or crashes, or takes too long.
     """

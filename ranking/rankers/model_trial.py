@@ -1,4 +1,4 @@
-"""Tries a model in a process of its own: `python -m reelrank.ranking.rankers.model_trial DIRECTORY`.
+"""Checks one model, in a process of its own: `python -m reelrank.ranking.rankers.model_trial DIRECTORY`.
 
 Reads the directory's model and rows and writes their scores. On a refusal the last line of stderr says
 why, and the exit code is REFUSES.
@@ -38,7 +38,7 @@ def main(directory: Path) -> None:
 
 
 def _limit() -> None:
-    """A lower limit that is set already stays."""
+    """Set the limits of this process; a lower one that is already set stays."""
     for what, wanted in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_S),

@@ -47,7 +47,7 @@ class ModelVersion:
 
 
 class Registry:
-    """Registers models whole or not at all, and says which one serves.
+    """Registers each model completely or not at all.
 
     read_time: when a model is registered whose manifest does not state when it was made.
     """
@@ -77,7 +77,7 @@ class Registry:
         return model if _is_id(model) else None
 
     def directory_of(self, model_id: str) -> Path:
-        """Raises Refused when there is no such model or its id is none."""
+        """Return the directory of a model. Raises ModelRejected for an unknown model or an invalid id."""
         if not _is_id(model_id):
             raise ModelRejected(
                 repr(model_id), "an id is letters, digits, - and _, at most 100 of them", LIST_MODELS
@@ -89,10 +89,10 @@ class Registry:
         return self.directory / model_id
 
     def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
-        """Writes a model with the scores it gives to golden rows [g, F], and gives its id.
+        """Write a model with its scores of golden rows [g, F], and return its id.
 
-        It does not serve until it is promoted. The scores are computed in a process of their own: a
-        damaged file may crash it. Raises Refused when the model does not load, has another number of
+        It does not serve until it is promoted. The scores are computed in a child process, because a
+        damaged file may crash it. Raises ModelRejected when the model does not load, has another number of
         features, gives scores that are no numbers or cannot be explained, or the id is taken.
         """
         created_at = manifest.created_at or (self._read_time() if self._read_time else None)
@@ -114,11 +114,11 @@ class Registry:
         known_features: Sequence[str],
         compute_fingerprint: Callable[[Sequence[str]], str],
     ) -> str:
-        """Imports a LightGBM model made elsewhere, whose features this build knows.
+        """Import a LightGBM model trained elsewhere, whose features this build knows.
 
         manifest: {"id", "kind": "external", "features": [...]}, or a JSON file of it. The features
-        are taken to mean what they mean in this build now: its fingerprint is stored, and golden
-        rows are made up within the ranges that the model file states. Raises Refused.
+        are computed as this build computes them now: its fingerprint is stored, and golden rows
+        are generated within the ranges that the model file states. Raises ModelRejected.
         """
         try:
             text = model_txt.read_text(encoding="utf-8")

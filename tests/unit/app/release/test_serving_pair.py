@@ -33,7 +33,7 @@ def add_trained_model(container: Container, name: str, embeddings: str, seed: in
 
 
 def train_again(container: Container, name: str, seed: int) -> str:
-    """Publishes new embeddings with a model that is tied to them; returns their index version."""
+    """Publishes new embeddings with a model that is tied to them; returns the index version."""
     events = build_event_table(container.events.scan(0, 2**62))
     embeddings = learn_embeddings(select_watches(events, 2**62), seed=seed)
     model = add_trained_model(container, name, embeddings.compute_fingerprint(), seed)
