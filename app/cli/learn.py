@@ -9,15 +9,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
+from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
 from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
 from reelrank.ranking.evaluation.comparison import evaluate as evaluate_ranking
+from reelrank.ranking.evaluation.known_items import QUERIES_PER_KIND, tabulate
 from reelrank.ranking.evaluation.off_policy import (
     SLOT_COLUMNS,
     SLOT_KINDS,
@@ -59,9 +62,19 @@ def evaluate(
     candidates: bool = typer.Option(
         False, "--candidates", help="Measure the recall of each candidate source instead."
     ),
+    known_items: bool = typer.Option(
+        False, "--known-items", help="Measure searches for titles of the catalogue instead; needs no events."
+    ),
+    queries: int = typer.Option(
+        QUERIES_PER_KIND, min=10, max=100_000, help="Queries of each kind, with --known-items."
+    ),
+    seed: int = typer.Option(0, help="Seed of the queries, with --known-items."),
     as_json: bool = AS_JSON,
 ) -> None:
     """Measure the promoted model and the baselines on the newest events, with confidence intervals."""
+    if known_items:
+        print_known_items(queries, seed, as_json)
+        return
     parts = build_container(Settings())
     current = read_serving_model(parts)
     if current is None:
@@ -80,6 +93,23 @@ def evaluate(
     gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
+
+
+def print_known_items(queries: int, seed: int, as_json: bool) -> None:
+    container = build_container(Settings(deadline_ms=DEADLINE_MS))
+    try:
+        with show_progress_bars() as progress:
+            results = evaluate_known_items(container, queries, seed, progress)
+    except (NotFound, ModelRejected) as error:
+        fail(error)
+    if as_json:
+        print_json([asdict(result) for result in results])
+        return
+    header, *rows = tabulate(results)
+    table = Table(*header, title="Searches for titles of the catalogue, 95 % intervals")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 @app.command(epilog="Example: `reelrank exploration --days 7 --by surface`")

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
@@ -197,8 +196,3 @@ def tabulate(results: Sequence[KnownItemResult]) -> list[tuple[str, ...]]:
         for r in results
     ]
     return [header, *rows]
-
-
-def count_successes(results: Sequence[KnownItemResult], system: str) -> dict[str, NDArray[np.float64]]:
-    """Returns success@1 and success@3 [2] of a system by kind, to be held against floors."""
-    return {r.kind: np.array([r.first.mean, r.third.mean]) for r in results if r.system == system}

@@ -1,0 +1,74 @@
+"""Known-item search on the serving catalogue: the order as served and without a model, beside BM25 alone."""
+
+from collections.abc import Callable
+from itertools import count
+
+from reelrank.app.clock import SYSTEM_CLOCK
+from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.stage_timings import StageTimings
+from reelrank.app.wiring import Container, warm_service
+from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.query import Context, Query
+from reelrank.ranking.evaluation.known_items import (
+    DEPTH,
+    KnownItemResult,
+    Search,
+    generate_queries,
+    measure_known_items,
+)
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.lambdarank import FusedOrder
+
+BASELINE, SERVED, WITHOUT_MODEL = "bm25", "served", "without a model"
+STEP = "searching known items"
+TIMEOUT_S = 10.0
+"""A query of the measurement waits for every source, where a page would skip the slow ones."""
+
+
+def evaluate_known_items(
+    container: Container, per_kind: int, seed: int, progress: Progress
+) -> list[KnownItemResult]:
+    """Searches for titles of the serving catalogue in each way of typing. Raises NotFound without items."""
+    version = container.engine.serving_version()
+    items = (
+        [document.item for batch in container.engine.scan(version) for document in batch] if version else []
+    )
+    if not items:
+        raise NotFound("no items are loaded, so no title can be searched; run: reelrank load items FILE")
+    queries = generate_queries(items, per_kind, seed)
+    service = warm_service(container)
+    systems = {
+        BASELINE: _search_text(container),
+        SERVED: _search_as_served(service, None),
+        WITHOUT_MODEL: _search_as_served(service, FusedOrder.name),
+    }
+    total = len(queries) * len(systems)
+    done = count(1)
+
+    def report_each(search: Search) -> Search:
+        def search_and_report(text: str) -> list[str]:
+            found = list(search(text))
+            progress(STEP, next(done), total)
+            return found
+
+        return search_and_report
+
+    return measure_known_items(queries, {name: report_each(s) for name, s in systems.items()}, BASELINE, seed)
+
+
+def _search_text(container: Container) -> Search:
+    def search(text: str) -> list[str]:
+        matches = container.engine.match_text(TextMatch(BASELINE, text, DEPTH), TIMEOUT_S)
+        return [item_id.decode() for item_id in matches.ids.tolist()]
+
+    return search
+
+
+def _search_as_served(service: SearchService, model: str | None) -> Callable[[str], list[str]]:
+    def search(text: str) -> list[str]:
+        query = Query(text=text, limit=DEPTH, context=Context(SYSTEM_CLOCK.now()))
+        ranked = service.rank_query(RankingOptions(query, model=model), StageTimings())
+        return [item_id.decode() for item_id in ranked.candidates.ids[:DEPTH].tolist()]
+
+    return search
