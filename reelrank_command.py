@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def leave_out_working_directory() -> None:
-    """Remove it from the import path of this process and of those that it starts."""
+    """Removes it from the import path of this process and of those that it starts."""
     sys.path[:] = [entry for entry in sys.path if not _is_working_directory(entry)]
     if "PYTHONPATH" in os.environ:
         entries = os.environ["PYTHONPATH"].split(os.pathsep)

@@ -36,7 +36,7 @@ class BackgroundTask:
         self._stopping = threading.Event()
 
     def start(self, first_run: Callable[[], object] | None = None, wait_s: float = 0.0) -> None:
-        """Start the thread, once more after a `stop`. The first run comes after one interval.
+        """Starts the thread, once more after a `stop`. The first run comes after one interval.
 
         first_run: called before, at once. `start` waits until it has ended, for at most `wait_s` seconds.
         """
@@ -50,7 +50,7 @@ class BackgroundTask:
             is_started.wait(wait_s)
 
     def stop(self, wait_s: float = 0.0) -> None:
-        """Plan no more runs; wait at most `wait_s` seconds for the one in progress and for `last_run`.
+        """Plans no more runs; waits at most `wait_s` seconds for the one in progress and for `last_run`.
 
         A run may call it to end its own task.
         """
@@ -79,7 +79,7 @@ class BackgroundTask:
 
 @cache
 def get_failure_counter() -> "Counter":
-    """Return the counter, labelled by task. Its library loads in 0.25 s, which commands do not spend."""
+    """Returns the counter, labelled by task. Its library loads in 0.25 s, which commands do not spend."""
     from prometheus_client import Counter
 
     return Counter("reelrank_background_failures", "Failed runs of background tasks.", ["task"])

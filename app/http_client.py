@@ -49,7 +49,7 @@ class HttpClient:
         self._pool = urllib3.connection_from_url(self.url, maxsize=MAX_IDLE_CONNECTIONS, retries=False)
 
     def send(self, request: HttpRequest, timeout_s: float) -> HttpResponse:
-        """Connect, send and read the whole response within `timeout_s`.
+        """Connects, sends and reads the whole response within `timeout_s`.
 
         Only for the headers the timeout begins anew with each part that arrives.
         Raises TimeoutError, ConnectionError with the reason, or ResponseTooLarge.
@@ -77,7 +77,7 @@ class HttpClient:
             raise (TimeoutError if is_late else ConnectionError)(str(error)) from error
 
     def _read_body(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-        """Read part by part: the timeout of a socket begins anew with every byte of a slow response."""
+        """Reads part by part: the timeout of a socket begins anew with every byte of a slow response."""
         body = bytearray()
         while True:
             seconds_left = deadline - time.monotonic()

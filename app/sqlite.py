@@ -26,7 +26,7 @@ class Schema:
 def open_database(
     path: Path, schema: Schema, busy_s: float, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
-    """Open a file in WAL mode and autocommit, and migrate it. Statements wait `busy_s` for other writers.
+    """Opens a file in WAL mode and autocommit, and migrates it. Statements wait `busy_s` for other writers.
 
     One process opens a file at a time, under a file lock: whatever the timeout, SQLite fails at once with
     "database is locked" when two connections change the journal mode or create tables at the same time.

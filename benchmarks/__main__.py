@@ -31,7 +31,7 @@ EXIT_MESSAGES = {
 
 
 def main() -> int:
-    """Return the highest exit code: 1 if a limit or goal was missed, 2 if nothing was measured."""
+    """Returns the highest exit code: 1 if a limit or goal was missed, 2 if nothing was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=["all", *BENCHMARKS])
     name = parser.parse_args(sys.argv[1:2]).name
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _run_all(arguments: Sequence[str]) -> int:
-    """Run all, even after a failure, and print a line for each."""
+    """Runs all, even after a failure, and prints a line for each."""
     codes, lines = [], []
     for name in STANDALONE:
         began = time.monotonic()

@@ -33,7 +33,7 @@ class Pair:
 def time_interleaved(
     ours: Callable[[Request], object], bare: Callable[[Request], object], requests: Sequence[Request]
 ) -> Pair:
-    """Time each request on both, each first in turn. A round before them warms up and does not count."""
+    """Times each request on both, each first in turn. A round before them warms up and does not count."""
     rounds = [
         [_time_both(ours, bare, request, turn) for turn, request in enumerate(requests)]
         for _ in range(ROUNDS + 1)

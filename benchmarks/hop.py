@@ -41,7 +41,7 @@ TREES, LEAVES = 300, 31
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 1 if remote scoring of the longest list takes more than MAX_RATIO times as long as local."""
+    """Returns 1 if remote scoring of the longest list takes more than MAX_RATIO times as long as local."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks hop", description=__doc__)
     parser.add_argument("--rounds", type=int, help="how often each size is scored locally and remotely")
     parser.add_argument("--small", action="store_true", help="fewer rounds")
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure_row(candidate_count: int, local: Ranker, remote: Ranker, rounds: int) -> tuple[str, float]:
-    """Return a row of medians and the median ratio of the pairs. Raises AssertionError if scores differ."""
+    """Returns a row of medians and the median ratio of the pairs. Raises AssertionError if scores differ."""
     features = (
         np.random.default_rng(candidate_count)
         .random((candidate_count, len(FEATURE_NAMES)))

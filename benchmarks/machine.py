@@ -12,7 +12,7 @@ LIBRARIES = ("faiss-cpu", "tantivy", "numpy", "lightgbm")
 
 
 def describe_machine() -> dict[str, object]:
-    """Return hardware, versions and load: the present load averages of 1, 5 and 15 minutes."""
+    """Returns hardware, versions and load: the present load averages of 1, 5 and 15 minutes."""
     return {
         "processor": _read_field("/proc/cpuinfo", "model name"),
         "cores": os.cpu_count(),
@@ -25,7 +25,7 @@ def describe_machine() -> dict[str, object]:
 
 
 def describe_run(figures: Mapping[str, Any]) -> str:
-    """Return a sentence on where, when and how figures were measured."""
+    """Returns a sentence on where, when and how figures were measured."""
     machine, load = figures["machine"], figures["load_at_end"]
     return (
         f"`{figures['command']}`, {figures['at'][:10]}, {machine['cores']} cores ({machine['processor']}), "
@@ -35,7 +35,7 @@ def describe_run(figures: Mapping[str, Any]) -> str:
 
 
 def _read_field(path: str, name: str) -> str:
-    """Return a value of a file of `name: value` lines, empty if there is no such file or name."""
+    """Returns a value of a file of `name: value` lines, empty if there is no such file or name."""
     if not Path(path).exists():
         return ""
     lines = Path(path).read_text().splitlines()

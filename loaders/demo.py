@@ -73,7 +73,7 @@ class Demo:
 
 
 def load_demo(now_ms: int) -> Demo:
-    """Load all demo data; times are shifted by whole weeks so that the last one is in the week before now.
+    """Loads all demo data; times are shifted by whole weeks so that the last one is in the week before now.
 
     Raises ModuleNotFoundError without the extra `demo`.
     """
@@ -86,7 +86,7 @@ def load_demo(now_ms: int) -> Demo:
 
 
 def read_demo_items() -> Iterator[Item]:
-    """Yield each film that has a title and a year."""
+    """Yields each film that has a title and a year."""
     from bokeh_sampledata import movies_data
 
     query = """select imdbID, Title, Genre, Director, "Cast", Language, Country, Released, Year, Runtime,
@@ -137,7 +137,7 @@ def _load_ratings() -> Any:
 
 
 def _match_films(ratings: Any, items: list[Item]) -> dict[int, str]:
-    """Map MovieLens films to item ids by title; the years may differ by one, and the nearest wins."""
+    """Maps MovieLens films to item ids by title; the years may differ by one, and the nearest wins."""
     by_title: dict[str, list[Item]] = {}
     for item in items:
         by_title.setdefault(fold_title(item.title), []).append(item)
@@ -153,7 +153,7 @@ def _match_films(ratings: Any, items: list[Item]) -> dict[int, str]:
 
 
 def list_title_variants(title: str) -> list[str]:
-    """Return the folded forms of a MovieLens title: "the matrix" and "x" for "Matrix, The (a.k.a. X)"."""
+    """Returns the folded forms of a MovieLens title: "the matrix" and "x" for "Matrix, The (a.k.a. X)"."""
     plain = re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title)
     inside = re.findall(r"\((?:a\.k\.a\. )?(.*?)\)", plain)
     return [
@@ -167,7 +167,7 @@ def _move_article_first(title: str) -> str:
 
 
 def fold_title(title: str) -> str:
-    """Return a title in lower case, without accents and punctuation, with "&" as "and"."""
+    """Returns a title in lower case, without accents and punctuation, with "&" as "and"."""
     plain = unicodedata.normalize("NFKD", title.replace("&", " and "))
     letters = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return " ".join(re.findall(r"[a-z0-9]+", letters))
@@ -200,6 +200,6 @@ def _build_events(ratings: Any, films: dict[int, str], items: dict[str, Item], n
 
 
 def simulate_watched_shares(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Simulate watched shares from ratings of 0.5 to 5: from about 0.1 to about 0.95, with seeded noise."""
+    """Simulates watched shares from ratings of 0.5 to 5: from about 0.1 to about 0.95, with seeded noise."""
     noise = np.random.default_rng(0).normal(0, SHARE_NOISE, len(ratings))
     return np.clip(0.1 + 0.85 * (ratings - 0.5) / 4.5 + noise, 0.01, 1.0)

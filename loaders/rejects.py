@@ -25,7 +25,7 @@ class RejectFile:
     _file: BinaryIO | None = None
 
     def add(self, rejects: Sequence[Reject]) -> None:
-        """Append rejects; they are durable when this returns."""
+        """Appends rejects; they are durable when this returns."""
         if not rejects:
             return
         if self._file is None:
@@ -40,7 +40,7 @@ class RejectFile:
         self.size = self._file.tell()
 
     def close(self) -> None:
-        """Close the file, and cut it to `size` if nothing was added."""
+        """Closes the file, and cuts it to `size` if nothing was added."""
         if self._file is not None:
             self._file.close()
         elif self.path.exists() and self.path.stat().st_size > self.size:
@@ -49,7 +49,7 @@ class RejectFile:
 
 @contextmanager
 def open_reject_file(path: Path, size: int = 0) -> Iterator[RejectFile]:
-    """Open a reject file for appending after its first `size` bytes."""
+    """Opens a reject file for appending after its first `size` bytes."""
     rejects = RejectFile(path, size)
     try:
         yield rejects

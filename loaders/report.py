@@ -20,7 +20,7 @@ class ValueCounts:
 
 
 def add_counts(total: Mapping[str, ValueCounts], added: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:
-    """Add counts field by field."""
+    """Adds counts field by field."""
     none = ValueCounts()
     pairs = {name: (total.get(name, none), added.get(name, none)) for name in {**total, **added}}
     return {
@@ -64,5 +64,5 @@ class FileReport:
 
 
 def report_progress(progress: Progress, step: str, rows_read: int, done_share: float) -> None:
-    """Report the rows read so far, and a total estimated from the share of bytes read (0 to 1)."""
+    """Reports the rows read so far, and a total estimated from the share of bytes read (0 to 1)."""
     progress(step, rows_read, max(rows_read, round(rows_read / done_share)) if done_share > 0 else None)

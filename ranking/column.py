@@ -10,20 +10,20 @@ Column = NDArray[np.float32]
 
 
 def make_shared_column(value: float, n: int) -> Column:
-    """Return a shared column, for a signal of the request or viewer or of a source that was not used."""
+    """Returns a shared column, for a signal of the request or viewer or of a source that was not used."""
     return np.broadcast_to(np.float32(value), (n,))
 
 
 def is_shared(column: Column) -> bool:
-    """Return whether the column stores one value for all candidates."""
+    """Returns whether the column stores one value for all candidates."""
     return column.strides == (0,)
 
 
 def compact_column(column: Column) -> Column:
-    """Return the stored values: [1] of a shared column, which broadcasts, else all [n]."""
+    """Returns the stored values: [1] of a shared column, which broadcasts, else all [n]."""
     return column[:1] if is_shared(column) else column
 
 
 def take_rows(column: Column, rows: NDArray[np.intp]) -> Column:
-    """Return the column of the given rows; a shared column stays shared."""
+    """Returns the column of the given rows; a shared column stays shared."""
     return np.broadcast_to(column[:1], (len(rows),)) if is_shared(column) else column[rows]

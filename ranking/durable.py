@@ -18,14 +18,14 @@ LEFTOVER_AGE_S = 86_400.0
 
 
 def write_file(path: Path, content: bytes | str) -> None:
-    """Replace the content of a file. A string is written as UTF-8."""
+    """Replaces the content of a file. A string is written as UTF-8."""
     with replace_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write, with the suffix of `path`; on success rename it to `path`."""
+    """Yields a temporary path to write, with the suffix of `path`; on success rename it to `path`."""
     temporary = _prepare(path)
     try:
         yield temporary
@@ -37,7 +37,7 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def create_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary directory to fill; on success rename it to `path`.
+    """Yields an empty temporary directory to fill; on success rename it to `path`.
 
     Raises OSError when `path` is a directory that is not empty.
     """
@@ -49,7 +49,7 @@ def create_directory(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary directory to fill; on success it takes the place of the one at `path`.
+    """Yields an empty temporary directory to fill; on success it takes the place of the one at `path`.
 
     A directory cannot be renamed over another, so the old one is renamed first. A kill between the two
     renames leaves no directory at `path`: use this for data that can be built again.
@@ -71,7 +71,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def remove_leftovers(directory: Path, min_age_s: float = LEFTOVER_AGE_S) -> None:
-    """Remove temporaries of killed writers. Pass a `min_age_s` of 0 only while no one else writes there."""
+    """Removes temporaries of killed writers. Pass a `min_age_s` of 0 only while no one else writes there."""
     for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
         with suppress(OSError):  # another process may remove it too
             if time.time() - path.stat().st_mtime < min_age_s:

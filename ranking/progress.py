@@ -6,4 +6,4 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def ignore_progress(step: str, done: int, total: int | None) -> None:
-    """Report nothing."""
+    """Reports nothing."""

@@ -50,13 +50,13 @@ class ImportResult:
 
 
 def read_import_file(product: Product, prefix: str = DEFAULT_PREFIX) -> bytes:
-    """Return the saved objects of a product, one per line. prefix: of every index and object id."""
+    """Returns the saved objects of a product, one per line. prefix: of every index and object id."""
     content = Path(__file__).with_name(f"{product}.ndjson").read_bytes()
     return content.replace(DEFAULT_PREFIX.encode(), prefix.encode())
 
 
 def import_objects(target: ImportTarget, import_file: bytes) -> list[ImportResult]:
-    """Import the objects of a file, replacing those that exist, and return the result of each.
+    """Imports the objects of a file, replacing those that exist, and returns the result of each.
 
     Raises BadRequest if the request is rejected, Unavailable if there is no response of Kibana.
     """
@@ -98,7 +98,7 @@ def _build_result(
     imported: set[tuple[str, str]],
     is_complete: bool,
 ) -> ImportResult:
-    """Return the result of an object; one that the response does not name shares that of the whole import."""
+    """Returns the result of an object; one that the response does not name shares that of the import."""
     if key in failed:
         return ImportResult(*key, failed[key])
     return ImportResult(*key, "" if is_complete or key in imported else "not imported")

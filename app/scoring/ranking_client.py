@@ -26,7 +26,7 @@ class RankingService:
         self.url = self._client.url
 
     def send(self, request: HttpRequest, timeout_s: float) -> bytes:
-        """Return the body of the response. Raises Timeout, Unavailable, or the error that the service names.
+        """Returns the body of the response. Raises Timeout, Unavailable, or the error that the service names.
 
         timeout_s covers connecting, sending and the whole response. Within it a request is sent once more
         if its connection breaks, as one does that the service closes at that moment, and if an aggregator
@@ -54,7 +54,7 @@ class RankingService:
 
 
 def _parse_error(response: HttpResponse) -> errors.EngineError:
-    """Return the error that a problem+json body describes, or the one of the status when it has no code."""
+    """Returns the error that a problem+json body describes, or the one of the status when it has no code."""
     try:
         problem = orjson.loads(response.body)
         detail, code = str(problem["detail"]), problem.get("code")

@@ -54,7 +54,7 @@ class RemoteModels:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """Return the promoted model, or engine order and the reason when the service fails."""
+        """Returns the promoted model, or engine order and the reason when the service fails."""
         try:
             info = self._fetch_model_info("current")
             return self._choose_serving(self._get_ranker(info)), info.degradations
@@ -63,19 +63,19 @@ class RemoteModels:
             return FusedOrder(), (describe_failure("ranking", error),)
 
     def get(self, model: str) -> Ranker:
-        """Return a model. Raises the error of the service, or Unavailable or Timeout without a response."""
+        """Returns a model. Raises the error of the service, or Unavailable or Timeout without a response."""
         if model == FusedOrder.name:
             return FusedOrder()
         known = self._rankers.get(model)
         return known if known is not None else self._get_ranker(self._fetch_model_info(model))
 
     def versions(self) -> list[ModelVersion]:
-        """Return the models of the service, newest first."""
+        """Returns the models of the service, newest first."""
         content = orjson.loads(self.service.send(HttpRequest("GET", "/v1/models"), LOOKUP_TIMEOUT_S))
         return TypeAdapter(list[ModelVersion]).validate_python(content["models"])
 
     def promote(self, model: str) -> None:
-        """Ask the service to promote a model. Raises NotFound, or Conflict for a model that it rejects."""
+        """Asks the service to promote a model. Raises NotFound, or Conflict for a model that it rejects."""
         path = f"/v1/models/{quote(model, safe='')}:promote"
         self.service.send(
             HttpRequest("POST", path, b"{}", {"Content-Type": "application/json"}), PROMOTE_TIMEOUT_S
@@ -117,7 +117,7 @@ class RemoteModels:
             return self._rankers[info.model]
 
     def _choose_serving(self, promoted: Ranker) -> Ranker:
-        """Return the model before until `promoted` has been promoted for PROPAGATION_S."""
+        """Returns the model before until `promoted` has been promoted for PROPAGATION_S."""
         now = time.monotonic()
         if self._serving is None or self._serving.name == promoted.name:
             self._serving, self._pending = promoted, ("", now)

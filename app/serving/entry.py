@@ -19,7 +19,7 @@ STARTUP_WAIT_S = 30.0
 
 
 def make_app() -> OpenAPI:
-    """Build the application of a worker. Without an index it answers 503 and says what to do."""
+    """Builds the application of a worker. Without an index it answers 503 and says what to do."""
     settings = Settings()
     wants_json = settings.log_format == "ecs" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logging(wants_json)

@@ -24,18 +24,18 @@ proc_name = "reelrank"
 
 
 def on_starting(_server: Any) -> None:
-    """Create the directory in which the workers share their metrics."""
+    """Creates the directory in which the workers share their metrics."""
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reelrank-metrics-")
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Drop the gauges of a worker that ended."""
+    """Drops the gauges of a worker that ended."""
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:
-    """Remove the directory of the metrics."""
+    """Removes the directory of the metrics."""
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         shutil.rmtree(Path(folder), ignore_errors=True)

@@ -13,7 +13,7 @@ LOAD_WAIT_S = 30.0
 
 
 def preload(models: Models, interval_s: float) -> Callable[[], None]:
-    """Load the promoted model now and again every `interval_s` seconds. Return what stops it."""
+    """Loads the promoted model now and again every `interval_s` seconds. Returns what stops it."""
     serving = ""
 
     def refresh() -> None:

@@ -90,7 +90,7 @@ class StateRefresher:
                     self._state = replace(self._last_good_state, degraded=degraded)
 
     def poll(self, interval_s: float, warm_up: Callable[[], None], startup_wait_s: float) -> None:
-        """Call `warm_up`, then `refresh` every `interval_s` seconds, in a thread, until `stop`.
+        """Calls `warm_up`, then `refresh` every `interval_s` seconds, in a thread, until `stop`.
 
         Waits for `warm_up`, but no longer than startup_wait_s: gunicorn would end and restart a worker that
         does not begin, for ever, where one that has begun answers 503 until it is ready.

@@ -44,13 +44,13 @@ class Catalogue:
             yield self._build_batch(start, min(BATCH, self.size - start))
 
     def build_text_queries(self, count: int) -> list[str]:
-        """Return queries of two or three words of a title, so that each has matches."""
+        """Returns queries of two or three words of a title, so that each has matches."""
         rng = np.random.default_rng([self.seed, 1])
         titles = [document.item.title.split() for document in self._build_batch(0, min(BATCH, self.size))]
         return [" ".join(titles[n][: int(rng.integers(2, 4))]) for n in rng.integers(0, len(titles), count)]
 
     def build_vector_queries(self, field: str, count: int) -> NDArray[np.float32]:
-        """Return vectors [count, size] near the clusters; none is a vector of the catalogue."""
+        """Returns vectors [count, size] near the clusters; none is a vector of the catalogue."""
         rng = np.random.default_rng([self.seed, 2])
         return _sample_vectors(field, _sample_clusters(rng, count), rng)
 
@@ -91,7 +91,7 @@ class Catalogue:
         ]
 
     def _build_neighbours(self, size: int, rng: np.random.Generator) -> list[Sequence[Neighbour]]:
-        """Return neighbours per item, most often popular items."""
+        """Returns neighbours per item, most often popular items."""
         numbers = (self.size * rng.random((size, NEIGHBOURS)) ** 3).astype(int).tolist()
         has = rng.random(size) < WITH_NEIGHBOURS
         return [
@@ -106,7 +106,7 @@ class Catalogue:
 
 
 def _sample_zipf(rng: np.random.Generator, terms: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Return ranks from 0 with frequencies of about 1 / (rank + 1) ** ZIPF, by inverting its integral."""
+    """Returns ranks from 0 with frequencies of about 1 / (rank + 1) ** ZIPF, by inverting its integral."""
     low, high = 1.0, (terms + 1.0) ** (1 - ZIPF)
     ranks = (low + rng.random(shape) * (high - low)) ** (1 / (1 - ZIPF))
     clipped: NDArray[np.int64] = np.clip(ranks.astype(np.int64) - 1, 0, terms - 1)
@@ -142,6 +142,6 @@ def _build_sentences(count: int, word_range: tuple[int, int], rng: np.random.Gen
 
 @cache
 def _spell_word(number: int) -> str:
-    """Return a pronounceable word, a different one for each number; none is a stop word."""
+    """Returns a pronounceable word, a different one for each number; none is a stop word."""
     digits = [number % 16, number // 16 % 16, number // 256 % 16, number // 4096 % 16]
     return "".join(SYLLABLES[digit] for digit in digits)

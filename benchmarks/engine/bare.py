@@ -113,7 +113,7 @@ class BareVectors:
     nprobe: int = 1
 
     def search(self, query: FloatVector, selector: Any, limit: int) -> NDArray[np.int64]:
-        """Return the numbers of the nearest vectors. selector: a faiss selector or None."""
+        """Returns the numbers of the nearest vectors. selector: a faiss selector or None."""
         parameters = faiss.SearchParametersIVF(nprobe=self.nprobe, sel=selector)
         _, found = self.index.search(query[None], limit, params=parameters)
         numbers: NDArray[np.int64] = found[0]
@@ -121,7 +121,7 @@ class BareVectors:
 
 
 def build_bare_vectors(vectors: Vectors) -> BareVectors:
-    """Build an index with as many lists as the square root of the number of vectors, as the engine does."""
+    """Builds an index with as many lists as the square root of the number of vectors, as the engine does."""
     nlist, size = round(len(vectors) ** 0.5), vectors.shape[1]
     quantizer = faiss.IndexFlatIP(size)
     index = faiss.IndexIVFFlat(quantizer, size, nlist, faiss.METRIC_INNER_PRODUCT)

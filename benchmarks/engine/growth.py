@@ -31,18 +31,18 @@ PANELS: dict[str, dict[str, Figure]] = {
 
 
 def read_results(directory: Path) -> list[Any]:
-    """Return the figures of every measured size, smallest first."""
+    """Returns the figures of every measured size, smallest first."""
     files = directory.glob("engine-[0-9]*.json")
     return sorted((json.loads(path.read_text()) for path in files), key=lambda each: each["documents"])
 
 
 def fit_slope(sizes: list[int], values: list[float]) -> float:
-    """Return the exponent of size ** slope: 0 is constant, 1 is linear in the size of the catalogue."""
+    """Returns the exponent of size ** slope: 0 is constant, 1 is linear in the size of the catalogue."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
 
 
 def write_growth(results: list[Any], path: Path) -> dict[str, float]:
-    """Write SVG and PNG and return the slope of each line."""
+    """Writes SVG and PNG and returns the slope of each line."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -36,7 +36,7 @@ class Stopwatch:
 
 
 def load_engine(batches: Batches, engine: EmbeddedEngine) -> Stopwatch:
-    """Load and time each step. Text is indexed in the background; its rest counts to the segment's step."""
+    """Loads and times each step. Text is indexed in the background; its rest counts to the segment's step."""
     watch = Stopwatch()
     engine.create_index(VERSION)
     for batch in batches:
@@ -52,7 +52,7 @@ def load_engine(batches: Batches, engine: EmbeddedEngine) -> Stopwatch:
 
 
 def load_bare(batches: Batches, directory: Path) -> tuple[Stopwatch, BareText, BareStore]:
-    """Load the same documents into tantivy and SQLite, batch by batch."""
+    """Loads the same documents into tantivy and SQLite, batch by batch."""
     watch, text, store = Stopwatch(), BareText(directory / "words"), BareStore(directory / "bare.sqlite")
     number = 0
     for batch in batches:
@@ -68,7 +68,7 @@ def load_bare(batches: Batches, directory: Path) -> tuple[Stopwatch, BareText, B
 
 
 def load_bare_vectors(engine: EmbeddedEngine, watch: Stopwatch) -> dict[str, BareVectors]:
-    """Index the vectors of the engine's segment with faiss, so that both use the same row numbers."""
+    """Indexes the vectors of the engine's segment with faiss, so that both use the same row numbers."""
     segment, indexes = engine.serving.get_view().snapshot.layers[0].segment, {}
     for name in VECTOR_FIELDS:
         vectors = np.ascontiguousarray(segment.vectors[name].vectors)
@@ -78,7 +78,7 @@ def load_bare_vectors(engine: EmbeddedEngine, watch: Stopwatch) -> dict[str, Bar
 
 
 def compare_loading(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, object]:
-    """Return documents per second, compared with tantivy and SQLite, and with these and faiss.
+    """Returns documents per second, compared with tantivy and SQLite, and with these and faiss.
 
     The engine trains IVF lists, as faiss does. CPU seconds are compared too: load disturbs them less.
     """
@@ -100,7 +100,7 @@ def compare_loading(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, ob
 
 
 def _read_processor_s() -> float:
-    """Return CPU seconds of this process and its ended children, one of which indexes the text."""
+    """Returns CPU seconds of this process and its ended children, one of which indexes the text."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

@@ -64,7 +64,7 @@ def measure_fetch(engine: EmbeddedEngine, bare: BareStore, ids: list[str]) -> di
 def measure_vectors(
     catalogue: Catalogue, engine: EmbeddedEngine, bare: BareVectors, field: str
 ) -> dict[str, object]:
-    """Return recall and times of both at about the same recall, by filter."""
+    """Returns recall and times of both at about the same recall, by filter."""
     segment = engine.serving.get_view().snapshot.layers[0].segment
     queries = catalogue.build_vector_queries(field, QUERIES)
     return {
@@ -105,7 +105,7 @@ def _compare(
 
 
 def _generate_nprobes(list_count: int) -> Iterator[int]:
-    """Yield values of nprobe, each about a sixth larger than the one before."""
+    """Yields values of nprobe, each about a sixth larger than the one before."""
     nprobe = 1
     while nprobe < list_count:
         yield nprobe
@@ -116,7 +116,7 @@ def _generate_nprobes(list_count: int) -> Iterator[int]:
 def _search_exact(
     vectors: NDArray[np.float32], bits: Bitmap, queries: NDArray[np.float32]
 ) -> list[NDArray[np.int64]]:
-    """Return the nearest rows of each query by an exact scan of the rows that pass the filters."""
+    """Returns the nearest rows of each query by an exact scan of the rows that pass the filters."""
     rows = unpack(bits, len(vectors))
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors[rows])

@@ -52,7 +52,7 @@ for line in sys.stdin:
 
 
 def measure_worker(engine: EmbeddedEngine, size: int) -> dict[str, object]:
-    """Start a worker; then change items and promote versions, and measure when the worker sees it."""
+    """Starts a worker; then changes items and promotes versions, and measures when the worker sees it."""
     command = [sys.executable, "-c", WORKER, str(engine.directory), str(size)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as worker:  # type: ignore[call-overload]
@@ -65,7 +65,7 @@ def measure_worker(engine: EmbeddedEngine, size: int) -> dict[str, object]:
 
 
 def _measure_visibility(engine: EmbeddedEngine, stdin: IO[str], stdout: IO[str]) -> dict[str, float]:
-    """Return seconds from the return of a call to the first response of the worker that shows the change."""
+    """Returns seconds from the return of a call to the first response of the worker that shows the change."""
 
     def measure_delay(state: str) -> float:
         returned = time.time()
@@ -95,7 +95,7 @@ def _measure_visibility(engine: EmbeddedEngine, stdin: IO[str], stdout: IO[str])
 
 
 def measure_disk_mib(directory: Path) -> dict[str, float]:
-    """Return the size of each part of the directory of the engine."""
+    """Returns the size of each part of the directory of the engine."""
     parts = {"truth": "truth.sqlite*", "words": "words/**/*", "segments": "segments/**/*"}
     return {
         name: round(sum(p.stat().st_size for p in directory.glob(glob) if p.is_file()) / 2**20, 1)

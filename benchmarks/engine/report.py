@@ -13,7 +13,7 @@ Figures = Mapping[str, Any]
 
 
 def format_engine_report(figures: Figures) -> str:
-    """Return Markdown. Ratios are ours / bare library, with the lowest and highest of a round in brackets."""
+    """Returns Markdown. Ratios are engine / bare library, with lowest and highest of a round in brackets."""
     missed = [f"- Aim missed: {each}" for each in find_breaches(figures, AIMS)] or ["- Every aim was met."]
     return "\n\n".join(
         [

@@ -29,7 +29,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if every limit is met, else 1."""
+    """Returns 0 if every limit is met, else 1."""
     options = _build_parser().parse_args(arguments)
     sizes = options.documents or (SMALL_SIZES if options.small else SIZES)
     breaches = []
@@ -68,7 +68,7 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def measure_engine(size: int, progress: Progress) -> Figures:
-    """Load `size` documents into the engine and the libraries, in a temporary directory, and measure."""
+    """Loads `size` documents into the engine and the libraries, in a temporary directory, and measures."""
     catalogue, begun = Catalogue(size), time.monotonic()
     at_start = describe_machine()
     with tempfile.TemporaryDirectory(prefix="reelrank-bench-") as temporary:

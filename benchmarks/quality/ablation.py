@@ -68,19 +68,19 @@ class BacktestWindow:
     names: tuple[str, ...] = FEATURE_NAMES
 
     def drop_features(self, left_out: Sequence[str]) -> "BacktestWindow":
-        """Return the same requests and candidates without these features."""
+        """Returns the same requests and candidates without these features."""
         kept = [index for index, name in enumerate(self.names) if name not in left_out]
         judged = [replace(each, features=each.features[:, kept]) for each in self.judged]
         training = replace(self.training, features=self.training.features[:, kept])
         return BacktestWindow(training, judged, tuple(self.names[index] for index in kept))
 
     def find_constant_features(self) -> tuple[str, ...]:
-        """Return features with one value in all rows, from which nothing can be learned."""
+        """Returns features with one value in all rows, from which nothing can be learned."""
         columns = zip(self.names, self.training.features.T, strict=True)
         return tuple(name for name, column in columns if len(np.unique(column)) < 2)
 
     def measure_rankers(self, seeds: Sequence[int]) -> MeasureMatrix:
-        """Train a ranker with each seed and return the mean of their measures by request."""
+        """Trains a ranker with each seed and returns the mean of their measures by request."""
         measured: MeasureMatrix = np.mean([self._measure_ranker(seed) for seed in seeds], axis=0)
         return measured
 
@@ -101,7 +101,7 @@ def run_backtest(history: History, plan: AblationPlan) -> BacktestWindow:
 def run_ablation(
     history: History, full: BacktestWindow, plan: AblationPlan, progress: Progress
 ) -> RankedMeasures:
-    """Measure every system of a plan. full: the backtest of `history` with nothing left out."""
+    """Measures every system of a plan. full: the backtest of `history` with nothing left out."""
     alone = {f"{FULL}, seed {seed} alone": full.measure_rankers([seed]) for seed in plan.seeds}
     whole: MeasureMatrix = np.mean(list(alone.values()), axis=0)
     ranked = {FULL: whole, NO_RANKER: measure_fused_order(full.judged), **(alone if len(alone) > 1 else {})}
@@ -159,7 +159,7 @@ def _measure_with_encoder(history: History, encoder: TextEncoder, plan: Ablation
 
 @contextmanager
 def _encode_with(history: History, encoder: TextEncoder) -> Iterator[History]:
-    """Yield the history with every item and query encoded by another encoder."""
+    """Yields the history with every item and query encoded by another encoder."""
     items = [document.item for document in history.documents]
     documents = [document for batch in encode_documents(items, encoder) for document in batch]
     with resize_text_field(encoder):

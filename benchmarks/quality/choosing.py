@@ -28,7 +28,7 @@ class Choice:
 def choose(
     grid: Mapping[str, Sequence[Any]], query_count: int, score_fold: FoldScorer, progress: Progress
 ) -> Choice:
-    """Return the best combination of `grid`; of equal ones the first."""
+    """Returns the best combination of `grid`; of equal ones the first."""
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     tried = []
     for done, params in enumerate(combinations):
@@ -39,7 +39,7 @@ def choose(
 
 
 def cross_validate(query_count: int, score_fold: FoldScorer, params: Params) -> float:
-    """Return the mean over all queries; the folds are the same for every combination."""
+    """Returns the mean over all queries; the folds are the same for every combination."""
     shuffled = np.random.default_rng(0).permutation(query_count)
     folds = [np.sort(shuffled[fold::FOLDS]) for fold in range(FOLDS)]
     queries = np.arange(query_count)

@@ -11,7 +11,7 @@ class DatasetMissing(Exception):
 
 
 def find_data_file(*parts: str) -> Path:
-    """Return the path of a file in the folder that VARIABLE names. Raises DatasetMissing."""
+    """Returns the path of a file in the folder that VARIABLE names. Raises DatasetMissing."""
     root = os.environ.get(VARIABLE)
     if not root:
         raise DatasetMissing(f"set {VARIABLE} to the folder that contains {parts[0]}/")

@@ -52,7 +52,7 @@ COST_SAMPLE_SIZE = 300
 
 
 def measure(progress: Progress, small: bool = False, data_dir: Path | None = None) -> Report:
-    """Measure the demo in data_dir, or in a temporary directory to which it is loaded.
+    """Measures the demo in data_dir, or in a temporary directory to which it is loaded.
 
     Raises DatasetMissing.
     """
@@ -100,7 +100,7 @@ def _judge_window(history: History, plan: AblationPlan, progress: Progress) -> W
 
 
 def select_earlier_window(history: History) -> History:
-    """Return the history before its evaluation window, split by time in the same way."""
+    """Returns the history before its evaluation window, split by time in the same way."""
     times = np.sort(history.events["at_ms"].to_numpy())
     return replace(
         history,
@@ -112,7 +112,7 @@ def select_earlier_window(history: History) -> History:
 
 
 def _load_demo(data_dir: Path, progress: Progress) -> None:
-    """Load the demo. Raises DatasetMissing if its packages are not installed."""
+    """Loads the demo. Raises DatasetMissing if its packages are not installed."""
     try:
         load_demo_data(
             build_container(Settings(data_dir=data_dir)), load_demo(round(time.time() * 1000)), progress
@@ -122,7 +122,7 @@ def _load_demo(data_dir: Path, progress: Progress) -> None:
 
 
 def _read_history(data_dir: Path) -> History:
-    """Read the history of a data directory. Raises DatasetMissing if it has none."""
+    """Reads the history of a data directory. Raises DatasetMissing if it has none."""
     try:
         return read_history(build_container(Settings(data_dir=data_dir)))
     except NotFound as error:
@@ -170,13 +170,13 @@ def _compute_gap(ranked: RankedMeasures, name: str, baseline: str = FULL) -> Int
 
 
 def _build_fused_goal(later: RankedMeasures) -> Goal:
-    """Require that the full system ranks certainly better than the fused order."""
+    """Requires that the full system ranks certainly better than the fused order."""
     low = _compute_gap(later, FULL, NO_RANKER).low
     return Goal("lower end of the interval of the full system minus the fused order", low, 0)
 
 
 def build_ablation_goals(later: RankedMeasures, earlier: RankedMeasures) -> list[Goal]:
-    """Require that leaving a part out never ranks certainly better in both windows.
+    """Requires that leaving a part out never ranks certainly better in both windows.
 
     One interval excludes 0 by chance once in twenty, and there are more than twenty rows.
     """

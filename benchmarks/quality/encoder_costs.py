@@ -44,7 +44,7 @@ class Cost:
 
 
 def measure_cost(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
-    """Measure an encoder in another process. Raises CalledProcessError if the process fails."""
+    """Measures an encoder in another process. Raises CalledProcessError if the process fails."""
     texts = json.dumps({"queries": queries, "documents": documents})
     command = [sys.executable, "-m", "benchmarks.quality.encoder_costs", encoder.name]
     done = subprocess.run(
@@ -54,7 +54,7 @@ def measure_cost(encoder: TextEncoder, queries: Sequence[str], documents: Sequen
 
 
 def measure_in_process(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
-    """Measure an encoder in this process, which must not have loaded it yet."""
+    """Measures an encoder in this process, which must not have loaded it yet."""
     before = _read_peak_mib()
     encoder.encode(queries[:1])
     ms_document = min(_time_batch(encoder, documents) for _ in range(PASSES))
@@ -71,7 +71,7 @@ def _time_batch(encoder: TextEncoder, documents: Sequence[str]) -> float:
 
 
 def _read_peak_mib() -> float:
-    """Return the peak memory on Linux, else NaN. The value of getrusage would include the parent's memory."""
+    """Returns the peak memory on Linux, else NaN. getrusage would include the parent's memory."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), float("nan"))

@@ -77,7 +77,7 @@ class CachedEncoder:
 
 
 def list_encoders() -> list[TextEncoder]:
-    """Return the installed encoders, that of the product first."""
+    """Returns the installed encoders, that of the product first."""
     installed: list[TextEncoder] = [WordLlamaEncoder()]
     if not describe_missing():
         installed.append(MiniLmEncoder())
@@ -85,14 +85,14 @@ def list_encoders() -> list[TextEncoder]:
 
 
 def describe_missing() -> str:
-    """Return how to install MiniLM, or nothing if it is installed."""
+    """Returns how to install MiniLM, or nothing if it is installed."""
     is_installed = all(find_spec(name) for name in ("onnxruntime", MODEL, TOKENIZER))
     return "" if is_installed else f"MiniLM is not measured: {INSTALL_HINT}"
 
 
 @contextmanager
 def resize_text_field(encoder: TextEncoder) -> Iterator[None]:
-    """Give the text field the vector size of another encoder."""
+    """Gives the text field the vector size of another encoder."""
     original = VECTOR_FIELDS["text"]
     VECTOR_FIELDS["text"] = VectorField("text", encoder.size, learned=False)
     try:
@@ -102,7 +102,7 @@ def resize_text_field(encoder: TextEncoder) -> Iterator[None]:
 
 
 def measure_ms_per_text(encoder: TextEncoder, texts: Sequence[str]) -> float:
-    """Return the median time per text, one at a time as in requests."""
+    """Returns the median time per text, one at a time as in requests."""
     encoder.encode(texts[:1])
     times = []
     for _ in range(REPEATS):
@@ -129,7 +129,7 @@ def _load_minilm() -> tuple[Any, Any]:
 
 
 def find_package(package: str) -> Path:
-    """Return the folder of a package without importing it: one would import PyTorch."""
+    """Returns the folder of a package without importing it: one would import PyTorch."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise DatasetMissing(f"{package} is not installed: {INSTALL_HINT}")

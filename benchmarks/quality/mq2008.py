@@ -56,7 +56,7 @@ class Queries:
     def compute_ndcg(
         self, scores: NDArray[np.float32], indices: NDArray[np.intp], empty_value: float, exponential: bool
     ) -> NDArray[np.float64]:
-        """Return NDCG@10 of the queries, `empty_value` for those without relevant documents."""
+        """Returns NDCG@10 of the queries, `empty_value` for those without relevant documents."""
         return np.array([self._compute_ndcg(scores, int(p), empty_value, exponential) for p in indices])
 
     def _compute_ndcg(
@@ -71,7 +71,7 @@ class Queries:
 
 
 def measure(progress: Progress, small: bool = False) -> Report:
-    """Choose parameters by cross-validation in train and score test once. Raises DatasetMissing."""
+    """Chooses parameters by cross-validation in train and scores test once. Raises DatasetMissing."""
     train, test = _read_queries("train"), _read_queries("test")
 
     def score_fold(rest: NDArray[np.intp], fold: NDArray[np.intp], params: Params) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ OURS, PUBLISHED = "#0072B2", "#D55E00"
 
 
 def write_plot(report: Report, path: Path) -> None:
-    """Write the plot of `report.plotted`. Measured values are dots, published values diamonds."""
+    """Writes the plot of `report.plotted`. Measured values are dots, published values diamonds."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -54,7 +54,7 @@ class Report:
         return [self.plotted, *(name for name in named if name != self.plotted)]
 
     def format_table(self) -> str:
-        """Return the table as Markdown, with an empty cell where a measure does not apply."""
+        """Returns the table as Markdown, with an empty cell where a measure does not apply."""
         rows = (
             [row.system, *(_format_cell(row.measures.get(name)) for name in self.measures)]
             for row in self.rows
@@ -62,7 +62,7 @@ class Report:
         return format_table(["system", *self.measures], rows)
 
     def format_text(self) -> str:
-        """Return title, table, goals and notes as Markdown."""
+        """Returns title, table, goals and notes as Markdown."""
         parts = [f"## {self.title}\n", self.format_table(), ""]
         parts += [f"- {goal}" for goal in self.goals] + [f"- {note}" for note in self.notes]
         return "\n".join(parts) + "\n"

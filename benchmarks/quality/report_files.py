@@ -19,7 +19,7 @@ LIBRARIES = ("lightgbm", "implicit", "tantivy", "wordllama", "numpy")
 
 
 def write_report(report: Report, directory: Path, seconds: float) -> None:
-    """Write quality-NAME.json, .md and .svg."""
+    """Writes quality-NAME.json, .md and .svg."""
     directory.mkdir(parents=True, exist_ok=True)
     content = {"made": _describe_run(seconds), **asdict(report)}
     stem = directory / f"quality-{report.name}"

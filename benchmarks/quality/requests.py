@@ -17,32 +17,32 @@ NDCG = 0
 
 
 def compute_ndcg(found: NDArray[np.bool_], relevant: int) -> float:
-    """Return NDCG@10 of a list in which every relevant item gains 1. found: which positions are relevant."""
+    """Returns NDCG@10 of a list in which every relevant item gains 1. found: which positions are relevant."""
     return ndcg_at(found.astype(np.float32), np.ones(relevant, np.float32), K)
 
 
 def measure_source_order(judged: Sequence[JudgedRequest], source: str) -> MeasureMatrix:
-    """Measure the order of a source; items that it did not find are not retrieved."""
+    """Measures the order of a source; items that it did not find are not retrieved."""
     return np.array([_measure(j, _order_by_source(j.candidates, source)) for j in judged])
 
 
 def measure_popular_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
-    """Measure the order by popularity."""
+    """Measures the order by popularity."""
     return np.array([_measure(j, np.argsort(-j.popularity, kind="stable")) for j in judged])
 
 
 def measure_fused_order(judged: Sequence[JudgedRequest]) -> MeasureMatrix:
-    """Measure the order of the fused candidates."""
+    """Measures the order of the fused candidates."""
     return np.array([_measure(j, np.arange(len(j.candidates))) for j in judged])
 
 
 def measure_model_order(judged: Sequence[JudgedRequest], ranker: Ranker) -> MeasureMatrix:
-    """Measure the order of the scores of a ranker; ties keep the fused order."""
+    """Measures the order of the scores of a ranker; ties keep the fused order."""
     return np.array([_measure(j, np.argsort(-ranker.score(j.features), kind="stable")) for j in judged])
 
 
 def _order_by_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
-    """Return the positions of the candidates that a source found, in the order of that source."""
+    """Returns the positions of the candidates that a source found, in the order of that source."""
     ranks = candidates.source_ranks(source)
     found = np.flatnonzero(ranks >= 0)
     return found[np.argsort(ranks[found], kind="stable")]

@@ -26,7 +26,7 @@ REPORT_EVERY_S = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 if every goal is met, 1 if one is missed, 2 if nothing or not all that was named was measured.
+    """Returns 0 if every goal is met, 1 if one is missed, 2 if nothing or not all of the named was measured.
 
     The output ends with the data sets that are missing and what to do.
     """

@@ -97,7 +97,7 @@ class SearchSetup:
         ]
 
     def measure_bm25(self, queries: QuerySet, weights: Weights) -> float:
-        """Return the mean NDCG@10 of BM25."""
+        """Returns the mean NDCG@10 of BM25."""
         values = []
         for name, relevant in queries.relevant.items():
             matches = self.engine.match_text(
@@ -139,7 +139,7 @@ class EncoderResult:
 
 
 def measure(progress: Progress, small: bool = False) -> Report:
-    """Choose weights and parameters on the training queries and score test once. Raises DatasetMissing."""
+    """Chooses weights and parameters on the training queries and scores test once. Raises DatasetMissing."""
     parts = (_read_queries("train"), _read_queries("test"))
     if small:
         parts = (parts[0].take(150), parts[1].take(100))
@@ -190,7 +190,7 @@ def _build_setup(
 
 
 def _choose_weights(setup: SearchSetup, train: QuerySet) -> Weights:
-    """Return the best weight of the title beside a description weight of 1; of equal ones the first."""
+    """Returns the best weight of the title beside a description weight of 1; of equal ones the first."""
     candidates = [(("title", title), ("description", 1.0)) for title in TITLE_WEIGHTS]
     return max(candidates, key=lambda weights: setup.measure_bm25(train, weights))
 

@@ -41,7 +41,7 @@ class RateResult:
 def measure_load_curve(
     data_dir: Path, limits: CandidateLimits, paths: Sequence[str], rates: Sequence[float], seconds: float
 ) -> list[RateResult]:
-    """Run the service with one worker per core and measure each rate in turn, slowest first."""
+    """Runs the service with one worker per core and measures each rate in turn, slowest first."""
     port = find_free_port("127.0.0.1")
     settings = {"DATA_DIR": str(data_dir), "PORT": str(port), "WORKERS": str(os.cpu_count() or 1),
                 "DEADLINE_MS": "80"}  # fmt: skip
@@ -58,7 +58,7 @@ def measure_load_curve(
 
 
 def build_path(query: Query) -> str:
-    """Return the path of the API request for a query."""
+    """Returns the path of the API request for a query."""
     parameters = {"user": query.user or "", "limit": str(query.limit)} | (
         {"q": query.text} if query.text else {}
     )
@@ -88,7 +88,7 @@ def _measure_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -
 
 
 def find_sustained_rate(curve: Sequence[RateResult], p99_ms: float) -> float:
-    """Return the highest rate up to which p99 stays within the limit and no page fails or degrades, or 0."""
+    """Returns the highest rate up to which p99 stays within the limit and no page fails or degrades, or 0."""
     sustained = 0.0
     for result in curve:
         if result.p99 > p99_ms or result.failed or result.degraded:

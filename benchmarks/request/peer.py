@@ -45,7 +45,7 @@ def measure_peer(service: SearchService, query: Query, options: WebOptions, repe
 
 
 def build_plain_app(ids: list[str], features: NDArray[np.float32], ranker: Any) -> Flask:
-    """Return the plain implementation."""
+    """Returns the plain implementation."""
     app = Flask("plain")
     rows = {item_id: dict(zip(ranker.feature_names, row, strict=True)) for item_id, row in
             zip(ids, features.tolist(), strict=True)}  # fmt: skip

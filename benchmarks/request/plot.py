@@ -7,7 +7,7 @@ COLOURS = {"p50": "#595959", "p95": "#D55E00", "p99": "#0072B2"}
 
 
 def write_load_plot(curve: Sequence[Mapping[str, float]], path: Path, limit_ms: float) -> None:
-    """Write SVG and PNG; path has no suffix."""
+    """Writes SVG and PNG; path has no suffix."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

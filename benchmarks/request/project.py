@@ -45,7 +45,7 @@ class SampleProject:
     texts: Sequence[str]
 
     def build_queries(self, count: int, limit: int = 20) -> dict[str, list[Query]]:
-        """Return requests for home pages of different viewers, and searches."""
+        """Returns requests for home pages of different viewers, and searches."""
         now = Context(datetime.now(UTC))
         pairs = [(self.viewers[n % len(self.viewers)], self.texts[n % len(self.texts)]) for n in range(count)]
         return {
@@ -55,7 +55,7 @@ class SampleProject:
 
 
 def build_project(directory: Path, size: int) -> SampleProject:
-    """Build items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
+    """Builds items, watches, the item table and a promoted model. Labels are noise: only the cost is real."""
     container = build_container(Settings(data_dir=directory, deadline_ms=60_000))
     catalogue = Catalogue(size)
     container.engine.create_index(VERSION)
@@ -72,7 +72,7 @@ def build_project(directory: Path, size: int) -> SampleProject:
 
 
 def open_demo_project(directory: Path) -> SampleProject:
-    """Open the demo with its busiest viewers and the first words of its most watched items."""
+    """Opens the demo with its busiest viewers and the first words of its most watched items."""
     container = build_container(Settings(data_dir=directory, deadline_ms=60_000))
     state = warm_service(container).refresher.state
     rows, _ = state.activity.popularity.find_most_watched(TEXTS, lambda rows: np.ones(len(rows), bool))
@@ -83,12 +83,12 @@ def open_demo_project(directory: Path) -> SampleProject:
 
 
 def limit_candidates(service: SearchService, candidate_count: int) -> SearchService:
-    """Return the service with candidate limits that give about `candidate_count` candidates."""
+    """Returns the service with candidate limits that give about `candidate_count` candidates."""
     return replace(service, assigner=DefaultAssigner(RankingConfig(compute_limits(candidate_count))))
 
 
 def compute_limits(candidate_count: int) -> CandidateLimits:
-    """Return limits for about `candidate_count` candidates of a home page (six sources) or search (two)."""
+    """Returns limits for about `candidate_count` candidates of a home page (six sources) or search (two)."""
     each = max(candidate_count // 6, 10)
     names = ("factors", "neighbours", "session", "recent", "popular", "fresh")
     return CandidateLimits(
@@ -111,7 +111,7 @@ def _build_watches(catalogue: Catalogue) -> Iterator[list[Event]]:
 
 
 def _build_fold_in(catalogue: Catalogue) -> FoldIn:
-    """Return fold-in parameters of a sample of the generated factors, as if they had been learned."""
+    """Returns fold-in parameters of a sample of the generated factors, as if they had been learned."""
     size = VECTOR_FIELDS["factors"].size - 1
     sample = next(iter(catalogue.generate_batches()))
     factors = np.array([document.vectors["factors"][:size] for document in sample], np.float32)

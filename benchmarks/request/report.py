@@ -28,7 +28,7 @@ STAGE_ORDER = (
 
 
 def format_request_report(figures: Figures) -> str:
-    """Return Markdown. Stages and latencies are in milliseconds at p50, p95 and p99."""
+    """Returns Markdown. Stages and latencies are in milliseconds at p50, p95 and p99."""
     return "\n\n".join(
         [
             f"## A request, {figures['documents']:,} items",

@@ -42,7 +42,7 @@ Figures = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 1 if a ratio exceeds its limit or a request failed at the lowest rate, else 0."""
+    """Returns 1 if a ratio exceeds its limit or a request failed at the lowest rate, else 0."""
     options = _build_parser().parse_args(arguments)
     size = options.documents or (5_000 if options.small else 1_000_000)
     begun = time.monotonic()
@@ -106,7 +106,7 @@ def measure_request(project: SampleProject, small: bool) -> Figures:
 
 
 def _measure_load(project: SampleProject, queries: Mapping[str, Sequence[Query]], small: bool) -> Figures:
-    """Measure home pages and searches alternately, with about 1,000 candidates each."""
+    """Measures home pages and searches alternately, with about 1,000 candidates each."""
     paths = [
         build_path(query) for pair in zip(queries["home"], queries["search"], strict=True) for query in pair
     ]

@@ -27,7 +27,7 @@ Score = Callable[[Rows], object]
 
 
 def measure_stages(service: SearchService, queries: Sequence[Query]) -> Figures:
-    """Return milliseconds of each stage at p50, p95 and p99, and the median number of candidates."""
+    """Returns milliseconds of each stage at p50, p95 and p99, and the median number of candidates."""
     service.serve_page(RankingOptions(queries[0]))
     times: dict[str, list[float]] = {}
     found: list[int] = []
@@ -52,7 +52,7 @@ def measure_stages(service: SearchService, queries: Sequence[Query]) -> Figures:
 
 
 def measure_scoring(service: SearchService, queries: Sequence[Query]) -> Figures:
-    """Compare features and scoring with the bare scorer on the same matrix, alternately."""
+    """Compares features and scoring with the bare scorer on the same matrix, alternately."""
     signals = [_observe_signals(service, query) for query in queries]
     ranker = service.refresher.state.ranker
     matrices = [compute_features(each, ranker.feature_names) for each in signals]
@@ -74,7 +74,7 @@ def _compare_with_bare(score: Score, names: Sequence[str], pairs: Sequence[tuple
 
 
 def _build_scorers(ranker: Ranker) -> dict[str, Score]:
-    """Return the served scorer and Booster.predict, the reference and fallback."""
+    """Returns the served scorer and Booster.predict, the reference and fallback."""
     scorers: dict[str, Score] = {"served": ranker.score}
     if isinstance(ranker, LambdaRank):
         predict = partial(ranker.booster.predict, raw_score=True, num_threads=1)
@@ -83,7 +83,7 @@ def _build_scorers(ranker: Ranker) -> dict[str, Score]:
 
 
 def _parse(query: Query) -> Query:
-    """Parse the parameters of a query as a request brings them."""
+    """Parses the parameters of a query as a request brings them."""
     parameters = {"user": query.user, "limit": str(query.limit)}
     if query.text:
         return SearchParameters.model_validate(parameters | {"q": query.text}).build_query(query.context.at)

@@ -33,7 +33,7 @@ Figures = dict[str, Any]
 
 
 def generate_documents(random: np.random.Generator, size: int) -> list[Document]:
-    """Generate documents with Zipfian words, clustered vectors and neighbours."""
+    """Generates documents with Zipfian words, clustered vectors and neighbours."""
     ranks = np.minimum(random.zipf(1.3, size=(size, 60)) - 1, len(WORDS) - 1)
     centres = random.normal(size=(100, 64))
     factors = centres[random.integers(100, size=size)] + 0.4 * random.normal(size=(size, 64))
@@ -51,7 +51,7 @@ def generate_documents(random: np.random.Generator, size: int) -> list[Document]
 
 
 def measure_writes(engine: ServerEngine, client: Any, documents: Sequence[Document]) -> Figures:
-    """Write the same documents to two equal indices, alternately by batch. Both sides serialize them."""
+    """Writes the same documents to two equal indices, alternately by batch. Both sides serialize them."""
     engine.create_index("items-ours")
     engine.create_index("items-bare")
     ours = bare = 0.0
@@ -69,7 +69,7 @@ def measure_writes(engine: ServerEngine, client: Any, documents: Sequence[Docume
 
 
 def write_bare(client: Any, index: str, batch: Sequence[Document]) -> None:
-    """Write with the bulk helper. Vectors are lists, as the serializers of the clients require."""
+    """Writes with the bulk helper. Vectors are lists, as the serializers of the clients require."""
     helpers = sys.modules[f"{type(client).__module__.split('.')[0]}.helpers"]
     sources = (
         orjson.loads(orjson.dumps(encode_document(d), option=orjson.OPT_SERIALIZE_NUMPY)) for d in batch
@@ -82,7 +82,7 @@ def write_bare(client: Any, index: str, batch: Sequence[Document]) -> None:
 
 
 def measure_queries(engine: ServerEngine, client: Any, documents: int, pairs: int) -> Figures:
-    """Compare searches with the same body by kind, alternately."""
+    """Compares searches with the same body by kind, alternately."""
     figures: Figures = {}
     random = np.random.default_rng(11)
     for kind, title in KINDS.items():
@@ -99,7 +99,7 @@ def measure_queries(engine: ServerEngine, client: Any, documents: int, pairs: in
 
 
 def measure_concurrent_sources(engine: ServerEngine, documents: int) -> Figures:
-    """Compare three concurrent searches with one _msearch."""
+    """Compares three concurrent searches with one _msearch."""
     random, pool = np.random.default_rng(13), ThreadPoolExecutor(3)
     times: dict[str, list[float]] = {"three searches": [], "one _msearch": []}
     head = orjson.dumps({"index": "reelbench-items"}) + b"\n"

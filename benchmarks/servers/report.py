@@ -10,7 +10,7 @@ Figures = Mapping[str, Any]
 
 
 def format_servers_report(figures: Figures) -> str:
-    """Return Markdown. Ratios are ours / bare client, with the lowest and highest of a round in brackets."""
+    """Returns Markdown. Ratios are ours / bare client, with the lowest and highest of a round in brackets."""
     queries, bulk = figures["queries"].items(), figures["bulk"]
     concurrent = ", ".join(
         f"{name} {format_ms(ms['p50'])} ms, p99 {format_ms(ms['p99'])}"

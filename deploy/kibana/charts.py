@@ -44,7 +44,7 @@ def build_bar_chart(title: str) -> Json:
 
 
 def build_band_chart() -> Json:
-    """Return a line of the median per day and a band from the 10th to the 90th percentile."""
+    """Returns a line of the median per day and a band from the 10th to the 90th percentile."""
     x, color = encode_day("key.day"), encode_category("key.model", "model", None)
     low, high = encode_number("low", "score"), {"field": "high"}
     return {

@@ -34,11 +34,11 @@ class Panel:
     chart: Json
 
     def build_request_body(self) -> Json:
-        """Return the body of the `_search` request."""
+        """Returns the body of the `_search` request."""
         return {"size": 0, "track_total_hits": False, "aggs": {"rows": self.aggregation}}
 
     def build_spec(self, index: str) -> Json:
-        """Return a Vega-Lite 5 chart that fetches its rows for the time range of the dashboard."""
+        """Returns a Vega-Lite 5 chart that fetches its rows for the time range of the dashboard."""
         url = {"%context%": True, "index": index, "body": self.build_request_body()}
         if self.dataset != ITEMS:
             url["%timefield%"] = "@timestamp"

@@ -100,7 +100,7 @@ class SavedObjectBuilder:
         return f"{self.prefix}{dataset}"
 
     def build_import_file(self) -> bytes:
-        """Return one object per line; an object stands before those that refer to it."""
+        """Returns one object per line; an object stands before those that refer to it."""
         return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in self.build_objects())
 
     def build_objects(self) -> Iterator[Json]:
@@ -204,5 +204,5 @@ def _build_query(kql: str) -> Json:
 
 
 def _dump_json(value: object) -> str:
-    """Return JSON text to be stored within JSON, as these products do."""
+    """Returns JSON text to be stored within JSON, as these products do."""
     return orjson.dumps(value).decode()

@@ -34,7 +34,7 @@ class ParsedColumn:
 
 
 def parse_column(column: Column, parse: Callable[[Any], Any], default: Any = None) -> ParsedColumn:
-    """Parse each value; `default` stands for null and for MISSING_VALUES. parse raises ValueError."""
+    """Parses each value; `default` stands for null and for MISSING_VALUES. parse raises ValueError."""
     if isinstance(column, list):
         return _parse_each(column, parse, default)
     column = _normalise_type(column)
@@ -51,7 +51,7 @@ def parse_column(column: Column, parse: Callable[[Any], Any], default: Any = Non
 
 
 def parse_text_column(column: Column) -> ParsedColumn:
-    """Parse text: surrounding blanks are removed, null becomes "", and 7.0 becomes "7"."""
+    """Parses text: surrounding blanks are removed, null becomes "", and 7.0 becomes "7"."""
     if isinstance(column, list):
         return _parse_each(column, parse_text, "", is_present=_is_not_null)
     column = _normalise_type(column)
@@ -61,27 +61,27 @@ def parse_text_column(column: Column) -> ParsedColumn:
 
 
 def parse_names_column(column: Column, separator: str | None) -> ParsedColumn:
-    """Parse tuples of distinct names, from lists or from text split at `separator`."""
+    """Parses tuples of distinct names, from lists or from text split at `separator`."""
     return parse_column(column, lambda value: parse_names(value, separator), ())
 
 
 def parse_integer_column(column: Column) -> ParsedColumn:
-    """Parse whole numbers from 0 to MAX_INT; None for null."""
+    """Parses whole numbers from 0 to MAX_INT; None for null."""
     return parse_column(column, parse_integer)
 
 
 def parse_number_column(column: Column) -> ParsedColumn:
-    """Parse floats; None for null."""
+    """Parses floats; None for null."""
     return parse_column(column, parse_decimal)
 
 
 def parse_flag_column(column: Column) -> ParsedColumn:
-    """Parse booleans; False for null."""
+    """Parses booleans; False for null."""
     return parse_column(column, parse_flag, False)
 
 
 def parse_text(value: object) -> str:
-    """Return a value as text. Raises ValueError for a list or a record."""
+    """Returns a value as text. Raises ValueError for a list or a record."""
     if isinstance(value, list | tuple | dict):
         raise ValueError(
             f"{_abbreviate(value)} is a {'record' if isinstance(value, dict) else 'list'}, not text"
@@ -94,7 +94,7 @@ def parse_text(value: object) -> str:
 
 
 def parse_names(value: object, separator: str | None) -> tuple[str, ...]:
-    """Return the distinct names in a list, in a list of records with a `name`, or in text.
+    """Returns the distinct names in a list, in a list of records with a `name`, or in text.
 
     Text is a list in the syntax of JSON or Python, or names that are split at the separator; without
     one at |, else at ;, else at a comma.
@@ -111,7 +111,7 @@ def parse_names(value: object, separator: str | None) -> tuple[str, ...]:
 
 
 def parse_integer(value: object) -> int:
-    """Return a whole number from 0 to MAX_INT. Raises ValueError."""
+    """Returns a whole number from 0 to MAX_INT. Raises ValueError."""
     number = parse_number(value)
     if number is None or number != int(number) or not 0 <= number <= MAX_INT:
         raise ValueError(f"{_abbreviate(value)} is not a whole number from 0 to {MAX_INT}")
@@ -119,7 +119,7 @@ def parse_integer(value: object) -> int:
 
 
 def parse_decimal(value: object) -> float:
-    """Return a finite number. Raises ValueError."""
+    """Returns a finite number. Raises ValueError."""
     number = parse_number(value)
     if number is None:
         raise ValueError(f"{_abbreviate(value)} is not a number")
@@ -127,7 +127,7 @@ def parse_decimal(value: object) -> float:
 
 
 def parse_flag(value: object) -> bool:
-    """Return a boolean for true, yes or 1 and for false, no or 0, in any case. Raises ValueError."""
+    """Returns a boolean for true, yes or 1 and for false, no or 0, in any case. Raises ValueError."""
     if isinstance(value, bool):
         return value
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -182,7 +182,7 @@ def _normalise_type(column: pa.Array) -> pa.Array:
 
 
 def _parse_list_literal(text: str) -> list[Any] | None:
-    """Parse a list in the syntax of JSON or, as pandas writes it, of Python; None for other text."""
+    """Parses a list in the syntax of JSON or, as pandas writes it, of Python; None for other text."""
     if not (text.startswith("[") and text.endswith("]")):
         return None
     try:

@@ -68,21 +68,21 @@ class FieldMap:
     epoch_units: Mapping[str, Unit] = field(default_factory=dict)
 
     def find_column(self, name: str) -> str | None:
-        """Return the column of a single-valued field, None when no column fills it."""
+        """Returns the column of a single-valued field, None when no column fills it."""
         return next(iter(self.columns.get(name, ())), None)
 
     def find_unit(self, column: str) -> Unit | None:
-        """Return the unit of numbers in a column: from the column's name, else from the rules."""
+        """Returns the unit of numbers in a column: from the column's name, else from the rules."""
         return parse_unit(column) or self.rules.duration_unit
 
     def list_missing(self) -> list[str]:
-        """Return the required fields that nothing fills."""
+        """Returns the required fields that nothing fills."""
         filled = {*self.columns, *self.rules.constants, *(("id",) if self.rules.id_columns else ())}
         return [target.name for target in self.rules.fields if target.required and target.name not in filled]
 
 
 def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | None = None) -> FieldMap:
-    """Match columns to fields by name. Matches of `previous`, an earlier part of the same file, stay."""
+    """Matches columns to fields by name. Matches of `previous`, an earlier part of the same file, stay."""
     by_normalised_name: dict[str, list[str]] = {}
     for name in names:
         by_normalised_name.setdefault(normalise_name(name), []).append(name)
@@ -107,13 +107,13 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
 
 
 def normalise_name(name: str) -> str:
-    """Return a column name in snake case: publishedAt, "Published at" and PUBLISHED-AT are published_at."""
+    """Returns a column name in snake case: publishedAt, "Published at" and PUBLISHED-AT are published_at."""
     separated = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^0-9a-z]+", "_", separated.lower()).strip("_")
 
 
 def parse_unit(column: str) -> Unit | None:
-    """Return the unit at the end of a column's name, as in runtime_min, durationMs and length_in_seconds."""
+    """Returns the unit at the end of a column's name, as in runtime_min, durationMs and length_in_seconds."""
     ends: dict[str, Unit] = {
         "ms": "ms", "millis": "ms", "milliseconds": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s",
         "min": "min", "mins": "min", "minutes": "min", "h": "h", "hrs": "h", "hours": "h",
@@ -123,7 +123,7 @@ def parse_unit(column: str) -> Unit | None:
 
 
 def parse_field_pairs(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Parse `field=column` pairs; a field may be named more than once. Raises SourceError."""
+    """Parses `field=column` pairs; a field may be named more than once. Raises SourceError."""
     stated: dict[str, tuple[str, ...]] = {}
     for pair in pairs:
         name, equals, column = pair.partition("=")
@@ -134,7 +134,7 @@ def parse_field_pairs(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def read_mapping(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
-    """Read a TOML file: its [fields] (a column or a list of columns) and its settings. Raises SourceError."""
+    """Reads a TOML file: its [fields] (a column or list of columns) and its settings. Raises SourceError."""
     try:
         settings = tomllib.loads(path.read_text())
         fields = {

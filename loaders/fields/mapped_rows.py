@@ -35,7 +35,7 @@ def read_mapped_rows(
     start: tuple[int, int] = (0, 0),
     needs_no_map: Callable[[Rows], bool] | None = None,
 ) -> Iterator[MappedRows]:
-    """Yield all rows after `start` (file index, row number), in pieces of PIECE_ROWS.
+    """Yields all rows after `start` (file index, row number), in pieces of PIECE_ROWS.
 
     needs_no_map: whether a file's first rows are read without a mapping. Raises SourceError when a
     file or its columns cannot be read.
@@ -62,7 +62,7 @@ def read_mapped_rows(
 def read_first_rows(
     files: Sequence[SourceFile], rules: FieldRules, needs_no_map: Callable[[Rows], bool] | None = None
 ) -> MappedRows | None:
-    """Return the first readable rows with their mapping, for a preview; None when there are none."""
+    """Returns the first readable rows with their mapping, for a preview; None when there are none."""
     rows = read_mapped_rows(files, rules, needs_no_map=needs_no_map)
     return next((mapped for mapped in rows if len(mapped.rows.numbers)), None)
 
@@ -78,7 +78,7 @@ def _map_fields(rules: FieldRules, rows: Rows, previous: FieldMap | None) -> Fie
 
 
 def _detect_epoch_units(fields: FieldMap, rows: Rows) -> FieldMap:
-    """Set the unit of numbers in date columns once rows with such numbers are read."""
+    """Sets the unit of numbers in date columns once rows with such numbers are read."""
     units: dict[str, Unit] = {}
     for field in fields.rules.fields:
         column = fields.find_column(field.name)

@@ -46,7 +46,7 @@ NUMBER_PATTERN = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
 def detect_epoch_unit(values: Iterable[object]) -> Unit | None:
-    """Return whether the numbers of a date column are seconds or milliseconds since 1970, None if neither.
+    """Returns whether the numbers of a date column are seconds or milliseconds since 1970, None if neither.
 
     A single value does not tell: 63072000000 is 1972 in milliseconds and 3968 in seconds. So the
     unit is the one in which most numbers of the column are within a century of 1970 and 2100.
@@ -59,7 +59,7 @@ def detect_epoch_unit(values: Iterable[object]) -> Unit | None:
 
 
 def parse_datetime(value: object, epoch_unit: Unit | None = None) -> datetime:
-    """Parse a date or time; without a time zone it is in UTC.
+    """Parses a date or time; without a time zone it is in UTC.
 
     A number is in `epoch_unit` since 1970. Without a unit, a number of four digits is a year, one of
     eight digits a day such as 19991231, one from 1e8 seconds, one from 1e11 milliseconds.
@@ -77,7 +77,7 @@ def parse_datetime(value: object, epoch_unit: Unit | None = None) -> datetime:
 
 
 def parse_epoch_ms(value: object, unit: Unit | None = None) -> int:
-    """Parse a time as milliseconds since 1970. A number is in `unit`; without one see `parse_datetime`.
+    """Parses a time as milliseconds since 1970. A number is in `unit`; without one see `parse_datetime`.
 
     A time before 1970 is an error: events of viewers cannot be that old.
     """
@@ -92,7 +92,7 @@ def parse_epoch_ms(value: object, unit: Unit | None = None) -> int:
 
 
 def parse_duration_ms(value: object, unit: Unit | None) -> int:
-    """Parse a duration in milliseconds: a number in `unit`, or text as 1:32:05, 92 min, 1h 32m or PT1H32M."""
+    """Parses a duration in ms: a number in `unit`, or text such as 1:32:05, 92 min, 1h 32m or PT1H32M."""
     if isinstance(value, timedelta):
         ms: float = value / timedelta(milliseconds=1)
     elif (number := parse_number(value)) is not None:
@@ -107,7 +107,7 @@ def parse_duration_ms(value: object, unit: Unit | None) -> int:
 
 
 def parse_number(value: object) -> float | None:
-    """Return a number, or the number that text spells; None for anything else and for booleans."""
+    """Returns a number, or the number that text spells; None for anything else and for booleans."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -121,7 +121,7 @@ def parse_number(value: object) -> float | None:
 
 
 def _parse_date_number(number: float, value: object) -> datetime:
-    """Parse a number without a unit by its size, as `parse_datetime` says."""
+    """Parses a number without a unit by its size, as `parse_datetime` says."""
     if 1000 <= number <= 9999 and number == int(number):
         return datetime(int(number), 1, 1, tzinfo=UTC)
     if 1e7 <= number < 1e8:
@@ -167,7 +167,7 @@ def _parse_date_text(text: str) -> datetime:
 
 
 def _simplify_written_date(text: str) -> str:
-    """Return "Fri, 12th Jun-1998" as "12 Jun 1998"; text without letters is unchanged."""
+    """Returns "Fri, 12th Jun-1998" as "12 Jun 1998"; text without letters is unchanged."""
     if not any(character.isalpha() for character in text):
         return text
     without_weekday = WEEKDAY_PATTERN.sub("", text)

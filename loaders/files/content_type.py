@@ -32,7 +32,7 @@ MAGIC_BYTES = {
 
 
 def check_is_text(file: SourceFile) -> None:
-    """Raise SourceError unless a CSV, TSV or JSONL file looks like text in UTF-8."""
+    """Raises SourceError unless a CSV, TSV or JSONL file looks like text in UTF-8."""
     first = _read_first_bytes(file)
     for magic, description in MAGIC_BYTES.items():
         if first.startswith(magic):
@@ -47,7 +47,7 @@ def check_is_text(file: SourceFile) -> None:
 
 
 def describe_contents(files: Sequence[SourceFile]) -> str:
-    """Describe files in which no row was found, for an error message."""
+    """Describes files in which no row was found, for an error message."""
     found = "; ".join(f"{file.name} {_describe_missing_rows(file)}" for file in files[:MAX_NAMED_FILES])
     return (
         found if len(files) <= MAX_NAMED_FILES else f"{found}; and {len(files) - MAX_NAMED_FILES} more files"

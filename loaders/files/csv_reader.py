@@ -25,7 +25,7 @@ MAX_HEADER_BYTES = 1 << 16
 
 
 def read_csv(file: SourceFile) -> Iterator[Rows]:
-    """Yield the rows of a file. Row numbers count rows after the header, without blank lines.
+    """Yields the rows of a file. Row numbers count rows after the header, without blank lines.
 
     Raises SourceError when a lone quote mark makes a value contain rows. TSV has no quoting, unless its
     header is quoted.
@@ -82,13 +82,13 @@ def _read_header_line(file: SourceFile) -> str:
 
 
 def detect_delimiter(header: str) -> str:
-    """Return the delimiter that occurs most often in the header outside quotes; a comma if none does."""
+    """Returns the delimiter that occurs most often in the header outside quotes; a comma if none does."""
     bare = re.sub(r'"[^"]*"', "", header)
     return max(DELIMITERS, key=bare.count)
 
 
 def _read_batches(stream: Any, parse_options: Any) -> Iterator[pa.RecordBatch]:
-    """Yield batches of binary columns; the header is the first row of the first batch."""
+    """Yields batches of binary columns; the header is the first row of the first batch."""
     read = pa_csv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=BLOCK_BYTES)
     convert = pa_csv.ConvertOptions(column_types={f"f{n}": pa.binary() for n in range(MAX_COLUMNS)})
     try:
@@ -101,7 +101,7 @@ def _read_batches(stream: Any, parse_options: Any) -> Iterator[pa.RecordBatch]:
 
 
 def _assign_row_numbers(size: int, last_number: int, invalid_rows: Sequence[Any]) -> tuple[Any, list[Any]]:
-    """Return the numbers of the next `size` valid rows, and the invalid rows before the last of them."""
+    """Returns the numbers of the next `size` valid rows, and the invalid rows before the last of them."""
     taken = np.array(sorted(m.number for m in invalid_rows), np.int64)
     span = np.arange(last_number + 1, last_number + 1 + size + len(taken))
     kept = span[~np.isin(span, taken)][:size]
@@ -159,7 +159,7 @@ def _build_rows(
 
 
 def _find_non_utf8_rows(batch: pa.RecordBatch) -> list[int]:
-    """Return the indexes of rows with a value that is not UTF-8."""
+    """Returns the indexes of rows with a value that is not UTF-8."""
     bad = set()
     for column in batch.columns:
         try:

@@ -12,7 +12,7 @@ three lines or more does not have the same four commas in each."""
 
 
 def check_quotes(file: SourceFile, delimiter: str) -> Iterator[None]:
-    """Scan a file block by block. Raises SourceError for a value that seems to contain rows."""
+    """Scans a file block by block. Raises SourceError for a value that seems to contain rows."""
     scan = QuoteScan(file.name, delimiter.encode())
     with file.open_stream() as (stream, _):
         rest = b""
@@ -41,7 +41,7 @@ class QuoteScan:
         self._row_like_lines = 0
 
     def add(self, line: bytes) -> None:
-        """Scan the next line, without its line end. Raises SourceError."""
+        """Scans the next line, without its line end. Raises SourceError."""
         self._line += 1
         if b'"' in line:
             if self._opened or not self._well_formed.fullmatch(line):
@@ -53,12 +53,12 @@ class QuoteScan:
             self._row_delimiters = line.count(self._delimiter)
 
     def finish(self) -> None:
-        """Check the end of the file. Raises SourceError."""
+        """Checks the end of the file. Raises SourceError."""
         if self._opened:
             raise self._build_error("is never closed", "the rest of the file")
 
     def _scan_marks(self, line: bytes) -> None:
-        """Follow the quote marks of a line as the parser does: one opens a value only at its start."""
+        """Follows the quote marks of a line as the parser does: one opens a value only at its start."""
         position = 0
         while True:
             if not self._opened:
@@ -74,14 +74,14 @@ class QuoteScan:
             position = end + 1
 
     def _find_opening(self, line: bytes, position: int) -> int:
-        """Return the index of the next quote mark at the start of a value, -1 if there is none."""
+        """Returns the index of the next quote mark at the start of a value, -1 if there is none."""
         if not position and line.removeprefix(b"\xef\xbb\xbf").startswith(b'"'):
             return line.index(b'"')
         found = line.find(self._delimiter + b'"', position)
         return found + 1 if found >= 0 else -1
 
     def _find_closing(self, line: bytes, position: int) -> int:
-        """Return the index of the next quote mark that is not doubled, -1 if there is none."""
+        """Returns the index of the next quote mark that is not doubled, -1 if there is none."""
         while (end := line.find(b'"', position)) >= 0 and line[end + 1 : end + 2] == b'"':
             position = end + 2
         return end

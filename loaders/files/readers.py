@@ -19,7 +19,7 @@ PARQUET_BATCH_ROWS = 1000
 
 
 def read_rows(file: SourceFile) -> Iterator[Rows]:
-    """Yield every row of the file, in order. Raises SourceError when the file cannot be read."""
+    """Yields every row of the file, in order. Raises SourceError when the file cannot be read."""
     try:
         if file.format != "parquet":
             check_is_text(file)
@@ -32,7 +32,7 @@ def read_rows(file: SourceFile) -> Iterator[Rows]:
 
 
 def read_parquet(file: SourceFile) -> Iterator[Rows]:
-    """Yield the rows of a Parquet file, numbered from 1. One page of each column is in memory at a time."""
+    """Yields the rows of a Parquet file, numbered from 1. One page of each column is in memory at a time."""
     with unpack(file) as path, pq.ParquetFile(path, buffer_size=BLOCK_BYTES, pre_buffer=False) as parquet:
         total, row = max(parquet.metadata.num_rows, 1), 0
         for batch in parquet.iter_batches(PARQUET_BATCH_ROWS):
@@ -42,7 +42,7 @@ def read_parquet(file: SourceFile) -> Iterator[Rows]:
 
 
 def read_jsonl(file: SourceFile) -> Iterator[Rows]:
-    """Yield the JSON objects of a file, numbered by line. A blank line has a number but is not a row."""
+    """Yields the JSON objects of a file, numbered by line. A blank line has a number but is not a row."""
     with file.open_stream() as (stream, raw):
         line, rest = 0, b""
         while block := stream.read(BLOCK_BYTES):

@@ -33,14 +33,14 @@ class Block(Protocol):
     def __len__(self) -> int: ...
 
     def column(self, name: str) -> Column:
-        """Return a column by its name, or by a dotted path into nested records; nulls where there is none.
+        """Returns a column by its name, or by a dotted path into nested records; nulls where there is none.
 
         A path leads through lists: of a list of records it gives a list of values.
         """
         ...
 
     def has_column(self, name: str) -> bool:
-        """Return whether there is such a column or path."""
+        """Returns whether there is such a column or path."""
         ...
 
     def records(self) -> Sequence[Mapping[str, Any]]: ...
@@ -73,12 +73,12 @@ class Rows:
         return len(self.numbers) + len(self.unreadable)
 
     def skip_through(self, row: int) -> "Rows":
-        """Return the rows after row number `row`."""
+        """Returns the rows after row number `row`."""
         start = int(np.searchsorted(self.numbers, row, side="right"))
         return self._slice(start, len(self.numbers), row)
 
     def split(self, size: int) -> Iterator["Rows"]:
-        """Yield pieces of at most `size` readable rows, each with the unreadable rows that follow them."""
+        """Yields pieces of at most `size` readable rows, each with the unreadable rows that follow them."""
         if len(self.numbers) <= size:
             yield self
             return
@@ -166,7 +166,7 @@ class RecordBlock:
 
 
 def get_value(record: Mapping[str, Any], name: str) -> Any:
-    """Return a value by its name, or by a dotted path into nested records; None where there is none.
+    """Returns a value by its name, or by a dotted path into nested records; None where there is none.
 
     A path leads through lists: of a list of records it gives a list of values.
     """
@@ -188,7 +188,7 @@ def _follow_path(value: Any, path: Sequence[str]) -> Any:
 
 
 def _has_path(value: Any, path: Sequence[str]) -> bool | None:
-    """Return whether a path exists; None if a null or an empty list does not tell."""
+    """Returns whether a path exists; None if a null or an empty list does not tell."""
     if not path:
         return True
     if value is None:

@@ -53,7 +53,7 @@ class SourceFile:
 
     @contextmanager
     def open_stream(self) -> Iterator[tuple[Any, Any]]:
-        """Yield a stream of decompressed bytes, and the file below it, whose `tell` measures progress."""
+        """Yields a stream of decompressed bytes, and the file below it, whose `tell` measures progress."""
         with pa.OSFile(str(self.path), "rb") as raw:
             yield (pa.CompressedInputStream(raw, self.compression) if self.compression else raw), raw
 
@@ -62,7 +62,7 @@ class SourceFile:
 def open_source_files(
     location: str, file_format: Format | None
 ) -> Iterator[tuple[list[SourceFile], list[str]]]:
-    """Yield the files in the order of their names, and the names of skipped files of unknown format.
+    """Yields the files in the order of their names, and the names of skipped files of unknown format.
 
     Standard input is copied to a temporary file first. Raises SourceError.
     """
@@ -82,7 +82,7 @@ def open_source_files(
 
 
 def spool_input(stream: IO[bytes], path: Path, file_format: Format) -> SourceFile:
-    """Copy a stream to `path` block by block."""
+    """Copies a stream to `path` block by block."""
     digest = hashlib.sha256()
     with path.open("wb") as copy:
         while block := stream.read(1 << 20):
@@ -100,7 +100,7 @@ def spool_input(stream: IO[bytes], path: Path, file_format: Format) -> SourceFil
 
 @contextmanager
 def unpack(file: SourceFile) -> Iterator[Path]:
-    """Yield the path of a seekable file; a compressed file is decompressed into a temporary one."""
+    """Yields the path of a seekable file; a compressed file is decompressed into a temporary one."""
     if file.compression is None:
         yield file.path
         return

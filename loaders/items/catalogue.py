@@ -29,7 +29,7 @@ class LoadRejected(Exception):
 
 
 def do_nothing(version: str) -> None:
-    """Prepare nothing before a version is promoted."""
+    """Prepares nothing before a version is promoted."""
 
 
 def keep_none() -> frozenset[str]:
@@ -73,7 +73,7 @@ def load_catalogue(
     options: LoadOptions,
     progress: Progress = ignore_progress,
 ) -> LoadReport:
-    """Load items into a new version and promote it. On failure the old version keeps serving."""
+    """Loads items into a new version and promotes it. On failure the old version keeps serving."""
     documents = encode_documents(items, encoder)
     return publish(documents, engine, options, progress)
 
@@ -85,7 +85,7 @@ def publish(
     progress: Progress = ignore_progress,
     total: int | None = None,
 ) -> LoadReport:
-    """Write documents into a new version, verify and promote it, and drop the oldest versions.
+    """Writes documents into a new version, verifies and promotes it, and drops the oldest versions.
 
     Any failure drops the new version. total: expected number of documents, for progress.
     """
@@ -111,7 +111,7 @@ def publish(
 
 
 def encode_documents(items: Iterable[Item], encoder: TextEncoder) -> Iterator[list[Document]]:
-    """Yield batches of documents with the text vector of each item."""
+    """Yields batches of documents with the text vector of each item."""
     remaining = iter(items)
     while batch := list(islice(remaining, BATCH_SIZE)):
         vectors = encoder.encode([build_item_text(item) for item in batch])
@@ -119,7 +119,7 @@ def encode_documents(items: Iterable[Item], encoder: TextEncoder) -> Iterator[li
 
 
 def verify(options: LoadOptions, read: int, rejected: int, first_reject: str) -> None:
-    """Raise LoadRejected when nothing was read or too many rows were rejected."""
+    """Raises LoadRejected when nothing was read or too many rows were rejected."""
     if not read:
         raise LoadRejected("no rows were read; name a source that contains rows")
     if rejected > options.max_reject_share * read:
@@ -130,7 +130,7 @@ def verify(options: LoadOptions, read: int, rejected: int, first_reject: str) ->
 
 
 def reject_unreadable_fields(values: Mapping[str, ValueCounts]) -> None:
-    """Raise LoadRejected when most values of a field could not be read: the column or format is wrong."""
+    """Raises LoadRejected when most values of a field could not be read: the column or format is wrong."""
     for name, counts in values.items():
         total = counts.readable + counts.ignored
         if counts.ignored > MAX_IGNORED_SHARE * total:
@@ -142,13 +142,13 @@ def reject_unreadable_fields(values: Mapping[str, ValueCounts]) -> None:
 
 
 def reject_empty_load(files: Sequence[SourceFile], read: int) -> None:
-    """Raise LoadRejected when no row was read; the message describes the files."""
+    """Raises LoadRejected when no row was read; the message describes the files."""
     if not read:
         raise LoadRejected(f"no rows were read: {describe_contents(files)}. Name a file that contains rows")
 
 
 def promote_version(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:
-    """Promote a version after comparing its document count with `written`; return the count.
+    """Promotes a version after comparing its document count with `written`; returns the count.
 
     The count may be lower, since rows can repeat an id. Raises LoadRejected when it is 0 or higher.
     """
@@ -163,7 +163,7 @@ def promote_version(engine: SearchEngine, version: str, written: int, options: L
 
 
 def drop_oldest_versions(engine: SearchEngine, options: LoadOptions) -> None:
-    """Drop all versions except the serving one, the newest others, and those that a kept release names."""
+    """Drops all versions except the serving one, the newest others, and those that a kept release names."""
     kept = options.list_kept_versions()
     idle = [v.name for v in engine.versions() if not v.serving]
     for name in idle[max(options.versions_to_keep - 1, 0) :]:
@@ -172,7 +172,7 @@ def drop_oldest_versions(engine: SearchEngine, options: LoadOptions) -> None:
 
 
 def choose_version_name(existing: Collection[str], now: datetime) -> str:
-    """Return an unused name, items-<fingerprint>-<time>; a second version within a second gets -2."""
+    """Returns an unused name, items-<fingerprint>-<time>; a second version within a second gets -2."""
     stem = f"items-{compute_index_fingerprint()}-{now.astimezone(UTC):%Y%m%dT%H%M%S}"
     names = (stem if number == 1 else f"{stem}-{number}" for number in range(1, len(existing) + 2))
     return next(name for name in names if name not in existing)

@@ -60,7 +60,7 @@ def load_item_files(
     journal: Journal,
     progress: Progress = ignore_progress,
 ) -> FileReport:
-    """Write all valid rows into a new version, verify and promote it; the old one serves until then.
+    """Writes all valid rows into a new version, verifies and promotes it; the old one serves until then.
 
     If the process is killed, the next call with the same load resumes. Raises LoadRejected,
     SourceError, Conflict.
@@ -96,7 +96,7 @@ def load_item_files(
 
 
 def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> FileReport:
-    """Read and check every row and write rejects to their file, but write no items: a dry run."""
+    """Reads and checks every row and writes rejects to their file, but writes no items: a dry run."""
     started = time.monotonic()
     read = written = 0
     unused: dict[str, None] = {}
@@ -127,7 +127,7 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
 def _verify_rows(
     load: ItemLoad, counts: tuple[int, int], first_reject: str, values: Mapping[str, ValueCounts]
 ) -> None:
-    """Raise LoadRejected unless the rows can be promoted. counts: rows read and rejected."""
+    """Raises LoadRejected unless the rows can be promoted. counts: rows read and rejected."""
     read, rejected = counts
     reject_empty_load(load.files, read)
     verify(load.options, read, rejected, first_reject)
@@ -139,7 +139,7 @@ def _select_ignored(values: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]
 
 
 def check_items(mapped: MappedRows, unused_columns: dict[str, None]) -> CheckedItems:
-    """Convert rows to items and rejects, and add the names of unused columns to `unused_columns`."""
+    """Converts rows to items and rejects, and adds the names of unused columns to `unused_columns`."""
     if mapped.fields is None:  # every row is unreadable
         return CheckedItems([], [], list(mapped.rows.unreadable))
     unused_columns.update(dict.fromkeys(mapped.fields.unused))
@@ -157,7 +157,7 @@ class ItemWriter:
     rejects: RejectFile
 
     def write(self, entry: JournalEntry, progress: Progress) -> tuple[JournalEntry, tuple[str, ...]]:
-        """Write all remaining rows; return the final entry and the unused columns."""
+        """Writes all remaining rows; returns the final entry and the unused columns."""
         unused: dict[str, None] = {}
         with ExitStack() as stack:
             learned_fields = stack.enter_context(cache_learned_fields(self.engine, progress))
@@ -198,7 +198,7 @@ class ItemWriter:
 
 
 def _collect_rejects(report: WriteReport, checked: CheckedItems, mapped: MappedRows) -> list[Reject]:
-    """Return rejects for the documents that the engine rejected."""
+    """Returns rejects for the documents that the engine rejected."""
     indexes: dict[str, list[int]] = {}
     for item, index in zip(checked.items, checked.indexes, strict=True):
         indexes.setdefault(item.id, []).append(index)
@@ -207,13 +207,13 @@ def _collect_rejects(report: WriteReport, checked: CheckedItems, mapped: MappedR
 
 
 def _describe_first(rejects: RejectFile) -> str:
-    """Name the first rejected row of this run and the reject file, for a message."""
+    """Names the first rejected row of this run and the reject file, for a message."""
     first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else "see the reject file"
     return f"{first} ({rejects.path})"
 
 
 def _begin(load: ItemLoad, engine: SearchEngine, journal: Journal) -> JournalEntry:
-    """Return the journal entry of this load: the one to resume, or a new one with a new index version.
+    """Returns the journal entry of this load: the one to resume, or a new one with a new index version.
 
     The unfinished version of another load is dropped.
     """
@@ -233,7 +233,7 @@ def _begin(load: ItemLoad, engine: SearchEngine, journal: Journal) -> JournalEnt
 
 
 def _promote(load: ItemLoad, engine: SearchEngine, entry: JournalEntry) -> int:
-    """Promote the version unless an earlier run did so before it was killed; return its document count."""
+    """Promotes the version unless an earlier run did so before it was killed; returns its document count."""
     if engine.serving_version() == entry.version:
         return next(v.documents for v in engine.versions() if v.serving)
     return promote_version(engine, entry.version, entry.written, load.options)

@@ -50,7 +50,7 @@ class CheckedItems:
 
 
 def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
-    """Convert every row to an item or a reject. An unreadable value of an optional field is left out."""
+    """Converts every row to an item or a reject. An unreadable value of an optional field is left out."""
     parsed = {target.name: _parse_field(rows, fields, target) for target in ITEM_FIELDS}
     values_by_field = {
         target.name: _count_values(rows, parsed[target.name]) for target in ITEM_FIELDS if not target.required
@@ -80,7 +80,7 @@ def _count_values(rows: Rows, column: ParsedColumn) -> ValueCounts:
 
 
 def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
-    """Build a reject with the whole row for each row index with an error."""
+    """Builds a reject with the whole row for each row index with an error."""
     if not errors:
         return []
     return [
@@ -90,7 +90,7 @@ def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
 
 
 def _build_item(values: Sequence[Any]) -> Item:
-    """Build an item from values in the order of ITEM_FIELDS. Raises ValueError."""
+    """Builds an item from values in the order of ITEM_FIELDS. Raises ValueError."""
     if not values[0]:
         raise ValueError("id is missing; every item needs an id")
     if not values[1]:
@@ -120,7 +120,7 @@ def _parse_field(rows: Rows, fields: FieldMap, target: Field) -> ParsedColumn:
 
 
 def _compute_ids(rows: Rows, id_columns: Sequence[str]) -> ParsedColumn:
-    """Hash the text of columns to ids, so that a row has the same id in every file; "" if all are empty."""
+    """Hashes the text of columns to ids, so that a row has the same id in every file; "" if all are empty."""
     parsed = [columns.parse_text_column(rows.block.column(name)) for name in id_columns]
     errors = {index: reason for column in reversed(parsed) for index, reason in column.errors.items()}
     keys = zip(*(column.values for column in parsed), strict=True)
@@ -132,7 +132,7 @@ def _hash_key(key: Sequence[str]) -> str:
 
 
 def _join_names(parts: Sequence[Any], fields: FieldMap, size: int) -> ParsedColumn:
-    """Join the distinct names of several columns."""
+    """Joins the distinct names of several columns."""
     if not parts:
         return ParsedColumn([()] * size, {})
     parsed = [columns.parse_names_column(part, fields.rules.separator) for part in parts]

@@ -56,7 +56,7 @@ class Journal:
             lock.release()
 
     def read_entry(self) -> JournalEntry | None:
-        """Return the entry of an unfinished load; None when there is none or it cannot be read."""
+        """Returns the entry of an unfinished load; None when there is none or it cannot be read."""
         try:
             content = orjson.loads(self.path.read_bytes())
             values = {name: ValueCounts(**counts) for name, counts in content.pop("values", {}).items()}
@@ -65,9 +65,9 @@ class Journal:
             return None
 
     def write_entry(self, entry: JournalEntry) -> None:
-        """Replace the entry atomically; the new one is durable when this returns."""
+        """Replaces the entry atomically; the new one is durable when this returns."""
         write_file(self.path, orjson.dumps(asdict(entry)))
 
     def clear(self) -> None:
-        """Delete the entry: the load has ended."""
+        """Deletes the entry: the load has ended."""
         self.path.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ class LearnedFieldsCache:
         connection.execute(f"create table learned (id text primary key, {vectors}, neighbours blob)")
 
     def add(self, documents: Sequence[Document]) -> None:
-        """Store the learned fields of documents that have any."""
+        """Stores the learned fields of documents that have any."""
         marks = ", ".join("?" * (len(LEARNED_FIELDS) + 2))
         rows = (_to_row(document) for document in documents)
         self.connection.executemany(
@@ -35,7 +35,7 @@ class LearnedFieldsCache:
         )
 
     def build_documents(self, items: Sequence[Item], texts: Sequence[FloatVector]) -> list[Document]:
-        """Build documents from items, their text vectors and the learned fields stored for them."""
+        """Builds documents from items, their text vectors and the learned fields stored for them."""
         marks = ", ".join("?" * len(items))
         select = f"select * from learned where id in ({marks})"
         found = {row[0]: row[1:] for row in self.connection.execute(select, [item.id for item in items])}
@@ -46,7 +46,7 @@ class LearnedFieldsCache:
 
 @contextmanager
 def cache_learned_fields(engine: SearchEngine, progress: Progress) -> Iterator[LearnedFieldsCache]:
-    """Cache the learned fields of the serving version, if any, in a temporary file."""
+    """Caches the learned fields of the serving version, if any, in a temporary file."""
     with (
         TemporaryDirectory(prefix="reelrank-") as directory,
         closing(_open_scratch_database(Path(directory))) as connection,

@@ -13,7 +13,7 @@ from reelrank.ranking.progress import Progress, ignore_progress
 def reindex(
     engine: SearchEngine, embeddings: Embeddings, options: LoadOptions, progress: Progress = ignore_progress
 ) -> LoadReport:
-    """Copy the serving version with new embeddings and promote the copy. Raises NotFound without one."""
+    """Copies the serving version with new embeddings and promotes the copy. Raises NotFound without one."""
     version = engine.serving_version()
     if version is None:
         raise NotFound("no index version is being served; load items first")
@@ -24,7 +24,7 @@ def reindex(
 def attach_embeddings(
     batches: Iterable[Sequence[Document]], embeddings: Embeddings
 ) -> Iterator[list[Document]]:
-    """Yield the documents with their learned vectors and neighbours replaced."""
+    """Yields the documents with their learned vectors and neighbours replaced."""
     by_field = {
         field: dict(zip((i.decode() for i in ids.tolist()), vectors, strict=True))
         for field, (ids, vectors) in embeddings.vectors.items()

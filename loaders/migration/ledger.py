@@ -27,13 +27,13 @@ class CopySnapshot:
     documents: Digests
 
     def match_items(self, documents: Sequence[Document]) -> Mask:
-        """Return which documents have an unchanged item, ignoring learned fields."""
+        """Returns which documents have an unchanged item, ignoring learned fields."""
         return self._match_digests(
             documents, self.items, [_digest_item(document.item) for document in documents]
         )
 
     def match_documents(self, documents: Sequence[Document]) -> Mask:
-        """Return which documents are unchanged, including learned fields."""
+        """Returns which documents are unchanged, including learned fields."""
         return self._match_digests(
             documents, self.documents, [_digest_document(document) for document in documents]
         )
@@ -77,7 +77,7 @@ class MigrationLedger:
         directory.mkdir(parents=True, exist_ok=True)
 
     def read_items(self, serving_version: str | None) -> CopySnapshot | None:
-        """Return the snapshot of the last copied version.
+        """Returns the snapshot of the last copied version.
 
         serving_version: of the target. If it is the staged snapshot's, a run was killed between
         promotion and commit; the snapshot is committed now.
@@ -92,7 +92,7 @@ class MigrationLedger:
         self.commit_snapshot()
 
     def stage_snapshot(self, snapshot: CopySnapshot) -> None:
-        """Write the snapshot of a version before it is promoted; the previous one stays until the commit."""
+        """Writes the snapshot of a version before it is promoted; the previous one stays until the commit."""
         with replace_file(self.staged_path) as temporary:
             np.savez(
                 temporary,

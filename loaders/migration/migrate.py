@@ -38,7 +38,7 @@ class ItemMigrationReport:
 
 
 def check_target(source: SearchEngine, target: SearchEngine, ledger: MigrationLedger) -> None:
-    """Raise NotFound if the source serves nothing, Conflict if the target serves another catalogue."""
+    """Raises NotFound if the source serves nothing, Conflict if the target serves another catalogue."""
     if source.serving_version() is None:
         raise NotFound(
             f"the {source.name} engine serves no index version, so there is nothing to migrate; "
@@ -56,7 +56,7 @@ def check_target(source: SearchEngine, target: SearchEngine, ledger: MigrationLe
 def move_items(
     source: SearchEngine, target: SearchEngine, ledger: MigrationLedger, progress: Progress
 ) -> ItemMigrationReport:
-    """Copy the serving version, or only its changes if it was copied before.
+    """Copies the serving version, or only its changes if it was copied before.
 
     The version keeps its name, so its item table stays valid. Raises NotFound, Conflict, LoadRejected.
     """
@@ -78,7 +78,7 @@ def move_items(
 
 
 def move_events(source: EventStore, target: EventStore, ledger: MigrationLedger, progress: Progress) -> int:
-    """Copy events that the target does not have yet; return their number. Safe to repeat after a kill."""
+    """Copies events that the target does not have yet; returns their number. Safe to repeat after a kill."""
     position, stored, read, total = ledger.read_event_position(), 0, 0, source.count()
     while True:
         batch, position = source.follow(position)
@@ -103,7 +103,7 @@ class TargetChanges:
     preserved: int = 0
 
     def merge(self, batch: Sequence[Document]) -> list[Document]:
-        """Return documents of the source's new version, with those that only the target changed replaced."""
+        """Returns documents of the source's new version, with those that only the target changed replaced."""
         if self.snapshot is None:
             return list(batch)
         unchanged = self.snapshot.match_items(batch)
@@ -114,14 +114,14 @@ class TargetChanges:
         ]
 
     def collect_added(self) -> list[Document]:
-        """Return the documents that only the target has; call it after all batches were merged."""
+        """Returns the documents that only the target has; call it after all batches were merged."""
         known = set() if self.snapshot is None else set(self.snapshot.ids.tolist())
         new = [document for item_id, document in self.changed.items() if item_id.encode() not in known]
         self.preserved += len(new)
         return new
 
     def _merge_document(self, document: Document, is_unchanged: bool) -> Iterator[Document]:
-        """Yield the document to write, if any. is_unchanged: at the source, since the snapshot."""
+        """Yields the document to write, if any. is_unchanged: at the source, since the snapshot."""
         item_id = document.item.id
         changed, is_deleted = self.changed.pop(item_id, None), item_id.encode() in self.deleted
         if not is_unchanged or not (changed or is_deleted):
@@ -151,7 +151,7 @@ def _copy_version(
     snapshot: CopySnapshot | None,
     progress: Progress,
 ) -> ItemMigrationReport:
-    """Copy a whole version and promote it. A partial copy of a killed run is dropped first."""
+    """Copies a whole version and promotes it. A partial copy of a killed run is dropped first."""
     version = str(source.serving_version())
     total = next(v.documents for v in source.versions() if v.name == version)
     if version in {v.name for v in target.versions()}:
@@ -180,7 +180,7 @@ def _write_batch(target: SearchEngine, version: str, documents: Sequence[Documen
 def _copy_changes(
     source: SearchEngine, target: SearchEngine, ledger: MigrationLedger, snapshot: CopySnapshot
 ) -> ItemMigrationReport:
-    """Apply changes and deletions at the source since the snapshot to the version that the target serves.
+    """Applies changes and deletions at the source since the snapshot to the version that the target serves.
 
     If that is a version which the target trained itself, its learned fields are newer and stay.
     """
@@ -201,7 +201,7 @@ def _copy_changes(
 
 
 def _with_learned_fields(target_document: Document, source_document: Document) -> Document:
-    """Combine the target's item with the learned fields of the source's document."""
+    """Combines the target's item with the learned fields of the source's document."""
     learned = {name: v for name, v in source_document.vectors.items() if VECTOR_FIELDS[name].learned}
     return Document(
         target_document.item,
@@ -216,7 +216,7 @@ def _without_learned_fields(document: Document) -> Document:
 
 
 def _raise_if_rejected(report: WriteReport, engine_name: str) -> None:
-    """Raise LoadRejected if the engine rejected a document, so that no incomplete copy is promoted."""
+    """Raises LoadRejected if the engine rejected a document, so that no incomplete copy is promoted."""
     if report.rejected:
         first = report.rejected[0]
         raise LoadRejected(

@@ -14,7 +14,7 @@ WINDOW = 5
 
 
 def learn_item2vec(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
-    """Learn unit item vectors [items, 64]; zeros for items in no session of at least two watches."""
+    """Learns unit item vectors [items, 64]; zeros for items in no session of at least two watches."""
     from gensim.models import Word2Vec
 
     vectors = np.zeros((len(watches.item_ids), VECTOR_FIELDS["session"].size), np.float32)
@@ -38,7 +38,7 @@ def learn_item2vec(watches: Watches, seed: int = 0) -> NDArray[np.float32]:
 
 
 def split_sessions(watches: Watches) -> list[list[int]]:
-    """Return the indexes into `item_ids` of each session's watches, in the order of time."""
+    """Returns the indexes into `item_ids` of each session's watches, in the order of time."""
     order = np.lexsort((watches.at_ms, watches.users))
     users, at_ms, items = watches.users[order], watches.at_ms[order], watches.items[order]
     starts = np.flatnonzero((np.diff(users) != 0) | (np.diff(at_ms) > SESSION_GAP_MS)) + 1

@@ -18,7 +18,7 @@ RIDGE = 500.0
 
 
 def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
-    """Learn at most MAX_NEIGHBOURS neighbours per item id, heaviest first; the heaviest pair of all weighs 1.
+    """Learns at most MAX_NEIGHBOURS neighbours per item id, heaviest first; the heaviest pair weighs 1.
 
     Weights are comparable between items because a request ranks by their sums. Normalised per item, a
     rarely watched item would weigh as much as one that many viewers watched.
@@ -39,7 +39,7 @@ def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
 
 
 def _combine_weights(user_items: csr_matrix) -> csr_matrix:
-    """Return weights [items, items] above 0: regression for the most watched items, cosines for the others.
+    """Returns weights [items, items] above 0: regression for the most watched items, cosines for the others.
 
     The cosines are scaled so that the total weight of items with both is the same in both methods.
     """
@@ -72,7 +72,7 @@ def _fit_regression(user_items: csr_matrix, most_watched: NDArray[np.intp]) -> c
 
 
 def _compute_similarity(user_items: csr_matrix) -> csr_matrix:
-    """Return shrunk cosines [items, items] with an empty diagonal."""
+    """Returns shrunk cosines [items, items] with an empty diagonal."""
     products = (user_items.T @ user_items).tocoo()
     lengths = np.sqrt(np.asarray(user_items.multiply(user_items).sum(axis=0))).ravel()
     off_diagonal = products.row != products.col

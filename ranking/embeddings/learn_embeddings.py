@@ -46,7 +46,7 @@ NO_EMBEDDINGS = Embeddings({}, {}, None)
 
 
 def learn_embeddings(watches: Watches, progress: Progress = ignore_progress, seed: int = 0) -> Embeddings:
-    """Learn all embeddings of a set of watches; NO_EMBEDDINGS when it is empty."""
+    """Learns all embeddings of a set of watches; NO_EMBEDDINGS when it is empty."""
     if not len(watches):
         return NO_EMBEDDINGS
     step = "learning embeddings"

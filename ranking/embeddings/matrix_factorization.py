@@ -18,7 +18,7 @@ ITERATIONS = 15
 
 
 def learn_factors(watches: Watches, seed: int = 0) -> tuple[NDArray[np.float32], FoldIn]:
-    """Learn unit item vectors [items, FACTORS + 1] and fold-in parameters.
+    """Learns unit item vectors [items, FACTORS + 1] and fold-in parameters.
 
     The last coordinate is sqrt(M^2 - |y|^2), with M the length of the longest factor vector. It makes
     the order by cosine equal to the order by inner product (Bachrach et al. 2014).

@@ -32,7 +32,7 @@ class Watches:
         return len(self.users)
 
     def to_user_matrix(self) -> csr_matrix:
-        """Return a float32 matrix [users, items] of the largest weight of each pair."""
+        """Returns a float32 matrix [users, items] of the largest weight of each pair."""
         shape = (len(self.user_ids), len(self.item_ids))
         keys = self.users.astype(np.int64) * shape[1] + self.items
         pairs, pair_of_watch = np.unique(keys, return_inverse=True)
@@ -42,7 +42,7 @@ class Watches:
 
 
 def select_watches(events: pa.Table, before_ms: int) -> Watches:
-    """Select the watches before a time (exclusive, ms since 1970) from a table of EVENT_SCHEMA."""
+    """Selects the watches before a time (exclusive, ms since 1970) from a table of EVENT_SCHEMA."""
     columns = events.select(["kind", "user", "item", "at_ms", "watched_ms", "duration_ms"])
     at_ms = columns["at_ms"].to_numpy()
     rows = np.flatnonzero((columns["kind"].to_numpy() == "watch") & (at_ms < before_ms))
@@ -61,6 +61,6 @@ def build_event_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
 
 
 def _to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Convert to float64 with NaN for null and 0, so that a quotient is NaN where it is unknown."""
+    """Converts to float64 with NaN for null and 0, so that a quotient is NaN where it is unknown."""
     numbers = column.to_numpy().astype(np.float64)
     return np.where(numbers > 0, numbers, np.nan)

@@ -29,7 +29,7 @@ class CandidateRecall:
 
 
 def measure_candidate_recall(judged_requests: Sequence[JudgedRequest]) -> list[CandidateRecall]:
-    """Measure each source, in the order of first use, then ALL_SOURCES; [] without relevant items."""
+    """Measures each source, in the order of first use, then ALL_SOURCES; [] without relevant items."""
     by_source: dict[str, list[list[float]]] = {}
     combined: list[list[float]] = []
     for request in judged_requests:

@@ -45,18 +45,18 @@ class Evaluation:
     differences: tuple[MetricResult, ...]
 
     def find_difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
-        """Return the interval of the model's measure minus that of the fused order. Raises KeyError."""
+        """Returns the interval of the model's measure minus that of the fused order. Raises KeyError."""
         for result in self.differences:
             if (result.kind, result.measure) == (kind, measure):
                 return result.interval
         raise KeyError(f"{kind} {measure}")
 
     def list_systems(self, kind: str = ALL_KINDS) -> tuple[str, ...]:
-        """Return the systems that were measured on requests of a kind."""
+        """Returns the systems that were measured on requests of a kind."""
         return tuple(dict.fromkeys(result.system for result in self.results if result.kind == kind))
 
     def collect_metrics(self, system: str, kind: str = ALL_KINDS) -> dict[str, MetricEstimate]:
-        """Return the measures of one system in the form of a model manifest."""
+        """Returns the measures of one system in the form of a model manifest."""
         return {
             r.measure: MetricEstimate(value=r.interval.mean, low=r.interval.low, high=r.interval.high)
             for r in self.results
@@ -64,7 +64,7 @@ class Evaluation:
         }
 
     def build_quality_rows(self, kind: str = ALL_KINDS) -> list[tuple[str, ...]]:
-        """Return a table: a header, then a row per system; `-` where a measure does not apply."""
+        """Returns a table: a header, then a row per system; `-` where a measure does not apply."""
         found = {(r.system, r.measure): str(r.interval) for r in self.results if r.kind == kind}
         measures = [m for m in MEASURES if any((s, m) in found for s in self.list_systems(kind))]
         rows = [(s, *(found.get((s, m), "-") for m in measures)) for s in self.list_systems(kind)]
@@ -75,7 +75,7 @@ class Evaluation:
 
     @staticmethod
     def from_json(text: str) -> "Evaluation":
-        """Parse the output of `to_dict` as JSON. Raises ValueError, KeyError or TypeError for other text."""
+        """Parses the output of `to_dict` as JSON. Raises ValueError, KeyError or TypeError for other text."""
         content = json.loads(text)
         results, differences = (
             tuple(MetricResult(**{**row, "interval": Interval(**row["interval"])}) for row in content[name])
@@ -90,8 +90,8 @@ def evaluate(
     to_probabilities: ProbabilityFunction | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Rank every request by popularity, by each source alone, by fusion and as `model` and the policies
-    ranked it, and measure them.
+    """Ranks every request by popularity, by each source alone, by fusion and as `model` and the policies
+    ranked it, and measures them.
 
     Ties keep the order of the candidates. Items that a source did not find, or would have found had it
     been used, count as not retrieved. logloss is measured only for the model, if `to_probabilities` is
@@ -122,7 +122,7 @@ def evaluate(
 def _bootstrap_results(
     kind: str, systems: Sequence[str], table: NDArray[np.float64], seed: int
 ) -> list[MetricResult]:
-    """Bootstrap measures [q, systems, MEASURES] with the same resamples; all-NaN measures are left out."""
+    """Bootstraps measures [q, systems, MEASURES] with the same resamples; all-NaN measures are left out."""
     flat = table.reshape(len(table), -1)
     known = np.flatnonzero(np.isfinite(flat).any(axis=0))
     indexes = [divmod(int(column), len(MEASURES)) for column in known]
@@ -137,7 +137,7 @@ def _measure(
     systems: Sequence[str],
     to_probabilities: ProbabilityFunction | None,
 ) -> list[list[float]]:
-    """Return the MEASURES of every system; NaN where one does not apply to this request."""
+    """Returns the MEASURES of every system; NaN where one does not apply to this request."""
     gains = request.compute_candidate_gains()
     has_pairs = 0 < np.count_nonzero(gains > 0) < len(gains)
     rows = []
@@ -161,7 +161,7 @@ def _measure(
 
 
 def _score_baseline(request: JudgedRequest, system: str) -> NDArray[np.float32]:
-    """Return the scores [n] of a baseline; -inf where it does not retrieve the candidate."""
+    """Returns the scores [n] of a baseline; -inf where it does not retrieve the candidate."""
     if system == POPULARITY:
         return request.popularity
     if system == FUSED:

@@ -25,17 +25,17 @@ class Interval:
 
 
 def bootstrap_interval(values: NDArray[np.floating], seed: int = 0) -> Interval:
-    """Return the interval of values [q], one per request, ignoring NaN. Raises ValueError without values."""
+    """Returns the interval of values [q], one per request, ignoring NaN. Raises ValueError without values."""
     return bootstrap_intervals(np.asarray(values)[:, None], seed)[0]
 
 
 def bootstrap_difference(a: NDArray[np.floating], b: NDArray[np.floating], seed: int = 0) -> Interval:
-    """Return the interval of a - b, paired by request."""
+    """Returns the interval of a - b, paired by request."""
     return bootstrap_interval(np.asarray(a, np.float64) - np.asarray(b, np.float64), seed)
 
 
 def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Interval]:
-    """Return percentile bootstrap intervals (Efron 1979) of the columns of values [q, m].
+    """Returns percentile bootstrap intervals (Efron 1979) of the columns of values [q, m].
 
     All columns use the same resamples. Raises ValueError when a column has no value.
     """
@@ -54,7 +54,7 @@ def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Int
 def _resample_means(
     filled: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the means [CHUNK, m] of resampled requests; NaN where a resample has no value."""
+    """Returns the means [CHUNK, m] of resampled requests; NaN where a resample has no value."""
     requests = len(filled)
     sampled = rng.integers(0, requests, (CHUNK, requests)) + np.arange(CHUNK)[:, None] * requests
     counts = (

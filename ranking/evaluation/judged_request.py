@@ -33,12 +33,12 @@ class JudgedRequest:
     order: Order
 
     def rerank(self, ranker: Ranker) -> "JudgedRequest":
-        """Return the same request in the order of another ranker's scores, without policies."""
+        """Returns the same request in the order of another ranker's scores, without policies."""
         scores = ranker.score(self.features)
         return replace(self, scores=scores, order=np.argsort(-scores, kind="stable"))
 
     def compute_candidate_gains(self) -> NDArray[np.float32]:
-        """Return the gains [n] of the candidates; 0 where a candidate is not relevant."""
+        """Returns the gains [n] of the candidates; 0 where a candidate is not relevant."""
         ids, gains = self.candidates.ids, np.zeros(len(self.candidates), np.float32)
         if len(self.relevant) and len(ids):
             order = np.argsort(self.relevant)

@@ -6,13 +6,13 @@ from scipy.stats import rankdata
 
 
 def dcg_at(ranked_gains: NDArray[np.floating], k: int) -> float:
-    """Return the sum over ranks i = 1..k of gain_i / log2(i + 1); 0 without results."""
+    """Returns the sum over ranks i = 1..k of gain_i / log2(i + 1); 0 without results."""
     first = np.asarray(ranked_gains[:k], np.float64)
     return float((first / np.log2(np.arange(2, len(first) + 2))).sum())
 
 
 def ndcg_at(ranked_gains: NDArray[np.floating], relevant_gains: NDArray[np.floating], k: int) -> float:
-    """Return DCG@k divided by the DCG@k of the ideal order of all relevant items, retrieved or not; 0 to 1.
+    """Returns DCG@k divided by the DCG@k of the ideal order of all relevant items, retrieved or not; 0 to 1.
 
     Gains are linear, as in trec_eval. A request without relevant items counts 0, as in ir_measures.
     Source: Järvelin & Kekäläinen 2002.
@@ -22,7 +22,7 @@ def ndcg_at(ranked_gains: NDArray[np.floating], relevant_gains: NDArray[np.float
 
 
 def precision_at(ranked_gains: NDArray[np.floating], k: int) -> float:
-    """Return the number of relevant items (gain above 0) in the first k results, divided by k.
+    """Returns the number of relevant items (gain above 0) in the first k results, divided by k.
 
     The divisor is k even if there are fewer results. A request without relevant items counts 0.
     """
@@ -30,7 +30,7 @@ def precision_at(ranked_gains: NDArray[np.floating], k: int) -> float:
 
 
 def recall_at(ranked_gains: NDArray[np.floating], relevant: int, k: int) -> float:
-    """Return the number of relevant items (gain above 0) in the first k results, divided by `relevant`.
+    """Returns the number of relevant items (gain above 0) in the first k results, divided by `relevant`.
 
     relevant: number of all relevant items, retrieved or not. A request without relevant items counts 0.
     """
@@ -38,7 +38,7 @@ def recall_at(ranked_gains: NDArray[np.floating], relevant: int, k: int) -> floa
 
 
 def pairwise_loss(scores: NDArray[np.floating], gains: NDArray[np.floating]) -> float:
-    """Return the share of wrongly ordered (relevant, irrelevant) pairs, which is 1 - AUC; a tie counts half.
+    """Returns the share of wrongly ordered (relevant, irrelevant) pairs, which is 1 - AUC; a tie counts half.
 
     scores [n] and gains [n] are in the same order; an item with a gain above 0 is relevant. It is
     computed from ranks, as the Mann-Whitney U statistic. Without such pairs the loss is 0.
@@ -58,7 +58,7 @@ CLIP = 1e-7
 
 
 def logloss(probabilities: NDArray[np.floating], gains: NDArray[np.floating]) -> float:
-    """Return the mean of -log p of relevant items (gain above 0) and -log(1 - p) of others; 0 without items.
+    """Returns the mean of -log p of relevant items (gain above 0) and -log(1 - p) of others; 0 without items.
 
     probabilities [n] and gains [n] are in the same order; probabilities are clipped to CLIP..1 - CLIP.
     """

@@ -68,7 +68,7 @@ class SlotValueEstimate:
 
 
 def collect_slot_outcomes(batches: Iterable[pa.RecordBatch]) -> SlotOutcomes:
-    """Collect the outcomes from events that have SLOT_COLUMNS.
+    """Collects the outcomes from events that have SLOT_COLUMNS.
 
     Only the first exploration slot of a page counts, because later picks depend on it.
     """
@@ -87,7 +87,7 @@ def collect_slot_outcomes(batches: Iterable[pa.RecordBatch]) -> SlotOutcomes:
 
 
 def estimate_slot_value(outcomes: SlotOutcomes) -> SlotValueEstimate:
-    """Estimate engagement rates by self-normalised inverse propensity scoring (Swaminathan & Joachims 2015).
+    """Estimates engagement rates by self-normalised inverse propensity scoring (Swaminathan & Joachims 2015).
 
     Raises ValueError without exploration slots.
     """
@@ -107,7 +107,7 @@ def estimate_slot_value(outcomes: SlotOutcomes) -> SlotValueEstimate:
 
 
 def compute_wilson_interval(share: float, sample_size: float) -> Interval:
-    """Return the 95 % Wilson score interval (Wilson 1927) of a share of independent trials.
+    """Returns the 95 % Wilson score interval (Wilson 1927) of a share of independent trials.
 
     Unlike a bootstrap interval it is wide for few trials even if all or none succeeded.
     """
@@ -118,5 +118,5 @@ def compute_wilson_interval(share: float, sample_size: float) -> Interval:
 
 
 def _is_relevant(events: pa.RecordBatch) -> pa.Array:
-    """Return which events are impressions of exploration slots or engagements, a small part of all events."""
+    """Returns which events are impressions of exploration slots or engagements, a small part of them."""
     return pc.or_(pc.is_valid(events["propensity"]), is_engagement(events))

@@ -112,7 +112,7 @@ def _style_axes(ax: "Axes") -> None:
 
 
 def _save(figure: "Figure", path: Path) -> tuple[Path, Path]:
-    """Write both files. Equal evaluations give equal bytes: SVG without date and with fixed element ids."""
+    """Writes both files. Equal evaluations give equal bytes: SVG without date and with fixed element ids."""
     import matplotlib as mpl
 
     svg, png = path.with_name(path.name + ".svg"), path.with_name(path.name + ".png")

@@ -42,7 +42,7 @@ class ColumnBuilder:
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
 
     def add(self, documents: Sequence[Document]) -> None:
-        """Append the items and vectors of a batch."""
+        """Appends the items and vectors of a batch."""
         items = [document.item for document in documents]
         self._titles.add(items)
         self._append("ids", item_ids(item.id for item in items))
@@ -66,7 +66,7 @@ class ColumnBuilder:
             file.write(_stack_vectors(documents, field).tobytes())
 
     def build(self) -> tuple[Columns, dict[str, list[str]], Order]:
-        """Return the columns, the vocabularies, and the order in which to write the vectors."""
+        """Returns the columns, the vocabularies, and the order in which to write the vectors."""
         ids = self._concatenate("ids", ID_DTYPE)
         order = np.argsort(ids, kind="stable")
         columns: Columns = {"ids": ids[order]}
@@ -86,7 +86,7 @@ class ColumnBuilder:
         return columns, vocabularies, order
 
     def write_vectors(self, directory: Path, order: Order) -> None:
-        """Write vector_<field>.npy [items, size] in the given order and delete the scratch files."""
+        """Writes vector_<field>.npy [items, size] in the given order and deletes the scratch files."""
         for field, path in self._raw.items():
             self._files[field].close()
             shape = (len(order), VECTOR_FIELDS[field].size)
@@ -105,7 +105,7 @@ class ColumnBuilder:
         return np.concatenate([np.empty(0, dtype), *self._parts.get(name, [])]).astype(dtype, copy=False)
 
     def _build_ragged(self, name: str, order: Order) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return offsets [items + 1] and the codes of all items, in the given order of items."""
+        """Returns offsets [items + 1] and the codes of all items, in the given order of items."""
         int64 = np.dtype(np.int64)
         counts = np.asarray(self._concatenate(f"{name} counts", int64), np.int64)
         codes = np.asarray(self._concatenate(name, int64), np.int64)
@@ -128,7 +128,7 @@ class _Vocabulary:
         return [self._codes.setdefault(name, len(self._codes)) for name in added]
 
     def rank_by_frequency(self, limit: int) -> tuple[list[str], NDArray[np.int64]]:
-        """Return the `limit` most frequent names, ties by name, and the rank of each code, -1 beyond them."""
+        """Returns the `limit` most frequent names, ties by name, and the rank of each code, -1 beyond."""
         counted = sorted(self._counts.items(), key=lambda pair: (-pair[1], pair[0]))
         names = [name for name, _ in counted if name][:limit]
         ranks = np.full(len(self._codes), -1, np.int64)
@@ -137,14 +137,14 @@ class _Vocabulary:
 
 
 def hash_word(word: str) -> int:
-    """Return the CRC-32 of the case-folded word: the same in every process and on every machine."""
+    """Returns the CRC-32 of the case-folded word: the same in every process and on every machine."""
     return zlib.crc32(word.casefold().encode())
 
 
 def _build_bits(
     offsets: NDArray[np.int64], codes: NDArray[np.int64], ranks: NDArray[np.int64]
 ) -> NDArray[np.uint64]:
-    """Return the bits [items] of each item's genres; a genre of rank -1 has no bit."""
+    """Returns the bits [items] of each item's genres; a genre of rank -1 has no bit."""
     positions = ranks[codes]
     bits = np.where(positions >= 0, np.uint64(1) << np.maximum(positions, 0).astype(np.uint64), np.uint64(0))
     rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))

@@ -15,14 +15,14 @@ MAX_REMEMBERED = 200_000
 
 
 def is_engagement(events: pa.RecordBatch | pa.Table) -> pa.Array:
-    """Return which rows [n] of EVENT_SCHEMA are clicks, watches or likes with the id of their page."""
+    """Returns which rows [n] of EVENT_SCHEMA are clicks, watches or likes with the id of their page."""
     return pc.and_(
         pc.is_in(events["kind"], pa.array(ENGAGEMENT_KINDS)), pc.not_equal(events["request_id"], "")
     )
 
 
 def to_page_item_keys(events: pa.RecordBatch | pa.Table) -> pa.Array:
-    """Return "request_id item_id" for each row [n]."""
+    """Returns "request_id item_id" for each row [n]."""
     return pc.binary_join_element_wise(events["request_id"], events["item"], " ")
 
 
@@ -33,7 +33,7 @@ class Engagements:
         self._counted: dict[str, None] = {}
 
     def find_first(self, events: pa.RecordBatch) -> NDArray[np.intp]:
-        """Return the indexes [k] of rows that are the first engagement with an item on a page."""
+        """Returns the indexes [k] of rows that are the first engagement with an item on a page."""
         rows = np.flatnonzero(is_engagement(events).to_numpy(zero_copy_only=False))
         keys: Iterable[str] = to_page_item_keys(events).take(pa.array(rows)).to_pylist()
         first = [row for row, key in zip(rows.tolist(), keys, strict=True) if self._add_if_new(key)]

@@ -25,7 +25,7 @@ class FoldIn:
 def fold_in(
     parameters: FoldIn, item_vectors: NDArray[np.float32], weights: NDArray[np.float32]
 ) -> FloatVector:
-    """Compute a viewer's unit vector [f + 1], last coordinate 0, from stored item vectors [w, f + 1].
+    """Computes a viewer's unit vector [f + 1], last coordinate 0, from stored item vectors [w, f + 1].
 
     weights [w]: watched share of each item, 0 to 1. Returns zeros when nothing was watched.
     """

@@ -59,7 +59,7 @@ class Popularity:
         self._head = np.empty(0, np.intp)
 
     def add(self, kind: str, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
-        """Count events of one kind; rows of -1 and kinds without a counter are ignored."""
+        """Counts events of one kind; rows of -1 and kinds without a counter are ignored."""
         known = rows >= 0
         if kind not in ("watch", "impression", "click") or not known.any():
             return
@@ -75,7 +75,7 @@ class Popularity:
             np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
 
     def add_engagements(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
-        """Count engagements with shown items; the caller passes each once per page (see `engagements`)."""
+        """Counts engagements with shown items; the caller passes each once per page (see `engagements`)."""
         rows, at_ms = rows[rows >= 0], at_ms[rows >= 0]
         if len(rows):
             self._advance(int(at_ms.max()))
@@ -83,20 +83,20 @@ class Popularity:
             np.add.at(self._engaged, rows, np.exp2((at_ms - self.origin_ms) / half_life_ms))
 
     def compute_shares(self, rows: Rows) -> Floats:
-        """Return shares [n, 4] of all decayed watches, one per half-life; 0 for rows of -1."""
+        """Returns shares [n, 4] of all decayed watches, one per half-life; 0 for rows of -1."""
         shares = (self._watches[rows] / np.maximum(self._total, 1e-300)).astype(np.float32)
         shares[rows < 0] = 0
         return shares
 
     def compute_ctr(self, rows: Rows) -> Floats:
-        """Return clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
+        """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
         clicks, impressions = self._clicks[rows] * now, self._impressions[rows] * now
         rate = (clicks + CTR_PRIOR_CLICKS) / (impressions + CTR_PRIOR_IMPRESSIONS)
         return np.where(rows >= 0, rate, np.nan).astype(np.float32)
 
     def compute_posterior(self, rows: Rows) -> Posterior:
-        """Return the posteriors [n] of engagements per impression; the prior for rows of -1.
+        """Returns the posteriors [n] of engagements per impression; the prior for rows of -1.
 
         Old counts decay, so the posterior of an item that is no longer shown widens again.
         """
@@ -107,7 +107,7 @@ class Popularity:
         return Posterior(engaged + CTR_PRIOR_CLICKS, ignored + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
     def find_most_watched(self, limit: int, is_allowed: RowFilter) -> tuple[Rows, Floats]:
-        """Return the `limit` most watched allowed rows at POPULAR_HALF_LIFE, best first, and their shares.
+        """Returns the `limit` most watched allowed rows at POPULAR_HALF_LIFE, best first, and their shares.
 
         All rows are searched only when the head has too few allowed ones.
         """
@@ -119,7 +119,7 @@ class Popularity:
         return found, self.compute_shares(found)[:, POPULAR_HALF_LIFE]
 
     def _select_best(self, rows: Rows, limit: int) -> Rows:
-        """Return the `limit` most watched of the given rows, best first, ties by row."""
+        """Returns the `limit` most watched of the given rows, best first, ties by row."""
         counts = self._watches[rows, POPULAR_HALF_LIFE]
         if len(rows) > limit:
             is_top = counts >= np.partition(counts, -limit)[-limit]
@@ -142,7 +142,7 @@ class Popularity:
 
 
 def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:
-    """Count all events of batches of EVENT_SCHEMA."""
+    """Counts all events of batches of EVENT_SCHEMA."""
     popularity = Popularity(len(table))
     for batch in events:
         count_events(popularity, table, batch)
@@ -150,7 +150,7 @@ def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popu
 
 
 def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch) -> None:
-    """Count the events of one batch. A watch counts by its watched share, 1 if the share is unknown."""
+    """Counts the events of one batch. A watch counts by its watched share, 1 if the share is unknown."""
     kinds = np.asarray(batch.column("kind").to_numpy(zero_copy_only=False))
     rows = table.find_rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
     at_ms = batch.column("at_ms").to_numpy()

@@ -14,7 +14,7 @@ INITIAL_SCAN_ROWS = 1024
 
 
 def find_newest(table: ItemTable, limit: int, is_allowed: Callable[[Rows], NDArray[np.bool_]]) -> Rows:
-    """Return the `limit` last published allowed rows, ties by row; items without a date are left out."""
+    """Returns the `limit` last published allowed rows, ties by row; items without a date are left out."""
     order = _sort_newest_first(table)
     found, start, count = np.empty(0, np.intp), 0, max(INITIAL_SCAN_ROWS, limit)
     while len(found) < limit and start < len(order):
@@ -26,6 +26,6 @@ def find_newest(table: ItemTable, limit: int, is_allowed: Callable[[Rows], NDArr
 
 @lru_cache(maxsize=2)
 def _sort_newest_first(table: ItemTable) -> Rows:
-    """Sort rows by date; cached for two tables, the serving one and its successor."""
+    """Sorts rows by date; cached for two tables, the serving one and its successor."""
     rows = np.flatnonzero(table.published_day != UNKNOWN_DAY)
     return rows[np.lexsort((rows, -table.published_day[rows].astype(np.int64)))]

@@ -23,7 +23,7 @@ class RowIndex:
         self._are_hashes_unique = bool((self._hashes[1:] != self._hashes[:-1]).all())
 
     def find_rows(self, ids: ItemIds) -> Rows:
-        """Return the row [n] of each id, -1 for an unknown id."""
+        """Returns the row [n] of each id, -1 for an unknown id."""
         if not len(self._ids):
             return np.full(len(ids), -1, np.intp)
         if not self._are_hashes_unique:
@@ -44,7 +44,7 @@ class RowIndex:
 
 
 def hash_ids(ids: ItemIds) -> NDArray[np.uint64]:
-    """Hash the bytes of each id [n], eight at a time. Zero padding does not change a hash."""
+    """Hashes the bytes of each id [n], eight at a time. Zero padding does not change a hash."""
     words = np.ascontiguousarray(ids, ID_DTYPE).view(np.uint64).reshape(len(ids), ID_DTYPE.itemsize // 8)
     hashes = np.zeros(len(ids), np.uint64)
     for column, multiplier in zip(words.T, MULTIPLIERS, strict=False):

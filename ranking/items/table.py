@@ -68,16 +68,16 @@ class ItemTable:
         return len(self.ids)
 
     def find_rows(self, ids: ItemIds) -> Rows:
-        """Return the row [n] of each id, -1 for an id that is not in the table."""
+        """Returns the row [n] of each id, -1 for an id that is not in the table."""
         return _get_row_index(self).find_rows(ids)
 
     def has_vector(self, field: str) -> NDArray[np.bool_]:
-        """Return whether each item [N] has a vector of this field."""
+        """Returns whether each item [N] has a vector of this field."""
         vectors = self.vectors.get(field)
         return np.zeros(len(self), bool) if vectors is None else np.asarray(vectors.any(axis=1), bool)
 
     def passes(self, filters: Filters, rows: Rows) -> NDArray[np.bool_]:
-        """Return whether the item of each row [n] passes all filters; False for a row of -1."""
+        """Returns whether the item of each row [n] passes all filters; False for a row of -1."""
         passing = np.asarray(rows >= 0)
         if not len(self):
             return passing
@@ -114,7 +114,7 @@ def build_row_mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=2)
 def _get_row_index(table: ItemTable) -> RowIndex:
-    """Build a row index; cached for two tables, the serving one and its successor."""
+    """Builds a row index; cached for two tables, the serving one and its successor."""
     return RowIndex(table.ids)
 
 
@@ -125,7 +125,7 @@ def build_table(
     fold_in: FoldIn | None,
     embeddings: str = "",
 ) -> ItemTable:
-    """Build the table of documents in `directory`, replacing an older one, and open it.
+    """Builds the table of documents in `directory`, replacing an older one, and opens it.
 
     Memory: one batch, and columns of about 300 bytes per item.
     """
@@ -157,7 +157,7 @@ def _write_table(
 
 
 def open_table(directory: Path) -> ItemTable:
-    """Map a table into memory. Raises TableError when it is missing, damaged or of another schema."""
+    """Maps a table into memory. Raises TableError when it is missing, damaged or of another schema."""
     remedy = "run `reelrank train`, or load the items again"
     try:
         metadata = json.loads((directory / METADATA_FILE).read_text())
@@ -198,7 +198,7 @@ def _map_files(directory: Path, metadata: Any) -> ItemTable:
 
 
 def read_fold_in(directory: Path) -> FoldIn | None:
-    """Return the fold-in parameters of a table of any schema; None when it has none that can be read."""
+    """Returns the fold-in parameters of a table of any schema; None when it has none that can be read."""
     try:
         metadata = json.loads((directory / METADATA_FILE).read_text())
         return FoldIn(np.load(directory / "gram.npy"), *metadata["folding"])
@@ -207,7 +207,7 @@ def read_fold_in(directory: Path) -> FoldIn | None:
 
 
 def read_embeddings(directory: Path) -> str:
-    """Return the embeddings fingerprint in a table of any schema; empty when it has none."""
+    """Returns the embeddings fingerprint in a table of any schema; empty when it has none."""
     try:
         return str(json.loads((directory / METADATA_FILE).read_text()).get("embeddings", ""))
     except (OSError, ValueError, AttributeError):

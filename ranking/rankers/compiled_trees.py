@@ -39,7 +39,7 @@ class CompiledTrees:
 
 
 def open_compiled_trees(directory: Path) -> CompiledTrees | None:
-    """Return None, with a line in the log, when lignum is not installed or cannot read the model."""
+    """Returns None, with a line in the log, when lignum is not installed or cannot read the model."""
     try:
         import lignum
     except ImportError:
@@ -59,7 +59,7 @@ def open_compiled_trees(directory: Path) -> CompiledTrees | None:
 
 
 def compile_trees(directory: Path) -> str:
-    """Write native code beside the model; return why there is none, or an empty string."""
+    """Writes native code beside the model; returns why there is none, or an empty string."""
     try:
         import lignum
     except ImportError:

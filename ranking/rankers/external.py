@@ -25,7 +25,7 @@ def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> 
 
 
 def _compare_names(manifest_names: Sequence[str], model_names: Sequence[str]) -> str:
-    """Compare names. LightGBM names columns Column_0, Column_1... when it gets none."""
+    """Compares names. LightGBM names columns Column_0, Column_1... when it gets none."""
     if list(manifest_names) == list(model_names):
         return ""
     if set(manifest_names) == set(model_names):
@@ -39,6 +39,6 @@ def _compare_names(manifest_names: Sequence[str], model_names: Sequence[str]) ->
 
 
 def generate_golden_rows(stated: ModelText) -> NDArray[np.float32]:
-    """Generate rows [64, F] within each feature's range in the model file, or 0 to 1 without one."""
+    """Generates rows [64, F] within each feature's range in the model file, or 0 to 1 without one."""
     bounds = np.array(stated.bounds, np.float64)
     return generate_rows(bounds[:, 0], bounds[:, 1])

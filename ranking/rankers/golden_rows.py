@@ -22,7 +22,7 @@ class GoldenRows:
     scores: NDArray[np.float32]
 
     def find_mismatch(self, scores: NDArray[np.float32]) -> str:
-        """Describe how these scores differ from the golden ones; empty when they do not."""
+        """Describes how these scores differ from the golden ones; empty when they do not."""
         wrong = ~np.isclose(scores, self.scores, rtol=TOLERANCE, atol=TOLERANCE)
         if not wrong.any():
             return ""
@@ -58,7 +58,7 @@ def sample_evenly(features: NDArray[np.float32]) -> NDArray[np.float32]:
 def generate_rows(
     lows: NDArray[np.float64], highs: NDArray[np.float64], seed: int = 0
 ) -> NDArray[np.float32]:
-    """Generate 64 rows between two bounds [F] each; a tenth of the values is missing."""
+    """Generates 64 rows between two bounds [F] each; a tenth of the values is missing."""
     rng = np.random.default_rng(seed)
     rows = rng.uniform(lows, highs, (64, len(lows)))
     rows[rng.random(rows.shape) < 0.1] = np.nan

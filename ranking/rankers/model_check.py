@@ -24,7 +24,7 @@ REFUSES = 3
 
 
 def read_sound(model_text: str, features: int) -> ModelText:
-    """Parse a model file. Raises ValueError unless it is valid and has this number of features."""
+    """Parses a model file. Raises ValueError unless it is valid and has this number of features."""
     stated = read_model_text(model_text)
     columns = len(stated.feature_names)
     if columns != features:
@@ -35,7 +35,7 @@ def read_sound(model_text: str, features: int) -> ModelText:
 def scores_in_child(
     model_text: str, features: NDArray[np.float32], limit_s: float = LIMIT_S
 ) -> NDArray[np.float32]:
-    """Compute the scores [g] of rows [g, F] in a child process; all of them are finite.
+    """Computes the scores [g] of rows [g, F] in a child process; all of them are finite.
 
     Raises ValueError when the model does not load, score or explain, or crashes, or takes too long.
     """

@@ -38,7 +38,7 @@ def main(directory: Path) -> None:
 
 
 def _limit() -> None:
-    """Set the limits of this process; a lower one that is already set stays."""
+    """Sets the limits of this process; a lower one that is already set stays."""
     for what, wanted in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_S),

@@ -77,7 +77,7 @@ class Registry:
         return model if _is_id(model) else None
 
     def directory_of(self, model_id: str) -> Path:
-        """Return the directory of a model. Raises ModelRejected for an unknown model or an invalid id."""
+        """Returns the directory of a model. Raises ModelRejected for an unknown model or an invalid id."""
         if not _is_id(model_id):
             raise ModelRejected(
                 repr(model_id), "an id is letters, digits, - and _, at most 100 of them", LIST_MODELS
@@ -89,7 +89,7 @@ class Registry:
         return self.directory / model_id
 
     def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
-        """Write a model with its scores of golden rows [g, F], and return its id.
+        """Writes a model with its scores of golden rows [g, F], and returns its id.
 
         It does not serve until it is promoted. The scores are computed in a child process, because a
         damaged file may crash it. Raises ModelRejected when the model does not load, has another number of
@@ -114,7 +114,7 @@ class Registry:
         known_features: Sequence[str],
         compute_fingerprint: Callable[[Sequence[str]], str],
     ) -> str:
-        """Import a LightGBM model trained elsewhere, whose features this build knows.
+        """Imports a LightGBM model trained elsewhere, whose features this build knows.
 
         manifest: {"id", "kind": "external", "features": [...]}, or a JSON file of it. The features
         are computed as this build computes them now: its fingerprint is stored, and golden rows

@@ -153,7 +153,7 @@ def _count_genres(table: ItemTable, rows: Rows) -> Column:
 
 
 def _find_main_genre(table: ItemTable, rows: Rows) -> Column:
-    """Code of each item's rarest genre, the most specific one; NaN without a genre."""
+    """Codes of each item's rarest genre, the most specific one; NaN without a genre."""
     if not len(table):
         return make_shared_column(np.nan, len(rows))
     bits = np.where(rows >= 0, table.genre_bits[rows], 0).astype(np.uint64)

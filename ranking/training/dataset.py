@@ -29,7 +29,7 @@ class TrainingSet:
     weights: NDArray[np.float32] | None = None
 
     def split(self, share: float) -> tuple["TrainingSet", "TrainingSet"]:
-        """Split into the first `share` of the groups and the later rest."""
+        """Splits into the first `share` of the groups and the later rest."""
         group = int(len(self.groups) * share)
         row = int(self.groups[:group].sum())
         earlier, later = slice(None, row), slice(row, None)
@@ -43,7 +43,7 @@ class TrainingSet:
         )
 
     def drop_groups_without_relevant(self) -> "TrainingSet":
-        """Drop groups without a relevant row: they have no pairs to learn from."""
+        """Drops groups without a relevant row: they have no pairs to learn from."""
         group_of_row = np.repeat(np.arange(len(self.groups)), self.groups)
         relevant = np.bincount(group_of_row, self.gains > 0, minlength=len(self.groups)) > 0
         rows = np.flatnonzero(relevant[group_of_row])
@@ -52,7 +52,7 @@ class TrainingSet:
         )
 
     def row_weights(self) -> NDArray[np.float32]:
-        """Return the weights [rows], ones where none are set."""
+        """Returns the weights [rows], ones where none are set."""
         return np.ones(len(self.gains), np.float32) if self.weights is None else self.weights
 
     def _slice_weights(self, rows: slice) -> NDArray[np.float32] | None:
@@ -60,7 +60,7 @@ class TrainingSet:
 
 
 def build_training_set(requests: Iterable[JudgedRequest], seed: int = 0) -> TrainingSet:
-    """Sample candidates of each request. Raises ValueError when no request has a relevant candidate."""
+    """Samples candidates of each request. Raises ValueError when no request has a relevant candidate."""
     rng = np.random.default_rng(seed)
     parts = [_build_group(judged, rng) for judged in requests if len(judged.candidates)]
     if not any(gains.any() for _, gains, _ in parts):

@@ -64,7 +64,7 @@ def train_ranker(
     progress: Progress = ignore_progress,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
-    """Train until NDCG@10 on the validation requests stops improving. params: override PARAMS."""
+    """Trains until NDCG@10 on the validation requests stops improving. params: override PARAMS."""
     import lightgbm
 
     merged_params = {**PARAMS, **(params or {})}

@@ -48,7 +48,7 @@ class Batch:
 
 
 def check_stream(body: bytes, limits: Limits) -> pa.Schema:
-    """Return the schema of a stream after checking that all columns are float32 and all buffers in the body.
+    """Returns the schema of a stream after checking that all columns are float32 and all buffers in the body.
 
     Raises TooLarge, ValueError, or an exception of pyarrow.
     """
@@ -100,7 +100,7 @@ def _parse_batch(message: pa.ipc.Message) -> Batch:
 
 
 def _check_batch(batch: Batch, names: list[str]) -> int:
-    """Return the decompressed bytes of a batch. Raises ValueError when its buffers do not fit its columns."""
+    """Returns the decompressed bytes of a batch. Raises ValueError if its buffers do not fit its columns."""
     if batch.rows < 0:
         raise ValueError(f"a record batch claims {batch.rows} rows")
     if len(batch.columns) != len(names) or len(batch.buffers) != BUFFERS_PER_COLUMN * len(names):
@@ -112,7 +112,7 @@ def _check_batch(batch: Batch, names: list[str]) -> int:
 
 
 def _check_column(batch: Batch, index: int, column: str) -> int:
-    """Return the decompressed bytes of a column. Raises ValueError when its buffers do not fit its rows."""
+    """Returns the decompressed bytes of a column. Raises ValueError when its buffers do not fit its rows."""
     length, nulls = batch.columns[index]
     if length != batch.rows:
         raise ValueError(f"{column} has {length} rows, but its record batch has {batch.rows}")
@@ -134,7 +134,7 @@ def _check_column(batch: Batch, index: int, column: str) -> int:
 
 
 def _measure_buffer(batch: Batch, buffer: int, column: str) -> int:
-    """Return the decompressed bytes of a buffer, from its size prefix. Raises ValueError."""
+    """Returns the decompressed bytes of a buffer, from its size prefix. Raises ValueError."""
     offset, length = batch.buffers[buffer]
     if offset < 0 or length < 0 or offset + length > len(batch.body):
         raise ValueError(

@@ -12,7 +12,7 @@ MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
 
 def to_bytes(rows: NDArray[np.float32], names: Sequence[str]) -> bytes:
-    """Encode rows [n, len(names)] exactly, including the bits of NaN."""
+    """Encodes rows [n, len(names)] exactly, including the bits of NaN."""
     columns = [pa.array(column) for column in rows.T]
     batch = pa.RecordBatch.from_arrays(columns, list(names))
     sink = pa.BufferOutputStream()
@@ -22,7 +22,7 @@ def to_bytes(rows: NDArray[np.float32], names: Sequence[str]) -> bytes:
 
 
 def from_bytes(body: bytes, names: Sequence[str], limits: Limits) -> NDArray[np.float32]:
-    """Decode untrusted bytes into rows [n, len(names)] with the columns in the order of `names`.
+    """Decodes untrusted bytes into rows [n, len(names)] with the columns in the order of `names`.
 
     All buffers are validated before any is read. Raises TooLarge above a limit and ValueError for any
     other invalid body.

@@ -21,25 +21,25 @@ class FlatTable:
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview) -> Self:
-        """Return the root table of a FlatBuffer."""
+        """Returns the root table of a FlatBuffer."""
         view = memoryview(data).cast("B")
         return cls(view, _read_number(view, "<I", 0))
 
     def has(self, field: int) -> bool:
-        """Return whether the field is set."""
+        """Returns whether the field is set."""
         return self._find_field(field) != 0
 
     def read_int64(self, field: int) -> int:
-        """Return an int64; 0, the default of the format, if the field is not set."""
+        """Returns an int64; 0, the default of the format, if the field is not set."""
         offset = self._find_field(field)
         return _read_number(self.data, "<q", offset) if offset else 0
 
     def read_table(self, field: int) -> "FlatTable":
-        """Return a nested table."""
+        """Returns a nested table."""
         return FlatTable(self.data, self._follow_reference(field))
 
     def read_pairs(self, field: int) -> list[tuple[int, int]]:
-        """Return a vector of structs of two int64; empty if the field is not set."""
+        """Returns a vector of structs of two int64; empty if the field is not set."""
         if not self.has(field):
             return []
         start = self._follow_reference(field)
@@ -56,7 +56,7 @@ class FlatTable:
         return offset + _read_number(self.data, "<I", offset)
 
     def _find_field(self, field: int) -> int:
-        """Return the offset of a field in `data`, 0 if it is not set."""
+        """Returns the offset of a field in `data`, 0 if it is not set."""
         vtable = self.start - _read_number(self.data, "<i", self.start)
         entry = 4 + 2 * field
         if entry + 2 > _read_number(self.data, "<H", vtable):

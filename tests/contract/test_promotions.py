@@ -186,7 +186,7 @@ def unit_vector(index: int, field: str) -> FloatVector:
 
 
 def vectors_of(engine: SearchEngine, version: str, item_id: str) -> dict[str, int]:
-    """Return the position of the one in each unit vector."""
+    """Returns the position of the one in each unit vector."""
     documents = {d.item.id: d for batch in engine.scan(version) for d in batch}
     return {field: int(np.argmax(vector)) for field, vector in documents[item_id].vectors.items()}
 

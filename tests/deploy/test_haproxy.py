@@ -60,7 +60,7 @@ def start_worker(container: Container, port: int) -> ServiceProcess:
 
 @pytest.fixture
 def aggregated(workers: list[ServiceProcess], tmp_path: Path) -> Aggregated:
-    """Return a function that runs HAProxy with a policy until all its workers are ready."""
+    """Returns a function that runs HAProxy with a policy until all its workers are ready."""
     program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
     if program is None and os.environ.get("REQUIRE_HAPROXY") == "1":
         pytest.fail("REQUIRE_HAPROXY=1, but haproxy is not installed: apt-get install haproxy")
@@ -109,7 +109,7 @@ def score(served: ServiceProcess, path: str = "/v1/score/first") -> Answer:
 
 
 def request_concurrently(served: ServiceProcess, seconds: float, min_answers: int = 0) -> list[Answer]:
-    """Return the responses to CLIENTS that send without pause for some seconds, at least `min_answers`."""
+    """Returns the responses to CLIENTS that send without pause for some seconds, at least `min_answers`."""
     until, answers = time.monotonic() + seconds, list[Answer]()
 
     def send(_: int) -> None:
@@ -218,7 +218,7 @@ def test_requests_too_large_for_haproxy_to_retry_are_sent_again(
 
 
 def _kill(served: ServiceProcess) -> None:
-    """Kill all processes of a service at once, as a power cut does."""
+    """Kills all processes of a service at once, as a power cut does."""
     children = _list_children(served)
     served.process.kill()
     for child in children:

@@ -80,7 +80,7 @@ def test_a_killed_writer_loses_no_acknowledged_change(tmp_path: Path) -> None:
 
 
 def run_killed_writer(directory: Path, number: int, after_s: float) -> list[str]:
-    """Run a writer, kill it `after_s` after its start, and return the changes that it acknowledged."""
+    """Runs a writer, kills it `after_s` after its start, and returns the changes that it acknowledged."""
     command = [sys.executable, "-c", WRITER, str(directory), str(number)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None

@@ -35,7 +35,7 @@ def served(
 
 @pytest.fixture
 def workers(served: ServiceProcess) -> Iterator[list[str]]:
-    """Yield the worker processes, and check after the test that they are the same."""
+    """Yields the worker processes, and checks after the test that they are the same."""
     before = children(served)
     assert before
     yield before

@@ -51,7 +51,7 @@ def run_load(project: Path, *arguments: str) -> dict[str, object]:
 
 
 def kill_load(project: Path, after_s: float, *arguments: str) -> bool:
-    """Kill a load `after_s` after its first journal entry; return False if it had ended by then."""
+    """Kills a load `after_s` after its first journal entry; returns False if it had ended by then."""
     before = read_journal(project)
     with start_load(project, *arguments) as load:
         until = time.monotonic() + 60

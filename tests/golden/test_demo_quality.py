@@ -33,14 +33,14 @@ def list_measured_systems(manifest: Manifest) -> dict[str, dict[str, MetricEstim
 
 
 def compute_window_ms(manifest: Manifest) -> int:
-    """Return the time span of the training data. It identifies the demo, whose events are only shifted."""
+    """Returns the time span of the training data. It identifies the demo, whose events are only shifted."""
     return manifest.data_window[1] - manifest.data_window[0] if manifest.data_window else 0
 
 
 def find_changes(
     committed: dict[str, dict[str, MetricEstimate]], current: dict[str, dict[str, MetricEstimate]]
 ) -> list[str]:
-    """Describe every measure of a system that is missing, new, or outside its committed interval."""
+    """Describes every measure of a system that is missing, new, or outside its committed interval."""
     names = sorted({(s, m) for side in (committed, current) for s in side for m in side[s]})
     changes = []
     for system, measure in names:
@@ -54,14 +54,14 @@ def find_changes(
 
 
 def skip_comparison(reason: str) -> NoReturn:
-    """Skip the test, or fail it in CI, which has always run the demo before."""
+    """Skips the test, or fails it in CI, which has always run the demo before."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def read_demo_manifest() -> Manifest:
-    """Read the manifest of the serving model in the configured data directory."""
+    """Reads the manifest of the serving model in the configured data directory."""
     settings = Settings()
     registry = Registry(settings.models_dir)
     pointer = FileReleases(settings.releases_dir).read_pointer()

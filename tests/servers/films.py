@@ -20,7 +20,7 @@ def load(engine: ServerEngine, version: str, item_ids: list[str]) -> None:
 
 
 def create_two_versions(engine: ServerEngine) -> None:
-    """Create two versions: the first serves, the second has learned neighbours."""
+    """Creates two versions: the first serves, the second has learned neighbours."""
     load(engine, "items-1", ["a"])
     engine.promote("items-1")
     engine.create_index("items-2")

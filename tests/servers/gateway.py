@@ -86,7 +86,7 @@ def run_gateway(gateway: Gateway) -> Iterator[Gateway]:
             raise AttributeError(name)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Log nothing: tests search the output for secrets."""
+            """Logs nothing: tests search the output for secrets."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if gateway.certificate is not None:
@@ -103,7 +103,7 @@ def run_gateway(gateway: Gateway) -> Iterator[Gateway]:
 
 
 def create_signed_certificate(folder: Path) -> tuple[Path, Path]:
-    """Create a certificate authority, and a certificate with key for 127.0.0.1 that it signed."""
+    """Creates a certificate authority, and a certificate with key for 127.0.0.1 that it signed."""
     authority, key, request, signed = (
         folder / name for name in ("ca.pem", "ca.key", "request", "server.pem")
     )

@@ -10,7 +10,7 @@ RequestHook = Callable[[str, str], None]
 
 
 def do_nothing(_method: str, _path: str) -> None:
-    """Let the request pass."""
+    """Lets the request pass."""
 
 
 class InterceptedTransport:
@@ -34,5 +34,5 @@ class InterceptedTransport:
 
 
 def intercept(cluster: Cluster, before: RequestHook = do_nothing, after: RequestHook = do_nothing) -> Cluster:
-    """Return the cluster with hooks around its requests."""
+    """Returns the cluster with hooks around its requests."""
     return Cluster(cluster.name, lambda: InterceptedTransport(cluster.connect(), before, after))

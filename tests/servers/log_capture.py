@@ -16,24 +16,24 @@ def is_complete(answer: Answer) -> bool:
 
 
 def count_failures(service: ServiceProcess) -> Counter[tuple[str, str]]:
-    """Count source failures since the service started, by source and kind."""
+    """Counts source failures since the service started, by source and kind."""
     text = service.get("/metrics").body.decode()
     return Counter({(source, why): int(float(n)) for source, why, n in FAILURE_METRIC.findall(text)})
 
 
 def count_degraded_pages(service: ServiceProcess) -> int:
-    """Count degraded pages by reason; a page with two reasons counts twice."""
+    """Counts degraded pages by reason; a page with two reasons counts twice."""
     return sum(int(float(n)) for n in DEGRADED_METRIC.findall(service.get("/metrics").body.decode()))
 
 
 def read_event_warnings(store: EventStore, answer: Answer) -> HitWarnings:
-    """Read the warnings stored with each impression of an answer."""
+    """Reads the warnings stored with each impression of an answer."""
     request_id, batches = answer.json["request_id"], store.scan(0, 2**62)
     events = [e for batch in batches for e in batch.to_pylist() if e["request_id"] == request_id]
     return [set(filter(None, event["degraded"].split(", "))) for event in events]
 
 
 def expect_warnings(answer: Answer, extra: int = 0) -> HitWarnings:
-    """Return the warnings expected per hit, and `extra` more times; none for a problem response."""
+    """Returns the warnings expected per hit, and `extra` more times; none for a problem response."""
     lines = len(answer.json["hits"]) + extra if answer.status == 200 else 0
     return [{reason.partition(":")[0] for reason in answer.json.get("degraded", ())}] * lines

@@ -24,7 +24,7 @@ FIRST_START_S = 300.0
 
 
 def find_missing(kind: str) -> str | None:
-    """Return what this machine lacks to start a kind; None if it lacks nothing."""
+    """Returns what this machine lacks to start a kind; None if it lacks nothing."""
     checked = subprocess.run(
         [HERE / "start", "check", kind], capture_output=True, text=True, check=False, timeout=60
     )
@@ -64,7 +64,7 @@ class Node:
         return f"http://127.0.0.1:{self.port}"
 
     def wait(self, timeout_s: float = FIRST_START_S, status: str = "yellow", nodes: int = 1) -> "Node":
-        """Wait until the node answers. Raises RuntimeError with the end of its log if it does not start.
+        """Waits until the node answers. Raises RuntimeError with the end of its log if it does not start.
 
         status, nodes: the least health status and number of nodes to wait for.
         """
@@ -81,7 +81,7 @@ class Node:
         raise RuntimeError(f"{self.kind} did not start:\n{self.log.read_text()[-3000:]}")
 
     def find_shard_directory(self, index_uuid: str, number: int) -> Path:
-        """Return the directory of a shard's files."""
+        """Returns the directory of a shard's files."""
         (folder,) = (self.home / "data").glob(f"**/indices/{index_uuid}/{number}")
         return folder
 
@@ -92,12 +92,12 @@ class Node:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill the process with SIGKILL."""
+        """Kills the process with SIGKILL."""
         self.process.kill()
         self.process.wait()
 
     def restart(self) -> "Node":
-        """Start again on the same files, after a kill."""
+        """Starts again on the same files, after a kill."""
         self.process = self._start()
         return self
 

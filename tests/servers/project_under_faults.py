@@ -110,7 +110,7 @@ def require_other_password(project: ProjectUnderFaults) -> Iterator[None]:
 
 @contextmanager
 def fill_queue(project: ProjectUnderFaults) -> Iterator[None]:
-    """Fill the node's search queue with requests of another client."""
+    """Fills the node's search queue with requests of another client."""
     ended = threading.Event()
     url = f"{project.node.url}/{PREFIX}items/_msearch?max_concurrent_searches=200"
 
@@ -131,7 +131,7 @@ def fill_queue(project: ProjectUnderFaults) -> Iterator[None]:
 
 @contextmanager
 def serve_wrong_mapping(project: ProjectUnderFaults) -> Iterator[None]:
-    """Serve a version with text vectors of another size."""
+    """Serves a version with text vectors of another size."""
     before, other = project.engine.serving_version(), Server(project.node.kind, project.node.url)
     misfit = other.build_engine(project.cluster, project.engine.layout)
     body = copy.deepcopy(dict(misfit.dialect.build_items_index()))
@@ -157,7 +157,7 @@ def delete_index(project: ProjectUnderFaults) -> Iterator[None]:
 
 @contextmanager
 def lose_shard(project: ProjectUnderFaults) -> Iterator[None]:
-    """Remove the files of one of three shards."""
+    """Removes the files of one of three shards."""
     index = project.index
     settings = project.cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")[index]["settings"][
         "index"

@@ -136,7 +136,7 @@ class Proxy:
 
 
 async def _drain_request(client_reader: asyncio.StreamReader, first_chunk: bytes) -> None:
-    """Read the rest of a request body: a connection closed with unread bytes would be reset."""
+    """Reads the rest of a request body: a connection closed with unread bytes would be reset."""
     head, _, body = first_chunk.partition(b"\r\n\r\n")
     length = LENGTH.search(head)
     await client_reader.readexactly(int(length[1]) - len(body) if length else 0)

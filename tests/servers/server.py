@@ -48,13 +48,13 @@ class Server:
         return ENGINES[self.product](cluster, layout)
 
     def build_settings(self, prefix: str) -> dict[str, str]:
-        """Build the settings of a project on this server; see `reelrank.app.settings`."""
+        """Builds the settings of a project on this server; see `reelrank.app.settings`."""
         shards = SPREAD_SETTINGS if self.nodes else {}
         return {"engine": self.product, "engine_url": self.url, "engine_prefix": prefix, **shards}
 
 
 def require_startable(kind: str) -> str:
-    """Return the kind if this machine can start it. Otherwise skip the test, or fail if REQUIRE_ENGINES=1."""
+    """Returns the kind if this machine can start it. Else skips the test, or fails if REQUIRE_ENGINES=1."""
     missing = find_missing(kind)
     if missing is not None and os.environ.get("REQUIRE_ENGINES") == "1":
         pytest.fail(f"{kind} is required: {missing}")
@@ -64,12 +64,12 @@ def require_startable(kind: str) -> str:
 
 
 def create_prefix() -> str:
-    """Create an index prefix that is unique even on a server that test runs share."""
+    """Creates an index prefix that is unique even on a server that test runs share."""
     return f"reeltest-{os.getpid()}-{next(_numbers)}-"
 
 
 def remove_indices(cluster: Cluster, prefix: str) -> None:
-    """Remove everything that a test created under its prefix."""
+    """Removes everything that a test created under its prefix."""
     for stream in ("events", "requests", "impressions"):
         # nodes without the data stream module refuse this; their data is thrown away
         cluster.request("DELETE", f"/_data_stream/{prefix}{stream}")
@@ -80,7 +80,7 @@ def remove_indices(cluster: Cluster, prefix: str) -> None:
 
 
 def build_kind_params(*names: str) -> list[object]:
-    """Return parameters for some or all kinds, marked as slow, and for servers set by OWN_URLS."""
+    """Returns parameters for some or all kinds, marked as slow, and for servers set by OWN_URLS."""
     own = [f"{product}-own" for product, variable in OWN_URLS.items() if os.environ.get(variable)]
     return [
         pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.servers])

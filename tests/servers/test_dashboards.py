@@ -59,7 +59,7 @@ def service(server: Server, cluster: Cluster, prefix: str, tmp_path: Path) -> It
 
 
 def simulate_visit(service: SearchService, number: int) -> list[Event]:
-    """Serve one page and return the events of its viewer."""
+    """Serves one page and returns the events of its viewer."""
     at = BEGINNING + timedelta(hours=1.1 * number)
     context = Context(at, device=("tv", "phone")[number % 2])
     query = Query(text="story" if number % 3 else None, user=f"u{number % 17}", limit=10, context=context)
@@ -121,7 +121,7 @@ def count_marks(chart: dict[str, Any]) -> int:
 
 
 def count_expected_marks(panel: Panel, rows: list[Any]) -> int:
-    """Count the expected bars or points: one per row, two for pairs of values; scores need a model."""
+    """Counts the expected bars or points: one per row, two for pairs of values; scores need a model."""
     if panel.id == "ranking-scores":
         return sum(row["key"]["model"] != FUSED_ORDER for row in rows)
     is_pair = panel.id == "traffic-latency" or "rate" in str(panel.chart["encoding"])

@@ -75,13 +75,13 @@ class ExternalIndexFixture:
         self.cluster.request_or_raise("PUT", f"/{self.name}/_block/write")
 
     def add(self, number: int) -> None:
-        """Add a document with an id other than the item id."""
+        """Adds a document with an id other than the item id."""
         self.cluster.request_or_raise(
             "PUT", f"/{self.name}/_doc/doc{number}", build_film(number), refresh="true"
         )
 
     def read_state(self) -> tuple[Any, ...]:
-        """Read everything that could have changed: mapping, settings, aliases, number of writes."""
+        """Reads everything that could have changed: mapping, settings, aliases, number of writes."""
         index = self.cluster.request_or_raise("GET", f"/{self.name}")
         stats = self.cluster.request_or_raise("GET", f"/{self.name}/_stats", level="shards")["indices"][
             self.name
@@ -116,7 +116,7 @@ def run(variables: dict[str, str], *arguments: str) -> str:
 
 
 def list_settings(variables: dict[str, str]) -> dict[str, str]:
-    """Return all variables but the data directory, by the names of the settings."""
+    """Returns all variables but the data directory, by the names of the settings."""
     names = {name: name.removeprefix("REELRANK_").lower() for name in variables}
     return {short: variables[name] for name, short in names.items() if short != "data_dir"}
 

@@ -53,7 +53,7 @@ def search_ids(engine: ServerEngine, timeout_s: float = TIMEOUT_S) -> list[str]:
 
 
 def time_refusal(engine: ServerEngine) -> tuple[EngineError, float]:
-    """Return the error of a search and the seconds until it was raised."""
+    """Returns the error of a search and the seconds until it was raised."""
     started = time.monotonic()
     with pytest.raises(EngineError) as error:
         search_ids(engine)

@@ -21,7 +21,7 @@ CHANGE = "refresh=wait_for"
 
 
 def wait_for(event: threading.Event) -> Callable[[], object]:
-    """Return a step that waits for another thread and fails if it never gets there."""
+    """Returns a step that waits for another thread and fails if it never gets there."""
 
     def wait() -> None:
         assert event.wait(THREAD_WAIT_S)
@@ -30,7 +30,7 @@ def wait_for(event: threading.Event) -> Callable[[], object]:
 
 
 def run_at_request(path_part: str, *steps: Callable[[], object]) -> RequestHook:
-    """Return a hook that runs the steps at the first request with this text in its path."""
+    """Returns a hook that runs the steps at the first request with this text in its path."""
     seen = threading.Event()
 
     def hook(_method: str, path: str) -> None:

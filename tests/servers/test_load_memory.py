@@ -18,7 +18,7 @@ GROWTH_MB = 45
 
 
 def read_own_memory_mb(process: int) -> int:
-    """Read the memory of a process without mapped files, which the system can reclaim."""
+    """Reads the memory of a process without mapped files, which the system can reclaim."""
     try:
         status = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
         return int(status["RssAnon"].split()[0]) // 1024
@@ -27,7 +27,7 @@ def read_own_memory_mb(process: int) -> int:
 
 
 def measure_peak_mb(server: Server, prefix: str, folder: Path, rows: int) -> int:
-    """Run a load and return its peak memory, sampled fifty times a second."""
+    """Runs a load and returns its peak memory, sampled fifty times a second."""
     folder.mkdir()
     (folder / "films.csv").write_text("id,title\n" + "".join(f"f{n},Film {n}\n" for n in range(rows)))
     settings = {"data_dir": folder / "data", **server.build_settings(prefix)}

@@ -39,7 +39,7 @@ def service(node: Node, tmp_path: Path) -> Iterator[SearchService]:
 
 @contextmanager
 def lose_shard(node: Node, service: SearchService, aside: Path) -> Iterator[None]:
-    """Remove the files of one shard of the serving version while the block runs."""
+    """Removes the files of one shard of the serving version while the block runs."""
     cluster = Server(node.kind, node.url).open_cluster()
     index = f"{PREFIX}{service.engine.serving_version()}".lower()
     settings = cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")[index]["settings"]["index"]
@@ -57,7 +57,7 @@ def lose_shard(node: Node, service: SearchService, aside: Path) -> Iterator[None
 
 
 def read_warning(service: SearchService) -> str:
-    """Return the warning of the text source, or the error when no source answers."""
+    """Returns the warning of the text source, or the error when no source answers."""
     try:
         page = service.serve_page(RankingOptions(SEARCH))
     except EngineError as error:

@@ -62,7 +62,7 @@ class Watchers(Clients):
 
 
 def request_concurrently(service: ServiceProcess) -> list[tuple[float, Answer]]:
-    """Request searches and home pages from several clients at once; return answers with their seconds."""
+    """Requests searches and home pages from several clients at once; returns answers with their seconds."""
     answers = list[tuple[float, Answer]]()
 
     def request(client: int) -> None:

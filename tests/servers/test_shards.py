@@ -91,7 +91,7 @@ def test_a_full_search_queue_is_throttled_or_partial_and_recovers(
 
 
 def lose_shards(node: Node, engine: ServerEngine, *shards: tuple[str, int]) -> None:
-    """Remove the files of shards, given as index or data stream and shard number."""
+    """Removes the files of shards, given as index or data stream and shard number."""
     folders = list[Path]()
     for target, number in shards:
         (settings,) = engine.cluster.request_or_raise("GET", f"/{target}/_settings/index.uuid").values()

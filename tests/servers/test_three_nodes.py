@@ -46,7 +46,7 @@ def search_titles(service: ServiceProcess, text: str) -> list[str]:
 
 
 def find_elected_node(nodes: tuple[Node, ...], parts: Container) -> Node:
-    """Return the elected master node: the worst to lose."""
+    """Returns the elected master node: the worst to lose."""
     engine = parts.engine
     assert isinstance(engine, ServerEngine)
     state = engine.cluster.request_or_raise("GET", "/_cluster/state/master_node,nodes")

@@ -83,12 +83,12 @@ def project(
 
 
 def count_dropped(project: ProjectUnderFaults) -> int:
-    """Count the pages that are missing on dashboards."""
+    """Counts the pages that are missing on dashboards."""
     return sum(int(float(n)) for n in DROPPED.findall(project.service.get("/metrics").body.decode()))
 
 
 def request_pages(project: ProjectUnderFaults) -> list[Answer]:
-    """Request a search and a home page, each within its deadline."""
+    """Requests a search and a home page, each within its deadline."""
     answers = list[Answer]()
     for path in (SEARCH, HOME):
         started = time.monotonic()
@@ -101,7 +101,7 @@ def request_pages(project: ProjectUnderFaults) -> list[Answer]:
 def request_until_degraded(
     project: ProjectUnderFaults, case: FaultCase, before: Counter[tuple[str, str]]
 ) -> list[Answer]:
-    """Request pages until an expected failure is counted; return the degraded answers."""
+    """Requests pages until an expected failure is counted; returns the degraded answers."""
     answers = list[Answer]()
 
     def is_seen() -> bool:
@@ -117,7 +117,7 @@ def request_until_degraded(
 
 
 def read_dashboard_warnings(project: ProjectUnderFaults, answer: Answer) -> HitWarnings:
-    """Read the warnings in the documents for dashboards: one per page, one per impression."""
+    """Reads the warnings in the documents for dashboards: one per page, one per impression."""
     warnings, body = (
         HitWarnings(),
         {"size": 100, "query": {"term": {"request_id": answer.json["request_id"]}}},
@@ -131,7 +131,7 @@ def read_dashboard_warnings(project: ProjectUnderFaults, answer: Answer) -> HitW
 
 
 def is_on_dashboards(project: ProjectUnderFaults, answer: Answer, dropped_before: int) -> bool:
-    """Return whether dashboards have all warnings, or fewer with the missing pages counted."""
+    """Returns whether dashboards have all warnings, or fewer with the missing pages counted."""
     warnings, expected = read_dashboard_warnings(project, answer), expect_warnings(answer, 1)
     is_counted = count_dropped(project) > dropped_before
     return warnings == expected or (warnings == expected[: len(warnings)] and is_counted)

@@ -16,7 +16,7 @@ SPREAD_SETTINGS: Mapping[str, str] = {"engine_shards": "3", "engine_replicas": "
 
 
 def start_three_nodes(kind: str, home: Path) -> tuple[Node, ...]:
-    """Start nodes and wait until they have formed a cluster."""
+    """Starts nodes and waits until they have formed a cluster."""
     ports = [find_free_port() for _ in range(NODE_COUNT)]
     addresses = ",".join(f"127.0.0.1:{port}" for port in ports)
     names = ",".join(f"node-{number}" for number in range(NODE_COUNT))

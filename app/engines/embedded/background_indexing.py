@@ -30,7 +30,7 @@ class TextIndexer:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def record_written(self, version: str, documents: int) -> None:
-        """Start indexing a version once enough documents are written."""
+        """Starts indexing a version once enough documents are written."""
         written = self._written.get(version, 0)
         self._written[version] = written + documents
         if written < MIN_BACKGROUND_DOCUMENTS <= written + documents:
@@ -38,7 +38,7 @@ class TextIndexer:
 
     @contextmanager
     def finish(self, version: str) -> Iterator[None]:
-        """Complete the text index of a fully written version while the block runs."""
+        """Completes the text index of a fully written version while the block runs."""
         if (
             version not in self._processes
             and self.derived.count_unindexed(version) >= MIN_BACKGROUND_DOCUMENTS
@@ -56,7 +56,7 @@ class TextIndexer:
         self.derived.index_through(version)
 
     def stop(self, version: str) -> None:
-        """Stop indexing a version that is abandoned."""
+        """Stops indexing a version that is abandoned."""
         self._written.pop(version, None)
         process = self._processes.pop(version, None)
         if process is not None:
@@ -73,7 +73,7 @@ class TextIndexer:
 
 
 def _notify(process: subprocess.Popen[bytes], message: bytes) -> None:
-    """Send the last message. If the process has died, `index_through` completes its work."""
+    """Sends the last message. If the process has died, `index_through` completes its work."""
     assert process.stdin is not None
     try:
         process.stdin.write(message)
@@ -83,7 +83,7 @@ def _notify(process: subprocess.Popen[bytes], message: bytes) -> None:
 
 
 def has_more() -> bool:
-    """Return, after a short wait, whether the parent is still writing. Raises SystemExit if it gave up."""
+    """Returns, after a short wait, whether the parent is still writing. Raises SystemExit if it gave up."""
     readable, _, _ = select.select([sys.stdin], [], [], POLL_S)
     if readable and sys.stdin.buffer.read() != ALL_WRITTEN:
         raise SystemExit(0)

@@ -26,7 +26,7 @@ class Compactor:
         self._process = subprocess.Popen(command, process_group=0)  # Ctrl-C is for the parent
 
     def wait(self) -> None:
-        """Wait for the running compaction, if any."""
+        """Waits for the running compaction, if any."""
         if self._process is not None:
             self._process.wait()
 

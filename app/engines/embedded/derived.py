@@ -36,7 +36,7 @@ class DerivedIndexes:
         self.directory = database.directory
 
     def open_text_index(self, version: str) -> TextIndex:
-        """Open the text index of a version; apply missing changes first, also for readers."""
+        """Opens the text index of a version; applies missing changes first, also for readers."""
         try:
             index = TextIndex(self.directory / "words" / version)
         except DamagedTextIndex:
@@ -45,7 +45,7 @@ class DerivedIndexes:
         return index if is_current else self.index_through(version)
 
     def count_unindexed(self, version: str) -> int:
-        """Count the changes that the text index of a version lacks."""
+        """Counts the changes that the text index of a version lacks."""
         try:
             return self._count_changes_since(version, TextIndex(self.directory / "words" / version).seq)
         except DamagedTextIndex:
@@ -54,7 +54,7 @@ class DerivedIndexes:
     def index_through(
         self, version: str, wait_s: float = BUILD_WAIT_S, has_more: Callable[[], bool] = has_no_more_changes
     ) -> TextIndex:
-        """Apply all changes to the text index, and later ones while `has_more`.
+        """Applies all changes to the text index, and later ones while `has_more`.
 
         Raises Conflict when another process holds its lock for `wait_s` seconds.
         """
@@ -65,7 +65,7 @@ class DerivedIndexes:
             return index
 
     def _scan_changes(self, version: str, after_seq: int, has_more: Callable[[], bool]) -> Iterator[Change]:
-        """Yield changes. Call `has_more` before each scan, so that the last scan sees all writes."""
+        """Yields changes. Call `has_more` before each scan, so that the last scan sees all writes."""
         connection, more = self.database.connect(), True
         select = """select seq, row, id, iif(deleted, null, body) from documents
                      where version = ? and seq > ? order by seq"""
@@ -76,7 +76,7 @@ class DerivedIndexes:
                 after_seq = change[0]
 
     def load_segment(self, version: str) -> Segment:
-        """Open the newest intact segment of a version; build one if there is none."""
+        """Opens the newest intact segment of a version; builds one if there is none."""
         directory = self.segment_directory(version)
         segment = open_newest_segment(directory)
         if segment is None:
@@ -88,7 +88,7 @@ class DerivedIndexes:
         return segment
 
     def compact(self, version: str, wait_s: float = BUILD_WAIT_S) -> None:
-        """Build a segment with every change so far. Raises Conflict as `index_through` does."""
+        """Builds a segment with every change so far. Raises Conflict as `index_through` does."""
         directory, connection = self.segment_directory(version), self.database.connect()
         with acquire_lock(self.directory / "locks" / f"{version}.segments", wait_s):
             newest = open_newest_segment(directory)
@@ -96,12 +96,12 @@ class DerivedIndexes:
                 build_segment(connection, version, directory)
 
     def ensure_segment(self, version: str) -> None:
-        """Build a segment if there is none, or if enough has changed since the newest."""
+        """Builds a segment if there is none, or if enough has changed since the newest."""
         if not list_segments(self.segment_directory(version)) or self.needs_compaction(version):
             self.compact(version)
 
     def needs_compaction(self, version: str) -> bool:
-        """Return whether enough has changed since the newest segment to build a new one."""
+        """Returns whether enough has changed since the newest segment to build a new one."""
         newest = next(iter(list_segments(self.segment_directory(version))), None)
         if newest is None:
             return False
@@ -118,7 +118,7 @@ class DerivedIndexes:
         return self.directory / "segments" / version
 
     def remove_all_but(self, versions: Iterable[str]) -> None:
-        """Remove the files of all other versions, including leftovers of killed processes."""
+        """Removes the files of all other versions, including leftovers of killed processes."""
         kept = set(versions)
         for kind in ("words", "segments"):
             for path in (self.directory / kind).glob("*"):

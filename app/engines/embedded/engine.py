@@ -110,7 +110,7 @@ class EmbeddedEngine:
         self.serving.invalidate()
 
     def make_ready(self, version: str) -> None:
-        """Build the text index and a segment of a version in parallel."""
+        """Builds the text index and a segment of a version in parallel."""
         self._require_version(version)
         with self.text_indexer.finish(version):
             self.derived.ensure_segment(version)
@@ -186,7 +186,7 @@ class EmbeddedEngine:
             )
 
     def _list_dropped_versions(self) -> list[str]:
-        """List dropped versions whose documents remain, as an interrupted drop leaves them."""
+        """Lists dropped versions whose documents remain, as an interrupted drop leaves them."""
         select = """with recursive stored(name) as (
                         select min(version) from documents
                         union all select (select min(version) from documents where version > name)

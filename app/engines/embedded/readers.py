@@ -39,13 +39,13 @@ class ServingState:
         self._refresh_lock = threading.Lock()
 
     def serving_version(self) -> str | None:
-        """Return the serving version; None if there is none."""
+        """Returns the serving version; None if there is none."""
         connection = self.derived.database.connect()
         row = connection.execute("select name from versions where serving").fetchone()
         return None if row is None else str(row[0])
 
     def require_serving_version(self) -> str:
-        """Return the serving version. Raises Unavailable if there is none."""
+        """Returns the serving version. Raises Unavailable if there is none."""
         name = self.serving_version()
         if name is None:
             raise Unavailable(
@@ -55,7 +55,7 @@ class ServingState:
         return name
 
     def get_view(self, version: str | None = None) -> ServingView:
-        """Return a view at most REFRESH_S behind the database, of the serving version unless one is named.
+        """Returns a view at most REFRESH_S behind the database, of the serving version unless one is named.
 
         Raises Unavailable when no version serves.
         """
@@ -72,7 +72,7 @@ class ServingState:
             return view
 
     def invalidate(self) -> None:
-        """Make the next view include what this process has just written."""
+        """Makes the next view include what this process has just written."""
         self._refreshed_at = {}
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class ServingState:
         return time.monotonic() - self._refreshed_at.get(version, -REFRESH_S) < REFRESH_S
 
     def _keep(self, version: str, view: ServingView, refreshed_at: float) -> None:
-        """Keep the views used last: two while requests move from one version to the next."""
+        """Keeps the views used last: two while requests move from one version to the next."""
         others = [(name, kept) for name, kept in self._views.items() if name != version]
         self._views = dict([*others[1 - MAX_VIEWS :], (version, view)])
         self._refreshed_at[version] = refreshed_at
@@ -112,7 +112,7 @@ class ServingState:
         return snapshot
 
     def _apply_changes(self, snapshot: Snapshot) -> Snapshot:
-        """Return the snapshot with the changes since."""
+        """Returns the snapshot with the changes since."""
         connection, version = self.derived.database.connect(), snapshot.version
         if read_last_seq(connection, version) == snapshot.seq:
             return snapshot
@@ -122,7 +122,7 @@ class ServingState:
             return snapshot.apply_changes(changes, read_last_seq(connection, version))
 
     def _catch_up_text(self, text_index: TextIndex, version: str) -> int:
-        """Apply missing changes unless another process does. Return the last change of the text index."""
+        """Applies missing changes unless another process does. Returns the last change of the text index."""
         try:
             self.derived.index_through(version, wait_s=0)
         except Conflict:

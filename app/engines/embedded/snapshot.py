@@ -24,7 +24,7 @@ class Layer:
     live_docs: Bitmap
 
     def select_candidates(self, filters: Filters) -> Bitmap:
-        """Return the live documents that pass the filters."""
+        """Returns the live documents that pass the filters."""
         return self.live_docs if filters.is_empty else self.live_docs & self.segment.filters.evaluate(filters)
 
 
@@ -43,7 +43,7 @@ class Snapshot:
         return self.layers[0].segment.seq
 
     def apply_changes(self, changes: Sequence[Row], seq: int) -> "Snapshot":
-        """Return a snapshot with one more layer, of these changed rows."""
+        """Returns a snapshot with one more layer, of these changed rows."""
         rows = np.array([row[0] for row in changes], np.int64)
         lower = tuple(_hide_rows(layer, rows) for layer in self.layers)
         segment = _build_in_memory(seq, changes)
@@ -51,7 +51,7 @@ class Snapshot:
         return Snapshot(self.version, seq, layers, self.changed_rows + len(changes))
 
     def match_rows(self, request: TextMatch, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> Matches:
-        """Rank the live documents among these database rows."""
+        """Ranks the live documents among these database rows."""
 
         def score(layer: Layer) -> ScoredDocs:
             doc_ids = layer.segment.find_doc_ids(rows)
@@ -88,13 +88,13 @@ class Snapshot:
 def _select_best(
     request: MatchRequest, ids: ItemIds, doc_ids: NDArray[np.int64], scores: NDArray[np.float32]
 ) -> Matches:
-    """Select as `select_best_matches` does, but faster: doc ids are in the order of item ids."""
+    """Selects as `select_best_matches` does, but faster: doc ids are in the order of item ids."""
     order = rank_doc_ids(doc_ids, scores, request.limit)
     return Matches(request.source, ids[doc_ids[order]], scores[order])
 
 
 def rank_doc_ids(doc_ids: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> NDArray[np.int64]:
-    """Return the positions of the `limit` best: highest score first, ties by doc id.
+    """Returns the positions of the `limit` best: highest score first, ties by doc id.
 
     Score and doc id are packed into one integer key, which sorts several times faster than two keys. Float
     bits sort like the numbers once the bits of negative numbers are inverted.

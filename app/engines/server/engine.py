@@ -99,7 +99,7 @@ class ServerEngine:
         self.index_versions.prepare_serving(version)
 
     def promote(self, version: str) -> None:
-        """Copy live changes, block writes to the old version to copy the last ones, and swap the alias.
+        """Copies live changes, blocks writes to the old version to copy the last ones, and swaps the alias.
 
         If it is interrupted, the old version goes on serving, possibly with writes blocked: promote again.
         """
@@ -122,7 +122,7 @@ class ServerEngine:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
-        """Drop a version and prune the changes that every remaining version has."""
+        """Drops a version and prunes the changes that every remaining version has."""
         self.index_versions.drop(version)
         end, serving = self.change_log.read_position(), self.serving_version()
         others = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
@@ -158,7 +158,7 @@ class ServerEngine:
         return self.change_log.read_last_epoch()
 
     def _catch_up(self, old: str, new: str, position: int) -> int:
-        """Copy the live changes logged after a position. Return the position reached.
+        """Copies the live changes logged after a position. Returns the position reached.
 
         Read that position before the changes: every change up to it is in the log by then.
         """
@@ -184,7 +184,7 @@ def _build_index_action(document: Document) -> BulkAction:
 def _write_valid_documents(
     batch: Sequence[Document], write: Callable[[Sequence[Document]], list[ActionResult]]
 ) -> WriteReport:
-    """Write the valid documents. Report those that fail validation, and those that the server rejects."""
+    """Writes the valid documents. Reports those that fail validation, and those that the server rejects."""
     errors = validate_documents(batch)
     good = [document for document, error in zip(batch, errors, strict=True) if error is None]
     results = write(good) if good else []

@@ -30,11 +30,11 @@ class Dialect(Protocol):
     """Requests that Elasticsearch and OpenSearch write differently."""
 
     def build_items_index(self) -> Mapping[str, Any]:
-        """Build settings and mappings of an index of items."""
+        """Builds settings and mappings of an index of items."""
         ...
 
     def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
-        """Build the part of a search body that requests the k nearest vectors."""
+        """Builds the part of a search body that requests the k nearest vectors."""
         ...
 
 

@@ -22,7 +22,7 @@ Start = Callable[[Exchange], int]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a server that answers each connection by a function in a thread; return its port."""
+    """Starts a server that answers each connection by a function in a thread; returns its port."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve(exchange: Exchange) -> None:

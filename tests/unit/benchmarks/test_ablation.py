@@ -24,7 +24,7 @@ NAMES = ("useful", "unknown", "fixed")
 
 
 def build_window(requests: int) -> BacktestWindow:
-    """Build requests of 20 candidates, of which the one with the largest first feature is relevant."""
+    """Builds requests of 20 candidates, of which the one with the largest first feature is relevant."""
     rng, judged = np.random.default_rng(0), []
     for _ in range(requests):
         features = np.column_stack([rng.random(20), np.full(20, np.nan), np.ones(20)]).astype(np.float32)
@@ -79,7 +79,7 @@ def test_the_earlier_window_sees_nothing_of_the_judged_window(tmp_path: Path) ->
 
 
 def build_ranked(gap: float) -> RankedMeasures:
-    """Build measures of 200 requests with and without a part, each `gap` apart."""
+    """Builds measures of 200 requests with and without a part, each `gap` apart."""
     full = np.random.default_rng(0).random((200, 3))
     return {FULL: full, "without it": full + gap}
 

@@ -48,7 +48,7 @@ class MigrationSides:
         return move_items(self.source, self.target, MigrationLedger(self.directory), ignore_progress)
 
     def read_titles(self) -> dict[str, str]:
-        """Return titles by item id at the target."""
+        """Returns titles by item id at the target."""
         version = self.target.serving_version()
         assert version is not None
         return {d.item.id: d.item.title for batch in self.target.scan(version) for d in batch}

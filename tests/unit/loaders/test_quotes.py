@@ -16,7 +16,7 @@ def read_titles(path: Path, file_format: Format | None = None) -> list[str]:
 
 
 def write_films(path: Path, titles: dict[int, str], count: int = 60, delimiter: str = ",") -> Path:
-    """Write rows with some titles replaced; row n is in line n + 1."""
+    """Writes rows with some titles replaced; row n is in line n + 1."""
     rows = [[f"f{n}", titles.get(n, f"Film {n}"), "1999", "Drama", "Norway"] for n in range(1, count + 1)]
     path.write_text("".join(delimiter.join(row) + "\n" for row in [HEADER, *rows]))
     return path

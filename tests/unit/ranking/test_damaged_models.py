@@ -142,7 +142,7 @@ def test_sound_models_of_every_kind_are_taken(tmp_path: Path, text: str, change:
 
 
 def mutated(text: str, seed: int) -> str:
-    """Cut, or with some characters of its numbers changed, or with a part removed or doubled."""
+    """Cuts the text, changes some characters of its numbers, or removes or doubles a part."""
     rng = random.Random(seed)
     kind, at = seed % 4, rng.randrange(len(text))
     if kind == 0:

@@ -16,7 +16,7 @@ HOUR_MS = 3_600_000
 
 
 def build_events_of_two_tastes() -> pa.Table:
-    """Build events of 40 viewers, each watching 8 of the 12 items of one taste, "a" or "b", in an evening."""
+    """Builds events of 40 viewers, each watching 8 of the 12 items of one taste, "a" or "b", in one go."""
     rng = np.random.default_rng(1)
     events = []
     for user in range(40):

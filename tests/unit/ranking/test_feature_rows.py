@@ -38,12 +38,12 @@ def build_table(n: int) -> pa.Table:
 
 
 def encode_columns(**others: pa.Array) -> bytes:
-    """Encode three rows, with some columns replaced or added."""
+    """Encodes three rows, with some columns replaced or added."""
     return encode(pa.table({**{name: pa.array([1, 2, 3], pa.float32()) for name in NAMES}, **others}))
 
 
 def replace_lengths(body: bytes, old: int, new: int, only: int | None = None) -> bytes:
-    """Replace each int64 `old` in the metadata, or only one of them by its index."""
+    """Replaces each int64 `old` in the metadata, or only one of them by its index."""
     changed, offset, found = bytearray(body), -1, 0
     end = body.find(build_rows(MARK).T[0].tobytes()[:64])
     while 0 <= (offset := body.find(struct.pack("<q", old), offset + 1)) < end:

@@ -25,7 +25,7 @@ def measure_with_oracle(judged: dict[str, int], scores: dict[str, float]) -> lis
 
 
 def measure(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
-    """Measure with ties in trec_eval's order: by item, last first."""
+    """Measures with ties in trec_eval's order: by item, last first."""
     order = sorted(scores, key=lambda item: (scores[item], item), reverse=True)
     ranked = np.array([judged.get(item, 0) for item in order], np.float32)
     relevant = np.array([gain for gain in judged.values() if gain > 0], np.float32)
@@ -39,7 +39,7 @@ def measure(judged: dict[str, int], scores: dict[str, float]) -> list[float]:
 
 
 def build_random_request(seed: int) -> tuple[dict[str, int], dict[str, float]]:
-    """Return judgements and scores; every tenth request has no relevant item."""
+    """Returns judgements and scores; every tenth request has no relevant item."""
     rng = np.random.default_rng(seed)
     items = [f"d{i:03}" for i in range(150)]
     scored = rng.choice(items, rng.integers(1, 130), replace=False)

@@ -100,7 +100,7 @@ def test_click_through_returns_to_the_prior_over_time() -> None:
 
 @pytest.fixture
 def dated(tmp_path: Path) -> ItemTable:
-    """Build a table of 3,000 items, several per day and every seventh without a date."""
+    """Builds a table of 3,000 items, several per day and every seventh without a date."""
     rng = np.random.default_rng(4)
     days = [None if n % 7 == 0 else datetime(2000 + int(d) // 12, 1 + int(d) % 12, 1, tzinfo=UTC)
             for n, d in enumerate(rng.integers(0, 200, 3000))]  # fmt: skip

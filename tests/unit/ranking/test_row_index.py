@@ -9,7 +9,7 @@ from reelrank.ranking.items.row_index import RowIndex, hash_ids
 
 
 def generate_ids(n: int) -> ItemIds:
-    """Generate sorted distinct ids of 1 to 64 characters."""
+    """Generates sorted distinct ids of 1 to 64 characters."""
     rng = np.random.default_rng(9)
     letters = np.array(list("ab01_"))
     return item_ids(sorted({"".join(rng.choice(letters, rng.integers(1, 65))) for _ in range(n)}))

@@ -18,12 +18,12 @@ def count_bits(bits: Bitmap) -> int:
 
 
 def unpack(bits: Bitmap, size: int) -> DocIds:
-    """Return the doc ids of the bits that are set, in order."""
+    """Returns the doc ids of the bits that are set, in order."""
     return np.flatnonzero(np.unpackbits(bits, count=size, bitorder="little"))
 
 
 def contains(bits: Bitmap, doc_ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return whether the bit of each doc id is set. The result for -1 is arbitrary."""
+    """Returns whether the bit of each doc id is set. The result for -1 is arbitrary."""
     if not len(bits):
         return np.zeros(len(doc_ids), bool)
     bit: NDArray[np.uint8] = (bits[doc_ids >> 3] >> (doc_ids & 7).astype(np.uint8)) & 1
@@ -31,7 +31,7 @@ def contains(bits: Bitmap, doc_ids: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def clear_bits(bits: Bitmap, doc_ids: NDArray[np.integer]) -> Bitmap:
-    """Return a copy with these bits cleared."""
+    """Returns a copy with these bits cleared."""
     copy = bits.copy()
     np.bitwise_and.at(copy, doc_ids >> 3, ~(np.uint8(1) << (doc_ids & 7).astype(np.uint8)))
     return copy

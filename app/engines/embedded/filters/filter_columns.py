@@ -26,7 +26,7 @@ class FilterColumns:
     cache: dict[Filters, Bitmap] = field(default_factory=dict)
 
     def evaluate(self, filters: Filters) -> Bitmap:
-        """Return the documents that pass every filter."""
+        """Returns the documents that pass every filter."""
         bits = self.cache.get(filters)
         if bits is None:
             bits = pack(self._compute_mask(filters))

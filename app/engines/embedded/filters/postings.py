@@ -48,7 +48,7 @@ class PostingsBuilder:
         self.levels.append(levels.astype(np.uint8))
 
     def build(self, term_count: int, document_count: int) -> Postings:
-        """Build the postings. A term that a document lists twice gets the sum of its levels."""
+        """Builds the postings. A term that a document lists twice gets the sum of its levels."""
         if not self.terms:
             return Postings(np.zeros(term_count + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.uint8))
         shape = (max(term_count, 1), max(document_count, 1))

@@ -74,7 +74,7 @@ class SegmentBuilder:
         return {field: terms.names for field, terms in self.terms.items()}
 
     def finish(self) -> None:
-        """Add the arrays that need all documents."""
+        """Adds the arrays that need all documents."""
         self._store_array("living", pack(self.live_docs))
         for name, members in self.present.items():
             self._store_array(f"stated_{name}", pack(members))

@@ -35,7 +35,7 @@ class ColumnFile:
 
 
 def read_columns(path: Path, layouts: Mapping[str, ArrayLayout]) -> dict[str, NDArray[Any]]:
-    """Map the arrays of a file, read-only. Raises OSError or ValueError if they are not there."""
+    """Maps the arrays of a file, read-only. Raises OSError or ValueError if they are not there."""
     with path.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
     return {

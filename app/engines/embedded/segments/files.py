@@ -37,7 +37,7 @@ class DamagedSegment(Exception):
 
 
 def build_segment(connection: sqlite3.Connection, version: str, directory: Path) -> None:
-    """Write a segment of the whole version and remove older ones. The caller must hold the segment lock."""
+    """Writes a segment of the whole version and removes older ones. The caller must hold the segment lock."""
     remove_leftovers(directory, min_age_s=0)
     with ExitStack() as stack:
         with begin_read(connection):  # ends before the IVF training: a long read would let the WAL grow
@@ -57,14 +57,14 @@ def build_segment(connection: sqlite3.Connection, version: str, directory: Path)
 
 
 def list_segments(directory: Path) -> list[Path]:
-    """List the segments of a version, newest first."""
+    """Lists the segments of a version, newest first."""
     if not directory.exists():
         return []
     return sorted((path for path in directory.iterdir() if path.name.isdigit()), reverse=True)
 
 
 def open_newest_segment(directory: Path) -> Segment | None:
-    """Open the newest intact segment; None if there is none."""
+    """Opens the newest intact segment; None if there is none."""
     for path in list_segments(directory):
         try:
             return open_segment(path)
@@ -74,7 +74,7 @@ def open_newest_segment(directory: Path) -> Segment | None:
 
 
 def open_segment(path: Path) -> Segment:
-    """Map a segment into memory. Raises DamagedSegment."""
+    """Maps a segment into memory. Raises DamagedSegment."""
     try:
         metadata = json.loads((path / METADATA_FILE).read_text())
         sizes = {name: (path / name).stat().st_size for name in metadata["files"]}
@@ -91,7 +91,7 @@ def open_segment(path: Path) -> Segment:
 
 
 def _read_ids(connection: sqlite3.Connection, version: str) -> tuple[ItemIds, NDArray[np.int64]]:
-    """Read the ids of a version in order, including deleted ones, and their rows."""
+    """Reads the ids of a version in order, including deleted ones, and their rows."""
     size = connection.execute("select count(*) from documents where version = ?", (version,)).fetchone()[0]
     ids, rows = np.empty(size, ID_DTYPE), np.empty(size, np.int64)
     found = connection.execute("select id, row from documents where version = ? order by id", (version,))
@@ -103,14 +103,14 @@ def _read_ids(connection: sqlite3.Connection, version: str) -> tuple[ItemIds, ND
 
 
 def _scan_rows(connection: sqlite3.Connection, version: str) -> Iterator[list[Row]]:
-    """Yield all rows in the order of writing, which is nearly their order on disk."""
+    """Yields all rows in the order of writing, which is nearly their order on disk."""
     found = connection.execute(f"select {COLUMNS} from documents where version = ? order by seq", (version,))
     while batch := found.fetchmany(BATCH):
         yield batch
 
 
 def _train_ivf_indexes(builder: SegmentBuilder, directory: Path) -> dict[str, tuple[int, ...]]:
-    """Train IVF indexes of the fields with enough vectors, in parallel. Return nprobe by field."""
+    """Trains IVF indexes of the fields with enough vectors, in parallel. Returns nprobe by field."""
     futures = {}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for field in VECTOR_FIELDS:

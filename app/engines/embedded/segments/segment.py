@@ -44,7 +44,7 @@ class Segment:
         return len(self.ids)
 
     def find_doc_ids(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the doc id of each database row; -1 for rows of other segments."""
+        """Returns the doc id of each database row; -1 for rows of other segments."""
         if not len(self):
             return np.full(len(rows), -1, np.int64)
         first, last = int(self.rows[0]), int(self.rows[-1])
@@ -55,7 +55,7 @@ class Segment:
         return doc_ids if is_found.all() else np.where(is_found, doc_ids, -1)
 
     def score_neighbours(self, seeds: tuple[Neighbour, ...]) -> ScoredDocs:
-        """Return documents near any seed, and their sums of seed weight x level weight, unordered."""
+        """Returns documents near any seed, and their sums of seed weight x level weight, unordered."""
         terms = self._find_terms(item_ids(seed.id for seed in seeds))
         parts = [
             (self.neighbours.term_slice(t), s.weight)
@@ -71,13 +71,13 @@ class Segment:
         return doc_ids.astype(np.int64), sums.astype(np.float32)
 
     def _find_terms(self, wanted: ItemIds) -> NDArray[np.int64]:
-        """Return the term of each id; -1 for ids without postings."""
+        """Returns the term of each id; -1 for ids without postings."""
         own, external = find_sorted(self.ids, wanted), find_sorted(self.external_ids, wanted)
         return np.where(own >= 0, own, np.where(external >= 0, len(self.ids) + external, -1))
 
 
 def find_sorted(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
-    """Return the position of each wanted id among sorted ids; -1 if it is not there."""
+    """Returns the position of each wanted id among sorted ids; -1 if it is not there."""
     if not len(ids):
         return np.full(len(wanted), -1, np.int64)
     positions = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)

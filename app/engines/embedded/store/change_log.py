@@ -42,17 +42,17 @@ delete from changes where not exists (
 
 
 def log_upserts(connection: sqlite3.Connection, version: str, seq: int) -> None:
-    """Log the documents that change `seq` wrote to the serving version."""
+    """Logs the documents that change `seq` wrote to the serving version."""
     connection.execute(LOG_UPSERTS, (version, seq))
 
 
 def log_deletes(connection: sqlite3.Connection, ids: Sequence[str], seq: int) -> None:
-    """Log every id, even those that the serving version lacks: another version may have them."""
+    """Logs every id, even those that the serving version lacks: another version may have them."""
     connection.executemany(LOG_DELETE, [(item_id, seq) for item_id in ids])
 
 
 def carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
-    """Apply the changes that a version lacks and make it serve. It keeps its learned fields.
+    """Applies the changes that a version lacks and makes it serve. It keeps its learned fields.
 
     Does nothing if it serves already.
     """
@@ -65,5 +65,5 @@ def carry_over_and_serve(connection: sqlite3.Connection, version: str) -> None:
 
 
 def prune(connection: sqlite3.Connection) -> None:
-    """Remove the changes that every version has."""
+    """Removes the changes that every version has."""
     connection.execute(PRUNE)

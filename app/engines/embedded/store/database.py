@@ -72,7 +72,7 @@ class Database:
         self._local = threading.local()
 
     def connect(self) -> sqlite3.Connection:
-        """Return this thread's connection. The first use opens it and creates the tables."""
+        """Returns this thread's connection. The first use opens it and creates the tables."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             schema = Schema(SCHEMA_VERSION, _make_tables)
@@ -84,7 +84,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Run the block as one transaction, which is durable when the block ends."""
+        """Runs the block as one transaction, which is durable when the block ends."""
         connection = self.connect()
         connection.execute("begin immediate")
         try:
@@ -101,7 +101,7 @@ class Database:
             yield
 
     def close(self) -> None:
-        """Close this thread's connection."""
+        """Closes this thread's connection."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()
@@ -109,7 +109,7 @@ class Database:
 
 
 def allocate_seq(connection: sqlite3.Connection) -> int:
-    """Return the sequence number of a new change; later changes have larger ones."""
+    """Returns the sequence number of a new change; later changes have larger ones."""
     row = connection.execute("update counter set value = value + 1 returning value").fetchone()
     return int(row[0])
 
@@ -124,7 +124,7 @@ def _translate_errors() -> Iterator[None]:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    """Create all tables, or what a file of an earlier build lacks."""
+    """Creates all tables, or what a file of an earlier build lacks."""
     for table, column, kind in ADDED_COLUMNS:
         columns = [row[1] for row in connection.execute(f"pragma table_info({table})")]
         if columns and column not in columns:
@@ -134,14 +134,14 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 
 def read_last_seq(connection: sqlite3.Connection, version: str) -> int:
-    """Return the last change of a version; 0 if it has none."""
+    """Returns the last change of a version; 0 if it has none."""
     row = connection.execute("select max(seq) from documents where version = ?", (version,)).fetchone()
     return int(row[0] or 0)
 
 
 @contextmanager
 def begin_read(connection: sqlite3.Connection) -> Iterator[None]:
-    """Make all reads in the block see the same state."""
+    """Makes all reads in the block see the same state."""
     connection.execute("begin")
     try:
         yield

@@ -39,7 +39,7 @@ def _encode_vectors(documents: Sequence[Document], field: str) -> list[bytes | N
 
 
 def _encode_neighbours(documents: Sequence[Document]) -> list[bytes | None]:
-    """Encode neighbours as JSON pairs of id and level; see `reelrank.index_mappings.fields`."""
+    """Encodes neighbours as JSON pairs of id and level; see `reelrank.index_mappings.fields`."""
     weights = np.array([n.weight for document in documents for n in document.neighbours])
     levels = iter(np.clip(np.rint(weights * NEIGHBOUR_LEVELS), 1, NEIGHBOUR_LEVELS).astype(int).tolist())
     pairs_by_document = ([(n.id, next(levels)) for n in document.neighbours] for document in documents)
@@ -61,7 +61,7 @@ def decode_item(item_id: str, body: bytes) -> Item:
 
 
 def year_of(fields: Mapping[str, Any]) -> int | None:
-    """Return the year of a stored item in UTC, like `Item.year`."""
+    """Returns the year of a stored item in UTC, like `Item.year`."""
     published_at = fields.get("published_at")
     if published_at is None:
         return None
@@ -71,7 +71,7 @@ def year_of(fields: Mapping[str, Any]) -> int | None:
 
 
 def decode_document(row: Sequence[Any]) -> Document:
-    """Decode a row of COLUMNS."""
+    """Decodes a row of COLUMNS."""
     stored = zip(VECTOR_COLUMNS, row[4 : 4 + len(VECTOR_COLUMNS)], strict=True)
     vectors = {name: np.frombuffer(blob, np.float32) for name, blob in stored if blob is not None}
     levels = orjson.loads(row[-2]) if row[-2] else ()

@@ -8,7 +8,7 @@ SQL_TYPES = {"string": "text", "bool": "integer", "int32": "integer", "int64": "
 
 
 def declare_column(field: EventField) -> str:
-    """Return the type and the constraints. A required column has no default, so it cannot be added later."""
+    """Returns the type and the constraints. A required column has no default, so it cannot be added later."""
     sql_type = SQL_TYPES[str(field.type.arrow)]
     if field.is_nullable:
         return sql_type

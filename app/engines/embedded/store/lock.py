@@ -13,7 +13,7 @@ POLL_S = 0.01
 
 @contextmanager
 def acquire_lock(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the lock of this file. Raises Conflict when it is not free within `wait_s` seconds."""
+    """Holds the lock of this file. Raises Conflict when it is not free within `wait_s` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=wait_s, poll_interval=POLL_S)
     try:

@@ -44,7 +44,7 @@ _ONLY_ALPHANUMERIC_AND_BORDER = _ONLY_ALPHANUMERIC | {ord(_BORDER): _BORDER}
 
 
 def separate_words(text: str) -> str:
-    """Return the tokens of a text separated by white space, at which `build_analyzer` splits.
+    """Returns the tokens of a text separated by white space, at which `build_analyzer` splits.
 
     Matching WORD_PATTERN costs tantivy more than all other analysis, so ASCII text takes a shortcut.
     """
@@ -56,7 +56,7 @@ def separate_words(text: str) -> str:
 
 
 def separate_words_batch(texts: Sequence[str]) -> list[str]:
-    """Apply `separate_words` to texts, in one pass if they are simple, as most are."""
+    """Applies `separate_words` to texts, in one pass if they are simple, as most are."""
     joined = _BORDER.join(texts)
     if joined.isascii() and not _INNER.search(joined):
         separated = joined.translate(_ONLY_ALPHANUMERIC_AND_BORDER).split(_BORDER)
@@ -66,7 +66,7 @@ def separate_words_batch(texts: Sequence[str]) -> list[str]:
 
 
 def build_analyzer() -> Any:
-    """Build the analyzer for the output of `separate_words`."""
+    """Builds the analyzer for the output of `separate_words`."""
     filters = tantivy.Filter
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace())
     for step in (

@@ -41,7 +41,7 @@ class TextIndex:
     """An index open for reading. `apply` writes; its caller must hold the lock of the text index."""
 
     def __init__(self, directory: Path) -> None:
-        """Open the index of a directory. Raises DamagedTextIndex."""
+        """Opens the index of a directory. Raises DamagedTextIndex."""
         self.directory = directory
         self.schema = _build_schema()
         directory.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class TextIndex:
             return -1
 
     def apply(self, changes: Iterable[Change]) -> None:
-        """Write changes and record the last one.
+        """Writes changes and records the last one.
 
         A kill between the commit and the record is harmless: writing a change again has no effect.
         """
@@ -90,15 +90,15 @@ class TextIndex:
         self.index.reload()
 
     def reload(self) -> None:
-        """Make commits of other processes visible."""
+        """Makes commits of other processes visible."""
         self.index.reload()
 
     def analyze(self, text: str) -> list[str]:
-        """Return the tokens of a text in order."""
+        """Returns the tokens of a text in order."""
         return list(self.analyzer.analyze(separate_words(text)))
 
     def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
-        """Return rows and scores: the sum over fields of weight x BM25. A document matches by any token."""
+        """Returns rows and scores: the sum over fields of weight x BM25. A document matches by any token."""
         tokens = list(dict.fromkeys(self.analyze(text)))
         if not tokens:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -141,7 +141,7 @@ class TextIndex:
 
 
 def open_or_reset(directory: Path) -> TextIndex:
-    """Open the index; empty a damaged one. The caller must hold the lock of the text index."""
+    """Opens the index; empties a damaged one. The caller must hold the lock of the text index."""
     try:
         return TextIndex(directory)
     except DamagedTextIndex:
@@ -187,5 +187,5 @@ def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
 
 
 def _join_text(value: str | list[str]) -> str:
-    """Join a list of names; BM25 ignores positions."""
+    """Joins a list of names; BM25 ignores positions."""
     return value if isinstance(value, str) else " \n".join(value)

@@ -48,7 +48,7 @@ class IvfIndex:
     assignments: NDArray[np.int32]
 
     def search(self, vectors: Vectors, query: Vectors, limit: int, allowed: "AllowedDocs") -> ScoredDocs:
-        """Return doc ids and cosines of about the `limit` nearest allowed documents, unordered."""
+        """Returns doc ids and cosines of about the `limit` nearest allowed documents, unordered."""
         faiss.omp_set_num_threads(1)
         hit_count = min(ceil(RERANK_FACTOR * limit), allowed.count)
         nprobe = self._choose_nprobe(limit / allowed.selectivity)
@@ -65,11 +65,11 @@ class IvfIndex:
         return min(ceil(self.nprobe_by_depth[position] * excess), int(self.index.nlist))
 
     def count_by_list(self, doc_ids: DocIds) -> NDArray[np.int64]:
-        """Count these doc ids per list."""
+        """Counts these doc ids per list."""
         return np.bincount(self.assignments[doc_ids], minlength=self.index.nlist)
 
     def _choose_filtered_nprobe(self, counts_by_list: NDArray[np.int64], query: Vectors, nprobe: int) -> int:
-        """Return how many lists have FILTER_OVERPROBE times the documents of `nprobe` average lists.
+        """Returns how many lists have FILTER_OVERPROBE times the documents of `nprobe` average lists.
 
         These are many more lists when the filter passes documents far from the query.
         """
@@ -96,14 +96,14 @@ class AllowedDocs:
         return self.count / self.total
 
     def to_selector(self) -> Any:
-        """Return the selector for faiss; None when nothing is excluded."""
+        """Returns the selector for faiss; None when nothing is excluded."""
         if self.count == self.total:
             return None
         return faiss.IDSelectorBitmap(self.bits)
 
 
 def compute_cosines(vectors: Vectors, doc_ids: DocIds, query: Vectors) -> Vectors:
-    """Return the inner product of each document's vector with the query, without copying vectors."""
+    """Returns the inner product of each document's vector with the query, without copying vectors."""
     scores = np.empty(len(doc_ids), np.float32)
     if len(doc_ids):
         faiss.omp_set_num_threads(1)
@@ -115,7 +115,7 @@ def compute_cosines(vectors: Vectors, doc_ids: DocIds, query: Vectors) -> Vector
 def train_ivf(
     vectors: Vectors, doc_ids: DocIds, path: Path, assignments: NDArray[np.int32]
 ) -> tuple[int, ...]:
-    """Write the inverted file of these documents, fill `assignments`, and return nprobe for DEPTHS."""
+    """Writes the inverted file of these documents, fills `assignments`, and returns nprobe for DEPTHS."""
     faiss.omp_set_num_threads(1)
     rng, size = np.random.default_rng(0), vectors.shape[1]
     count = round(len(doc_ids) ** 0.5)
@@ -136,7 +136,7 @@ def train_ivf(
 
 
 def open_ivf(path: Path, nprobe_by_depth: tuple[int, ...], assignments: NDArray[np.int32]) -> IvfIndex:
-    """Map the file into memory shared between processes. Raises RuntimeError if it is damaged."""
+    """Maps the file into memory shared between processes. Raises RuntimeError if it is damaged."""
     index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     return IvfIndex(index, nprobe_by_depth, index.quantizer.reconstruct_n(0, index.nlist), assignments)
 
@@ -148,7 +148,7 @@ def _sample(rng: np.random.Generator, doc_ids: DocIds, size: int) -> DocIds:
 def _calibrate_nprobe(
     index: Any, sample: Vectors, assignments: NDArray[np.int32], document_count: int
 ) -> tuple[int, ...]:
-    """Return the nprobe per depth that reaches TARGET_RECALL, for queries at items and between two."""
+    """Returns the nprobe per depth that reaches TARGET_RECALL, for queries at items and between two."""
     rng = np.random.default_rng(1)
     pairs = sample[rng.integers(0, len(sample), (2, QUERY_COUNT))]
     queries = pairs[0] + pairs[1] * (np.arange(QUERY_COUNT) % 2)[:, None].astype(np.float32) / 2

@@ -36,7 +36,7 @@ class VectorIndex:
     def search(
         self, query: Vectors, limit: int, candidates: Bitmap, filters: Filters = NO_FILTERS
     ) -> ScoredDocs:
-        """Return doc ids and cosines of at least the `limit` nearest candidates with a vector, unordered.
+        """Returns doc ids and cosines of at least the `limit` nearest candidates with a vector, unordered.
 
         filters: those that selected the candidates; their counts per list are cached under them.
         """
@@ -72,7 +72,7 @@ class VectorIndex:
 
 
 def _select_top(doc_ids: DocIds | None, scores: Vectors, limit: int) -> ScoredDocs:
-    """Return the `limit` best and all ties with the last. doc_ids: None if all documents are scored."""
+    """Returns the `limit` best and all ties with the last. doc_ids: None if all documents are scored."""
     threshold = (
         np.partition(scores, len(scores) - limit)[len(scores) - limit] if len(scores) > limit else -np.inf
     )

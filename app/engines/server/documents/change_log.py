@@ -40,7 +40,7 @@ class Change:
         return not self.source.get("neighbours") or len(self.source.get("vectors", {})) < len(VECTOR_FIELDS)
 
     def merge_missing_fields(self, earlier: Mapping[str, Any] | None) -> "Change":
-        """Return the change with the vectors and neighbours that only an earlier source has."""
+        """Returns the change with the vectors and neighbours that only an earlier source has."""
         if self.source is None or earlier is None:
             return self
         learned = {name: earlier[name] for name in LEARNED_PROPERTIES if name in earlier}
@@ -49,7 +49,7 @@ class Change:
         return replace(self, source=merged)
 
     def build_action(self, now: datetime) -> BulkAction:
-        """Build the write to the log. The server answers 409 if the log has a later change of the item."""
+        """Builds the write to the log. The server answers 409 if the log has a later change of the item."""
         document = {} if self.source is None else {"document": remove_searched_vectors(self.source)}
         body = {"item": self.item_id, "at": now.isoformat(), "turn": self.epoch, **document}
         order = {"version": self.epoch << SEQ_NO_BITS | self.seq_no, "version_type": "external_gte"}
@@ -64,14 +64,14 @@ class ChangeLog:
         self.index = index
 
     def read_position(self) -> int:
-        """Return the position of the last change. Create the log if it does not exist."""
+        """Returns the position of the last change. Create the log if it does not exist."""
         status, reply = self.cluster.request("PUT", f"/{self.index}", build_changes_index())
         if status >= 300 and "resource_already_exists" not in str(reply):
             self.cluster.check_response(status, reply, f"creating {self.index}")
         return read_checkpoint(self.cluster, self.index)[self.index]
 
     def append(self, changes: Sequence[Change]) -> None:
-        """Log changes durably. The log keeps its own change of an item if that one is later."""
+        """Logs changes durably. The log keeps its own change of an item if that one is later."""
         now = self.cluster.clock.now()
         actions = [change.build_action(now) for change in changes]
         results = BulkWriter(self.cluster, self.index).write(actions)
@@ -82,7 +82,7 @@ class ChangeLog:
                 )
 
     def scan_since(self, position: int) -> Iterator[list[Change]]:
-        """Yield the last change of each item that changed after a position.
+        """Yields the last change of each item that changed after a position.
 
         Changes logged by an early build have epoch 0 and no source: read the document from the serving index.
         """
@@ -93,12 +93,12 @@ class ChangeLog:
             yield [Change(entry["item"], entry.get("document"), entry.get("turn", 0)) for entry in entries]
 
     def read_last_epoch(self) -> int:
-        """Return the latest epoch in which a change was logged; 0 when the log is empty."""
+        """Returns the latest epoch in which a change was logged; 0 when the log is empty."""
         epochs = (change.epoch for changes in self.scan_since(-1) for change in changes)
         return max(epochs, default=0)
 
     def prune(self, position: int) -> None:
-        """Remove the changes up to a position, except those that are logged again meanwhile."""
+        """Removes the changes up to a position, except those that are logged again meanwhile."""
         body = {
             "query": {"range": {"_seq_no": {"lte": position}}},
             "_source": False,
@@ -110,6 +110,6 @@ class ChangeLog:
 
 
 def _build_removal(hit: Mapping[str, Any]) -> BulkAction:
-    """Remove an entry only if it is unchanged. Not every server has the module for delete-by-query."""
+    """Removes an entry only if it is unchanged. Not every server has the module for delete-by-query."""
     unchanged = {"if_seq_no": hit["_seq_no"], "if_primary_term": hit["_primary_term"]}
     return BulkAction("delete", hit["_id"], params=unchanged)

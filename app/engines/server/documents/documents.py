@@ -21,7 +21,7 @@ LEARNED_PROPERTIES = ("vectors", "neighbours")
 
 
 def encode_document(document: Document) -> dict[str, Any]:
-    """Build the JSON body of a document; vectors stay numpy arrays."""
+    """Builds the JSON body of a document; vectors stay numpy arrays."""
     item = document.item
     values = {name: getattr(item, name) for name in ITEM_PROPERTIES}
     stated = {name: value for name, value in values.items() if value not in ("", (), None)}
@@ -45,7 +45,7 @@ def encode_document(document: Document) -> dict[str, Any]:
 
 
 def remove_searched_vectors(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a source without the vectors for kNN search, as an index returns it."""
+    """Returns a source without the vectors for kNN search, as an index returns it."""
     searched = {name_vector_property(name) for name in VECTOR_FIELDS}
     return {name: value for name, value in source.items() if name not in searched}
 
@@ -76,7 +76,7 @@ def decode_document(source: Mapping[str, Any]) -> Document:
 
 
 def merge_missing_fields(document: Document, stored: Document | None) -> Document:
-    """Return the document with the vectors and neighbours that only the stored one has."""
+    """Returns the document with the vectors and neighbours that only the stored one has."""
     if stored is None:
         return document
     vectors = {**stored.vectors, **document.vectors}
@@ -84,7 +84,7 @@ def merge_missing_fields(document: Document, stored: Document | None) -> Documen
 
 
 def with_learned_fields(document: Document, stored: Document | None) -> Document:
-    """Return the document with all learned fields of the stored one, and its text vector if it has none."""
+    """Returns the document with all learned fields of the stored one, and its text vector if it has none."""
     if stored is None:
         return document
     own = {name: v for name, v in document.vectors.items() if not VECTOR_FIELDS[name].learned}

@@ -46,7 +46,7 @@ class LiveDocuments:
         self.change_log = change_log
 
     def upsert(self, documents: Sequence[Document]) -> list[ActionResult]:
-        """Upsert documents; each keeps the stored vectors and neighbours that it does not bring itself."""
+        """Upserts documents; each keeps the stored vectors and neighbours that it does not bring itself."""
 
         def attempt(target: str, positions: list[int]) -> AppliedActions:
             batch = [documents[position] for position in positions]
@@ -57,7 +57,7 @@ class LiveDocuments:
         return self._apply_until_acknowledged(len(documents), attempt)
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Delete items. Return how many existed."""
+        """Deletes items. Returns how many existed."""
         deleted = set[str]()
 
         def attempt(target: str, positions: list[int]) -> AppliedActions:
@@ -69,7 +69,7 @@ class LiveDocuments:
         return len(deleted)
 
     def _apply_until_acknowledged(self, count: int, attempt: Attempt) -> list[ActionResult]:
-        """Run the write protocol until every change has a final result under an unchanged epoch."""
+        """Runs the write protocol until every change has a final result under an unchanged epoch."""
         results, pending, retries = [ActionResult(409)] * count, list(range(count)), 0
         epoch, deadline = self._read_epoch(), time.monotonic() + BLOCK_TIMEOUT_S
         while pending and retries < MAX_CAS_RETRIES:
@@ -88,7 +88,7 @@ class LiveDocuments:
         return results
 
     def _apply_and_log(self, positions: list[int], epoch: int, attempt: Attempt) -> list[ActionResult]:
-        """Apply changes, then log them.
+        """Applies changes, then logs them.
 
         Deletions of missing items are logged too: another version may have the item, and an earlier attempt
         whose response was lost may have deleted it here.
@@ -106,7 +106,7 @@ class LiveDocuments:
         return [result for _, result in applied]
 
     def _merge_logged_fields(self, changes: Sequence[Change]) -> list[Change]:
-        """Add the vectors and neighbours of the changes that these replace in the log.
+        """Adds the vectors and neighbours of the changes that these replace in the log.
 
         A version that lacks both changes gets only the later one, which must bring the fields of the earlier.
         """
@@ -146,7 +146,7 @@ class LiveDocuments:
 def fetch_sources(
     cluster: Cluster, target: str, ids: Sequence[str], deadline: float, fields: Sequence[str] = ()
 ) -> dict[str, dict[str, Any]]:
-    """Read documents by id, including those that no search sees yet. Return the hit of each id found.
+    """Reads documents by id, including those that no search sees yet. Returns the hit of each id found.
 
     Raises NotFound without the target, Partial with those that could be read, Unavailable if none could.
     """
@@ -170,7 +170,7 @@ def fetch_sources(
 def copy_changes(
     cluster: Cluster, serving_index: str, target_index: str, batches: Iterable[list[Change]]
 ) -> None:
-    """Apply logged changes to the target index, which keeps its own learned fields."""
+    """Applies logged changes to the target index, which keeps its own learned fields."""
     deadline, target = time.monotonic() + 10 * ADMIN_TIMEOUT_S, BulkWriter(cluster, target_index)
     for changes in batches:
         ids = [change.item_id for change in changes]
@@ -197,7 +197,7 @@ def _build_copy_action(
 
 
 def _build_upsert_action(document: Document, stored: Mapping[str, Any] | None) -> BulkAction:
-    """Build a conditional write: the server answers 409 if the document changed since it was read."""
+    """Builds a conditional write: the server answers 409 if the document changed since it was read."""
     if stored is None:
         return BulkAction("create", document.item.id, encode_document(document))
     merged = merge_missing_fields(document, decode_document(stored["_source"]))

@@ -28,7 +28,7 @@ def build_text_query(request: TextMatch) -> Body:
 
 
 def build_neighbour_query(request: NeighbourMatch) -> Body:
-    """Build a query for items near the seeds. Raises BadRequest for more seeds than a server accepts."""
+    """Builds a query for items near the seeds. Raises BadRequest for more seeds than a server accepts."""
     if len(request.seeds) > MAX_SEEDS:
         raise BadRequest(
             f"{len(request.seeds)} seed items are too many; a request may have at most {MAX_SEEDS}"
@@ -42,7 +42,7 @@ def build_neighbour_query(request: NeighbourMatch) -> Body:
 
 
 def build_filter_clauses(filters: Filters) -> list[Body]:
-    """Build the filter clauses; they do not affect the score."""
+    """Builds the filter clauses; they do not affect the score."""
     keys = {
         "genre_key": filters.genres,
         "language_key": filters.languages,
@@ -67,7 +67,7 @@ def compute_hit_limit(limit: int) -> int:
 
 
 def build_candidates_body(limit: int, query: Mapping[str, Any]) -> Body:
-    """Build the body of a candidate search around a `query` or `knn` clause.
+    """Builds the body of a candidate search around a `query` or `knn` clause.
 
     Ids come from doc values: reading stored fields would decompress whole documents.
     """
@@ -87,14 +87,14 @@ def decode_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Match
 
 
 def decode_cosine_matches(source: str, hits: list[dict[str, Any]], limit: int) -> Matches:
-    """Convert scores back to cosines: every server scores (1 + cosine) / 2."""
+    """Converts scores back to cosines: every server scores (1 + cosine) / 2."""
     ids = _decode_ids(hits)
     scores = 2 * np.array([hit["_score"] for hit in hits], np.float32) - 1
     return select_best_matches(source, ids, scores, limit)
 
 
 def _decode_ids(hits: list[dict[str, Any]]) -> ItemIds:
-    """Read the ids of hits. Raises Unavailable if the index was not created by reelrank."""
+    """Reads the ids of hits. Raises Unavailable if the index was not created by reelrank."""
     try:
         return np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
     except KeyError as missing:

@@ -31,11 +31,11 @@ class Layout:
         return f"{self.prefix}items"
 
     def index_name(self, version: str) -> str:
-        """Return the index of a version, in lower case as servers require; `_meta` keeps the exact name."""
+        """Returns the index of a version, in lower case as servers require; `_meta` keeps the exact name."""
         return f"{self.prefix}{version}".lower()
 
     def epoch_alias(self, epoch: int) -> str:
-        """Return the alias that live changes are written to; it is removed at the next promotion."""
+        """Returns the alias that live changes are written to; it is removed at the next promotion."""
         return f"{self.prefix}live-{epoch}"
 
     def build_serving_settings(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class IndexVersions:
         self.body = body
 
     def create(self, version: str, changes_from: int) -> None:
-        """Create an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
+        """Creates an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
         if not version.startswith("items-"):
             raise BadRequest(f"the name of index version {version!r} must begin with items-")
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING_SETTINGS}
@@ -71,7 +71,7 @@ class IndexVersions:
         self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}", body)
 
     def list_versions(self) -> list[IndexVersion]:
-        """Return all versions with their document counts, newest first."""
+        """Returns all versions with their document counts, newest first."""
         metas, serving = self.list_metadata(), self.serving_version()
         if not metas:
             return []
@@ -90,7 +90,7 @@ class IndexVersions:
         ]
 
     def list_metadata(self) -> dict[str, dict[str, Any]]:
-        """Return reelrank's `_meta` entry of each version. Indices without one are skipped."""
+        """Returns reelrank's `_meta` entry of each version. Indices without one are skipped."""
         status, reply = self.cluster.request(
             "GET", f"/{self.layout.prefix}items-*/_mapping", filter_path="*.mappings._meta"
         )
@@ -101,7 +101,7 @@ class IndexVersions:
         return {meta["version"]: meta for meta in metas if meta is not None}
 
     def read_metadata(self, version: str) -> dict[str, Any]:
-        """Return reelrank's `_meta` entry of a version. Raises NotFound."""
+        """Returns reelrank's `_meta` entry of a version. Raises NotFound."""
         meta = self.list_metadata().get(version)
         if meta is None:
             raise IndexVersionNotFound(
@@ -110,7 +110,7 @@ class IndexVersions:
         return meta
 
     def record_position(self, version: str, position: int) -> None:
-        """Record that a version has every change up to a position."""
+        """Records that a version has every change up to a position."""
         meta = {**self.read_metadata(version), CHANGES_FROM: position}
         self.cluster.request_or_raise(
             "PUT", f"/{self.layout.index_name(version)}/_mapping", {"_meta": {"reelrank": meta}}
@@ -132,7 +132,7 @@ class IndexVersions:
         return str(metas[0]["version"])
 
     def prepare_serving(self, version: str) -> None:
-        """Turn on refreshes and replicas of a version that will serve."""
+        """Turns on refreshes and replicas of a version that will serve."""
         index = self.layout.index_name(version)
         self.cluster.request_or_raise(
             "PUT", f"/{index}/_settings", {"index": self.layout.build_serving_settings()}
@@ -140,7 +140,7 @@ class IndexVersions:
         self.cluster.refresh(index)
 
     def block_writes(self, version: str) -> None:
-        """Block writes. When it returns, writes in progress are complete and later ones are refused."""
+        """Blocks writes. When it returns, writes in progress are complete and later ones are refused."""
         self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}/_block/write")
 
     def allow_writes(self, version: str) -> None:
@@ -148,7 +148,7 @@ class IndexVersions:
         self.cluster.request_or_raise("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
 
     def read_epoch(self) -> int | None:
-        """Return the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
+        """Returns the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
         status, reply = self.cluster.request("GET", f"/{self.layout.alias}/_alias")
         if status == 404:
             return None
@@ -158,7 +158,7 @@ class IndexVersions:
         return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0)
 
     def swap_alias(self, old: str | None, new: str, last_epoch: int = 0) -> None:
-        """Move the alias and start a new epoch in one step. Promoting the serving version keeps its epoch.
+        """Moves the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
 
         last_epoch: the latest epoch in use if the serving version has none.
         Raises Conflict when another promotion finished first.

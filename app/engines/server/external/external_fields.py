@@ -27,7 +27,7 @@ class ExternalFields:
     names: Mapping[str, str]
 
     def decode_item(self, document_id: str, source: Mapping[str, Any]) -> Item | None:
-        """Return the item; None without a title or with an id that reelrank does not allow."""
+        """Returns the item; None without a title or with an id that reelrank does not allow."""
         values = {field: list(_read_values(source, path)) for field, path in self.names.items()}
         properties: dict[str, Any] = {name: " ".join(map(str, values.get(name, ()))) for name in TEXT_NAMES}
         properties |= {name: tuple(map(str, values.get(name, ()))) for name in LIST_FIELDS}
@@ -41,12 +41,12 @@ class ExternalFields:
         return item if item.title else None
 
     def list_source_fields(self) -> list[str]:
-        """List the fields to fetch of a document."""
+        """Lists the fields to fetch of a document."""
         return [part for name in self.names.values() for part in (name, name.removesuffix(".keyword"))]
 
 
 def parse_external_fields(text: str) -> ExternalFields:
-    """Parse `title=name,genres=categories.keyword`. Raises BadRequest."""
+    """Parses `title=name,genres=categories.keyword`. Raises BadRequest."""
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
     names = {field.strip(): path.strip() for field, _, path in pairs}
     for field, path in names.items():
@@ -66,7 +66,7 @@ def _read_values(source: Mapping[str, Any], path: str) -> Iterator[Any]:
 
 
 def _walk_path(value: Any, path: list[str]) -> Iterator[Any]:
-    """Yield the values at the end of a path, through lists; nothing if the path does not exist."""
+    """Yields the values at the end of a path, through lists; nothing if the path does not exist."""
     if isinstance(value, list):
         for element in value:
             yield from _walk_path(element, path)

@@ -29,7 +29,7 @@ class ExternalIndex:
         self.fields = fields
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        """Score documents by the sum over mapped text fields of weight x field score."""
+        """Scores documents by the sum over mapped text fields of weight x field score."""
         should = [
             {"match": {self.fields.names[field]: {"query": request.text, "boost": weight, "lenient": True}}}
             for field, weight in request.weights
@@ -61,7 +61,7 @@ class ExternalIndex:
             ) from partial
 
     def scan_items(self) -> Iterator[list[Item]]:
-        """Yield all items as of the first page. Skip documents that cannot be items.
+        """Yields all items as of the first page. Skips documents that cannot be items.
 
         Raises Partial when a shard does not answer: its items would look deleted.
         """
@@ -112,7 +112,7 @@ class ExternalIndex:
         return str(hit.get("fields", {}).get(id_field, [""])[0])
 
     def _build_filter_clauses(self, filters: Filters) -> list[Body]:
-        """Build filters on mapped fields. The item table applies the others, except to items it lacks."""
+        """Builds filters on mapped fields. The item table applies the others, except to items it lacks."""
         names = self.fields.names
         wanted = zip(KEYWORD_FIELDS, (filters.genres, filters.languages, filters.countries), strict=True)
         keys = [_build_any_of(names[key], values) for key, values in wanted if values and key in names]

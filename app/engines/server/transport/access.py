@@ -37,7 +37,7 @@ class Access:
             ) from error
 
     def build_headers(self) -> dict[str, str]:
-        """Build the Authorization header; no header without credentials."""
+        """Builds the Authorization header; no header without credentials."""
         if self.api_key:
             return {"authorization": f"ApiKey {self.api_key}"}
         if self.username:
@@ -51,7 +51,7 @@ class NotConnected(Unavailable):
 
 
 def build_connection_error(product: str, reason: str, cause: object) -> Unavailable:
-    """Build the error of a request without a response. cause: urllib3's exception, if any."""
+    """Builds the error of a request without a response. cause: urllib3's exception, if any."""
     advice = (
         "; if the cluster uses its own certificate authority, set REELRANK_ENGINE_CA_CERTS"
         if "CERTIFICATE_VERIFY_FAILED" in reason

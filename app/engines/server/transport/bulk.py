@@ -77,7 +77,7 @@ class BulkWriter:
         self.throttled = 0
 
     def write(self, actions: Sequence[BulkAction]) -> list[ActionResult]:
-        """Write actions until each has a final result.
+        """Writes actions until each has a final result.
 
         Raises Throttled, Unavailable or Timeout when the server accepts nothing for `max_stall_s`. Actions
         accepted before are written; writing them again is harmless.
@@ -100,7 +100,7 @@ class BulkWriter:
     def _attempt(
         self, positions: Sequence[int], payloads: Sequence[bytes]
     ) -> Iterator[tuple[int, ActionResult]]:
-        """Yield the final results of one pass; actions without one must be retried."""
+        """Yields the final results of one pass; actions without one must be retried."""
         for chunk in _split_chunks(positions, payloads, self.chunk_bytes):
             body = b"".join(payloads[position] for position in chunk)
             try:
@@ -134,7 +134,7 @@ class BulkWriter:
         self._last_refusal = refusal
 
     def _back_off(self, pause: float, accepted_at: float) -> None:
-        """Wait, with jitter so that several loaders do not retry together, and halve the chunk size."""
+        """Waits, with jitter so that several loaders do not retry together, and halves the chunk size."""
         left = accepted_at + self.max_stall_s - time.monotonic()
         if left <= 0:
             raise self._last_refusal
@@ -144,7 +144,7 @@ class BulkWriter:
 
 
 def _split_chunks(positions: Sequence[int], payloads: Sequence[bytes], max_bytes: int) -> Iterator[list[int]]:
-    """Split positions into chunks of at most `max_bytes`; a larger payload is a chunk by itself."""
+    """Splits positions into chunks of at most `max_bytes`; a larger payload is a chunk by itself."""
     chunk, size = list[int](), 0
     for position in positions:
         if chunk and size + len(payloads[position]) > max_bytes:

@@ -69,12 +69,12 @@ class Cluster:
             self._limit.until = math.inf
 
     def search(self, target: str, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
-        """Return the hits of a search. Raises the errors of `search_response`."""
+        """Returns the hits of a search. Raises the errors of `search_response`."""
         hits: list[Reply] = self.search_response(target, body, timeout_s)["hits"]["hits"]
         return hits
 
     def search_response(self, target: str, body: Mapping[str, Any], timeout_s: float) -> Reply:
-        """Return the response of a search that all shards answered.
+        """Returns the response of a search that all shards answered.
 
         Raises Timeout, Partial with the response of the shards that answered, or NotFound without the target.
         """
@@ -93,7 +93,7 @@ class Cluster:
     def request_idempotent(
         self, method: str, path: str, body: Mapping[str, Any] | None, deadline: float
     ) -> tuple[int, Any]:
-        """Send a request that may be repeated; try other hosts while time is left."""
+        """Sends a request that may be repeated; tries other hosts while time is left."""
         payload = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         for attempt in range(MAX_ATTEMPTS):
             try:
@@ -106,7 +106,7 @@ class Cluster:
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> tuple[int, Any]:
-        """Send an administrative request. Return status and body of any response.
+        """Sends an administrative request. Returns status and body of any response.
 
         When a host is lost, GET is retried on another one; other methods only if they were never sent.
         """
@@ -117,7 +117,7 @@ class Cluster:
         return self.send_once(method, target, payload, JSON)
 
     def send_once(self, method: str, path: str, body: bytes | None, mimetype: str) -> tuple[int, Any]:
-        """Send a request that must not be repeated; try another host only if it could not connect."""
+        """Sends a request that must not be repeated; tries another host only if it could not connect."""
         for _ in range(MAX_ATTEMPTS - 1):
             with suppress(NotConnected):
                 return self._send(method, path, body, mimetype, ADMIN_TIMEOUT_S)
@@ -134,11 +134,11 @@ class Cluster:
     def request_or_raise(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str
     ) -> Any:
-        """Send an administrative request that must succeed. Raises the error of its status."""
+        """Sends an administrative request that must succeed. Raises the error of its status."""
         return self.check_response(*self.request(method, path, body, **params), f"{method} {path}")
 
     def refresh(self, target: str) -> None:
-        """Make all writes visible to searches. Raises Unavailable when a shard has no copy."""
+        """Makes all writes visible to searches. Raises Unavailable when a shard has no copy."""
         path = f"/{target}/_refresh"
         try:
             status, reply = self.request_idempotent("POST", path, None, time.monotonic() + REFRESH_TIMEOUT_S)

@@ -30,7 +30,7 @@ class InFlightRequest:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expire(self) -> None:
-        """End the read from the connection, unless the connection serves another request by now."""
+        """Ends the read from the connection, unless the connection serves another request by now."""
         with self.lock:
             if self.is_done:
                 return
@@ -90,7 +90,7 @@ class DeadlineGuard:
             request.expire()
 
     def _wait_for_expired(self) -> InFlightRequest | None:
-        """Wait for the next request whose deadline has passed; None once the guard is closed."""
+        """Waits for the next request whose deadline has passed; None once the guard is closed."""
         with self._changed:
             while not self._is_closed:
                 left = self._waiting[0][0] - time.monotonic() if self._waiting else None
@@ -108,7 +108,7 @@ _current = _Current()
 
 
 def guard_connections(connection_class: type[Any]) -> type[Any]:
-    """Return a subclass of a urllib3 connection that registers itself with the request of its thread."""
+    """Returns a subclass of a urllib3 connection that registers itself with the request of its thread."""
 
     class GuardedConnection(connection_class):  # type: ignore[misc]
         in_flight: InFlightRequest | None = None

@@ -22,7 +22,7 @@ ERROR_BY_STATUS: dict[int, type[EngineError]] = {
 
 
 def build_error(status: int, reply: Any, action: str) -> EngineError:
-    """Build the error of an unsuccessful response. action: what was requested, and of which server."""
+    """Builds the error of an unsuccessful response. action: what was requested, and of which server."""
     kind, reason = parse_error(reply)
     message = f"{action}: {status} {kind} {reason}".rstrip()
     if kind == "cluster_block_exception":
@@ -39,7 +39,7 @@ def build_error(status: int, reply: Any, action: str) -> EngineError:
 
 
 def parse_error(reply: Any) -> tuple[str, str]:
-    """Return error type and reason, including nested causes; empty strings if the server gave none."""
+    """Returns error type and reason, including nested causes; empty strings if the server gave none."""
     error = reply.get("error") if isinstance(reply, dict) else None
     if not isinstance(error, dict):
         return "", str(error or "")[:300]

@@ -11,7 +11,7 @@ PAGE_SIZE = 1000
 def scan_pages(
     cluster: Cluster, index: str, body: Mapping[str, Any], sort: Sequence[str], size: int = PAGE_SIZE
 ) -> Iterator[list[Reply]]:
-    """Yield pages of hits in the order of `sort`, which must be unique per document."""
+    """Yields pages of hits in the order of `sort`, which must be unique per document."""
     page = {"size": size, "sort": list(sort), "track_total_hits": False, **body}
     while hits := cluster.search(index, page, ADMIN_TIMEOUT_S):
         yield hits
@@ -21,7 +21,7 @@ def scan_pages(
 
 
 def read_checkpoint(cluster: Cluster, index: str) -> dict[str, int]:
-    """Return, per index, the sequence number up to which all writes of its only shard are complete, or -1.
+    """Returns, per index, the sequence number up to which all writes of its only shard are complete, or -1.
 
     A later write may be visible before an earlier one, so nothing above this number is reliable.
     """

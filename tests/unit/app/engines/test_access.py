@@ -70,7 +70,7 @@ def search_ids(engine: SearchEngine) -> list[str]:
 
 
 def read_error(engine: SearchEngine) -> str:
-    """Return the message of a failed search. Checks that neither it nor its causes show a secret."""
+    """Returns the message of a failed search. Checks that neither it nor its causes show a secret."""
     with pytest.raises(EngineError) as raised:
         search_ids(engine)
     causes, error = list[str](), raised.value.__cause__

@@ -19,7 +19,7 @@ Start = Callable[[dict[str, object], int], tuple[str, list[dict[str, Any]]]]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a server with one response; return its address and the recorded requests."""
+    """Starts a server with one response; returns its address and the recorded requests."""
     servers = []
 
     def start_kibana(answer: dict[str, object], status: int = 200) -> tuple[str, list[dict[str, Any]]]:
@@ -40,7 +40,7 @@ def start() -> Iterator[Start]:
                 self.wfile.write(orjson.dumps(answer))
 
             def log_message(self, format: str, *args: object) -> None:
-                """Keep the output of the test clean."""
+                """Keeps the output of the test clean."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Kibana)
         threading.Thread(target=server.serve_forever, daemon=True).start()

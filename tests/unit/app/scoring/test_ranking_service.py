@@ -21,7 +21,7 @@ Start = Callable[[Callable[[socket.socket], None]], RankingService]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a server that answers each connection by a function in a thread."""
+    """Starts a server that answers each connection by a function in a thread."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def start_service(answer: Callable[[socket.socket], None]) -> RankingService:
@@ -131,7 +131,7 @@ def answer_with(body: bytes) -> Callable[[socket.socket], None]:
 
 
 def build_overclaimed_scores() -> bytes:
-    """Return scores of 1237 rows that claim two million."""
+    """Returns scores of 1237 rows that claim two million."""
     body = to_bytes(np.ones((1237, 1), np.float32), ("score",))
     return body.replace((1237).to_bytes(8, "little"), (2_000_000).to_bytes(8, "little"))
 

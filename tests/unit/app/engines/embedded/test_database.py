@@ -60,7 +60,7 @@ ROUNDS = 20
 
 
 def run_at_once(work: Callable[[int], None]) -> list[int | None]:
-    """Return the exit codes of PROCESSES processes that start their work at the same time."""
+    """Returns the exit codes of PROCESSES processes that start their work at the same time."""
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(PROCESSES)
 

@@ -50,7 +50,7 @@ def list_ids(matches: Matches) -> list[str]:
 
 
 def search_each_kind(engine: EmbeddedEngine) -> list[list[str]]:
-    """Return the ids that one request of each kind finds."""
+    """Returns the ids that one request of each kind finds."""
     films = Filters(genres=("drama", "comedy"))
     return [
         list_ids(engine.match_text(TextMatch("bm25", "7", 2, films), SOON)),
