@@ -14,7 +14,7 @@ Request = TypeVar("Request")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Milliseconds over all rounds. Ratios are ours / bare; spreads are the lowest and highest of a round."""
+    """Milliseconds over all rounds. Ratios are engine / bare; spreads are the extremes of the rounds."""
 
     ours_p50: float
     ours_p99: float
@@ -31,11 +31,11 @@ class Pair:
 
 
 def time_interleaved(
-    ours: Callable[[Request], object], bare: Callable[[Request], object], requests: Sequence[Request]
+    engine: Callable[[Request], object], bare: Callable[[Request], object], requests: Sequence[Request]
 ) -> Pair:
     """Times each request on both, each first in turn. A round before them warms up and does not count."""
     rounds = [
-        [_time_both(ours, bare, request, turn) for turn, request in enumerate(requests)]
+        [_time_both(engine, bare, request, turn) for turn, request in enumerate(requests)]
         for _ in range(ROUNDS + 1)
     ]
     times = np.array(rounds[1:]) * 1000
@@ -55,12 +55,12 @@ def time_interleaved(
 
 
 def _time_both(
-    ours: Callable[[Request], object], bare: Callable[[Request], object], request: Request, turn: int
+    engine: Callable[[Request], object], bare: Callable[[Request], object], request: Request, turn: int
 ) -> tuple[float, float]:
     if turn % 2:
         second = _time_call(bare, request)
-        return _time_call(ours, request), second
-    return _time_call(ours, request), _time_call(bare, request)
+        return _time_call(engine, request), second
+    return _time_call(engine, request), _time_call(bare, request)
 
 
 def _time_call(call: Callable[[Request], object], request: Request) -> float:
@@ -70,9 +70,9 @@ def _time_call(call: Callable[[Request], object], request: Request) -> float:
 
 
 def compute_ratios(
-    ours: NDArray[np.float64], bare: NDArray[np.float64], percentile: float
+    engine: NDArray[np.float64], bare: NDArray[np.float64], percentile: float
 ) -> NDArray[np.float64]:
-    ratios: NDArray[np.float64] = np.percentile(ours, percentile, axis=1) / np.percentile(
+    ratios: NDArray[np.float64] = np.percentile(engine, percentile, axis=1) / np.percentile(
         bare, percentile, axis=1
     )
     return ratios

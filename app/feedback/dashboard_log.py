@@ -74,7 +74,7 @@ class DashboardLog:
                 try:
                     self._interactions.put_nowait((due_s, event))
                 except queue.Full:
-                    self._on_dropped("no deed")
+                    self._on_dropped("action not recorded")
 
     def close(self) -> None:
         """Writes everything that waits, then ends."""
@@ -88,7 +88,7 @@ class DashboardLog:
         due = [event for due_s, event in waiting if is_last or due_s <= time.monotonic()]
         self._pending_interactions = waiting[len(due) :]
         if due:
-            self._write_logged("no deed", self._write_interactions, due)
+            self._write_logged("action not recorded", self._write_interactions, due)
 
     def _write_logged(self, reason: str, write: Callable[[Sequence[T]], None], records: Sequence[T]) -> None:
         """Logs and counts what is not recorded; nothing is written again to a cluster that is away."""

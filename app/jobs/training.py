@@ -160,7 +160,7 @@ def collect_judged_requests(
         index = replace(world, ranker=ranker)
         judged = list(backtest(history.events, index, window, options, progress))
     if not judged:
-        raise NotFound("the newest watches are none of something new to judge by; load more events")
+        raise NotFound("the newest watches have no new items to evaluate on; load more events")
     return judged
 
 

@@ -77,18 +77,18 @@ def load_bare_vectors(engine: EmbeddedEngine, watch: Stopwatch) -> dict[str, Bar
     return indexes
 
 
-def compare_loading(size: int, ours: Stopwatch, bare: Stopwatch) -> dict[str, object]:
+def compare_loading(size: int, engine: Stopwatch, bare: Stopwatch) -> dict[str, object]:
     """Returns documents per second, compared with tantivy and SQLite, and with these and faiss.
 
     The engine trains IVF lists, as faiss does. CPU seconds are compared too: load disturbs them less.
     """
-    served, written = sum(ours.seconds.values()), sum(bare.seconds.values())
-    ours_s, bare_s = sum(ours.processor_s.values()), sum(bare.processor_s.values())
+    served, written = sum(engine.seconds.values()), sum(bare.seconds.values())
+    ours_s, bare_s = sum(engine.processor_s.values()), sum(bare.processor_s.values())
     without, without_s = written - bare.seconds["faiss"], bare_s - bare.processor_s["faiss"]
     return {
-        "ours_s": _round(ours.seconds),
+        "ours_s": _round(engine.seconds),
         "bare_s": _round(bare.seconds),
-        "ours_processor_s": _round(ours.processor_s),
+        "ours_processor_s": _round(engine.processor_s),
         "bare_processor_s": _round(bare.processor_s),
         "ours_per_s": round(size / served),
         "bare_per_s": round(size / without),

@@ -43,7 +43,7 @@ def run_at_request(path_part: str, *steps: Callable[[], object]) -> RequestHook:
 
 
 @pytest.mark.parametrize(
-    "promotions", [("items-2",), ("items-2", "items-1", "items-2")], ids=["forward", "to and fro"]
+    "promotions", [("items-2",), ("items-2", "items-1", "items-2")], ids=["forward", "back and forth"]
 )
 def test_upserts_during_promotions_are_in_the_new_version(
     engine: ServerEngine, promotions: tuple[str, ...]

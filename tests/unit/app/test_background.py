@@ -93,7 +93,7 @@ def test_the_last_run_comes_once_after_the_stop() -> None:
     assert runs.names == ["last"]
 
 
-def test_a_stop_waits_no_longer_than_it_is_told() -> None:
+def test_a_stop_waits_at_most_the_given_seconds() -> None:
     runs = Runs()
     runs.gate.clear()
     task = BackgroundTask("slow", runs.run, 0.001)

@@ -144,7 +144,7 @@ def test_an_external_model_gets_a_fingerprint_and_golden_rows(registry: Registry
     assert (manifest.kind, manifest.feature_fingerprint, manifest.note) == ("external", "bm25-age", "")
 
 
-def test_an_external_models_own_names_are_told(registry: Registry, tmp_path: Path) -> None:
+def test_an_external_model_reports_its_own_feature_names(registry: Registry, tmp_path: Path) -> None:
     add_external_model(registry, tmp_path, train(names=["words", "days"]))
     note = read_manifest(registry.directory_of("mine")).note
     assert note.startswith("The model file has 2 features, as many as the manifest, under other names (words")

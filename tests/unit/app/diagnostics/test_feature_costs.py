@@ -16,22 +16,22 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("data")
-    parts = build_project(place, NOW)
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_dir = tmp_path_factory.mktemp("data")
+    parts = build_project(data_dir, NOW)
     build_release_manager(parts).promote_model(add_model(parts, "served", 1))
-    return place
+    return data_dir
 
 
-def run(house: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-    monkeypatch.setenv("REELRANK_DATA_DIR", str(house))
+def run(data_dir: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(data_dir))
     result = CliRunner().invoke(app, ["features", *arguments])
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def test_every_feature_is_listed_with_what_it_costs(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = json.loads(run(house, monkeypatch, "--json"))
+def test_every_feature_is_listed_with_what_it_costs(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(run(data_dir, monkeypatch, "--json"))
     assert tuple(row["name"] for row in document["features"]) == FEATURE_NAMES
     assert all(row["cost_us_per_1000"] > 0 for row in document["features"])
     assert all(row["words"] and row["signals"] and row["missing"] for row in document["features"])
@@ -41,13 +41,13 @@ def test_every_feature_is_listed_with_what_it_costs(house: Path, monkeypatch: py
     assert document["candidates"] == 18  # 24 films, 6 of them watched by the last viewer
 
 
-def test_the_table_names_costs_for_reading(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    printed = run(house, monkeypatch)
+def test_the_table_names_costs_for_reading(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = run(data_dir, monkeypatch)
     assert "µs per 1,000" in printed
     assert "the measured request had 18" in " ".join(printed.split())
 
 
-def test_an_empty_house_says_what_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_project_says_what_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
     result = CliRunner().invoke(app, ["features"])
     assert result.exit_code == 1

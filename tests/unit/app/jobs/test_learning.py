@@ -34,7 +34,7 @@ def test_pages_that_were_shown_move_no_window(parts: Container) -> None:
         assert getattr(after, window) == getattr(before, window)
 
 
-def test_too_few_watches_are_told_with_how_many_there_must_be(tmp_path: Path) -> None:
+def test_an_error_states_how_many_watches_training_needs(tmp_path: Path) -> None:
     few = build_container(Settings(data_dir=tmp_path))
     few.engine.create_index("items-1")
     few.engine.promote("items-1")
@@ -44,7 +44,7 @@ def test_too_few_watches_are_told_with_how_many_there_must_be(tmp_path: Path) ->
         read_history(few)
 
 
-def test_windows_in_which_nothing_new_is_watched_are_told(parts: Container) -> None:
+def test_windows_without_new_watched_items_are_an_error(parts: Container) -> None:
     history = read_history(parts)
     later = replace(
         history,

@@ -147,7 +147,7 @@ def test_commands_refuse_with_the_command_that_helps(project: tuple[Container, s
     assert "reelrank models" in run("promote", "nobody", exit_code=1)
 
 
-def test_a_second_training_is_told_that_one_runs(project: tuple[Container, str, str]) -> None:
+def test_a_second_training_is_refused_while_one_runs(project: tuple[Container, str, str]) -> None:
     container, _, _ = project
     with (
         acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"),
