@@ -59,7 +59,7 @@ def _prepare(connection: sqlite3.Connection, schema: Schema, until: float) -> No
 
 
 def _uses_wal(connection: sqlite3.Connection) -> bool:
-    """Switch to WAL mode. Return False while a process without the lock, such as a backup, reads the file.
+    """Switches to WAL mode. Returns False while a process without the lock, such as a backup, reads the file.
 
     A file system without support for WAL keeps its mode, which works for one writer.
     """

@@ -15,10 +15,10 @@ class Degradation:
     detail: str = ""
 
     def __str__(self) -> str:
-        """The text that answers show."""
+        """Returns the text that answers show."""
         return f"{self.source}: {self.detail}" if self.detail else self.source
 
 
 def describe_failure(source: str, error: EngineError) -> Degradation:
-    """The degradation of an answer that goes without `source`."""
+    """Returns the degradation of an answer that goes without `source`."""
     return Degradation(source, error.code, str(error))

@@ -105,7 +105,7 @@ class SearchEngine(Matcher, Protocol):
     def name(self) -> str: ...
 
     def at_version(self, version: str) -> Matcher:
-        """A matcher that answers from this version even after another one was promoted.
+        """Returns a matcher that answers from this version even after another one was promoted.
 
         The version must serve or have served; it lacks changes that were made since it stopped serving.
         """
@@ -170,7 +170,7 @@ class SearchEngine(Matcher, Protocol):
         ...
 
     def is_ready(self) -> bool:
-        """Whether a version is serving and answers at least in part."""
+        """Returns whether a version is serving and answers at least in part."""
         ...
 
     def close(self) -> None: ...

@@ -109,7 +109,7 @@ def rank_candidates(
 def _score(
     ranker: Ranker, features: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], str, tuple[Degradation, ...]]:
-    """The scores [n] and whose they are: the fused order's when the ranker does not answer."""
+    """Returns the scores [n] and whose they are: the fused order's when the ranker does not answer."""
     try:
         return ranker.score(features), ranker.name, ()
     except EngineError as error:
@@ -137,7 +137,7 @@ def _collect_scores(
 
 
 def _apply_policies(candidates: ScoredCandidates, config: RankingConfig, is_degraded: bool) -> PolicyResult:
-    """A degraded ranking is not explored: nothing could be learned from it."""
+    """Applies the policies in order. A degraded ranking is not explored: nothing could be learned from it."""
     config = config.without_exploration() if is_degraded else config
     scores = candidates.scores
     order, changes = np.lexsort((np.arange(len(scores)), -scores)), list[PositionChange]()

@@ -90,6 +90,6 @@ def fail(error: Exception | str, code: str = "") -> NoReturn:
 
 
 def wants_json() -> bool:
-    """Whether the command line has `--json`, also where it cannot be parsed."""
+    """Returns whether the command line has `--json`, also where it cannot be parsed."""
     options = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
     return "--json" in options

@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def _run_for_script() -> NoReturn:
-    """With `--json` also wrong usage and unexpected errors end with one JSON object on standard error."""
+    """Prints one JSON object on standard error for wrong usage and unexpected errors, too, with `--json`."""
     try:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:

@@ -9,7 +9,7 @@ from reelrank.app.diagnostics.smoke_test import READY_TIMEOUT_S, is_ready
 
 
 def has_display() -> bool:
-    """Whether a browser window would be visible: not over ssh, and not without a terminal."""
+    """Returns whether a browser window would be visible: not over ssh, and not without a terminal."""
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"
     return bool(display) and sys.stdout.isatty() and "SSH_CONNECTION" not in os.environ
 

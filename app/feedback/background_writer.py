@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def drain_queue(pending: "queue.Queue[T]") -> list[T]:
-    """Everything that is in a queue now."""
+    """Returns everything that is in a queue now."""
     found: list[T] = []
     while True:
         try:

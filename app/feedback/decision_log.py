@@ -206,7 +206,8 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
 
 
 def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
-    """One row per candidate, in ranked order: columns of the request, the item, its score and its signals.
+    """Returns one row per candidate, in ranked order: columns of the request, the item, its score and its
+    signals.
 
     degraded: the full texts of the page that was shown. propensity, came_from: of explored positions, null
     elsewhere.
@@ -229,12 +230,12 @@ def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
 
 
 def _storable(text: str) -> str:
-    """The text with ? for lone surrogates, which JSON can contain and UTF-8 cannot."""
+    """Returns the text with ? for lone surrogates, which JSON can contain and UTF-8 cannot."""
     return text.encode(errors="replace").decode()
 
 
 def _build_exploration_columns(result_list: ResultList) -> dict[str, pa.Array]:
-    """Propensity and ranked position of explored candidates, null elsewhere."""
+    """Returns propensity and ranked position of explored candidates, null elsewhere."""
     n = len(result_list.candidates)
     propensity, came_from = np.zeros(n), np.zeros(n, np.int32)
     for slot in result_list.exploration_slots:
@@ -256,5 +257,5 @@ def write_groups(directory: Path, groups: Sequence[pa.RecordBatch]) -> Path:
 
 
 def _format_day(group: pa.RecordBatch) -> str:
-    """The day (UTC) of a request."""
+    """Returns the day (UTC) of a request."""
     return f"{datetime.fromtimestamp(group['at_ms'][0].as_py() / 1000, UTC):%Y-%m-%d}"

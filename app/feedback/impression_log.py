@@ -41,7 +41,7 @@ class Impression:
     duration_ms: int | None = None
 
     def with_interaction(self, interaction: Event) -> "Impression":
-        """The line of what a viewer did with the item."""
+        """Returns the line of what a viewer did with the item."""
         return replace(
             self,
             id=interaction.id,
@@ -58,16 +58,16 @@ class Impressions(Protocol):
         """Raises EngineError."""
 
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
-        """The impressions that exist, by id, including the newest. Raises EngineError."""
+        """Returns the impressions that exist, by id, including the newest. Raises EngineError."""
 
 
 def format_impression_id(request_id: str, position: int) -> str:
-    """The id of the line and of the impression event."""
+    """Returns the id of the line and of the impression event."""
     return f"{request_id}-{position}"
 
 
 def build_impressions(result_list: ResultList, page: Page) -> list[Impression]:
-    """One line for each hit of a page."""
+    """Builds one line for each hit of a page."""
     query = result_list.query
     return [
         Impression(

@@ -186,7 +186,7 @@ def publish(
 
 
 def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
-    """evaluation.json, quality and gains as SVG and PNG."""
+    """Writes evaluation.json, and quality and gains as SVG and PNG."""
     write_file(directory / "evaluation.json", orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2))
     write_quality_plot(evaluation, directory / "quality")
     write_gains_plot(gains, directory / "gains")
@@ -194,7 +194,7 @@ def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float
 
 @contextmanager
 def _open_backtest_index(history: History, before_ms: int, progress: Progress) -> Iterator[BacktestIndex]:
-    """The item table and matcher as they would have been at a moment."""
+    """Opens the item table and matcher as they would have been at `before_ms`."""
     learned = learn_embeddings(select_watches(history.events, before_ms), progress)
     parts = history.container
     with tempfile.TemporaryDirectory() as place:

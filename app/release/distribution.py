@@ -68,7 +68,7 @@ class ModelFiles:
         )
 
     def _store(self, digest: str, content: bytes) -> None:
-        """Under a temporary name first: a reader must not see half of a file."""
+        """Stores a file under a temporary name first: a reader must not see half of it."""
         system, root = self._open()
         target = f"{root}/{digest}"
         try:

@@ -48,12 +48,12 @@ class ReleaseManager:
     on_step: Callable[[str], None] = ignore_step
 
     def read_serving_embeddings(self) -> str:
-        """The fingerprint of the embeddings that serve, which a plain load carries over."""
+        """Returns the fingerprint of the embeddings that serve, which a plain load carries over."""
         pointer = self.settle()
         return "" if pointer is None else pointer.serving.embeddings
 
     def settle(self) -> Pointer | None:
-        """Makes pointer and engine agree, and returns the pointer; None while nothing was ever loaded.
+        """Makes pointer and engine agree, and returns the pointer; None before the first load.
 
         Raises Conflict when another promotion holds the lock.
         """
@@ -105,7 +105,7 @@ class ReleaseManager:
             return self._serve(pointer.previous, pointer)
 
     def fits(self, release: Release) -> bool:
-        """Whether the model of a release may rank over its index version."""
+        """Returns whether the model of a release may rank over its index version."""
         return self._settlement.fits(release.model, release.embeddings)
 
     def drop_version(self, version: str) -> None:
@@ -123,14 +123,14 @@ class ReleaseManager:
             self.forget_dropped_versions()
 
     def list_releases(self) -> list[Release]:
-        """The releases that can be promoted, newest first, and those of the pointer."""
+        """Returns the releases that can be promoted, newest first, and those of the pointer."""
         pointer, listed = self.store.read_pointer(), self.store.list_releases()
         named = () if pointer is None else (pointer.serving, pointer.previous)
         known = {release.id for release in listed}
         return listed + [release for release in named if release is not None and release.id not in known]
 
     def list_kept_versions(self) -> frozenset[str]:
-        """The index versions that the pointer names; they are never dropped."""
+        """Returns the index versions that the pointer names; they are never dropped."""
         pointer = self.store.read_pointer()
         return frozenset() if pointer is None else pointer.list_versions()
 
@@ -168,7 +168,7 @@ class ReleaseManager:
         return release.model_copy(update={"config": self.config})
 
     def _serve(self, release: Release, pointer: Pointer) -> Release:
-        """The whole promotion; promoting what serves only repeats its last step."""
+        """Runs the whole promotion; promoting what serves only repeats its last step."""
         version = release.index_version
         self.on_step("check")
         self._check(release)
@@ -202,7 +202,7 @@ class ReleaseManager:
             )
 
     def _share(self, release: Release) -> Release:
-        """The release with the hashes of its model's files, which are stored where others can fetch them."""
+        """Uploads the files of a release's model; returns the release with their hashes."""
         if not (self.registry.directory / release.model).is_dir():
             return release
         return release.model_copy(update={"files": self.files.upload(release.model)})

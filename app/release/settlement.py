@@ -26,7 +26,7 @@ class Settlement:
     now: Callable[[], datetime]
 
     def read_settled(self) -> Pointer | None:
-        """The pointer when it names the version that the engine serves, else None."""
+        """Returns the pointer when it names the version that the engine serves, else None."""
         pointer = self.store.read_pointer()
         if pointer is None or (pointer.serving.index_version or None) != self.engine.serving_version():
             return None
@@ -76,19 +76,19 @@ class Settlement:
                 raise
 
     def create(self, version: str, model: str, embeddings: str, reason: str) -> Release:
-        """A new release, made now."""
+        """Creates a release that states the present time."""
         fields = {"index_version": version, "model": model, "embeddings": embeddings, "reason": reason}
         return create_release(self.now(), **fields)
 
     def choose_model(self, pointer: Pointer, embeddings: str) -> str:
-        """The serving model, or the newest one of a release, that fits; the fused order when none does."""
+        """Returns the serving model, or the newest one of a release, that fits; else the fused order."""
         if self.fits(pointer.serving.model, embeddings):
             return pointer.serving.model
         trained = (r.model for r in self.store.list_releases() if r.embeddings == embeddings)
         return next((model for model in trained if self.fits(model, embeddings)), FusedOrder.name)
 
     def fits(self, model: str, embeddings: str) -> bool:
-        """Whether a model may rank over these embeddings; one that names no embeddings may rank over any."""
+        """Returns whether a model may rank over these embeddings; a model that names none fits any."""
         fingerprint = read_embeddings_fingerprint(self.registry, model)
         return not fingerprint or fingerprint == embeddings
 
@@ -117,7 +117,7 @@ class Settlement:
 
 
 def read_embeddings_fingerprint(registry: Registry, model: str) -> str:
-    """The embeddings a model was trained with; empty when its manifest names none or cannot be read."""
+    """Returns the embeddings a model was trained with; empty if its manifest names none or is unreadable."""
     if model == FusedOrder.name:
         return ""
     try:

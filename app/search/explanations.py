@@ -14,7 +14,7 @@ from reelrank.ranking.signals.observe import Signals
 
 
 def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranker) -> Page:
-    """The page with an explanation for each hit. signals: of the whole list, in its order.
+    """Adds an explanation to each hit of a page. signals: of the whole list, in its order.
 
     Features are computed over the whole list, because some compare a candidate with the others. The fused
     order has no contributions: its score is minus the position it gave.

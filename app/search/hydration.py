@@ -53,7 +53,7 @@ def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine
 def fetch_items(
     engine: SearchEngine, ids: Sequence[str], timeout_s: float
 ) -> tuple[list[Item | None], tuple[Degradation, ...]]:
-    """The items in the order of `ids`, None for those that cannot be had, and what is missing."""
+    """Returns the items in the order of `ids`, None for those that cannot be had, and what is missing."""
     try:
         return engine.fetch(ids, timeout_s), ()
     except Partial as partial:

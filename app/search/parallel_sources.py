@@ -31,7 +31,7 @@ class SourceResults:
         return bool(self.failures) and not self.matches
 
     def to_error(self) -> EngineError:
-        """One error for all failures: asking again later may help, whatever the engine calls it."""
+        """Builds one error for all failures: a retry may help, whatever the engine calls it."""
         is_late = any(isinstance(error, Timeout) for error in self.failures.values())
         reasons = "; ".join(f"{source}: {error}" for source, error in self.failures.items())
         return (Timeout if is_late else Unavailable)(f"no source answered ({reasons})")

@@ -24,7 +24,7 @@ class Recorder(Protocol):
         ...
 
     def is_sampled(self, request_id: str) -> bool:
-        """Whether the whole candidate group of this request will be recorded, with its signals."""
+        """Returns whether the whole candidate group of this request will be recorded, with its signals."""
         ...
 
     def record(self, result_list: ResultList, page: Page) -> None:
@@ -40,7 +40,7 @@ class EventSink(Protocol):
     """Stores events that viewers send."""
 
     def append(self, events: Sequence[Event]) -> AppendReport:
-        """Durable when it returns. Raises EngineError; an event sent again still counts once."""
+        """Stores events, durable when it returns. An event sent again counts once. Raises EngineError."""
         ...
 
 
@@ -48,7 +48,7 @@ class Assigner(Protocol):
     """Chooses how each request is ranked."""
 
     def assign(self, query: Query) -> RankingConfig:
-        """The config of this request; called once a request, and must not wait."""
+        """Returns the config of this request. Called once a request; must not wait."""
         ...
 
 

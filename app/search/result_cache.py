@@ -46,7 +46,7 @@ class ResultCache:
             raise Unavailable(f"{self._path} cannot be written ({error})") from error
 
     def get(self, cursor: str) -> tuple[ResultList, int]:
-        """The list and where its next part begins. Raises CursorExpired when it is cached no longer."""
+        """Returns the list and where its next part begins. Raises CursorExpired after its time."""
         request_id, _, offset = cursor.rpartition(".")
         select = "select body from lists where id = ? and made_s >= ?"
         try:

@@ -41,7 +41,7 @@ class ResultList:
         return tuple(change for change in self.changes if change.propensity is not None)
 
     def to_bytes(self) -> bytes:
-        """Everything except the signals; about 25 bytes a candidate."""
+        """Returns everything except the signals; about 25 bytes a candidate."""
         c = self.candidates
         columns = {
             "id": pa.array(c.ids),
@@ -102,7 +102,7 @@ class ResultList:
 def build_result_list(
     request_id: str, query: Query, version: str, config_id: str, ranking: Ranking
 ) -> ResultList:
-    """The candidates in the order to show, without their signals. version: of the index."""
+    """Returns the candidates in the order to show, without their signals. version: of the index."""
     return ResultList(
         request_id,
         query,

@@ -82,7 +82,7 @@ class SearchService:
     on_failure: FailureListener
 
     def serve_page(self, options: RankingOptions) -> Page:
-        """A search, a home page or similar items, by the kind of the query.
+        """Serves a search, a home page or similar items, by the kind of the query.
 
         Raises Unavailable, NotFound for a model that is not there, ModelRejected for one that does not fit.
         """
@@ -103,14 +103,14 @@ class SearchService:
         return replace(page, timings=timings.seconds)
 
     def serve_next_page(self, cursor: str, limit: int, explain: bool = False) -> Page:
-        """A later part of a list as it was ranked then. Raises NotFound when it is cached no longer."""
+        """Returns a later part of a list as it was ranked then. Raises CursorExpired."""
         result_list, start = self.result_cache.get(cursor)
         page = hydrate(result_list, PageSlice(start, limit, self._later_fetch_timeout_s), self.engine)
         self.recorder.record(result_list, page)
         return self._explain(page, result_list) if explain else page
 
     def explain_hit(self, cursor: str) -> Page:
-        """The one hit at a cursor, explained; it is no new impression. Raises NotFound."""
+        """Returns the one hit at a cursor, explained; no impression is recorded. Raises CursorExpired."""
         result_list, start = self.result_cache.get(cursor)
         page = hydrate(result_list, PageSlice(start, 1, self._later_fetch_timeout_s), self.engine)
         return self._explain(page, result_list)
@@ -147,7 +147,7 @@ class SearchService:
         return report
 
     def load_viewer(self, query: Query) -> tuple[Viewer, tuple[Degradation, ...]]:
-        """The viewer at the time of the query, and what could not be read."""
+        """Returns the viewer at the time of the query, and what could not be read."""
         viewers = Viewers(self.events, self.pool)
         viewer, failures = viewers.find(query, VIEWER_DEADLINE_SHARE * self.deadline_s)
         return viewer, self._report_failures(failures)
@@ -215,7 +215,7 @@ class SearchService:
         return self.deadline_s if self.refresher.state.degraded else FETCH_TIMEOUT_S
 
     def _cache_results(self, result_list: ResultList, page: Page) -> Page:
-        """A list that cannot be cached is shown all the same, without a next part."""
+        """Caches the list. A list that cannot be cached is served without a next part."""
         try:
             self.result_cache.put(result_list)
         except EngineError as error:

@@ -30,7 +30,7 @@ class Viewers:
     pool: ThreadPoolExecutor
 
     def find(self, query: Query, timeout_s: float) -> tuple[Viewer, Failures]:
-        """The viewer at the time of the query. What cannot be read in time is left out and reported.
+        """Returns the viewer at the time of the query. What cannot be read in time is left out and reported.
 
         Impressions are read apart: a page shows dozens, which would crowd out the watches. So are watched
         items, of which every one counts; a search does not need them, because it may find them.

@@ -65,11 +65,11 @@ class ItemTableStore:
         return open_table(self.directory / version)
 
     def read_fold_in(self, version: str | None) -> FoldIn | None:
-        """The fold-in parameters in the table of a version; None when it has none."""
+        """Returns the fold-in parameters in the table of a version; None when it has none."""
         return read_fold_in(self.directory / version) if version else None
 
     def read_embeddings(self, version: str | None) -> str:
-        """The embeddings fingerprint in the table of a version; empty when it has none."""
+        """Returns the embeddings fingerprint in the table of a version; empty when it has none."""
         return read_embeddings(self.directory / version) if version else ""
 
     def drop_stale(self) -> None:

@@ -107,7 +107,7 @@ class ServedModels:
         self._source.promote(model)
 
     def _read_serving_release(self) -> Release | None:
-        """The last one that was read, while the store cannot be reached: scores need no engine."""
+        """Returns the last release that was read while the store is unreachable: scores need no engine."""
         if self._last_release is not None and time.monotonic() < self._read_again_at:
             return self._last_release
         try:
@@ -122,7 +122,7 @@ class ServedModels:
         return self._last_release
 
     def _read_model(self, release: Release | None) -> str:
-        """Before the first release, the model that an earlier build promoted."""
+        """Reads the model of a release; before the first release, the one that an earlier build promoted."""
         if release is not None:
             return release.model
         return self._source.registry.read_legacy_pointer("CURRENT") or FusedOrder.name

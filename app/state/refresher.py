@@ -69,7 +69,7 @@ class StateRefresher:
         return self._state is not None
 
     def get_ranker(self, model: str) -> Ranker:
-        """A model that a request names. Raises ModelNotFound; ModelRejected also for other embeddings."""
+        """Returns a model that a request names. Raises ModelNotFound, or ModelRejected if it does not fit."""
         ranker = self.models.get(model)
         if problem := explain_embeddings_mismatch(ranker, self.state.embeddings):
             raise ModelRejected(model, problem, "choose another model: GET /v1/models")
@@ -142,7 +142,7 @@ class StateRefresher:
     def _choose_ranker(
         self, release: Release | None, embeddings: str
     ) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """The fused order in place of a model that was trained with other embeddings."""
+        """Returns the fused order in place of a model that was trained with other embeddings."""
         ranker, degraded = self.models.current(release)
         if problem := explain_embeddings_mismatch(ranker, embeddings):
             return FusedOrder(), (*degraded, Degradation("model", "embeddings_mismatch", problem))
@@ -168,7 +168,7 @@ class StateRefresher:
 
 
 def choose_embeddings(release: Release | None, table: ItemTable) -> str:
-    """The fingerprint of the embeddings in an item table, as its release names it, else as it says itself."""
+    """Returns the embeddings fingerprint that the release names, else that of the item table."""
     if release is not None and release.index_version == table.version:
         return release.embeddings
     return table.embeddings

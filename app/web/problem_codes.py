@@ -42,12 +42,12 @@ PROBLEMS = {
 
 
 def list_command_problems() -> list[ProblemCode]:
-    """The problems that the command line reports, by exit code."""
+    """Returns the problems that the command line reports, by exit code."""
     reported = [problem for problem in PROBLEMS.values() if problem.exit_code is not None]
     return sorted(reported, key=lambda problem: problem.exit_code or 0)
 
 
 def list_http_problems(only_ranking_role: bool = False) -> list[ProblemCode]:
-    """The problems that the HTTP API sends, by status."""
+    """Returns the problems that the HTTP API sends, by status."""
     sent = [problem for problem in PROBLEMS.values() if problem.status is not None]
     return [problem for problem in sent if problem.in_ranking_role or not only_ranking_role]

@@ -74,7 +74,7 @@ def build_problem(
 
 
 def build_problem_schema() -> dict[str, Any]:
-    """The OpenAPI response that stands for every problem of every endpoint."""
+    """Returns the OpenAPI response that stands for every problem of every endpoint."""
     text = {"type": "string"}
     field_error = {"type": "object", "properties": {"field": text, "detail": text}}
     properties = {

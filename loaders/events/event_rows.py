@@ -112,7 +112,7 @@ class UbiRow(BaseModel):
 
 
 def is_ubi(row: Mapping[str, Any]) -> bool:
-    """Whether a row is a UBI event, or a UBI query, which counts as a search."""
+    """Returns whether a row is a UBI event, or a UBI query, which counts as a search."""
     return "action_name" in row or ("user_query" in row and "query_id" in row)
 
 

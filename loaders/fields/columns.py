@@ -166,7 +166,7 @@ def _parse_each(
 
 
 def _normalise_type(column: pa.Array) -> pa.Array:
-    """Cast dictionaries, large and view types, decimals and nanoseconds to the plain types of a column."""
+    """Casts dictionaries, large and view types, decimals and nanoseconds to the plain types of a column."""
     dtype = column.type
     if pa.types.is_dictionary(dtype):
         return _normalise_type(column.dictionary_decode())

@@ -41,7 +41,7 @@ class Journal:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Exclude other loads in this and other processes; released with the process. Raises Conflict."""
+        """Excludes other loads in this and other processes; released with the process. Raises Conflict."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path.parent / "items.lock", timeout=0)
         try:

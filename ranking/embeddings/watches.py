@@ -56,7 +56,7 @@ def select_watches(events: pa.Table, before_ms: int) -> Watches:
 
 
 def build_event_table(batches: Iterable[pa.RecordBatch]) -> pa.Table:
-    """Concatenate batches of EVENT_SCHEMA."""
+    """Concatenates batches of EVENT_SCHEMA."""
     return pa.Table.from_batches(batches, EVENT_SCHEMA)
 
 

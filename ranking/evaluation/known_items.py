@@ -113,7 +113,7 @@ def _judge(query: KnownItemQuery, search: Search) -> tuple[float, float]:
 
 
 def _generate_person_queries(items: Sequence[Item], per_kind: int, seed: int) -> list[KnownItemQuery]:
-    """Names of people with several items; films of namesakes are relevant too."""
+    """Generates names of people with several items; films of namesakes are relevant too."""
     by_person: dict[str, set[str]] = {}
     for item in items:
         for person in item.people:

@@ -32,7 +32,7 @@ PNG_DPI = 150
 
 
 def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS) -> tuple[Path, Path]:
-    """Plot the measures of MEASURE_TITLES of every system with 95 % intervals; path has no suffix.
+    """Plots the measures of MEASURE_TITLES of every system with 95 % intervals; path has no suffix.
 
     Raises ValueError when no request of this kind was evaluated.
     """
@@ -65,7 +65,7 @@ def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS
 
 
 def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path]:
-    """Plot the MAX_GAINS features with the largest share of the total split gain; path has no suffix."""
+    """Plots the MAX_GAINS features with the largest share of the total split gain; path has no suffix."""
     total = sum(gains.values()) or 1.0
     top = sorted(gains.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_GAINS]
     figure = _create_figure(width=8.0, height=1.2 + 0.27 * max(len(top), 1))

@@ -22,7 +22,7 @@ class FeatureBatch:
     constants: tuple[Column, ...]
 
     def derive(self, columns: Columns) -> Column:
-        """The values [k, n], or [k, 1] where all candidates share every signal that is read."""
+        """Returns the values [k, n], or [k, 1] where all candidates share every signal that is read."""
         blocks = (stack_columns([columns[name] for name in names]) for names in self.reads)
         return self.formula(*blocks, *self.constants)
 
@@ -49,7 +49,7 @@ def plan_evaluation(features: tuple[Feature, ...]) -> EvaluationPlan:
 
 
 def stack_columns(columns: Sequence[Column]) -> Column:
-    """One block [k, n] of k columns [n] or [1]; [k, 1] where none is longer."""
+    """Returns one block [k, n] of k columns [n] or [1]; [k, 1] where none is longer."""
     rows = np.empty((len(columns), max(map(len, columns))), np.float32)
     for row, column in zip(rows, columns, strict=True):
         row[:] = column
@@ -65,7 +65,7 @@ def _batch_features(features: Sequence[Feature]) -> Feature | FeatureBatch:
 
 
 def _to_selector(positions: list[int]) -> Positions:
-    """A slice where the positions are adjacent."""
+    """Returns a slice where the positions are adjacent."""
     span = slice(positions[0], positions[-1] + 1)
     if len(positions) == 1:
         return positions[0]

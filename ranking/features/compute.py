@@ -25,7 +25,7 @@ FEATURES_BY_NAME = {feature.name: feature for feature in FEATURES}
 
 
 def compute_features(signals: Signals, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
-    """The features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError.
+    """Computes the features [n, len(names)] of one request's candidates, NaN where missing. Raises KeyError.
 
     Each column is contiguous. A feature of shared signals alone is computed once, not for each candidate.
     """

@@ -28,7 +28,7 @@ HIGHEST_BYTE = 7 if sys.byteorder == "little" else 0
 
 
 def hash_cross(first: Column, second: Column, seed: Column, step: Column) -> Column:
-    """A bucket for each pair of whole numbers, the same on every machine; NaN where either is missing.
+    """Returns a bucket for each pair of integers, the same on every machine; NaN where either is missing.
 
     step: width of the ranges into which the second number is divided.
     """
@@ -38,7 +38,7 @@ def hash_cross(first: Column, second: Column, seed: Column, step: Column) -> Col
 
 
 def _spread_bits(column: Column, factor: int) -> NDArray[np.uint64]:
-    """A missing value becomes an arbitrary code; `_to_bucket` makes it missing again."""
+    """Spreads the bits of codes. A missing value gets any code; `_to_bucket` makes it missing again."""
     codes = column.astype(np.int64).view(np.uint64)
     codes *= np.uint64(factor)
     return codes

@@ -38,7 +38,7 @@ class Feature:
 
 
 def passthrough(signal: Column) -> Column:
-    """The formula of a feature that is an unchanged signal."""
+    """Returns the formula of a feature that is an unchanged signal."""
     return signal
 
 
@@ -47,5 +47,5 @@ def pass_through(signal: str, group: str, description: str, missing: str = MISSI
 
 
 def to_nan_mask(column: Column) -> Column:
-    """0, or NaN where the column is NaN or infinite; to be added. Takes half the time of `np.where`."""
+    """Returns 0, or NaN where the column is NaN or infinite; to be added. Half the time of `np.where`."""
     return column * np.float32(0)

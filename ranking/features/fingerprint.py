@@ -12,7 +12,7 @@ PROBE_ROWS = 64
 
 
 def compute_feature_fingerprint(names: Sequence[str]) -> str:
-    """Twelve hex digits that change when the formula of any of these features changes.
+    """Returns twelve hex digits that change when the formula of any of these features changes.
 
     Values are rounded to six significant digits, so that another CPU gives the same.
     """
@@ -25,6 +25,6 @@ def compute_feature_fingerprint(names: Sequence[str]) -> str:
 
 
 def _generate_probe(rng: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Small and large positive values, and a missing one in eight."""
+    """Generates small and large positive values; one in eight is missing."""
     values = np.exp(rng.uniform(-3, 8, PROBE_ROWS))
     return np.where(rng.random(PROBE_ROWS) < 1 / 8, np.nan, values).astype(np.float32)

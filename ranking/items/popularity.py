@@ -129,7 +129,7 @@ class Popularity:
         return best
 
     def _advance(self, to_ms: int) -> None:
-        """Advance `now_ms`, and the origin before weights overflow float64."""
+        """Advances `now_ms`, and the origin before weights overflow float64."""
         if to_ms - self.origin_ms > ORIGIN_DAYS * DAY_MS:
             decay = np.exp2((self.origin_ms - to_ms) / self._half_lives_ms)
             self._watches *= decay

@@ -101,12 +101,12 @@ class ItemTable:
 
 
 def find_published(table: ItemTable, rows: Rows, filters: Filters, today: int) -> NDArray[np.bool_]:
-    """Which rows [n] pass the filters and are published, as far as is known, by a day since 1970."""
+    """Returns which rows [n] pass the filters and are published, as far as is known, by a day since 1970."""
     return table.passes(filters, rows) & (table.published_day[rows] <= today)
 
 
 def build_row_mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
-    """Whether each row of the table is among these; at least one element, so that row -1 can be looked up."""
+    """Returns a mask of these rows over the table; at least one element, so that row -1 can be looked up."""
     mask = np.zeros(max(len(table), 1), bool)
     mask[rows] = True
     return mask

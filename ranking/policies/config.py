@@ -41,7 +41,7 @@ class Policy(Protocol):
     """
 
     def apply(self, order: Order, candidates: ScoredCandidates, config: "RankingConfig") -> PolicyResult:
-        """The order to show. `order` is best first by score, or as the policy before left it."""
+        """Returns the order to show. `order` is best first by score, or as the previous policy left it."""
         ...
 
 
@@ -60,7 +60,7 @@ class RankingConfig:
         return _hash_config(self)
 
     def without_exploration(self) -> "RankingConfig":
-        """For rankings that nobody is shown, and for pages that lack something."""
+        """Turns exploration off, for rankings that no viewer sees and for degraded pages."""
         return replace(self, exploration_slots=0)
 
 

@@ -38,7 +38,7 @@ class LexicalOrder:
 
 
 def _compute_steps(scores: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-    """The step [n] of each BM25 score; -1 for what BM25 did not find, or scored below 0."""
+    """Returns the step [n] of each BM25 score; -1 for what BM25 did not find, or scored below 0."""
     best = np.nanmax(scores, initial=0.0)
     if best <= 0:
         return np.full(len(scores), -1, np.float32)

@@ -35,7 +35,7 @@ class ScoredCandidates:
     model: str = FusedOrder.name
 
     def get_source_scores(self, source: str) -> NDArray[np.float32]:
-        """The scores [n] of one source; all NaN when it was not asked or did not answer."""
+        """Returns the scores [n] of one source; all NaN when it was not asked or did not answer."""
         scores = self.source_scores.get(source)
         return np.full(len(self.scores), np.nan, np.float32) if scores is None else scores
 

@@ -73,7 +73,7 @@ def explore(
 
 
 def compute_propensities(posterior: Posterior) -> Floats:
-    """Probability [n] of each item of the pool to be drawn; the sum is 1."""
+    """Returns the probability [n] with which each item of the pool is picked; the sum is 1."""
     propensities = (1 - UNIFORM_SHARE - KEPT_SHARE) * compute_best_probabilities(posterior)
     propensities += UNIFORM_SHARE / len(propensities)
     propensities[0] += KEPT_SHARE
@@ -81,9 +81,9 @@ def compute_propensities(posterior: Posterior) -> Floats:
 
 
 def compute_best_probabilities(posterior: Posterior) -> Floats:
-    """Probability [n] that an item's click share, Beta(alpha, beta), is the highest, on a grid of shares.
+    """Returns the probability [n] that an item's click share, Beta(alpha, beta), is the highest of all.
 
-    The sum over the grid of an item's own density times the distributions of all others.
+    It is the sum over GRID of the item's own density times the distributions of all others.
     """
     share = GRID**2
     alpha, beta = posterior.alpha[:, None], posterior.beta[:, None]

@@ -22,7 +22,7 @@ class Calibration(BaseModel):
 def fit_calibration(
     scores: NDArray[np.float32], relevant: NDArray[np.bool_], weights: NDArray[np.float32]
 ) -> Calibration | None:
-    """The calibration most likely to give `wanted`; None unless some are wanted and some are not.
+    """Fits the calibration most likely to give `wanted`; None unless some are wanted and some are not.
 
     weights [n]: how many candidates each row stands for. Scores that say nothing, or that put what is
     wanted last, give the same probability to all.

@@ -13,7 +13,7 @@ from reelrank.ranking.rankers.tree_text import ModelText
 
 
 def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> tuple[Manifest, ModelText]:
-    """The manifest with a note on the names inside the model file, and what the file states.
+    """Returns the manifest with a note on the names inside the model file, and what the file states.
 
     Raises ValueError when it is no manifest, the model file is not sound, the numbers of features
     differ, or the model file names the same features in another order.

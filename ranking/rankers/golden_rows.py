@@ -49,7 +49,7 @@ def write_golden(directory: Path, golden: GoldenRows) -> None:
 
 
 def sample_evenly(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """At most MAX_GOLDEN_ROWS of the rows, evenly spaced."""
+    """Returns at most MAX_GOLDEN_ROWS of the rows, evenly spaced."""
     if len(features) <= MAX_GOLDEN_ROWS:
         return features
     return features[np.linspace(0, len(features) - 1, MAX_GOLDEN_ROWS).astype(np.intp)]

@@ -120,7 +120,7 @@ def load_ranker(
     expected_encoder: str | None = None,
     expected_index: str | None = None,
 ) -> Ranker:
-    """The model in a directory of the registry, once everything about it fits this build.
+    """Loads the model of a registry directory, once everything about it fits this build.
 
     compute_fingerprint: returns this build's fingerprint of some features. Raises ModelRejected.
     """
@@ -186,7 +186,7 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
 
 
 def get_embeddings_fingerprint(ranker: Ranker) -> str:
-    """The embeddings a ranker was trained with; empty when it may rank over any."""
+    """Returns the embeddings a ranker was trained with; empty when it may rank over any."""
     return str(getattr(ranker, "embeddings_fingerprint", ""))
 
 
@@ -219,7 +219,7 @@ def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
 
 
 def _load_compiled_trees(directory: Path, golden: GoldenRows) -> CompiledTrees | None:
-    """The faster form of the trees, unless it scores a golden row differently."""
+    """Returns the faster form of the trees, unless it scores a golden row differently."""
     trees = open_compiled_trees(directory)
     if trees is None:
         return None

@@ -36,7 +36,7 @@ class ModelText:
 
 
 def read_model_text(text: str) -> ModelText:
-    """The header of a whole model of sound trees. Raises ValueError with what is wrong, and where."""
+    """Returns the header of a whole model of sound trees. Raises ValueError with what is wrong, and where."""
     if "\0" in text:
         raise ValueError("the model file holds a zero byte; it is no text")
     begin = text.find("\nTree=") + 1

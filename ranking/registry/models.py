@@ -69,7 +69,7 @@ class Registry:
         return sorted(found, key=lambda version: (version.created_at or oldest, version.id), reverse=True)
 
     def read_legacy_pointer(self, name: Literal["CURRENT", "PREVIOUS"]) -> str | None:
-        """The model that an earlier build promoted; None when there is no such file or it names no model."""
+        """Returns the model that an earlier build promoted; None without a file that names one."""
         try:
             model = (self.directory / name).read_text(encoding="utf-8").strip()
         except (OSError, ValueError):

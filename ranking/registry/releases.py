@@ -40,7 +40,7 @@ class Release(BaseModel):
     reason: str = ""
 
     def serves_same_as(self, other: "Release") -> bool:
-        """Whether another release has the same index version, model and embeddings."""
+        """Returns whether another release has the same index version, model and embeddings."""
         return (self.index_version, self.model, self.embeddings) == (
             other.index_version,
             other.model,
@@ -61,7 +61,7 @@ class Pointer(BaseModel):
     previous: Release | None = None
 
     def find_release(self, version: str) -> Release:
-        """The release that has this index version. Falls back to the serving one.
+        """Returns the release that has this index version. Falls back to the serving one.
 
         While a promotion moves the engine from one version to the other, each version has its own model.
         """
@@ -69,12 +69,12 @@ class Pointer(BaseModel):
         return next((r for r in named if r is not None and r.index_version == version), self.serving)
 
     def list_versions(self) -> frozenset[str]:
-        """The index versions that must not be dropped."""
+        """Returns the index versions that must not be dropped."""
         named = (self.serving, self.previous)
         return frozenset(r.index_version for r in named if r is not None and r.index_version)
 
     def move_to(self, serving: Release, previous: Release | None) -> "Pointer":
-        """The pointer that replaces this one."""
+        """Returns the pointer that replaces this one."""
         update = {"counter": self.counter + 1, "serving": serving, "previous": previous}
         return self.model_copy(update=update)
 
@@ -83,7 +83,7 @@ class ReleaseStore(Protocol):
     """Keeps the pointer and the records of releases. Raises EngineError when it cannot be reached."""
 
     def read_pointer(self) -> Pointer | None:
-        """None before the first release."""
+        """Returns None before the first release."""
         ...
 
     def replace_pointer(self, pointer: Pointer, expected: Pointer | None) -> None:
@@ -181,7 +181,7 @@ def decode_release(body: bytes, where: str) -> Release:
 
 
 def create_release(created_at: datetime, **fields: Any) -> Release:
-    """A release under a new id, which states when it was made."""
+    """Creates a release under a new id, which states when it was made."""
     made = created_at.astimezone(UTC)
     release_id = f"release-{made:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     return Release(id=release_id, created_at=made, **fields)

@@ -20,7 +20,7 @@ class LocatedCandidates:
     rows: Rows
 
     def take(self, positions: NDArray[np.intp]) -> "LocatedCandidates":
-        """The candidates at these positions, in this order."""
+        """Returns the candidates at these positions, in this order."""
         return LocatedCandidates(self.candidates.take(positions), self.rows[positions])
 
 
@@ -31,8 +31,9 @@ def locate(candidates: Candidates, table: ItemTable) -> LocatedCandidates:
 def build_candidates(
     request: RankingRequest, matches: Sequence[Matches], table: ItemTable
 ) -> LocatedCandidates:
-    """Fused candidates without what the viewer watched (home and similar), without the item itself (similar)
-    and without what the filters exclude: the table checks items that changed since their match again.
+    """Returns the fused candidates without watched items (home and similar), without the item itself
+    (similar) and without what the filters exclude: the table checks items that changed since their match
+    again.
     """
     query = request.query
     found = locate(fuse(matches), table)

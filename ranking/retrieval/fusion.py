@@ -30,11 +30,11 @@ class Candidates:
         return len(self.ids)
 
     def take(self, rows: NDArray[np.intp]) -> "Candidates":
-        """The candidates at these positions, in this order."""
+        """Returns the candidates at these positions, in this order."""
         return Candidates(self.ids[rows], self.fused[rows], self.sources, self.ranks[rows], self.scores[rows])
 
     def with_unranked(self, ids: ItemIds) -> "Candidates":
-        """These candidates, followed by ids [m] that no source found and that are not among them."""
+        """Returns these candidates, followed by ids [m] that no source found and that are not among them."""
         m, s = len(ids), len(self.sources)
         return Candidates(
             np.concatenate([self.ids, ids]),

@@ -60,7 +60,7 @@ TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE = 3.0, 2.0, 1.0
 def plan_sources(
     request: RankingRequest, table: ItemTable, limits: CandidateLimits
 ) -> tuple[SourceRequest, ...]:
-    """A request for every source that applies, has a limit above 0 and has something to search with."""
+    """Returns a request for every source that applies, has a limit above 0 and has something to look up."""
     if request.query.kind == "search":
         return tuple(_plan_search(request, limits))
     if request.query.kind == "similar":
@@ -71,7 +71,7 @@ def plan_sources(
 def query_source(
     request: SourceRequest, matcher: Matcher, table: ItemTable, popularity: Popularity, timeout_s: float
 ) -> Matches:
-    """One source's matches. Raises what the engine raises (`reelrank.index_mappings.errors`)."""
+    """Returns one source's matches. Raises what the engine raises (`reelrank.index_mappings.errors`)."""
     match request:
         case TextMatch():
             return matcher.match_text(request, timeout_s)
@@ -141,7 +141,7 @@ def _plan_home(request: RankingRequest, table: ItemTable, limits: CandidateLimit
 def _plan_knn(
     request: RankingRequest, limits: CandidateLimits, spaces: Spaces, extra: int
 ) -> list[VectorMatch]:
-    """extra: asked for beyond the limit, because so many are dropped later."""
+    """Plans the vector searches. extra: requested beyond the limit, because so many are dropped later."""
     filters = request.query.filters
     return [
         VectorMatch(source, field, request.vectors[name], limits.limit_of(source) + extra, filters)
@@ -156,7 +156,7 @@ def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity
 
 
 def _find_named(request: TitleSource, table: ItemTable) -> Matches:
-    """Best level first; an item that is found at several levels keeps its best."""
+    """Finds named items, best level first; an item that is found at several levels keeps its best."""
     typed = request.typed
     rows = np.concatenate([typed.titles, typed.people, typed.beginnings])
     scores = np.concatenate(
@@ -178,6 +178,6 @@ def _find_newest(request: TableSource, table: ItemTable) -> Matches:
 
 
 def _build_row_filter(request: TableSource, table: ItemTable) -> Callable[[Rows], NDArray[np.bool_]]:
-    """Which rows may be listed: published, and not watched by the viewer."""
+    """Returns which rows may be listed: published, and not watched by the viewer."""
     watched = build_row_mask(table, request.seen)
     return lambda rows: find_published(table, rows, request.filters, request.today) & ~watched[rows]

@@ -32,7 +32,7 @@ class Signals:
         return len(next(iter(self.columns.values())))
 
     def take(self, rows: Rows) -> "Signals":
-        """The signals of the candidates at these positions, in this order."""
+        """Returns the signals of the candidates at these positions, in this order."""
         return Signals({name: take_rows(column, rows) for name, column in self.columns.items()})
 
 
@@ -42,7 +42,7 @@ Observer = Callable[[], dict[str, Column]]
 def observe(
     request: RankingRequest, found: LocatedCandidates, table: ItemTable, popularity: Popularity
 ) -> Signals:
-    """The signals of n candidates; those of the item itself are NaN where the table lacks it."""
+    """Observes the signals of n candidates; those of the item itself are NaN where the table lacks it."""
     columns: dict[str, Column] = {}
     for observer in build_observers(request, found, table, popularity).values():
         columns |= observer()
@@ -52,7 +52,7 @@ def observe(
 def build_observers(
     request: RankingRequest, found: LocatedCandidates, table: ItemTable, popularity: Popularity
 ) -> dict[str, Observer]:
-    """What observes each group of signals, by the group's name."""
+    """Returns the function that observes each group of signals, by the group's name."""
     rows = found.rows
     return {
         "sources": partial(_observe_sources, found.candidates),
@@ -162,7 +162,7 @@ def _find_main_genre(table: ItemTable, rows: Rows) -> Column:
 
 
 def _gather_first_hash(offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows) -> Column:
-    """The first name's hash of each item, in 24 bits, which float32 holds exactly."""
+    """Returns the first name's hash of each item, in 24 bits, which float32 holds exactly."""
     if not len(hashes):
         return make_shared_column(np.nan, len(rows))
     some = (rows >= 0) & (offsets[rows + 1] > offsets[rows])

@@ -57,5 +57,5 @@ def _compute_cosines(
 
 @cache
 def _generate_direction(size: int) -> NDArray[np.float32]:
-    """A random direction [size]; its product is 0 only with a row of zeros, an item without a vector."""
+    """Generates a random direction [size]; its product is 0 only with a row of zeros: no vector."""
     return np.random.default_rng(1).normal(size=size).astype(np.float32)

@@ -67,7 +67,7 @@ def _build_genre_matrix(bits: NDArray[np.uint64], genre_count: int) -> Column:
 def _sum_code_weights(
     codes: NDArray[np.integer], rows: Rows, watched: Rows, weights: Column, step: int = 1
 ) -> NDArray[np.float64]:
-    """The weight [n] of the watches with the candidate's code; codes within one `step` count as equal."""
+    """Returns the weight [n] of the watches with the candidate's code; codes within `step` are equal."""
     watched_codes, item_codes = (codes[group].astype(np.int64) // step + 1 for group in (watched, rows))
     totals = np.bincount(watched_codes, weights, minlength=int(item_codes.max(initial=0)) + 1)
     return np.asarray(totals[item_codes], np.float64)
@@ -76,7 +76,7 @@ def _sum_code_weights(
 def _sum_word_weights(
     offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows, watched: Rows, weights: Column
 ) -> NDArray[np.float64]:
-    """The weight [n] of the watches that share each of the candidate's words, summed over the words."""
+    """Returns the weight [n] of the watches that share a word of the candidate, summed over its words."""
     seen_words, seen_from = _gather_words(offsets, hashes, watched)
     words, owners = _gather_words(offsets, hashes, rows)
     if not len(seen_words) or not len(words):
@@ -94,7 +94,7 @@ def _sum_word_weights(
 def _gather_words(
     offsets: NDArray[np.int64], hashes: NDArray[np.uint32], rows: Rows
 ) -> tuple[NDArray[np.uint32], Rows]:
-    """All words of these rows, and for each the position in `rows` it belongs to."""
+    """Returns all words of these rows, and for each the position in `rows` it belongs to."""
     counts = np.where(rows >= 0, offsets[rows + 1] - offsets[rows], 0)
     owners = np.repeat(np.arange(len(rows)), counts)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -102,7 +102,7 @@ def _gather_words(
 
 
 def _observe_past_impressions(request: RankingRequest, ids: ItemIds) -> dict[str, Column]:
-    """How often this viewer was shown the item, and days since the last time."""
+    """Returns how often this viewer was shown the item, and days since the last time."""
     viewer = request.viewer
     shown, newest, times = np.unique(viewer.shown, return_index=True, return_counts=True)
     if not len(shown):

@@ -80,8 +80,10 @@ def backtest(
     options: BacktestOptions,
     progress: Progress = ignore_progress,
 ) -> Iterator[JudgedRequest]:
-    """Judged requests sampled in a window [from, to) of milliseconds, in the order of time; each was followed
-    by a watch. `events`: EVENT_SCHEMA, in any order."""
+    """Yields judged requests sampled in a window [from, to) of milliseconds, in the order of time.
+
+    Each was followed by a watch. `events`: EVENT_SCHEMA, in any order.
+    """
     ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
     histories = _group_by_user(ordered)
     rng = np.random.default_rng(options.seed)
@@ -114,7 +116,10 @@ def rank_past_request(
 def build_judged_request(
     request: RankingRequest, ranking: Ranking, gains: Mapping[str, float], popularity: NDArray[np.float32]
 ) -> JudgedRequest:
-    """A ranked request and the gain, above 0, of each relevant item. popularity [n]: of the candidates."""
+    """Builds a judged request from its ranking and the gain, above 0, of each relevant item.
+
+    popularity [n]: of the candidates.
+    """
     return JudgedRequest(
         request,
         ranking.found.candidates,
@@ -179,7 +184,7 @@ def _sample_requests(
 
 
 def _build_context(events: list[Event], watch: Event) -> Context:
-    """The time of a watch; device and country of the page it followed, or its own where it names none."""
+    """Builds the context of a watch, with device and country of its page, or its own where that has none."""
     same_page = (e for e in events if watch.request_id and e.request_id == watch.request_id)
     opened = next((e for e in same_page if e.kind == "impression"), watch)
     at = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
@@ -187,7 +192,7 @@ def _build_context(events: list[Event], watch: Event) -> Context:
 
 
 def _find_relevant(events: list[Event], at_ms: int, seen: set[str]) -> dict[str, float]:
-    """The next watches within the horizon of items not seen before, with their gains."""
+    """Returns the next watches within the horizon of items not seen before, with their gains."""
     gains: dict[str, float] = {}
     for event in events:
         if event.kind != "watch" or not at_ms <= event.at_ms < at_ms + HORIZON_MS or event.item in seen:
@@ -199,14 +204,14 @@ def _find_relevant(events: list[Event], at_ms: int, seen: set[str]) -> dict[str,
 
 
 def to_gain(share: float) -> float:
-    """3 for nearly all of it watched, 2 for a good part, 1 for less or unknown, 0 for a quick skip."""
+    """Returns 3 for nearly all watched, 2 for a good part, 1 for less or unknown, 0 for a quick skip."""
     if np.isnan(share):
         return 1.0
     return 0.0 if share < MIN_SHARE else 1.0 if share < GOOD_SHARE else 2.0 if share < BEST_SHARE else 3.0
 
 
 def _simulate_search_text(title: str, rng: np.random.Generator) -> str:
-    """One to three words of a title, in their order, as someone who half remembers it would type."""
+    """Picks one to three words of a title, in order, as a viewer who half remembers it would type."""
     words = title.split()
     count = min(len(words), int(rng.integers(1, 4)))
     return " ".join(words[n] for n in sorted(rng.permutation(len(words))[:count].tolist()))

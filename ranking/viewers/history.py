@@ -37,7 +37,7 @@ class Viewer:
 
 
 def build_anonymous_viewer(user_id: str = "", seen: Iterable[str] = ()) -> Viewer:
-    """A viewer about whom nothing is known, or only what they watched."""
+    """Builds a viewer about whom nothing is known, or only what they watched."""
     no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
     return Viewer(user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_times, (), item_ids(seen))
 
@@ -45,7 +45,7 @@ def build_anonymous_viewer(user_id: str = "", seen: Iterable[str] = ()) -> Viewe
 def build_viewer(
     user_id: str, events: Iterable[Event], as_of_ms: int, seen: Collection[str] = frozenset()
 ) -> Viewer:
-    """The viewer according to these events (any order) before `as_of_ms`.
+    """Builds the viewer from these events (any order) before `as_of_ms`.
 
     Only the newest MAX_ACTIONS actions and MAX_IMPRESSIONS impressions count, however many are given: serving
     reads no more of them. seen: items watched before then, also in events that are not given.
@@ -69,7 +69,7 @@ def build_viewer(
 
 
 def compute_watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
-    """Watched time over duration, clipped to 0..1; NaN when either is unknown or the duration is 0."""
+    """Returns watched time over duration, clipped to 0..1; NaN if either is unknown or duration is 0."""
     if watched_ms is None or not duration_ms:
         return float("nan")
     return min(max(watched_ms / duration_ms, 0.0), 1.0)

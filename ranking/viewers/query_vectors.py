@@ -26,7 +26,7 @@ UNKNOWN_SHARE = 0.5
 
 
 def build_request(query: Query, viewer: Viewer, table: ItemTable, encoder: TextEncoder) -> RankingRequest:
-    """Everything about a request that needs no candidate; a watch counts as soon as the viewer has it."""
+    """Builds everything about a request that needs no candidate. A watch counts at once."""
     recent = find_recent_watches(viewer, table)
     typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS) if query.text else None
     vectors = _compute_text_vectors(typed.spelling if typed else "", viewer, encoder)
@@ -45,7 +45,7 @@ def build_request(query: Query, viewer: Viewer, table: ItemTable, encoder: TextE
 
 
 def find_recent_watches(viewer: Viewer, table: ItemTable) -> RecentWatches:
-    """The newest watches of items that the table holds.
+    """Returns the newest watches of items that the table holds.
 
     A weight is the watched share, halved every HALF_LIFE_DAYS relative to the newest watch, so that
     a viewer who comes back after a year is still known by what they watched then.
@@ -61,7 +61,7 @@ def find_recent_watches(viewer: Viewer, table: ItemTable) -> RecentWatches:
 
 
 def _find_item(item_id: str, table: ItemTable) -> RecentWatches:
-    """The item as if it were the only watch; nothing when the table lacks it."""
+    """Returns the item as if it were the only watch; nothing when the table lacks it."""
     rows = table.find_rows(item_ids([item_id]))
     rows = rows[rows >= 0]
     return RecentWatches(rows, np.ones(len(rows), np.float32))
@@ -91,7 +91,7 @@ def _compute_history_vectors(table: ItemTable, watches: RecentWatches) -> dict[s
 
 
 def _compute_mean(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> FloatVector:
-    """The unit vector of a weighted mean, summed in float64 so that the order of the sum does not show."""
+    """Returns the unit vector of a weighted mean, summed in float64: the order of the sum does not matter."""
     total = weights.astype(np.float64) @ vectors.astype(np.float64)
     length = float(np.linalg.norm(total))
     return np.asarray(total / length if length > 0 else total, np.float32)

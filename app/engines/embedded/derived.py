@@ -24,7 +24,7 @@ them in addition to the segment."""
 
 
 def has_no_more_changes() -> bool:
-    """Say that no further changes will follow those in the database."""
+    """Says that no further changes will follow those in the database."""
     return False
 
 

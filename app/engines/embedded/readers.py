@@ -103,7 +103,7 @@ class ServingState:
         return ServingView(snapshot, view.text_index, text_seq)
 
     def _adopt_compaction(self, snapshot: Snapshot) -> Snapshot:
-        """Switch to a newer segment if there is one; merge the layers of changes if there are many."""
+        """Switches to a newer segment if there is one; merges the layers of changes if there are many."""
         newest = next(iter(list_segments(self.derived.segment_directory(snapshot.version))), None)
         if newest is not None and int(newest.name) > snapshot.covered_seq:
             return build_snapshot(snapshot.version, self.derived.load_segment(snapshot.version))

@@ -115,7 +115,7 @@ class SegmentBuilder:
         self.neighbours.add(terms, np.repeat(doc_ids, [len(row) for row in neighbours]), levels)
 
     def _renumber(self, external_order: NDArray[np.int64]) -> None:
-        """Renumber the terms of external ids from order of arrival to sorted order."""
+        """Renumbers the terms of external ids from order of arrival to sorted order."""
         for terms in self.neighbours.terms:
             is_external = terms >= self.size
             terms[is_external] = self.size + external_order[terms[is_external] - self.size]

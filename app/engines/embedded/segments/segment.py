@@ -87,7 +87,7 @@ def find_sorted(ids: ItemIds, wanted: ItemIds) -> NDArray[np.int64]:
 def assemble_segment(
     seq: int, names: Mapping[str, Any], arrays: Arrays, ivf_indexes: Mapping[str, IvfIndex]
 ) -> Segment:
-    """Assemble a segment from the arrays of a `SegmentBuilder` and IVF indexes. Raises KeyError."""
+    """Assembles a segment from the arrays of a `SegmentBuilder` and IVF indexes. Raises KeyError."""
     columns: Mapping[str, Any] = arrays
     size = len(columns["ids"])
     filters = FilterColumns(

@@ -96,7 +96,7 @@ class Database:
 
     @contextmanager
     def acquire_writer_lock(self, wait_s: float = WRITER_TIMEOUT_S) -> Iterator[None]:
-        """Exclude other writers of the serving version. Raises Conflict after `wait_s` seconds."""
+        """Excludes other writers of the serving version. Raises Conflict after `wait_s` seconds."""
         with acquire_lock(self.directory / "writer.lock", wait_s):
             yield
 

@@ -73,7 +73,7 @@ class ServerReleases:
             self.cluster.check_response(status, reply, f"removing release {release_id}")
 
     def _fetch_pointer(self) -> dict[str, Any] | None:
-        """The hit with its sequence number; a get by id sees every write at once."""
+        """Returns the hit with its sequence number; a get by id sees every write at once."""
         path = f"/{self.index}/_doc/{POINTER_ID}"
         deadline = time.monotonic() + POINTER_TIMEOUT_S
         status, reply = self.cluster.request_idempotent("GET", path, None, deadline)

@@ -61,7 +61,7 @@ class Cluster:
 
     @contextmanager
     def limit_time(self, timeout_s: float | None) -> Iterator[None]:
-        """Limit the total time of this thread's requests within the block."""
+        """Limits the total time of this thread's requests within the block."""
         self._limit.until = time.monotonic() + (math.inf if timeout_s is None else timeout_s)
         try:
             yield
