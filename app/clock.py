@@ -40,6 +40,6 @@ class SimulatedClock:
 SYSTEM_CLOCK = SystemClock()
 
 
-def to_ms(moment: datetime) -> int:
+def to_ms(time: datetime) -> int:
     """Milliseconds since 1970-01-01 UTC."""
-    return round(moment.timestamp() * 1000)
+    return round(time.timestamp() * 1000)

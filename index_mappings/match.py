@@ -12,7 +12,7 @@ ItemIds = NDArray[np.bytes_]
 ID_DTYPE = np.dtype(f"S{MAX_ID_LENGTH}")
 
 
-def item_ids(ids: Iterable[str]) -> ItemIds:
+def encode_item_ids(ids: Iterable[str]) -> ItemIds:
     """Returns item ids as a numpy array of byte strings (ID_DTYPE). Ids are ASCII; see `Item`."""
     return np.array([item_id.encode("ascii") for item_id in ids], dtype=ID_DTYPE)
 

@@ -128,7 +128,7 @@ def _collect_scores(
         found.candidates.ids,
         found.rows,
         scores,
-        found.candidates.by_source(),
+        found.candidates.get_scores_by_source(),
         context.table,
         context.popularity,
         context.seed,

@@ -36,7 +36,7 @@ def features(as_json: AsJson = False) -> None:
 def _load_gains(container: Container) -> dict[str, float]:
     """Reads each feature's share of the promoted model's split gain; empty when engine order serves."""
     current = read_serving_model(container)
-    gains = read_manifest(container.registry.directory_of(current)).gains if current else {}
+    gains = read_manifest(container.registry.find_directory(current)).gains if current else {}
     total = sum(gains.values()) or 1.0
     return {name: gain / total for name, gain in gains.items()}
 

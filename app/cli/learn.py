@@ -80,7 +80,7 @@ def evaluate(
     if current is None:
         fail("no model is promoted, so there is none to measure; run: reelrank train", "no_model_promoted")
     try:
-        ranker = load_model(parts.registry.directory_of(current))
+        ranker = load_model(parts.registry.find_directory(current))
         with show_progress_bars() as progress:
             judged = learning.collect_judged_requests(learning.read_history(parts), progress, ranker=ranker)
     except (NotFound, ModelRejected) as error:
@@ -90,7 +90,7 @@ def evaluate(
         print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
         return
     evaluation = evaluate_ranking(judged, ranker.name, get_probability_function(ranker))
-    gains = read_manifest(parts.registry.directory_of(ranker.name)).gains
+    gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
 

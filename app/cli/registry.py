@@ -62,7 +62,7 @@ def add(model: ModelText, manifest: FromManifest) -> None:
 def compile_model(model: str) -> None:
     """Put native code beside a model, so that it scores faster. Needs pylignum and a C compiler."""
     try:
-        directory = build_container(Settings()).registry.directory_of(model)
+        directory = build_container(Settings()).registry.find_directory(model)
         load_model(directory)
         problem = compile_trees(directory)
     except ModelRejected as error:

@@ -112,7 +112,7 @@ def _find_model_problems(container: Container, status: dict[str, object]) -> lis
         remedy = "reelrank releases rollback, or reelrank promote MODEL" if known else "reelrank train"
         return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
-        ranker = load_model(container.registry.directory_of(current))
+        ranker = load_model(container.registry.find_directory(current))
     except ModelRejected as rejected:
         return [str(rejected)]
     status["scores are made by"] = ranker.scorer if isinstance(ranker, LambdaRank) else ranker.name

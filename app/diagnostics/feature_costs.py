@@ -16,7 +16,7 @@ from reelrank.ranking.column import compact_column
 from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.features.batching import plan_evaluation
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
-from reelrank.ranking.features.declare import Columns, passthrough
+from reelrank.ranking.features.declare import Columns, return_unchanged
 from reelrank.ranking.items.popularity import build_popularity
 from reelrank.ranking.items.table import ItemTable, open_table
 from reelrank.ranking.retrieval.candidates import build_candidates
@@ -69,7 +69,8 @@ def measure_feature_costs(container: Container) -> FeatureCosts:
 def _measure_features(columns: Columns) -> dict[str, float]:
     plan = plan_evaluation(FEATURES)
     costs = {
-        signal: _measure_median_us(partial(passthrough, columns[signal])) for _, signal in plan.passthrough
+        signal: _measure_median_us(partial(return_unchanged, columns[signal]))
+        for _, signal in plan.passthrough
     }
     with np.errstate(divide="ignore", invalid="ignore"):
         for positions, formula in plan.computed:

@@ -192,7 +192,7 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
             item=hit.item.id,
             request_id=page.request_id,
             position=hit.position,
-            text=_storable(query.text or ""),
+            text=_replace_surrogates(query.text or ""),
             device=query.context.device,
             country=query.context.country,
             degraded=", ".join(page.missing_parts),
@@ -215,7 +215,7 @@ def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
     query, n = result_list.query, len(result_list.candidates)
     shared = {
         "request_id": result_list.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
-        "kind": query.kind, "text": _storable(query.text or ""), "model": result_list.model,
+        "kind": query.kind, "text": _replace_surrogates(query.text or ""), "model": result_list.model,
         "version": result_list.version, "config_id": result_list.config_id,
         "degraded": ", ".join(map(str, page.degraded)),
     }  # fmt: skip
@@ -229,7 +229,7 @@ def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _storable(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     """Returns the text with ? for lone surrogates, which JSON can contain and UTF-8 cannot."""
     return text.encode(errors="replace").decode()
 

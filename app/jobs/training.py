@@ -105,7 +105,7 @@ def _train(container: Container, progress: Progress) -> TrainingRun:
         update={"embeddings_fingerprint": learned.compute_fingerprint()}
     )
     model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
-    if problem := compile_trees(container.registry.directory_of(model)):
+    if problem := compile_trees(container.registry.find_directory(model)):
         log.info("the trees are not compiled", model=model, reason=problem)
     version = publish(container, learned, progress, model)
     write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)

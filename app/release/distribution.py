@@ -38,7 +38,7 @@ class ModelFiles:
         """Stores the files that the URL lacks; returns the SHA-256 of each. Raises Unavailable."""
         if model == FusedOrder.name:
             return {}
-        directory = self.registry.directory_of(model)
+        directory = self.registry.find_directory(model)
         contents = {
             name: (directory / name).read_bytes() for name in SHARED_FILES if (directory / name).exists()
         }

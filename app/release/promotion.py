@@ -218,7 +218,7 @@ class ReleaseManager:
         if model == FusedOrder.name:
             return
         try:
-            self.registry.directory_of(model)
+            self.registry.find_directory(model)
         except ModelRejected as error:
             raise ModelNotFound(f"{error.reason}; see: reelrank models, or GET /v1/models") from error
 

@@ -136,6 +136,6 @@ class ServedModels:
 
     def _find_directory(self, model: str) -> Path:
         try:
-            return self._source.registry.directory_of(model)
+            return self._source.registry.find_directory(model)
         except ModelRejected as rejected:
             raise ModelNotFound(f"{rejected.reason}; GET /v1/models lists them") from rejected

@@ -29,7 +29,7 @@ from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.index_mappings.match import ItemIds, encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.loaders.items.catalogue import encode_documents
 from reelrank.loaders.items.reindex import attach_embeddings
@@ -185,7 +185,7 @@ def build_judged_requests(
         users = np.random.default_rng(0).permutation(np.unique(held_out.users))
         requests = []
         for done, user in enumerate(users.tolist()):
-            relevant = item_ids(f"m{film}" for film in held_out.films[held_out.users == user].tolist())
+            relevant = encode_item_ids(f"m{film}" for film in held_out.films[held_out.users == user].tolist())
             viewer = build_viewer(str(user), histories.get(str(user), []), end_ms)
             requests.append(_build_home_request(viewer, relevant, index, popularity, end_ms))
             progress("ranking for every user", done + 1, len(users))

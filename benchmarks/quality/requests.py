@@ -43,7 +43,7 @@ def measure_model_order(judged: Sequence[JudgedRequest], ranker: Ranker) -> Meas
 
 def _order_by_source(candidates: Candidates, source: str) -> NDArray[np.intp]:
     """Returns the positions of the candidates that a source found, in the order of that source."""
-    ranks = candidates.source_ranks(source)
+    ranks = candidates.get_source_ranks(source)
     found = np.flatnonzero(ranks >= 0)
     return found[np.argsort(ranks[found], kind="stable")]
 

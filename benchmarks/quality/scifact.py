@@ -33,7 +33,7 @@ from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
 from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
@@ -103,7 +103,7 @@ class SearchSetup:
             matches = self.engine.match_text(
                 TextMatch("bm25", queries.texts[name], 10, weights=weights), TIMEOUT_S
             )
-            values.append(compute_ndcg(np.isin(matches.ids, item_ids(relevant)), len(relevant)))
+            values.append(compute_ndcg(np.isin(matches.ids, encode_item_ids(relevant)), len(relevant)))
         return float(np.mean(values))
 
     def _build_judged_request(self, text: str, relevant: Sequence[str], weights: Weights) -> JudgedRequest:

@@ -138,7 +138,7 @@ def _train_model(project: SampleProject) -> None:
     fingerprint = compute_feature_fingerprint(FEATURE_NAMES)
     manifest = Manifest(id="generated", features=FEATURE_NAMES, feature_fingerprint=fingerprint)
     container.registry.register(manifest, text, rows[:200])
-    problem = compile_trees(container.registry.directory_of("generated"))
+    problem = compile_trees(container.registry.find_directory("generated"))
     if problem:
         print(problem, file=sys.stderr)
     build_release_manager(container).promote_model("generated")

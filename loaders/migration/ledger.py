@@ -10,7 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 from reelrank.ranking.durable import move, replace_file, write_file
 
 Digests = NDArray[np.uint64]
@@ -41,7 +41,7 @@ class CopySnapshot:
     def _match_digests(self, documents: Sequence[Document], copied: Digests, current: list[int]) -> Mask:
         if not len(self.ids):
             return np.zeros(len(documents), np.bool_)
-        ids = item_ids(document.item.id for document in documents)
+        ids = encode_item_ids(document.item.id for document in documents)
         rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
         unchanged: Mask = (self.ids[rows] == ids) & (copied[rows] == np.array(current, np.uint64))
         return unchanged
@@ -57,7 +57,7 @@ class SnapshotBuilder:
         self._documents = [np.empty(0, np.uint64)]
 
     def add(self, batch: Sequence[Document]) -> None:
-        self._ids.append(item_ids(document.item.id for document in batch))
+        self._ids.append(encode_item_ids(document.item.id for document in batch))
         self._items.append(np.array([_digest_item(document.item) for document in batch], np.uint64))
         self._documents.append(np.array([_digest_document(document) for document in batch], np.uint64))
 

@@ -16,7 +16,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document
-from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.index_mappings.match import ItemIds, encode_item_ids
 from reelrank.loaders.items.catalogue import LoadRejected
 from reelrank.loaders.migration.ledger import CopySnapshot, MigrationLedger, SnapshotBuilder
 from reelrank.ranking.progress import Progress
@@ -139,7 +139,7 @@ def _find_target_changes(target: SearchEngine, snapshot: CopySnapshot | None) ->
     for batch in target.scan(snapshot.version):
         unchanged = snapshot.match_items(batch)
         changed |= {d.item.id: d for d, same in zip(batch, unchanged, strict=True) if not same}
-        found.append(item_ids(document.item.id for document in batch))
+        found.append(encode_item_ids(document.item.id for document in batch))
     deleted = np.setdiff1d(snapshot.ids, np.concatenate(found)) if found else snapshot.ids
     return TargetChanges(snapshot, changed, frozenset(deleted.tolist()))
 

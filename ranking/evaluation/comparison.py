@@ -166,5 +166,5 @@ def _score_baseline(request: JudgedRequest, system: str) -> NDArray[np.float32]:
         return request.popularity
     if system == FUSED:
         return -np.arange(len(request.candidates), dtype=np.float32)
-    ranks = request.candidates.source_ranks(system)
+    ranks = request.candidates.get_source_ranks(system)
     return np.where(ranks >= 0, -ranks.astype(np.float32), np.float32(-np.inf))

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from reelrank.ranking.column import Column
-from reelrank.ranking.features.declare import Columns, Feature, Formula, passthrough
+from reelrank.ranking.features.declare import Columns, Feature, Formula, return_unchanged
 
 Positions = int | slice | list[int]
 """Columns of the requested features; a slice where they are adjacent, so that they are written at once."""
@@ -42,7 +42,7 @@ def plan_evaluation(features: tuple[Feature, ...]) -> EvaluationPlan:
     positions: dict[Formula, list[int]] = {}
     for position, feature in enumerate(features):
         positions.setdefault(feature.formula, []).append(position)
-    unchanged = [(position, features[position].reads[0]) for position in positions.pop(passthrough, [])]
+    unchanged = [(position, features[position].reads[0]) for position in positions.pop(return_unchanged, [])]
     groups = [(_to_selector(same), [features[position] for position in same]) for same in positions.values()]
     reads = frozenset(signal for _, group in groups for feature in group for signal in feature.reads)
     return EvaluationPlan(unchanged, [(at, _batch_features(group)) for at, group in groups], reads)

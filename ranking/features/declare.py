@@ -37,13 +37,13 @@ class Feature:
         return self.formula(*(columns[name] for name in self.reads), *map(np.float32, self.constants))
 
 
-def passthrough(signal: Column) -> Column:
+def return_unchanged(signal: Column) -> Column:
     """Returns the formula of a feature that is an unchanged signal."""
     return signal
 
 
 def pass_through(signal: str, group: str, description: str, missing: str = MISSING_STAYS) -> Feature:
-    return Feature(signal, group, (signal,), description, passthrough, missing)
+    return Feature(signal, group, (signal,), description, return_unchanged, missing)
 
 
 def to_nan_mask(column: Column) -> Column:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import ID_DTYPE, item_ids
+from reelrank.index_mappings.match import ID_DTYPE, encode_item_ids
 from reelrank.ranking.items.title_index import TitleIndexBuilder
 
 Columns = dict[str, NDArray[np.generic]]
@@ -45,7 +45,7 @@ class ColumnBuilder:
         """Appends the items and vectors of a batch."""
         items = [document.item for document in documents]
         self._titles.add(items)
-        self._append("ids", item_ids(item.id for item in items))
+        self._append("ids", encode_item_ids(item.id for item in items))
         numbers = {
             "year": [-1 if item.year is None else item.year for item in items],
             "duration_s": [-1 if item.duration_s is None else item.duration_s for item in items],

@@ -18,7 +18,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.title_keys import (
     Hashes,
     TitleKeys,
-    canonical_title,
+    canonicalize_title,
     compact_title,
     fold_text,
     hash_text,
@@ -92,8 +92,8 @@ class TitleIndex:
         start = typed.compact.encode("utf-8", "surrogatepass")
         if len(start) < MIN_PREFIX or (len(typed.words) == 1 and self.count_words(typed.words)[0]):
             return NO_ROWS
-        first = bisect_left(range(len(self)), start, key=self._text)
-        last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._text)
+        first = bisect_left(range(len(self)), start, key=self._get_text)
+        last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._get_text)
         shortest = np.argsort(np.diff(self.offsets[first : last + 1]), kind="stable")[:limit]
         return self.text_rows[first:last][shortest].astype(np.intp)
 
@@ -138,7 +138,7 @@ class TitleIndex:
         best = np.argsort(-counts, kind="stable")[:MAX_CORRECTIONS]
         return [edits[place] for place in best.tolist() if counts[place]]
 
-    def _text(self, place: int) -> bytes:
+    def _get_text(self, place: int) -> bytes:
         return bytes(self.texts[self.offsets[place] : self.offsets[place + 1]])
 
 
@@ -167,7 +167,7 @@ class TitleIndexBuilder:
         names = {name: hash_text(compact_title(name)) for name in {name for _, name in people}}
         return {
             **_sort_keys("compact", hash_texts(map(compact_title, titles))),
-            **_sort_keys("canonical", hash_texts(map(canonical_title, titles))),
+            **_sort_keys("canonical", hash_texts(map(canonicalize_title, titles))),
             **_sort_keys(
                 "people",
                 np.array([names[name] for _, name in people], np.uint64),

@@ -54,7 +54,7 @@ def compact_title(title: str) -> str:
     return "".join(split_words(folded)) or folded.strip()
 
 
-def canonical_title(title: str) -> str:
+def canonicalize_title(title: str) -> str:
     """Returns the compact title without its leading article and the word "part", with digits for numerals."""
     folded = fold_text(title).strip()
     if match := _TRAILING_ARTICLE.match(folded):
@@ -91,8 +91,8 @@ def make_keys(text: str) -> TitleKeys:
         tuple(split_words(fold_text(text))),
         compact,
         hash_text(compact),
-        hash_text(canonical_title(text)),
-        hash_text(canonical_title(bare)),
+        hash_text(canonicalize_title(text)),
+        hash_text(canonicalize_title(bare)),
         year,
     )
 

@@ -16,7 +16,7 @@ from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.compiled_trees import CompiledTrees, open_compiled_trees
 from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
 from reelrank.ranking.rankers.manifest import MODEL_FILE, Manifest, ModelRejected, read_manifest
-from reelrank.ranking.rankers.model_check import read_sound, scores_in_child
+from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_sound
 
 log = logging.getLogger(__name__)
 RETRAIN = "train a new model with this build, or serve the build that made this one"
@@ -176,7 +176,7 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
         stated = read_sound(text, len(manifest.features))
         if not manifest.model_sha256:
             lows, highs = np.array(stated.bounds, np.float64).T
-            scores_in_child(text, generate_rows(lows, highs))
+            compute_scores_in_child(text, generate_rows(lows, highs))
         ranker = LambdaRank(manifest.id, manifest.features, text)
     except (OSError, ValueError) as error:
         raise ModelRejected(manifest.id, str(error), REREGISTER) from error

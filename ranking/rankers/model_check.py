@@ -32,7 +32,7 @@ def read_sound(model_text: str, features: int) -> ModelText:
     return stated
 
 
-def scores_in_child(
+def compute_scores_in_child(
     model_text: str, features: NDArray[np.float32], limit_s: float = LIMIT_S
 ) -> NDArray[np.float32]:
     """Computes the scores [g] of rows [g, F] in a child process; all of them are finite.
@@ -68,11 +68,11 @@ def _run(directory: Path, limit_s: float) -> None:
     if done.returncode == REFUSES:
         raise ValueError(words[0])
     if done.returncode < 0:
-        raise ValueError(f"LightGBM crashes on it ({_signal_name(-done.returncode)}); the file is damaged")
+        raise ValueError(f"LightGBM crashes on it ({_format_signal(-done.returncode)}); the file is damaged")
     raise ValueError(f"its check ended with {done.returncode}: {words[0][:300]}")
 
 
-def _signal_name(number: int) -> str:
+def _format_signal(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -42,9 +42,9 @@ def read_model_text(text: str) -> ModelText:
     begin = text.find("\nTree=") + 1
     if not text.startswith("tree\n") or not begin:
         raise ValueError("it is no LightGBM model file, or one without trees")
-    header = _lines(text[:begin].split("\n")[1:], "the header")
-    stated = _header(header)
-    for number, tree in enumerate(_trees(text.encode(), len(text[:begin].encode()), header)):
+    header = _parse_lines(text[:begin].split("\n")[1:], "the header")
+    stated = _parse_header(header)
+    for number, tree in enumerate(_split_trees(text.encode(), len(text[:begin].encode()), header)):
         try:
             _check_tree(tree, len(stated.feature_names))
         except (ValueError, OverflowError) as error:
@@ -52,7 +52,7 @@ def read_model_text(text: str) -> ModelText:
     return stated
 
 
-def _lines(lines: Sequence[str], where: str) -> dict[str, str]:
+def _parse_lines(lines: Sequence[str], where: str) -> dict[str, str]:
     """key=value by key. LightGBM reads up to an empty line, so nothing may follow one."""
     found: dict[str, str] = {}
     stated = list(lines)
@@ -68,21 +68,21 @@ def _lines(lines: Sequence[str], where: str) -> dict[str, str]:
     return found
 
 
-def _header(header: Lines) -> ModelText:
-    names = tuple(_stated(header, "feature_names").split(" "))
-    infos = _stated(header, "feature_infos").split(" ")
-    count = _integer(header, "max_feature_idx") + 1
+def _parse_header(header: Lines) -> ModelText:
+    names = tuple(_get_value(header, "feature_names").split(" "))
+    infos = _get_value(header, "feature_infos").split(" ")
+    count = _parse_integer(header, "max_feature_idx") + 1
     if not count == len(names) == len(infos):
         raise ValueError(
             f"the model file's header has max_feature_idx={count - 1}, {len(names)} feature_names and "
             f"{len(infos)} feature_infos"
         )
-    if _integer(header, "num_tree_per_iteration") != 1 or _integer(header, "num_class") != 1:
+    if _parse_integer(header, "num_tree_per_iteration") != 1 or _parse_integer(header, "num_class") != 1:
         raise ValueError("the model file gives several scores a row, a ranker gives one")
-    return ModelText(names, tuple(_bounds(info) for info in infos))
+    return ModelText(names, tuple(_parse_bounds(info) for info in infos))
 
 
-def _bounds(info: str) -> tuple[float, float]:
+def _parse_bounds(info: str) -> tuple[float, float]:
     """[low:high], categories with a colon between them, or none: then 0 to 1."""
     try:
         values = [float(value) for value in info.strip("[]").split(":")]
@@ -92,9 +92,9 @@ def _bounds(info: str) -> tuple[float, float]:
     return (low, high) if np.isfinite([low, high]).all() and low < high else (0.0, 1.0)
 
 
-def _trees(text: bytes, begin: int, header: Lines) -> Iterator[dict[str, str]]:
+def _split_trees(text: bytes, begin: int, header: Lines) -> Iterator[dict[str, str]]:
     """Each tree's lines, cut as `tree_sizes` says where it is stated, which is how LightGBM cuts them."""
-    sizes = _integers(header["tree_sizes"]) if "tree_sizes" in header else _sizes(text, begin)
+    sizes = _parse_integers(header["tree_sizes"]) if "tree_sizes" in header else _find_tree_sizes(text, begin)
     for number, size in enumerate(sizes):
         part = text[begin : begin + max(size, 0)]
         if size <= 0 or len(part) < size:
@@ -102,7 +102,7 @@ def _trees(text: bytes, begin: int, header: Lines) -> Iterator[dict[str, str]]:
         first, *lines = part.decode("utf-8", "replace").split("\n")
         if first != f"Tree={number}" or any(line.startswith("Tree=") for line in lines) or lines[-1:] != [""]:
             raise ValueError(f"tree_sizes of the model file do not fit its trees, from tree {number} on")
-        yield _lines(lines, f"tree {number} of the model file")
+        yield _parse_lines(lines, f"tree {number} of the model file")
         begin += size
     rest = text[begin:].decode("utf-8", "replace").split("\n")
     if rest[0] != END:
@@ -124,7 +124,7 @@ def _check_parameters(lines: Sequence[str]) -> None:
             raise ValueError(f"the model file has {line[:40]!r} among its parameters; they are [name: value]")
 
 
-def _sizes(text: bytes, begin: int) -> list[int]:
+def _find_tree_sizes(text: bytes, begin: int) -> list[int]:
     """From each line that begins a tree to the next, and from the last to the end of trees."""
     end = text.find(f"\n{END}".encode(), begin) + 1
     begins = [
@@ -136,7 +136,7 @@ def _sizes(text: bytes, begin: int) -> list[int]:
 
 def _check_tree(tree: Lines, features: int) -> None:
     """Raises ValueError unless every number that LightGBM follows leads to something in the tree."""
-    leaves = _integer(tree, "num_leaves")
+    leaves = _parse_integer(tree, "num_leaves")
     if tree.get("is_linear", "0") != "0":
         raise ValueError(
             "it has linear models in its leaves; train without linear_tree, so that it can be explained"
@@ -146,22 +146,22 @@ def _check_tree(tree: Lines, features: int) -> None:
     for names, count in (((*NODE_NUMBERS, *NODE_FACTS), leaves - 1), (("leaf_value", *LEAF_FACTS), leaves)):
         for name in names:
             _check_count(tree, name, count, optional=name in OPTIONAL)
-    if not np.isfinite(_floats(tree, "leaf_value")).all():
+    if not np.isfinite(_parse_floats(tree, "leaf_value")).all():
         raise ValueError("leaf_value has a value that is infinite")
     if leaves == 1:
         return
-    nodes = {name: np.array(_integers(tree[name]), np.int64) for name in NODE_INTEGERS}
+    nodes = {name: np.array(_parse_integers(tree[name]), np.int64) for name in NODE_INTEGERS}
     _check_range("split_feature", nodes["split_feature"], 0, features - 1)
     _check_range("decision_type", nodes["decision_type"], 0, 11)
     check_shape(nodes["left_child"], nodes["right_child"])
-    _check_categories(tree, nodes["decision_type"] % 2 == 1, _floats(tree, "threshold"))
+    _check_categories(tree, nodes["decision_type"] % 2 == 1, _parse_floats(tree, "threshold"))
 
 
 def _check_count(tree: Lines, name: str, count: int, optional: bool) -> None:
     """optional: may be left out, and LightGBM leaves it empty for a tree of one leaf."""
     if optional and name not in tree:
         return
-    value = _stated(tree, name)
+    value = _get_value(tree, name)
     if not NUMBERS.fullmatch(value):
         raise ValueError(f"{name} holds something other than numbers")
     found = len([float(number) for number in value.split()])
@@ -170,18 +170,18 @@ def _check_count(tree: Lines, name: str, count: int, optional: bool) -> None:
 
 
 def _check_categories(tree: Lines, categorical: NDArray[np.bool_], thresholds: NDArray[np.float64]) -> None:
-    sets = _integer(tree, "num_cat")
+    sets = _parse_integer(tree, "num_cat")
     if not sets and not categorical.any():
         return
-    limits = np.array(_integers(_stated(tree, "cat_boundaries")), np.int64)
-    words = np.array(_integers(_stated(tree, "cat_threshold")), np.int64)
+    limits = np.array(_parse_integers(_get_value(tree, "cat_boundaries")), np.int64)
+    words = np.array(_parse_integers(_get_value(tree, "cat_threshold")), np.int64)
     _check_range("cat_threshold", words, 0, 2**32 - 1)
     if len(limits) != sets + 1 or limits[0] != 0 or limits[-1] != len(words) or (np.diff(limits) < 0).any():
         raise ValueError(f"cat_boundaries do not cut {len(words)} cat_threshold into {sets} sets")
     _check_range("threshold of a categorical split", thresholds[categorical], 0, sets - 1)
 
 
-def _floats(tree: Lines, name: str) -> NDArray[np.float64]:
+def _parse_floats(tree: Lines, name: str) -> NDArray[np.float64]:
     """Infinite ones are thresholds that LightGBM itself writes."""
     values = np.array([float(value) for value in tree[name].split()], np.float64)
     if np.isnan(values).any():
@@ -195,20 +195,20 @@ def _check_range(name: str, values: NDArray[np.int64] | NDArray[np.float64], low
         raise ValueError(f"{name} has {outside[0]}, outside of {low} to {high}")
 
 
-def _stated(lines: Lines, key: str) -> str:
+def _get_value(lines: Lines, key: str) -> str:
     if key not in lines:
         raise ValueError(f"the model file does not state {key}")
     return lines[key]
 
 
-def _integer(lines: Lines, key: str) -> int:
-    numbers = _integers(_stated(lines, key))
+def _parse_integer(lines: Lines, key: str) -> int:
+    numbers = _parse_integers(_get_value(lines, key))
     if len(numbers) != 1:
         raise ValueError(f"{key} is no number")
     return numbers[0]
 
 
-def _integers(value: str) -> list[int]:
+def _parse_integers(value: str) -> list[int]:
     if not INTEGERS.fullmatch(value):
         raise ValueError(f"{value[:40]!r} should be whole numbers")
     return [int(number) for number in value.split()]

@@ -26,7 +26,7 @@ from reelrank.ranking.rankers.manifest import (
     read_manifest,
     write_manifest,
 )
-from reelrank.ranking.rankers.model_check import read_sound, scores_in_child
+from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_sound
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""
@@ -76,7 +76,7 @@ class Registry:
             return None
         return model if _is_id(model) else None
 
-    def directory_of(self, model_id: str) -> Path:
+    def find_directory(self, model_id: str) -> Path:
         """Returns the directory of a model. Raises ModelRejected for an unknown model or an invalid id."""
         if not _is_id(model_id):
             raise ModelRejected(
@@ -139,7 +139,7 @@ class Registry:
         """
         if model == FusedOrder.name:
             return
-        directory = self.directory_of(model)
+        directory = self.find_directory(model)
         try:
             load(directory)
         except ModelRejected:
@@ -195,7 +195,7 @@ def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np
         raise ModelRejected(manifest.id, reason, remedy)
     try:
         read_sound(model_text, len(manifest.features))
-        scores = scores_in_child(model_text, features)
+        scores = compute_scores_in_child(model_text, features)
     except ValueError as error:
         raise ModelRejected(manifest.id, str(error), remedy) from error
     return GoldenRows(features.astype(np.float32), scores)

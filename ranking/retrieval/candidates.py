@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.retrieval.fusion import Candidates, fuse
 from reelrank.ranking.viewers.request import RankingRequest
@@ -40,7 +40,7 @@ def build_candidates(
     if query.kind != "search":
         found = _drop_watched(found, request, table)
     if query.similar_to:
-        found = found.take(np.flatnonzero(found.candidates.ids != item_ids([query.similar_to])[0]))
+        found = found.take(np.flatnonzero(found.candidates.ids != encode_item_ids([query.similar_to])[0]))
     if not query.filters.is_empty:
         found = found.take(np.flatnonzero((found.rows < 0) | table.passes(query.filters, found.rows)))
     return _fill_up(found, request, table) if query.kind == "home" else found

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.fields import to_neighbour_level, to_neighbour_weight
 from reelrank.index_mappings.item import Neighbour
-from reelrank.index_mappings.match import Matches, item_ids, select_best_matches
+from reelrank.index_mappings.match import Matches, encode_item_ids, select_best_matches
 from reelrank.ranking.items.table import ItemTable, Rows
 
 
@@ -37,7 +37,7 @@ class ExactMatcher:
         return self._select_best(request, rows, scores)
 
     def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
-        rows = self.table.find_rows(item_ids(seed.id for seed in request.seeds))
+        rows = self.table.find_rows(encode_item_ids(seed.id for seed in request.seeds))
         weights = np.array([seed.weight for seed in request.seeds], np.float32)
         known = rows >= 0
         scores = np.asarray(self.carrier_matrix[rows[known]].T @ weights[known], np.float32).ravel()
@@ -60,8 +60,8 @@ class ExactMatcher:
 
 def _build_carrier_matrix(table: ItemTable, neighbours: Mapping[str, Sequence[Neighbour]]) -> csr_matrix:
     """[seed, carrier]: the quantised weight with which an item (column) carries a neighbour (row)."""
-    carriers = np.repeat(table.find_rows(item_ids(neighbours)), [len(n) for n in neighbours.values()])
-    seeds = table.find_rows(item_ids(n.id for each in neighbours.values() for n in each))
+    carriers = np.repeat(table.find_rows(encode_item_ids(neighbours)), [len(n) for n in neighbours.values()])
+    seeds = table.find_rows(encode_item_ids(n.id for each in neighbours.values() for n in each))
     weights = [
         to_neighbour_weight(to_neighbour_level(n.weight)) for each in neighbours.values() for n in each
     ]

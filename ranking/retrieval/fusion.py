@@ -44,17 +44,17 @@ class Candidates:
             np.concatenate([self.scores, np.full((m, s), np.nan, np.float32)]),
         )
 
-    def source_ranks(self, source: str) -> NDArray[np.int32]:
+    def get_source_ranks(self, source: str) -> NDArray[np.int32]:
         """Ranks [n] in one source; all -1 when the source was not asked or was dropped."""
         if source not in self.sources:
             return np.full(len(self), -1, np.int32)
         return self.ranks[:, self.sources.index(source)]
 
-    def source_scores(self, source: str) -> NDArray[np.float32]:
+    def get_source_scores(self, source: str) -> NDArray[np.float32]:
         """Scores [n] in a source that was asked, NaN where it did not find the item. Raises ValueError."""
         return self.scores[:, self.sources.index(source)]
 
-    def by_source(self) -> dict[str, NDArray[np.float32]]:
+    def get_scores_by_source(self) -> dict[str, NDArray[np.float32]]:
         """Scores [n] by source, NaN where it did not find the item."""
         return {source: self.scores[:, column] for column, source in enumerate(self.sources)}
 

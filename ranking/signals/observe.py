@@ -68,9 +68,9 @@ def _observe_sources(candidates: Candidates) -> dict[str, Column]:
     columns: dict[str, Column] = {"fused": candidates.fused}
     for source in FEATURE_SOURCES:
         if source in candidates.sources:
-            ranks = candidates.source_ranks(source)
+            ranks = candidates.get_source_ranks(source)
             columns[f"rank_{source}"] = np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
-            columns[f"score_{source}"] = candidates.source_scores(source)
+            columns[f"score_{source}"] = candidates.get_source_scores(source)
         else:
             unknown = make_shared_column(np.nan, len(candidates))
             columns |= {f"rank_{source}": unknown, f"score_{source}": unknown}

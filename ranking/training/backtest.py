@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import Matcher
 from reelrank.index_mappings.event import Event
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
@@ -123,7 +123,7 @@ def build_judged_request(
     return JudgedRequest(
         request,
         ranking.found.candidates,
-        item_ids(gains),
+        encode_item_ids(gains),
         np.array(list(gains.values()), np.float32),
         request.query.kind,
         compute_features(ranking.signals),

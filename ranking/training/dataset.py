@@ -48,10 +48,10 @@ class TrainingSet:
         relevant = np.bincount(group_of_row, self.gains > 0, minlength=len(self.groups)) > 0
         rows = np.flatnonzero(relevant[group_of_row])
         return TrainingSet(
-            self.features[rows], self.gains[rows], self.groups[relevant], self.row_weights()[rows]
+            self.features[rows], self.gains[rows], self.groups[relevant], self.get_row_weights()[rows]
         )
 
-    def row_weights(self) -> NDArray[np.float32]:
+    def get_row_weights(self) -> NDArray[np.float32]:
         """Returns the weights [rows], ones where none are set."""
         return np.ones(len(self.gains), np.float32) if self.weights is None else self.weights
 

@@ -88,5 +88,7 @@ def train_ranker(
     gains = dict(zip(feature_names, booster.feature_importance("gain").tolist(), strict=True))
     text = booster.model_to_string(num_iteration=booster.best_iteration)
     scores = booster.predict(held_out.features, raw_score=True, num_iteration=booster.best_iteration)
-    calibration = fit_calibration(np.asarray(scores, np.float32), held_out.gains > 0, held_out.row_weights())
+    calibration = fit_calibration(
+        np.asarray(scores, np.float32), held_out.gains > 0, held_out.get_row_weights()
+    )
     return TrainingResult(text, gains, booster.best_iteration, merged_params, calibration)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import USER_ACTIONS, Event
-from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 
 MAX_ACTIONS = 1000
 """How many of a viewer's newest actions count: twice MAX_WATCHES, to leave room for clicks and likes."""
@@ -39,7 +39,9 @@ class Viewer:
 def build_anonymous_viewer(user_id: str = "", seen: Iterable[str] = ()) -> Viewer:
     """Builds a viewer about whom nothing is known, or only what they watched."""
     no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
-    return Viewer(user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_times, (), item_ids(seen))
+    return Viewer(
+        user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_times, (), encode_item_ids(seen)
+    )
 
 
 def build_viewer(
@@ -58,13 +60,13 @@ def build_viewer(
     queries = [e.text for e in actions if e.kind == "search" and e.text][:MAX_QUERIES]
     return Viewer(
         user_id,
-        item_ids(e.item for e in watches),
+        encode_item_ids(e.item for e in watches),
         np.array([e.at_ms for e in watches], np.int64),
         np.array(shares, np.float32),
-        item_ids(e.item for e in shown),
+        encode_item_ids(e.item for e in shown),
         np.array([e.at_ms for e in shown], np.int64),
         tuple(queries),
-        item_ids({e.item for e in past if e.kind == "watch"}.union(seen)),
+        encode_item_ids({e.item for e in past if e.kind == "watch"}.union(seen)),
     )
 
 

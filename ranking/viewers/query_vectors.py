@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import FloatVector
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
 from reelrank.ranking.items.table import ItemTable
@@ -62,7 +62,7 @@ def find_recent_watches(viewer: Viewer, table: ItemTable) -> RecentWatches:
 
 def _find_item(item_id: str, table: ItemTable) -> RecentWatches:
     """Returns the item as if it were the only watch; nothing when the table lacks it."""
-    rows = table.find_rows(item_ids([item_id]))
+    rows = table.find_rows(encode_item_ids([item_id]))
     rows = rows[rows >= 0]
     return RecentWatches(rows, np.ones(len(rows), np.float32))
 

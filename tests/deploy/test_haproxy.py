@@ -204,7 +204,7 @@ def test_requests_too_large_for_haproxy_to_retry_are_sent_again(
     aggregated: Aggregated, workers: list[ServiceProcess], container: Container
 ) -> None:
     many = np.random.default_rng(1).random((3000, len(FEATURE_NAMES))).astype(np.float32)
-    expected = load_model(container.registry.directory_of("first")).score(many).tobytes()
+    expected = load_model(container.registry.find_directory("first")).score(many).tobytes()
     with aggregated("round-robin.cfg") as served:
         remote = RemoteRanker("first", FEATURE_NAMES, RankingService(served.url), 10.0)
         died = threading.Timer(0.5, _kill, args=(workers[1],))

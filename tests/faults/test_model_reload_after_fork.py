@@ -25,7 +25,7 @@ for _ in range(2):
     child = os.fork()
     if child == 0:
         for version in registry.versions():
-            ranker = load_ranker(registry.directory_of(version.id), ("a", "b"), lambda names: "fp")
+            ranker = load_ranker(registry.find_directory(version.id), ("a", "b"), lambda names: "fp")
             ranker.score(np.zeros((1000, 2), np.float32))
         os._exit(0)
     children.append(child)

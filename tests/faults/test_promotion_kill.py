@@ -57,7 +57,7 @@ def train_again(parts: Container, name: str, seed: int) -> None:
     """Publishes embeddings of their own with a model that is tied to them."""
     events = build_event_table(parts.events.scan(0, 2**62))
     embeddings = learn_embeddings(select_watches(events, 2**62), seed=seed)
-    directory = parts.registry.directory_of(add_model(parts, name, seed))
+    directory = parts.registry.find_directory(add_model(parts, name, seed))
     fingerprint = {"embeddings_fingerprint": embeddings.compute_fingerprint()}
     write_manifest(directory, read_manifest(directory).model_copy(update=fingerprint))
     publish(parts, embeddings, ignore_progress, name)
@@ -80,7 +80,7 @@ def check_whole(container: Container) -> None:
     pointer = container.releases.read_pointer()
     assert pointer is not None
     assert container.engine.serving_version() == pointer.serving.index_version
-    manifest = read_manifest(container.registry.directory_of(pointer.serving.model))
+    manifest = read_manifest(container.registry.find_directory(pointer.serving.model))
     assert manifest.embeddings_fingerprint == pointer.serving.embeddings
     assert pointer.previous is not None
     assert pointer.previous.model != pointer.serving.model

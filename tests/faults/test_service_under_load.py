@@ -104,7 +104,7 @@ def test_promoting_an_index_version_fails_no_request(service: ServiceProcess, co
 def test_a_damaged_model_is_replaced_by_engine_order_with_a_reason(
     service: ServiceProcess, container: Container
 ) -> None:
-    directory = container.registry.directory_of(add_model(container, "broken", 3))
+    directory = container.registry.find_directory(add_model(container, "broken", 3))
     text = (directory / "model.txt").read_text()
     (directory / "model.txt").write_text(text[: len(text) // 2])
     refused = service.post("/v1/models/broken:promote", {})

@@ -68,7 +68,7 @@ def read_demo_manifest() -> Manifest:
     current = FusedOrder.name if pointer is None else pointer.serving.model
     if current == FusedOrder.name:
         skip_comparison(f"no model is promoted in {settings.models_dir}; run `make run` to train the demo's")
-    manifest = read_manifest(registry.directory_of(current))
+    manifest = read_manifest(registry.find_directory(current))
     build = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)
     if build != (compute_feature_fingerprint(FEATURE_NAMES), compute_index_fingerprint(), PARAMS):
         skip_comparison(f"{current} was trained by another build; run `make clean run`")

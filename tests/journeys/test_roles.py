@@ -71,7 +71,7 @@ def build_rows(n: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
 def test_remote_scores_and_contributions_equal_local_ones(
     project: Container, models: RemoteModels, n: int
 ) -> None:
-    local, remote = load_model(project.registry.directory_of("first")), models.get("first")
+    local, remote = load_model(project.registry.find_directory("first")), models.get("first")
     assert (remote.name, remote.feature_names) == (local.name, local.feature_names)
     assert remote.score(build_rows(n)).tobytes() == local.score(build_rows(n)).tobytes()
     assert np.array_equal(

@@ -8,7 +8,7 @@ import pytest
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.index_mappings.engine import VectorMatch
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import NO_FILTERS, Filters
 from tests.servers.server import build_kind_params
 
@@ -39,7 +39,7 @@ def test_recall_at_10_is_at_least_95_percent_with_and_without_filters(engine: Se
     for start in range(0, N, 1000):
         assert engine.write("items-1", documents[start : start + 1000]).written == 1000
     engine.promote("items-1")
-    ids = item_ids(f"i{n}" for n in range(N))
+    ids = encode_item_ids(f"i{n}" for n in range(N))
     passing = {NO_FILTERS: np.ones(N, bool), TENTH: tenth, HUNDREDTH: years == 2000}
     recalls = {filters: list[float]() for filters in passing}
     for query in vectors[random.integers(N, size=QUERIES)]:

@@ -76,7 +76,7 @@ def test_a_new_model_serves_over_the_old_version_and_goes_back(container: Contai
 def test_a_model_that_does_not_fit_this_build_leaves_the_fused_order_and_a_sentence(
     container: Container,
 ) -> None:
-    manifest = container.registry.directory_of("first") / "manifest.json"
+    manifest = container.registry.find_directory("first") / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"feature_fingerprint": "', '"feature_fingerprint": "0'))
     page = warm_service(container).serve_page(RankingOptions(Query(text="sea story")))
     assert page.model == "engine-order"

@@ -77,7 +77,7 @@ class DerivedIndexes:
 
     def load_segment(self, version: str) -> Segment:
         """Opens the newest intact segment of a version; builds one if there is none."""
-        directory = self.segment_directory(version)
+        directory = self.get_segment_directory(version)
         segment = open_newest_segment(directory)
         if segment is None:
             with acquire_lock(self.directory / "locks" / f"{version}.segments", BUILD_WAIT_S):
@@ -89,7 +89,7 @@ class DerivedIndexes:
 
     def compact(self, version: str, wait_s: float = BUILD_WAIT_S) -> None:
         """Builds a segment with every change so far. Raises Conflict as `index_through` does."""
-        directory, connection = self.segment_directory(version), self.database.connect()
+        directory, connection = self.get_segment_directory(version), self.database.connect()
         with acquire_lock(self.directory / "locks" / f"{version}.segments", wait_s):
             newest = open_newest_segment(directory)
             if newest is None or newest.seq < read_last_seq(connection, version):
@@ -97,12 +97,12 @@ class DerivedIndexes:
 
     def ensure_segment(self, version: str) -> None:
         """Builds a segment if there is none, or if enough has changed since the newest."""
-        if not list_segments(self.segment_directory(version)) or self.needs_compaction(version):
+        if not list_segments(self.get_segment_directory(version)) or self.needs_compaction(version):
             self.compact(version)
 
     def needs_compaction(self, version: str) -> bool:
         """Returns whether enough has changed since the newest segment to build a new one."""
-        newest = next(iter(list_segments(self.segment_directory(version))), None)
+        newest = next(iter(list_segments(self.get_segment_directory(version))), None)
         if newest is None:
             return False
         changed = self._count_changes_since(version, int(newest.name))
@@ -114,7 +114,7 @@ class DerivedIndexes:
         select = "select count(*) from documents where version = ? and seq > ?"
         return int(self.database.connect().execute(select, (version, seq)).fetchone()[0])
 
-    def segment_directory(self, version: str) -> Path:
+    def get_segment_directory(self, version: str) -> Path:
         return self.directory / "segments" / version
 
     def remove_all_but(self, versions: Iterable[str]) -> None:

@@ -104,7 +104,7 @@ class ServingState:
 
     def _adopt_compaction(self, snapshot: Snapshot) -> Snapshot:
         """Switches to a newer segment if there is one; merges the layers of changes if there are many."""
-        newest = next(iter(list_segments(self.derived.segment_directory(snapshot.version))), None)
+        newest = next(iter(list_segments(self.derived.get_segment_directory(snapshot.version))), None)
         if newest is not None and int(newest.name) > snapshot.covered_seq:
             return build_snapshot(snapshot.version, self.derived.load_segment(snapshot.version))
         if len(snapshot.layers) > MAX_LAYERS:

@@ -10,7 +10,7 @@ from reelrank.app.engines.embedded.filters.bitmap import Bitmap, clear_bits, con
 from reelrank.app.engines.embedded.segments.builder import Row, SegmentBuilder
 from reelrank.app.engines.embedded.segments.segment import ScoredDocs, Segment, assemble_segment
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch, VectorMatch
-from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
+from reelrank.index_mappings.match import ItemIds, Matches, encode_item_ids, select_best_matches
 from reelrank.index_mappings.query import Filters
 
 MatchRequest = TextMatch | VectorMatch | NeighbourMatch
@@ -120,7 +120,7 @@ def _hide_rows(layer: Layer, rows: NDArray[np.int64]) -> Layer:
 def _build_in_memory(seq: int, changes: Sequence[Row]) -> Segment:
     live = sorted((row for row in changes if not row[2]), key=lambda row: row[1])
     rows = np.array([row[0] for row in live], np.int64)
-    builder = SegmentBuilder(item_ids(row[1] for row in live), rows, _allocate_zeros)
+    builder = SegmentBuilder(encode_item_ids(row[1] for row in live), rows, _allocate_zeros)
     builder.add(live)
     builder.finish()
     return assemble_segment(seq, builder.names, builder.arrays, {})

@@ -21,7 +21,7 @@ from reelrank.app.web.parameters import (
 )
 from reelrank.app.web.telemetry import count_page, format_server_timing
 from reelrank.index_mappings.errors import ItemNotFound
-from reelrank.index_mappings.match import ItemIds, Matches, item_ids, select_best_matches
+from reelrank.index_mappings.match import ItemIds, Matches, encode_item_ids, select_best_matches
 from reelrank.index_mappings.query import Query
 
 QueryBuilder = Callable[[datetime], Query]
@@ -84,7 +84,7 @@ def build_page_response(page: Page, limit: int) -> Response:
 
 def build_matches(body: RankBody) -> list[Matches]:
     """Builds one source from the caller's order, and one for each column of scores."""
-    ids = item_ids(body.ids)
+    ids = encode_item_ids(body.ids)
     given = Matches("given", ids, -np.arange(len(ids), dtype=np.float32))
     scored = [_build_scored_matches(source, ids, scores) for source, scores in body.scores.items()]
     return [given, *scored]

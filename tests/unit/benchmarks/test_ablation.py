@@ -12,7 +12,7 @@ from reelrank.app.jobs.training import History
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.retrieval.fusion import fuse
@@ -28,7 +28,7 @@ def build_window(requests: int) -> BacktestWindow:
     rng, judged = np.random.default_rng(0), []
     for _ in range(requests):
         features = np.column_stack([rng.random(20), np.full(20, np.nan), np.ones(20)]).astype(np.float32)
-        ids = item_ids(f"film{n:02}" for n in range(20))
+        ids = encode_item_ids(f"film{n:02}" for n in range(20))
         candidates = fuse([Matches("popular", ids, np.arange(20, 0, -1).astype(np.float32))])
         relevant = ids[[int(features[:, 0].argmax())]]
         request = RankingRequest(Query(user="u"), build_anonymous_viewer("u"), {})

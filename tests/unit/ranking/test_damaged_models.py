@@ -11,7 +11,7 @@ import pytest
 
 from reelrank.ranking.rankers.lambdarank import LambdaRank, load_ranker
 from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
-from reelrank.ranking.rankers.model_check import scores_in_child
+from reelrank.ranking.rankers.model_check import compute_scores_in_child
 from reelrank.ranking.rankers.tree_shape import DEPTH_MAX, check_shape
 from reelrank.ranking.registry.models import Registry
 
@@ -176,16 +176,18 @@ def test_a_file_that_crashes_lightgbm_is_refused_by_the_trial_alone(text: str) -
     """Past the check of its structure, which nothing can promise to be whole."""
     hostile = replaced("left_child", lambda old: ["88888888", *old[1:]])(text)
     with pytest.raises(ValueError, match="LightGBM crashes on it \\(SIG"):
-        scores_in_child(hostile, rows())
+        compute_scores_in_child(hostile, rows())
 
 
 def test_a_trial_that_takes_too_long_is_a_refusal(text: str) -> None:
     with pytest.raises(ValueError, match="took longer than"):
-        scores_in_child(text, rows(), limit_s=0.01)
+        compute_scores_in_child(text, rows(), limit_s=0.01)
 
 
 def test_the_trial_scores_as_the_model_does(text: str) -> None:
-    assert np.array_equal(scores_in_child(text, rows()), LambdaRank("direct", FEATURES, text).score(rows()))
+    assert np.array_equal(
+        compute_scores_in_child(text, rows()), LambdaRank("direct", FEATURES, text).score(rows())
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.ranking.embeddings import item_neighbours as neighbours
 from reelrank.ranking.embeddings.item2vec import split_sessions
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
@@ -79,7 +79,7 @@ def test_every_learned_vector_has_unit_length(learned: Embeddings, field: str) -
 def test_a_new_viewer_is_folded_in_from_two_watches(learned: Embeddings) -> None:
     ids, vectors = learned.vectors["factors"]
     assert learned.fold_in is not None
-    watched = vectors[np.isin(ids, item_ids(["b1", "b2"]))]
+    watched = vectors[np.isin(ids, encode_item_ids(["b1", "b2"]))]
     viewer = fold_in(learned.fold_in, watched, np.ones(2, np.float32))
     scores = vectors @ viewer
     of_b = np.char.startswith(ids, b"b")

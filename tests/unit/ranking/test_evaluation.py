@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.evaluation.candidate_recall import ALL_SOURCES, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, ProbabilityFunction, evaluate
@@ -31,18 +31,18 @@ class FirstFeature:
 
 
 def build_matches(source: str, *ids: str) -> Matches:
-    return Matches(source, item_ids(ids), np.arange(len(ids), 0, -1).astype(np.float32))
+    return Matches(source, encode_item_ids(ids), np.arange(len(ids), 0, -1).astype(np.float32))
 
 
 def build_judged_request(
     matches: list[Matches], gains: dict[str, float], kind: str = "home"
 ) -> JudgedRequest:
     candidates = fuse(matches)
-    wanted = np.isin(candidates.ids, item_ids(gains))
+    wanted = np.isin(candidates.ids, encode_item_ids(gains))
     return JudgedRequest(
         RankingRequest(Query(), build_anonymous_viewer(), {}),
         candidates,
-        item_ids(gains),
+        encode_item_ids(gains),
         np.array(list(gains.values()), np.float32),
         kind,
         wanted[:, None].astype(np.float32),

@@ -9,7 +9,7 @@ import pytest
 from reelrank.index_mappings.encoder import WordLlamaEncoder, build_item_text
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import is_shared
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES, FEATURES_BY_NAME, compute_features
@@ -51,7 +51,9 @@ def build_watch(item_id: str, at_ms: int) -> Event:
 def observe_signals(table: ItemTable, events: list[Event], ids: list[str]) -> Signals:
     query = Query(user="u", context=Context(NOW, country="US"))
     moment = build_request(query, build_viewer("u", events, NOW_MS), table, WordLlamaEncoder())
-    candidates = fuse([Matches("popular", item_ids(ids), np.arange(len(ids), 0, -1, dtype=np.float32))])
+    candidates = fuse(
+        [Matches("popular", encode_item_ids(ids), np.arange(len(ids), 0, -1, dtype=np.float32))]
+    )
     return observe(moment, locate(candidates, table), table, Popularity(len(table)))
 
 

@@ -34,7 +34,7 @@ def registered(tmp_path: Path) -> Path:
     text = lightgbm.train(params, data, num_boost_round=30).model_to_string()
     registry = Registry(tmp_path / "models")
     manifest = Manifest(features=FEATURES, feature_fingerprint="fp")
-    return registry.directory_of(registry.register(manifest, text, features[:100]))
+    return registry.find_directory(registry.register(manifest, text, features[:100]))
 
 
 def load(directory: Path) -> LambdaRank:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table
 
@@ -31,7 +31,7 @@ def table(tmp_path: Path) -> ItemTable:
 
 
 def test_rows_are_found_by_id_and_unknown_ids_are_minus_one(table: ItemTable) -> None:
-    assert table.find_rows(item_ids(["bare", "nobody", "alien", "zzz"])).tolist() == [2, -1, 0, -1]
+    assert table.find_rows(encode_item_ids(["bare", "nobody", "alien", "zzz"])).tolist() == [2, -1, 0, -1]
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_a_failed_build_leaves_the_old_table(tmp_path: Path) -> None:
 
 def test_a_table_of_an_empty_catalogue_can_be_queried(tmp_path: Path) -> None:
     empty = build_table(tmp_path / "t", "items-0", [], None)
-    assert empty.find_rows(item_ids(["alien"])).tolist() == [-1]
+    assert empty.find_rows(encode_item_ids(["alien"])).tolist() == [-1]
     assert empty.passes(Filters(year_min=1), np.array([-1])).tolist() == [False]
 
 
 def test_a_table_with_a_wrong_number_of_rows_is_refused(table: ItemTable, tmp_path: Path) -> None:
-    np.save(tmp_path / "t" / "ids.npy", item_ids(["alien"]))
+    np.save(tmp_path / "t" / "ids.npy", encode_item_ids(["alien"]))
     with pytest.raises(TableError, match=r"has 1 items but its facts\.json says 3"):
         open_table(tmp_path / "t")
 

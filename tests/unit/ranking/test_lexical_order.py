@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
@@ -23,7 +23,7 @@ def order_candidates(
     n = len(model_order)
     scored = ScoredCandidates(
         query,
-        item_ids(f"f{position}" for position in range(n)),
+        encode_item_ids(f"f{position}" for position in range(n)),
         np.full(n, -1, np.intp),
         np.zeros(n, np.float32),
         {name: np.array(scores, np.float32) for name, scores in sources.items()},

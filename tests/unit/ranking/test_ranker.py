@@ -43,7 +43,7 @@ def registered(tmp_path: Path) -> Path:
         index_fingerprint="abcd1234",
     )
     registry = Registry(tmp_path)
-    return registry.directory_of(registry.register(manifest, train(), build_rows()))
+    return registry.find_directory(registry.register(manifest, train(), build_rows()))
 
 
 def edit_manifest(directory: Path, **facts: object) -> None:

@@ -72,7 +72,7 @@ def test_versions_are_listed_newest_first_with_the_one_that_serves(registry: Reg
 
 def test_a_damaged_model_file_fails_the_check(registry: Registry) -> None:
     model = register(registry)
-    (registry.directory_of(model) / MODEL_FILE).write_text("tree")
+    (registry.find_directory(model) / MODEL_FILE).write_text("tree")
     with pytest.raises(ModelRejected):
         registry.check(model, check)
 
@@ -115,7 +115,7 @@ def test_golden_rows_of_another_width_are_refused(registry: Registry) -> None:
 
 def test_a_damaged_manifest_is_listed_with_its_problem(registry: Registry) -> None:
     model = register(registry)
-    (registry.directory_of(model) / "manifest.json").write_text("{}")
+    (registry.find_directory(model) / "manifest.json").write_text("{}")
     assert "features" in registry.versions()[0].problem
 
 
@@ -140,13 +140,13 @@ def add_external_model(registry: Registry, tmp_path: Path, text: str, **facts: o
 
 def test_an_external_model_gets_a_fingerprint_and_golden_rows(registry: Registry, tmp_path: Path) -> None:
     registry.check(add_external_model(registry, tmp_path, train()), check)
-    manifest = read_manifest(registry.directory_of("mine"))
+    manifest = read_manifest(registry.find_directory("mine"))
     assert (manifest.kind, manifest.feature_fingerprint, manifest.note) == ("external", "bm25-age", "")
 
 
 def test_an_external_model_reports_its_own_feature_names(registry: Registry, tmp_path: Path) -> None:
     add_external_model(registry, tmp_path, train(names=["words", "days"]))
-    note = read_manifest(registry.directory_of("mine")).note
+    note = read_manifest(registry.find_directory("mine")).note
     assert note.startswith("The model file has 2 features, as many as the manifest, under other names (words")
 
 

@@ -10,7 +10,7 @@ from reelrank.index_mappings.encoder import WordLlamaEncoder
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import Column
 from reelrank.ranking.items.popularity import Popularity
@@ -60,7 +60,7 @@ def request_of_viewer(table: ItemTable) -> RankingRequest:
 def test_signals_are_the_same_bits_beside_other_candidates(
     table: ItemTable, request_of_viewer: RankingRequest, count: int
 ) -> None:
-    ids = item_ids(f"film{n:04}" for n in range(ITEMS))
+    ids = encode_item_ids(f"film{n:04}" for n in range(ITEMS))
     scores = np.arange(ITEMS, 0, -1, dtype=np.float32)
     everyone = locate(fuse([Matches("popular", ids, scores)]), table)
     positions = np.random.default_rng(count).permutation(ITEMS)[:count]
@@ -76,6 +76,8 @@ def is_same(one: Column, other: Column) -> bool:
 
 
 def test_taking_candidates_takes_their_rows(table: ItemTable) -> None:
-    found = locate(fuse([Matches("popular", item_ids(["film0003", "none"]), np.ones(2, np.float32))]), table)
+    found = locate(
+        fuse([Matches("popular", encode_item_ids(["film0003", "none"]), np.ones(2, np.float32))]), table
+    )
     assert isinstance(found, LocatedCandidates)
     assert found.take(np.array([1, 0])).rows.tolist() == found.rows[::-1].tolist()

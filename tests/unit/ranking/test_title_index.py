@@ -10,7 +10,7 @@ import pytest
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
 from reelrank.ranking.items.title_keys import (
-    canonical_title,
+    canonicalize_title,
     compact_title,
     list_edits,
     make_keys,
@@ -206,7 +206,7 @@ def test_keys_ignore_case_width_accents_and_marks(seed: int) -> None:
         rng.choice(("NFC", "NFD", "NFKC", "NFKD")), rng.choice((title, title.upper()))
     )
     assert compact_title(typed) == compact_title(title)
-    assert canonical_title(typed) == canonical_title(title)
+    assert canonicalize_title(typed) == canonicalize_title(title)
 
 
 def test_edits_are_one_step_away_and_keep_the_first_letter() -> None:

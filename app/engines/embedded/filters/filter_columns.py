@@ -59,5 +59,5 @@ class FilterColumns:
         matches = np.zeros(self.size, bool)
         postings = self.keywords[field_name]
         for term in {self.names[field_name].get(value.casefold()) for value in values} - {None}:
-            matches[postings.places[postings.term_slice(term or 0)]] = True
+            matches[postings.places[postings.get_slice(term or 0)]] = True
         return matches

@@ -21,7 +21,7 @@ class Postings:
     places: NDArray[np.int32]
     levels: NDArray[np.uint8]
 
-    def term_slice(self, term: int) -> slice:
+    def get_slice(self, term: int) -> slice:
         return slice(int(self.offsets[term]), int(self.offsets[term + 1]))
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:

@@ -11,9 +11,9 @@ from reelrank.app.engines.embedded.filters.bitmap import pack
 from reelrank.app.engines.embedded.filters.filter_columns import MISSING_VALUE
 from reelrank.app.engines.embedded.filters.postings import PostingsBuilder
 from reelrank.app.engines.embedded.segments.segment import Allocator, find_sorted
-from reelrank.app.engines.embedded.store.documents import VECTOR_COLUMNS, year_of
+from reelrank.app.engines.embedded.store.documents import VECTOR_COLUMNS, parse_year
 from reelrank.index_mappings.fields import KEYWORD_FIELDS, VECTOR_FIELDS
-from reelrank.index_mappings.match import ID_DTYPE, ItemIds, item_ids
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 
 Row = Sequence[Any]
 """A row of documents.COLUMNS."""
@@ -58,7 +58,7 @@ class SegmentBuilder:
         doc_ids = self.arrays["places_by_row"][np.searchsorted(self.arrays["rows"], numbers)]
         self.live_docs[doc_ids] = True
         items = [orjson.loads(row[3]) for row in rows]
-        years = [year_of(item) for item in items]
+        years = [parse_year(item) for item in items]
         self.arrays["year"][doc_ids] = [MISSING_VALUE if year is None else year for year in years]
         self.arrays["duration_s"][doc_ids] = [item.get("duration_s", MISSING_VALUE) for item in items]
         self._add_keywords("genres", doc_ids, [item.get("genres", ()) for item in items])
@@ -107,7 +107,7 @@ class SegmentBuilder:
     def _add_neighbours(
         self, doc_ids: NDArray[np.int32], neighbours: Sequence[Sequence[tuple[str, int]]]
     ) -> None:
-        seeds = item_ids(item_id for row in neighbours for item_id, _ in row)
+        seeds = encode_item_ids(item_id for row in neighbours for item_id, _ in row)
         terms = find_sorted(self.arrays["ids"], seeds)
         for number in np.flatnonzero(terms < 0).tolist():
             terms[number] = self.size + self.external_ids.setdefault(seeds[number], len(self.external_ids))

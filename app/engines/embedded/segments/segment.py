@@ -14,7 +14,7 @@ from reelrank.app.engines.embedded.vectors.ivf import IvfIndex
 from reelrank.app.engines.embedded.vectors.vector_index import VectorIndex
 from reelrank.index_mappings.fields import KEYWORD_FIELDS, NEIGHBOUR_LEVELS, RANGE_FIELDS, VECTOR_FIELDS
 from reelrank.index_mappings.item import Neighbour
-from reelrank.index_mappings.match import ItemIds, item_ids
+from reelrank.index_mappings.match import ItemIds, encode_item_ids
 
 Allocator = Callable[[str, tuple[int, ...], Any], NDArray[Any]]
 """Allocates an array of zeros with a name, shape and dtype, in memory or in a file."""
@@ -56,9 +56,9 @@ class Segment:
 
     def score_neighbours(self, seeds: tuple[Neighbour, ...]) -> ScoredDocs:
         """Returns documents near any seed, and their sums of seed weight x level weight, unordered."""
-        terms = self._find_terms(item_ids(seed.id for seed in seeds))
+        terms = self._find_terms(encode_item_ids(seed.id for seed in seeds))
         parts = [
-            (self.neighbours.term_slice(t), s.weight)
+            (self.neighbours.get_slice(t), s.weight)
             for t, s in zip(terms.tolist(), seeds, strict=True)
             if t >= 0
         ]

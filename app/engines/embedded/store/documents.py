@@ -60,7 +60,7 @@ def decode_item(item_id: str, body: bytes) -> Item:
     return Item(id=item_id, **values)
 
 
-def year_of(fields: Mapping[str, Any]) -> int | None:
+def parse_year(fields: Mapping[str, Any]) -> int | None:
     """Returns the year of a stored item in UTC, like `Item.year`."""
     published_at = fields.get("published_at")
     if published_at is None:

@@ -10,7 +10,7 @@ import orjson
 import tantivy
 from numpy.typing import NDArray
 
-from reelrank.app.engines.embedded.store.documents import year_of
+from reelrank.app.engines.embedded.store.documents import parse_year
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
 from reelrank.index_mappings.fields import TEXT_FIELDS
 from reelrank.index_mappings.query import Filters
@@ -164,7 +164,7 @@ def _build_schema() -> Any:
 
 def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
     item = orjson.loads(body)
-    genres, year = item.get("genres", []), year_of(item)
+    genres, year = item.get("genres", []), parse_year(item)
     texts = [_join_text(item.get(field, "")) for field in TEXT_FIELDS]
     fields: dict[str, Any] = {
         "id": [item_id],

@@ -86,11 +86,11 @@ class ServerEvents:
             "aggs": {"items": {"terms": terms}},
         }
         try:
-            found, others = _buckets(self.cluster.search_response(self.stream, body, timeout_s))
+            found, others = _decode_buckets(self.cluster.search_response(self.stream, body, timeout_s))
         except NotFound:
             return frozenset()
         except Partial as partial:
-            raise Partial(str(partial), _buckets(partial.partial_result)[0]) from partial
+            raise Partial(str(partial), _decode_buckets(partial.partial_result)[0]) from partial
         if others:
             raise Partial(f"{self.stream} has more than {len(found)} watched items of this viewer", found)
         return found
@@ -186,7 +186,7 @@ class ServerEvents:
         self._is_created = True
 
 
-def _buckets(reply: Reply) -> tuple[frozenset[str], int]:
+def _decode_buckets(reply: Reply) -> tuple[frozenset[str], int]:
     """Returns the items of a response, and how many events are of other items."""
     items = reply.get("aggregations", {}).get("items", {})
     keys = frozenset(bucket["key"] for bucket in items.get("buckets", ()))

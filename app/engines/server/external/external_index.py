@@ -11,7 +11,7 @@ from reelrank.app.engines.server.transport.cluster import Cluster, Reply
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import BadRequest, NotFound, Partial, Unavailable
 from reelrank.index_mappings.item import ID_PATTERN, Item
-from reelrank.index_mappings.match import Matches, item_ids, select_best_matches
+from reelrank.index_mappings.match import Matches, encode_item_ids, select_best_matches
 from reelrank.index_mappings.query import Filters
 
 PAGE_SIZE = 1000
@@ -78,7 +78,7 @@ class ExternalIndex:
     def _decode_matches(self, request: TextMatch, hits: list[Reply]) -> Matches:
         scores = {self._read_id(hit): hit["_score"] for hit in hits}
         valid = {item_id: score for item_id, score in scores.items() if ID_PATTERN.fullmatch(item_id)}
-        columns = item_ids(valid), np.fromiter(valid.values(), np.float32, len(valid))
+        columns = encode_item_ids(valid), np.fromiter(valid.values(), np.float32, len(valid))
         return select_best_matches(request.source, *columns, request.limit)
 
     def _decode_items(self, ids: Sequence[str], hits: list[Reply]) -> list[Item | None]:

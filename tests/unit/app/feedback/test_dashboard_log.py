@@ -15,14 +15,14 @@ from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.retrieval.fusion import fuse
 
 CANDIDATES = fuse(
     [
-        Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.float32)),
-        Matches("text_knn", item_ids(["a"]), np.array([0.5], np.float32)),
+        Matches("bm25", encode_item_ids(["a", "b"]), np.array([3, 2], np.float32)),
+        Matches("text_knn", encode_item_ids(["a"]), np.array([0.5], np.float32)),
     ]
 )
 

@@ -19,7 +19,7 @@ from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
 from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Filters, Query
 from reelrank.ranking.column import make_shared_column
 from reelrank.ranking.policies.policy import PositionChange
@@ -28,8 +28,8 @@ from reelrank.ranking.signals.observe import Signals
 
 CANDIDATES = fuse(
     [
-        Matches("bm25", item_ids(["a", "b", "c"]), np.array([3, 2, 1], np.float32)),
-        Matches("text_knn", item_ids(["c"]), np.array([0.5], np.float32)),
+        Matches("bm25", encode_item_ids(["a", "b", "c"]), np.array([3, 2, 1], np.float32)),
+        Matches("text_knn", encode_item_ids(["c"]), np.array([0.5], np.float32)),
     ]
 )
 SIGNALS = Signals(

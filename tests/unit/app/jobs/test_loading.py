@@ -12,7 +12,7 @@ from reelrank.index_mappings.encoder import WordLlamaEncoder
 from reelrank.index_mappings.engine import VectorMatch
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item, Neighbour
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.loaders.demo import fold_title, list_title_variants, simulate_watched_shares
 from reelrank.loaders.events.history import load_history
 from reelrank.loaders.items.catalogue import (
@@ -63,7 +63,7 @@ def test_reindexing_attaches_what_was_learned(engine: EmbeddedEngine) -> None:
     load_catalogue(ITEMS, engine, WordLlamaEncoder(), OPTIONS)
     unit = np.eye(1, 64, dtype=np.float32)
     learned = Embeddings(
-        {"session": (item_ids(["blade"]), unit)}, {"blade": (Neighbour("alien", 1.0),)}, None
+        {"session": (encode_item_ids(["blade"]), unit)}, {"blade": (Neighbour("alien", 1.0),)}, None
     )
     reindex(engine, learned, OPTIONS)
     matches = engine.match_vector(VectorMatch("session", "session", unit[0], 5), 1.0)

@@ -39,18 +39,18 @@ def test_a_worker_fetches_the_model_it_lacks(here: Container, there: Container) 
     ranker, degraded = build_models(there).current()
     assert (ranker.name, degraded) == ("first", ())
     for name in SHARED_FILES:
-        fetched = (there.registry.directory_of("first") / name).read_bytes()
-        assert fetched == (here.registry.directory_of("first") / name).read_bytes()
+        fetched = (there.registry.find_directory("first") / name).read_bytes()
+        assert fetched == (here.registry.find_directory("first") / name).read_bytes()
 
 
 def test_a_promotion_fetches_the_model_it_lacks(here: Container, there: Container) -> None:
     build_release_manager(here).promote_model("engine-order")
     assert build_release_manager(there).promote_model("first").model == "first"
-    assert there.registry.directory_of("first").is_dir()
+    assert there.registry.find_directory("first").is_dir()
 
 
 def test_native_code_is_not_shared(here: Container, shared: Path) -> None:
-    (here.registry.directory_of("first") / "forest.so").write_bytes(b"\x7fELF")
+    (here.registry.find_directory("first") / "forest.so").write_bytes(b"\x7fELF")
     files = ModelFiles(here.registry, lambda directory: pytest.fail("not loaded"), shared.as_uri())
     assert set(files.upload("first")) == set(SHARED_FILES)
     assert len(list(shared.iterdir())) == len(SHARED_FILES)

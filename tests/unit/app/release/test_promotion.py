@@ -38,7 +38,7 @@ def make_version(container: Container, name: str, embeddings: str = "") -> str:
 
 def add_trained_model(container: Container, name: str, embeddings: str) -> str:
     """A model that names the embeddings it was trained with."""
-    directory = container.registry.directory_of(add_model(container, name, 1))
+    directory = container.registry.find_directory(add_model(container, name, 1))
     manifest = read_manifest(directory)
     write_manifest(directory, manifest.model_copy(update={"embeddings_fingerprint": embeddings}))
     return name

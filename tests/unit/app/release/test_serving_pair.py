@@ -26,7 +26,7 @@ from tests.sample_project import add_model, build_project
 
 def add_trained_model(container: Container, name: str, embeddings: str, seed: int = 0) -> str:
     """A model that names the embeddings it was trained with."""
-    directory = container.registry.directory_of(add_model(container, name, seed))
+    directory = container.registry.find_directory(add_model(container, name, seed))
     manifest = read_manifest(directory)
     write_manifest(directory, manifest.model_copy(update={"embeddings_fingerprint": embeddings}))
     return name
@@ -133,7 +133,9 @@ def test_commands_move_the_pair(project: tuple[Container, str, str]) -> None:
     serving = next(release for release in listed if release["state"] == "serving")
     assert (serving["model"], serving["index_version"]) == ("two", new)
     shown = json.loads(run("releases", "show", serving["id"]))
-    assert shown["embeddings"] == read_manifest(container.registry.directory_of("two")).embeddings_fingerprint
+    assert (
+        shown["embeddings"] == read_manifest(container.registry.find_directory("two")).embeddings_fingerprint
+    )
     assert set(shown["files"]) == {"manifest.json", "model.txt", "golden.parquet"}
     assert "two serves" in run("releases", "promote", serving["id"])
     assert "serving" in run("releases", "list")

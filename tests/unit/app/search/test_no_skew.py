@@ -109,7 +109,7 @@ def serve(service: SearchService, query: Query) -> ResultList:
 
 
 def open_index(container: Container, service: SearchService) -> BacktestIndex:
-    ranker = load_model(container.registry.directory_of("first"))
+    ranker = load_model(container.registry.find_directory("first"))
     return BacktestIndex(service.refresher.state.table, container.engine, container.encoder, ranker)
 
 

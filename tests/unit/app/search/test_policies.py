@@ -11,7 +11,7 @@ from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
-from reelrank.index_mappings.match import item_ids
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.evaluation.comparison import evaluate
@@ -33,7 +33,7 @@ class PutFirst:
     item_id: str
 
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
-        is_chosen = candidates.ids[order] == item_ids([self.item_id])[0]
+        is_chosen = candidates.ids[order] == encode_item_ids([self.item_id])[0]
         return PolicyResult(np.concatenate([order[is_chosen], order[~is_chosen]]))
 
 
@@ -80,7 +80,7 @@ def test_it_acts_in_a_backtest_and_its_evaluation(
     events: pa.Table = build_event_table(container.events.scan(0, NOW_MS))
     window, options = (0, NOW_MS), BacktestOptions(config=config, history=2)
     judged = list(backtest(events, index, window, options))
-    chosen = item_ids([get_chosen(config)])[0]
+    chosen = encode_item_ids([get_chosen(config)])[0]
     holding = [each for each in judged if chosen in each.candidates.ids]
     assert holding
     assert all(each.candidates.ids[each.order[0]] == chosen for each in holding)

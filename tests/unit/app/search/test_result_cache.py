@@ -9,12 +9,12 @@ import pytest
 from reelrank.app.search.result_cache import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.errors import CursorExpired
-from reelrank.index_mappings.match import Matches, item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Filters, Query
 from reelrank.ranking.policies.policy import PositionChange
 from reelrank.ranking.retrieval.fusion import fuse
 
-CANDIDATES = fuse([Matches("bm25", item_ids(["a", "b"]), np.array([3, 2], np.float32))])
+CANDIDATES = fuse([Matches("bm25", encode_item_ids(["a", "b"]), np.array([3, 2], np.float32))])
 
 
 def build_ranked(request_id: str) -> ResultList:
