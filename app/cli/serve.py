@@ -34,7 +34,7 @@ GUNICORN_COMMAND = (
 )
 
 FIRST_REQUEST_DEADLINE_MS = 5000
-"""For the smoke test on a cluster: a service that has just started answers its first requests slowly."""
+"""For the smoke test: a service that has just started answers its first requests slowly."""
 
 Role = Literal["all", "candidates", "ranking"]
 Check = Annotated[
@@ -85,7 +85,7 @@ def check_service() -> None:
     """Runs the smoke test on a free port, so that another service may keep running."""
     _limit_threads()
     settings = Settings()
-    if settings.engine != "embedded" and settings.deadline_ms == CLUSTER_DEADLINE_MS:
+    if "deadline_ms" not in settings.model_fields_set or settings.deadline_ms == CLUSTER_DEADLINE_MS:
         os.environ.setdefault("REELRANK_DEADLINE_MS", str(FIRST_REQUEST_DEADLINE_MS))
     os.environ["REELRANK_PORT"] = str(port := find_free_port(settings.host))
     batch, _ = build_container(settings).events.follow(None)
