@@ -16,8 +16,8 @@ log = structlog.get_logger("reelrank.background")
 class BackgroundTask:
     """Calls `run` every `interval_s` seconds, in a daemon thread, from `start` to `stop`.
 
-    An exception is logged and counted, and the next run comes as planned: if it ended the thread, this
-    process would stay behind for ever without anybody noticing.
+    An exception is logged and counted, and the next run comes as planned: if it ended the thread, the
+    process would work with old data for ever, unnoticed.
     """
 
     def __init__(

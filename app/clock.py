@@ -9,7 +9,7 @@ class Clock(Protocol):
     """Tells the time of day."""
 
     def now(self) -> datetime:
-        """The current time, aware, in UTC."""
+        """Returns the current time, aware, in UTC."""
         ...
 
 
@@ -21,25 +21,25 @@ class SystemClock:
 
 
 class SimulatedClock:
-    """The time that a request states while it is answered, and the time of this machine otherwise.
+    """The time that a request states, while it is answered, else the time of this machine.
 
-    Each thread, and so each request, has a time of its own.
+    The time is per thread, and so per request.
     """
 
     def __init__(self) -> None:
-        self._stated: ContextVar[datetime | None] = ContextVar("simulated_now", default=None)
+        self._request_time: ContextVar[datetime | None] = ContextVar("simulated_now", default=None)
 
     def now(self) -> datetime:
-        return self._stated.get() or datetime.now(UTC)
+        return self._request_time.get() or datetime.now(UTC)
 
     def set(self, now: datetime | None) -> None:
-        """States the time of what this thread does from now on; None: that of this machine."""
-        self._stated.set(now)
+        """Sets the time that this thread sees from now on; None: the time of this machine."""
+        self._request_time.set(now)
 
 
 SYSTEM_CLOCK = SystemClock()
 
 
 def to_ms(time: datetime) -> int:
-    """Milliseconds since 1970-01-01 UTC."""
+    """Converts to milliseconds since 1970-01-01 UTC."""
     return round(time.timestamp() * 1000)

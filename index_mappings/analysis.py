@@ -1,5 +1,6 @@
 """Text analysis, defined once for every engine: tokens, ASCII folding, lower case, stop words, stems.
 
+`mapping.py` renders it for servers; `app/engines/embedded/text/analysis.py` implements it in tantivy.
 tests/contract/test_analysis.py checks that every engine produces the same tokens.
 """
 

@@ -46,8 +46,8 @@ SourceRunner = Callable[[Sequence[SourceRequest]], SourceAnswers]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankingContext:
-    """What a request is ranked with. table: the one that the request was built with. degraded: what is
-    missing already. seed: for policies that draw at random."""
+    """What a request is ranked with. table: the request was built with it. degraded: what was missing before
+    retrieval. seed: for policies that pick at random."""
 
     table: ItemTable
     popularity: Popularity

@@ -64,6 +64,6 @@ class EventCircuitBreaker:
             self._events.recent("", 1, PROBE_TIMEOUT_S)
         except TRANSIENT:
             return False
-        except EngineError:  # an answer all the same: whoever tries is told what it means
+        except EngineError:  # the store answered: the next append reports the error to its caller
             return True
         return True

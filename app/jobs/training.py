@@ -68,7 +68,7 @@ class TrainingRun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """All events and documents, and the moments where the windows of watches begin and the last one ends."""
+    """All events and documents, and the times at which the windows of watches begin and the last one ends."""
 
     container: Container
     events: pa.Table

@@ -29,7 +29,7 @@ class RankingService:
         """Returns the body of the response. Raises Timeout, Unavailable, or the error that the service names.
 
         timeout_s covers connecting, sending and the whole response. Within it a request is sent once more
-        if its connection breaks, as one does that the service closes at that moment, and if an aggregator
+        if its connection breaks, for example because the service closed it while idle, and if an aggregator
         answers 502 because it lost a worker.
         """
         deadline, is_last_attempt = time.monotonic() + timeout_s, False

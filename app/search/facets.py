@@ -8,7 +8,7 @@ from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.items.table import ItemTable
 
 MAX_VALUES = 12
-"""Values a facet shows; nobody reads a longer list."""
+"""Values a facet shows. A choice: few people read a longer list."""
 
 
 def count_facets(table: ItemTable, ids: ItemIds) -> Facets:

@@ -35,7 +35,7 @@ class ResultCache:
         self._local = threading.local()
 
     def put(self, result_list: ResultList) -> None:
-        """Raises Unavailable when the disk is full or somebody holds the file."""
+        """Stores a list. Raises Unavailable when the disk is full or another process has locked the file."""
         now, insert = self._clock.now().timestamp(), "insert or replace into lists values (?, ?, ?)"
         try:
             with self._connect() as connection:  # commits, or rolls back

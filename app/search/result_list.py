@@ -21,7 +21,7 @@ from reelrank.ranking.signals.observe import Signals
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultList:
     """candidates: n in the order in which they are shown; scores [n] float32. config_id: of the
-    RankingConfig. signals: of the candidates in their order; None when nobody asked for them or the list
+    RankingConfig. signals: of the candidates in their order; None when they were not requested or the list
     comes from the cache. changes: what policies changed on purpose."""
 
     request_id: str
@@ -37,7 +37,7 @@ class ResultList:
 
     @property
     def exploration_slots(self) -> tuple[PositionChange, ...]:
-        """The changes that were drawn at random, each with its propensity."""
+        """The changes that were picked at random, each with its propensity."""
         return tuple(change for change in self.changes if change.propensity is not None)
 
     def to_bytes(self) -> bytes:

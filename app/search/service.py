@@ -1,4 +1,4 @@
-"""Answers requests: from the query of a viewer to the page, one story a kind of request."""
+"""Answers requests, from the query of a viewer to the page. Each kind of request is one method."""
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -39,9 +39,9 @@ from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
 VIEWER_DEADLINE_SHARE = 0.5
-"""Of the deadline, the most that reading the viewer may take: the sources get what is left."""
+"""The largest share of the deadline for reading the viewer; the sources get the rest."""
 FETCH_DEADLINE_SHARE = 0.15
-"""Of the deadline, the least that a page of a late engine has for its items: it ends a fifth above it."""
+"""The smallest share of the deadline for fetching items: with a late engine a page ends a fifth after it."""
 TABLE_SOURCES = {"popular", "fresh", "title"}
 """Sources that the item table answers, whatever the engine does."""
 FailureListener = Callable[[str, EngineError], None]
@@ -49,9 +49,9 @@ FailureListener = Callable[[str, EngineError], None]
 
 @dataclass(frozen=True, slots=True)
 class RankingOptions:
-    """A query and how its answer is wanted.
+    """A query and options of its answer.
 
-    model: another one than the promoted. cache_results: also a list that fits one page, to explain it later.
+    model: None for the promoted one. cache_results: cache a list that fits one page too, to explain it later.
     """
 
     query: Query
@@ -84,7 +84,7 @@ class SearchService:
     def serve_page(self, options: RankingOptions) -> Page:
         """Serves a search, a home page or similar items, by the kind of the query.
 
-        Raises Unavailable, NotFound for a model that is not there, ModelRejected for one that does not fit.
+        Raises Unavailable, ModelNotFound, or ModelRejected for a model that does not fit.
         """
         timings = StageTimings()
         result_list = self.rank_query(options, timings)
@@ -153,7 +153,7 @@ class SearchService:
         return viewer, self._report_failures(failures)
 
     def warm(self) -> None:
-        """Does everything once that is only slow the first time, as far as there is something to serve."""
+        """Runs each kind of request once, the first is slow; without a serving version, the encoder only."""
         self.encoder.encode(["words load the encoder"])
         self.refresher.refresh()
         if self.refresher.is_ready:
@@ -203,7 +203,7 @@ class SearchService:
         return hydrate(result_list, page_slice, self.engine)
 
     def _choose_fetch_timeout_s(self, result_list: ResultList, timings: StageTimings) -> float:
-        """Waits longer for an engine that answered any of its sources than for one that answered none."""
+        """Chooses a longer timeout for an engine that answered any of its sources."""
         if not result_list.degraded or set(result_list.candidates.sources) - TABLE_SOURCES:
             return FETCH_TIMEOUT_S
         spent_s = timings.seconds["viewer"] + timings.seconds["sources"]

@@ -32,8 +32,8 @@ class Viewers:
     def find(self, query: Query, timeout_s: float) -> tuple[Viewer, Failures]:
         """Returns the viewer at the time of the query. What cannot be read in time is left out and reported.
 
-        Impressions are read apart: a page shows dozens, which would crowd out the watches. So are watched
-        items, of which every one counts; a search does not need them, because it may find them.
+        Impressions are read apart, because a page shows dozens and they would displace the watches. Watched
+        items are read apart, because every one counts; a search may show them and does not read them.
         """
         if not query.user:
             return build_anonymous_viewer(), {}

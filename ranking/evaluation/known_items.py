@@ -58,7 +58,7 @@ Variant = Callable[[Item, random.Random], str | None]
 def generate_queries(
     items: Sequence[Item], per_kind: int = QUERIES_PER_KIND, seed: int = 0
 ) -> list[KnownItemQuery]:
-    """Returns up to `per_kind` queries of each kind, drawn uniformly from titles that occur once.
+    """Returns up to `per_kind` queries of each kind, sampled uniformly from titles that occur once.
 
     The same items, count and seed give the same queries, in any order of the items.
     """

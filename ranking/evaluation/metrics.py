@@ -1,4 +1,7 @@
-"""Ranking metrics. Gains are in ranked order; the caller decides how to order ties."""
+"""Ranking metrics of one request. `comparison.py` chooses which to report and over which systems.
+
+Gains are in ranked order; the caller decides how to order ties.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

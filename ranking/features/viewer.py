@@ -1,4 +1,6 @@
-"""Features of the viewer and of viewer and item: affinities, past queries, past impressions."""
+"""Features of the viewer and of viewer and item: affinities, past queries, past impressions.
+
+They are formulas over the signals that `ranking/signals/viewer.py` observes."""
 
 import numpy as np
 

@@ -35,8 +35,9 @@ MIN_CORRECTED = 4
 MAX_CORRECTIONS = 6
 """Corrections of one word that are tried, the most frequent first."""
 MAX_COMBINATIONS = 64
+"""Spellings of a query that are tried: bounds the cost of a query of many misspelt words."""
 MAX_MISSPELT_COUNT = 5
-"""Items that may hold a word which is taken for a misspelling of another; a correction costs about 1 ms."""
+"""Most items with a word that is still taken for a misspelling of another; a correction costs about 1 ms."""
 YEAR_TOLERANCE = 1
 """Years between what people type and what a catalogue states: release dates differ between countries."""
 NO_ROWS: Rows = np.empty(0, np.intp)
@@ -70,8 +71,8 @@ class TitleIndex:
     def find_titles(self, typed: TitleKeys, year: NDArray[np.int16]) -> Rows:
         """Returns the rows whose whole title was typed. year: of each row.
 
-        Case, accents and punctuation do not count. If no title agrees, neither do the leading article, "part"
-        and the form of numerals; then a year at the end of the text narrows to titles of about that year.
+        Case, accents and punctuation do not count. If no title agrees, the leading article, "part" and
+        the form of numerals do not count either. Last, a year at the end selects titles of about that year.
         """
         for keys, rows, key in (
             (self.compact, self.compact_rows, typed.compact_hash),
@@ -118,10 +119,10 @@ class TitleIndex:
     def respell(self, words: Sequence[str]) -> list[str]:
         """Returns texts with one rare word replaced by a known one: a misspelling may be a word itself."""
         return [
-            " ".join((*words[:place], correction, *words[place + 1 :]))
-            for place, count in enumerate(self.count_words(words).tolist())
-            if 0 < count <= MAX_MISSPELT_COUNT and len(words[place]) >= MIN_CORRECTED
-            for correction in self._list_corrections(words[place])
+            " ".join((*words[:position], correction, *words[position + 1 :]))
+            for position, count in enumerate(self.count_words(words).tolist())
+            if 0 < count <= MAX_MISSPELT_COUNT and len(words[position]) >= MIN_CORRECTED
+            for correction in self._list_corrections(words[position])
         ]
 
     def count_words(self, words: Sequence[str]) -> NDArray[np.int32]:
@@ -129,23 +130,23 @@ class TitleIndex:
         if not len(self.words) or not words:
             return np.zeros(len(words), np.int32)
         hashes = hash_texts(words)
-        places = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
-        return np.where(self.words[places] == hashes, self.word_counts[places], 0).astype(np.int32)
+        positions = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
+        return np.where(self.words[positions] == hashes, self.word_counts[positions], 0).astype(np.int32)
 
     def _list_corrections(self, word: str) -> list[str]:
         edits = list_edits(word)
         counts = self.count_words(edits)
         best = np.argsort(-counts, kind="stable")[:MAX_CORRECTIONS]
-        return [edits[place] for place in best.tolist() if counts[place]]
+        return [edits[position] for position in best.tolist() if counts[position]]
 
-    def _get_text(self, place: int) -> bytes:
-        return bytes(self.texts[self.offsets[place] : self.offsets[place + 1]])
+    def _get_text(self, position: int) -> bytes:
+        return bytes(self.texts[self.offsets[position] : self.offsets[position + 1]])
 
 
 class TitleIndexBuilder:
     """Takes items in any order; gives the columns of a TitleIndex in the order of rows.
 
-    Of a million items it holds some 200 MB: titles, names of people and a count of each word.
+    It needs some 200 MB for a million items: titles, names of people and a count of each word.
     """
 
     def __init__(self) -> None:
@@ -161,9 +162,11 @@ class TitleIndexBuilder:
             self._counts.update(set(split_words(fold_text(text))))
 
     def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """Returns the columns. order: the place, as added, of the item of each row."""
-        titles = [self._titles[place] for place in order.tolist()]
-        people = [(row, name) for row, place in enumerate(order.tolist()) for name in self._people[place]]
+        """Returns the columns. order: the position, as added, of the item of each row."""
+        titles = [self._titles[position] for position in order.tolist()]
+        people = [
+            (row, name) for row, position in enumerate(order.tolist()) for name in self._people[position]
+        ]
         names = {name: hash_text(compact_title(name)) for name in {name for _, name in people}}
         return {
             **_sort_keys("compact", hash_texts(map(compact_title, titles))),

@@ -1,8 +1,8 @@
 """RankingConfig: everything about the ranking of one request that may differ between requests.
 
 To add a policy, write it in a file of this package and put it into a config's `policies`; serving, the
-backtest and `/v1/rank` then apply it. A policy that draws at random goes last: a later one would move what
-it drew, and the propensity would be wrong.
+backtest and `/v1/rank` then apply it. A policy that picks at random goes last: a later one would move
+its items, and their propensities would be wrong.
 """
 
 import hashlib

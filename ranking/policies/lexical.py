@@ -1,4 +1,4 @@
-"""Lexical order: in a search, what was typed decides; the model orders what matches alike."""
+"""Lexical order: in a search the typed text decides; the model orders items that match equally well."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
 class LexicalOrder:
     """Sorts a search by what the query names, then by BM25 in steps, then as the policy before left it.
 
-    Whole titles come first, then everything of the person who was named, then titles that begin with the
-    query. Candidates that only a vector found fill up below. BM25 scores, as a share of the best, are equal
-    within one of `steps`, so that a model chooses among matches alike. Without a model fusion chooses, which
-    knows no taste: then the steps are finer.
+    Whole titles come first, then all items of the named person, then titles that begin with the query.
+    Candidates that only a vector found come last. BM25 scores, as a share of the best, are equal
+    within one of `steps`, so that a model orders equal matches. Without a model the fused order does, which
+    does not know the viewer: the steps are finer then.
     """
 
     steps: int = 2

@@ -1,4 +1,4 @@
-"""What a policy is given and what it answers."""
+"""The input and the result of a policy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class ScoredCandidates:
     """n candidates of a query: ids [n], rows [n] of `table` (-1 where it lacks the item), scores [n].
 
     source_scores: scores [n] by source, NaN where it did not find the candidate. popularity: counters of the
-    table's rows. seed: of this request, for policies that draw at random. model: whose scores they are.
+    table's rows. seed: of this request, for policies that pick at random. model: whose scores they are.
     """
 
     query: Query
@@ -45,7 +45,7 @@ class PositionChange:
     """A candidate that a policy chose for a position of the list, from 0.
 
     ranked_position: where the order before the policy had it. propensity: the probability of this choice,
-    given the choices before it; None for a policy that does not draw at random.
+    given the choices before it; None for a policy that does not pick at random.
     """
 
     position: int

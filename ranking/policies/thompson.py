@@ -1,4 +1,7 @@
-"""Thompson sampling: a few positions of a page show items drawn at random, with known probabilities."""
+"""Thompson sampling: a few positions of a page show items picked at random, with known probabilities.
+
+The posteriors of items are computed in `ranking/items/popularity.py`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +14,9 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
 
 POOL_SIZE = 50
-"""A slot is drawn among so many next candidates: two and a half pages of 20. A choice, not a finding."""
+"""Candidates from which the item of a slot is picked: two and a half pages of 20. A choice, not a finding."""
 ITEMS_PER_SLOT = 10
-"""At most one slot in so many items of a page; shorter pages have none. A budget, not a finding."""
+"""Items of a page per slot; a shorter page has no slot. A budget, not a finding."""
 UNIFORM_SHARE, KEPT_SHARE = 0.1, 0.1
 """Probability floors: UNIFORM_SHARE is spread evenly over the pool, KEPT_SHARE is reserved for the item that
 the ranker put in the slot. They bound the importance weights of off-policy estimates."""
@@ -27,7 +30,7 @@ Floats = NDArray[np.float64]
 class ThompsonSampling:
     """Fills at most `config.exploration_slots` positions of a home page or of similar items.
 
-    Searches stay as they are: whoever types words knows what they want.
+    Searches have no slots: viewers who type know what they want.
     """
 
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
@@ -53,9 +56,9 @@ def explore(
 ) -> PolicyResult:
     """Fills each of these ascending positions with one of the POOL_SIZE candidates from it on.
 
-    All other candidates keep their order. Thompson sampling as probability matching: a candidate is drawn
+    All other candidates keep their order. Thompson sampling as probability matching: a candidate is picked
     with the probability that its click share is the highest of the pool (Thompson 1933; Chapelle & Li 2011).
-    The probabilities are computed, not sampled, so the propensity of a draw is exact.
+    The probabilities are computed, not sampled, so the propensity of a pick is exact.
     """
     ranked, rng, changes = order, np.random.default_rng(seed), list[PositionChange]()
     for position in positions:
@@ -63,12 +66,12 @@ def explore(
         if len(pool) < 2:
             break
         propensities = compute_propensities(compute_posterior(pool))
-        drawn = int(rng.choice(len(pool), p=propensities))
+        picked = int(rng.choice(len(pool), p=propensities))
         order = np.concatenate(
-            [order[:position], pool[drawn : drawn + 1], np.delete(order[position:], drawn)]
+            [order[:position], pool[picked : picked + 1], np.delete(order[position:], picked)]
         )
-        ranked_position = int(np.flatnonzero(ranked == pool[drawn])[0])
-        changes.append(PositionChange(position, ranked_position, float(propensities[drawn])))
+        ranked_position = int(np.flatnonzero(ranked == pool[picked])[0])
+        changes.append(PositionChange(position, ranked_position, float(propensities[picked])))
     return PolicyResult(order, tuple(changes))
 
 

@@ -122,8 +122,8 @@ class Registry:
         """
         try:
             text = model_txt.read_text(encoding="utf-8")
-            facts = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
-            stated, inside = read_external_model(facts, text)
+            content = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
+            stated, inside = read_external_model(content, text)
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise ModelRejected(
                 str(model_txt), str(error), "correct the model file or its manifest"

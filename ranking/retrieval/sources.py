@@ -22,7 +22,7 @@ MAX_SEEDS = 60
 
 MAX_EXTRA, MAX_EXTRA_SIMILAR = 500, 200
 """Most items that a source is asked for beyond its limit, to make up for watched ones that are dropped.
-Engines look at some thousand at most; whoever watched more gets a full home page from the table."""
+Engines return a few thousand at most; the table fills the home page of viewers who watched more."""
 
 Spaces = Sequence[tuple[str, str, str]]
 """Source, vector field, and name of the request's vector that is searched with."""

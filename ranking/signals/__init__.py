@@ -1,1 +1,1 @@
-"""Signals: facts observed per candidate at request time. Features are computed from these alone."""
+"""Signals: values observed per candidate at request time. Features are computed from these alone."""

@@ -44,7 +44,7 @@ TIMEOUT_S = 60.0
 class BacktestOptions:
     """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a
     viewer must have before. titles: item id to title, from which searches are simulated.
-    config: exploration is turned off, for nobody sees these pages."""
+    config: exploration is turned off, because no viewer sees these pages."""
 
     requests: int = 2000
     per_user: int = 40

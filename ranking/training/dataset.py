@@ -1,4 +1,7 @@
-"""Training sets: judged requests as one matrix with a group of rows per request, in the order of time."""
+"""Training sets: judged requests as one matrix with a group of rows per request, in the order of time.
+
+The gain of a watch is `to_gain` in `ranking/training/backtest.py`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

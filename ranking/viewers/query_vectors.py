@@ -19,7 +19,7 @@ SESSION_WATCHES = 10
 """A session is short: only the newest watches represent it, as in Store2Vec."""
 PAST_QUERIES = 5
 MAX_BEGINNINGS = 50
-"""Titles that begin with what was typed: more than two pages of them help nobody who is still typing."""
+"""Titles that begin with the typed text: two and a half pages of 20. A choice, not a finding."""
 HALF_LIFE_DAYS = 30.0
 UNKNOWN_SHARE = 0.5
 """The weight of a watch whose watched share is unknown."""

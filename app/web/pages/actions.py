@@ -61,7 +61,7 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
 
 
 def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str], now: datetime) -> Event:
-    """Builds the event of a submitted form. Raises InvalidRequest for values that no form of ours has."""
+    """Builds the event of a submitted form. Raises InvalidRequest for values that no form of a page has."""
     duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
     watched = {"watched_ms": round(WATCHED_SHARE * duration_ms), "duration_ms": duration_ms}
     row = {

@@ -13,7 +13,7 @@ from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.index_mappings.errors import BadRequest
 
 MAX_STALL_S = 5.0
-"""A short wait: rows may be lost, but whoever writes them must not be delayed."""
+"""A short wait: rows may be lost, but their writer must not be delayed."""
 
 
 class DashboardStream:

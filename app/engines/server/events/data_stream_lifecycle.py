@@ -29,7 +29,7 @@ log = structlog.get_logger("reelrank.generations")
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """How long documents are kept. keep_days: none younger than this is dropped; None keeps all of them."""
+    """How long documents are stored. keep_days: no younger document is dropped; None: never drop."""
 
     keep_days: float | None = None
     rollover_days: float = 30.0

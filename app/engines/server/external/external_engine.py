@@ -23,7 +23,7 @@ from reelrank.index_mappings.match import Matches
 
 @dataclass(frozen=True, slots=True)
 class ExternalMatcher:
-    """Matches text in the external index, vectors and neighbours in one index version of ours."""
+    """Matches text in the external index, vectors and neighbours in one index version of reelrank."""
 
     external: ExternalIndex
     own: Matcher

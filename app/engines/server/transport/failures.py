@@ -27,7 +27,7 @@ def build_error(status: int, reply: Any, action: str) -> EngineError:
     message = f"{action}: {status} {kind} {reason}".rstrip()
     if kind == "cluster_block_exception":
         return Conflict(
-            f"{message}; writes to the index are blocked, for a moment by a promotion or by an administrator"
+            f"{message}; writes to the index are blocked, briefly by a promotion, or by an administrator"
         )
     if kind == "resource_already_exists_exception":
         return Conflict(message)
