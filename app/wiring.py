@@ -122,7 +122,7 @@ def _build_engine(
     if not settings.engine_index:
         return engine, events, releases, dashboards
     external = ExternalIndex(cluster, settings.engine_index, parse_external_fields(settings.engine_fields))
-    return ReadOnlyEngine(engine, external), events, releases, dashboards
+    return ReadOnlyEngine(external, engine), events, releases, dashboards
 
 
 def load_model(directory: Path) -> Ranker:

@@ -1,22 +1,17 @@
-"""The decision log: what was shown and out of which candidates, written in a thread after the answer.
+"""The decision log: the shown items and the candidates of a page, written in a thread after the answer.
 
-Every shown item becomes an impression event. For a share of requests the whole candidate group, with its
-signals, goes into Parquet, a folder a day; never a part of a group.
+Every shown item becomes an impression event. For a share of requests the whole candidate group is written
+(`candidate_groups.py`), never a part of it.
 """
 
-import os
 import queue
-import secrets
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import structlog
 
 from reelrank.app.background import BackgroundTask
@@ -27,13 +22,13 @@ from reelrank.app.feedback.background_writer import (
     drain_queue,
     write_isolated,
 )
+from reelrank.app.feedback.candidate_groups import build_group, format_day, replace_surrogates, write_groups
 from reelrank.app.feedback.dashboard_log import DashboardLog
 from reelrank.app.feedback.impression_log import format_impression_id
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import EventStore
-from reelrank.ranking.durable import replace_file
 
 MAX_QUEUED_PAGES = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk delays no answer."""
@@ -83,7 +78,7 @@ class DecisionLog:
             self._dashboard_log.start()
 
     def record(self, result_list: ResultList, page: Page) -> None:
-        """Never waits."""
+        """Queues a page. Never waits."""
         if self._dashboard_log is not None:
             self._dashboard_log.record_page(result_list, page)
         try:
@@ -103,7 +98,7 @@ class DecisionLog:
             self._dashboard_log.close()
 
     def is_sampled(self, request_id: str) -> bool:
-        """Decided by the id of the request, so it is the same for every part of a list."""
+        """Decides by the id of the request, so that every part of a list has the same answer."""
         return zlib.crc32(request_id.encode()) < self._sample_share * 2**32
 
     def _write(self, is_last: bool) -> None:
@@ -117,7 +112,7 @@ class DecisionLog:
             self._count_dropped(len(self._groups), "the disk is away")
 
     def _record_impressions(self, pages: Sequence[LoggedPage]) -> None:
-        """While the engine is away, the newest MAX_QUEUED_PAGES wait for it."""
+        """Appends impressions. While the engine is away, the newest MAX_QUEUED_PAGES wait for it."""
         waited, self._unsent = len(self._unsent), []
         try:
             self._report_rejected(write_isolated(self._append, pages))
@@ -156,7 +151,7 @@ class DecisionLog:
         groups, self._groups = self._groups, []
         by_file: dict[tuple[pa.Schema, str], list[pa.RecordBatch]] = {}
         for group in groups:
-            by_file.setdefault((group.schema, _format_day(group)), []).append(group)
+            by_file.setdefault((group.schema, format_day(group)), []).append(group)
         for alike in by_file.values():
             try:
                 self._report_rejected(write_isolated(self._write_file, alike))
@@ -192,7 +187,7 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
             item=hit.item.id,
             request_id=page.request_id,
             position=hit.position,
-            text=_replace_surrogates(query.text or ""),
+            text=replace_surrogates(query.text or ""),
             device=query.context.device,
             country=query.context.country,
             degraded=", ".join(page.missing_parts),
@@ -203,59 +198,3 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
         )
         for hit in page.hits
     ]
-
-
-def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
-    """Returns one row per candidate, in ranked order: columns of the request, the item, its score and its
-    signals.
-
-    degraded: the full texts of the page that was shown. propensity, came_from: of explored positions, null
-    elsewhere.
-    """
-    query, n = result_list.query, len(result_list.candidates)
-    shared = {
-        "request_id": result_list.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
-        "kind": query.kind, "text": _replace_surrogates(query.text or ""), "model": result_list.model,
-        "version": result_list.version, "config_id": result_list.config_id,
-        "degraded": ", ".join(map(str, page.degraded)),
-    }  # fmt: skip
-    columns = {name: pa.repeat(pa.scalar(value), n) for name, value in shared.items()}
-    columns["item"] = pa.array([name.decode() for name in result_list.candidates.ids.tolist()], pa.string())
-    columns["position"] = pa.array(np.arange(n, dtype=np.int32))
-    columns["score"] = pa.array(result_list.scores)
-    columns |= _build_exploration_columns(result_list)
-    signals = result_list.signals.columns if result_list.signals is not None else {}
-    columns |= {f"signal_{name}": pa.array(column) for name, column in signals.items()}
-    return pa.RecordBatch.from_pydict(columns)
-
-
-def _replace_surrogates(text: str) -> str:
-    """Returns the text with ? for lone surrogates, which JSON can contain and UTF-8 cannot."""
-    return text.encode(errors="replace").decode()
-
-
-def _build_exploration_columns(result_list: ResultList) -> dict[str, pa.Array]:
-    """Returns propensity and ranked position of explored candidates, null elsewhere."""
-    n = len(result_list.candidates)
-    propensity, came_from = np.zeros(n), np.zeros(n, np.int32)
-    for slot in result_list.exploration_slots:
-        propensity[slot.position], came_from[slot.position] = slot.propensity or 0.0, slot.ranked_position
-    is_ranked = propensity == 0
-    return {
-        "propensity": pa.array(propensity, mask=is_ranked),
-        "came_from": pa.array(came_from, mask=is_ranked),
-    }
-
-
-def write_groups(directory: Path, groups: Sequence[pa.RecordBatch]) -> Path:
-    """Writes one file, whole or not at all, in the folder of the day when the first group was shown."""
-    name = f"{os.getpid()}-{secrets.token_hex(8)}"
-    path = directory / f"date={_format_day(groups[0])}" / f"{name}.parquet"
-    with replace_file(path) as temporary:
-        pq.write_table(pa.Table.from_batches(groups).combine_chunks(), temporary, compression="zstd")
-    return path
-
-
-def _format_day(group: pa.RecordBatch) -> str:
-    """Returns the day (UTC) of a request."""
-    return f"{datetime.fromtimestamp(group['at_ms'][0].as_py() / 1000, UTC):%Y-%m-%d}"

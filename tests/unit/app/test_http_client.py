@@ -1,6 +1,5 @@
 """The HTTP client: one deadline, a limit on the response, connections reused, failures by their kind."""
 
-import contextlib
 import socket
 import ssl
 import subprocess
@@ -12,38 +11,19 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.http_client import HttpClient, HttpRequest, HttpResponse, ResponseTooLarge
+from tests.socket_server import Exchange, listen
 
 GET = HttpRequest("GET", "/a?b=c")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
-Exchange = Callable[[socket.socket], None]
 Start = Callable[[Exchange], int]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a server that answers each connection by a function in a thread; returns its port."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def serve(exchange: Exchange) -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=run, args=(exchange, connection), daemon=True).start()
-
-    def run(exchange: Exchange, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):  # the client may close first
-            exchange(connection)
-
-    def start_server(exchange: Exchange) -> int:
-        threading.Thread(target=serve, args=(exchange,), daemon=True).start()
-        return int(listening.getsockname()[1])
-
-    yield start_server
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
+    with listen() as start_server:
+        yield start_server
 
 
 def make_client(port: int, path: str = "") -> HttpClient:

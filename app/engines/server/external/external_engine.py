@@ -38,25 +38,15 @@ class ExternalMatcher:
         return self.own.match_ids(request, timeout_s)
 
 
-class ReadOnlyEngine:
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadOnlyEngine(ExternalMatcher):
     """Matches text in the external index and fetches items from it, so both are always current."""
 
-    def __init__(self, own: ServerEngine, external: ExternalIndex) -> None:
-        self.own = own
-        self.external = external
+    own: ServerEngine
 
     @property
     def name(self) -> str:
         return self.own.name
-
-    def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        return self.external.match_text(request, timeout_s)
-
-    def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
-        return self.own.match_vector(request, timeout_s)
-
-    def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
-        return self.own.match_ids(request, timeout_s)
 
     def at_version(self, version: str) -> Matcher:
         return ExternalMatcher(self.external, self.own.at_version(version))

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,36 +13,17 @@ from reelrank.app.scoring.ranking_client import MAX_RESPONSE_BYTES, RankingServi
 from reelrank.app.scoring.remote_ranker import RemoteRanker
 from reelrank.index_mappings.errors import Conflict, Timeout, Unavailable
 from reelrank.ranking.wire.feature_rows import to_bytes
+from tests.socket_server import Exchange, listen
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-Start = Callable[[Callable[[socket.socket], None]], RankingService]
+Start = Callable[[Exchange], RankingService]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a server that answers each connection by a function in a thread."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def start_service(answer: Callable[[socket.socket], None]) -> RankingService:
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                threading.Thread(target=_answer_and_close, args=(answer, connection), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        return RankingService(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-
-    yield start_service
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-
-
-def _answer_and_close(answer: Callable[[socket.socket], None], connection: socket.socket) -> None:
-    with connection:
-        answer(connection)
+    with listen() as start_server:
+        yield lambda answer: RankingService(f"http://127.0.0.1:{start_server(answer)}/")
 
 
 def test_a_connection_that_the_service_closed_is_replaced(start: Start) -> None:
