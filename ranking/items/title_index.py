@@ -32,6 +32,11 @@ MIN_PREFIX = 3
 """Letters of a query from which titles that begin with it are looked up."""
 MIN_CORRECTED = 4
 """Letters of a word from which a misspelling is looked for; a shorter word has too many neighbours."""
+MAX_CORRECTED = 32
+"""Letters of a word up to which a misspelling is looked for. Its edits cost the square of its letters; one
+typed character can fold into 18 letters."""
+MAX_CORRECTED_WORDS = 8
+"""Words of a query that are corrected, the first ones: about 1 ms each, and a long word 3 ms."""
 MAX_CORRECTIONS = 6
 """Corrections of one word that are tried, the most frequent first."""
 MAX_COMBINATIONS = 64
@@ -107,10 +112,9 @@ class TitleIndex:
 
         An unknown word without a known neighbour stays. Empty when there is nothing to replace.
         """
-        choices = [
-            [word] if count or len(word) < MIN_CORRECTED else self._list_corrections(word) or [word]
-            for word, count in zip(words, self.count_words(words).tolist(), strict=True)
-        ]
+        choices = [[word] for word in words]
+        for position in self._choose_positions(words, 0, 0):
+            choices[position] = self._list_corrections(words[position]) or [words[position]]
         spellings = (list(spelling) for spelling in product(*choices))
         return [
             " ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != list(words)
@@ -120,8 +124,7 @@ class TitleIndex:
         """Returns texts with one rare word replaced by a known one: a misspelling may be a word itself."""
         return [
             " ".join((*words[:position], correction, *words[position + 1 :]))
-            for position, count in enumerate(self.count_words(words).tolist())
-            if 0 < count <= MAX_MISSPELT_COUNT and len(words[position]) >= MIN_CORRECTED
+            for position in self._choose_positions(words, 1, MAX_MISSPELT_COUNT)
             for correction in self._list_corrections(words[position])
         ]
 
@@ -132,6 +135,14 @@ class TitleIndex:
         hashes = hash_texts(words)
         positions = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
         return np.where(self.words[positions] == hashes, self.word_counts[positions], 0).astype(np.int32)
+
+    def _choose_positions(self, words: Sequence[str], low: int, high: int) -> list[int]:
+        """Returns the positions of the words to correct: those that `low` to `high` items hold."""
+        return [
+            position
+            for position, count in enumerate(self.count_words(words).tolist())
+            if low <= count <= high and MIN_CORRECTED <= len(words[position]) <= MAX_CORRECTED
+        ][:MAX_CORRECTED_WORDS]
 
     def _list_corrections(self, word: str) -> list[str]:
         edits = list_edits(word)

@@ -1,6 +1,7 @@
 """Whole titles are found however they are typed; beginnings and misspelt words too."""
 
 import random
+import tracemalloc
 import unicodedata
 from collections.abc import Sequence
 
@@ -159,6 +160,33 @@ def test_a_misspelling_that_is_itself_a_word_is_tried_too() -> None:
 def test_what_names_no_title_finds_none(index: TitleIndex) -> None:
     for text in ("zzzzqqq", "", " ", "godfather godfather", "\x00", "🦊", "a" * 5000, "the"):
         assert find(index, text) == []
+
+
+@pytest.mark.parametrize("letters", range(30, 36))
+def test_only_a_word_of_bounded_length_is_corrected(letters: int) -> None:
+    word = "q" * (letters - 1) + "z"
+    found = find(build_index([word]), "q" * letters)
+    assert found == ([0] if letters <= 32 else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["q" * 400, "\u3316" * 400, "\ufdfa" * 400, "xqzw " * 80, "lighthose pacin marln brand " * 14],
+    ids=["one word", "one folded word of 2400 letters", "1600 folded words", "unknown", "misspelt"],
+)
+def test_correcting_a_query_of_400_characters_takes_little_memory(index: TitleIndex, text: str) -> None:
+    tracemalloc.start()
+    try:
+        read_query(index, text, YEARS, 10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2_000_000
+
+
+def test_only_the_first_misspelt_words_of_a_long_query_are_corrected(index: TitleIndex) -> None:
+    spelling = read_query(index, "lighthose " * 40, YEARS, 10).spelling
+    assert spelling.split() == ["lighthouse"] * 8 + ["lighthose"] * 32
 
 
 def find_beginnings(index: TitleIndex, text: str, limit: int = 10) -> list[int]:
