@@ -38,8 +38,8 @@ from reelrank.app.state.refresher import StateRefresher, StateSources
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.event_store import EventStore
-from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig

@@ -3,6 +3,7 @@
 Each type has a stable `code`, which the HTTP API and the command line print (app/web/problem_codes.py).
 """
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 
@@ -91,3 +92,22 @@ class Partial(EngineError):
 
 TRANSIENT = (Timeout, Throttled, Unavailable, Partial)
 """Failures that pass: the same request may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """source: what is missing, such as a candidate source, `viewer`, `items` or `ranking`; few enough values
+    to count by. code: stable, in snake case; code that decides anything reads it. detail: the reason."""
+
+    source: str
+    code: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Returns the text that answers show."""
+        return f"{self.source}: {self.detail}" if self.detail else self.source
+
+
+def describe_failure(source: str, error: EngineError) -> Degradation:
+    """Returns the degradation of an answer that goes without `source`."""
+    return Degradation(source, error.code, str(error))

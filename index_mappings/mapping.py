@@ -3,12 +3,15 @@
 `make generate` writes them to `index_mappings/rendered/`; they can be sent as they are.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
-from reelrank.index_mappings import analysis
-from reelrank.index_mappings.event import EVENT_FIELDS
-from reelrank.index_mappings.event_field import EventField
+from reelrank.index_mappings import analysis, fields
+from reelrank.index_mappings.encoder import ENCODER_NAME
+from reelrank.index_mappings.event import EVENT_FIELDS, EventField
 from reelrank.index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
 
 Product = Literal["elasticsearch", "opensearch"]
@@ -187,3 +190,24 @@ def _build_vector_property(product: Product, size: int) -> dict[str, Any]:
     parameters = {"m": HNSW_M, "ef_construction": HNSW_EF_CONSTRUCTION}
     method = {"name": "hnsw", "engine": "lucene", "space_type": "cosinesimil", "parameters": parameters}
     return {"type": "knn_vector", "dimension": size, "method": method}
+
+
+def compute_index_fingerprint() -> str:
+    """Returns eight hex digits. Index versions with different fingerprints must not replace each other."""
+    settings = {
+        "analysis": [
+            analysis.TOKENIZER,
+            analysis.STEP_ORDER,
+            analysis.STEMMER,
+            analysis.STOP_WORDS,
+            analysis.MAX_TOKEN_LENGTH,
+        ],
+        "text": fields.TEXT_FIELDS,
+        "bm25": [fields.BM25_K1, fields.BM25_B],
+        "keyword": fields.KEYWORD_FIELDS,
+        "range": fields.RANGE_FIELDS,
+        "vectors": {name: asdict(field) for name, field in fields.VECTOR_FIELDS.items()},
+        "neighbours": [fields.MAX_NEIGHBOURS, fields.NEIGHBOUR_LEVELS],
+        "encoder": ENCODER_NAME,
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.degradation import Degradation, describe_failure
-from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.errors import Degradation, EngineError, describe_failure
 from reelrank.index_mappings.match import Matches
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.items.popularity import Popularity

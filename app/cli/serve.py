@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from reelrank.app.cli.console import fail, out
-from reelrank.app.cli.open_browser import has_display
+from reelrank.app.diagnostics.open_browser import has_display
 from reelrank.app.diagnostics.smoke_test import (
     CheckFailed,
     find_bind_error,
@@ -76,7 +76,7 @@ def start_service(open_page: bool) -> None:
         )
     out.print(f"reelrank will serve at {url} in a few seconds (Ctrl-C to stop)", markup=False)
     if open_page and has_display():
-        subprocess.Popen((sys.executable, "-P", "-m", "reelrank.app.cli.open_browser", url))
+        subprocess.Popen((sys.executable, "-P", "-m", "reelrank.app.diagnostics.open_browser", url))
     sys.stdout.flush()
     os.execve(sys.executable, GUNICORN_COMMAND, dict(os.environ))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reelrank.app.wiring import Container, build_release_manager, load_model, read_serving_model
 from reelrank.index_mappings.errors import EngineError
-from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint

@@ -21,8 +21,8 @@ from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
-from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Document
+from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.items.reindex import attach_embeddings, reindex
 from reelrank.ranking.durable import write_file

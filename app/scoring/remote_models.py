@@ -13,8 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from reelrank.app.http_client import HttpRequest
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_ranker import RemoteRanker
-from reelrank.index_mappings.degradation import Degradation, describe_failure
-from reelrank.index_mappings.errors import Conflict, EngineError, Unavailable
+from reelrank.index_mappings.errors import Conflict, Degradation, EngineError, Unavailable, describe_failure
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.registry.models import ModelVersion
 from reelrank.ranking.registry.releases import Release

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_cache import format_cursor
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.degradation import Degradation, describe_failure
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import Partial
+from reelrank.index_mappings.errors import Degradation, Partial, describe_failure
 from reelrank.index_mappings.item import Item
 
 FETCH_TIMEOUT_S = 1.0

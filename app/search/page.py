@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reelrank.index_mappings.degradation import Degradation
+from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.policies.policy import PositionChange
 

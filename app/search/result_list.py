@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.degradation import Degradation
+from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.pipeline import Ranking

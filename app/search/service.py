@@ -19,10 +19,9 @@ from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.viewers import Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
-from reelrank.index_mappings.degradation import Degradation, describe_failure
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
+from reelrank.index_mappings.errors import Degradation, EngineError, Timeout, Unavailable, describe_failure
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches

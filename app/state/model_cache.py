@@ -10,8 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from reelrank.index_mappings.degradation import Degradation
-from reelrank.index_mappings.errors import EngineError, ModelNotFound
+from reelrank.index_mappings.errors import Degradation, EngineError, ModelNotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry

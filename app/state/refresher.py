@@ -11,9 +11,8 @@ from reelrank.app.background import BackgroundTask
 from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
-from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import EngineError, Unavailable
+from reelrank.index_mappings.errors import Degradation, EngineError, Unavailable
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, TableError

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from reelrank.app.state.activity_counters import ActivityCounters
-from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.engine import Matcher
+from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.rankers.lambdarank import Ranker
 

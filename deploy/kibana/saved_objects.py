@@ -17,7 +17,7 @@ from deploy.kibana.panels import (
     Panel,
 )
 from reelrank.app.kibana.importer import DEFAULT_PREFIX, Product
-from reelrank.index_mappings import event_field
+from reelrank.index_mappings import event
 from reelrank.index_mappings.event import EVENT_FIELDS
 
 Json = dict[str, Any]
@@ -25,11 +25,11 @@ PANEL_WIDTH, PANEL_HEIGHT = 24, 14
 """Size of a panel on the grid of a dashboard, which is 48 wide: two panels in a row."""
 SEARCHED_INDEX = "kibanaSavedObjectMeta.searchSourceJSON.index"
 DURATION = {"outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": True}
-EVENT_FORMATS: dict[event_field.FieldType, Json] = {
-    event_field.DURATION: {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
-    event_field.TIMESTAMP: {"id": "date", "params": {}},
-    event_field.COUNT: {"id": "number", "params": {"pattern": "0"}},
-    event_field.PROBABILITY: {"id": "percent", "params": {"pattern": "0.0%"}},
+EVENT_FORMATS: dict[event.FieldType, Json] = {
+    event.DURATION: {"id": "duration", "params": {"inputFormat": "milliseconds", **DURATION}},
+    event.TIMESTAMP: {"id": "date", "params": {}},
+    event.COUNT: {"id": "number", "params": {"pattern": "0"}},
+    event.PROBABILITY: {"id": "percent", "params": {"pattern": "0.0%"}},
 }
 FORMATS: dict[str, Json] = {
     ITEMS: {

@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, get_args
 
-from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, Event
-from reelrank.index_mappings.event_field import (
+from reelrank.index_mappings.event import (
     COUNT,
     DURATION,
+    EVENT_FIELDS,
+    EVENT_KINDS,
     FLAG,
     KEYWORD,
     PROBABILITY,
     TEXT,
     TIMESTAMP,
+    Event,
     EventField,
     FieldType,
 )

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from reelrank.index_mappings.event import EVENT_FIELDS, Event, EventKind
-from reelrank.index_mappings.event_field import EventField
+from reelrank.index_mappings.event import EVENT_FIELDS, Event, EventField, EventKind
 
 KIND_OF_ACTION: dict[str, EventKind] = {
     "impression": "impression",

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import Rejection, SearchEngine
-from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.files.content_type import describe_contents
 from reelrank.loaders.files.source import SourceFile
 from reelrank.loaders.report import ValueCounts

@@ -11,8 +11,8 @@ import orjson
 
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import SearchEngine, WriteReport
-from reelrank.index_mappings.fingerprint import compute_index_fingerprint
 from reelrank.index_mappings.item import FloatVector
+from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows
 from reelrank.loaders.files.rows import Reject

@@ -14,8 +14,7 @@ from deploy.kibana.saved_objects import SavedObjectBuilder
 from reelrank.app.kibana.importer import Product as KibanaProduct
 from reelrank.app.settings import Settings
 from reelrank.app.web.problem_codes import list_command_problems, list_http_problems
-from reelrank.index_mappings.event import EVENT_FIELDS
-from reelrank.index_mappings.event_field import EventField
+from reelrank.index_mappings.event import EVENT_FIELDS, EventField
 from reelrank.index_mappings.mapping import (
     SERVERS,
     Product,

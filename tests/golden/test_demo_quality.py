@@ -12,7 +12,7 @@ from typing import NoReturn
 import pytest
 
 from reelrank.app.settings import Settings
-from reelrank.index_mappings.fingerprint import compute_index_fingerprint
+from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.lambdarank import FusedOrder

@@ -8,7 +8,7 @@ from flask_openapi import APIBlueprint, Tag
 from reelrank.app.state.model_cache import Models
 from reelrank.app.web.parameters import ModelPath, ScoreParameters
 from reelrank.app.web.problems import InvalidRequest, build_problem
-from reelrank.index_mappings.degradation import Degradation
+from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerprint
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge

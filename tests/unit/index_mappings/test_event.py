@@ -15,8 +15,8 @@ from reelrank.index_mappings.event import (
     EXPOSURE_KINDS,
     USER_ACTIONS,
     Event,
+    EventField,
 )
-from reelrank.index_mappings.event_field import EventField
 from reelrank.index_mappings.event_store import select_event_schema
 
 PYTHON_TYPES = {pa.string(): str, pa.bool_(): bool, pa.int32(): int, pa.int64(): int, pa.float64(): float}

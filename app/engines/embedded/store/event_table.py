@@ -1,7 +1,6 @@
 """The SQL of the events table, derived from EVENT_FIELDS."""
 
-from reelrank.index_mappings.event import EVENT_FIELDS
-from reelrank.index_mappings.event_field import FLAG, EventField
+from reelrank.index_mappings.event import EVENT_FIELDS, FLAG, EventField
 
 SQL_TYPES = {"string": "text", "bool": "integer", "int32": "integer", "int64": "integer", "double": "real"}
 """Arrow type to SQLite type."""

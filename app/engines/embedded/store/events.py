@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from reelrank.app.engines.embedded.store.database import Database
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
-from reelrank.index_mappings.event_field import FLAG
+from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, FLAG, Event, EventKind
 from reelrank.index_mappings.event_store import AppendReport, select_event_schema
 
 COLUMNS = ", ".join(field.name for field in EVENT_FIELDS)

@@ -11,8 +11,7 @@ from reelrank.app.feedback.impression_log import Impression
 from reelrank.app.feedback.request_summary import Summary
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.degradation import Degradation
-from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.errors import Degradation, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, encode_item_ids

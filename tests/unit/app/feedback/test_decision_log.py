@@ -14,8 +14,7 @@ from reelrank.app.feedback.background_writer import FLUSH_S
 from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, DecisionLog
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.degradation import Degradation
-from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.errors import Degradation, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
 from reelrank.index_mappings.item import Item

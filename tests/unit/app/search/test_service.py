@@ -14,9 +14,8 @@ from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_container, warm_service
-from reelrank.index_mappings.degradation import Degradation
 from reelrank.index_mappings.engine import TextMatch
-from reelrank.index_mappings.errors import BadRequest, EngineError, Partial, Timeout, Unavailable
+from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import Matches, build_empty_matches
 from reelrank.index_mappings.query import Context, Filters, Query

@@ -1,4 +1,4 @@
-"""Opens the page in a browser once the service is ready: `python -m reelrank.app.cli.open_browser URL`."""
+"""Opens the page once the service is ready: `python -m reelrank.app.diagnostics.open_browser URL`."""
 
 import os
 import sys
