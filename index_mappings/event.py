@@ -128,7 +128,8 @@ class Event:
     session: Annotated[str, EventField(
         KEYWORD, "Session of the viewer.", "scan only", since=4, personal=True, max_length=128)] = ""
     release: Annotated[str, EventField(
-        KEYWORD, "Release that served the page.", "scan only", since=4, max_length=128)] = ""
+        KEYWORD, "Release that served the page.",
+        "`reelrank exploration --by release`", since=4, max_length=128)] = ""
     model: Annotated[str, EventField(
         KEYWORD, "Model that ranked the page.",
         "`reelrank exploration --by model`", since=4, max_length=128)] = ""

@@ -37,7 +37,7 @@ FEW_REQUESTS = 300
 """On 200 requests of the demo the interval of a difference was 0.03 wide, three times the effect of most
 features and sources there (docs/benchmarks.md)."""
 SlotGroupOption = Annotated[
-    SlotGroup | None, typer.Option("--by", help="Print one table for each surface, or for each model.")
+    SlotGroup | None, typer.Option("--by", help="Print one table for each surface, model or release.")
 ]
 AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 

@@ -25,7 +25,7 @@ def build_group(result_list: ResultList, page: Page) -> pa.RecordBatch:
     shared = {
         "request_id": result_list.request_id, "at_ms": query.context.at_ms, "user": query.user or "",
         "kind": query.kind, "text": replace_surrogates(query.text or ""), "model": result_list.model,
-        "version": result_list.version, "config_id": result_list.config_id,
+        "version": result_list.version, "config_id": result_list.config_id, "release": result_list.release,
         "degraded": ", ".join(map(str, page.degraded)),
     }  # fmt: skip
     columns = {name: pa.repeat(pa.scalar(value), n) for name, value in shared.items()}

@@ -193,6 +193,7 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
             degraded=", ".join(page.missing_parts),
             surface=query.kind,
             model=page.model,
+            release=result_list.release,
             propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
             came_from=hit.exploration_slot.ranked_position if hit.exploration_slot else None,
         )

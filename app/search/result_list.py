@@ -20,9 +20,12 @@ from reelrank.ranking.signals.observe import Signals
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultList:
-    """candidates: n in the order in which they are shown; scores [n] float32. config_id: of the
-    RankingConfig. signals: of the candidates in their order; None when they were not requested or the list
-    comes from the cache. changes: what policies changed on purpose."""
+    """candidates: n in the order in which they are shown; scores [n] float32.
+
+    config_id: of the RankingConfig. signals: of the candidates in their order; None when nobody asked for
+    them or the list comes from the cache. changes: what policies changed on purpose. release: that served;
+    empty when a request named its own model.
+    """
 
     request_id: str
     query: Query
@@ -34,6 +37,7 @@ class ResultList:
     config_id: str = ""
     signals: Signals | None = None
     changes: tuple[PositionChange, ...] = ()
+    release: str = ""
 
     @property
     def exploration_slots(self) -> tuple[PositionChange, ...]:
@@ -60,6 +64,7 @@ class ResultList:
             "degradations": self.degraded,
             "config_id": self.config_id,
             "changes": self.changes,
+            "release": self.release,
         }
         batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(metadata)})
         sink = pa.BufferOutputStream()
@@ -69,7 +74,7 @@ class ResultList:
 
     @staticmethod
     def from_bytes(data: bytes) -> "ResultList":
-        """Lists that an earlier build cached lack degradations, config id and changes."""
+        """Lists that an earlier build cached lack degradations, config id, changes and release."""
         with pa.ipc.open_stream(data) as stream:
             table = stream.read_all().combine_chunks()
         metadata = orjson.loads(table.schema.metadata[b"ranked"])
@@ -96,6 +101,7 @@ class ResultList:
             tuple(Degradation(**missing) for missing in metadata.get("degradations", ())),
             metadata.get("config_id", ""),
             changes=tuple(PositionChange(**change) for change in metadata.get("changes", ())),
+            release=metadata.get("release", ""),
         )
 
 

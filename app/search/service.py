@@ -127,6 +127,7 @@ class SearchService:
         context = replace(context, seed=int(request_id, 16), measure=timings.measure)
         ranking = rank_request(request, context, partial(self._run_sources, state, timings))
         result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
+        result_list = replace(result_list, release="" if options.model else state.release)
         if options.explain or self.recorder.is_sampled(request_id):
             return replace(result_list, signals=ranking.signals.take(ranking.order))
         return result_list

@@ -14,7 +14,8 @@ class State:
     """table, activity and matcher belong to index version `version`. degraded: what is missing.
 
     Only `activity` changes while it is read: it goes on counting, and a page may miss the newest second.
-    embeddings: fingerprint of what the version has learned; empty when it is not known.
+    embeddings: fingerprint of what the version has learned; empty when it is not known. release: its id,
+    empty before there is one.
     """
 
     version: str
@@ -24,3 +25,4 @@ class State:
     matcher: Matcher
     degraded: tuple[Degradation, ...] = ()
     embeddings: str = ""
+    release: str = ""

@@ -19,9 +19,11 @@ from reelrank.ranking.items.engagements import ENGAGEMENT_KINDS, is_engagement, 
 
 Z_95 = 1.959964
 """The 97.5 % quantile of the standard normal distribution, for two-sided 95 % intervals."""
-SlotGroup = Literal["surface", "model"]
+SlotGroup = Literal["surface", "model", "release"]
 SLOT_KINDS: tuple[EventKind, ...] = ("impression", *ENGAGEMENT_KINDS)
-SLOT_COLUMNS = ("kind", "item", "request_id", "position", "propensity", "came_from", "surface", "model")
+SLOT_COLUMNS = (
+    "kind", "item", "request_id", "position", "propensity", "came_from", "surface", "model", "release",
+)  # fmt: skip
 """The kinds and fields of events that `collect_slot_outcomes` reads: what a scan needs to fetch."""
 
 
@@ -31,7 +33,7 @@ class SlotOutcomes:
 
     propensity [n]: probability with which the shown item was picked. is_as_ranked [n]: whether it is the
     item that the ranking put there. is_engaged [n]: whether a viewer engaged with it.
-    surface, model [n]: of the page, "" where its impressions do not state them.
+    surface, model, release [n]: of the page, "" where its impressions do not state them.
     """
 
     propensity: NDArray[np.float64]
@@ -39,12 +41,13 @@ class SlotOutcomes:
     is_engaged: NDArray[np.bool_]
     surface: NDArray[np.object_]
     model: NDArray[np.object_]
+    release: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.propensity)
 
     def split(self, by: SlotGroup) -> dict[str, "SlotOutcomes"]:
-        """Returns the outcomes of each surface or model, by its name, in the order of names."""
+        """Returns the outcomes of each surface, model or release, by its name, in the order of names."""
         groups: NDArray[np.object_] = getattr(self, by)
         return {str(group): self._select(groups == group) for group in np.unique(groups)}
 
@@ -83,6 +86,7 @@ def collect_slot_outcomes(batches: Iterable[pa.RecordBatch]) -> SlotOutcomes:
         pc.is_in(to_page_item_keys(slots), to_page_item_keys(engagements)).to_numpy(),
         slots["surface"].to_numpy(),
         slots["model"].to_numpy(),
+        slots["release"].to_numpy(),
     )
 
 

@@ -195,7 +195,7 @@ def test_only_the_first_slot_of_a_page_counts() -> None:
     assert places.propensity.tolist() == [0.5]
 
 
-@pytest.mark.parametrize("by", ["surface", "model"])
+@pytest.mark.parametrize("by", ["surface", "model", "release"])
 def test_outcomes_are_split_by_what_their_page_states(by: SlotGroup) -> None:
     events = [
         build_impression(1, **{by: "home"}),

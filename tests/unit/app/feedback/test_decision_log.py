@@ -102,16 +102,16 @@ def test_an_explored_position_is_logged_with_its_propensity(tmp_path: Path, drop
     assert shown == [("a", None, None), ("b", 0.25, 2)]
 
 
-def test_impressions_state_the_surface_and_the_model_of_their_page(
+def test_impressions_state_surface_model_and_release_of_their_page(
     tmp_path: Path, dropped: list[str]
 ) -> None:
     log, events = open_log(tmp_path, 0.0, dropped)
     log.start()
-    ranked, page = build_ranked("r1"), build_page("r1")
+    ranked, page = replace(build_ranked("r1"), release="release-1"), build_page("r1")
     log.record(ranked, page)
     log.close()
-    stated = {(event.surface, event.model) for event in events.recent("u", 10, 1.0)}
-    assert stated == {(ranked.query.kind, page.model)}
+    stated = {(event.surface, event.model, event.release) for event in events.recent("u", 10, 1.0)}
+    assert stated == {(ranked.query.kind, page.model, "release-1")}
     assert page.model
 
 
