@@ -11,13 +11,11 @@ from pydantic import ValidationError
 
 from reelrank.app.cli import (
     ask,
+    cluster,
     data,
     features,
-    index,
-    kibana,
     learn,
     load,
-    migrate,
     registry,
     releases,
     serve,
@@ -44,13 +42,13 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app, migrate.app):
+for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app, cluster.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(load.app, name="load")
-app.add_typer(index.app, name="index")
+app.add_typer(releases.index_app, name="index")
 app.add_typer(releases.app, name="releases")
-app.add_typer(kibana.app, name="kibana")
+app.add_typer(cluster.kibana_app, name="kibana")
 
 
 def _describe_settings_errors(error: ValidationError) -> list[str]:

@@ -1,20 +1,46 @@
-"""Commands about Kibana and OpenSearch Dashboards: import the dashboards, or write them to a file."""
+"""Commands about a cluster: copy a project to it, and import its dashboards."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, print_plain
+from reelrank.app.cli.console import fail, print_json, print_plain, show_progress_bars
+from reelrank.app.jobs import migration
 from reelrank.app.kibana.importer import ImportTarget, Product, import_objects, read_import_file
 from reelrank.app.settings import Settings
+from reelrank.app.wiring import build_container
+from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound
 
-app = typer.Typer(
+app = typer.Typer()
+
+
+@app.command(epilog="Example: `reelrank migrate --json`")
+def migrate(as_json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+    """Copy catalogue, learned fields and events to the cluster. Run it again to copy later changes."""
+    try:
+        with show_progress_bars() as progress:
+            moved = migration.migrate(build_container(Settings()), progress)
+    except (BadRequest, Conflict, NotFound) as error:
+        fail(error)
+    if as_json:
+        print_json(asdict(moved))
+        return
+    kept = f", {moved.kept:,} left as they were changed on the cluster" if moved.kept else ""
+    print_plain(f"{moved.items:,} items written, {moved.deleted:,} deleted{kept}; {moved.version} serves")
+    print_plain(
+        f"{moved.events:,} events copied; {moved.events_here:,} are on the embedded engine, "
+        f"{moved.events_there:,} on the cluster"
+    )
+
+
+kibana_app = typer.Typer(
     rich_markup_mode="markdown", no_args_is_help=True, help="Dashboards for Kibana or OpenSearch Dashboards."
 )
 
 
-@app.command("import", epilog="Example: `reelrank kibana import`")
+@kibana_app.command("import", epilog="Example: `reelrank kibana import`")
 def import_(
     to_file: Annotated[
         Path | None, typer.Option(help="Write the objects to this file instead of importing them.")
