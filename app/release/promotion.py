@@ -100,7 +100,7 @@ class ReleaseManager:
         """Serves the previous release; rolling back twice returns to the first one. Raises NotFound."""
         with self._lock():
             pointer = self._settlement.settle()
-            if pointer is None or pointer.previous is None:
+            if pointer is None or pointer.previous is None or not pointer.can_serve(pointer.previous):
                 raise NotFound("nothing served before; promote a release: reelrank releases list")
             return self._serve(pointer.previous, pointer)
 
@@ -125,9 +125,12 @@ class ReleaseManager:
     def list_releases(self) -> list[Release]:
         """Returns the releases that can be promoted, newest first, and those of the pointer."""
         pointer, listed = self.store.read_pointer(), self.store.list_releases()
-        named = () if pointer is None else (pointer.serving, pointer.previous)
+        if pointer is None:
+            return listed
+        named = (pointer.serving, pointer.previous)
         known = {release.id for release in listed}
-        return listed + [release for release in named if release is not None and release.id not in known]
+        listed += [release for release in named if release is not None and release.id not in known]
+        return [release for release in listed if pointer.can_serve(release)]
 
     def list_kept_versions(self) -> frozenset[str]:
         """Returns the index versions that the pointer names; they are never dropped."""
@@ -182,6 +185,8 @@ class ReleaseManager:
         shared = self._share(release)
         self.store.add(shared)
         moved = pointer.move_to(shared, self._share(pointer.serving))
+        if moved.previous is not None and not moved.can_serve(moved.previous):
+            moved = moved.model_copy(update={"previous": None})
         self.on_step("point")
         self.store.replace_pointer(moved, pointer)
         self.on_step("follow")

@@ -11,7 +11,7 @@ from reelrank.ranking.rankers.manifest import read_manifest
 from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.registry.releases import Pointer, Release, ReleaseStore, create_release
 
-UPGRADED = "served by an earlier build"
+UPGRADED = "served before releases were recorded"
 ADOPTED = "promoted without a release"
 
 

@@ -73,6 +73,10 @@ class Pointer(BaseModel):
         named = (self.serving, self.previous)
         return frozenset(r.index_version for r in named if r is not None and r.index_version)
 
+    def can_serve(self, release: Release) -> bool:
+        """Returns whether a release can take over: one without an index version only where none serves."""
+        return bool(release.index_version) or not self.serving.index_version
+
     def move_to(self, serving: Release, previous: Release | None) -> "Pointer":
         """Returns the pointer that replaces this one."""
         update = {"counter": self.counter + 1, "serving": serving, "previous": previous}

@@ -70,6 +70,28 @@ def test_promotion_and_rollback_move_the_pair(container: Container, releases: Re
     assert read_pair(container) == ("items-2", "items-2", "b")
 
 
+def test_the_first_load_has_nothing_to_roll_back_to(container: Container, releases: ReleaseManager) -> None:
+    releases.promote_version(make_version(container, "items-1"), "load")
+    with pytest.raises(NotFound, match="nothing served before"):
+        releases.rollback()
+    assert [release.index_version for release in releases.list_releases()] == ["items-1"]
+
+
+def test_a_release_without_an_index_does_not_replace_one(
+    container: Container, releases: ReleaseManager
+) -> None:
+    alone = releases.promote_model(add_model(container, "a", 1))
+    releases.promote_version(make_version(container, "items-1"), "load")
+    pointer = container.releases.read_pointer()
+    assert pointer is not None
+    container.releases.replace_pointer(pointer.move_to(pointer.serving, alone), pointer)
+    with pytest.raises(NotFound, match="nothing served before"):
+        releases.rollback()
+    with pytest.raises(NotFound, match="there is no release"):
+        releases.promote_release(alone.id)
+    assert read_pair(container) == ("items-1", "items-1", "a")
+
+
 def test_promoting_what_serves_changes_nothing(container: Container, releases: ReleaseManager) -> None:
     make_version(container, "items-1")
     releases.promote_version("items-1", "load")
