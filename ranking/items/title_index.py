@@ -107,13 +107,14 @@ class TitleIndex:
         """Returns the distinct rows of the items of a person with this whole name."""
         return np.unique(_find(self.people, self.people_rows, typed.compact_hash))
 
-    def correct(self, words: Sequence[str]) -> list[str]:
+    def correct(self, words: Sequence[str], shortest: int = MIN_CORRECTED) -> list[str]:
         """Returns texts with the unknown words replaced by known ones one edit away, most frequent first.
 
-        An unknown word without a known neighbour stays. Empty when there is nothing to replace.
+        shortest: letters from which a word is corrected. An unknown word without a known neighbour stays.
+        Empty when there is nothing to replace.
         """
         choices = [[word] for word in words]
-        for position in self._choose_positions(words, 0, 0):
+        for position in self._choose_positions(words, 0, 0, shortest):
             choices[position] = self._list_corrections(words[position]) or [words[position]]
         spellings = (list(spelling) for spelling in product(*choices))
         return [
@@ -136,12 +137,14 @@ class TitleIndex:
         positions = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
         return np.where(self.words[positions] == hashes, self.word_counts[positions], 0).astype(np.int32)
 
-    def _choose_positions(self, words: Sequence[str], low: int, high: int) -> list[int]:
+    def _choose_positions(
+        self, words: Sequence[str], low: int, high: int, shortest: int = MIN_CORRECTED
+    ) -> list[int]:
         """Returns the positions of the words to correct: those that `low` to `high` items hold."""
         return [
             position
             for position, count in enumerate(self.count_words(words).tolist())
-            if low <= count <= high and MIN_CORRECTED <= len(words[position]) <= MAX_CORRECTED
+            if low <= count <= high and shortest <= len(words[position]) <= MAX_CORRECTED
         ][:MAX_CORRECTED_WORDS]
 
     def _list_corrections(self, word: str) -> list[str]:

@@ -1,13 +1,16 @@
 """A typed query read against the titles and names of the catalogue: what it names, and how it is spelt."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.ranking.items.title_index import NO_ROWS, Rows, TitleIndex
+from reelrank.ranking.items.title_index import MIN_CORRECTED, NO_ROWS, Rows, TitleIndex
 from reelrank.ranking.items.title_keys import make_keys
+
+MIN_CORRECTED_BESIDE_OTHERS = 3
+"""Letters of a word that is corrected if the whole query then names or begins a title or names a person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,23 +30,35 @@ class TypedQuery:
 def read_query(index: TitleIndex, text: str, year: NDArray[np.int16], limit: int) -> TypedQuery:
     """Reads a query of any length; year: of each row of the catalogue. limit: most beginnings.
 
-    The query is taken as it is if it names anything. Else the first corrected spelling that names something
-    is taken, else the most frequent correction of its unknown words.
+    The query is taken as it is if it names anything. Else the first spelling is taken that names something,
+    else the first that begins a title, else the most frequent correction of its unknown words. Corrections
+    cost about a millisecond a word, so they are made only when they are needed.
     """
-    for spelling in _list_spellings(index, text):
-        keys = make_keys(spelling)
-        titles, people = index.find_titles(keys, year), index.find_people(keys)
-        if len(titles) or len(people):
-            return TypedQuery(spelling, titles, people, index.find_beginnings(keys, limit))
-    keys = make_keys(text)
-    beginnings = index.find_beginnings(keys, limit)
-    spelling = text if len(beginnings) else next(iter(index.correct(keys.words)), text)
-    return TypedQuery(spelling, NO_ROWS, NO_ROWS, beginnings)
-
-
-def _list_spellings(index: TitleIndex, text: str) -> Iterator[str]:
-    """Corrections cost about a millisecond a word, so they are made only when they are asked for."""
-    yield text
+    if (named := _read_names(index, text, year, limit)) is not None:
+        return named
     words = make_keys(text).words
-    yield from index.correct(words)
-    yield from index.respell(words)
+    corrections = index.correct(words, MIN_CORRECTED if len(words) == 1 else MIN_CORRECTED_BESIDE_OTHERS)
+    for spelling in (*corrections, *index.respell(words)):
+        if (named := _read_names(index, spelling, year, limit)) is not None:
+            return named
+    for spelling in (text, *corrections):
+        if len(beginnings := index.find_beginnings(make_keys(spelling), limit)):
+            return TypedQuery(spelling, NO_ROWS, NO_ROWS, beginnings)
+    return TypedQuery(_correct_long_words(text, words, corrections), NO_ROWS, NO_ROWS, NO_ROWS)
+
+
+def _read_names(index: TitleIndex, spelling: str, year: NDArray[np.int16], limit: int) -> TypedQuery | None:
+    keys = make_keys(spelling)
+    titles, people = index.find_titles(keys, year), index.find_people(keys)
+    if not len(titles) and not len(people):
+        return None
+    return TypedQuery(spelling, titles, people, index.find_beginnings(keys, limit))
+
+
+def _correct_long_words(text: str, words: Sequence[str], corrections: Sequence[str]) -> str:
+    """Returns the first correction with short words as typed: they have too many neighbours."""
+    if not corrections:
+        return text
+    pairs = zip(words, corrections[0].split(" "), strict=True)
+    spelling = [word if len(word) < MIN_CORRECTED else corrected for word, corrected in pairs]
+    return text if spelling == list(words) else " ".join(spelling)

@@ -214,6 +214,19 @@ def test_a_query_without_a_title_is_spelt_as_the_catalogue_spells_it(index: Titl
     assert read_query(index, "Lighthouse, brando!", YEARS, 10).spelling == "Lighthouse, brando!"
 
 
+def test_a_misspelt_beginning_finds_titles_that_begin_with_it() -> None:
+    index = build_index(("Star Wars: A New Hope", "Was", "Who Was It", "Lone Star"))
+    for typed in ("star warz", "star wrs", "satr wars"):
+        assert read_query(index, typed, YEARS, 10).spelling == "star wars"
+        assert read_query(index, typed, YEARS, 10).beginnings.tolist() == [0]
+
+
+def test_a_short_word_is_corrected_only_where_it_makes_a_title(index: TitleIndex) -> None:
+    assert find(index, "top gnu") == [20]
+    assert read_query(index, "gnu", YEARS, 10).spelling == "gnu"
+    assert read_query(index, "brando gnu", YEARS, 10).spelling == "brando gnu"
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_every_beginning_of_a_random_catalogue_finds_what_a_scan_finds(seed: int) -> None:
     rng = random.Random(seed)
