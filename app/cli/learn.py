@@ -153,7 +153,9 @@ def print_training_run(training_run: learning.TrainingRun, seconds: float) -> No
     print_evaluation(training_run.evaluation)
     print_recall(training_run.recall)
     out.print(
-        f"model {training_run.model}, index version {training_run.version}, {seconds:.0f} s", markup=False
+        f"model {training_run.model}, index version {training_run.version}, {seconds:.0f} s",
+        markup=False,
+        soft_wrap=True,
     )
 
 

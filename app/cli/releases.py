@@ -31,11 +31,12 @@ def list_releases(as_json: AsJson = False) -> None:
     if as_json:
         print_json([_describe(release, pointer) for release in listed])
         return
-    table = Table(Column("release", no_wrap=True), "made", "index version", "model", "", box=None)
+    table = Table(
+        Column("release", no_wrap=True), Column("index version\nmodel", overflow="fold"), "", box=None
+    )
     for release in listed:
-        made = f"{release.created_at:%Y-%m-%d %H:%M}"
-        state = _describe_state(release, pointer)
-        table.add_row(release.id, made, release.index_version, release.model, state)
+        pair = f"{release.index_version}\n{release.model}" if release.index_version else release.model
+        table.add_row(release.id, pair, _describe_state(release, pointer))
     out.print(table)
 
 

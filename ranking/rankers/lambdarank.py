@@ -48,7 +48,7 @@ class FusedOrder:
     feature_names: tuple[str, ...] = ()
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        return -np.arange(len(features), dtype=np.float32)
+        return np.arange(0, -len(features), -1, dtype=np.float32)
 
     def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros((len(features), features.shape[1] + 1), np.float32)

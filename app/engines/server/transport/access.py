@@ -52,10 +52,9 @@ class NotConnected(Unavailable):
 
 def build_connection_error(product: str, reason: str, cause: object) -> Unavailable:
     """Builds the error of a request without a response. cause: urllib3's exception, if any."""
-    advice = (
-        "; if the cluster uses its own certificate authority, set REELRANK_ENGINE_CA_CERTS"
-        if "CERTIFICATE_VERIFY_FAILED" in reason
-        else ""
-    )
-    kind = NotConnected if isinstance(cause, NewConnectionError) else Unavailable
+    is_connected = not isinstance(cause, NewConnectionError)
+    advice = "" if is_connected else "; check that it runs at REELRANK_ENGINE_URL"
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        advice = "; if the cluster uses its own certificate authority, set REELRANK_ENGINE_CA_CERTS"
+    kind = Unavailable if is_connected else NotConnected
     return kind(f"{product} cannot be reached: {reason}{advice}")

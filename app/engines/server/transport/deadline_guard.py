@@ -119,6 +119,7 @@ def guard_connections(connection_class: type[Any]) -> type[Any]:
                 self.in_flight.connection = self
             super().request(*args, **kwargs)
 
+    GuardedConnection.__name__ = connection_class.__name__  # urllib3 states it in its error messages
     return GuardedConnection
 
 
