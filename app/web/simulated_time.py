@@ -11,6 +11,8 @@ from reelrank.app.web.problems import InvalidRequest, RequestForbidden
 NOW_HEADER = "X-Reelrank-Now"
 FORWARDED_HEADERS = ("Forwarded", "X-Forwarded-For")
 """A request with one of these came through a proxy, so its client may be on another machine."""
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Events before 1970 are invalid. Near the year 9999 the arithmetic of dates overflows."""
 
 
 def accept_stated_time(app: Flask, clock: Clock) -> None:
@@ -35,13 +37,18 @@ def parse_time(stated: str) -> datetime:
     """Parses milliseconds since 1970 or ISO 8601 (UTC without an offset). Raises InvalidRequest."""
     try:
         if stated.strip().isdecimal():
-            return datetime.fromtimestamp(int(stated) / 1000, UTC)
-        time = datetime.fromisoformat(stated.strip())
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+            time = datetime.fromtimestamp(int(stated) / 1000, UTC)
+        else:
+            time = datetime.fromisoformat(stated.strip())
+            time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidRequest(
             (NOW_HEADER, f"{stated[:40]!r} is not a time; send milliseconds since 1970 or ISO 8601")
         ) from error
+    if not EARLIEST <= time <= LATEST:
+        years = f"{EARLIEST.year} to {LATEST.year}"
+        raise InvalidRequest((NOW_HEADER, f"{stated[:40]!r} is out of range; send a time from {years}"))
+    return time
 
 
 def _is_from_this_machine() -> bool:

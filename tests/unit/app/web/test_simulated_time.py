@@ -78,6 +78,19 @@ def test_times_are_milliseconds_or_iso_8601(stated: str) -> None:
     assert parse_time(stated) == datetime(2031, 5, 11, 7, 8, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "stated",
+    ["0001-01-01", "1969-12-31", "2200-01-02", "9999-12-31", "253402300799999", "9999-12-31T23:59:59Z"],
+)
+@pytest.mark.parametrize("path", ["/v1/search?q=story", "/v1/events"])
+def test_a_time_out_of_range_is_refused(directory: Path, path: str, stated: str) -> None:
+    client, _ = open_client(directory, "simulated")
+    method, body = ("POST", WATCH) if path == "/v1/events" else ("GET", None)
+    answer = client.open(path, method=method, json=body, headers={NOW_HEADER: stated})
+    assert answer.status_code == 400
+    assert "send a time from 1970 to 2200" in answer.text
+
+
 def test_each_thread_has_a_time_of_its_own() -> None:
     clock = SimulatedClock()
     clock.set(LATER)
