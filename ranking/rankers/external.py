@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from reelrank.ranking.rankers.golden_rows import generate_rows
-from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.rankers.manifest import Manifest, describe_validation_error
 from reelrank.ranking.rankers.model_check import read_sound
 from reelrank.ranking.rankers.tree_text import ModelText
 
@@ -18,7 +19,10 @@ def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> 
     Raises ValueError when it is no manifest, the model file is not sound, the numbers of features
     differ, or the model file names the same features in another order.
     """
-    manifest = Manifest.model_validate({**manifest_fields, "kind": "external"})
+    try:
+        manifest = Manifest.model_validate({**manifest_fields, "kind": "external"})
+    except ValidationError as error:
+        raise ValueError(f"manifest: {describe_validation_error(error)}") from error
     stated = read_sound(model_text, len(manifest.features))
     note = _compare_names(manifest.features, stated.feature_names)
     return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), stated

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from reelrank.ranking.rankers.calibration import Calibration
 
@@ -78,7 +78,19 @@ class Manifest(BaseModel):
 
 def read_manifest(directory: Path) -> Manifest:
     """Raises OSError when there is none and ValueError when it is not a manifest."""
-    return Manifest.model_validate_json((directory / MANIFEST_FILE).read_bytes())
+    body = (directory / MANIFEST_FILE).read_bytes()
+    try:
+        return Manifest.model_validate_json(body)
+    except ValidationError as error:
+        raise ValueError(describe_validation_error(error)) from error
+
+
+def describe_validation_error(error: ValidationError) -> str:
+    """Returns the first wrong field and what is wrong with it, without pydantic's own remarks."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

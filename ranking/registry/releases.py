@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from reelrank.index_mappings.errors import Conflict, NotFound, Unavailable
 from reelrank.ranking.durable import write_file
 from reelrank.ranking.rankers.lambdarank import FusedOrder
+from reelrank.ranking.rankers.manifest import describe_validation_error
 
 POINTER_FILE = "pointer.json"
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
@@ -171,8 +172,8 @@ def decode_pointer(body: bytes, where: str) -> Pointer:
         return Pointer.model_validate_json(body)
     except ValidationError as error:
         raise Unavailable(
-            f"{where} is not a release pointer ({_describe(error)}); restore it from a backup, or remove it: "
-            "the serving index version then becomes the first release"
+            f"{where} is not a release pointer ({describe_validation_error(error)}); "
+            "restore it from a backup, or remove it: the serving index version then becomes the first release"
         ) from error
 
 
@@ -181,7 +182,9 @@ def decode_release(body: bytes, where: str) -> Release:
     try:
         return Release.model_validate_json(body)
     except ValidationError as error:
-        raise Unavailable(f"{where} is not a release ({_describe(error)}); remove it") from error
+        raise Unavailable(
+            f"{where} is not a release ({describe_validation_error(error)}); remove it"
+        ) from error
 
 
 def create_release(created_at: datetime, **fields: Any) -> Release:
@@ -202,9 +205,3 @@ def find_release(releases: list[Release], release_id: str) -> Release:
 def sort_releases(releases: Any) -> list[Release]:
     """Newest first."""
     return sorted(releases, key=lambda release: (release.created_at, release.id), reverse=True)
-
-
-def _describe(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -115,6 +115,26 @@ def test_a_manifest_that_is_not_json_is_refused(registered: Path) -> None:
         load_ranker(registered, FEATURES, build_fingerprint)
 
 
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ('{"id": "cut', "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        ('{"id": "x"}', "features: Field required"),
+        ('{"features": ["age", "age"]}', "features: features named twice: age"),
+        ('{"features": ["age"], "colour": 1}', "colour: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_its_first_wrong_field(
+    registered: Path, manifest: str, message: str
+) -> None:
+    (registered / MANIFEST_FILE).write_text(manifest)
+    with pytest.raises(ModelRejected, match=message) as rejected:
+        load_ranker(registered, FEATURES, build_fingerprint)
+    assert "pydantic" not in str(rejected.value)
+    assert "\n" not in str(rejected.value)
+
+
 def test_a_manifest_of_another_model_is_refused(registered: Path) -> None:
     edit_manifest(registered, id="another")
     with pytest.raises(ModelRejected, match="that of 'another'"):

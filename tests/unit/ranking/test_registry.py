@@ -162,6 +162,14 @@ def test_an_external_model_of_another_width_is_refused(registry: Registry, tmp_p
         add_external_model(registry, tmp_path, text, features=["bm25"])
 
 
+def test_an_external_model_with_a_wrong_manifest_is_refused_by_field(
+    registry: Registry, tmp_path: Path
+) -> None:
+    text = train()
+    with pytest.raises(ModelRejected, match=r"manifest: colour: Extra inputs are not permitted;"):
+        add_external_model(registry, tmp_path, text, colour="red")
+
+
 def test_an_external_model_with_unknown_features_is_refused(registry: Registry, tmp_path: Path) -> None:
     text = train()
     with pytest.raises(ModelRejected, match="does not know its features moon"):
