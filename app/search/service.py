@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
+import structlog
+
 from reelrank.app.clock import Clock
 from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
@@ -36,6 +38,8 @@ from reelrank.ranking.signals.observe import Signals, observe
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
+
+log = structlog.get_logger("reelrank.search")
 
 VIEWER_DEADLINE_SHARE = 0.5
 """The largest share of the deadline for reading the viewer; the sources get the rest."""
@@ -158,7 +162,10 @@ class SearchService:
         self.refresher.refresh()
         if self.refresher.is_ready:
             for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
-                self.rank_query(RankingOptions(query, explain=True), StageTimings())
+                try:
+                    self.rank_query(RankingOptions(query, explain=True), StageTimings())
+                except EngineError as error:  # the first request of a busy machine may miss the deadline
+                    log.warning("a warm-up request failed", reason=str(error))
 
     def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[Degradation, ...]]:
         viewer, missing = self.load_viewer(query)

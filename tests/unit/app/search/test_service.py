@@ -44,6 +44,11 @@ def recommend_ids(service: SearchService, query: Query) -> list[str]:
     return [hit.item.id for hit in service.serve_page(RankingOptions(query)).hits]
 
 
+def test_a_service_that_misses_the_deadline_of_its_warm_up_serves(service: SearchService) -> None:
+    replace(service, deadline_s=1e-9).warm()
+    assert recommend_ids(service, build_query(text="story"))
+
+
 def test_a_search_matches_text_and_filters(service: SearchService) -> None:
     assert recommend_ids(service, build_query(text="story 7", filters=Filters(genres=("Sea",))))[0] == "sea7"
     assert all(
