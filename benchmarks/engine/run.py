@@ -77,7 +77,7 @@ def measure_engine(size: int, progress: Progress) -> Figures:
         engine = EmbeddedEngine(directory / "engine")
         batches = list(catalogue.generate_batches())
         gc.freeze()
-        ours = load_engine(batches, engine)
+        engine_times = load_engine(batches, engine)
         progress("loading bare tantivy, SQLite and faiss", 1, 6)
         bare, text, store = load_bare(batches, directory)
         del batches
@@ -87,7 +87,7 @@ def measure_engine(size: int, progress: Progress) -> Figures:
             "command": f"python -m benchmarks engine --documents {size}",
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": at_start,
-            "loading": compare_loading(size, ours, bare),
+            "loading": compare_loading(size, engine_times, bare),
             "disk_mib": measure_disk_mib(engine.directory),
         }
         progress("searching text", 2, 6)

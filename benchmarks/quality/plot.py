@@ -19,11 +19,11 @@ def write_plot(report: Report, path: Path) -> None:
     axes = figure.subplots()
     for y, row in enumerate(rows):
         value = row.measures[report.plotted]
-        ours = isinstance(value, Interval)
+        is_own = isinstance(value, Interval)
         mean = value.mean if isinstance(value, Interval) else value
         if isinstance(value, Interval):
             axes.hlines(y, value.low, value.high, color=OURS, linewidth=2.5)
-        axes.plot(mean, y, "o" if ours else "D", color=OURS if ours else PUBLISHED, markersize=6)
+        axes.plot(mean, y, "o" if is_own else "D", color=OURS if is_own else PUBLISHED, markersize=6)
         axes.annotate(f"{mean:.3f}", (mean, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
     intervals = [v for row in rows if isinstance(v := row.measures[report.plotted], Interval)]
     if any(interval.low < 0 for interval in intervals):

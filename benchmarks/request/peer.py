@@ -22,7 +22,7 @@ Figures = dict[str, Any]
 
 
 def measure_peer(service: SearchService, query: Query, options: WebOptions, repeats: int) -> Figures:
-    """Post the same ids to both in one process, alternately. Only ours computes signals and features."""
+    """Posts the same ids to both in one process, alternately. Only reelrank computes signals and features."""
     ranked = service.rank_query(RankingOptions(query, explain=True), StageTimings())
     if ranked.signals is None:
         raise ValueError("an explained request must keep its signals")
@@ -30,7 +30,7 @@ def measure_peer(service: SearchService, query: Query, options: WebOptions, repe
     ids = [name.decode() for name in ranked.candidates.ids.tolist()]
     features = compute_features(ranked.signals, ranker.feature_names)
     plain = build_plain_app(ids, features, ranker).test_client()
-    ours = create_app(service, options).test_client()
+    engine_app = create_app(service, options).test_client()
     body = orjson.dumps({"ids": ids, "user": query.user})
 
     def post(client: Any, path: str) -> None:
@@ -39,7 +39,7 @@ def measure_peer(service: SearchService, query: Query, options: WebOptions, repe
             raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text[:300]}")
 
     pair = time_interleaved(
-        lambda _: post(ours, "/v1/rank/current"), lambda _: post(plain, "/rank"), range(repeats)
+        lambda _: post(engine_app, "/v1/rank/current"), lambda _: post(plain, "/rank"), range(repeats)
     )
     return {"candidates": len(ids), **pair.to_dict()}
 

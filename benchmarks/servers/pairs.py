@@ -54,13 +54,13 @@ def measure_writes(engine: ServerEngine, client: Any, documents: Sequence[Docume
     """Writes the same documents to two equal indices, alternately by batch. Both sides serialize them."""
     engine.create_index("items-ours")
     engine.create_index("items-bare")
-    ours = bare = 0.0
+    engine_s = bare_s = 0.0
     for start in range(0, len(documents), BATCH):
         batch = documents[start : start + BATCH]
-        ours += time_call(lambda: engine.write("items-ours", batch))  # noqa: B023  # called at once
-        bare += time_call(lambda: write_bare(client, "reelbench-items-bare", batch))  # noqa: B023
+        engine_s += time_call(lambda: engine.write("items-ours", batch))  # noqa: B023  # called at once
+        bare_s += time_call(lambda: write_bare(client, "reelbench-items-bare", batch))  # noqa: B023
     engine.promote("items-ours")
-    rates = (len(documents) / ours, len(documents) / bare)
+    rates = (len(documents) / engine_s, len(documents) / bare_s)
     return {
         "ours_per_s": round(rates[0]),
         "bare_per_s": round(rates[1]),

@@ -29,10 +29,10 @@ def build_watch(event_id: str, at_ms: int, user_id: str = "ada") -> Event:
 
 
 def test_an_event_is_read_as_it_was_written(events: EventStore) -> None:
-    drawn = Event(
+    explored = Event(
         "2", "impression", "ada", 4, "alien", request_id="r", position=0, propensity=0.1 + 0.2, came_from=0
     )
-    given = [build_watch("1", 5), drawn]
+    given = [build_watch("1", 5), explored]
     assert (events.append(given).stored, events.recent("ada", 10, SOON_S)) == (2, given)
 
 
@@ -119,7 +119,7 @@ def test_watched_items_are_the_distinct_items_of_a_viewer(events: EventStore) ->
     events.append([build_watch("1", 5), build_watch("2", 6), build_watch("3", 7, "bob")])
     events.append([Event("4", "watch", "ada", 9, "heat"), Event("5", "watch", "bob", 9, "dune")])
     assert events.watched_items("ada", SOON_S) == {"alien", "heat"}
-    assert events.watched_items("nobody", SOON_S) == frozenset()
+    assert events.watched_items("unknown", SOON_S) == frozenset()
 
 
 def test_items_only_shown_clicked_or_liked_are_not_watched(events: EventStore) -> None:

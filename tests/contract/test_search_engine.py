@@ -41,13 +41,13 @@ def test_a_title_match_scores_above_a_description_match(films: SearchEngine) -> 
 
 
 def test_a_request_can_set_field_weights(films: SearchEngine) -> None:
-    def weighed(**weights: float) -> list[str]:
+    def match_with_weights(**weights: float) -> list[str]:
         return list_ids(
             films.match_text(TextMatch("bm25", "stranger", 10, weights=tuple(weights.items())), SOON)
         )
 
-    assert weighed(title=0.1, description=5.0) == ["alien", "bare"]
-    assert weighed(description=1.0) == ["alien"]
+    assert match_with_weights(title=0.1, description=5.0) == ["alien", "bare"]
+    assert match_with_weights(description=1.0) == ["alien"]
 
 
 def test_an_unknown_text_field_is_a_bad_request() -> None:
@@ -90,7 +90,7 @@ def test_a_vector_of_the_wrong_size_is_a_bad_request(films: SearchEngine) -> Non
 
 
 def test_neighbour_scores_are_exact_sums_of_weighted_seeds(films: SearchEngine) -> None:
-    seeds = (Neighbour("alien", 1.0), Neighbour("amelie", 0.5), Neighbour("nobody", 1.0))
+    seeds = (Neighbour("alien", 1.0), Neighbour("amelie", 0.5), Neighbour("unknown", 1.0))
     matches = films.match_ids(NeighbourMatch("neighbours", seeds, 10), SOON)
     assert list_ids(matches) == ["blade", "amelie", "alien"]
     assert matches.scores.tolist() == [1.0, 0.5, 0.125]
@@ -107,7 +107,7 @@ def test_ties_are_sorted_by_id(engine: SearchEngine) -> None:
 
 
 def test_fetch_returns_whole_items_in_the_requested_order(films: SearchEngine) -> None:
-    assert films.fetch(["blade", "nobody", "alien"], SOON) == [FILMS[2].item, None, FILMS[0].item]
+    assert films.fetch(["blade", "unknown", "alien"], SOON) == [FILMS[2].item, None, FILMS[0].item]
 
 
 def test_scan_returns_documents_as_they_were_written(films: SearchEngine) -> None:

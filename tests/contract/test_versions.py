@@ -65,7 +65,7 @@ def test_an_upsert_is_searchable_at_once_and_keeps_learned_fields(films: SearchE
 
 
 def test_a_deleted_item_is_never_found_and_can_be_added_again(films: SearchEngine) -> None:
-    assert films.delete(["alien", "nobody"]) == 1
+    assert films.delete(["alien", "unknown"]) == 1
     assert search(films, "alien") == []
     near = films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0), 10), SOON)
     assert "alien" not in list_ids(near)

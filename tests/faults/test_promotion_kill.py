@@ -101,7 +101,7 @@ def test_a_promotion_killed_at_a_step_leaves_a_whole_pair(container: Container, 
 
 
 @pytest.mark.slow
-def test_promotions_killed_at_any_moment_leave_a_whole_pair(container: Container) -> None:
+def test_promotions_killed_at_any_step_leave_a_whole_pair(container: Container) -> None:
     chance = random.Random(0)
     for _ in range(KILLS):
         child = start_child(container, "never", 1000)

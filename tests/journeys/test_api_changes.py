@@ -110,7 +110,7 @@ def test_a_body_that_is_too_large_is_rejected(service: ServiceProcess) -> None:
 def test_models_are_listed_promoted_and_rejected(service: ServiceProcess) -> None:
     listed = {model["id"]: model["serving"] for model in service.get("/v1/models").json["models"]}
     assert listed == {"first": True, "second": False}
-    assert service.post("/v1/models/nobody:promote", {}).json["code"] == "model_not_found"
+    assert service.post("/v1/models/unknown:promote", {}).json["code"] == "model_not_found"
     assert service.post("/v1/models/second:promote", {}).json == {"serving": "second"}
     assert service.post("/v1/models/first:promote", {}).json == {"serving": "first"}
 

@@ -95,7 +95,7 @@ def test_own_candidates_are_ranked_by_the_named_model(service: ServiceProcess) -
     assert ranked["scores"] == sorted(ranked["scores"], reverse=True)
     assert ranked["model"] == "second"
     assert service.post("/v1/rank/engine-order", body).json["ids"] == ["sea1", "unknown", "space2"]
-    assert service.post("/v1/rank/nobody", body).json["code"] == "model_not_found"
+    assert service.post("/v1/rank/unknown", body).json["code"] == "model_not_found"
 
 
 @pytest.mark.parametrize(

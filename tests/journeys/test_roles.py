@@ -89,7 +89,7 @@ def test_pages_of_two_roles_are_ranked_and_explained_by_the_model(candidates: Se
 
 def test_a_request_may_name_another_model_of_the_ranking_service(candidates: ServiceProcess) -> None:
     assert candidates.get("/v1/search?q=story&model=second").json["model"] == "second"
-    assert candidates.get("/v1/search?q=story&model=nobody").json["code"] == "model_not_found"
+    assert candidates.get("/v1/search?q=story&model=unknown").json["code"] == "model_not_found"
 
 
 def test_a_promotion_through_role_candidates_degrades_no_page(
@@ -112,7 +112,7 @@ def test_role_ranking_answers_scores_and_no_lists(ranking: ServiceProcess, model
     assert (answer.status, answer.json["code"]) == (400, "invalid_request")
     assert ranking.get(answer.json["type"]).status == 200
     with pytest.raises(ModelNotFound):
-        models.get("nobody")
+        models.get("unknown")
 
 
 def test_columns_that_are_missing_are_named(ranking: ServiceProcess) -> None:

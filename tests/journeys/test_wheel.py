@@ -1,4 +1,4 @@
-"""The wheel, installed and used in a folder whose modules have the names of ours."""
+"""The wheel, installed and used in a folder whose modules have the names of those of reelrank."""
 
 import os
 import shutil
@@ -83,9 +83,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
     assert sorted(found) == sorted([*expected, "reelrank_command.py"])
 
 
-def test_the_wheel_loads_trains_searches_and_serves_beside_modules_of_the_same_names(
-    command: Path, folder: Path
-) -> None:
+def test_the_wheel_works_beside_modules_of_the_same_names(command: Path, folder: Path) -> None:
     port = find_free_port()
     environment = build_environment(folder, port)
 

@@ -1,4 +1,4 @@
-"""Every panel queries a real server, gets rows that the service wrote, and is drawn from them."""
+"""Every panel queries a real server, gets rows that the service wrote, and is rendered from them."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -89,9 +89,9 @@ def test_every_panel_has_rows_and_draws_them(
         assert rows, panel.id
         assert spec["data"]["format"]["property"] == "aggregations.rows.buckets"
         assert url.get("%timefield%") == (None if panel.dataset == ITEMS else "@timestamp")
-        drawn = spec | {"data": {"values": rows}, "width": 400, "height": 200, "title": panel.title}
-        (tmp_path / f"{panel.id}.png").write_bytes(vl_convert.vegalite_to_png(drawn, scale=1.0))
-        assert count_marks(drawn) >= count_expected_marks(panel, rows) > 0, panel.id
+        chart = spec | {"data": {"values": rows}, "width": 400, "height": 200, "title": panel.title}
+        (tmp_path / f"{panel.id}.png").write_bytes(vl_convert.vegalite_to_png(chart, scale=1.0))
+        assert count_marks(chart) >= count_expected_marks(panel, rows) > 0, panel.id
 
 
 def test_actions_carry_model_and_sources_of_their_impression(

@@ -138,8 +138,8 @@ def test_embeddings_of_source_and_target_are_not_mixed(sides: MigrationSides) ->
 
 def test_the_doctor_finds_the_item_table_after_a_migration(sides: MigrationSides) -> None:
     sides.migrate()
-    facts = json.loads(sides.run("doctor", "--json").stdout)["facts"]
-    assert (facts["item table"], facts["events"]) == ("24 items", 240)
+    status = json.loads(sides.run("doctor", "--json").stdout)["facts"]
+    assert (status["item table"], status["events"]) == ("24 items", 240)
 
 
 def test_a_target_with_another_catalogue_is_refused(sides: MigrationSides) -> None:

@@ -112,9 +112,9 @@ def test_exploration_reports_each_surface(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_without_json_an_error_is_one_line_for_people(run: Run) -> None:
-    ended, printed = run("promote", "nobody")
+    ended, printed = run("promote", "unknown")
     assert (ended, printed.count("\n")) == (1, 1)
-    assert printed.startswith("error: there is no such model as 'nobody' ")
+    assert printed.startswith("error: there is no such model as 'unknown' ")
     ended, printed = run("load", "items", "nowhere.csv")
     assert (ended, printed.count("\n")) == (2, 1)
     assert printed.startswith("error: nowhere.csv ")

@@ -57,8 +57,8 @@ def test_the_model_before_is_the_previous_release(container: Container) -> None:
 
 def test_the_doctor_finds_nothing_wrong_once_it_was_served(container: Container) -> None:
     warm_service(container)  # rebuilds the item table when its schema has changed
-    facts = json.loads(run("doctor --json"))["facts"]
-    assert (facts["index version"], facts["model"], facts["embeddings"]) == (VERSION, "first", "unknown")
+    status = json.loads(run("doctor --json"))["facts"]
+    assert (status["index version"], status["model"], status["embeddings"]) == (VERSION, "first", "unknown")
 
 
 def test_every_index_version_can_be_promoted(container: Container) -> None:
@@ -73,7 +73,7 @@ def test_a_new_model_serves_over_the_old_version_and_goes_back(container: Contai
     assert "first serves" in run("releases rollback")
 
 
-def test_a_model_that_does_not_fit_this_build_leaves_the_fused_order_and_a_sentence(
+def test_a_model_that_does_not_fit_this_build_leaves_the_fused_order(
     container: Container,
 ) -> None:
     manifest = container.registry.find_directory("first") / "manifest.json"

@@ -33,7 +33,7 @@ def test_the_attribute_of_a_field_has_the_type_that_is_stored(field: EventField)
     assert field.is_nullable == (NoneType in parts)
 
 
-def test_an_event_without_optional_fields_holds_the_defaults_of_their_types() -> None:
+def test_an_event_without_optional_fields_has_the_defaults_of_types() -> None:
     event = Event("1", "search", "ada", 5)
     optional = [field for field in EVENT_FIELDS if not field.is_required]
     assert {field.name: getattr(event, field.name) for field in optional} == {

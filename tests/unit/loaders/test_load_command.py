@@ -115,9 +115,9 @@ def test_events_in_the_future_are_rejected() -> None:
 def test_the_doctor_reports_a_stopped_load() -> None:
     Journal(Settings().loads_dir).path.parent.mkdir(parents=True)
     Journal(Settings().loads_dir).write_entry(JournalEntry("key", "items-9", "rejects.jsonl", read=3000))
-    facts = json.loads(run("reelrank doctor --json").stdout)["facts"]
+    status = json.loads(run("reelrank doctor --json").stdout)["facts"]
     assert (
-        facts["load under way or stopped"]
+        status["load under way or stopped"]
         == "3000 rows are in items-9; run the same command again to continue"
     )
 

@@ -103,10 +103,10 @@ def test_another_future_changes_what_was_wanted_and_nothing_that_was_known(parts
 def test_a_viewer_who_already_watched_the_future_is_caught(
     parts: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def seen_a_day_ahead(user: str, events: list[Event], as_of_ms: int) -> Viewer:
+    def build_viewer_a_day_ahead(user: str, events: list[Event], as_of_ms: int) -> Viewer:
         return build_viewer(user, events, as_of_ms + DAY_MS)
 
-    monkeypatch.setattr(replay, "build_viewer", seen_a_day_ahead)
+    monkeypatch.setattr(replay, "build_viewer", build_viewer_a_day_ahead)
     assert find_changes(parts)
 
 
@@ -115,22 +115,22 @@ def test_popularity_that_counts_the_future_is_caught(
 ) -> None:
     counted = iter((build_events_with_future(1), build_events_with_future(2)))
 
-    def popularity_of_all_time(size: int) -> Popularity:
+    def build_popularity_of_all_time(size: int) -> Popularity:
         counting = Popularity(size)
         events = next(counted)
         films = np.char.partition(events["item"].to_numpy().astype(str), "film")[:, 2].astype(np.intp)
         counting.add("watch", films, events["at_ms"].to_numpy(), np.ones(len(films), np.float32))
         return counting
 
-    monkeypatch.setattr(replay, "Popularity", popularity_of_all_time)
+    monkeypatch.setattr(replay, "Popularity", build_popularity_of_all_time)
     assert find_changes(parts)
 
 
 def test_embeddings_learned_from_the_future_are_caught(
     parts: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def watches_a_day_ahead(events: pa.Table, before_ms: int) -> Watches:
+    def select_watches_a_day_ahead(events: pa.Table, before_ms: int) -> Watches:
         return select_watches(events, before_ms + DAY_MS)
 
-    monkeypatch.setattr(learning, "select_watches", watches_a_day_ahead)
+    monkeypatch.setattr(learning, "select_watches", select_watches_a_day_ahead)
     assert find_changes(parts)

@@ -57,7 +57,7 @@ def test_a_score_far_out_is_a_probability_still() -> None:
     assert probabilities.tolist() == [0, 1]
 
 
-def test_a_trained_ranker_states_better_probabilities_than_the_share_of_the_wanted() -> None:
+def test_probabilities_of_a_trained_ranker_beat_the_base_rate() -> None:
     groups, size = 200, 30
     features = RNG.normal(size=(groups * size, 3)).astype(np.float32)
     gains = (RNG.random(groups * size) < 1 / (1 + np.exp(4 - 2 * features[:, 0]))).astype(np.int32)

@@ -53,7 +53,7 @@ def add(directory: Path, text: str) -> str:
     return Registry(directory / "models").add_external(model, manifest, FEATURES, "-".join)
 
 
-def resized(text: str) -> str:
+def resize(text: str) -> str:
     """With the sizes of its trees as they are, so that LightGBM reads what was changed."""
     begin, end = text.index("\nTree=") + 1, text.index("end of trees")
     trees = re.split(r"(?<=\n)(?=Tree=)", text[begin:end])
@@ -61,13 +61,13 @@ def resized(text: str) -> str:
     return re.sub(r"tree_sizes=.*", f"tree_sizes={sizes}", text, count=1)
 
 
-def replaced(key: str, change: Callable[[list[str]], list[str]]) -> Damage:
+def edit(key: str, change: Callable[[list[str]], list[str]]) -> Damage:
     """In the tree that comes last, where LightGBM has already read others well."""
 
     def damage(text: str) -> str:
         found = list(re.finditer(rf"^{key}=(.*)$", text, re.MULTILINE))[-1]
         values = " ".join(change(found[1].split()))
-        return resized(text[: found.start()] + f"{key}={values}" + text[found.end() :])
+        return resize(text[: found.start()] + f"{key}={values}" + text[found.end() :])
 
     return damage
 
@@ -78,29 +78,29 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no end": (lambda text: text[: text.index("end of trees")], "lacks its line 'end of trees'"),
     "cut in the parameters": (lambda text: text[: text.index("[machine_list")], "end of parameters"),
     "a parameter without value": (lambda text: text.replace("[machines: ]", "[machi]"), "its parameters"),
-    "a gain that is no number": (replaced("split_gain", lambda old: ["e.5", *old[1:]]), "e.5"),
-    "a section emptied": (replaced("leaf_value", lambda _: []), "leaf_value"),
-    "one number fewer": (replaced("threshold", lambda old: old[1:]), "threshold has"),
-    "one count more": (replaced("internal_count", lambda old: [*old, "5"]), "internal_count has"),
-    "a feature out of range": (replaced("split_feature", lambda old: ["6", *old[1:]]), "split_feature has 6"),
-    "a negative feature": (replaced("split_feature", lambda old: ["-1", *old[1:]]), "split_feature has -1"),
-    "a huge feature": (replaced("split_feature", lambda old: ["2" * 30, *old[1:]]), "whole numbers"),
-    "a circle": (replaced("left_child", lambda old: ["0", *old[1:]]), "each node and each leaf once"),
-    "a child out of range": (replaced("left_child", lambda old: ["9999", *old[1:]]), "each leaf once"),
-    "a leaf out of range": (replaced("right_child", lambda old: [*old[:-1], "-9999"]), "each leaf once"),
-    "an infinite leaf": (replaced("leaf_value", lambda old: ["inf", *old[1:]]), "infinite"),
-    "a leaf that is no number": (replaced("leaf_value", lambda old: ["nan", *old[1:]]), "no number"),
-    "more leaves": (replaced("num_leaves", lambda _: ["1000000"]), "num_leaves is 1000000"),
-    "no leaves": (replaced("num_leaves", lambda _: ["0"]), "num_leaves is 0"),
-    "a set out of range": (replaced("cat_boundaries", lambda old: [*old[:-1], "4000"]), "cat_boundaries"),
-    "sets backwards": (replaced("cat_boundaries", lambda old: old[::-1]), "cat_bound"),
-    "more sets": (replaced("num_cat", lambda _: ["77"]), "cat_boundaries"),
+    "a gain that is no number": (edit("split_gain", lambda old: ["e.5", *old[1:]]), "e.5"),
+    "a section emptied": (edit("leaf_value", lambda _: []), "leaf_value"),
+    "one number fewer": (edit("threshold", lambda old: old[1:]), "threshold has"),
+    "one count more": (edit("internal_count", lambda old: [*old, "5"]), "internal_count has"),
+    "a feature out of range": (edit("split_feature", lambda old: ["6", *old[1:]]), "split_feature has 6"),
+    "a negative feature": (edit("split_feature", lambda old: ["-1", *old[1:]]), "split_feature has -1"),
+    "a huge feature": (edit("split_feature", lambda old: ["2" * 30, *old[1:]]), "whole numbers"),
+    "a circle": (edit("left_child", lambda old: ["0", *old[1:]]), "each node and each leaf once"),
+    "a child out of range": (edit("left_child", lambda old: ["9999", *old[1:]]), "each leaf once"),
+    "a leaf out of range": (edit("right_child", lambda old: [*old[:-1], "-9999"]), "each leaf once"),
+    "an infinite leaf": (edit("leaf_value", lambda old: ["inf", *old[1:]]), "infinite"),
+    "a leaf that is no number": (edit("leaf_value", lambda old: ["nan", *old[1:]]), "no number"),
+    "more leaves": (edit("num_leaves", lambda _: ["1000000"]), "num_leaves is 1000000"),
+    "no leaves": (edit("num_leaves", lambda _: ["0"]), "num_leaves is 0"),
+    "a set out of range": (edit("cat_boundaries", lambda old: [*old[:-1], "4000"]), "cat_boundaries"),
+    "sets backwards": (edit("cat_boundaries", lambda old: old[::-1]), "cat_bound"),
+    "more sets": (edit("num_cat", lambda _: ["77"]), "cat_boundaries"),
     "wrong sizes": (lambda text: re.sub("tree_sizes=.", "tree_sizes=9", text), "tree"),
     "many columns": (lambda text: text.replace("max_feature_idx=5", "max_feature_idx=2000000"), "max_f"),
     "several scores": (lambda text: text.replace("num_class=1", "num_class=3"), "several scores"),
     "two models": (lambda text: text + text, "more than one model"),
     "a zero byte": (lambda text: text.replace("Tree=3", "Tree=3\0"), "zero byte"),
-    "an empty line": (lambda text: resized(text.replace("\nleft_child", "\n\nleft_child")), "empty line"),
+    "an empty line": (lambda text: resize(text.replace("\nleft_child", "\n\nleft_child")), "empty line"),
     "an unknown objective": (lambda text: text.replace("objective=lambdarank", "objective=moon"), "moon"),
     "empty": (lambda text: "", "no LightGBM model file"),
 }  # fmt: skip
@@ -141,7 +141,7 @@ def test_sound_models_of_every_kind_are_taken(tmp_path: Path, text: str, change:
     assert add(tmp_path, made) == "mine"
 
 
-def mutated(text: str, seed: int) -> str:
+def mutate(text: str, seed: int) -> str:
     """Cuts the text, changes some characters of its numbers, or removes or doubles a part."""
     rng = random.Random(seed)
     kind, at = seed % 4, rng.randrange(len(text))
@@ -156,13 +156,13 @@ def mutated(text: str, seed: int) -> str:
     changed = list(text)
     for place in rng.sample(places, 3):
         changed[place] = rng.choice("0123456789-. e")
-    return resized("".join(changed)) if rng.random() < 0.7 else "".join(changed)
+    return resize("".join(changed)) if rng.random() < 0.7 else "".join(changed)
 
 
 @pytest.mark.parametrize("seed", range(MUTATIONS))
 def test_a_mutated_model_is_refused_in_words_or_scores(tmp_path: Path, text: str, seed: int) -> None:
     try:
-        name = add(tmp_path, mutated(text, seed))
+        name = add(tmp_path, mutate(text, seed))
     except ModelRejected as refused:
         assert len(refused.reason) > 10
         assert refused.remedy
@@ -174,7 +174,7 @@ def test_a_mutated_model_is_refused_in_words_or_scores(tmp_path: Path, text: str
 
 def test_a_file_that_crashes_lightgbm_is_refused_by_the_trial_alone(text: str) -> None:
     """Past the check of its structure, which nothing can promise to be whole."""
-    hostile = replaced("left_child", lambda old: ["88888888", *old[1:]])(text)
+    hostile = edit("left_child", lambda old: ["88888888", *old[1:]])(text)
     with pytest.raises(ValueError, match="LightGBM crashes on it \\(SIG"):
         compute_scores_in_child(hostile, rows())
 

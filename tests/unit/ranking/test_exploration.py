@@ -76,17 +76,17 @@ def test_a_slot_moves_one_item_and_keeps_the_order_of_the_others() -> None:
     assert np.delete(order, 10).tolist() == np.delete(ORDER, draw.ranked_position).tolist()
 
 
-def test_items_are_drawn_as_often_as_their_propensity_says() -> None:
+def test_items_are_picked_as_often_as_their_propensity_says() -> None:
     beliefs = build_posterior(4, seed=2)
     line = np.arange(4)
-    drawn, stated = Counter[int](), dict[int, float]()
+    picked, stated = Counter[int](), dict[int, float]()
     for seed in range(4000):
         order, (draw,) = explore_order(line, [0], lambda rows: beliefs, seed)
-        drawn[int(order[0])] += 1
+        picked[int(order[0])] += 1
         stated[int(order[0])] = draw.propensity or 0.0
     assert sum(stated.values()) == pytest.approx(1)
     for item, propensity in stated.items():
-        assert drawn[item] / 4000 == pytest.approx(propensity, abs=0.03)
+        assert picked[item] / 4000 == pytest.approx(propensity, abs=0.03)
 
 
 def test_a_seed_gives_the_same_order_and_others_differ() -> None:
@@ -126,21 +126,21 @@ def test_posteriors_start_at_the_prior_and_follow_the_events() -> None:
     ones, at = np.ones(10, np.float32), np.full(10, 1_000_000, np.int64)
     popularity.add("impression", np.zeros(10, np.intp), at, ones)
     popularity.add_engagements(np.array([0, 0, 0, 0, -1]), at[:5])
-    popularity.add_engagements(np.array([1, 1, 1]), at[:3])  # of impressions that nobody recorded
+    popularity.add_engagements(np.array([1, 1, 1]), at[:3])  # of impressions that were not recorded
     beliefs = popularity.compute_posterior(np.array([0, 1, -1]))
     assert beliefs.alpha == pytest.approx([5, 4, 1], rel=1e-3)
     assert beliefs.beta == pytest.approx([19 + 6, 19, 19], rel=1e-3)
 
 
-def build_impression(number: int, **facts: object) -> Event:
-    """A place that was drawn, with the ranking's own item unless told otherwise."""
+def build_impression(number: int, **fields: object) -> Event:
+    """Builds an explored impression, with the item that the ranker put there by default."""
     stated: dict[str, object] = {
         "position": 10,
         "came_from": 10,
         "propensity": 0.5,
         "request_id": f"r{number}",
     }
-    return Event(f"i{number}", "impression", "u", 1, f"film{number}", **stated | facts)  # type: ignore[arg-type]  # a test's own keywords
+    return Event(f"i{number}", "impression", "u", 1, f"film{number}", **stated | fields)  # type: ignore[arg-type]  # a test's own keywords
 
 
 def build_engagement(number: int, kind: EventKind = "click", page_number: int | None = None) -> Event:
@@ -213,7 +213,7 @@ def test_outcomes_are_split_by_what_their_page_states(by: SlotGroup) -> None:
 
 
 def test_the_value_without_exploration_is_estimated() -> None:
-    """Items of the ranking are used half of the time and drawn with a chance of 0.2; others 1 in 10."""
+    """Items of the ranking are used half of the time and picked with probability 0.2; others 1 in 10."""
     rng = np.random.default_rng(5)
     events = list[Event]()
     for number in range(4000):
@@ -255,8 +255,8 @@ def test_an_interval_is_that_of_the_textbook() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts", [{"came_from": None}, {"position": None}, {"propensity": 0.0}, {"came_from": -1}]
+    "fields", [{"came_from": None}, {"position": None}, {"propensity": 0.0}, {"came_from": -1}]
 )
-def test_a_propensity_without_positions_or_out_of_range_is_rejected(facts: dict[str, object]) -> None:
+def test_a_propensity_without_positions_or_out_of_range_is_rejected(fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"propensity|came_from"):
-        build_impression(1, **facts)
+        build_impression(1, **fields)

@@ -69,7 +69,7 @@ def test_names_are_not_used_twice() -> None:
 def test_an_item_that_the_table_lacks_still_gets_features(
     table: ItemTable,
 ) -> None:
-    signals = observe_signals(table, [build_watch("alien", 1)], ["blade", "nobody"])
+    signals = observe_signals(table, [build_watch("alien", 1)], ["blade", "unknown"])
     features = compute_features(signals)
     assert features.shape == (2, len(FEATURE_NAMES))
     assert np.isnan(features[1, FEATURE_NAMES.index("genre_affinity")])
@@ -148,7 +148,7 @@ def test_the_fingerprint_sees_a_changed_formula(monkeypatch: pytest.MonkeyPatch)
     assert compute_feature_fingerprint(FEATURE_NAMES) != before
 
 
-@pytest.mark.parametrize("ids", [[], ["alien"], ["amelie", "nobody", "blade"]])
+@pytest.mark.parametrize("ids", [[], ["alien"], ["amelie", "unknown", "blade"]])
 def test_a_shared_column_gives_the_features_of_a_full_column(table: ItemTable, ids: list[str]) -> None:
     for watched in ([], [build_watch("alien", NOW_MS - 1000)]):
         once = observe_signals(table, watched, ids)
@@ -159,7 +159,7 @@ def test_a_shared_column_gives_the_features_of_a_full_column(table: ItemTable, i
 
 @pytest.mark.parametrize("names", [FEATURE_NAMES, FEATURE_NAMES[::-1], FEATURE_NAMES[::3]])
 def test_batched_features_equal_features_computed_alone(table: ItemTable, names: tuple[str, ...]) -> None:
-    signals = observe_signals(table, [build_watch("alien", NOW_MS - 1000)], ["amelie", "nobody", "blade"])
+    signals = observe_signals(table, [build_watch("alien", NOW_MS - 1000)], ["amelie", "unknown", "blade"])
     together = compute_features(signals, names)
     alone = np.column_stack([compute_features(signals, [name]) for name in names])
     assert together.tobytes() == alone.tobytes()

@@ -31,7 +31,7 @@ def table(tmp_path: Path) -> ItemTable:
 
 
 def test_rows_are_found_by_id_and_unknown_ids_are_minus_one(table: ItemTable) -> None:
-    assert table.find_rows(encode_item_ids(["bare", "nobody", "alien", "zzz"])).tolist() == [2, -1, 0, -1]
+    assert table.find_rows(encode_item_ids(["bare", "missing", "alien", "zzz"])).tolist() == [2, -1, 0, -1]
 
 
 @pytest.mark.parametrize(

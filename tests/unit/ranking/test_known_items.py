@@ -39,7 +39,7 @@ def test_the_same_seed_gives_the_same_queries_in_any_order_of_items() -> None:
 
 
 @pytest.mark.parametrize("seed", range(200))
-def test_a_misspelling_changes_one_long_word_between_its_first_and_last_letter(seed: int) -> None:
+def test_a_misspelling_keeps_the_first_and_last_letter_of_one_long_word(seed: int) -> None:
     title = "The Lighthouse of Keepers"
     typed = misspell(title, random.Random(seed))
     assert typed is not None

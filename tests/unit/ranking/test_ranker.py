@@ -46,9 +46,9 @@ def registered(tmp_path: Path) -> Path:
     return registry.find_directory(registry.register(manifest, train(), build_rows()))
 
 
-def edit_manifest(directory: Path, **facts: object) -> None:
+def edit_manifest(directory: Path, **fields: object) -> None:
     path = directory / MANIFEST_FILE
-    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
 def test_a_loaded_model_scores_as_the_one_registered(registered: Path) -> None:

@@ -131,10 +131,10 @@ def test_a_damaged_pointer_of_an_earlier_build_names_no_model(registry: Registry
     assert registry.read_legacy_pointer("CURRENT") is None
 
 
-def add_external_model(registry: Registry, tmp_path: Path, text: str, **facts: object) -> str:
+def add_external_model(registry: Registry, tmp_path: Path, text: str, **fields: object) -> str:
     model = tmp_path / "mine.txt"
     model.write_text(text)
-    manifest = {"id": "mine", "kind": "external", "features": list(FEATURES), **facts}
+    manifest = {"id": "mine", "kind": "external", "features": list(FEATURES), **fields}
     return registry.add_external(model, manifest, FEATURES, build_fingerprint)
 
 

@@ -89,10 +89,10 @@ def test_an_interaction_is_a_line_with_its_impression(log: DashboardLog, board: 
     watch = Event("w", "watch", "u", 5, "b", 60_000, 90_000, request_id="r1", position=1)
     log.record_interactions([watch])
     log.close()
-    deed = board.lines[-1]
-    assert isinstance(deed, Impression)
-    assert (deed.id, deed.kind, deed.at_ms, deed.watched_ms) == ("w", "watch", 5, 60_000)
-    assert (deed.item, deed.position, deed.model, deed.sources) == ("b", 1, "m", ("bm25",))
+    line = board.lines[-1]
+    assert isinstance(line, Impression)
+    assert (line.id, line.kind, line.at_ms, line.watched_ms) == ("w", "watch", 5, 60_000)
+    assert (line.item, line.position, line.model, line.sources) == ("b", 1, "m", ("bm25",))
 
 
 def test_an_interaction_without_an_impression_is_skipped(

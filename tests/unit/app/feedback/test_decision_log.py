@@ -186,29 +186,29 @@ def test_a_list_survives_its_bytes() -> None:
 LONE_SURROGATE = "sea \ud800"
 
 
-def asked(name: str, **facts: str) -> ResultList:
-    return replace(build_ranked(name), query=replace(build_ranked(name).query, **facts))  # type: ignore[arg-type]  # texts
+def build_list_for(name: str, **fields: str) -> ResultList:
+    return replace(build_ranked(name), query=replace(build_ranked(name).query, **fields))  # type: ignore[arg-type]  # texts
 
 
-def without_candidates(name: str) -> tuple[ResultList, Page]:
+def build_without_candidates(name: str) -> tuple[ResultList, Page]:
     nothing = CANDIDATES.take(np.empty(0, np.intp))
     signals = Signals({name: column[:0] for name, column in SIGNALS.columns.items()})
     empty = replace(build_ranked(name), candidates=nothing, scores=np.empty(0, np.float32), signals=signals)
     return empty, Page(name, (), "m", "v", (), 0)
 
 
-def scored(name: str, *scores: float) -> tuple[ResultList, Page]:
+def build_scored(name: str, *scores: float) -> tuple[ResultList, Page]:
     return replace(build_ranked(name), scores=np.array(scores, np.float32)), build_page(name)
 
 
-def unlike(name: str) -> tuple[ResultList, Page]:
+def build_unlike(name: str) -> tuple[ResultList, Page]:
     """A group whose columns are none of the others'."""
     return replace(
         build_ranked(name), signals=Signals({"new": CANDIDATES.fused.astype(np.float64)})
     ), build_page(name)
 
 
-def rows_in(directory: Path) -> list[dict[str, object]]:
+def read_rows(directory: Path) -> list[dict[str, object]]:
     files = sorted((directory / "pages").rglob("*.parquet"))
     return [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
 
@@ -216,11 +216,11 @@ def rows_in(directory: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     "odd",
     [
-        without_candidates("odd"),
-        scored("odd", np.nan, np.inf, -np.inf),
-        unlike("odd"),
-        (asked("odd", text=LONE_SURROGATE), build_page("odd")),
-        (asked("odd", text="x" * 3_000_000), build_page("odd")),
+        build_without_candidates("odd"),
+        build_scored("odd", np.nan, np.inf, -np.inf),
+        build_unlike("odd"),
+        (build_list_for("odd", text=LONE_SURROGATE), build_page("odd")),
+        (build_list_for("odd", text="x" * 3_000_000), build_page("odd")),
     ],
     ids=["no candidates", "no finite scores", "other signals", "lone surrogate", "long text"],
 )
@@ -233,7 +233,7 @@ def test_an_unusual_list_is_recorded_among_others(
     log.start()
     log.close()
     with_candidates = {"r1", "r2"} | ({"odd"} if len(odd[0].candidates) else set())
-    assert {row["request_id"] for row in rows_in(tmp_path)} == with_candidates
+    assert {row["request_id"] for row in read_rows(tmp_path)} == with_candidates
     with_hits = {"r1", "r2"} | ({"odd"} if odd[1].hits else set())
     assert {event.request_id for event in events.recent("u", 10, 1.0)} == with_hits
     assert dropped == []
@@ -243,7 +243,7 @@ def test_one_bad_record_does_not_cost_others(tmp_path: Path, dropped: list[str])
     log, events = open_log(tmp_path, 1.0, dropped)
     for number in range(20):
         log.record(build_ranked(f"before{number}"), build_page(f"before{number}"))
-    log.record(asked("bad", user=LONE_SURROGATE), build_page("bad"))
+    log.record(build_list_for("bad", user=LONE_SURROGATE), build_page("bad"))
     log.record(build_ranked("after"), build_page("after"))
     log.start()
     time.sleep(3 * FLUSH_S)
@@ -251,7 +251,7 @@ def test_one_bad_record_does_not_cost_others(tmp_path: Path, dropped: list[str])
     log.close()
     good = {"after", "later", *(f"before{number}" for number in range(20))}
     assert {event.request_id for event in events.recent("u", 100, 1.0)} == good
-    assert {row["request_id"] for row in rows_in(tmp_path)} == good
+    assert {row["request_id"] for row in read_rows(tmp_path)} == good
     assert dropped == ["UnicodeEncodeError"] * 2  # its impressions and its group
 
 
@@ -264,5 +264,5 @@ def test_groups_wait_for_a_disk_that_is_away(tmp_path: Path, dropped: list[str])
     time.sleep(3 * FLUSH_S)
     (tmp_path / "pages").unlink()
     log.close()
-    assert len(rows_in(tmp_path)) == REQUESTS_PER_GROUP_FILE * len(CANDIDATES)
+    assert len(read_rows(tmp_path)) == REQUESTS_PER_GROUP_FILE * len(CANDIDATES)
     assert dropped == []

@@ -54,7 +54,7 @@ def test_an_empty_load_is_refused(engine: EmbeddedEngine) -> None:
         publish([], engine, OPTIONS)
 
 
-def test_only_as_many_versions_are_kept_as_stated(engine: EmbeddedEngine) -> None:
+def test_the_setting_limits_the_number_of_stored_versions(engine: EmbeddedEngine) -> None:
     reports = [load_catalogue(ITEMS, engine, WordLlamaEncoder(), OPTIONS) for _ in range(3)]
     assert [v.name for v in engine.versions()] == [reports[2].version, reports[1].version]
 

@@ -155,13 +155,13 @@ def test_a_model_can_serve_where_there_is_no_index(container: Container, release
 def test_what_is_not_there_is_not_found(
     releases: ReleaseManager, promote: Callable[[ReleaseManager, str], object]
 ) -> None:
-    with pytest.raises(NotFound, match="nobody"):
-        promote(releases, "nobody")
+    with pytest.raises(NotFound, match="unknown"):
+        promote(releases, "unknown")
 
 
 def test_a_missing_model_has_its_own_error(releases: ReleaseManager) -> None:
     with pytest.raises(ModelNotFound):
-        releases.promote_model("nobody")
+        releases.promote_model("unknown")
 
 
 def test_versions_of_the_pointer_are_not_dropped(container: Container, releases: ReleaseManager) -> None:

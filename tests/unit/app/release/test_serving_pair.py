@@ -103,7 +103,7 @@ def test_a_request_cannot_name_a_model_of_other_embeddings(client: FlaskClient, 
     assert client.get("/v1/search?q=sea&model=two").status_code == 200
 
 
-def test_an_inconsistent_pair_serves_the_fused_order_and_the_doctor_names_it(
+def test_a_mismatched_pair_serves_fused_order_and_the_doctor_names_it(
     project: tuple[Container, str, str], service: SearchService
 ) -> None:
     container, _, _ = project
@@ -146,7 +146,7 @@ def test_commands_refuse_with_the_command_that_helps(project: tuple[Container, s
     assert "reelrank releases promote ID" in run("index", "drop", new, exit_code=1)
     assert "reelrank releases list" in run("promote", "stranger", exit_code=1)
     assert "reelrank releases list" in run("releases", "show", "nothing", exit_code=1)
-    assert "reelrank models" in run("promote", "nobody", exit_code=1)
+    assert "reelrank models" in run("promote", "unknown", exit_code=1)
 
 
 def test_a_second_training_is_refused_while_one_runs(project: tuple[Container, str, str]) -> None:

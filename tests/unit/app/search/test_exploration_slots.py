@@ -53,11 +53,11 @@ def list_explored(page: Page) -> list[Hit]:
     return [hit for hit in page.hits if hit.exploration_slot is not None]
 
 
-@pytest.mark.parametrize("facts", [{"user": "u0"}, {"similar_to": "sea3"}])
+@pytest.mark.parametrize("fields", [{"user": "u0"}, {"similar_to": "sea3"}])
 def test_a_page_has_one_slot_and_the_rest_of_the_list_is_complete(
-    service: SearchService, facts: dict[str, str]
+    service: SearchService, fields: dict[str, str]
 ) -> None:
-    page = service.serve_page(RankingOptions(build_query(limit=10, **facts)))
+    page = service.serve_page(RankingOptions(build_query(limit=10, **fields)))
     (hit,) = list_explored(page)
     assert hit.exploration_slot is not None
     assert hit.position == hit.exploration_slot.position == 5
@@ -108,8 +108,8 @@ def test_the_command_reports_the_value_of_slots(tmp_path: Path, monkeypatch: pyt
         for n in range(0, 40, 4)
     ]
     EmbeddedEvents(Settings().engine_dir).append([*shown, *used])
-    told = CliRunner().invoke(app, ["exploration", "--json"])
-    value = orjson.loads(told.output)
+    result = CliRunner().invoke(app, ["exploration", "--json"])
+    value = orjson.loads(result.output)
     assert (value["draws"], value["effective"]) == (40, 20.0)
     assert (value["as_drawn"]["mean"], value["as_ranked"]["mean"]) == (0.25, 0.5)
     assert "40 draws" in CliRunner().invoke(app, ["exploration"]).output

@@ -177,7 +177,7 @@ def find_differences(container: Container, service: SearchService, served: Resul
     assert served.signals is not None
     features = compute_features(served.signals)
     pairs = zip(FEATURE_NAMES, features.T, judged.features[judged.order].T, strict=True)
-    different = {name for name, ours, theirs in pairs if ours.tobytes() != theirs.tobytes()}
+    different = {name for name, online, offline in pairs if online.tobytes() != offline.tobytes()}
     same_scores = served.scores.tobytes() == judged.scores[judged.order].tobytes()
     return different if same_scores else different | {"scores"}
 

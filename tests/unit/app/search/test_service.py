@@ -107,8 +107,8 @@ def test_late_and_failing_sources_are_dropped_and_reported(service: SearchServic
     requests = [TextMatch(source, "x", 1) for source in ("late", "well", "broken")]
     answered = run_sources(requests, answer, 0.1, service.pool)
     assert [m.source for m in answered.matches] == ["well"]
-    told = {source: (type(error), str(error)) for source, error in answered.failures.items()}
-    assert told == {
+    failures = {source: (type(error), str(error)) for source, error in answered.failures.items()}
+    assert failures == {
         "late": (Timeout, "no answer within 100 ms"),
         "broken": (EngineError, "a shard is red"),
     }

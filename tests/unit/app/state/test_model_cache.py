@@ -60,7 +60,7 @@ def test_a_model_is_loaded_once_and_the_least_used_is_dropped(
 def test_a_model_that_is_not_there_is_not_found(registry: Registry, releases: FileReleases) -> None:
     models = serve(registry, releases, load_named)
     with pytest.raises(ModelNotFound):
-        models.get("nobody")
+        models.get("unknown")
     assert models.get("engine-order").name == "engine-order"
 
 

@@ -45,13 +45,13 @@ def worker(large_file: Path) -> Iterator[GracefulWorker]:
 
 def collect_sends(worker: GracefulWorker, *requests: str) -> list[bytes]:
     """Collects each send of the worker to a client that sends all requests on one connection."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with closing(theirs), ThreadPoolExecutor(1) as pool:
-        read = pool.submit(lambda: list(iter(lambda: theirs.recv(1 << 20), b"")))
-        with closing(ours):
-            connection = TConn(worker.cfg, ours, HOST, HOST)
+    server_side, client_side = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with closing(client_side), ThreadPoolExecutor(1) as pool:
+        read = pool.submit(lambda: list(iter(lambda: client_side.recv(1 << 20), b"")))
+        with closing(server_side):
+            connection = TConn(worker.cfg, server_side, HOST, HOST)
             for request in requests:
-                theirs.send(f"{request} HTTP/1.1\r\nHost: reelrank\r\n\r\n".encode())
+                client_side.send(f"{request} HTTP/1.1\r\nHost: reelrank\r\n\r\n".encode())
                 assert worker.handle(connection) is True  # the next request may come on it
         return read.result(timeout=30)
 

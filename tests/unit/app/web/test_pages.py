@@ -165,7 +165,7 @@ def test_a_film_page_has_details_and_similar_films(person: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     ("address", "status", "code"),
-    [("/film/nobody", 404, "item_not_found"), ("/nowhere", 404, "address_not_found"),
+    [("/film/unknown", 404, "item_not_found"), ("/nowhere", 404, "address_not_found"),
      ("/search?q=", 400, "invalid_request"), ("/why/0/0", 404, "cursor_expired"),
      ("/search?q=a&year_min=no", 400, "invalid_request"), ("/report/secret", 404, "address_not_found")],
 )  # fmt: skip
@@ -179,8 +179,8 @@ def test_errors_are_pages_that_link_to_their_code(
 
 
 def test_an_error_page_says_what_is_wrong_and_what_to_do(person: FlaskClient) -> None:
-    page = person.get("/film/nobody")
-    assert '<p role="alert">there is no film &#39;nobody&#39;; it may have been deleted</p>' in page.text
+    page = person.get("/film/unknown")
+    assert '<p role="alert">there is no film &#39;unknown&#39;; it may have been deleted</p>' in page.text
     assert f"Request id: {page.headers['X-Request-Id']}" in page.text
 
 

@@ -163,7 +163,7 @@ def test_live_changes_of_an_earlier_build_reach_other_versions(tmp_path: Path) -
 def test_the_change_log_is_empty_once_no_version_needs_it(tmp_path: Path) -> None:
     engine = EmbeddedEngine(tmp_path)
 
-    def logged() -> int:
+    def count_logged() -> int:
         return int(engine.database.connect().execute("select count(*) from changes").fetchone()[0])
 
     for version in ("items-1", "items-2", "items-3"):
@@ -171,12 +171,12 @@ def test_the_change_log_is_empty_once_no_version_needs_it(tmp_path: Path) -> Non
     engine.promote("items-1")
     engine.upsert([Document(Item("live", "Live"))])
     engine.promote("items-2")
-    assert logged() == 1
+    assert count_logged() == 1
     engine.drop("items-3")
-    assert logged() == 0
+    assert count_logged() == 0
     engine.drop("items-1")
     engine.upsert([Document(Item("live", "Live"))])
-    assert logged() == 0
+    assert count_logged() == 0
 
 
 def test_watched_items_come_from_a_covering_index(tmp_path: Path) -> None:
