@@ -164,7 +164,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for kind, requests in evaluation.requests.items():
         head, *rows = evaluation.build_quality_rows(kind)
         title = f"Quality on {requests:,} later requests ({kind}), with 95 % intervals"
-        table = Table(*head, title=title, box=None)
+        table = Table(*(name.replace("_", " ") for name in head), title=title, box=None)
         for row in rows:
             table.add_row(*(cell.replace(" [", "\n[") for cell in row))
         out.print(table)
