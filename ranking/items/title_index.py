@@ -1,7 +1,7 @@
 """The title index: whole titles and their beginnings found by key, and misspelt words corrected.
 
-Built with the item table of one index version and mapped from disk like it. It answers the same way whatever
-engine serves.
+It is built with the item table of one index version and mapped from disk like it. Its results are the same
+with every engine.
 """
 
 from bisect import bisect_left

@@ -32,9 +32,11 @@ from reelrank.ranking.viewers.request import RankingRequest
 HORIZON_MS = 24 * 3_600_000
 """Items watched within a day of a page count as relevant to it."""
 MAX_RELEVANT = 20
+"""Next watches that count as relevant to a page, the earliest first. A choice; no measurement is recorded."""
 MIN_SHARE = 0.2
 """Watching less than this is a quick skip: not relevant."""
 GOOD_SHARE, BEST_SHARE = 0.4, 0.7
+"""Watched shares from which `to_gain` gives 2 and 3. A choice; no measurement is recorded."""
 SEARCH_SHARE = 0.3
 """Share of backtested requests that are (simulated) known-item searches."""
 TIMEOUT_S = 60.0

@@ -11,9 +11,8 @@ from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 
 MAX_ACTIONS = 1000
 """How many of a viewer's newest actions count: twice MAX_WATCHES, to leave room for clicks and likes."""
-MAX_WATCHES = 500
-MAX_IMPRESSIONS = 1000
-MAX_QUERIES = 20
+MAX_WATCHES, MAX_IMPRESSIONS, MAX_QUERIES = 500, 1000, 20
+"""Limits on a viewer's newest watches, impressions and searches. A choice; no measurement is recorded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,12 +15,15 @@ from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.request import RankingRequest, RecentWatches
 
 RECENT_WATCHES = 200
+"""Newest watches that affinities and taste are computed from. A choice; no measurement is recorded."""
 SESSION_WATCHES = 10
 """A session is short: only the newest watches represent it, as in Store2Vec."""
 PAST_QUERIES = 5
+"""Newest searches that the vector of past queries averages. A choice; no measurement is recorded."""
 MAX_BEGINNINGS = 50
 """Titles that begin with the typed text: two and a half pages of 20. A choice, not a finding."""
 HALF_LIFE_DAYS = 30.0
+"""Days after which a watch weighs half. A choice; no measurement is recorded."""
 UNKNOWN_SHARE = 0.5
 """The weight of a watch whose watched share is unknown."""
 
