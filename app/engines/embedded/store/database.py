@@ -52,12 +52,38 @@ CHECKPOINT_PAGES = 8_000
 without."""
 
 
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""Primary result codes of a file that is not, or no longer, a database."""
+
+
+class Cursor(sqlite3.Cursor):
+    """Converts errors of reading rows, because SQLite reads most pages only then."""
+
+    def fetchone(self) -> Any:
+        with _translate_errors():
+            return super().fetchone()
+
+    def fetchall(self) -> list[Any]:
+        with _translate_errors():
+            return super().fetchall()
+
+    def __next__(self) -> Any:
+        try:  # no context manager: this runs once a row
+            return super().__next__()
+        except sqlite3.DatabaseError as error:
+            raise _to_unavailable(error) from error
+
+
 class Connection(sqlite3.Connection):
-    """Converts SQLite's operational errors, such as a full disk or a locked file, to Unavailable."""
+    """Converts SQLite's operational errors, such as a full disk, and a damaged file to Unavailable."""
+
+    def cursor(self, factory: Any = Cursor) -> Any:
+        return super().cursor(factory)
 
     def execute(self, *statement: Any) -> sqlite3.Cursor:
         with _translate_errors():
-            return super().execute(*statement)
+            cursor: sqlite3.Cursor = self.cursor().execute(*statement)  # sqlite3's own has a plain cursor
+            return cursor
 
     def executemany(self, *statement: Any) -> sqlite3.Cursor:
         with _translate_errors():
@@ -118,9 +144,19 @@ def allocate_seq(connection: sqlite3.Connection) -> int:
 def _translate_errors() -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
+        raise _to_unavailable(error) from error
+
+
+def _to_unavailable(error: sqlite3.DatabaseError) -> Exception:
+    """Returns Unavailable for a failure outside of this program, else the error itself."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
+        hint = "truth.sqlite is damaged: stop the service and restore it from a backup"
+    elif isinstance(error, sqlite3.OperationalError):
         hint = "is the disk full, or does another process hold the file?"
-        raise Unavailable(f"SQLite: {error}; {hint}") from error
+    else:
+        return error
+    return Unavailable(f"SQLite: {error}; {hint}")
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.search.result_cache import ResultCache
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import NotFound, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
 
@@ -124,6 +125,50 @@ def test_a_store_waits_for_a_reader_that_blocks_its_journal_mode(tmp_path: Path)
     end.join()
     reader.close()
     assert stored == 1
+
+
+PAGE = 4096
+
+
+def damage(path: Path, first: int, last: int | None) -> None:
+    """Overwrites pages of a file, from `first` up to `last`, None for all that follow."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+    body = path.read_bytes()
+    end = len(body) if last is None else last * PAGE
+    path.write_bytes(body[: first * PAGE] + b"\xff" * (end - first * PAGE) + body[end:])
+
+
+@pytest.mark.parametrize("first", [0, 1, 10, 100])
+def test_a_damaged_file_is_unavailable_with_what_to_do(tmp_path: Path, first: int) -> None:
+    EmbeddedEvents(tmp_path).append([Event(f"e{n}", "watch", f"user{n}", n, "alien") for n in range(5000)])
+    damage(tmp_path / "truth.sqlite", first, None)
+    damaged = EmbeddedEvents(tmp_path)
+    with pytest.raises(Unavailable, match=r"truth\.sqlite is damaged.* restore it from a backup"):
+        list(damaged.scan(0, 10_000))
+
+
+@pytest.mark.parametrize("page", range(20, 200, 20))
+def test_a_damaged_page_gives_the_rows_or_is_unavailable(tmp_path: Path, page: int) -> None:
+    events = [Event(f"e{n}", "watch", f"user{n % 3}", n, f"f{n}") for n in range(5000)]
+    EmbeddedEvents(tmp_path).append(events)
+    damage(tmp_path / "truth.sqlite", page, page + 1)
+    damaged = EmbeddedEvents(tmp_path)
+    reads: list[Callable[[], object]] = [
+        damaged.count,
+        lambda: list(damaged.scan(0, 10_000)),
+        *(partial(damaged.recent, f"user{n}", 5000, 1.0) for n in range(3)),
+        *(partial(damaged.watched_items, f"user{n}", 1.0) for n in range(3)),
+    ]
+    assert {_read_or_say_unavailable(read) for read in reads} == {"rows", "unavailable"}
+
+
+def _read_or_say_unavailable(read: Callable[[], object]) -> str:
+    try:
+        read()
+    except Unavailable:
+        return "unavailable"
+    return "rows"
 
 
 @pytest.mark.slow
