@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.errors import Unavailable
 from reelrank.ranking.durable import create_directory
 from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
 from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
@@ -164,10 +165,13 @@ class Registry:
             raise ModelRejected(
                 manifest.id, "the registry already has a model of that id", "give it another id"
             )
-        with create_directory(place) as temporary:
-            (temporary / MODEL_FILE).write_text(model_text, encoding="utf-8")
-            write_golden(temporary, golden)
-            write_manifest(temporary, manifest)
+        try:
+            with create_directory(place) as temporary:
+                (temporary / MODEL_FILE).write_text(model_text, encoding="utf-8")
+                write_golden(temporary, golden)
+                write_manifest(temporary, manifest)
+        except OSError as error:
+            raise Unavailable(f"{place} cannot be written ({error})") from error
 
 
 def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:

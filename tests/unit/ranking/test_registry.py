@@ -10,6 +10,7 @@ import lightgbm
 import numpy as np
 import pytest
 
+from reelrank.index_mappings.errors import Unavailable
 from reelrank.ranking.rankers.lambdarank import load_ranker
 from reelrank.ranking.rankers.manifest import (
     MODEL_FILE,
@@ -168,6 +169,13 @@ def test_an_external_model_with_a_wrong_manifest_is_refused_by_field(
     text = train()
     with pytest.raises(ModelRejected, match=r"manifest: colour: Extra inputs are not permitted;"):
         add_external_model(registry, tmp_path, text, colour="red")
+
+
+def test_a_registry_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file in place of the directory")
+    registry, text = Registry(tmp_path / "models"), train()
+    with pytest.raises(Unavailable, match=r"models/mine cannot be written \("):
+        add_external_model(registry, tmp_path, text)
 
 
 def test_an_external_model_with_unknown_features_is_refused(registry: Registry, tmp_path: Path) -> None:
