@@ -20,23 +20,16 @@ from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.items.popularity import POPULAR_HALF_LIFE, Popularity, count_events
 from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.labels.watch_time import find_relevant
 from reelrank.ranking.pipeline import Ranking, RankingContext, SourceAnswers, rank_request
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
-from reelrank.ranking.viewers.history import build_viewer, compute_watched_share
+from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
-HORIZON_MS = 24 * 3_600_000
-"""Items watched within a day of a page count as relevant to it."""
-MAX_RELEVANT = 20
-"""Next watches that count as relevant to a page, the earliest first. A choice; no measurement is recorded."""
-MIN_SHARE = 0.2
-"""Watching less than this is a quick skip: not relevant."""
-GOOD_SHARE, BEST_SHARE = 0.4, 0.7
-"""Watched shares from which `to_gain` gives 2 and 3. A choice; no measurement is recorded."""
 SEARCH_SHARE = 0.3
 """Share of backtested requests that are (simulated) known-item searches."""
 TIMEOUT_S = 60.0
@@ -141,7 +134,7 @@ def _judge_request(
 ) -> JudgedRequest:  # fmt: skip
     options, rng = sampling
     viewer = build_viewer(sampled.user_id, events, sampled.context.at_ms)
-    gains = _find_relevant(events, sampled.context.at_ms, {i.decode() for i in viewer.seen.tolist()})
+    gains = find_relevant(events, sampled.context.at_ms, {i.decode() for i in viewer.seen.tolist()})
     text = None
     if sampled.kind == "search":
         gains = dict([max(gains.items(), key=lambda pair: pair[1])])
@@ -178,7 +171,7 @@ def _sample_requests(
         for number in sorted(int(n) for n in chosen):
             watch = watches[number]
             seen = {e.item for e in watches if e.at_ms < watch.at_ms}
-            if _find_relevant(histories[user], watch.at_ms, seen):
+            if find_relevant(histories[user], watch.at_ms, seen):
                 kind = "search" if options.titles and rng.random() < SEARCH_SHARE else "home"
                 requests.append(_SampledRequest(user, kind, _build_context(histories[user], watch)))
     kept = rng.permutation(len(requests))[: options.requests]
@@ -191,25 +184,6 @@ def _build_context(events: list[Event], watch: Event) -> Context:
     opened = next((e for e in same_page if e.kind == "impression"), watch)
     at = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
     return Context(at, opened.country, opened.device)
-
-
-def _find_relevant(events: list[Event], at_ms: int, seen: set[str]) -> dict[str, float]:
-    """Returns the next watches within the horizon of items not seen before, with their gains."""
-    gains: dict[str, float] = {}
-    for event in events:
-        if event.kind != "watch" or not at_ms <= event.at_ms < at_ms + HORIZON_MS or event.item in seen:
-            continue
-        gain = to_gain(compute_watched_share(event.watched_ms, event.duration_ms))
-        if gain > 0 and len(gains) < MAX_RELEVANT:
-            gains[event.item] = max(gain, gains.get(event.item, 0.0))
-    return gains
-
-
-def to_gain(share: float) -> float:
-    """Returns 3 for nearly all watched, 2 for a good part, 1 for less or unknown, 0 for a quick skip."""
-    if np.isnan(share):
-        return 1.0
-    return 0.0 if share < MIN_SHARE else 1.0 if share < GOOD_SHARE else 2.0 if share < BEST_SHARE else 3.0
 
 
 def _simulate_search_text(title: str, rng: np.random.Generator) -> str:

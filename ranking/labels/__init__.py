@@ -1,0 +1,1 @@
+"""Labels: what a viewer's actions say about how relevant an item was to them."""
