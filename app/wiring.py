@@ -23,7 +23,7 @@ from reelrank.app.engines.server.external.external_index import ExternalIndex
 from reelrank.app.engines.server.transport.access import Access
 from reelrank.app.feedback.dashboard_log import DashboardLog, DashboardStreams
 from reelrank.app.feedback.decision_log import DecisionLog
-from reelrank.app.feedback.event_intake import EventCircuitBreaker
+from reelrank.app.feedback.event_circuit_breaker import EventCircuitBreaker
 from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.release.promotion import ReleaseManager
 from reelrank.app.scoring.ranking_client import RankingService

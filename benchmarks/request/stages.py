@@ -12,7 +12,7 @@ from benchmarks.clock import time_interleaved
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.web.answers import serialize_page
-from reelrank.app.web.parameters import HomeParameters, SearchParameters
+from reelrank.app.web.api.parameters import HomeParameters, SearchParameters
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reelrank.app.feedback.event_intake import WRITE_TIMEOUT_S
+from reelrank.app.feedback.event_circuit_breaker import WRITE_TIMEOUT_S
 from reelrank.app.wiring import Container, build_release_manager
 from tests.running_service import Answer, Clients, ServiceProcess, start_service
 from tests.sample_project import add_model, build_project

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
 from reelrank.app.web.answers import serialize_item
-from reelrank.app.web.parameters import ItemId, ItemPath, Parameters
+from reelrank.app.web.api.parameters import ItemId, ItemPath, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest, ItemNotFound
 from reelrank.index_mappings.item import Item

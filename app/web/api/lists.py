@@ -1,4 +1,7 @@
-"""Search, recommendations and similar items over HTTP, and ranking of a caller's own candidates."""
+"""Search, recommendations and similar items over HTTP; and the ranking of a caller's own candidates.
+
+Parameters and their limits: `parameters.py`. What is left out of a list: `ranking/retrieval/candidates.py`.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +13,7 @@ from flask_openapi import APIBlueprint, Tag
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.web.answers import serialize_page, serialize_ranking
-from reelrank.app.web.parameters import (
+from reelrank.app.web.api.parameters import (
     HomeParameters,
     ItemPath,
     ListParameters,

@@ -6,7 +6,7 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint, Tag
 
 from reelrank.app.state.model_cache import Models
-from reelrank.app.web.parameters import ModelPath
+from reelrank.app.web.api.parameters import ModelPath
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 MODELS_TAG = Tag(name="models", description="The models in the registry, and which one serves.")

@@ -6,7 +6,7 @@ from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint, Tag
 
 from reelrank.app.state.model_cache import Models
-from reelrank.app.web.parameters import ModelPath, ScoreParameters
+from reelrank.app.web.api.parameters import ModelPath, ScoreParameters
 from reelrank.app.web.problems import InvalidRequest, build_problem
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint

@@ -9,10 +9,10 @@ from werkzeug.datastructures import MultiDict
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
+from reelrank.app.web.api.parameters import ItemPath
 from reelrank.app.web.pages import person
 from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.notices import ACTION_PARAMETERS, PREVIOUS_LIST_PARAMETER
-from reelrank.app.web.parameters import ItemPath
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.event import Event, EventKind

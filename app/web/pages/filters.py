@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import request
 
 from reelrank.app.search.page import Facets
-from reelrank.app.web.parameters import SearchParameters
+from reelrank.app.web.api.parameters import SearchParameters
 
 LABELS = {"genre": "Genre", "language": "Language", "country": "Country", "decade": "Decade"}
 FACET_BY_FIELD = {"genre": "genres", "language": "languages", "country": "countries", "decade": "decades"}

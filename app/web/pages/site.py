@@ -11,13 +11,13 @@ from flask import Blueprint, Response, make_response, render_template, request
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.web.api.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.pages import filters, reports
 from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.notices import build_notice
 from reelrank.app.web.pages.person import ViewerProfile, load_viewer_profile, read_user_id
 from reelrank.app.web.pages.posters import build_poster
 from reelrank.app.web.pages.why import build_explanation_view
-from reelrank.app.web.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.telemetry import count_page, format_server_timing
 from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.item import Item

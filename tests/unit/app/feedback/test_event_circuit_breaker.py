@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
-from reelrank.app.feedback.event_intake import EventCircuitBreaker
+from reelrank.app.feedback.event_circuit_breaker import EventCircuitBreaker
 from reelrank.index_mappings.errors import EngineError, Timeout, Unavailable
 from reelrank.index_mappings.event import EVENT_KINDS, Event, EventKind
 from reelrank.index_mappings.event_store import AppendReport
