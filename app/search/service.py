@@ -33,6 +33,7 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
+from reelrank.ranking.retrieval.source_names import TABLE_SOURCES
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
 from reelrank.ranking.signals.observe import Signals, observe
 from reelrank.ranking.viewers.history import Viewer
@@ -45,8 +46,6 @@ VIEWER_DEADLINE_SHARE = 0.5
 """The largest share of the deadline for reading the viewer; the sources get the rest."""
 FETCH_DEADLINE_SHARE = 0.15
 """The smallest share of the deadline for fetching items: with a late engine a page ends a fifth after it."""
-TABLE_SOURCES = {"popular", "fresh", "title"}
-"""Sources that the item table answers, whatever the engine does."""
 FailureListener = Callable[[str, EngineError], None]
 
 

@@ -5,3 +5,6 @@ FEATURE_SOURCES = ("bm25", "text_knn", "factors", "neighbours", "session", "rece
 
 SOURCES = ("title", *FEATURE_SOURCES)
 """`title` leads a search by a policy, so no feature is made of it."""
+
+TABLE_SOURCES = frozenset({"title", "popular", "fresh"})
+"""Sources that the item table answers: they say nothing about how the engine is doing."""
