@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.release.promotion import ReleaseManager
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_models import RemoteModels
-from reelrank.app.search.ports import DefaultAssigner
+from reelrank.app.search.ports import ReleaseAssigner
 from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.settings import Settings
@@ -42,7 +42,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
+from reelrank.ranking.policies.config import EXPLORATION_SLOTS, CandidateLimits, RankingConfig
 from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.thompson import ThompsonSampling
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, load_ranker
@@ -90,6 +90,16 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
     return RankingConfig(limits, settings.explore_slots, (LexicalOrder(), ThompsonSampling()))
+
+
+def list_stated(container: Container) -> frozenset[str]:
+    """Returns the names of ranking values that the settings state, or that code replaced in the container."""
+    settings, values = container.settings, container.config.to_values()
+    default = build_ranking_config(settings).to_values()
+    given = {name.removeprefix("cap_") for name in settings.model_fields_set if name.startswith("cap_")}
+    if "explore_slots" in settings.model_fields_set:
+        given.add(EXPLORATION_SLOTS)
+    return frozenset(given | {name for name, value in values.items() if value != default[name]})
 
 
 def _build_engine(
@@ -161,7 +171,7 @@ def build_release_manager(container: Container) -> ReleaseManager:
         container.releases,
         ModelFiles(container.registry, load_model, settings.releases_url),
         ItemTableStore(settings.tables_dir, container.engine).read_embeddings,
-        {**asdict(container.config.limits), "exploration_slots": container.config.exploration_slots},
+        container.config.to_values(),
         settings.releases_dir / "promotion.lock",
         container.clock.now,
     )
@@ -197,7 +207,7 @@ def build_service(
         refresher,
         ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60, container.clock),
         DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
-        DefaultAssigner(container.config),
+        ReleaseAssigner(container.config, list_stated(container), lambda: refresher.state.config),
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
         EventCircuitBreaker(container.events, container.clock),

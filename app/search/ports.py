@@ -1,7 +1,8 @@
 """What the search service asks of the outside: recording, storing events, and the config of a request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from reelrank.app.search.page import Page
@@ -60,3 +61,27 @@ class DefaultAssigner:
 
     def assign(self, query: Query) -> RankingConfig:
         return self.config
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAssigner:
+    """Gives every request the ranking settings of the release that serves.
+
+    config: of the settings. stated: names of its values that the settings state; those win over the release.
+    read_values: the values that the serving release records, by name.
+    """
+
+    config: RankingConfig
+    stated: frozenset[str]
+    read_values: Callable[[], Mapping[str, int]]
+
+    def assign(self, query: Query) -> RankingConfig:
+        values = self.read_values()
+        return _apply_release(
+            self.config, frozenset((k, v) for k, v in values.items() if k not in self.stated)
+        )
+
+
+@lru_cache(maxsize=16)
+def _apply_release(config: RankingConfig, values: frozenset[tuple[str, int]]) -> RankingConfig:
+    return config.with_values(dict(values))

@@ -112,7 +112,7 @@ class StateRefresher:
         if not self._sources.engine.is_ready():  # also lets the engine reload changes, off the request path
             raise Unavailable(f"index version {version} does not answer; see the engine's log")
         release = None if pointer is None else pointer.find_release(version)
-        release_id = "" if release is None else release.id
+        release_id, config = ("", {}) if release is None else (release.id, release.config)
         table, activity = self._open_version(previous, version)
         embeddings = choose_embeddings(release, table)
         ranker, degraded = self._choose_ranker(release, embeddings)
@@ -120,7 +120,7 @@ class StateRefresher:
         if previous is None or previous.ranker.name != ranker.name:
             log.info("model serves", model=ranker.name, release=release_id or None)
         matcher = self._sources.engine.at_version(version)
-        return State(version, table, activity, ranker, matcher, degraded, embeddings, release_id)
+        return State(version, table, activity, ranker, matcher, degraded, embeddings, release_id, config)
 
     def _read_pointer(self, previous: State | None) -> Pointer | None:
         """None also when it cannot be read and no state is there yet: the fused order is better than none."""

@@ -1,6 +1,7 @@
 """What a worker answers from. Replaced as a whole, never changed in place."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.index_mappings.engine import Matcher
@@ -15,7 +16,7 @@ class State:
 
     Only `activity` changes while it is read: it goes on counting, and a page may miss the newest second.
     embeddings: fingerprint of what the version has learned; empty when it is not known. release: its id,
-    empty before there is one.
+    empty before there is one. config: the ranking settings that it records.
     """
 
     version: str
@@ -26,3 +27,4 @@ class State:
     degraded: tuple[Degradation, ...] = ()
     embeddings: str = ""
     release: str = ""
+    config: Mapping[str, int] = field(default_factory=dict)

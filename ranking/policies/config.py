@@ -6,13 +6,15 @@ its items, and their propensities would be wrong.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
 
 ID_DIGITS = 12
+EXPLORATION_SLOTS = "exploration_slots"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,16 @@ class RankingConfig:
     limits: CandidateLimits = CandidateLimits()
     exploration_slots: int = 0
     policies: tuple[Policy, ...] = ()
+
+    def to_values(self) -> dict[str, int]:
+        """Returns the limits and the exploration slots by name, as a release records them."""
+        return {**asdict(self.limits), EXPLORATION_SLOTS: self.exploration_slots}
+
+    def with_values(self, values: Mapping[str, int]) -> "RankingConfig":
+        """Returns the config with these values; names that this build does not know are ignored."""
+        known = {name: value for name, value in values.items() if name in asdict(self.limits)}
+        slots = values.get(EXPLORATION_SLOTS, self.exploration_slots)
+        return replace(self, limits=replace(self.limits, **known), exploration_slots=slots)
 
     @property
     def id(self) -> str:

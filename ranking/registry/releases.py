@@ -25,7 +25,8 @@ class Release(BaseModel):
     """What serves together. index_version is empty where a ranking service has no index.
 
     embeddings: fingerprint of what the index version has learned; empty for a version of an earlier build
-    or one that nothing was learned for. config: the ranking settings it was promoted with.
+    or one that nothing was learned for. config: the ranking settings it was promoted with,
+    which serve unless the settings of a service state their own.
     files: the model's files and their SHA-256. reason: the command that made it.
     """
 
