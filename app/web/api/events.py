@@ -1,4 +1,7 @@
-"""Events over HTTP: what viewers did and were shown, acknowledged when durable, each id once."""
+"""Events over HTTP: what viewers did and were shown, acknowledged when durable, each id once.
+
+Kinds and fields: `index_mappings/event.py`. Rows and UBI names: `loaders/events/event_rows.py`.
+"""
 
 from datetime import datetime
 from typing import Any
