@@ -13,7 +13,7 @@ import urllib3
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.transport.access import Access
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.app.wiring import Container
+from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.item import Document
 from tests.running_service import ServiceProcess
 from tests.sample_project import FILMS, build_project
@@ -150,9 +150,12 @@ def serve_wrong_mapping(project: ProjectUnderFaults) -> Iterator[None]:
 
 @contextmanager
 def delete_index(project: ProjectUnderFaults) -> Iterator[None]:
+    pointer = project.parts.releases.read_pointer()
+    assert pointer is not None
     project.cluster.request_or_raise("DELETE", f"/{project.index}")
     yield
-    build_sharded(project.node, project.parts.settings.data_dir)
+    rebuilt = build_sharded(project.node, project.parts.settings.data_dir)
+    build_release_manager(rebuilt).promote_model(pointer.serving.model)  # a new project has no model
 
 
 @contextmanager
