@@ -1,24 +1,38 @@
 """Explains hits: their matches, signals and features, and what each feature added to the score."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.search.page import Explanation, Page
+from reelrank.app.search.page import Explanation, Hit, Page
 from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.errors import Timeout, Unavailable, describe_failure
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.rankers.lambdarank import Ranker
-from reelrank.ranking.signals.observe import Signals
 
 
-def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranker) -> Page:
-    """Adds an explanation to each hit of a page. signals: of the whole list, in its order.
+def explain(page: Page, result_list: ResultList, get_ranker: Callable[[str], Ranker]) -> Page:
+    """Adds an explanation to each hit of a page, or what is missing when its model does not answer.
 
-    Features are computed over the whole list, because some compare a candidate with the others. The fused
-    order has no contributions: its score is minus the position it gave.
+    result_list: with its signals. get_ranker: model to its ranker.
     """
+    try:
+        hits = _explain_hits(page, result_list, get_ranker(result_list.model))
+    except (Timeout, Unavailable) as error:
+        return replace(page, degraded=(*page.degraded, describe_failure("explanation", error)))
+    return replace(page, hits=hits)
+
+
+def _explain_hits(page: Page, result_list: ResultList, ranker: Ranker) -> tuple[Hit, ...]:
+    """Computes features over the whole list, because some compare a candidate with the others.
+
+    The fused order has no contributions: its score is minus the position it gave.
+    """
+    signals = result_list.signals
+    if signals is None:
+        raise ValueError("a list is explained by its signals; observe them first")
     matches = [_collect_matches(result_list, hit.position) for hit in page.hits]
     positions = np.array([hit.position for hit in page.hits], np.intp)
     shown = signals.take(positions)
@@ -35,8 +49,7 @@ def explain(page: Page, result_list: ResultList, signals: Signals, ranker: Ranke
         )
         for row in range(len(page.hits))
     ]
-    hits = tuple(replace(hit, explanation=e) for hit, e in zip(page.hits, explanations, strict=True))
-    return replace(page, hits=hits)
+    return tuple(replace(hit, explanation=e) for hit, e in zip(page.hits, explanations, strict=True))
 
 
 def _collect_matches(result_list: ResultList, position: int) -> dict[str, tuple[int, float]]:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_cache import format_cursor
 from reelrank.app.search.result_list import ResultList
+from reelrank.app.search.stage_timings import StageTimings
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Degradation, Partial, describe_failure
 from reelrank.index_mappings.item import Item
+from reelrank.ranking.retrieval.source_names import TABLE_SOURCES
 
 FETCH_TIMEOUT_S = 1.0
+FETCH_DEADLINE_SHARE = 0.15
+"""The smallest share of the deadline for fetching items: with a late engine a page ends a fifth after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,14 @@ class PageSlice:
     start: int
     limit: int
     fetch_timeout_s: float = FETCH_TIMEOUT_S
+
+
+def choose_fetch_timeout_s(result_list: ResultList, deadline_s: float, timings: StageTimings) -> float:
+    """Chooses the timeout of a first page: a longer one for an engine that answered any of its sources."""
+    if not result_list.degraded or set(result_list.candidates.sources) - TABLE_SOURCES:
+        return FETCH_TIMEOUT_S
+    spent_s = timings.seconds["viewer"] + timings.seconds["sources"]
+    return max(deadline_s - spent_s, FETCH_DEADLINE_SHARE * deadline_s)
 
 
 def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine) -> Page:

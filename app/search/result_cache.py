@@ -5,12 +5,14 @@ All workers share one SQLite file. It is not synced to disk: if it is lost, clie
 
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from reelrank.app.clock import SYSTEM_CLOCK, Clock
+from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
 from reelrank.app.sqlite import Schema, open_database
-from reelrank.index_mappings.errors import CursorExpired, Unavailable
+from reelrank.index_mappings.errors import CursorExpired, Unavailable, describe_failure
 
 TABLES = """
 create table if not exists lists (id text primary key, made_s real not null, body blob not null);
@@ -33,6 +35,15 @@ class ResultCache:
         self._clock = clock
         self._ttl_s = ttl_s
         self._local = threading.local()
+
+    def cache_list(self, result_list: ResultList, page: Page) -> Page:
+        """Stores the list of a page. A page whose list cannot be stored is returned without a next part."""
+        try:
+            self.put(result_list)
+        except Unavailable as error:
+            degraded = (*page.degraded, describe_failure("next pages", error))
+            return replace(page, cursor=None, degraded=degraded)
+        return page
 
     def put(self, result_list: ResultList) -> None:
         """Stores a list. Raises Unavailable when the disk is full or another process has locked the file."""

@@ -11,7 +11,7 @@ import structlog
 from reelrank.app.clock import Clock
 from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
-from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, hydrate
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, choose_fetch_timeout_s, hydrate
 from reelrank.app.search.page import Page
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.ports import Assigner, EventSink, Recorder
@@ -23,19 +23,16 @@ from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import Degradation, EngineError, Timeout, Unavailable, describe_failure
+from reelrank.index_mappings.errors import Degradation, EngineError, describe_failure
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates, rank_request
-from reelrank.ranking.policies.config import RankingConfig
-from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
-from reelrank.ranking.retrieval.source_names import TABLE_SOURCES
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
-from reelrank.ranking.signals.observe import Signals, observe
+from reelrank.ranking.signals.observe import observe
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
@@ -44,8 +41,6 @@ log = structlog.get_logger("reelrank.search")
 
 VIEWER_DEADLINE_SHARE = 0.5
 """The largest share of the deadline for reading the viewer; the sources get the rest."""
-FETCH_DEADLINE_SHARE = 0.15
-"""The smallest share of the deadline for fetching items: with a late engine a page ends a fifth after it."""
 FailureListener = Callable[[str, EngineError], None]
 
 
@@ -91,31 +86,32 @@ class SearchService:
         timings = StageTimings()
         result_list = self.rank_query(options, timings)
         with timings.measure("fetch"):
-            page = self._fetch_first_page(result_list, timings)
+            timeout_s = choose_fetch_timeout_s(result_list, self.deadline_s, timings)
+            page = hydrate(result_list, PageSlice(0, options.query.limit, timeout_s), self.engine)
         if page.cursor or options.cache_results:
             with timings.measure("keep"):
-                page = self._cache_results(result_list, page)
+                page = self.result_cache.cache_list(result_list, page)
         self.recorder.record(result_list, replace(page, timings=dict(timings.seconds)))
         if options.facets:
             with timings.measure("facets"):
                 table = self.refresher.state.table
                 page = replace(page, facets=count_facets(table, result_list.candidates.ids))
         if options.explain:
-            page = self._explain(page, result_list)
+            page = explain(page, result_list, self.refresher.models.get)
         return replace(page, timings=timings.seconds)
 
-    def serve_next_page(self, cursor: str, limit: int, explain: bool = False) -> Page:
+    def serve_next_page(self, cursor: str, limit: int, with_explanations: bool = False) -> Page:
         """Returns a later part of a list as it was ranked then. Raises CursorExpired."""
         result_list, start = self.result_cache.get(cursor)
         page = hydrate(result_list, PageSlice(start, limit, self._later_fetch_timeout_s), self.engine)
         self.recorder.record(result_list, page)
-        return self._explain(page, result_list) if explain else page
+        return self._explain_later(page, result_list) if with_explanations else page
 
     def explain_hit(self, cursor: str) -> Page:
         """Returns the one hit at a cursor, explained; no impression is recorded. Raises CursorExpired."""
         result_list, start = self.result_cache.get(cursor)
         page = hydrate(result_list, PageSlice(start, 1, self._later_fetch_timeout_s), self.engine)
-        return self._explain(page, result_list)
+        return self._explain_later(page, result_list)
 
     def rank_query(self, options: RankingOptions, timings: StageTimings) -> ResultList:
         """Ranks all candidates of a query; nothing is fetched, cached or recorded.
@@ -126,8 +122,16 @@ class SearchService:
         state = self.refresher.state
         with timings.measure("viewer"):
             request, missing = self._build_request(options.query, state)
-        context = self._build_context(state, config, options.model, missing)
-        context = replace(context, seed=int(request_id, 16), measure=timings.measure)
+        ranker, degraded = self.refresher.choose_ranker(options.model, state)
+        context = RankingContext(
+            state.table,
+            state.activity.popularity,
+            ranker,
+            config,
+            degraded=(*degraded, *missing),
+            seed=int(request_id, 16),
+            measure=timings.measure,
+        )
         ranking = rank_request(request, context, partial(self._run_sources, state, timings))
         result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
         result_list = replace(result_list, release="" if options.model else state.release)
@@ -139,7 +143,10 @@ class SearchService:
         """Ranks candidates that the caller found, without exploration; nothing is fetched or recorded."""
         state, config = self.refresher.state, self.assigner.assign(query).without_exploration()
         request, missing = self._build_request(query, state)
-        context = self._build_context(state, config, model, missing)
+        ranker, degraded = self.refresher.choose_ranker(model, state)
+        context = RankingContext(
+            state.table, state.activity.popularity, ranker, config, (*degraded, *missing)
+        )
         ranking = rank_candidates(request, locate(fuse(matches), state.table), context)
         return build_result_list(uuid.uuid4().hex, query, state.version, config.id, ranking)
 
@@ -170,20 +177,6 @@ class SearchService:
         viewer, missing = self.load_viewer(query)
         return build_request(query, viewer, state.table, self.encoder), missing
 
-    def _build_context(
-        self, state: State, config: RankingConfig, model: str | None, missing: tuple[Degradation, ...]
-    ) -> RankingContext:
-        ranker, degraded = self._choose_ranker(model, state)
-        return RankingContext(state.table, state.activity.popularity, ranker, config, (*degraded, *missing))
-
-    def _choose_ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[Degradation, ...]]:
-        if model is None:
-            return state.ranker, state.degraded
-        try:
-            return self.refresher.get_ranker(model), ()
-        except (Timeout, Unavailable) as error:
-            return FusedOrder(), (describe_failure("ranking", error),)
-
     def _run_sources(
         self, state: State, timings: StageTimings, requests: Sequence[SourceRequest]
     ) -> SourceAnswers:
@@ -204,43 +197,15 @@ class SearchService:
             self.on_failure(source, error)
         return tuple(describe_failure(source, error) for source, error in failures.items())
 
-    def _fetch_first_page(self, result_list: ResultList, timings: StageTimings) -> Page:
-        page_slice = PageSlice(0, result_list.query.limit, self._choose_fetch_timeout_s(result_list, timings))
-        return hydrate(result_list, page_slice, self.engine)
-
-    def _choose_fetch_timeout_s(self, result_list: ResultList, timings: StageTimings) -> float:
-        """Chooses a longer timeout for an engine that answered any of its sources."""
-        if not result_list.degraded or set(result_list.candidates.sources) - TABLE_SOURCES:
-            return FETCH_TIMEOUT_S
-        spent_s = timings.seconds["viewer"] + timings.seconds["sources"]
-        return max(self.deadline_s - spent_s, FETCH_DEADLINE_SHARE * self.deadline_s)
-
     @property
     def _later_fetch_timeout_s(self) -> float:
         """For the items of a list that is ranked already."""
         return self.deadline_s if self.refresher.state.degraded else FETCH_TIMEOUT_S
 
-    def _cache_results(self, result_list: ResultList, page: Page) -> Page:
-        """Caches the list. A list that cannot be cached is served without a next part."""
-        try:
-            self.result_cache.put(result_list)
-        except EngineError as error:
-            degraded = (*page.degraded, describe_failure("next pages", error))
-            return replace(page, cursor=None, degraded=degraded)
-        return page
-
-    def _explain(self, page: Page, result_list: ResultList) -> Page:
-        try:
-            signals, ranker = self._observe_signals(result_list), self.refresher.models.get(result_list.model)
-            return explain(page, result_list, signals, ranker)
-        except (Timeout, Unavailable) as error:
-            return replace(page, degraded=(*page.degraded, describe_failure("explanation", error)))
-
-    def _observe_signals(self, result_list: ResultList) -> Signals:
-        """Signals of a cached list are observed again: the viewer as of then, popularity as of now."""
-        if result_list.signals is not None:
-            return result_list.signals
+    def _explain_later(self, page: Page, result_list: ResultList) -> Page:
+        """Observes the signals of a cached list again: the viewer as of then, popularity as of now."""
         state = self.refresher.state
         request, _ = self._build_request(result_list.query, state)
         found = locate(result_list.candidates, state.table)
-        return observe(request, found, state.table, state.activity.popularity)
+        signals = observe(request, found, state.table, state.activity.popularity)
+        return explain(page, replace(result_list, signals=signals), self.refresher.models.get)

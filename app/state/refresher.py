@@ -12,7 +12,7 @@ from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import Degradation, EngineError, Unavailable
+from reelrank.index_mappings.errors import Degradation, EngineError, Timeout, Unavailable, describe_failure
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, TableError
@@ -67,12 +67,21 @@ class StateRefresher:
     def is_ready(self) -> bool:
         return self._state is not None
 
-    def get_ranker(self, model: str) -> Ranker:
-        """Returns a model that a request names. Raises ModelNotFound, or ModelRejected if it does not fit."""
-        ranker = self.models.get(model)
-        if problem := explain_embeddings_mismatch(ranker, self.state.embeddings):
+    def choose_ranker(self, model: str | None, state: State) -> tuple[Ranker, tuple[Degradation, ...]]:
+        """Returns the model of a request and what is missing: the fused order where it does not come in time.
+
+        model: the one that the request names; None for the one that serves. Raises ModelNotFound, or
+        ModelRejected if it does not fit the index version of `state`.
+        """
+        if model is None:
+            return state.ranker, state.degraded
+        try:
+            ranker = self.models.get(model)
+        except (Timeout, Unavailable) as error:
+            return FusedOrder(), (describe_failure("ranking", error),)
+        if problem := explain_embeddings_mismatch(ranker, state.embeddings):
             raise ModelRejected(model, problem, "choose another model: GET /v1/models")
-        return ranker
+        return ranker, ()
 
     def refresh(self) -> None:
         """Reads once what serves; after a failure the old state serves on, and says so."""
