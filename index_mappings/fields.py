@@ -14,7 +14,8 @@ TEXT_FIELDS: dict[str, float] = {
 BM25_K1 = 1.2  # Robertson & Zaragoza 2009; Lucene's and tantivy's default, so engines agree.
 BM25_B = 0.75
 
-KEYWORD_FIELDS = ("genres", "language", "country")
+KEYWORD_FIELDS = {"genres": "genres", "language": "languages", "country": "countries"}
+"""Keyword field of an index to the list of an item that fills it; a filter matches any value of it."""
 RANGE_FIELDS = ("year", "duration_s")
 
 

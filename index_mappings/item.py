@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,8 @@ class Item:
     tags: tuple[str, ...] = ()
     genres: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
-    language: str = ""
-    country: str = ""
+    languages: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
     published_at: datetime | None = None
     duration_s: int | None = None
     thumbnail: str = ""
@@ -48,8 +49,45 @@ class Item:
                 raise ValueError("published_at: it must be within the years 1 to 9999 in UTC") from error
 
     @property
+    def language(self) -> str:
+        """The first language; empty when there is none."""
+        return self.languages[0] if self.languages else ""
+
+    @property
+    def country(self) -> str:
+        """The first country; empty when there is none."""
+        return self.countries[0] if self.countries else ""
+
+    @property
     def year(self) -> int | None:
         return None if self.published_at is None else self.published_at.astimezone(UTC).year
+
+
+LIST_FIELDS = ("tags", "genres", "people", "languages", "countries")
+SINGULAR_NAMES = {"languages": "language", "countries": "country"}
+"""List fields whose first value also has a name: in API answers, and in documents of earlier builds."""
+
+
+def read_list(stored: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Returns a list field of a stored item; one that an earlier build stored has a single value."""
+    if name in stored:
+        return tuple(stored[name])
+    single = stored.get(SINGULAR_NAMES.get(name, ""))
+    return (single,) if single else ()
+
+
+def decode_item(stored: Mapping[str, Any]) -> Item:
+    """Builds an item from its stored fields."""
+    values = {name: stored[name] for name in Item.__slots__ if name in stored}
+    values |= {name: read_list(stored, name) for name in LIST_FIELDS}
+    if "published_at" in values:
+        values["published_at"] = datetime.fromisoformat(values["published_at"])
+    return Item(**values)
+
+
+def put_first(first: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the distinct names, `first` before the others unless it is empty."""
+    return tuple(dict.fromkeys((first, *names) if first else names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from reelrank.index_mappings import analysis, fields
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.event import EVENT_FIELDS, EventField
 from reelrank.index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.item import SINGULAR_NAMES
 
 Product = Literal["elasticsearch", "opensearch"]
 SERVERS: tuple[tuple[Product, int], ...] = (
@@ -28,9 +29,9 @@ HNSW_M = 16  # Malkov & Yashunin 2018; the default of Lucene, explicit because d
 HNSW_EF_CONSTRUCTION = 200
 """Twice Lucene's default, so that kNN with filters reaches a recall of 0.95 on every server."""
 FILTER_KEYS = ("genre_key", "language_key", "country_key")
-"""Casefolded terms for filters. `genres`, `language` and `country` keep their spelling."""
+"""Casefolded terms for filters, several in an item. The fields without `_key` keep their spelling."""
 AGGREGATED_KEY = "genre_key"
-"""The only filter key that dashboards aggregate: `genres` is text, and `language` is a keyword itself."""
+"""The only filter key that dashboards aggregate: `genres` is text, and `languages` is a keyword itself."""
 
 SERVER_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "double": "double"}
 """Arrow type to the type of a server; text is indexed as its IndexKind."""
@@ -164,8 +165,7 @@ def _build_item_mappings(product: Product) -> dict[str, Any]:
         "properties": {
             "id": keyword,
             **dict.fromkeys(TEXT_FIELDS, text),
-            "language": keyword,
-            "country": keyword,
+            **{name: keyword for pair in SINGULAR_NAMES.items() for name in pair},
             "published_at": {"type": "date"},
             "thumbnail": {"type": "keyword", "index": False, "doc_values": False},
             **{key: {"type": "keyword", "doc_values": key == AGGREGATED_KEY} for key in FILTER_KEYS},
@@ -204,7 +204,7 @@ def compute_index_fingerprint() -> str:
         ],
         "text": fields.TEXT_FIELDS,
         "bm25": [fields.BM25_K1, fields.BM25_B],
-        "keyword": fields.KEYWORD_FIELDS,
+        "keyword": list(fields.KEYWORD_FIELDS),
         "range": fields.RANGE_FIELDS,
         "vectors": {name: asdict(field) for name, field in fields.VECTOR_FIELDS.items()},
         "neighbours": [fields.MAX_NEIGHBOURS, fields.NEIGHBOUR_LEVELS],

@@ -111,8 +111,8 @@ def _build_item(row: tuple[Any, ...]) -> Item:
         tags=(*tags, *(["oscar winner"] if oscars else [])),
         genres=_split_names(genres),
         people=tuple(people),
-        language=(_split_names(language) or ("",))[0],
-        country=(_split_names(country) or ("",))[0],
+        languages=_split_names(language),
+        countries=_split_names(country),
         published_at=_parse_date(released, year),
         duration_s=round(runtime * 60) if runtime else None,
     )

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.item import SINGULAR_NAMES, Item
 
 
 def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
 
 
 def serialize_item(item: Item) -> dict[str, Any]:
-    """Serializes the fields that have a value, and the year."""
-    fields = {name: getattr(item, name) for name in Item.__slots__}
+    """Serializes the fields that have a value, the first language and country, and the year."""
+    fields = {name: getattr(item, name) for name in (*Item.__slots__, *SINGULAR_NAMES.values())}
     stated = {name: value for name, value in fields.items() if value not in ("", (), None)}
     return stated | ({} if item.year is None else {"year": item.year})
 

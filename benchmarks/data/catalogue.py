@@ -82,8 +82,8 @@ class Catalogue:
                 tuple(f"tag {tag}" for tag in tags[n].tolist()),
                 (GENRES[int(first[n])], GENRES[int(odd[n])]),
                 tuple(f"{_spell_word(name)} {_spell_word(name * 7 + 1)}" for name in people[n].tolist()),
-                f"Language {languages[n]}",
-                COUNTRIES[int(countries[n])],
+                (f"Language {languages[n]}",),
+                (COUNTRIES[int(countries[n])],),
                 EPOCH + timedelta(days=float(days[n])),
                 int(minutes[n]),
             )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.analysis import STOP_WORDS
 from reelrank.index_mappings.fields import TEXT_FIELDS
-from reelrank.index_mappings.item import Document, FloatVector
+from reelrank.index_mappings.item import LIST_FIELDS, Document, FloatVector
 from reelrank.index_mappings.query import Filters
 
 Vectors = NDArray[np.float32]
@@ -44,8 +44,8 @@ class BareText:
             "genres": list(item.genres),
             "tags": list(item.tags),
             "genre": list(item.genres),
-            "language": [item.language],
-            "country": [item.country],
+            "language": list(item.languages),
+            "country": list(item.countries),
             "year": [item.year],
             "duration_s": [item.duration_s],
         }
@@ -134,8 +134,8 @@ def build_bare_vectors(vectors: Vectors) -> BareVectors:
 
 def _build_row(document: Document) -> tuple[object, ...]:
     item, vectors = document.item, document.vectors
-    body = {name: getattr(item, name) for name in ("title", "description", "tags", "genres", "people")}
-    rest = {"language": item.language, "country": item.country, "published_at": item.published_at}
+    body = {name: getattr(item, name) for name in ("title", "description", *LIST_FIELDS)}
+    rest = {"published_at": item.published_at}
     return (
         item.id,
         orjson.dumps(body | rest | {"duration_s": item.duration_s}),

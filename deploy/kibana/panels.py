@@ -19,7 +19,7 @@ from deploy.kibana.charts import (
 DashboardId = Literal["traffic", "catalogue", "ranking"]
 ITEMS, EVENTS, REQUESTS, IMPRESSIONS = "items", "events", "requests", "impressions"
 MAX_ROWS = 5000
-CHECKED_FIELDS = ("description", "genres", "people", "language", "country", "published_at", "duration_s")
+CHECKED_FIELDS = ("description", "genres", "people", "languages", "countries", "published_at", "duration_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ PANELS: tuple[Panel, ...] = (
         "Items by language",
         "catalogue",
         ITEMS,
-        _aggregate_by_term("language"),
+        _aggregate_by_term("languages"),
         build_bar_chart("language"),
     ),
     Panel(

@@ -76,7 +76,7 @@ SEARCHES = (
     SavedSearch("degraded", "Degraded pages", REQUESTS, "degraded: *",
            ("request_id", "kind", "model", "degraded", "took_ms", "candidates")),
     SavedSearch("undescribed", "Items without description", ITEMS, "not description: *",
-           ("id", "title", "genres", "year", "language")),
+           ("id", "title", "genres", "year", "languages")),
 )  # fmt: skip
 VERSIONS: dict[Product, dict[str, str]] = {
     "elasticsearch": {

@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,11 @@ from reelrank.loaders.files.rows import Column
 
 NAME_SEPARATORS = ("|", ";", ",")
 """Tried in this order: names often contain commas, and seldom bars."""
+INVERTED_NAME = re.compile(
+    r",(?!\s*(?:the|[^,]*\b(?:republic|states?|province|kingdom) of(?: the)?(?: china)?)\s*(?:,|$))",
+    re.IGNORECASE,
+)
+"""A comma between names, but not inside an inverted name such as "Korea, Republic of" or "Bahamas, The"."""
 MAX_INT = 2**31 - 1
 """The largest int32, the type of number columns in the item table."""
 MISSING_VALUES = {"", "\\n", "null", "none", "nan", "n/a", "na"}
@@ -198,6 +204,8 @@ def _parse_list_literal(text: str) -> list[Any] | None:
 def _split_text(text: str, separator: str | None) -> list[str]:
     if separator is None:
         separator = next((mark for mark in NAME_SEPARATORS if mark in text), NAME_SEPARATORS[0])
+        if separator == ",":
+            return INVERTED_NAME.split(text)
     return text.split(separator)
 
 

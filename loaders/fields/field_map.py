@@ -14,6 +14,7 @@ from reelrank.loaders.files.source import SourceError
 class Field:
     """A field to fill. known_as: column names that fill it, the best first. many: it holds a list.
 
+    one_column: of the columns known by name, only the best fills it. singular: another name in mappings.
     length: it holds a duration, so numbers need a unit. date: numbers may be a time since 1970.
     """
 
@@ -21,6 +22,8 @@ class Field:
     known_as: tuple[str, ...]
     required: bool = False
     many: bool = False
+    one_column: bool = False
+    singular: str = ""
     length: bool = False
     date: bool = False
 
@@ -45,6 +48,9 @@ class FieldRules:
         if self.id_columns and "id" in self.stated:
             raise SourceError("--map id=COLUMN and --id-from exclude each other; use one of them")
         many = {target.name: target.many for target in self.fields}
+        plurals = {target.singular: target.name for target in self.fields if target.singular}
+        stated = {plurals.get(name, name): columns for name, columns in self.stated.items()}
+        object.__setattr__(self, "stated", stated)
         for name, columns in self.stated.items():
             if name not in many:
                 raise SourceError(f"there is no field {name}; the fields are {', '.join(many)}")
@@ -96,7 +102,8 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
         matches = list(earlier.get(target.name, ()))
         for known_name in target.known_as:
             matches += [name for name in by_normalised_name.get(known_name, ()) if name not in used]
-        chosen = tuple(dict.fromkeys(matches)) if target.many else tuple(matches[:1])
+        is_joined = target.many and not target.one_column
+        chosen = tuple(dict.fromkeys(matches)) if is_joined else tuple(matches[:1])
         if chosen:
             columns[target.name] = chosen
             used.update(chosen)

@@ -24,8 +24,9 @@ UNKNOWN_DAY = int(np.iinfo(np.int32).min)
 ROWS_PER_CHUNK = 16_384
 """Vectors copied at a time: 17 MB of 256 float32."""
 NUMBER_COLUMNS = {"year": np.int16, "duration_s": np.int32, "published_day": np.int32}
-NAME_COLUMNS = ("language", "country")
-RAGGED_COLUMNS = ("genres", "people", "tags")
+NAME_COLUMNS = {"languages": "language", "countries": "country"}
+"""List of names to the column of the code of its first name."""
+RAGGED_COLUMNS = ("genres", "people", "tags", *NAME_COLUMNS)
 
 
 class ColumnBuilder:
@@ -53,13 +54,10 @@ class ColumnBuilder:
         }
         for name, dtype in NUMBER_COLUMNS.items():
             self._append(name, np.array(numbers[name], dtype))
-        for name in NAME_COLUMNS:
-            codes = self._names[name].encode(getattr(item, name) for item in items)
-            self._append(name, np.array(codes, np.int64))
         for name in RAGGED_COLUMNS:
-            lists = [tuple(dict.fromkeys(i.genres)) if name == "genres" else getattr(i, name) for i in items]
+            lists = [tuple(dict.fromkeys(getattr(item, name))) for item in items]
             flat = [word for words in lists for word in words]
-            coded = self._names[name].encode(flat) if name == "genres" else map(hash_word, flat)
+            coded = self._names[name].encode(flat) if name in self._names else map(hash_word, flat)
             self._append(f"{name} counts", np.array([len(words) for words in lists], np.int64))
             self._append(name, np.array(list(coded), np.int64))
         for field, file in self._files.items():
@@ -74,9 +72,12 @@ class ColumnBuilder:
             name: self._concatenate(name, np.dtype(dtype))[order] for name, dtype in NUMBER_COLUMNS.items()
         }
         vocabularies = {}
-        for name, plural in zip(NAME_COLUMNS, ("languages", "countries"), strict=True):
-            vocabularies[plural], ranks = self._names[name].rank_by_frequency(MAX_NAMES)
-            columns[name] = ranks[self._concatenate(name, np.dtype(np.int64))][order].astype(np.int16)
+        for plural, name in NAME_COLUMNS.items():
+            vocabularies[plural], ranks = self._names[plural].rank_by_frequency(MAX_NAMES)
+            offsets, codes = self._build_ragged(plural, order)
+            ranked = ranks[codes].astype(np.int16)
+            columns |= {f"{plural}_offsets": offsets, f"{plural}_codes": ranked}
+            columns[name] = _take_first(offsets, ranked)
         for name in ("people", "tags"):
             offsets, words = self._build_ragged(name, order)
             columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
@@ -134,6 +135,12 @@ class _Vocabulary:
         ranks = np.full(len(self._codes), -1, np.int64)
         ranks[[self._codes[name] for name in names]] = np.arange(len(names))
         return names, ranks
+
+
+def _take_first(offsets: NDArray[np.int64], codes: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Returns the first code [items] of each item, -1 where it has none."""
+    padded = np.append(codes, np.int16(-1))
+    return np.where(np.diff(offsets) > 0, padded[offsets[:-1]], np.int16(-1))
 
 
 def hash_word(word: str) -> int:

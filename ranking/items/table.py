@@ -23,7 +23,7 @@ from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.row_index import RowIndex
 from reelrank.ranking.items.title_index import TitleIndex
 
-SCHEMA = 2
+SCHEMA = 3
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
@@ -36,7 +36,10 @@ class TableError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemTable:
-    """Columns of N items. year, duration_s, and the codes of language and country are -1 where unknown.
+    """Columns of N items. year and duration_s are -1 where unknown.
+
+    language, country: the code of the first one, -1 where there is none. languages_offsets [N + 1]: ranges in
+    languages_codes, the codes of all of an item; likewise for countries. -1 is the code of a rare name.
 
     genre_bits uint64 [N]: bit g is set for genres[g]; the 64 most frequent genres have a bit.
     published_day int32 [N]: days since 1970, UNKNOWN_DAY where unknown. people_offsets [N + 1]: ranges
@@ -54,6 +57,10 @@ class ItemTable:
     published_day: NDArray[np.int32]
     language: NDArray[np.int16]
     country: NDArray[np.int16]
+    languages_offsets: NDArray[np.int64]
+    languages_codes: NDArray[np.int16]
+    countries_offsets: NDArray[np.int64]
+    countries_codes: NDArray[np.int16]
     people_offsets: NDArray[np.int64]
     people_hashes: NDArray[np.uint32]
     tags_offsets: NDArray[np.int64]
@@ -81,12 +88,12 @@ class ItemTable:
         passing = np.asarray(rows >= 0)
         if not len(self):
             return passing
-        for codes, names, wanted in (
-            (self.language, self.languages, filters.languages),
-            (self.country, self.countries, filters.countries),
-        ):
-            if wanted:
-                passing &= np.isin(codes[rows], _find_codes(names, wanted))
+        if filters.languages:
+            codes = _find_codes(self.languages, filters.languages)
+            passing &= has_any(self.languages_offsets, self.languages_codes, rows, codes)
+        if filters.countries:
+            codes = _find_codes(self.countries, filters.countries)
+            passing &= has_any(self.countries_offsets, self.countries_codes, rows, codes)
         if filters.genres:
             mask = np.uint64(sum(1 << code for code in _find_codes(self.genres, filters.genres)))
             passing &= (self.genre_bits[rows] & mask) != 0
@@ -103,6 +110,26 @@ class ItemTable:
 def find_published(table: ItemTable, rows: Rows, filters: Filters, today: int) -> NDArray[np.bool_]:
     """Returns which rows [n] pass the filters and are published, as far as is known, by a day since 1970."""
     return table.passes(filters, rows) & (table.published_day[rows] <= today)
+
+
+def has_any(
+    offsets: NDArray[np.int64], values: NDArray[np.generic], rows: Rows, wanted: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Returns whether the item of each row [n] has one of these values; False for a row of -1.
+
+    A loop over the position of a value in its item, so that no array is longer than `rows`.
+    """
+    starts, ends = offsets[rows], offsets[rows + 1]
+    found = np.zeros(len(rows), bool)
+    rest = np.flatnonzero((rows >= 0) & (starts < ends))
+    position = 0
+    while len(rest):
+        matching = np.isin(values[starts[rest] + position], wanted)
+        found[rest[matching]] = True
+        position += 1
+        rest = rest[~matching]
+        rest = rest[starts[rest] + position < ends[rest]]
+    return found
 
 
 def build_row_mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:

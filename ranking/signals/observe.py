@@ -13,7 +13,7 @@ from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.column import Column, make_shared_column, take_rows
 from reelrank.ranking.items.builder import UNKNOWN_DAY, hash_word
 from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
-from reelrank.ranking.items.table import ItemTable, Rows
+from reelrank.ranking.items.table import ItemTable, Rows, has_any
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
@@ -116,7 +116,8 @@ def _observe_request(request: RankingRequest, table: ItemTable, rows: Rows) -> d
     if country not in countries:
         return {**columns, "same_country": make_shared_column(np.nan, len(rows))}
     code = countries.index(country)
-    return {**columns, "same_country": (_gather_known(table.country, rows, -1) == code).astype(np.float32)}
+    same = has_any(table.countries_offsets, table.countries_codes, rows, [code])
+    return {**columns, "same_country": same.astype(np.float32)}
 
 
 def _is_holiday(country: str, timestamp: datetime) -> float:

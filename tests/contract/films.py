@@ -25,20 +25,21 @@ def build_year_date(number: int) -> datetime:
 
 FILMS = [
     Document(
-        Item("alien", "Alien", "A crew meets a stranger", genres=("Horror", "Sci-Fi"), language="English",
-             people=("Sigourney Weaver",), country="UK", published_at=build_year_date(1979), duration_s=7020),
+        Item("alien", "Alien", "A crew meets a stranger", genres=("Horror", "Sci-Fi"),
+             languages=("English", "Español"), people=("Sigourney Weaver",), countries=("UK", "USA"),
+             published_at=build_year_date(1979), duration_s=7020),
         {"factors": build_unit_vector(0)},
         (Neighbour("blade", 1.0), Neighbour("amelie", 0.25)),
     ),
     Document(
-        Item("amelie", "Amélie", genres=("Romance",), language="French", country="France",
+        Item("amelie", "Amélie", genres=("Romance",), languages=("French",), countries=("France",),
              published_at=build_year_date(2001), duration_s=7320),
         {"factors": build_unit_vector(1)},
         (Neighbour("alien", 0.5),),
     ),
     Document(
-        Item("blade", "Blade Runner", "Androids running", genres=("Sci-Fi",), language="English",
-             country="USA", published_at=build_year_date(1982), duration_s=7020),
+        Item("blade", "Blade Runner", "Androids running", genres=("Sci-Fi",), languages=("English",),
+             countries=("USA",), published_at=build_year_date(1982), duration_s=7020),
         {"factors": (build_unit_vector(0) + build_unit_vector(1)) / np.sqrt(np.float32(2))},
         (Neighbour("alien", 1.0),),
     ),

@@ -63,6 +63,8 @@ def test_an_unknown_text_field_is_a_bad_request() -> None:
         (Filters(genres=("Western",)), []),
         (Filters(languages=("french",)), ["amelie"]),
         (Filters(countries=("USA", "UK")), ["alien", "blade"]),
+        (Filters(countries=("usa",)), ["alien", "blade"]),
+        (Filters(languages=("español", "French")), ["alien", "amelie"]),
         (Filters(year_min=1980, year_max=1990), ["blade"]),
         (Filters(year_min=1979, year_max=1979), ["alien"]),
         (Filters(duration_min_s=7100), ["amelie"]),

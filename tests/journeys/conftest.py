@@ -32,7 +32,7 @@ VOYAGES = [
     Item(
         f"voyage{n}", f"Voyage {n}", description="A journey in one act.",
         genres=(("Drama", "Horror", "Comedy")[n % 3],), people=(f"Ada Director {n % 5}",),
-        language=("English", "French")[n % 2], country=("USA", "France", "Japan")[n % 3],
+        languages=(("English", "French")[n % 2],), countries=(("USA", "France", "Japan")[n % 3],),
         published_at=datetime(1950 + n, 5, 1, tzinfo=UTC), duration_s=3600 + 240 * n,
     )
     for n in range(40)

@@ -30,7 +30,7 @@ SHARED = ("item", "user", "page", "model", "version", "sources", "score")
 FILMS = [
     Item(
         f"f{n}", f"Film {n}", description="About it.", genres=(GENRES[n % 4], GENRES[n % 3]),
-        people=("Ann Author",), language=("en", "fr", "de")[n % 3], country="France",
+        people=("Ann Author",), languages=(("en", "fr", "de")[n % 3],), countries=("France",),
         published_at=datetime(1990 + n % 30, 1, 1, tzinfo=UTC), duration_s=3600 + 120 * n,
     )
     for n in range(40)

@@ -164,7 +164,7 @@ def test_a_film_added_by_the_owner_is_found_at_once(
     }
     assert found["no-7"] == Item(
         "no-7", "Space story 7", "Far out at space.", genres=("Space", "Drama"),
-        people=("Ann Actor 1", "Bob"), language="English",
+        people=("Ann Actor 1", "Bob"), languages=("English",),
         published_at=datetime(2007, 6, 1, tzinfo=UTC), duration_s=97 * 60,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from reelrank.app.engines.embedded.store.change_log import (
     prune,
 )
 from reelrank.app.engines.embedded.store.database import Database, allocate_seq
-from reelrank.app.engines.embedded.store.documents import COLUMNS, decode_document, decode_item
+from reelrank.app.engines.embedded.store.documents import COLUMNS, decode_body, decode_document
 from reelrank.index_mappings.engine import (
     IndexVersion,
     Matcher,
@@ -73,7 +73,7 @@ class EmbeddedEngine:
             marks = ",".join("?" * len(batch))
             select = f"select id, body from documents where version = ? and not deleted and id in ({marks})"
             bodies.update(self.database.connect().execute(select, (version, *batch)))
-        return [decode_item(item_id, bodies[item_id]) if item_id in bodies else None for item_id in ids]
+        return [decode_body(item_id, bodies[item_id]) if item_id in bodies else None for item_id in ids]
 
     def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
         self._require_version(version)

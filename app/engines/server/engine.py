@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reelrank.app.engines.server.documents.change_log import ChangeLog
-from reelrank.app.engines.server.documents.documents import decode_document, decode_item, encode_document
+from reelrank.app.engines.server.documents.documents import (
+    STORED_PROPERTIES,
+    decode_document,
+    encode_document,
+)
 from reelrank.app.engines.server.documents.live_changes import (
     LiveDocuments,
     copy_changes,
@@ -27,7 +31,7 @@ from reelrank.index_mappings.engine import (
     WriteReport,
 )
 from reelrank.index_mappings.errors import EngineError, NotFound, Partial, Unavailable
-from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.item import Document, Item, decode_item
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.validation import validate_documents
 
@@ -70,7 +74,7 @@ class ServerEngine:
             return []
         deadline = time.monotonic() + timeout_s
         try:
-            found = fetch_sources(self.cluster, self.layout.alias, ids, deadline, Item.__slots__)
+            found = fetch_sources(self.cluster, self.layout.alias, ids, deadline, STORED_PROPERTIES)
         except NotFound as missing:
             raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
         except Partial as partial:

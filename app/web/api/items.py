@@ -14,13 +14,14 @@ from reelrank.app.web.answers import serialize_item
 from reelrank.app.web.api.parameters import ItemId, ItemPath, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest, ItemNotFound
-from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.item import SINGULAR_NAMES, Item, put_first
 from reelrank.loaders.items.catalogue import encode_documents
 
 ITEMS_TAG = Tag(name="items", description="The catalogue: one item or a batch at a time.")
 MAX_BATCH = 1000
 
 ShortText = Annotated[str, Field(min_length=1, max_length=300)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=200)]
 ShortTexts = Annotated[tuple[ShortText, ...], Field(max_length=200)]
 
 
@@ -32,8 +33,10 @@ class ItemBody(Parameters):
     tags: ShortTexts = ()
     genres: ShortTexts = ()
     people: ShortTexts = ()
-    language: str = Field("", max_length=64)
-    country: str = Field("", max_length=64)
+    languages: Names = ()
+    countries: Names = ()
+    language: str = Field("", max_length=64, description="The first language.")
+    country: str = Field("", max_length=64, description="The first country.")
     published_at: AwareDatetime | None = None
     duration_s: int | None = Field(None, ge=0, le=10_000_000)
     thumbnail: str = Field("", max_length=2000)
@@ -44,6 +47,14 @@ class ItemBody(Parameters):
         if isinstance(value, str) and len(value) == len("2026-11-24"):
             return datetime.fromisoformat(value).replace(tzinfo=UTC)
         return value
+
+    def list_item_fields(self) -> dict[str, Any]:
+        """Returns the fields of an `Item`: a language or country by its singular name is the first one."""
+        fields = dict(self)
+        lists = {
+            plural: put_first(fields.pop(name), fields[plural]) for plural, name in SINGULAR_NAMES.items()
+        }
+        return fields | lists
 
 
 class ItemWithIdBody(ItemBody):
@@ -99,7 +110,7 @@ def upsert_items(service: SearchService, items: list[Item]) -> tuple[int, list[d
 def build_item(item_id: str, body: ItemBody) -> Item:
     """Builds an item from its parsed fields. Raises BadRequest."""
     try:
-        return Item(item_id, **dict(body))
+        return Item(item_id, **body.list_item_fields())
     except ValueError as error:
         raise BadRequest(str(error)) from error
 
@@ -112,7 +123,7 @@ def parse_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
     items, invalid = list[Item](), list[dict[str, Any]]()
     for number, row in enumerate(rows):
         try:
-            items.append(Item(**dict(ItemWithIdBody.model_validate(row))))
+            items.append(Item(**ItemWithIdBody.model_validate(row).list_item_fields()))
         except ValidationError as error:
             reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             invalid.append({"row": number, "reason": "; ".join(reasons)})

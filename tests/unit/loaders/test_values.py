@@ -12,6 +12,7 @@ from reelrank.loaders.fields.columns import (
     parse_flag,
     parse_integer,
     parse_integer_column,
+    parse_names,
     parse_names_column,
     parse_text_column,
 )
@@ -187,6 +188,33 @@ def test_a_later_column_fills_only_a_field_without_a_column() -> None:
     later = match_fields(rules, ["id", "title", "genre"], first)
     assert (later.columns["title"], later.columns["genres"]) == (("name",), ("genre",))
     assert later.unused == ("title",)
+
+
+@pytest.mark.parametrize("pair", ["country=made_in", "countries=made_in"])
+def test_a_list_field_can_be_mapped_by_its_singular_name(pair: str) -> None:
+    rules = FieldRules(ITEM_FIELDS, parse_field_pairs([pair]))
+    assert match_fields(rules, ["id", "title", "made_in"]).columns["countries"] == ("made_in",)
+
+
+def test_of_several_language_columns_known_by_name_the_best_is_read() -> None:
+    names = ["id", "title", "original_language", "spoken_languages", "language"]
+    assert match_fields(FieldRules(ITEM_FIELDS), names).columns["languages"] == ("language",)
+
+
+@pytest.mark.parametrize(
+    ("text", "countries"),
+    [
+        ("Norway, Iceland", ("Norway", "Iceland")),
+        ("Korea, Republic of, Japan", ("Korea, Republic of", "Japan")),
+        ("Bahamas, The", ("Bahamas, The",)),
+        ("USA, Congo, The Democratic Republic of the", ("USA", "Congo, The Democratic Republic of the")),
+        ("France, Republic of Ireland", ("France", "Republic of Ireland")),
+        ("[{'iso_3166_1': 'NO', 'name': 'Norway'}]", ("Norway",)),
+        ("", ()),
+    ],
+)
+def test_countries_are_read_as_lists(text: str, countries: tuple[str, ...]) -> None:
+    assert parse_names(text, None) == countries
 
 
 @pytest.mark.parametrize(

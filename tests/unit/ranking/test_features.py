@@ -27,12 +27,21 @@ NOW = datetime(2026, 7, 4, 20, 30, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
 ITEMS = [
     Item(
-        "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Ridley Scott",), country="UK", duration_s=7020
+        "alien",
+        "Alien",
+        genres=("Horror", "Sci-Fi"),
+        people=("Ridley Scott",),
+        countries=("UK",),
+        duration_s=7020,
     ),
     Item(
-        "blade", "Blade Runner", genres=("Sci-Fi",), people=("Ridley Scott", "Harrison Ford"), country="USA"
+        "blade",
+        "Blade Runner",
+        genres=("Sci-Fi",),
+        people=("Ridley Scott", "Harrison Ford"),
+        countries=("USA",),
     ),
-    Item("amelie", "Amélie", genres=("Romance",), people=("Audrey Tautou",), country="France"),
+    Item("amelie", "Amélie", genres=("Romance",), people=("Audrey Tautou",), countries=("France",)),
 ]
 SHARED = {"weekday", "hour", "watches", "rank_bm25", "score_text_knn", "is_holiday", "times_shown"}
 

@@ -12,11 +12,12 @@ from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table
 
 ALIEN = Item(
-    "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Sigourney Weaver",), language="English",
-    country="UK", published_at=datetime(1979, 5, 25, tzinfo=UTC), duration_s=7020,
+    "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Sigourney Weaver",),
+    languages=("English", "Latin"), countries=("UK", "USA"),
+    published_at=datetime(1979, 5, 25, tzinfo=UTC), duration_s=7020,
 )  # fmt: skip
 AMELIE = Item(
-    "amelie", "Amélie", genres=("Romance",), language="French", country="France",
+    "amelie", "Amélie", genres=("Romance",), languages=("French",), countries=("France",),
     published_at=datetime(2001, 4, 25, tzinfo=UTC), duration_s=7320,
 )  # fmt: skip
 BARE = Item("bare", "Nothing stated")
@@ -41,6 +42,8 @@ def test_rows_are_found_by_id_and_unknown_ids_are_minus_one(table: ItemTable) ->
         (Filters(genres=("sci-fi", "romance")), [True, True, False, False]),
         (Filters(genres=("Western",)), [False, False, False, False]),
         (Filters(languages=("french",)), [False, True, False, False]),
+        (Filters(languages=("latin", "French")), [True, True, False, False]),
+        (Filters(countries=("usa",)), [True, False, False, False]),
         (Filters(year_max=1980), [True, False, False, False]),
         (Filters(year_min=1979, duration_min_s=7100), [False, True, False, False]),
     ],

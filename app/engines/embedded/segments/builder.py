@@ -13,6 +13,7 @@ from reelrank.app.engines.embedded.filters.postings import PostingsBuilder
 from reelrank.app.engines.embedded.segments.segment import Allocator, find_sorted
 from reelrank.app.engines.embedded.store.documents import VECTOR_COLUMNS, parse_year
 from reelrank.index_mappings.fields import KEYWORD_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 
 Row = Sequence[Any]
@@ -61,9 +62,8 @@ class SegmentBuilder:
         years = [parse_year(item) for item in items]
         self.arrays["year"][doc_ids] = [MISSING_VALUE if year is None else year for year in years]
         self.arrays["duration_s"][doc_ids] = [item.get("duration_s", MISSING_VALUE) for item in items]
-        self._add_keywords("genres", doc_ids, [item.get("genres", ()) for item in items])
-        for name in ("language", "country"):
-            self._add_keywords(name, doc_ids, [[item[name]] if name in item else () for item in items])
+        for name, plural in KEYWORD_FIELDS.items():
+            self._add_keywords(name, doc_ids, [read_list(item, plural) for item in items])
         for column, name in enumerate(VECTOR_COLUMNS, 4):
             self._add_vectors(name, doc_ids, [row[column] for row in rows])
         self._add_neighbours(doc_ids, [orjson.loads(row[-2]) if row[-2] else () for row in rows])

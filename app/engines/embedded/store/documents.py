@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, VECTOR_FIELDS, to_neighbour_weight
-from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.item import Document, Item, Neighbour, decode_item
 
 VECTOR_COLUMNS = tuple(VECTOR_FIELDS)
 COLUMNS = f"row, id, deleted, body, {', '.join(VECTOR_COLUMNS)}, neighbours, seq"
@@ -51,13 +51,8 @@ def encode_item(item: Item) -> bytes:
     return orjson.dumps({name: value for name, value in values if value or value == 0})  # 0 s is a duration
 
 
-def decode_item(item_id: str, body: bytes) -> Item:
-    values: dict[str, Any] = orjson.loads(body)
-    for field in ("tags", "genres", "people"):
-        values[field] = tuple(values.get(field, ()))
-    if "published_at" in values:
-        values["published_at"] = datetime.fromisoformat(values["published_at"])
-    return Item(id=item_id, **values)
+def decode_body(item_id: str, body: bytes) -> Item:
+    return decode_item({"id": item_id, **orjson.loads(body)})
 
 
 def parse_year(fields: Mapping[str, Any]) -> int | None:
@@ -76,4 +71,4 @@ def decode_document(row: Sequence[Any]) -> Document:
     vectors = {name: np.frombuffer(blob, np.float32) for name, blob in stored if blob is not None}
     levels = orjson.loads(row[-2]) if row[-2] else ()
     neighbours = tuple(Neighbour(item_id, to_neighbour_weight(level)) for item_id, level in levels)
-    return Document(decode_item(row[1], row[3]), vectors, neighbours)
+    return Document(decode_body(row[1], row[3]), vectors, neighbours)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reelrank.app.engines.embedded.store.documents import parse_year
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
 from reelrank.index_mappings.fields import TEXT_FIELDS
+from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.durable import write_file
 
@@ -26,6 +27,8 @@ ANALYZER = "reelrank"
 WRITER_BYTES, BULK_BYTES = 64_000_000, 512_000_000
 """A live change needs little memory; with more, a whole version is written in fewer, larger segments. One
 writer thread keeps equal scores in the order of writing."""
+KEYWORD_LISTS = {"genre": "genres", "language": "languages", "country": "countries"}
+"""Keyword field of the index to the list of an item that fills it, case-folded."""
 META_FILE = "meta.json"
 SEQ_FILE = "covers-seq"
 UNFINISHED_FILE = "unfinished"
@@ -155,7 +158,7 @@ def _build_schema() -> Any:
     builder.add_integer_field("row", fast=True)
     for field in TEXT_FIELDS:
         builder.add_text_field(field, tokenizer_name=ANALYZER, index_option="freq")
-    for field in ("genre", "language", "country"):
+    for field in KEYWORD_LISTS:
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     for field in ("year", "duration_s"):
         builder.add_integer_field(field, indexed=True, fast=True)
@@ -164,21 +167,21 @@ def _build_schema() -> Any:
 
 def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
     item = orjson.loads(body)
-    genres, year = item.get("genres", []), parse_year(item)
+    year = parse_year(item)
     texts = [_join_text(item.get(field, "")) for field in TEXT_FIELDS]
     fields: dict[str, Any] = {
         "id": [item_id],
         "row": [row],
-        "genre": [genre.casefold() for genre in genres],
+        **{
+            field: [name.casefold() for name in read_list(item, plural)]
+            for field, plural in KEYWORD_LISTS.items()
+        },
         **{
             field: [text]
             for field, text in zip(TEXT_FIELDS, separate_words_batch(texts), strict=True)
             if text
         },
     }
-    for field in ("language", "country"):
-        if field in item:
-            fields[field] = [item[field].casefold()]
     if year is not None:
         fields["year"] = [year]
     if "duration_s" in item:

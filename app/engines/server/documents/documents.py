@@ -6,29 +6,27 @@ versions exclude them by themselves.
 
 import base64
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from reelrank.index_mappings.fields import VECTOR_FIELDS, to_neighbour_level, to_neighbour_weight
-from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.item import SINGULAR_NAMES, Document, Item, Neighbour, decode_item
 from reelrank.index_mappings.mapping import format_neighbour_term, name_vector_property
 
-ITEM_PROPERTIES = tuple(name for name in Item.__slots__)
-LIST_FIELDS = ("tags", "genres", "people")
+STORED_PROPERTIES = (*Item.__slots__, *SINGULAR_NAMES.values())
 LEARNED_PROPERTIES = ("vectors", "neighbours")
 
 
 def encode_document(document: Document) -> dict[str, Any]:
     """Builds the JSON body of a document; vectors stay numpy arrays."""
     item = document.item
-    values = {name: getattr(item, name) for name in ITEM_PROPERTIES}
+    values = {name: getattr(item, name) for name in STORED_PROPERTIES}
     stated = {name: value for name, value in values.items() if value not in ("", (), None)}
     keys = {
         "genre_key": [genre.casefold() for genre in item.genres],
-        "language_key": item.language.casefold(),
-        "country_key": item.country.casefold(),
+        "language_key": [language.casefold() for language in item.languages],
+        "country_key": [country.casefold() for country in item.countries],
     }
     vectors = {name: np.asarray(v, np.float32) for name, v in document.vectors.items()}
     # Servers reject a zero vector for cosine similarity.
@@ -52,15 +50,6 @@ def remove_searched_vectors(source: Mapping[str, Any]) -> dict[str, Any]:
 
 def encode_neighbours(document: Document) -> list[str]:
     return [format_neighbour_term(n.id, to_neighbour_level(n.weight)) for n in document.neighbours]
-
-
-def decode_item(source: Mapping[str, Any]) -> Item:
-    values = {name: source[name] for name in ITEM_PROPERTIES if name in source}
-    for name in LIST_FIELDS:
-        values[name] = tuple(values.get(name, ()))
-    if "published_at" in values:
-        values["published_at"] = datetime.fromisoformat(values["published_at"])
-    return Item(**values)
 
 
 def decode_document(source: Mapping[str, Any]) -> Document:

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.item import LIST_FIELDS, SINGULAR_NAMES, Item
 
-TEXT_NAMES = ("title", "description", "language", "country", "thumbnail")
-LIST_FIELDS = ("tags", "genres", "people")
+TEXT_NAMES = ("title", "description", "thumbnail")
 NUMBER_FIELDS = ("duration_s", "duration_min", "year")
 KNOWN_FIELDS = ("id", *TEXT_NAMES, *LIST_FIELDS, *NUMBER_FIELDS, "published_at")
+PLURALS = {singular: plural for plural, singular in SINGULAR_NAMES.items()}
+"""Names that settings of earlier builds have for lists."""
 LAST_YEAR = 9999
 """A bare number up to this is a year, a larger one is milliseconds since 1970."""
 
@@ -48,7 +49,8 @@ class ExternalFields:
 def parse_external_fields(text: str) -> ExternalFields:
     """Parses `title=name,genres=categories.keyword`. Raises BadRequest."""
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
-    names = {field.strip(): path.strip() for field, _, path in pairs}
+    stated = ((field.strip(), path.strip()) for field, _, path in pairs)
+    names = {PLURALS.get(field, field): path for field, path in stated}
     for field, path in names.items():
         if field not in KNOWN_FIELDS or not path:
             raise BadRequest(

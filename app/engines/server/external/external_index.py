@@ -17,7 +17,7 @@ from reelrank.index_mappings.query import Filters
 PAGE_SIZE = 1000
 SCROLL_TTL = "5m"
 """How long the server keeps a scroll open between two pages."""
-KEYWORD_FIELDS = ("genres", "language", "country")
+KEYWORD_FIELDS = ("genres", "languages", "countries")
 
 
 class ExternalIndex:

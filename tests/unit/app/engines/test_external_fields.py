@@ -27,6 +27,14 @@ def test_fields_are_read_through_objects_lists_and_sub_fields() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["country", "countries"])
+def test_an_index_may_have_several_countries(name: str) -> None:
+    item = parse_external_fields(f"title=t,{name}=made_in").decode_item(
+        "a", {"t": "A", "made_in": ["NO", "IS"]}
+    )
+    assert item == Item("a", "A", countries=("NO", "IS"))
+
+
 @pytest.mark.parametrize(
     ("names", "source", "published_at"),
     [

@@ -54,7 +54,7 @@ def build_film(number: int) -> Item:
         genres=(GENRES[number % 3],),
         people=(f"Person {number % 17}",),
         tags=(f"tag{number % 11}",),
-        country=COUNTRIES[number % 4],
+        countries=(COUNTRIES[number % 4],),
         duration_s=3000 + 60 * number,
         published_at=datetime(1990 + number % 30, 1, 1, tzinfo=UTC),
     )
