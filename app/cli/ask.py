@@ -8,9 +8,10 @@ from rich.table import Column, Table
 
 from reelrank.app.cli.console import fail, out, print_json
 from reelrank.app.clock import SYSTEM_CLOCK
-from reelrank.app.search.page import Page
+from reelrank.app.search.page import Page, SearchOutcome
 from reelrank.app.search.service import RankingOptions
 from reelrank.app.settings import Settings
+from reelrank.app.web.answers import serialize_outcome
 from reelrank.app.wiring import build_container, warm_service
 from reelrank.index_mappings.query import Context, Filters, Query
 
@@ -61,21 +62,29 @@ def _run_query(query: Query, as_json: bool) -> None:
     took_ms = (time.perf_counter() - started) * 1000
     if as_json:
         hits = [
-            {"id": h.item.id, "title": h.item.title, "score": h.score, "ranks": h.sources} for h in page.hits
+            {"id": h.item.id, "title": h.item.title, "score": h.score, "ranks": h.sources}
+            | ({"match": h.match} if h.match else {})
+            for h in page.hits
         ]
-        print_json(
-            {"model": page.model, "degraded": [str(missing) for missing in page.degraded], "hits": hits}
-        )
+        answer = {"model": page.model, "degraded": [str(missing) for missing in page.degraded], "hits": hits}
+        print_json(answer | (serialize_outcome(page.search) if page.search else {}))
     else:
         _print_page(page, took_ms)
 
 
 def _print_page(page: Page, took_ms: float) -> None:
+    if page.search is not None and page.search.message:
+        out.print(page.search.message, markup=False)
     table = Table("", Column("id", no_wrap=True), "film", "year", "genres", "score", "found by", box=None)
     for hit in page.hits:
         item = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
         table.add_row(str(hit.position + 1), *item, f"{hit.score:.3f}", ", ".join(hit.sources))
     out.print(table)
     missing = f"; incomplete: {', '.join(map(str, page.degraded))}" if page.degraded else ""
-    line = f"{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"
+    found = f"{_format_total(page.search)} found; " if page.search and page.search.total else ""
+    line = f"{found}{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"
     out.print(line, markup=False)
+
+
+def _format_total(outcome: SearchOutcome) -> str:
+    return f"{'at least ' if outcome.is_lower_bound else ''}{outcome.total}"

@@ -1,17 +1,18 @@
 """The end of every request: fetches the items of one part of a ranked list."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.lexical.outcome import has_all_lexical
+from reelrank.app.search.page import Hit, MatchKind, Page
 from reelrank.app.search.result_cache import format_cursor
 from reelrank.app.search.result_list import ResultList
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Degradation, Partial, describe_failure
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.retrieval.source_names import TABLE_SOURCES
+from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES, TABLE_SOURCES
 
 FETCH_TIMEOUT_S = 1.0
 FETCH_DEADLINE_SHARE = 0.15
@@ -58,6 +59,7 @@ def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine
         (*result_list.degraded, *missing),
         total,
         format_cursor(result_list.request_id, position) if position < total else None,
+        search=result_list.search,
     )
 
 
@@ -74,7 +76,17 @@ def fetch_items(
 def _build_hit(result_list: ResultList, item: Item, position: int) -> Hit:
     slot = next((slot for slot in result_list.exploration_slots if slot.position == position), None)
     score = float(result_list.scores[position])
-    return Hit(item, score, position, _collect_ranks(result_list, position), slot)
+    ranks = _collect_ranks(result_list, position)
+    return Hit(item, score, position, ranks, slot, match=_find_match(result_list, ranks))
+
+
+def _find_match(result_list: ResultList, sources: Collection[str]) -> MatchKind | None:
+    """Returns how a text matches an item that these sources found; None where that is not known."""
+    if result_list.search is None:
+        return None
+    if any(source in sources for source in LEXICAL_SOURCES):
+        return "lexical"
+    return "semantic" if has_all_lexical(result_list.candidates, result_list.degraded) else None
 
 
 def _collect_ranks(result_list: ResultList, position: int) -> dict[str, int]:

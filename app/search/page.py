@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.item import Item
@@ -27,10 +28,37 @@ class Explanation:
     base: float
 
 
+MatchKind = Literal["lexical", "semantic", "none"]
+"""How a text matches: by its words, only in meaning, or not at all."""
+MESSAGES: Mapping[str, str] = {
+    "semantic": "No title or text contains these words; these are similar in meaning.",
+    "none": "No title or text contains these words, and nothing is similar in meaning.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOutcome:
+    """What the text of a search matched.
+
+    match: of the best candidates; None when the sources that match words did not answer. total: candidates
+    that match by their words; is_lower_bound: there may be more of them than the sources were asked for.
+    """
+
+    match: MatchKind | None
+    total: int
+    is_lower_bound: bool = False
+
+    @property
+    def message(self) -> str:
+        """A sentence for people; empty when words match or when that is not known."""
+        return MESSAGES.get(self.match or "lexical", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One item shown. position: from 0 in the whole list. sources: source name to the rank, from 0,
-    at which it found the item. exploration_slot: how exploration chose it, None when the ranking did."""
+    at which it found the item. exploration_slot: how exploration chose it, None when the ranking did.
+    match: of a search, how its text matches the item; None for other lists."""
 
     item: Item
     score: float
@@ -38,10 +66,12 @@ class Hit:
     sources: Mapping[str, int]
     exploration_slot: PositionChange | None = None
     explanation: Explanation | None = None
+    match: MatchKind | None = None
 
 
 Facets = Mapping[str, Mapping[str, int]]
-"""Field (`genres`, `languages`, `countries`, `decades`) to value to how many candidates have it."""
+"""Field (`genres`, `languages`, `countries`, `decades`) to value to how many candidates have it; of a
+search, how many that match by their words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +79,7 @@ class Page:
     """One part of a ranked list, `request_id` naming the list.
 
     degraded: what was missing when it was made. cursor: of the next part; None at the end. timings: seconds
-    each stage took, by its name.
+    each stage took, by its name. search: of a search, what its text matched.
     """
 
     request_id: str
@@ -61,6 +91,7 @@ class Page:
     cursor: str | None = None
     facets: Facets = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    search: SearchOutcome | None = None
 
     @property
     def missing_parts(self) -> tuple[str, ...]:

@@ -9,12 +9,14 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reelrank.app.search.page import SearchOutcome
 from reelrank.index_mappings.errors import Degradation
-from reelrank.index_mappings.match import ID_DTYPE
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds
 from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.policies.policy import PositionChange
 from reelrank.ranking.retrieval.fusion import Candidates
+from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES
 from reelrank.ranking.signals.observe import Signals
 
 
@@ -24,7 +26,7 @@ class ResultList:
 
     config_id: of the RankingConfig. signals: of the candidates in their order; None when nobody asked for
     them or the list comes from the cache. changes: what policies changed on purpose. release: that served;
-    empty when a request named its own model.
+    empty when a request named its own model. search: what the text of a search matched.
     """
 
     request_id: str
@@ -38,6 +40,14 @@ class ResultList:
     signals: Signals | None = None
     changes: tuple[PositionChange, ...] = ()
     release: str = ""
+    search: SearchOutcome | None = None
+
+    @property
+    def counted_ids(self) -> ItemIds:
+        """The candidates that a count is about: of a search, those that match by their words."""
+        if self.search is None:
+            return self.candidates.ids
+        return self.candidates.ids[self.candidates.are_found_by(LEXICAL_SOURCES)]
 
     @property
     def exploration_slots(self) -> tuple[PositionChange, ...]:
@@ -65,6 +75,7 @@ class ResultList:
             "config_id": self.config_id,
             "changes": self.changes,
             "release": self.release,
+            "search": self.search,
         }
         batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(metadata)})
         sink = pa.BufferOutputStream()
@@ -74,7 +85,7 @@ class ResultList:
 
     @staticmethod
     def from_bytes(data: bytes) -> "ResultList":
-        """Lists that an earlier build cached lack degradations, config id, changes and release."""
+        """Lists that an earlier build cached lack degradations, config id, changes, release and search."""
         with pa.ipc.open_stream(data) as stream:
             table = stream.read_all().combine_chunks()
         metadata = orjson.loads(table.schema.metadata[b"ranked"])
@@ -102,6 +113,7 @@ class ResultList:
             metadata.get("config_id", ""),
             changes=tuple(PositionChange(**change) for change in metadata.get("changes", ())),
             release=metadata.get("release", ""),
+            search=SearchOutcome(**outcome) if (outcome := metadata.get("search")) else None,
         )
 
 

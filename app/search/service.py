@@ -12,6 +12,7 @@ from reelrank.app.clock import Clock
 from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, choose_fetch_timeout_s, hydrate
+from reelrank.app.search.lexical.outcome import summarize_search
 from reelrank.app.search.page import Page
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.ports import Assigner, EventSink, Recorder
@@ -95,7 +96,7 @@ class SearchService:
         if options.facets:
             with timings.measure("facets"):
                 table = self.refresher.state.table
-                page = replace(page, facets=count_facets(table, result_list.candidates.ids))
+                page = replace(page, facets=count_facets(table, result_list.counted_ids))
         if options.explain:
             page = explain(page, result_list, self.refresher.models.get)
         return replace(page, timings=timings.seconds)
@@ -135,6 +136,9 @@ class SearchService:
         ranking = rank_request(request, context, partial(self._run_sources, state, timings))
         result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
         result_list = replace(result_list, release="" if options.model else state.release)
+        if options.query.kind == "search":
+            outcome = summarize_search(result_list.candidates, ranking.degraded, config.limits)
+            result_list = replace(result_list, search=outcome)
         if options.explain or self.recorder.is_sampled(request_id):
             return replace(result_list, signals=ranking.signals.take(ranking.order))
         return result_list

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
-from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.page import Hit, Page, SearchOutcome
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.item import SINGULAR_NAMES, Item
 
@@ -21,7 +21,16 @@ def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
         "cursor": page.cursor,
         "next": f"{path}?{urlencode({'cursor': page.cursor, 'limit': limit})}" if page.cursor else None,
     }
+    if page.search is not None:
+        answer |= serialize_outcome(page.search)
     return answer | ({"facets": page.facets} if page.facets else {})
+
+
+def serialize_outcome(outcome: SearchOutcome) -> dict[str, Any]:
+    """Serializes what a search matched; a total with relation "gte" is a lower bound."""
+    relation = "gte" if outcome.is_lower_bound else "eq"
+    answer = {"match": outcome.match, "total": outcome.total, "total_relation": relation}
+    return answer | ({"message": outcome.message} if outcome.message else {})
 
 
 def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
@@ -48,6 +57,8 @@ def _serialize_hit(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "sources": hit.sources,
     }
+    if hit.match is not None:
+        answer["match"] = hit.match
     if hit.exploration_slot is not None:
         answer["drawn"] = {
             "propensity": hit.exploration_slot.propensity,

@@ -44,6 +44,11 @@ class Candidates:
             np.concatenate([self.scores, np.full((m, s), np.nan, np.float32)]),
         )
 
+    def are_found_by(self, sources: Sequence[str]) -> NDArray[np.bool_]:
+        """Returns whether any of these sources found each candidate [n]."""
+        columns = [column for column, source in enumerate(self.sources) if source in sources]
+        return np.asarray((self.ranks[:, columns] >= 0).any(axis=1))
+
     def get_source_ranks(self, source: str) -> NDArray[np.int32]:
         """Ranks [n] in one source; all -1 when the source was not asked or was dropped."""
         if source not in self.sources:

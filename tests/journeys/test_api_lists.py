@@ -82,10 +82,11 @@ def test_an_explanation_adds_up_to_the_score_on_any_page(service: ServiceProcess
         assert why["signals"]["fused"] > 0
 
 
-def test_facets_count_the_candidates(service: ServiceProcess) -> None:
-    page = service.get("/v1/search?q=story&facets=true&limit=1").json
-    assert page["facets"]["genres"] == {"Sea": 12, "Space": 12}
-    assert sum(page["facets"]["decades"].values()) == page["candidates"]
+def test_facets_count_what_the_words_match(service: ServiceProcess) -> None:
+    page = service.get("/v1/search?q=sea&facets=true&limit=1").json
+    assert page["facets"]["genres"] == {"Sea": 12}
+    assert sum(page["facets"]["decades"].values()) == page["total"] == 12 < page["candidates"]
+    assert (page["match"], page["total_relation"], page["hits"][0]["match"]) == ("lexical", "eq", "lexical")
 
 
 def test_own_candidates_are_ranked_by_the_named_model(service: ServiceProcess) -> None:

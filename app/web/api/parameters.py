@@ -58,7 +58,11 @@ class ListParameters(Parameters):
         description="Rank by this model, or by engine-order, instead of the promoted model.",
     )
     explain: bool = Field(False, description="Add each hit's matches, signals, features and contributions.")
-    facets: bool = Field(False, description="Count the candidates by genre, language, country and decade.")
+    facets: bool = Field(
+        False,
+        description="Count the candidates by genre, language, country and decade; "
+        "of a search those that match its words.",
+    )
     device: str = Field("", max_length=64, description="The viewer's device, such as phone or tv.")
     place: str = Field("", max_length=64, description="The viewer's country, as ISO code or name.")
 

@@ -250,3 +250,19 @@ def test_a_typed_title_obeys_the_filters(service: SearchService) -> None:
     found = recommend_ids(service, build_query(text="sea story 1", filters=Filters(genres=("Space",))))
     assert found
     assert "sea1" not in found
+
+
+def test_total_and_facets_of_a_search_leave_out_what_vectors_found(service: SearchService) -> None:
+    query = build_query(text="sea", limit=24)
+    page = service.serve_page(RankingOptions(query, facets=True))
+    assert page.search is not None
+    assert (page.search.match, page.search.total, page.search.is_lower_bound) == ("lexical", 12, False)
+    assert page.facets["genres"] == {"Sea": 12}
+    assert page.candidates > page.search.total
+    assert [hit.match for hit in page.hits] == ["lexical"] * 12 + ["semantic"] * (len(page.hits) - 12)
+
+
+def test_a_home_page_has_no_search_outcome(service: SearchService) -> None:
+    page = service.serve_page(RankingOptions(build_query(user="u0")))
+    assert page.search is None
+    assert {hit.match for hit in page.hits} == {None}

@@ -75,8 +75,16 @@ def test_a_search_has_facets_and_filters_that_can_be_removed(person: FlaskClient
 
 
 def test_a_search_without_text_matches_names_its_hits_similar(person: FlaskClient) -> None:
-    assert "closest to it in meaning" in person.get("/search?q=zzzzqqq").text
-    assert "closest to it in meaning" not in person.get("/search?q=story").text
+    assert "similar in meaning" in person.get("/search?q=zzzzqqq").text
+    assert "similar in meaning" not in person.get("/search?q=story").text
+
+
+def test_a_search_counts_its_matches_and_separates_similar_films(person: FlaskClient) -> None:
+    page = person.get("/search?q=sea").text
+    assert "12 films found" in page
+    matching, similar = page.split("Similar in meaning")
+    assert "Space story" not in matching
+    assert "Sea story" not in similar
 
 
 def test_a_search_without_hits_suggests_what_to_try(person: FlaskClient) -> None:
