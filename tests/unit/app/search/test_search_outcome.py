@@ -20,7 +20,7 @@ def build_candidates(**ids: str) -> Candidates:
     """Fuses one source per keyword; each letter is the id of an item."""
     return fuse(
         [
-            Matches(name, encode_item_ids(found), np.arange(len(found), 0, -1, np.float32))
+            Matches(name, encode_item_ids(found), -np.arange(len(found), dtype=np.float32))
             for name, found in ids.items()
         ]
     )
