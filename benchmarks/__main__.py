@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks import hop
 from benchmarks.engine import run as engine
 from benchmarks.quality import run as quality
+from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
 from benchmarks.servers import run as servers
 
@@ -18,6 +19,7 @@ BENCHMARKS = {
     "engine": engine.main,
     "request": request.main,
     "quality": quality.main,
+    "relevance": relevance.main,
     "servers": servers.main,
     "hop": hop.main,
 }

@@ -118,6 +118,13 @@ def read_history(container: Container) -> History:
     if version is None:
         raise NotFound("no index version serves; load items first: reelrank load items FILE")
     events = build_event_table(container.events.scan(0, MAX_TIME_MS))
+    documents = [document for batch in container.engine.scan(version) for document in batch]
+    return split_by_time(History(container, events, documents, 0, 0, 0))
+
+
+def split_by_time(history: History) -> History:
+    """Returns the same history with its windows. Raises NotFound when there are too few watches."""
+    events = history.events
     times = np.sort(events.filter(pc.equal(events["kind"], "watch"))["at_ms"].to_numpy())
     if len(times) < MIN_WATCHES:
         raise NotFound(
@@ -127,8 +134,7 @@ def read_history(container: Container) -> History:
     training, evaluation = (
         int(times[int(share * len(times))]) for share in (TRAINING_START_SHARE, EVALUATION_START_SHARE)
     )
-    documents = [document for batch in container.engine.scan(version) for document in batch]
-    return History(container, events, documents, training, evaluation, int(times[-1]) + 1)
+    return replace(history, training_ms=training, evaluation_ms=evaluation, end_ms=int(times[-1]) + 1)
 
 
 def collect_training_set(
@@ -136,7 +142,7 @@ def collect_training_set(
 ) -> TrainingSet:
     """Requests of the second window, for the ranker to learn from. Raises NotFound when nothing can be."""
     window = (history.training_ms, history.evaluation_ms)
-    with _open_backtest_index(history, history.training_ms, progress) as world:
+    with open_backtest_index(history, history.training_ms, progress) as world:
         options = history.build_backtest_options(requests)
         try:
             return build_training_set(backtest(history.events, world, window, options, progress))
@@ -155,7 +161,7 @@ def collect_judged_requests(
     Raises NotFound without any.
     """
     window = (history.evaluation_ms, history.end_ms)
-    with _open_backtest_index(history, history.evaluation_ms, progress) as world:
+    with open_backtest_index(history, history.evaluation_ms, progress) as world:
         options = history.build_backtest_options(requests)
         index = replace(world, ranker=ranker)
         judged = list(backtest(history.events, index, window, options, progress))
@@ -193,7 +199,7 @@ def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float
 
 
 @contextmanager
-def _open_backtest_index(history: History, before_ms: int, progress: Progress) -> Iterator[BacktestIndex]:
+def open_backtest_index(history: History, before_ms: int, progress: Progress) -> Iterator[BacktestIndex]:
     """Opens the item table and matcher as they would have been at `before_ms`."""
     learned = learn_embeddings(select_watches(history.events, before_ms), progress)
     parts = history.container

@@ -1,6 +1,7 @@
-"""Bootstrap intervals of a mean over requests. The requests are resampled, not the items."""
+"""Bootstrap intervals of a mean over requests, and what they prove. Requests are resampled, not items."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,41 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+class Verdict(StrEnum):
+    """What the interval of a paired difference proves."""
+
+    BETTER = "certainly better"
+    WORSE = "certainly worse"
+    NOT_WORSE = "not worse"
+    UNDECIDED = "undecided"
+
+
+MARGIN = 0.01
+"""A difference that is certainly above -MARGIN is not worse."""
+MIN_QUERIES, MIN_VIEWERS = 400, 500
+"""Queries or viewers from which "not worse" may be said; with fewer the interval is too wide to mean it."""
+
+
+def judge_difference(difference: Interval, count: int, least: int) -> Verdict:
+    """Returns what a difference over `count` queries or viewers proves; "not worse" needs `least` of them."""
+    if difference.low > 0:
+        return Verdict.BETTER
+    if difference.high < 0:
+        return Verdict.WORSE
+    return Verdict.NOT_WORSE if difference.low > -MARGIN and count >= least else Verdict.UNDECIDED
+
+
+def average_by_group(values: NDArray[np.floating], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Returns the means [g, m] of the values [q, m] of each group [q], in the order of the group's name.
+
+    Requests of one viewer are not independent: intervals by viewer resample these means.
+    """
+    names, codes = np.unique(groups, return_inverse=True)
+    totals = np.zeros((len(names), values.shape[1]))
+    np.add.at(totals, codes, values)
+    return np.asarray(totals / np.bincount(codes)[:, None])
 
 
 def bootstrap_interval(values: NDArray[np.floating], seed: int = 0) -> Interval:

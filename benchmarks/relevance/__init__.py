@@ -1,0 +1,1 @@
+"""Relevance suite: searches for known titles, a public text collection and home pages, beside baselines."""

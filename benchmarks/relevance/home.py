@@ -1,0 +1,162 @@
+"""Home pages beside EASE, recent popularity, item-kNN and ALS, in three readings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.relevance.readings import (
+    HELD_OUT_SHARE,
+    SERVED,
+    HomePlan,
+    JudgedPages,
+    find_last_watch,
+    hold_out_last,
+    judge_by_all_later,
+    rank_returning_viewers,
+    rank_window,
+    train_model,
+)
+from reelrank.app.jobs.training import MAX_TIME_MS, History, split_by_time
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.embeddings.watches import Watches, select_watches
+from reelrank.ranking.evaluation.baselines import (
+    POPULARITY,
+    PastPages,
+    choose_half_life,
+    rank_by_baselines,
+    rank_by_popularity,
+)
+from reelrank.ranking.evaluation.intervals import (
+    MIN_VIEWERS,
+    Interval,
+    Verdict,
+    average_by_group,
+    bootstrap_intervals,
+    judge_difference,
+)
+from reelrank.ranking.evaluation.metrics import ndcg_at
+from reelrank.ranking.progress import Progress
+
+PLAN, SMALL_PLAN = HomePlan(2500, 8, 10**6), HomePlan(600, 2, 250)
+DAY, LATER, HELD_OUT = "a", "b", "c"
+READINGS = {
+    DAY: "watched within a day of the page",
+    LATER: "everything watched later",
+    HELD_OUT: f"each viewer's own last {HELD_OUT_SHARE:.0%}, asked at the end of the history",
+}
+YEAR_MS = 365 * DAY_MS
+AWAY = {"active within two years": (0, 2 * YEAR_MS), "away for more than eight years": (8 * YEAR_MS, 2**62)}
+
+
+@dataclass(frozen=True, slots=True)
+class HomeResult:
+    """NDCG@10 of one system in one reading; difference: the served order minus it, paired by viewer."""
+
+    reading: str
+    system: str
+    viewers: int
+    pages: int
+    ndcg: Interval
+    difference: Interval | None
+    verdict: Verdict | None
+
+
+def measure_home(
+    history: History, plan: HomePlan, readings: Sequence[str], progress: Progress
+) -> list[HomeResult]:
+    """Trains and ranks once for readings a and b, and once more for c. Relevance is binary."""
+    results = []
+    if DAY in readings or LATER in readings:
+        results += [each for each in _measure_window(history, plan, progress) if each.reading[0] in readings]
+    if HELD_OUT in readings:
+        results += _measure_held_out(history, plan, progress)
+    return results
+
+
+def _measure_window(history: History, plan: HomePlan, progress: Progress) -> list[HomeResult]:
+    watches = select_watches(history.events, MAX_TIME_MS)
+    learned_from = select_watches(history.events, history.evaluation_ms)
+    ranker, validation = train_model(history, plan, progress)
+    pages = rank_window(history, ranker, plan, progress)
+    baselines = rank_by_baselines(learned_from, pages.past)
+    results = []
+    for reading, judge in ((DAY, _keep), (LATER, judge_by_all_later)):
+        # validation pages are judged by what was known before the evaluation window
+        half_life = _choose_half_life(learned_from, judge(validation, learned_from))
+        popular = {f"{POPULARITY}, {half_life:g} days": rank_by_popularity(watches, pages.past, half_life)}
+        results += _compare(reading, judge(pages, watches), {**baselines, **popular})
+    return results
+
+
+def _measure_held_out(history: History, plan: HomePlan, progress: Progress) -> list[HomeResult]:
+    kept, held_out = hold_out_last(history.events)
+    earlier = split_by_time(replace(history, events=kept))
+    users = np.random.default_rng(0).permutation(sorted(held_out))[: plan.viewers]
+    ranker, _ = train_model(earlier, plan, progress)
+    chosen = {str(user): held_out[str(user)] for user in np.sort(users)}
+    pages = rank_returning_viewers(earlier, chosen, ranker, progress)
+    watches = select_watches(kept, MAX_TIME_MS)
+    half_life = _choose_held_out_half_life(earlier)
+    systems = rank_by_baselines(watches, pages.past)
+    systems[f"{POPULARITY}, {half_life:g} days"] = rank_by_popularity(watches, pages.past, half_life)
+    results = _compare(HELD_OUT, pages, systems)
+    away_ms = pages.past.at_ms - find_last_watch(pages, watches)
+    for name, (low, high) in AWAY.items():
+        rows = np.flatnonzero((away_ms >= low) & (away_ms < high))
+        if len(rows):
+            parts = {system: [ranked[row] for row in rows.tolist()] for system, ranked in systems.items()}
+            results += _compare(f"{HELD_OUT}, {name}", pages.take(rows), parts)
+    return results
+
+
+def _choose_held_out_half_life(history: History) -> float:
+    """Holds out the last watches of what is left once more, and chooses on those."""
+    kept, held_out = hold_out_last(history.events)
+    watches = select_watches(kept, MAX_TIME_MS)
+    seen = {user: watches.item_ids[watches.items[watches.users == code]]
+            for code, user in enumerate(watches.user_ids.tolist())}  # fmt: skip
+    past = PastPages(np.full(len(held_out), history.end_ms), [seen[user] for user in held_out])
+    pages = JudgedPages(np.array(list(held_out)), past, list(held_out.values()), {})
+    return _choose_half_life(watches, pages)
+
+
+def _choose_half_life(watches: Watches, pages: JudgedPages) -> float:
+    def measure(ranked: Sequence[ItemIds]) -> float:
+        values = _measure_ndcg(ranked, pages.relevant)[:, None]
+        return float(average_by_group(values, pages.users).mean())
+
+    return choose_half_life(watches, pages.past, measure)[0]
+
+
+def _keep(pages: JudgedPages, _watches: Watches) -> JudgedPages:
+    return pages
+
+
+def _compare(
+    reading: str, pages: JudgedPages, baselines: Mapping[str, Sequence[ItemIds]]
+) -> list[HomeResult]:
+    systems = {**pages.ranked, **baselines}
+    values = np.column_stack([_measure_ndcg(ranked, pages.relevant) for ranked in systems.values()])
+    by_viewer = average_by_group(values, pages.users)
+    viewers = len(by_viewer)
+    served = by_viewer[:, [list(systems).index(SERVED)]]
+    means, gaps = bootstrap_intervals(by_viewer), bootstrap_intervals(served - by_viewer)
+    name = f"{reading}: {READINGS[reading]}" if reading in READINGS else reading
+    results = []
+    for system, mean, gap in zip(systems, means, gaps, strict=True):
+        verdict = judge_difference(gap, viewers, MIN_VIEWERS)
+        against = (None, None) if system == SERVED else (gap, verdict)
+        results.append(HomeResult(name, system, viewers, len(values), mean, *against))
+    return results
+
+
+def _measure_ndcg(ranked: Sequence[ItemIds], relevant: Sequence[ItemIds]) -> NDArray[np.float64]:
+    return np.array(
+        [
+            ndcg_at(np.isin(ids[:10], wanted).astype(np.float32), np.ones(len(wanted), np.float32), 10)
+            for ids, wanted in zip(ranked, relevant, strict=True)
+        ]
+    )
