@@ -130,7 +130,7 @@ class SearchService:
             ranker,
             config,
             degraded=(*degraded, *missing),
-            seed=int(request_id, 16),
+            seed=derive_seed(options.query, request_id),
             measure=timings.measure,
         )
         ranking = rank_request(request, context, partial(self._run_sources, state, timings))

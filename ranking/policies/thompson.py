@@ -1,15 +1,20 @@
 """Thompson sampling: a few positions of a page show items picked at random, with known probabilities.
 
-The posteriors of items are computed in `ranking/items/popularity.py`.
+The posteriors of items are computed in `ranking/items/popularity.py`, the probabilities in `best_arm.py`.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.match import ItemIds
+from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.popularity import Posterior
+from reelrank.ranking.policies.best_arm import compute_best_probabilities
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
 
@@ -20,9 +25,6 @@ ITEMS_PER_SLOT = 10
 UNIFORM_SHARE, KEPT_SHARE = 0.1, 0.1
 """Probability floors: UNIFORM_SHARE is spread evenly over the pool, KEPT_SHARE is reserved for the item that
 the ranker put in the slot. They bound the importance weights of off-policy estimates."""
-GRID = (np.arange(128) + 0.5) / 128
-"""Square roots of click shares: shares are small, so cells are narrow where shares lie. Probabilities are
-within 0.01 of sampled ones up to some ten thousand impressions an item."""
 Floats = NDArray[np.float64]
 
 
@@ -42,7 +44,7 @@ class ThompsonSampling:
         def compute_posterior(pool: Order) -> Posterior:
             return candidates.popularity.compute_posterior(candidates.rows[pool])
 
-        return explore(order, positions, compute_posterior, candidates.seed)
+        return explore(candidates.ids, order, positions, compute_posterior, candidates.seed)
 
 
 def choose_positions(limit: int, max_slots: int) -> list[int]:
@@ -51,22 +53,37 @@ def choose_positions(limit: int, max_slots: int) -> list[int]:
     return [number * limit // (slots + 1) for number in range(1, slots + 1)]
 
 
+def derive_seed(query: Query, request_id: str) -> int:
+    """Derives the seed of a request: one a viewer, day (UTC) and list, so that a draw lasts for a day.
+
+    Of a viewer who is not known, each request has its own: all of them would share a draw otherwise.
+    """
+    day = query.context.at_ms // DAY_MS
+    parts = (query.user, str(day), query.kind, query.similar_to or "") if query.user else (request_id,)
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8])
+
+
 def explore(
-    order: Order, positions: list[int], compute_posterior: Callable[[Order], Posterior], seed: int
+    ids: ItemIds,
+    order: Order,
+    positions: list[int],
+    compute_posterior: Callable[[Order], Posterior],
+    seed: int,
 ) -> PolicyResult:
     """Fills each of these ascending positions with one of the POOL_SIZE candidates from it on.
 
     All other candidates keep their order. Thompson sampling as probability matching: a candidate is picked
     with the probability that its click share is the highest of the pool (Thompson 1933; Chapelle & Li 2011).
     The probabilities are computed, not sampled, so the propensity of a pick is exact.
+    ids [n]: of the candidates; the luck of each is its own, whatever else is in the pool.
     """
-    ranked, rng, changes = order, np.random.default_rng(seed), list[PositionChange]()
+    ranked, changes = order, list[PositionChange]()
     for position in positions:
         pool = order[position : position + POOL_SIZE]
         if len(pool) < 2:
             break
         propensities = compute_propensities(compute_posterior(pool))
-        picked = int(rng.choice(len(pool), p=propensities))
+        picked = int(np.argmax(np.log(propensities) + draw_gumbel(ids[pool], seed + position)))
         order = np.concatenate(
             [order[:position], pool[picked : picked + 1], np.delete(order[position:], picked)]
         )
@@ -83,16 +100,23 @@ def compute_propensities(posterior: Posterior) -> Floats:
     return propensities
 
 
-def compute_best_probabilities(posterior: Posterior) -> Floats:
-    """Returns the probability [n] that an item's click share, Beta(alpha, beta), is the highest of all.
+def draw_gumbel(ids: ItemIds, seed: int) -> Floats:
+    """Draws a standard Gumbel number [n] for each id, the same whenever the id and the seed are the same.
 
-    It is the sum over GRID of the item's own density times the distributions of all others.
+    The argmax of log p + Gumbel is an item with probability p (Gumbel 1954), and it changes only when
+    probabilities do: a pool in another order, or without an item, gives the same pick.
     """
-    share = GRID**2
-    alpha, beta = posterior.alpha[:, None], posterior.beta[:, None]
-    density = np.log(share) * (alpha - 1) + np.log1p(-share) * (beta - 1)
-    density = np.exp(density - density.max(axis=1, keepdims=True)) * GRID  # a cell is as wide as its root
-    density /= density.sum(axis=1, keepdims=True)
-    below = np.log(np.maximum(np.cumsum(density, axis=1) - density / 2, 1e-300))
-    best = (density * np.exp(below.sum(axis=0) - below)).sum(axis=1)
-    return np.asarray(best / best.sum())
+    words = np.ascontiguousarray(ids).view(np.uint64).reshape(len(ids), -1)
+    mixed = np.full(len(ids), seed % 2**64, np.uint64)
+    for word in words.T:
+        mixed = _mix_bits(mixed ^ word)
+    uniform = (_mix_bits(mixed) >> np.uint64(11)).astype(np.float64) + 0.5
+    return np.asarray(-np.log(-np.log(uniform / 2**53)))
+
+
+def _mix_bits(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Returns the next output of SplitMix64 (Steele, Lea & Flood 2014) for each state."""
+    bits = bits + np.uint64(0x9E3779B97F4A7C15)
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(bits ^ (bits >> np.uint64(31)), np.uint64)

@@ -1,14 +1,21 @@
 """Thompson sampling: propensities, slots and the off-policy estimate of their value."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import kstest
 
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.match import encode_item_ids
+from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.evaluation.off_policy import (
     SlotGroup,
     collect_slot_outcomes,
@@ -17,18 +24,22 @@ from reelrank.ranking.evaluation.off_policy import (
 )
 from reelrank.ranking.items.engagements import Engagements
 from reelrank.ranking.items.popularity import Popularity, Posterior, Rows
+from reelrank.ranking.policies.best_arm import compute_best_probabilities
 from reelrank.ranking.policies.policy import Order, PositionChange
 from reelrank.ranking.policies.thompson import (
     KEPT_SHARE,
     POOL_SIZE,
     UNIFORM_SHARE,
     choose_positions,
-    compute_best_probabilities,
     compute_propensities,
+    derive_seed,
+    draw_gumbel,
     explore,
 )
 
 ORDER = np.arange(100)[::-1].copy()
+IDS = encode_item_ids(f"film{number}" for number in range(len(ORDER)))
+AT = datetime(2026, 11, 27, 9, tzinfo=UTC)
 
 
 def build_posterior(shown: int = POOL_SIZE, seed: int = 0) -> Posterior:
@@ -43,15 +54,83 @@ def build_equal_posterior(rows: Rows) -> Posterior:
 def explore_order(
     order: Order, positions: list[int], compute_posterior: Callable[[Order], Posterior], seed: int
 ) -> tuple[Order, tuple[PositionChange, ...]]:
-    result = explore(order, positions, compute_posterior, seed)
+    result = explore(IDS, order, positions, compute_posterior, seed)
     return result.order, result.changes
 
 
-def test_best_probabilities_equal_sampled_ones() -> None:
-    beliefs = build_posterior()
-    samples = np.random.default_rng(1).beta(beliefs.alpha, beliefs.beta, (100_000, POOL_SIZE)).argmax(axis=1)
-    sampled = np.bincount(samples, minlength=POOL_SIZE) / len(samples)
-    assert compute_best_probabilities(beliefs) == pytest.approx(sampled, abs=0.006)
+def sample_best(posterior: Posterior, batches: int = 10) -> NDArray[np.float64]:
+    """The share of a million Beta samples in which each item is the best."""
+    rng, size = np.random.default_rng(1), len(posterior.alpha)
+    best = [rng.beta(posterior.alpha, posterior.beta, (100_000, size)).argmax(axis=1) for _ in range(batches)]
+    return np.bincount(np.concatenate(best), minlength=size) / (batches * 100_000)
+
+
+def shown(impressions: Sequence[float], rates: Sequence[float]) -> Posterior:
+    uses = np.array(impressions) * np.array(rates)
+    return Posterior(uses + 1, np.array(impressions) - uses + 19)
+
+
+POOLS = {
+    "a new film beside 49 that are known": shown([0] + [10_000] * 49, [0.05] * 50),
+    "fifty that tie after a million impressions": shown([1e6] * 50, [0.05] * 50),
+    "ten new ones beside forty that are known": shown([0] * 10 + [1e6] * 40, [0.05] * 50),
+    "two, one of which nobody used": shown([1, 1e6], [1.0, 0.0]),
+    "fifty that nearly tie": shown([1e6] * 50, np.random.default_rng(3).normal(0.05, 1e-4, 50).tolist()),
+    "fifty that nobody used": shown(10 ** np.random.default_rng(4).uniform(0, 6, 50), [0.0] * 50),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_best_probabilities_equal_a_million_samples(name: str) -> None:
+    assert compute_best_probabilities(POOLS[name]) == pytest.approx(sample_best(POOLS[name]), abs=0.01)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    impressions=st.lists(st.floats(0, 6).map(lambda digits: 10**digits), min_size=2, max_size=POOL_SIZE),
+    rates=st.lists(st.floats(0, 1) | st.just(0.05), min_size=POOL_SIZE, max_size=POOL_SIZE),
+)
+def test_best_probabilities_of_any_pool_equal_samples(impressions: list[float], rates: list[float]) -> None:
+    pool = shown(impressions, rates[: len(impressions)])
+    assert compute_best_probabilities(pool) == pytest.approx(sample_best(pool, 2), abs=0.01)
+
+
+def test_a_known_viewer_keeps_a_seed_for_a_day() -> None:
+    home = Query(user="ada", context=Context(AT))
+    later = replace(home, context=Context(AT + timedelta(hours=14)))
+    assert derive_seed(home, "r1") == derive_seed(later, "r2")
+    others = [
+        replace(home, context=Context(AT + timedelta(days=1))),
+        replace(home, user="bob"),
+        replace(home, similar_to="film1"),
+        replace(home, similar_to="film2"),
+    ]
+    assert len({derive_seed(query, "r1") for query in (home, *others)}) == 5
+
+
+def test_unknown_viewers_do_not_share_a_draw() -> None:
+    query = Query(context=Context(AT))
+    assert derive_seed(query, "r1") != derive_seed(query, "r2")
+
+
+def test_a_draw_outlasts_changes_of_the_pool() -> None:
+    """The pick stays in a pool in another order, and nearly always when another item leaves the pool."""
+    kept = 0
+    for seed in range(50):
+        pool = ORDER[:POOL_SIZE]
+        picked = explore_order(pool, [0], build_equal_posterior, seed)[0][0]
+        shuffled = np.concatenate([pool[:1], np.random.default_rng(seed).permutation(pool[1:])])
+        assert explore_order(shuffled, [0], build_equal_posterior, seed)[0][0] == picked
+        left = pool[pool != next(item for item in pool[::-1] if item != picked)]
+        kept += int(explore_order(left, [0], build_equal_posterior, seed)[0][0] == picked)
+    assert kept >= 48
+
+
+def test_the_luck_of_items_is_that_of_a_gumbel_distribution() -> None:
+    draws = np.concatenate([draw_gumbel(IDS, seed) for seed in range(200)])
+    assert kstest(draws, "gumbel_r").pvalue > 0.001
+    repeated = np.corrcoef([draw_gumbel(IDS, seed) for seed in range(50)])
+    assert np.abs(repeated - np.eye(50)).max() < 0.5
 
 
 @pytest.mark.parametrize("times", [1e4, 1e8])
