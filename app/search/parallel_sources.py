@@ -1,6 +1,8 @@
 """Candidate sources run in parallel under one deadline; a late or failing one is dropped and reported.
 
-Of a source that answers in part, that part is used, and it is reported too.
+Of a source that answers in part, that part is used, and it is reported too. What the item table answers is
+computed in the thread of the request while the engine works: it needs no place in the pool and is never late,
+so a home page has items however slow the engine is.
 """
 
 import time
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.match import Matches
+from reelrank.ranking.retrieval.source_names import TABLE_SOURCES
 from reelrank.ranking.retrieval.sources import SourceRequest
 
 QuerySource = Callable[[SourceRequest, float], Matches]
@@ -50,17 +53,23 @@ def run_sources(
         seconds[request.source] = time.perf_counter() - started
         return found
 
-    asked = {pool.submit(query_timed, request): request.source for request in requests}
-    wait(asked, timeout=max(until - time.monotonic(), 0))
-    matches, failures = list[Matches](), dict[str, EngineError]()
-    for future, source in asked.items():
+    asked = {
+        request.source: pool.submit(query_timed, request)
+        for request in requests
+        if request.source not in TABLE_SOURCES
+    }
+    found = {request.source: query_timed(request) for request in requests if request.source in TABLE_SOURCES}
+    wait(asked.values(), timeout=max(until - time.monotonic(), 0))
+    failures = dict[str, EngineError]()
+    for source, future in asked.items():
         if not future.done():
             future.cancel()
             failures[source] = Timeout(f"no answer within {deadline_s * 1000:.0f} ms")
         elif isinstance(error := future.exception(), EngineError):
             failures[source] = error
             if isinstance(error, Partial) and error.partial_result is not None:
-                matches.append(error.partial_result)
+                found[source] = error.partial_result
         else:
-            matches.append(future.result())
+            found[source] = future.result()
+    matches = [found[request.source] for request in requests if request.source in found]
     return SourceResults(matches, failures, dict(seconds))

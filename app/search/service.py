@@ -30,6 +30,7 @@ from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates, rank_request
+from reelrank.ranking.policies.thompson import derive_seed
 from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source

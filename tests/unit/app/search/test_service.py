@@ -1,6 +1,7 @@
 """A request from the query to the page, on the real embedded engine."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_container, warm_service
-from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import Matches, build_empty_matches
@@ -126,6 +127,52 @@ def test_a_request_whose_sources_all_failed_raises(service: SearchService) -> No
     assert (type(failure), str(failure)) == (
         Unavailable, "no source answered (broken: another mapping; gone: away)"
     )  # fmt: skip
+
+
+class SlowMatcher:
+    """Answers everything after the deadline."""
+
+    def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
+        return self.match(request)
+
+    def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
+        return self.match(request)
+
+    def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
+        return self.match(request)
+
+    def match(self, request: TextMatch | VectorMatch | NeighbourMatch) -> Matches:
+        time.sleep(0.3)
+        return build_empty_matches(request.source)
+
+
+class SlowEngine(EmbeddedEngine):
+    """An engine whose index answers too late; its items can be read."""
+
+    def at_version(self, version: str) -> Matcher:
+        return SlowMatcher()
+
+
+@pytest.mark.parametrize("user", [None, "u0", "new"])
+def test_a_home_page_has_items_while_the_engine_is_slow(container: Container, user: str | None) -> None:
+    engine = SlowEngine(container.settings.engine_dir, container.clock)
+    slow = replace(warm_service(replace(container, engine=engine)), deadline_s=0.1)
+    clients = ThreadPoolExecutor(16)
+    pages = list(
+        clients.map(lambda _: slow.serve_page(RankingOptions(build_query(user=user, limit=6))), range(48))
+    )
+    assert all(len(page.hits) == 6 for page in pages)
+    assert all("popular" not in page.missing_parts for page in pages)
+    assert user != "u0" or any("neighbours" in page.missing_parts for page in pages)
+
+
+def test_a_home_page_has_items_while_no_thread_is_free(service: SearchService) -> None:
+    pool = ThreadPoolExecutor(1)
+    pool.submit(time.sleep, 1)
+    busy = replace(service, pool=pool, deadline_s=0.1)
+    page = busy.serve_page(RankingOptions(build_query(user="u0", limit=6)))
+    assert len(page.hits) == 6
+    assert {"viewer", "watched"} <= set(page.missing_parts)
 
 
 class UnavailableEvents(EmbeddedEvents):
