@@ -1,7 +1,7 @@
 """Thompson sampling: propensities, slots and the off-policy estimate of their value."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kstest
 
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event, EventKind
@@ -65,9 +65,9 @@ def sample_best(posterior: Posterior, batches: int = 10) -> NDArray[np.float64]:
     return np.bincount(np.concatenate(best), minlength=size) / (batches * 100_000)
 
 
-def shown(impressions: Sequence[float], rates: Sequence[float]) -> Posterior:
-    uses = np.array(impressions) * np.array(rates)
-    return Posterior(uses + 1, np.array(impressions) - uses + 19)
+def shown(impressions: ArrayLike, rates: ArrayLike) -> Posterior:
+    uses = np.multiply(impressions, rates)
+    return Posterior(uses + 1, np.subtract(impressions, uses) + 19)
 
 
 POOLS = {
