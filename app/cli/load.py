@@ -20,7 +20,7 @@ from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pai
 from reelrank.loaders.fields.mapped_rows import read_first_rows
 from reelrank.loaders.fields.times import Unit
 from reelrank.loaders.files.rows import Column, Rows
-from reelrank.loaders.files.source import Format, open_source_files
+from reelrank.loaders.files.source import Format, QuoteRule, ReadOptions, open_source_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.report import FileReport
 
@@ -38,6 +38,11 @@ Mapping = Annotated[Path | None, typer.Option("--mapping", help="A TOML file wit
 IdFrom = Annotated[
     str | None, typer.Option(help="Columns such as title,year to compute ids from, when there is no id.")
 ]
+Quote = Annotated[
+    QuoteRule | None, typer.Option("--quote", help="Quote marks in CSV: csv, or none for text.")
+]
+Encoding = Annotated[str | None, typer.Option(help="Encoding of text, such as cp1252.")]
+Member = Annotated[str | None, typer.Option(help="The file to read in a ZIP archive.")]
 Separator = Annotated[str | None, typer.Option(help="Separator of lists inside a text, such as ';'.")]
 DurationUnit = Annotated[Unit | None, typer.Option(help="Unit of bare numbers in a column of durations.")]
 Kind = Annotated[str | None, typer.Option(help="Kind of every event, such as watch, when no column has it.")]
@@ -54,6 +59,9 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     file: File,
     *,
     form: Form = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
+    member: Member = None,
     pairs: Map = None,
     mapping: Mapping = None,
     id_from: IdFrom = None,
@@ -68,7 +76,7 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     options = {"separator": separator, "duration_unit": duration_unit, "id_from": id_from}
     rules = _build_rules(ITEM_FIELDS, pairs, mapping, options)
     with (
-        open_source_files(file, form) as (files, skipped),
+        open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         _report_interruption(),
         show_progress_bars() as progress,
     ):
@@ -83,6 +91,9 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     file: File,
     *,
     form: Form = None,
+    quote: Quote = None,
+    encoding: Encoding = None,
+    member: Member = None,
     pairs: Map = None,
     mapping: Mapping = None,
     kind: Kind = None,
@@ -95,7 +106,7 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     """Load a history of viewer events, also UBI 1.3 lines unchanged. The same event counts once."""
     rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
     with (
-        open_source_files(file, form) as (files, skipped),
+        open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         _report_interruption(),
         show_progress_bars() as progress,
     ):

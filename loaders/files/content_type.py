@@ -12,20 +12,14 @@ MAX_CONTROL_SHARE = 0.03
 CONTROL_BYTES = [byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b"]
 MAX_NAMED_FILES = 3
 """How many files an error message names, so that it stays readable."""
-UTF_16 = "text in UTF-16, not in UTF-8; convert it: iconv -f UTF-16 -t UTF-8 FILE > OTHER"
-UTF_32 = "text in UTF-32, not in UTF-8; convert it: iconv -f UTF-32 -t UTF-8 FILE > OTHER"
 MAGIC_BYTES = {
-    b"\xff\xfe\x00\x00": UTF_32,
-    b"\x00\x00\xfe\xff": UTF_32,
-    b"\xff\xfe": UTF_16,
-    b"\xfe\xff": UTF_16,
     b"PAR1": "Parquet; add --format parquet",
-    b"PK\x03\x04": "a ZIP archive or a spreadsheet; extract it, or save the sheet as CSV in UTF-8",
+    b"PK\x03\x04": "a ZIP archive that is compressed again; decompress it once",
     b"\xd0\xcf\x11\xe0": "an old Excel spreadsheet; save the sheet as CSV in UTF-8",
     b"\x1f\x8b": "compressed twice with gzip; decompress it once",
     b"\x28\xb5\x2f\xfd": "compressed twice, with zstd inside; decompress it once",
-    b"BZh": "compressed with bzip2; decompress it, or compress it with gzip or zstd instead",
-    b"\xfd7zXZ": "compressed with xz; decompress it, or compress it with gzip or zstd instead",
+    b"BZh": "compressed twice, with bzip2 inside; decompress it once",
+    b"\xfd7zXZ": "compressed twice, with xz inside; decompress it once",
     b"SQLite format 3": "an SQLite database; export a table: sqlite3 -csv -header FILE 'select ...'",
 }
 """First bytes to what they mean and what to do. Of two keys with a common prefix the longer comes first."""
@@ -42,7 +36,7 @@ def check_is_text(file: SourceFile) -> None:
         raise SourceError(
             f"{file.name} is not {file.format.upper()}: {control} of its first {len(first)} bytes are "
             "control characters, as in a binary file or in text that is not UTF-8. Name a CSV, TSV, JSONL or "
-            "Parquet file"
+            "Parquet file, or the encoding: --encoding utf-16-le"
         )
 
 
@@ -68,6 +62,6 @@ def _describe_missing_rows(file: SourceFile) -> str:
 
 
 def _read_first_bytes(file: SourceFile) -> bytes:
-    with file.open_stream() as (stream, _):
+    with file.open_text() as (stream, _):
         first: bytes = stream.read(SNIFFED_BYTES)
         return first

@@ -1,7 +1,5 @@
 """CSV and TSV reader. Every value is read as text, so that all blocks of a file have the same types."""
 
-import re
-from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,87 +7,58 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from reelrank.loaders.files.quotes import check_quotes
+from reelrank.loaders.files.dialect import FilteredStream, detect_dialect
 from reelrank.loaders.files.rows import ArrowBlock, Reject, Rows
-from reelrank.loaders.files.source import SourceError, SourceFile
+from reelrank.loaders.files.source import SourceFile
 
 BLOCK_BYTES = 1 << 20
 """1 MB: large enough to parse fast, small enough that a block's rows fit in memory many times over."""
 MAX_COLUMNS = 5000
 """pyarrow needs the type of each column before it reads the header, so columns are declared in advance."""
 HEADER_ROW = 1
-DELIMITERS = (",", ";", "\t", "|")
-QUOTED = re.compile(r'"[^"]*"')
-MAX_HEADER_BYTES = 1 << 16
-"""How much of a file is searched for the end of its header."""
 
 
 def read_csv(file: SourceFile) -> Iterator[Rows]:
     """Yields the rows of a file. Row numbers count rows after the header, without blank lines.
 
-    Raises SourceError when a lone quote mark makes a value contain rows. TSV has no quoting, unless its
-    header is quoted.
+    Raises SourceError when a lone quote mark makes a value contain rows.
     """
-    header = _read_header_line(file)
-    delimiter = detect_delimiter(header)
-    has_quotes = file.format != "tsv" or all(QUOTED.fullmatch(name) for name in header.split(delimiter))
-    checks = check_quotes(file, delimiter) if has_quotes else iter(())
-    try:
-        for rows in _read_delimited(file, delimiter, has_quotes):
-            next(checks, None)
-            yield rows
-    except pa.ArrowInvalid:
-        deque(checks, maxlen=0)  # a value that is larger than a block: the check names its first line
-        raise
-    deque(checks, maxlen=0)
-
-
-def _read_delimited(file: SourceFile, delimiter: str, has_quotes: bool) -> Iterator[Rows]:
+    dialect = detect_dialect(file)
     invalid_rows: list[pa_csv.InvalidRow] = []
 
     def skip_invalid_row(row: pa_csv.InvalidRow) -> str:
         invalid_rows.append(row)
         return "skip"
 
-    with file.open_stream() as (stream, raw):
+    with file.open_text() as (text, raw):
+        stream = text if dialect.filter_line is None else FilteredStream(text, dialect.filter_line)
         parse = pa_csv.ParseOptions(
-            delimiter=delimiter,
-            quote_char='"' if has_quotes else False,
-            newlines_in_values=has_quotes,
+            delimiter=dialect.delimiter,
+            quote_char='"' if dialect.has_quotes else False,
+            newlines_in_values=dialect.has_quotes,
             invalid_row_handler=skip_invalid_row,
         )
+        block_bytes = max(BLOCK_BYTES, 2 * dialect.longest_row)
         names: list[str] = []
         record = 0
-        for number, batch in enumerate(_read_batches(stream, parse), 1):
+        for number, batch in enumerate(_read_batches(stream, parse, block_bytes), 1):
             kept, broken = _assign_row_numbers(batch.num_rows, record, invalid_rows)
             record = max(int(kept[-1]) if len(kept) else 0, *(m.number for m in broken), record)
             del invalid_rows[: len(broken)]
             rows = batch
             if not names and batch.num_rows:
-                names, rows, kept = _read_header(file, batch), batch.slice(1), kept[1:]
+                names, rows, kept = _read_header(batch), batch.slice(1), kept[1:]
             if names:
                 # pyarrow reads ahead in an uncompressed file, so count the blocks it has returned instead
-                bytes_read = raw.tell() if file.compression else number * BLOCK_BYTES
+                bytes_read = raw.tell() if file.is_packed else number * block_bytes
                 yield _build_rows(file, names, rows, (kept, broken), bytes_read / max(file.size, 1))
         if invalid_rows:
             yield _build_rows(file, names, rows.slice(0, 0), (np.empty(0, np.int64), invalid_rows), 1.0)
 
 
-def _read_header_line(file: SourceFile) -> str:
-    with file.open_stream() as (stream, _):
-        first: bytes = stream.read(MAX_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf").split(b"\n")[0]
-    return first.decode(errors="replace").rstrip("\r")
-
-
-def detect_delimiter(header: str) -> str:
-    """Returns the delimiter that occurs most often in the header outside quotes; a comma if none does."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(DELIMITERS, key=bare.count)
-
-
-def _read_batches(stream: Any, parse_options: Any) -> Iterator[pa.RecordBatch]:
+def _read_batches(stream: Any, parse_options: Any, block_bytes: int) -> Iterator[pa.RecordBatch]:
     """Yields batches of binary columns; the header is the first row of the first batch."""
-    read = pa_csv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=BLOCK_BYTES)
+    read = pa_csv.ReadOptions(use_threads=False, autogenerate_column_names=True, block_size=block_bytes)
     convert = pa_csv.ConvertOptions(column_types={f"f{n}": pa.binary() for n in range(MAX_COLUMNS)})
     try:
         reader = pa_csv.open_csv(stream, read, parse_options, convert)
@@ -109,14 +78,15 @@ def _assign_row_numbers(size: int, last_number: int, invalid_rows: Sequence[Any]
     return kept, [m for m in invalid_rows if m.number < last]
 
 
-def _read_header(file: SourceFile, batch: pa.RecordBatch) -> list[str]:
+def _read_header(batch: pa.RecordBatch) -> list[str]:
+    """Returns the names of the columns. A name that occurs again gets a number: title, title_2."""
     values = [batch.column(n)[0].as_py().decode(errors="replace").strip() for n in range(batch.num_columns)]
-    names = [name or f"column_{number}" for number, name in enumerate(values, 1)]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise SourceError(
-            f"the header of {file.name} has more than one column called {', '.join(repeated)}; rename one"
-        )
+    names: list[str] = []
+    for number, value in enumerate(values, 1):
+        name, count = value or f"column_{number}", 2
+        while name in names:
+            name, count = f"{value}_{count}", count + 1
+        names.append(name)
     return names
 
 
@@ -144,8 +114,7 @@ def _build_rows(
         reject = Reject(
             file.name,
             int(numbers[row]) - HEADER_ROW,
-            "the row is not valid UTF-8; if the file is Latin-1, convert it: "
-            "iconv -f LATIN1 -t UTF-8 FILE > OTHER",
+            "the row is not valid UTF-8; if the file is from Windows, add --encoding cp1252",
             dict(zip(names, values, strict=True)),
         )
         unreadable.append(reject)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reelrank.loaders.files.readers import read_rows
-from reelrank.loaders.files.source import Format, SourceError, open_source_files
+from reelrank.loaders.files.source import Format, ReadOptions, SourceError, open_source_files
 
 HEADER = ["id", "title", "year", "genres", "country"]
 
@@ -78,3 +78,43 @@ def test_valid_quoting_in_csv_is_read(tmp_path: Path, written: str, title: str) 
     titles = read_titles(write_films(tmp_path / "films.csv", {20: written}))
     assert len(titles) == 60
     assert titles[19] == title
+
+
+def test_a_lone_mark_that_swallows_one_row_of_two_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text('id,title\nf1,One\nf2,"Two\nf3,Three"\nf4,Four\n')
+    with pytest.raises(SourceError, match=r"line 3 .* closed only in line 4, so lines 3 to 4"):
+        read_titles(path)
+    with open_source_files(str(path), None, ReadOptions(quotes="csv")) as (files, _):
+        assert sum(rows.row_count for rows in read_rows(files[0])) == 3
+    with open_source_files(str(path), None, ReadOptions(quotes="none")) as (files, _):
+        assert sum(rows.row_count for rows in read_rows(files[0])) == 4
+
+
+@pytest.mark.parametrize("title", ['"Lantern" Pier', '"Weird" Al, "Strange" Bob', '"A" "B"'])
+def test_marks_that_close_before_the_end_of_a_value_are_text(tmp_path: Path, title: str) -> None:
+    path = write_films(tmp_path / "films.csv", {20: title.replace(",", ";"), 30: '"Two\nlines"'})
+    titles = read_titles(path)
+    assert (len(titles), titles[19], titles[29]) == (60, title.replace(",", ";"), "Two\nlines")
+
+
+def test_backslashes_before_marks_are_escapes_only_where_doubled_marks_fail(tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text('id,title\nf1,"A \\"b\\" c, d"\nf2,\\N\nf3,"back\\\\slash"\n')
+    assert read_titles(path) == ['A "b" c, d', "\\N", "back\\slash"]
+    path.write_text('id,title\nf1,"C:\\films\\"\nf2,Two\n')
+    assert read_titles(path) == ["C:\\films\\", "Two"]
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+def test_the_separator_line_of_a_spreadsheet_is_no_header(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text(f"{line}\nid;title,full\nf1;One, two\n")
+    with open_source_files(str(path), None) as (files, _):
+        (rows,) = read_rows(files[0])
+    assert (rows.numbers.tolist(), rows.block.records()) == ([1], [{"id": "f1", "title,full": "One, two"}])
+
+
+def test_a_value_larger_than_a_block_is_read(tmp_path: Path) -> None:
+    title = "long, " * 500_000
+    assert read_titles(write_films(tmp_path / "films.csv", {20: f'"{title}"'}))[19] == title
