@@ -21,7 +21,7 @@ DECOMPRESSION_ERRORS = (EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile
 MAX_EXPANSION = 100
 """Catalogues in CSV and JSON compress to a fifth up to a thirtieth; an archive made to fill a disk, to a
 thousandth."""
-MIN_EXPANDED_BYTES = 256 << 20
+MIN_EXPANDED_BYTES = 1 << 30
 """A small file may expand to this size, whatever its ratio."""
 SNIFFED_BYTES = 1 << 16
 DECODED_BYTES = 1 << 18
