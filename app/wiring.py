@@ -44,6 +44,7 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.policies.config import EXPLORATION_SLOTS, CandidateLimits, RankingConfig
 from reelrank.ranking.policies.lexical import LexicalOrder
+from reelrank.ranking.policies.rejections import PushRejectedDown
 from reelrank.ranking.policies.thompson import ThompsonSampling
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, load_ranker
 from reelrank.ranking.registry.models import Registry
@@ -89,7 +90,9 @@ def build_container(settings: Settings) -> Container:
 def build_ranking_config(settings: Settings) -> RankingConfig:
     """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
-    return RankingConfig(limits, settings.explore_slots, (LexicalOrder(), ThompsonSampling()))
+    return RankingConfig(
+        limits, settings.explore_slots, (LexicalOrder(), PushRejectedDown(), ThompsonSampling())
+    )
 
 
 def list_stated(container: Container) -> frozenset[str]:

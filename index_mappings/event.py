@@ -71,12 +71,25 @@ class EventField:
         return not self.is_required and self.type.default is None
 
 
-EventKind = Literal["impression", "viewed", "click", "watch", "like", "subscribe", "search"]
+EventKind = Literal[
+    "impression",
+    "viewed",
+    "click",
+    "watch",
+    "like",
+    "dislike",
+    "not_interested",
+    "undo",
+    "subscribe",
+    "search",
+]
 EVENT_KINDS: tuple[EventKind, ...] = get_args(EventKind)
 EXPOSURE_KINDS: tuple[EventKind, ...] = ("impression", "viewed")
 """impression: the item was on a page that was sent. viewed: its card was on the screen."""
 USER_ACTIONS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind not in EXPOSURE_KINDS)
 """What a viewer did. A page has twenty times as many impressions."""
+OPINION_KINDS: tuple[EventKind, ...] = ("like", "subscribe", "dislike", "not_interested", "undo")
+"""What a viewer says about an item. The newest one counts; `undo` withdraws it."""
 Surface = Literal["", "home", "search", "similar", "rank"]
 DAY_MS = 86_400_000
 

@@ -1,13 +1,13 @@
 """The protocol of a store of events, which every engine fulfils."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event import EVENT_KINDS, EVENT_SCHEMA, OPINION_KINDS, Event, EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,13 @@ class EventStore(Protocol):
         """
         ...
 
+    def opinions(self, user: str, timeout_s: float) -> dict[str, EventKind]:
+        """Returns what a viewer said last about each item, as `select_newest_opinions` does.
+
+        Complete, or of the newest 10,000 opinions on a cluster. Raises Timeout, Throttled or Unavailable.
+        """
+        ...
+
     def scan(
         self,
         from_ms: int,
@@ -65,6 +72,20 @@ class EventStore(Protocol):
         ...
 
     def count(self) -> int: ...
+
+
+def select_newest_opinions(events: Iterable[Event]) -> dict[str, EventKind]:
+    """Returns the kind of the newest opinion on each item, in the order of items; an undone one is left out.
+
+    Events of other kinds are ignored. Of two at the same time the smaller id counts, in any order of events.
+    """
+    newest: dict[str, Event] = {}
+    for event in events:
+        if event.kind in OPINION_KINDS:
+            known = newest.get(event.item)
+            if known is None or (-event.at_ms, event.id) < (-known.at_ms, known.id):
+                newest[event.item] = event
+    return {item: event.kind for item, event in sorted(newest.items()) if event.kind != "undo"}
 
 
 def select_event_schema(columns: Sequence[str] | None) -> pa.Schema:

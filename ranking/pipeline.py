@@ -5,7 +5,7 @@ Serving, `/v1/rank` and the backtest all rank through it, so a step that is adde
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,7 @@ def rank_candidates(
     degraded = (*context.degraded, *missing, *failure)
     with context.measure("explore"):
         scored = _collect_scores(request, found, scores, model, context)
+        scored = replace(scored, signals=signals.columns)
         result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
     return Ranking(found, signals, scores, result.order, model, result.changes, degraded)
 

@@ -28,11 +28,16 @@ class EventCircuitBreaker:
         self._is_probing = False
 
     def append(self, events: Sequence[Event]) -> AppendReport:
-        """Stamps received_ms and stores. Raises EngineError; an event sent again still counts once."""
+        """Stamps received_ms and stores. Raises EngineError; an event sent again still counts once.
+
+        An event of a client whose clock is ahead happened when it was received: it counts at once.
+        """
         if not self._allow_request():
             raise Unavailable(f"events cannot be taken in now ({self._last_error}); send them again")
         received_ms = to_ms(self._clock.now())
-        received = [replace(event, received_ms=received_ms) for event in events]
+        received = [
+            replace(event, received_ms=received_ms, at_ms=min(event.at_ms, received_ms)) for event in events
+        ]
         try:
             report = self._events.append(received, WRITE_TIMEOUT_S)
         except TRANSIENT as error:

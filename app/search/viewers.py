@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout
-from reelrank.index_mappings.event import USER_ACTIONS, Event
+from reelrank.index_mappings.event import USER_ACTIONS, Event, EventKind
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.viewers.history import (
@@ -19,7 +19,7 @@ from reelrank.ranking.viewers.history import (
 
 T = TypeVar("T")
 Failures = dict[str, EngineError]
-"""What could not be read: `viewer` (the recent past) and `watched` (the items that no list may show)."""
+"""What could not be read: `viewer` (the recent past), `watched` or `opinions` (items that no list shows)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +33,19 @@ class Viewers:
         """Returns the viewer at the time of the query. What cannot be read in time is left out and reported.
 
         Impressions are read apart, because a page shows dozens and they would displace the watches. Watched
-        items are read apart, because every one counts; a search may show them and does not read them.
+        items and opinions are read apart, because every one counts; a search may show these items and does
+        not read them.
         """
         if not query.user:
             return build_anonymous_viewer(), {}
         until = time.monotonic() + timeout_s
-        watched = None
+        known = None
         if query.kind != "search":
             watched = self.pool.submit(self.events.watched_items, query.user, timeout_s)
+            known = watched, self.pool.submit(self.events.opinions, query.user, timeout_s)
         failures = Failures()
         past = self._read_past(query.user, until, failures)
-        seen = _collect_watched(watched, until, failures) if watched is not None else frozenset[str]()
+        seen = _collect_known(*known, until, failures) if known is not None else frozenset[str]()
         if past is None:
             return build_anonymous_viewer(query.user, seen), failures
         return build_viewer(query.user, past, query.context.at_ms, seen), failures
@@ -57,6 +59,22 @@ class Viewers:
         except EngineError as error:
             failures["viewer"] = error
             return None
+
+
+def _collect_known(
+    watched: Future[frozenset[str]],
+    opinions: Future[dict[str, EventKind]],
+    until: float,
+    failures: Failures,
+) -> frozenset[str]:
+    """Returns the items that were watched or that the viewer has an opinion on, as far as both were read."""
+    known = _collect_watched(watched, until, failures)
+    try:
+        judged = _wait_for(opinions, until)
+        return known.union(judged)
+    except EngineError as error:
+        failures["opinions"] = error
+        return known
 
 
 def _collect_watched(watched: Future[frozenset[str]], until: float, failures: Failures) -> frozenset[str]:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from reelrank.index_mappings.event import EVENT_SCHEMA
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds
-from reelrank.ranking.viewers.query_vectors import UNKNOWN_SHARE
+from reelrank.ranking.viewers.taste import UNKNOWN_SHARE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

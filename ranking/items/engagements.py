@@ -1,4 +1,4 @@
-"""Engagements: clicks, watches and likes of items on the page that showed them, counted once per page."""
+"""Engagements: what counts as a use of an item, and what as a skip."""
 
 from collections.abc import Iterable
 
@@ -12,6 +12,37 @@ from reelrank.index_mappings.event import EventKind
 ENGAGEMENT_KINDS: tuple[EventKind, ...] = ("click", "watch", "like")
 MAX_REMEMBERED = 200_000
 """Engagements remembered to find repeats: a click is followed by its watch within hours, not months."""
+QUICK_SKIP_SHARE = 0.2
+"""A watch of less than this share is a quick skip: the viewer tried the item and left. A choice."""
+QUICK_SKIP_MS = 60_000
+"""Where no duration is known, a watch of less than a minute is a quick skip. A choice."""
+
+
+def compute_watched_shares(
+    watched_ms: NDArray[np.float64], duration_ms: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Returns watched time over duration [n], clipped to 0..1, from times that are NaN where unknown.
+
+    Without a duration the share is 0 for a quick skip, which is then told by time, and else NaN.
+    """
+    known = np.isfinite(watched_ms) & (duration_ms > 0)
+    shares = np.divide(watched_ms, duration_ms, out=np.full(len(watched_ms), np.nan), where=known).clip(0, 1)
+    shares[~known & (watched_ms < QUICK_SKIP_MS)] = 0.0
+    return np.asarray(shares, np.float32)
+
+
+def compute_watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
+    """Returns the watched share of one event, as `compute_watched_shares` does."""
+    if watched_ms is None:
+        return float("nan")
+    if duration_ms is None or duration_ms <= 0:
+        return 0.0 if watched_ms < QUICK_SKIP_MS else float("nan")
+    return min(max(watched_ms / duration_ms, 0.0), 1.0)
+
+
+def is_skipped(shares: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Returns which shares [n] are those of quick skips; an unknown share is not."""
+    return shares < QUICK_SKIP_SHARE
 
 
 def is_engagement(events: pa.RecordBatch | pa.Table) -> pa.Array:

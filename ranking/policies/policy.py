@@ -1,13 +1,14 @@
 """The input and the result of a policy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.column import Column
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.rankers.lambdarank import FusedOrder
@@ -20,8 +21,9 @@ Order = NDArray[np.intp]
 class ScoredCandidates:
     """n candidates of a query: ids [n], rows [n] of `table` (-1 where it lacks the item), scores [n].
 
-    source_scores: scores [n] by source, NaN where it did not find the candidate. popularity: counters of the
-    table's rows. seed: of this request, for policies that pick at random. model: whose scores they are.
+    source_scores: scores [n] by source, NaN where it did not find the candidate. signals: by name, [n] or
+    [1]. popularity: counters of the table's rows. seed: of this request, for policies that pick at random.
+    model: whose scores they are.
     """
 
     query: Query
@@ -33,6 +35,7 @@ class ScoredCandidates:
     popularity: Popularity
     seed: int
     model: str = FusedOrder.name
+    signals: Mapping[str, Column] = field(default_factory=dict)
 
     def get_source_scores(self, source: str) -> NDArray[np.float32]:
         """Returns the scores [n] of one source; all NaN when it was not asked or did not answer."""

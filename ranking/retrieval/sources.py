@@ -119,7 +119,7 @@ def _plan_similar(request: RankingRequest, limits: CandidateLimits) -> list[Sour
 
 
 def _plan_home(request: RankingRequest, table: ItemTable, limits: CandidateLimits) -> list[SourceRequest]:
-    filters, recent, seen = request.query.filters, request.recent, request.seen_rows
+    filters, recent, seen = request.query.filters, request.taste.preferred, request.seen_rows
     extra = min(len(seen), MAX_EXTRA)
     spaces = (
         ("factors", "factors", "factors"),

@@ -1,4 +1,4 @@
-"""Cosines of each candidate with the vectors of the request and with the newest watches."""
+"""Cosines of each candidate with the vectors of the request and with preferred and rejected items."""
 
 from functools import cache
 
@@ -9,30 +9,41 @@ from reelrank.ranking.column import Column, make_shared_column
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.viewers.request import RankingRequest
 
-SPACES = {"text": ("query", "past_queries", "taste"), "factors": ("factors",), "session": ("session",)}
+SPACES = {
+    "text": ("query", "past_queries", "taste"), "factors": ("factors", "rejected"), "session": ("session",),
+}  # fmt: skip
 """Vector field to the vectors of `RankingRequest` that are compared in it."""
 NEAREST_SPACES = ("text", "session")
+REJECTED_SPACE = "text"
+NO_ROWS: Rows = np.empty(0, np.intp)
 RECENT = 10
 CHUNK = 128
 """Rows gathered at once: a quarter of a megabyte of 256 dimensions stays in a core's own cache."""
 
 
 def observe_vectors(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
-    """`cosine_<vector>`, `last_<field>` and `nearest_<field>` [n]; NaN where either side has no vector."""
+    """`cosine_<vector>`, `last_<field>`, `nearest_<field>` and `nearest_rejected` [n].
+
+    NaN where either side has no vector.
+    """
     columns: dict[str, Column] = {}
-    watched = request.recent.rows[:RECENT]
+    watched = request.taste.preferred.rows[:RECENT]
+    rejected = request.taste.rejected[:RECENT]
     unknown = make_shared_column(np.nan, len(rows))
     for field, names in SPACES.items():
         asked = [name for name in names if name in request.vectors]
         recent = np.asarray(table.vectors[field][watched], np.float32)
-        directions = np.vstack([*(request.vectors[name] for name in asked), recent])
+        left = np.asarray(table.vectors[field][rejected if field == REJECTED_SPACE else NO_ROWS], np.float32)
+        directions = np.vstack([*(request.vectors[name] for name in asked), recent, left])
         products = _compute_cosines(table.vectors[field], rows, directions)
         columns |= {f"cosine_{name}": unknown for name in names}
         columns |= {f"cosine_{name}": products[index] for index, name in enumerate(asked)}
-        near, known = products[len(asked) :], np.asarray(recent.any(axis=1), bool)
+        near, known = products[len(asked) :][: len(recent)], np.asarray(recent.any(axis=1), bool)
         columns[f"last_{field}"] = near[0] if known[:1].any() else unknown
         if field in NEAREST_SPACES:
             columns[f"nearest_{field}"] = near[known].max(axis=0) if known.any() else unknown
+        if field == REJECTED_SPACE:
+            columns["nearest_rejected"] = products[-len(left) :].max(axis=0) if left.any() else unknown
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Signals of the viewer and of viewer and candidate: affinities, past watches, past impressions."""
+"""Signals of the viewer and of viewer and candidate: affinities, rejections, past watches and impressions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,8 @@ from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.column import Column, make_shared_column
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
-from reelrank.ranking.viewers.request import RankingRequest, RecentWatches
+from reelrank.ranking.viewers.request import RankingRequest
+from reelrank.ranking.viewers.taste import Preferences
 
 HASH_SIEVE = np.uint32(1 << 16)
 """Size of the table that rejects hashes by their low bits: nearly all words of ten thousand candidates are
@@ -16,26 +17,48 @@ unknown to the viewer."""
 
 
 def observe_viewer(request: RankingRequest, found: LocatedCandidates, table: ItemTable) -> dict[str, Column]:
-    """Signals [n]; NaN where the viewer has no past. Sums are in float64, as in `signals.vectors`."""
-    viewer, n = request.viewer, len(found.rows)
+    """Signals [n]; NaN where the viewer has no past. Sums are in float64, as in `signals.vectors`.
+
+    Of a viewer who only skipped, the signals of their watches are those of a stranger: nothing is known but
+    what they do not want.
+    """
+    taste, n = request.taste, len(found.rows)
     columns = {
-        "watches": make_shared_column(len(viewer.watched), n),
-        "mean_watched_share": make_shared_column(_compute_mean(viewer.watched_share), n),
-        "days_since_watch": make_shared_column(_compute_days_since(viewer.watched_at_ms, request), n),
+        "watches": make_shared_column(int(taste.is_kept.sum()), n),
+        "mean_watched_share": make_shared_column(_compute_mean(taste.watched_share[taste.is_kept]), n),
+        "days_since_watch": make_shared_column(_compute_days_since_watch(request), n),
+        "rejected_genre_share": _compute_rejected_genre_share(request, table, found.rows),
         **_observe_past_impressions(request, found.candidates.ids),
     }
-    if not len(request.recent.rows):
+    if not len(taste.preferred.rows):
         return {**columns, **dict.fromkeys(AFFINITIES, make_shared_column(np.nan, n))}
-    return {**columns, **_compute_affinities(table, found.rows, request.recent)}
+    return {**columns, **_compute_affinities(table, found.rows, taste.preferred)}
 
 
+REJECTION_PRIOR = 2.0
+"""Items of a genre that are assumed to have been watched: one skip is no dislike of a genre. A choice."""
 AFFINITIES = (
     "genre_affinity", "genre_affinity_max", "people_affinity", "tags_affinity", "language_affinity",
     "country_affinity", "decade_affinity", "duration_difference", "top_genre",
 )  # fmt: skip
 
 
-def _compute_affinities(table: ItemTable, rows: Rows, recent: RecentWatches) -> dict[str, Column]:
+def _compute_rejected_genre_share(request: RankingRequest, table: ItemTable, rows: Rows) -> Column:
+    """Returns the share [n] of rejected items in the candidate's most rejected genre, of those that the
+    viewer preferred or rejected there; NaN for a viewer who rejected nothing."""
+    rejected, count = request.taste.rejected, len(table.genres)
+    if not len(rejected):
+        return make_shared_column(np.nan, len(rows))
+    preferred = request.taste.preferred.rows
+    lost, kept = (
+        _build_genre_matrix(table.genre_bits[group], count).sum(axis=0) for group in (rejected, preferred)
+    )
+    shares = lost / (lost + kept + REJECTION_PRIOR)
+    found = (_build_genre_matrix(table.genre_bits[rows], count) * shares).max(axis=1, initial=0)
+    return np.where(rows >= 0, found, np.nan).astype(np.float32)
+
+
+def _compute_affinities(table: ItemTable, rows: Rows, recent: Preferences) -> dict[str, Column]:
     watched, weights = recent.rows, recent.weights / max(float(recent.weights.sum()), 1e-6)
     genres = _build_genre_matrix(table.genre_bits[rows], len(table.genres))
     liked = weights @ _build_genre_matrix(table.genre_bits[watched], len(table.genres))
@@ -124,5 +147,7 @@ def _compute_mean(values: Column) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _compute_days_since(at_ms: NDArray[np.int64], request: RankingRequest) -> float:
+def _compute_days_since_watch(request: RankingRequest) -> float:
+    """Returns days since the newest watch that was no quick skip."""
+    at_ms = request.viewer.watched.at_ms[request.taste.is_kept]
     return float(request.query.context.at_ms - at_ms[0]) / DAY_MS if len(at_ms) else float("nan")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from reelrank.ranking.features.compute import FEATURES_BY_NAME
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.calibration import Calibration, fit_calibration
 from reelrank.ranking.training.dataset import TrainingSet
@@ -64,10 +65,13 @@ def train_ranker(
     progress: Progress = ignore_progress,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
-    """Trains until NDCG@10 on the validation requests stops improving. params: override PARAMS."""
+    """Trains until NDCG@10 on the validation requests stops improving. params: override PARAMS.
+
+    Features with a direction are constrained to it.
+    """
     import lightgbm
 
-    merged_params = {**PARAMS, **(params or {})}
+    merged_params = {**PARAMS, "monotone_constraints": _list_directions(feature_names), **(params or {})}
     earlier, held_out = training.split(VALIDATION_SHARE)
     fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
     data = lightgbm.Dataset(
@@ -92,3 +96,8 @@ def train_ranker(
         np.asarray(scores, np.float32), held_out.gains > 0, held_out.get_row_weights()
     )
     return TrainingResult(text, gains, booster.best_iteration, merged_params, calibration)
+
+
+def _list_directions(feature_names: Sequence[str]) -> list[int]:
+    """Returns the direction of each feature; 0 for one that this build does not declare."""
+    return [FEATURES_BY_NAME[name].direction if name in FEATURES_BY_NAME else 0 for name in feature_names]

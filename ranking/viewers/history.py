@@ -1,46 +1,71 @@
 """A viewer: what one person did up to a point in time. Anonymous viewers have no past."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.event import USER_ACTIONS, Event
-from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
+from reelrank.index_mappings.event import USER_ACTIONS, Event, EventKind
+from reelrank.index_mappings.event_store import select_newest_opinions
+from reelrank.index_mappings.match import ItemIds, encode_item_ids
 
 MAX_ACTIONS = 1000
 """How many of a viewer's newest actions count: twice MAX_WATCHES, to leave room for clicks and likes."""
 MAX_WATCHES, MAX_IMPRESSIONS, MAX_QUERIES = 500, 1000, 20
 """Limits on a viewer's newest watches, impressions and searches. A choice; no measurement is recorded."""
+LIKES: tuple[EventKind, ...] = ("like", "subscribe")
+"""Opinions that an item is wanted; the others say that it is not."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watches:
+    """What a viewer watched, each item once, newest first.
+
+    ids [w]; at_ms [w] int64 of the newest watch. watched_ms and duration_ms [w] float64 of the longest
+    watch of the item, NaN where unknown: a player that reports every minute says the same as one that
+    reports at the end, and a film that was seen to the end is not left when its beginning is seen again.
+    """
+
+    ids: ItemIds
+    at_ms: NDArray[np.int64]
+    watched_ms: NDArray[np.float64]
+    duration_ms: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinions:
+    """Items that a viewer judged, newest first: ids [o], at_ms [o] int64, is_liked [o]."""
+
+    ids: ItemIds
+    at_ms: NDArray[np.int64]
+    is_liked: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Viewer:
     """What a viewer did. Arrays other than `seen` are newest first.
 
-    seen [s] ids of every item ever watched, each once and in no order, however long the history.
-    watched [w] ids, one a watch, the newest MAX_WATCHES; watched_at_ms [w] int64; watched_share [w]
-    float32, watched / duration in 0 to 1, NaN when unknown; shown [i] ids of past impressions and
-    shown_at_ms [i] int64; queries: past search texts.
+    watched: the newest MAX_WATCHES items. opinions: those among the newest MAX_ACTIONS actions. seen [s]:
+    ids of every item ever watched, liked or rejected, each once and in no order, however long the history.
+    shown [i]: ids of past impressions; shown_at_ms [i] int64. queries: past search texts.
     """
 
     user: str
-    watched: ItemIds
-    watched_at_ms: NDArray[np.int64]
-    watched_share: NDArray[np.float32]
+    watched: Watches
+    opinions: Opinions
     shown: ItemIds
     shown_at_ms: NDArray[np.int64]
     queries: tuple[str, ...]
     seen: ItemIds
 
 
-def build_anonymous_viewer(user_id: str = "", seen: Iterable[str] = ()) -> Viewer:
-    """Builds a viewer about whom nothing is known, or only what they watched."""
-    no_ids, no_times = np.empty(0, ID_DTYPE), np.empty(0, np.int64)
-    return Viewer(
-        user_id, no_ids, no_times, np.empty(0, np.float32), no_ids, no_times, (), encode_item_ids(seen)
-    )
+def build_anonymous_viewer(user_id: str = "", seen: Collection[str] = frozenset()) -> Viewer:
+    """Builds a viewer about whom nothing is known, or only what no list may show them."""
+    return build_viewer(user_id, (), 0, seen)
 
 
 def build_viewer(
@@ -49,28 +74,49 @@ def build_viewer(
     """Builds the viewer from these events (any order) before `as_of_ms`.
 
     Only the newest MAX_ACTIONS actions and MAX_IMPRESSIONS impressions count, however many are given: serving
-    reads no more of them. seen: items watched before then, also in events that are not given.
+    reads no more of them. seen: items watched or judged before then, also in events that are not given.
     """
     past = sorted((e for e in events if e.at_ms < as_of_ms), key=lambda e: (-e.at_ms, e.id))
     actions = [e for e in past if e.kind in USER_ACTIONS][:MAX_ACTIONS]
-    watches = [e for e in actions if e.kind == "watch"][:MAX_WATCHES]
     shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
-    shares = [compute_watched_share(e.watched_ms, e.duration_ms) for e in watches]
     queries = [e.text for e in actions if e.kind == "search" and e.text][:MAX_QUERIES]
+    watched = {e.item for e in past if e.kind == "watch"}
     return Viewer(
         user_id,
-        encode_item_ids(e.item for e in watches),
-        np.array([e.at_ms for e in watches], np.int64),
-        np.array(shares, np.float32),
+        _collect_watches([e for e in actions if e.kind == "watch"]),
+        _collect_opinions(actions),
         encode_item_ids(e.item for e in shown),
         np.array([e.at_ms for e in shown], np.int64),
         tuple(queries),
-        encode_item_ids({e.item for e in past if e.kind == "watch"}.union(seen)),
+        encode_item_ids(watched.union(select_newest_opinions(past), seen)),
     )
 
 
-def compute_watched_share(watched_ms: int | None, duration_ms: int | None) -> float:
-    """Returns watched time over duration, clipped to 0..1; NaN if either is unknown or duration is 0."""
-    if watched_ms is None or not duration_ms:
-        return float("nan")
-    return min(max(watched_ms / duration_ms, 0.0), 1.0)
+def _collect_watches(events: Sequence[Event]) -> Watches:
+    """Collects watches, newest first, by item."""
+    by_item: dict[str, list[Event]] = {}
+    for event in events:
+        by_item.setdefault(event.item, []).append(event)
+    watches = list(by_item.items())[:MAX_WATCHES]
+    longest = [max(same, key=_get_watched_ms) for _, same in watches]
+    return Watches(
+        encode_item_ids(item for item, _ in watches),
+        np.array([same[0].at_ms for _, same in watches], np.int64),
+        np.array([e.watched_ms for e in longest], np.float64),
+        np.array([e.duration_ms for e in longest], np.float64),
+    )
+
+
+def _get_watched_ms(event: Event) -> int:
+    return -1 if event.watched_ms is None else event.watched_ms
+
+
+def _collect_opinions(actions: Sequence[Event]) -> Opinions:
+    kinds = select_newest_opinions(actions)
+    judged = {e.item: e.at_ms for e in reversed(actions) if kinds.get(e.item) == e.kind}
+    newest_first = sorted(judged, key=lambda item: (-judged[item], item))
+    return Opinions(
+        encode_item_ids(newest_first),
+        np.array([judged[item] for item in newest_first], np.int64),
+        np.array([kinds[item] in LIKES for item in newest_first], bool),
+    )

@@ -4,70 +4,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.encoder import TextEncoder
-from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
-from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.items.typed_query import read_query
 from reelrank.ranking.viewers.history import Viewer
-from reelrank.ranking.viewers.request import RankingRequest, RecentWatches
+from reelrank.ranking.viewers.request import RankingRequest
+from reelrank.ranking.viewers.taste import Preferences, read_taste
 
-RECENT_WATCHES = 200
-"""Newest watches that affinities and taste are computed from. A choice; no measurement is recorded."""
 SESSION_WATCHES = 10
 """A session is short: only the newest watches represent it, as in Store2Vec."""
+REJECTED_ITEMS = 10
+"""Newest rejected items that are folded in, as many as `signals.vectors` compares."""
 PAST_QUERIES = 5
 """Newest searches that the vector of past queries averages. A choice; no measurement is recorded."""
 MAX_BEGINNINGS = 50
 """Titles that begin with the typed text: two and a half pages of 20. A choice, not a finding."""
-HALF_LIFE_DAYS = 30.0
-"""Days after which a watch weighs half. A choice; no measurement is recorded."""
-UNKNOWN_SHARE = 0.5
-"""The weight of a watch whose watched share is unknown."""
 
 
 def build_request(query: Query, viewer: Viewer, table: ItemTable, encoder: TextEncoder) -> RankingRequest:
-    """Builds everything about a request that needs no candidate. A watch counts at once."""
-    recent = find_recent_watches(viewer, table)
+    """Builds everything about a request that needs no candidate. An action counts at once."""
+    taste = read_taste(viewer, table)
     typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS) if query.text else None
     vectors = _compute_text_vectors(typed.spelling if typed else "", viewer, encoder)
-    watches = _find_item(query.similar_to, table) if query.similar_to else recent
-    if len(watches.rows):
-        vectors |= _compute_history_vectors(table, watches)
+    preferred = _find_item(query.similar_to, table) if query.similar_to else taste.preferred
+    if len(preferred.rows):
+        vectors |= _compute_history_vectors(table, preferred)
+    vectors["rejected"] = _fold_in_rows(table, taste.rejected[:REJECTED_ITEMS])
     seen_rows = table.find_rows(viewer.seen)
     return RankingRequest(
         query,
         viewer,
         {name: v for name, v in vectors.items() if v.any()},
-        recent,
+        taste,
         seen_rows[seen_rows >= 0],
         typed,
     )
 
 
-def find_recent_watches(viewer: Viewer, table: ItemTable) -> RecentWatches:
-    """Returns the newest watches of items that the table holds.
-
-    A weight is the watched share, halved every HALF_LIFE_DAYS relative to the newest watch, so that
-    a viewer who comes back after a year is still known by what they watched then.
-    """
-    watched = viewer.watched[:RECENT_WATCHES]
-    rows = table.find_rows(watched)
-    share = np.nan_to_num(viewer.watched_share[: len(watched)], nan=UNKNOWN_SHARE)
-    at_ms = viewer.watched_at_ms[: len(watched)]
-    age_days = (at_ms[:1] - at_ms) / DAY_MS
-    weights = (share * np.exp2(-age_days / HALF_LIFE_DAYS)).astype(np.float32)
-    known = rows >= 0
-    return RecentWatches(rows[known], weights[known])
-
-
-def _find_item(item_id: str, table: ItemTable) -> RecentWatches:
-    """Returns the item as if it were the only watch; nothing when the table lacks it."""
+def _find_item(item_id: str, table: ItemTable) -> Preferences:
+    """Returns the item as if it were the only preference; nothing when the table lacks it."""
     rows = table.find_rows(encode_item_ids([item_id]))
     rows = rows[rows >= 0]
-    return RecentWatches(rows, np.ones(len(rows), np.float32))
+    return Preferences(rows, np.ones(len(rows), np.float32))
 
 
 def _compute_text_vectors(text: str, viewer: Viewer, encoder: TextEncoder) -> dict[str, FloatVector]:
@@ -80,17 +61,23 @@ def _compute_text_vectors(text: str, viewer: Viewer, encoder: TextEncoder) -> di
     return vectors
 
 
-def _compute_history_vectors(table: ItemTable, watches: RecentWatches) -> dict[str, FloatVector]:
-    rows, weights = watches.rows, watches.weights
-    vectors = {
+def _compute_history_vectors(table: ItemTable, preferred: Preferences) -> dict[str, FloatVector]:
+    rows, weights = preferred.rows, preferred.weights
+    return {
         "session": _compute_mean(table.vectors["session"][rows[:SESSION_WATCHES]], weights[:SESSION_WATCHES]),
         "taste": _compute_mean(table.vectors["text"][rows], weights),
+        "factors": _fold_in_rows(table, rows, weights),
     }
+
+
+def _fold_in_rows(table: ItemTable, rows: Rows, weights: NDArray[np.float32] | None = None) -> FloatVector:
+    """Folds in items, all of weight 1 by default; zeros where nothing was learned of any."""
     factors = table.vectors["factors"][rows]
     learned = factors.any(axis=1)
-    if table.fold_in is not None and learned.any():
-        vectors["factors"] = fold_in(table.fold_in, factors[learned], weights[learned])
-    return vectors
+    if table.fold_in is None or not learned.any():
+        return np.zeros(factors.shape[1], np.float32)
+    given = np.ones(len(rows), np.float32) if weights is None else weights
+    return fold_in(table.fold_in, factors[learned], given[learned])
 
 
 def _compute_mean(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> FloatVector:

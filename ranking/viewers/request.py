@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import FloatVector
@@ -12,14 +11,7 @@ from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.table import Rows
 from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.viewers.history import Viewer
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RecentWatches:
-    """The newest watches of items that the table holds, newest first: rows [w], weights [w] in 0 to 1."""
-
-    rows: Rows = field(default_factory=lambda: np.empty(0, np.intp))
-    weights: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+from reelrank.ranking.viewers.taste import Taste
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,17 +19,19 @@ class RankingRequest:
     """A query, its viewer at that time, and unit vectors by name.
 
     vectors may hold: `query` (text of the search), `past_queries` (mean of the viewer's last searches),
-    `factors` (the viewer folded into the matrix factorisation), `session` (mean of the last watches in
-    item2vec), `taste` (mean of the last watches in text space); for a similar-items query the last three
-    stand for the item instead. A name is missing when there is nothing to compute it from.
-    recent, and seen_rows [s] of everything ever watched: rows of the table that the request was built with.
+    `factors` (the viewer folded into the matrix factorisation), `session` (mean of the newest preferences in
+    item2vec), `taste` (mean of the preferences in text space); for a similar-items query these three
+    stand for the item instead. `rejected`: rejected items folded into the matrix factorisation.
+    A name is missing when there is nothing to compute it from.
+    taste, and seen_rows [s] of everything ever watched or judged: rows of the table that the request was
+    built with.
     typed: the text of a search, read against the titles and names of that table.
     """
 
     query: Query
     viewer: Viewer
     vectors: Mapping[str, FloatVector]
-    recent: RecentWatches = field(default_factory=RecentWatches)
+    taste: Taste = field(default_factory=Taste)
     seen_rows: Rows = field(default_factory=lambda: np.empty(0, np.intp))
     typed: TypedQuery | None = None
 

@@ -8,7 +8,7 @@ from flask import Response, request
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, fetch_items
 from reelrank.app.search.service import SearchService
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.viewers.history import compute_watched_share
+from reelrank.ranking.items.engagements import compute_watched_share
 
 VIEWER_COOKIE = "viewer"
 YEAR_S = 365 * 86_400

@@ -10,7 +10,7 @@ def test_exposures_do_not_count_as_actions() -> None:
         Event(f"{kind}{n}", kind, "ada", 2 + n, "heat") for kind in EXPOSURE_KINDS for n in range(MAX_ACTIONS)
     ]
     viewer = build_viewer("ada", [watch, *exposures], 10 * MAX_ACTIONS)
-    assert viewer.watched.tolist() == [b"alien"]
+    assert viewer.watched.ids.tolist() == [b"alien"]
 
 
 def test_only_impressions_count_as_shown() -> None:

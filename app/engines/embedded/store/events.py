@@ -9,7 +9,15 @@ import pyarrow as pa
 
 from reelrank.app.engines.embedded.store.database import Database
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, FLAG, Event, EventKind
+from reelrank.index_mappings.event import (
+    EVENT_FIELDS,
+    EVENT_KINDS,
+    EVENT_SCHEMA,
+    FLAG,
+    OPINION_KINDS,
+    Event,
+    EventKind,
+)
 from reelrank.index_mappings.event_store import AppendReport, select_event_schema
 
 COLUMNS = ", ".join(field.name for field in EVENT_FIELDS)
@@ -54,6 +62,14 @@ class EmbeddedEvents:
         """Reads the index events_by_watched_item only, and no row of the table."""
         select = "select distinct item from events where user = ? and kind = 'watch'"
         return frozenset(item for (item,) in self.database.connect().execute(select, (user,)))
+
+    def opinions(self, user: str, timeout_s: float) -> dict[str, EventKind]:
+        """Reads the viewer's opinions by events_by_user_and_kind; of equal times the smaller id counts."""
+        select = f"""select item, kind from (
+                         select item, kind, row_number() over (partition by item order by at_ms desc, id) n
+                         from events where user = ? and {_match_kinds(OPINION_KINDS)}
+                     ) where n = 1 and kind <> 'undo' order by item"""
+        return dict(self.database.connect().execute(select, (user, *OPINION_KINDS)).fetchall())
 
     def scan(
         self,

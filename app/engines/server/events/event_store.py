@@ -18,8 +18,15 @@ from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, 
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
 from reelrank.index_mappings.errors import BadRequest, NotFound, Partial
-from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
-from reelrank.index_mappings.event_store import AppendReport, select_event_schema
+from reelrank.index_mappings.event import (
+    EVENT_FIELDS,
+    EVENT_KINDS,
+    EVENT_SCHEMA,
+    OPINION_KINDS,
+    Event,
+    EventKind,
+)
+from reelrank.index_mappings.event_store import AppendReport, select_event_schema, select_newest_opinions
 from reelrank.index_mappings.mapping import build_events_template
 
 BATCH = 10_000
@@ -94,6 +101,10 @@ class ServerEvents:
         if others:
             raise Partial(f"{self.stream} has more than {len(found)} watched items of this viewer", found)
         return found
+
+    def opinions(self, user: str, timeout_s: float) -> dict[str, EventKind]:
+        """Of the newest BATCH opinions."""
+        return select_newest_opinions(self.recent(user, BATCH, timeout_s, OPINION_KINDS))
 
     def scan(
         self,
