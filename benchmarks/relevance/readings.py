@@ -21,8 +21,8 @@ from reelrank.ranking.embeddings.watches import Watches, select_watches
 from reelrank.ranking.evaluation.baselines import PastPages
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
 from reelrank.ranking.items.popularity import build_popularity
-from reelrank.ranking.labels.watch_time import MIN_SHARE
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
@@ -96,7 +96,7 @@ def judge_by_all_later(pages: JudgedPages, watches: Watches) -> JudgedPages:
     relevant = []
     for user, at_ms, seen in zip(pages.users, pages.past.at_ms.tolist(), pages.past.seen, strict=True):
         own = watches.users == np.searchsorted(watches.user_ids, user)
-        later = own & (watches.at_ms >= at_ms) & (watches.weights >= MIN_SHARE)
+        later = own & (watches.at_ms >= at_ms) & (watches.weights >= QUICK_SKIP_SHARE)
         relevant.append(np.setdiff1d(watches.item_ids[np.unique(watches.items[later])], seen))
     return replace(pages, relevant=relevant)
 
@@ -119,7 +119,7 @@ def hold_out_last(events: pa.Table) -> tuple[pa.Table, dict[str, ItemIds]]:
     before = select_watches(kept, 2**62)
     found = {}
     for code, user in enumerate(last.user_ids.tolist()):
-        items = last.items[(last.users == code) & (last.weights >= MIN_SHARE)]
+        items = last.items[(last.users == code) & (last.weights >= QUICK_SKIP_SHARE)]
         seen = before.items[before.users == np.searchsorted(before.user_ids, user)]
         found[user] = np.setdiff1d(last.item_ids[np.unique(items)], before.item_ids[seen])
     return kept, {user: ids for user, ids in found.items() if len(ids)}
