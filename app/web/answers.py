@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
+from reelrank.app.search.lexical.suggestions import Suggestion
 from reelrank.app.search.page import Hit, Page, SearchOutcome
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.item import SINGULAR_NAMES, Item
@@ -31,6 +32,14 @@ def serialize_outcome(outcome: SearchOutcome) -> dict[str, Any]:
     relation = "gte" if outcome.is_lower_bound else "eq"
     answer = {"match": outcome.match, "total": outcome.total, "total_relation": relation}
     return answer | ({"message": outcome.message} if outcome.message else {})
+
+
+def serialize_suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    """Serializes the fields that apply to a title or to a person."""
+    answer: dict[str, Any] = {"kind": suggestion.kind, "text": suggestion.text}
+    if suggestion.kind == "person":
+        return answer | {"items": suggestion.items}
+    return answer | {"id": suggestion.item_id} | ({"year": suggestion.year} if suggestion.year else {})
 
 
 def serialize_ranking(result_list: ResultList) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from reelrank.app.web.api.items import create_items_api
 from reelrank.app.web.api.lists import create_lists_api
 from reelrank.app.web.api.models import create_models_api
 from reelrank.app.web.api.scores import create_score_api
+from reelrank.app.web.api.suggestions import create_suggestions_api
 from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
 from reelrank.app.web.pages.guard import reject_cross_site_request
@@ -78,7 +79,7 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     """Builds the app of roles all and candidates: lists, items, events, models and the pages."""
     app = _create_bare_app(options.body_bytes_max)
     accept_stated_time(app, service.clock)
-    for api in (create_lists_api, create_items_api, create_events_api):
+    for api in (create_lists_api, create_suggestions_api, create_items_api, create_events_api):
         app.register_api(api(service))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
     app.register_blueprint(create_health_blueprint(partial(check_lists_ready, service)))

@@ -43,6 +43,12 @@ class Catalogue:
         for start in range(0, self.size, BATCH):
             yield self._build_batch(start, min(BATCH, self.size - start))
 
+    def generate_items(self) -> Iterator[list[Item]]:
+        """Yields items of the same kind without vectors, which take most of the time and memory."""
+        for start in range(0, self.size, BATCH):
+            rng = np.random.default_rng([self.seed, 4, start])
+            yield self._build_items(start, _sample_clusters(rng, min(BATCH, self.size - start)), rng)
+
     def build_text_queries(self, count: int) -> list[str]:
         """Returns queries of two or three words of a title, so that each has matches."""
         rng = np.random.default_rng([self.seed, 1])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, encode_item_ids
+from reelrank.ranking.items.suggestions import SuggestionBuilder
 from reelrank.ranking.items.title_index import TitleIndexBuilder
 
 Columns = dict[str, NDArray[np.generic]]
@@ -39,6 +40,7 @@ class ColumnBuilder:
         self._parts: dict[str, list[NDArray[np.generic]]] = {}
         self._names = {field: _Vocabulary() for field in (*NAME_COLUMNS, "genres")}
         self._titles = TitleIndexBuilder()
+        self._suggestions = SuggestionBuilder()
         self._raw = {field: scratch / f"{field}.raw" for field in VECTOR_FIELDS}
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
 
@@ -46,6 +48,7 @@ class ColumnBuilder:
         """Appends the items and vectors of a batch."""
         items = [document.item for document in documents]
         self._titles.add(items)
+        self._suggestions.add(items)
         self._append("ids", encode_item_ids(item.id for item in items))
         numbers = {
             "year": [-1 if item.year is None else item.year for item in items],
@@ -84,6 +87,7 @@ class ColumnBuilder:
         vocabularies["genres"], ranks = self._names["genres"].rank_by_frequency(MAX_GENRES)
         columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), ranks)
         columns |= {f"title_{name}": column for name, column in self._titles.build(order).items()}
+        columns |= {f"suggest_{name}": column for name, column in self._suggestions.build(order).items()}
         return columns, vocabularies, order
 
     def write_vectors(self, directory: Path, order: Order) -> None:

@@ -88,6 +88,10 @@ class Popularity:
         shares[rows < 0] = 0
         return shares
 
+    def count_watches(self, rows: Rows) -> NDArray[np.float64]:
+        """Returns the decayed watches [n] of known rows at the longest half-life, to compare items by."""
+        return np.asarray(self._watches[rows, -1])
+
     def compute_ctr(self, rows: Rows) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
         now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])

@@ -21,9 +21,10 @@ from reelrank.ranking.durable import replace_directory
 from reelrank.ranking.items.builder import ColumnBuilder
 from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.row_index import RowIndex
+from reelrank.ranking.items.suggestions import SuggestionIndex, assemble_suggestions
 from reelrank.ranking.items.title_index import TitleIndex
 
-SCHEMA = 3
+SCHEMA = 4
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
@@ -67,6 +68,7 @@ class ItemTable:
     tags_hashes: NDArray[np.uint32]
     vectors: Mapping[str, NDArray[np.float32]]
     titles: TitleIndex
+    suggestions: SuggestionIndex
     fold_in: FoldIn | None
     embeddings: str = ""
     """Fingerprint of what was learned of the items; empty when it is not known."""
@@ -206,17 +208,18 @@ def _map_files(directory: Path, metadata: Any) -> ItemTable:
     files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
     gram = files.pop("gram", None)
     fold_in = None if gram is None else FoldIn(np.asarray(gram), *metadata["folding"])
-    vectors = {name[7:]: array for name, array in files.items() if name.startswith("vector_")}
-    titles = {name[6:]: array for name, array in files.items() if name.startswith("title_")}
-    columns: dict[str, Any] = {
-        name: array for name, array in files.items() if not name.startswith(("vector_", "title_"))
-    }
+    vectors, title_columns, suggest_columns = (
+        {name.removeprefix(prefix): files.pop(name) for name in list(files) if name.startswith(prefix)}
+        for prefix in ("vector_", "title_", "suggest_")
+    )
+    titles, columns = TitleIndex(**title_columns), dict[str, Any](files)
     names = metadata["vocabularies"]
     vocabularies: dict[str, Any] = {name: tuple(names[name]) for name in ("genres", "languages", "countries")}
     return ItemTable(
         version=metadata["version"],
         vectors=vectors,
-        titles=TitleIndex(**titles),
+        titles=titles,
+        suggestions=assemble_suggestions(suggest_columns, titles),
         fold_in=fold_in,
         embeddings=metadata.get("embeddings", ""),  # tables of earlier builds have none
         **vocabularies,

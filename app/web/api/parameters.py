@@ -125,6 +125,13 @@ class SimilarParameters(ListParameters):
         )
 
 
+class SuggestParameters(Parameters):
+    q: str = Field(
+        "", max_length=MAX_TEXT_LENGTH, description="The text typed so far; empty for popular titles."
+    )
+    limit: int = Field(8, ge=1, le=20, description="Suggestions to return.")
+
+
 class ItemPath(BaseModel):
     item_id: ItemId
 

@@ -1,0 +1,168 @@
+"""Suggestions for a text that is being typed: titles and people that begin with it, popular ones first."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.items.name_index import Entries, NameIndex, build_names
+from reelrank.ranking.items.title_index import TitleIndex
+from reelrank.ranking.items.title_keys import compact_title, hash_texts
+
+Rows = NDArray[np.intp]
+Floats = NDArray[np.float64]
+CountWatches = Callable[[Rows], Floats]
+"""Returns how often each item [n] was watched, such as `Popularity.count_watches`."""
+Score = Callable[[Rows], Floats]
+"""Returns how popular each of these names [n] is."""
+MAX_TYPED = 64
+"""Characters of a text that are looked up. No longer beginning tells two names apart."""
+MAX_WHOLE = 256
+"""Entries looked through for names that were typed whole; they come first in the order of entries."""
+MAX_COUNTED_PEOPLE = 64
+"""People whose watches are counted, of those with the most items. It bounds the cost of a short beginning."""
+MAX_REPEATS = 4
+"""Words of one name that may begin with the same text: so many times as many entries are ranked as wanted."""
+FIRST_WORD_BONUS = 1e-12
+"""Added to the score of a name that begins with the text: decides between names that nobody watched."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundNames:
+    """titles: rows of the item table. people: numbers of names. Typed whole first, then the most watched.
+
+    are_misspelt: nothing begins with the text as typed; these are one edit away from beginning with it.
+    """
+
+    titles: Rows
+    people: Rows
+    are_misspelt: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SuggestionIndex:
+    """titles: numbers are rows of the item table. people: numbers are of the distinct names, whose display
+    forms are joined in UTF-8 in `people_names`, with people_offsets [P + 1]. people_items [P]: how many items
+    each has. credits: the title index that knows the items of a person.
+    """
+
+    titles: NameIndex
+    people: NameIndex
+    people_names: NDArray[np.uint8]
+    people_offsets: NDArray[np.int64]
+    people_items: NDArray[np.int32]
+    credits: TitleIndex
+
+    def find(self, text: str, limit: int, count_watches: CountWatches) -> FoundNames:
+        """Returns at most `limit` titles and people that begin with a text in any of their words.
+
+        A misspelling is looked for only when nothing begins with the text as typed.
+        """
+        typed = compact_title(text[:MAX_TYPED])
+        titles, people = self.titles.find(typed), self.people.find(typed)
+        is_misspelt = not len(titles) and not len(people)
+        if is_misspelt:
+            titles, people = self.titles.find_misspelt(typed), self.people.find_misspelt(typed)
+        rows = _select_best(self.titles, titles, limit, count_watches)
+        best = _select_best(self.people, people, max(limit, MAX_COUNTED_PEOPLE), self._count_items)
+        watches = self._count_watches(best, count_watches)
+        best = best[np.lexsort((-self.people_items[best], -watches))]
+        rows = _put_first(_find_whole(self.titles, titles, typed), rows)[:limit]
+        return FoundNames(
+            rows, _put_first(_find_whole(self.people, people, typed), best)[:limit], is_misspelt
+        )
+
+    def get_person(self, number: int) -> str:
+        """Returns the name of a person as the catalogue writes it."""
+        low, high = self.people_offsets[number], self.people_offsets[number + 1]
+        return bytes(self.people_names[low:high]).decode("utf-8", "surrogatepass")
+
+    def _count_items(self, people: Rows) -> Floats:
+        return self.people_items[people].astype(np.float64)
+
+    def _count_watches(self, people: Rows, count_watches: CountWatches) -> Floats:
+        """Returns the watches of all items of each person [n]."""
+        names = [compact_title(self.get_person(person)) for person in people.tolist()]
+        hashes = hash_texts(names)
+        first = np.searchsorted(self.credits.people, hashes, "left")
+        last = np.searchsorted(self.credits.people, hashes, "right")
+        return np.array(
+            [
+                count_watches(self.credits.people_rows[low:high].astype(np.intp)).sum()
+                for low, high in zip(first.tolist(), last.tolist(), strict=True)
+            ]
+        )
+
+
+class SuggestionBuilder:
+    """Takes items in any order; gives the columns of a SuggestionIndex in the order of rows.
+
+    It needs about 300 MB for a million items while it sorts.
+    """
+
+    def __init__(self) -> None:
+        self._titles: list[str] = []
+        self._people: dict[str, tuple[str, int]] = {}
+        self._compact: dict[str, str] = {}
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            self._titles.append(item.title)
+            for name in dict.fromkeys(item.people):
+                key = self._compact.setdefault(name, compact_title(name))
+                shown, count = self._people.get(key, (name, 0))
+                self._people[key] = (shown, count + 1)
+
+    def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """Returns the columns. order: the position, as added, of the item of each row."""
+        titles = build_names(self._titles[position] for position in order.tolist())
+        people = build_names(name for name, _ in self._people.values())
+        shown = [name.encode("utf-8", "surrogatepass") for name, _ in self._people.values()]
+        return {
+            **{f"titles_{name}": column for name, column in titles.items()},
+            **{f"people_{name}": column for name, column in people.items()},
+            "names": np.frombuffer(b"".join(shown), np.uint8),
+            "offsets": np.cumsum([0, *map(len, shown)], dtype=np.int64),
+            "items": np.array([count for _, count in self._people.values()], np.int32),
+        }
+
+
+def assemble_suggestions(columns: dict[str, NDArray[Any]], titles: TitleIndex) -> SuggestionIndex:
+    """Assembles the index from the columns that a SuggestionBuilder built."""
+
+    def select(prefix: str) -> NameIndex:
+        return NameIndex(*(columns[f"{prefix}_{name}"] for name in NameIndex.__slots__))
+
+    return SuggestionIndex(
+        select("titles"), select("people"), columns["names"], columns["offsets"], columns["items"], titles
+    )
+
+
+def _find_whole(index: NameIndex, entries: Entries, typed: str) -> Rows:
+    """Returns the numbers of the names that were typed whole. The shortest texts are the first entries."""
+    key, first = typed.encode("utf-8", "surrogatepass"), entries[:MAX_WHOLE]
+    first = first[index.begin_names(first)]
+    is_whole = [index.get_text(entry) == key for entry in first.tolist()]
+    return index.owners[first[is_whole]].astype(np.intp)
+
+
+def _select_best(index: NameIndex, entries: Entries, limit: int, score: Score) -> Rows:
+    """Returns the names with the highest scores, each once; of equal ones, those that begin with the text."""
+    numbers = index.owners[entries].astype(np.intp)
+    scores, is_first = score(numbers), index.begin_names(entries)
+    if len(numbers) > limit * MAX_REPEATS:
+        top = np.argpartition(-(scores + FIRST_WORD_BONUS * is_first), limit * MAX_REPEATS)
+        top = top[: limit * MAX_REPEATS]
+        numbers, scores, is_first = numbers[top], scores[top], is_first[top]
+    ordered = numbers[np.lexsort((numbers, ~is_first, -scores))]
+    _, first = np.unique(ordered, return_index=True)
+    best: Rows = ordered[np.sort(first)][:limit]
+    return best
+
+
+def _put_first(first: Rows, others: Rows) -> Rows:
+    """Returns both without repeats."""
+    return np.concatenate([first, others[~np.isin(others, first)]])
