@@ -2,14 +2,20 @@
 
 from dataclasses import dataclass
 
+TITLE = "title"
 TEXT_FIELDS: dict[str, float] = {
-    "title": 3.0,
-    "people": 1.5,
-    "genres": 1.0,
-    "tags": 1.0,
+    TITLE: 1.0,
+    "people": 0.6,
+    "genres": 0.35,
+    "tags": 0.35,
     "description": 1.0,
 }
-"""Searched text fields, with the weight of the BM25 score of each in their sum."""
+"""Searched text fields, with the weight of the BM25 score of each in their sum.
+
+Chosen on the training queries of SciFact (NDCG@10 0.692 with a title of 0.5, 0.678 with 1, 0.586 with 3) and
+on titles of the demo and of 36,273 films with descriptions (0.5 finds 0.83 of them first, 1 finds 0.87).
+Whole titles lead a search by themselves, so prose decides between the two.
+"""
 
 BM25_K1 = 1.2  # Robertson & Zaragoza 2009; Lucene's and tantivy's default, so engines agree.
 BM25_B = 0.75

@@ -28,6 +28,9 @@ ANALYZER = "reelrank_english"
 HNSW_M = 16  # Malkov & Yashunin 2018; the default of Lucene, explicit because defaults change.
 HNSW_EF_CONSTRUCTION = 200
 """Twice Lucene's default, so that kNN with filters reaches a recall of 0.95 on every server."""
+WORDS = "words"
+"""The object with the searched text of an item, a property for each text field; an item's own fields are kept
+for display. Indices of build 05eedc69 lack it: their text fields are searched themselves."""
 FILTER_KEYS = ("genre_key", "language_key", "country_key")
 """Casefolded terms for filters, several in an item. The fields without `_key` keep their spelling."""
 AGGREGATED_KEY = "genre_key"
@@ -40,6 +43,11 @@ SERVER_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "double"
 def name_vector_property(field: str) -> str:
     """Returns the property of a vector field in `reelrank.index_mappings.fields.VECTOR_FIELDS`."""
     return f"{field}_vector"
+
+
+def name_words_property(field: str) -> str:
+    """Returns the property in which the words of a text field are searched."""
+    return f"{WORDS}.{field}"
 
 
 def format_neighbour_term(item_id: str, level: int) -> str:
@@ -130,13 +138,12 @@ def build_changes_index() -> dict[str, Any]:
 
 
 def _build_analysis() -> dict[str, Any]:
-    own_filters = {"stop": "reelrank_stop", "stem": "reelrank_stem"}
+    own_filters = {"stem": "reelrank_stem"}
     return {
         "tokenizer": {
             "reelrank_words": {"type": analysis.TOKENIZER, "max_token_length": analysis.MAX_TOKEN_LENGTH}
         },
         "filter": {
-            "reelrank_stop": {"type": "stop", "stopwords": list(analysis.STOP_WORDS)},
             "reelrank_stem": {"type": "stemmer", "language": analysis.STEMMER},
         },
         "analyzer": {
@@ -151,20 +158,18 @@ def _build_analysis() -> dict[str, Any]:
 
 def _build_item_mappings(product: Product) -> dict[str, Any]:
     keyword = {"type": "keyword"}
-    text = {
-        "type": "text",
-        "analyzer": ANALYZER,
-        "fields": {"keyword": {"type": "keyword", "ignore_above": 256}},
-    }
+    shown = {"type": "text", "index": False, "fields": {"keyword": {"type": "keyword", "ignore_above": 256}}}
+    searched = {field: {"type": "text", "analyzer": ANALYZER} for field in TEXT_FIELDS}
     vectors = {
         name_vector_property(f.name): _build_vector_property(product, f.size) for f in VECTOR_FIELDS.values()
     }
     return {
         "dynamic": False,
-        "_source": {"excludes": [*vectors, *FILTER_KEYS]},
+        "_source": {"excludes": [*vectors, *FILTER_KEYS, WORDS]},
         "properties": {
             "id": keyword,
-            **dict.fromkeys(TEXT_FIELDS, text),
+            **dict.fromkeys(TEXT_FIELDS, shown),
+            WORDS: {"dynamic": False, "properties": searched},
             **{name: keyword for pair in SINGULAR_NAMES.items() for name in pair},
             "published_at": {"type": "date"},
             "thumbnail": {"type": "keyword", "index": False, "doc_values": False},
@@ -201,6 +206,7 @@ def compute_index_fingerprint() -> str:
             analysis.STEMMER,
             analysis.STOP_WORDS,
             analysis.MAX_TOKEN_LENGTH,
+            analysis.PREPARATION,
         ],
         "text": fields.TEXT_FIELDS,
         "bm25": [fields.BM25_K1, fields.BM25_B],

@@ -91,7 +91,8 @@ def _find_index_problems(container: Container, version: str, status: dict[str, o
     problems = []
     if compute_index_fingerprint() not in version:
         problems.append(
-            f"{version} was indexed by another build with other fields or text analysis; load the items again"
+            f"{version} was indexed by another build with other text analysis or another encoder, and is "
+            "searched as that build did; load the items again, or run: reelrank train"
         )
     try:
         table = open_table(container.settings.tables_dir / version)

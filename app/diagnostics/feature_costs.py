@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from reelrank.app.wiring import Container
+from reelrank.index_mappings.encoder import choose_encoder
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import compact_column
@@ -88,7 +89,9 @@ def _build_last_home_request(container: Container, table: ItemTable) -> RankingR
     recent = container.events.recent(user, RECENT_EVENTS, TIMEOUT_S)
     context = Context(at=datetime.fromtimestamp(at_ms / 1000, UTC))
     query = Query(user=user, context=context)
-    return build_request(query, build_viewer(user, recent, at_ms), table, container.encoder)
+    return build_request(
+        query, build_viewer(user, recent, at_ms), table, choose_encoder(container.encoder, table.version)
+    )
 
 
 def _measure_median_us(task: Callable[[], object]) -> float:

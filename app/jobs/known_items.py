@@ -39,7 +39,7 @@ def evaluate_known_items(
     queries = generate_queries(items, per_kind, seed)
     service = warm_service(container)
     systems = {
-        BASELINE: _search_text(container),
+        BASELINE: _search_text(service),
         SERVED: _search_as_served(service, None),
         WITHOUT_MODEL: _search_as_served(service, FusedOrder.name),
     }
@@ -57,9 +57,9 @@ def evaluate_known_items(
     return measure_known_items(queries, {name: report_each(s) for name, s in systems.items()}, BASELINE, seed)
 
 
-def _search_text(container: Container) -> Search:
+def _search_text(service: SearchService) -> Search:
     def search(text: str) -> list[str]:
-        matches = container.engine.match_text(TextMatch(BASELINE, text, DEPTH), TIMEOUT_S)
+        matches = service.refresher.state.matcher.match_text(TextMatch(BASELINE, text, DEPTH), TIMEOUT_S)
         return [item_id.decode() for item_id in matches.ids.tolist()]
 
     return search

@@ -24,7 +24,7 @@ from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.catalogue import LoadOptions
-from reelrank.loaders.items.reindex import attach_embeddings, reindex
+from reelrank.loaders.items.reindex import attach_embeddings, reindex, scan_documents
 from reelrank.ranking.durable import write_file
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
@@ -118,7 +118,8 @@ def read_history(container: Container) -> History:
     if version is None:
         raise NotFound("no index version serves; load items first: reelrank load items FILE")
     events = build_event_table(container.events.scan(0, MAX_TIME_MS))
-    documents = [document for batch in container.engine.scan(version) for document in batch]
+    batches = scan_documents(container.engine, version, container.encoder)
+    documents = [document for batch in batches for document in batch]
     return split_by_time(History(container, events, documents, 0, 0, 0))
 
 
@@ -185,7 +186,7 @@ def publish(
         list_kept_versions=releases.list_kept_versions,
         created_at=container.clock.now(),
     )
-    report = reindex(container.engine, embeddings, options, progress)
+    report = reindex(container.engine, container.encoder, embeddings, options, progress)
     releases.forget_dropped_versions()
     tables.drop_stale()
     return report.version

@@ -22,7 +22,7 @@ from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.viewers import Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
-from reelrank.index_mappings.encoder import TextEncoder
+from reelrank.index_mappings.encoder import TextEncoder, choose_encoder
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Degradation, EngineError, describe_failure
 from reelrank.index_mappings.event import Event
@@ -180,7 +180,8 @@ class SearchService:
 
     def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[Degradation, ...]]:
         viewer, missing = self.load_viewer(query)
-        return build_request(query, viewer, state.table, self.encoder), missing
+        encoder = choose_encoder(self.encoder, state.version)
+        return build_request(query, viewer, state.table, encoder), missing
 
     def _run_sources(
         self, state: State, timings: StageTimings, requests: Sequence[SourceRequest]

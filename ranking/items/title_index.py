@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.text import fold_text, prepare_text
 from reelrank.ranking.items.title_keys import (
     Hashes,
     TitleKeys,
     canonicalize_title,
     compact_title,
-    fold_text,
     hash_text,
     hash_texts,
     list_edits,
@@ -173,7 +173,7 @@ class TitleIndexBuilder:
             self._titles.append(item.title)
             self._people.append(item.people)
             text = " ".join((item.title, *item.people, *item.genres, *item.tags, item.description))
-            self._counts.update(set(split_words(fold_text(text))))
+            self._counts.update(set(split_words(fold_text(f"{text} {prepare_text(text)}"))))
 
     def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """Returns the columns. order: the position, as added, of the item of each row."""

@@ -6,12 +6,13 @@ same functions fold the titles of the catalogue and the query: equal keys mean t
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reelrank.index_mappings.text import fold_text
 
 Hashes = NDArray[np.uint64]
 
@@ -26,18 +27,11 @@ NUMBER_WORDS = {
     "nine": "9", "ten": "10",
 }  # fmt: skip
 _NOT_A_WORD = re.compile(r"[\W_]+")
-_APOSTROPHES = re.compile(r"(?<=\w)['\u2019\u02bc\u00b4`](?=\w)")
-_ELISION = re.compile(r"\b(?:l|d|un|dell|nell|all)['\u2019](?=\w)")
+_APOSTROPHES = re.compile(r"(?<=\w)['`](?=\w)")
+_ELISION = re.compile(r"\b(?:[ldjmnstc]|qu|un|gl|quell|(?:a|da|de|ne|su|co)ll|nell)'(?=\w)")
+"""French and Italian words that lose their vowel before another: l'avventura, d'argent, dell'arte."""
 _TRAILING_ARTICLE = re.compile(r"^(.*), (the|a|an)$")
 _TRAILING_YEAR = re.compile(r"^(.*\S)[\s(\[,]+((?:18|19|20)\d\d)[)\]]?$")
-
-
-def fold_text(text: str) -> str:
-    """Returns the text in lower case, without accents, invisible marks and differences of width (NFKC)."""
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    if decomposed.isascii():
-        return decomposed
-    return "".join(c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cf"))
 
 
 def split_words(folded: str) -> list[str]:

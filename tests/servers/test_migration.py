@@ -116,7 +116,8 @@ def test_changes_on_the_target_survive_a_load_on_the_source(sides: MigrationSide
     )
     sides.target.engine.delete(["sea2"])
     sides.source.engine.upsert([Document(Item("sea1", "Sea story renamed"))])
-    reindexed = reindex(sides.source.engine, NO_EMBEDDINGS, LoadOptions(created_at=datetime.now(UTC))).version
+    options = LoadOptions(created_at=datetime.now(UTC))
+    reindexed = reindex(sides.source.engine, sides.source.encoder, NO_EMBEDDINGS, options).version
     second = sides.migrate()
     there = read_documents(sides.target)
     assert (second["version"], second["items"], second["kept"]) == (reindexed, 24, 3)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-8", "elasticsearch-9"), indirect=True
 )
 FILMS, ASKED_S, DEADLINE_S = 20_000, 10.0, 0.15
-BODY = {"query": {"match": {"title": "film"}}, "size": 1, "sort": ["id"], "track_total_hits": True}
+BODY = {"query": {"match": {"words.title": "film"}}, "size": 1, "sort": ["id"], "track_total_hits": True}
 
 
 def test_no_search_is_aborted_before_its_deadline(engine: ServerEngine, cluster: Cluster) -> None:

@@ -2,17 +2,25 @@
 
 import json
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
 from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, build_release_manager, warm_service
+from reelrank.index_mappings.encoder import build_item_text, choose_encoder
+from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.query import Query
-from tests.sample_project import add_model
+from reelrank.loaders.items.catalogue import LoadOptions
+from reelrank.loaders.items.reindex import reindex
+from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
+from tests.sample_project import FILMS, add_model
 
 FROZEN = Path(__file__).parent / "embedded-b9cedd9.tar.xz"
 VERSION, OLDER = "items-05eedc69-20261127T033635", "items-05eedc69-20261127T033634"
@@ -25,6 +33,14 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path / "reelrank-data"))
     monkeypatch.setenv("REELRANK_DEADLINE_MS", "5000")
     return build_container(Settings())
+
+
+SEA_1 = next(film for film in FILMS if film.id == "sea1")
+
+
+def find_text_vector(container: Container, version: str) -> FloatVector:
+    documents = (document for batch in container.engine.scan(version) for document in batch)
+    return next(each.vectors["text"] for each in documents if each.item.id == "sea1")
 
 
 def run(command: str, exit_code: int = 0) -> str:
@@ -55,10 +71,31 @@ def test_the_model_before_is_the_previous_release(container: Container) -> None:
     assert "first serves" in run("models rollback")
 
 
-def test_the_doctor_finds_nothing_wrong_once_it_was_served(container: Container) -> None:
+def test_the_doctor_says_only_that_items_are_indexed_as_before(container: Container) -> None:
     warm_service(container)  # rebuilds the item table when its schema has changed
-    status = json.loads(run("doctor --json"))["facts"]
+    report = json.loads(run("doctor --json", exit_code=1).partition(" error:")[0])
+    status = report["facts"]
     assert (status["index version"], status["model"], status["embeddings"]) == (VERSION, "first", "unknown")
+    (problem,) = report["complaints"]
+    assert "another encoder" in problem
+
+
+def test_old_vectors_are_searched_with_the_encoder_that_made_them(container: Container) -> None:
+    service = warm_service(container)
+    (sea1,) = service.rank_query(RankingOptions(Query(text="Sea story 1")), StageTimings()).candidates.ids[:1]
+    assert sea1 == b"sea1"
+    stored = find_text_vector(container, VERSION)
+    text = build_item_text(SEA_1)
+    assert np.allclose(stored, choose_encoder(container.encoder, VERSION).encode([text])[0], atol=1e-6)
+    assert not np.allclose(stored, container.encoder.encode([text])[0], atol=1e-2)
+
+
+def test_a_copy_of_an_old_version_is_encoded_by_this_build(container: Container) -> None:
+    options = LoadOptions(created_at=datetime.now(UTC))
+    version = reindex(container.engine, container.encoder, NO_EMBEDDINGS, options).version
+    assert choose_encoder(container.encoder, version) is container.encoder
+    encoded = container.encoder.encode([build_item_text(SEA_1)])[0]
+    assert np.allclose(find_text_vector(container, version), encoded, atol=1e-6)
 
 
 def test_every_index_version_can_be_promoted(container: Container) -> None:

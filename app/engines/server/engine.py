@@ -63,7 +63,9 @@ class ServerEngine:
         return self._serving_matcher.match_ids(request, timeout_s)
 
     def at_version(self, version: str) -> Matcher:
-        return ServerMatcher(self.cluster, self.dialect, self.layout.index_name(version))
+        """Returns a matcher that also reads a version of an earlier build, which `match_text` cannot."""
+        index = self.layout.index_name(version)
+        return ServerMatcher(self.cluster, self.dialect, index, self.index_versions.has_words(index))
 
     @property
     def _serving_matcher(self) -> ServerMatcher:

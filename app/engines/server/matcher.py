@@ -11,6 +11,7 @@ from reelrank.app.engines.server.documents.queries import (
     build_filter_clauses,
     build_neighbour_query,
     build_text_query,
+    build_unprepared_text_query,
     compute_hit_limit,
     decode_cosine_matches,
     decode_matches,
@@ -40,14 +41,19 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServerMatcher:
-    """Searches `target`, the name of an index or an alias."""
+    """Searches `target`, the name of an index or an alias.
+
+    has_words: whether its text was prepared (`reelrank.index_mappings.text`); an earlier build's was not.
+    """
 
     cluster: Cluster
     dialect: Dialect
     target: str
+    has_words: bool = True
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        return self._match(request, build_text_query(request), timeout_s, decode_matches)
+        query = build_text_query(request) if self.has_words else build_unprepared_text_query(request)
+        return self._match(request, query, timeout_s, decode_matches)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
         field = VECTOR_FIELDS.get(request.field)

@@ -13,6 +13,7 @@ from reelrank.app.search.service import SearchService
 from reelrank.app.web.answers import serialize_item
 from reelrank.app.web.api.parameters import ItemId, ItemPath, Parameters
 from reelrank.app.web.problems import InvalidRequest
+from reelrank.index_mappings.encoder import choose_encoder
 from reelrank.index_mappings.errors import BadRequest, ItemNotFound
 from reelrank.index_mappings.item import SINGULAR_NAMES, Item, put_first
 from reelrank.loaders.items.catalogue import encode_documents
@@ -100,7 +101,9 @@ def create_items_api(service: SearchService) -> APIBlueprint:
 def upsert_items(service: SearchService, items: list[Item]) -> tuple[int, list[dict[str, Any]]]:
     """Writes items. Returns how many were written, and the id and reason of each rejected item."""
     written, rejected = 0, list[dict[str, Any]]()
-    for batch in encode_documents(items, service.encoder):
+    version = service.refresher.state.version if service.refresher.is_ready else ""
+    encoder = choose_encoder(service.encoder, version)
+    for batch in encode_documents(items, encoder):
         report = service.engine.upsert(batch)
         written += report.written
         rejected += [{"id": each.id, "reason": each.reason} for each in report.rejected]

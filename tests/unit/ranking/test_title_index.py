@@ -233,10 +233,11 @@ def test_every_beginning_of_a_random_catalogue_finds_what_a_scan_finds(seed: int
     titles = ["".join(rng.choices("abé 'X2", k=rng.randrange(0, 8))) for _ in range(60)]
     index = build_index(titles)
     typed = "".join(rng.choices("abé 'X2", k=rng.randrange(3, 6)))
-    wanted = compact_title(typed)
+    wanted, words = compact_title(typed), make_keys(typed).words
+    is_half_typed = len(wanted.encode()) >= 3 and not (len(words) == 1 and index.count_words(words)[0])
     expected = [row for row, title in enumerate(titles) if compact_title(title).startswith(wanted)]
     found = find_beginnings(index, typed, 1000)
-    assert sorted(found) == (expected if len(wanted.encode()) >= 3 else [])
+    assert sorted(found) == (expected if is_half_typed else [])
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -1,5 +1,7 @@
 """The text analysis of `reelrank.index_mappings.analysis` for tantivy; its tokens equal those of the servers.
 
+Its input is text as `prepare_text` returns it.
+
 Tokens follow Unicode text segmentation (UAX #29) as in Lucene's standard tokenizer: "Ocean's" and "U.S." are
 one token, "WALL-E" is two, and each Han or Hiragana character is one.
 """
@@ -10,7 +12,7 @@ from typing import Any
 
 import tantivy
 
-from reelrank.index_mappings.analysis import MAX_TOKEN_LENGTH, STOP_WORDS
+from reelrank.index_mappings.analysis import MAX_TOKEN_LENGTH
 
 _IGNORED = r"[\p{wb=Format}\p{wb=Extend}\p{wb=ZWJ}]*"
 _JOINER = rf"(?:\p{{wb=ExtendNumLet}}{_IGNORED})"
@@ -73,7 +75,6 @@ def build_analyzer() -> Any:
         filters.remove_long(MAX_TOKEN_LENGTH + 1),
         filters.ascii_fold(),
         filters.lowercase(),
-        filters.custom_stopword(list(STOP_WORDS)),
         filters.stemmer("english"),
     ):
         builder = builder.filter(step)

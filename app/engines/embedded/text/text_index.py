@@ -1,7 +1,8 @@
 """The tantivy index of one version: text and filter terms. It is derived and records its last change."""
 
 import shutil
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from reelrank.app.engines.embedded.store.documents import parse_year
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
-from reelrank.index_mappings.fields import TEXT_FIELDS
+from reelrank.index_mappings.analysis import PREPARATION
+from reelrank.index_mappings.fields import TEXT_FIELDS, TITLE
 from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.query import Filters
+from reelrank.index_mappings.text import prepare_text, split_query
 from reelrank.ranking.durable import write_file
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -31,25 +34,30 @@ KEYWORD_LISTS = {"genre": "genres", "language": "languages", "country": "countri
 """Keyword field of the index to the list of an item that fills it, case-folded."""
 META_FILE = "meta.json"
 SEQ_FILE = "covers-seq"
+PREPARATION_FILE = "preparation"
+"""Version of the text preparation that the index was made with; indexes of earlier builds lack it."""
 UNFINISHED_FILE = "unfinished"
 """Exists while a writer is working. A killed writer leaves it, and files whose names tantivy would reuse; the
 next write removes those first."""
 
 
 class DamagedTextIndex(Exception):
-    """A text index that cannot be opened; it is rebuilt from the database."""
+    """A text index that cannot be used; it is rebuilt from the database."""
 
 
 class TextIndex:
     """An index open for reading. `apply` writes; its caller must hold the lock of the text index."""
 
     def __init__(self, directory: Path) -> None:
-        """Opens the index of a directory. Raises DamagedTextIndex."""
+        """Opens the index of a directory. Raises DamagedTextIndex, also after another text preparation."""
         self.directory = directory
         self.schema = _build_schema()
         directory.mkdir(parents=True, exist_ok=True)
         if not (directory / META_FILE).exists():
             (directory / SEQ_FILE).unlink(missing_ok=True)
+            write_file(directory / PREPARATION_FILE, str(PREPARATION))
+        if _read_number(directory / PREPARATION_FILE) != PREPARATION:
+            raise DamagedTextIndex(f"{directory} was made with another text preparation")
         try:
             self.index = tantivy.Index(self.schema, path=str(directory))
             self.index.searcher()
@@ -61,10 +69,7 @@ class TextIndex:
     @property
     def seq(self) -> int:
         """The last change in the committed index; -1 when it is empty."""
-        try:
-            return int((self.directory / SEQ_FILE).read_text())
-        except (OSError, ValueError):
-            return -1
+        return _read_number(self.directory / SEQ_FILE)
 
     def apply(self, changes: Iterable[Change]) -> None:
         """Writes changes and records the last one.
@@ -97,25 +102,20 @@ class TextIndex:
         self.index.reload()
 
     def analyze(self, text: str) -> list[str]:
-        """Returns the tokens of a text in order."""
+        """Returns the tokens of prepared text in order."""
         return list(self.analyzer.analyze(separate_words(text)))
 
     def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
-        """Returns rows and scores: the sum over fields of weight x BM25. A document matches by any token."""
-        tokens = list(dict.fromkeys(self.analyze(text)))
-        if not tokens:
+        """Returns rows and scores: the sum over fields of weight x BM25. Any content word matches a document.
+
+        A token counts as often as it is in the query; stop words beside others count in the title only.
+        """
+        words = split_query(text)
+        content = self._build_term_clauses(words.content, weights)
+        if not content:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        should = [
-            (
-                tantivy.Occur.Should,
-                tantivy.Query.boost_query(
-                    tantivy.Query.term_query(self.schema, field, token, "freq"), weight
-                ),
-            )
-            for field, weight in weights
-            for token in tokens
-        ]
-        query, clauses = tantivy.Query.boolean_query(should), self._build_filter_clauses(filters)
+        query, clauses = tantivy.Query.boolean_query(content), self._build_filter_clauses(filters)
+        clauses += self._build_term_clauses(words.stop, [each for each in weights if each[0] == TITLE])
         if clauses:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *clauses])
         searcher = self.index.searcher()
@@ -123,6 +123,21 @@ class TextIndex:
         scores, addresses = zip(*hits, strict=True) if hits else ((), ())
         rows = searcher.fast_field_values("row", list(addresses))
         return np.array(rows, np.int64), np.array(scores, np.float32)
+
+    def _build_term_clauses(
+        self, words: Sequence[str], weights: Sequence[tuple[str, float]]
+    ) -> list[tuple[Any, Any]]:
+        counts = Counter(self.analyze(" ".join(words)))
+        return [
+            (
+                tantivy.Occur.Should,
+                tantivy.Query.boost_query(
+                    tantivy.Query.term_query(self.schema, field, token, "freq"), weight * count
+                ),
+            )
+            for field, weight in weights
+            for token, count in counts.items()
+        ]
 
     def _build_filter_clauses(self, filters: Filters) -> list[tuple[Any, Any]]:
         keywords = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}
@@ -168,7 +183,7 @@ def _build_schema() -> Any:
 def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
     item = orjson.loads(body)
     year = parse_year(item)
-    texts = [_join_text(item.get(field, "")) for field in TEXT_FIELDS]
+    texts = [prepare_text(_join_text(item.get(field, ""))) for field in TEXT_FIELDS]
     fields: dict[str, Any] = {
         "id": [item_id],
         "row": [row],
@@ -187,6 +202,14 @@ def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
     if "duration_s" in item:
         fields["duration_s"] = [item["duration_s"]]
     return fields
+
+
+def _read_number(file: Path) -> int:
+    """Returns the number in a file; -1 without one."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return -1
 
 
 def _join_text(value: str | list[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from reelrank.app.engines.server.documents.documents import LEARNED_PROPERTIES, remove_searched_vectors
+from reelrank.app.engines.server.documents.documents import LEARNED_PROPERTIES, remove_searched_fields
 from reelrank.app.engines.server.transport.bulk import BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
@@ -50,7 +50,7 @@ class Change:
 
     def build_action(self, now: datetime) -> BulkAction:
         """Builds the write to the log. The server answers 409 if the log has a later change of the item."""
-        document = {} if self.source is None else {"document": remove_searched_vectors(self.source)}
+        document = {} if self.source is None else {"document": remove_searched_fields(self.source)}
         body = {"item": self.item_id, "at": now.isoformat(), "turn": self.epoch, **document}
         order = {"version": self.epoch << SEQ_NO_BITS | self.seq_no, "version_type": "external_gte"}
         return BulkAction("index", self.item_id, body, order)

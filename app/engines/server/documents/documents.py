@@ -10,9 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from reelrank.index_mappings.fields import VECTOR_FIELDS, to_neighbour_level, to_neighbour_weight
+from reelrank.index_mappings.fields import (
+    TEXT_FIELDS,
+    VECTOR_FIELDS,
+    to_neighbour_level,
+    to_neighbour_weight,
+)
 from reelrank.index_mappings.item import SINGULAR_NAMES, Document, Item, Neighbour, decode_item
-from reelrank.index_mappings.mapping import format_neighbour_term, name_vector_property
+from reelrank.index_mappings.mapping import WORDS, format_neighbour_term, name_vector_property
+from reelrank.index_mappings.text import prepare_text
 
 STORED_PROPERTIES = (*Item.__slots__, *SINGULAR_NAMES.values())
 LEARNED_PROPERTIES = ("vectors", "neighbours")
@@ -34,6 +40,7 @@ def encode_document(document: Document) -> dict[str, Any]:
     encoded = {name: base64.b64encode(v.tobytes()).decode() for name, v in vectors.items()}
     return {
         **stated,
+        WORDS: {name: _prepare(stated[name]) for name in TEXT_FIELDS if name in stated},
         **{name: key for name, key in keys.items() if key},
         **({} if item.year is None else {"year": item.year}),
         **searched,
@@ -42,10 +49,14 @@ def encode_document(document: Document) -> dict[str, Any]:
     }
 
 
-def remove_searched_vectors(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a source without the vectors for kNN search, as an index returns it."""
-    searched = {name_vector_property(name) for name in VECTOR_FIELDS}
+def remove_searched_fields(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a source without what is only searched: words, and the vectors for kNN search."""
+    searched = {WORDS, *(name_vector_property(name) for name in VECTOR_FIELDS)}
     return {name: value for name, value in source.items() if name not in searched}
+
+
+def _prepare(value: str | tuple[str, ...]) -> str | list[str]:
+    return prepare_text(value) if isinstance(value, str) else [prepare_text(each) for each in value]
 
 
 def encode_neighbours(document: Document) -> list[str]:

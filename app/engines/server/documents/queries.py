@@ -1,16 +1,17 @@
 """Builds search bodies of candidate requests. They return ids and scores, never documents."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch
 from reelrank.index_mappings.errors import BadRequest, Unavailable
-from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, to_neighbour_weight
-from reelrank.index_mappings.mapping import format_neighbour_term
+from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, TITLE, to_neighbour_weight
+from reelrank.index_mappings.mapping import format_neighbour_term, name_words_property
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, Matches, select_best_matches
 from reelrank.index_mappings.query import Filters
+from reelrank.index_mappings.text import split_query
 
 Body = dict[str, Any]
 EXTRA_HITS = 20
@@ -21,6 +22,21 @@ MAX_SEEDS = 1000 // NEIGHBOUR_LEVELS
 
 
 def build_text_query(request: TextMatch) -> Body:
+    """Builds a query for any content word in any field. Stop words beside them count in the title only."""
+    words = split_query(request.text)
+    content = _build_word_clauses(words.content, request.weights)
+    if not words.stop:
+        return _build_bool_query(content, request.filters)
+    matched = {"bool": {"should": content, "minimum_should_match": 1}}
+    title = [each for each in request.weights if each[0] == TITLE]
+    clause: Body = {"must": [matched], "should": _build_word_clauses(words.stop, title)}
+    if not request.filters.is_empty:
+        clause["filter"] = build_filter_clauses(request.filters)
+    return {"query": {"bool": clause}}
+
+
+def build_unprepared_text_query(request: TextMatch) -> Body:
+    """Builds the query for an index of build 05eedc69, which analyses text as it is."""
     should = [
         {"match": {field: {"query": request.text, "boost": weight}}} for field, weight in request.weights
     ]
@@ -101,6 +117,13 @@ def _decode_ids(hits: list[dict[str, Any]]) -> ItemIds:
         raise Unavailable(
             "the serving index has documents without an id field; load the items again"
         ) from missing
+
+
+def _build_word_clauses(words: Sequence[str], weights: Sequence[tuple[str, float]]) -> list[Body]:
+    text = " ".join(words)
+    return [
+        {"match": {name_words_property(field): {"query": text, "boost": weight}}} for field, weight in weights
+    ]
 
 
 def _build_weighted_term(term: str, weight: float) -> Body:

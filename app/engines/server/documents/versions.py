@@ -7,10 +7,20 @@ from datetime import datetime
 from typing import Any
 
 from reelrank.app.engines.server.transport.cluster import Cluster
+from reelrank.index_mappings import analysis
 from reelrank.index_mappings.engine import IndexVersion
-from reelrank.index_mappings.errors import BadRequest, Conflict, IndexVersionNotFound, NotFound, Unavailable
+from reelrank.index_mappings.errors import (
+    BadRequest,
+    Conflict,
+    EngineError,
+    IndexVersionNotFound,
+    NotFound,
+    Unavailable,
+)
 
 LOADING_SETTINGS = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_expand_replicas": False}
+PREPARED = "text_preparation"
+"""Version of the text preparation of an index; indices of build 05eedc69 have none."""
 CHANGES_FROM = "changes_from"
 """Position in the change log up to which a version has every change; the serving version has all of them."""
 
@@ -53,6 +63,7 @@ class IndexVersions:
         self.cluster = cluster
         self.layout = layout
         self.body = body
+        self._with_words: dict[str, bool] = {}
 
     def create(self, version: str, changes_from: int) -> None:
         """Creates an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
@@ -63,6 +74,7 @@ class IndexVersions:
             "version": version,
             "made_at": self.cluster.clock.now().isoformat(),
             CHANGES_FROM: changes_from,
+            PREPARED: analysis.PREPARATION,
         }
         body = {
             "settings": {"index": index},
@@ -108,6 +120,23 @@ class IndexVersions:
                 f"{self.cluster.name} has no index version {version}; list them: reelrank index list"
             )
         return meta
+
+    def has_words(self, index: str) -> bool:
+        """Returns whether the text of an index was prepared. Read once; True without an answer, because the
+        search that follows fails too and says why.
+        """
+        if index in self._with_words:
+            return self._with_words[index]
+        try:
+            status, reply = self.cluster.request("GET", f"/{index}/_mapping", filter_path="*.mappings._meta")
+        except EngineError:
+            return True
+        if status != 200:
+            return True
+        self._with_words[index] = all(
+            PREPARED in mapping["mappings"]["_meta"].get("reelrank", {}) for mapping in reply.values()
+        )
+        return self._with_words[index]
 
     def record_position(self, version: str, position: int) -> None:
         """Records that a version has every change up to a position."""

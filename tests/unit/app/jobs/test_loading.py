@@ -65,7 +65,7 @@ def test_reindexing_attaches_what_was_learned(engine: EmbeddedEngine) -> None:
     learned = Embeddings(
         {"session": (encode_item_ids(["blade"]), unit)}, {"blade": (Neighbour("alien", 1.0),)}, None
     )
-    reindex(engine, learned, OPTIONS)
+    reindex(engine, WordLlamaEncoder(), learned, OPTIONS)
     matches = engine.match_vector(VectorMatch("session", "session", unit[0], 5), 1.0)
     assert matches.ids.tolist() == [b"blade"]
 

@@ -73,6 +73,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a missing text index metadata": lambda d: next((d / "words").rglob("meta.json")).unlink(),
     "truncated text index metadata": lambda d: truncate(next((d / "words").rglob("meta.json"))),
     "a missing text index file": lambda d: next((d / "words").rglob("*.store")).unlink(),
+    "a text index of an earlier build": lambda d: next((d / "words").rglob("preparation")).unlink(),
+    "a text index of a later build": lambda d: next((d / "words").rglob("preparation")).write_text("99"),
     "a truncated text index file": lambda d: truncate(next((d / "words").rglob("*.idx"))),
 }
 
