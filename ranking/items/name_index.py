@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.ranking.items.title_keys import compact_title, fold_text, list_edits, split_words
+from reelrank.index_mappings.text import fold_text
+from reelrank.ranking.items.title_keys import compact_title, list_edits, split_words
 
 HEAD_BYTES = 8
 """First bytes of an entry, kept as one integer, in which all beginnings of a misspelling are searched at

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.text import fold_text
 from reelrank.ranking.items.name_index import SORTED_BYTES, NameIndex, build_names
 from reelrank.ranking.items.suggestions import SuggestionBuilder, SuggestionIndex, assemble_suggestions
 from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.title_keys import compact_title, fold_text, split_words
+from reelrank.ranking.items.title_keys import compact_title, split_words
 
 TITLES = (
     "The Matrix", "Matilda", "The Godfather", "The Godfather: Part II", "Spider-Man", "WALL·E", "Amélie",
