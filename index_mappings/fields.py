@@ -22,6 +22,8 @@ BM25_B = 0.75
 
 KEYWORD_FIELDS = {"genres": "genres", "language": "languages", "country": "countries"}
 """Keyword field of an index to the list of an item that fills it; a filter matches any value of it."""
+NAME_FIELDS = {"people": "person_key", "tags": "tag_key"}
+"""List of an item that a filter compares by folded whole names, and the keyword field of these on servers."""
 RANGE_FIELDS = ("year", "duration_s")
 
 

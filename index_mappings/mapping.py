@@ -12,7 +12,14 @@ from typing import Any, Literal
 from reelrank.index_mappings import analysis, fields
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.event import EVENT_FIELDS, EventField
-from reelrank.index_mappings.fields import BM25_B, BM25_K1, RANGE_FIELDS, TEXT_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.fields import (
+    BM25_B,
+    BM25_K1,
+    NAME_FIELDS,
+    RANGE_FIELDS,
+    TEXT_FIELDS,
+    VECTOR_FIELDS,
+)
 from reelrank.index_mappings.item import SINGULAR_NAMES
 
 Product = Literal["elasticsearch", "opensearch"]
@@ -31,8 +38,9 @@ HNSW_EF_CONSTRUCTION = 200
 WORDS = "words"
 """The object with the searched text of an item, a property for each text field; an item's own fields are kept
 for display. Indices of build 05eedc69 lack it: their text fields are searched themselves."""
-FILTER_KEYS = ("genre_key", "language_key", "country_key")
-"""Casefolded terms for filters, several in an item. The fields without `_key` keep their spelling."""
+FILTER_KEYS = ("genre_key", "language_key", "country_key", *NAME_FIELDS.values())
+"""Casefolded terms for filters, several in an item; names of people and tags are also without accents. The
+fields without `_key` keep their spelling."""
 AGGREGATED_KEY = "genre_key"
 """The only filter key that dashboards aggregate: `genres` is text, and `languages` is a keyword itself."""
 

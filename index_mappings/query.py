@@ -12,7 +12,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Filters:
     """Conditions that every result meets. An item that does not state a field fails a filter on it.
 
-    genres, languages, countries: at least one of these, ignoring case. Ranges include both ends.
+    genres, languages, countries: at least one of these, ignoring case. people, tags: at least one of these
+    whole names, ignoring case and accents. Ranges include both ends.
     """
 
     genres: tuple[str, ...] = ()
@@ -22,6 +23,8 @@ class Filters:
     year_max: int | None = None
     duration_min_s: int | None = None
     duration_max_s: int | None = None
+    people: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

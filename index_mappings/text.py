@@ -69,6 +69,11 @@ def fold_text(text: str) -> str:
     return folded.translate(_LETTERS)
 
 
+def fold_name(name: str) -> str:
+    """Returns what a filter compares a name by: folded, with one blank between words."""
+    return " ".join(fold_text(name).split())
+
+
 def prepare_text(text: str) -> str:
     """Returns a text to index: joined words also in their parts and as one.
 

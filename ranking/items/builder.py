@@ -4,17 +4,20 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.fields import VECTOR_FIELDS
+from reelrank.index_mappings.fields import NAME_FIELDS, VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, encode_item_ids
+from reelrank.index_mappings.text import fold_name
 from reelrank.ranking.items.suggestions import SuggestionBuilder
 from reelrank.ranking.items.title_index import TitleIndexBuilder
+from reelrank.ranking.items.title_keys import hash_text
 
 Columns = dict[str, NDArray[np.generic]]
 Order = NDArray[np.intp]
@@ -25,6 +28,8 @@ UNKNOWN_DAY = int(np.iinfo(np.int32).min)
 ROWS_PER_CHUNK = 16_384
 """Vectors copied at a time: 17 MB of 256 float32."""
 NUMBER_COLUMNS = {"year": np.int16, "duration_s": np.int32, "published_day": np.int32}
+MAX_CACHED_NAMES = 65_536
+"""Names whose key is kept while a table is built, some 10 MB: people and tags are in many items."""
 NAME_COLUMNS = {"languages": "language", "countries": "country"}
 """List of names to the column of the code of its first name."""
 RAGGED_COLUMNS = ("genres", "people", "tags", *NAME_COLUMNS)
@@ -63,6 +68,8 @@ class ColumnBuilder:
             coded = self._names[name].encode(flat) if name in self._names else map(hash_word, flat)
             self._append(f"{name} counts", np.array([len(words) for words in lists], np.int64))
             self._append(name, np.array(list(coded), np.int64))
+            if name in NAME_FIELDS:
+                self._append(f"{name} keys", np.array([hash_name(word) for word in flat], np.uint64))
         for field, file in self._files.items():
             file.write(_stack_vectors(documents, field).tobytes())
 
@@ -81,9 +88,10 @@ class ColumnBuilder:
             ranked = ranks[codes].astype(np.int16)
             columns |= {f"{plural}_offsets": offsets, f"{plural}_codes": ranked}
             columns[name] = _take_first(offsets, ranked)
-        for name in ("people", "tags"):
+        for name in NAME_FIELDS:
             offsets, words = self._build_ragged(name, order)
             columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
+            columns |= self._sort_keys(name, order)
         vocabularies["genres"], ranks = self._names["genres"].rank_by_frequency(MAX_GENRES)
         columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), ranks)
         columns |= {f"title_{name}": column for name, column in self._titles.build(order).items()}
@@ -119,6 +127,15 @@ class ColumnBuilder:
         within = np.arange(len(codes)) - np.repeat(offsets[:-1], counts[order])
         return offsets, codes[np.repeat(starts[order], counts[order]) + within]
 
+    def _sort_keys(self, name: str, order: Order) -> Columns:
+        """Returns the sorted keys of all names, and the row of each."""
+        counts = np.asarray(self._concatenate(f"{name} counts", np.dtype(np.int64)), np.int64)
+        keys = self._concatenate(f"{name} keys", np.dtype(np.uint64))
+        row_of = np.empty(len(order), np.int32)
+        row_of[order] = np.arange(len(order), dtype=np.int32)
+        by_key = np.argsort(keys, kind="stable")
+        return {f"{name}_keys": keys[by_key], f"{name}_rows": np.repeat(row_of, counts)[by_key]}
+
 
 class _Vocabulary:
     """Codes of names in the order of their first occurrence, with counts; code 0 means no name."""
@@ -145,6 +162,12 @@ def _take_first(offsets: NDArray[np.int64], codes: NDArray[np.int16]) -> NDArray
     """Returns the first code [items] of each item, -1 where it has none."""
     padded = np.append(codes, np.int16(-1))
     return np.where(np.diff(offsets) > 0, padded[offsets[:-1]], np.int16(-1))
+
+
+@lru_cache(maxsize=MAX_CACHED_NAMES)
+def hash_name(name: str) -> int:
+    """Returns the 64 bits that a filter compares a name by; see `title_keys.fold_name`."""
+    return hash_text(fold_name(name))
 
 
 def hash_word(word: str) -> int:

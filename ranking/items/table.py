@@ -20,9 +20,11 @@ from reelrank.index_mappings.query import Filters
 from reelrank.ranking.durable import replace_directory
 from reelrank.ranking.items.builder import ColumnBuilder
 from reelrank.ranking.items.fold_in import FoldIn
+from reelrank.ranking.items.listed_values import find_codes, find_named, has_any
 from reelrank.ranking.items.row_index import RowIndex
 from reelrank.ranking.items.suggestions import SuggestionIndex, assemble_suggestions
 from reelrank.ranking.items.title_index import TitleIndex
+from reelrank.ranking.items.title_keys import Hashes
 
 SCHEMA = 4
 METADATA_FILE = "facts.json"
@@ -44,7 +46,8 @@ class ItemTable:
 
     genre_bits uint64 [N]: bit g is set for genres[g]; the 64 most frequent genres have a bit.
     published_day int32 [N]: days since 1970, UNKNOWN_DAY where unknown. people_offsets [N + 1]: ranges
-    in people_hashes; likewise for tags. vectors: unit rows [N, size], zeros where an item has none.
+    in people_hashes; likewise for tags. people_keys: sorted hashes of the folded names of all items, and the
+    row of each; likewise for tags. vectors: unit rows [N, size], zeros where an item has none.
     """
 
     version: str
@@ -66,6 +69,10 @@ class ItemTable:
     people_hashes: NDArray[np.uint32]
     tags_offsets: NDArray[np.int64]
     tags_hashes: NDArray[np.uint32]
+    people_keys: Hashes
+    people_rows: NDArray[np.int32]
+    tags_keys: Hashes
+    tags_rows: NDArray[np.int32]
     vectors: Mapping[str, NDArray[np.float32]]
     titles: TitleIndex
     suggestions: SuggestionIndex
@@ -91,14 +98,20 @@ class ItemTable:
         if not len(self):
             return passing
         if filters.languages:
-            codes = _find_codes(self.languages, filters.languages)
+            codes = find_codes(self.languages, filters.languages)
             passing &= has_any(self.languages_offsets, self.languages_codes, rows, codes)
         if filters.countries:
-            codes = _find_codes(self.countries, filters.countries)
+            codes = find_codes(self.countries, filters.countries)
             passing &= has_any(self.countries_offsets, self.countries_codes, rows, codes)
         if filters.genres:
-            mask = np.uint64(sum(1 << code for code in _find_codes(self.genres, filters.genres)))
+            mask = np.uint64(sum(1 << code for code in find_codes(self.genres, filters.genres)))
             passing &= (self.genre_bits[rows] & mask) != 0
+        for keys, keyed_rows, names in (
+            (self.people_keys, self.people_rows, filters.people),
+            (self.tags_keys, self.tags_rows, filters.tags),
+        ):
+            if names:
+                passing &= build_row_mask(self, find_named(keys, keyed_rows, names))[rows]
         for column, low, high in (
             (self.year, filters.year_min, filters.year_max),
             (self.duration_s, filters.duration_min_s, filters.duration_max_s),
@@ -112,26 +125,6 @@ class ItemTable:
 def find_published(table: ItemTable, rows: Rows, filters: Filters, today: int) -> NDArray[np.bool_]:
     """Returns which rows [n] pass the filters and are published, as far as is known, by a day since 1970."""
     return table.passes(filters, rows) & (table.published_day[rows] <= today)
-
-
-def has_any(
-    offsets: NDArray[np.int64], values: NDArray[np.generic], rows: Rows, wanted: Sequence[int]
-) -> NDArray[np.bool_]:
-    """Returns whether the item of each row [n] has one of these values; False for a row of -1.
-
-    A loop over the position of a value in its item, so that no array is longer than `rows`.
-    """
-    starts, ends = offsets[rows], offsets[rows + 1]
-    found = np.zeros(len(rows), bool)
-    rest = np.flatnonzero((rows >= 0) & (starts < ends))
-    position = 0
-    while len(rest):
-        matching = np.isin(values[starts[rest] + position], wanted)
-        found[rest[matching]] = True
-        position += 1
-        rest = rest[~matching]
-        rest = rest[starts[rest] + position < ends[rest]]
-    return found
 
 
 def build_row_mask(table: ItemTable, rows: Rows) -> NDArray[np.bool_]:
@@ -242,8 +235,3 @@ def read_embeddings(directory: Path) -> str:
         return str(json.loads((directory / METADATA_FILE).read_text()).get("embeddings", ""))
     except (OSError, ValueError, AttributeError):
         return ""
-
-
-def _find_codes(names: Sequence[str], wanted: Sequence[str]) -> list[int]:
-    folded = {name.casefold() for name in wanted}
-    return [code for code, name in enumerate(names) if name.casefold() in folded]

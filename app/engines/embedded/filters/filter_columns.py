@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.app.engines.embedded.filters.bitmap import Bitmap, pack
+from reelrank.app.engines.embedded.filters.hashed_names import HashedNames
 from reelrank.app.engines.embedded.filters.postings import Postings
 from reelrank.index_mappings.query import Filters
 
@@ -17,11 +18,15 @@ FILTER_CACHE_SIZE = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterColumns:
-    """names: keyword field to {case-folded name: term}. numbers: int32 [size] or MISSING_VALUE."""
+    """names: keyword field to {case-folded name: term}. hashed_names: of people and tags.
+
+    numbers: int32 [size] or MISSING_VALUE.
+    """
 
     size: int
     names: Mapping[str, Mapping[str, int]]
     keywords: Mapping[str, Postings]
+    hashed_names: Mapping[str, HashedNames]
     numbers: Mapping[str, NDArray[np.int32]]
     cache: dict[Filters, Bitmap] = field(default_factory=dict)
 
@@ -44,6 +49,11 @@ class FilterColumns:
         ):
             if values:
                 passes &= self._match_keyword(name, values)
+        for name, values in (("people", filters.people), ("tags", filters.tags)):
+            if values:
+                has_name = np.zeros(self.size, bool)
+                has_name[self.hashed_names[name].find(values)] = True
+                passes &= has_name
         for name, low, high in (
             ("year", filters.year_min, filters.year_max),
             ("duration_s", filters.duration_min_s, filters.duration_max_s),

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from reelrank.app.engines.embedded.filters.bitmap import pack
 from reelrank.app.engines.embedded.filters.filter_columns import MISSING_VALUE
+from reelrank.app.engines.embedded.filters.hashed_names import HashedNamesBuilder
 from reelrank.app.engines.embedded.filters.postings import PostingsBuilder
 from reelrank.app.engines.embedded.segments.segment import Allocator, find_sorted
 from reelrank.app.engines.embedded.store.documents import VECTOR_COLUMNS, parse_year
-from reelrank.index_mappings.fields import KEYWORD_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.fields import KEYWORD_FIELDS, NAME_FIELDS, VECTOR_FIELDS
 from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 
@@ -50,6 +51,7 @@ class SegmentBuilder:
         self.present = {name: np.zeros(self.size, bool) for name in VECTOR_COLUMNS}
         self.terms = {name: TermDictionary() for name in KEYWORD_FIELDS}
         self.keywords = {name: PostingsBuilder() for name in KEYWORD_FIELDS}
+        self.names_by_field = {name: HashedNamesBuilder() for name in NAME_FIELDS}
         self.external_ids: dict[bytes, int] = {}
         self.neighbours = PostingsBuilder()
 
@@ -64,6 +66,8 @@ class SegmentBuilder:
         self.arrays["duration_s"][doc_ids] = [item.get("duration_s", MISSING_VALUE) for item in items]
         for name, plural in KEYWORD_FIELDS.items():
             self._add_keywords(name, doc_ids, [read_list(item, plural) for item in items])
+        for name, hashed in self.names_by_field.items():
+            hashed.add(doc_ids, [read_list(item, name) for item in items])
         for column, name in enumerate(VECTOR_COLUMNS, 4):
             self._add_vectors(name, doc_ids, [row[column] for row in rows])
         self._add_neighbours(doc_ids, [orjson.loads(row[-2]) if row[-2] else () for row in rows])
@@ -82,6 +86,9 @@ class SegmentBuilder:
             for part, array in (
                 postings_builder.build(len(self.terms[name].names), self.size).to_arrays(name).items()
             ):
+                self._store_array(part, array)
+        for name, hashed in self.names_by_field.items():
+            for part, array in hashed.build().to_arrays(name).items():
                 self._store_array(part, array)
         others = np.array(list(self.external_ids), ID_DTYPE)
         order = np.argsort(others)

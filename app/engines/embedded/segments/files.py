@@ -27,7 +27,7 @@ from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds
 from reelrank.ranking.durable import remove_leftovers, replace_directory
 
-SCHEMA = 2
+SCHEMA = 3
 METADATA_FILE, COLUMNS_FILE = "facts.json", "columns.bin"
 BATCH = 2_000
 

@@ -9,10 +9,17 @@ from numpy.typing import NDArray
 
 from reelrank.app.engines.embedded.filters.bitmap import Bitmap, count_bits
 from reelrank.app.engines.embedded.filters.filter_columns import FilterColumns
+from reelrank.app.engines.embedded.filters.hashed_names import read_hashed_names
 from reelrank.app.engines.embedded.filters.postings import Arrays, Postings, read_postings
 from reelrank.app.engines.embedded.vectors.ivf import IvfIndex
 from reelrank.app.engines.embedded.vectors.vector_index import VectorIndex
-from reelrank.index_mappings.fields import KEYWORD_FIELDS, NEIGHBOUR_LEVELS, RANGE_FIELDS, VECTOR_FIELDS
+from reelrank.index_mappings.fields import (
+    KEYWORD_FIELDS,
+    NAME_FIELDS,
+    NEIGHBOUR_LEVELS,
+    RANGE_FIELDS,
+    VECTOR_FIELDS,
+)
 from reelrank.index_mappings.item import Neighbour
 from reelrank.index_mappings.match import ItemIds, encode_item_ids
 
@@ -94,6 +101,7 @@ def assemble_segment(
         size,
         names,
         {field: read_postings(arrays, field) for field in KEYWORD_FIELDS},
+        {field: read_hashed_names(arrays, field) for field in NAME_FIELDS},
         {field: columns[field] for field in RANGE_FIELDS},
     )
     vectors = {

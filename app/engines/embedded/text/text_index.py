@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from reelrank.app.engines.embedded.store.documents import parse_year
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
 from reelrank.index_mappings.analysis import PREPARATION
-from reelrank.index_mappings.fields import TEXT_FIELDS, TITLE
+from reelrank.index_mappings.fields import NAME_FIELDS, TEXT_FIELDS, TITLE
 from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import prepare_text, split_query
+from reelrank.index_mappings.text import fold_name, prepare_text, split_query
 from reelrank.ranking.durable import write_file
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -146,6 +146,12 @@ class TextIndex:
             for field, names in keywords.items()
             if names
         ]
+        names = {NAME_FIELDS["people"]: filters.people, NAME_FIELDS["tags"]: filters.tags}
+        queries += [
+            tantivy.Query.term_set_query(self.schema, field, [fold_name(name) for name in wanted])
+            for field, wanted in names.items()
+            if wanted
+        ]
         ranges = {
             "year": (filters.year_min, filters.year_max),
             "duration_s": (filters.duration_min_s, filters.duration_max_s),
@@ -173,7 +179,7 @@ def _build_schema() -> Any:
     builder.add_integer_field("row", fast=True)
     for field in TEXT_FIELDS:
         builder.add_text_field(field, tokenizer_name=ANALYZER, index_option="freq")
-    for field in KEYWORD_LISTS:
+    for field in (*KEYWORD_LISTS, *NAME_FIELDS.values()):
         builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
     for field in ("year", "duration_s"):
         builder.add_integer_field(field, indexed=True, fast=True)
@@ -191,6 +197,7 @@ def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
             field: [name.casefold() for name in read_list(item, plural)]
             for field, plural in KEYWORD_LISTS.items()
         },
+        **{key: [fold_name(name) for name in read_list(item, plural)] for plural, key in NAME_FIELDS.items()},
         **{
             field: [text]
             for field, text in zip(TEXT_FIELDS, separate_words_batch(texts), strict=True)

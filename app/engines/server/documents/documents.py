@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from reelrank.index_mappings.fields import (
+    NAME_FIELDS,
     TEXT_FIELDS,
     VECTOR_FIELDS,
     to_neighbour_level,
@@ -18,7 +19,7 @@ from reelrank.index_mappings.fields import (
 )
 from reelrank.index_mappings.item import SINGULAR_NAMES, Document, Item, Neighbour, decode_item
 from reelrank.index_mappings.mapping import WORDS, format_neighbour_term, name_vector_property
-from reelrank.index_mappings.text import prepare_text
+from reelrank.index_mappings.text import fold_name, prepare_text
 
 STORED_PROPERTIES = (*Item.__slots__, *SINGULAR_NAMES.values())
 LEARNED_PROPERTIES = ("vectors", "neighbours")
@@ -33,6 +34,7 @@ def encode_document(document: Document) -> dict[str, Any]:
         "genre_key": [genre.casefold() for genre in item.genres],
         "language_key": [language.casefold() for language in item.languages],
         "country_key": [country.casefold() for country in item.countries],
+        **{key: [fold_name(name) for name in getattr(item, field)] for field, key in NAME_FIELDS.items()},
     }
     vectors = {name: np.asarray(v, np.float32) for name, v in document.vectors.items()}
     # Servers reject a zero vector for cosine similarity.

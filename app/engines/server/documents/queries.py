@@ -7,11 +7,11 @@ import numpy as np
 
 from reelrank.index_mappings.engine import NeighbourMatch, TextMatch
 from reelrank.index_mappings.errors import BadRequest, Unavailable
-from reelrank.index_mappings.fields import NEIGHBOUR_LEVELS, TITLE, to_neighbour_weight
+from reelrank.index_mappings.fields import NAME_FIELDS, NEIGHBOUR_LEVELS, TITLE, to_neighbour_weight
 from reelrank.index_mappings.mapping import format_neighbour_term, name_words_property
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, Matches, select_best_matches
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import split_query
+from reelrank.index_mappings.text import fold_name, split_query
 
 Body = dict[str, Any]
 EXTRA_HITS = 20
@@ -70,12 +70,26 @@ def build_filter_clauses(filters: Filters) -> list[Body]:
     }
     return [
         *({"terms": {key: [name.casefold() for name in names]}} for key, names in keys.items() if names),
+        *_build_name_clauses("people", filters.people),
+        *_build_name_clauses("tags", filters.tags),
         *(
             {"range": {field: {"gte": low, "lte": high}}}
             for field, (low, high) in ranges.items()
             if (low, high) != (None, None)
         ),
     ]
+
+
+def _build_name_clauses(field: str, names: Sequence[str]) -> list[Body]:
+    """Builds the clause for documents that have one of these names, if there are any.
+
+    Indices of earlier builds have no folded names: there, accents count.
+    """
+    if not names:
+        return []
+    spelt = [{"term": {f"{field}.keyword": {"value": name, "case_insensitive": True}}} for name in names]
+    folded = {"terms": {NAME_FIELDS[field]: [fold_name(name) for name in names]}}
+    return [{"bool": {"should": [folded, *spelt], "minimum_should_match": 1}}]
 
 
 def compute_hit_limit(limit: int) -> int:

@@ -116,6 +116,8 @@ class ExternalIndex:
         names = self.fields.names
         wanted = zip(KEYWORD_FIELDS, (filters.genres, filters.languages, filters.countries), strict=True)
         keys = [_build_any_of(names[key], values) for key, values in wanted if values and key in names]
+        listed = (("people", filters.people), ("tags", filters.tags))
+        keys += [_build_any_phrase(names[key], values) for key, values in listed if values and key in names]
         low, high = filters.year_min, filters.year_max
         if "year" in names:
             years = _build_range(names["year"], low, high)
@@ -138,6 +140,19 @@ class ExternalIndex:
 def _build_any_of(field: str, values: Sequence[str]) -> Body:
     terms = [{"term": {field: {"value": value, "case_insensitive": True}}} for value in values]
     return {"bool": {"should": terms, "minimum_should_match": 1}}
+
+
+def _build_any_phrase(field: str, values: Sequence[str]) -> Body:
+    """Builds a filter on names that contain these words; the item table compares the whole names later."""
+    phrases = [
+        part
+        for value in values
+        for part in (
+            {"match_phrase": {field: value}},
+            {"term": {field: {"value": value, "case_insensitive": True}}},
+        )
+    ]
+    return {"bool": {"should": phrases, "minimum_should_match": 1}}
 
 
 def _build_range(field: str, low: object, high: object, **options: str) -> list[Body]:
