@@ -51,6 +51,27 @@ def _to_bucket(mixed: NDArray[np.uint64], known: Column) -> Column:
     return bucket
 
 
+def hide_in_search(column: Column, is_search: Column) -> Column:
+    """Returns the column, NaN for a search: who types a title wants it at any hour."""
+    return np.where(is_search == 1, np.float32(np.nan), column)
+
+
+def hash_cross_of_time(
+    first: Column, second: Column, is_search: Column, seed: Column, step: Column
+) -> Column:
+    """Returns `hash_cross` of an item and a time, NaN for a search."""
+    return hide_in_search(hash_cross(first, second, seed, step), is_search)
+
+
+def _declare_cross_of_time(name: str, time: str, description: str, step: float = 1) -> Feature:
+    reads, constants = ("main_genre", time, "is_search"), (HASH_SEEDS[name], step)
+    return Feature(name, "crosses", reads, description, hash_cross_of_time, constants=constants)
+
+
+def _declare_time(name: str, description: str) -> Feature:
+    return Feature(name, "time", (name, "is_search"), description, hide_in_search)
+
+
 def _declare_cross(name: str, reads: tuple[str, str], description: str, step: float = 1) -> Feature:
     return Feature(name, "crosses", reads, description, hash_cross, constants=(HASH_SEEDS[name], step))
 
@@ -59,12 +80,12 @@ def _hash_person(person: Column) -> Column:
     return _to_bucket(_spread_bits(person, FIRST_MULTIPLIER) ^ np.uint64(HASH_SEEDS["people_hashed"]), person)
 
 
-def _compute_hour_sine(hour: Column) -> Column:
-    return np.sin(2 * np.pi * hour / 24)
+def _compute_hour_sine(hour: Column, is_search: Column) -> Column:
+    return hide_in_search(np.sin(2 * np.pi * hour / 24), is_search)
 
 
-def _compute_hour_cosine(hour: Column) -> Column:
-    return np.cos(2 * np.pi * hour / 24)
+def _compute_hour_cosine(hour: Column, is_search: Column) -> Column:
+    return hide_in_search(np.cos(2 * np.pi * hour / 24), is_search)
 
 
 CONTEXT_FEATURES = (
@@ -72,10 +93,15 @@ CONTEXT_FEATURES = (
     _declare_cross(
         "genre_x_top_genre", ("main_genre", "top_genre"), "The item's genre and the viewer's top genre."
     ),
-    _declare_cross(
-        "genre_x_hour", ("main_genre", "hour"), "The item's genre and the part of the day.", PART_OF_DAY_HOURS
+    _declare_cross_of_time(
+        "genre_x_hour",
+        "hour",
+        "The item's genre and the part of the day; not on searches.",
+        PART_OF_DAY_HOURS,
     ),
-    _declare_cross("genre_x_weekday", ("main_genre", "weekday"), "The item's genre and the weekday."),
+    _declare_cross_of_time(
+        "genre_x_weekday", "weekday", "The item's genre and the weekday; not on searches."
+    ),
     _declare_cross(
         "device_x_duration",
         ("device", "duration_s"),
@@ -83,11 +109,23 @@ CONTEXT_FEATURES = (
         DURATION_STEP_S,
     ),
     _declare_cross("language_x_country", ("language", "country"), "The item's language and country."),
-    Feature("hour_sine", "time", ("hour",), "Time of day on a circle, sine.", _compute_hour_sine),
-    Feature("hour_cosine", "time", ("hour",), "Time of day on a circle, cosine.", _compute_hour_cosine),
-    pass_through("weekday", "time", "Monday is 0."),
-    pass_through("week_of_year", "time", "ISO week, 1 to 53."),
-    pass_through("is_holiday", "time", "A public holiday where the request comes from."),
+    Feature(
+        "hour_sine",
+        "time",
+        ("hour", "is_search"),
+        "Time of day on a circle, sine; not on searches.",
+        _compute_hour_sine,
+    ),
+    Feature(
+        "hour_cosine",
+        "time",
+        ("hour", "is_search"),
+        "Time of day on a circle, cosine; not on searches.",
+        _compute_hour_cosine,
+    ),
+    _declare_time("weekday", "Monday is 0; not on searches."),
+    _declare_time("week_of_year", "ISO week, 1 to 53; not on searches."),
+    _declare_time("is_holiday", "A public holiday where the request comes from; not on searches."),
     pass_through("is_search", "time", "Asked by words, not by opening the page."),
     pass_through("same_country", "location", "The item is from where the request comes from."),
 )

@@ -44,6 +44,13 @@ RETRIEVAL_FEATURES = (
         _divide_by_best,
     ),
     pass_through("cosine_query", "text match", "Cosine of the query's words and the item's text."),
+    pass_through("title_is_query", "text match", "Whether its whole title was typed."),
+    pass_through("title_begins", "text match", "Whether its title begins with what was typed."),
+    pass_through("title_words", "text match", "Share of the typed words in its title."),
+    pass_through("title_phrase", "text match", "Share of neighbouring typed words that are so in its title."),
+    pass_through(
+        "title_edits", "text match", "Edits from the typed text to its title, as a share of letters."
+    ),
     pass_through("query_words", "text match", "How many words were searched; 0 for a home page."),
     *(_declare_reciprocal_rank(source) for source in FEATURE_SOURCES),
     pass_through("fused", "source ranks", "Fused score of all sources (reciprocal rank).", MISSING_IS_ZERO),

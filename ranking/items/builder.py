@@ -96,6 +96,7 @@ class ColumnBuilder:
         columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), ranks)
         columns |= {f"title_{name}": column for name, column in self._titles.build(order).items()}
         columns |= {f"suggest_{name}": column for name, column in self._suggestions.build(order).items()}
+        columns |= {f"words_{name}": column for name, column in self._titles.build_words(order).items()}
         return columns, vocabularies, order
 
     def write_vectors(self, directory: Path, order: Order) -> None:

@@ -25,8 +25,9 @@ from reelrank.ranking.items.row_index import RowIndex
 from reelrank.ranking.items.suggestions import SuggestionIndex, assemble_suggestions
 from reelrank.ranking.items.title_index import TitleIndex
 from reelrank.ranking.items.title_keys import Hashes
+from reelrank.ranking.items.title_words import TitleWords
 
-SCHEMA = 4
+SCHEMA = 5
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
@@ -76,6 +77,7 @@ class ItemTable:
     vectors: Mapping[str, NDArray[np.float32]]
     titles: TitleIndex
     suggestions: SuggestionIndex
+    title_words: TitleWords
     fold_in: FoldIn | None
     embeddings: str = ""
     """Fingerprint of what was learned of the items; empty when it is not known."""
@@ -201,9 +203,9 @@ def _map_files(directory: Path, metadata: Any) -> ItemTable:
     files = {path.stem: np.asarray(np.load(path, mmap_mode="r")) for path in directory.glob("*.npy")}
     gram = files.pop("gram", None)
     fold_in = None if gram is None else FoldIn(np.asarray(gram), *metadata["folding"])
-    vectors, title_columns, suggest_columns = (
+    vectors, title_columns, word_columns, suggest_columns = (
         {name.removeprefix(prefix): files.pop(name) for name in list(files) if name.startswith(prefix)}
-        for prefix in ("vector_", "title_", "suggest_")
+        for prefix in ("vector_", "title_", "words_", "suggest_")
     )
     titles, columns = TitleIndex(**title_columns), dict[str, Any](files)
     names = metadata["vocabularies"]
@@ -213,6 +215,7 @@ def _map_files(directory: Path, metadata: Any) -> ItemTable:
         vectors=vectors,
         titles=titles,
         suggestions=assemble_suggestions(suggest_columns, titles),
+        title_words=TitleWords(**word_columns),
         fold_in=fold_in,
         embeddings=metadata.get("embeddings", ""),  # tables of earlier builds have none
         **vocabularies,

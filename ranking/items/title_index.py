@@ -26,6 +26,7 @@ from reelrank.ranking.items.title_keys import (
     list_edits,
     split_words,
 )
+from reelrank.ranking.items.title_words import build_title_words
 
 Rows = NDArray[np.intp]
 MIN_PREFIX = 3
@@ -193,6 +194,10 @@ class TitleIndexBuilder:
             **_build_texts(titles),
             **self._build_words(),
         }
+
+    def build_words(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """Returns the columns of TitleWords in the same order."""
+        return build_title_words([self._titles[position] for position in order.tolist()])
 
     def _build_words(self) -> dict[str, NDArray[Any]]:
         words = hash_texts(self._counts)

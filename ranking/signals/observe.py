@@ -18,6 +18,7 @@ from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
+from reelrank.ranking.signals.titles import observe_titles
 from reelrank.ranking.signals.vectors import observe_vectors
 from reelrank.ranking.signals.viewer import observe_viewer
 from reelrank.ranking.viewers.request import RankingRequest
@@ -59,6 +60,7 @@ def build_observers(
         "sources": partial(_observe_sources, found.candidates),
         "items": partial(_observe_item, table, rows),
         "popularity": partial(_observe_popularity, popularity, rows),
+        "titles": partial(observe_titles, request, table, rows),
         "vectors": partial(observe_vectors, request, table, rows),
         "viewer": partial(observe_viewer, request, found, table),
         "request": partial(_observe_request, request, table, rows),

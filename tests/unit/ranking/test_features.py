@@ -184,3 +184,37 @@ def test_shared_columns_are_logged_and_taken_like_others(table: ItemTable) -> No
     assert {name for name, column in taken.columns.items() if is_shared(column)} >= SHARED
     with pytest.raises(ValueError, match="read-only"):
         taken.columns["weekday"][0] = 6
+
+
+def observe_search(table: ItemTable, text: str, now: datetime = NOW) -> Signals:
+    request = build_request(
+        Query(text=text, context=Context(now, country="US")),
+        build_viewer("", [], NOW_MS),
+        table,
+        WordLlamaEncoder(),
+    )
+    found = locate(fuse([Matches("bm25", table.ids, np.ones(3, np.float32))]), table)
+    return observe(request, found, table, Popularity(len(table)))
+
+
+def test_the_title_that_was_typed_differs_from_the_others(table: ItemTable) -> None:
+    signals = observe_search(table, "BLADE RUNNER")
+    for name in ("title_is_query", "title_words", "title_phrase"):
+        assert signals.columns[name].tolist() == [0, 0, 1], name
+    assert observe_search(table, "blade ru").columns["title_begins"].tolist() == [0, 0, 1]
+
+
+def test_a_page_without_a_search_has_no_title_signals(table: ItemTable) -> None:
+    columns = observe_signals(table, [], ["alien", "blade"]).columns
+    assert all(np.isnan(columns[name]).all() for name in columns if name.startswith("title_"))
+
+
+def test_a_search_has_the_same_features_at_any_hour(table: ItemTable) -> None:
+    morning, night = (compute_features(observe_search(table, "alien", NOW.replace(hour=h))) for h in (8, 23))
+    np.testing.assert_array_equal(morning, night)
+
+
+def test_a_home_page_knows_the_hour(table: ItemTable) -> None:
+    signals = observe_signals(table, [], ["alien"])
+    names = ["hour_sine", "weekday", "is_holiday", "genre_x_hour", "genre_x_weekday"]
+    assert np.isfinite(compute_features(signals, names)).all()
