@@ -20,7 +20,8 @@ class TextMatch:
     """Weighted multi-field BM25: the sum over fields of weight x BM25; any token may match.
 
     weights: text fields and their weights; other fields are not searched. Good weights depend on the length
-    of titles and descriptions in the catalogue. Raises BadRequest for an unknown field.
+    of titles and descriptions in the catalogue. all_words_bonus: added to the score of an item that has every
+    content word, in any of these fields. Raises BadRequest for an unknown field.
     """
 
     source: str
@@ -28,6 +29,7 @@ class TextMatch:
     limit: int
     filters: Filters = NO_FILTERS
     weights: tuple[tuple[str, float], ...] = tuple(TEXT_FIELDS.items())
+    all_words_bonus: float = 0.0
 
     def __post_init__(self) -> None:
         if unknown := [field for field, _ in self.weights if field not in TEXT_FIELDS]:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 QueryKind = Literal["search", "similar", "home"]
+Sort = Literal["relevance", "newest", "popular", "title"]
+"""The order of a list: as ranked, by date, by how often items are watched, or by title."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -50,7 +52,10 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search (text), a home page (neither text nor similar_to) or a list of similar items."""
+    """A search (text), a home page (neither text nor similar_to) or a list of similar items.
+
+    exclude: ids of items that are left out. fields: the fields of an item to answer with; empty for all.
+    """
 
     text: str | None = None
     user: str | None = None
@@ -58,6 +63,9 @@ class Query:
     filters: Filters = NO_FILTERS
     limit: int = 20
     context: Context = field(default_factory=Context)
+    sort: Sort = "relevance"
+    exclude: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     @property
     def kind(self) -> QueryKind:

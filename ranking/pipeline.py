@@ -17,6 +17,7 @@ from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
+from reelrank.ranking.policies.sorting import sort_candidates
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.candidates import LocatedCandidates, build_candidates
 from reelrank.ranking.retrieval.sources import SourceRequest, plan_sources
@@ -88,7 +89,8 @@ def rank_candidates(
     context: RankingContext,
     missing: tuple[Degradation, ...] = (),
 ) -> Ranking:
-    """Scores candidates and applies the policies; equal scores keep the fused order.
+    """Scores candidates and applies the policies, or the order that the query states; equal scores keep the
+    fused order.
 
     missing: what the sources did not answer.
     """
@@ -102,7 +104,10 @@ def rank_candidates(
     with context.measure("explore"):
         scored = _collect_scores(request, found, scores, model, context)
         scored = replace(scored, signals=signals.columns)
-        result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
+        if request.query.sort == "relevance":
+            result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
+        else:
+            result = PolicyResult(sort_candidates(scored))
     return Ranking(found, signals, scores, result.order, model, result.changes, degraded)
 
 

@@ -60,6 +60,7 @@ def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine
         total,
         format_cursor(result_list.request_id, position) if position < total else None,
         search=result_list.search,
+        fields=result_list.query.fields,
     )
 
 

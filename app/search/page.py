@@ -80,6 +80,7 @@ class Page:
 
     degraded: what was missing when it was made. cursor: of the next part; None at the end. timings: seconds
     each stage took, by its name. search: of a search, what its text matched.
+    fields: the fields of an item to answer with; empty for all.
     """
 
     request_id: str
@@ -92,6 +93,7 @@ class Page:
     facets: Facets = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     search: SearchOutcome | None = None
+    fields: tuple[str, ...] = ()
 
     @property
     def missing_parts(self) -> tuple[str, ...]:

@@ -138,5 +138,6 @@ def _parse_query(fields: dict[str, Any]) -> Query:
     stated = fields.pop("filters").items()
     filters: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stated}
     context = fields.pop("context")
+    fields |= {name: tuple(fields[name]) for name in ("exclude", "fields") if name in fields}
     at = datetime.fromisoformat(context.pop("at"))
     return Query(**fields, filters=Filters(**filters), context=Context(at=at, **context))

@@ -1,5 +1,6 @@
 """Serialization of pages and items for JSON answers."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +19,7 @@ def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
         "index_version": page.version,
         "degraded": [str(missing) for missing in page.degraded],
         "candidates": page.candidates,
-        "hits": [_serialize_hit(hit) for hit in page.hits],
+        "hits": [_serialize_hit(hit, page.fields) for hit in page.hits],
         "cursor": page.cursor,
         "next": f"{path}?{urlencode({'cursor': page.cursor, 'limit': limit})}" if page.cursor else None,
     }
@@ -60,8 +61,11 @@ def serialize_item(item: Item) -> dict[str, Any]:
     return stated | ({} if item.year is None else {"year": item.year})
 
 
-def _serialize_hit(hit: Hit) -> dict[str, Any]:
-    answer = serialize_item(hit.item) | {
+def _serialize_hit(hit: Hit, fields: Sequence[str]) -> dict[str, Any]:
+    """Serializes a hit with its id and these fields of its item; with all of them when none are named."""
+    item = serialize_item(hit.item)
+    shown = {name: item[name] for name in ("id", *fields) if name in item} if fields else item
+    answer = shown | {
         "position": hit.position,
         "score": hit.score,
         "sources": hit.sources,

@@ -1,6 +1,8 @@
 """Failures as problem+json (RFC 9457): what is wrong, where, and what to do."""
 
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any
 
@@ -152,6 +154,8 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
         is_field = colon and " " not in field
         return (field, message) if is_field else ("request", f"{field}{colon}{message}")
     field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "literal_error":
+        return field, _describe_unknown_value(error)
     if error["type"] == "extra_forbidden":
         return field, "there is no such parameter; /openapi lists them all"
     if error["type"] == "missing":
@@ -159,3 +163,10 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
     given = error.get("input")
     shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
     return field, f"{error['msg'].removeprefix('Value error, ')}{shown}"[:300]
+
+
+def _describe_unknown_value(error: dict[str, Any]) -> str:
+    """Names the nearest right value, and all of them."""
+    known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+    (nearest,) = get_close_matches(str(error["input"]).lower(), known, n=1, cutoff=0.0)
+    return f"there is no {str(error['input'])[:40]!r}; did you mean {nearest}? Use one of {', '.join(known)}"

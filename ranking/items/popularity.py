@@ -122,6 +122,12 @@ class Popularity:
             found = self._select_best(watched[is_allowed(watched)], limit)
         return found, self.compute_shares(found)[:, POPULAR_HALF_LIFE]
 
+    def list_most_watched(self, limit: int, is_allowed: RowFilter) -> Rows:
+        """Returns the `limit` most watched allowed rows in the order of `count_watches`, ties by row."""
+        watched = np.flatnonzero(self._watches[:, -1] > 0)
+        rows = watched[is_allowed(watched)]
+        return rows[np.lexsort((rows, -self.count_watches(rows)))[:limit]]
+
     def _select_best(self, rows: Rows, limit: int) -> Rows:
         """Returns the `limit` most watched of the given rows, best first, ties by row."""
         counts = self._watches[rows, POPULAR_HALF_LIFE]

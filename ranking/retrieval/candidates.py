@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.retrieval.fusion import Candidates, fuse
+from reelrank.ranking.retrieval.sources import ALL_WORDS_BONUS
 from reelrank.ranking.viewers.request import RankingRequest
 
 
@@ -32,8 +33,8 @@ def build_candidates(
     request: RankingRequest, matches: Sequence[Matches], table: ItemTable
 ) -> LocatedCandidates:
     """Returns the fused candidates without watched items (home and similar), without the item itself
-    (similar) and without what the filters exclude: the table checks items that changed since their match
-    again.
+    (similar) and without what the query or its filters exclude: the table checks items that changed since
+    their match again.
     """
     query = request.query
     found = locate(fuse(matches), table)
@@ -41,9 +42,27 @@ def build_candidates(
         found = _drop_watched(found, request, table)
     if query.similar_to:
         found = found.take(np.flatnonzero(found.candidates.ids != encode_item_ids([query.similar_to])[0]))
+    if query.exclude:
+        is_excluded = np.isin(found.candidates.ids, encode_item_ids(query.exclude))
+        found = found.take(np.flatnonzero(~is_excluded))
+    if query.kind == "search" and query.sort != "relevance":
+        found = _keep_best_matched(found)
     if not query.filters.is_empty:
         found = found.take(np.flatnonzero((found.rows < 0) | table.passes(query.filters, found.rows)))
     return _fill_up(found, request, table) if query.kind == "home" else found
+
+
+def _keep_best_matched(found: LocatedCandidates) -> LocatedCandidates:
+    """Keeps what is worth sorting: items that the query names or that have every word of it; without any,
+    those that have some word; without any, all."""
+    candidates = found.candidates
+    named = candidates.get_source_ranks("title") >= 0
+    has_words = candidates.get_source_ranks("bm25") >= 0
+    has_all = named.copy()
+    if "bm25" in candidates.sources:
+        has_all |= candidates.get_source_scores("bm25") >= ALL_WORDS_BONUS
+    kept = next((tier for tier in (has_all, has_words) if tier.any()), np.ones(len(named), bool))
+    return found.take(np.flatnonzero(kept))
 
 
 def _drop_watched(found: LocatedCandidates, request: RankingRequest, table: ItemTable) -> LocatedCandidates:
@@ -61,7 +80,8 @@ def _fill_up(found: LocatedCandidates, request: RankingRequest, table: ItemTable
     missing = request.query.limit - len(found.rows)
     if missing <= 0 or not len(request.viewer.seen):
         return found
-    known = np.concatenate([found.rows, request.seen_rows])
+    excluded = table.find_rows(encode_item_ids(request.query.exclude))
+    known = np.concatenate([found.rows, request.seen_rows, excluded])
     rest = np.flatnonzero(~build_row_mask(table, known[known >= 0]))
     rest = rest[find_published(table, rest, request.query.filters, request.today)][:missing]
     return LocatedCandidates(

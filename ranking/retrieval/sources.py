@@ -1,14 +1,14 @@
 """Candidate sources: which of them a request asks, for how many candidates, and how each is answered."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.item import Neighbour
-from reelrank.index_mappings.match import Matches
+from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.recency import find_newest
@@ -24,15 +24,21 @@ MAX_EXTRA, MAX_EXTRA_SIMILAR = 500, 200
 """Most items that a source is asked for beyond its limit, to make up for watched ones that are dropped.
 Engines return a few thousand at most; the table fills the home page of viewers who watched more."""
 
+SORTED_LIMIT = 1_000
+"""Most items of a list with a stated order: fifty pages of 20, which few people read to the end."""
+ALL_WORDS_BONUS = 1e6
+"""Above any BM25 score, so that a sorted search can tell items that have every word from the others."""
+
 Spaces = Sequence[tuple[str, str, str]]
 """Source, vector field, and name of the request's vector that is searched with."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableSource:
-    """What the item table alone can answer: the most popular or the newest items.
+    """What the item table alone can answer: the most popular or the newest items, or the first by title.
 
     today: days since 1970; items published later are left out. seen: rows that the viewer watched, left out.
+    is_sorted: the list is in this order, so popular means at the longest half-life.
     """
 
     source: str
@@ -40,6 +46,7 @@ class TableSource:
     filters: Filters
     today: int
     seen: Rows
+    is_sorted: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +60,8 @@ class TitleSource:
 
 
 SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource | TitleSource
+SORTED_SOURCES = {"newest": "fresh", "popular": "popular", "title": "title"}
+"""The source that lists a home page in a stated order."""
 TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE = 3.0, 2.0, 1.0
 """Levels of a match in the title index. Within a level the policies and the model decide."""
 
@@ -81,16 +90,16 @@ def query_source(
             return matcher.match_ids(request, timeout_s)
         case TitleSource():
             return _find_named(request, table)
-        case TableSource(source="fresh"):
-            return _find_newest(request, table)
         case TableSource():
-            return _find_popular(request, table, popularity)
+            return _list_items(request, table, popularity)
 
 
 def _plan_search(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
-    query = request.query
-    text = TextMatch("bm25", request.search_text, limits.bm25, query.filters)
-    knn = _plan_knn(request, limits, (("text_knn", "text", "query"),), extra=0)
+    query, extra = request.query, len(request.query.exclude)
+    text = TextMatch("bm25", request.search_text, limits.bm25 + extra, query.filters)
+    if query.sort != "relevance":
+        text = replace(text, limit=SORTED_LIMIT + extra, all_words_bonus=ALL_WORDS_BONUS)
+    knn = _plan_knn(request, limits, (("text_knn", "text", "query"),), extra)
     return [*_plan_titles(request, limits), *([text] if limits.bm25 else []), *knn]
 
 
@@ -106,7 +115,8 @@ def _plan_titles(request: RankingRequest, limits: CandidateLimits) -> list[Title
 
 
 def _plan_similar(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
-    query, extra = request.query, min(len(request.viewer.seen), MAX_EXTRA_SIMILAR)
+    query = request.query
+    extra = min(len(request.viewer.seen), MAX_EXTRA_SIMILAR) + len(query.exclude)
     spaces = (
         ("factors", "factors", "factors"),
         ("session", "session", "session"),
@@ -120,6 +130,12 @@ def _plan_similar(request: RankingRequest, limits: CandidateLimits) -> list[Sour
 
 def _plan_home(request: RankingRequest, table: ItemTable, limits: CandidateLimits) -> list[SourceRequest]:
     filters, recent, seen = request.query.filters, request.taste.preferred, request.seen_rows
+    if request.query.exclude:
+        excluded = table.find_rows(encode_item_ids(request.query.exclude))
+        seen = np.concatenate([seen, excluded[excluded >= 0]])
+    if request.query.sort != "relevance":
+        source = SORTED_SOURCES[request.query.sort]
+        return [TableSource(source, SORTED_LIMIT, filters, request.today, seen, is_sorted=True)]
     extra = min(len(seen), MAX_EXTRA)
     spaces = (
         ("factors", "factors", "factors"),
@@ -150,7 +166,18 @@ def _plan_knn(
     ]
 
 
+def _list_items(request: TableSource, table: ItemTable, popularity: Popularity) -> Matches:
+    if request.source == "fresh":
+        return _find_newest(request, table)
+    if request.source == "title":
+        return _find_first_titles(request, table)
+    return _find_popular(request, table, popularity)
+
+
 def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity) -> Matches:
+    if request.is_sorted:
+        rows = popularity.list_most_watched(request.limit, _build_row_filter(request, table))
+        return Matches(request.source, table.ids[rows], popularity.count_watches(rows).astype(np.float32))
     rows, shares = popularity.find_most_watched(request.limit, _build_row_filter(request, table))
     return Matches(request.source, table.ids[rows], shares)
 
@@ -175,6 +202,12 @@ def _find_named(request: TitleSource, table: ItemTable) -> Matches:
 def _find_newest(request: TableSource, table: ItemTable) -> Matches:
     rows = find_newest(table, request.limit, _build_row_filter(request, table))
     return Matches(request.source, table.ids[rows], table.published_day[rows].astype(np.float32))
+
+
+def _find_first_titles(request: TableSource, table: ItemTable) -> Matches:
+    rows = table.titles.text_rows.astype(np.intp)
+    rows = rows[_build_row_filter(request, table)(rows)][: request.limit]
+    return Matches(request.source, table.ids[rows], -np.arange(len(rows), dtype=np.float32))
 
 
 def _build_row_filter(request: TableSource, table: ItemTable) -> Callable[[Rows], NDArray[np.bool_]]:

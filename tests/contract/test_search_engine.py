@@ -50,6 +50,19 @@ def test_a_request_can_set_field_weights(films: SearchEngine) -> None:
     assert match_with_weights(description=1.0) == ["alien"]
 
 
+def test_a_bonus_marks_what_has_every_word_in_any_field(films: SearchEngine) -> None:
+    def find_marked(text: str) -> list[str]:
+        matches = films.match_text(TextMatch("bm25", text, 10, all_words_bonus=1e6), SOON)
+        marked = list_ids(matches)[: int((matches.scores >= 1e6).sum())]
+        assert set(marked) <= set(list_ids(matches)) == set(search(films, text))
+        return sorted(marked)
+
+    assert find_marked("stranger alien") == ["alien"]  # the title and the description
+    assert find_marked("the Weaver, sci-fi") == ["alien"]
+    assert find_marked("stranger") == ["alien", "bare"]
+    assert find_marked("alien amelie") == []
+
+
 def test_an_unknown_text_field_is_a_bad_request() -> None:
     with pytest.raises(BadRequest, match="subtitle"):
         TextMatch("bm25", "stranger", 10, weights=(("subtitle", 1.0),))

@@ -106,6 +106,8 @@ def test_own_candidates_are_ranked_by_the_named_model(service: ServiceProcess) -
         ("/v1/search?q=a&colour=red", "colour"),
         ("/v1/search?q=a&limit=1000", "limit"),
         ("/v1/search?q=a&limit=ten", "limit"),
+        ("/v1/search?q=a&sort=newst", "sort"),
+        ("/v1/search?q=a&fields=title,yaer", "fields.1"),
         ("/v1/search?q=a&year_min=2010&year_max=2000", "request"),
         ("/v1/search?q=" + "a" * 401, "q"),
         ("/v1/recommendations?user=", "user"),
@@ -142,7 +144,7 @@ def test_invalid_candidates_name_the_field_to_correct(
 
 def test_the_details_of_invalid_requests_say_what_to_do(service: ServiceProcess) -> None:
     assert service.get("/v1/search").json["detail"] == (
-        "q: state what to search for, such as ?q=star+wars, or send a cursor"
+        "q: state what to search for, such as ?q=star+wars, a filter or a cursor"
     )
     assert service.get("/v1/search?q=a&colour=red").json["detail"] == (
         "colour: there is no such parameter; /openapi lists them all"

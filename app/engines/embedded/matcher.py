@@ -22,7 +22,7 @@ class EmbeddedMatcher:
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
         view = self.serving.get_view(self.version)
         limit = request.limit + EXTRA_HITS
-        rows, scores = view.text_index.search(request.text, request.filters, limit, request.weights)
+        rows, scores = view.text_index.search(request, limit)
         return view.snapshot.match_rows(request, rows, scores)
 
     def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from reelrank.index_mappings.item import ID_PATTERN
-from reelrank.index_mappings.query import Context, Filters, Query
+from reelrank.index_mappings.query import Context, Filters, Query, Sort
 from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 
 MAX_TEXT_LENGTH = 400
@@ -19,6 +19,26 @@ ItemId = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
 FilterValues = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
 Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR)]
 Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+MAX_EXCLUDED = 500
+ItemField = Literal[
+    "title", "description", "tags", "genres", "people", "languages", "countries", "language", "country",
+    "published_at", "year", "duration_s", "thumbnail",
+]  # fmt: skip
+
+
+def _split_at_commas(given: Any) -> Any:
+    """Splits the texts of a list; anything else is left to the check of the type."""
+    given = [given] if isinstance(given, str) else given
+    if not isinstance(given, list):
+        return given
+    return [part.strip() for each in given for part in (each.split(",") if isinstance(each, str) else [each])]
+
+
+ItemFields = Annotated[
+    list[ItemField], BeforeValidator(_split_at_commas), Field(max_length=len(get_args(ItemField)))
+]
 
 
 class Parameters(BaseModel):
@@ -42,10 +62,28 @@ class ListParameters(Parameters):
     genre: FilterValues = Field([], description="Only items with one of these genres.")
     language: FilterValues = Field([], description="Only items in one of these languages.")
     country: FilterValues = Field([], description="Only items from one of these countries.")
+    person: FilterValues = Field(
+        [],
+        description="Only items with one of these people: whole names, in any case, with or without accents.",
+    )
+    tag: FilterValues = Field(
+        [], description="Only items with one of these tags: whole ones, in any case, with or without accents."
+    )
     year_min: Year | None = Field(None, description="Published in this year or later.")
     year_max: Year | None = Field(None, description="Published in this year or earlier.")
     duration_min_s: Seconds | None = Field(None, description="At least this long, in seconds.")
     duration_max_s: Seconds | None = Field(None, description="At most this long, in seconds.")
+    exclude: Annotated[list[ItemId], Field(max_length=MAX_EXCLUDED)] = Field(
+        [], description="Ids of items that are left out."
+    )
+    sort: Sort = Field(
+        "relevance",
+        description="The order: relevance, newest, popular (most watched) or title. In another order than "
+        "relevance, a search lists what has every word, or some word when nothing has them all.",
+    )
+    fields: ItemFields = Field(
+        [], description="Fields of an item to answer with, repeated or separated by commas; without it, all."
+    )
     limit: int = Field(20, ge=1, le=100, description="Hits per page.")
     cursor: str | None = Field(
         None,
@@ -78,6 +116,14 @@ class ListParameters(Parameters):
         return Filters(
             tuple(self.genre), tuple(self.language), tuple(self.country),
             self.year_min, self.year_max, self.duration_min_s, self.duration_max_s,
+            tuple(self.person), tuple(self.tag),
+        )  # fmt: skip
+
+    def build_list_query(self, now: datetime, **parts: Any) -> Query:
+        """Builds the query of a list from what all lists share and the given parts."""
+        return Query(
+            **parts, filters=self.build_filters(), limit=self.limit, context=self.build_context(now),
+            sort=self.sort, exclude=tuple(self.exclude), fields=tuple(self.fields),
         )  # fmt: skip
 
     def build_context(self, now: datetime) -> Context:
@@ -85,20 +131,21 @@ class ListParameters(Parameters):
 
 
 class SearchParameters(ListParameters):
-    q: str = Field("", max_length=MAX_TEXT_LENGTH, description="The search text.")
+    q: str = Field(
+        "",
+        max_length=MAX_TEXT_LENGTH,
+        description="The search text. Without it, filters select from recommendations.",
+    )
     user: UserId | None = Field(None, description="The viewer to rank for.")
 
     @model_validator(mode="after")
     def _require_text_or_cursor(self) -> Self:
-        if not self.q.strip() and not self.cursor:
-            raise ValueError("q: state what to search for, such as ?q=star+wars, or send a cursor")
+        if not self.q.strip() and not self.cursor and self.build_filters().is_empty:
+            raise ValueError("q: state what to search for, such as ?q=star+wars, a filter or a cursor")
         return self
 
     def build_query(self, now: datetime) -> Query:
-        return Query(
-            text=self.q.strip(), user=self.user, filters=self.build_filters(), limit=self.limit,
-            context=self.build_context(now),
-        )  # fmt: skip
+        return self.build_list_query(now, text=self.q.strip(), user=self.user)
 
 
 class HomeParameters(ListParameters):
@@ -107,22 +154,14 @@ class HomeParameters(ListParameters):
     )
 
     def build_query(self, now: datetime) -> Query:
-        return Query(
-            user=self.user, filters=self.build_filters(), limit=self.limit, context=self.build_context(now)
-        )
+        return self.build_list_query(now, user=self.user)
 
 
 class SimilarParameters(ListParameters):
     user: UserId | None = Field(None, description="The viewer to rank for.")
 
     def build_query(self, now: datetime, item_id: str) -> Query:
-        return Query(
-            user=self.user,
-            similar_to=item_id,
-            filters=self.build_filters(),
-            limit=self.limit,
-            context=self.build_context(now),
-        )
+        return self.build_list_query(now, user=self.user, similar_to=item_id)
 
 
 class SuggestParameters(Parameters):

@@ -9,12 +9,16 @@ from flask import request
 
 from reelrank.app.search.page import Facets
 from reelrank.app.web.api.parameters import SearchParameters
+from reelrank.index_mappings.query import Sort
 
 LABELS = {"genre": "Genre", "language": "Language", "country": "Country", "decade": "Decade"}
 FACET_BY_FIELD = {"genre": "genres", "language": "languages", "country": "countries", "decade": "decades"}
 Pairs = list[tuple[str, str]]
-MULTI_VALUED_FIELDS = ("genre", "language", "country")
+MULTI_VALUED_FIELDS = ("genre", "language", "country", "person", "tag")
 FILTER_FIELDS = (*MULTI_VALUED_FIELDS, "year_min", "year_max", "duration_min_s", "duration_max_s")
+SORT_LABELS: Mapping[Sort, str] = {
+    "relevance": "Best match", "newest": "Newest", "popular": "Most watched", "title": "Title",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,15 @@ class Choice:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class SortChoice:
+    """An order of the list, and the address of the list in this order."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
 def read_parameters(names: Sequence[str]) -> dict[str, Any]:
     """Reads these parameters from the address, without the empty fields of a form."""
     stated = {name: [value for value in request.args.getlist(name) if value] for name in names}
@@ -45,14 +58,14 @@ def read_parameters(names: Sequence[str]) -> dict[str, Any]:
 
 
 def build_pairs(parameters: SearchParameters) -> Pairs:
-    """Lists the search parameters for an address, without the cursor."""
-    pairs: Pairs = [("q", parameters.q)]
+    """Lists the search parameters for an address, without the cursor and the usual order."""
+    pairs: Pairs = [("q", parameters.q)] if parameters.q else []
     for field in MULTI_VALUED_FIELDS:
         pairs += [(field, value) for value in getattr(parameters, field)]
     for field in ("year_min", "year_max", "duration_min_s", "duration_max_s"):
         value = getattr(parameters, field)
         pairs += [] if value is None else [(field, str(value))]
-    return pairs
+    return pairs if parameters.sort == "relevance" else [*pairs, ("sort", parameters.sort)]
 
 
 def build_chips(parameters: SearchParameters) -> list[Chip]:
@@ -60,7 +73,19 @@ def build_chips(parameters: SearchParameters) -> list[Chip]:
     return [
         Chip(_format_filter(field, value), build_url([pair for pair in pairs if pair != (field, value)]))
         for field, value in pairs
-        if field != "q"
+        if field not in ("q", "sort")
+    ]
+
+
+def build_sort_choices(parameters: SearchParameters) -> list[SortChoice]:
+    pairs = [(field, value) for field, value in build_pairs(parameters) if field != "sort"]
+    return [
+        SortChoice(
+            label,
+            build_url(pairs if sort == "relevance" else [*pairs, ("sort", sort)]),
+            sort == parameters.sort,
+        )
+        for sort, label in SORT_LABELS.items()
     ]
 
 
@@ -86,7 +111,8 @@ def build_choices(parameters: SearchParameters, facets: Facets) -> Mapping[str, 
 
 
 def build_url(pairs: Pairs) -> str:
-    return f"/search?{urlencode(pairs)}"
+    """Returns the address of a search, or of the home page when there is nothing left to search for."""
+    return f"/search?{urlencode(pairs)}" if {field for field, _ in pairs} - {"sort"} else "/"
 
 
 def _build_added_pairs(field: str, value: str) -> Pairs:

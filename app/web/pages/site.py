@@ -64,7 +64,7 @@ class Site:
 
     def render_search(self) -> Response:
         asked = SearchParameters.model_validate(
-            filters.read_parameters(("q", "cursor", *filters.FILTER_FIELDS))
+            filters.read_parameters(("q", "cursor", "sort", *filters.FILTER_FIELDS))
         )
         who = self._load_viewer()
         query = Query(
@@ -73,10 +73,12 @@ class Site:
             filters=asked.build_filters(),
             limit=PAGE_ITEMS,
             context=self._build_context(),
+            sort=asked.sort,
         )
         page = self._load_page(query, asked.cursor, facets=True)
         narrowing = {
             "chips": filters.build_chips(asked),
+            "sorts": filters.build_sort_choices(asked),
             "choices": filters.build_choices(asked, page.facets),
         }
         return self._render("search.html", page, who=who, asked=asked, **narrowing)

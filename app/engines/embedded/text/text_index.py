@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from reelrank.app.engines.embedded.store.documents import parse_year
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
 from reelrank.index_mappings.analysis import PREPARATION
+from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.fields import NAME_FIELDS, TEXT_FIELDS, TITLE
 from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.query import Filters
@@ -105,17 +106,20 @@ class TextIndex:
         """Returns the tokens of prepared text in order."""
         return list(self.analyzer.analyze(separate_words(text)))
 
-    def search(self, text: str, filters: Filters, limit: int, weights: Weights = DEFAULT_WEIGHTS) -> Hits:
+    def search(self, request: TextMatch, limit: int) -> Hits:
         """Returns rows and scores: the sum over fields of weight x BM25. Any content word matches a document.
 
         A token counts as often as it is in the query; stop words beside others count in the title only.
         """
-        words = split_query(text)
-        content = self._build_term_clauses(words.content, weights)
+        words = split_query(request.text)
+        content = self._build_term_clauses(words.content, request.weights)
         if not content:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        query, clauses = tantivy.Query.boolean_query(content), self._build_filter_clauses(filters)
-        clauses += self._build_term_clauses(words.stop, [each for each in weights if each[0] == TITLE])
+        query, clauses = tantivy.Query.boolean_query(content), self._build_filter_clauses(request.filters)
+        title = [each for each in request.weights if each[0] == TITLE]
+        clauses += self._build_term_clauses(words.stop, title)
+        if request.all_words_bonus:
+            clauses.append(self._build_bonus_clause(words.content, request))
         if clauses:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *clauses])
         searcher = self.index.searcher()
@@ -138,6 +142,18 @@ class TextIndex:
             for field, weight in weights
             for token, count in counts.items()
         ]
+
+    def _build_bonus_clause(self, words: Sequence[str], request: TextMatch) -> tuple[Any, Any]:
+        """Builds the clause that adds the bonus to documents that have every word."""
+        fields = [field for field, _ in request.weights]
+        each = [
+            tantivy.Query.boolean_query(
+                [(tantivy.Occur.Should, tantivy.Query.term_query(self.schema, f, token)) for f in fields]
+            )
+            for token in dict.fromkeys(self.analyze(" ".join(words)))
+        ]
+        every = tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in each])
+        return tantivy.Occur.Should, tantivy.Query.const_score_query(every, request.all_words_bonus)
 
     def _build_filter_clauses(self, filters: Filters) -> list[tuple[Any, Any]]:
         keywords = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}

@@ -1,6 +1,6 @@
 """Builds search bodies of candidate requests. They return ids and scores, never documents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,13 @@ def build_text_query(request: TextMatch) -> Body:
     """Builds a query for any content word in any field. Stop words beside them count in the title only."""
     words = split_query(request.text)
     content = _build_word_clauses(words.content, request.weights)
-    if not words.stop:
+    bonus = _build_bonus_clauses(words.content, request, name_words_property)
+    if not words.stop and not bonus:
         return _build_bool_query(content, request.filters)
     matched = {"bool": {"should": content, "minimum_should_match": 1}}
     title = [each for each in request.weights if each[0] == TITLE]
-    clause: Body = {"must": [matched], "should": _build_word_clauses(words.stop, title)}
+    stop = _build_word_clauses(words.stop, title) if words.stop else []
+    clause: Body = {"must": [matched], "should": [*stop, *bonus]}
     if not request.filters.is_empty:
         clause["filter"] = build_filter_clauses(request.filters)
     return {"query": {"bool": clause}}
@@ -40,7 +42,8 @@ def build_unprepared_text_query(request: TextMatch) -> Body:
     should = [
         {"match": {field: {"query": request.text, "boost": weight}}} for field, weight in request.weights
     ]
-    return _build_bool_query(should, request.filters)
+    bonus = _build_bonus_clauses(split_query(request.text).content, request, str)
+    return _build_bool_query([*should, *bonus], request.filters)
 
 
 def build_neighbour_query(request: NeighbourMatch) -> Body:
@@ -138,6 +141,17 @@ def _build_word_clauses(words: Sequence[str], weights: Sequence[tuple[str, float
     return [
         {"match": {name_words_property(field): {"query": text, "boost": weight}}} for field, weight in weights
     ]
+
+
+def _build_bonus_clauses(
+    words: Sequence[str], request: TextMatch, name_property: Callable[[str], str]
+) -> list[Body]:
+    """Builds the clause that adds the bonus to documents that have every word; empty without a bonus."""
+    if not request.all_words_bonus:
+        return []
+    properties = [name_property(field) for field, _ in request.weights]
+    each = [{"multi_match": {"query": word, "fields": properties}} for word in words]
+    return [{"constant_score": {"filter": {"bool": {"filter": each}}, "boost": request.all_words_bonus}}]
 
 
 def _build_weighted_term(term: str, weight: float) -> Body:

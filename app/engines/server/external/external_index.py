@@ -13,6 +13,7 @@ from reelrank.index_mappings.errors import BadRequest, NotFound, Partial, Unavai
 from reelrank.index_mappings.item import ID_PATTERN, Item
 from reelrank.index_mappings.match import Matches, encode_item_ids, select_best_matches
 from reelrank.index_mappings.query import Filters
+from reelrank.index_mappings.text import split_query
 
 PAGE_SIZE = 1000
 SCROLL_TTL = "5m"
@@ -35,6 +36,8 @@ class ExternalIndex:
             for field, weight in request.weights
             if field in self.fields.names
         ]
+        if request.all_words_bonus:
+            should.append(self._build_bonus_clause(request))
         clause: Body = {
             "should": should,
             "minimum_should_match": 1,
@@ -46,6 +49,15 @@ class ExternalIndex:
         except Partial as partial:
             matches = self._decode_matches(request, partial.partial_result["hits"]["hits"])
             raise Partial(str(partial), matches) from partial
+
+    def _build_bonus_clause(self, request: TextMatch) -> Body:
+        """Builds the clause that adds the bonus to documents that have every word in some mapped field."""
+        properties = [self.fields.names[field] for field, _ in request.weights if field in self.fields.names]
+        each = [
+            {"multi_match": {"query": word, "fields": properties, "lenient": True}}
+            for word in split_query(request.text).content
+        ]
+        return {"constant_score": {"filter": {"bool": {"filter": each}}, "boost": request.all_words_bonus}}
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:

@@ -74,6 +74,25 @@ def test_a_search_has_facets_and_filters_that_can_be_removed(person: FlaskClient
     assert "from 2003" in narrowed.text
 
 
+def test_a_search_can_be_sorted_and_keeps_its_filters(person: FlaskClient) -> None:
+    page = person.get("/search?q=story&genre=Sea").text
+    assert 'href="/search?q=story&amp;genre=Sea&amp;sort=newest"' in page
+    newest = person.get("/search?q=story&genre=Sea&sort=newest").text
+    years = [int(year) for year in re.findall(r"Sea story \d+, (\d{4})</span>", newest)]
+    assert years == sorted(years, reverse=True)
+    assert len(years) == 12
+    assert 'href="/search?q=story&amp;genre=Sea"' in newest
+
+
+def test_a_filter_alone_lists_the_catalogue_and_leads_home_when_removed(person: FlaskClient) -> None:
+    film = person.get("/film/sea3").text
+    assert 'href="/search?genre=Sea&amp;sort=popular"' in film
+    listed = person.get("/search?genre=Sea&sort=popular").text
+    assert "12 films" in listed
+    assert "Space story" not in listed
+    assert '<li><a href="/">' in listed
+
+
 def test_a_search_without_text_matches_names_its_hits_similar(person: FlaskClient) -> None:
     assert "similar in meaning" in person.get("/search?q=zzzzqqq").text
     assert "similar in meaning" not in person.get("/search?q=story").text

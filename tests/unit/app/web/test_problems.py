@@ -195,3 +195,21 @@ def test_every_code_that_a_command_fails_with_is_in_the_table() -> None:
     }
     assert len(codes) >= 8
     assert codes - set(PROBLEMS) == set()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "field", "nearest"),
+    [
+        ("sort=newst", "sort", "newest"),
+        ("sort=POPULARITY", "sort", "popular"),
+        ("sort=relevence", "sort", "relevance"),
+        ("fields=title,yaer", "fields.1", "year"),
+        ("fields=ttile", "fields.0", "title"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_the_nearest_right_one(
+    client: FlaskClient, parameter: str, field: str, nearest: str
+) -> None:
+    (error,) = client.get(f"/v1/search?q=a&{parameter}").json["errors"]  # type: ignore[index]
+    assert error["field"] == field
+    assert f"did you mean {nearest}?" in error["detail"]
