@@ -45,9 +45,13 @@ def open_database(
                 raise
             return connection
     except Timeout as error:
-        raise Unavailable(f"another process has been opening {path} for {OPEN_WAIT_S:.0f} s") from error
+        raise Unavailable(
+            f"another process has been opening {path} for {OPEN_WAIT_S:.0f} s", code="database_busy"
+        ) from error
     except OSError as error:
-        raise Unavailable(f"{path} cannot be opened ({error}); check the directory's permissions") from error
+        raise Unavailable(
+            f"{path} cannot be opened ({error}); check the directory's permissions", code="storage_failed"
+        ) from error
 
 
 def _prepare(connection: sqlite3.Connection, schema: Schema, until: float) -> None:

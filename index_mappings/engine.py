@@ -33,7 +33,9 @@ class TextMatch:
 
     def __post_init__(self) -> None:
         if unknown := [field for field, _ in self.weights if field not in TEXT_FIELDS]:
-            raise BadRequest(f"no text field {', '.join(unknown)}; use {', '.join(TEXT_FIELDS)}")
+            raise BadRequest(
+                f"no text field {', '.join(unknown)}; use {', '.join(TEXT_FIELDS)}", code="unknown_text_field"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,16 +1,29 @@
 """One error type for each kind of failure, whatever engine or client library it came from.
 
-Each type has a stable `code`, which the HTTP API and the command line print (app/web/problem_codes.py).
+Code decides by the type. People and clients read the `code`, which the HTTP API and the command line print.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 
-class EngineError(Exception):
+class CodedError(Exception):
+    """An error whose reason has a stable code in the table of problems (app/web/problem_codes.py).
+
+    code: of this reason, or of the type of error where a reason has none of its own. All reasons of one type
+    have the same HTTP status and exit code.
+    """
+
+    code: str
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        if code:
+            self.code = code
+
+
+class EngineError(CodedError):
     """A failure of a search engine or event store. The message says what, where and what to do."""
-
-    code: ClassVar[str]
 
 
 class Timeout(EngineError):

@@ -94,5 +94,7 @@ def select_event_schema(columns: Sequence[str] | None) -> pa.Schema:
         return EVENT_SCHEMA
     if unknown := [name for name in columns if name not in EVENT_SCHEMA.names]:
         known = ", ".join(EVENT_SCHEMA.names)
-        raise BadRequest(f"an event has no field {', '.join(unknown)}; its fields are {known}")
+        raise BadRequest(
+            f"an event has no field {', '.join(unknown)}; its fields are {known}", code="unknown_event_field"
+        )
     return pa.schema([EVENT_SCHEMA.field(name) for name in columns])

@@ -11,19 +11,16 @@ from reelrank.app.jobs import migration
 from reelrank.app.kibana.importer import ImportTarget, Product, import_objects, read_import_file
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
-from reelrank.index_mappings.errors import BadRequest, Conflict, NotFound
 
 app = typer.Typer()
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank migrate --json`")
-def migrate(as_json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+def migrate(as_json: AsJson = False) -> None:
     """Copy catalogue, learned fields and events to the cluster. Run it again to copy later changes."""
-    try:
-        with show_progress_bars() as progress:
-            moved = migration.migrate(build_container(Settings()), progress)
-    except (BadRequest, Conflict, NotFound) as error:
-        fail(error)
+    with show_progress_bars() as progress:
+        moved = migration.migrate(build_container(Settings()), progress)
     if as_json:
         print_json(asdict(moved))
         return
@@ -45,6 +42,7 @@ def import_(
     to_file: Annotated[
         Path | None, typer.Option(help="Write the objects to this file instead of importing them.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Import data views, saved searches and dashboards, and report the result of each."""
     settings = Settings()
@@ -57,12 +55,15 @@ def import_(
     objects = read_import_file(product, settings.engine_prefix)
     if to_file is not None:
         to_file.write_bytes(objects)
-        print_plain(f"wrote {to_file}")
+        print_json({"file": str(to_file)}) if as_json else print_plain(f"wrote {to_file}")
         return
     results = import_objects(_build_target(settings, product), objects)
-    for each in results:
-        print_plain(f"{each.kind} {each.id}: {each.problem or 'imported'}")
-    failed = sum(bool(each.problem) for each in results)
+    if as_json:
+        print_json([asdict(result) for result in results])
+    else:
+        for result in results:
+            print_plain(f"{result.kind} {result.id}: {result.problem or 'imported'}")
+    failed = sum(bool(result.problem) for result in results)
     if failed:
         fail(
             f"{failed} of {len(results)} objects were not imported; the reasons are above",

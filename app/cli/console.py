@@ -57,7 +57,7 @@ def print_plain(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CommandError:
-    """An error of a command, with its code from app/web/problem_codes.toml."""
+    """An error of a command, with its code of app/web/problem_codes.py."""
 
     code: str
     message: str

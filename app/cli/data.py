@@ -1,12 +1,13 @@
 """Commands that set up the demo and check the project."""
 
 import time
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
-from reelrank.app.cli.learn import print_training_run
+from reelrank.app.cli.learn import describe_training_run, print_training_run
 from reelrank.app.cli.serve import Check, check_service, start_service
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.jobs.demo import DemoReport, prepare_demo
@@ -15,12 +16,14 @@ from reelrank.app.wiring import build_container
 from reelrank.loaders.demo import SOURCES
 
 app = typer.Typer()
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank demo --no-serve`")
 def demo(
     serve: Annotated[bool, typer.Option(help="Serve the API and the page when everything is ready.")] = True,
     check: Check = False,
+    as_json: AsJson = False,
 ) -> None:
     """Index real films, learn from real ratings, measure the ranking, serve. Finished steps are skipped."""
     started = time.monotonic()
@@ -32,11 +35,23 @@ def demo(
             f"the demo's data is not installed ({error.name}); run: pip install 'reelrank[demo]'",
             "demo_not_installed",
         )
-    _print_report(report, time.monotonic() - started)
+    if as_json:
+        print_json(_describe_report(report))
+    else:
+        _print_report(report, time.monotonic() - started)
     if check:
         check_service()
     elif serve:
         start_service(open_page=True)
+
+
+def _describe_report(report: DemoReport) -> dict[str, object]:
+    training_run = None if report.training_run is None else describe_training_run(report.training_run)
+    return {
+        "join": report.join and asdict(report.join),
+        "training_run": training_run,
+        "sources": [asdict(source) for source in SOURCES],
+    }
 
 
 def _print_report(report: DemoReport, seconds: float) -> None:
@@ -54,7 +69,7 @@ def _print_report(report: DemoReport, seconds: float) -> None:
 
 
 @app.command(epilog="Example: `reelrank doctor --json`")
-def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON document.")) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Check index, item table and model, and say how to repair what is wrong. Exit code 1 if anything is."""
     diagnosis = diagnose(build_container(Settings()))
     if as_json:

@@ -5,13 +5,11 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.cli.console import out, print_json
 from reelrank.app.diagnostics.feature_costs import FeatureCosts, measure_feature_costs
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, read_serving_model
-from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURES
-from reelrank.ranking.items.table import TableError
 from reelrank.ranking.rankers.manifest import read_manifest
 
 app = typer.Typer()
@@ -23,10 +21,7 @@ def features(as_json: AsJson = False) -> None:
     """List the features with their gain in the promoted model and their cost, measured now."""
     container = build_container(Settings())
     gains = _load_gains(container)
-    try:
-        costs = measure_feature_costs(container)
-    except (NotFound, TableError) as error:
-        fail(error)
+    costs = measure_feature_costs(container)
     if as_json:
         print_json(_build_document(gains, costs))
     else:

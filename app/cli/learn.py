@@ -16,7 +16,6 @@ from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
-from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
 from reelrank.ranking.evaluation.comparison import evaluate as evaluate_ranking
@@ -30,7 +29,7 @@ from reelrank.ranking.evaluation.off_policy import (
     estimate_slot_value,
 )
 from reelrank.ranking.rankers.lambdarank import get_probability_function
-from reelrank.ranking.rankers.manifest import ModelRejected, read_manifest
+from reelrank.ranking.rankers.manifest import read_manifest
 
 app = typer.Typer()
 FEW_REQUESTS = 300
@@ -46,13 +45,10 @@ AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 def train(as_json: bool = AS_JSON) -> None:
     """Learn embeddings and a model from the events, measure it, build an index version, promote both."""
     started = time.monotonic()
-    try:
-        with show_progress_bars() as progress:
-            outcome = learning.train(build_container(Settings()), progress)
-    except (Conflict, ModelRejected, NotFound) as error:
-        fail(error)
+    with show_progress_bars() as progress:
+        outcome = learning.train(build_container(Settings()), progress)
     if as_json:
-        print_json({**outcome.evaluation.to_dict(), "model": outcome.model, "version": outcome.version})
+        print_json(describe_training_run(outcome))
         return
     print_training_run(outcome, time.monotonic() - started)
 
@@ -79,12 +75,9 @@ def evaluate(
     current = read_serving_model(parts)
     if current is None:
         fail("no model is promoted, so there is none to measure; run: reelrank train", "no_model_promoted")
-    try:
-        ranker = load_model(parts.registry.find_directory(current))
-        with show_progress_bars() as progress:
-            judged = learning.collect_judged_requests(learning.read_history(parts), progress, ranker=ranker)
-    except (NotFound, ModelRejected) as error:
-        fail(error)
+    ranker = load_model(parts.registry.find_directory(current))
+    with show_progress_bars() as progress:
+        judged = learning.collect_judged_requests(learning.read_history(parts), progress, ranker=ranker)
     if candidates:
         rows = measure_candidate_recall(judged)
         print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
@@ -97,11 +90,8 @@ def evaluate(
 
 def print_known_items(queries: int, seed: int, as_json: bool) -> None:
     container = build_container(Settings(deadline_ms=DEADLINE_MS))
-    try:
-        with show_progress_bars() as progress:
-            results = evaluate_known_items(container, queries, seed, progress)
-    except (NotFound, ModelRejected) as error:
-        fail(error)
+    with show_progress_bars() as progress:
+        results = evaluate_known_items(container, queries, seed, progress)
     if as_json:
         print_json([asdict(result) for result in results])
         return
@@ -147,6 +137,12 @@ def print_value(value: SlotValueEstimate, title: str | None = None) -> None:
     ranked = str(value.as_ranked) if value.as_ranked else "unknown: no slot showed the ranking's own item"
     table.add_row("without exploration", ranked, f"{value.effective:,.1f} draws (effective)")
     out.print(table)
+
+
+def describe_training_run(training_run: learning.TrainingRun) -> dict[str, object]:
+    """Returns the evaluation with the ids of what was trained, for JSON."""
+    evaluation = training_run.evaluation.to_dict()
+    return {**evaluation, "model": training_run.model, "version": training_run.version}
 
 
 def print_training_run(training_run: learning.TrainingRun, seconds: float) -> None:

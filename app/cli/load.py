@@ -10,11 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from reelrank.app.cli.console import err, fail, out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import err, out, print_json, print_plain, show_progress_bars
 from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
-from reelrank.index_mappings.errors import BadRequest
 from reelrank.loaders.events.event_columns import EVENT_COLUMNS, has_ubi_rows
 from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
 from reelrank.loaders.fields.mapped_rows import read_first_rows
@@ -119,11 +118,8 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
 @app.command(epilog="Example: `reelrank load index`")
 def index(as_json: AsJson = False) -> None:
     """Read the existing index that REELRANK_ENGINE_INDEX names into a new version, without changing it."""
-    try:
-        with show_progress_bars() as progress:
-            report = load_index(build_container(Settings()), progress)
-    except BadRequest as error:
-        fail(error)
+    with show_progress_bars() as progress:
+        report = load_index(build_container(Settings()), progress)
     if as_json:
         print_json(asdict(report))
         return

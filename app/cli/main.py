@@ -21,13 +21,9 @@ from reelrank.app.cli import (
     serve,
 )
 from reelrank.app.cli.console import CommandError, describe_error, print_error, wants_json
-from reelrank.index_mappings.errors import EngineError
-from reelrank.loaders.files.source import SourceError
+from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.items.catalogue import LoadRejected
-from reelrank.ranking.items.table import TableError
-from reelrank.ranking.rankers.manifest import ModelRejected
 
-CODED_ERRORS = (EngineError, SourceError, ModelRejected, TableError)
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
 """Typer exports no public name for it: it comes from click or from typer's own copy of click, by version."""
 EPILOG = (
@@ -72,7 +68,7 @@ def main() -> None:
         _run_for_script() if wants_json() else app()
     except LoadRejected as rejected:
         _exit(describe_error(rejected), "refused:")
-    except CODED_ERRORS as error:
+    except CodedError as error:
         _exit(describe_error(error))
     except ValidationError as error:
         lines = ["error in the settings", *_describe_settings_errors(error)]
@@ -85,7 +81,7 @@ def _run_for_script() -> NoReturn:
         sys.exit(app(standalone_mode=False))
     except UsageError as error:
         _exit(describe_error(error.format_message(), "invalid_usage"))
-    except (*CODED_ERRORS, LoadRejected, ValidationError):
+    except (CodedError, ValidationError):
         raise
     except Exception as error:
         traceback.print_exc()

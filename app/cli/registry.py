@@ -6,20 +6,18 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from reelrank.app.cli.console import fail, out, print_json
-from reelrank.app.cli.releases import fail_on_refusal, print_serving
+from reelrank.app.cli.console import fail, out, print_json, print_plain
+from reelrank.app.cli.releases import AsJson, print_serving
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_release_manager, load_model, read_serving_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.compiled_trees import compile_trees
-from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion
 
 app = typer.Typer()
 models = typer.Typer(rich_markup_mode="markdown")
 app.add_typer(models, name="models")
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 FromManifest = Annotated[
     Path, typer.Option("--manifest", exists=True, dir_okay=False, help="JSON with id and features.")
 ]
@@ -46,46 +44,39 @@ def list_models(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @models.command(epilog="Example: `reelrank models add model.txt --manifest manifest.json`")
-def add(model: ModelText, manifest: FromManifest) -> None:
+def add(model: ModelText, manifest: FromManifest, as_json: AsJson = False) -> None:
     """Import a LightGBM model trained elsewhere. It serves once it is promoted."""
     registry = build_container(Settings()).registry
-    try:
-        name = registry.add_external(model, manifest, FEATURE_NAMES, compute_feature_fingerprint)
-    except ModelRejected as error:
-        fail(error)
-    out.print(
-        f"{name} is in the registry; to serve it: reelrank promote {name}", markup=False, soft_wrap=True
-    )
+    name = registry.add_external(model, manifest, FEATURE_NAMES, compute_feature_fingerprint)
+    if as_json:
+        print_json({"model": name})
+    else:
+        print_plain(f"{name} is in the registry; to serve it: reelrank promote {name}")
 
 
 @models.command("compile", epilog="Example: `reelrank models compile lambdarank-20261124T164500-ab12`")
-def compile_model(model: str) -> None:
+def compile_model(model: str, as_json: AsJson = False) -> None:
     """Put native code beside a model, so that it scores faster. Needs pylignum and a C compiler."""
-    try:
-        directory = build_container(Settings()).registry.find_directory(model)
-        load_model(directory)
-        problem = compile_trees(directory)
-    except ModelRejected as error:
-        fail(error)
-    if problem:
-        fail(problem)
-    out.print(f"{model} is compiled; workers use it from their next start or promotion", markup=False)
+    directory = build_container(Settings()).registry.find_directory(model)
+    load_model(directory)
+    if problem := compile_trees(directory):
+        fail(problem, "compilation_failed")
+    if as_json:
+        print_json({"model": model, "compiled": True})
+    else:
+        print_plain(f"{model} is compiled; workers use it from their next start or promotion")
 
 
 @models.command(epilog="Example: `reelrank models rollback`")
-def rollback() -> None:
+def rollback(as_json: AsJson = False) -> None:
     """Go back to the release that served before, as `reelrank releases rollback` does."""
-    with fail_on_refusal():
-        release = build_release_manager(build_container(Settings())).rollback()
-    print_serving(release)
+    print_serving(build_release_manager(build_container(Settings())).rollback(), as_json)
 
 
 @app.command(epilog="Example: `reelrank promote lambdarank-20261124T164500-ab12`")
-def promote(model: str) -> None:
+def promote(model: str, as_json: AsJson = False) -> None:
     """Make a model serve, with an index version that has its embeddings; refused when none has."""
-    with fail_on_refusal():
-        release = build_release_manager(build_container(Settings())).promote_model(model)
-    print_serving(release)
+    print_serving(build_release_manager(build_container(Settings())).promote_model(model), as_json)
 
 
 def _describe_version(version: ModelVersion) -> dict[str, object]:

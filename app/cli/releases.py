@@ -1,17 +1,13 @@
 """Commands about releases and index versions. Index version and model always change together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.table import Column, Table
 
-from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.cli.console import out, print_json, print_plain
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_release_manager
-from reelrank.index_mappings.errors import Conflict, NotFound
-from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.releases import Pointer, Release, find_release
 
 app = typer.Typer(
@@ -19,15 +15,15 @@ app = typer.Typer(
     no_args_is_help=True,
     help="List and show releases, promote one or roll back: index version and model together.",
 )
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ReleaseId = Annotated[str, typer.Argument(metavar="ID")]
 
 
 @app.command("list", epilog="Example: `reelrank releases list --json`")
 def list_releases(as_json: AsJson = False) -> None:
     """List the releases that can be promoted, newest first, and say which one serves."""
-    with fail_on_refusal():
-        releases = build_release_manager(build_container(Settings()))
-        pointer, listed = releases.settle(), releases.list_releases()
+    releases = build_release_manager(build_container(Settings()))
+    pointer, listed = releases.settle(), releases.list_releases()
     if as_json:
         print_json([_describe(release, pointer) for release in listed])
         return
@@ -41,43 +37,37 @@ def list_releases(as_json: AsJson = False) -> None:
 
 
 @app.command(epilog="Example: `reelrank releases show release-20261127T032130-ab12`")
-def show(release_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Print one release as JSON: index version, model, embeddings, settings and the hashes of its files."""
-    with fail_on_refusal():
-        releases = build_release_manager(build_container(Settings()))
-        pointer = releases.settle()
-        release = find_release(releases.list_releases(), release_id)
-    print_json(_describe(release, pointer))
+def show(release_id: ReleaseId, as_json: AsJson = False) -> None:
+    """Print one release: index version, model, embeddings, settings and the hashes of its files."""
+    releases = build_release_manager(build_container(Settings()))
+    pointer = releases.settle()
+    release = _describe(find_release(releases.list_releases(), release_id), pointer)
+    if as_json:
+        print_json(release)
+        return
+    for name, value in release.items():
+        out.print(f"{name:<14} {value}", markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: `reelrank releases promote release-20261127T032130-ab12`")
-def promote(release_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def promote(release_id: ReleaseId, as_json: AsJson = False) -> None:
     """Make a release serve. One whose model does not fit is refused, and the old one serves on."""
-    with fail_on_refusal():
-        release = build_release_manager(build_container(Settings())).promote_release(release_id)
-    print_serving(release)
+    print_serving(build_release_manager(build_container(Settings())).promote_release(release_id), as_json)
 
 
 @app.command(epilog="Example: `reelrank releases rollback`")
-def rollback() -> None:
+def rollback(as_json: AsJson = False) -> None:
     """Go back to the release that served before. A second rollback undoes the first."""
-    with fail_on_refusal():
-        release = build_release_manager(build_container(Settings())).rollback()
-    print_serving(release)
+    print_serving(build_release_manager(build_container(Settings())).rollback(), as_json)
 
 
-@contextmanager
-def fail_on_refusal() -> Iterator[None]:
-    """Ends the command with exit code 1 and the reason when a promotion is refused."""
-    try:
-        yield
-    except (ModelRejected, NotFound, Conflict) as error:
-        fail(error)
-
-
-def print_serving(release: Release) -> None:
+def print_serving(release: Release, as_json: bool) -> None:
+    """Prints a release that was just promoted."""
+    if as_json:
+        print_json(release.model_dump(mode="json") | {"state": "serving"})
+        return
     over = f" over {release.index_version}" if release.index_version else ""
-    out.print(f"{release.model} serves{over}, as {release.id}", markup=False, soft_wrap=True)
+    print_plain(f"{release.model} serves{over}, as {release.id}")
 
 
 def _describe(release: Release, pointer: Pointer | None) -> dict[str, object]:
@@ -116,16 +106,17 @@ def list_versions(as_json: AsJson = False) -> None:
 
 
 @index_app.command("promote", epilog="Example: `reelrank index promote items-1a2b3c4d-20261124T164500`")
-def promote_version(version: str) -> None:
+def promote_version(version: str, as_json: AsJson = False) -> None:
     """Make an index version serve, with its model; also completes a promotion that was stopped."""
-    with fail_on_refusal():
-        release = build_release_manager(build_container(Settings())).promote_version(version, "index promote")
-    print_serving(release)
+    releases = build_release_manager(build_container(Settings()))
+    print_serving(releases.promote_version(version, "index promote"), as_json)
 
 
 @index_app.command("drop", epilog="Example: `reelrank index drop items-1a2b3c4d-20261124T164500`")
-def drop_version(version: str) -> None:
+def drop_version(version: str, as_json: AsJson = False) -> None:
     """Remove an index version and its releases. Those that serve now or served before are refused."""
-    with fail_on_refusal():
-        build_release_manager(build_container(Settings())).drop_version(version)
-    out.print(f"{version} is dropped", markup=False, soft_wrap=True)
+    build_release_manager(build_container(Settings())).drop_version(version)
+    if as_json:
+        print_json({"dropped": version})
+    else:
+        print_plain(f"{version} is dropped")

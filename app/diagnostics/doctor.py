@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reelrank.app.wiring import Container, build_release_manager, load_model, read_serving_model
-from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.errors import EngineError, ModelNotFound
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
@@ -114,7 +114,7 @@ def _find_model_problems(container: Container, status: dict[str, object]) -> lis
         return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
         ranker = load_model(container.registry.find_directory(current))
-    except ModelRejected as rejected:
-        return [str(rejected)]
+    except (ModelNotFound, ModelRejected) as error:
+        return [str(error)]
     status["scores are made by"] = ranker.scorer if isinstance(ranker, LambdaRank) else ranker.name
     return []

@@ -51,7 +51,9 @@ def measure_feature_costs(container: Container) -> FeatureCosts:
     """Measures the costs. Raises NotFound without an index version or without events."""
     version = container.engine.serving_version()
     if version is None:
-        raise NotFound("no index version serves; load items first: reelrank load items FILE")
+        raise NotFound(
+            "no index version serves; load items first: reelrank load items FILE", code="no_items_loaded"
+        )
     table = open_table(container.settings.tables_dir / version)
     request = _build_last_home_request(container, table)
     popularity = build_popularity(table, container.events.scan(0, MAX_TIME_MS))
@@ -59,7 +61,9 @@ def measure_feature_costs(container: Container) -> FeatureCosts:
     matches = [query_source(plan, container.engine, table, popularity, TIMEOUT_S) for plan in plans]
     found = build_candidates(request, matches, table)
     if not len(found.rows):
-        raise NotFound("the last viewer's home page has no candidates; run: reelrank train")
+        raise NotFound(
+            "the last viewer's home page has no candidates; run: reelrank train", code="no_candidates"
+        )
     thousand = found.take(np.resize(np.arange(len(found.rows)), CANDIDATE_COUNT))
     groups = build_observers(request, thousand, table, popularity)
     columns = {name: compact_column(column) for group in groups.values() for name, column in group().items()}
@@ -83,7 +87,7 @@ def _measure_features(columns: Columns) -> dict[str, float]:
 def _build_last_home_request(container: Container, table: ItemTable) -> RankingRequest:
     events = build_event_table(container.events.scan(0, MAX_TIME_MS))
     if not len(events):
-        raise NotFound("there are no events; load some: reelrank load events FILE")
+        raise NotFound("there are no events; load some: reelrank load events FILE", code="no_events")
     last = int(np.argmax(events["at_ms"].to_numpy()))
     user, at_ms = str(events["user"][last]), int(events["at_ms"][last].as_py()) + 1
     recent = container.events.recent(user, RECENT_EVENTS, TIMEOUT_S)

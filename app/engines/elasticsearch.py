@@ -79,7 +79,10 @@ class ElasticsearchDialect:
 
 def build_elasticsearch_cluster(access: Access, clock: Clock = SYSTEM_CLOCK) -> Cluster:
     if not access.urls and not access.cloud_id:
-        raise BadRequest("no address of Elasticsearch; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID")
+        raise BadRequest(
+            "no address of Elasticsearch; set REELRANK_ENGINE_URL or REELRANK_ENGINE_CLOUD_ID",
+            code="engine_not_configured",
+        )
     access.validate()
     _check_cloud_id(access.cloud_id)
     return Cluster("elasticsearch", lambda: DeadlineGuard(ElasticsearchTransport(access)), clock)
@@ -97,5 +100,6 @@ def _check_cloud_id(cloud_id: str) -> None:
             parse_cloud_id(cloud_id)
         except ValueError as error:
             raise BadRequest(
-                "REELRANK_ENGINE_CLOUD_ID is not a valid cloud id; copy it from the Elastic Cloud console"
+                "REELRANK_ENGINE_CLOUD_ID is not a valid cloud id; copy it from the Elastic Cloud console",
+                code="invalid_engine_setting",
             ) from error

@@ -62,7 +62,9 @@ class OpenSearchTransport:
         except self._errors.TransportError as error:
             return int(error.status_code), error.info
         except (self._errors.OpenSearchException, ValueError) as error:
-            raise Unavailable(f"opensearch, or a proxy, sent an incomplete response: {error}") from error
+            raise Unavailable(
+                f"opensearch, or a proxy, sent an incomplete response: {error}", code="incomplete_response"
+            ) from error
         return 200, reply
 
     def close(self) -> None:
@@ -84,7 +86,7 @@ class OpenSearchDialect:
 
 def build_opensearch_cluster(access: Access, clock: Clock = SYSTEM_CLOCK) -> Cluster:
     if not access.urls:
-        raise BadRequest("no address of OpenSearch; set REELRANK_ENGINE_URL")
+        raise BadRequest("no address of OpenSearch; set REELRANK_ENGINE_URL", code="engine_not_configured")
     access.validate()
     return Cluster("opensearch", lambda: DeadlineGuard(OpenSearchTransport(access)), clock)
 

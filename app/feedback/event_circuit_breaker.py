@@ -33,7 +33,9 @@ class EventCircuitBreaker:
         An event of a client whose clock is ahead happened when it was received: it counts at once.
         """
         if not self._allow_request():
-            raise Unavailable(f"events cannot be taken in now ({self._last_error}); send them again")
+            raise Unavailable(
+                f"events cannot be taken in now ({self._last_error}); send them again", code="events_paused"
+            )
         received_ms = to_ms(self._clock.now())
         received = [
             replace(event, received_ms=received_ms, at_ms=min(event.at_ms, received_ms)) for event in events

@@ -35,7 +35,10 @@ def evaluate_known_items(
         [document.item for batch in container.engine.scan(version) for document in batch] if version else []
     )
     if not items:
-        raise NotFound("no items are loaded, so no title can be searched; run: reelrank load items FILE")
+        raise NotFound(
+            "no items are loaded, so no title can be searched; run: reelrank load items FILE",
+            code="no_items_loaded",
+        )
     queries = generate_queries(items, per_kind, seed)
     service = warm_service(container)
     systems = {

@@ -53,7 +53,8 @@ def load_index(container: Container, progress: Progress) -> LoadReport:
     """
     if container.scan_foreign_items is None:
         raise BadRequest(
-            "no index to read is configured; set REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS"
+            "no index to read is configured; set REELRANK_ENGINE_INDEX and REELRANK_ENGINE_FIELDS",
+            code="engine_not_configured",
         )
     options = LoadOptions(
         container.settings.reject_share_max,

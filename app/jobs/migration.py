@@ -31,7 +31,8 @@ def migrate(container: Container, progress: Progress) -> MigrationReport:
     """
     if container.settings.engine == "embedded":
         raise BadRequest(
-            "no cluster is configured; set REELRANK_ENGINE=elasticsearch and REELRANK_ENGINE_URL"
+            "no cluster is configured; set REELRANK_ENGINE=elasticsearch and REELRANK_ENGINE_URL",
+            code="engine_not_configured",
         )
     source = build_container(container.settings.model_copy(update={"engine": "embedded"}))
     ledger = MigrationLedger(container.settings.loads_dir)

@@ -116,7 +116,9 @@ def read_history(container: Container) -> History:
     """Raises NotFound when there are no items or too few watches to split by time."""
     version = container.engine.serving_version()
     if version is None:
-        raise NotFound("no index version serves; load items first: reelrank load items FILE")
+        raise NotFound(
+            "no index version serves; load items first: reelrank load items FILE", code="no_items_loaded"
+        )
     events = build_event_table(container.events.scan(0, MAX_TIME_MS))
     batches = scan_documents(container.engine, version, container.encoder)
     documents = [document for batch in batches for document in batch]
@@ -130,7 +132,8 @@ def split_by_time(history: History) -> History:
     if len(times) < MIN_WATCHES:
         raise NotFound(
             f"{len(times)} watches are too few to learn from, {MIN_WATCHES} are the least; load more: "
-            "reelrank load events FILE"
+            "reelrank load events FILE",
+            code="too_few_watches",
         )
     training, evaluation = (
         int(times[int(share * len(times))]) for share in (TRAINING_START_SHARE, EVALUATION_START_SHARE)
@@ -148,7 +151,7 @@ def collect_training_set(
         try:
             return build_training_set(backtest(history.events, world, window, options, progress))
         except ValueError as error:
-            raise NotFound(str(error)) from error
+            raise NotFound(str(error), code="no_requests_to_learn_from") from error
 
 
 def collect_judged_requests(
@@ -167,7 +170,10 @@ def collect_judged_requests(
         index = replace(world, ranker=ranker)
         judged = list(backtest(history.events, index, window, options, progress))
     if not judged:
-        raise NotFound("the newest watches have no new items to evaluate on; load more events")
+        raise NotFound(
+            "the newest watches have no new items to evaluate on; load more events",
+            code="no_requests_to_evaluate",
+        )
     return judged
 
 

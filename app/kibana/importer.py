@@ -84,12 +84,15 @@ def _send(target: ImportTarget, import_file: bytes) -> Any:
         if response.status != 200:
             detail = response.body[:300].decode(errors="replace")
             raise BadRequest(
-                f"{url} answers {response.status}: {detail}; are address, name and password right?"
+                f"{url} answers {response.status}: {detail}; are address, name and password right?",
+                code="dashboards_rejected",
             )
         return orjson.loads(response.body)
     except (ValueError, OSError, ResponseTooLarge) as error:
         reason = f"{url} does not answer as Kibana does ({error})"
-        raise Unavailable(f"{reason}; is REELRANK_KIBANA_URL right?") from error
+        raise Unavailable(
+            f"{reason}; is REELRANK_KIBANA_URL right?", code="dashboards_unreachable"
+        ) from error
 
 
 def _build_result(

@@ -61,7 +61,10 @@ class ModelFiles:
             return
         if unknown := sorted(set(release.files) - set(SHARED_FILES)):
             raise ModelRejected(
-                model, f"its release names the file {unknown[0]}", f"it may name {', '.join(SHARED_FILES)}"
+                model,
+                f"its release names the file {unknown[0]}",
+                f"it may name {', '.join(SHARED_FILES)}",
+                code="release_file_unknown",
             )
         self.registry.import_files(
             model, {name: self._read_verified(model, name, sha) for name, sha in release.files.items()}
@@ -79,25 +82,34 @@ class ModelFiles:
                 stream.write(content)
             system.move(f"{target}.part", target)
         except OSError as error:
-            raise Unavailable(f"a model file cannot be stored at {self.url} ({error})") from error
+            raise Unavailable(
+                f"a model file cannot be stored at {self.url} ({error})", code="release_files_unreachable"
+            ) from error
 
     def _read_verified(self, model: str, name: str, digest: str) -> bytes:
         system, root = self._open()
         try:
             with system.open_input_file(f"{root}/{digest}") as stream:
                 if stream.size() > MAX_FILE_BYTES:
-                    raise ModelRejected(model, f"{name} has {stream.size():,} bytes", "store it again")
+                    raise ModelRejected(
+                        model,
+                        f"{name} has {stream.size():,} bytes",
+                        "store it again",
+                        code="release_file_changed",
+                    )
                 content = bytes(stream.read())
         except OSError as error:
             raise Unavailable(
                 f"{name} of model {model} cannot be read from {self.url} ({error}); promote the model again "
-                "where it was trained, with the same REELRANK_RELEASES_URL"
+                "where it was trained, with the same REELRANK_RELEASES_URL",
+                code="release_files_unreachable",
             ) from error
         if hashlib.sha256(content).hexdigest() != digest:
             raise ModelRejected(
                 model,
                 f"{name} at {self.url} is not the file of its release (SHA-256 differs)",
                 "store it again",
+                code="release_file_changed",
             )
         return content
 
@@ -105,5 +117,8 @@ class ModelFiles:
         try:
             system, root = fs.FileSystem.from_uri(self.url)
         except (OSError, ValueError) as error:
-            raise Unavailable(f"REELRANK_RELEASES_URL {self.url} cannot be opened ({error})") from error
+            raise Unavailable(
+                f"REELRANK_RELEASES_URL {self.url} cannot be opened ({error})",
+                code="release_files_unreachable",
+            ) from error
         return system, root.rstrip("/")

@@ -18,10 +18,13 @@ def acquire_job_lock(path: Path, wait_s: float, job: str) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise Conflict(
-            f"{job} is already running in {path.parent}; wait until it ends, then try again"
+            f"{job} is already running in {path.parent}; wait until it ends, then try again",
+            code="job_running",
         ) from error
     except OSError as error:
-        raise Unavailable(f"{path} cannot be locked ({error}); check the directory's permissions") from error
+        raise Unavailable(
+            f"{path} cannot be locked ({error}); check the directory's permissions", code="storage_failed"
+        ) from error
     try:
         yield
     finally:

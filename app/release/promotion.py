@@ -15,7 +15,7 @@ from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.release.settlement import Settlement
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import Conflict, EngineError, ModelNotFound, NotFound
+from reelrank.index_mappings.errors import Conflict, EngineError, NotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import Registry
@@ -101,7 +101,10 @@ class ReleaseManager:
         with self._lock():
             pointer = self._settlement.settle()
             if pointer is None or pointer.previous is None or not pointer.can_serve(pointer.previous):
-                raise NotFound("nothing served before; promote a release: reelrank releases list")
+                raise NotFound(
+                    "nothing served before; promote a release: reelrank releases list",
+                    code="no_previous_release",
+                )
             return self._serve(pointer.previous, pointer)
 
     def fits(self, release: Release) -> bool:
@@ -117,7 +120,8 @@ class ReleaseManager:
                 which = "serving" if version == pointer.serving.index_version else "previous"
                 raise Conflict(
                     f"index version {version} belongs to the {which} release; "
-                    "promote others first: reelrank releases promote ID"
+                    "promote others first: reelrank releases promote ID",
+                    code="index_version_in_release",
                 )
             self.engine.drop(version)
             self.forget_dropped_versions()
@@ -163,6 +167,7 @@ class ReleaseManager:
                 f"it was trained with other embeddings than index version {serving.index_version} has, and "
                 "no kept release has both",
                 "run: reelrank train, or choose one of: reelrank releases list",
+                code="embeddings_mismatch",
             )
         return found[0]
 
@@ -203,7 +208,10 @@ class ReleaseManager:
         self.registry.check(release.model, self.files.load)
         if not self._settlement.fits(release.model, release.embeddings) and release.index_version:
             raise ModelRejected(
-                release.model, "it was trained with other embeddings than its index version", "retrain"
+                release.model,
+                "it was trained with other embeddings than its index version",
+                "retrain",
+                code="embeddings_mismatch",
             )
 
     def _share(self, release: Release) -> Release:
@@ -220,12 +228,8 @@ class ReleaseManager:
                 return
 
     def _require_model(self, model: str) -> None:
-        if model == FusedOrder.name:
-            return
-        try:
+        if model != FusedOrder.name:
             self.registry.find_directory(model)
-        except ModelRejected as error:
-            raise ModelNotFound(f"{error.reason}; see: reelrank models, or GET /v1/models") from error
 
     def _undo(self, moved: Pointer, before: Pointer) -> None:
         """Points back if the engine still serves what it did; if it cannot be asked, `settle` repairs it."""

@@ -37,14 +37,18 @@ class RankingService:
             try:
                 response = self._client.send(request, max(deadline - time.monotonic(), 0.001))
             except ResponseTooLarge as error:
-                raise errors.Unavailable(f"the ranking service answers with {error}") from error
+                raise errors.Unavailable(
+                    f"the ranking service answers with {error}", code="ranking_service_failed"
+                ) from error
             except TimeoutError as error:
                 reason = f"{self.url} gave no answer within {timeout_s * 1000:.0f} ms"
                 raise errors.Timeout(f"the ranking service at {reason}") from error
             except ConnectionError as error:
                 if is_last_attempt:
                     reason = f"{self.url} cannot be reached ({error})"
-                    raise errors.Unavailable(f"the ranking service at {reason}") from error
+                    raise errors.Unavailable(
+                        f"the ranking service at {reason}", code="ranking_service_failed"
+                    ) from error
             else:
                 if response.status == 200:
                     return response.body
@@ -54,12 +58,12 @@ class RankingService:
 
 
 def _parse_error(response: HttpResponse) -> errors.EngineError:
-    """Returns the error that a problem+json body describes, or the one of the status when it has no code."""
+    """Returns the error of the status, with the code and detail of a problem+json body if it has one."""
     try:
         problem = orjson.loads(response.body)
-        detail, code = str(problem["detail"]), problem.get("code")
+        detail, code = str(problem["detail"]), str(problem.get("code", ""))
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        detail, code = f"the ranking service answers {response.status}", None
+        detail, code = f"the ranking service answers {response.status}", ""
     if code == errors.ModelNotFound.code:
         return errors.ModelNotFound(detail)
-    return ERROR_BY_STATUS.get(response.status, errors.Unavailable)(detail)
+    return ERROR_BY_STATUS.get(response.status, errors.Unavailable)(detail, code=code)

@@ -86,7 +86,8 @@ class RemoteModels:
             return ModelInfo.model_validate_json(body)
         except ValidationError as error:
             raise Unavailable(
-                f"{self.service.url} is not a ranking service of this version ({error})"
+                f"{self.service.url} is not a ranking service of this version ({error})",
+                code="ranking_service_failed",
             ) from error
 
     def _get_ranker(self, info: ModelInfo) -> Ranker:
@@ -99,7 +100,8 @@ class RemoteModels:
         if info.feature_fingerprint != own_fingerprint:
             raise Conflict(
                 f"the ranking service at {self.service.url} computes features as {info.feature_fingerprint}, "
-                f"this build as {own_fingerprint}; run the same build in both roles"
+                f"this build as {own_fingerprint}; run the same build in both roles",
+                code="builds_differ",
             )
         with self._lock:
             if info.model not in self._rankers:

@@ -52,9 +52,13 @@ class RemoteRanker:
             body = self.service.send(request, timeout_s)
             rows = from_bytes(body, columns, Limits(rows=len(features)))
         except ValueError as error:
-            raise Unavailable(f"the ranking service at {self.service.url} gave no scores: {error}") from error
+            raise Unavailable(
+                f"the ranking service at {self.service.url} gave no scores: {error}",
+                code="ranking_service_failed",
+            ) from error
         if len(rows) != len(features):
             raise Unavailable(
-                f"the ranking service at {self.service.url} gave {len(rows)} scores for {len(features)}"
+                f"the ranking service at {self.service.url} gave {len(rows)} scores for {len(features)}",
+                code="ranking_service_failed",
             )
         return rows

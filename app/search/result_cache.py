@@ -54,7 +54,7 @@ class ResultCache:
                 connection.execute(insert, (result_list.request_id, now, result_list.to_bytes()))
                 connection.execute(DELETE_EXPIRED, (now - self._ttl_s, MAX_EXPIRED_PER_PUT))
         except sqlite3.Error as error:
-            raise Unavailable(f"{self._path} cannot be written ({error})") from error
+            raise Unavailable(f"{self._path} cannot be written ({error})", code="storage_failed") from error
 
     def get(self, cursor: str) -> tuple[ResultList, int]:
         """Returns the list and where its next part begins. Raises CursorExpired after its time."""
@@ -64,7 +64,7 @@ class ResultCache:
             oldest_s = self._clock.now().timestamp() - self._ttl_s
             row = self._connect().execute(select, (request_id, oldest_s)).fetchone()
         except sqlite3.Error as error:
-            raise Unavailable(f"{self._path} cannot be read ({error})") from error
+            raise Unavailable(f"{self._path} cannot be read ({error})", code="storage_failed") from error
         if row is None or not offset.isdecimal():
             raise CursorExpired(
                 f"cursor {cursor!r} is unknown or older than {self._ttl_s / 60:.0f} minutes; "

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from reelrank.index_mappings.errors import Degradation, EngineError, ModelNotFound
+from reelrank.index_mappings.errors import Degradation, EngineError
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry
@@ -128,13 +128,7 @@ class ServedModels:
 
     def _load_or_reject(self, model: str) -> Ranker:
         try:
-            return self._source.load(self._find_directory(model))
+            return self._source.load(self._source.registry.find_directory(model))
         except ModelRejected as rejected:
             self._rejected[model] = (time.monotonic(), rejected)
             raise
-
-    def _find_directory(self, model: str) -> Path:
-        try:
-            return self._source.registry.find_directory(model)
-        except ModelRejected as rejected:
-            raise ModelNotFound(f"{rejected.reason}; GET /v1/models lists them") from rejected

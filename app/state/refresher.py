@@ -12,7 +12,14 @@ from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import Degradation, EngineError, Timeout, Unavailable, describe_failure
+from reelrank.index_mappings.errors import (
+    CodedError,
+    Degradation,
+    EngineError,
+    Timeout,
+    Unavailable,
+    describe_failure,
+)
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, TableError
@@ -22,9 +29,9 @@ from reelrank.ranking.registry.releases import Pointer, Release, ReleaseStore
 
 log = structlog.get_logger("reelrank.live")
 
+NOT_LOADED = Unavailable("nothing has been loaded yet; try again in a second", code="starting")
 SETTLE_AFTER_S = 30.0
 """If the engine lags behind the pointer for this long, the promotion was stopped; a running one is faster."""
-NO_STATE = "nothing has been loaded yet; try again in a second"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class StateRefresher:
         self._state: State | None = None
         self._last_good_state: State | None = None
         self._task: BackgroundTask | None = None
-        self._problem = NO_STATE
+        self._problem: CodedError = NOT_LOADED
         self._refresh_lock = threading.Lock()
         self._settle_at = 0.0
 
@@ -60,7 +67,8 @@ class StateRefresher:
     def state(self) -> State:
         """Raises Unavailable, with what to do, as long as there is nothing to answer from."""
         if self._state is None:
-            raise Unavailable(self._problem)
+            code = self._problem.code if isinstance(self._problem, Unavailable) else ""
+            raise Unavailable(str(self._problem), code)
         return self._state
 
     @property
@@ -80,7 +88,9 @@ class StateRefresher:
         except (Timeout, Unavailable) as error:
             return FusedOrder(), (describe_failure("ranking", error),)
         if problem := explain_embeddings_mismatch(ranker, state.embeddings):
-            raise ModelRejected(model, problem, "choose another model: GET /v1/models")
+            raise ModelRejected(
+                model, problem, "choose another model: GET /v1/models", code="embeddings_mismatch"
+            )
         return ranker, ()
 
     def refresh(self) -> None:
@@ -89,11 +99,11 @@ class StateRefresher:
             try:
                 self._state = self._last_good_state = self._load_state(self._last_good_state)
             except (EngineError, TableError) as error:
-                if self._last_good_state is not None and str(error) != self._problem:
+                if self._last_good_state is not None and str(error) != str(self._problem):
                     log.warning("not refreshed, the old state serves", reason=str(error))
-                self._problem = str(error)
+                self._problem = error
                 if self._last_good_state is not None:
-                    stale = Degradation("index", "stale", self._problem)
+                    stale = Degradation("index", "stale", str(error))
                     degraded = (*self._last_good_state.degraded, stale)
                     self._state = replace(self._last_good_state, degraded=degraded)
 
@@ -117,9 +127,14 @@ class StateRefresher:
             self._settle()
             version, pointer = self._sources.engine.serving_version(), self._read_pointer(previous)
         if version is None:
-            raise Unavailable("no index version serves; run: reelrank demo, or reelrank load items FILE")
+            raise Unavailable(
+                "no index version serves; run: reelrank demo, or reelrank load items FILE",
+                code="no_index_version",
+            )
         if not self._sources.engine.is_ready():  # also lets the engine reload changes, off the request path
-            raise Unavailable(f"index version {version} does not answer; see the engine's log")
+            raise Unavailable(
+                f"index version {version} does not answer; see the engine's log", code="engine_unreachable"
+            )
         release = None if pointer is None else pointer.find_release(version)
         release_id, config = ("", {}) if release is None else (release.id, release.config)
         table, activity = self._open_version(previous, version)

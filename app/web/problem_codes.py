@@ -1,4 +1,4 @@
-"""Problem codes, read from the table in problem_codes.toml.
+"""Problem codes: what each means and what to do, read from the files in problem_tables.
 
 The HTTP API sends a code in problem+json, the command line prints it with `--json`. Problem pages, OpenAPI
 and docs/api.md are made from this table.
@@ -10,12 +10,19 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-TABLE = Path(__file__).with_name("problem_codes.toml")
+from reelrank.index_mappings.errors import CodedError
+
+TABLES = Path(__file__).with_name("problem_tables")
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemCode:
-    """One kind of problem; the head of the table explains its fields."""
+    """One kind of problem. A code never changes its meaning.
+
+    meaning, remedy: full sentences; `backticks` mark code. status: of the HTTP answer; None for problems of
+    the command line alone. exit_code: of the command line; None for problems of the HTTP API alone.
+    in_ranking_role: whether a service in role ranking sends it, too.
+    """
 
     code: str
     title: str
@@ -37,8 +44,15 @@ def _read_problem(code: str, fields: dict[str, Any]) -> ProblemCode:
 
 
 PROBLEMS = {
-    code: _read_problem(code, fields) for code, fields in tomllib.loads(TABLE.read_text("utf-8")).items()
+    code: _read_problem(code, fields)
+    for table in sorted(TABLES.glob("*.toml"))
+    for code, fields in tomllib.loads(table.read_text("utf-8")).items()
 }
+
+
+def find_problem(error: CodedError) -> ProblemCode:
+    """Returns the problem of an error; that of its type for a code that a service of another build gave."""
+    return PROBLEMS.get(error.code) or PROBLEMS[type(error).code]
 
 
 def list_command_problems() -> list[ProblemCode]:
@@ -50,4 +64,5 @@ def list_command_problems() -> list[ProblemCode]:
 def list_http_problems(only_ranking_role: bool = False) -> list[ProblemCode]:
     """Returns the problems that the HTTP API sends, by status."""
     sent = [problem for problem in PROBLEMS.values() if problem.status is not None]
+    sent.sort(key=lambda problem: problem.status or 0)
     return [problem for problem in sent if problem.in_ranking_role or not only_ranking_role]

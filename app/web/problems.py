@@ -12,9 +12,8 @@ from flask import Flask, Response, current_app, g, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from reelrank.app.web.problem_codes import PROBLEMS, list_http_problems
-from reelrank.index_mappings.errors import EngineError
-from reelrank.ranking.rankers.manifest import ModelRejected
+from reelrank.app.web.problem_codes import PROBLEMS, find_problem, list_http_problems
+from reelrank.index_mappings.errors import CodedError
 
 log = structlog.get_logger("reelrank.web")
 
@@ -36,16 +35,8 @@ class InvalidRequest(Exception):
         self.field_errors = field_errors
 
 
-class RequestForbidden(Exception):
-    """A request that this client may not send. code: the problem that explains why."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-CODED_ERRORS = (EngineError, ModelRejected, RequestForbidden)
-"""Errors that carry the code of their problem."""
+class RequestForbidden(CodedError):
+    """A request that this client may not send."""
 
 
 def build_problem(
@@ -99,19 +90,18 @@ def build_problem_schema() -> dict[str, Any]:
 
 def register_error_handlers(app: Flask) -> None:
     """Makes every failure of every endpoint answer with problem+json."""
-    for family in CODED_ERRORS:
-        app.register_error_handler(family, handle_coded_error)
+    app.register_error_handler(CodedError, handle_coded_error)
     app.register_error_handler(InvalidRequest, handle_invalid_request)
     app.register_error_handler(ValidationError, handle_validation_error)
     app.register_error_handler(HTTPException, _handle_http_error)
     app.register_error_handler(Exception, handle_unexpected_error)
 
 
-def handle_coded_error(error: EngineError | ModelRejected | RequestForbidden) -> Response:
+def handle_coded_error(error: CodedError) -> Response:
     """Answers with the problem whose code the error carries."""
-    status = PROBLEMS[error.code].status
-    retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if status in (503, 504) else None
-    return build_problem(error.code, str(error), retry_after_s=retry)
+    problem = find_problem(error)
+    retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if problem.status in (503, 504) else None
+    return build_problem(problem.code, str(error), retry_after_s=retry)
 
 
 def handle_invalid_request(error: InvalidRequest) -> Response:

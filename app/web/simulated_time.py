@@ -25,7 +25,7 @@ def accept_stated_time(app: Flask, clock: Clock) -> None:
         stated = request.headers.get(NOW_HEADER)
         if stated is not None and not _is_from_this_machine():
             message = f"{NOW_HEADER}: only clients on this machine may set the time"
-            raise RequestForbidden("local_clients_only", message)
+            raise RequestForbidden(message, code="local_clients_only")
         clock.set(None if stated is None else parse_time(stated))
 
     @app.teardown_request

@@ -42,7 +42,9 @@ def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ig
         written += len(checked_rows.events)
         report_progress(progress, "storing events", read, mapped.done)
     if (read, written) != (checked.read, checked.written):
-        raise SourceError("the files changed during the load; run it again: each event counts once")
+        raise SourceError(
+            "the files changed during the load; run it again: each event counts once", code="source_changed"
+        )
     return FileReport(
         read,
         written,

@@ -46,18 +46,23 @@ class FieldRules:
 
     def __post_init__(self) -> None:
         if self.id_columns and "id" in self.stated:
-            raise SourceError("--map id=COLUMN and --id-from exclude each other; use one of them")
+            raise SourceError(
+                "--map id=COLUMN and --id-from exclude each other; use one of them", code="invalid_mapping"
+            )
         many = {target.name: target.many for target in self.fields}
         plurals = {target.singular: target.name for target in self.fields if target.singular}
         stated = {plurals.get(name, name): columns for name, columns in self.stated.items()}
         object.__setattr__(self, "stated", stated)
         for name, columns in self.stated.items():
             if name not in many:
-                raise SourceError(f"there is no field {name}; the fields are {', '.join(many)}")
+                raise SourceError(
+                    f"there is no field {name}; the fields are {', '.join(many)}", code="invalid_mapping"
+                )
             if len(columns) > 1 and not many[name]:
                 raise SourceError(
                     f"field {name} takes one value but is mapped to the columns {' and '.join(columns)}; "
-                    f"keep one of them: --map {name}={columns[0]}"
+                    f"keep one of them: --map {name}={columns[0]}",
+                    code="invalid_mapping",
                 )
 
 
@@ -135,7 +140,7 @@ def parse_field_pairs(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not (name and equals and column):
-            raise SourceError(f"{pair!r} is not a mapping; write --map FIELD=COLUMN")
+            raise SourceError(f"{pair!r} is not a mapping; write --map FIELD=COLUMN", code="invalid_mapping")
         stated[name] = (*stated.get(name, ()), column)
     return stated
 
@@ -149,15 +154,19 @@ def read_mapping(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]
             for name, columns in settings.pop("fields", {}).items()
         }
     except (OSError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
-        raise SourceError(f"{path} cannot be read as a mapping file: {error}") from error
+        raise SourceError(
+            f"{path} cannot be read as a mapping file: {error}", code="invalid_mapping"
+        ) from error
     known = {"separator", "duration_unit", "kind", "id_from"}
     if unknown := sorted(set(settings) - known):
         raise SourceError(
             f"{path} has unknown settings: {', '.join(unknown)}; "
-            f"use {', '.join(sorted(known))} or a [fields] table"
+            f"use {', '.join(sorted(known))} or a [fields] table",
+            code="invalid_mapping",
         )
     if settings.get("duration_unit", "s") not in UNITS:
         raise SourceError(
-            f"{path} has the unknown duration_unit {settings['duration_unit']!r}; use {', '.join(UNITS)}"
+            f"{path} has the unknown duration_unit {settings['duration_unit']!r}; use {', '.join(UNITS)}",
+            code="invalid_mapping",
         )
     return fields, {name: str(value) for name, value in settings.items()}

@@ -107,13 +107,16 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
         raise SourceError(
             f"{rows.file} has no column for {' and '.join(missing)} (its columns are {names}); "
             f"name the column with --map {missing[0]}=COLUMN"
-            + (", or compute ids with --id-from COLUMN,COLUMN" if missing[0] == "id" else "")
+            + (", or compute ids with --id-from COLUMN,COLUMN" if missing[0] == "id" else ""),
+            code="column_not_found",
         )
     stated_columns = [column for columns in fields.rules.stated.values() for column in columns]
     for stated in dict.fromkeys([*stated_columns, *fields.rules.id_columns]):
         if not rows.block.has_column(stated):
             scope = "" if isinstance(rows.block, ArrowBlock) else f" in its first {len(rows.block):,} rows"
-            raise SourceError(f"{rows.file} has no column {stated}{scope}; its columns are {names}")
+            raise SourceError(
+                f"{rows.file} has no column {stated}{scope}; its columns are {names}", code="column_not_found"
+            )
     for field in fields.rules.fields:
         column = fields.find_column(field.name)
         if not field.length or column is None or fields.find_unit(column) is not None:
@@ -121,7 +124,8 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
         if (number := _find_bare_number(rows.block.column(column))) is not None:
             raise SourceError(
                 f"column {column} of {rows.file} has durations without a unit, such as {number}; "
-                f"add --duration-unit {'|'.join(UNITS)}"
+                f"add --duration-unit {'|'.join(UNITS)}",
+                code="duration_unit_missing",
             )
 
 

@@ -30,13 +30,17 @@ def check_is_text(file: SourceFile) -> None:
     first = _read_first_bytes(file)
     for magic, description in MAGIC_BYTES.items():
         if first.startswith(magic):
-            raise SourceError(f"{file.name} is not {file.format.upper()}; it is {description}")
+            raise SourceError(
+                f"{file.name} is not {file.format.upper()}; it is {description}",
+                code="source_format_mismatch",
+            )
     control = int(np.isin(np.frombuffer(first, np.uint8), CONTROL_BYTES).sum())
     if control > max(1, MAX_CONTROL_SHARE * len(first)):
         raise SourceError(
             f"{file.name} is not {file.format.upper()}: {control} of its first {len(first)} bytes are "
             "control characters, as in a binary file or in text that is not UTF-8. Name a CSV, TSV, JSONL or "
-            "Parquet file, or the encoding: --encoding utf-16-le"
+            "Parquet file, or the encoding: --encoding utf-16-le",
+            code="source_format_mismatch",
         )
 
 

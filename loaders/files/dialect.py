@@ -48,7 +48,9 @@ def detect_dialect(file: SourceFile) -> Dialect:
     else:
         style = QuoteStyle(False, frozenset(), _measure_longest_line(file))
     if style.longest_row > MAX_ROW_BYTES:
-        raise SourceError(f"{file.name} has a row that is longer than {MAX_ROW_BYTES >> 20} MB")
+        raise SourceError(
+            f"{file.name} has a row that is longer than {MAX_ROW_BYTES >> 20} MB", code="line_too_long"
+        )
     filter_line = style.build_filter(delimiter.encode())
     if separator:
         filter_line = _blank_first_line(filter_line)

@@ -91,7 +91,8 @@ def _read_lines(file: SourceFile, shape: Shape) -> Iterator[Rows]:
             if len(rest) > MAX_LINE_BYTES:
                 raise SourceError(
                     f"line {line + len(lines) + 1} of {file.name} is longer than 64 MB; "
-                    "write one JSON object per line"
+                    "write one JSON object per line",
+                    code="line_too_long",
                 )
             if lines:
                 rows = RowCollector(file)

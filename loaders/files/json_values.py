@@ -45,7 +45,10 @@ class ValueStream:
                 return
             yield self._parse_value()
         if is_array:
-            raise SourceError(f"{self._name} ends in the middle of its array; check that it is complete")
+            raise SourceError(
+                f"{self._name} ends in the middle of its array; check that it is complete",
+                code="invalid_json",
+            )
 
     def _find_next(self) -> str:
         """Moves to the next value, and returns its first character; empty at the end of the file."""
@@ -78,7 +81,8 @@ class ValueStream:
         left = self._text[self._position :]
         if len(left) > MAX_VALUE_CHARACTERS:
             raise SourceError(
-                f"value {self._count + 1} of {self._name} is longer than 64 MB; write one object per line"
+                f"value {self._count + 1} of {self._name} is longer than 64 MB; write one object per line",
+                code="line_too_long",
             )
         block = self._stream.read(max(READ_CHARACTERS, len(left)))
         self._has_ended = not block
@@ -102,5 +106,6 @@ class ValueStream:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
         return SourceError(
             f"value {self._count + 1} of {self._name} is not valid JSON: {reason}; "
-            "check that the file is complete"
+            "check that the file is complete",
+            code="invalid_json",
         )

@@ -196,7 +196,8 @@ class QuoteScan:
         self.problem = self.problem or SourceError(
             f"the quote mark that opens a value in line {self._opened} of {self._name} {problem}, so {lines} "
             'would be read as one value. Write "" for a quote mark, inside a value in double quotes, '
-            "or read quote marks as plain text with --quote none. If the value is right, add --quote csv"
+            "or read quote marks as plain text with --quote none. If the value is right, add --quote csv",
+            code="invalid_quotes",
         )
 
 

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, ClassVar, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
+from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.files.streams import (
     DECOMPRESSION_ERRORS,
     StreamError,
@@ -42,10 +43,10 @@ STANDARD_INPUT = "-"
 QuoteRule = Literal["csv", "none"]
 
 
-class SourceError(Exception):
+class SourceError(CodedError):
     """The source cannot be read as requested; the message says what is wrong, where, and what to do."""
 
-    code: ClassVar[str] = "source_unreadable"
+    code = "source_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class ReadOptions:
         except LookupError as error:
             raise SourceError(
                 f"there is no encoding {self.encoding}; use utf-8, cp1252, latin-1, utf-16 or another name "
-                "that Python knows"
+                "that Python knows",
+                code="unknown_encoding",
             ) from error
 
 
@@ -123,7 +125,10 @@ def open_source_files(
     """
     if location == STANDARD_INPUT:
         if file_format is None:
-            raise SourceError(f"standard input has no file name; add --format {'|'.join(FORMATS)}")
+            raise SourceError(
+                f"standard input has no file name; add --format {'|'.join(FORMATS)}",
+                code="source_format_unknown",
+            )
         with TemporaryDirectory(prefix="reelrank-") as directory:
             yield [spool_input(sys.stdin.buffer, Path(directory) / "input", file_format, options)], []
         return
@@ -131,7 +136,8 @@ def open_source_files(
     if not paths:
         raise SourceError(
             f"{location} contains no file with a known suffix ({', '.join(SUFFIXES)}, .zip); "
-            f"add --format {'|'.join(FORMATS)}"
+            f"add --format {'|'.join(FORMATS)}",
+            code="source_format_unknown",
         )
     yield [_describe_file(path, file_format, options) for path in paths], skipped
 
@@ -172,7 +178,10 @@ def _find_paths(location: str, file_format: Format | None) -> tuple[list[Path], 
         return known, [str(p) for p in found if p not in set(known)]
     if glob.has_magic(location):
         return sorted(p for p in map(Path, glob.glob(location, recursive=True)) if p.is_file()), []  # noqa: PTH207  # Path.glob rejects absolute patterns
-    raise SourceError(f"{location} does not exist; name a file, a folder, a glob, or - for standard input")
+    raise SourceError(
+        f"{location} does not exist; name a file, a folder, a glob, or - for standard input",
+        code="source_not_found",
+    )
 
 
 def _describe_file(path: Path, file_format: Format | None, options: ReadOptions) -> SourceFile:
@@ -193,7 +202,8 @@ def _open_file(
     known = file_format or _detect_format(Path(member or path))
     if known is None:
         raise SourceError(
-            f"the format of {name} is not clear from its name; add --format {'|'.join(FORMATS)}"
+            f"the format of {name} is not clear from its name; add --format {'|'.join(FORMATS)}",
+            code="source_format_unknown",
         )
     if member is not None:
         with open_bytes(path, member, None) as (stream, _):
@@ -206,7 +216,9 @@ def _choose_member(path: Path, name: str, file_format: Format | None, stated: st
     """Returns the file of a ZIP archive that is to be read. Raises SourceError when that is not clear."""
     members = list_members(path)
     if SPREADSHEET_MEMBER in members:
-        raise SourceError(f"{name} is a spreadsheet; save the sheet as CSV in UTF-8")
+        raise SourceError(
+            f"{name} is a spreadsheet; save the sheet as CSV in UTF-8", code="source_format_mismatch"
+        )
     if stated is not None:
         found = [member for member in members if stated in (member, Path(member).name)]
     else:
@@ -215,12 +227,18 @@ def _choose_member(path: Path, name: str, file_format: Format | None, stated: st
         return found[0]
     names = ", ".join((found or members)[:MAX_NAMED_MEMBERS]) or "nothing"
     if stated is not None:
-        raise SourceError(f"{name} has no single file {stated}; it contains {names}")
+        raise SourceError(
+            f"{name} has no single file {stated}; it contains {names}", code="archive_member_unclear"
+        )
     if not found:
         raise SourceError(
-            f"{name} contains no file with a known suffix, but {names}; add --member NAME --format FORMAT"
+            f"{name} contains no file with a known suffix, but {names}; add --member NAME --format FORMAT",
+            code="archive_member_unclear",
         )
-    raise SourceError(f"{name} contains {len(found)} files: {names}; name one with --member NAME")
+    raise SourceError(
+        f"{name} contains {len(found)} files: {names}; name one with --member NAME",
+        code="archive_member_unclear",
+    )
 
 
 def _is_known(path: Path) -> bool:

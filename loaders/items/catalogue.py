@@ -5,10 +5,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import ClassVar
 
 from reelrank.index_mappings.encoder import TextEncoder, build_item_text
 from reelrank.index_mappings.engine import Rejection, SearchEngine
+from reelrank.index_mappings.errors import CodedError
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.files.content_type import describe_contents
@@ -22,10 +22,10 @@ MAX_IGNORED_SHARE = 0.5
 """With more unreadable values than readable ones, a field was probably mapped to the wrong column."""
 
 
-class LoadRejected(Exception):
+class LoadRejected(CodedError):
     """The load must not be promoted; the message says why and what to do. The old version keeps serving."""
 
-    code: ClassVar[str] = "load_rejected"
+    code = "load_rejected"
 
 
 def do_nothing(version: str) -> None:
@@ -121,11 +121,12 @@ def encode_documents(items: Iterable[Item], encoder: TextEncoder) -> Iterator[li
 def verify(options: LoadOptions, read: int, rejected: int, first_reject: str) -> None:
     """Raises LoadRejected when nothing was read or too many rows were rejected."""
     if not read:
-        raise LoadRejected("no rows were read; name a source that contains rows")
+        raise LoadRejected("no rows were read; name a source that contains rows", code="no_rows")
     if rejected > options.max_reject_share * read:
         raise LoadRejected(
             f"{rejected} of {read} rows were rejected, more than the allowed {options.max_reject_share:.1%}. "
-            f"First rejected row: {first_reject}. Correct the rows, or allow more with --reject-share-max"
+            f"First rejected row: {first_reject}. Correct the rows, or allow more with --reject-share-max",
+            code="too_many_rejects",
         )
 
 
@@ -137,14 +138,17 @@ def reject_unreadable_fields(values: Mapping[str, ValueCounts]) -> None:
             raise LoadRejected(
                 f"{counts.ignored} of {total} values of {name} cannot be read. "
                 f"First: {counts.first_ignored}. "
-                f"Correct the values, or name another column with --map {name}=COLUMN"
+                f"Correct the values, or name another column with --map {name}=COLUMN",
+                code="unreadable_values",
             )
 
 
 def reject_empty_load(files: Sequence[SourceFile], read: int) -> None:
     """Raises LoadRejected when no row was read; the message describes the files."""
     if not read:
-        raise LoadRejected(f"no rows were read: {describe_contents(files)}. Name a file that contains rows")
+        raise LoadRejected(
+            f"no rows were read: {describe_contents(files)}. Name a file that contains rows", code="no_rows"
+        )
 
 
 def promote_version(engine: SearchEngine, version: str, written: int, options: LoadOptions) -> int:
@@ -155,7 +159,8 @@ def promote_version(engine: SearchEngine, version: str, written: int, options: L
     count = next(v.documents for v in engine.versions() if v.name == version)
     if count > written or count == 0:
         raise LoadRejected(
-            f"index version {version} has {count} documents after {written} were written; run the load again"
+            f"index version {version} has {count} documents after {written} were written; run the load again",
+            code="load_incomplete",
         )
     options.before_promote(version)
     (options.promote or engine.promote)(version)

@@ -48,7 +48,8 @@ class Journal:
             lock.acquire()
         except Timeout as error:
             raise Conflict(
-                f"another load of items is running (lock {lock.lock_file}); wait until it ends"
+                f"another load of items is running (lock {lock.lock_file}); wait until it ends",
+                code="job_running",
             ) from error
         try:
             yield

@@ -22,7 +22,7 @@ def reindex(
     """Copies the serving version with new embeddings and promotes the copy. Raises NotFound without one."""
     version = engine.serving_version()
     if version is None:
-        raise NotFound("no index version is being served; load items first")
+        raise NotFound("no index version is being served; load items first", code="no_items_loaded")
     total = next(v.documents for v in engine.versions() if v.name == version)
     batches = attach_embeddings(scan_documents(engine, version, encoder), embeddings)
     return publish(batches, engine, options, progress, total)

@@ -42,14 +42,16 @@ def check_target(source: SearchEngine, target: SearchEngine, ledger: MigrationLe
     if source.serving_version() is None:
         raise NotFound(
             f"the {source.name} engine serves no index version, so there is nothing to migrate; "
-            "load items first"
+            "load items first",
+            code="no_items_loaded",
         )
     serving = target.serving_version()
     copied = ledger.read_items(serving)
     if serving is not None and (copied is None or copied.version not in {v.name for v in target.versions()}):
         raise Conflict(
             f"{target.name} serves {serving}, which was not copied from the {source.name} engine; "
-            "migrate to another REELRANK_ENGINE_PREFIX to keep it"
+            "migrate to another REELRANK_ENGINE_PREFIX to keep it",
+            code="migration_target_in_use",
         )
 
 
@@ -73,7 +75,8 @@ def move_items(
         f"both engines were loaded or trained since {copied.version} was copied: {source.name} serves "
         f"{version}, {target.name} serves {serving}. Events are copied; the items of {target.name} are "
         f"unchanged. To replace them with those of {source.name}, run reelrank index promote "
-        f"{copied.version}, then reelrank migrate"
+        f"{copied.version}, then reelrank migrate",
+        code="both_engines_changed",
     )
 
 
@@ -221,7 +224,8 @@ def _raise_if_rejected(report: WriteReport, engine_name: str) -> None:
         first = report.rejected[0]
         raise LoadRejected(
             f"{engine_name} rejected {len(report.rejected)} items; first: {first.id}: {first.reason}. "
-            "Correct or delete them at the source, then run the migration again"
+            "Correct or delete them at the source, then run the migration again",
+            code="items_rejected",
         )
 
 

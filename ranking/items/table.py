@@ -9,11 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.errors import CodedError
 from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Filters
@@ -32,10 +33,10 @@ METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
 
-class TableError(Exception):
+class TableError(CodedError):
     """The item table cannot be used; the message says why, where, and what to do."""
 
-    code: ClassVar[str] = "item_table_unusable"
+    code = "item_table_unusable"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +188,8 @@ def open_table(directory: Path) -> ItemTable:
         metadata = json.loads((directory / METADATA_FILE).read_text())
         if metadata["schema"] != SCHEMA:
             raise TableError(
-                f"{directory} has schema {metadata['schema']} but this build reads schema {SCHEMA}; {remedy}"
+                f"{directory} has schema {metadata['schema']} but this build reads schema {SCHEMA}; {remedy}",
+                code="item_table_outdated",
             )
         table = _map_files(directory, metadata)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from reelrank.ranking.rankers.golden_rows import generate_rows
-from reelrank.ranking.rankers.manifest import Manifest, describe_validation_error
+from reelrank.ranking.rankers.manifest import InvalidModel, Manifest, describe_validation_error
 from reelrank.ranking.rankers.model_check import read_sound
 from reelrank.ranking.rankers.tree_text import ModelText
 
@@ -22,7 +22,7 @@ def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> 
     try:
         manifest = Manifest.model_validate({**manifest_fields, "kind": "external"})
     except ValidationError as error:
-        raise ValueError(f"manifest: {describe_validation_error(error)}") from error
+        raise InvalidModel(f"manifest: {describe_validation_error(error)}", "invalid_manifest") from error
     stated = read_sound(model_text, len(manifest.features))
     note = _compare_names(manifest.features, stated.feature_names)
     return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), stated
@@ -33,7 +33,8 @@ def _compare_names(manifest_names: Sequence[str], model_names: Sequence[str]) ->
     if list(manifest_names) == list(model_names):
         return ""
     if set(manifest_names) == set(model_names):
-        raise ValueError("the model file names the same features as the manifest, in another order")
+        reason = "the model file names the same features as the manifest, in another order"
+        raise InvalidModel(reason, "features_differ")
     if all(name == f"Column_{column}" for column, name in enumerate(model_names)):
         return ""
     return (

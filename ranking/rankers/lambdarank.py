@@ -15,12 +15,17 @@ from numpy.typing import NDArray
 from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.compiled_trees import CompiledTrees, open_compiled_trees
 from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
-from reelrank.ranking.rankers.manifest import MODEL_FILE, Manifest, ModelRejected, read_manifest
+from reelrank.ranking.rankers.manifest import MODEL_FILE, InvalidModel, Manifest, ModelRejected, read_manifest
 from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_sound
 
 log = logging.getLogger(__name__)
 RETRAIN = "train a new model with this build, or serve the build that made this one"
 REREGISTER = "register it again from its source"
+MISMATCH_CODES = {
+    "feature fingerprint": "feature_fingerprint_mismatch",
+    "text encoder": "encoder_mismatch",
+    "index fingerprint": "index_fingerprint_mismatch",
+}
 
 
 class Ranker(Protocol):
@@ -133,16 +138,24 @@ def load_ranker(
     ):
         if model_has and build_has is not None and model_has != build_has:
             reason = f"its {what} is {model_has}, this build's is {build_has}"
-            raise ModelRejected(directory.name, reason, RETRAIN)
+            raise ModelRejected(directory.name, reason, RETRAIN, code=MISMATCH_CODES[what])
     if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
-        raise ModelRejected(directory.name, "its manifest states no feature fingerprint", RETRAIN)
+        raise ModelRejected(
+            directory.name,
+            "its manifest states no feature fingerprint",
+            RETRAIN,
+            code="feature_fingerprint_missing",
+        )
     ranker = _load_model(directory, manifest)
     golden = _load_golden(directory, manifest)
     if golden is not None:
         mismatch = golden.find_mismatch(ranker.score(golden.features))
         if mismatch:
             raise ModelRejected(
-                manifest.id, mismatch, "install the LightGBM version it was trained with, or retrain"
+                manifest.id,
+                mismatch,
+                "install the LightGBM version it was trained with, or retrain",
+                code="golden_rows_mismatch",
             )
         ranker.compiled_trees = _load_compiled_trees(directory, golden)
     return ranker
@@ -153,7 +166,10 @@ def check_features(manifest: Manifest, known_features: Sequence[str]) -> None:
     unknown = [name for name in manifest.features if name not in set(known_features)]
     if unknown:
         raise ModelRejected(
-            manifest.id, f"this build does not know its features {', '.join(unknown)}", RETRAIN
+            manifest.id,
+            f"this build does not know its features {', '.join(unknown)}",
+            RETRAIN,
+            code="unknown_features",
         )
 
 
@@ -161,9 +177,13 @@ def _load_manifest(directory: Path) -> Manifest:
     try:
         manifest = read_manifest(directory)
     except (OSError, ValueError) as error:
-        raise ModelRejected(directory.name, f"no valid manifest ({error})", REREGISTER) from error
+        raise ModelRejected(
+            directory.name, f"no valid manifest ({error})", REREGISTER, code="invalid_manifest"
+        ) from error
     if manifest.id != directory.name:
-        raise ModelRejected(directory.name, f"its manifest is that of {manifest.id!r}", REREGISTER)
+        raise ModelRejected(
+            directory.name, f"its manifest is that of {manifest.id!r}", REREGISTER, code="invalid_manifest"
+        )
     return manifest
 
 
@@ -172,14 +192,17 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
     try:
         text = (directory / MODEL_FILE).read_text(encoding="utf-8")
         if manifest.model_sha256 and hash_model(text) != manifest.model_sha256:
-            raise ValueError(f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)")
+            raise InvalidModel(
+                f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)", "model_file_changed"
+            )
         stated = read_sound(text, len(manifest.features))
         if not manifest.model_sha256:
             lows, highs = np.array(stated.bounds, np.float64).T
             compute_scores_in_child(text, generate_rows(lows, highs))
         ranker = LambdaRank(manifest.id, manifest.features, text)
     except (OSError, ValueError) as error:
-        raise ModelRejected(manifest.id, str(error), REREGISTER) from error
+        code = getattr(error, "code", "model_file_damaged")
+        raise ModelRejected(manifest.id, str(error), REREGISTER, code) from error
     ranker.calibration = manifest.calibration
     ranker.embeddings_fingerprint = manifest.embeddings_fingerprint
     return ranker
@@ -214,7 +237,9 @@ def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
         if golden.features.shape[1] != len(manifest.features):
             raise ValueError(f"{golden.features.shape[1]} columns for {len(manifest.features)} features")
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise ModelRejected(manifest.id, f"no valid golden rows ({error})", REREGISTER) from error
+        raise ModelRejected(
+            manifest.id, f"no valid golden rows ({error})", REREGISTER, code="invalid_golden_rows"
+        ) from error
     return golden
 
 

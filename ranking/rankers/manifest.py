@@ -1,26 +1,38 @@
 """The manifest of a model, kept beside it as manifest.json: what must fit before it may serve."""
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from reelrank.index_mappings.errors import CodedError
 from reelrank.ranking.rankers.calibration import Calibration
 
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.txt"
 
 
-class ModelRejected(Exception):
+class ModelRejected(CodedError):
     """A model must not serve: which one, why, and what to do."""
 
-    code: ClassVar[str] = "model_rejected"
+    code = "model_rejected"
 
-    def __init__(self, model: str, reason: str, remedy: str) -> None:
-        super().__init__(f"model {model} is refused: {reason}; {remedy}")
+    def __init__(self, model: str, reason: str, remedy: str, code: str = "") -> None:
+        super().__init__(f"model {model} is refused: {reason}; {remedy}", code)
         self.model = model
         self.reason = reason
         self.remedy = remedy
+
+
+class InvalidModel(ValueError):
+    """What is wrong with the files of a model, before it is known which; becomes ModelRejected.
+
+    code: of the ModelRejected.
+    """
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class MetricEstimate(BaseModel):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.ranking.rankers.manifest import MODEL_FILE
+from reelrank.ranking.rankers.manifest import MODEL_FILE, InvalidModel
 from reelrank.ranking.rankers.tree_text import ModelText, read_model_text
 
 ROWS_FILE, SCORES_FILE = "rows.npy", "scores.npy"
@@ -28,7 +28,8 @@ def read_sound(model_text: str, features: int) -> ModelText:
     stated = read_model_text(model_text)
     columns = len(stated.feature_names)
     if columns != features:
-        raise ValueError(f"the model file has {columns} features, its manifest {features}")
+        reason = f"the model file has {columns} features, its manifest {features}"
+        raise InvalidModel(reason, "features_differ")
     return stated
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.rankers.manifest import InvalidModel
 from reelrank.ranking.rankers.tree_shape import check_shape
 
 END = "end of trees"
@@ -48,7 +49,8 @@ def read_model_text(text: str) -> ModelText:
         try:
             _check_tree(tree, len(stated.feature_names))
         except (ValueError, OverflowError) as error:
-            raise ValueError(f"tree {number} of the model file: {error}") from error
+            code = getattr(error, "code", "model_file_damaged")
+            raise InvalidModel(f"tree {number} of the model file: {error}", code) from error
     return stated
 
 
@@ -138,8 +140,9 @@ def _check_tree(tree: Lines, features: int) -> None:
     """Raises ValueError unless every number that LightGBM follows leads to something in the tree."""
     leaves = _parse_integer(tree, "num_leaves")
     if tree.get("is_linear", "0") != "0":
-        raise ValueError(
-            "it has linear models in its leaves; train without linear_tree, so that it can be explained"
+        raise InvalidModel(
+            "it has linear models in its leaves; train without linear_tree, so that it can be explained",
+            "linear_trees",
         )
     if not 1 <= leaves <= len(tree.get("leaf_value", "")):
         raise ValueError(f"num_leaves is {leaves}, leaf_value is too short for that")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.errors import CodedError, ModelNotFound, Unavailable
 from reelrank.ranking.durable import create_directory
 from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
 from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
@@ -31,8 +31,6 @@ from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_s
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""
-
-LIST_MODELS = "name a model that the registry lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +76,11 @@ class Registry:
         return model if _is_id(model) else None
 
     def find_directory(self, model_id: str) -> Path:
-        """Returns the directory of a model. Raises ModelRejected for an unknown model or an invalid id."""
-        if not _is_id(model_id):
-            raise ModelRejected(
-                repr(model_id), "an id is letters, digits, - and _, at most 100 of them", LIST_MODELS
-            )
-        if not (self.directory / model_id).is_dir():
-            raise ModelRejected(
-                model_id, f"there is no such model as {model_id!r} in {self.directory}", LIST_MODELS
+        """Returns the directory of a model. Raises ModelNotFound, also for an invalid id."""
+        if not _is_id(model_id) or not (self.directory / model_id).is_dir():
+            raise ModelNotFound(
+                f"there is no such model as {model_id!r} in {self.directory}; list them: reelrank models, or "
+                "GET /v1/models"
             )
         return self.directory / model_id
 
@@ -101,7 +96,10 @@ class Registry:
         name = manifest.id or _choose_id(manifest.kind, created_at, digest)
         if not _is_id(name) or name == FusedOrder.name:
             raise ModelRejected(
-                repr(name), "an id is letters, digits, - and _, at most 100", "give it another id"
+                repr(name),
+                "an id is letters, digits, - and _, at most 100",
+                "give it another id",
+                code="invalid_model_id",
             )
         stated = manifest.model_copy(update={"id": name, "created_at": created_at, "model_sha256": digest})
         golden = _score_golden_rows(stated, model_text, sample_evenly(golden_features))
@@ -127,14 +125,17 @@ class Registry:
             stated, inside = read_external_model(content, text)
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise ModelRejected(
-                str(model_txt), str(error), "correct the model file or its manifest"
+                str(model_txt),
+                str(error),
+                "correct the model file or its manifest",
+                getattr(error, "code", "model_file_damaged"),
             ) from error
         check_features(stated, known_features)
         current = stated.model_copy(update={"feature_fingerprint": compute_fingerprint(stated.features)})
         return self.register(current, text, generate_golden_rows(inside))
 
     def check(self, model: str, load: Callable[[Path], object]) -> None:
-        """Raises ModelRejected unless the model loads. `engine-order` needs no check.
+        """Raises ModelNotFound, or ModelRejected unless the model loads. `engine-order` needs no check.
 
         load: usually `load_ranker` with this build's features.
         """
@@ -143,15 +144,22 @@ class Registry:
         directory = self.find_directory(model)
         try:
             load(directory)
-        except ModelRejected:
+        except CodedError:
             raise
         except Exception as error:
-            raise ModelRejected(model, f"its check failed ({error!r})", "see the cause above") from error
+            raise ModelRejected(
+                model, f"its check failed ({error!r})", "see the cause above", code="model_check_failed"
+            ) from error
 
     def import_files(self, model: str, contents: Mapping[str, bytes]) -> None:
         """Puts a model's files under its id, all of them or none. One that is there already stays."""
         if not _is_id(model):
-            raise ModelRejected(repr(model), "an id is letters, digits, - and _, at most 100", LIST_MODELS)
+            raise ModelRejected(
+                repr(model),
+                "an id is letters, digits, - and _, at most 100",
+                "name it otherwise",
+                code="invalid_model_id",
+            )
         target = self.directory / model
         if target.exists():
             return
@@ -163,7 +171,10 @@ class Registry:
         place = self.directory / manifest.id
         if place.exists():
             raise ModelRejected(
-                manifest.id, "the registry already has a model of that id", "give it another id"
+                manifest.id,
+                "the registry already has a model of that id",
+                "give it another id",
+                code="model_exists",
             )
         try:
             with create_directory(place) as temporary:
@@ -171,7 +182,7 @@ class Registry:
                 write_golden(temporary, golden)
                 write_manifest(temporary, manifest)
         except OSError as error:
-            raise Unavailable(f"{place} cannot be written ({error})") from error
+            raise Unavailable(f"{place} cannot be written ({error})", code="storage_failed") from error
 
 
 def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:
@@ -196,10 +207,11 @@ def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np
     remedy = "train it again, with the features its manifest names"
     if features.ndim != 2 or features.shape[1] != len(manifest.features) or not len(features):
         reason = f"golden rows are of shape {features.shape} for {len(manifest.features)} features"
-        raise ModelRejected(manifest.id, reason, remedy)
+        raise ModelRejected(manifest.id, reason, remedy, code="invalid_golden_rows")
     try:
         read_sound(model_text, len(manifest.features))
         scores = compute_scores_in_child(model_text, features)
     except ValueError as error:
-        raise ModelRejected(manifest.id, str(error), remedy) from error
+        code = getattr(error, "code", "model_file_damaged")
+        raise ModelRejected(manifest.id, str(error), remedy, code) from error
     return GoldenRows(features.astype(np.float32), scores)

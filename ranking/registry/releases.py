@@ -122,7 +122,9 @@ class FileReleases:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise Unavailable(f"{path} cannot be read ({error}); check its permissions") from error
+            raise Unavailable(
+                f"{path} cannot be read ({error}); check its permissions", code="storage_failed"
+            ) from error
 
     def replace_pointer(self, pointer: Pointer, expected: Pointer | None) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,8 @@ class FileReleases:
                 self._write(POINTER_FILE, pointer)
         except Timeout as error:
             raise Conflict(
-                f"another process has held {lock.lock_file} for {LOCK_WAIT_S:.0f} s; try again"
+                f"another process has held {lock.lock_file} for {LOCK_WAIT_S:.0f} s; try again",
+                code="lock_held",
             ) from error
 
     def list_releases(self) -> list[Release]:
@@ -153,7 +156,9 @@ class FileReleases:
         try:
             write_file(self.directory / name, record.model_dump_json(indent=2) + "\n")
         except OSError as error:
-            raise Unavailable(f"{self.directory / name} cannot be written ({error})") from error
+            raise Unavailable(
+                f"{self.directory / name} cannot be written ({error})", code="storage_failed"
+            ) from error
 
 
 def check_counter(found: Pointer | None, expected: Pointer | None) -> None:
@@ -163,7 +168,8 @@ def check_counter(found: Pointer | None, expected: Pointer | None) -> None:
     if was != now:
         raise Conflict(
             f"another promotion has changed what serves (pointer {was} was read, {now} is there); "
-            "look with `reelrank releases list`, then try again"
+            "look with `reelrank releases list`, then try again",
+            code="promotion_overtaken",
         )
 
 
@@ -174,7 +180,9 @@ def decode_pointer(body: bytes, where: str) -> Pointer:
     except ValidationError as error:
         raise Unavailable(
             f"{where} is not a release pointer ({describe_validation_error(error)}); "
-            "restore it from a backup, or remove it: the serving index version then becomes the first release"
+            "restore it from a backup, or remove it: the serving index version then becomes the first "
+            "release",
+            code="invalid_release",
         ) from error
 
 
@@ -184,7 +192,8 @@ def decode_release(body: bytes, where: str) -> Release:
         return Release.model_validate_json(body)
     except ValidationError as error:
         raise Unavailable(
-            f"{where} is not a release ({describe_validation_error(error)}); remove it"
+            f"{where} is not a release ({describe_validation_error(error)}); remove it",
+            code="invalid_release",
         ) from error
 
 
@@ -199,7 +208,9 @@ def find_release(releases: list[Release], release_id: str) -> Release:
     """Raises NotFound."""
     found = next((release for release in releases if release.id == release_id), None)
     if found is None:
-        raise NotFound(f"there is no release {release_id!r}; see: reelrank releases list")
+        raise NotFound(
+            f"there is no release {release_id!r}; see: reelrank releases list", code="release_not_found"
+        )
     return found
 
 

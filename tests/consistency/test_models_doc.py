@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
+from reelrank.ranking.rankers.manifest import ModelRejected
 
 DOC = Path(__file__).parents[2] / "docs" / "models.md"
 
@@ -43,6 +44,7 @@ def test_an_empty_manifest_is_rejected_with_the_file_and_a_remedy(project: Path)
     (project / "model.txt").write_text("tree")
     (project / "manifest.json").write_text("{}")
     result = CliRunner().invoke(app, ["models", "add", "model.txt", "--manifest", "manifest.json"])
-    assert result.exit_code == 1
-    assert "model.txt" in result.output
-    assert "correct the model file or its manifest" in " ".join(result.output.split())
+    assert isinstance(result.exception, ModelRejected)
+    assert result.exception.code == "invalid_manifest"
+    assert "model.txt" in str(result.exception)
+    assert "correct the model file or its manifest" in str(result.exception)

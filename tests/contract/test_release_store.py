@@ -15,6 +15,7 @@ from reelrank.ranking.registry.releases import (
     ReleaseStore,
     create_release,
 )
+from tests.raised import raises_code
 from tests.servers.server import Server, create_prefix, remove_indices
 
 
@@ -61,7 +62,7 @@ def test_a_pointer_that_has_moved_is_not_replaced(releases: ReleaseStore) -> Non
     releases.replace_pointer(second, first)
     late = first.move_to(make_release("items-3"), first.serving)
     for expected in (first, None):
-        with pytest.raises(Conflict):
+        with raises_code(Conflict, "promotion_overtaken"):
             releases.replace_pointer(late, expected)
     assert releases.read_pointer() == second
 

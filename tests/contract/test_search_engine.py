@@ -9,11 +9,12 @@ from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item, Neighbour
 from reelrank.index_mappings.query import Filters
 from tests.contract.films import FILMS, SOON, build_unit_vector, list_ids, load, search
+from tests.raised import raises_code
 
 
 def test_searches_are_unavailable_before_a_version_serves(engine: SearchEngine) -> None:
     assert not engine.is_ready()
-    with pytest.raises(Unavailable):
+    with raises_code(Unavailable, "no_index_version"):
         search(engine, "alien")
 
 
@@ -64,7 +65,7 @@ def test_a_bonus_marks_what_has_every_word_in_any_field(films: SearchEngine) -> 
 
 
 def test_an_unknown_text_field_is_a_bad_request() -> None:
-    with pytest.raises(BadRequest, match="subtitle"):
+    with raises_code(BadRequest, "unknown_text_field"):
         TextMatch("bm25", "stranger", 10, weights=(("subtitle", 1.0),))
 
 
@@ -100,7 +101,7 @@ def test_knn_returns_cosines_in_order_and_skips_items_without_vector(films: Sear
 
 
 def test_a_vector_of_the_wrong_size_is_a_bad_request(films: SearchEngine) -> None:
-    with pytest.raises(BadRequest):
+    with raises_code(BadRequest, "unknown_vector_field"):
         films.match_vector(VectorMatch("factors", "factors", build_unit_vector(0, 3), 10), SOON)
 
 

@@ -1,11 +1,10 @@
 """The contract of index versions and of changes to documents."""
 
-import pytest
-
 from reelrank.index_mappings.engine import SearchEngine, TextMatch, VectorMatch
 from reelrank.index_mappings.errors import Conflict, NotFound
 from reelrank.index_mappings.item import Document, Item
 from tests.contract.films import FILMS, SOON, build_unit_vector, list_ids, load, search
+from tests.raised import raises_code
 
 
 def test_a_version_is_not_searched_until_it_is_promoted(films: SearchEngine) -> None:
@@ -86,15 +85,15 @@ def test_an_invalid_document_is_rejected_with_a_reason(
 
 
 def test_missing_and_existing_versions_are_refused(films: SearchEngine) -> None:
-    with pytest.raises(Conflict):
+    with raises_code(Conflict, "index_version_exists"):
         films.create_index("items-1")
-    with pytest.raises(Conflict):
+    with raises_code(Conflict, "index_version_serving"):
         films.drop("items-1")
-    with pytest.raises(NotFound):
+    with raises_code(NotFound, "index_version_not_found"):
         films.promote("items-9")
-    with pytest.raises(NotFound):
+    with raises_code(NotFound, "index_version_not_found"):
         films.write("items-9", [])
-    with pytest.raises(NotFound):
+    with raises_code(NotFound, "index_version_not_found"):
         next(films.scan("items-9"))
 
 

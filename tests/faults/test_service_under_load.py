@@ -108,7 +108,7 @@ def test_a_damaged_model_is_replaced_by_engine_order_with_a_reason(
     text = (directory / "model.txt").read_text()
     (directory / "model.txt").write_text(text[: len(text) // 2])
     refused = service.post("/v1/models/broken:promote", {})
-    assert (refused.status, refused.json["code"]) == (409, "model_rejected")
+    assert (refused.status, refused.json["code"]) == (409, "model_file_changed")
     assert service.get("/v1/search?q=story").json["model"] == "model-1"
     unchecked = ModelFiles(container.registry, lambda directory: FusedOrder())
     replace(build_release_manager(container), files=unchecked).promote_model("broken")
@@ -139,7 +139,7 @@ def test_a_service_without_data_is_unready_until_data_arrives(tmp_path: Path) ->
     served = start_service(tmp_path / "data", wait_ready=False, workers=1)
     try:
         answer = served.get("/v1/search?q=story")
-        assert (answer.status, answer.json["code"]) == (503, "unavailable")
+        assert (answer.status, answer.json["code"]) == (503, "no_index_version")
         assert answer.headers["Retry-After"] == "1"
         assert served.get("/readyz").status == 503
         build_project(tmp_path / "data", datetime.now(UTC))

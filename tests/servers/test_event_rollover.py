@@ -9,6 +9,7 @@ from reelrank.app.engines.server.events.data_stream_lifecycle import DataStreamL
 from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.event import DAY_MS, Event
+from tests.raised import raises_code
 from tests.servers.intercepted import intercept
 from tests.servers.server import build_kind_params
 
@@ -113,5 +114,5 @@ def test_an_append_succeeds_when_the_rollover_fails(events: ServerEvents) -> Non
 
 
 def test_an_invalid_position_is_a_bad_request(events: ServerEvents) -> None:
-    with pytest.raises(BadRequest, match="position"):
+    with raises_code(BadRequest, "invalid_event_position"):
         events.follow("yesterday")

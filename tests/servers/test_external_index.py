@@ -18,6 +18,7 @@ from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.query import Filters, Query
+from tests.raised import raises_code
 from tests.running_service import start_service
 from tests.servers.log_capture import (
     count_degraded_pages,
@@ -213,7 +214,7 @@ def test_an_external_index_is_read_only(external: ExternalIndexFixture, variable
     external.create(1)
     engine = build_configured_container(variables).engine
     for change in (lambda: engine.upsert([Document(Item("a", "A"))]), lambda: engine.delete(["no-0"])):
-        with pytest.raises(BadRequest, match="read-only"):
+        with raises_code(BadRequest, "read_only_index"):
             change()
 
 

@@ -10,6 +10,7 @@ from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
+from tests.raised import raises_code
 from tests.servers.gateway import Gateway, create_signed_certificate, run_gateway
 from tests.servers.server import Server, build_kind_params
 
@@ -32,7 +33,7 @@ def test_a_secured_cluster_needs_the_key_and_the_certificate(
         assert parts.events.append([event]).stored == 1
         assert parts.events.recent("ada", 10, 10.0) == [event]
         stranger = build_container(Settings.model_validate({"data_dir": tmp_path, **there}))
-        with pytest.raises(Unavailable, match="REELRANK_ENGINE_USERNAME"):
+        with raises_code(Unavailable, "engine_access_denied"):
             stranger.engine.serving_version()
         for engine in (parts.engine, stranger.engine):
             engine.close()

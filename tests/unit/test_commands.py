@@ -32,6 +32,11 @@ def test_every_command_helps_with_an_example(command: str) -> None:
     assert f"Example: reelrank {command}" in " ".join(result.output.replace("`", "").split())
 
 
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != "serve"])
+def test_every_command_that_reports_something_has_json(command: str) -> None:
+    assert "--json" in CliRunner().invoke(app, [*command.split(), "--help"]).output
+
+
 @pytest.fixture
 def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -57,15 +62,24 @@ Run = Callable[..., tuple[int | str | None, str]]
     ("command", "exit_code", "code"),
     [
         ("doctor", 1, "problems_found"),
-        ("train", 1, "not_found"),
+        ("train", 1, "no_items_loaded"),
         ("evaluate", 1, "no_model_promoted"),
         ("exploration", 1, "no_exploration_data"),
-        ("features", 1, "not_found"),
-        ("search sea", 3, "unavailable"),
-        ("migrate", 1, "request_rejected"),
-        ("load index", 1, "request_rejected"),
-        ("load items nowhere.csv", 2, "source_unreadable"),
-        ("load items empty.csv", 1, "load_rejected"),
+        ("features", 1, "no_items_loaded"),
+        ("search sea", 3, "no_index_version"),
+        ("migrate", 1, "engine_not_configured"),
+        ("load index", 1, "engine_not_configured"),
+        ("load items nowhere.csv", 2, "source_not_found"),
+        ("load items empty.csv", 1, "no_rows"),
+        ("promote unknown", 1, "model_not_found"),
+        ("models compile unknown", 1, "model_not_found"),
+        ("models rollback", 1, "no_previous_release"),
+        ("index promote unknown", 1, "index_version_not_found"),
+        ("index drop unknown", 1, "index_version_not_found"),
+        ("releases show unknown", 1, "release_not_found"),
+        ("releases promote unknown", 1, "release_not_found"),
+        ("releases rollback", 1, "no_previous_release"),
+        ("kibana import", 2, "invalid_settings"),
         ("search sea --limit 0", 2, "invalid_usage"),
         ("search", 2, "invalid_usage"),
         ("nonsense", 2, "invalid_usage"),

@@ -88,7 +88,10 @@ class EmbeddedEngine:
         self._remove_documents(version)
         with self.database.transaction() as connection:
             if connection.execute("select 1 from versions where name = ?", (version,)).fetchone():
-                raise Conflict(f"index version {version} exists; choose another name or drop it")
+                raise Conflict(
+                    f"index version {version} exists; choose another name or drop it",
+                    code="index_version_exists",
+                )
             created_at = self.clock.now().isoformat()
             base = allocate_seq(connection)
             connection.execute("insert into versions values (?, ?, ?, 0, 0)", (version, created_at, base))
@@ -120,7 +123,10 @@ class EmbeddedEngine:
         with self.database.acquire_writer_lock(), self.database.transaction() as connection:
             self._require_version(version)
             if version == self.serving_version():
-                raise Conflict(f"index version {version} is serving; promote another version first")
+                raise Conflict(
+                    f"index version {version} is serving; promote another version first",
+                    code="index_version_serving",
+                )
             connection.execute("delete from versions where name = ?", (version,))
             prune(connection)
         for name in self._list_dropped_versions():

@@ -29,7 +29,8 @@ class EmbeddedMatcher:
         field = VECTOR_FIELDS.get(request.field)
         if field is None or request.vector.shape != (field.size,):
             raise BadRequest(
-                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}"
+                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}",
+                code="unknown_vector_field",
             )
         return self.serving.get_view(self.version).snapshot.match_vector(request)
 

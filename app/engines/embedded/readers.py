@@ -50,7 +50,8 @@ class ServingState:
         if name is None:
             raise Unavailable(
                 f"{self.derived.directory} has no serving index version; load items first: "
-                "reelrank load items FILE"
+                "reelrank load items FILE",
+                code="no_index_version",
             )
         return name
 

@@ -78,7 +78,9 @@ class ServerEngine:
         try:
             found = fetch_sources(self.cluster, self.layout.alias, ids, deadline, STORED_PROPERTIES)
         except NotFound as missing:
-            raise Unavailable(describe_no_serving_version(self.layout.alias, self.name)) from missing
+            raise Unavailable(
+                describe_no_serving_version(self.layout.alias, self.name), code="no_index_version"
+            ) from missing
         except Partial as partial:
             raise Partial(str(partial), _decode_items(ids, partial.partial_result)) from partial
         return _decode_items(ids, found)

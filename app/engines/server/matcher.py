@@ -59,7 +59,8 @@ class ServerMatcher:
         field = VECTOR_FIELDS.get(request.field)
         if field is None or request.vector.shape != (field.size,):
             raise BadRequest(
-                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}"
+                f"no vector field {request.field!r} with vectors of shape {request.vector.shape}",
+                code="unknown_vector_field",
             )
         if not request.vector.any():
             return build_empty_matches(request.source)
@@ -78,7 +79,9 @@ class ServerMatcher:
         try:
             hits = self.cluster.search(self.target, body, timeout_s)
         except NotFound as missing:
-            raise Unavailable(describe_no_serving_version(self.target, self.cluster.name)) from missing
+            raise Unavailable(
+                describe_no_serving_version(self.target, self.cluster.name), code="no_index_version"
+            ) from missing
         except Partial as partial:
             matches = decode(request.source, partial.partial_result["hits"]["hits"], request.limit)
             raise Partial(str(partial), matches) from partial

@@ -15,7 +15,7 @@ def check_lists_ready(service: SearchService) -> dict[str, Any]:
     """Checks that lists can be answered. Raises Unavailable."""
     state = service.refresher.state
     if not service.engine.is_ready():
-        raise Unavailable("the search engine does not answer; read its log")
+        raise Unavailable("the search engine does not answer; read its log", code="engine_unreachable")
     degraded = [str(missing) for missing in state.degraded]
     return {"model": state.ranker.name, "index_version": state.version, "degraded": degraded}
 

@@ -78,7 +78,9 @@ def create_items_api(service: SearchService) -> APIBlueprint:
         """Write one item. It is durable once answered and searchable within two seconds."""
         _, rejected = upsert_items(service, [build_item(path.item_id, body)])
         if rejected:
-            raise BadRequest(f"item {path.item_id} cannot be written: {rejected[0]['reason']}")
+            raise BadRequest(
+                f"item {path.item_id} cannot be written: {rejected[0]['reason']}", code="item_rejected"
+            )
         return jsonify(id=path.item_id, written=True)
 
     @api.delete("/items/<path:item_id>")
@@ -115,7 +117,7 @@ def build_item(item_id: str, body: ItemBody) -> Item:
     try:
         return Item(item_id, **body.list_item_fields())
     except ValueError as error:
-        raise BadRequest(str(error)) from error
+        raise BadRequest(str(error), code="item_rejected") from error
 
 
 def parse_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:

@@ -9,7 +9,6 @@ from werkzeug.exceptions import HTTPException, NotFound
 from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.person import ViewerProfile, read_user_id
 from reelrank.app.web.problems import (
-    CODED_ERRORS,
     InvalidRequest,
     build_http_problem,
     build_problem,
@@ -18,6 +17,7 @@ from reelrank.app.web.problems import (
     handle_unexpected_error,
     handle_validation_error,
 )
+from reelrank.index_mappings.errors import CodedError
 
 API_PREFIXES = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 
@@ -25,8 +25,7 @@ API_PREFIXES = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 def register_error_pages(blueprints: Sequence[Blueprint], app: Flask) -> None:
     """Makes every failure of these blueprints a page, and an unknown address that a browser opens."""
     for pages in blueprints:
-        for family in CODED_ERRORS:
-            pages.register_error_handler(family, lambda error: _render_failure(handle_coded_error(error)))
+        pages.register_error_handler(CodedError, lambda error: _render_failure(handle_coded_error(error)))
         pages.register_error_handler(
             InvalidRequest, lambda error: _render_failure(handle_invalid_request(error))
         )

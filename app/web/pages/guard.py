@@ -24,7 +24,7 @@ def reject_cross_site_request() -> None:
     is_foreign = origin is not None and urlsplit(origin).netloc != request.host
     if (site is not None and site not in ("same-origin", "none")) or (site is None and is_foreign):
         message = "a page of another site sent this request; send it from the pages of this service"
-        raise RequestForbidden("cross_site_request", message)
+        raise RequestForbidden(message, code="cross_site_request")
 
 
 def restrict_to_local(address: str, default: str) -> str:

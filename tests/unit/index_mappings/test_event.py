@@ -18,6 +18,7 @@ from reelrank.index_mappings.event import (
     EventField,
 )
 from reelrank.index_mappings.event_store import select_event_schema
+from tests.raised import raises_code
 
 PYTHON_TYPES = {pa.string(): str, pa.bool_(): bool, pa.int32(): int, pa.int64(): int, pa.float64(): float}
 NUMBERS = [field for field in EVENT_FIELDS if field.type.low is not None]
@@ -76,5 +77,5 @@ def test_selected_columns_are_in_the_order_asked() -> None:
 
 
 def test_an_unknown_column_is_named() -> None:
-    with pytest.raises(BadRequest, match="an event has no field mood; its fields are id, kind"):
+    with raises_code(BadRequest, "unknown_event_field", match="mood; its fields are id, kind"):
         select_event_schema(["id", "mood"])

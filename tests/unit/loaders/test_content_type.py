@@ -16,6 +16,7 @@ from reelrank.loaders.files.source import SourceError, open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
 from reelrank.loaders.items.item_files import ItemLoad, check_item_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from tests.raised import raises_code
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 OPTIONS = LoadOptions(created_at=NOW)
@@ -42,7 +43,7 @@ NOT_TEXT = {
 def test_a_file_that_is_not_text_is_refused_with_its_type(tmp_path: Path, kind: str, suffix: str) -> None:
     content, message = NOT_TEXT[kind]
     (tmp_path / f"films.{suffix}").write_bytes(content)
-    with pytest.raises(SourceError, match=f"films.{suffix} is not {suffix.upper()}.*{message}"):
+    with raises_code(SourceError, "source_format_mismatch", match=f"films.{suffix} is not .*{message}"):
         check_item_files(open_load(tmp_path / f"films.{suffix}"))
 
 
@@ -60,7 +61,7 @@ EMPTY = {
 def test_a_file_without_rows_is_refused_with_a_description(tmp_path: Path, name: str) -> None:
     content, message = EMPTY[name]
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(LoadRejected, match=f"no rows were read: .*{message}"):
+    with raises_code(LoadRejected, "no_rows", match=f"no rows were read: .*{message}"):
         check_item_files(open_load(tmp_path / name))
 
 
@@ -75,7 +76,7 @@ def test_an_empty_event_file_is_refused_with_a_description(tmp_path: Path) -> No
     with open_source_files(str(tmp_path / "watches.csv"), None) as (files, _):
         load = EventLoad(files, FieldRules(EVENT_COLUMNS), tmp_path / "rejects.jsonl", OPTIONS)
     store = EmbeddedEvents(tmp_path / "events")
-    with pytest.raises(LoadRejected, match=r"watches\.csv is empty"):
+    with raises_code(LoadRejected, "no_rows"):
         load_event_files(load, store)
     assert store.append([Event("1", "watch", "ada", 5, "f1")]).stored == 1
 

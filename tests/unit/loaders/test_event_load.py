@@ -16,6 +16,7 @@ from reelrank.loaders.events.event_rows import parse_event
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
 from reelrank.loaders.files.source import open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
+from tests.raised import raises_code
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OPTIONS = LoadOptions(created_at=NOON)
@@ -204,7 +205,7 @@ def test_rows_of_a_table_become_events_by_their_columns(tmp_path: Path) -> None:
 def test_a_load_with_too_many_rejects_stores_nothing(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
     load = open_load(write_lines(tmp_path / "e.jsonl", [*[UBI] * 9, build_ubi_row(action_name="dance")]))
-    with pytest.raises(LoadRejected, match=r"1 of 10 rows were rejected.*row 10: action_name: 'dance'"):
+    with raises_code(LoadRejected, "too_many_rejects"):
         load_event_files(load, store)
     assert store.count() == 0
     assert orjson.loads(load.rejects.read_bytes())["record"]["action_name"] == "dance"

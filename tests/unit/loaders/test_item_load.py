@@ -21,6 +21,7 @@ from reelrank.loaders.items.item_files import ItemLoad, check_item_files, load_i
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.items.journal import Journal
 from reelrank.loaders.report import FileReport
+from tests.raised import raises_code
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 OPTIONS = LoadOptions(created_at=NOW)
@@ -78,7 +79,7 @@ def test_too_many_rejects_leave_only_the_old_version(
 ) -> None:
     old = load_item_files(open_load(tmp_path / "old.csv", build_film_lines(3)), engine, ENCODER, journal)
     bad = open_load(tmp_path / "bad.csv", [*build_film_lines(9), "two words,Film,,"])
-    with pytest.raises(LoadRejected, match=r"1 of 10 rows .* row 10: item id 'two words'"):
+    with raises_code(LoadRejected, "too_many_rejects", match=r"1 of 10 rows .* row 10: item id 'two words'"):
         load_item_files(bad, engine, ENCODER, journal)
     assert [v.name for v in engine.versions()] == [old.version]
     assert journal.read_entry() is None
@@ -116,7 +117,7 @@ def test_a_field_with_mostly_unreadable_values_refuses_the_load(
 ) -> None:
     lines = [*build_film_lines(2), *(f"g{n},Film,Drama,{n} Seasons" for n in range(3))]
     load = open_load(tmp_path / "films.csv", lines)
-    with pytest.raises(LoadRejected, match=r"3 of 5 values of duration_s .* First: row 3: '0 Seasons'"):
+    with raises_code(LoadRejected, "unreadable_values", match=r"3 of 5 .*_s .* row 3: '0 Seasons'"):
         check_item_files(load) if is_dry_run else load_item_files(load, engine, ENCODER, journal)
     assert engine.versions() == []
 
@@ -192,7 +193,7 @@ def test_a_second_load_at_the_same_time_is_refused(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     load = open_load(tmp_path / "films.csv", build_film_lines(3))
-    with journal.lock(), pytest.raises(Conflict, match="another load"):
+    with journal.lock(), raises_code(Conflict, "job_running"):
         load_item_files(load, engine, ENCODER, Journal(journal.path.parent))
 
 
@@ -212,22 +213,22 @@ def test_learned_fields_of_remaining_items_are_preserved(
 
 
 @pytest.mark.parametrize(
-    ("header", "message"),
+    ("header", "code"),
     [
-        ("id,name2,kind", "no column for title"),
-        ("id,title,length,kind", "--duration-unit"),
-        ("id,title", "no column kind"),
+        ("id,name2,kind", "column_not_found"),
+        ("id,title,length,kind", "duration_unit_missing"),
+        ("id,title", "column_not_found"),
     ],
 )
 def test_unusable_columns_are_refused_before_anything_is_written(
-    tmp_path: Path, engine: EmbeddedEngine, header: str, message: str
+    tmp_path: Path, engine: EmbeddedEngine, header: str, code: str
 ) -> None:
     rules, journal = FieldRules(ITEM_FIELDS, parse_field_pairs(["genres=kind"])), Journal(tmp_path / "loads")
     (tmp_path / "films.csv").write_text(f"{header}\n{','.join('1' for _ in header.split(','))}\n")
     load = replace(open_load(tmp_path / "other.csv", build_film_lines(1)), rules=rules)
     with (
         open_source_files(str(tmp_path / "films.csv"), None) as (files, _),
-        pytest.raises(SourceError, match=message),
+        raises_code(SourceError, code),
     ):
         load_item_files(replace(load, files=files), engine, ENCODER, journal)
     assert engine.versions() == []
@@ -266,7 +267,7 @@ def test_progress_counts_rows_and_its_total_ends_exact(
 
 
 def test_an_empty_catalogue_is_refused(tmp_path: Path, engine: EmbeddedEngine, journal: Journal) -> None:
-    with pytest.raises(LoadRejected, match="no rows were read"):
+    with raises_code(LoadRejected, "no_rows"):
         load_item_files(open_load(tmp_path / "films.csv", []), engine, ENCODER, journal)
 
 

@@ -74,10 +74,10 @@ def test_the_closing_report_names_values_that_were_left_out() -> None:
 @pytest.mark.parametrize(
     ("command", "exit_code", "code"),
     [
-        ("reelrank load items nowhere.csv", 2, "source_unreadable"),
-        ("reelrank load items films.csv --map rating=mood", 2, "source_unreadable"),
-        ("reelrank load items films.csv", 1, "load_rejected"),
-        ("reelrank load items films.csv --mapping nowhere.toml", 2, "source_unreadable"),
+        ("reelrank load items nowhere.csv", 2, "source_not_found"),
+        ("reelrank load items films.csv --map rating=mood", 2, "invalid_mapping"),
+        ("reelrank load items films.csv", 1, "too_many_rejects"),
+        ("reelrank load items films.csv --mapping nowhere.toml", 2, "invalid_mapping"),
     ],
 )
 def test_exit_codes_distinguish_rejected_loads_from_wrong_usage(

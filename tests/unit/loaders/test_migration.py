@@ -12,6 +12,7 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.loaders.migration.ledger import MigrationLedger
 from reelrank.loaders.migration.migrate import ItemMigrationReport, move_items
 from reelrank.ranking.progress import ignore_progress
+from tests.raised import raises_code
 
 FILMS = [Document(Item("a", "Alpha")), Document(Item("b", "Beta"))]
 
@@ -118,7 +119,7 @@ def test_new_versions_on_both_sides_are_a_conflict(sides: MigrationSides) -> Non
     sides.move()
     serve(sides.source, "items-2", FILMS)
     serve(sides.target, "items-3", FILMS)
-    with pytest.raises(Conflict, match="reelrank index promote items-1, then reelrank migrate"):
+    with raises_code(Conflict, "both_engines_changed", match="reelrank index promote items-1,"):
         sides.move()
     sides.target.promote("items-1")
     assert sides.move().version == "items-2"
@@ -127,5 +128,5 @@ def test_new_versions_on_both_sides_are_a_conflict(sides: MigrationSides) -> Non
 def test_a_target_with_another_catalogue_is_a_conflict(sides: MigrationSides) -> None:
     serve(sides.source, "items-1", FILMS)
     serve(sides.target, "items-9", FILMS)
-    with pytest.raises(Conflict):
+    with raises_code(Conflict, "migration_target_in_use"):
         sides.move()

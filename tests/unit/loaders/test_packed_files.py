@@ -16,6 +16,7 @@ import pytest
 from reelrank.loaders.files import streams
 from reelrank.loaders.files.readers import read_rows
 from reelrank.loaders.files.source import ReadOptions, SourceError, open_source_files
+from tests.raised import raises_code
 
 CSV = "id,title\nf1,Caf\N{LATIN SMALL LETTER E WITH ACUTE}\nf2,Two\n"
 ROWS = [{"id": "f1", "title": "Caf\N{LATIN SMALL LETTER E WITH ACUTE}"}, {"id": "f2", "title": "Two"}]
@@ -75,27 +76,27 @@ def test_packed_files_give_the_rows_inside(tmp_path: Path, name: str) -> None:
 def test_one_of_several_files_in_an_archive_is_named(tmp_path: Path) -> None:
     path = tmp_path / "movielens.zip"
     path.write_bytes(zip_files({"ml/movies.csv": CSV.encode(), "ml/ratings.csv": b"id\n"}))
-    with pytest.raises(SourceError, match=r"contains 2 files: ml/movies\.csv, ml/ratings\.csv; .*--member"):
+    with raises_code(SourceError, "archive_member_unclear"):
         read_records(path)
     for name in ("movies.csv", "ml/movies.csv"):
         assert read_records(path, ReadOptions(member=name)) == ROWS
-    with pytest.raises(SourceError, match=r"no single file films\.csv; it contains ml/movies\.csv"):
+    with raises_code(SourceError, "archive_member_unclear"):
         read_records(path, ReadOptions(member="films.csv"))
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "code"),
     [
-        (zip_files({"[Content_Types].xml": b"", "xl/sheet1.xml": b""}), "is a spreadsheet"),
-        (zip_files({"notes.txt": b""}), "no file with a known suffix, but notes.txt"),
-        (zip_files({}), "but nothing; add --member"),
-        (b"PK\x03\x04 not an archive", "cannot be read: File is not a zip file"),
-        (zip_files({"films.csv": zip_files({"a.csv": b""})}), "a ZIP archive that is compressed again"),
+        (zip_files({"[Content_Types].xml": b"", "xl/sheet1.xml": b""}), "source_format_mismatch"),
+        (zip_files({"notes.txt": b""}), "archive_member_unclear"),
+        (zip_files({}), "archive_member_unclear"),
+        (b"PK\x03\x04 not an archive", "source_unreadable"),
+        (zip_files({"films.csv": zip_files({"a.csv": b""})}), "source_format_mismatch"),
     ],
 )
-def test_archives_without_rows_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+def test_archives_without_rows_are_refused(tmp_path: Path, content: bytes, code: str) -> None:
     (tmp_path / "films.zip").write_bytes(content)
-    with pytest.raises(SourceError, match=message):
+    with raises_code(SourceError, code):
         read_records(tmp_path / "films.zip")
 
 
@@ -104,7 +105,7 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path) -> None:
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(mark) + offset] |= streams.ENCRYPTED
     (tmp_path / "films.zip").write_bytes(content)
-    with pytest.raises(SourceError, match="encrypted"):
+    with raises_code(SourceError, "source_unreadable"):
         read_records(tmp_path / "films.zip")
 
 
@@ -136,5 +137,5 @@ def test_a_stated_encoding_is_used_and_checked(tmp_path: Path) -> None:
     assert read_records(path, ReadOptions(encoding="cp1252")) == ROWS
     with pytest.raises(SourceError, match="cannot be read as csv"):
         read_records(path, ReadOptions(encoding="utf-8"))
-    with pytest.raises(SourceError, match="no encoding latin-99"):
+    with raises_code(SourceError, "unknown_encoding"):
         ReadOptions(encoding="latin-99")

@@ -27,6 +27,7 @@ from reelrank.loaders.fields.field_map import (
 from reelrank.loaders.fields.times import Unit, parse_datetime, parse_duration_ms, parse_epoch_ms
 from reelrank.loaders.files.source import SourceError
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from tests.raised import raises_code
 
 MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)
 
@@ -222,7 +223,7 @@ def test_countries_are_read_as_lists(text: str, countries: tuple[str, ...]) -> N
     [(["rating=x"], "no field rating"), (["title"], "FIELD=COLUMN"), (["id=a", "id=b"], "one value")],
 )
 def test_an_invalid_mapping_is_refused(pairs: list[str], message: str) -> None:
-    with pytest.raises(SourceError, match=message):
+    with raises_code(SourceError, "invalid_mapping", match=message):
         FieldRules(ITEM_FIELDS, parse_field_pairs(pairs))
 
 
@@ -231,7 +232,7 @@ def test_a_mapping_file_has_fields_and_settings(tmp_path: Path) -> None:
     path.write_text('separator = "/"\n[fields]\ntitle = "name"\npeople = ["director", "cast"]\n')
     assert read_mapping(path) == ({"title": ("name",), "people": ("director", "cast")}, {"separator": "/"})
     path.write_text('colour = "red"')
-    with pytest.raises(SourceError, match="colour"):
+    with raises_code(SourceError, "invalid_mapping"):
         read_mapping(path)
 
 

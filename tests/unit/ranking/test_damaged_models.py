@@ -14,6 +14,7 @@ from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifes
 from reelrank.ranking.rankers.model_check import compute_scores_in_child
 from reelrank.ranking.rankers.tree_shape import DEPTH_MAX, check_shape
 from reelrank.ranking.registry.models import Registry
+from tests.raised import raises_code
 
 FEATURES = tuple(f"f{place}" for place in range(6))
 MUTATIONS = 40
@@ -109,7 +110,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_model_is_refused_with_what_is_wrong(tmp_path: Path, text: str, damage: str) -> None:
     change, words = DAMAGES[damage]
-    with pytest.raises(ModelRejected, match=words):
+    with raises_code(ModelRejected, "model_file_damaged", match=words):
         add(tmp_path, change(text))
     assert Registry(tmp_path / "models").versions() == []
 
@@ -127,7 +128,7 @@ def test_a_tree_too_deep_to_explain_is_refused() -> None:
 
 
 def test_linear_trees_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ModelRejected, match="train without linear_tree"):
+    with raises_code(ModelRejected, "linear_trees"):
         add(tmp_path, train(objective="regression", linear_tree=True))
 
 
@@ -200,5 +201,5 @@ def test_a_damaged_model_put_in_place_by_hand_is_refused(tmp_path: Path, text: s
     (place / MANIFEST_FILE).write_text(
         Manifest(id="hand", kind="external", features=FEATURES).model_dump_json()
     )
-    with pytest.raises(ModelRejected, match=DAMAGES[damage][1]):
+    with raises_code(ModelRejected, "model_file_damaged", match=DAMAGES[damage][1]):
         load_ranker(place, FEATURES, "-".join)

@@ -10,6 +10,7 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.table import ItemTable, TableError, build_table, open_table
+from tests.raised import raises_code
 
 ALIEN = Item(
     "alien", "Alien", genres=("Horror", "Sci-Fi"), people=("Sigourney Weaver",),
@@ -86,10 +87,10 @@ def test_a_table_of_an_empty_catalogue_can_be_queried(tmp_path: Path) -> None:
 
 def test_a_table_with_a_wrong_number_of_rows_is_refused(table: ItemTable, tmp_path: Path) -> None:
     np.save(tmp_path / "t" / "ids.npy", encode_item_ids(["alien"]))
-    with pytest.raises(TableError, match=r"has 1 items but its facts\.json says 3"):
+    with raises_code(TableError, "item_table_unusable"):
         open_table(tmp_path / "t")
 
 
 def test_a_missing_table_is_refused_with_advice(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="reelrank train"):
+    with raises_code(TableError, "item_table_unusable"):
         open_table(tmp_path / "none")

@@ -152,11 +152,11 @@ def _to_unavailable(error: sqlite3.DatabaseError) -> Exception:
     """Returns Unavailable for a failure outside of this program, else the error itself."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED:
         hint = "truth.sqlite is damaged: stop the service and restore it from a backup"
-    elif isinstance(error, sqlite3.OperationalError):
+        return Unavailable(f"SQLite: {error}; {hint}", code="database_damaged")
+    if isinstance(error, sqlite3.OperationalError):
         hint = "is the disk full, or does another process hold the file?"
-    else:
-        return error
-    return Unavailable(f"SQLite: {error}; {hint}")
+        return Unavailable(f"SQLite: {error}; {hint}", code="storage_failed")
+    return error
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

@@ -94,7 +94,8 @@ class EmbeddedEvents:
             start = int(position or 0)
         except ValueError as error:
             raise BadRequest(
-                f"{position!r} is not a position of this event store; start from the first event"
+                f"{position!r} is not a position of this event store; start from the first event",
+                code="invalid_event_position",
             ) from error
         select = f"select {COLUMNS}, seq from events where seq > ? order by seq limit {BATCH}"
         rows = self._read(select, (start,))

@@ -19,7 +19,9 @@ def acquire_lock(path: Path, wait_s: float) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise Conflict(f"another thread or process holds {path}; try again when it is done") from error
+        raise Conflict(
+            f"another thread or process holds {path}; try again when it is done", code="lock_held"
+        ) from error
     try:
         yield
     finally:

@@ -78,7 +78,8 @@ class ChangeLog:
         for action, result in zip(actions, results, strict=True):
             if not result.succeeded and result.status != 409:
                 raise BadRequest(
-                    f"cannot log the live change of {action.document_id} in {self.index}: {result.reason}"
+                    f"cannot log the live change of {action.document_id} in {self.index}: {result.reason}",
+                    code="change_log_failed",
                 )
 
     def scan_since(self, position: int) -> Iterator[list[Change]]:

@@ -121,12 +121,15 @@ class LiveDocuments:
     def _read_epoch(self) -> int:
         epoch, layout = self.versions.read_epoch(), self.versions.layout
         if epoch is None:
-            raise Unavailable(describe_no_serving_version(layout.alias, self.cluster.name))
+            raise Unavailable(
+                describe_no_serving_version(layout.alias, self.cluster.name), code="no_index_version"
+            )
         if epoch == 0:
             version = self.versions.serving_version()
             raise Conflict(
                 f"index version {version} was promoted by an older reelrank, so it takes no live changes; "
-                f"run: reelrank index promote {version}"
+                f"run: reelrank index promote {version}",
+                code="index_version_outdated",
             )
         return epoch
 
@@ -134,7 +137,8 @@ class LiveDocuments:
         if time.monotonic() > deadline:
             raise Conflict(
                 f"writes to {self.versions.layout.alias} have been blocked for {BLOCK_TIMEOUT_S:.0f} s; if "
-                "no promotion is running, one was interrupted: run reelrank index promote again"
+                "no promotion is running, one was interrupted: run reelrank index promote again",
+                code="writes_blocked",
             )
         time.sleep(BLOCK_PAUSE_S)
 
@@ -183,7 +187,8 @@ def copy_changes(
         for action, result in zip(actions, target.write(actions), strict=True):
             if not result.succeeded and result.status != 404:
                 raise Conflict(
-                    f"{target_index} rejected the live change of {action.document_id}: {result.reason}"
+                    f"{target_index} rejected the live change of {action.document_id}: {result.reason}",
+                    code="live_change_rejected",
                 )
 
 

@@ -50,7 +50,8 @@ def build_neighbour_query(request: NeighbourMatch) -> Body:
     """Builds a query for items near the seeds. Raises BadRequest for more seeds than a server accepts."""
     if len(request.seeds) > MAX_SEEDS:
         raise BadRequest(
-            f"{len(request.seeds)} seed items are too many; a request may have at most {MAX_SEEDS}"
+            f"{len(request.seeds)} seed items are too many; a request may have at most {MAX_SEEDS}",
+            code="too_many_seeds",
         )
     should = [
         _build_weighted_term(format_neighbour_term(seed.id, level), seed.weight * to_neighbour_weight(level))
@@ -132,7 +133,8 @@ def _decode_ids(hits: list[dict[str, Any]]) -> ItemIds:
         return np.array([hit["fields"]["id"][0] for hit in hits], dtype=ID_DTYPE)
     except KeyError as missing:
         raise Unavailable(
-            "the serving index has documents without an id field; load the items again"
+            "the serving index has documents without an id field; load the items again",
+            code="item_ids_missing",
         ) from missing
 
 

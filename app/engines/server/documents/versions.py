@@ -68,7 +68,10 @@ class IndexVersions:
     def create(self, version: str, changes_from: int) -> None:
         """Creates an index without refreshes or replicas until it serves. Raises Conflict if it exists."""
         if not version.startswith("items-"):
-            raise BadRequest(f"the name of index version {version!r} must begin with items-")
+            raise BadRequest(
+                f"the name of index version {version!r} must begin with items-",
+                code="invalid_index_version_name",
+            )
         index = {**self.body["settings"]["index"], "number_of_shards": self.layout.shards, **LOADING_SETTINGS}
         meta = {
             "version": version,
@@ -156,7 +159,8 @@ class IndexVersions:
         if len(metas) != 1 or metas[0] is None:
             raise Unavailable(
                 f"the alias {self.layout.alias} on {self.cluster.name} points to an index that reelrank did "
-                "not create; remove that alias, or set another REELRANK_ENGINE_PREFIX"
+                "not create; remove that alias, or set another REELRANK_ENGINE_PREFIX",
+                code="foreign_alias",
             )
         return str(metas[0]["version"])
 
@@ -205,13 +209,17 @@ class IndexVersions:
             self.cluster.request_or_raise("POST", "/_aliases", {"actions": actions})
         except NotFound as error:
             raise Conflict(
-                f"{old} no longer serves, because another promotion finished first; promote {new} again"
+                f"{old} no longer serves, because another promotion finished first; promote {new} again",
+                code="promotion_overtaken",
             ) from error
 
     def drop(self, version: str) -> None:
         self.read_metadata(version)
         if version == self.serving_version():
-            raise Conflict(f"index version {version} is serving; promote another version first")
+            raise Conflict(
+                f"index version {version} is serving; promote another version first",
+                code="index_version_serving",
+            )
         self.cluster.request_or_raise("DELETE", f"/{self.layout.index_name(version)}")
 
 

@@ -37,7 +37,7 @@ class DashboardStream:
         actions = [_build_action(row) for row in rows]
         for verdict in BulkWriter(self.cluster, self.name, max_stall_s=MAX_STALL_S).write(actions):
             if not verdict.succeeded and verdict.status != 409:
-                raise BadRequest(f"{self.name} rejected a row: {verdict.reason}")
+                raise BadRequest(f"{self.name} rejected a row: {verdict.reason}", code="event_rejected")
         self.lifecycle.roll_over_and_expire_when_due()
 
 

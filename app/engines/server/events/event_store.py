@@ -65,7 +65,9 @@ class ServerEvents:
         verdicts = BulkWriter(self.cluster, self.stream, "&refresh=wait_for", patience_s).write(actions)
         for event, verdict in zip(events, verdicts, strict=True):
             if not verdict.succeeded and verdict.status != 409:
-                raise BadRequest(f"{self.stream} rejected event {event.id}: {verdict.reason}")
+                raise BadRequest(
+                    f"{self.stream} rejected event {event.id}: {verdict.reason}", code="event_rejected"
+                )
         return sum(verdict.succeeded for verdict in verdicts)
 
     def recent(

@@ -12,7 +12,8 @@ def parse_position(text: str | None) -> Position:
         return {int(generation): int(reached) for generation, reached in pairs}
     except ValueError as error:
         raise BadRequest(
-            f"{text!r} is not a position of this event store; start from the first event"
+            f"{text!r} is not a position of this event store; start from the first event",
+            code="invalid_event_position",
         ) from error
 
 

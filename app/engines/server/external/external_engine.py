@@ -80,10 +80,10 @@ class ReadOnlyEngine(ExternalMatcher):
 
     def upsert(self, batch: Sequence[Document]) -> WriteReport:
         """Raises BadRequest, as `delete` does: the owner of the external index changes its items."""
-        raise BadRequest(self._describe_refusal())
+        raise BadRequest(self._describe_refusal(), code="read_only_index")
 
     def delete(self, ids: Sequence[str]) -> int:
-        raise BadRequest(self._describe_refusal())
+        raise BadRequest(self._describe_refusal(), code="read_only_index")
 
     def is_ready(self) -> bool:
         try:

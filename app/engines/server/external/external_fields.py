@@ -55,10 +55,14 @@ def parse_external_fields(text: str) -> ExternalFields:
         if field not in KNOWN_FIELDS or not path:
             raise BadRequest(
                 f"REELRANK_ENGINE_FIELDS: {field!r} must be written FIELD=FIELD OF THE INDEX, where FIELD is "
-                f"one of {', '.join(KNOWN_FIELDS)}"
+                f"one of {', '.join(KNOWN_FIELDS)}",
+                code="invalid_engine_setting",
             )
     if "title" not in names:
-        raise BadRequest("REELRANK_ENGINE_FIELDS: no field for the title; add one, such as title=name")
+        raise BadRequest(
+            "REELRANK_ENGINE_FIELDS: no field for the title; add one, such as title=name",
+            code="invalid_engine_setting",
+        )
     return ExternalFields(names)
 
 

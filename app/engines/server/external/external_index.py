@@ -102,7 +102,9 @@ class ExternalIndex:
         try:
             reply = self.cluster.request_or_raise("POST", path, body)
         except NotFound as missing:
-            raise BadRequest(f"{missing}; check REELRANK_ENGINE_INDEX={self.index}") from missing
+            raise BadRequest(
+                f"{missing}; check REELRANK_ENGINE_INDEX={self.index}", code="external_index_not_found"
+            ) from missing
         if failed := reply["_shards"]["total"] - reply["_shards"]["successful"]:
             raise Partial(f"{failed} of {reply['_shards']['total']} shards of {self.index} did not answer")
         return reply
@@ -111,7 +113,9 @@ class ExternalIndex:
         try:
             return self.cluster.search(self.index, {"track_total_hits": False, **body}, timeout_s)
         except NotFound as missing:
-            raise Unavailable(f"{missing}; check REELRANK_ENGINE_INDEX={self.index}") from missing
+            raise Unavailable(
+                f"{missing}; check REELRANK_ENGINE_INDEX={self.index}", code="external_index_missing"
+            ) from missing
 
     def _build_ids_only(self) -> Body:
         id_field = self.fields.names.get("id")

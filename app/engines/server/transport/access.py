@@ -33,7 +33,8 @@ class Access:
         except OSError as error:
             raise BadRequest(
                 f"REELRANK_ENGINE_CA_CERTS: no certificates can be read from {self.ca_certs} ({error}); "
-                "set it to a PEM file"
+                "set it to a PEM file",
+                code="invalid_engine_setting",
             ) from error
 
     def build_headers(self) -> dict[str, str]:
@@ -57,4 +58,4 @@ def build_connection_error(product: str, reason: str, cause: object) -> Unavaila
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         advice = "; if the cluster uses its own certificate authority, set REELRANK_ENGINE_CA_CERTS"
     kind = Unavailable if is_connected else NotConnected
-    return kind(f"{product} cannot be reached: {reason}{advice}")
+    return kind(f"{product} cannot be reached: {reason}{advice}", code="engine_unreachable")

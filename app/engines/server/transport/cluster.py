@@ -152,7 +152,8 @@ class Cluster:
             raise build_error(status, reply, f"{action} on {self.name}")
         if not isinstance(reply, dict):
             raise Unavailable(
-                f"{action} on {self.name}: status {status} with an incomplete body: {str(reply)[:100]!r}"
+                f"{action} on {self.name}: status {status} with an incomplete body: {str(reply)[:100]!r}",
+                code="incomplete_response",
             )
         return reply
 
@@ -161,7 +162,10 @@ class Cluster:
         counts = ((n, i["number_of_shards"], i["active_primary_shards"]) for n, i in indices.items())
         lost = [f"{all - up} of {all} shards of {name}" for name, all, up in counts if up < all]
         if lost:
-            raise Unavailable(f"{' and '.join(lost)} on {self.name} have no copy; bring their nodes back")
+            raise Unavailable(
+                f"{' and '.join(lost)} on {self.name} have no copy; bring their nodes back",
+                code="shards_without_copy",
+            )
 
     def connect(self) -> Transport:
         if self._transport is None or self._transport[0] != os.getpid():

@@ -27,13 +27,15 @@ def build_error(status: int, reply: Any, action: str) -> EngineError:
     message = f"{action}: {status} {kind} {reason}".rstrip()
     if kind == "cluster_block_exception":
         return Conflict(
-            f"{message}; writes to the index are blocked, briefly by a promotion, or by an administrator"
+            f"{message}; writes to the index are blocked, briefly by a promotion, or by an administrator",
+            code="writes_blocked",
         )
     if kind == "resource_already_exists_exception":
-        return Conflict(message)
+        return Conflict(message, code="index_version_exists")
     if status in (401, 403):
         return Unavailable(
-            f"{message}; check REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY, and their privileges"
+            f"{message}; check REELRANK_ENGINE_USERNAME, _PASSWORD or _API_KEY, and their privileges",
+            code="engine_access_denied",
         )
     return ERROR_BY_STATUS.get(status, Unavailable if status >= 500 else BadRequest)(message)
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
 from reelrank.app.wiring import build_release_manager
+from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from tests.sample_project import add_model, build_project
 
@@ -49,6 +50,6 @@ def test_the_table_names_costs_for_reading(data_dir: Path, monkeypatch: pytest.M
 
 def test_an_empty_project_says_what_to_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
-    result = CliRunner().invoke(app, ["features"])
-    assert result.exit_code == 1
-    assert "reelrank load items" in result.output
+    error = CliRunner().invoke(app, ["features"]).exception
+    assert isinstance(error, NotFound)
+    assert error.code == "no_items_loaded"

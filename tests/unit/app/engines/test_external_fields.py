@@ -10,6 +10,7 @@ from reelrank.app.engines.server.external.external_fields import parse_external_
 from reelrank.app.settings import Settings
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.item import Item
+from tests.raised import raises_code
 
 
 def test_fields_are_read_through_objects_lists_and_sub_fields() -> None:
@@ -69,7 +70,7 @@ def test_a_document_that_cannot_be_an_item_is_skipped(document_id: str, source: 
     ("text", "message"), [("name=title", "'name'"), ("genres=g", "title"), ("title=", "'title'")]
 )
 def test_an_invalid_field_mapping_is_refused(text: str, message: str) -> None:
-    with pytest.raises(BadRequest, match=message):
+    with raises_code(BadRequest, "invalid_engine_setting", match=message):
         parse_external_fields(text)
 
 

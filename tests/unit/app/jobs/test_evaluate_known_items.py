@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.progress import ignore_progress
+from tests.raised import raises_code
 from tests.sample_project import build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -29,5 +28,5 @@ def test_titles_are_first_as_served_and_not_below_bm25(tmp_path: Path) -> None:
 
 def test_without_items_it_says_what_to_do(tmp_path: Path) -> None:
     container = build_container(Settings.model_validate({"data_dir": tmp_path}))
-    with pytest.raises(NotFound, match="reelrank load items"):
+    with raises_code(NotFound, "no_items_loaded"):
         evaluate_known_items(container, 10, 0, ignore_progress)

@@ -12,6 +12,7 @@ from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import DAY_MS, Event
 from reelrank.ranking.progress import ignore_progress
+from tests.raised import raises_code
 from tests.sample_project import build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -40,7 +41,7 @@ def test_an_error_states_how_many_watches_training_needs(tmp_path: Path) -> None
     few.engine.promote("items-1")
     few.events.append([Event(f"w{n}", "watch", "ada", n, "sea1") for n in range(99)])
     few.events.append([Event(f"i{n}", "impression", "ada", n, "sea1") for n in range(500)])
-    with pytest.raises(NotFound, match="99 watches are too few to learn from, 100 are the least"):
+    with raises_code(NotFound, "too_few_watches", match="99 watches .*, 100 are the least"):
         read_history(few)
 
 
@@ -52,7 +53,7 @@ def test_windows_without_new_watched_items_are_an_error(parts: Container) -> Non
         evaluation_ms=NOW_MS + 2 * DAY_MS,
         end_ms=NOW_MS + 3 * DAY_MS,
     )
-    with pytest.raises(NotFound):
+    with raises_code(NotFound, "no_requests_to_learn_from"):
         collect_training_set(later, ignore_progress)
-    with pytest.raises(NotFound):
+    with raises_code(NotFound, "no_requests_to_evaluate"):
         collect_judged_requests(later, ignore_progress)

@@ -1,6 +1,5 @@
 """Promotion and rollback: index version and model change together or not at all."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from reelrank.app.wiring import Container, build_container, build_release_manage
 from reelrank.index_mappings.errors import Conflict, ModelNotFound, NotFound, Unavailable
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.rankers.manifest import ModelRejected, read_manifest, write_manifest
+from tests.raised import raises_code
 from tests.sample_project import add_model
 
 OTHER, OWN = "0" * 16, "1" * 16
@@ -55,7 +55,7 @@ def test_nothing_is_settled_before_anything_was_loaded(
     container: Container, releases: ReleaseManager
 ) -> None:
     assert releases.settle() is None
-    with pytest.raises(NotFound, match="nothing served before"):
+    with raises_code(NotFound, "no_previous_release"):
         releases.rollback()
 
 
@@ -72,7 +72,7 @@ def test_promotion_and_rollback_move_the_pair(container: Container, releases: Re
 
 def test_the_first_load_has_nothing_to_roll_back_to(container: Container, releases: ReleaseManager) -> None:
     releases.promote_version(make_version(container, "items-1"), "load")
-    with pytest.raises(NotFound, match="nothing served before"):
+    with raises_code(NotFound, "no_previous_release"):
         releases.rollback()
     assert [release.index_version for release in releases.list_releases()] == ["items-1"]
 
@@ -85,9 +85,9 @@ def test_a_release_without_an_index_does_not_replace_one(
     pointer = container.releases.read_pointer()
     assert pointer is not None
     container.releases.replace_pointer(pointer.move_to(pointer.serving, alone), pointer)
-    with pytest.raises(NotFound, match="nothing served before"):
+    with raises_code(NotFound, "no_previous_release"):
         releases.rollback()
-    with pytest.raises(NotFound, match="there is no release"):
+    with raises_code(NotFound, "release_not_found"):
         releases.promote_release(alone.id)
     assert read_pair(container) == ("items-1", "items-1", "a")
 
@@ -131,7 +131,7 @@ def test_a_model_without_its_embeddings_is_rejected_and_the_old_pair_stays(
     make_version(container, "items-1", OWN)
     releases.promote_version("items-1", "load")
     add_trained_model(container, "stranger", OTHER)
-    with pytest.raises(ModelRejected, match="trained with other embeddings than index version items-1 has"):
+    with raises_code(ModelRejected, "embeddings_mismatch"):
         releases.promote_model("stranger")
     assert read_pair(container) == ("items-1", "items-1", "engine-order")
 
@@ -151,24 +151,18 @@ def test_a_model_can_serve_where_there_is_no_index(container: Container, release
     assert releases.rollback().model == "engine-order"
 
 
-@pytest.mark.parametrize("promote", [ReleaseManager.promote_model, ReleaseManager.promote_release])
-def test_what_is_not_there_is_not_found(
-    releases: ReleaseManager, promote: Callable[[ReleaseManager, str], object]
-) -> None:
-    with pytest.raises(NotFound, match="unknown"):
-        promote(releases, "unknown")
-
-
-def test_a_missing_model_has_its_own_error(releases: ReleaseManager) -> None:
-    with pytest.raises(ModelNotFound):
+def test_what_is_not_there_is_not_found(releases: ReleaseManager) -> None:
+    with raises_code(ModelNotFound, "model_not_found"):
         releases.promote_model("unknown")
+    with raises_code(NotFound, "release_not_found"):
+        releases.promote_release("unknown")
 
 
 def test_versions_of_the_pointer_are_not_dropped(container: Container, releases: ReleaseManager) -> None:
     for version in ("items-1", "items-2", "items-3"):
         releases.promote_version(make_version(container, version), "load")
     for version, role in (("items-3", "serving"), ("items-2", "previous")):
-        with pytest.raises(Conflict, match=f"the {role} release; promote others first"):
+        with raises_code(Conflict, "index_version_in_release", match=f"the {role} release; "):
             releases.drop_version(version)
     releases.drop_version("items-1")
     listed = {release.index_version for release in releases.list_releases()}
@@ -243,6 +237,6 @@ def test_two_promotions_at_once_do_not_both_move_the_pointer(
         if step == "point":
             elsewhere.promote_version("items-3", "load")
 
-    with pytest.raises(Conflict, match="another promotion has changed what serves"):
+    with raises_code(Conflict, "promotion_overtaken"):
         replace(releases, on_step=promote_elsewhere).promote_version("items-2", "load")
     assert read_pair(container) == ("items-3", "items-3", "engine-order")

@@ -16,11 +16,12 @@ from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.search.service import SearchService
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, build_container, build_release_manager, warm_service
-from reelrank.index_mappings.errors import Conflict
+from reelrank.index_mappings.errors import CodedError, Conflict
 from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.rankers.manifest import read_manifest, write_manifest
+from tests.raised import raises_code
 from tests.sample_project import add_model, build_project
 
 
@@ -71,9 +72,9 @@ def client(service: SearchService, tmp_path: Path) -> Iterator[FlaskClient]:
         yield client
 
 
-def run(*command: str, exit_code: int = 0) -> str:
+def run(*command: str) -> str:
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == exit_code, result.output
+    assert result.exit_code == 0, result.output
     return " ".join(result.output.split())
 
 
@@ -90,7 +91,7 @@ def test_promotion_over_http_moves_index_version_and_model(
 
 def test_a_model_without_its_embeddings_is_refused_over_http(client: FlaskClient) -> None:
     refused = client.post("/v1/models/stranger:promote")
-    assert (refused.status_code, refused.get_json()["code"]) == (409, "model_rejected")
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "embeddings_mismatch")
     assert "reelrank train" in refused.get_json()["detail"]
     assert client.get("/v1/search?q=sea").get_json()["model"] == "two"
 
@@ -98,8 +99,7 @@ def test_a_model_without_its_embeddings_is_refused_over_http(client: FlaskClient
 @pytest.mark.parametrize("model", ["one", "stranger"])
 def test_a_request_cannot_name_a_model_of_other_embeddings(client: FlaskClient, model: str) -> None:
     refused = client.get(f"/v1/search?q=sea&model={model}")
-    assert refused.status_code == 409
-    assert "was trained with embeddings" in refused.get_json()["detail"]
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "embeddings_mismatch")
     assert client.get("/v1/search?q=sea&model=two").status_code == 200
 
 
@@ -132,27 +132,50 @@ def test_commands_move_the_pair(project: tuple[Container, str, str]) -> None:
     listed = json.loads(run("releases", "list", "--json"))
     serving = next(release for release in listed if release["state"] == "serving")
     assert (serving["model"], serving["index_version"]) == ("two", new)
-    shown = json.loads(run("releases", "show", serving["id"]))
+    shown = json.loads(run("releases", "show", serving["id"], "--json"))
     assert (
         shown["embeddings"] == read_manifest(container.registry.find_directory("two")).embeddings_fingerprint
     )
     assert set(shown["files"]) == {"manifest.json", "model.txt", "golden.parquet"}
     assert "two serves" in run("releases", "promote", serving["id"])
     assert "serving" in run("releases", "list")
+    assert f"index_version {new}" in run("releases", "show", serving["id"])
 
 
-def test_commands_refuse_with_the_command_that_helps(project: tuple[Container, str, str]) -> None:
+def test_commands_that_promote_print_the_release_as_json(project: tuple[Container, str, str]) -> None:
+    _, old, new = project
+    for command, pair in (
+        ("promote one", ("one", old)),
+        ("models rollback", ("two", new)),
+        (f"index promote {old}", ("one", old)),
+        ("releases rollback", ("two", new)),
+    ):
+        release = json.loads(run(*command.split(), "--json"))
+        assert (release["model"], release["index_version"], release["state"]) == (*pair, "serving")
+
+
+def test_commands_refuse_by_code_and_name_the_command_that_helps(project: tuple[Container, str, str]) -> None:
     _, _, new = project
-    assert "reelrank releases promote ID" in run("index", "drop", new, exit_code=1)
-    assert "reelrank releases list" in run("promote", "stranger", exit_code=1)
-    assert "reelrank releases list" in run("releases", "show", "nothing", exit_code=1)
-    assert "reelrank models" in run("promote", "unknown", exit_code=1)
+    for command, code in (
+        (f"index drop {new}", "index_version_in_release"),
+        ("promote stranger", "embeddings_mismatch"),
+        ("promote unknown", "model_not_found"),
+        ("models compile unknown", "model_not_found"),
+        ("releases show unknown", "release_not_found"),
+        ("releases promote unknown", "release_not_found"),
+        ("index promote unknown", "index_version_not_found"),
+        ("index drop unknown", "index_version_not_found"),
+    ):
+        error = CliRunner().invoke(app, command.split()).exception
+        assert isinstance(error, CodedError)
+        assert error.code == code, command
+        assert "reelrank " in str(error), command
 
 
 def test_a_second_training_is_refused_while_one_runs(project: tuple[Container, str, str]) -> None:
     container, _, _ = project
     with (
         acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"),
-        pytest.raises(Conflict, match="another training is already running"),
+        raises_code(Conflict, "job_running"),
     ):
         train(container, ignore_progress)

@@ -21,6 +21,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import Matches, build_empty_matches
 from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.retrieval.sources import SourceRequest
+from tests.raised import raises_code
 from tests.sample_project import FILMS, SEA, SPACE, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -192,7 +193,7 @@ def test_a_viewer_who_cannot_be_read_gets_a_degraded_page(
 
 
 def test_an_empty_data_directory_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable):
+    with raises_code(Unavailable, "no_index_version"):
         warm_service(build_container(Settings(data_dir=tmp_path)))
     assert not EmbeddedEngine(tmp_path / "engine").is_ready()
 

@@ -228,7 +228,7 @@ def test_an_empty_project_is_unavailable_and_says_what_to_do(
     service = build_service(parts)
     service.refresher.refresh()
     page = create_app(service, WebOptions(1000, parts.settings.reports_dir)).test_client().get("/")
-    assert (page.status_code, read_problem_code(page)) == (503, "unavailable")
+    assert (page.status_code, read_problem_code(page)) == (503, "no_index_version")
     assert "reelrank demo" in page.text
     assert page.headers["Retry-After"] == "1"
 

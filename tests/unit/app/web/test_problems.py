@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
-from reelrank.app.web.problem_codes import PROBLEMS, list_http_problems
+from reelrank.app.web.problem_codes import PROBLEMS, find_problem, list_http_problems
 from reelrank.app.wiring import build_container, build_models, build_service, warm_service
-from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.errors import CodedError, Conflict, EngineError
 from tests.sample_project import build_project
 
 BODY_BYTES_MAX = 100_000
@@ -33,7 +33,13 @@ def ranking_client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     return create_ranking_app(build_models(parts), BODY_BYTES_MAX).test_client()
 
 
-def list_subclasses(error: type[EngineError]) -> Iterator[type[EngineError]]:
+def list_calls(*roots: str) -> Iterator[ast.Call]:
+    for root in roots:
+        for path in (ROOT / root).rglob("*.py"):
+            yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+
+
+def list_subclasses(error: type[CodedError]) -> Iterator[type[CodedError]]:
     for subclass in error.__subclasses__():
         yield subclass
         yield from list_subclasses(subclass)
@@ -43,6 +49,27 @@ def test_every_engine_error_has_a_code_with_a_status() -> None:
     codes = {error.code for error in list_subclasses(EngineError)}
     assert len(codes) >= 10
     assert [code for code in codes if PROBLEMS[code].status is None] == []
+
+
+def test_the_reasons_of_one_type_of_error_share_its_status_and_exit_code() -> None:
+    types = {error.__name__: error for error in list_subclasses(CodedError)}
+    reasons = [
+        (PROBLEMS[types[call.func.id].code], PROBLEMS[str(keyword.value.value)])
+        for call in list_calls("app", "index_mappings", "loaders", "ranking")
+        for keyword in call.keywords
+        if isinstance(call.func, ast.Name)
+        and hasattr(types.get(call.func.id), "code")
+        and keyword.arg == "code"
+        and isinstance(keyword.value, ast.Constant)
+    ]
+    assert len(reasons) > 90
+    for usual, reason in reasons:
+        assert (reason.status, reason.exit_code) == (usual.status, usual.exit_code), reason.code
+
+
+def test_a_code_of_another_build_is_answered_as_its_type() -> None:
+    assert find_problem(Conflict("from a newer service", code="code_of_the_future")).code == "conflict"
+    assert find_problem(Conflict("from this build", code="job_running")).code == "job_running"
 
 
 def test_codes_are_snake_case_and_their_texts_are_sentences() -> None:
@@ -105,7 +132,7 @@ def test_a_service_without_an_index_is_unavailable(tmp_path_factory: pytest.Temp
     parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
     app = create_app(build_service(parts), WebOptions(BODY_BYTES_MAX, parts.settings.reports_dir))
     answer = app.test_client().get("/readyz")
-    assert (answer.status_code, answer.get_json()["code"]) == (503, "unavailable")
+    assert (answer.status_code, answer.get_json()["code"]) == (503, "starting")
     assert answer.headers["Retry-After"] == "1"
 
 
@@ -157,7 +184,7 @@ def test_a_model_that_does_not_fit_is_rejected_by_code(tmp_path_factory: pytest.
     (parts.settings.models_dir / "broken").mkdir(parents=True)
     client = create_ranking_app(build_models(parts), BODY_BYTES_MAX).test_client()
     answer = client.post("/v1/models/broken:promote")
-    assert (answer.status_code, answer.get_json()["code"]) == (409, "model_rejected")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "invalid_manifest")
 
 
 def test_openapi_names_every_code_for_every_endpoint(client: FlaskClient) -> None:
@@ -182,10 +209,7 @@ def test_every_code_of_the_table_is_raised_somewhere() -> None:
 
 def test_every_code_that_a_command_fails_with_is_in_the_table() -> None:
     calls = [
-        node
-        for path in (ROOT / "app" / "cli").glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("fail", "describe_error")
+        call for call in list_calls("app/cli") if getattr(call.func, "id", "") in ("fail", "describe_error")
     ]
     codes = {
         argument.value

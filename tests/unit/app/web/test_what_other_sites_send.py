@@ -46,7 +46,7 @@ def test_a_page_of_another_site_may_still_read(client: FlaskClient) -> None:
 def test_an_impossible_date_is_rejected_and_the_catalogue_goes_on(client: FlaskClient) -> None:
     outside = {"title": "Old", "published_at": "0001-01-01T00:00:00+14:00"}
     answer = client.put("/v1/items/old", json=outside)
-    assert (answer.status_code, answer.get_json()["code"]) == (400, "request_rejected")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "item_rejected")
     assert "published_at" in answer.get_json()["detail"]
     bulk = client.post("/v1/items:bulk", json=[{"id": "old", **outside}])
     assert bulk.get_json()["rejected"][0]["reason"].startswith("published_at")

@@ -16,6 +16,7 @@ from reelrank.app.search.result_cache import ResultCache
 from reelrank.index_mappings.errors import NotFound, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document, Item
+from tests.raised import raises_code
 
 OF_AN_EARLIER_BUILD = """
 create table events (
@@ -144,7 +145,7 @@ def test_a_damaged_file_is_unavailable_with_what_to_do(tmp_path: Path, first: in
     EmbeddedEvents(tmp_path).append([Event(f"e{n}", "watch", f"user{n}", n, "alien") for n in range(5000)])
     damage(tmp_path / "truth.sqlite", first, None)
     damaged = EmbeddedEvents(tmp_path)
-    with pytest.raises(Unavailable, match=r"truth\.sqlite is damaged.* restore it from a backup"):
+    with raises_code(Unavailable, "database_damaged", match=r"truth\.sqlite.* from a backup"):
         list(damaged.scan(0, 10_000))
 
 
