@@ -16,9 +16,10 @@ from reelrank.index_mappings.engine import Matcher
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Context, Query
+from reelrank.ranking.evaluation.half_life import PastPage
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.items.popularity import POPULAR_HALF_LIFE, Popularity, count_events
+from reelrank.ranking.items.popularity import Popularity, count_events, find_half_life
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.labels.watch_time import find_relevant
 from reelrank.ranking.pipeline import Ranking, RankingContext, SourceAnswers, rank_request
@@ -83,15 +84,24 @@ def backtest(
     histories = _group_by_user(ordered)
     rng = np.random.default_rng(options.seed)
     requests = _sample_requests(histories, window, options, rng)
-    popularity = Popularity(len(index.table))
-    times, counted = ordered["at_ms"].to_numpy(), 0
-    for done, request in enumerate(requests):
-        until = int(np.searchsorted(times, request.context.at_ms))
-        for batch in ordered.slice(counted, until - counted).to_batches():
-            count_events(popularity, index.table, batch)
-        counted = until
+    for done, (request, popularity) in enumerate(_count_until(ordered, index.table, requests)):
         yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
         progress("replaying history", done + 1, len(requests))
+
+
+def replay_popularity(
+    events: pa.Table, table: ItemTable, window: tuple[int, int], options: BacktestOptions
+) -> Iterator[PastPage]:
+    """Yields past home pages with the popularity of their times; nothing is retrieved or ranked."""
+    ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
+    histories = _group_by_user(ordered)
+    requests = _sample_requests(histories, window, options, np.random.default_rng(options.seed))
+    for sampled, popularity in _count_until(ordered, table, requests):
+        viewer = build_viewer(sampled.user_id, histories[sampled.user_id], sampled.context.at_ms)
+        seen = {item.decode() for item in viewer.seen.tolist()}
+        gains = find_relevant(histories[sampled.user_id], sampled.context.at_ms, seen)
+        if sampled.kind == "home":
+            yield PastPage(viewer, popularity, gains)
 
 
 def rank_past_request(
@@ -128,6 +138,20 @@ def build_judged_request(
     )
 
 
+def _count_until(
+    ordered: pa.Table, table: ItemTable, requests: Sequence[_SampledRequest]
+) -> Iterator[tuple[_SampledRequest, Popularity]]:
+    """Yields each request with the popularity before it; the counters are the same and go on counting."""
+    popularity = Popularity(len(table))
+    times, counted = ordered["at_ms"].to_numpy(), 0
+    for request in requests:
+        until = int(np.searchsorted(times, request.context.at_ms))
+        for batch in ordered.slice(counted, until - counted).to_batches():
+            count_events(popularity, table, batch)
+        counted = until
+        yield request, popularity
+
+
 def _judge_request(
     sampled: _SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
     sampling: tuple[BacktestOptions, np.random.Generator],
@@ -142,7 +166,8 @@ def _judge_request(
     query = Query(text=text or None, user=sampled.user_id, context=sampled.context)
     request = build_request(query, viewer, index.table, index.encoder)
     ranking = rank_past_request(request, index, popularity, options.config)
-    shares = popularity.compute_shares(ranking.found.rows)[:, POPULAR_HALF_LIFE]
+    half_life = find_half_life(options.config.popular_half_life_days)
+    shares = popularity.compute_shares(ranking.found.rows)[:, half_life]
     return build_judged_request(request, ranking, gains, shares)
 
 
