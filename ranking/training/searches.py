@@ -11,7 +11,7 @@ from reelrank.ranking.evaluation.known_items import misspell
 
 SEARCH_GAP_MS = 10 * 60_000
 """A search leads to a watch that begins within ten minutes, as an impression does to be taken up."""
-MAX_WORDS = 3
+MOST_WORDS = 3
 SHORTEST_PREFIX = 3
 
 
@@ -45,7 +45,7 @@ def simulate_search(title: str, rng: np.random.Generator) -> str:
 def _pick_words(title: str, chance: random.Random) -> str:
     """Picks one to three words, in order, as a viewer who half remembers the title would type."""
     words = title.split()
-    count = min(len(words), chance.randint(1, MAX_WORDS))
+    count = min(len(words), chance.randint(1, MOST_WORDS))
     return " ".join(words[n] for n in sorted(chance.sample(range(len(words)), count)))
 
 
