@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import hop, suggest
+from benchmarks import gibberish, hop, suggest
 from benchmarks.engine import run as engine
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "servers": servers.main,
     "hop": hop.main,
     "suggest": suggest.main,
+    "gibberish": gibberish.main,
 }
 STANDALONE = ("engine", "request", "hop", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

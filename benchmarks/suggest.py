@@ -15,7 +15,8 @@ import numpy as np
 from benchmarks.data.catalogue import Catalogue
 from benchmarks.markdown import format_ms, format_table
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.suggestions import SuggestionBuilder, SuggestionIndex, assemble_suggestions
+from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder, assemble_suggestions
+from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
 from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
 
 P99_MS = 20.0

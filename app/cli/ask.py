@@ -73,17 +73,27 @@ def _run_query(query: Query, as_json: bool) -> None:
 
 
 def _print_page(page: Page, took_ms: float) -> None:
-    if page.search is not None and page.search.message:
-        out.print(page.search.message, markup=False)
+    if page.search is not None:
+        _print_outcome(page.search)
     table = Table("", Column("id", no_wrap=True), "film", "year", "genres", "score", "found by", box=None)
     for hit in page.hits:
         item = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
         table.add_row(str(hit.position + 1), *item, f"{hit.score:.3f}", ", ".join(hit.sources))
-    out.print(table)
+    if page.hits:
+        out.print(table)
     missing = f"; incomplete: {', '.join(map(str, page.degraded))}" if page.degraded else ""
     found = f"{_format_total(page.search)} found; " if page.search and page.search.total else ""
     line = f"{found}{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"
     out.print(line, markup=False)
+
+
+def _print_outcome(outcome: SearchOutcome) -> None:
+    if outcome.message:
+        out.print(outcome.message, markup=False)
+    if outcome.did_you_mean:
+        out.print(f"Did you mean {outcome.did_you_mean!r}?", markup=False)
+    elif outcome.suggestions:
+        out.print(f"Popular now: {', '.join(outcome.suggestions)}", markup=False)
 
 
 def _format_total(outcome: SearchOutcome) -> str:

@@ -42,11 +42,16 @@ class SearchOutcome:
 
     match: of the best candidates; None when the sources that match words did not answer. total: candidates
     that match by their words; is_lower_bound: there may be more of them than the sources were asked for.
+    spelling: the text that was searched, with misspelt words corrected. did_you_mean: the text that was
+    probably meant, as the catalogue writes it. suggestions: texts that find something, if these words do not.
     """
 
     match: MatchKind | None
     total: int
     is_lower_bound: bool = False
+    spelling: str = ""
+    did_you_mean: str = ""
+    suggestions: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:

@@ -113,8 +113,12 @@ class ResultList:
             metadata.get("config_id", ""),
             changes=tuple(PositionChange(**change) for change in metadata.get("changes", ())),
             release=metadata.get("release", ""),
-            search=SearchOutcome(**outcome) if (outcome := metadata.get("search")) else None,
+            search=_parse_outcome(metadata.get("search")),
         )
+
+
+def _parse_outcome(fields: dict[str, Any] | None) -> SearchOutcome | None:
+    return SearchOutcome(**{**fields, "suggestions": tuple(fields["suggestions"])}) if fields else None
 
 
 def build_result_list(

@@ -13,6 +13,7 @@ from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, choose_fetch_timeout_s, hydrate
 from reelrank.app.search.lexical.outcome import summarize_search
+from reelrank.app.search.lexical.proposals import add_proposals
 from reelrank.app.search.page import Page
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.ports import Assigner, EventSink, Recorder
@@ -90,6 +91,7 @@ class SearchService:
         with timings.measure("fetch"):
             timeout_s = choose_fetch_timeout_s(result_list, self.deadline_s, timings)
             page = hydrate(result_list, PageSlice(0, options.query.limit, timeout_s), self.engine)
+            page = add_proposals(page, options.query.text or "", self.refresher.state, self.engine, timeout_s)
         if page.cursor or options.cache_results:
             with timings.measure("keep"):
                 page = self.result_cache.cache_list(result_list, page)
@@ -138,7 +140,7 @@ class SearchService:
         result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
         result_list = replace(result_list, release="" if options.model else state.release)
         if options.query.kind == "search":
-            outcome = summarize_search(result_list.candidates, ranking.degraded, config.limits)
+            outcome = summarize_search(request, result_list.candidates, ranking.degraded, config.limits)
             result_list = replace(result_list, search=outcome)
         if options.explain or self.recorder.is_sampled(request_id):
             return replace(result_list, signals=ranking.signals.take(ranking.order))

@@ -32,7 +32,12 @@ def serialize_outcome(outcome: SearchOutcome) -> dict[str, Any]:
     """Serializes what a search matched; a total with relation "gte" is a lower bound."""
     relation = "gte" if outcome.is_lower_bound else "eq"
     answer = {"match": outcome.match, "total": outcome.total, "total_relation": relation}
-    return answer | ({"message": outcome.message} if outcome.message else {})
+    stated = {
+        "message": outcome.message,
+        "did_you_mean": outcome.did_you_mean,
+        "suggestions": outcome.suggestions,
+    }
+    return answer | {name: value for name, value in stated.items() if value}
 
 
 def serialize_suggestion(suggestion: Suggestion) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from reelrank.index_mappings.fields import NAME_FIELDS, VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, encode_item_ids
 from reelrank.index_mappings.text import fold_name
-from reelrank.ranking.items.suggestions import SuggestionBuilder
+from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder
 from reelrank.ranking.items.title_index import TitleIndexBuilder
 from reelrank.ranking.items.title_keys import hash_text
 

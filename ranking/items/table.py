@@ -22,13 +22,14 @@ from reelrank.ranking.durable import replace_directory
 from reelrank.ranking.items.builder import ColumnBuilder
 from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.listed_values import find_codes, find_named, has_any
+from reelrank.ranking.items.names.suggestion_builder import assemble_suggestions
+from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
 from reelrank.ranking.items.row_index import RowIndex
-from reelrank.ranking.items.suggestions import SuggestionIndex, assemble_suggestions
 from reelrank.ranking.items.title_index import TitleIndex
 from reelrank.ranking.items.title_keys import Hashes
 from reelrank.ranking.items.title_words import TitleWords
 
-SCHEMA = 5
+SCHEMA = 6
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 

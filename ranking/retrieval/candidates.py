@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.retrieval.fusion import Candidates, fuse
+from reelrank.ranking.retrieval.gibberish import is_gibberish
 from reelrank.ranking.retrieval.sources import ALL_WORDS_BONUS
 from reelrank.ranking.viewers.request import RankingRequest
 
@@ -34,12 +35,14 @@ def build_candidates(
 ) -> LocatedCandidates:
     """Returns the fused candidates without watched items (home and similar), without the item itself
     (similar) and without what the query or its filters exclude: the table checks items that changed since
-    their match again.
+    their match again. A search for gibberish has none.
     """
     query = request.query
     found = locate(fuse(matches), table)
     if query.kind != "search":
         found = _drop_watched(found, request, table)
+    elif is_gibberish(request, found.candidates, table):
+        return found.take(np.empty(0, np.intp))
     if query.similar_to:
         found = found.take(np.flatnonzero(found.candidates.ids != encode_item_ids([query.similar_to])[0]))
     if query.exclude:

@@ -1,23 +1,31 @@
 """What the text of a search matched: how many candidates by their words, and whether any did."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reelrank.app.search.page import MatchKind, SearchOutcome
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.policies.config import CandidateLimits
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES
+from reelrank.ranking.retrieval.sources import SORTED_LIMIT
+from reelrank.ranking.viewers.request import RankingRequest
 
 TEXT_SOURCE = "bm25"
 
 
 def summarize_search(
-    candidates: Candidates, degraded: Sequence[Degradation], limits: CandidateLimits
+    request: RankingRequest,
+    candidates: Candidates,
+    degraded: Sequence[Degradation],
+    limits: CandidateLimits,
 ) -> SearchOutcome:
-    """Counts the candidates that match by their words.
+    """Counts the candidates of a search that match by their words.
 
     The count is a lower bound when a source gave as many as it was asked for, or did not answer in full.
     """
+    if request.query.sort != "relevance":
+        limits = replace(limits, bm25=SORTED_LIMIT)
     total = int(candidates.are_found_by(LEXICAL_SOURCES).sum())
     is_complete = has_all_lexical(candidates, degraded)
     is_full = any(
@@ -27,7 +35,7 @@ def summarize_search(
     match: MatchKind | None = "lexical"
     if not total:
         match = ("semantic" if len(candidates) else "none") if is_complete else None
-    return SearchOutcome(match, total, is_full or not is_complete)
+    return SearchOutcome(match, total, is_full or not is_complete, request.search_text)
 
 
 def has_all_lexical(candidates: Candidates, degraded: Sequence[Degradation]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from reelrank.app.search.hydration import fetch_items
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.ranking.items.suggestions import Rows
+from reelrank.ranking.items.names.suggestion_index import Rows
 from reelrank.ranking.items.title_keys import compact_title
 
 PEOPLE_SHARE = 3

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.name_index import SORTED_BYTES, NameIndex, build_names
-from reelrank.ranking.items.suggestions import SuggestionBuilder, SuggestionIndex, assemble_suggestions
+from reelrank.ranking.items.names.name_index import SORTED_BYTES, NameIndex, build_names
+from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder, assemble_suggestions
+from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
 from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
 from reelrank.ranking.items.title_keys import compact_title, split_words
 

@@ -1,5 +1,7 @@
 """What a search says about its words: which hits match, how many there are, and when none does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,9 +12,11 @@ from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.policies.config import CandidateLimits
-from reelrank.ranking.retrieval.fusion import Candidates, fuse
+from reelrank.ranking.retrieval.fusion import Candidates, fusefrom reelrank.ranking.viewers.history import build_anonymous_viewer
+from reelrank.ranking.viewers.request import RankingRequest
 
 LATE = Degradation("bm25", "timeout", "late")
+SEA = RankingRequest(Query(text="sea"), build_anonymous_viewer(), {})
 LIMITS = CandidateLimits(title=2, bm25=3)
 
 
@@ -29,28 +33,35 @@ def build_candidates(**ids: str) -> Candidates:
 @pytest.mark.parametrize(
     ("ids", "degraded", "outcome"),
     [
-        ({"bm25": "ab", "text_knn": "bcd"}, (), SearchOutcome("lexical", 2)),
-        ({"title": "a", "bm25": "b", "text_knn": "c"}, (), SearchOutcome("lexical", 2)),
-        ({"bm25": "abc", "text_knn": "d"}, (), SearchOutcome("lexical", 3, True)),
-        ({"title": "ab", "bm25": "", "text_knn": "d"}, (), SearchOutcome("lexical", 2, True)),
-        ({"bm25": "", "text_knn": "cd"}, (), SearchOutcome("semantic", 0)),
-        ({"bm25": "", "text_knn": ""}, (), SearchOutcome("none", 0)),
-        ({"text_knn": "cd"}, (LATE,), SearchOutcome(None, 0, True)),
-        ({"title": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True)),
-        ({"bm25": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True)),
+        ({"bm25": "ab", "text_knn": "bcd"}, (), SearchOutcome("lexical", 2, False, "sea")),
+        ({"title": "a", "bm25": "b", "text_knn": "c"}, (), SearchOutcome("lexical", 2, False, "sea")),
+        ({"bm25": "abc", "text_knn": "d"}, (), SearchOutcome("lexical", 3, True, "sea")),
+        ({"title": "ab", "bm25": "", "text_knn": "d"}, (), SearchOutcome("lexical", 2, True, "sea")),
+        ({"bm25": "", "text_knn": "cd"}, (), SearchOutcome("semantic", 0, False, "sea")),
+        ({"bm25": "", "text_knn": ""}, (), SearchOutcome("none", 0, False, "sea")),
+        ({"text_knn": "cd"}, (LATE,), SearchOutcome(None, 0, True, "sea")),
+        ({"title": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True, "sea")),
+        ({"bm25": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True, "sea")),
     ],
 )
 def test_the_total_counts_what_matches_by_its_words(
     ids: dict[str, str], degraded: tuple[Degradation, ...], outcome: SearchOutcome
 ) -> None:
-    assert summarize_search(build_candidates(**ids), degraded, LIMITS) == outcome
+    assert summarize_search(SEA, build_candidates(**ids), degraded, LIMITS) == outcome
 
 
 def test_a_cached_list_keeps_what_its_text_matched() -> None:
     candidates = build_candidates(bm25="ab", text_knn="bcd")
-    outcome = summarize_search(candidates, (), LIMITS)
+    outcome = summarize_search(SEA, candidates, (), LIMITS)
     scores = np.zeros(len(candidates), np.float32)
     kept = ResultList("r", Query(text="sea"), candidates, scores, "m", "v", (), search=outcome)
     back = ResultList.from_bytes(kept.to_bytes())
     assert back.search == outcome
     assert sorted(back.counted_ids.tolist()) == [b"a", b"b"]
+
+
+def test_a_sorted_search_asks_for_more_before_its_total_is_a_lower_bound() -> None:
+    newest = replace(SEA, query=Query(text="sea", sort="newest"))
+    candidates = build_candidates(bm25="abc")
+    assert summarize_search(SEA, candidates, (), LIMITS).is_lower_bound
+    assert not summarize_search(newest, candidates, (), LIMITS).is_lower_bound

@@ -1,6 +1,7 @@
 """A request from the query to the page, on the real embedded engine."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import pytest
 
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
+from reelrank.app.search.lexical.proposals import add_proposals
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
@@ -18,6 +20,7 @@ from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
 from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, build_empty_matches
 from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.retrieval.sources import SourceRequest
@@ -242,6 +245,11 @@ def test_a_viewer_who_watched_nearly_everything_gets_the_rest(service: SearchSer
     ]
 
 
+class UnansweringEngine(EmbeddedEngine):
+    def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
+        raise Timeout("no answer in time")
+
+
 class SlowWatchedItems(EmbeddedEvents):
     """Answers for the recent past, but not in time for all that was watched."""
 
@@ -314,3 +322,40 @@ def test_a_home_page_has_no_search_outcome(service: SearchService) -> None:
     page = service.serve_page(RankingOptions(build_query(user="u0")))
     assert page.search is None
     assert {hit.match for hit in page.hits} == {None}
+
+
+def test_gibberish_finds_nothing_and_popular_titles_are_proposed(service: SearchService) -> None:
+    page = service.serve_page(RankingOptions(build_query(text="zzzzqqq")))
+    assert (page.hits, page.candidates) == ((), 0)
+    assert page.search is not None
+    assert (page.search.match, page.search.did_you_mean) == ("none", "")
+    assert len(page.search.suggestions) == 5
+
+
+@pytest.mark.parametrize("text", ["voyage", "ocean", "七人の侍"])
+def test_a_real_word_that_no_item_has_finds_what_is_similar(service: SearchService, text: str) -> None:
+    page = service.serve_page(RankingOptions(build_query(text=text)))
+    assert page.search is not None
+    assert (page.search.match, page.search.total) == ("semantic", 0)
+    assert {hit.match for hit in page.hits} == {"semantic"}
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("sea stoyr 1", "Sea story 1"), ("spcae stories", "space stories"), ("sea story 1", ""), ("story", "")],
+)
+def test_a_corrected_text_is_named_as_the_catalogue_writes_it(
+    service: SearchService, text: str, meant: str
+) -> None:
+    page = service.serve_page(RankingOptions(build_query(text=text)))
+    assert page.search is not None
+    assert page.search.did_you_mean == meant
+
+
+def test_an_engine_that_does_not_answer_leaves_proposals_out(service: SearchService) -> None:
+    page = service.serve_page(RankingOptions(build_query(text="zzzzqqq")))
+    state = service.refresher.state
+    assert page.search is not None
+    bare = replace(page, search=replace(page.search, suggestions=()))
+    dead = UnansweringEngine(Path())
+    assert add_proposals(bare, "zzzzqqq", state, dead, 1.0) == bare

@@ -4,8 +4,8 @@ Names are kept in their compact form (`title_keys`), so case, accents, punctuati
 Every word of a name has an entry; entries are sorted by the text from that word to the end of the name.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -17,15 +17,13 @@ from reelrank.index_mappings.text import fold_text
 from reelrank.ranking.items.title_keys import compact_title, list_edits, split_words
 
 HEAD_BYTES = 8
-"""First bytes of an entry, kept as one integer, in which all beginnings of a misspelling are searched at
-once."""
+"""First bytes of an entry, kept as one integer, which is faster to search than text."""
 SORTED_BYTES = 4 * HEAD_BYTES
 """First bytes of an entry that decide its place. Later ones of a longer beginning are compared one by one."""
 MIN_MISSPELT = 4
 """Letters from which a misspelling is looked for; a shorter beginning has too many neighbours."""
-MAX_TAIL_ENTRIES = 5_000
-"""Entries with the same first bytes that are compared with the rest of a misspelling. More of them means
-that the beginning is common, and names that begin with it as typed fill the list."""
+MAX_MISSPELT_ENTRIES = 20_000
+"""Entries that are one edit away from a beginning: bounds the cost of a short one in a large catalogue."""
 END = 0
 """The byte after each name; no compact name has it."""
 
@@ -54,27 +52,30 @@ class NameIndex:
         key = beginning.encode("utf-8", "surrogatepass")
         if not key or END in key:
             return NO_ENTRIES
-        first, last = self._find_heads([key])
-        low, high = int(first[0]), int(last[0])
-        if len(key) > HEAD_BYTES:
-            low, high = self._narrow(key[:SORTED_BYTES], low, high)
-        entries = np.arange(low, high)
+        first, last = self._find_ranges([key[:SORTED_BYTES]])
+        entries = np.arange(first[0], last[0])
         if len(key) <= SORTED_BYTES:
             return entries
-        return entries[[text == key for text in self._read(entries, len(key))]]
+        return entries[np.flatnonzero(self._read(entries, len(key)) == key)]
 
     def find_misspelt(self, beginning: str) -> Entries:
-        """Returns the entries that begin with a text one edit away that keeps the first letter."""
-        if not MIN_MISSPELT <= len(beginning) <= SORTED_BYTES:
+        """Returns the entries that begin with a text one edit away that keeps the first letter.
+
+        Of very many, those of the rarest beginnings: at most MAX_MISSPELT_ENTRIES.
+        """
+        if not MIN_MISSPELT <= len(beginning) < SORTED_BYTES:
             return NO_ENTRIES
-        edits = {edit.encode("utf-8", "surrogatepass") for edit in list_edits(beginning)}
-        heads = list({edit[:HEAD_BYTES] for edit in edits})
-        first, last = self._find_heads(heads)
-        found = [
-            self._find_tails(edits, np.arange(first[number], last[number]), heads[number] in edits)
-            for number in np.flatnonzero(first < last).tolist()
-        ]
-        return np.unique(np.concatenate([NO_ENTRIES, *found]))
+        by_length = defaultdict[int, list[bytes]](list)
+        for edit in list_edits(beginning):
+            key = edit.encode("utf-8", "surrogatepass")[:SORTED_BYTES]
+            by_length[len(key)].append(key)
+        ranges = [self._find_ranges(keys) for keys in by_length.values()]
+        first, last = (np.concatenate(bounds) for bounds in zip(*ranges, strict=True))
+        found, left = [NO_ENTRIES], MAX_MISSPELT_ENTRIES
+        for number in np.argsort(last - first, kind="stable").tolist():
+            found.append(np.arange(first[number], min(last[number], first[number] + left)))
+            left -= len(found[-1])
+        return np.unique(np.concatenate(found))
 
     def begin_names(self, entries: Entries) -> NDArray[np.bool_]:
         """Returns whether each entry [n] is the first word of its name."""
@@ -89,36 +90,35 @@ class NameIndex:
             length *= 2
         return bytes(self.text[start : start + int(ends[0])])
 
-    def _find_heads(self, keys: Sequence[bytes]) -> tuple[Entries, Entries]:
-        """Returns the first and last entry [n] whose head agrees with each key as far as both go."""
-        low = [key[:HEAD_BYTES].ljust(HEAD_BYTES, b"\x00") for key in keys]
-        high = [key[:HEAD_BYTES].ljust(HEAD_BYTES, b"\xff") for key in keys]
-        return (
-            np.searchsorted(self.heads, _to_integers(low), "left"),
-            np.searchsorted(self.heads, _to_integers(high), "right"),
-        )
+    def _find_ranges(self, keys: Sequence[bytes]) -> tuple[Entries, Entries]:
+        """Returns where the entries that begin with each key [n] start and end; all keys have one length.
 
-    def _find_tails(self, edits: Collection[bytes], entries: Entries, is_whole: bool) -> Entries:
-        """Returns the entries that begin with one of the edits. is_whole: the head that they share is one."""
-        if is_whole:
-            return entries
-        entries, lengths = entries[:MAX_TAIL_ENTRIES], sorted({len(edit) for edit in edits})
-        texts = self._read(entries, lengths[-1])
-        return entries[[any(text[:length] in edits for length in lengths) for text in texts]]
+        The heads narrow the search, then all keys are bisected at once.
+        """
+        low = np.searchsorted(self.heads, _to_integers(keys, b"\x00"), "left")
+        high = np.searchsorted(self.heads, _to_integers(keys, b"\xff"), "right")
+        if len(keys[0]) <= HEAD_BYTES:
+            return low, high
+        wanted = np.array(keys)
+        return self._bisect(wanted, low, high, np.less), self._bisect(wanted, low, high, np.less_equal)
 
-    def _narrow(self, key: bytes, low: int, high: int) -> tuple[int, int]:
-        def read(entry: int) -> bytes:
-            start = int(self.starts[entry])
-            return bytes(self.text[start : start + len(key)])
+    def _bisect(
+        self, wanted: NDArray[np.bytes_], low: Entries, high: Entries, is_before: np.ufunc
+    ) -> Entries:
+        """Returns the first entry [n] in each range whose beginning is not before the wanted text."""
+        low, high = low.copy(), high.copy()
+        while len(rest := np.flatnonzero(low < high)):
+            middle = (low[rest] + high[rest]) // 2
+            goes_on = is_before(self._read(middle, wanted.itemsize), wanted[rest])
+            low[rest] = np.where(goes_on, middle + 1, low[rest])
+            high[rest] = np.where(goes_on, high[rest], middle)
+        return low
 
-        entries = range(low, high)
-        return low + bisect_left(entries, key, key=read), low + bisect_right(entries, key, key=read)
-
-    def _read(self, entries: Entries, length: int) -> list[bytes]:
+    def _read(self, entries: Entries, length: int) -> NDArray[np.bytes_]:
         """Returns the first bytes of each entry [n], as many as `length`."""
         places = self.starts[entries].astype(np.intp)[:, None] + np.arange(length)
-        texts = self.text[np.minimum(places, len(self.text) - 1)].tobytes()
-        return [texts[at : at + length] for at in range(0, len(texts), length)]
+        texts = self.text[np.minimum(places, len(self.text) - 1)]
+        return np.asarray(texts.view(f"S{length}").ravel(), np.bytes_)
 
 
 def build_names(names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -156,5 +156,6 @@ def _sort_entries(
     return order, keys[0][order]
 
 
-def _to_integers(heads: Sequence[bytes]) -> NDArray[np.uint64]:
-    return np.frombuffer(b"".join(heads), ">u8").astype(np.uint64)
+def _to_integers(keys: Sequence[bytes], padding: bytes) -> NDArray[np.uint64]:
+    heads = b"".join(key[:HEAD_BYTES].ljust(HEAD_BYTES, padding) for key in keys)
+    return np.frombuffer(heads, ">u8").astype(np.uint64)

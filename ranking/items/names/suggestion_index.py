@@ -1,14 +1,13 @@
 """Suggestions for a text that is being typed: titles and people that begin with it, popular ones first."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.name_index import Entries, NameIndex, build_names
+from reelrank.ranking.items.names.letter_model import LetterModel
+from reelrank.ranking.items.names.name_index import Entries, NameIndex
 from reelrank.ranking.items.title_index import TitleIndex
 from reelrank.ranking.items.title_keys import compact_title, hash_texts
 
@@ -24,10 +23,8 @@ MAX_WHOLE = 256
 """Entries looked through for names that were typed whole; they come first in the order of entries."""
 MAX_COUNTED_PEOPLE = 64
 """People whose watches are counted, of those with the most items. It bounds the cost of a short beginning."""
-MAX_REPEATS = 4
-"""Words of one name that may begin with the same text: so many times as many entries are ranked as wanted."""
-FIRST_WORD_BONUS = 1e-12
-"""Added to the score of a name that begins with the text: decides between names that nobody watched."""
+MAX_COMPARED = 1_000
+"""Entries with the highest scores that are compared in every respect; more are found for a short text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +43,7 @@ class FoundNames:
 class SuggestionIndex:
     """titles: numbers are rows of the item table. people: numbers are of the distinct names, whose display
     forms are joined in UTF-8 in `people_names`, with people_offsets [P + 1]. people_items [P]: how many items
-    each has. credits: the title index that knows the items of a person.
+    each has. letters: of the words of all names. credits: the title index that knows the items of a person.
     """
 
     titles: NameIndex
@@ -54,6 +51,7 @@ class SuggestionIndex:
     people_names: NDArray[np.uint8]
     people_offsets: NDArray[np.int64]
     people_items: NDArray[np.int32]
+    letters: LetterModel
     credits: TitleIndex
 
     def find(self, text: str, limit: int, count_watches: CountWatches) -> FoundNames:
@@ -97,50 +95,6 @@ class SuggestionIndex:
         )
 
 
-class SuggestionBuilder:
-    """Takes items in any order; gives the columns of a SuggestionIndex in the order of rows.
-
-    It needs about 300 MB for a million items while it sorts.
-    """
-
-    def __init__(self) -> None:
-        self._titles: list[str] = []
-        self._people: dict[str, tuple[str, int]] = {}
-        self._compact: dict[str, str] = {}
-
-    def add(self, items: Iterable[Item]) -> None:
-        for item in items:
-            self._titles.append(item.title)
-            for name in dict.fromkeys(item.people):
-                key = self._compact.setdefault(name, compact_title(name))
-                shown, count = self._people.get(key, (name, 0))
-                self._people[key] = (shown, count + 1)
-
-    def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """Returns the columns. order: the position, as added, of the item of each row."""
-        titles = build_names(self._titles[position] for position in order.tolist())
-        people = build_names(name for name, _ in self._people.values())
-        shown = [name.encode("utf-8", "surrogatepass") for name, _ in self._people.values()]
-        return {
-            **{f"titles_{name}": column for name, column in titles.items()},
-            **{f"people_{name}": column for name, column in people.items()},
-            "names": np.frombuffer(b"".join(shown), np.uint8),
-            "offsets": np.cumsum([0, *map(len, shown)], dtype=np.int64),
-            "items": np.array([count for _, count in self._people.values()], np.int32),
-        }
-
-
-def assemble_suggestions(columns: dict[str, NDArray[Any]], titles: TitleIndex) -> SuggestionIndex:
-    """Assembles the index from the columns that a SuggestionBuilder built."""
-
-    def select(prefix: str) -> NameIndex:
-        return NameIndex(*(columns[f"{prefix}_{name}"] for name in NameIndex.__slots__))
-
-    return SuggestionIndex(
-        select("titles"), select("people"), columns["names"], columns["offsets"], columns["items"], titles
-    )
-
-
 def _find_whole(index: NameIndex, entries: Entries, typed: str) -> Rows:
     """Returns the numbers of the names that were typed whole. The shortest texts are the first entries."""
     key, first = typed.encode("utf-8", "surrogatepass"), entries[:MAX_WHOLE]
@@ -152,11 +106,11 @@ def _find_whole(index: NameIndex, entries: Entries, typed: str) -> Rows:
 def _select_best(index: NameIndex, entries: Entries, limit: int, score: Score) -> Rows:
     """Returns the names with the highest scores, each once; of equal ones, those that begin with the text."""
     numbers = index.owners[entries].astype(np.intp)
-    scores, is_first = score(numbers), index.begin_names(entries)
-    if len(numbers) > limit * MAX_REPEATS:
-        top = np.argpartition(-(scores + FIRST_WORD_BONUS * is_first), limit * MAX_REPEATS)
-        top = top[: limit * MAX_REPEATS]
-        numbers, scores, is_first = numbers[top], scores[top], is_first[top]
+    scores = score(numbers)
+    if len(numbers) > MAX_COMPARED:
+        top = np.argpartition(-scores, MAX_COMPARED)[:MAX_COMPARED]
+        entries, numbers, scores = entries[top], numbers[top], scores[top]
+    is_first = index.begin_names(entries)
     ordered = numbers[np.lexsort((numbers, ~is_first, -scores))]
     _, first = np.unique(ordered, return_index=True)
     best: Rows = ordered[np.sort(first)][:limit]
