@@ -122,8 +122,8 @@ class SearchEngine(Matcher, Protocol):
         """
         ...
 
-    def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
-        """Yields every document of a version in the order of ids. Raises NotFound."""
+    def scan(self, version: str, batch_size: int = 1000, after: str = "") -> Iterator[list[Document]]:
+        """Yields a version's documents with ids above `after`, in the order of ids. Raises NotFound."""
         ...
 
     def create_index(self, version: str) -> None:

@@ -53,6 +53,18 @@ class ServiceProcess:
         answer = self.http.request(method, self.url + path, body=body, headers=headers, timeout=30.0)
         return Answer(answer.status, answer.headers, answer.data)
 
+    def send(self, method: str, path: str, body: object) -> Answer:
+        return self.request(method, path, None if body is None else orjson.dumps(body))
+
+    def send_bytes(self, request: bytes) -> tuple[str, str]:
+        """Sends bytes as they are and returns the head and the body of the answer."""
+        address = urllib3.util.parse_url(self.url)
+        with socket.create_connection((address.host, address.port or 80), timeout=10) as connection:
+            connection.sendall(request)
+            answer = connection.recv(65_536).decode("latin-1")
+        head, _, body = answer.partition("\r\n\r\n")
+        return head, body
+
     def stop(self, signal_number: int = signal.SIGTERM) -> int:
         """Stops the service and returns its exit code."""
         if self.process.poll() is None:

@@ -11,6 +11,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.state.preload import preload
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
+from reelrank.app.web.hidden_paths import hide_directory
 from reelrank.app.web.telemetry import NOT_RECORDED, configure_logging, count_failure
 from reelrank.app.wiring import build_container, build_models, build_service
 
@@ -25,6 +26,7 @@ def make_app() -> OpenAPI:
     configure_logging(wants_json)
     logging.basicConfig(level=logging.WARNING)
     app = _create_scores_app(settings) if settings.role == "ranking" else _create_lists_app(settings)
+    hide_directory(app, settings.data_dir)
     _freeze_startup_objects()
     return app
 

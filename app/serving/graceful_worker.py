@@ -6,11 +6,15 @@ closes the socket at once: later clients are refused, so they know that they may
 """
 
 import selectors
+from contextlib import suppress
 from copy import copy
 from typing import Any
 
+from gunicorn.http.errors import ParseException, UnsupportedTransferCoding
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
+from reelrank.app.serving.request_errors import encode_parse_error
 from reelrank.app.serving.response_socket import BufferedSocket
 
 
@@ -30,6 +34,15 @@ class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         is_kept_alive = super().handle_request(req, buffered)
         buffered.sock.flush()
         return is_kept_alive
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answers with a problem in place of gunicorn's page."""
+        if not isinstance(exc, ParseException) or isinstance(exc, UnsupportedTransferCoding):
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("invalid request from %s: %s", addr[0] if addr else "a socket", exc)
+        with suppress(OSError):  # the client may have gone
+            write_nonblock(client, encode_parse_error(exc))
 
     def _accept_pending(self, listener: Any) -> None:
         with selectors.DefaultSelector() as selector:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
 from reelrank.app.settings import Settings
 
 _settings = Settings()
@@ -16,6 +17,7 @@ threads = _settings.threads
 worker_class = "reelrank.app.serving.graceful_worker.GracefulWorker"
 preload_app = False  # LightGBM and the threads of the engine must start after the fork
 keepalive = 5
+limit_request_line = MAX_REQUEST_LINE
 timeout = 60
 graceful_timeout = 20
 accesslog = None

@@ -50,12 +50,13 @@ def serialize_suggestion(suggestion: Suggestion) -> dict[str, Any]:
 
 def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
     """Serializes the ranking of a caller's own candidates: ids and scores, best first."""
+    limit = result_list.query.limit
     return {
         "request_id": result_list.request_id,
         "model": result_list.model,
         "degraded": [str(missing) for missing in result_list.degraded],
-        "ids": [item_id.decode() for item_id in result_list.candidates.ids.tolist()],
-        "scores": result_list.scores.tolist(),
+        "ids": [item_id.decode() for item_id in result_list.candidates.ids[:limit].tolist()],
+        "scores": result_list.scores[:limit].tolist(),
     }
 
 

@@ -13,13 +13,16 @@ from werkzeug.exceptions import BadRequest
 
 from reelrank.app.search.service import SearchService
 from reelrank.app.state.model_cache import Models
+from reelrank.app.web.api.catalogue import create_catalogue_api
 from reelrank.app.web.api.events import create_events_api
-from reelrank.app.web.api.health import check_lists_ready, check_scores_ready, create_health_blueprint
+from reelrank.app.web.api.health import check_lists_ready, check_scores_ready, create_health_api
 from reelrank.app.web.api.items import create_items_api
 from reelrank.app.web.api.lists import create_lists_api
 from reelrank.app.web.api.models import create_models_api
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.api.suggestions import create_suggestions_api
+from reelrank.app.web.api.users import create_users_api
+from reelrank.app.web.openapi import DescribedApplication
 from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
 from reelrank.app.web.pages.guard import reject_cross_site_request
@@ -28,7 +31,6 @@ from reelrank.app.web.pages.site import create_pages_blueprint
 from reelrank.app.web.pages.static_files import create_static_blueprint
 from reelrank.app.web.problems import (
     InvalidRequest,
-    build_problem_schema,
     handle_validation_error,
     register_error_handlers,
 )
@@ -38,7 +40,14 @@ from reelrank.app.web.telemetry import instrument_requests
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
 
 
+LIST_APIS = (
+    create_lists_api, create_suggestions_api, create_catalogue_api, create_items_api, create_events_api,
+    create_users_api,
+)  # fmt: skip
+"""What roles all and candidates answer, besides models and health."""
 BATCH_PATHS = ("/v1/items:bulk", "/v1/events")
+SCORE_PREFIX = "/v1/score/"
+"""Bodies there are Arrow bytes."""
 
 
 class OrjsonProvider(JSONProvider):
@@ -51,20 +60,8 @@ class OrjsonProvider(JSONProvider):
         return orjson.loads(s)
 
 
-class Application(OpenAPI):
-    """Describes every error of every endpoint as a problem, in place of flask-openapi's own error model."""
-
+class Application(DescribedApplication):
     json_provider_class = OrjsonProvider
-
-    def generate_spec_json(self) -> None:
-        super().generate_spec_json()  # type: ignore[no-untyped-call]  # of flask-openapi
-        components = self.spec_json["components"]
-        components["responses"] = {"Problem": build_problem_schema()}
-        components["schemas"].pop(self.validation_error_model.__name__)
-        for operations in self.spec_json["paths"].values():
-            for operation in operations.values():
-                operation["responses"].pop(self.validation_error_status)
-                operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +76,10 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     """Builds the app of roles all and candidates: lists, items, events, models and the pages."""
     app = _create_bare_app(options.body_bytes_max)
     accept_stated_time(app, service.clock)
-    for api in (create_lists_api, create_suggestions_api, create_items_api, create_events_api):
+    for api in LIST_APIS:
         app.register_api(api(service))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
-    app.register_blueprint(create_health_blueprint(partial(check_lists_ready, service)))
+    app.register_api(create_health_api(partial(check_lists_ready, service)))
     pages = (create_pages_blueprint(service, options.reports_dir), create_actions_blueprint(service))
     register_error_pages(pages, app)
     for blueprint in (*pages, create_problems_blueprint()):
@@ -95,7 +92,7 @@ def create_ranking_app(models: Models, body_bytes_max: int) -> OpenAPI:
     app = _create_bare_app(body_bytes_max)
     app.register_api(create_models_api(models, lambda: None))
     app.register_api(create_score_api(models))
-    app.register_blueprint(create_health_blueprint(partial(check_scores_ready, models)))
+    app.register_api(create_health_api(partial(check_scores_ready, models)))
     app.register_blueprint(create_problems_blueprint(only_ranking_role=True))
     return app
 
@@ -124,7 +121,15 @@ def _check_json_body() -> None:
 
     The endpoints of batches parse their bodies themselves, because they also accept one JSON object per line.
     """
-    if request.is_json and request.path not in BATCH_PATHS and request.get_data(cache=True):
+    if (
+        request.path in BATCH_PATHS
+        or not request.path.startswith("/v1/")
+        or request.path.startswith(SCORE_PREFIX)
+    ):
+        return
+    if not request.is_json and request.content_length:
+        raise InvalidRequest(("Content-Type", "send the header `Content-Type: application/json`"))
+    if request.get_data(cache=True):
         try:
             request.get_json()
         except BadRequest as error:

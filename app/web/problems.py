@@ -10,7 +10,7 @@ import orjson
 import structlog
 from flask import Flask, Response, current_app, g, request
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from reelrank.app.web.problem_codes import PROBLEMS, find_problem, list_http_problems
 from reelrank.index_mappings.errors import CodedError
@@ -47,17 +47,8 @@ def build_problem(
     status: HTTPStatus | None = None,
 ) -> Response:
     """Answers with a problem of the table. status: where it differs from the table's."""
-    problem = PROBLEMS[code]
-    status = status or problem.status or HTTPStatus.INTERNAL_SERVER_ERROR
-    body: dict[str, Any] = {
-        "type": problem.type_uri,
-        "code": code,
-        "title": problem.title,
-        "status": status.value,
-        "detail": detail,
-        "instance": request.path,
-        "request_id": g.get("request_id", ""),
-    }
+    status = status or PROBLEMS[code].status or HTTPStatus.INTERNAL_SERVER_ERROR
+    body = build_problem_fields(code, detail, status, request.path, g.get("request_id", ""))
     if field_errors:
         body["errors"] = [{"field": field, "detail": message} for field, message in field_errors]
     response = Response(orjson.dumps(body), status.value, content_type=MEDIA_TYPE)
@@ -66,8 +57,24 @@ def build_problem(
     return response
 
 
+def build_problem_fields(
+    code: str, detail: str, status: HTTPStatus, instance: str, request_id: str
+) -> dict[str, Any]:
+    """Returns the members of problem+json, without field errors."""
+    problem = PROBLEMS[code]
+    return {
+        "type": problem.type_uri,
+        "code": code,
+        "title": problem.title,
+        "status": status.value,
+        "detail": detail,
+        "instance": instance,
+        "request_id": request_id,
+    }
+
+
 def build_problem_schema() -> dict[str, Any]:
-    """Returns the OpenAPI response that stands for every problem of every endpoint."""
+    """Returns the JSON schema of a problem."""
     text = {"type": "string"}
     field_error = {"type": "object", "properties": {"field": text, "detail": text}}
     properties = {
@@ -80,11 +87,13 @@ def build_problem_schema() -> dict[str, Any]:
         "request_id": text,
         "errors": {"type": "array", "items": field_error, "description": "The fields to correct."},
     }
-    schema = {"type": "object", "title": "Problem", "properties": properties}
-    meanings = [f"- `{p.code}` ({p.status}): {p.meaning}" for p in list_http_problems()]
     return {
-        "description": "\n".join(["A problem (RFC 9457), with one of these codes:", "", *meanings]),
-        "content": {MEDIA_TYPE: {"schema": schema}},
+        "type": "object",
+        "title": "Problem",
+        "description": "What is wrong, where, and what to do (RFC 9457).",
+        "properties": properties,
+        "required": [name for name in properties if name != "errors"],
+        "additionalProperties": False,
     }
 
 
@@ -123,7 +132,10 @@ def build_http_problem(error: HTTPException) -> Response:
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         detail = f"the body is larger than REELRANK_BODY_BYTES_MAX ({limit} bytes); send several smaller ones"
-    return build_problem(code, detail, status=status)
+    response = build_problem(code, detail, status=status)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return response
 
 
 def _handle_http_error(error: HTTPException) -> Response:

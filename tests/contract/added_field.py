@@ -76,7 +76,7 @@ def use_fields(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
         "recent": {event.id: getattr(event, "mood") for event in container.events.recent("ada", 9, 5.0)},  # noqa: B009  # mypy does not know the field
         "followed": container.events.follow(None)[0].to_pydict()["volume"],
         "template": build_events_template("x")["template"]["mappings"]["properties"],
-        "openapi": json.dumps(client.get("/openapi.json").get_json()["paths"]["/v1/events"]),
+        "openapi": json.dumps(client.get("/openapi.json").get_json()["components"]["schemas"]["EventRow"]),
     }
 
 

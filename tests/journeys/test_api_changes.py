@@ -28,7 +28,7 @@ def test_one_watch_by_a_new_viewer_changes_their_page_at_once(service: ServicePr
     user = uuid.uuid4().hex
     before = recommend(service, user)
     event = {"kind": "watch", "user": user, "item": "space3", "watched_ms": 5000, "duration_ms": 6000}
-    assert service.post("/v1/events", event).json == {"stored": 1, "duplicates": 0}
+    assert service.post("/v1/events", event).json == {"stored": 1, "duplicates": 0, "unknown_items": []}
     after = recommend(service, user)
     assert after != before
     assert "space3" not in after
@@ -36,13 +36,17 @@ def test_one_watch_by_a_new_viewer_changes_their_page_at_once(service: ServicePr
 
 def test_the_same_event_counts_once_also_within_a_list(service: ServiceProcess) -> None:
     event = {"id": uuid.uuid4().hex, "kind": "like", "user": "someone", "item": "sea2"}
-    assert service.post("/v1/events", [event, event]).json == {"stored": 1, "duplicates": 1}
-    assert service.post("/v1/events", event).json == {"stored": 0, "duplicates": 1}
+    assert service.post("/v1/events", [event, event]).json == {
+        "stored": 1,
+        "duplicates": 1,
+        "unknown_items": [],
+    }
+    assert service.post("/v1/events", event).json == {"stored": 0, "duplicates": 1, "unknown_items": []}
 
 
 def test_a_ubi_event_is_accepted_unchanged(service: ServiceProcess, parts: Container) -> None:
     assert service.post("/v1/events", UBI).json["stored"] == 1
-    assert service.post("/v1/events", UBI).json == {"stored": 0, "duplicates": 1}
+    assert service.post("/v1/events", UBI).json == {"stored": 0, "duplicates": 1, "unknown_items": []}
     (event,) = parts.events.recent("ubi-viewer", 5, 1.0)
     assert (event.kind, event.item, event.request_id, event.position) == ("watch", "space4", "q-1", 2)
     assert (event.watched_ms, event.duration_ms) == (5_000_000, 6_000_000)

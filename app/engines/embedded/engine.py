@@ -75,11 +75,10 @@ class EmbeddedEngine:
             bodies.update(self.database.connect().execute(select, (version, *batch)))
         return [decode_body(item_id, bodies[item_id]) if item_id in bodies else None for item_id in ids]
 
-    def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
+    def scan(self, version: str, batch_size: int = 1000, after: str = "") -> Iterator[list[Document]]:
         self._require_version(version)
         select = f"""select {COLUMNS} from documents where version = ? and not deleted and id > ?
                      order by id limit ?"""
-        after = ""
         while rows := self.database.connect().execute(select, (version, after, batch_size)).fetchall():
             after = rows[-1][1]
             yield [decode_document(row) for row in rows]

@@ -85,11 +85,14 @@ class ServerEngine:
             raise Partial(str(partial), _decode_items(ids, partial.partial_result)) from partial
         return _decode_items(ids, found)
 
-    def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
+    def scan(self, version: str, batch_size: int = 1000, after: str = "") -> Iterator[list[Document]]:
         self.index_versions.read_metadata(version)
         index = self.layout.index_name(version)
         self.cluster.refresh(index)
-        for hits in scan_pages(self.cluster, index, {"query": {"match_all": {}}}, ["id"], batch_size):
+        body: dict[str, Any] = {"query": {"match_all": {}}}
+        if after:
+            body = body | {"search_after": [after]}
+        for hits in scan_pages(self.cluster, index, body, ["id"], batch_size):
             yield [decode_document(hit["_source"]) for hit in hits]
 
     def create_index(self, version: str) -> None:

@@ -8,36 +8,63 @@ from typing import Any
 
 import orjson
 from flask import Response, jsonify, request
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi import APIBlueprint
 
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
+from reelrank.app.state.refresher import StateRefresher
+from reelrank.app.web.api.answer_models import EventsAnswer
+from reelrank.app.web.openapi import create_api_blueprint, refer_to_model
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.app.web.telemetry import EVENTS
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.match import encode_item_ids
 from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW, EventRow, parse_event
 
-EVENTS_TAG = Tag(name="events", description="What viewers did and were shown.")
 MAX_BATCH = 5000
 MAX_REPORTED_ERRORS = 20
+MAX_REPORTED_ITEMS = 100
 
 
 def create_events_api(service: SearchService) -> APIBlueprint:
-    api = APIBlueprint("events", __name__, url_prefix="/v1", abp_tags=[EVENTS_TAG])
+    api = create_api_blueprint("events", "What viewers did and were shown.")
 
-    @api.post("/events", request_body=describe_body())
-    def append() -> Response:
+    @api.post(
+        "/events", request_body=describe_body(refer_to_model(api, EventRow)), responses={200: EventsAnswer}
+    )
+    def append_events() -> Response:
         """Store one event or a list, ours or UBI 1.3: all of them or, if one is invalid, none."""
-        report = service.record_events(parse_events(request.get_data(), service.clock.now()))
+        events = parse_events(request.get_data(), service.clock.now())
+        report = service.record_events(events)
         EVENTS.labels("stored").inc(report.stored)
         EVENTS.labels("duplicate").inc(report.duplicates)
-        return jsonify(stored=report.stored, duplicates=report.duplicates)
+        unknown = find_unknown_items(events, service.refresher, service.engine)
+        return jsonify(stored=report.stored, duplicates=report.duplicates, unknown_items=unknown)
 
     return api
 
 
-def describe_body() -> dict[str, Any]:
+def find_unknown_items(events: list[Event], refresher: StateRefresher, engine: SearchEngine) -> list[str]:
+    """Returns the first ids, in the order of the events, that the catalogue does not hold.
+
+    Empty when the engine does not answer: the events are stored all the same.
+    """
+    ids = list(dict.fromkeys(event.item for event in events if event.item))
+    if not ids or not refresher.is_ready:
+        return []
+    rows = refresher.state.table.find_rows(encode_item_ids(ids))
+    new = [item_id for item_id, row in zip(ids, rows.tolist(), strict=True) if row < 0]
+    try:
+        items = engine.fetch(new[:MAX_REPORTED_ITEMS], FETCH_TIMEOUT_S)
+    except EngineError:
+        return []
+    return [item_id for item_id, item in zip(new, items, strict=False) if item is None]
+
+
+def describe_body(event: dict[str, Any]) -> dict[str, Any]:
     """Returns the request body for OpenAPI. Flask does not parse it: UBI events have another shape."""
-    event = EventRow.model_json_schema()
     events = {"type": "array", "items": event, "minItems": 1, "maxItems": MAX_BATCH}
     return {"content": {"application/json": {"schema": {"anyOf": [event, events]}}}, "required": True}
 

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Response, jsonify
+from flask_openapi import APIBlueprint
 
 from reelrank.app.search.service import SearchService
 from reelrank.app.state.model_cache import NO_MODEL, Models
+from reelrank.app.web.api.answer_models import LiveAnswer, ReadyAnswer
+from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.app.web.telemetry import render_metrics
 from reelrank.index_mappings.errors import Unavailable
 
@@ -29,21 +32,24 @@ def check_scores_ready(models: Models) -> dict[str, Any]:
     return {"model": ranker.name, "degraded": [str(missing) for missing in degraded]}
 
 
-def create_health_blueprint(check_ready: Callable[[], dict[str, Any]]) -> Blueprint:
+def create_health_api(check_ready: Callable[[], dict[str, Any]]) -> APIBlueprint:
     """check_ready: returns what /readyz reports; raises Unavailable when the worker is not ready."""
-    pages = Blueprint("health", __name__)
+    api = create_api_blueprint("health", "Whether this worker lives and can answer.", prefix=None)
 
-    @pages.get("/livez")
+    @api.get("/livez", responses={200: LiveAnswer})
     def livez() -> Response:
+        """Answer while the process lives."""
         return jsonify(alive=True)
 
-    @pages.get("/readyz")
+    @api.get("/readyz", responses={200: ReadyAnswer})
     def readyz() -> Response:
+        """Answer while lists, or scores in role ranking, can be served."""
         return jsonify(ready=True, **check_ready())
 
-    @pages.get("/metrics")
+    @api.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
     def metrics() -> Response:
+        """Report the metrics of all workers, in the text format of Prometheus."""
         text, kind = render_metrics()
         return Response(text, content_type=kind)
 
-    return pages
+    return api

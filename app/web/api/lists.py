@@ -8,11 +8,13 @@ from datetime import datetime
 
 import numpy as np
 from flask import Response, jsonify, request
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi import APIBlueprint
+from flask_openapi.types import ResponseDict
 
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.web.answers import serialize_page, serialize_ranking
+from reelrank.app.web.api.answer_models import ListAnswer, RankAnswer
 from reelrank.app.web.api.parameters import (
     HomeParameters,
     ItemPath,
@@ -22,6 +24,7 @@ from reelrank.app.web.api.parameters import (
     SearchParameters,
     SimilarParameters,
 )
+from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.app.web.telemetry import count_page, format_server_timing
 from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.match import ItemIds, Matches, encode_item_ids, select_best_matches
@@ -29,35 +32,35 @@ from reelrank.index_mappings.query import Query
 
 QueryBuilder = Callable[[datetime], Query]
 """Builds the query of a request that is made now."""
-LISTS_TAG = Tag(name="lists", description="Ranked lists of videos.")
 
 
 def create_lists_api(service: SearchService) -> APIBlueprint:
-    api = APIBlueprint("lists", __name__, url_prefix="/v1", abp_tags=[LISTS_TAG])
+    api = create_api_blueprint("lists", "Ranked lists of videos.")
+    listed: ResponseDict = {200: ListAnswer}
 
-    @api.get("/search")
+    @api.get("/search", responses=listed)
     def search(query: SearchParameters) -> Response:
         """Search the catalogue and rank the hits for a viewer."""
         return respond(query, query.build_query)
 
-    @api.post("/search")
+    @api.post("/search", responses=listed)
     def search_by_body(body: SearchParameters) -> Response:
         """Search with the parameters as a JSON body."""
         return respond(body, body.build_query)
 
-    @api.get("/recommendations")
-    def recommendations(query: HomeParameters) -> Response:
+    @api.get("/recommendations", responses=listed)
+    def recommend(query: HomeParameters) -> Response:
         """Recommend items for a viewer's home page."""
         return respond(query, query.build_query)
 
-    @api.get("/items/<path:item_id>/similar")
-    def similar(path: ItemPath, query: SimilarParameters) -> Response:
+    @api.get("/items/<path:item_id>/similar", responses=listed)
+    def list_similar(path: ItemPath, query: SimilarParameters) -> Response:
         """List items similar to one item."""
         if not query.cursor and service.engine.fetch([path.item_id], 1.0) == [None]:
             raise ItemNotFound(f"there is no item {path.item_id}")
         return respond(query, lambda now: query.build_query(now, path.item_id))
 
-    @api.post("/rank/<model>")
+    @api.post("/rank/<model>", responses={200: RankAnswer})
     def rank(path: ModelPath, body: RankBody) -> Response:
         """Rank your own candidates by a model, or by `current`, the promoted model."""
         model = None if path.model == "current" else path.model

@@ -3,21 +3,21 @@
 from collections.abc import Callable
 
 from flask import Response, jsonify
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi import APIBlueprint
 
 from reelrank.app.state.model_cache import Models
+from reelrank.app.web.api.answer_models import ModelsAnswer, PromotedAnswer
 from reelrank.app.web.api.parameters import ModelPath
+from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.ranking.rankers.lambdarank import FusedOrder
-
-MODELS_TAG = Tag(name="models", description="The models in the registry, and which one serves.")
 
 
 def create_models_api(models: Models, on_promoted: Callable[[], None]) -> APIBlueprint:
     """on_promoted: called after a promotion, so that this worker follows at once."""
-    api = APIBlueprint("models", __name__, url_prefix="/v1", abp_tags=[MODELS_TAG])
+    api = create_api_blueprint("models", "The models in the registry, and which one serves.")
 
-    @api.get("/models")
-    def versions() -> Response:
+    @api.get("/models", responses={200: ModelsAnswer})
+    def list_models() -> Response:
         """List the models, newest first."""
         listed = models.versions()
         rows = [
@@ -34,8 +34,8 @@ def create_models_api(models: Models, on_promoted: Callable[[], None]) -> APIBlu
         serving = next((v.id for v in listed if v.serving), FusedOrder.name)
         return jsonify(serving=serving, models=rows)
 
-    @api.post("/models/<string:model>:promote")
-    def promote(path: ModelPath) -> Response:
+    @api.post("/models/<string:model>:promote", responses={200: PromotedAnswer})
+    def promote_model(path: ModelPath) -> Response:
         """Promote a model, with the index version of its embeddings. A model that does not fit is refused."""
         models.promote(path.model)
         on_promoted()

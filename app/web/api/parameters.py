@@ -39,6 +39,8 @@ def _split_at_commas(given: Any) -> Any:
 ItemFields = Annotated[
     list[ItemField], BeforeValidator(_split_at_commas), Field(max_length=len(get_args(ItemField)))
 ]
+Score = Annotated[float, Field(ge=-3e38, le=3e38, allow_inf_nan=False)]
+"""A number that float32 can hold."""
 
 
 class Parameters(BaseModel):
@@ -186,12 +188,20 @@ class ScoreParameters(Parameters):
     )
 
 
+def _describe_score_columns(schema: dict[str, Any]) -> None:
+    """Names the columns that there may be."""
+    column = schema.pop("additionalProperties")
+    schema.update(properties=dict.fromkeys(FEATURE_SOURCES, column), additionalProperties=False)
+
+
 class RankBody(Parameters):
     """The caller's own candidates as columns: ids, best first, and scores by candidate source."""
 
     ids: list[ItemId] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    scores: dict[str, list[float | None]] = Field(
+    limit: int = Field(MAX_CANDIDATES, ge=1, le=MAX_CANDIDATES, description="How many ids to answer.")
+    scores: dict[str, list[Score | None]] = Field(
         {},
+        json_schema_extra=_describe_score_columns,
         description=f"Source ({', '.join(FEATURE_SOURCES)}) to one score per id, null where it has none.",
     )
     user: UserId | None = None
@@ -212,4 +222,5 @@ class RankBody(Parameters):
 
     def build_query(self, now: datetime) -> Query:
         context = Context(now, self.place, self.device)
-        return Query(text=self.q.strip() or None, user=self.user, limit=len(self.ids), context=context)
+        limit = min(self.limit, len(self.ids))
+        return Query(text=self.q.strip() or None, user=self.user, limit=limit, context=context)

@@ -3,10 +3,12 @@
 from functools import cache
 
 from flask import Response, jsonify, request
-from flask_openapi import APIBlueprint, Tag
+from flask_openapi import APIBlueprint
 
 from reelrank.app.state.model_cache import Models
+from reelrank.app.web.api.answer_models import ModelColumnsAnswer
 from reelrank.app.web.api.parameters import ModelPath, ScoreParameters
+from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.app.web.problems import InvalidRequest, build_problem
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
@@ -14,21 +16,21 @@ from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerpri
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
-SCORES_TAG = Tag(name="scores", description="Models as a service: features in, scores out.")
-
 SCORED = Limits(rows=50_000)
 """More rows of this build's features than an uncompressed body of 8 MB, the default limit, can hold."""
 EXPLAINED = Limits(rows=5_000)
 """Contributions cost many times as much as scores and are needed only for the hits of one page."""
 
+ARROW = {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
+"""The media type of bodies and answers."""
 compute_fingerprint = cache(compute_feature_fingerprint)
 
 
 def create_score_api(models: Models) -> APIBlueprint:
-    api = APIBlueprint("scores", __name__, url_prefix="/v1", abp_tags=[SCORES_TAG])
+    api = create_api_blueprint("scores", "Models as a service: features in, scores out.")
 
-    @api.get("/score/<model>")
-    def describe(path: ModelPath) -> Response:
+    @api.get("/score/<model>", responses={200: ModelColumnsAnswer})
+    def describe_model(path: ModelPath) -> Response:
         """Name the columns that a model, or `current`, reads, and the fingerprint of their computation."""
         ranker, degraded = get_ranker(path.model)
         return jsonify(
@@ -40,8 +42,12 @@ def create_score_api(models: Models) -> APIBlueprint:
             degradations=degraded,
         )
 
-    @api.post("/score/<model>")
-    def score(path: ModelPath, query: ScoreParameters) -> Response:
+    @api.post(
+        "/score/<model>",
+        request_body={"content": ARROW, "required": True},
+        responses={200: {"content": ARROW}},
+    )
+    def score_rows(path: ModelPath, query: ScoreParameters) -> Response:
         """Score feature rows: an Arrow IPC stream of float32 columns in, one `score` column out."""
         ranker, _ = get_ranker(path.model)
         limits = EXPLAINED if query.contributions else SCORED

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from reelrank.app.web.answers import serialize_item
-from reelrank.app.web.api.items import ItemBody, build_item
+from reelrank.app.web.api.item_bodies import ItemBody, build_item
 from reelrank.index_mappings.item import Item, decode_item
 
 

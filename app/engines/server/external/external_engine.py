@@ -54,8 +54,8 @@ class ReadOnlyEngine(ExternalMatcher):
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         return self.external.fetch(ids, timeout_s)
 
-    def scan(self, version: str, batch_size: int = 1000) -> Iterator[list[Document]]:
-        return self.own.scan(version, batch_size)
+    def scan(self, version: str, batch_size: int = 1000, after: str = "") -> Iterator[list[Document]]:
+        return self.own.scan(version, batch_size, after)
 
     def create_index(self, version: str) -> None:
         self.own.create_index(version)

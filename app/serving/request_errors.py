@@ -1,0 +1,43 @@
+"""Problems of requests that gunicorn cannot parse, so that they never reach the application."""
+
+import uuid
+from http import HTTPStatus
+
+import orjson
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+
+from reelrank.app.web.problem_codes import PROBLEMS
+from reelrank.app.web.problems import MEDIA_TYPE, build_problem_fields
+
+MAX_REQUEST_LINE = 8190
+"""Bytes of a request line: the largest that gunicorn allows without removing the limit."""
+MAX_DETAIL_LENGTH = 200
+
+
+def encode_parse_error(error: ParseException) -> bytes:
+    """Returns the whole HTTP response for a request that cannot be parsed."""
+    if isinstance(error, LimitRequestLine):
+        code = "address_too_long"
+        detail = (
+            f"the request line is longer than {MAX_REQUEST_LINE} bytes; `POST /v1/search` takes the same "
+            "parameters as a JSON body"
+        )
+    elif isinstance(error, LimitRequestHeaders):
+        code, detail = "headers_too_large", "the headers are too many or too long; send fewer cookies"
+    else:
+        code, detail = "invalid_request", f"the request is not valid HTTP: {error}"[:MAX_DETAIL_LENGTH]
+    status = PROBLEMS[code].status or HTTPStatus.BAD_REQUEST
+    fields = build_problem_fields(code, detail, status, instance="", request_id=uuid.uuid4().hex)
+    return _encode_response(status, fields["request_id"], orjson.dumps(fields))
+
+
+def _encode_response(status: HTTPStatus, request_id: str, body: bytes) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Cache-Control: no-store",
+        f"Content-Type: {MEDIA_TYPE}",
+        f"Content-Length: {len(body)}",
+        f"X-Request-Id: {request_id}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

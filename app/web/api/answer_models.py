@@ -1,0 +1,231 @@
+"""The shapes of JSON answers, for /openapi.json. The tests validate real answers against them.
+
+A field that an answer may leave out has a default here.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
+
+from reelrank.app.search.page import MatchKind
+from reelrank.index_mappings.errors import Degradation
+from reelrank.ranking.rankers.manifest import MetricEstimate
+
+
+class _WithoutDefaults(GenerateJsonSchema):
+    """An absent field of an answer has no default: a client must not take one for a value."""
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+class Answer(BaseModel):
+    """An answer has no field that its shape does not name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().model_json_schema(*args, **kwargs | {"schema_generator": _WithoutDefaults})
+
+
+class ItemAnswer(Answer):
+    """One item of the catalogue. Fields that the catalogue does not state are left out."""
+
+    id: str
+    title: str = ""
+    description: str = ""
+    tags: list[str] = []
+    genres: list[str] = []
+    people: list[str] = []
+    languages: list[str] = []
+    countries: list[str] = []
+    language: str = Field("", description="The first of `languages`.")
+    country: str = Field("", description="The first of `countries`.")
+    published_at: str = Field("", description="ISO 8601 with a time zone.")
+    year: int = Field(0, description="The year of `published_at` in UTC.")
+    duration_s: int = 0
+    thumbnail: str = ""
+
+
+class ItemsAnswer(Answer):
+    """A part of the catalogue, in the order of ids."""
+
+    items: list[ItemAnswer]
+    cursor: str | None = Field(description="Of the next part; null at the end.")
+    next: str | None = Field(description="Address of the next part.")
+
+
+class FoundItemsAnswer(Answer):
+    items: list[ItemAnswer] = Field(description="In the order of the ids that were asked for.")
+    missing: list[str] = Field(description="The ids that the catalogue does not hold.")
+
+
+class ExplorationSlotAnswer(Answer):
+    """How exploration chose the item of this position."""
+
+    propensity: float = Field(description="The probability of this item at this position.")
+    came_from: int = Field(description="The position, from 0, that the ranking gave the item.")
+
+
+class SourceMatchAnswer(Answer):
+    rank: int
+    score: float | None
+
+
+class ExplanationAnswer(Answer):
+    """Why a hit has its position. `base` and all contributions add up to its score."""
+
+    matches: dict[str, SourceMatchAnswer]
+    signals: dict[str, float | None]
+    features: dict[str, float | None]
+    contributions: dict[str, float | None]
+    base: float
+
+
+class HitAnswer(ItemAnswer):
+    """One item of a list."""
+
+    position: int = Field(description="From 0, in the whole list.")
+    score: float | None
+    sources: dict[str, int] = Field(
+        description="Each source that found the item, and its rank there, from 0."
+    )
+    match: MatchKind | SkipJsonSchema[None] = Field(
+        None, description="Of a search: whether its words were found, or only its meaning."
+    )
+    drawn: ExplorationSlotAnswer | SkipJsonSchema[None] = Field(
+        None, description="Of a hit in an exploration slot only."
+    )
+    explanation: ExplanationAnswer | SkipJsonSchema[None] = Field(None, description="With `explain` only.")
+
+
+class ListAnswer(Answer):
+    """One part of a ranked list."""
+
+    request_id: str = Field(description="Names the list. Send it with the events that follow from it.")
+    model: str = Field(description="The model that ranked the list, or `engine-order`.")
+    index_version: str
+    degraded: list[str] = Field(description="What was missing; empty for a complete answer.")
+    candidates: int = Field(description="How many items were ranked.")
+    hits: list[HitAnswer]
+    cursor: str | None = Field(description="Of the next part; null at the end.")
+    next: str | None = Field(description="Address of the next part.")
+    match: MatchKind | None = Field(None, description="Of a search: `semantic` when no hit has its words.")
+    total: int | SkipJsonSchema[None] = Field(None, description="Of a search: how many items have its words.")
+    total_relation: Literal["eq", "gte"] | SkipJsonSchema[None] = Field(
+        None, description="`gte`: `total` is a lower bound."
+    )
+    message: str | SkipJsonSchema[None] = Field(None, description="What to tell the searcher, when there is.")
+    facets: dict[str, dict[str, int]] | SkipJsonSchema[None] = Field(
+        None, description="With `facets` only: field to value to how many candidates have it."
+    )
+
+
+class SuggestionAnswer(Answer):
+    """A title, with its item, or a person, with the number of their items."""
+
+    kind: Literal["title", "person"]
+    text: str
+    id: str | SkipJsonSchema[None] = None
+    year: int | SkipJsonSchema[None] = None
+    items: int | SkipJsonSchema[None] = None
+
+
+class SuggestionsAnswer(Answer):
+    q: str
+    suggestions: list[SuggestionAnswer] = Field(description="Popular ones first.")
+
+
+class RankAnswer(Answer):
+    """The caller's candidates, best first, with one score each."""
+
+    request_id: str
+    model: str
+    degraded: list[str]
+    ids: list[str]
+    scores: list[float | None]
+
+
+class ItemWrittenAnswer(Answer):
+    id: str
+    written: bool
+
+
+class ItemDeletedAnswer(Answer):
+    id: str
+    deleted: bool
+
+
+class RejectedItemAnswer(Answer):
+    """An item that was not written: its row in the body, from 0, or its id, and the reason."""
+
+    row: int | SkipJsonSchema[None] = None
+    id: str | SkipJsonSchema[None] = None
+    reason: str
+
+
+class BulkAnswer(Answer):
+    """`read` is `written` plus the number of rejected items."""
+
+    read: int
+    written: int
+    rejected: list[RejectedItemAnswer]
+
+
+class EventsAnswer(Answer):
+    stored: int
+    duplicates: int = Field(description="Events whose id was stored before.")
+    unknown_items: list[str] = Field(
+        description="The events' items that the catalogue does not hold, at most 100. They are stored."
+    )
+
+
+class UserAnswer(Answer):
+    """What the service knows of one viewer."""
+
+    id: str
+    counts: dict[str, int] = Field(description="Kind of event to how many of the latest events are of it.")
+    watched: list[str] = Field(description="Ids of the watched items, in the order of ids.")
+    events: list[dict[str, Any]] = Field(description="The latest events, newest first.")
+
+
+class ModelAnswer(Answer):
+    id: str
+    created_at: str | None
+    kind: str
+    serving: bool
+    metrics: dict[str, MetricEstimate]
+    problem: str = Field(description="Why the model cannot be read; empty when it can.")
+
+
+class ModelsAnswer(Answer):
+    serving: str
+    models: list[ModelAnswer]
+
+
+class PromotedAnswer(Answer):
+    serving: str
+
+
+class ModelColumnsAnswer(Answer):
+    """The columns that a model reads, in their order."""
+
+    model: str
+    feature_names: list[str]
+    feature_fingerprint: str
+    embeddings_fingerprint: str
+    degraded: list[str]
+    degradations: list[Degradation]
+
+
+class LiveAnswer(Answer):
+    alive: bool
+
+
+class ReadyAnswer(Answer):
+    ready: bool
+    model: str
+    degraded: list[str]
+    index_version: str | None = None

@@ -1,0 +1,138 @@
+"""The bodies of requests about items, and the items that they state."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, field_validator
+
+from reelrank.app.web.api.parameters import ItemId, Parameters
+from reelrank.app.web.problems import InvalidRequest
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.item import SINGULAR_NAMES, Item, put_first
+
+MAX_BATCH = 1000
+
+ShortText = Annotated[str, Field(min_length=1, max_length=300)]
+Names = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=200)]
+ShortTexts = Annotated[tuple[ShortText, ...], Field(max_length=200)]
+
+
+def check_json_integer(value: Any) -> Any:
+    """Rejects true, false and text, which pydantic would turn into numbers."""
+    if isinstance(value, bool | str):
+        raise ValueError("send a number")
+    return value
+
+
+DurationSeconds = Annotated[int, Field(ge=0, le=10_000_000), BeforeValidator(check_json_integer)]
+
+
+class ItemBody(Parameters):
+    """The fields of an item. A PUT replaces the whole item, so absent fields become empty."""
+
+    title: ShortText
+    description: str = Field("", max_length=20_000)
+    tags: ShortTexts = ()
+    genres: ShortTexts = ()
+    people: ShortTexts = ()
+    languages: Names = ()
+    countries: Names = ()
+    language: str = Field("", max_length=64, description="The first language.")
+    country: str = Field("", max_length=64, description="The first country.")
+    published_at: AwareDatetime | None = None
+    duration_s: DurationSeconds | None = None
+    thumbnail: str = Field("", max_length=2000)
+
+    @field_validator("published_at", mode="before")
+    @classmethod
+    def _parse_date(cls, value: Any) -> Any:
+        if not isinstance(value, str | None):
+            raise ValueError("send a date and time as text, such as 2026-11-24T10:00:00Z, or a date")
+        if value is not None and len(value) == len("2026-11-24"):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return value
+
+    def list_item_fields(self) -> dict[str, Any]:
+        """Returns the fields of an `Item`: a language or country by its singular name is the first one."""
+        fields = dict(self)
+        lists = {
+            plural: put_first(fields.pop(name), fields[plural]) for plural, name in SINGULAR_NAMES.items()
+        }
+        return fields | lists
+
+
+class ItemWithIdBody(ItemBody):
+    id: ItemId
+
+
+class ItemPatchBody(ItemBody):
+    """The fields to change; absent fields stay as they are. An empty text or list, or null, empties
+    a field."""
+
+    title: ShortText = Field(default_factory=str)  # which /openapi.json does not show as a default
+
+
+class ItemIdsBody(Parameters):
+    ids: list[ItemId] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class CatalogueParameters(Parameters):
+    limit: int = Field(100, ge=1, le=MAX_BATCH, description="Items per page.")
+    cursor: ItemId | None = Field(None, description="Cursor of the previous page: its last id.")
+
+
+def describe_bulk_body(item: dict[str, Any]) -> dict[str, Any]:
+    """Returns the request body for OpenAPI. Flask does not parse it: JSON lines are accepted, too."""
+    rows = {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_BATCH}
+    lines = {"type": "string", "description": "One JSON object per line."}
+    content = {"application/json": {"schema": rows}, "application/x-ndjson": {"schema": lines}}
+    return {"content": content, "required": True}
+
+
+def build_item(item_id: str, body: ItemBody) -> Item:
+    """Builds an item from its parsed fields. Raises BadRequest."""
+    try:
+        return Item(item_id, **body.list_item_fields())
+    except ValueError as error:
+        raise BadRequest(str(error), code="item_rejected") from error
+
+
+def change_item(item: Item, body: ItemPatchBody) -> Item:
+    """Returns the item with the fields that the body states replaced. Raises BadRequest."""
+    stated = {name: getattr(body, name) for name in body.model_fields_set}
+    for plural, name in SINGULAR_NAMES.items():
+        if name in stated:
+            stated[plural] = put_first(stated.pop(name), stated.get(plural, getattr(item, plural)))
+    try:
+        return replace(item, **stated)
+    except ValueError as error:
+        raise BadRequest(str(error), code="item_rejected") from error
+
+
+def parse_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
+    """Parses items, and lists invalid rows by number (from 0) with the reason. Raises InvalidRequest."""
+    rows = _parse_rows(body)
+    if not 1 <= len(rows) <= MAX_BATCH:
+        raise InvalidRequest(("body", f"it holds {len(rows)} items; send 1 to {MAX_BATCH}"))
+    items, invalid = list[Item](), list[dict[str, Any]]()
+    for number, row in enumerate(rows):
+        try:
+            items.append(Item(**ItemWithIdBody.model_validate(row).list_item_fields()))
+        except ValidationError as error:
+            reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            invalid.append({"row": number, "reason": "; ".join(reasons)})
+        except ValueError as error:
+            invalid.append({"row": number, "reason": str(error)})
+    return items, invalid
+
+
+def _parse_rows(body: bytes) -> list[Any]:
+    try:
+        if body.lstrip().startswith(b"["):
+            rows: list[Any] = orjson.loads(body)
+            return rows
+        return [orjson.loads(line) for line in body.splitlines() if line.strip()]
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(("body", f"it is neither a JSON list nor JSON lines ({error})")) from error

@@ -1,0 +1,140 @@
+"""The OpenAPI description of the service, version 3.1: operations, answers, problems and headers."""
+
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from flask_openapi import APIBlueprint, OpenAPI, Tag
+from flask_openapi.models import PathItem, Schema
+from pydantic import BaseModel
+
+from reelrank.app.web.problem_codes import ProblemCode, list_http_problems
+from reelrank.app.web.problems import MEDIA_TYPE, build_problem_schema
+
+VERSION = "3.1.0"
+EXAMPLES = Path(__file__).with_name("openapi_examples.json")
+"""Operation id to an example of its answer and, where it has one, of its body."""
+
+JsonObject = dict[str, Any]
+TEXT: JsonObject = {"type": "string"}
+HEADERS: dict[str, JsonObject] = {
+    "X-Request-Id": {"description": "Also in the log line of the request.", "schema": TEXT},
+    "Cache-Control": {"description": "`no-store`, or how long a file may be kept.", "schema": TEXT},
+    "Server-Timing": {"description": "Milliseconds by stage of the request.", "schema": TEXT},
+    "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
+    "Allow": {"description": "The methods of this address.", "schema": TEXT},
+}
+EVERY_OPERATION = {"400", "404", "405", "414", "431", "500", "503", "504"}
+"""Statuses of problems that any address can answer with. 404: an unknown item, model or cursor."""
+WRITING = {"403", "409", "413", "415"}
+"""Statuses of operations that have a body or change something."""
+
+
+def create_api_blueprint(name: str, description: str, prefix: str | None = "/v1") -> APIBlueprint:
+    """Creates a group of operations. The id of an operation is the name of its function."""
+    return APIBlueprint(
+        name,
+        __name__,
+        url_prefix=prefix,
+        abp_tags=[Tag(name=name, description=description)],
+        operation_id_callback=_name_operation,
+    )
+
+
+def refer_to_model(api: APIBlueprint, model: type[BaseModel]) -> JsonObject:
+    """Adds the schema of a body that Flask does not parse, and returns a reference to it."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, definition in schema.pop("$defs", {}).items():
+        api.components_schemas[name] = Schema(**definition)
+    api.components_schemas[model.__name__] = Schema(**schema)
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _name_operation(*, name: str, **_: str) -> str:
+    return name
+
+
+class DescribedApplication(OpenAPI):
+    """Generates version 3.1 and describes every failure as a problem, in place of flask-openapi's own."""
+
+    def __init__(self, *args: Any, only_ranking_role: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.openapi_version = VERSION
+        self.problems = list_http_problems(only_ranking_role)
+
+    def register_api(self, api: APIBlueprint, **options: Any) -> None:
+        """Registers a group of operations. Two groups may share an address, with different methods."""
+        for address, operations in api.paths.items():
+            for method, operation in self.paths.get(address, PathItem()):
+                if operation is not None and getattr(operations, method) is None:
+                    setattr(operations, method, operation)
+        super().register_api(api, **options)
+
+    def generate_spec_json(self) -> None:
+        super().generate_spec_json()  # type: ignore[no-untyped-call]  # of flask-openapi
+        components = self.spec_json["components"]
+        components["schemas"].pop(self.validation_error_model.__name__)
+        components["schemas"]["Problem"] = build_problem_schema()
+        components["headers"] = HEADERS
+        components["responses"] = _build_problem_responses(self.problems)
+        for operations in self.spec_json["paths"].values():
+            for method, operation in operations.items():
+                _complete_operation(method, operation, components["responses"])
+
+
+def _complete_operation(method: str, operation: JsonObject, problems: JsonObject) -> None:
+    """Adds headers and the example to the answer, and the problems that the operation can answer with."""
+    example = _read_examples().get(operation["operationId"], {})
+    answers = operation["responses"]
+    for answer in answers.values():
+        answer["headers"] = _refer_to_headers("X-Request-Id", "Cache-Control")
+        if "application/json" in answer.get("content", {}) and "answer" in example:
+            answer["content"]["application/json"]["example"] = example["answer"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if body is not None and "body" in example:
+        body["example"] = example["body"]
+    statuses = EVERY_OPERATION | (WRITING if method != "get" else {"409"})
+    for status in sorted(statuses & problems.keys()):
+        answers[status] = {"$ref": f"#/components/responses/{status}"}
+
+
+def _build_problem_responses(problems: list[ProblemCode]) -> JsonObject:
+    """Returns one response for each status of a problem, that lists the codes of the status."""
+    by_status: dict[str, list[ProblemCode]] = defaultdict(list)
+    for problem in problems:
+        by_status[str(int(problem.status or 500))].append(problem)
+    return {status: _build_problem_response(status, listed) for status, listed in by_status.items()}
+
+
+def _build_problem_response(status: str, problems: list[ProblemCode]) -> JsonObject:
+    names = [
+        "X-Request-Id",
+        *{"405": ["Allow"], "503": ["Retry-After"], "504": ["Retry-After"]}.get(status, []),
+    ]
+    first = problems[0]
+    example = {
+        "type": first.type_uri,
+        "code": first.code,
+        "title": first.title,
+        "status": int(status),
+        "detail": first.meaning,
+        "instance": "/v1/search",
+        "request_id": "6f1c2a",
+    }
+    return {
+        "description": "\n".join(f"- `{problem.code}`: {problem.meaning}" for problem in problems),
+        "headers": _refer_to_headers(*names),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}},
+    }
+
+
+def _refer_to_headers(*names: str) -> JsonObject:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+@cache
+def _read_examples() -> JsonObject:
+    examples: JsonObject = orjson.loads(EXAMPLES.read_bytes())
+    return examples

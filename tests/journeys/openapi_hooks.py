@@ -1,0 +1,67 @@
+"""Rules between fields, which OpenAPI cannot express, for schemathesis."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import schemathesis
+
+PAST, PAST_MS = "2026", 1_767_225_600_000
+"""Later events may be refused as of the future."""
+RANGES = (("year_min", "year_max"), ("duration_min_s", "duration_max_s"))
+
+
+@schemathesis.hook
+def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> bool:
+    name = case.operation.definition.raw["operationId"]
+    if not are_ranges_ordered(case.query or {}):
+        return False
+    if name == "search":
+        return has_text_or_cursor(case.query or {})
+    if name == "search_by_body" and isinstance(case.body, dict):
+        return has_text_or_cursor(case.body) and are_ranges_ordered(case.body)
+    if name == "rank" and isinstance(case.body, dict):
+        return are_columns_complete(case.body)
+    if name == "append_events":
+        rows = case.body if isinstance(case.body, list) else [case.body]
+        return all(is_consistent_event(row) for row in rows if isinstance(row, dict))
+    return True
+
+
+def are_ranges_ordered(values: Mapping[str, Any]) -> bool:
+    """Values of a query are text, those of a body numbers."""
+    return all(
+        float(values[low]) <= float(values[high])
+        for low, high in RANGES
+        if is_number(values.get(low)) and is_number(values.get(high))
+    )
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and value.lstrip("-").isdecimal())
+
+
+def has_text_or_cursor(values: Mapping[str, Any]) -> bool:
+    return bool(str(values.get("q") or "").strip() or values.get("cursor"))
+
+
+def are_columns_complete(body: Mapping[str, Any]) -> bool:
+    ids, scores = body.get("ids"), body.get("scores", {})
+    if not isinstance(ids, list) or not isinstance(scores, dict):
+        return True
+    return len(set(map(str, ids))) == len(ids) and all(
+        not isinstance(column, list) or len(column) == len(ids) for column in scores.values()
+    )
+
+
+def is_consistent_event(row: Mapping[str, Any]) -> bool:
+    """An event states one time, not in the future; names an item unless it is a search; or a whole slot."""
+    stated = str(row.get("at") or ""), row.get("at_ms") or 0
+    if stated[0] > PAST or (isinstance(stated[1], int) and stated[1] > PAST_MS):
+        return False
+    slot = [row.get(name) is not None for name in ("propensity", "came_from")]
+    is_slot = all(slot) and row.get("position") is not None and row.get("kind") == "impression"
+    return (
+        (row.get("at") is None or row.get("at_ms") is None)
+        and (not any(slot) or (is_slot and bool(row["propensity"])))
+        and (bool(row.get("item")) or row.get("kind") == "search")
+    )
