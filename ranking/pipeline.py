@@ -77,7 +77,7 @@ class Ranking:
 def rank_request(request: RankingRequest, context: RankingContext, run_sources: SourceRunner) -> Ranking:
     """Retrieves candidates and ranks them. Raises what `run_sources` raises."""
     with context.measure("sources"):
-        answers = run_sources(plan_sources(request, context.table, context.config.limits))
+        answers = run_sources(plan_sources(request, context.table, context.config))
     with context.measure("fuse"):
         found = build_candidates(request, answers.matches, context.table)
     return rank_candidates(request, found, context, answers.degraded)

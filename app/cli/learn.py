@@ -13,12 +13,12 @@ from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
+from reelrank.app.jobs.comparison import compare_rankings
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
-from reelrank.ranking.evaluation.comparison import evaluate as evaluate_ranking
 from reelrank.ranking.evaluation.known_items import QUERIES_PER_KIND, tabulate
 from reelrank.ranking.evaluation.off_policy import (
     SLOT_COLUMNS,
@@ -28,7 +28,6 @@ from reelrank.ranking.evaluation.off_policy import (
     collect_slot_outcomes,
     estimate_slot_value,
 )
-from reelrank.ranking.rankers.lambdarank import get_probability_function
 from reelrank.ranking.rankers.manifest import read_manifest
 
 app = typer.Typer()
@@ -77,12 +76,13 @@ def evaluate(
         fail("no model is promoted, so there is none to measure; run: reelrank train", "no_model_promoted")
     ranker = load_model(parts.registry.find_directory(current))
     with show_progress_bars() as progress:
-        judged = learning.collect_judged_requests(learning.read_history(parts), progress, ranker=ranker)
+        history = learning.read_history(parts)
+        judged = learning.collect_judged_requests(history, progress, ranker=ranker)
     if candidates:
         rows = measure_candidate_recall(judged)
         print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
         return
-    evaluation = evaluate_ranking(judged, ranker.name, get_probability_function(ranker))
+    evaluation = compare_rankings(history, judged, ranker)
     gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)

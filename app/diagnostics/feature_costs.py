@@ -57,7 +57,7 @@ def measure_feature_costs(container: Container) -> FeatureCosts:
     table = open_table(container.settings.tables_dir / version)
     request = _build_last_home_request(container, table)
     popularity = build_popularity(table, container.events.scan(0, MAX_TIME_MS))
-    plans = plan_sources(request, table, container.config.limits)
+    plans = plan_sources(request, table, container.config)
     matches = [query_source(plan, container.engine, table, popularity, TIMEOUT_S) for plan in plans]
     found = build_candidates(request, matches, table)
     if not len(found.rows):

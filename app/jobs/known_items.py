@@ -1,6 +1,7 @@
-"""Known-item search on the serving catalogue: the order as served and without a model, beside BM25 alone."""
+"""Known-item search on the serving catalogue: as served, without a model and degraded, beside BM25."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 
 from reelrank.app.clock import SYSTEM_CLOCK
@@ -20,7 +21,7 @@ from reelrank.ranking.evaluation.known_items import (
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 
-BASELINE, SERVED, WITHOUT_MODEL = "bm25", "served", "without a model"
+BASELINE, SERVED, WITHOUT_MODEL, DEGRADED = "bm25", "served", "without a model", "degraded"
 STEP = "searching known items"
 TIMEOUT_S = 10.0
 """A query of the measurement waits for every source, where a page would skip the slow ones."""
@@ -40,12 +41,7 @@ def evaluate_known_items(
             code="no_items_loaded",
         )
     queries = generate_queries(items, per_kind, seed)
-    service = warm_service(container)
-    systems = {
-        BASELINE: _search_text(service),
-        SERVED: _search_as_served(service, None),
-        WITHOUT_MODEL: _search_as_served(service, FusedOrder.name),
-    }
+    systems = build_systems(container)
     total = len(queries) * len(systems)
     done = count(1)
 
@@ -60,6 +56,22 @@ def evaluate_known_items(
     return measure_known_items(queries, {name: report_each(s) for name, s in systems.items()}, BASELINE, seed)
 
 
+def build_systems(container: Container) -> Mapping[str, Search]:
+    """Returns the searches that are compared.
+
+    DEGRADED has neither text vectors nor a model, as a page has when both are late.
+    """
+    limits = replace(container.config.limits, text_knn=0)
+    degraded = replace(container, config=replace(container.config, limits=limits))
+    service = warm_service(container)
+    return {
+        BASELINE: _search_text(service),
+        SERVED: _search_as_served(service, None),
+        WITHOUT_MODEL: _search_as_served(service, FusedOrder.name),
+        DEGRADED: _search_as_served(warm_service(degraded), FusedOrder.name),
+    }
+
+
 def _search_text(service: SearchService) -> Search:
     def search(text: str) -> list[str]:
         matches = service.refresher.state.matcher.match_text(TextMatch(BASELINE, text, DEPTH), TIMEOUT_S)
@@ -68,7 +80,7 @@ def _search_text(service: SearchService) -> Search:
     return search
 
 
-def _search_as_served(service: SearchService, model: str | None) -> Callable[[str], list[str]]:
+def _search_as_served(service: SearchService, model: str | None) -> Search:
     def search(text: str) -> list[str]:
         query = Query(text=text, limit=DEPTH, context=Context(SYSTEM_CLOCK.now()))
         ranked = service.rank_query(RankingOptions(query, model=model), StageTimings())

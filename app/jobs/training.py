@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
-from reelrank.app.wiring import Container, build_release_manager
+from reelrank.app.wiring import Container, apply_release_settings, build_release_manager
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.item import Document
@@ -27,7 +28,8 @@ from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.items.reindex import attach_embeddings, reindex, scan_documents
 from reelrank.ranking.durable import write_file
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
-from reelrank.ranking.embeddings.watches import build_event_table, select_watches
+from reelrank.ranking.embeddings.preferences import select_preferences
+from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
@@ -35,6 +37,7 @@ from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_pl
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.audience import leave_out_bots
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.compiled_trees import compile_trees
@@ -94,13 +97,16 @@ def train(container: Container, progress: Progress) -> TrainingRun:
 def _train(container: Container, progress: Progress) -> TrainingRun:
     build_release_manager(container).settle()
     history = read_history(container)
+    window = (history.training_ms, history.evaluation_ms)
+    chosen = choose_settings(container, history.events, window)
+    container, history = chosen.container, replace(history, container=chosen.container)
     trained = train_ranker(collect_training_set(history, progress), FEATURE_NAMES, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
     judged = collect_judged_requests(history, progress, ranker=ranker)
     evaluation = evaluate(judged, ranker.name, get_probability_function(ranker))
     recall = measure_candidate_recall(judged)
-    learned = learn_embeddings(select_watches(history.events, MAX_TIME_MS), progress)
+    learned = learn_embeddings(select_preferences(history.events, MAX_TIME_MS), progress)
     manifest = _build_manifest(history, trained, evaluation).model_copy(
         update={"embeddings_fingerprint": learned.compute_fingerprint()}
     )
@@ -109,20 +115,26 @@ def _train(container: Container, progress: Progress) -> TrainingRun:
         log.info("the trees are not compiled", model=model, reason=problem)
     version = publish(container, learned, progress, model)
     write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
+    write_half_life_report(container.settings.reports_dir, chosen.half_life)
     return TrainingRun(model, version, evaluation, recall)
 
 
 def read_history(container: Container) -> History:
-    """Raises NotFound when there are no items or too few watches to split by time."""
+    """Reads everything, to rank with the settings of the serving release.
+
+    Raises NotFound when there are no items or too few watches to split by time.
+    """
     version = container.engine.serving_version()
     if version is None:
         raise NotFound(
             "no index version serves; load items first: reelrank load items FILE", code="no_items_loaded"
         )
-    events = build_event_table(container.events.scan(0, MAX_TIME_MS))
+    events, bots = leave_out_bots(build_event_table(container.events.scan(0, MAX_TIME_MS)))
+    if bots:
+        log.warning("events of bots are left out", viewers=len(bots), first=bots[:3])
     batches = scan_documents(container.engine, version, container.encoder)
     documents = [document for batch in batches for document in batch]
-    return split_by_time(History(container, events, documents, 0, 0, 0))
+    return split_by_time(History(apply_release_settings(container), events, documents, 0, 0, 0))
 
 
 def split_by_time(history: History) -> History:
@@ -208,7 +220,7 @@ def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float
 @contextmanager
 def open_backtest_index(history: History, before_ms: int, progress: Progress) -> Iterator[BacktestIndex]:
     """Opens the item table and matcher as they would have been at `before_ms`."""
-    learned = learn_embeddings(select_watches(history.events, before_ms), progress)
+    learned = learn_embeddings(select_preferences(history.events, before_ms), progress)
     parts = history.container
     with tempfile.TemporaryDirectory() as place:
         batches = attach_embeddings([history.documents], learned)

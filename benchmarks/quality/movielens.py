@@ -38,7 +38,7 @@ from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.intervals import bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.items.popularity import Popularity, build_popularity
+from reelrank.ranking.items.popularity import Popularity, build_popularity, find_half_life
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.progress import Progress
@@ -198,7 +198,7 @@ def _build_home_request(
     context = Context(datetime.fromtimestamp(at_ms / 1000, UTC))
     request = build_request(Query(user=viewer.user, context=context), viewer, index.table, index.encoder)
     ranking = rank_past_request(request, index, popularity, CONFIG)
-    shares = popularity.compute_shares(ranking.found.rows)[:, -1]
+    shares = popularity.compute_shares(ranking.found.rows)[:, find_half_life(365)]
     gains = {item_id.decode(): 1.0 for item_id in relevant.tolist()}
     return build_judged_request(request, ranking, gains, shares)
 

@@ -140,10 +140,10 @@ class EncoderResult:
 
 def measure(progress: Progress, small: bool = False) -> Report:
     """Chooses weights and parameters on the training queries and scores test once. Raises DatasetMissing."""
-    parts = (_read_queries("train"), _read_queries("test"))
+    parts = (read_queries("train"), read_queries("test"))
     if small:
         parts = (parts[0].take(150), parts[1].take(100))
-    items = _read_items()
+    items = read_items()
     compared = [
         _evaluate_encoder(encoder, items, parts, small, progress)
         for encoder in list_encoders()[: 1 if small else None]
@@ -242,7 +242,7 @@ def _train_ranker(judged: Sequence[JudgedRequest], params: Params) -> LambdaRank
     return LambdaRank(NAME, FEATURE_NAMES, trained.model_text)
 
 
-def _read_queries(part: str) -> QuerySet:
+def read_queries(part: str) -> QuerySet:
     with find_data_file("scifact", "queries.jsonl").open(encoding="utf-8") as lines:
         texts = {query["_id"]: query["text"] for query in map(json.loads, lines)}
     relevant: dict[str, list[str]] = {}
@@ -253,6 +253,6 @@ def _read_queries(part: str) -> QuerySet:
     return QuerySet(texts, relevant)
 
 
-def _read_items() -> list[Item]:
+def read_items() -> list[Item]:
     with find_data_file("scifact", "corpus.jsonl").open(encoding="utf-8") as lines:
         return [Item(d["_id"], d["title"], d["text"]) for d in map(json.loads, lines)]

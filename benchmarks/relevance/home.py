@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.relevance.readings import (
     HELD_OUT_SHARE,
@@ -21,13 +20,15 @@ from benchmarks.relevance.readings import (
 from reelrank.app.jobs.training import MAX_TIME_MS, History, split_by_time
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
-from reelrank.ranking.embeddings.watches import Watches, select_watches
+from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.baselines import (
     POPULARITY,
     PastPages,
     choose_half_life,
+    measure_ndcg,
     rank_by_baselines,
     rank_by_popularity,
+    sample_pages,
 )
 from reelrank.ranking.evaluation.intervals import (
     MIN_VIEWERS,
@@ -37,7 +38,6 @@ from reelrank.ranking.evaluation.intervals import (
     bootstrap_intervals,
     judge_difference,
 )
-from reelrank.ranking.evaluation.metrics import ndcg_at
 from reelrank.ranking.progress import Progress
 
 PLAN, SMALL_PLAN = HomePlan(2500, 8, 10**6), HomePlan(600, 2, 250)
@@ -79,23 +79,21 @@ def measure_home(
 def _measure_window(history: History, plan: HomePlan, progress: Progress) -> list[HomeResult]:
     watches = select_watches(history.events, MAX_TIME_MS)
     learned_from = select_watches(history.events, history.evaluation_ms)
-    ranker, validation = train_model(history, plan, progress)
-    pages = rank_window(history, ranker, plan, progress)
-    baselines = rank_by_baselines(learned_from, pages.past)
-    results = []
-    for reading, judge in ((DAY, _keep), (LATER, judge_by_all_later)):
-        # validation pages are judged by what was known before the evaluation window
-        half_life = _choose_half_life(learned_from, judge(validation, learned_from))
-        popular = {f"{POPULARITY}, {half_life:g} days": rank_by_popularity(watches, pages.past, half_life)}
-        results += _compare(reading, judge(pages, watches), {**baselines, **popular})
-    return results
+    half_life = choose_half_life(
+        learned_from, *sample_pages(learned_from, (history.training_ms, history.evaluation_ms))
+    )
+    pages = rank_window(history, train_model(history, plan, progress), plan, progress)
+    systems = rank_by_baselines(learned_from, pages.past)
+    systems[f"{POPULARITY}, {half_life:g} days"] = rank_by_popularity(watches, pages.past, half_life)
+    later = judge_by_all_later(pages, watches)
+    return [*_compare(DAY, pages, systems), *_compare(LATER, later, systems)]
 
 
 def _measure_held_out(history: History, plan: HomePlan, progress: Progress) -> list[HomeResult]:
     kept, held_out = hold_out_last(history.events)
     earlier = split_by_time(replace(history, events=kept))
     users = np.random.default_rng(0).permutation(sorted(held_out))[: plan.viewers]
-    ranker, _ = train_model(earlier, plan, progress)
+    ranker = train_model(earlier, plan, progress)
     chosen = {str(user): held_out[str(user)] for user in np.sort(users)}
     pages = rank_returning_viewers(earlier, chosen, ranker, progress)
     watches = select_watches(kept, MAX_TIME_MS)
@@ -116,30 +114,17 @@ def _choose_held_out_half_life(history: History) -> float:
     """Holds out the last watches of what is left once more, and chooses on those."""
     kept, held_out = hold_out_last(history.events)
     watches = select_watches(kept, MAX_TIME_MS)
-    seen = {user: watches.item_ids[watches.items[watches.users == code]]
-            for code, user in enumerate(watches.user_ids.tolist())}  # fmt: skip
-    past = PastPages(np.full(len(held_out), history.end_ms), [seen[user] for user in held_out])
-    pages = JudgedPages(np.array(list(held_out)), past, list(held_out.values()), {})
-    return _choose_half_life(watches, pages)
-
-
-def _choose_half_life(watches: Watches, pages: JudgedPages) -> float:
-    def measure(ranked: Sequence[ItemIds]) -> float:
-        values = _measure_ndcg(ranked, pages.relevant)[:, None]
-        return float(average_by_group(values, pages.users).mean())
-
-    return choose_half_life(watches, pages.past, measure)[0]
-
-
-def _keep(pages: JudgedPages, _watches: Watches) -> JudgedPages:
-    return pages
+    seen = [watches.item_ids[watches.items[watches.users == code]]
+            for code in np.searchsorted(watches.user_ids, list(held_out)).tolist()]  # fmt: skip
+    past = PastPages(np.full(len(held_out), history.end_ms), seen)
+    return choose_half_life(watches, past, list(held_out.values()))
 
 
 def _compare(
     reading: str, pages: JudgedPages, baselines: Mapping[str, Sequence[ItemIds]]
 ) -> list[HomeResult]:
     systems = {**pages.ranked, **baselines}
-    values = np.column_stack([_measure_ndcg(ranked, pages.relevant) for ranked in systems.values()])
+    values = np.column_stack([measure_ndcg(ranked, pages.relevant) for ranked in systems.values()])
     by_viewer = average_by_group(values, pages.users)
     viewers = len(by_viewer)
     served = by_viewer[:, [list(systems).index(SERVED)]]
@@ -151,12 +136,3 @@ def _compare(
         against = (None, None) if system == SERVED else (gap, verdict)
         results.append(HomeResult(name, system, viewers, len(values), mean, *against))
     return results
-
-
-def _measure_ndcg(ranked: Sequence[ItemIds], relevant: Sequence[ItemIds]) -> NDArray[np.float64]:
-    return np.array(
-        [
-            ndcg_at(np.isin(ids[:10], wanted).astype(np.float32), np.ones(len(wanted), np.float32), 10)
-            for ids, wanted in zip(ranked, relevant, strict=True)
-        ]
-    )

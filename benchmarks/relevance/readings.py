@@ -5,7 +5,7 @@ later; (c) each viewer's own last watches held out, for a page at the end of the
 viewer was away.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reelrank.app.jobs.training import History, open_backtest_index
+from reelrank.app.jobs.training import History, collect_training_set, open_backtest_index
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.watches import Watches, select_watches
-from reelrank.ranking.evaluation.baselines import PastPages
+from reelrank.ranking.evaluation.baselines import MIN_HISTORY, PastPages
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
@@ -27,14 +27,11 @@ from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.training.backtest import BacktestOptions, backtest, rank_past_request
-from reelrank.ranking.training.dataset import build_training_set
 from reelrank.ranking.training.lambdarank import train_ranker
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 
 HELD_OUT_SHARE = 0.15
-MIN_HISTORY = 5
-"""Watches that a viewer has before a page, as in the backtest."""
 SERVED, FUSED = "served", "fused"
 
 
@@ -66,18 +63,11 @@ class JudgedPages:
         return JudgedPages(self.users[rows], past, pick(self.relevant), ranked)
 
 
-def train_model(history: History, plan: HomePlan, progress: Progress) -> tuple[LambdaRank, JudgedPages]:
-    """Trains as `reelrank train` does; returns the model and the home pages that it learned from.
-
-    Those precede the evaluation window: what must be chosen is chosen on them.
-    """
-    window, pages = (history.training_ms, history.evaluation_ms), list[JudgedRequest]()
-    with open_backtest_index(history, history.training_ms, progress) as index:
-        options = history.build_backtest_options(plan.training)
-        requests = backtest(history.events, index, window, options, progress)
-        training = build_training_set(_note_home_pages(requests, pages))
+def train_model(history: History, plan: HomePlan, progress: Progress) -> LambdaRank:
+    """Trains as `reelrank train` does, on requests before the evaluation window."""
+    training = collect_training_set(history, progress, plan.training)
     trained = train_ranker(training, FEATURE_NAMES, progress)
-    return LambdaRank("relevance", FEATURE_NAMES, trained.model_text), _collect(pages)
+    return LambdaRank("relevance", FEATURE_NAMES, trained.model_text)
 
 
 def rank_window(history: History, ranker: LambdaRank, plan: HomePlan, progress: Progress) -> JudgedPages:
@@ -154,16 +144,6 @@ def find_last_watch(pages: JudgedPages, watches: Watches) -> NDArray[np.int64]:
     last = np.zeros(len(watches.user_ids), np.int64)
     np.maximum.at(last, watches.users, watches.at_ms)
     return np.asarray(last[np.searchsorted(watches.user_ids, pages.users)])
-
-
-def _note_home_pages(
-    requests: Iterable[JudgedRequest], pages: list[JudgedRequest]
-) -> Iterator[JudgedRequest]:
-    """Yields all requests; keeps the home pages without their features, which are most of their memory."""
-    for judged in requests:
-        if judged.kind == "home":
-            pages.append(replace(judged, features=judged.features[:0]))
-        yield judged
 
 
 def _collect(judged: Sequence[JudgedRequest]) -> JudgedPages:

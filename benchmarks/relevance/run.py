@@ -1,72 +1,97 @@
-"""`python -m benchmarks relevance`: home pages beside the baselines of the literature.
+"""`python -m benchmarks relevance`: searches of the demo and of SciFact beside BM25 alone, with floors.
 
-The demo is measured in a temporary directory, or in a data directory with a loaded demo (--demo).
+With --home: home pages beside the baselines of the literature, without floors. The demo is prepared in a
+temporary directory, or taken from a data directory where it was trained (--demo), which is not changed.
 """
 
 import argparse
 import logging
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
-import orjson
-
-from benchmarks.markdown import format_table
-from benchmarks.relevance.home import PLAN, READINGS, SMALL_PLAN, HomeResult, measure_home
-from reelrank.app.jobs.demo import load_demo_data
+from benchmarks.quality.datasets import VARIABLE, DatasetMissing, find_data_file
+from benchmarks.relevance.collection import measure_collection
+from benchmarks.relevance.floors import check_collection, check_hours, check_titles
+from benchmarks.relevance.home import PLAN, READINGS, SMALL_PLAN, measure_home
+from benchmarks.relevance.report import format_collection, format_home, format_titles, write_json
+from benchmarks.relevance.titles import measure_hours, measure_titles
+from reelrank.app.cli.ask import DEADLINE_MS
+from reelrank.app.jobs.demo import prepare_demo
 from reelrank.app.jobs.training import read_history
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container
-from reelrank.loaders.demo import load_demo
+from reelrank.app.wiring import Container, build_container, load_model, read_serving_model
+from reelrank.ranking.evaluation.known_items import QUERIES_PER_KIND
 from reelrank.ranking.progress import Progress
 
+RESULTS = Path(__file__).parent.parent / "results"
 REPORT_EVERY_S = 10.0
+SMALL_QUERIES, SMALL_COLLECTION = 60, 100
+"""Queries of each kind and of SciFact with --small."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 when everything was measured."""
+    """Returns 0 if every floor is reached, 1 if one is missed, 2 if SciFact is not found."""
     options = _build_parser().parse_args(arguments)
     logging.getLogger("gensim").setLevel(logging.WARNING)
+    results = Path(options.results) if options.results else None if options.small else RESULTS
+    if options.data:
+        os.environ[VARIABLE] = str(options.data)
     progress = _build_progress()
-    with _open_demo(options.demo, progress) as data_dir:
-        history = read_history(build_container(Settings(data_dir=data_dir)))
-        plan = SMALL_PLAN if options.small else PLAN
-        results = measure_home(history, plan, options.readings.split(","), progress)
-    print(format_home(results), flush=True)
-    if options.results:
-        options.results.mkdir(parents=True, exist_ok=True)
-        content = orjson.dumps([asdict(each) for each in results], option=orjson.OPT_INDENT_2)
-        (options.results / "relevance-home.json").write_bytes(content + b"\n")
+    try:
+        if not options.home:
+            find_data_file("scifact", "corpus.jsonl")
+        with _open_demo(options.demo, progress) as container:
+            if options.home:
+                return _run_home(container, options, results, progress)
+            return _run_searches(container, options.small, results, progress)
+    except DatasetMissing as reason:
+        print(f"relevance is not measured: {reason}", flush=True)
+        return 2
+
+
+def _run_searches(container: Container, small: bool, results: Path | None, progress: Progress) -> int:
+    per_kind = SMALL_QUERIES if small else QUERIES_PER_KIND
+    titles = measure_titles(container, per_kind, progress)
+    hours = measure_hours(container, per_kind, progress)
+    model = read_serving_model(container)
+    ranker = load_model(container.registry.find_directory(model)) if model else None
+    collection = measure_collection(ranker, SMALL_COLLECTION if small else 300, progress)
+    goals = [*check_titles(titles), check_hours(hours), *check_collection(collection)]
+    lines = [f"- {goal}" for goal in goals]
+    print(format_titles(titles), format_collection(collection), *lines, sep="\n", flush=True)
+    if results is not None:
+        content = {"titles": titles, "hours": hours, "collection": collection, "floors": goals}
+        write_json(results / "relevance.json", content)
+    missed = [goal for goal in goals if not goal.is_met]
+    print(f"{len(goals) - len(missed)} of {len(goals)} floors are reached", *missed, sep="\n", flush=True)
+    return int(bool(missed))
+
+
+def _run_home(
+    container: Container, options: argparse.Namespace, results: Path | None, progress: Progress
+) -> int:
+    plan = SMALL_PLAN if options.small else PLAN
+    measured = measure_home(read_history(container), plan, options.readings.split(","), progress)
+    print(format_home(measured), flush=True)
+    if results is not None:
+        write_json(results / "relevance-home.json", {"home": measured})
     return 0
 
 
-def format_home(results: Sequence[HomeResult]) -> str:
-    """Returns a table for each reading, as Markdown."""
-    head = ("system", "NDCG@10", "served minus it", "served is")
-    parts = []
-    for reading in dict.fromkeys(each.reading for each in results):
-        own = [each for each in results if each.reading == reading]
-        rows = [
-            (each.system, str(each.ndcg), str(each.difference or ""), str(each.verdict or "")) for each in own
-        ]
-        title = f"### {reading} ({own[0].viewers} viewers, {own[0].pages} pages)"
-        parts.append(f"{title}\n\n{format_table(head, rows)}\n")
-    return "\n".join(parts)
-
-
 @contextmanager
-def _open_demo(data_dir: Path | None, progress: Progress) -> Iterator[Path]:
+def _open_demo(data_dir: Path | None, progress: Progress) -> Iterator[Container]:
     if data_dir is not None:
-        yield data_dir
+        yield build_container(Settings(data_dir=data_dir, deadline_ms=DEADLINE_MS))
         return
     with tempfile.TemporaryDirectory() as temporary:
-        container = build_container(Settings(data_dir=Path(temporary)))
-        load_demo_data(container, load_demo(round(time.time() * 1000)), progress)
-        yield Path(temporary)
+        container = build_container(Settings(data_dir=Path(temporary), deadline_ms=DEADLINE_MS))
+        prepare_demo(container, progress)
+        yield container
 
 
 def _build_progress() -> Progress:
@@ -83,14 +108,11 @@ def _build_progress() -> Progress:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks relevance", description=__doc__)
-    parser.add_argument("--home", action="store_true", help="measure home pages")
-    parser.add_argument(
-        "--readings",
-        default=",".join(READINGS),
-        help="of home pages: "
-        + "; ".join(f"{name}: {text}" for name, text in READINGS.items()).replace("%", "%%"),
-    )
-    parser.add_argument("--small", action="store_true", help="fewer requests and viewers")
+    readings = "; ".join(f"{name}: {text}" for name, text in READINGS.items()).replace("%", "%%")
+    parser.add_argument("--home", action="store_true", help="measure home pages instead")
+    parser.add_argument("--readings", default=",".join(READINGS), help=f"of home pages: {readings}")
+    parser.add_argument("--small", action="store_true", help="fewer queries, lower floors; stores no results")
     parser.add_argument("--results", type=Path, help="directory for JSON")
-    parser.add_argument("--demo", type=Path, help="data directory with a loaded demo")
+    parser.add_argument("--demo", type=Path, help="data directory with a trained demo")
+    parser.add_argument("--data", type=Path, help=f"folder of the data sets; by default {VARIABLE} names it")
     return parser

@@ -8,6 +8,9 @@ from reelrank.index_mappings.fields import MAX_NEIGHBOURS
 from reelrank.index_mappings.item import Neighbour
 from reelrank.ranking.embeddings.watches import Watches
 
+MAX_PER_VIEWER = 1000
+"""Newest watches of a viewer that make neighbours. Pairs grow with the square: a viewer with 20,000 films
+would need 19 GB. More than a thousand films are rarely one taste."""
 SHRINKAGE = 10.0
 """Added to each product of lengths, so that pairs seen once or twice get a low similarity
 (Bell & Koren 2007, "Improved neighborhood-based collaborative filtering")."""
@@ -23,7 +26,8 @@ def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
     Weights are comparable between items because a request ranks by their sums. Normalised per item, a
     rarely watched item would weigh as much as one that many viewers watched.
     """
-    similar = _combine_weights(csr_matrix(watches.to_user_matrix(), dtype=np.float64))
+    newest = watches.keep_newest(MAX_PER_VIEWER)
+    similar = _combine_weights(csr_matrix(newest.to_user_matrix(), dtype=np.float64))
     item_ids = [i.decode() for i in watches.item_ids.tolist()]
     heaviest = float(similar.data.max(initial=0.0)) or 1.0
     neighbours: dict[str, tuple[Neighbour, ...]] = {}

@@ -1,7 +1,7 @@
 """Watch events as columns, the input of embedding training."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,20 @@ class Watches:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def keep_newest(self, limit: int) -> "Watches":
+        """Returns the newest `limit` watches of each user."""
+        order = np.lexsort((-np.arange(len(self)), self.users))
+        starts = np.flatnonzero(np.diff(self.users[order], prepend=-1))
+        rank = np.arange(len(self)) - np.repeat(starts, np.diff(np.append(starts, len(self))))
+        kept = np.sort(order[rank < limit])
+        return replace(
+            self,
+            users=self.users[kept],
+            items=self.items[kept],
+            at_ms=self.at_ms[kept],
+            weights=self.weights[kept],
+        )
 
     def to_user_matrix(self) -> csr_matrix:
         """Returns a float32 matrix [users, items] of the largest weight of each pair."""

@@ -4,7 +4,7 @@ Each is fitted on the watches before a time and ranks every item that it knows, 
 watched by the time of a page. None has candidates, features or a time budget.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from warnings import catch_warnings
 
@@ -17,12 +17,16 @@ from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.embeddings.ease import Ease, fit_ease
 from reelrank.ranking.embeddings.matrix_factorization import ALPHA, FACTORS, ITERATIONS, REGULARIZATION
 from reelrank.ranking.embeddings.watches import Watches
+from reelrank.ranking.evaluation.metrics import ndcg_at
+from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
 
 EASE, ITEM_KNN, ALS, POPULARITY = "EASE", "item-kNN", "ALS", "recent popularity"
 DEPTH = 100
 """Items of a ranking: what recall@100 needs."""
 HALF_LIVES_DAYS = (7.0, 30.0, 90.0, 365.0, 1095.0, 3650.0, float("inf"))
 """Half-lives of popularity that are tried; the last counts every watch alike."""
+MIN_HISTORY, PAGES_PER_VIEWER = 5, 8
+"""Pages on which the half-life is chosen."""
 KNN_NEIGHBOURS = 100
 """Neighbours of an item that count in item-kNN, as many as the product stores."""
 Columns = NDArray[np.intp]
@@ -46,10 +50,15 @@ class PastPages:
         return csr_matrix((np.ones(known.sum(), np.float32), (pages[known], columns[known])), shape=shape)
 
 
+def rank_by_ease(watches: Watches, pages: PastPages) -> list[ItemIds]:
+    """Returns the first DEPTH item ids of each page by EASE, fitted on `watches`."""
+    histories = pages.build_histories(watches.item_ids)
+    return _to_ids(watches.item_ids, _rank_by_ease(fit_ease(_build_binary_matrix(watches)), histories))
+
+
 def rank_by_baselines(watches: Watches, pages: PastPages) -> dict[str, list[ItemIds]]:
     """Returns the first DEPTH item ids of each page by EASE, item-kNN and ALS, fitted on `watches`."""
-    matrix = watches.to_user_matrix()
-    matrix.data = np.ones_like(matrix.data)
+    matrix = _build_binary_matrix(watches)
     histories = pages.build_histories(watches.item_ids)
     columns = {
         EASE: _rank_by_ease(fit_ease(matrix), histories),
@@ -76,15 +85,55 @@ def rank_by_popularity(watches: Watches, pages: PastPages, half_life_days: float
     return _to_ids(watches.item_ids, ranked)
 
 
-def choose_half_life(
-    watches: Watches, pages: PastPages, measure: Callable[[list[ItemIds]], float]
-) -> tuple[float, dict[float, float]]:
-    """Returns the half-life in days with the best measure of the pages, and the measure of each.
+def sample_pages(watches: Watches, window: tuple[int, int], seed: int = 0) -> tuple[PastPages, list[ItemIds]]:
+    """Samples pages in a window [from, to) of times, just before a watch, and what was new in the day after.
 
-    measure: of the rankings of all pages; pages and measure come from a validation window.
+    At most PAGES_PER_VIEWER of a viewer, who had watched MIN_HISTORY items before.
     """
-    values = {days: measure(rank_by_popularity(watches, pages, days)) for days in HALF_LIVES_DAYS}
-    return max(values, key=values.__getitem__), values
+    rng = np.random.default_rng(seed)
+    at_ms, seen, relevant = list[int](), list[ItemIds](), list[ItemIds]()
+    order = np.argsort(watches.users, kind="stable")
+    for own in np.split(order, np.flatnonzero(np.diff(watches.users[order])) + 1):
+        times, items = watches.at_ms[own], watches.item_ids[watches.items[own]]
+        usable = np.flatnonzero(
+            (times >= window[0]) & (times < window[1]) & (np.arange(len(own)) >= MIN_HISTORY)
+        )
+        for position in np.sort(rng.permutation(usable)[:PAGES_PER_VIEWER]).tolist():
+            moment = int(times[position])
+            past = np.unique(items[times < moment])
+            later = (times >= moment) & (times < moment + DAY_MS) & (watches.weights[own] >= QUICK_SKIP_SHARE)
+            at_ms.append(moment)
+            seen.append(past)
+            relevant.append(np.setdiff1d(items[later], past))
+    return PastPages(np.array(at_ms, np.int64), seen), relevant
+
+
+def choose_half_life(watches: Watches, pages: PastPages, relevant: Sequence[ItemIds]) -> float:
+    """Returns the half-life in days with the best NDCG@10 on pages of a validation window.
+
+    Of equal ones the longest. relevant: what counts as relevant to each page, all alike.
+    """
+    values = {
+        days: float(measure_ndcg(rank_by_popularity(watches, pages, days), relevant).sum())
+        for days in reversed(HALF_LIVES_DAYS)
+    }
+    return max(values, key=values.__getitem__)
+
+
+def measure_ndcg(ranked: Sequence[ItemIds], relevant: Sequence[ItemIds]) -> NDArray[np.float64]:
+    """Returns NDCG@10 of each page, where every relevant item counts alike."""
+    return np.array(
+        [
+            ndcg_at(np.isin(ids[:10], wanted).astype(np.float32), np.ones(len(wanted), np.float32), 10)
+            for ids, wanted in zip(ranked, relevant, strict=True)
+        ]
+    )
+
+
+def _build_binary_matrix(watches: Watches) -> csr_matrix:
+    matrix = watches.to_user_matrix()
+    matrix.data = np.ones_like(matrix.data)
+    return matrix
 
 
 def _rank_by_ease(ease: Ease, histories: csr_matrix) -> Columns:

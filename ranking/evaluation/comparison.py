@@ -1,13 +1,14 @@
 """Comparison of the ranker with simple baselines on judged requests, with confidence intervals."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
@@ -15,7 +16,11 @@ from reelrank.ranking.rankers.manifest import MetricEstimate
 
 MEASURES = ("ndcg@10", "precision@10", "recall@100", "pairwise_loss", "logloss")
 POPULARITY, FUSED, MODEL = "popularity", "fused", "lambdarank"
+TEXT = "bm25"
 ALL_KINDS = "all"
+
+Rankings = Sequence[ItemIds | None]
+"""A baseline's ranking of each request, best first; None where it does not apply."""
 
 ProbabilityFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Maps a ranker's scores [n] to probabilities of a watch [n]."""
@@ -23,7 +28,7 @@ ProbabilityFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class MetricResult:
-    """A measure of one system over the requests of a kind (`home`, `search` or `all`)."""
+    """A measure of one system over the requests of a kind (`home`, `search`, `real search` or `all`)."""
 
     kind: str
     system: str
@@ -36,7 +41,7 @@ class Evaluation:
     """The results of one evaluation.
 
     model: the ranker's id. requests: number of requests by kind. differences: the model's measures minus
-    those of the fused order, paired by request; their `system` names both.
+    those of the fused order, of BM25 alone (searches) and of baselines, paired; their `system` names both.
     """
 
     model: str
@@ -47,7 +52,7 @@ class Evaluation:
     def find_difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
         """Returns the interval of the model's measure minus that of the fused order. Raises KeyError."""
         for result in self.differences:
-            if (result.kind, result.measure) == (kind, measure):
+            if (result.kind, result.system, result.measure) == (kind, f"{MODEL} - {FUSED}", measure):
                 return result.interval
         raise KeyError(f"{kind} {measure}")
 
@@ -88,76 +93,113 @@ def evaluate(
     judged_requests: Sequence[JudgedRequest],
     model: str,
     to_probabilities: ProbabilityFunction | None = None,
+    baselines: Mapping[str, Rankings] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Ranks every request by popularity, by each source alone, by fusion and as `model` and the policies
-    ranked it, and measures them.
+    ranked it, and measures them; `baselines` bring rankings of their own.
 
     Ties keep the order of the candidates. Items that a source did not find, or would have found had it
     been used, count as not retrieved. logloss is measured only for the model, if `to_probabilities` is
-    given. Raises ValueError without requests.
+    given. The intervals of home pages resample viewers, those of searches resample queries.
+    Raises ValueError without requests.
     """
     if not judged_requests:
         raise ValueError("there are no judged requests to evaluate on; load more events, or a longer history")
     sources = tuple(
         dict.fromkeys(source for request in judged_requests for source in request.candidates.sources)
     )
-    names = (POPULARITY, *sources, FUSED, MODEL)
-    table = np.array([_measure(request, names, to_probabilities) for request in judged_requests])
+    ranked = baselines or {}
+    names = (POPULARITY, *ranked, *sources, FUSED, MODEL)
+    table = np.array(
+        [
+            _measure_systems(request, names, to_probabilities, [lists[row] for lists in ranked.values()])
+            for row, request in enumerate(judged_requests)
+        ]
+    )
     kinds = np.array([request.kind for request in judged_requests])
+    groups = np.array([_name_group(request, row) for row, request in enumerate(judged_requests)])
     results: list[MetricResult] = []
     differences: list[MetricResult] = []
     masks = {ALL_KINDS: np.ones(len(judged_requests), bool)} | {str(k): kinds == k for k in np.unique(kinds)}
     for kind, mask in masks.items():
-        used = {s for r in judged_requests for s in r.candidates.sources if kind in (ALL_KINDS, r.kind)}
-        systems = [n for n in names if n not in sources or n in used]
-        columns = [names.index(name) for name in systems]
-        results += _bootstrap_results(kind, systems, table[mask][:, columns], seed)
-        gaps = table[mask][:, [names.index(MODEL)]] - table[mask][:, [names.index(FUSED)]]
-        differences += _bootstrap_results(kind, [f"{MODEL} - {FUSED}"], gaps, seed)
+        rows = np.flatnonzero(mask).tolist()
+        used = {source for row in rows for source in judged_requests[row].candidates.sources}
+        whole = [name for name, lists in ranked.items() if all(lists[row] is not None for row in rows)]
+        systems = [name for name in names if name in (POPULARITY, *whole, *used, FUSED, MODEL)]
+        measured = table[mask][:, [names.index(name) for name in systems]]
+        results += _bootstrap_results(kind, systems, (measured, groups[mask]), seed)
+        others = [FUSED, *whole, *([TEXT] if TEXT in used and kind != ALL_KINDS else [])]
+        gaps = measured[:, [-1]] - measured[:, [systems.index(name) for name in others]]
+        pairs = [f"{MODEL} - {name}" for name in others]
+        differences += _bootstrap_results(kind, pairs, (gaps, groups[mask]), seed)
     requests = {kind: int(mask.sum()) for kind, mask in masks.items()}
     return Evaluation(model, requests, tuple(results), tuple(differences))
 
 
+def _name_group(request: JudgedRequest, row: int) -> str:
+    """Names what is resampled: the viewer of a home page; each search and anonymous page for itself."""
+    user = request.request.viewer.user
+    return f"viewer {user}" if request.kind == "home" and user else f"request {row}"
+
+
 def _bootstrap_results(
-    kind: str, systems: Sequence[str], table: NDArray[np.float64], seed: int
+    kind: str, systems: Sequence[str], measured: tuple[NDArray[np.float64], NDArray[np.str_]], seed: int
 ) -> list[MetricResult]:
-    """Bootstraps measures [q, systems, MEASURES] with the same resamples; all-NaN measures are left out."""
+    """Bootstraps measures [q, systems, MEASURES] and their groups [q] with the same resamples.
+
+    Measures without any value are left out.
+    """
+    table, groups = measured
     flat = table.reshape(len(table), -1)
     known = np.flatnonzero(np.isfinite(flat).any(axis=0))
     indexes = [divmod(int(column), len(MEASURES)) for column in known]
-    intervals = bootstrap_intervals(flat[:, known], seed)
+    intervals = bootstrap_intervals(flat[:, known], seed, groups)
     return [
         MetricResult(kind, systems[s], MEASURES[m], i) for (s, m), i in zip(indexes, intervals, strict=True)
     ]
 
 
-def _measure(
+def _measure_systems(
     request: JudgedRequest,
     systems: Sequence[str],
     to_probabilities: ProbabilityFunction | None,
+    baselines: Sequence[ItemIds | None],
 ) -> list[list[float]]:
-    """Returns the MEASURES of every system; NaN where one does not apply to this request."""
+    """Returns the MEASURES of every system; NaN where one does not apply to this request.
+
+    baselines: the rankings of the systems after POPULARITY.
+    """
     gains = request.compute_candidate_gains()
     has_pairs = 0 < np.count_nonzero(gains > 0) < len(gains)
+    own = [None, *baselines, *[None] * (len(systems) - 1 - len(baselines))]
     rows = []
-    for name in systems:
+    for position, (name, ranking) in enumerate(zip(systems, own, strict=True)):
+        if 0 < position <= len(baselines):
+            rows.append(_measure_ranking(request, ranking))
+            continue
         scores = request.scores if name == MODEL else _score_baseline(request, name)
         order = request.order if name == MODEL else np.argsort(-scores, kind="stable")
-        ranked = gains[order[np.isfinite(scores[order])]]
         loss = np.nan
         if name == MODEL and to_probabilities is not None and len(gains):
             loss = logloss(to_probabilities(scores), gains)
-        rows.append(
-            [
-                ndcg_at(ranked, request.gains, 10),
-                precision_at(ranked, 10),
-                recall_at(ranked, len(request.relevant), 100),
-                pairwise_loss(scores, gains) if has_pairs else np.nan,
-                loss,
-            ]
-        )
+        pairs = pairwise_loss(scores, gains) if has_pairs else np.nan
+        rows.append([*_measure_gains(request, gains[order[np.isfinite(scores[order])]]), pairs, loss])
     return rows
+
+
+def _measure_ranking(request: JudgedRequest, ranking: ItemIds | None) -> list[float]:
+    if ranking is None:
+        return [np.nan] * len(MEASURES)
+    return [*_measure_gains(request, request.compute_gains(ranking)), np.nan, np.nan]
+
+
+def _measure_gains(request: JudgedRequest, ranked: NDArray[np.float32]) -> tuple[float, float, float]:
+    return (
+        ndcg_at(ranked, request.gains, 10),
+        precision_at(ranked, 10),
+        recall_at(ranked, len(request.relevant), 100),
+    )
 
 
 def _score_baseline(request: JudgedRequest, system: str) -> NDArray[np.float32]:

@@ -54,10 +54,15 @@ def average_by_group(values: NDArray[np.floating], groups: NDArray[np.str_]) -> 
 
     Requests of one viewer are not independent: intervals by viewer resample these means.
     """
+    counts = np.unique(groups, return_counts=True)[1]
+    return np.asarray(_sum_by_group(values, groups) / counts[:, None])
+
+
+def _sum_by_group(values: NDArray[np.floating], groups: NDArray[np.str_]) -> NDArray[np.float64]:
     names, codes = np.unique(groups, return_inverse=True)
     totals = np.zeros((len(names), values.shape[1]))
     np.add.at(totals, codes, values)
-    return np.asarray(totals / np.bincount(codes)[:, None])
+    return totals
 
 
 def bootstrap_interval(values: NDArray[np.floating], seed: int = 0) -> Interval:
@@ -70,9 +75,12 @@ def bootstrap_difference(a: NDArray[np.floating], b: NDArray[np.floating], seed:
     return bootstrap_interval(np.asarray(a, np.float64) - np.asarray(b, np.float64), seed)
 
 
-def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Interval]:
+def bootstrap_intervals(
+    values: NDArray[np.floating], seed: int = 0, groups: NDArray[np.str_] | None = None
+) -> list[Interval]:
     """Returns percentile bootstrap intervals (Efron 1979) of the columns of values [q, m].
 
+    groups [q]: requests of one group are resampled together, as those of one viewer are not independent.
     All columns use the same resamples. Raises ValueError when a column has no value.
     """
     known = np.isfinite(values)
@@ -81,6 +89,8 @@ def bootstrap_intervals(values: NDArray[np.floating], seed: int = 0) -> list[Int
     filled = np.where(known, values, 0.0).astype(np.float64)
     weights = known.astype(np.float64)
     means = filled.sum(axis=0) / weights.sum(axis=0)
+    if groups is not None:
+        filled, weights = _sum_by_group(filled, groups), _sum_by_group(weights, groups)
     rng = np.random.default_rng(seed)
     chunks = [_resample_means(filled, weights, rng) for _ in range(RESAMPLES // CHUNK)]
     low, high = np.nanpercentile(np.concatenate(chunks), [LOW_PERCENTILE, HIGH_PERCENTILE], axis=0)

@@ -39,7 +39,11 @@ class JudgedRequest:
 
     def compute_candidate_gains(self) -> NDArray[np.float32]:
         """Returns the gains [n] of the candidates; 0 where a candidate is not relevant."""
-        ids, gains = self.candidates.ids, np.zeros(len(self.candidates), np.float32)
+        return self.compute_gains(self.candidates.ids)
+
+    def compute_gains(self, ids: ItemIds) -> NDArray[np.float32]:
+        """Returns the gain of each id; 0 where it is not relevant."""
+        gains = np.zeros(len(ids), np.float32)
         if len(self.relevant) and len(ids):
             order = np.argsort(self.relevant)
             nearest = np.minimum(np.searchsorted(self.relevant, ids, sorter=order), len(order) - 1)

@@ -22,6 +22,11 @@ PREFIX_MIN_LETTERS = 9
 PREFIX_SHARE = 0.6
 PERSON_MIN_ITEMS = 3
 DEPTH = 10
+WATCH_BANDS = {
+    "never watched": (0, 0),
+    "watched 1 to 9 times": (1, 9),
+    "watched 10 times and more": (10, 2**62),
+}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 Search = Callable[[str], Sequence[str]]
@@ -63,8 +68,7 @@ def generate_queries(
     The same items, count and seed give the same queries, in any order of the items.
     """
     ordered = sorted(items, key=lambda item: item.id)
-    counts = Counter(item.title.casefold() for item in ordered)
-    unique = [item for item in ordered if counts[item.title.casefold()] == 1]
+    unique = _find_unique(ordered)
     queries: list[KnownItemQuery] = []
     for kind, variant in VARIANTS.items():
         rng = random.Random(f"{seed} {kind}")
@@ -75,6 +79,28 @@ def generate_queries(
                 queries.append(KnownItemQuery(kind, text, frozenset((item.id,))))
                 made += 1
     return queries + _generate_person_queries(ordered, per_kind, seed)
+
+
+def generate_queries_by_watches(
+    items: Sequence[Item], watches: Mapping[str, int], per_kind: int = QUERIES_PER_KIND, seed: int = 0
+) -> list[KnownItemQuery]:
+    """Returns exact titles of items that were watched never, rarely or often: a kind for each of WATCH_BANDS.
+
+    watches: how often each item was watched, by its id.
+    """
+    unique = _find_unique(sorted(items, key=lambda item: item.id))
+    queries = []
+    for kind, (low, high) in WATCH_BANDS.items():
+        band = [item for item in unique if low <= watches.get(item.id, 0) <= high]
+        chosen = random.Random(f"{seed} {kind}").sample(band, min(per_kind, len(band)))
+        queries += [KnownItemQuery(kind, item.title, frozenset((item.id,))) for item in chosen]
+    return queries
+
+
+def _find_unique(items: Sequence[Item]) -> list[Item]:
+    """Returns the items whose title occurs once, in any case."""
+    counts = Counter(item.title.casefold() for item in items)
+    return [item for item in items if counts[item.title.casefold()] == 1]
 
 
 def measure_known_items(

@@ -39,6 +39,7 @@ ITEM_FEATURES = (
     _declare_log_share("share_7d", "a week"),
     _declare_log_share("share_30d", "a month"),
     _declare_log_share("share_365d", "a year"),
+    _declare_log_share("share_3650d", "ten years"),
     Feature(
         "trend",
         "popularity",

@@ -1,7 +1,12 @@
-"""Popularity: exponentially decayed counts of watches, impressions and clicks, at several half-lives."""
+"""Popularity: exponentially decayed counts of watches, impressions and clicks, at several half-lives.
+
+A watch counts once per viewer and item (`audience`). Two more rules keep a few viewers from moving an item:
+the largest contribution to an item is left out, and new viewers count only where there are many of them.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -9,24 +14,35 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ID_DTYPE
+from reelrank.ranking.items.audience import Audience, Contributions
 from reelrank.ranking.items.engagements import Engagements
 from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.items.watch_columns import Codes, WatchColumns, hash_viewers, select_watch_columns
 
-HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0)
-POPULAR_HALF_LIFE = 1
-"""Index into HALF_LIVES_DAYS: popularity now counts watches with a half-life of a week."""
+HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0, 3650.0)
+DEFAULT_HALF_LIFE_DAYS = 30
+"""Half-life of the `popular` source before a training run chose one: between the best of two histories."""
 HEAD_ROWS = 4096
-"""Number of most watched rows that stay sorted. Counts only grow, so the next head consists of rows of this
-one and of rows that were just watched."""
+"""Most watched rows that stay sorted. The next head consists of rows of this one and of rows just watched."""
 ORIGIN_DAYS = 300
 """Weights double each day at the shortest half-life: 2^300 is far below the float64 maximum of 2^1024."""
 CTR_HALF_LIFE = 2
 """Index into HALF_LIVES_DAYS: click-through is counted over about a month."""
 CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
 """The prior of an item that was never shown: one click in twenty impressions."""
+MATURE_VIEWERS = 100
+"""Established viewers from which the rules against bought popularity apply in full. A choice."""
+NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT = 100.0, 0.1
+"""New viewers count for an item beyond the first hundred (decayed), at a tenth each. A choice."""
 
+ROUNDING = 1e-9
+"""Share of an item's contributions below which what is left without the largest is a rounding error."""
+
+Exposure = Literal["impression", "click", "engagement"]
+EXPOSURES: tuple[Exposure, ...] = get_args(Exposure)
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
+Counts = NDArray[np.float64]
 RowFilter = Callable[[Rows], NDArray[np.bool_]]
 
 
@@ -48,54 +64,72 @@ class Popularity:
 
     def __init__(self, size: int) -> None:
         self.engagements = Engagements()
+        self.audience = Audience()
         self.now_ms = 0
         self.origin_ms = 0
         self._half_lives_ms = np.array(HALF_LIVES_DAYS) * DAY_MS
-        self._watches = np.zeros((size, len(HALF_LIVES_DAYS)))
-        self._total = np.zeros(len(HALF_LIVES_DAYS))
-        self._impressions = np.zeros(size)
-        self._clicks = np.zeros(size)
-        self._engaged = np.zeros(size)
-        self._head = np.empty(0, np.intp)
+        shape = (size, len(HALF_LIVES_DAYS))
+        self._established, self._largest, self._new = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self._totals = np.zeros((3, len(HALF_LIVES_DAYS)))
+        self._crowded = np.empty(0, np.intp)
+        self._trust = 0.0
+        self._exposures = {kind: np.zeros(size) for kind in EXPOSURES}
+        self._heads = [np.empty(0, np.intp)] * len(HALF_LIVES_DAYS)
 
-    def add(self, kind: str, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
-        """Counts events of one kind; rows of -1 and kinds without a counter are ignored."""
-        known = rows >= 0
-        if kind not in ("watch", "impression", "click") or not known.any():
+    def add_watches(self, watches: WatchColumns) -> None:
+        """Counts watches of known rows, each viewer once per item."""
+        if not len(watches):
             return
-        rows, at_ms, weights = rows[known], at_ms[known], weights[known]
-        self._advance(int(at_ms.max()))
-        added = weights[:, None] * np.exp2((at_ms - self.origin_ms)[:, None] / self._half_lives_ms)
-        if kind == "watch":
-            np.add.at(self._watches, rows, added)
-            self._total += added.sum(axis=0)
-            self._head = self._select_best(np.union1d(self._head, rows), HEAD_ROWS)
-        else:
-            counter = self._impressions if kind == "impression" else self._clicks
-            np.add.at(counter, rows, added[:, CTR_HALF_LIFE])
+        self._advance(int(watches.at_ms.max()))
+        before, after = self.audience.add(watches)
+        rows, of_bots = np.unique(before.rows), before.rows[before.established > after.established]
+        old = self._stack(rows)
+        self._change(after, 1)
+        self._change(before, -1)
+        if len(of_bots):
+            self._find_largest_again(np.unique(of_bots))
+        self._totals += (self._stack(rows) - old).sum(axis=1)
+        self._crowded = np.union1d(self._crowded, rows[(self._new[rows] > self._ignored).any(axis=1)])
+        trust, self._trust = self._trust, min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
+        has_shrunk = trust != self._trust or len(of_bots) > 0
+        self._heads = [
+            self._select_best(
+                np.arange(len(self._new)) if has_shrunk else np.union1d(head, rows), index, HEAD_ROWS
+            )
+            for index, head in enumerate(self._heads)
+        ]
 
-    def add_engagements(self, rows: Rows, at_ms: NDArray[np.int64]) -> None:
-        """Counts engagements with shown items; the caller passes each once per page (see `engagements`)."""
-        rows, at_ms = rows[rows >= 0], at_ms[rows >= 0]
-        if len(rows):
+    def add_exposures(self, kind: Exposure, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
+        """Counts events of one kind; rows of -1 are ignored. The caller passes each engagement once."""
+        known = rows >= 0
+        if known.any():
+            rows, at_ms, weights = rows[known], at_ms[known], weights[known]
             self._advance(int(at_ms.max()))
-            half_life_ms = self._half_lives_ms[CTR_HALF_LIFE]
-            np.add.at(self._engaged, rows, np.exp2((at_ms - self.origin_ms) / half_life_ms))
+            np.add.at(self._exposures[kind], rows, weights * self._weigh(at_ms)[:, CTR_HALF_LIFE])
+
+    def compute_exposure_weights(self, viewers: Codes) -> Floats:
+        """Returns what impressions and clicks of these viewers [n] count, 0 to 1: those of established ones
+        in full, those of others as long as there are few established ones."""
+        is_established = self.audience.are_established(viewers)
+        return np.where(is_established, 1.0, 1.0 - self._trust).astype(np.float32)
 
     def compute_shares(self, rows: Rows) -> Floats:
-        """Returns shares [n, 4] of all decayed watches, one per half-life; 0 for rows of -1."""
-        shares = (self._watches[rows] / np.maximum(self._total, 1e-300)).astype(np.float32)
+        """Returns shares [n, 5] of all decayed watches, one per half-life; 0 for rows of -1.
+
+        They are shares of one watch at `now_ms` at least: while nobody watches, nothing is popular now.
+        """
+        one = np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
+        shares = (self._compute_counts(rows) / np.maximum(self._compute_total(), one)).astype(np.float32)
         shares[rows < 0] = 0
         return shares
 
     def count_watches(self, rows: Rows) -> NDArray[np.float64]:
         """Returns the decayed watches [n] of known rows at the longest half-life, to compare items by."""
-        return np.asarray(self._watches[rows, -1])
+        return np.asarray(self._compute_counts(rows)[:, -1])
 
     def compute_ctr(self, rows: Rows) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
-        now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
-        clicks, impressions = self._clicks[rows] * now, self._impressions[rows] * now
+        clicks, impressions = self._read_exposures("click", rows), self._read_exposures("impression", rows)
         rate = (clicks + CTR_PRIOR_CLICKS) / (impressions + CTR_PRIOR_IMPRESSIONS)
         return np.where(rows >= 0, rate, np.nan).astype(np.float32)
 
@@ -104,33 +138,74 @@ class Popularity:
 
         Old counts decay, so the posterior of an item that is no longer shown widens again.
         """
-        now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
-        now = np.where(rows >= 0, now, 0.0)
-        engaged, impressions = self._engaged[rows] * now, self._impressions[rows] * now
-        ignored = np.maximum(impressions - engaged, 0)  # the impression of an engagement may be unrecorded
+        engaged = self._read_exposures("engagement", rows)
+        ignored = self._read_exposures("impression", rows) - engaged
+        ignored = np.maximum(ignored, 0)  # the impression of an engagement may be unrecorded
         return Posterior(engaged + CTR_PRIOR_CLICKS, ignored + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
-    def find_most_watched(self, limit: int, is_allowed: RowFilter) -> tuple[Rows, Floats]:
-        """Returns the `limit` most watched allowed rows at POPULAR_HALF_LIFE, best first, and their shares.
+    def find_most_watched(
+        self, limit: int, is_allowed: RowFilter, half_life_days: float = DEFAULT_HALF_LIFE_DAYS
+    ) -> tuple[Rows, Floats]:
+        """Returns the `limit` most watched allowed rows at a half-life, best first, and their shares.
 
         All rows are searched only when the head has too few allowed ones.
         """
-        head = self._head
+        index = find_half_life(half_life_days)
+        head = self._heads[index]
         found = head[is_allowed(head)][:limit]
         if len(found) < limit and len(head) == HEAD_ROWS:
-            watched = np.flatnonzero(self._watches[:, POPULAR_HALF_LIFE] > 0)
-            found = self._select_best(watched[is_allowed(watched)], limit)
-        return found, self.compute_shares(found)[:, POPULAR_HALF_LIFE]
+            rows = np.arange(len(self._new))
+            found = self._select_best(rows[is_allowed(rows)], index, limit)
+        return found, self.compute_shares(found)[:, index]
 
-    def list_most_watched(self, limit: int, is_allowed: RowFilter) -> Rows:
-        """Returns the `limit` most watched allowed rows in the order of `count_watches`, ties by row."""
-        watched = np.flatnonzero(self._watches[:, -1] > 0)
-        rows = watched[is_allowed(watched)]
-        return rows[np.lexsort((rows, -self.count_watches(rows)))[:limit]]
+    @property
+    def _ignored(self) -> Counts:
+        """NEW_VIEWERS_IGNORED at `now_ms`, in the units of the counts [5]."""
+        return NEW_VIEWERS_IGNORED * np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
 
-    def _select_best(self, rows: Rows, limit: int) -> Rows:
-        """Returns the `limit` most watched of the given rows, best first, ties by row."""
-        counts = self._watches[rows, POPULAR_HALF_LIFE]
+    def _compute_counts(self, rows: Rows) -> Counts:
+        """Returns the counts [n, 5] after the rules against bought popularity."""
+        crowd = np.maximum(self._new[rows] - self._ignored, 0)
+        counts = self._established[rows] - self._trust * self._largest[rows]
+        counts += (1 - self._trust) * self._new[rows] + self._trust * NEW_VIEWER_WEIGHT * crowd
+        counts[counts < ROUNDING * self._established[rows]] = 0
+        return counts
+
+    def _compute_total(self) -> Counts:
+        established, largest, new = self._totals
+        crowd = np.maximum(self._new[self._crowded] - self._ignored, 0).sum(axis=0)
+        total = established - self._trust * largest + (1 - self._trust) * new
+        return np.asarray(total + self._trust * NEW_VIEWER_WEIGHT * crowd)
+
+    def _read_exposures(self, kind: Exposure, rows: Rows) -> Counts:
+        """Returns counts [n] decayed to `now_ms`; 0 for rows of -1."""
+        now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
+        return np.where(rows >= 0, self._exposures[kind][rows] * now, 0.0)
+
+    def _weigh(self, at_ms: NDArray[np.int64]) -> Counts:
+        """Returns the weights [n, 5] of events, in units of an event at `origin_ms`."""
+        return np.asarray(np.exp2((at_ms - self.origin_ms)[:, None] / self._half_lives_ms))
+
+    def _stack(self, rows: Rows) -> Counts:
+        return np.stack([self._established[rows], self._largest[rows], self._new[rows]])
+
+    def _change(self, parts: Contributions, sign: int) -> None:
+        weights = self._weigh(parts.at_ms)
+        established = parts.established[:, None] * weights
+        np.add.at(self._established, parts.rows, sign * established)
+        np.add.at(self._new, parts.rows, sign * parts.new[:, None] * weights)
+        if sign > 0:
+            np.maximum.at(self._largest, parts.rows, established)
+
+    def _find_largest_again(self, rows: Rows) -> None:
+        """After contributions were taken away: the largest of those that are left."""
+        left = self.audience.list_watched(rows)
+        self._largest[rows] = 0
+        np.maximum.at(self._largest, left.rows, left.established[:, None] * self._weigh(left.at_ms))
+
+    def _select_best(self, rows: Rows, index: int, limit: int) -> Rows:
+        """Returns the `limit` most watched of the given rows at one half-life, best first, ties by row."""
+        counts = self._compute_counts(rows)[:, index]
         if len(rows) > limit:
             is_top = counts >= np.partition(counts, -limit)[-limit]
             rows, counts = rows[is_top], counts[is_top]
@@ -142,13 +217,17 @@ class Popularity:
         """Advances `now_ms`, and the origin before weights overflow float64."""
         if to_ms - self.origin_ms > ORIGIN_DAYS * DAY_MS:
             decay = np.exp2((self.origin_ms - to_ms) / self._half_lives_ms)
-            self._watches *= decay
-            self._total *= decay
-            self._impressions *= decay[CTR_HALF_LIFE]
-            self._clicks *= decay[CTR_HALF_LIFE]
-            self._engaged *= decay[CTR_HALF_LIFE]
+            for watches in (self._established, self._largest, self._new, self._totals):
+                np.multiply(watches, decay, out=watches)
+            for exposures in self._exposures.values():
+                np.multiply(exposures, decay[CTR_HALF_LIFE], out=exposures)
             self.origin_ms = to_ms
         self.now_ms = max(self.now_ms, to_ms)
+
+
+def find_half_life(days: float) -> int:
+    """Returns the index of the half-life of HALF_LIVES_DAYS that is nearest on a logarithmic scale."""
+    return int(np.abs(np.log(np.array(HALF_LIVES_DAYS) / days)).argmin())
 
 
 def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:
@@ -160,17 +239,14 @@ def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popu
 
 
 def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch) -> None:
-    """Counts the events of one batch. A watch counts by its watched share, 1 if the share is unknown."""
+    """Counts the events of one batch. A watch counts by its watched share, 1 if unknown; a skip does not."""
     kinds = np.asarray(batch.column("kind").to_numpy(zero_copy_only=False))
     rows = table.find_rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
-    at_ms = batch.column("at_ms").to_numpy()
-    watched = batch.column("watched_ms").to_numpy(zero_copy_only=False).astype(np.float64)
-    duration = batch.column("duration_ms").to_numpy(zero_copy_only=False).astype(np.float64)
-    known = np.isfinite(watched) & np.isfinite(duration) & (duration > 0)
-    share = np.divide(watched, duration, out=np.ones(len(rows)), where=known).clip(0, 1).astype(np.float32)
-    for kind in ("watch", "impression", "click"):
+    viewers = hash_viewers(batch.column("user"))
+    popularity.add_watches(select_watch_columns(batch, viewers, rows, table.duration_s))
+    weights, at_ms = popularity.compute_exposure_weights(viewers), batch.column("at_ms").to_numpy()
+    for kind in EXPOSURES[:2]:
         selected = np.flatnonzero(kinds == kind)
-        weights = share[selected] if kind == "watch" else np.ones(len(selected), np.float32)
-        popularity.add(kind, rows[selected], at_ms[selected], weights)
+        popularity.add_exposures(kind, rows[selected], at_ms[selected], weights[selected])
     first = popularity.engagements.find_first(batch)
-    popularity.add_engagements(rows[first], at_ms[first])
+    popularity.add_exposures("engagement", rows[first], at_ms[first], weights[first])

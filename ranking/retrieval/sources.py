@@ -10,11 +10,11 @@ from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, V
 from reelrank.index_mappings.item import Neighbour
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Filters
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.items.typed_query import TypedQuery
-from reelrank.ranking.policies.config import CandidateLimits
+from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.viewers.request import RankingRequest
 
 MAX_SEEDS = 60
@@ -38,7 +38,7 @@ class TableSource:
     """What the item table alone can answer: the most popular or the newest items, or the first by title.
 
     today: days since 1970; items published later are left out. seen: rows that the viewer watched, left out.
-    is_sorted: the list is in this order, so popular means at the longest half-life.
+    half_life_days: of the popularity that counts.
     """
 
     source: str
@@ -46,7 +46,7 @@ class TableSource:
     filters: Filters
     today: int
     seen: Rows
-    is_sorted: bool = False
+    half_life_days: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,14 +67,14 @@ TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE = 3.0, 2.0, 1.0
 
 
 def plan_sources(
-    request: RankingRequest, table: ItemTable, limits: CandidateLimits
+    request: RankingRequest, table: ItemTable, config: RankingConfig
 ) -> tuple[SourceRequest, ...]:
     """Returns a request for every source that applies, has a limit above 0 and has something to look up."""
     if request.query.kind == "search":
-        return tuple(_plan_search(request, limits))
+        return tuple(_plan_search(request, config.limits))
     if request.query.kind == "similar":
-        return tuple(_plan_similar(request, limits))
-    return tuple(_plan_home(request, table, limits))
+        return tuple(_plan_similar(request, config.limits))
+    return tuple(_plan_home(request, table, config))
 
 
 def query_source(
@@ -128,14 +128,15 @@ def _plan_similar(request: RankingRequest, limits: CandidateLimits) -> list[Sour
     return [*knn, *([neighbours] if limits.neighbours else [])]
 
 
-def _plan_home(request: RankingRequest, table: ItemTable, limits: CandidateLimits) -> list[SourceRequest]:
+def _plan_home(request: RankingRequest, table: ItemTable, config: RankingConfig) -> list[SourceRequest]:
+    limits, half_life_days = config.limits, config.popular_half_life_days
     filters, recent, seen = request.query.filters, request.taste.preferred, request.seen_rows
     if request.query.exclude:
         excluded = table.find_rows(encode_item_ids(request.query.exclude))
         seen = np.concatenate([seen, excluded[excluded >= 0]])
     if request.query.sort != "relevance":
         source = SORTED_SOURCES[request.query.sort]
-        return [TableSource(source, SORTED_LIMIT, filters, request.today, seen, is_sorted=True)]
+        return [TableSource(source, SORTED_LIMIT, filters, request.today, seen, HALF_LIVES_DAYS[-1])]
     extra = min(len(seen), MAX_EXTRA)
     spaces = (
         ("factors", "factors", "factors"),
@@ -146,7 +147,7 @@ def _plan_home(request: RankingRequest, table: ItemTable, limits: CandidateLimit
     seeds = tuple(Neighbour(item_id.decode(), weight) for item_id, weight in pairs)
     neighbours = NeighbourMatch("neighbours", seeds, limits.neighbours + extra, filters)
     listed = [
-        TableSource(source, limits.limit_of(source), filters, request.today, seen)
+        TableSource(source, limits.limit_of(source), filters, request.today, seen, half_life_days)
         for source in ("popular", "fresh")
         if limits.limit_of(source)
     ]
@@ -175,10 +176,9 @@ def _list_items(request: TableSource, table: ItemTable, popularity: Popularity) 
 
 
 def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity) -> Matches:
-    if request.is_sorted:
-        rows = popularity.list_most_watched(request.limit, _build_row_filter(request, table))
-        return Matches(request.source, table.ids[rows], popularity.count_watches(rows).astype(np.float32))
-    rows, shares = popularity.find_most_watched(request.limit, _build_row_filter(request, table))
+    rows, shares = popularity.find_most_watched(
+        request.limit, _build_row_filter(request, table), request.half_life_days
+    )
     return Matches(request.source, table.ids[rows], shares)
 
 

@@ -4,7 +4,7 @@ Each request sees its viewer, the popularity and the embeddings as they were the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 
 import numpy as np
@@ -16,9 +16,10 @@ from reelrank.index_mappings.engine import Matcher
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Context, Query
+from reelrank.ranking.evaluation.half_life import PastPage
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.items.popularity import POPULAR_HALF_LIFE, Popularity, count_events
+from reelrank.ranking.items.popularity import Popularity, count_events, find_half_life
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.labels.watch_time import find_relevant
 from reelrank.ranking.pipeline import Ranking, RankingContext, SourceAnswers, rank_request
@@ -26,12 +27,14 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
+from reelrank.ranking.training.searches import find_search, simulate_search
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
 SEARCH_SHARE = 0.3
-"""Share of backtested requests that are (simulated) known-item searches."""
+"""Share of the other backtested requests that are simulated searches for an item that was watched next."""
+HOME, SIMULATED_SEARCH, REAL_SEARCH = "home", "search", "real search"
 TIMEOUT_S = 60.0
 
 
@@ -61,11 +64,14 @@ class BacktestIndex:
 
 @dataclass(frozen=True, slots=True)
 class _SampledRequest:
-    """context: when, where and on what the page was opened."""
+    """context: when, where and on what the page was opened. text, item: what was typed in a real search, and
+    what was watched because of it."""
 
     user_id: str
     kind: str
     context: Context
+    text: str = ""
+    item: str = ""
 
 
 def backtest(
@@ -83,15 +89,24 @@ def backtest(
     histories = _group_by_user(ordered)
     rng = np.random.default_rng(options.seed)
     requests = _sample_requests(histories, window, options, rng)
-    popularity = Popularity(len(index.table))
-    times, counted = ordered["at_ms"].to_numpy(), 0
-    for done, request in enumerate(requests):
-        until = int(np.searchsorted(times, request.context.at_ms))
-        for batch in ordered.slice(counted, until - counted).to_batches():
-            count_events(popularity, index.table, batch)
-        counted = until
+    for done, (request, popularity) in enumerate(_count_until(ordered, index.table, requests)):
         yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
         progress("replaying history", done + 1, len(requests))
+
+
+def replay_popularity(
+    events: pa.Table, table: ItemTable, window: tuple[int, int], options: BacktestOptions
+) -> Iterator[PastPage]:
+    """Yields past home pages with the popularity of their times; nothing is retrieved or ranked."""
+    ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
+    histories = _group_by_user(ordered)
+    requests = _sample_requests(histories, window, options, np.random.default_rng(options.seed))
+    for sampled, popularity in _count_until(ordered, table, requests):
+        viewer = build_viewer(sampled.user_id, histories[sampled.user_id], sampled.context.at_ms)
+        seen = {item.decode() for item in viewer.seen.tolist()}
+        gains = find_relevant(histories[sampled.user_id], sampled.context.at_ms, seen)
+        if sampled.kind == "home":
+            yield PastPage(viewer, popularity, gains)
 
 
 def rank_past_request(
@@ -128,22 +143,40 @@ def build_judged_request(
     )
 
 
+def _count_until(
+    ordered: pa.Table, table: ItemTable, requests: Sequence[_SampledRequest]
+) -> Iterator[tuple[_SampledRequest, Popularity]]:
+    """Yields each request with the popularity before it; the counters are the same and go on counting."""
+    popularity = Popularity(len(table))
+    times, counted = ordered["at_ms"].to_numpy(), 0
+    for request in requests:
+        until = int(np.searchsorted(times, request.context.at_ms))
+        for batch in ordered.slice(counted, until - counted).to_batches():
+            count_events(popularity, table, batch)
+        counted = until
+        yield request, popularity
+
+
 def _judge_request(
     sampled: _SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
     sampling: tuple[BacktestOptions, np.random.Generator],
 ) -> JudgedRequest:  # fmt: skip
     options, rng = sampling
     viewer = build_viewer(sampled.user_id, events, sampled.context.at_ms)
-    gains = find_relevant(events, sampled.context.at_ms, {i.decode() for i in viewer.seen.tolist()})
-    text = None
-    if sampled.kind == "search":
+    text, at_ms = sampled.text, sampled.context.at_ms
+    if sampled.kind == REAL_SEARCH:  # people also search for what they have watched
+        gains = {sampled.item: find_relevant(events, at_ms, set())[sampled.item]}
+    else:
+        gains = find_relevant(events, at_ms, {i.decode() for i in viewer.seen.tolist()})
+    if sampled.kind == SIMULATED_SEARCH:
         gains = dict([max(gains.items(), key=lambda pair: pair[1])])
-        text = _simulate_search_text(options.titles.get(next(iter(gains)), ""), rng)
+        text = simulate_search(options.titles.get(next(iter(gains)), ""), rng)
     query = Query(text=text or None, user=sampled.user_id, context=sampled.context)
     request = build_request(query, viewer, index.table, index.encoder)
     ranking = rank_past_request(request, index, popularity, options.config)
-    shares = popularity.compute_shares(ranking.found.rows)[:, POPULAR_HALF_LIFE]
-    return build_judged_request(request, ranking, gains, shares)
+    half_life = find_half_life(options.config.popular_half_life_days)
+    shares = popularity.compute_shares(ranking.found.rows)[:, half_life]
+    return replace(build_judged_request(request, ranking, gains, shares), kind=sampled.kind)
 
 
 def _group_by_user(events: pa.Table) -> dict[str, list[Event]]:
@@ -170,24 +203,30 @@ def _sample_requests(
         chosen = rng.permutation(usable)[: options.per_user]
         for number in sorted(int(n) for n in chosen):
             watch = watches[number]
+            if (search := _find_real_search(histories[user], watch)) is not None:
+                requests.append(search)
+                continue
             seen = {e.item for e in watches if e.at_ms < watch.at_ms}
             if find_relevant(histories[user], watch.at_ms, seen):
-                kind = "search" if options.titles and rng.random() < SEARCH_SHARE else "home"
+                kind = SIMULATED_SEARCH if options.titles and rng.random() < SEARCH_SHARE else HOME
                 requests.append(_SampledRequest(user, kind, _build_context(histories[user], watch)))
     kept = rng.permutation(len(requests))[: options.requests]
     return sorted((requests[int(k)] for k in kept), key=lambda r: (r.context.at_ms, r.user_id))
 
 
+def _find_real_search(events: list[Event], watch: Event) -> _SampledRequest | None:
+    """Returns the search that led to a watch; None without one, and for a quick skip."""
+    search = find_search(events, watch)
+    if search is None or watch.item not in find_relevant(events, search.at_ms, set()):
+        return None
+    return _SampledRequest(
+        watch.user, REAL_SEARCH, _build_context(events, search), search.text or "", watch.item
+    )
+
+
 def _build_context(events: list[Event], watch: Event) -> Context:
-    """Builds the context of a watch, with device and country of its page, or its own where that has none."""
+    """Builds the context of a watch or a search, with device and country of its page if it has them."""
     same_page = (e for e in events if watch.request_id and e.request_id == watch.request_id)
     opened = next((e for e in same_page if e.kind == "impression"), watch)
     at = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
     return Context(at, opened.country, opened.device)
-
-
-def _simulate_search_text(title: str, rng: np.random.Generator) -> str:
-    """Picks one to three words of a title, in order, as a viewer who half remembers it would type."""
-    words = title.split()
-    count = min(len(words), int(rng.integers(1, 4)))
-    return " ".join(words[n] for n in sorted(rng.permutation(len(words))[:count].tolist()))

@@ -19,7 +19,7 @@ LIKES: tuple[EventKind, ...] = ("like", "subscribe")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Watches:
+class WatchedItems:
     """What a viewer watched, each item once, newest first.
 
     ids [w]; at_ms [w] int64 of the newest watch. watched_ms and duration_ms [w] float64 of the longest
@@ -55,7 +55,7 @@ class Viewer:
     """
 
     user: str
-    watched: Watches
+    watched: WatchedItems
     opinions: Opinions
     shown: ItemIds
     shown_at_ms: NDArray[np.int64]
@@ -92,14 +92,14 @@ def build_viewer(
     )
 
 
-def _collect_watches(events: Sequence[Event]) -> Watches:
+def _collect_watches(events: Sequence[Event]) -> WatchedItems:
     """Collects watches, newest first, by item."""
     by_item: dict[str, list[Event]] = {}
     for event in events:
         by_item.setdefault(event.item, []).append(event)
     watches = list(by_item.items())[:MAX_WATCHES]
     longest = [max(same, key=_get_watched_ms) for _, same in watches]
-    return Watches(
+    return WatchedItems(
         encode_item_ids(item for item, _ in watches),
         np.array([same[0].at_ms for _, same in watches], np.int64),
         np.array([e.watched_ms for e in longest], np.float64),

@@ -11,7 +11,8 @@ from flask import Response, abort, send_from_directory
 from reelrank.ranking.evaluation.comparison import Evaluation
 
 PICTURES = {"quality.svg": "Each measure of each system with its 95 % interval",
-            "gains.svg": "The features with the largest gain in the model"}  # fmt: skip
+            "gains.svg": "The features with the largest gain in the model",
+            "popularity.svg": "Popularity alone, by the days after which a watch counts half"}  # fmt: skip
 
 VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 

@@ -1,7 +1,7 @@
 """The letter model: how much a text looks like words of the catalogue, from sequences of three letters.
 
 It tells unknown words ("abdominal") from gibberish ("zzzzqqq"), which the cosine of a text encoder does not:
-random letters are nearer to some item than most real words are (decision record 28).
+random letters are nearer to some item than most real words are (decision record 29).
 """
 
 import math

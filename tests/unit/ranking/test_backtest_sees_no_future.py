@@ -16,10 +16,12 @@ from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
-from reelrank.ranking.embeddings.watches import Watches, select_watches
+from reelrank.ranking.embeddings.preferences import select_preferences
+from reelrank.ranking.embeddings.watches import Watches
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.watch_columns import hash_viewers, select_watch_columns
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.training import backtest as replay
 from reelrank.ranking.viewers.history import Viewer, build_viewer
@@ -119,7 +121,8 @@ def test_popularity_that_counts_the_future_is_caught(
         counting = Popularity(size)
         events = next(counted)
         films = np.char.partition(events["item"].to_numpy().astype(str), "film")[:, 2].astype(np.intp)
-        counting.add("watch", films, events["at_ms"].to_numpy(), np.ones(len(films), np.float32))
+        for batch, rows in zip(events.to_batches(), np.split(films, []), strict=True):
+            counting.add_watches(select_watch_columns(batch, hash_viewers(batch["user"]), rows))
         return counting
 
     monkeypatch.setattr(replay, "Popularity", build_popularity_of_all_time)
@@ -129,8 +132,8 @@ def test_popularity_that_counts_the_future_is_caught(
 def test_embeddings_learned_from_the_future_are_caught(
     parts: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def select_watches_a_day_ahead(events: pa.Table, before_ms: int) -> Watches:
-        return select_watches(events, before_ms + DAY_MS)
+    def select_a_day_ahead(events: pa.Table, before_ms: int) -> Watches:
+        return select_preferences(events, before_ms + DAY_MS)
 
-    monkeypatch.setattr(learning, "select_watches", select_watches_a_day_ahead)
+    monkeypatch.setattr(learning, "select_preferences", select_a_day_ahead)
     assert find_changes(parts)

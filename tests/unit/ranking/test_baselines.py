@@ -1,5 +1,7 @@
 """Baselines rank what the viewer's group watches, and never what the viewer watched before the page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from reelrank.ranking.evaluation.baselines import (
     choose_half_life,
     rank_by_baselines,
     rank_by_popularity,
+    sample_pages,
 )
 from reelrank.ranking.evaluation.intervals import Interval, Verdict, average_by_group, judge_difference
 
@@ -83,9 +86,18 @@ def test_a_short_half_life_ranks_the_newest_first() -> None:
 def test_the_half_life_with_the_best_measure_is_chosen() -> None:
     watches = build_popular_watches(("a", 0), ("a", 1), ("b", 40))
     pages = PastPages(np.array([50 * DAY_MS]), [encode_item_ids([])])
-    days, values = choose_half_life(watches, pages, lambda ranked: float(ranked[0][0] == b"a"))
-    assert days > 30
-    assert values[days] == 1.0
+    assert choose_half_life(watches, pages, [encode_item_ids(["a"])]) > 30
+    assert choose_half_life(watches, pages, [encode_item_ids(["b"])]) <= 30
+
+
+def test_sampled_pages_know_the_past_and_are_judged_by_the_day_after() -> None:
+    items = [f"i{number}" for number in range(8)]
+    watches = build_popular_watches(*((item, day) for day, item in enumerate(items)))
+    one_viewer = replace(watches, users=np.zeros(8, np.int32))
+    pages, relevant = sample_pages(one_viewer, (6 * DAY_MS, 8 * DAY_MS))
+    assert pages.at_ms.tolist() == [6 * DAY_MS, 7 * DAY_MS]
+    assert [len(seen) for seen in pages.seen] == [6, 7]
+    assert [ids.tolist() for ids in relevant] == [[b"i6"], [b"i7"]]
 
 
 @pytest.mark.parametrize(

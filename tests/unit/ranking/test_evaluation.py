@@ -10,6 +10,7 @@ from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.evaluation.candidate_recall import ALL_SOURCES, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, ProbabilityFunction, evaluate
+from reelrank.ranking.evaluation.intervals import bootstrap_intervals
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.fusion import fuse
@@ -166,3 +167,39 @@ def test_items_of_two_sources_are_not_counted_as_of_only_one() -> None:
 
 def test_candidate_recall_without_requests_is_empty() -> None:
     assert measure_candidate_recall([]) == []
+
+
+def test_a_baseline_brings_a_ranking_of_its_own() -> None:
+    requests = [build_home_request(), build_search_request()]
+    judged = [request.rerank(FirstFeature()) for request in requests]
+    ranking = encode_item_ids(["z", "a", "c"])  # z is relevant, and no source found it
+    evaluation = evaluate(judged, "first-feature", baselines={"EASE": [ranking, None]})
+    assert evaluation.list_systems("home")[:2] == ("popularity", "EASE")
+    assert "EASE" not in evaluation.list_systems("search") + evaluation.list_systems("all")
+    dcg, ideal = 1 + 1 / np.log2(4), 1 + 1 / np.log2(3)
+    assert evaluation.collect_metrics("EASE", "home")["ndcg@10"].value == pytest.approx(dcg / ideal)
+    assert {result.system for result in evaluation.differences if result.kind == "home"} == {
+        "lambdarank - fused",
+        "lambdarank - EASE",
+    }
+
+
+def test_a_search_is_compared_with_bm25_alone() -> None:
+    evaluation = evaluate_order([build_home_request(), build_search_request()], FirstFeature())
+    gaps = {
+        r.system: r.interval.mean
+        for r in evaluation.differences
+        if (r.kind, r.measure) == ("search", "ndcg@10")
+    }
+    assert gaps["lambdarank - bm25"] == pytest.approx(1 - 1 / np.log2(3))
+    assert evaluation.find_difference("search").mean == gaps["lambdarank - fused"]
+
+
+def test_pages_of_one_viewer_are_resampled_together() -> None:
+    values = np.array([[0.0], [0.0], [1.0], [1.0]])
+    alone = bootstrap_intervals(values)[0]
+    together = bootstrap_intervals(values, groups=np.array(["a", "a", "b", "b"]))[0]
+    assert (alone.mean, together.mean) == (0.5, 0.5)
+    assert (together.low, together.high) == (0.0, 1.0)
+    one = bootstrap_intervals(values, groups=np.array(["a", "a", "a", "a"]))[0]
+    assert (one.low, one.high) == (0.5, 0.5)

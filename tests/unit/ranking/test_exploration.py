@@ -203,9 +203,11 @@ def test_a_second_slot_draws_from_the_rest() -> None:
 def test_posteriors_start_at_the_prior_and_follow_the_events() -> None:
     popularity = Popularity(2)
     ones, at = np.ones(10, np.float32), np.full(10, 1_000_000, np.int64)
-    popularity.add("impression", np.zeros(10, np.intp), at, ones)
-    popularity.add_engagements(np.array([0, 0, 0, 0, -1]), at[:5])
-    popularity.add_engagements(np.array([1, 1, 1]), at[:3])  # of impressions that were not recorded
+    popularity.add_exposures("impression", np.zeros(10, np.intp), at, ones)
+    popularity.add_exposures("engagement", np.array([0, 0, 0, 0, -1]), at[:5], ones[:5])
+    popularity.add_exposures(
+        "engagement", np.array([1, 1, 1]), at[:3], ones[:3]
+    )  # of impressions that were not recorded
     beliefs = popularity.compute_posterior(np.array([0, 1, -1]))
     assert beliefs.alpha == pytest.approx([5, 4, 1], rel=1e-3)
     assert beliefs.beta == pytest.approx([19 + 6, 19, 19], rel=1e-3)

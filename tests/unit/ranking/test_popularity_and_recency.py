@@ -1,5 +1,6 @@
 """Popular and newest items: decayed counts, and lists that are equal to those of a full sort."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA
+from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.items import popularity as counters
 from reelrank.ranking.items.builder import UNKNOWN_DAY
-from reelrank.ranking.items.popularity import POPULAR_HALF_LIFE, Popularity, build_popularity
+from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity, build_popularity
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, Rows, build_table
+from tests.unit.ranking.watching import build_watches, count
 
 DAYS = 1500
 """Longer than reelrank.ranking.items.popularity.ORIGIN_DAYS, so that the origin moves."""
@@ -29,30 +31,28 @@ def accept_even(rows: Rows) -> NDArray[np.bool_]:
 
 
 def test_recent_watches_weigh_more() -> None:
-    popularity = Popularity(2)
-    popularity.add("watch", np.array([0]), np.array([DAY_MS]), np.ones(1, np.float32))
-    popularity.add("watch", np.array([1]), np.array([2 * DAY_MS]), np.ones(1, np.float32))
+    popularity = count(2, build_watches([1], 0, days=1), build_watches([2], 1, days=2))
     assert popularity.compute_shares(np.array([0, 1]))[:, 0].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert popularity.compute_shares(np.array([-1])).tolist() == [[0, 0, 0, 0]]
+    assert popularity.compute_shares(np.array([-1])).tolist() == [[0, 0, 0, 0, 0]]
 
 
 def test_a_late_event_counts_like_one_in_time() -> None:
-    early, late = Popularity(2), Popularity(2)
-    times = np.array([DAY_MS, 3 * DAY_MS])
-    early.add("watch", np.array([0, 1]), times, np.ones(2, np.float32))
-    for row in (1, 0):
-        late.add("watch", np.array([row]), times[[row]], np.ones(1, np.float32))
+    first, second = build_watches([1], 0, days=1), build_watches([2], 1, days=3)
     rows = np.array([0, 1])
+    early, late = count(2, first, second), count(2, second, first)
     np.testing.assert_allclose(early.compute_shares(rows), late.compute_shares(rows), rtol=1e-6)
 
 
 def test_watches_count_by_share_and_unknown_items_are_ignored(tmp_path: Path) -> None:
     items = [Document(Item("alien", "Alien")), Document(Item("amelie", "Amélie"))]
     table = build_table(tmp_path / "t", "items-1", [items], None)
-    columns = {"kind": ["watch"] * 3, "item": ["alien", "amelie", "gone"], "watched_ms": [50, None, 9]}
-    columns |= {"duration_ms": [100, None, 9], "at_ms": [DAY_MS] * 3, "request_id": ["r", "r", ""]}
-    schema = pa.schema([EVENT_SCHEMA.field(name) for name in columns])
-    batch = pa.RecordBatch.from_pydict(columns, schema=schema)
+    events = [
+        Event("1", "watch", "ada", DAY_MS, "alien", 50, 100, "r"),
+        Event("2", "watch", "ada", DAY_MS, "amelie", None, None, "r"),
+        Event("3", "watch", "ada", DAY_MS, "gone", 9, 9),
+        Event("4", "watch", "bob", DAY_MS, "alien", 10, 100),
+    ]
+    batch = pa.RecordBatch.from_pylist([asdict(event) for event in events], EVENT_SCHEMA)
     popularity = build_popularity(table, [batch])
     assert popularity.compute_shares(np.array([0, 1]))[:, 1].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert popularity.compute_posterior(np.array([0, 1, -1])).alpha.tolist() == [2, 2, 1]
@@ -61,40 +61,50 @@ def test_watches_count_by_share_and_unknown_items_are_ignored(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("allowed", [accept_all, accept_even])
+@pytest.mark.parametrize("half_life", HALF_LIVES_DAYS)
 def test_the_most_watched_are_those_of_a_full_sort(
-    allowed: counters.RowFilter, monkeypatch: pytest.MonkeyPatch
+    allowed: counters.RowFilter, half_life: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counters, "HEAD_ROWS", 20)
     rng = np.random.default_rng(3)
-    popularity = Popularity(300)
+    popularity, column = Popularity(300), HALF_LIVES_DAYS.index(half_life)
     for day in range(0, DAYS, 25):
-        rows = rng.zipf(1.3, 40) % 300
-        at_ms = (day + rng.integers(0, 40, 40)) * DAY_MS
-        popularity.add("watch", rows, at_ms, rng.random(40).astype(np.float32))
-        shares = popularity.compute_shares(np.arange(300))[:, POPULAR_HALF_LIFE]
-        order = np.lexsort((np.arange(300), -shares.astype(np.float64)))
-        expected = order[allowed(order) & (shares[order] > 0)][:15]
-        found, found_shares = popularity.find_most_watched(15, allowed)
-        np.testing.assert_array_equal(found_shares, shares[expected])
-        assert set(found[found_shares > 1e-6]) == set(expected[shares[expected] > 1e-6])
+        viewers = rng.integers(0, 400, 40)
+        days, shares = day + rng.integers(0, 40, 40), rng.random(40)
+        popularity.add_watches(
+            build_watches(
+                viewers.tolist(), (rng.zipf(1.3, 40) % 300).tolist(), days.tolist(), shares.tolist()
+            )
+        )
+        expected_shares = popularity.compute_shares(np.arange(300))[:, column]
+        order = np.lexsort((np.arange(300), -expected_shares.astype(np.float64)))
+        expected = order[allowed(order) & (expected_shares[order] > 0)][:15]
+        found, found_shares = popularity.find_most_watched(15, allowed, half_life)
+        np.testing.assert_array_equal(found_shares[: len(expected)], expected_shares[expected])
+        assert set(found[found_shares > 1e-6]) == set(expected[expected_shares[expected] > 1e-6])
 
 
 def test_counts_outlive_years_of_decay() -> None:
-    popularity = Popularity(2)
-    for day in (1, DAYS):
-        popularity.add("watch", np.array([0]), np.array([day * DAY_MS]), np.ones(1, np.float32))
+    popularity = count(2, build_watches([1], 0, days=1), build_watches([2], 0, days=DAYS))
     share = popularity.compute_shares(np.array([0, 1]))
-    assert share[0].tolist() == [1, 1, 1, 1]
-    assert share[1].tolist() == [0, 0, 0, 0]
+    assert share[0].tolist() == pytest.approx([1, 1, 1, 1, 1], rel=0.03)
+    assert share[1].tolist() == [0, 0, 0, 0, 0]
+
+
+def test_a_window_in_which_nobody_watched_has_no_shares() -> None:
+    """Time goes on by an impression; a watch of a month ago is not all of what is watched today."""
+    popularity = count(2, build_watches([1], 0, days=1))
+    popularity.add_exposures("impression", np.array([1]), np.array([31 * DAY_MS]), np.ones(1, np.float32))
+    assert popularity.compute_shares(np.array([0]))[0, 0] == pytest.approx(2**-30, rel=0.03)
 
 
 def test_click_through_returns_to_the_prior_over_time() -> None:
     popularity = Popularity(1)
     one = np.ones(1, np.float32)
-    for kind in ("impression", "click"):
-        popularity.add(kind, np.array([0]), np.array([DAY_MS]), one)
+    for kind in counters.EXPOSURES[:2]:
+        popularity.add_exposures(kind, np.array([0]), np.array([DAY_MS]), one)
     assert popularity.compute_ctr(np.array([0, -1])) == pytest.approx([2 / 21, np.nan], nan_ok=True)
-    popularity.add("impression", np.array([0]), np.array([DAYS * DAY_MS]), one * 0)
+    popularity.add_exposures("impression", np.array([0]), np.array([DAYS * DAY_MS]), one * 0)
     assert popularity.compute_ctr(np.array([0])) == pytest.approx([1 / 20])
 
 

@@ -20,7 +20,7 @@ def test_titles_are_first_as_served_and_not_below_bm25(tmp_path: Path) -> None:
         build_project(tmp_path, NOW), 10, 0, lambda _, done, total: steps.append((done, total))
     )
     exact = {result.system: result for result in results if result.kind == "exact"}
-    assert list(exact) == ["bm25", "served", "without a model"]
+    assert list(exact) == ["bm25", "served", "without a model", "degraded"]
     assert exact["served"].first.mean == exact["without a model"].first.mean == 1.0
     assert exact["served"].first.mean >= exact["bm25"].first.mean
     assert steps[-1][0] == steps[-1][1] == sum(result.queries for result in results)

@@ -12,7 +12,8 @@ from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.policies.config import CandidateLimits
-from reelrank.ranking.retrieval.fusion import Candidates, fusefrom reelrank.ranking.viewers.history import build_anonymous_viewer
+from reelrank.ranking.retrieval.fusion import Candidates, fuse
+from reelrank.ranking.viewers.history import build_anonymous_viewer
 from reelrank.ranking.viewers.request import RankingRequest
 
 LATE = Degradation("bm25", "timeout", "late")

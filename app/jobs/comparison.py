@@ -1,0 +1,56 @@
+"""Evaluation of a ranker beside the baselines of the literature, on the newest requests of a history."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reelrank.app.jobs.training import MAX_TIME_MS, History
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.embeddings.watches import select_watches
+from reelrank.ranking.evaluation.baselines import (
+    EASE,
+    POPULARITY,
+    PastPages,
+    choose_half_life,
+    rank_by_ease,
+    rank_by_popularity,
+    sample_pages,
+)
+from reelrank.ranking.evaluation.comparison import Evaluation, Rankings, evaluate
+from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
+from reelrank.ranking.training.backtest import HOME
+
+
+def compare_rankings(history: History, judged: Sequence[JudgedRequest], ranker: Ranker) -> Evaluation:
+    """Evaluates requests of the third window as `ranker` ordered them, home pages also beside baselines."""
+    baselines = rank_home_pages(history, judged)
+    return evaluate(judged, ranker.name, get_probability_function(ranker), baselines)
+
+
+def rank_home_pages(history: History, judged: Sequence[JudgedRequest]) -> dict[str, Rankings]:
+    """Ranks the home pages by EASE and by recent popularity; None for other requests.
+
+    EASE is fitted on what precedes the third window. The half-life of popularity is chosen on the second.
+    """
+    rows = [row for row, each in enumerate(judged) if each.kind == HOME]
+    if not rows:
+        return {}
+    requests = [judged[row].request for row in rows]
+    at_ms = np.array([request.query.context.at_ms for request in requests], np.int64)
+    pages = PastPages(at_ms, [request.viewer.seen for request in requests])
+    known = select_watches(history.events, history.evaluation_ms)
+    half_life = choose_half_life(known, *sample_pages(known, (history.training_ms, history.evaluation_ms)))
+    watches = select_watches(history.events, MAX_TIME_MS)
+    ranked = {
+        EASE: rank_by_ease(known, pages),
+        f"{POPULARITY}, {half_life:g} days": rank_by_popularity(watches, pages, half_life),
+    }
+    return {name: _spread(lists, rows, len(judged)) for name, lists in ranked.items()}
+
+
+def _spread(lists: Sequence[ItemIds], rows: Sequence[int], count: int) -> Rankings:
+    spread: list[ItemIds | None] = [None] * count
+    for row, ids in zip(rows, lists, strict=True):
+        spread[row] = ids
+    return spread

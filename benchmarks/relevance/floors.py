@@ -1,0 +1,81 @@
+"""What the suite must reach. The floors of a small run are lower by the noise of its fewer queries."""
+
+from collections.abc import Sequence
+
+from benchmarks.quality.report import Goal
+from benchmarks.relevance.collection import CollectionResult
+from benchmarks.relevance.titles import SameAtAnyHour
+from reelrank.app.jobs.known_items import BASELINE
+from reelrank.ranking.evaluation.intervals import MARGIN, MIN_QUERIES
+from reelrank.ranking.evaluation.known_items import WATCH_BANDS, KnownItemResult
+
+FIRST = {
+    "exact": 0.975,
+    "capitals": 0.975,
+    "decomposed": 0.975,
+    "typo": 0.85,
+    "prefix": 0.65,
+    "title and year": 0.97,
+    "person and word": 0.94,
+    "person": 0.95,
+    **dict.fromkeys(WATCH_BANDS, 0.975),
+}
+"""Success@1 of the served, the untrained and the degraded order; for `person` the share of the first ten."""
+THIRD = {"typo": 0.93, "prefix": 0.80}
+"""Success@3 of the same."""
+BM25_EXACT, BM25_SCIFACT = 0.955, 0.66
+SAME_AT_ANY_HOUR = 0.98
+DEVIATIONS = 2.33
+"""One run in a hundred falls so many standard deviations below its mean by chance."""
+
+
+def check_titles(results: Sequence[KnownItemResult]) -> list[Goal]:
+    """Returns a goal for each kind of query and system that has a floor, and not to be worse than BM25."""
+    goals = []
+    for each in results:
+        name = f"{each.kind}, {each.system}"
+        if each.system == BASELINE:
+            if each.kind == "exact":
+                goals.append(_require_share(f"{name}, first", each.first.mean, BM25_EXACT, each.queries))
+            continue
+        if each.kind in FIRST:
+            goals.append(_require_share(f"{name}, first", each.first.mean, FIRST[each.kind], each.queries))
+        if each.kind in THIRD:
+            goals.append(_require_share(f"{name}, in three", each.third.mean, THIRD[each.kind], each.queries))
+        if each.difference is not None:
+            goals.append(_require_not_worse(name, each))
+    return goals
+
+
+def check_hours(result: SameAtAnyHour) -> Goal:
+    """Returns the goal for the share of searches that have the same first three at any hour."""
+    return _require_share("the same first three at any hour", result.share, SAME_AT_ANY_HOUR, result.queries)
+
+
+def check_collection(results: Sequence[CollectionResult]) -> list[Goal]:
+    """Returns the goals of SciFact: BM25's own level, and that no order is certainly below it."""
+    goals = []
+    for each in results:
+        if each.difference is None:
+            if each.case == "as written":
+                minimum = BM25_SCIFACT - (each.ndcg.mean - each.ndcg.low if each.queries < 300 else 0)
+                goals.append(Goal("SciFact, bm25, NDCG@10", each.ndcg.mean, minimum))
+        else:
+            name = f"SciFact, {each.case}, {each.system}: upper end of the interval minus BM25"
+            goals.append(Goal(name, each.difference.high, 0))
+    return goals
+
+
+def _require_share(name: str, value: float, minimum: float, queries: int) -> Goal:
+    """Requires a share; below MIN_QUERIES the floor is lower by the noise of so few queries."""
+    noise = DEVIATIONS * (minimum * (1 - minimum) / max(queries, 1)) ** 0.5
+    return Goal(name, value, minimum - (noise if queries < MIN_QUERIES else 0))
+
+
+def _require_not_worse(name: str, result: KnownItemResult) -> Goal:
+    """Requires non-inferiority to BM25; with fewer than MIN_QUERIES queries, not to be certainly worse."""
+    if result.difference is None:
+        raise ValueError(f"{name} has no baseline")
+    if result.queries < MIN_QUERIES:
+        return Goal(f"{name}: upper end of the interval minus BM25", result.difference.high, 0)
+    return Goal(f"{name}: lower end of the interval minus BM25", result.difference.low, -MARGIN)

@@ -1,0 +1,221 @@
+"""The audience: who watched what, each viewer once per item, and which viewers count.
+
+Popularity cannot be bought by events, because a viewer counts once per item however often they send one, and
+not by new viewers, because they count less than established ones. A viewer is established when events of
+theirs were received a week apart, or when the operator loaded their history. Addresses are not needed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.items.watch_columns import (
+    LOADED_MS,
+    Codes,
+    WatchColumns,
+    hash_viewers,
+    select_watch_columns,
+)
+
+ESTABLISHED_AFTER_MS = 7 * DAY_MS
+"""Time between the first and the last watch of a viewer who counts as established. A choice: an attack then
+takes a week of preparation, and most viewers of a service come back within one."""
+BOT_HOURS = 48.0
+"""A viewer who would have watched for longer in one day is a bot: several people may share an account, but
+nobody can explain twice the hours of a day."""
+MAX_PAIRS, MAX_VIEWERS = 1_000_000, 500_000
+"""Newest pairs of viewer and item, and newest viewers, that are remembered: 45 MB. An older one may count
+twice, or be new again. A choice."""
+ROW_BITS, ROW_MASK = np.uint64(24), np.uint64((1 << 24) - 1)
+"""A pair is one integer of 64 bits: VIEWER_BITS of the viewer, and the row."""
+Rows = NDArray[np.intp]
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What k pairs add to the counts of their rows. at_ms: of the newest watch.
+
+    established, new: the watched share [k] where the viewer is of that group and no bot, else 0.
+    """
+
+    rows: Rows
+    at_ms: Times
+    established: NDArray[np.float32]
+    new: NDArray[np.float32]
+
+
+class Audience:
+    """Pairs of viewer and item, each with its longest share and its newest time; and facts about viewers.
+
+    The result depends on the set of watches, not on their order, as long as nothing is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._keys = np.empty(0, np.uint64)
+        self._shares = np.empty(0, np.float32)
+        self._at_ms = np.empty(0, np.int64)
+        self._hours = np.empty(0, np.float32)
+        self._viewers = np.empty(0, np.uint64)
+        self._first_ms = np.empty(0, np.int64)
+        self._last_ms = np.empty(0, np.int64)
+        self._is_established = np.empty(0, bool)
+        self._is_bot = np.empty(0, bool)
+
+    def count_established(self) -> int:
+        """Returns how many established viewers there are that are no bots."""
+        return int(np.count_nonzero(self._is_established & ~self._is_bot))
+
+    def count_remembered(self) -> tuple[int, int]:
+        """Returns how many pairs and viewers are remembered."""
+        return len(self._keys), len(self._viewers)
+
+    def are_established(self, viewers: Codes) -> NDArray[np.bool_]:
+        """Returns which viewers [n] are established and no bots."""
+        return _read_flags(self._viewers, self._is_established & ~self._is_bot, viewers)
+
+    def are_bots(self, viewers: Codes) -> NDArray[np.bool_]:
+        """Returns which viewers [n] are bots."""
+        return _read_flags(self._viewers, self._is_bot, viewers)
+
+    def add(self, watches: WatchColumns) -> tuple[Contributions, Contributions]:
+        """Adds watches; returns the contributions that changed as they were before, and as they are now."""
+        keys = (watches.viewers << ROW_BITS) | watches.rows.astype(np.uint64)
+        touched, pairs = np.unique(watches.viewers), np.unique(keys)
+        self._insert(touched, pairs)
+        before = self._list_contributions(np.searchsorted(self._keys, pairs))
+        was = self._is_established.copy(), self._is_bot.copy()
+        self._update_pairs(np.searchsorted(self._keys, keys), watches)
+        self._update_viewers(np.searchsorted(self._viewers, watches.viewers), watches)
+        self._find_bots(touched)
+        flipped = np.flatnonzero((self._is_established != was[0]) | (self._is_bot != was[1]))
+        others = np.setdiff1d(self._locate_pairs(flipped), np.searchsorted(self._keys, pairs))
+        before = _concatenate(before, self._list_contributions(others, was))
+        after = self._list_contributions(np.concatenate([np.searchsorted(self._keys, pairs), others]))
+        self._forget_oldest()
+        return before, after
+
+    def list_watched(self, rows: Rows) -> Contributions:
+        """Returns the contributions of all remembered pairs of these rows."""
+        return self._list_contributions(
+            np.flatnonzero(np.isin(self._keys & ROW_MASK, rows.astype(np.uint64)))
+        )
+
+    def _insert(self, viewers: Codes, pairs: Codes) -> None:
+        """Makes room for viewers and pairs that are not known yet; their shares are 0."""
+        new = viewers[~_find(self._viewers, viewers)[1]]
+        at = np.searchsorted(self._viewers, new)
+        self._viewers = np.insert(self._viewers, at, new)
+        self._first_ms = np.insert(self._first_ms, at, np.iinfo(np.int64).max)
+        self._last_ms = np.insert(self._last_ms, at, np.iinfo(np.int64).min)
+        self._is_established = np.insert(self._is_established, at, False)
+        self._is_bot = np.insert(self._is_bot, at, False)
+        new = pairs[~_find(self._keys, pairs)[1]]
+        at = np.searchsorted(self._keys, new)
+        self._keys = np.insert(self._keys, at, new)
+        self._shares = np.insert(self._shares, at, 0)
+        self._at_ms = np.insert(self._at_ms, at, 0)
+        self._hours = np.insert(self._hours, at, 0)
+
+    def _update_pairs(self, at: Rows, watches: WatchColumns) -> None:
+        np.maximum.at(self._shares, at, watches.shares)
+        np.maximum.at(self._at_ms, at, watches.at_ms)
+        np.maximum.at(self._hours, at, watches.hours)
+
+    def _update_viewers(self, at: Rows, watches: WatchColumns) -> None:
+        is_loaded = watches.received_ms == LOADED_MS
+        received = np.where(is_loaded, watches.at_ms, watches.received_ms)
+        np.minimum.at(self._first_ms, at, received)
+        np.maximum.at(self._last_ms, at, received)
+        self._is_established[at[is_loaded]] = True
+        self._is_established[at] |= self._last_ms[at] - self._first_ms[at] >= ESTABLISHED_AFTER_MS
+
+    def _find_bots(self, viewers: Codes) -> None:
+        """Calls viewers bots whose newest watches of items add up to more than BOT_HOURS in one UTC day."""
+        pairs = self._locate_pairs(np.searchsorted(self._viewers, viewers))
+        owners = np.searchsorted(self._viewers, self._keys[pairs] >> ROW_BITS)
+        order = np.lexsort((self._at_ms[pairs] // DAY_MS, owners))
+        owners, days, hours = owners[order], self._at_ms[pairs][order] // DAY_MS, self._hours[pairs][order]
+        starts = np.flatnonzero(
+            np.diff(owners, prepend=-1).astype(bool) | np.diff(days, prepend=-1).astype(bool)
+        )
+        if len(starts):
+            totals = np.add.reduceat(hours.astype(np.float64), starts)
+            self._is_bot[owners[starts[totals > BOT_HOURS]]] = True
+
+    def _locate_pairs(self, viewers: Rows) -> Rows:
+        """Returns the positions of all pairs of these viewers, given by position."""
+        codes = self._viewers[viewers]
+        first = np.searchsorted(self._keys, codes << ROW_BITS)
+        counts = np.searchsorted(self._keys, (codes << ROW_BITS) | ROW_MASK, "right") - first
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.asarray(np.repeat(first, counts) + within, np.intp)
+
+    def _list_contributions(
+        self, pairs: Rows, flags: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
+    ) -> Contributions:
+        """flags: whether viewers are established, and bots; as of now by default."""
+        is_established, is_bot = flags or (self._is_established, self._is_bot)
+        owners = np.searchsorted(self._viewers, self._keys[pairs] >> ROW_BITS)
+        owners = np.minimum(owners, len(self._viewers) - 1)
+        shares = np.where(is_bot[owners], np.float32(0), self._shares[pairs])
+        established = np.where(is_established[owners], shares, np.float32(0))
+        rows = (self._keys[pairs] & ROW_MASK).astype(np.intp)
+        return Contributions(rows, self._at_ms[pairs], established, shares - established)
+
+    def _forget_oldest(self) -> None:
+        """Forgets the oldest tenth when there are too many; what they contributed stays counted."""
+        if len(self._keys) > MAX_PAIRS:
+            self._keep_pairs(self._at_ms > np.quantile(self._at_ms, 0.1))
+        if len(self._viewers) > MAX_VIEWERS:
+            kept = self._last_ms > np.quantile(self._last_ms, 0.1)
+            self._viewers, self._is_established = self._viewers[kept], self._is_established[kept]
+            self._first_ms, self._last_ms, self._is_bot = (
+                self._first_ms[kept], self._last_ms[kept], self._is_bot[kept],
+            )  # fmt: skip
+            self._keep_pairs(_find(self._viewers, self._keys >> ROW_BITS)[1])
+
+    def _keep_pairs(self, kept: NDArray[np.bool_]) -> None:
+        self._keys, self._shares = self._keys[kept], self._shares[kept]
+        self._at_ms, self._hours = self._at_ms[kept], self._hours[kept]
+
+
+def find_bots(events: pa.Table) -> frozenset[str]:
+    """Returns the users of a table of EVENT_SCHEMA whom an audience that sees all events calls bots."""
+    received = events.filter(pc.and_(pc.equal(events["kind"], "watch"), pc.is_valid(events["received_ms"])))
+    if not len(received):
+        return frozenset()
+    (batch,) = received.combine_chunks().to_batches()
+    rows = batch["item"].dictionary_encode().indices.to_numpy().astype(np.intp)
+    audience = Audience()
+    audience.add(select_watch_columns(batch, hash_viewers(batch["user"]), rows))
+    users = batch["user"].unique()
+    return frozenset(users.filter(pa.array(audience.are_bots(hash_viewers(users)))).to_pylist())
+
+
+def leave_out_bots(events: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Returns the events of viewers that are no bots, and the sorted names of those that are."""
+    bots = sorted(find_bots(events))
+    return events.filter(pc.invert(pc.is_in(events["user"], pa.array(bots, pa.string())))), bots
+
+
+def _find(sorted_codes: Codes, wanted: Codes) -> tuple[Rows, NDArray[np.bool_]]:
+    """Returns the position [n] of each wanted code, and whether it is there."""
+    at = np.minimum(np.searchsorted(sorted_codes, wanted), max(len(sorted_codes) - 1, 0))
+    if not len(sorted_codes):
+        return at, np.zeros(len(wanted), bool)
+    return at, np.asarray(sorted_codes[at] == wanted, bool)
+
+
+def _read_flags(viewers: Codes, flags: NDArray[np.bool_], wanted: Codes) -> NDArray[np.bool_]:
+    at, found = _find(viewers, wanted)
+    return found & flags[at] if len(viewers) else found
+
+
+def _concatenate(first: Contributions, second: Contributions) -> Contributions:
+    columns = ((getattr(part, name) for part in (first, second)) for name in Contributions.__slots__)
+    return Contributions(*(np.concatenate(list(column)) for column in columns))

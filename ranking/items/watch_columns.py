@@ -1,0 +1,85 @@
+"""Watches as columns: what popularity, the audience and training read of watch events."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from reelrank.ranking.items.engagements import compute_watched_shares, is_skipped
+
+LOADED_MS = -1
+"""The time of receipt of an event that was loaded, not received."""
+UNKNOWN_HOURS = 0.05
+"""Hours that a watch of unknown length counts for: three minutes, as of a short video. A choice."""
+MAX_HOURS = 24.0
+"""Most hours of one watch: a client may send any number."""
+VIEWER_BITS = 40
+"""Bits of a viewer's code. With 500,000 viewers, any two share a code with a chance of 0.1."""
+HOUR_MS = 3_600_000
+Rows = NDArray[np.intp]
+Codes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WatchColumns:
+    """n watches of known items that were no quick skips.
+
+    viewers: codes (`hash_viewers`). shares: watched share, 1 where unknown. received_ms: LOADED_MS where the
+    event was not received over HTTP. hours: watched time that tells bots, 0 where the operator loaded the
+    event: many histories are made from ratings, a hundred of which a person gives in an hour.
+    """
+
+    viewers: Codes
+    rows: Rows
+    at_ms: NDArray[np.int64]
+    shares: NDArray[np.float32]
+    received_ms: NDArray[np.int64]
+    hours: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def select_watch_columns(
+    events: pa.RecordBatch, viewers: Codes, rows: Rows, duration_s: NDArray[np.int32] | None = None
+) -> WatchColumns:
+    """Selects the watches [n] of events [m] of EVENT_SCHEMA.
+
+    viewers, rows [m]: of each event; a row of -1 is unknown. duration_s: of each row, for events that do not
+    state a duration.
+    """
+    is_watch = events.column("kind").to_numpy(zero_copy_only=False) == "watch"
+    selected = np.flatnonzero(is_watch & (rows >= 0))
+    events, viewers, rows = events.take(pa.array(selected)), viewers[selected], rows[selected]
+    watched_ms, duration_ms = (_to_floats(events.column(name)) for name in ("watched_ms", "duration_ms"))
+    if duration_s is not None and len(duration_s):
+        duration_ms = np.where(duration_ms > 0, duration_ms, duration_s[rows] * 1000.0)
+    shares = compute_watched_shares(watched_ms, duration_ms)
+    received_ms = np.nan_to_num(_to_floats(events.column("received_ms")), nan=LOADED_MS).astype(np.int64)
+    hours = np.nan_to_num(watched_ms / HOUR_MS, nan=UNKNOWN_HOURS).clip(0, MAX_HOURS)
+    hours = np.where(received_ms == LOADED_MS, 0.0, hours).astype(np.float32)
+    kept = ~is_skipped(shares)
+    return WatchColumns(
+        viewers[kept],
+        rows[kept],
+        events.column("at_ms").to_numpy()[kept],
+        np.nan_to_num(shares, nan=1.0)[kept],
+        received_ms[kept],
+        hours[kept],
+    )
+
+
+def hash_viewers(users: pa.Array) -> Codes:
+    """Returns a code [n] of each user id. Python's hash is keyed: nobody can choose an id that collides."""
+    if not len(users):
+        return np.empty(0, np.uint64)
+    encoded = users.dictionary_encode()
+    mask = (1 << VIEWER_BITS) - 1
+    codes = np.array([hash(user) & mask for user in encoded.dictionary.to_pylist()], np.uint64)
+    return np.asarray(codes[encoded.indices.to_numpy()])
+
+
+def _to_floats(column: pa.Array) -> NDArray[np.float64]:
+    """Converts to float64 with NaN for null."""
+    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)

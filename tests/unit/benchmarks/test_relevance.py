@@ -1,0 +1,78 @@
+"""The relevance suite fails when a floor is missed, and its readings hold out what they judge by."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from benchmarks.relevance.collection import CollectionResult
+from benchmarks.relevance.floors import check_collection, check_hours, check_titles
+from benchmarks.relevance.readings import hold_out_last
+from benchmarks.relevance.run import main
+from benchmarks.relevance.titles import SameAtAnyHour, measure_hours, measure_titles
+from reelrank.index_mappings.event import EVENT_SCHEMA, Event
+from reelrank.index_mappings.item import Item
+from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.evaluation.known_items import WATCH_BANDS, KnownItemResult
+from reelrank.ranking.progress import ignore_progress
+from tests.sample_project import build_project
+
+
+def result(kind: str, system: str, first: float, queries: int = 400, low: float = 0.0) -> KnownItemResult:
+    share = Interval(first, first, first)
+    difference = None if system == "bm25" else Interval(low + 0.01, low, low + 0.02)
+    return KnownItemResult(kind, system, queries, share, share, difference)
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_met"),
+    [
+        (result("exact", "served", 0.975), True),
+        (result("exact", "served", 0.974), False),
+        (result("exact", "served", 1.0, low=-0.02), False),
+        (result("exact", "bm25", 0.95), False),
+        (result("typo", "without a model", 0.93), True),
+        (result("typo", "without a model", 0.92), False),
+        (result("exact", "degraded", 0.95, queries=60), True),
+        (result("exact", "degraded", 0.90, queries=60), False),
+        (result("reordered", "served", 0.2), True),
+        (result("reordered", "served", 0.2, queries=60, low=-0.05), False),
+    ],
+)
+def test_a_missed_floor_fails(measured: KnownItemResult, is_met: bool) -> None:
+    assert all(goal.is_met for goal in check_titles([measured])) is is_met
+
+
+def test_an_order_that_is_certainly_below_bm25_fails() -> None:
+    base = CollectionResult("as written", "bm25", 300, Interval(0.67, 0.6, 0.7), None)
+    below = CollectionResult("capitals", "degraded", 300, base.ndcg, Interval(-0.02, -0.03, -0.01))
+    assert [goal.is_met for goal in check_collection([base, below])] == [True, False]
+    assert not check_hours(SameAtAnyHour(400, 391)).is_met
+
+
+def test_without_scifact_nothing_is_measured(tmp_path: Path) -> None:
+    assert main(["--small", "--data", str(tmp_path), "--demo", str(tmp_path)]) == 2
+
+
+def test_titles_and_hours_are_measured_on_a_project(tmp_path: Path) -> None:
+    container = build_project(tmp_path, datetime(2026, 11, 24, tzinfo=UTC), [Item("new", "Quiet Harbour")])
+    results = measure_titles(container, 5, ignore_progress)
+    assert {each.system for each in results} == {"bm25", "served", "without a model", "degraded"}
+    assert {"exact", "typo", *WATCH_BANDS} <= {each.kind for each in results}
+    assert measure_hours(container, 5, ignore_progress) == SameAtAnyHour(5, 5)
+
+
+def test_the_last_watches_of_each_viewer_are_held_out() -> None:
+    events = [
+        Event(f"{user}{n}", "watch", user, 1000 * n, f"i{n}", 9, 10) for user in "ab" for n in range(20)
+    ]
+    events += [Event(f"c{n}", "watch", "c", n, f"i{n}", 9, 10) for n in range(5)]
+    columns = {field.name: [getattr(e, field.name) for e in events] for field in EVENT_SCHEMA}
+    kept, held_out = hold_out_last(pa.Table.from_pydict(columns, EVENT_SCHEMA))
+    assert {user: sorted(ids.tolist()) for user, ids in held_out.items()} == {
+        user: [b"i17", b"i18", b"i19"] for user in "ab"
+    }
+    assert kept.num_rows == 17 + 17 + 5
+    assert np.asarray(kept["at_ms"]).max() == 16_000
