@@ -23,6 +23,9 @@ EXAMPLES_PER_OPERATION = 60
 KNOWN_REQUESTS = [
     ("GET", "/v1/search", "/v1/search?q=sea+story+3&user=viewer1&facets=true&explain=true", None),
     ("POST", "/v1/search", "/v1/search", {"q": "story", "limit": 3}),
+    ("GET", "/v1/search", "/v1/search?q=see+stroy+3", None),
+    ("GET", "/v1/search", "/v1/search?q=zzzzqqq", None),
+    ("GET", "/v1/search", "/v1/search?q=sea&sort=newest&fields=title,year&exclude=sea3", None),
     ("GET", "/v1/suggest", "/v1/suggest?q=sea", None),
     ("GET", "/v1/recommendations", "/v1/recommendations?user=viewer1&explain=true&limit=2", None),
     ("GET", "/v1/items/{item_id}/similar", "/v1/items/sea1/similar?user=viewer1", None),

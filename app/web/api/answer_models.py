@@ -118,6 +118,8 @@ class ListAnswer(Answer):
         None, description="`gte`: `total` is a lower bound."
     )
     message: str | SkipJsonSchema[None] = Field(None, description="What to tell the searcher, when there is.")
+    did_you_mean: str | SkipJsonSchema[None] = Field(None, description="A text that finds something.")
+    suggestions: list[str] | SkipJsonSchema[None] = Field(None, description="Titles that are near the text.")
     facets: dict[str, dict[str, int]] | SkipJsonSchema[None] = Field(
         None, description="With `facets` only: field to value to how many candidates have it."
     )
