@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         description="Milliseconds for viewer lookup (at most half) and candidate sources of a request. "
         "The default on a cluster is 200.",
     )
+    synonyms: Path | None = Field(
+        None, description="File of synonyms that searches are extended with; docs/search.md has the format."
+    )
     cap_title: int = Field(
         50,
         ge=0,

@@ -37,11 +37,13 @@ from reelrank.app.state.model_cache import Models, ModelSource, ServedModels
 from reelrank.app.state.refresher import StateRefresher, StateSources
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms, parse_synonyms
 from reelrank.ranking.policies.config import (
     EXPLORATION_SLOTS,
     POPULAR_HALF_LIFE,
@@ -69,6 +71,7 @@ class Container:
     releases: ReleaseStore
     config: RankingConfig
     clock: Clock
+    synonyms: Synonyms = NO_SYNONYMS
     dashboards: DashboardStreams | None = None
     scan_foreign_items: Callable[[], Iterator[list[Item]]] | None = None
     """Scans the items of an existing, read-only index, when the settings name one."""
@@ -87,9 +90,20 @@ def build_container(settings: Settings) -> Container:
         releases,
         build_ranking_config(settings),
         clock,
+        read_synonyms(settings.synonyms),
         dashboards,
         engine.external.scan_items if isinstance(engine, ReadOnlyEngine) else None,
     )
+
+
+def read_synonyms(file: Path | None) -> Synonyms:
+    """Reads the file of synonyms, if there is one. Raises BadRequest with the line that is wrong."""
+    if file is None:
+        return NO_SYNONYMS
+    try:
+        return parse_synonyms(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise BadRequest(f"REELRANK_SYNONYMS={file}: {error}") from error
 
 
 def build_ranking_config(settings: Settings) -> RankingConfig:
@@ -222,6 +236,7 @@ def build_service(
         container.engine,
         container.events,
         container.encoder,
+        container.synonyms,
         refresher,
         ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60, container.clock),
         DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),

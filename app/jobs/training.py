@@ -225,7 +225,8 @@ def open_backtest_index(history: History, before_ms: int, progress: Progress) ->
     with tempfile.TemporaryDirectory() as place:
         batches = attach_embeddings([history.documents], learned)
         table = build_table(Path(place) / "table", "replayed", batches, learned.fold_in)
-        yield BacktestIndex(table, ExactMatcher(table, learned.neighbours, parts.engine), parts.encoder)
+        matcher = ExactMatcher(table, learned.neighbours, parts.engine)
+        yield BacktestIndex(table, matcher, parts.encoder, synonyms=parts.synonyms)
 
 
 def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

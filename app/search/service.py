@@ -30,6 +30,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.items.spelling.synonyms import Synonyms
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates, rank_request
 from reelrank.ranking.policies.thompson import derive_seed
 from reelrank.ranking.retrieval.candidates import locate
@@ -71,6 +72,7 @@ class SearchService:
     engine: SearchEngine
     events: EventStore
     encoder: TextEncoder
+    synonyms: Synonyms
     refresher: StateRefresher
     result_cache: ResultCache
     recorder: Recorder
@@ -183,7 +185,7 @@ class SearchService:
     def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[Degradation, ...]]:
         viewer, missing = self.load_viewer(query)
         encoder = choose_encoder(self.encoder, state.version)
-        return build_request(query, viewer, state.table, encoder), missing
+        return build_request(query, viewer, state.table, encoder, self.synonyms), missing
 
     def _run_sources(
         self, state: State, timings: StageTimings, requests: Sequence[SourceRequest]

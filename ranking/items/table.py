@@ -29,7 +29,7 @@ from reelrank.ranking.items.title_index import TitleIndex
 from reelrank.ranking.items.title_keys import Hashes
 from reelrank.ranking.items.title_words import TitleWords
 
-SCHEMA = 6
+SCHEMA = 7
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 

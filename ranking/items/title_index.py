@@ -5,8 +5,7 @@ with every engine.
 """
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.text import fold_text, prepare_text
+from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
 from reelrank.ranking.items.title_keys import (
     Hashes,
     TitleKeys,
@@ -23,8 +22,6 @@ from reelrank.ranking.items.title_keys import (
     compact_title,
     hash_text,
     hash_texts,
-    list_edits,
-    split_words,
 )
 from reelrank.ranking.items.title_words import build_title_words
 
@@ -33,13 +30,10 @@ MIN_PREFIX = 3
 """Letters of a query from which titles that begin with it are looked up."""
 MIN_CORRECTED = 4
 """Letters of a word from which a misspelling is looked for; a shorter word has too many neighbours."""
-MAX_CORRECTED = 32
-"""Letters of a word up to which a misspelling is looked for. Its edits cost the square of its letters; one
-typed character can fold into 18 letters."""
+MAX_EDITS = 2
+"""Most edits of a misspelt word; the second from eight letters (`vocabulary.py`)."""
 MAX_CORRECTED_WORDS = 8
-"""Words of a query that are corrected, the first ones: about 1 ms each, and a long word 3 ms."""
-MAX_CORRECTIONS = 6
-"""Corrections of one word that are tried, the most frequent first."""
+"""Words of a query that are corrected, the first ones: about 1 ms each in a vocabulary of 400,000 words."""
 MAX_COMBINATIONS = 64
 """Spellings of a query that are tried: bounds the cost of a query of many misspelt words."""
 MAX_MISSPELT_COUNT = 5
@@ -56,7 +50,7 @@ class TitleIndex:
     compact, canonical: sorted hashes [N] of the keys of titles, and the row of each (`title_keys`).
     texts: compact titles, sorted and joined, in UTF-8; offsets [N + 1] into them; text_rows [N].
     people: sorted hashes [P] of the compact names of people, one for each of their items; people_rows [P].
-    words: sorted hashes [W] of the words that items can be found by; word_counts [W]: items that hold each.
+    words, word_counts, word_marks: the columns of the vocabulary.
     """
 
     compact: Hashes
@@ -68,11 +62,16 @@ class TitleIndex:
     text_rows: NDArray[np.int32]
     people: Hashes
     people_rows: NDArray[np.int32]
-    words: Hashes
+    words: NDArray[np.bytes_]
     word_counts: NDArray[np.int32]
+    word_marks: NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.compact)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.words, self.word_counts, self.word_marks)
 
     def find_titles(self, typed: TitleKeys, year: NDArray[np.int16]) -> Rows:
         """Returns the rows whose whole title was typed. year: of each row.
@@ -108,15 +107,18 @@ class TitleIndex:
         """Returns the distinct rows of the items of a person with this whole name."""
         return np.unique(_find(self.people, self.people_rows, typed.compact_hash))
 
-    def correct(self, words: Sequence[str], shortest: int = MIN_CORRECTED) -> list[str]:
-        """Returns texts with the unknown words replaced by known ones one edit away, most frequent first.
+    def correct(
+        self, words: Sequence[str], shortest: int = MIN_CORRECTED, known: Container[str] = ()
+    ) -> list[str]:
+        """Returns texts with the unknown words replaced by known ones, nearest first, then most frequent.
 
-        shortest: letters from which a word is corrected. An unknown word without a known neighbour stays.
-        Empty when there is nothing to replace.
+        shortest: letters from which a word is corrected. known: words that are right though no item holds
+        them. An unknown word without a known neighbour stays. Empty when there is nothing to replace.
         """
         choices = [[word] for word in words]
         for position in self._choose_positions(words, 0, 0, shortest):
-            choices[position] = self._list_corrections(words[position]) or [words[position]]
+            if words[position] not in known:
+                choices[position] = self.vocabulary.correct(words[position], MAX_EDITS) or [words[position]]
         spellings = (list(spelling) for spelling in product(*choices))
         return [
             " ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != list(words)
@@ -127,16 +129,12 @@ class TitleIndex:
         return [
             " ".join((*words[:position], correction, *words[position + 1 :]))
             for position in self._choose_positions(words, 1, MAX_MISSPELT_COUNT)
-            for correction in self._list_corrections(words[position])
+            for correction in self.vocabulary.correct(words[position], 1)
         ]
 
     def count_words(self, words: Sequence[str]) -> NDArray[np.int32]:
         """Returns how many items hold each of these folded words [n]."""
-        if not len(self.words) or not words:
-            return np.zeros(len(words), np.int32)
-        hashes = hash_texts(words)
-        positions = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
-        return np.where(self.words[positions] == hashes, self.word_counts[positions], 0).astype(np.int32)
+        return self.vocabulary.count(words)
 
     def _choose_positions(
         self, words: Sequence[str], low: int, high: int, shortest: int = MIN_CORRECTED
@@ -145,14 +143,8 @@ class TitleIndex:
         return [
             position
             for position, count in enumerate(self.count_words(words).tolist())
-            if low <= count <= high and shortest <= len(words[position]) <= MAX_CORRECTED
+            if low <= count <= high and shortest <= len(words[position])
         ][:MAX_CORRECTED_WORDS]
-
-    def _list_corrections(self, word: str) -> list[str]:
-        edits = list_edits(word)
-        counts = self.count_words(edits)
-        best = np.argsort(-counts, kind="stable")[:MAX_CORRECTIONS]
-        return [edits[position] for position in best.tolist() if counts[position]]
 
     def _get_text(self, position: int) -> bytes:
         return bytes(self.texts[self.offsets[position] : self.offsets[position + 1]])
@@ -167,14 +159,13 @@ class TitleIndexBuilder:
     def __init__(self) -> None:
         self._titles: list[str] = []
         self._people: list[tuple[str, ...]] = []
-        self._counts: Counter[str] = Counter()
+        self._vocabulary = VocabularyBuilder()
 
     def add(self, items: Iterable[Item]) -> None:
         for item in items:
             self._titles.append(item.title)
             self._people.append(item.people)
-            text = " ".join((item.title, *item.people, *item.genres, *item.tags, item.description))
-            self._counts.update(set(split_words(fold_text(f"{text} {prepare_text(text)}"))))
+            self._vocabulary.add(item)
 
     def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """Returns the columns. order: the position, as added, of the item of each row."""
@@ -192,18 +183,12 @@ class TitleIndexBuilder:
                 np.array([row for row, _ in people], np.int32),
             ),
             **_build_texts(titles),
-            **self._build_words(),
+            **self._vocabulary.build(),
         }
 
     def build_words(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """Returns the columns of TitleWords in the same order."""
         return build_title_words([self._titles[position] for position in order.tolist()])
-
-    def _build_words(self) -> dict[str, NDArray[Any]]:
-        words = hash_texts(self._counts)
-        order = np.argsort(words)
-        counts = np.fromiter(self._counts.values(), np.int32, len(self._counts))
-        return {"words": words[order], "word_counts": counts[order]}
 
 
 def _build_texts(titles: Sequence[str]) -> dict[str, NDArray[Any]]:

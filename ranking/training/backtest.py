@@ -20,6 +20,7 @@ from reelrank.ranking.evaluation.half_life import PastPage
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.items.popularity import Popularity, count_events, find_half_life
+from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.labels.watch_time import find_relevant
 from reelrank.ranking.pipeline import Ranking, RankingContext, SourceAnswers, rank_request
@@ -54,12 +55,13 @@ class BacktestOptions:
 
 @dataclass(frozen=True, slots=True)
 class BacktestIndex:
-    """What requests are ranked with: item table, matcher, text encoder and ranker."""
+    """What requests are ranked with: item table, matcher, text encoder, ranker and synonyms."""
 
     table: ItemTable
     matcher: Matcher
     encoder: TextEncoder
     ranker: Ranker = field(default_factory=FusedOrder)
+    synonyms: Synonyms = NO_SYNONYMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def _judge_request(
         gains = dict([max(gains.items(), key=lambda pair: pair[1])])
         text = simulate_search(options.titles.get(next(iter(gains)), ""), rng)
     query = Query(text=text or None, user=sampled.user_id, context=sampled.context)
-    request = build_request(query, viewer, index.table, index.encoder)
+    request = build_request(query, viewer, index.table, index.encoder, index.synonyms)
     ranking = rank_past_request(request, index, popularity, options.config)
     half_life = find_half_life(options.config.popular_half_life_days)
     shares = popularity.compute_shares(ranking.found.rows)[:, half_life]

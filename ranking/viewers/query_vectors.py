@@ -8,6 +8,7 @@ from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
+from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.items.typed_query import read_query
 from reelrank.ranking.viewers.history import Viewer
@@ -24,10 +25,18 @@ MAX_BEGINNINGS = 50
 """Titles that begin with the typed text: two and a half pages of 20. A choice, not a finding."""
 
 
-def build_request(query: Query, viewer: Viewer, table: ItemTable, encoder: TextEncoder) -> RankingRequest:
+def build_request(
+    query: Query,
+    viewer: Viewer,
+    table: ItemTable,
+    encoder: TextEncoder,
+    synonyms: Synonyms = NO_SYNONYMS,
+) -> RankingRequest:
     """Builds everything about a request that needs no candidate. An action counts at once."""
     taste = read_taste(viewer, table)
-    typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS) if query.text else None
+    typed = None
+    if query.text:
+        typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS, synonyms)
     vectors = _compute_text_vectors(typed.spelling if typed else "", viewer, encoder)
     preferred = _find_item(query.similar_to, table) if query.similar_to else taste.preferred
     if len(preferred.rows):

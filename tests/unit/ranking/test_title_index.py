@@ -166,7 +166,7 @@ def test_what_names_no_title_finds_none(index: TitleIndex) -> None:
 def test_only_a_word_of_bounded_length_is_corrected(letters: int) -> None:
     word = "q" * (letters - 1) + "z"
     found = find(build_index([word]), "q" * letters)
-    assert found == ([0] if letters <= 32 else [])
+    assert found == ([0] if letters <= 31 else [])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""How typed words relate to those of the catalogue: vocabulary, misspellings, completions, synonyms."""

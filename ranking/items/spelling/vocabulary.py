@@ -1,0 +1,121 @@
+"""The vocabulary: every word that items can be found by, with the number of items that hold it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.text import fold_text, prepare_text
+from reelrank.ranking.items.spelling.edit_distance import compute_distances
+from reelrank.ranking.items.title_keys import split_words
+
+WORD_BYTES = 32
+"""Bytes of a word that are kept: longer words count as equal if these are, and are never proposed."""
+WORD_DTYPE = np.dtype(f"S{WORD_BYTES}")
+MIN_TWICE = 8
+"""Letters of a word from which a second edit is looked for. Elasticsearch's AUTO allows it from six letters,
+but there every known word is a neighbour; here the word is unknown, and a shorter one has too many."""
+MAX_CORRECTIONS = 6
+"""Corrections of one word that are tried, the most frequent first."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """Columns over W folded words in the order of their bytes.
+
+    words [W] of WORD_DTYPE; counts [W]: items that hold each; marks [W]: a bit for each letter in it.
+    """
+
+    words: NDArray[np.bytes_]
+    counts: NDArray[np.int32]
+    marks: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def count(self, words: Sequence[str]) -> NDArray[np.int32]:
+        """Returns how many items hold each of these folded words [n]."""
+        if not len(self) or not words:
+            return np.zeros(len(words), np.int32)
+        keys = np.array([_encode(word) for word in words], WORD_DTYPE)
+        positions = np.minimum(np.searchsorted(self.words, keys), len(self) - 1)
+        return np.where(self.words[positions] == keys, self.counts[positions], 0).astype(np.int32)
+
+    def correct(self, word: str, max_edits: int) -> list[str]:
+        """Returns at most MAX_CORRECTIONS words with the fewest edits, most frequent first.
+
+        The first letter is taken as right. A second edit is tried if `max_edits` allows it, the word has
+        MIN_TWICE letters, and no word is one edit away.
+        """
+        key = word.encode("utf-8", "surrogatepass")
+        if not 1 < len(key) < WORD_BYTES:
+            return []
+        for edits in range(1, 1 + (max_edits if len(word) >= MIN_TWICE else 1)):
+            if len(found := self._find_near(key, edits)):
+                best = found[np.argsort(-self.counts[found], kind="stable")][:MAX_CORRECTIONS]
+                return [_decode(each) for each in self.words[best].tolist()]
+        return []
+
+    def complete(self, start: str, limit: int) -> list[str]:
+        """Returns at most `limit` words that begin with `start`, most frequent first, without itself."""
+        key = _encode(start)
+        first, last = np.searchsorted(self.words, np.array([key, key + b"\xff"], WORD_DTYPE))
+        words = self.words[first:last]
+        found = np.flatnonzero((words != key) & (np.strings.str_len(words) < WORD_BYTES)) + first
+        best = found[np.argsort(-self.counts[found], kind="stable")][:limit]
+        return [_decode(each) for each in self.words[best].tolist()]
+
+    def _find_near(self, key: bytes, edits: int) -> NDArray[np.intp]:
+        """Returns the positions of the words within `edits` of a word, and of none equal to it.
+
+        An edit changes at most two of a word's letters, which excludes most words without looking at them.
+        """
+        first, last = np.searchsorted(self.words, np.array([key[:1], key[:1] + b"\xff"], WORD_DTYPE))
+        marks = _mark(np.array([key], WORD_DTYPE))[0]
+        differing = np.bitwise_count(self.marks[first:last] ^ marks)
+        positions = np.flatnonzero(differing <= 2 * edits) + first
+        words = self.words[positions]
+        lengths = np.strings.str_len(words).astype(np.uint8)
+        fits = (np.abs(lengths.astype(np.int16) - len(key)) <= edits) & (lengths < WORD_BYTES)
+        positions, words, lengths = positions[fits], words[fits], lengths[fits]
+        letters = words.view(np.uint8).reshape(len(words), WORD_BYTES)
+        distances = compute_distances(key, letters, lengths, edits)
+        return np.asarray(positions[(distances > 0) & (distances <= edits)], np.intp)
+
+
+class VocabularyBuilder:
+    """Counts in how many items each word occurs."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[bytes] = Counter()
+
+    def add(self, item: Item) -> None:
+        """Adds the words of an item, as they are written and as they are prepared for an index."""
+        text = " ".join((item.title, *item.people, *item.genres, *item.tags, item.description))
+        words = split_words(fold_text(f"{text} {prepare_text(text)}"))
+        self._counts.update({_encode(word) for word in words})
+
+    def build(self) -> dict[str, NDArray[Any]]:
+        """Returns the columns of a Vocabulary, as a TitleIndex names them."""
+        words = np.array(sorted(self._counts), WORD_DTYPE)
+        counts = np.array([self._counts[word] for word in words.tolist()], np.int32)
+        return {"words": words, "word_counts": counts, "word_marks": _mark(words)}
+
+
+def _mark(words: NDArray[np.bytes_]) -> NDArray[np.uint64]:
+    """Returns a bit for each letter that occurs in a word [n]; rare letters share bits."""
+    letters = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), WORD_BYTES)
+    bits = np.where(letters > 0, np.uint64(1) << (letters & 63).astype(np.uint64), np.uint64(0))
+    return np.asarray(np.bitwise_or.reduce(bits, axis=1), np.uint64)
+
+
+def _encode(word: str) -> bytes:
+    return word.encode("utf-8", "surrogatepass")[:WORD_BYTES]
+
+
+def _decode(word: bytes) -> str:
+    return word.decode("utf-8", "replace")
