@@ -123,7 +123,8 @@ def test_every_hit_has_an_explanation_with_a_chart_and_its_text(person: FlaskCli
     address = re.search(r'href="(/why/[^"]+)"', listed.text)
     assert address is not None
     page = person.get(address.group(1))
-    assert "its title, people or description contain the search text" in page.text
+    assert "It contains words that you typed." in page.text
+    assert "What moved it up or down" in page.text
     assert page.text.count("<rect") >= 1
     assert "Raised most by" in page.text or "Lowered most by" in page.text
 
