@@ -211,9 +211,10 @@ def publish(
 
 
 def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
-    """Writes evaluation.json, and quality and gains as SVG and PNG."""
+    """Writes evaluation.json, and quality (also narrow, for phones) and gains as SVG and PNG."""
     write_file(directory / "evaluation.json", orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2))
     write_quality_plot(evaluation, directory / "quality")
+    write_quality_plot(evaluation, directory / "quality-narrow", is_narrow=True)
     write_gains_plot(gains, directory / "gains")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from reelrank.ranking.durable import replace_file
@@ -30,20 +31,31 @@ SYSTEM_LABELS = {
 MAX_GAINS = 25
 """As many bars as fit on a page with readable labels."""
 PNG_DPI = 150
+NARROW_WIDTH, NARROW_LETTERS = 5.0, 52
+"""Inches, and letters of a title's line: 360 points, the width of a phone's text, so that labels keep their
+size there."""
 
 
-def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS) -> tuple[Path, Path]:
+def write_quality_plot(
+    evaluation: Evaluation, path: Path, kind: str = ALL_KINDS, is_narrow: bool = False
+) -> tuple[Path, Path]:
     """Plots the measures of MEASURE_TITLES of every system with 95 % intervals; path has no suffix.
 
-    Raises ValueError when no request of this kind was evaluated.
+    is_narrow: for a phone, with the measures below each other. Raises ValueError when no request of this kind
+    was evaluated.
     """
     systems = evaluation.list_systems(kind)
     if not systems:
         raise ValueError(
             f"no requests of kind {kind!r} were evaluated; choose one of {', '.join(evaluation.requests)}"
         )
-    figure = _create_figure(width=13.0, height=1.6 + 0.36 * len(systems))
-    axes = figure.subplots(1, len(MEASURE_TITLES), sharey=True)
+    height = 1.6 + 0.36 * len(systems)
+    if is_narrow:
+        figure = _create_figure(width=NARROW_WIDTH, height=len(MEASURE_TITLES) * height)
+        axes = figure.subplots(len(MEASURE_TITLES), 1, sharey=True)
+    else:
+        figure = _create_figure(width=13.0, height=height)
+        axes = figure.subplots(1, len(MEASURE_TITLES), sharey=True)
     for ax, (measure, title) in zip(axes, MEASURE_TITLES.items(), strict=True):
         for row, system in enumerate(systems):
             measured = evaluation.collect_metrics(system, kind).get(measure)
@@ -54,22 +66,23 @@ def write_quality_plot(evaluation: Evaluation, path: Path, kind: str = ALL_KINDS
         _style_axes(ax)
     axes[0].set_yticks(range(len(systems)), [SYSTEM_LABELS.get(system, system) for system in systems])
     axes[0].invert_yaxis()
-    gap = evaluation.find_difference(kind)
-    figure.suptitle(
-        f"{evaluation.requests[kind]:,} requests after the training period ({kind}), mean and 95 % interval. "
-        f"NDCG@10, LambdaRank minus rank fusion: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]",
-        fontsize=11,
-        x=0.01,
-        ha="left",
-    )
+    _set_title(figure, _describe_quality(evaluation, kind), is_narrow)
     return _save(figure, path)
+
+
+def _describe_quality(evaluation: Evaluation, kind: str) -> str:
+    gap = evaluation.find_difference(kind)
+    return (
+        f"{evaluation.requests[kind]:,} requests after the training period ({kind}), mean and 95 % interval. "
+        f"NDCG@10, LambdaRank minus rank fusion: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+    )
 
 
 def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path]:
     """Plots the MAX_GAINS features with the largest share of the total split gain; path has no suffix."""
     total = sum(gains.values()) or 1.0
     top = sorted(gains.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_GAINS]
-    figure = _create_figure(width=8.0, height=1.2 + 0.27 * max(len(top), 1))
+    figure = _create_figure(width=NARROW_WIDTH, height=1.4 + 0.27 * max(len(top), 1))
     ax = figure.subplots()
     shares = [100 * gain / total for _, gain in top]
     ax.barh(range(len(top)), shares, color=MODEL_COLOUR, height=0.7)
@@ -79,11 +92,10 @@ def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path
     ax.invert_yaxis()
     ax.margins(x=0.1, y=0.01)
     _style_axes(ax)
-    figure.suptitle(
+    _set_title(
+        figure,
         f"Feature importance: share of the total split gain in %, top {len(top)} of {len(gains)} features",
-        fontsize=11,
-        x=0.01,
-        ha="left",
+        is_narrow=True,
     )
     return _save(figure, path)
 
@@ -109,6 +121,11 @@ def write_half_life_plot(choice: HalfLifeChoice, path: Path) -> tuple[Path, Path
     )
     _style_axes(ax)
     return _save(figure, path)
+
+
+def _set_title(figure: "Figure", title: str, is_narrow: bool) -> None:
+    lines = wrap(title, NARROW_LETTERS) if is_narrow else [title]
+    figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left")
 
 
 def _draw_interval(ax: "Axes", row: int, system: str, metric: Mapping[str, float]) -> None:

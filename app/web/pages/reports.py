@@ -14,17 +14,24 @@ PICTURES = {"quality.svg": "Each measure of each system with its 95 % interval",
             "gains.svg": "The features with the largest gain in the model",
             "popularity.svg": "Popularity alone, by the days after which a watch counts half"}  # fmt: skip
 
+NARROW = {"quality.svg": "quality-narrow.svg"}
+"""Pictures that are too wide for a phone, and the form for it; reports of earlier builds have none."""
+
 VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """description: alternative text. width, height: in points, so that the page layout does not shift."""
+    """description: alternative text. width, height: in points, so that the page layout does not shift.
+
+    narrow: the picture for phones, None where there is none.
+    """
 
     name: str
     description: str
     width: int
     height: int
+    narrow: "Picture | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,16 @@ def _load_picture(file: Path, description: str) -> Picture | None:
             size = VIEW_BOX.search(lines.read(2000))
     except OSError:
         return None
-    return (
-        None if size is None else Picture(file.name, description, *(round(float(n)) for n in size.groups()))
-    )
+    if size is None:
+        return None
+    width, height = (round(float(number)) for number in size.groups())
+    narrow = NARROW.get(file.name)
+    for_phones = _load_picture(file.with_name(narrow), description) if narrow else None
+    return Picture(file.name, description, width, height, for_phones)
 
 
 def send_picture(directory: Path, name: str) -> Response:
-    if name not in PICTURES:
+    if name not in (*PICTURES, *NARROW.values()):
         abort(HTTPStatus.NOT_FOUND)
     response = send_from_directory(directory.absolute(), name)
     response.headers["Cache-Control"] = "no-cache"

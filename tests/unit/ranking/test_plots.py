@@ -29,6 +29,11 @@ def test_a_quality_plot_names_every_system(tmp_path: Path) -> None:
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_narrow_quality_plot_fits_a_phone_at_full_size(tmp_path: Path) -> None:
+    svg, _ = write_quality_plot(build_evaluation(), tmp_path / "quality-narrow", is_narrow=True)
+    assert 'viewBox="0 0 360 ' in svg.read_text()
+
+
 def test_equal_evaluations_give_equal_plots(tmp_path: Path) -> None:
     first, _ = write_quality_plot(build_evaluation(), tmp_path / "a")
     second, _ = write_quality_plot(build_evaluation(), tmp_path / "b")

@@ -270,6 +270,10 @@ def test_the_quality_page_shows_the_last_report_and_its_pictures(
     assert "0.3400 [0.3100, 0.3600]" in page.text
     assert 'width="720" height="360"' in page.text
     assert "gains.svg" not in page.text
+    assert "<source" not in page.text
+    (reports / "quality-narrow.svg").write_text('<svg viewBox="0 0 360 900"/>')
+    assert 'srcset="/report/quality-narrow.svg" width="360" height="900"' in person.get("/quality").text
+    assert person.get("/report/quality-narrow.svg").status_code == 200
     assert person.get("/report/quality.svg").content_type.startswith("image/svg+xml")
 
 
