@@ -22,6 +22,8 @@ from reelrank.ranking.items.watch_columns import Codes, WatchColumns, hash_viewe
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0, 3650.0)
 DEFAULT_HALF_LIFE_DAYS = 30
 """Half-life of the `popular` source before a training run chose one: between the best of two histories."""
+COMPARED_DAYS = 365
+"""Half-life of lists that are sorted by popularity, and of suggestions."""
 HEAD_ROWS = 4096
 """Most watched rows that stay sorted. The next head consists of rows of this one and of rows just watched."""
 ORIGIN_DAYS = 300
@@ -124,8 +126,8 @@ class Popularity:
         return shares
 
     def count_watches(self, rows: Rows) -> NDArray[np.float64]:
-        """Returns the decayed watches [n] of known rows at the longest half-life, to compare items by."""
-        return np.asarray(self._compute_counts(rows)[:, -1])
+        """Returns the decayed watches [n] of known rows at COMPARED_DAYS, to compare items by."""
+        return np.asarray(self._compute_counts(rows)[:, find_half_life(COMPARED_DAYS)])
 
     def compute_ctr(self, rows: Rows) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""

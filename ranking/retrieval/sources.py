@@ -10,7 +10,7 @@ from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, V
 from reelrank.index_mappings.item import Neighbour
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Filters
-from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
+from reelrank.ranking.items.popularity import COMPARED_DAYS, Popularity
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.items.typed_query import TypedQuery
@@ -136,7 +136,7 @@ def _plan_home(request: RankingRequest, table: ItemTable, config: RankingConfig)
         seen = np.concatenate([seen, excluded[excluded >= 0]])
     if request.query.sort != "relevance":
         source = SORTED_SOURCES[request.query.sort]
-        return [TableSource(source, SORTED_LIMIT, filters, request.today, seen, HALF_LIVES_DAYS[-1])]
+        return [TableSource(source, SORTED_LIMIT, filters, request.today, seen, COMPARED_DAYS)]
     extra = min(len(seen), MAX_EXTRA)
     spaces = (
         ("factors", "factors", "factors"),

@@ -1,7 +1,8 @@
-"""Actions of a person on the pages: select a viewer, watch, like. Each takes a form and redirects."""
+"""Actions of a person on the pages: select a viewer, watch, like, dislike, undo. Each form redirects."""
 
 import uuid
 from datetime import datetime
+from functools import partial
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, make_response, redirect, request
@@ -12,7 +13,7 @@ from reelrank.app.search.service import SearchService
 from reelrank.app.web.api.parameters import ItemPath
 from reelrank.app.web.pages import person
 from reelrank.app.web.pages.guard import restrict_to_local
-from reelrank.app.web.pages.notices import ACTION_PARAMETERS, PREVIOUS_LIST_PARAMETER
+from reelrank.app.web.pages.notices import ACTIONS, PREVIOUS_LIST_PARAMETER
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import ItemNotFound
 from reelrank.index_mappings.event import Event, EventKind
@@ -34,14 +35,6 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
         )
         return response
 
-    @blueprint.post("/watch")
-    def watch() -> Response:
-        return record_action("watch")
-
-    @blueprint.post("/like")
-    def like() -> Response:
-        return record_action("like")
-
     def record_action(kind: EventKind) -> Response:
         """Records the event and returns to the page of the button. A double click counts once."""
         form, back = request.form, restrict_to_local(request.form.get("back", "/"), "/")
@@ -51,12 +44,14 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
             raise ItemNotFound(f"there is no film {item_id!r}; it may have been deleted")
         user_id = person.read_user_id() or f"guest-{uuid.uuid4().hex[:8]}"
         service.record_events([build_event(kind, item, user_id, form, service.clock.now())])
-        parameters = {ACTION_PARAMETERS[kind]: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
+        parameters = {ACTIONS[kind].parameter: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
         separator = "&" if "?" in back else "?"
         response = make_response(redirect(f"{back}{separator}{urlencode(parameters)}", 303))
         person.set_viewer_cookie(response, user_id)
         return response
 
+    for kind in ACTIONS:
+        blueprint.add_url_rule(f"/{kind}", kind, partial(record_action, kind), methods=["POST"])
     return blueprint
 
 

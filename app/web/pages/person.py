@@ -7,6 +7,7 @@ from flask import Response, request
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, fetch_items
 from reelrank.app.search.service import SearchService
+from reelrank.index_mappings.event import EventKind
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.engagements import compute_watched_share
 
@@ -15,6 +16,12 @@ YEAR_S = 365 * 86_400
 SHOWN_WATCHES = 12
 RECENT_WATCHES = 50
 MAX_USER_ID_LENGTH = 128
+OPINIONS: dict[EventKind, str] = {
+    "like": "You like this film.",
+    "subscribe": "You subscribed to this film.",
+    "dislike": "You dislike this film.",
+    "not_interested": "You are not interested in this film.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,13 @@ def load_viewer_profile(user_id: str, service: SearchService) -> ViewerProfile:
         if item is not None
     )
     return ViewerProfile(user_id, watched, any(event.simulated for event in newest))
+
+
+def describe_opinion(user_id: str, item_id: str, service: SearchService) -> str:
+    """Returns what the viewer said about a film, as a sentence; empty when they said nothing."""
+    if not user_id:
+        return ""
+    return OPINIONS.get(service.events.opinions(user_id, FETCH_TIMEOUT_S).get(item_id, "undo"), "")
 
 
 def set_viewer_cookie(response: Response, user_id: str) -> None:

@@ -15,7 +15,7 @@ from reelrank.app.web.api.parameters import HomeParameters, ItemPath, SearchPara
 from reelrank.app.web.pages import filters, reports
 from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.notices import build_notice
-from reelrank.app.web.pages.person import ViewerProfile, load_viewer_profile, read_user_id
+from reelrank.app.web.pages.person import ViewerProfile, describe_opinion, load_viewer_profile, read_user_id
 from reelrank.app.web.pages.posters import build_poster
 from reelrank.app.web.pages.why import build_explanation_view
 from reelrank.app.web.telemetry import count_page, format_server_timing
@@ -95,7 +95,10 @@ class Site:
         shown = {"request_id": request.args.get("from", ""), "position": request.args.get("at", "")}
         page = self._load_page(query, None)
         notice = build_notice(page, self.service)
-        return self._render("film.html", page, who=who, item=item, notice=notice, shown=shown)
+        opinion = describe_opinion(who.user_id, item.id, self.service)
+        return self._render(
+            "film.html", page, who=who, item=item, notice=notice, shown=shown, opinion=opinion
+        )
 
     def render_why(self, request_id: str, position: int) -> Response:
         page = self.service.explain_hit(f"{request_id}.{position}")
