@@ -1,5 +1,6 @@
 """One video of the catalogue, and the document that an index stores for it."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 FloatVector = NDArray[np.float32]
@@ -14,14 +16,18 @@ FloatVector = NDArray[np.float32]
 MAX_ID_LENGTH = 64
 ID_PATTERN = re.compile(r"[!-~]{1,64}")
 """Printable ASCII without a space, so that ids fit numpy byte strings and have one order everywhere."""
+ID_BYTES = 12
+"""Two of a billion different keys get the same 96-bit hash with a probability of about 10^-11."""
+MAX_TITLE_LENGTH = 300
+"""Characters; longer ones are descriptions in the wrong column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One video. Empty text, empty tuples and None mean that the catalogue does not state the field.
 
-    Raises ValueError when the id is not 1 to 64 printable ASCII characters without a space, or
-    published_at has no year in UTC.
+    source_id: the id in the catalogue, when `id` is a hash of it. Raises ValueError when the id is not 1 to
+    64 printable ASCII characters without a space, or published_at has no year in UTC.
     """
 
     id: str
@@ -35,6 +41,7 @@ class Item:
     published_at: datetime | None = None
     duration_s: int | None = None
     thumbnail: str = ""
+    source_id: str = ""
 
     def __post_init__(self) -> None:
         if not ID_PATTERN.fullmatch(self.id):
@@ -61,6 +68,16 @@ class Item:
     @property
     def year(self) -> int | None:
         return None if self.published_at is None else self.published_at.astimezone(UTC).year
+
+
+def make_item_id(source_id: str) -> str:
+    """Returns the id of an item: the given one, or a hash of it when ids may not look like that."""
+    return source_id if not source_id or ID_PATTERN.fullmatch(source_id) else hash_key((source_id,))
+
+
+def hash_key(key: Sequence[str]) -> str:
+    """Returns an id that is computed from texts, the same in every load."""
+    return hashlib.blake2b(orjson.dumps(key), digest_size=ID_BYTES).hexdigest()
 
 
 LIST_FIELDS = ("tags", "genres", "people", "languages", "countries")

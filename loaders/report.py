@@ -1,22 +1,40 @@
 """The closing report of a load from files, and its progress."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from reelrank.ranking.progress import Progress
+
+MAX_SAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ValueCounts:
-    """Values of an optional field. ignored: values that could not be read, so the field was left empty.
+    """Values of a field. missing: rows without one. ignored: values that could not be read.
 
-    first_ignored: row and reason of the first of them, "" without one.
+    first_ignored: row and reason of the first of them, "" without one. samples: the first three different
+    values as they are stored.
     """
 
     readable: int = 0
     ignored: int = 0
     first_ignored: str = ""
+    missing: int = 0
+    samples: tuple[Any, ...] = ()
+
+
+def count_values(values: Sequence[Any], errors: Mapping[int, str] | None = None) -> ValueCounts:
+    """Counts the values of rows. errors: row and reason of unreadable ones, by index."""
+    errors = errors or {}
+    stated = [value for value in values if value not in (None, "", ())]
+    samples = islice(dict.fromkeys(stated), MAX_SAMPLES)
+    first = min(errors.items())[1] if errors else ""
+    missing = len(values) - len(stated) - len(errors)
+    return ValueCounts(len(stated), len(errors), first, missing, tuple(map(_to_stored, samples)))
 
 
 def add_counts(total: Mapping[str, ValueCounts], added: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:
@@ -28,9 +46,32 @@ def add_counts(total: Mapping[str, ValueCounts], added: Mapping[str, ValueCounts
             first.readable + second.readable,
             first.ignored + second.ignored,
             first.first_ignored or second.first_ignored,
+            first.missing + second.missing,
+            first.samples if len(first.samples) == MAX_SAMPLES else _join_samples(first, second),
         )
         for name, (first, second) in pairs.items()
     }
+
+
+def _join_samples(first: ValueCounts, second: ValueCounts) -> tuple[Any, ...]:
+    added = [sample for sample in second.samples if sample not in first.samples]
+    return (*first.samples, *added)[:MAX_SAMPLES]
+
+
+def _to_stored(value: Any) -> Any:
+    """Returns a value as an answer of the API has it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+@dataclass(frozen=True, slots=True)
+class FieldReport:
+    """A field: the columns that fill it, what was decided about them in words, and its values."""
+
+    columns: tuple[str, ...]
+    guess: str
+    values: ValueCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +83,8 @@ class FileReport:
     rejects: the reject file, None without rejects. unused: columns that filled no field.
     version: the index version that serves the items; "" for events and for a dry run.
     ignored: optional fields with values that could not be read, in rows that were written without them.
+    fields: every field. notes: what the user should look at. unknown_actions: rejected events by what
+    happened, where that is no kind of event.
     """
 
     read: int
@@ -54,6 +97,9 @@ class FileReport:
     rejects: Path | None = None
     unused: tuple[str, ...] = ()
     ignored: Mapping[str, ValueCounts] = field(default_factory=dict)
+    fields: Mapping[str, FieldReport] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unknown_actions: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.read != self.written + self.rejected:
@@ -61,6 +107,11 @@ class FileReport:
                 f"the row counts do not add up: {self.read} read, {self.written} written, "
                 f"{self.rejected} rejected"
             )
+
+
+def select_ignored(values: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:
+    """Returns the fields with values that could not be read."""
+    return {name: counts for name, counts in values.items() if counts.ignored}
 
 
 def report_progress(progress: Progress, step: str, rows_read: int, done_share: float) -> None:

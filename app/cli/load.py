@@ -1,27 +1,24 @@
 """Commands that load a catalogue or a history from files."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from reelrank.app.cli.console import err, out, print_json, print_plain, show_progress_bars
-from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items
+from reelrank.app.cli.load_report import print_plan, print_report
+from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items, survey_files
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.loaders.events.event_columns import EVENT_COLUMNS, has_ubi_rows
+from reelrank.loaders.fields.durations import Unit
 from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
-from reelrank.loaders.fields.mapped_rows import read_first_rows
-from reelrank.loaders.fields.times import Unit
-from reelrank.loaders.files.rows import Column, Rows
 from reelrank.loaders.files.source import Format, QuoteRule, ReadOptions, open_source_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
-from reelrank.loaders.report import FileReport
 
 app = typer.Typer(
     help="Load a catalogue or a history from Parquet, CSV or JSONL files.", no_args_is_help=True
@@ -32,7 +29,9 @@ File = Annotated[
 Form = Annotated[
     Format | None, typer.Option("--format", help="File format, when the name has no known suffix.")
 ]
-Map = Annotated[list[str] | None, typer.Option("--map", help="field=column; repeat it for more.")]
+Map = Annotated[
+    list[str] | None, typer.Option("--map", help="field=column; repeat it for more; field= leaves it out.")
+]
 Mapping = Annotated[Path | None, typer.Option("--mapping", help="A TOML file with such pairs.")]
 IdFrom = Annotated[
     str | None, typer.Option(help="Columns such as title,year to compute ids from, when there is no id.")
@@ -43,6 +42,17 @@ Quote = Annotated[
 Encoding = Annotated[str | None, typer.Option(help="Encoding of text, such as cp1252.")]
 Member = Annotated[str | None, typer.Option(help="The file to read in a ZIP archive.")]
 Separator = Annotated[str | None, typer.Option(help="Separator of lists inside a text, such as ';'.")]
+DateFormat = Annotated[str | None, typer.Option(help="Form of dates for strptime, such as %d.%m.%Y.")]
+LatestDate = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d"], help="Later dates are not read; the end of next year by default."),
+]
+TitleYear = Annotated[
+    bool | None,
+    typer.Option(help="Whether titles end with a year, as in Toy Story (1995). Default: detected."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Reject a row for any value that cannot be read.")]
+ReportFile = Annotated[Path | None, typer.Option("--report", help="Write the report as JSON to this file.")]
 DurationUnit = Annotated[Unit | None, typer.Option(help="Unit of bare numbers in a column of durations.")]
 Kind = Annotated[str | None, typer.Option(help="Kind of every event, such as watch, when no column has it.")]
 Rejects = Annotated[Path | None, typer.Option(help="File for rejected rows.")]
@@ -66,23 +76,32 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     id_from: IdFrom = None,
     separator: Separator = None,
     duration_unit: DurationUnit = None,
+    date_format: DateFormat = None,
+    latest_date: LatestDate = None,
+    title_year: TitleYear = None,
+    strict: Strict = False,
     rejects: Rejects = None,
     reject_share_max: Share = None,
     dry_run: DryRun = False,
+    report_file: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Load a catalogue into a new index version, which serves once it is complete and verified."""
     options = {"separator": separator, "duration_unit": duration_unit, "id_from": id_from}
-    rules = _build_rules(ITEM_FIELDS, pairs, mapping, options)
+    stated = {"date_format": date_format, "latest_date": latest_date, "title_year": title_year}
+    rules = _build_rules(ITEM_FIELDS, pairs, mapping, {**options, **stated, "is_strict": strict})
     with (
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         _report_interruption(),
         show_progress_bars() as progress,
     ):
+        container = build_container(Settings())
         request = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
-        _print_plan(request, skipped, err if as_json else out)
-        report = load_items(build_container(Settings()), request, progress)
-    _print_report(report, "items", dry_run, as_json)
+        request, fields = survey_files(container, request)
+        if not dry_run:
+            print_plan(request, fields, skipped, err if as_json else out)
+        report = load_items(container, request, progress)
+    print_report(report, "items", request, as_json, report_file)
 
 
 @app.command(epilog="Example: `reelrank load events watches.jsonl.gz --kind watch --map watched_ms=seconds`")
@@ -97,22 +116,29 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     mapping: Mapping = None,
     kind: Kind = None,
     duration_unit: DurationUnit = None,
+    date_format: DateFormat = None,
+    strict: Strict = False,
     rejects: Rejects = None,
     reject_share_max: Share = None,
     dry_run: DryRun = False,
+    report_file: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Load a history of viewer events, also UBI 1.3 lines unchanged. The same event counts once."""
-    rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {"kind": kind, "duration_unit": duration_unit})
+    options = {"kind": kind, "duration_unit": duration_unit, "date_format": date_format}
+    rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {**options, "is_strict": strict})
     with (
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         _report_interruption(),
         show_progress_bars() as progress,
     ):
+        container = build_container(Settings())
         request = LoadRequest(files, rules, dry_run, rejects, reject_share_max)
-        _print_plan(request, skipped, err if as_json else out, has_ubi_rows)
-        report = load_events(build_container(Settings()), request, progress)
-    _print_report(report, "events", dry_run, as_json)
+        request, fields = survey_files(container, request, has_ubi_rows)
+        if not dry_run:
+            print_plan(request, fields, skipped, err if as_json else out)
+        report = load_events(container, request, progress)
+    print_report(report, "events", request, as_json, report_file)
 
 
 @app.command(epilog="Example: `reelrank load index`")
@@ -148,73 +174,16 @@ def _build_rules(
     constants = {"kind": stated["kind"]} if "kind" in stated else {}
     columns |= parse_field_pairs(pairs or ())
     id_columns = tuple(name.strip() for name in stated.get("id_from", "").split(",") if name.strip())
+    latest = stated.get("latest_date")
     return FieldRules(
-        fields, columns, stated.get("separator"), stated.get("duration_unit"), constants, id_columns
+        fields,
+        columns,
+        stated.get("separator"),
+        stated.get("duration_unit"),
+        constants,
+        id_columns,
+        stated.get("date_format"),
+        None if latest is None else latest.date(),
+        bool(stated.get("is_strict")),
+        stated.get("title_year"),
     )
-
-
-def _print_plan(
-    request: LoadRequest,
-    skipped_files: Sequence[str],
-    console: Console,
-    needs_no_mapping: Callable[[Rows], bool] | None = None,
-) -> None:
-    """Prints how the first file will be read, before the load begins."""
-    first = read_first_rows(request.files, request.rules, needs_no_mapping)
-    size = sum(file.size for file in request.files)
-    console.print(f"{len(request.files)} file(s), {size / 1e6:,.1f} MB", markup=False, soft_wrap=True)
-    if skipped_files:
-        console.print(f"skipped, unknown format: {', '.join(skipped_files)}", markup=False, soft_wrap=True)
-    if first is None:
-        return
-    if first.fields is None:
-        console.print("records of User Behavior Insights 1.3, read unchanged", markup=False, soft_wrap=True)
-        return
-    table = Table("field", "from", "first value", box=None)
-    for field in request.rules.fields:
-        columns = first.fields.columns.get(field.name, ())
-        values = [_format_first_value(first.rows.block.column(column)) for column in columns]
-        unit = (
-            f" ({first.fields.find_unit(columns[0]) or 'unit as written'})"
-            if columns and field.length
-            else ""
-        )
-        constant = request.rules.constants.get(field.name)
-        if field.name == "id" and request.rules.id_columns:
-            columns = request.rules.id_columns
-            values = [f"hash of {' and '.join(columns)}"]
-        source = f"always {constant}" if constant else f"{', '.join(columns) or '-'}{unit}"
-        table.add_row(field.name, source, " + ".join(values))
-    console.print(table)
-    if first.fields.unused:
-        console.print(f"unused columns: {', '.join(first.fields.unused)}", markup=False, soft_wrap=True)
-
-
-def _format_first_value(column: Column) -> str:
-    value = column[0] if isinstance(column, list) else column[0].as_py()
-    return "" if value is None else str(value)[:50]
-
-
-def _print_report(report: FileReport, kind: str, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        print_json({**asdict(report), "dry_run": dry_run})
-        return
-    written = "would be written" if dry_run else "written"
-    rate = report.read / max(report.seconds, 1e-9)
-    line = f"{report.read:,} read = {report.written:,} {written} + {report.rejected:,} rejected"
-    print_plain(f"{line}; {report.seconds:.1f} s, {rate:,.0f} rows/s")
-    if not dry_run and report.kept != report.written:
-        reason = "repeat an id" if kind == "items" else "had been loaded before"
-        print_plain(f"{report.written - report.kept:,} of the written {reason}; {report.kept:,} are kept")
-    if report.resumed:
-        print_plain(f"{report.resumed:,} of the rows had been read before the load stopped")
-    if report.rejects:
-        print_plain(f"rejected rows and their reasons: {report.rejects}")
-    for name, counts in report.ignored.items():
-        print_plain(
-            f"unreadable values of {name}, left empty: {counts.ignored:,}; first: {counts.first_ignored}"
-        )
-    if report.unused:
-        print_plain(f"unused columns: {', '.join(report.unused)}")
-    if report.version:
-        print_plain(f"index version {report.version} serves")

@@ -1,7 +1,8 @@
 """Loads files: a catalogue as a new release, and a history of events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from reelrank.app.clock import to_ms
@@ -11,7 +12,10 @@ from reelrank.index_mappings.encoder import build_item_text
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
 from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW
-from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.fields.field_map import FieldMap, FieldRules
+from reelrank.loaders.fields.mapped_rows import survey_columns
+from reelrank.loaders.fields.survey import ColumnStyles
+from reelrank.loaders.files.rows import Rows
 from reelrank.loaders.files.source import SourceFile
 from reelrank.loaders.items.catalogue import LoadOptions, LoadReport, publish
 from reelrank.loaders.items.item_files import ItemLoad, check_item_files, load_item_files
@@ -23,19 +27,39 @@ from reelrank.ranking.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """The options of a load. rejects_path, max_reject_share: None for the values of the settings."""
+    """The options of a load. rejects_path, max_reject_share: None for the values of the settings.
+
+    styles: of columns, from `survey_files`; None surveys them.
+    """
 
     files: Sequence[SourceFile]
     rules: FieldRules
     dry_run: bool = False
     rejects_path: Path | None = None
     max_reject_share: float | None = None
+    styles: ColumnStyles | None = None
+
+
+def survey_files(
+    container: Container, request: LoadRequest, needs_no_map: Callable[[Rows], bool] | None = None
+) -> tuple[LoadRequest, FieldMap | None]:
+    """Reads all files once; returns the request with what their columns tell, and the mapping.
+
+    The mapping is None for records that need none, and without rows.
+    """
+    rules = _state_latest_date(container, request.rules)
+    survey = survey_columns(request.files, rules, needs_no_map)
+    return replace(request, rules=rules, styles=survey.styles), survey.fields
 
 
 def load_items(container: Container, request: LoadRequest, progress: Progress) -> FileReport:
     """Loads items into a new index version and promotes it. Items that remain keep their learned fields."""
     options = _build_options(container, request)
-    load = ItemLoad(request.files, request.rules, _choose_rejects_path(container, request, "items"), options)
+    rules, rejects = (
+        _state_latest_date(container, request.rules),
+        _choose_rejects_path(container, request, "items"),
+    )
+    load = ItemLoad(request.files, rules, rejects, options, request.styles)
     if request.dry_run:
         return check_item_files(load, progress)
     load = replace(load, options=_build_item_options(container, options, progress))
@@ -79,7 +103,8 @@ def load_events(container: Container, request: LoadRequest, progress: Progress) 
     """Loads events. An event that was loaded before counts once."""
     rejects, options = _choose_rejects_path(container, request, "events"), _build_options(container, request)
     latest_ms = to_ms(container.clock.now() + MAX_CLOCK_SKEW)
-    load = EventLoad(request.files, request.rules, rejects, options, latest_ms)
+    rules = _state_latest_date(container, request.rules)
+    load = EventLoad(request.files, rules, rejects, options, latest_ms, request.styles)
     if request.dry_run:
         return check_event_files(load, progress)
     return load_event_files(load, container.events, progress)
@@ -102,6 +127,13 @@ def _build_item_options(container: Container, options: LoadOptions, progress: Pr
 def _forget_dropped_versions(container: Container) -> None:
     build_release_manager(container).forget_dropped_versions()
     ItemTableStore(container.settings.tables_dir, container.engine).drop_stale()
+
+
+def _state_latest_date(container: Container, rules: FieldRules) -> FieldRules:
+    """Returns rules with the last day of next year as the latest date, unless they state another."""
+    if rules.latest_date is not None:
+        return rules
+    return replace(rules, latest_date=date(container.clock.now().year + 1, 12, 31))
 
 
 def _build_options(container: Container, request: LoadRequest) -> LoadOptions:

@@ -1,7 +1,8 @@
 """Blocks of rows converted to events: UBI records as they are, other rows by their columns."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, get_args
@@ -20,14 +21,17 @@ from reelrank.index_mappings.event import (
     EventField,
     FieldType,
 )
-from reelrank.index_mappings.item import ID_PATTERN, MAX_ID_LENGTH
-from reelrank.loaders.events.event_rows import KIND_OF_ACTION, check_item, hash_content, is_ubi, parse_event
+from reelrank.index_mappings.item import make_item_id
+from reelrank.loaders.events.event_rows import KIND_OF_ACTION, UnknownAction, check_item, hash_content, is_ubi
+from reelrank.loaders.events.records import parse_event_of_file
 from reelrank.loaders.fields import columns
 from reelrank.loaders.fields.columns import ParsedColumn
-from reelrank.loaders.fields.field_map import Field, FieldMap, parse_unit
-from reelrank.loaders.fields.times import MAX_EPOCH_MS, parse_duration_ms, parse_epoch_ms
+from reelrank.loaders.fields.dates import MAX_EPOCH_MS, parse_epoch_ms
+from reelrank.loaders.fields.durations import parse_duration_ms
+from reelrank.loaders.fields.field_map import Field, FieldMap
 from reelrank.loaders.files.rows import Column, Reject, Rows
 from reelrank.loaders.items.item_rows import build_rejects
+from reelrank.loaders.report import ValueCounts, count_values
 
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("event_id", "eventid", "uuid"),
@@ -56,16 +60,15 @@ EVENT_COLUMNS = tuple(
         (field.name, *OTHER_NAMES.get(field.name, ())),
         required=field.name in REQUIRED_COLUMNS,
         length=field.type is DURATION,
+        date=field.type is TIMESTAMP,
     )
     for field in EVENT_FIELDS
 )
 """The fields of `Event` as the loader maps columns to them."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # never used: every UBI record states its time
-ParsedEvents = tuple[dict[int, Event], dict[int, str]]
-"""Events, and errors, by the index of their row in the block."""
 PARSERS: dict[FieldType, Callable[[Column], ParsedColumn]] = {
-    KEYWORD: columns.parse_text_column,
+    KEYWORD: partial(columns.parse_text_column, is_optional=True),
     TEXT: columns.parse_text_column,
     FLAG: columns.parse_flag_column,
     COUNT: columns.parse_integer_column,
@@ -83,24 +86,61 @@ CHOICES = {
 """Allowed values of the fields that have a fixed set of them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CheckedEvents:
-    """Every row is either an event or a reject."""
+    """Every row is either an event or a reject. unknown_actions: how many rejects have each of them."""
 
-    events: list[Event]
-    rejects: list[Reject]
+    events: list[Event] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    unknown_actions: Counter[str] = field(default_factory=Counter)
+    values: dict[str, ValueCounts] = field(default_factory=dict)
 
 
-def parse_event_rows(rows: Rows, fields: FieldMap | None, latest_ms: int = MAX_EPOCH_MS) -> CheckedEvents:
+@dataclass(slots=True)
+class RowResults:
+    """Events, reasons of rejects, and reasons of values that were left out, by the index of the row."""
+
+    events: dict[int, Event] = field(default_factory=dict)
+    errors: dict[int, str] = field(default_factory=dict)
+    ignored: dict[str, dict[int, str]] = field(default_factory=dict)
+    unknown_actions: Counter[str] = field(default_factory=Counter)
+
+    def reject(self, index: int, error: ValueError) -> None:
+        self.errors[index] = str(error)
+        if isinstance(error, UnknownAction):
+            self.unknown_actions[error.action] += 1
+
+
+def parse_event_rows(
+    rows: Rows, fields: FieldMap | None, latest_ms: int = MAX_EPOCH_MS, is_strict: bool = False
+) -> CheckedEvents:
     """Parses UBI records (fields is None), or rows by their columns. Rejects rows later than latest_ms.
 
-    A row without an id gets a hash of its content and row number as its id.
+    A row without an id gets a hash of its content and row number as its id. An unreadable value of an
+    optional field is left out; is_strict: it rejects its row.
     """
-    parsed, errors = _parse_records(rows) if fields is None else _parse_columns(rows, fields)
-    late = {index: event for index, event in parsed.items() if event.at_ms > latest_ms}
-    errors |= {index: f"at_ms: {event.at_ms} is in the future" for index, event in late.items()}
-    events = [event for index, event in parsed.items() if index not in late]
-    return CheckedEvents(events, [*rows.unreadable, *build_rejects(rows, errors)])
+    results = _parse_records(rows) if fields is None else _parse_columns(rows, fields)
+    if is_strict:
+        for name, reasons in results.ignored.items():
+            for index, reason in reasons.items():
+                results.events.pop(index, None)
+                results.errors.setdefault(index, f"{name}: {reason}")
+        results.ignored = {}
+    for index, event in list(results.events.items()):
+        if event.at_ms > latest_ms:
+            results.errors[index] = f"at_ms: {event.at_ms} is in the future"
+            del results.events[index]
+    events = list(results.events.values())
+    values = {
+        name: count_values([getattr(event, name) for event in events])
+        for name in (each.name for each in EVENT_FIELDS)
+    }
+    for name, reasons in results.ignored.items():
+        index, reason = min(reasons.items())
+        first = f"row {int(rows.numbers[index])}: {reason}"
+        values[name] = replace(values.get(name, ValueCounts()), ignored=len(reasons), first_ignored=first)
+    rejects = [*rows.unreadable, *build_rejects(rows, results.errors)]
+    return CheckedEvents(events, rejects, results.unknown_actions, values)
 
 
 def has_ubi_rows(rows: Rows) -> bool:
@@ -113,49 +153,49 @@ def build_event(values: Mapping[str, Any], row_number: str) -> Event:
     """Builds an event of parsed values by the names of `Event`. Raises ValueError that names the field."""
     kind = KIND_OF_ACTION.get(values["kind"].lower())
     if kind is None:
-        raise ValueError(f"kind: {values['kind']!r} is unknown; use one of {', '.join(EVENT_KINDS)}")
+        raise UnknownAction("kind", values["kind"], EVENT_KINDS)
     for name in ("user", "at_ms"):
         if values[name] in ("", None):
             raise ValueError(f"{name}: it is missing")
-    item = values["item"]
+    item = make_item_id(values["item"])
     check_item(kind, item)
-    if item and not ID_PATTERN.fullmatch(item):
-        raise ValueError(
-            f"item: {item!r} is not 1 to {MAX_ID_LENGTH} printable ASCII characters without a space"
-        )
-    for name, choices in CHOICES.items():
-        if values[name] not in choices:
-            known = ", ".join(choice for choice in choices if choice)
-            raise ValueError(f"{name}: {values[name]!r} is unknown; use one of {known}")
-    complete = {**values, "kind": kind}
+    complete = {**values, "kind": kind, "item": item}
     content = {name: value for name, value in complete.items() if name not in FIELDS_NOT_IN_CONTENT_ID}
     return Event(**{**complete, "id": values["id"] or hash_content(content, row_number)})
 
 
-def _parse_records(rows: Rows) -> ParsedEvents:
-    events, errors = dict[int, Event](), dict[int, str]()
+def _parse_records(rows: Rows) -> RowResults:
+    results = RowResults()
     for index, record in enumerate(rows.block.records()):
         try:
-            events[index] = parse_event(record, EPOCH, str(rows.numbers[index]))
+            event, ignored = parse_event_of_file(record, EPOCH, str(rows.numbers[index]))
         except ValueError as error:
-            errors[index] = str(error)
-    return events, errors
+            results.reject(index, error)
+            continue
+        results.events[index] = event
+        for name, reason in ignored.items():
+            results.ignored.setdefault(name, {})[index] = reason
+    return results
 
 
-def _parse_columns(rows: Rows, fields: FieldMap) -> ParsedEvents:
-    parsed = {field.name: _parse_field(rows, fields, field) for field in EVENT_FIELDS}
-    events, errors = dict[int, Event](), dict[int, str]()
+def _parse_columns(rows: Rows, fields: FieldMap) -> RowResults:
+    parsed = {target.name: _parse_field(rows, fields, target) for target in EVENT_FIELDS}
+    results = RowResults()
     for name, column in parsed.items():
-        for index, reason in column.errors.items():
-            errors.setdefault(index, f"{name}: {reason}")
+        if name in REQUIRED_COLUMNS or name == "id":
+            for index, reason in column.errors.items():
+                results.errors.setdefault(index, f"{name}: {reason}")
+        elif column.errors:
+            results.ignored[name] = dict(column.errors)
     for index, values in enumerate(zip(*(column.values for column in parsed.values()), strict=True)):
-        if index in errors:
+        if index in results.errors:
             continue
         try:
-            events[index] = build_event(dict(zip(parsed, values, strict=True)), str(rows.numbers[index]))
+            event = build_event(dict(zip(parsed, values, strict=True)), str(rows.numbers[index]))
+            results.events[index] = event
         except ValueError as error:
-            errors[index] = str(error)
-    return events, errors
+            results.reject(index, error)
+    return results
 
 
 def _parse_field(rows: Rows, fields: FieldMap, field: EventField) -> ParsedColumn:
@@ -166,7 +206,19 @@ def _parse_field(rows: Rows, fields: FieldMap, field: EventField) -> ParsedColum
         return ParsedColumn([constant] * len(rows.numbers), {})
     values = rows.block.column(column)
     if field.type is TIMESTAMP:
-        return columns.parse_column(values, partial(parse_epoch_ms, unit=parse_unit(column)))
+        style = fields.find_date_style(column)
+        return columns.parse_column(values, partial(parse_epoch_ms, style=style))
     if field.type is DURATION:
         return columns.parse_column(values, partial(parse_duration_ms, unit=fields.find_unit(column)))
+    if field.name in CHOICES:
+        return columns.parse_column(values, partial(_parse_choice, field.name), "")
     return PARSERS[field.type](values)
+
+
+def _parse_choice(name: str, value: object) -> str:
+    """Returns one of the words that a field may have. Raises ValueError."""
+    text = str(value).strip()
+    if text not in CHOICES[name]:
+        known = ", ".join(choice for choice in CHOICES[name] if choice)
+        raise ValueError(f"{text!r} is unknown; use one of {known}")
+    return text

@@ -1,31 +1,38 @@
 """Event files: all rows are checked before the first is stored, so a rejected file stores nothing."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.loaders.events.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
-from reelrank.loaders.fields.field_map import FieldRules
-from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows
-from reelrank.loaders.fields.times import MAX_EPOCH_MS
+from reelrank.loaders.fields.dates import MAX_EPOCH_MS
+from reelrank.loaders.fields.field_map import FieldMap, FieldRules
+from reelrank.loaders.fields.guesses import describe_fields, list_notes
+from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows, survey_columns
+from reelrank.loaders.fields.survey import ColumnStyles
 from reelrank.loaders.files.source import SourceError, SourceFile
 from reelrank.loaders.items.catalogue import LoadOptions, reject_empty_load, verify
 from reelrank.loaders.rejects import open_reject_file
-from reelrank.loaders.report import FileReport, report_progress
+from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress, select_ignored
 from reelrank.ranking.progress import Progress, ignore_progress
 
 
 @dataclass(frozen=True, slots=True)
 class EventLoad:
-    """What to load, how to read it, and where rejected rows go. Events later than latest_ms are rejected."""
+    """What to load, how to read it, and where rejected rows go. Events later than latest_ms are rejected.
+
+    styles: of columns; None surveys them.
+    """
 
     files: Sequence[SourceFile]
     rules: FieldRules
     rejects: Path
     options: LoadOptions
     latest_ms: int = MAX_EPOCH_MS
+    styles: ColumnStyles | None = None
 
 
 def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ignore_progress) -> FileReport:
@@ -34,6 +41,8 @@ def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ig
     After an interruption it is safe to run it again.
     """
     started = time.monotonic()
+    if load.styles is None:
+        load = replace(load, styles=survey_columns(load.files, load.rules, has_ubi_rows).styles)
     checked = check_event_files(load, progress)
     read = written = stored = 0
     for mapped, checked_rows in _check_rows(load):
@@ -53,6 +62,10 @@ def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ig
         time.monotonic() - started,
         rejects=checked.rejects,
         unused=checked.unused,
+        ignored=checked.ignored,
+        fields=checked.fields,
+        notes=checked.notes,
+        unknown_actions=checked.unknown_actions,
     )
 
 
@@ -61,9 +74,15 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
     started = time.monotonic()
     read = written = rejected = 0
     unused: dict[str, None] = {}
+    fields: FieldMap | None = None
+    values: dict[str, ValueCounts] = {}
+    unknown: Counter[str] = Counter()
     with open_reject_file(load.rejects) as rejects:
         for mapped, checked in _check_rows(load):
+            fields = mapped.fields or fields
             unused.update(dict.fromkeys(mapped.fields.unused if mapped.fields is not None else ()))
+            values = add_counts(values, checked.values)
+            unknown += checked.unknown_actions
             rejects.add(checked.rejects)
             read += mapped.rows.row_count
             written += len(checked.events)
@@ -71,12 +90,24 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
             report_progress(progress, "checking events", read, mapped.done)
         first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
     reject_empty_load(load.files, read)
-    verify(load.options, read, rejected, f"{first} ({load.rejects})")
-    rejects_path = load.rejects if rejected else None
-    seconds = time.monotonic() - started
-    return FileReport(read, written, rejected, written, seconds, rejects=rejects_path, unused=tuple(unused))
+    tolerated = 0 if load.rules.is_strict or not written else unknown.total()
+    verify(load.options, read, rejected - tolerated, f"{first} ({load.rejects})")
+    return FileReport(
+        read,
+        written,
+        rejected,
+        written,
+        time.monotonic() - started,
+        rejects=load.rejects if rejected else None,
+        unused=tuple(unused),
+        ignored=select_ignored(values),
+        fields=describe_fields(fields, values),
+        notes=tuple(list_notes(fields)),
+        unknown_actions=dict(unknown.most_common()),
+    )
 
 
 def _check_rows(load: EventLoad) -> Iterator[tuple[MappedRows, CheckedEvents]]:
-    for mapped in read_mapped_rows(load.files, load.rules, needs_no_map=has_ubi_rows):
-        yield mapped, parse_event_rows(mapped.rows, mapped.fields, load.latest_ms)
+    for mapped in read_mapped_rows(load.files, load.rules, needs_no_map=has_ubi_rows, styles=load.styles):
+        is_strict = load.rules.is_strict
+        yield mapped, parse_event_rows(mapped.rows, mapped.fields, load.latest_ms, is_strict)

@@ -1,7 +1,7 @@
 """One event from one JSON row: in the shape of `Event`, or a User Behavior Insights 1.3 record as it is."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -123,20 +123,33 @@ def is_ubi(row: Mapping[str, Any]) -> bool:
     return "action_name" in row or ("user_query" in row and "query_id" in row)
 
 
+class UnknownAction(ValueError):
+    """An event of a kind that is not stored, such as a scroll. field: where the row states it."""
+
+    def __init__(self, field: str, action: str, known: Iterable[str]) -> None:
+        super().__init__(f"{field}: {action!r} is unknown; use one of {', '.join(known)}")
+        self.action = action
+
+
 def parse_event(row: object, now: datetime, row_number: str = "") -> Event:
     """Returns the event of one row. Raises ValueError that names the field and what is wrong with it.
 
     An event without an id gets a hash of its content and its row number, so that the same row of the same
     file counts once. row_number: "" where there is none, as over HTTP. now: the time of a row without one.
     """
+    try:
+        return parse_valid_event(row, now, row_number)
+    except ValidationError as error:
+        raise ValueError("; ".join(format_error(part) for part in error.errors())) from error
+
+
+def parse_valid_event(row: object, now: datetime, row_number: str) -> Event:
+    """Returns the event of one row. Raises pydantic's ValidationError, or ValueError."""
     if not isinstance(row, Mapping):
         raise ValueError(f"an event is an object with fields, not {type(row).__name__}")
-    try:
-        if is_ubi(row):
-            return _from_ubi(UbiRow.model_validate(_drop_nulls(row)), row, row_number)
-        return _to_event(row, row, now, row_number)
-    except ValidationError as error:
-        raise ValueError("; ".join(_format_error(part) for part in error.errors())) from error
+    if is_ubi(row):
+        return _from_ubi(UbiRow.model_validate(_drop_nulls(row)), row, row_number)
+    return _to_event(row, row, now, row_number)
 
 
 def check_item(kind: EventKind, item: str) -> None:
@@ -165,8 +178,7 @@ def _to_event(
 def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], row_number: str) -> Event:
     kind = KIND_OF_ACTION.get(ubi.action_name.lower())
     if kind is None:
-        known = ", ".join(KIND_OF_ACTION)
-        raise ValueError(f"action_name: {ubi.action_name!r} is unknown; use one of {known}")
+        raise UnknownAction("action_name", ubi.action_name, KIND_OF_ACTION)
     attributes = ubi.event_attributes
     ordinal = attributes.position.ordinal if attributes.position else None
     fields = {
@@ -205,7 +217,8 @@ def hash_content(row: Mapping[str, Any], row_number: str) -> str:
     return hashlib.sha256(content + row_number.encode()).hexdigest()[:32]
 
 
-def _format_error(error: Any) -> str:
+def format_error(error: Any) -> str:
+    """Returns an error of pydantic as one line."""
     field = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ")
     return f"{field}: {message}" if field else message

@@ -3,10 +3,14 @@
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
-from reelrank.loaders.fields.times import UNITS, Unit
+from reelrank.loaders.fields.dates import DateStyle, check_date_format
+from reelrank.loaders.fields.durations import UNITS, Unit
+from reelrank.loaders.fields.names import ListStyle
+from reelrank.loaders.fields.survey import UNSURVEYED, ColumnStyles
 from reelrank.loaders.files.source import SourceError
 
 
@@ -32,9 +36,11 @@ class Field:
 class FieldRules:
     """How columns are mapped to fields. Raises SourceError for an unknown field or too many columns.
 
-    stated: field to the columns that the user named for it. separator: splits text into a list.
-    duration_unit: unit of durations whose column name has none. constants: field to a value for
-    every row, instead of a column. id_columns: columns from whose values the ids are computed.
+    stated: field to the columns that the user named for it, none to leave it out. separator: splits text
+    into a list. duration_unit: unit of durations whose column name has none. constants: field to a value
+    for every row, instead of a column. id_columns: columns from whose values the ids are computed.
+    date_format, latest_date: see `DateStyle`. is_strict: a value that cannot be read rejects its row.
+    title_year: whether titles end with the year; None decides by the titles.
     """
 
     fields: tuple[Field, ...]
@@ -43,9 +49,20 @@ class FieldRules:
     duration_unit: Unit | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     id_columns: tuple[str, ...] = ()
+    date_format: str | None = None
+    latest_date: date | None = None
+    is_strict: bool = False
+    title_year: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.id_columns and "id" in self.stated:
+        try:
+            check_date_format(self.date_format or "%Y")
+        except ValueError as error:
+            raise SourceError(
+                f"{self.date_format!r} is not a form of dates: {error}; write it as %d.%m.%Y",
+                code="invalid_mapping",
+            ) from error
+        if self.id_columns and self.stated.get("id"):
             raise SourceError(
                 "--map id=COLUMN and --id-from exclude each other; use one of them", code="invalid_mapping"
             )
@@ -68,15 +85,12 @@ class FieldRules:
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """The mapping for one file. columns: field to the columns that fill it. unused: the other columns.
-
-    epoch_units: date column to the unit of its numbers since 1970, if they are such.
-    """
+    """The mapping for one file. columns: field to the columns that fill it. unused: the other columns."""
 
     rules: FieldRules
     columns: Mapping[str, tuple[str, ...]]
     unused: tuple[str, ...]
-    epoch_units: Mapping[str, Unit] = field(default_factory=dict)
+    styles: ColumnStyles = UNSURVEYED
 
     def find_column(self, name: str) -> str | None:
         """Returns the column of a single-valued field, None when no column fills it."""
@@ -86,9 +100,20 @@ class FieldMap:
         """Returns the unit of numbers in a column: from the column's name, else from the rules."""
         return parse_unit(column) or self.rules.duration_unit
 
+    def find_date_style(self, column: str) -> DateStyle:
+        """Returns how the dates of a column are written; its name may state the unit of numbers."""
+        style = self.styles.dates.get(column) or DateStyle(None, None, None, self.rules.latest_date)
+        unit = parse_unit(column)
+        return replace(style, epoch_unit=unit) if unit in ("ms", "s") else style
+
+    def find_list_style(self, column: str) -> ListStyle:
+        """Returns how the lists of a column are written."""
+        return self.styles.lists.get(column) or ListStyle(self.rules.separator)
+
     def list_missing(self) -> list[str]:
         """Returns the required fields that nothing fills."""
-        filled = {*self.columns, *self.rules.constants, *(("id",) if self.rules.id_columns else ())}
+        filled = {name for name, columns in self.columns.items() if columns}
+        filled |= {*self.rules.constants, *(("id",) if self.rules.id_columns else ())}
         return [target.name for target in self.rules.fields if target.required and target.name not in filled]
 
 
@@ -115,7 +140,7 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
     used.update(rules.id_columns)
     roots = {column.split(".")[0] for column in used} | used
     unused = tuple(name for name in names if name not in roots)
-    return FieldMap(rules, columns, unused, {} if previous is None else previous.epoch_units)
+    return FieldMap(rules, columns, unused)
 
 
 def normalise_name(name: str) -> str:
@@ -139,9 +164,12 @@ def parse_field_pairs(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
     stated: dict[str, tuple[str, ...]] = {}
     for pair in pairs:
         name, equals, column = pair.partition("=")
-        if not (name and equals and column):
-            raise SourceError(f"{pair!r} is not a mapping; write --map FIELD=COLUMN", code="invalid_mapping")
-        stated[name] = (*stated.get(name, ()), column)
+        if not (name and equals):
+            raise SourceError(
+                f"{pair!r} is not a mapping; write --map FIELD=COLUMN, or --map FIELD= to leave it out",
+                code="invalid_mapping",
+            )
+        stated[name] = (*stated.get(name, ()), *((column,) if column else ()))
     return stated
 
 
@@ -150,14 +178,14 @@ def read_mapping(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]
     try:
         settings = tomllib.loads(path.read_text())
         fields = {
-            name: (columns,) if isinstance(columns, str) else tuple(columns)
+            name: ((columns,) if columns else ()) if isinstance(columns, str) else tuple(columns)
             for name, columns in settings.pop("fields", {}).items()
         }
     except (OSError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
         raise SourceError(
             f"{path} cannot be read as a mapping file: {error}", code="invalid_mapping"
         ) from error
-    known = {"separator", "duration_unit", "kind", "id_from"}
+    known = {"separator", "duration_unit", "kind", "id_from", "date_format"}
     if unknown := sorted(set(settings) - known):
         raise SourceError(
             f"{path} has unknown settings: {', '.join(unknown)}; "

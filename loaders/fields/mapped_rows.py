@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
-
+from reelrank.loaders.fields.durations import UNITS
 from reelrank.loaders.fields.field_map import FieldMap, FieldRules, match_fields
-from reelrank.loaders.fields.times import UNITS, Unit, detect_epoch_unit, parse_number
+from reelrank.loaders.fields.numbers import find_number
+from reelrank.loaders.fields.survey import ColumnStyles, DateEvidence, ListEvidence, TitleEvidence
 from reelrank.loaders.files.readers import read_rows
 from reelrank.loaders.files.rows import ArrowBlock, Column, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
@@ -34,22 +34,20 @@ def read_mapped_rows(
     rules: FieldRules,
     start: tuple[int, int] = (0, 0),
     needs_no_map: Callable[[Rows], bool] | None = None,
+    styles: ColumnStyles | None = None,
 ) -> Iterator[MappedRows]:
     """Yields all rows after `start` (file index, row number), in pieces of PIECE_ROWS.
 
-    needs_no_map: whether a file's first rows are read without a mapping. Raises SourceError when a
-    file or its columns cannot be read.
+    needs_no_map: whether a file's first rows are read without a mapping. styles: as `survey_columns`
+    returns them. Raises SourceError when a file or its columns cannot be read.
     """
+    styles = survey_columns(files, rules, needs_no_map).styles if styles is None else styles
     total_bytes = max(sum(file.size for file in files), 1)
     bytes_before = sum(file.size for file in files[: start[0]])
     reported = bytes_before / total_bytes
     for index, file in enumerate(files[start[0] :], start[0]):
-        fields, is_unmapped = None, None
-        for rows in read_rows(file):
-            if is_unmapped is None and len(rows.numbers):
-                is_unmapped = needs_no_map is not None and needs_no_map(rows)
-            if not is_unmapped and len(rows.numbers):
-                fields = _detect_epoch_units(_map_fields(rules, rows, fields), rows)
+        for rows, mapped in _map_file(file, rules, needs_no_map):
+            fields = None if mapped is None else replace(mapped, styles=styles)
             remaining = rows.skip_through(start[1]) if index == start[0] else rows
             done = (bytes_before + rows.done * file.size) / total_bytes
             pieces = [piece for piece in remaining.split(PIECE_ROWS) if piece.row_count]
@@ -59,12 +57,55 @@ def read_mapped_rows(
         bytes_before += file.size
 
 
-def read_first_rows(
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a first reading of all files tells. fields: the last mapping; None when no row needs one."""
+
+    styles: ColumnStyles
+    fields: FieldMap | None
+
+
+def survey_columns(
     files: Sequence[SourceFile], rules: FieldRules, needs_no_map: Callable[[Rows], bool] | None = None
-) -> MappedRows | None:
-    """Returns the first readable rows with their mapping, for a preview; None when there are none."""
-    rows = read_mapped_rows(files, rules, needs_no_map=needs_no_map)
-    return next((mapped for mapped in rows if len(mapped.rows.numbers)), None)
+) -> Survey:
+    """Reads all files once, to decide what only whole columns tell. Raises SourceError."""
+    last: FieldMap | None = None
+    dates, lists, titles = dict[str, DateEvidence](), dict[str, ListEvidence](), TitleEvidence()
+    for file in files:
+        for rows, fields in _map_file(file, rules, needs_no_map):
+            if fields is None:
+                continue
+            last = fields
+            for target in rules.fields:
+                for column in fields.columns.get(target.name, ()):
+                    if target.date:
+                        dates.setdefault(column, DateEvidence()).add(rows.block.column(column))
+                    elif target.many:
+                        lists.setdefault(column, ListEvidence()).add(rows.block.column(column))
+                    elif target.name == "title":
+                        titles.add(rows.block.column(column))
+    list_styles = {column: evidence.decide(rules.separator) for column, evidence in lists.items()}
+    unsplit = {column: evidence.find_unsplit(list_styles[column]) for column, evidence in lists.items()}
+    styles = ColumnStyles(
+        {column: evidence.decide(rules.date_format, rules.latest_date) for column, evidence in dates.items()},
+        list_styles,
+        {column: example for column, example in unsplit.items() if example},
+        titles.decide(rules.title_year),
+    )
+    return Survey(styles, None if last is None else replace(last, styles=styles))
+
+
+def _map_file(
+    file: SourceFile, rules: FieldRules, needs_no_map: Callable[[Rows], bool] | None
+) -> Iterator[tuple[Rows, FieldMap | None]]:
+    """Yields the rows of a file with their mapping; None for rows that need none or are unreadable."""
+    fields, is_unmapped = None, None
+    for rows in read_rows(file):
+        if is_unmapped is None and len(rows.numbers):
+            is_unmapped = needs_no_map is not None and needs_no_map(rows)
+        if not is_unmapped and len(rows.numbers):
+            fields = _map_fields(rules, rows, fields)
+        yield rows, fields
 
 
 def _map_fields(rules: FieldRules, rows: Rows, previous: FieldMap | None) -> FieldMap:
@@ -75,26 +116,6 @@ def _map_fields(rules: FieldRules, rows: Rows, previous: FieldMap | None) -> Fie
     if previous is None:
         _check_columns(fields, rows)
     return fields
-
-
-def _detect_epoch_units(fields: FieldMap, rows: Rows) -> FieldMap:
-    """Sets the unit of numbers in date columns once rows with such numbers are read."""
-    units: dict[str, Unit] = {}
-    for field in fields.rules.fields:
-        column = fields.find_column(field.name)
-        if not field.date or column is None or column in fields.epoch_units:
-            continue
-        unit = detect_epoch_unit(_list_distinct(rows.block.column(column)))
-        if unit is not None:
-            units[column] = unit
-    return replace(fields, epoch_units={**fields.epoch_units, **units}) if units else fields
-
-
-def _list_distinct(column: Column) -> list[object]:
-    if isinstance(column, list) or pa.types.is_nested(column.type):
-        return list(column)
-    values: list[object] = column.unique().to_pylist()
-    return values
 
 
 def _list_used_columns(fields: FieldMap) -> set[str]:
@@ -132,13 +153,4 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
 def _find_bare_number(column: Column) -> object:
     first = column[:100]
     values = first if isinstance(first, list) else first.to_pylist()
-    return next(
-        (value for value in values if isinstance(value, int | float | str) and _is_number(value)), None
-    )
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return parse_number(value) is not None
-    except ValueError:
-        return False
+    return next((v for v in values if isinstance(v, int | float | str) and find_number(v) is not None), None)

@@ -14,7 +14,9 @@ from reelrank.index_mappings.engine import SearchEngine, WriteReport
 from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.fields.field_map import FieldRules
+from reelrank.loaders.fields.guesses import describe_fields
 from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows
+from reelrank.loaders.fields.survey import ColumnStyles
 from reelrank.loaders.files.rows import Reject
 from reelrank.loaders.files.source import SourceError, SourceFile
 from reelrank.loaders.items.catalogue import (
@@ -27,11 +29,12 @@ from reelrank.loaders.items.catalogue import (
     reject_unreadable_fields,
     verify,
 )
-from reelrank.loaders.items.item_rows import CheckedItems, build_rejects, parse_item_rows
+from reelrank.loaders.items.item_rows import CheckedItems, build_rejects
 from reelrank.loaders.items.journal import Journal, JournalEntry
 from reelrank.loaders.items.learned_fields import LearnedFieldsCache, cache_learned_fields
+from reelrank.loaders.items.summary import ColumnSummary, check_items
 from reelrank.loaders.rejects import RejectFile, open_reject_file
-from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress
+from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress, select_ignored
 from reelrank.ranking.progress import Progress, ignore_progress
 
 PROGRESS_STEP = "loading items"
@@ -39,12 +42,13 @@ PROGRESS_STEP = "loading items"
 
 @dataclass(frozen=True, slots=True)
 class ItemLoad:
-    """A load of catalogue files. rejects: path of the reject file."""
+    """A load of catalogue files. rejects: path of the reject file. styles: of columns; None surveys them."""
 
     files: Sequence[SourceFile]
     rules: FieldRules
     rejects: Path
     options: LoadOptions
+    styles: ColumnStyles | None = None
 
     @property
     def key(self) -> str:
@@ -72,7 +76,7 @@ def load_item_files(
         try:
             with open_reject_file(Path(entry.rejects), entry.rejects_size) as rejects:
                 writer = ItemWriter(load, engine, encoder, journal, rejects)
-                entry, unused = writer.write(entry, progress)
+                entry, summary = writer.write(entry, progress)
                 first = _describe_first(rejects)
             _verify_rows(load, (entry.read, entry.rejected), first, entry.values)
             kept = _promote(load, engine, entry)
@@ -90,8 +94,10 @@ def load_item_files(
         entry.version,
         resumed,
         Path(entry.rejects) if entry.rejected else None,
-        unused,
-        _select_ignored(entry.values),
+        tuple(summary.unused),
+        select_ignored(entry.values),
+        describe_fields(summary.fields, entry.values),
+        summary.list_notes(),
     )
 
 
@@ -99,11 +105,12 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
     """Reads and checks every row and writes rejects to their file, but writes no items: a dry run."""
     started = time.monotonic()
     read = written = 0
-    unused: dict[str, None] = {}
+    summary = ColumnSummary()
     values: dict[str, ValueCounts] = {}
     with open_reject_file(load.rejects) as rejects:
-        for mapped in read_mapped_rows(load.files, load.rules):
-            checked = check_items(mapped, unused)
+        for mapped in read_mapped_rows(load.files, load.rules, styles=load.styles):
+            checked = check_items(mapped)
+            summary.add(mapped, checked)
             rejects.add(checked.rejects)
             values = add_counts(values, checked.values)
             read += mapped.rows.row_count
@@ -119,8 +126,10 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
         written,
         time.monotonic() - started,
         rejects=load.rejects if rejected else None,
-        unused=tuple(unused),
-        ignored=_select_ignored(values),
+        unused=tuple(summary.unused),
+        ignored=select_ignored(values),
+        fields=describe_fields(summary.fields, values),
+        notes=summary.list_notes(),
     )
 
 
@@ -134,18 +143,6 @@ def _verify_rows(
     reject_unreadable_fields(values)
 
 
-def _select_ignored(values: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:
-    return {name: counts for name, counts in values.items() if counts.ignored}
-
-
-def check_items(mapped: MappedRows, unused_columns: dict[str, None]) -> CheckedItems:
-    """Converts rows to items and rejects, and adds the names of unused columns to `unused_columns`."""
-    if mapped.fields is None:  # every row is unreadable
-        return CheckedItems([], [], list(mapped.rows.unreadable))
-    unused_columns.update(dict.fromkeys(mapped.fields.unused))
-    return parse_item_rows(mapped.rows, mapped.fields)
-
-
 @dataclass(frozen=True, slots=True)
 class ItemWriter:
     """Writes a load piece by piece: first the items, then the rejects, then the journal entry."""
@@ -156,26 +153,28 @@ class ItemWriter:
     journal: Journal
     rejects: RejectFile
 
-    def write(self, entry: JournalEntry, progress: Progress) -> tuple[JournalEntry, tuple[str, ...]]:
-        """Writes all remaining rows; returns the final entry and the unused columns."""
-        unused: dict[str, None] = {}
+    def write(self, entry: JournalEntry, progress: Progress) -> tuple[JournalEntry, ColumnSummary]:
+        """Writes all remaining rows; returns the final entry and what was done with columns."""
+        load, summary = self.load, ColumnSummary()
         with ExitStack() as stack:
             learned_fields = stack.enter_context(cache_learned_fields(self.engine, progress))
-            for mapped in read_mapped_rows(self.load.files, self.load.rules, (entry.file, entry.row)):
-                entry = self._write_piece(entry, mapped, learned_fields, unused)
+            start = (entry.file, entry.row)
+            for mapped in read_mapped_rows(load.files, load.rules, start, styles=load.styles):
+                checked = check_items(mapped)
+                summary.add(mapped, checked)
+                entry = self._write_piece(entry, mapped, checked, learned_fields)
                 self.journal.write_entry(entry)
                 report_progress(progress, PROGRESS_STEP, entry.read, mapped.done)
         progress(PROGRESS_STEP, entry.read, entry.read)
-        return entry, tuple(unused)
+        return entry, summary
 
     def _write_piece(
         self,
         entry: JournalEntry,
         mapped: MappedRows,
+        checked: CheckedItems,
         learned_fields: LearnedFieldsCache,
-        unused_columns: dict[str, None],
     ) -> JournalEntry:
-        checked = check_items(mapped, unused_columns)
         text_vectors: Sequence[FloatVector] = (
             list(self.encoder.encode([build_item_text(item) for item in checked.items]))
             if checked.items

@@ -1,19 +1,19 @@
 """Conversion of catalogue rows to items."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-import orjson
-
-from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.item import MAX_TITLE_LENGTH, Item, hash_key, make_item_id
 from reelrank.loaders.fields import columns
-from reelrank.loaders.fields.columns import ParsedColumn
+from reelrank.loaders.fields.columns import MISSING_TEXTS, MISSING_VALUES, ParsedColumn
+from reelrank.loaders.fields.dates import parse_datetime
+from reelrank.loaders.fields.durations import parse_duration_ms
 from reelrank.loaders.fields.field_map import Field, FieldMap
-from reelrank.loaders.fields.times import parse_datetime, parse_duration_ms
 from reelrank.loaders.files.rows import Reject, Rows
-from reelrank.loaders.report import ValueCounts
+from reelrank.loaders.items.titles import split_year
+from reelrank.loaders.report import MAX_SAMPLES, ValueCounts, count_values
 
 ITEM_FIELDS = (
     Field("id", ("id", "item_id", "video_id", "movie_id", "film_id", "content_id", "asset_id", "imdb_id",
@@ -37,13 +37,13 @@ ITEM_FIELDS = (
     Field("thumbnail", ("thumbnail", "thumbnail_url", "image", "image_url", "poster", "poster_url")),
 )  # fmt: skip
 """Fields of `Item`, in its order, and the column names that fill them without --map."""
-ID_BYTES = 12
-"""Two of a billion different keys get the same 96-bit hash with a probability of about 10^-11."""
+CODE_FIELDS = ("languages", "countries")
+"""Fields in which NA is a value: the code of Namibia or of the Nauruan language."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedItems:
-    """items, the row index of each, and a reject for every other row. values: counts by optional field."""
+    """items, the row index of each, and a reject for every other row. values: counts by field."""
 
     items: list[Item]
     indexes: list[int]
@@ -54,13 +54,13 @@ class CheckedItems:
 def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
     """Converts every row to an item or a reject. An unreadable value of an optional field is left out."""
     parsed = {target.name: _parse_field(rows, fields, target) for target in ITEM_FIELDS}
-    values_by_field = {
-        target.name: _count_values(rows, parsed[target.name]) for target in ITEM_FIELDS if not target.required
-    }
+    if fields.styles.titles_have_year:
+        _move_years(parsed, fields)
     errors: dict[int, str] = {}
     for target in ITEM_FIELDS:
-        for index, reason in parsed[target.name].errors.items() if target.required else ():
-            errors.setdefault(index, f"{target.name}: {reason}")
+        if target.required or fields.rules.is_strict:
+            for index, reason in parsed[target.name].errors.items():
+                errors.setdefault(index, f"{target.name}: {reason}")
     items, indexes = list[Item](), list[int]()
     for index, values in enumerate(zip(*(column.values for column in parsed.values()), strict=True)):
         if index in errors:
@@ -70,15 +70,21 @@ def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
             indexes.append(index)
         except ValueError as error:
             errors[index] = str(error)
-    return CheckedItems(items, indexes, [*rows.unreadable, *build_rejects(rows, errors)], values_by_field)
+    counts = _count_fields(parsed, rows, fields)
+    counts["id"] = replace(counts["id"], samples=tuple(item.id for item in items[:MAX_SAMPLES]))
+    return CheckedItems(items, indexes, [*rows.unreadable, *build_rejects(rows, errors)], counts)
 
 
-def _count_values(rows: Rows, column: ParsedColumn) -> ValueCounts:
-    readable = sum(value not in (None, "", ()) for value in column.values)
-    if not column.errors:
-        return ValueCounts(readable)
-    index, reason = min(column.errors.items())
-    return ValueCounts(readable, len(column.errors), f"row {int(rows.numbers[index])}: {reason}")
+def _count_fields(parsed: dict[str, ParsedColumn], rows: Rows, fields: FieldMap) -> dict[str, ValueCounts]:
+    """Counts the values of each field; an error of a required field costs the row, and is no value."""
+    counts = {}
+    for target in ITEM_FIELDS:
+        column = parsed[target.name]
+        costs_row = target.required or fields.rules.is_strict
+        errors = {} if costs_row else column.errors
+        named = {index: f"row {int(rows.numbers[index])}: {reason}" for index, reason in errors.items()}
+        counts[target.name] = count_values(column.values, named)
+    return counts
 
 
 def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
@@ -93,11 +99,16 @@ def build_rejects(rows: Rows, errors: dict[int, str]) -> list[Reject]:
 
 def _build_item(values: Sequence[Any]) -> Item:
     """Builds an item from values in the order of ITEM_FIELDS. Raises ValueError."""
-    if not values[0]:
+    source_id, title, *others = values
+    if not source_id:
         raise ValueError("id is missing; every item needs an id")
-    if not values[1]:
+    if not title:
         raise ValueError("title is missing; every item needs a title")
-    return Item(*values)
+    if len(title) > MAX_TITLE_LENGTH:
+        raise ValueError(f"title has {len(title)} characters; {MAX_TITLE_LENGTH} are allowed")
+    item_id = make_item_id(source_id)
+    kept_id = "" if item_id == source_id else source_id
+    return Item(*(item_id, title, *others, kept_id))
 
 
 def _parse_field(rows: Rows, fields: FieldMap, target: Field) -> ParsedColumn:
@@ -105,20 +116,25 @@ def _parse_field(rows: Rows, fields: FieldMap, target: Field) -> ParsedColumn:
     if target.name == "id" and fields.rules.id_columns:
         return _compute_ids(rows, fields.rules.id_columns)
     if target.many:
+        names = fields.columns.get(target.name, ())
+        missing = MISSING_TEXTS if target.name in CODE_FIELDS else MISSING_VALUES
         return _join_names(
-            [rows.block.column(name) for name in fields.columns.get(target.name, ())], fields, size
+            [
+                columns.parse_names_column(rows.block.column(name), fields.find_list_style(name), missing)
+                for name in names
+            ],
+            size,
         )
     column = fields.find_column(target.name)
     if column is None:
-        return ParsedColumn(["" if target.name not in ("published_at", "duration_s") else None] * size, {})
+        return ParsedColumn([None if target.date or target.length else ""] * size, {})
     values = rows.block.column(column)
-    if target.name == "published_at":
-        epoch_unit = fields.epoch_units.get(column)
-        return columns.parse_column(values, lambda value: parse_datetime(value, epoch_unit))
-    if target.name == "duration_s":
+    if target.date:
+        return columns.parse_column(values, partial(parse_datetime, style=fields.find_date_style(column)))
+    if target.length:
         unit = fields.find_unit(column)
         return columns.parse_column(values, lambda value: round(parse_duration_ms(value, unit) / 1000))
-    return columns.parse_text_column(values)
+    return columns.parse_text_column(values, is_optional=not target.required)
 
 
 def _compute_ids(rows: Rows, id_columns: Sequence[str]) -> ParsedColumn:
@@ -126,18 +142,23 @@ def _compute_ids(rows: Rows, id_columns: Sequence[str]) -> ParsedColumn:
     parsed = [columns.parse_text_column(rows.block.column(name)) for name in id_columns]
     errors = {index: reason for column in reversed(parsed) for index, reason in column.errors.items()}
     keys = zip(*(column.values for column in parsed), strict=True)
-    return ParsedColumn([_hash_key(key) if any(key) else "" for key in keys], errors)
+    return ParsedColumn([hash_key(key) if any(key) else "" for key in keys], errors)
 
 
-def _hash_key(key: Sequence[str]) -> str:
-    return hashlib.blake2b(orjson.dumps(key), digest_size=ID_BYTES).hexdigest()
+def _move_years(parsed: dict[str, ParsedColumn], fields: FieldMap) -> None:
+    """Takes the year off each title; it is the date of a row without one, unless the date is left out."""
+    pairs = [split_year(title) for title in parsed["title"].values]
+    parsed["title"] = ParsedColumn([title for title, _ in pairs], parsed["title"].errors)
+    if fields.rules.stated.get("published_at") != ():
+        dates = zip(parsed["published_at"].values, (year for _, year in pairs), strict=True)
+        errors = parsed["published_at"].errors
+        parsed["published_at"] = ParsedColumn([stated or year for stated, year in dates], errors)
 
 
-def _join_names(parts: Sequence[Any], fields: FieldMap, size: int) -> ParsedColumn:
+def _join_names(parsed: Sequence[ParsedColumn], size: int) -> ParsedColumn:
     """Joins the distinct names of several columns."""
-    if not parts:
+    if not parsed:
         return ParsedColumn([()] * size, {})
-    parsed = [columns.parse_names_column(part, fields.rules.separator) for part in parts]
     if len(parsed) == 1:
         return parsed[0]
     errors = {index: reason for column in reversed(parsed) for index, reason in column.errors.items()}

@@ -47,6 +47,7 @@ class ItemAnswer(Answer):
     year: int = Field(0, description="The year of `published_at` in UTC.")
     duration_s: int = 0
     thumbnail: str = ""
+    source_id: str = Field("", description="The id in the catalogue, when `id` is a hash of it.")
 
 
 class ItemsAnswer(Answer):

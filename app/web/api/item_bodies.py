@@ -10,11 +10,11 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, fie
 from reelrank.app.web.api.parameters import ItemId, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.item import SINGULAR_NAMES, Item, put_first
+from reelrank.index_mappings.item import MAX_TITLE_LENGTH, SINGULAR_NAMES, Item, put_first
 
 MAX_BATCH = 1000
 
-ShortText = Annotated[str, Field(min_length=1, max_length=300)]
+ShortText = Annotated[str, Field(min_length=1, max_length=MAX_TITLE_LENGTH)]
 Names = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=64)], ...], Field(max_length=200)]
 ShortTexts = Annotated[tuple[ShortText, ...], Field(max_length=200)]
 
@@ -44,6 +44,9 @@ class ItemBody(Parameters):
     published_at: AwareDatetime | None = None
     duration_s: DurationSeconds | None = None
     thumbnail: str = Field("", max_length=2000)
+    source_id: str = Field(
+        "", max_length=2000, description="The id in the catalogue, when `id` is a hash of it."
+    )
 
     @field_validator("published_at", mode="before")
     @classmethod

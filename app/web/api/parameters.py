@@ -24,7 +24,7 @@ Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
 MAX_EXCLUDED = 500
 ItemField = Literal[
     "title", "description", "tags", "genres", "people", "languages", "countries", "language", "country",
-    "published_at", "year", "duration_s", "thumbnail",
+    "published_at", "year", "duration_s", "thumbnail", "source_id",
 ]  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from reelrank.index_mappings.item import Item
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
 from reelrank.loaders.fields.mapped_rows import read_mapped_rows
 from reelrank.loaders.files.source import SourceError, open_source_files
-from reelrank.loaders.items.item_files import check_items
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.summary import check_items
 from tests.raised import raises_code
 
 CAST: list[dict[str, object]] = [
@@ -31,7 +31,7 @@ CAST: list[dict[str, object]] = [
 def read_items(path: Path, *pairs: str) -> list[Item]:
     rules = FieldRules(ITEM_FIELDS, parse_field_pairs(pairs))
     with open_source_files(str(path), None) as (files, _):
-        return [item for mapped in read_mapped_rows(files, rules) for item in check_items(mapped, {}).items]
+        return [item for mapped in read_mapped_rows(files, rules) for item in check_items(mapped).items]
 
 
 def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -89,7 +89,7 @@ def read_computed_ids(path: Path, *id_columns: str) -> list[str]:
     with open_source_files(str(path), None) as (files, _):
         rules = FieldRules(ITEM_FIELDS, id_columns=id_columns)
         mapped_rows = list(read_mapped_rows(files, rules))
-    return [item.id for mapped in mapped_rows for item in check_items(mapped, {}).items]
+    return [item.id for mapped in mapped_rows for item in check_items(mapped).items]
 
 
 def test_computed_ids_depend_only_on_the_values(tmp_path: Path) -> None:

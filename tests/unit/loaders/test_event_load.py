@@ -10,6 +10,7 @@ import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.item import make_item_id
 from reelrank.loaders.events.event_columns import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
 from reelrank.loaders.events.event_rows import parse_event
@@ -124,19 +125,54 @@ def test_ids_of_content_are_those_of_earlier_versions(tmp_path: Path) -> None:
     assert decode_event(ubi, "7").id == "42c91621dd85515d6af1725c04d41845"
 
 
-def test_an_unknown_surface_is_rejected_in_files_and_in_json_rows(tmp_path: Path) -> None:
-    row = {"kind": "watch", "user": "ada", "item": "alien", "at_ms": NOON_MS, "surface": "kitchen"}
-    (reject,) = collect_rejects(tmp_path, row)
-    assert reject.startswith("surface: 'kitchen' is unknown; use one of home, search")
-    with pytest.raises(ValueError, match="surface: Input should be"):
-        decode_event(row)
+BAD_VALUES: dict[str, dict[str, Any]] = {
+    "surface": {"kind": "watch", "user": "ada", "item": "alien", "at_ms": NOON_MS, "surface": "kitchen"},
+    "watched_ms": {"kind": "watch", "user": "ada", "item": "alien", "at_ms": NOON_MS, "watched_ms": "long"},
+    "duration_ms": {**UBI, "event_attributes": {**UBI["event_attributes"], "duration_ms": "long"}},
+    "device": {**UBI, "event_attributes": {**UBI["event_attributes"], "device": 7}},
+}
 
 
-def collect_rejects(directory: Path, row: dict[str, Any]) -> list[str]:
-    load = open_load(write_lines(directory / "rows.jsonl", [row, {**row, "surface": ""}]))
-    load = replace(load, options=LoadOptions(created_at=NOON, max_reject_share=1.0))
-    check_event_files(load)
-    return [orjson.loads(line)["reason"] for line in load.rejects.read_bytes().splitlines()]
+@pytest.mark.parametrize("field", BAD_VALUES)
+def test_an_unreadable_optional_value_is_left_out_of_files(tmp_path: Path, field: str) -> None:
+    path = write_lines(tmp_path / "e.jsonl", [BAD_VALUES[field]])
+    load, store = open_load(path), EmbeddedEvents(tmp_path)
+    report = load_event_files(load, store)
+    assert (report.read, report.written, report.ignored[field].ignored) == (1, 1, 1)
+    assert report.ignored[field].first_ignored.startswith("row 1: ")
+    (event,) = store.recent("ada", 5, 1.0)
+    assert (event.item, getattr(event, field) in ("", None)) == ("alien", True)
+    with pytest.raises(LoadRejected, match="1 of 1 rows were rejected"):
+        check_event_files(replace(load, rules=FieldRules(EVENT_COLUMNS, is_strict=True)))
+    with pytest.raises(ValueError, match=field):
+        decode_event(BAD_VALUES[field])
+
+
+def test_unknown_actions_are_counted_and_the_others_are_loaded(tmp_path: Path) -> None:
+    rows = [UBI, build_ubi_row(action_name="scroll", event_attributes={}), build_ubi_row(action_name="hover")]
+    store = EmbeddedEvents(tmp_path)
+    load = open_load(write_lines(tmp_path / "e.jsonl", [*rows, build_ubi_row(action_name="scroll")]))
+    report = load_event_files(load, store)
+    assert (report.read, report.written, report.rejected, store.count()) == (4, 1, 3, 1)
+    assert report.unknown_actions == {"scroll": 2, "hover": 1}
+    assert len(load.rejects.read_bytes().splitlines()) == 3
+    with pytest.raises(LoadRejected, match="3 of 4 rows"):
+        load_event_files(replace(load, rules=FieldRules(EVENT_COLUMNS, is_strict=True)), store)
+    with pytest.raises(LoadRejected, match=r"2 of 2 rows .* 'scroll' is unknown"):
+        load_event_files(open_load(write_lines(tmp_path / "e.jsonl", [rows[1], rows[1]])), store)
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "e.csv"])
+def test_items_of_events_have_the_ids_of_the_catalogue(tmp_path: Path, name: str) -> None:
+    url = "https://films.example/a film"
+    row = build_ubi_row(event_attributes={"object": {"object_id": url}})
+    if name.endswith("csv"):
+        (tmp_path / name).write_text(f"kind,user,item,at_ms\nwatch,ada,{url},{NOON_MS}\n")
+    else:
+        write_lines(tmp_path / name, [row])
+    store = EmbeddedEvents(tmp_path)
+    load_event_files(open_load(tmp_path / name), store)
+    assert [event.item for event in store.recent("ada", 5, 1.0)] == [make_item_id(url)]
 
 
 def test_an_event_without_an_id_gets_one_of_its_content_and_row_number() -> None:
@@ -204,11 +240,11 @@ def test_rows_of_a_table_become_events_by_their_columns(tmp_path: Path) -> None:
 
 def test_a_load_with_too_many_rejects_stores_nothing(tmp_path: Path) -> None:
     store = EmbeddedEvents(tmp_path)
-    load = open_load(write_lines(tmp_path / "e.jsonl", [*[UBI] * 9, build_ubi_row(action_name="dance")]))
-    with raises_code(LoadRejected, "too_many_rejects"):
+    load = open_load(write_lines(tmp_path / "e.jsonl", [*[UBI] * 9, build_ubi_row(timestamp="yesterday")]))
+    with raises_code(LoadRejected, "too_many_rejects", match=r"1 of 10 .* row 10: timestamp: "):
         load_event_files(load, store)
     assert store.count() == 0
-    assert orjson.loads(load.rejects.read_bytes())["record"]["action_name"] == "dance"
+    assert orjson.loads(load.rejects.read_bytes())["record"]["timestamp"] == "yesterday"
 
 
 def test_a_dry_run_stores_nothing(tmp_path: Path) -> None:

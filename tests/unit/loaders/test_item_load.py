@@ -78,8 +78,8 @@ def test_too_many_rejects_leave_only_the_old_version(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal
 ) -> None:
     old = load_item_files(open_load(tmp_path / "old.csv", build_film_lines(3)), engine, ENCODER, journal)
-    bad = open_load(tmp_path / "bad.csv", [*build_film_lines(9), "two words,Film,,"])
-    with raises_code(LoadRejected, "too_many_rejects", match=r"1 of 10 rows .* row 10: item id 'two words'"):
+    bad = open_load(tmp_path / "bad.csv", [*build_film_lines(9), ",Film,,"])
+    with raises_code(LoadRejected, "too_many_rejects", match=r"1 of 10 rows .* row 10: id is missing"):
         load_item_files(bad, engine, ENCODER, journal)
     assert [v.name for v in engine.versions()] == [old.version]
     assert journal.read_entry() is None
@@ -88,7 +88,7 @@ def test_too_many_rejects_leave_only_the_old_version(
 
 
 def test_a_dry_run_writes_only_the_reject_file(tmp_path: Path, engine: EmbeddedEngine) -> None:
-    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "two words,Film,Drama,90"])
+    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "f30,,Drama,90"])
     report = check_item_files(load)
     assert (report.read, report.written, report.rejected) == (31, 30, 1)
     assert [reject["row"] for reject in read_rejects(load)] == [31]
