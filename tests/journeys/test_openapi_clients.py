@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ KNOWN_REQUESTS = [
     ("GET", "/v1/search", "/v1/search?q=see+stroy+3", None),
     ("GET", "/v1/search", "/v1/search?q=zzzzqqq", None),
     ("GET", "/v1/search", "/v1/search?q=sea&sort=newest&fields=title,year&exclude=sea3", None),
+    ("GET", "/v1/popular", "/v1/popular?user=viewer1&limit=3", None),
+    ("GET", "/v1/new", "/v1/new?genre=Sea", None),
     ("GET", "/v1/suggest", "/v1/suggest?q=sea", None),
     ("GET", "/v1/recommendations", "/v1/recommendations?user=viewer1&explain=true&limit=2", None),
     ("GET", "/v1/items/{item_id}/similar", "/v1/items/sea1/similar?user=viewer1", None),
@@ -84,6 +87,18 @@ def test_the_catalogue_is_listed_once_in_parts(catalogue: ServiceProcess) -> Non
         address = page["next"]
     assert ids == sorted(set(ids))
     assert {f"sea{n}" for n in range(12)} | {f"space{n}" for n in range(12)} <= set(ids)
+
+
+def test_new_items_come_by_date_and_popular_ones_without_the_watched(catalogue: ServiceProcess) -> None:
+    years = [hit["year"] for hit in catalogue.get("/v1/new?limit=24").json["hits"]]
+    assert years == sorted(years, reverse=True)
+    event = {"kind": "watch", "item": "sea7", "watched_ms": 6_000_000, "duration_ms": 6_000_000}
+    catalogue.post("/v1/events", [event | {"user": f"fan{n}"} for n in range(60)])
+    until = time.monotonic() + 10
+    while catalogue.get("/v1/popular?limit=1").json["hits"][0]["id"] != "sea7":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    assert "sea7" not in [hit["id"] for hit in catalogue.get("/v1/popular?user=fan0&limit=24").json["hits"]]
 
 
 def test_a_patch_changes_what_it_states_only(catalogue: ServiceProcess) -> None:

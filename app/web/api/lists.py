@@ -4,6 +4,7 @@ Parameters and their limits: `parameters.py`. What is left out of a list: `ranki
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -52,6 +53,16 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
     def recommend(query: HomeParameters) -> Response:
         """Recommend items for a viewer's home page."""
         return respond(query, query.build_query)
+
+    @api.get("/popular", responses=listed)
+    def list_popular(query: HomeParameters) -> Response:
+        """List what is watched most and the viewer has not watched: recommendations sorted by `popular`."""
+        return respond(query, lambda now: replace(query.build_query(now), sort="popular"))
+
+    @api.get("/new", responses=listed)
+    def list_new(query: HomeParameters) -> Response:
+        """List what was published last, without what the viewer has watched: sorted by `newest`."""
+        return respond(query, lambda now: replace(query.build_query(now), sort="newest"))
 
     @api.get("/items/<path:item_id>/similar", responses=listed)
     def list_similar(path: ItemPath, query: SimilarParameters) -> Response:
