@@ -50,7 +50,11 @@ def compact_title(title: str) -> str:
 
 def canonicalize_title(title: str) -> str:
     """Returns the compact title without its leading article and the word "part", with digits for numerals."""
-    folded = fold_text(title).strip()
+    return _canonicalize(fold_text(title))
+
+
+def _canonicalize(folded: str) -> str:
+    folded = folded.strip()
     if match := _TRAILING_ARTICLE.match(folded):
         folded = match[1]
     words = split_words(_ELISION.sub("", folded))
@@ -79,16 +83,12 @@ class TitleKeys:
 
 def make_keys(text: str) -> TitleKeys:
     """Returns the keys of a typed text of any length."""
-    compact, (bare, year) = compact_title(text), split_year(text)
-    return TitleKeys(
-        text,
-        tuple(split_words(fold_text(text))),
-        compact,
-        hash_text(compact),
-        hash_text(canonicalize_title(text)),
-        hash_text(canonicalize_title(bare)),
-        year,
-    )
+    folded = fold_text(text)
+    words, (bare, year) = tuple(split_words(folded)), split_year(folded)
+    compact = "".join(words) or folded.strip()
+    canonical = hash_text(_canonicalize(folded))
+    bare_hash = canonical if year is None else hash_text(_canonicalize(bare))
+    return TitleKeys(text, words, compact, hash_text(compact), canonical, bare_hash, year)
 
 
 def split_year(text: str) -> tuple[str, int | None]:

@@ -260,6 +260,7 @@ def test_edits_are_one_step_away_and_keep_the_first_letter() -> None:
 def test_a_year_is_taken_off_only_where_words_stand_before_it() -> None:
     assert split_year("heat (1995)") == ("heat", 1995)
     assert split_year("1917") == ("1917", None)
+    assert make_keys("Heat （１９９５）").year == 1995
     assert split_year("2001: a space odyssey") == ("2001: a space odyssey", None)
 
 
