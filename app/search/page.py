@@ -42,13 +42,14 @@ class SearchOutcome:
 
     match: of the best candidates; None when the sources that match words did not answer. total: candidates
     that match by their words; is_lower_bound: there may be more of them than the sources were asked for.
-    spelling: the text that was searched, with misspelt words corrected. did_you_mean: the text that was
-    probably meant, as the catalogue writes it. suggestions: texts that find something, if these words do not.
+    text: as typed. spelling: the text that was searched, with misspelt words corrected. did_you_mean: what
+    was probably meant, as the catalogue writes it. suggestions: texts that find something, if this does not.
     """
 
     match: MatchKind | None
     total: int
     is_lower_bound: bool = False
+    text: str = ""
     spelling: str = ""
     did_you_mean: str = ""
     suggestions: tuple[str, ...] = ()
@@ -60,10 +61,26 @@ class SearchOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Fragment:
+    """A text, and the parts of it that match: [start, end) in characters, in order, without overlap.
+
+    start: where the text begins in its field.
+    """
+
+    text: str
+    ranges: tuple[tuple[int, int], ...]
+    start: int = 0
+
+
+Highlight = Mapping[str, tuple[Fragment, ...]]
+"""Field (`title`, `people`, `description`) to its fragments that match; fields without a match are absent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One item shown. position: from 0 in the whole list. sources: source name to the rank, from 0,
     at which it found the item. exploration_slot: how exploration chose it, None when the ranking did.
-    match: of a search, how its text matches the item; None for other lists."""
+    match: of a search, how its text matches the item; None for other lists. highlight: what it matched."""
 
     item: Item
     score: float
@@ -72,6 +89,7 @@ class Hit:
     exploration_slot: PositionChange | None = None
     explanation: Explanation | None = None
     match: MatchKind | None = None
+    highlight: Highlight = field(default_factory=dict)
 
 
 Facets = Mapping[str, Mapping[str, int]]

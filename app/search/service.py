@@ -93,7 +93,7 @@ class SearchService:
         with timings.measure("fetch"):
             timeout_s = choose_fetch_timeout_s(result_list, self.deadline_s, timings)
             page = hydrate(result_list, PageSlice(0, options.query.limit, timeout_s), self.engine)
-            page = add_proposals(page, options.query.text or "", self.refresher.state, self.engine, timeout_s)
+            page = add_proposals(page, self.refresher.state, self.engine, timeout_s)
         if page.cursor or options.cache_results:
             with timings.measure("keep"):
                 page = self.result_cache.cache_list(result_list, page)

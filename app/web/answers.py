@@ -78,6 +78,8 @@ def _serialize_hit(hit: Hit, fields: Sequence[str]) -> dict[str, Any]:
     }
     if hit.match is not None:
         answer["match"] = hit.match
+    if hit.highlight:
+        answer["highlight"] = hit.highlight
     if hit.exploration_slot is not None:
         answer["drawn"] = {
             "propensity": hit.exploration_slot.propensity,

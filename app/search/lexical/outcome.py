@@ -35,7 +35,8 @@ def summarize_search(
     match: MatchKind | None = "lexical"
     if not total:
         match = ("semantic" if len(candidates) else "none") if is_complete else None
-    return SearchOutcome(match, total, is_full or not is_complete, request.search_text)
+    text = request.query.text or ""
+    return SearchOutcome(match, total, is_full or not is_complete, text, request.search_text)
 
 
 def has_all_lexical(candidates: Candidates, degraded: Sequence[Degradation]) -> bool:

@@ -16,19 +16,19 @@ from reelrank.ranking.items.title_keys import canonicalize_title
 MAX_PROPOSALS = 5
 
 
-def add_proposals(page: Page, text: str, state: State, engine: SearchEngine, timeout_s: float) -> Page:
-    """Adds to the page of a search what to type in place of `text`; nothing when its words match.
+def add_proposals(page: Page, state: State, engine: SearchEngine, timeout_s: float) -> Page:
+    """Adds to the page of a search what to type in its place; nothing when its words match.
 
     Corrected words are named as a hit writes them. An engine that does not answer leaves proposals out.
     """
     outcome = page.search
     if outcome is None:
         return page
-    if canonicalize_title(outcome.spelling) != canonicalize_title(text):
+    if canonicalize_title(outcome.spelling) != canonicalize_title(outcome.text):
         outcome = replace(outcome, did_you_mean=_name_spelling(outcome.spelling, page.hits))
-    elif outcome.match in ("semantic", "none") and not _is_any_known(text, state):
+    elif outcome.match in ("semantic", "none") and not _is_any_known(outcome.text, state):
         with suppress(EngineError):
-            outcome = _propose(outcome, text, state, partial(suggest, engine=engine, timeout_s=timeout_s))
+            outcome = _propose(outcome, state, partial(suggest, engine=engine, timeout_s=timeout_s))
     return replace(page, search=outcome)
 
 
@@ -36,11 +36,9 @@ def _is_any_known(text: str, state: State) -> bool:
     return bool(state.table.titles.count_words(split_query(text).content).any())
 
 
-def _propose(
-    outcome: SearchOutcome, text: str, state: State, find: Callable[..., list[Suggestion]]
-) -> SearchOutcome:
+def _propose(outcome: SearchOutcome, state: State, find: Callable[..., list[Suggestion]]) -> SearchOutcome:
     """Proposes names that nearly begin with the text, else popular titles where nothing was found."""
-    near = tuple(found.text for found in find(text, MAX_PROPOSALS, state))
+    near = tuple(found.text for found in find(outcome.text, MAX_PROPOSALS, state))
     if near:
         return replace(outcome, did_you_mean=near[0], suggestions=near)
     if outcome.match == "none":

@@ -85,6 +85,16 @@ class ExplanationAnswer(Answer):
     base: float
 
 
+class FragmentAnswer(Answer):
+    """A title, a name or a part of a description, with what matches in it."""
+
+    text: str
+    ranges: list[tuple[int, int]] = Field(
+        description="First character of each match, and the one after its last; in Unicode code points."
+    )
+    start: int = Field(description="Where the text begins in its field.")
+
+
 class HitAnswer(ItemAnswer):
     """One item of a list."""
 
@@ -100,6 +110,9 @@ class HitAnswer(ItemAnswer):
         None, description="Of a hit in an exploration slot only."
     )
     explanation: ExplanationAnswer | SkipJsonSchema[None] = Field(None, description="With `explain` only.")
+    highlight: dict[str, list[FragmentAnswer]] | SkipJsonSchema[None] = Field(
+        None, description="With `highlight` only: `title`, `people` or `description`, where a word matches."
+    )
 
 
 class ListAnswer(Answer):
@@ -119,8 +132,12 @@ class ListAnswer(Answer):
         None, description="`gte`: `total` is a lower bound."
     )
     message: str | SkipJsonSchema[None] = Field(None, description="What to tell the searcher, when there is.")
-    did_you_mean: str | SkipJsonSchema[None] = Field(None, description="A text that finds something.")
-    suggestions: list[str] | SkipJsonSchema[None] = Field(None, description="Titles that are near the text.")
+    did_you_mean: str | SkipJsonSchema[None] = Field(
+        None, description="The text with its words corrected, or a name that begins almost so."
+    )
+    suggestions: list[str] | SkipJsonSchema[None] = Field(
+        None, description="Texts that find something, when these words do not."
+    )
     facets: dict[str, dict[str, int]] | SkipJsonSchema[None] = Field(
         None, description="With `facets` only: field to value to how many candidates have it."
     )

@@ -12,6 +12,7 @@ from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
 from flask_openapi.types import ResponseDict
 
+from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.web.answers import serialize_page, serialize_ranking
@@ -87,9 +88,12 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
 def load_page(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Page:
     """Loads the next page of the list that a cursor names, or the first page of a new list."""
     if parameters.cursor:
-        return service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
-    query = build_query(service.clock.now())
-    return service.serve_page(RankingOptions(query, parameters.model, parameters.explain, parameters.facets))
+        page = service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
+    else:
+        query = build_query(service.clock.now())
+        options = RankingOptions(query, parameters.model, parameters.explain, parameters.facets)
+        page = service.serve_page(options)
+    return highlight_page(page) if isinstance(parameters, SearchParameters) and parameters.highlight else page
 
 
 def build_page_response(page: Page, limit: int) -> Response:

@@ -90,7 +90,8 @@ class ListParameters(Parameters):
     cursor: str | None = Field(
         None,
         max_length=80,
-        description="Cursor of the previous page. Other parameters than limit and explain are ignored.",
+        description="Cursor of the previous page. Other parameters than limit, explain and highlight are "
+        "ignored.",
     )
     model: str | None = Field(
         None,
@@ -139,6 +140,7 @@ class SearchParameters(ListParameters):
         description="The search text. Without it, filters select from recommendations.",
     )
     user: UserId | None = Field(None, description="The viewer to rank for.")
+    highlight: bool = Field(False, description="Mark what matches in the title, people and description.")
 
     @model_validator(mode="after")
     def _require_text_or_cursor(self) -> Self:

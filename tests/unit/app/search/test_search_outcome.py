@@ -34,15 +34,15 @@ def build_candidates(**ids: str) -> Candidates:
 @pytest.mark.parametrize(
     ("ids", "degraded", "outcome"),
     [
-        ({"bm25": "ab", "text_knn": "bcd"}, (), SearchOutcome("lexical", 2, False, "sea")),
-        ({"title": "a", "bm25": "b", "text_knn": "c"}, (), SearchOutcome("lexical", 2, False, "sea")),
-        ({"bm25": "abc", "text_knn": "d"}, (), SearchOutcome("lexical", 3, True, "sea")),
-        ({"title": "ab", "bm25": "", "text_knn": "d"}, (), SearchOutcome("lexical", 2, True, "sea")),
-        ({"bm25": "", "text_knn": "cd"}, (), SearchOutcome("semantic", 0, False, "sea")),
-        ({"bm25": "", "text_knn": ""}, (), SearchOutcome("none", 0, False, "sea")),
-        ({"text_knn": "cd"}, (LATE,), SearchOutcome(None, 0, True, "sea")),
-        ({"title": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True, "sea")),
-        ({"bm25": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True, "sea")),
+        ({"bm25": "ab", "text_knn": "bcd"}, (), SearchOutcome("lexical", 2, False, "sea", "sea")),
+        ({"title": "a", "bm25": "b", "text_knn": "c"}, (), SearchOutcome("lexical", 2, False, "sea", "sea")),
+        ({"bm25": "abc", "text_knn": "d"}, (), SearchOutcome("lexical", 3, True, "sea", "sea")),
+        ({"title": "ab", "bm25": "", "text_knn": "d"}, (), SearchOutcome("lexical", 2, True, "sea", "sea")),
+        ({"bm25": "", "text_knn": "cd"}, (), SearchOutcome("semantic", 0, False, "sea", "sea")),
+        ({"bm25": "", "text_knn": ""}, (), SearchOutcome("none", 0, False, "sea", "sea")),
+        ({"text_knn": "cd"}, (LATE,), SearchOutcome(None, 0, True, "sea", "sea")),
+        ({"title": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True, "sea", "sea")),
+        ({"bm25": "a", "text_knn": "cd"}, (LATE,), SearchOutcome("lexical", 1, True, "sea", "sea")),
     ],
 )
 def test_the_total_counts_what_matches_by_its_words(

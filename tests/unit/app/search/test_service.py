@@ -358,4 +358,4 @@ def test_an_engine_that_does_not_answer_leaves_proposals_out(service: SearchServ
     assert page.search is not None
     bare = replace(page, search=replace(page.search, suggestions=()))
     dead = UnansweringEngine(Path())
-    assert add_proposals(bare, "zzzzqqq", state, dead, 1.0) == bare
+    assert add_proposals(bare, state, dead, 1.0) == bare
