@@ -1,16 +1,27 @@
 """Filters of the search page: the address without each active filter, and with each possible one."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import numpy as np
 from flask import request
+from numpy.typing import NDArray
 
 from reelrank.app.search.page import Facets
 from reelrank.app.web.api.parameters import SearchParameters
 from reelrank.index_mappings.query import Sort
+from reelrank.index_mappings.text import fold_name
+from reelrank.ranking.items.listed_values import find_named
+from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.items.title_keys import Hashes, compact_title
 
+_YEAR = re.compile(r"(?:18|19|20)\d\d")
+_DECADE = re.compile(r"(\d{1,3})0'?s")
+"""1990s and 90s."""
+_MEDIUM_WORD = re.compile(r"\s+(?:films?|movies?)$")
 LABELS = {"genre": "Genre", "language": "Language", "country": "Country", "decade": "Decade"}
 FACET_BY_FIELD = {"genre": "genres", "language": "languages", "country": "countries", "decade": "decades"}
 Pairs = list[tuple[str, str]]
@@ -35,6 +46,14 @@ class Choice:
 
     label: str
     count: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """A filter that the typed text names, and the address of all its films."""
+
+    label: str
     url: str
 
 
@@ -119,3 +138,46 @@ def _build_added_pairs(field: str, value: str) -> Pairs:
     if field == "decade":
         return [("year_min", value), ("year_max", str(int(value) + 9))]
     return [(field, value)]
+
+
+def build_shortcuts(parameters: SearchParameters, table: ItemTable) -> list[Shortcut]:
+    """Lists filters whose value was typed as a text: a year, a decade, a genre, a language, a country, a
+    person, a tag. "Films" and "movies" after it do not count."""
+    if not parameters.q or not parameters.build_filters().is_empty:
+        return []
+    typed = _MEDIUM_WORD.sub("", fold_name(parameters.q)) or fold_name(parameters.q)
+    return [
+        Shortcut(label, build_url([*pairs, ("sort", "popular")]))
+        for label, pairs in (
+            *_find_years(typed),
+            *_find_named_values("genre", typed, table.genres),
+            *_find_named_values("language", typed, table.languages),
+            *_find_named_values("country", typed, table.countries),
+            *_find_names("person", "with", typed, table.people_keys, table.people_rows),
+            *_find_names("tag", "tagged", typed, table.tags_keys, table.tags_rows),
+        )
+    ]
+
+
+def _find_years(typed: str) -> Iterator[tuple[str, Pairs]]:
+    if match := _YEAR.fullmatch(typed):
+        yield f"Films from {typed}", [("year_min", match[0]), ("year_max", match[0])]
+    elif match := _DECADE.fullmatch(typed):
+        first = int(match[1]) * 10 if len(match[1]) > 2 else 1900 + int(match[1]) * 10
+        yield f"Films of the {first}s", [("year_min", str(first)), ("year_max", str(first + 9))]
+
+
+def _find_named_values(field: str, typed: str, names: Sequence[str]) -> Iterator[tuple[str, Pairs]]:
+    """Yields the value of this name; hyphens and blanks do not count."""
+    compact = compact_title(typed)
+    for name in names:
+        if compact_title(name) == compact:
+            yield f"{LABELS[field]}: {name}", [(field, name)]
+            return
+
+
+def _find_names(
+    field: str, preposition: str, typed: str, keys: Hashes, rows: NDArray[np.int32]
+) -> Iterator[tuple[str, Pairs]]:
+    if len(find_named(keys, rows, [typed])):
+        yield f"Films {preposition} {typed.title() if field == 'person' else typed}", [(field, typed)]

@@ -78,6 +78,7 @@ class Site:
         page = self._load_page(query, asked.cursor, facets=True)
         narrowing = {
             "chips": filters.build_chips(asked),
+            "shortcuts": filters.build_shortcuts(asked, self.service.refresher.state.table),
             "sorts": filters.build_sort_choices(asked),
             "choices": filters.build_choices(asked, page.facets),
         }

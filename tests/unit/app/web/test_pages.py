@@ -84,6 +84,29 @@ def test_a_search_can_be_sorted_and_keeps_its_filters(person: FlaskClient) -> No
     assert 'href="/search?q=story&amp;genre=Sea"' in newest
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("sea", "/search?genre=Sea&sort=popular"),
+        ("SPACE films", "/search?genre=Space&sort=popular"),
+        ("s-e-a movies", "/search?genre=Sea&sort=popular"),
+        ("2003", "/search?year_min=2003&year_max=2003&sort=popular"),
+        ("1990s", "/search?year_min=1990&year_max=1999&sort=popular"),
+        ("90's films", "/search?year_min=1990&year_max=1999&sort=popular"),
+        ("sea story", None),
+        ("films", None),
+        ("20033", None),
+        ("2003&genre=Sea", None),
+    ],
+)
+def test_a_typed_filter_value_is_offered_as_a_filter(
+    person: FlaskClient, text: str, address: str | None
+) -> None:
+    page = unescape(person.get(f"/search?q={quote(text, safe='&=')}").text)
+    offered = re.findall(r'aria-label="Show all">(.*?)</ul>', page)
+    assert [re.findall(r'href="([^"]+)"', each) for each in offered] == ([[address]] if address else [])
+
+
 def test_a_filter_alone_lists_the_catalogue_and_leads_home_when_removed(person: FlaskClient) -> None:
     film = person.get("/film/sea3").text
     assert 'href="/search?genre=Sea&amp;sort=popular"' in film
