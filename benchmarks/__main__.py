@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import gibberish, hop, suggest
+from benchmarks import gibberish, hop, spelling, suggest
 from benchmarks.engine import run as engine
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
@@ -22,10 +22,11 @@ BENCHMARKS = {
     "relevance": relevance.main,
     "servers": servers.main,
     "hop": hop.main,
+    "spelling": spelling.main,
     "suggest": suggest.main,
     "gibberish": gibberish.main,
 }
-STANDALONE = ("engine", "request", "hop", "suggest", "quality")
+STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""
 EXIT_MESSAGES = {
     0: "every limit was met; aims that were missed are listed below the tables",
