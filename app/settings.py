@@ -108,6 +108,13 @@ class Settings(BaseSettings):
         description="Exploration slots on a home or similar-items page, at most one in ten hits; "
         "0 turns exploration off.",
     )
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How much a home page avoids items that are similar to those above them, 0 to 1; 0 turns "
+        "it off.",
+    )
     index_keep: int = Field(
         2,
         ge=1,

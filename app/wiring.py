@@ -45,11 +45,13 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms, parse_synonyms
 from reelrank.ranking.policies.config import (
+    DIVERSITY,
     EXPLORATION_SLOTS,
     POPULAR_HALF_LIFE,
     CandidateLimits,
     RankingConfig,
 )
+from reelrank.ranking.policies.diversity import MaximalMarginalRelevance
 from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.rejections import PushRejectedDown
 from reelrank.ranking.policies.thompson import ThompsonSampling
@@ -110,7 +112,10 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
     return RankingConfig(
-        limits, settings.explore_slots, (LexicalOrder(), PushRejectedDown(), ThompsonSampling())
+        limits,
+        settings.explore_slots,
+        (LexicalOrder(), PushRejectedDown(), MaximalMarginalRelevance(), ThompsonSampling()),
+        diversity=settings.diversity,
     )
 
 
@@ -120,7 +125,7 @@ def list_stated(container: Container) -> frozenset[str]:
     default = build_ranking_config(settings).to_values()
     given = {name.removeprefix("cap_") for name in settings.model_fields_set if name.startswith("cap_")}
     given |= {EXPLORATION_SLOTS} if "explore_slots" in settings.model_fields_set else set()
-    given |= {POPULAR_HALF_LIFE} & settings.model_fields_set
+    given |= {POPULAR_HALF_LIFE, DIVERSITY} & settings.model_fields_set
     return frozenset(given | {name for name, value in values.items() if value != default[name]})
 
 

@@ -82,7 +82,7 @@ def find_release_problems(container: Container, pointer: Pointer, status: dict[s
     return problems
 
 
-def _describe_changes(before: Mapping[str, int], now: Mapping[str, int]) -> str:
+def _describe_changes(before: Mapping[str, float], now: Mapping[str, float]) -> str:
     changed = [name for name in now if before.get(name) != now[name]]
     return ", ".join(f"{name} from {before.get(name, 'unknown')} to {now[name]}" for name in changed)
 

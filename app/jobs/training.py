@@ -44,9 +44,10 @@ from reelrank.ranking.rankers.compiled_trees import compile_trees
 from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, Ranker, get_probability_function
 from reelrank.ranking.rankers.manifest import Manifest
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
-from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest
+from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
+from reelrank.ranking.training.returning import hold_out_returning
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -55,6 +56,8 @@ TRAINING_START_SHARE, EVALUATION_START_SHARE = 0.70, 0.85
 records twenty impressions for each, loaded history has none: counted too, they would move the windows."""
 MIN_WATCHES = 100
 TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
+RETURNING_SHARE = 0.2
+"""Most requests of returning viewers, as a share of those of the window."""
 MAX_TIME_MS = 2**62
 FUSED_ORDER = FusedOrder()
 
@@ -157,13 +160,27 @@ def collect_training_set(
     history: History, progress: Progress, requests: int = TRAINING_REQUESTS
 ) -> TrainingSet:
     """Requests of the second window, for the ranker to learn from. Raises NotFound when nothing can be."""
+    try:
+        return build_training_set(replay_training_requests(history, progress, requests))
+    except ValueError as error:
+        raise NotFound(str(error), code="no_requests_to_learn_from") from error
+
+
+def replay_training_requests(
+    history: History, progress: Progress, requests: int = TRAINING_REQUESTS
+) -> Iterator[JudgedRequest]:
+    """Yields home pages of viewers who return after the first window, then requests of the second window.
+
+    The last watches of viewers who return are held out of everything that is learned and counted.
+    """
     window = (history.training_ms, history.evaluation_ms)
-    with open_backtest_index(history, history.training_ms, progress) as world:
+    limit = int(RETURNING_SHARE * requests)
+    returning = hold_out_returning(history.events, history.training_ms, limit)
+    known = replace(history, events=returning.kept)
+    with open_backtest_index(known, history.training_ms, progress) as world:
         options = history.build_backtest_options(requests)
-        try:
-            return build_training_set(backtest(history.events, world, window, options, progress))
-        except ValueError as error:
-            raise NotFound(str(error), code="no_requests_to_learn_from") from error
+        yield from backtest_returning(returning, world, history.training_ms, options)
+        yield from backtest(known.events, world, window, options, progress)
 
 
 def collect_judged_requests(

@@ -43,7 +43,7 @@ class ReleaseManager:
     store: ReleaseStore
     files: ModelFiles
     read_embeddings: Callable[[str], str]
-    config: dict[str, int]
+    config: dict[str, float]
     lock_path: Path
     now: Callable[[], datetime]
     on_step: Callable[[str], None] = ignore_step

@@ -4,6 +4,9 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reelrank.app.search.lexical.outcome import has_all_lexical
 from reelrank.app.search.page import Hit, MatchKind, Page
 from reelrank.app.search.result_cache import format_cursor
@@ -62,6 +65,16 @@ def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine
         search=result_list.search,
         fields=result_list.query.fields,
     )
+
+
+def hydrate_positions(
+    result_list: ResultList, positions: NDArray[np.intp], engine: SearchEngine, timeout_s: float
+) -> tuple[Hit, ...]:
+    """Fetches the items at these positions of a list; those that cannot be had are left out."""
+    ids = [item_id.decode() for item_id in result_list.candidates.ids[positions].tolist()]
+    items, _ = fetch_items(engine, ids, timeout_s)
+    found = zip(items, positions.tolist(), strict=True)
+    return tuple(_build_hit(result_list, item, position) for item, position in found if item is not None)
 
 
 def fetch_items(

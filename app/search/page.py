@@ -97,13 +97,31 @@ Facets = Mapping[str, Mapping[str, int]]
 search, how many that match by their words."""
 
 
+RowKind = Literal["because", "popular", "new", "genre"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a home page. request_id: of the list that its hits have their positions in.
+
+    label: the genre of a row of that kind. watched: the item because of which the row is shown.
+    """
+
+    kind: RowKind
+    request_id: str
+    hits: tuple[Hit, ...]
+    label: str = ""
+    watched: Item | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One part of a ranked list, `request_id` naming the list.
 
     degraded: what was missing when it was made. cursor: of the next part; None at the end. timings: seconds
-    each stage took, by its name. search: of a search, what its text matched.
-    fields: the fields of an item to answer with; empty for all.
+    each stage took, by its name. search: of a search, what its text matched. fields: the fields of an item to
+    answer with; empty for all. rows: of a home page that was requested with rows; no item is in two of them
+    or in `hits`.
     """
 
     request_id: str
@@ -117,6 +135,7 @@ class Page:
     timings: Mapping[str, float] = field(default_factory=dict)
     search: SearchOutcome | None = None
     fields: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
 
     @property
     def missing_parts(self) -> tuple[str, ...]:

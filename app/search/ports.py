@@ -73,7 +73,7 @@ class ReleaseAssigner:
 
     config: RankingConfig
     stated: frozenset[str]
-    read_values: Callable[[], Mapping[str, int]]
+    read_values: Callable[[], Mapping[str, float]]
 
     def assign(self, query: Query) -> RankingConfig:
         values = self.read_values()
@@ -83,5 +83,5 @@ class ReleaseAssigner:
 
 
 @lru_cache(maxsize=16)
-def _apply_release(config: RankingConfig, values: frozenset[tuple[str, int]]) -> RankingConfig:
+def _apply_release(config: RankingConfig, values: frozenset[tuple[str, float]]) -> RankingConfig:
     return config.with_values(dict(values))

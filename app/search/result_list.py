@@ -20,6 +20,14 @@ from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES
 from reelrank.ranking.signals.observe import Signals
 
 
+@dataclass(frozen=True, slots=True)
+class HomeTopics:
+    """What the rows of a home page are about: the newest watch or like, and a genre; "" for none."""
+
+    watched: str = ""
+    genre: str = ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultList:
     """candidates: n in the order in which they are shown; scores [n] float32.
@@ -27,6 +35,7 @@ class ResultList:
     config_id: of the RankingConfig. signals: of the candidates in their order; None when nobody asked for
     them or the list comes from the cache. changes: what policies changed on purpose. release: that served;
     empty when a request named its own model. search: what the text of a search matched.
+    topics: of a home page whose rows were requested.
     """
 
     request_id: str
@@ -41,6 +50,7 @@ class ResultList:
     changes: tuple[PositionChange, ...] = ()
     release: str = ""
     search: SearchOutcome | None = None
+    topics: HomeTopics = HomeTopics()
 
     @property
     def counted_ids(self) -> ItemIds:

@@ -11,7 +11,13 @@ import structlog
 from reelrank.app.clock import Clock
 from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
-from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, choose_fetch_timeout_s, hydrate
+from reelrank.app.search.home_rows import RowAssembler, collect_shown, find_part, find_topics
+from reelrank.app.search.hydration import (
+    FETCH_TIMEOUT_S,
+    PageSlice,
+    choose_fetch_timeout_s,
+    hydrate,
+)
 from reelrank.app.search.lexical.outcome import summarize_search
 from reelrank.app.search.lexical.proposals import add_proposals
 from reelrank.app.search.page import Page
@@ -52,7 +58,8 @@ FailureListener = Callable[[str, EngineError], None]
 class RankingOptions:
     """A query and options of its answer.
 
-    model: None for the promoted one. cache_results: cache a list that fits one page too, to explain it later.
+    model: None for the promoted one. row_size: of a home page, most hits of each row; 0 for no rows.
+    cache_results: cache a list that fits one page too, to explain it later.
     """
 
     query: Query
@@ -60,6 +67,7 @@ class RankingOptions:
     explain: bool = False
     facets: bool = False
     cache_results: bool = False
+    row_size: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,10 +102,13 @@ class SearchService:
             timeout_s = choose_fetch_timeout_s(result_list, self.deadline_s, timings)
             page = hydrate(result_list, PageSlice(0, options.query.limit, timeout_s), self.engine)
             page = add_proposals(page, self.refresher.state, self.engine, timeout_s)
+        if options.row_size:
+            with timings.measure("rows"):
+                page = self._add_rows(page, result_list, options, timeout_s)
         if page.cursor or options.cache_results:
             with timings.measure("keep"):
                 page = self.result_cache.cache_list(result_list, page)
-        self.recorder.record(result_list, replace(page, timings=dict(timings.seconds)))
+        self.recorder.record(result_list, replace(collect_shown(page), timings=dict(timings.seconds)))
         if options.facets:
             with timings.measure("facets"):
                 table = self.refresher.state.table
@@ -144,9 +155,31 @@ class SearchService:
         if options.query.kind == "search":
             outcome = summarize_search(request, result_list.candidates, ranking.degraded, config.limits)
             result_list = replace(result_list, search=outcome)
+        if options.row_size:
+            result_list = replace(result_list, topics=find_topics(request, ranking.signals, state.table))
         if options.explain or self.recorder.is_sampled(request_id):
             return replace(result_list, signals=ranking.signals.take(ranking.order))
         return result_list
+
+    def _add_rows(self, page: Page, ranked: ResultList, options: RankingOptions, timeout_s: float) -> Page:
+        """Adds the rows of a home page. A late engine is not asked for a list of similar items as well."""
+        similar = self._rank_similar(ranked, options) if timeout_s >= FETCH_TIMEOUT_S else None
+        assembler = RowAssembler(self.engine, self.refresher.state.table, options.row_size, timeout_s)
+        rows = assembler.assemble(page, ranked, similar)
+        if similar is not None and (own := find_part(page, rows, similar)):
+            if options.cache_results:
+                self.result_cache.cache_list(similar, own)
+            self.recorder.record(similar, own)
+        return replace(page, rows=rows)
+
+    def _rank_similar(self, ranked: ResultList, options: RankingOptions) -> ResultList | None:
+        """Ranks the items similar to the newest watch; None without one, or when no source answers."""
+        query = replace(options.query, similar_to=ranked.topics.watched or None, limit=options.row_size)
+        try:
+            options = replace(options, query=query, row_size=0)
+            return self.rank_query(options, StageTimings()) if query.similar_to else None
+        except EngineError:
+            return None
 
     def rank_matches(self, query: Query, matches: list[Matches], model: str | None) -> ResultList:
         """Ranks candidates that the caller found, without exploration; nothing is fetched or recorded."""

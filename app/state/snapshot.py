@@ -27,4 +27,4 @@ class State:
     degraded: tuple[Degradation, ...] = ()
     embeddings: str = ""
     release: str = ""
-    config: Mapping[str, int] = field(default_factory=dict)
+    config: Mapping[str, float] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reelrank.app.search.lexical.suggestions import Suggestion
-from reelrank.app.search.page import Hit, Page, SearchOutcome
+from reelrank.app.search.page import Hit, Page, Row, SearchOutcome
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.item import SINGULAR_NAMES, Item
 
@@ -25,7 +25,22 @@ def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
     }
     if page.search is not None:
         answer |= serialize_outcome(page.search)
+    if page.rows:
+        answer["rows"] = [_serialize_row(row, page.fields) for row in page.rows]
     return answer | ({"facets": page.facets} if page.facets else {})
+
+
+def _serialize_row(row: Row, fields: Sequence[str]) -> dict[str, Any]:
+    """Serializes a row: its kind, the list that it is a part of, and the genre or item that it is about."""
+    about: dict[str, Any] = {"genre": row.label} if row.label else {}
+    if row.watched is not None:
+        about["watched"] = serialize_item(row.watched)
+    return {
+        "kind": row.kind,
+        "request_id": row.request_id,
+        **about,
+        "hits": [_serialize_hit(hit, fields) for hit in row.hits],
+    }
 
 
 def serialize_outcome(outcome: SearchOutcome) -> dict[str, Any]:

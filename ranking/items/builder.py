@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.fields import NAME_FIELDS, VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
-from reelrank.index_mappings.match import ID_DTYPE, encode_item_ids
+from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 from reelrank.index_mappings.text import fold_name
 from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder
+from reelrank.ranking.items.neighbour_lists import NeighbourListBuilder
 from reelrank.ranking.items.title_index import TitleIndexBuilder
 from reelrank.ranking.items.title_keys import hash_text
 
@@ -46,6 +47,7 @@ class ColumnBuilder:
         self._names = {field: _Vocabulary() for field in (*NAME_COLUMNS, "genres")}
         self._titles = TitleIndexBuilder()
         self._suggestions = SuggestionBuilder()
+        self._neighbours = NeighbourListBuilder(scratch)
         self._raw = {field: scratch / f"{field}.raw" for field in VECTOR_FIELDS}
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
 
@@ -54,6 +56,7 @@ class ColumnBuilder:
         items = [document.item for document in documents]
         self._titles.add(items)
         self._suggestions.add(items)
+        self._neighbours.add(documents)
         self._append("ids", encode_item_ids(item.id for item in items))
         numbers = {
             "year": [-1 if item.year is None else item.year for item in items],
@@ -98,6 +101,10 @@ class ColumnBuilder:
         columns |= {f"suggest_{name}": column for name, column in self._suggestions.build(order).items()}
         columns |= {f"words_{name}": column for name, column in self._titles.build_words(order).items()}
         return columns, vocabularies, order
+
+    def write_neighbours(self, directory: Path, ids: ItemIds, order: Order) -> None:
+        """Writes the neighbour lists in the given order, which is that of the sorted ids."""
+        self._neighbours.write(directory, ids, order)
 
     def write_vectors(self, directory: Path, order: Order) -> None:
         """Writes vector_<field>.npy [items, size] in the given order and deletes the scratch files."""

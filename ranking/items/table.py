@@ -29,7 +29,7 @@ from reelrank.ranking.items.title_index import TitleIndex
 from reelrank.ranking.items.title_keys import Hashes
 from reelrank.ranking.items.title_words import TitleWords
 
-SCHEMA = 7
+SCHEMA = 8
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
@@ -51,6 +51,8 @@ class ItemTable:
     published_day int32 [N]: days since 1970, UNKNOWN_DAY where unknown. people_offsets [N + 1]: ranges
     in people_hashes; likewise for tags. people_keys: sorted hashes of the folded names of all items, and the
     row of each; likewise for tags. vectors: unit rows [N, size], zeros where an item has none.
+    neighbour_rows [N, MAX_NEIGHBOURS]: rows of each item's neighbours, -1 where there is none, and their
+    levels in neighbour_levels.
     """
 
     version: str
@@ -76,6 +78,8 @@ class ItemTable:
     people_rows: NDArray[np.int32]
     tags_keys: Hashes
     tags_rows: NDArray[np.int32]
+    neighbour_rows: NDArray[np.int32]
+    neighbour_levels: NDArray[np.uint8]
     vectors: Mapping[str, NDArray[np.float32]]
     titles: TitleIndex
     suggestions: SuggestionIndex
@@ -153,7 +157,7 @@ def build_table(
 ) -> ItemTable:
     """Builds the table of documents in `directory`, replacing an older one, and opens it.
 
-    Memory: one batch, and columns of about 300 bytes per item.
+    Memory: one batch, and columns of about 600 bytes per item.
     """
     with replace_directory(directory) as temporary:
         _write_table(temporary, version, documents, fold_in, embeddings)
@@ -173,6 +177,7 @@ def _write_table(
     columns, vocabularies, order = builder.build()
     for name, column in columns.items():
         np.save(directory / f"{name}.npy", column)
+    builder.write_neighbours(directory, np.asarray(columns["ids"]), order)
     builder.write_vectors(directory, order)
     metadata = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
     metadata["embeddings"] = embeddings

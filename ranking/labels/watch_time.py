@@ -25,7 +25,13 @@ def find_relevant(events: Iterable[Event], at_ms: int, seen: set[str]) -> dict[s
     A quick skip has no gain. An opinion within the horizon outweighs the watch, unless it was undone.
     events: in the order of time.
     """
-    following = [e for e in events if at_ms <= e.at_ms < at_ms + HORIZON_MS and e.item not in seen]
+    return collect_gains([e for e in events if at_ms <= e.at_ms < at_ms + HORIZON_MS], seen)
+
+
+def collect_gains(events: Iterable[Event], seen: set[str]) -> dict[str, float]:
+    """Returns the first MAX_RELEVANT items of these events, in the order of time, that were not seen before,
+    with their gains above 0."""
+    following = [e for e in events if e.item not in seen]
     opinions = select_newest_opinions(following)
     gains: dict[str, float] = {}
     for event in following:

@@ -15,7 +15,7 @@ from reelrank.ranking.items.popularity import DEFAULT_HALF_LIFE_DAYS
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
 
 ID_DIGITS = 12
-EXPLORATION_SLOTS = "exploration_slots"
+EXPLORATION_SLOTS, DIVERSITY = "exploration_slots", "diversity"
 POPULAR_HALF_LIFE = "popular_half_life_days"
 LEARNED_VALUES = frozenset({POPULAR_HALF_LIFE})
 """Values that a training run chooses."""
@@ -54,28 +54,34 @@ class Policy(Protocol):
 @dataclass(frozen=True, slots=True)
 class RankingConfig:
     """exploration_slots: most positions of a page that policies may fill at random. policies: applied in
-    their order. popular_half_life_days: of the `popular` source; a training run chooses it."""
+    their order. popular_half_life_days: of the `popular` source; a training run chooses it. diversity: 0 to
+    1, how much a home page avoids similar items."""
 
     limits: CandidateLimits = CandidateLimits()
     exploration_slots: int = 0
     policies: tuple[Policy, ...] = ()
     popular_half_life_days: int = DEFAULT_HALF_LIFE_DAYS
+    diversity: float = 0.0
 
-    def to_values(self) -> dict[str, int]:
-        """Returns the limits, exploration slots and half-life by name, as a release records them."""
+    def to_values(self) -> dict[str, float]:
+        """Returns the limits and the other numbers by name, as a release records them."""
         return {
             **asdict(self.limits),
             EXPLORATION_SLOTS: self.exploration_slots,
             POPULAR_HALF_LIFE: self.popular_half_life_days,
+            DIVERSITY: self.diversity,
         }
 
-    def with_values(self, values: Mapping[str, int]) -> "RankingConfig":
+    def with_values(self, values: Mapping[str, float]) -> "RankingConfig":
         """Returns the config with these values; names that this build does not know are ignored."""
-        known = {name: value for name, value in values.items() if name in asdict(self.limits)}
-        slots = values.get(EXPLORATION_SLOTS, self.exploration_slots)
-        days = values.get(POPULAR_HALF_LIFE, self.popular_half_life_days)
-        limits = replace(self.limits, **known)
-        return replace(self, limits=limits, exploration_slots=slots, popular_half_life_days=days)
+        known = {name: int(value) for name, value in values.items() if name in asdict(self.limits)}
+        return replace(
+            self,
+            limits=replace(self.limits, **known),
+            exploration_slots=int(values.get(EXPLORATION_SLOTS, self.exploration_slots)),
+            popular_half_life_days=int(values.get(POPULAR_HALF_LIFE, self.popular_half_life_days)),
+            diversity=float(values.get(DIVERSITY, self.diversity)),
+        )
 
     @property
     def id(self) -> str:

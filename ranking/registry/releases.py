@@ -37,7 +37,7 @@ class Release(BaseModel):
     index_version: str = ""
     model: str = Field(FusedOrder.name, pattern=ID_PATTERN)
     embeddings: str = ""
-    config: dict[str, int] = {}
+    config: dict[str, int | float] = {}
     files: dict[str, str] = {}
     reason: str = ""
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.items.neighbour_lists import sum_neighbour_weights
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
 from reelrank.ranking.viewers.request import RankingRequest
@@ -27,6 +28,7 @@ def observe_viewer(request: RankingRequest, found: LocatedCandidates, table: Ite
         "watches": make_shared_column(int(taste.is_kept.sum()), n),
         "mean_watched_share": make_shared_column(_compute_mean(taste.watched_share[taste.is_kept]), n),
         "days_since_watch": make_shared_column(_compute_days_since_watch(request), n),
+        "history_weight": _sum_history(request, table, found.rows),
         "rejected_genre_share": _compute_rejected_genre_share(request, table, found.rows),
         **_observe_past_impressions(request, found.candidates.ids),
     }
@@ -56,6 +58,15 @@ def _compute_rejected_genre_share(request: RankingRequest, table: ItemTable, row
     shares = lost / (lost + kept + REJECTION_PRIOR)
     found = (_build_genre_matrix(table.genre_bits[rows], count) * shares).max(axis=1, initial=0)
     return np.where(rows >= 0, found, np.nan).astype(np.float32)
+
+
+def _sum_history(request: RankingRequest, table: ItemTable, rows: Rows) -> Column:
+    """Returns the weights [n] of all that the viewer preferred among the candidate's neighbours."""
+    history = request.taste.history
+    if not len(history.rows):
+        return make_shared_column(np.nan, len(rows))
+    lists = table.neighbour_rows, table.neighbour_levels
+    return sum_neighbour_weights(lists, rows, (history.rows, history.weights))
 
 
 def _compute_affinities(table: ItemTable, rows: Rows, recent: Preferences) -> dict[str, Column]:

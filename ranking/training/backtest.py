@@ -9,6 +9,7 @@ from datetime import UTC
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.encoder import TextEncoder
@@ -22,12 +23,13 @@ from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.items.popularity import Popularity, count_events, find_half_life
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.labels.watch_time import find_relevant
+from reelrank.ranking.labels.watch_time import collect_gains, find_relevant
 from reelrank.ranking.pipeline import Ranking, RankingContext, SourceAnswers, rank_request
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
+from reelrank.ranking.training.returning import ReturningViewers
 from reelrank.ranking.training.searches import find_search, simulate_search
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
@@ -67,13 +69,15 @@ class BacktestIndex:
 @dataclass(frozen=True, slots=True)
 class _SampledRequest:
     """context: when, where and on what the page was opened. text, item: what was typed in a real search, and
-    what was watched because of it."""
+    what was watched because of it. followed_by: what was watched next, when that is not the day after
+    the page."""
 
     user_id: str
     kind: str
     context: Context
     text: str = ""
     item: str = ""
+    followed_by: Sequence[Event] | None = None
 
 
 def backtest(
@@ -94,6 +98,22 @@ def backtest(
     for done, (request, popularity) in enumerate(_count_until(ordered, index.table, requests)):
         yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
         progress("replaying history", done + 1, len(requests))
+
+
+def backtest_returning(
+    returning: ReturningViewers, index: BacktestIndex, at_ms: int, options: BacktestOptions
+) -> Iterator[JudgedRequest]:
+    """Yields home pages of returning viewers at a time, judged by their held-out watches."""
+    ordered = returning.kept.sort_by([("at_ms", "ascending"), ("id", "ascending")])
+    context = Context(np.datetime64(at_ms, "ms").astype("O").replace(tzinfo=UTC))
+    requests = [
+        _SampledRequest(user, "home", context, followed_by=held_out)
+        for user, held_out in sorted(returning.held_out.items())
+    ]
+    own = ordered.filter(pc.is_in(ordered["user"], pa.array(sorted(returning.held_out), pa.string())))
+    histories, sampling = _group_by_user(own), (options, np.random.default_rng(options.seed))
+    for request, popularity in _count_until(ordered, index.table, requests):
+        yield _judge_request(request, histories[request.user_id], index, popularity, sampling)
 
 
 def replay_popularity(
@@ -169,7 +189,9 @@ def _judge_request(
     if sampled.kind == REAL_SEARCH:  # people also search for what they have watched
         gains = {sampled.item: find_relevant(events, at_ms, set())[sampled.item]}
     else:
-        gains = find_relevant(events, at_ms, {i.decode() for i in viewer.seen.tolist()})
+        seen = {i.decode() for i in viewer.seen.tolist()}
+        later = sampled.followed_by
+        gains = find_relevant(events, at_ms, seen) if later is None else collect_gains(later, seen)
     if sampled.kind == SIMULATED_SEARCH:
         gains = dict([max(gains.items(), key=lambda pair: pair[1])])
         text = simulate_search(options.titles.get(next(iter(gains)), ""), rng)

@@ -91,7 +91,10 @@ def load_page(service: SearchService, parameters: ListParameters, build_query: Q
         page = service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
     else:
         query = build_query(service.clock.now())
-        options = RankingOptions(query, parameters.model, parameters.explain, parameters.facets)
+        row_size = parameters.rows if isinstance(parameters, HomeParameters) else 0
+        options = RankingOptions(
+            query, parameters.model, parameters.explain, parameters.facets, row_size=row_size
+        )
         page = service.serve_page(options)
     return highlight_page(page) if isinstance(parameters, SearchParameters) and parameters.highlight else page
 

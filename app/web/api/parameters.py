@@ -13,6 +13,7 @@ from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 MAX_TEXT_LENGTH = 400
 MAX_CANDIDATES = 10_000
 MIN_YEAR, MAX_YEAR = 1800, 2200
+MAX_ROW_SIZE = 50
 
 UserId = Annotated[str, Field(min_length=1, max_length=128)]
 ItemId = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
@@ -153,6 +154,9 @@ class SearchParameters(ListParameters):
 
 
 class HomeParameters(ListParameters):
+    rows: int = Field(
+        0, ge=0, le=MAX_ROW_SIZE, description="Hits per row below the main list of a first page; 0: no rows."
+    )
     user: UserId | None = Field(
         None, description="The viewer whose home page it is; without one, the page of an unknown viewer."
     )

@@ -20,11 +20,10 @@ from reelrank.app.web.pages.posters import build_poster
 from reelrank.app.web.pages.why import build_explanation_view
 from reelrank.app.web.telemetry import count_page, format_server_timing
 from reelrank.index_mappings.errors import ItemNotFound
-from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
 from reelrank.loaders.demo import SOURCES
 
-PAGE_ITEMS, SIMILAR_ITEMS, STRIP_ITEMS = 24, 12, 8
+PAGE_ITEMS, SIMILAR_ITEMS, ROW_ITEMS = 24, 12, 8
 BUSIEST_VIEWERS = 12
 
 
@@ -57,10 +56,7 @@ class Site:
         page = self._load_page(
             Query(user=who.user_id or None, limit=PAGE_ITEMS, context=self._build_context()), asked.cursor
         )
-        nearest = None if asked.cursor or not who.watched_items else self._load_similar_to_last(who)
-        return self._render(
-            "home.html", page, who=who, nearest=nearest, notice=build_notice(page, self.service)
-        )
+        return self._render("home.html", page, who=who, notice=build_notice(page, self.service))
 
     def render_search(self) -> Response:
         asked = SearchParameters.model_validate(
@@ -130,16 +126,11 @@ class Site:
         if cursor:
             page = self.service.serve_next_page(cursor, PAGE_ITEMS)
         else:
-            page = self.service.serve_page(RankingOptions(query, facets=facets, cache_results=True))
+            row_size = ROW_ITEMS if query.kind == "home" else 0
+            options = RankingOptions(query, facets=facets, cache_results=True, row_size=row_size)
+            page = self.service.serve_page(options)
         count_page(page)
         return page
-
-    def _load_similar_to_last(self, viewer: ViewerProfile) -> tuple[Item, Page]:
-        last = viewer.watched_items[0].item
-        query = Query(
-            user=viewer.user_id, similar_to=last.id, limit=STRIP_ITEMS, context=self._build_context()
-        )
-        return last, self.service.serve_page(RankingOptions(query, cache_results=True))
 
     def _render(self, template: str, page: Page | None, **values: Any) -> Response:
         refresher = self.service.refresher

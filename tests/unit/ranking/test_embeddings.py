@@ -1,16 +1,25 @@
 """Embeddings separate two groups of viewers who watch different items."""
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
+from reelrank.index_mappings.fields import to_neighbour_level
+from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import encode_item_ids
+from reelrank.loaders.items.reindex import attach_embeddings
 from reelrank.ranking.embeddings import item_neighbours as neighbours
+from reelrank.ranking.embeddings.ease import L2, fit_ease
 from reelrank.ranking.embeddings.item2vec import split_sessions
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.watches import Watches, select_watches
 from reelrank.ranking.items.fold_in import fold_in
+from reelrank.ranking.items.neighbour_lists import sum_neighbour_weights
+from reelrank.ranking.items.table import build_table
 
 HOUR_MS = 3_600_000
 
@@ -63,10 +72,39 @@ def test_weights_are_comparable_between_items(learned: Embeddings) -> None:
 def test_rarely_watched_items_without_regression_have_neighbours(
     watches: Watches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(neighbours, "REGRESSION_ITEMS", 6)
+    monkeypatch.setattr(neighbours, "fit_ease", partial(fit_ease, max_items=6))
     found = neighbours.learn_neighbours(watches)
     assert set(found) == {i.decode() for i in watches.item_ids.tolist()}
     assert all(n.id[0] == item[0] for item, item_neighbours in found.items() for n in item_neighbours)
+
+
+def test_neighbours_of_regressed_items_have_the_weights_of_the_regression(watches: Watches) -> None:
+    """B of Steck 2019 in closed form, computed here with a matrix inverse."""
+    matrix = watches.to_user_matrix().toarray().astype(np.float64)
+    precision = np.linalg.inv(matrix.T @ matrix + L2 * np.eye(matrix.shape[1]))
+    weights = -precision / np.diag(precision)
+    np.fill_diagonal(weights, 0)
+    for column, item in enumerate(watches.item_ids.tolist()):
+        found = neighbours.learn_neighbours(watches)[item.decode()]
+        rows = np.searchsorted(watches.item_ids, encode_item_ids(n.id for n in found))
+        expected = weights[rows, column] / weights.max()
+        assert [n.weight for n in found] == pytest.approx(expected.tolist(), rel=1e-3)
+        assert len(found) == min((weights[:, column] > 0).sum(), 64)
+
+
+def test_a_table_sums_the_neighbour_weights_of_a_whole_history(learned: Embeddings, tmp_path: Path) -> None:
+    items = [Item(name, name) for name in ("z", *learned.neighbours)]  # nothing was learned of z
+    table = build_table(tmp_path / "t", "v", attach_embeddings([[Document(i) for i in items]], learned), None)
+    history = table.find_rows(encode_item_ids(["a1", "b2", "a3"]))
+    weights = np.array([1, 0.5, 0.25], np.float32)
+    candidates = np.append(np.arange(len(table)), -1)
+    lists = table.neighbour_rows, table.neighbour_levels
+    sums = sum_neighbour_weights(lists, candidates, (history, weights))
+    for row, item_id in zip(candidates, table.ids.tolist(), strict=False):
+        stated = {n.id: n.weight for n in learned.neighbours.get(item_id.decode(), ())}
+        levels = [to_neighbour_level(stated[i]) / 16 if i in stated else 0 for i in ("a1", "b2", "a3")]
+        assert sums[row] == pytest.approx(weights @ np.array(levels))
+    assert np.isnan(sums[-1])
 
 
 @pytest.mark.parametrize("field", ["factors", "session"])

@@ -53,7 +53,9 @@ def test_windows_without_new_watched_items_are_an_error(parts: Container) -> Non
         evaluation_ms=NOW_MS + 2 * DAY_MS,
         end_ms=NOW_MS + 3 * DAY_MS,
     )
-    with raises_code(NotFound, "no_requests_to_learn_from"):
-        collect_training_set(later, ignore_progress)
     with raises_code(NotFound, "no_requests_to_evaluate"):
         collect_judged_requests(later, ignore_progress)
+    assert len(collect_training_set(later, ignore_progress).groups)  # of viewers who return
+    earlier = replace(later, training_ms=0, evaluation_ms=1)
+    with raises_code(NotFound, "no_requests_to_learn_from"):
+        collect_training_set(earlier, ignore_progress)

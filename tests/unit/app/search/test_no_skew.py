@@ -193,4 +193,4 @@ def test_a_backtest_that_forgets_device_and_country_is_caught(
 ) -> None:
     monkeypatch.setattr(backtesting, "_build_context", lambda events, watch: Context(NOW))
     different = find_differences(container, service, served)
-    assert {"device_x_duration", "is_holiday", "same_country"} & different
+    assert {"device_x_duration", "is_holiday", "same_country", "candidates"} & different

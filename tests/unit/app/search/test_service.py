@@ -17,7 +17,7 @@ from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_container, warm_service
-from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
+from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item
@@ -26,6 +26,7 @@ from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.retrieval.sources import SourceRequest
 from tests.raised import raises_code
 from tests.sample_project import FILMS, SEA, SPACE, build_project
+from tests.slow_engine import SlowEngine
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
@@ -131,30 +132,6 @@ def test_a_request_whose_sources_all_failed_raises(service: SearchService) -> No
     assert (type(failure), str(failure)) == (
         Unavailable, "no source answered (broken: another mapping; gone: away)"
     )  # fmt: skip
-
-
-class SlowMatcher:
-    """Answers everything after the deadline."""
-
-    def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
-        return self.match(request)
-
-    def match_vector(self, request: VectorMatch, timeout_s: float) -> Matches:
-        return self.match(request)
-
-    def match_ids(self, request: NeighbourMatch, timeout_s: float) -> Matches:
-        return self.match(request)
-
-    def match(self, request: TextMatch | VectorMatch | NeighbourMatch) -> Matches:
-        time.sleep(0.3)
-        return build_empty_matches(request.source)
-
-
-class SlowEngine(EmbeddedEngine):
-    """An engine whose index answers too late; its items can be read."""
-
-    def at_version(self, version: str) -> Matcher:
-        return SlowMatcher()
 
 
 @pytest.mark.parametrize("user", [None, "u0", "new"])

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app
+from reelrank.app.web.pages import site
 from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.posters import COLOURS, build_poster
 from reelrank.app.web.problem_codes import PROBLEMS
@@ -62,7 +63,16 @@ def test_a_selected_viewer_is_remembered_with_their_history(person: FlaskClient)
     assert "For u0" in page.text
     assert "Recently watched" in page.text
     assert "90 % watched" in page.text
-    assert "Because of" in page.text
+
+
+def test_a_home_page_has_rows_below_its_list(person: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "PAGE_ITEMS", 2)
+    person.post("/viewer", data={"viewer": "u0"})
+    text = person.get("/").text
+    for heading in ("Because you watched", "Popular now"):
+        assert heading in text
+    cards = re.findall(r'<a href="/film/([^"?]+)[?]from=', text)
+    assert len(cards) == len(set(cards)) > 2
 
 
 def test_a_search_has_facets_and_filters_that_can_be_removed(person: FlaskClient) -> None:
