@@ -13,6 +13,7 @@ from reelrank.index_mappings.fields import TEXT_FIELDS
 from reelrank.index_mappings.item import Document, FloatVector, Item, Neighbour
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import NO_FILTERS, Filters
+from reelrank.index_mappings.text import QueryWords, split_query
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class TextMatch:
 
     weights: text fields and their weights; other fields are not searched. Good weights depend on the length
     of titles and descriptions in the catalogue. all_words_bonus: added to the score of an item that has every
-    content word, in any of these fields. Raises BadRequest for an unknown field.
+    content word of the text, in any of these fields. expansion: words that are searched for beside the text.
+    Raises BadRequest for an unknown field.
     """
 
     source: str
@@ -30,6 +32,11 @@ class TextMatch:
     filters: Filters = NO_FILTERS
     weights: tuple[tuple[str, float], ...] = tuple(TEXT_FIELDS.items())
     all_words_bonus: float = 0.0
+    expansion: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> QueryWords:
+        return split_query(self.text, self.expansion)
 
     def __post_init__(self) -> None:
         if unknown := [field for field, _ in self.weights if field not in TEXT_FIELDS]:

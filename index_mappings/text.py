@@ -6,6 +6,7 @@ stays as it is for display; engines index the result of `prepare_text` and searc
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reelrank.index_mappings.analysis import STOP_WORDS
@@ -45,11 +46,12 @@ class QueryWords:
 
     content: words of which an item must have at least one. stop: stop words beside them, which only order
     what matches: "The Thing" is nearer to "the thing" than "Thing" is. Without other words, stop words are
-    content.
+    content. typed: the content words as they were typed, without joined forms of them and without expansion.
     """
 
     content: tuple[str, ...]
     stop: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
 
 
 def clean_text(text: str) -> str:
@@ -81,23 +83,36 @@ def prepare_text(text: str) -> str:
     SWAT". An English possessive is left out, a contraction is one word. A text of punctuation alone becomes
     one word that spells it.
     """
+    plain = _normalize_marks(text)
+    if _INNER_JOINER.search(plain):
+        plain = _JOINED_WORDS.sub(_spell_out, plain)
+    return plain.replace("_", " ")
+
+
+def split_query(text: str, expansion: Iterable[str] = ()) -> QueryWords:
+    """Returns the words of a typed text, prepared as an indexed text is, in lower case.
+
+    expansion: words to search for beside them.
+    """
+    words = _list_words(prepare_text(text))
+    content = [word for word in words if word not in _STOP_WORDS]
+    stop = [word for word in words if word in _STOP_WORDS] if content else []
+    content = content or words
+    typed = [word for word in _list_words(_normalize_marks(text)) if word in content]
+    return QueryWords(tuple(dict.fromkeys([*content, *expansion])), tuple(stop), tuple(typed))
+
+
+def _normalize_marks(text: str) -> str:
+    """Returns the clean text without possessives and the apostrophes of contractions."""
     clean = clean_text(text)
     if _WORD.search(clean) is None:
         return _name_punctuation(clean)
-    if "'" in clean:
-        clean = _CONTRACTION.sub("", _POSSESSIVE.sub("", clean))
-    if _INNER_JOINER.search(clean):
-        clean = _JOINED_WORDS.sub(_spell_out, clean)
-    return clean.replace("_", " ")
+    return _CONTRACTION.sub("", _POSSESSIVE.sub("", clean)) if "'" in clean else clean
 
 
-def split_query(text: str) -> QueryWords:
-    """Returns the words of a typed text, prepared as an indexed text is, in lower case."""
-    words = tuple(dict.fromkeys(_WORD.findall(prepare_text(text).lower())))
-    content = tuple(word for word in words if word not in _STOP_WORDS)
-    if not content:
-        return QueryWords(words)
-    return QueryWords(content, tuple(word for word in words if word in _STOP_WORDS))
+def _list_words(text: str) -> list[str]:
+    """Returns the distinct words of a text in lower case."""
+    return list(dict.fromkeys(_WORD.findall(text.lower())))
 
 
 def _spell_out(match: re.Match[str]) -> str:

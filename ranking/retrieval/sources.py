@@ -96,7 +96,9 @@ def query_source(
 
 def _plan_search(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
     query, extra = request.query, len(request.query.exclude)
-    text = TextMatch("bm25", request.expanded_text, limits.bm25 + extra, query.filters)
+    text = TextMatch("bm25", request.search_text, limits.bm25 + extra, query.filters)
+    if request.typed is not None:
+        text = replace(text, expansion=request.typed.expansion)
     if query.sort != "relevance":
         text = replace(text, limit=SORTED_LIMIT + extra, all_words_bonus=ALL_WORDS_BONUS)
     knn = _plan_knn(request, limits, (("text_knn", "text", "query"),), extra)

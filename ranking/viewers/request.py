@@ -41,11 +41,6 @@ class RankingRequest:
         return self.query.context.at_ms // DAY_MS
 
     @property
-    def expanded_text(self) -> str:
-        """The text to search for by words: with completions, other forms of numerals, and synonyms."""
-        return " ".join((self.search_text, *(self.typed.expansion if self.typed else ())))
-
-    @property
     def search_text(self) -> str:
         """The text to search with: misspelt words corrected as the catalogue spells them."""
         return self.typed.spelling if self.typed else self.query.text or ""

@@ -135,3 +135,19 @@ def test_a_query_is_split_as_people_read_it(
 ) -> None:
     words = split_query(text)
     assert (words.content, words.stop) == (content, stop)
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("Spider-Man", ("spider", "man")),
+        ("The Thing", ("thing",)),
+        ("They", ("they",)),
+        ("Don't", ("dont",)),
+        ("...", ("u002eu002eu002e",)),
+    ],
+)
+def test_typed_words_are_without_joined_forms_and_expansion(text: str, typed: tuple[str, ...]) -> None:
+    words = split_query(text, ("more",))
+    assert words.typed == typed
+    assert words.content[-1] == "more"

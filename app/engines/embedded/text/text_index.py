@@ -18,7 +18,7 @@ from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.fields import NAME_FIELDS, TEXT_FIELDS, TITLE
 from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import fold_name, prepare_text, split_query
+from reelrank.index_mappings.text import fold_name, prepare_text
 from reelrank.ranking.durable import write_file
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -111,7 +111,7 @@ class TextIndex:
 
         A token counts as often as it is in the query; stop words beside others count in the title only.
         """
-        words = split_query(request.text)
+        words = request.words
         content = self._build_term_clauses(words.content, request.weights)
         if not content:
             return np.empty(0, np.int64), np.empty(0, np.float32)
@@ -119,7 +119,7 @@ class TextIndex:
         title = [each for each in request.weights if each[0] == TITLE]
         clauses += self._build_term_clauses(words.stop, title)
         if request.all_words_bonus:
-            clauses.append(self._build_bonus_clause(words.content, request))
+            clauses.append(self._build_bonus_clause(words.typed, request))
         if clauses:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *clauses])
         searcher = self.index.searcher()

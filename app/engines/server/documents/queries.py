@@ -11,7 +11,7 @@ from reelrank.index_mappings.fields import NAME_FIELDS, NEIGHBOUR_LEVELS, TITLE,
 from reelrank.index_mappings.mapping import format_neighbour_term, name_words_property
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, Matches, select_best_matches
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import fold_name, split_query
+from reelrank.index_mappings.text import fold_name
 
 Body = dict[str, Any]
 EXTRA_HITS = 20
@@ -23,9 +23,9 @@ MAX_SEEDS = 1000 // NEIGHBOUR_LEVELS
 
 def build_text_query(request: TextMatch) -> Body:
     """Builds a query for any content word in any field. Stop words beside them count in the title only."""
-    words = split_query(request.text)
+    words = request.words
     content = _build_word_clauses(words.content, request.weights)
-    bonus = _build_bonus_clauses(words.content, request, name_words_property)
+    bonus = _build_bonus_clauses(words.typed, request, name_words_property)
     if not words.stop and not bonus:
         return _build_bool_query(content, request.filters)
     matched = {"bool": {"should": content, "minimum_should_match": 1}}
@@ -39,10 +39,9 @@ def build_text_query(request: TextMatch) -> Body:
 
 def build_unprepared_text_query(request: TextMatch) -> Body:
     """Builds the query for an index of build 05eedc69, which analyses text as it is."""
-    should = [
-        {"match": {field: {"query": request.text, "boost": weight}}} for field, weight in request.weights
-    ]
-    bonus = _build_bonus_clauses(split_query(request.text).content, request, str)
+    text = " ".join((request.text, *request.expansion))
+    should = [{"match": {field: {"query": text, "boost": weight}}} for field, weight in request.weights]
+    bonus = _build_bonus_clauses(request.words.typed, request, str)
     return _build_bool_query([*should, *bonus], request.filters)
 
 

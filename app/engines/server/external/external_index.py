@@ -13,7 +13,6 @@ from reelrank.index_mappings.errors import BadRequest, NotFound, Partial, Unavai
 from reelrank.index_mappings.item import ID_PATTERN, Item
 from reelrank.index_mappings.match import Matches, encode_item_ids, select_best_matches
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import split_query
 
 PAGE_SIZE = 1000
 SCROLL_TTL = "5m"
@@ -31,8 +30,9 @@ class ExternalIndex:
 
     def match_text(self, request: TextMatch, timeout_s: float) -> Matches:
         """Scores documents by the sum over mapped text fields of weight x field score."""
+        text = " ".join((request.text, *request.expansion))
         should = [
-            {"match": {self.fields.names[field]: {"query": request.text, "boost": weight, "lenient": True}}}
+            {"match": {self.fields.names[field]: {"query": text, "boost": weight, "lenient": True}}}
             for field, weight in request.weights
             if field in self.fields.names
         ]
@@ -55,7 +55,7 @@ class ExternalIndex:
         properties = [self.fields.names[field] for field, _ in request.weights if field in self.fields.names]
         each = [
             {"multi_match": {"query": word, "fields": properties, "lenient": True}}
-            for word in split_query(request.text).content
+            for word in request.words.typed
         ]
         return {"constant_score": {"filter": {"bool": {"filter": each}}, "boost": request.all_words_bonus}}
 
