@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 def drain_queue(pending: "queue.Queue[T]") -> list[T]:
     """Returns everything that is in a queue now."""
-    found: list[T] = []
+    records: list[T] = []
     while True:
         try:
-            found.append(pending.get_nowait())
+            records.append(pending.get_nowait())
         except queue.Empty:
-            return found
+            return records
 
 
 def write_isolated(write: Callable[[Sequence[T]], object], records: Sequence[T]) -> list[tuple[T, Exception]]:

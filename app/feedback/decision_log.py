@@ -102,9 +102,9 @@ class DecisionLog:
         return zlib.crc32(request_id.encode()) < self._sample_share * 2**32
 
     def _write(self, is_last: bool) -> None:
-        shown = drain_queue(self._queue)
-        self._record_impressions([*self._unsent, *shown])
-        self._record_groups(shown)
+        pages = drain_queue(self._queue)
+        self._record_impressions([*self._unsent, *pages])
+        self._record_groups(pages)
         if is_last or self._is_flush_due():
             self._flush_groups()
         if is_last:
@@ -122,25 +122,25 @@ class DecisionLog:
             self._unsent = list(pages[-MAX_QUEUED_PAGES:])
             self._count_dropped(len(pages) - len(self._unsent), "the engine is away")
 
-    def _append(self, shown: Sequence[LoggedPage]) -> None:
+    def _append(self, pages: Sequence[LoggedPage]) -> None:
         if impressions := [
-            event for one in shown for event in build_impression_events(one.result_list, one.page)
+            event for logged in pages for event in build_impression_events(logged.result_list, logged.page)
         ]:
             self._events.append(impressions)
 
     def _record_groups(self, pages: Sequence[LoggedPage]) -> None:
         """Builds the groups of sampled requests; a list without candidates has no rows."""
         sampled = [
-            one
-            for one in pages
-            if one.result_list.signals is not None
-            and len(one.result_list.candidates)
-            and self.is_sampled(one.page.request_id)
+            logged
+            for logged in pages
+            if logged.result_list.signals is not None
+            and len(logged.result_list.candidates)
+            and self.is_sampled(logged.page.request_id)
         ]
         self._report_rejected(write_isolated(self._add_groups, sampled))
 
-    def _add_groups(self, shown: Sequence[LoggedPage]) -> None:
-        self._groups += [build_group(one.result_list, one.page) for one in shown]
+    def _add_groups(self, pages: Sequence[LoggedPage]) -> None:
+        self._groups += [build_group(logged.result_list, logged.page) for logged in pages]
 
     def _is_flush_due(self) -> bool:
         return len(self._groups) >= REQUESTS_PER_GROUP_FILE or time.monotonic() - self._flushed_s > 60.0

@@ -145,9 +145,9 @@ class ReleaseManager:
 
     def forget_dropped_versions(self) -> None:
         """Removes the records of releases whose index version was dropped."""
-        there = {version.name for version in self.engine.versions()} | self.list_kept_versions()
+        existing = {version.name for version in self.engine.versions()} | self.list_kept_versions()
         for release in self.store.list_releases():
-            if release.index_version and release.index_version not in there:
+            if release.index_version and release.index_version not in existing:
                 self.store.remove(release.id)
 
     @property
@@ -162,8 +162,8 @@ class ReleaseManager:
         if not serving.index_version or self._settlement.fits(model, serving.embeddings):
             release = self._create(serving.index_version, model, serving.embeddings, f"promote {model}")
             return _carry_over(release, pointer)
-        there = {version.name for version in self.engine.versions()}
-        found = [r for r in self.list_releases() if r.model == model and r.index_version in there]
+        existing = {version.name for version in self.engine.versions()}
+        found = [r for r in self.list_releases() if r.model == model and r.index_version in existing]
         if not found:
             raise ModelRejected(
                 model,

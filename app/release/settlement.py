@@ -102,8 +102,8 @@ class Settlement:
 
     def _adopt(self, pointer: Pointer, version: str) -> Pointer:
         """Points at what the engine serves: the newest release of that version, or a new one."""
-        known = next((r for r in self.store.list_releases() if r.index_version == version), None)
-        release = known or self._create_adopted(pointer, version)
+        newest = next((r for r in self.store.list_releases() if r.index_version == version), None)
+        release = newest or self._create_adopted(pointer, version)
         self.store.add(release)
         moved = pointer.move_to(release, pointer.serving)
         self.store.replace_pointer(moved, pointer)

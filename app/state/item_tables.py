@@ -74,17 +74,17 @@ class ItemTableStore:
 
     def drop_stale(self) -> None:
         """Removes the tables of versions that were dropped."""
-        there = {version.name for version in self.engine.versions()}
+        existing = {version.name for version in self.engine.versions()}
         for path in self.directory.glob("items-*"):
-            if path.name not in there:
+            if path.name not in existing:
                 shutil.rmtree(path, ignore_errors=True)
 
 
 def _report_progress(
     batches: Iterable[list[Document]], total: int, progress: Progress
 ) -> Iterator[list[Document]]:
-    done = 0
+    count = 0
     for batch in batches:
         yield batch
-        done += len(batch)
-        progress("building the item table", done, total)
+        count += len(batch)
+        progress("building the item table", count, total)

@@ -174,8 +174,8 @@ class StateRefresher:
 
     def _needs_settling(self, pointer: Pointer | None, version: str | None) -> bool:
         """At the first refresh at once; later only when pointer and engine disagree for some time."""
-        named = pointer.serving.index_version if pointer else ""
-        agree = (named or None) == version
+        pointed = pointer.serving.index_version if pointer else ""
+        agree = (pointed or None) == version
         now = time.monotonic()
         if agree:
             self._settle_at = now + SETTLE_AFTER_S

@@ -32,9 +32,9 @@ class CompiledTrees:
         One array cut into columns takes half as long as an array for each.
         """
         n, count = features.shape
-        whole = pa.array(features.ravel(order="F"))
-        columns = [whole.slice(place * n, n) for place in range(count)]
-        batch = pa.RecordBatch.from_arrays(columns, [str(place) for place in range(count)])
+        values = pa.array(features.ravel(order="F"))
+        columns = [values.slice(column * n, n) for column in range(count)]
+        batch = pa.RecordBatch.from_arrays(columns, [str(column) for column in range(count)])
         return np.asarray(self._model.predict(batch, raw_score=True, n_jobs=1), np.float32)
 
 

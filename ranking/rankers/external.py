@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from reelrank.ranking.rankers.golden_rows import generate_rows
 from reelrank.ranking.rankers.manifest import InvalidModel, Manifest, describe_validation_error
-from reelrank.ranking.rankers.model_check import read_sound
+from reelrank.ranking.rankers.model_check import read_valid_model
 from reelrank.ranking.rankers.tree_text import ModelText
 
 
@@ -23,9 +23,9 @@ def read_external_model(manifest_fields: Mapping[str, Any], model_text: str) -> 
         manifest = Manifest.model_validate({**manifest_fields, "kind": "external"})
     except ValidationError as error:
         raise InvalidModel(f"manifest: {describe_validation_error(error)}", "invalid_manifest") from error
-    stated = read_sound(model_text, len(manifest.features))
-    note = _compare_names(manifest.features, stated.feature_names)
-    return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), stated
+    header = read_valid_model(model_text, len(manifest.features))
+    note = _compare_names(manifest.features, header.feature_names)
+    return manifest.model_copy(update={"note": " ".join(filter(None, (manifest.note, note)))}), header
 
 
 def _compare_names(manifest_names: Sequence[str], model_names: Sequence[str]) -> str:
@@ -43,7 +43,7 @@ def _compare_names(manifest_names: Sequence[str], model_names: Sequence[str]) ->
     )
 
 
-def generate_golden_rows(stated: ModelText) -> NDArray[np.float32]:
+def generate_golden_rows(header: ModelText) -> NDArray[np.float32]:
     """Generates rows [64, F] within each feature's range in the model file, or 0 to 1 without one."""
-    bounds = np.array(stated.bounds, np.float64)
+    bounds = np.array(header.bounds, np.float64)
     return generate_rows(bounds[:, 0], bounds[:, 1])

@@ -16,7 +16,7 @@ from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.compiled_trees import CompiledTrees, open_compiled_trees
 from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
 from reelrank.ranking.rankers.manifest import MODEL_FILE, InvalidModel, Manifest, ModelRejected, read_manifest
-from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_sound
+from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_valid_model
 
 log = logging.getLogger(__name__)
 RETRAIN = "train a new model with this build, or serve the build that made this one"
@@ -131,14 +131,14 @@ def load_ranker(
     """
     manifest = _load_manifest(directory)
     check_features(manifest, known_features)
-    for what, model_has, build_has in (
+    for name, model_has, build_has in (
         ("feature fingerprint", manifest.feature_fingerprint, compute_fingerprint(manifest.features)),
         ("text encoder", manifest.encoder, expected_encoder),
         ("index fingerprint", manifest.index_fingerprint, expected_index),
     ):
         if model_has and build_has is not None and model_has != build_has:
-            reason = f"its {what} is {model_has}, this build's is {build_has}"
-            raise ModelRejected(directory.name, reason, RETRAIN, code=MISMATCH_CODES[what])
+            reason = f"its {name} is {model_has}, this build's is {build_has}"
+            raise ModelRejected(directory.name, reason, RETRAIN, code=MISMATCH_CODES[name])
     if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
         raise ModelRejected(
             directory.name,
@@ -195,9 +195,9 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
             raise InvalidModel(
                 f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)", "model_file_changed"
             )
-        stated = read_sound(text, len(manifest.features))
+        header = read_valid_model(text, len(manifest.features))
         if not manifest.model_sha256:
-            lows, highs = np.array(stated.bounds, np.float64).T
+            lows, highs = np.array(header.bounds, np.float64).T
             compute_scores_in_child(text, generate_rows(lows, highs))
         ranker = LambdaRank(manifest.id, manifest.features, text)
     except (OSError, ValueError) as error:

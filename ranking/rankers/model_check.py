@@ -23,14 +23,14 @@ REFUSES = 3
 """Exit code of a check that printed a reason in one line."""
 
 
-def read_sound(model_text: str, features: int) -> ModelText:
+def read_valid_model(model_text: str, features: int) -> ModelText:
     """Parses a model file. Raises ValueError unless it is valid and has this number of features."""
-    stated = read_model_text(model_text)
-    columns = len(stated.feature_names)
+    header = read_model_text(model_text)
+    columns = len(header.feature_names)
     if columns != features:
         reason = f"the model file has {columns} features, its manifest {features}"
         raise InvalidModel(reason, "features_differ")
-    return stated
+    return header
 
 
 def compute_scores_in_child(
@@ -40,8 +40,8 @@ def compute_scores_in_child(
 
     Raises ValueError when the model does not load, score or explain, or crashes, or takes too long.
     """
-    with tempfile.TemporaryDirectory(prefix="reelrank-check-") as place:
-        directory = Path(place)
+    with tempfile.TemporaryDirectory(prefix="reelrank-check-") as temporary:
+        directory = Path(temporary)
         (directory / MODEL_FILE).write_text(model_text, encoding="utf-8")
         np.save(directory / ROWS_FILE, features.astype(np.float32), allow_pickle=False)
         _run(directory, limit_s)
@@ -53,7 +53,7 @@ def _run(directory: Path, limit_s: float) -> None:
     command = [sys.executable, "-P", "-m", "reelrank.ranking.rankers.model_trial", str(directory)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -63,14 +63,16 @@ def _run(directory: Path, limit_s: float) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise ValueError(f"checking it took longer than {limit_s:.0f} s") from error
-    if done.returncode == 0:
+    if process.returncode == 0:
         return
-    words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["without a word"]
-    if done.returncode == REFUSES:
+    words = process.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["without a word"]
+    if process.returncode == REFUSES:
         raise ValueError(words[0])
-    if done.returncode < 0:
-        raise ValueError(f"LightGBM crashes on it ({_format_signal(-done.returncode)}); the file is damaged")
-    raise ValueError(f"its check ended with {done.returncode}: {words[0][:300]}")
+    if process.returncode < 0:
+        raise ValueError(
+            f"LightGBM crashes on it ({_format_signal(-process.returncode)}); the file is damaged"
+        )
+    raise ValueError(f"its check ended with {process.returncode}: {words[0][:300]}")
 
 
 def _format_signal(number: int) -> str:

@@ -26,7 +26,7 @@ def main(directory: Path) -> None:
     """Raises ValueError when the model is not fit to serve."""
     rows = np.load(directory / ROWS_FILE, allow_pickle=False)
     text = (directory / MODEL_FILE).read_text(encoding="utf-8")
-    ranker = LambdaRank("checked", [str(place) for place in range(rows.shape[1])], text)
+    ranker = LambdaRank("checked", [str(column) for column in range(rows.shape[1])], text)
     scores = ranker.score(rows)
     if scores.shape != (len(rows),):
         raise ValueError("the model file gives several scores a row, a ranker gives one")
@@ -39,14 +39,14 @@ def main(directory: Path) -> None:
 
 def _limit() -> None:
     """Sets the limits of this process; a lower one that is already set stays."""
-    for what, wanted in (
+    for resource_kind, value in (
         (resource.RLIMIT_AS, MEMORY_BYTES),
         (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_CORE, 0),
     ):
-        hard = resource.getrlimit(what)[1]
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(what, (limit, limit))
+        hard = resource.getrlimit(resource_kind)[1]
+        limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(resource_kind, (limit, limit))
 
 
 if __name__ == "__main__":

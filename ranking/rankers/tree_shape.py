@@ -8,7 +8,7 @@ DEPTH_MAX = 1_000
 
 
 def check_shape(left: NDArray[np.int64], right: NDArray[np.int64]) -> None:
-    """Raises ValueError unless the nodes [n] and the leaves [n + 1] hang together in one tree.
+    """Raises ValueError unless the nodes [n] and the leaves [n + 1] form one tree.
 
     A child >= 0 is a node; one below is leaf -child - 1. Node 0 is the root.
     """

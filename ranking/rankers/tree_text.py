@@ -1,7 +1,7 @@
-"""The structure of a LightGBM model file, checked before LightGBM parses it.
+"""Checks the structure of a LightGBM model file before LightGBM parses it.
 
-LightGBM takes counts, node numbers and sizes of its text format as given: a file that states others than it
-holds makes it read or write outside of its arrays, now or for some later row.
+LightGBM trusts the counts, node numbers and sizes in its text format. A file in which they are wrong makes it
+read or write outside of its arrays, at once or for some later row.
 """
 
 import re
@@ -30,44 +30,44 @@ Lines = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ModelText:
-    """What the header of a model file states. bounds: smallest and largest value of each feature."""
+    """The header of a model file. bounds: smallest and largest value of each feature."""
 
     feature_names: tuple[str, ...]
     bounds: tuple[tuple[float, float], ...]
 
 
 def read_model_text(text: str) -> ModelText:
-    """Returns the header of a whole model of sound trees. Raises ValueError with what is wrong, and where."""
+    """Returns the header of a file of valid trees. Raises ValueError with what is wrong, and where."""
     if "\0" in text:
         raise ValueError("the model file holds a zero byte; it is no text")
     begin = text.find("\nTree=") + 1
     if not text.startswith("tree\n") or not begin:
         raise ValueError("it is no LightGBM model file, or one without trees")
     header = _parse_lines(text[:begin].split("\n")[1:], "the header")
-    stated = _parse_header(header)
+    model = _parse_header(header)
     for number, tree in enumerate(_split_trees(text.encode(), len(text[:begin].encode()), header)):
         try:
-            _check_tree(tree, len(stated.feature_names))
+            _check_tree(tree, len(model.feature_names))
         except (ValueError, OverflowError) as error:
             code = getattr(error, "code", "model_file_damaged")
             raise InvalidModel(f"tree {number} of the model file: {error}", code) from error
-    return stated
+    return model
 
 
 def _parse_lines(lines: Sequence[str], where: str) -> dict[str, str]:
-    """key=value by key. LightGBM reads up to an empty line, so nothing may follow one."""
-    found: dict[str, str] = {}
-    stated = list(lines)
-    while stated and not stated[-1]:
-        stated.pop()
-    for line in stated:
+    """Parses lines of key=value. LightGBM stops at an empty line, so only empty ones may follow it."""
+    values: dict[str, str] = {}
+    remaining = list(lines)
+    while remaining and not remaining[-1]:
+        remaining.pop()
+    for line in remaining:
         if not line:
             raise ValueError(f"{where} is broken by an empty line")
         key, _, value = line.partition("=")
-        if key in found:
+        if key in values:
             raise ValueError(f"{where} states {key[:40]} twice")
-        found[key] = value
-    return found
+        values[key] = value
+    return values
 
 
 def _parse_header(header: Lines) -> ModelText:
@@ -85,7 +85,7 @@ def _parse_header(header: Lines) -> ModelText:
 
 
 def _parse_bounds(info: str) -> tuple[float, float]:
-    """[low:high], categories with a colon between them, or none: then 0 to 1."""
+    """Parses [low:high], or categories with colons between them; returns 0 to 1 for neither."""
     try:
         values = [float(value) for value in info.strip("[]").split(":")]
     except ValueError:
@@ -95,7 +95,7 @@ def _parse_bounds(info: str) -> tuple[float, float]:
 
 
 def _split_trees(text: bytes, begin: int, header: Lines) -> Iterator[dict[str, str]]:
-    """Each tree's lines, cut as `tree_sizes` says where it is stated, which is how LightGBM cuts them."""
+    """Yields the lines of each tree, cut by `tree_sizes` as LightGBM does, else where a tree begins."""
     sizes = _parse_integers(header["tree_sizes"]) if "tree_sizes" in header else _find_tree_sizes(text, begin)
     for number, size in enumerate(sizes):
         part = text[begin : begin + max(size, 0)]
@@ -115,19 +115,19 @@ def _split_trees(text: bytes, begin: int, header: Lines) -> Iterator[dict[str, s
 
 
 def _check_parameters(lines: Sequence[str]) -> None:
-    """What it was trained with: [name: value] a line, between two lines of their own."""
+    """Checks the training parameters: lines of [name: value] between two lines of their own."""
     if "parameters:" not in lines:
         return
-    stated = lines[lines.index("parameters:") + 1 :]
-    if PARAMETERS_END not in stated:
+    parameters = lines[lines.index("parameters:") + 1 :]
+    if PARAMETERS_END not in parameters:
         raise ValueError(f"the model file is cut short: it lacks its line {PARAMETERS_END!r}")
-    for line in filter(None, stated[: stated.index(PARAMETERS_END)]):
+    for line in filter(None, parameters[: parameters.index(PARAMETERS_END)]):
         if not PARAMETER.fullmatch(line):
             raise ValueError(f"the model file has {line[:40]!r} among its parameters; they are [name: value]")
 
 
 def _find_tree_sizes(text: bytes, begin: int) -> list[int]:
-    """From each line that begins a tree to the next, and from the last to the end of trees."""
+    """Returns the bytes from each line that begins a tree to the next one or to the end of trees."""
     end = text.find(f"\n{END}".encode(), begin) + 1
     begins = [
         begin,
@@ -161,7 +161,10 @@ def _check_tree(tree: Lines, features: int) -> None:
 
 
 def _check_count(tree: Lines, name: str, count: int, optional: bool) -> None:
-    """optional: may be left out, and LightGBM leaves it empty for a tree of one leaf."""
+    """Raises ValueError unless a line has so many numbers.
+
+    optional: the line may be missing, and LightGBM leaves it empty for a tree of one leaf.
+    """
     if optional and name not in tree:
         return
     value = _get_value(tree, name)
@@ -185,7 +188,7 @@ def _check_categories(tree: Lines, categorical: NDArray[np.bool_], thresholds: N
 
 
 def _parse_floats(tree: Lines, name: str) -> NDArray[np.float64]:
-    """Infinite ones are thresholds that LightGBM itself writes."""
+    """Parses numbers. Infinite ones are allowed: LightGBM writes such thresholds itself."""
     values = np.array([float(value) for value in tree[name].split()], np.float64)
     if np.isnan(values).any():
         raise ValueError(f"{name} has a value that is no number")

@@ -27,7 +27,7 @@ from reelrank.ranking.rankers.manifest import (
     read_manifest,
     write_manifest,
 )
-from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_sound
+from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_valid_model
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""
@@ -101,9 +101,9 @@ class Registry:
                 "give it another id",
                 code="invalid_model_id",
             )
-        stated = manifest.model_copy(update={"id": name, "created_at": created_at, "model_sha256": digest})
-        golden = _score_golden_rows(stated, model_text, sample_evenly(golden_features))
-        self._write_model(stated, model_text, golden)
+        complete = manifest.model_copy(update={"id": name, "created_at": created_at, "model_sha256": digest})
+        golden = _score_golden_rows(complete, model_text, sample_evenly(golden_features))
+        self._write_model(complete, model_text, golden)
         return name
 
     def add_external(
@@ -122,7 +122,7 @@ class Registry:
         try:
             text = model_txt.read_text(encoding="utf-8")
             content = json.loads(manifest.read_text("utf-8")) if isinstance(manifest, Path) else manifest
-            stated, inside = read_external_model(content, text)
+            described, inside = read_external_model(content, text)
         except (OSError, TypeError, ValueError, RecursionError) as error:
             raise ModelRejected(
                 str(model_txt),
@@ -130,8 +130,10 @@ class Registry:
                 "correct the model file or its manifest",
                 getattr(error, "code", "model_file_damaged"),
             ) from error
-        check_features(stated, known_features)
-        current = stated.model_copy(update={"feature_fingerprint": compute_fingerprint(stated.features)})
+        check_features(described, known_features)
+        current = described.model_copy(
+            update={"feature_fingerprint": compute_fingerprint(described.features)}
+        )
         return self.register(current, text, generate_golden_rows(inside))
 
     def check(self, model: str, load: Callable[[Path], object]) -> None:
@@ -168,8 +170,8 @@ class Registry:
                 (temporary / name).write_bytes(content)
 
     def _write_model(self, manifest: Manifest, model_text: str, golden: GoldenRows) -> None:
-        place = self.directory / manifest.id
-        if place.exists():
+        directory = self.directory / manifest.id
+        if directory.exists():
             raise ModelRejected(
                 manifest.id,
                 "the registry already has a model of that id",
@@ -177,12 +179,12 @@ class Registry:
                 code="model_exists",
             )
         try:
-            with create_directory(place) as temporary:
+            with create_directory(directory) as temporary:
                 (temporary / MODEL_FILE).write_text(model_text, encoding="utf-8")
                 write_golden(temporary, golden)
                 write_manifest(temporary, manifest)
         except OSError as error:
-            raise Unavailable(f"{place} cannot be written ({error})", code="storage_failed") from error
+            raise Unavailable(f"{directory} cannot be written ({error})", code="storage_failed") from error
 
 
 def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:
@@ -209,7 +211,7 @@ def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np
         reason = f"golden rows are of shape {features.shape} for {len(manifest.features)} features"
         raise ModelRejected(manifest.id, reason, remedy, code="invalid_golden_rows")
     try:
-        read_sound(model_text, len(manifest.features))
+        read_valid_model(model_text, len(manifest.features))
         scores = compute_scores_in_child(model_text, features)
     except ValueError as error:
         code = getattr(error, "code", "model_file_damaged")

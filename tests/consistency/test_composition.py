@@ -51,9 +51,9 @@ def test_the_composition_is_valid(name: str) -> None:
 
 
 def test_every_variable_is_written_or_has_a_default(env_file: dict[str, str]) -> None:
-    named = re.findall(r"(?<!\$)\$\{(\w+)(:?[-?])?", (ROOT / FILES[0]).read_text())
-    assert named
-    assert {name for name, otherwise in named if not otherwise.endswith("-")} <= set(env_file)
+    references = re.findall(r"(?<!\$)\$\{(\w+)(:?[-?])?", (ROOT / FILES[0]).read_text())
+    assert references
+    assert {name for name, otherwise in references if not otherwise.endswith("-")} <= set(env_file)
     assert len({v for k, v in env_file.items() if k.endswith(("PASSWORD", "KEY"))}) == 3
 
 
@@ -106,8 +106,11 @@ def test_every_mounted_or_copied_path_exists() -> None:
 
 def test_every_awaited_service_has_a_health_check() -> None:
     for name, service in SERVICES.items():
-        for other, how in service.get("depends_on", {}).items():
-            assert how["condition"] != "service_healthy" or "healthcheck" in SERVICES[other], (name, other)
+        for dependency, requirement in service.get("depends_on", {}).items():
+            assert requirement["condition"] != "service_healthy" or "healthcheck" in SERVICES[dependency], (
+                name,
+                dependency,
+            )
 
 
 def test_addresses_name_services_and_ports_that_exist() -> None:

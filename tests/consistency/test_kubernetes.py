@@ -24,7 +24,7 @@ MANIFESTS: list[dict[str, Any]] = [
 
 
 def manifests_by_name(kind: str) -> dict[str, dict[str, Any]]:
-    return {each["metadata"]["name"]: each for each in MANIFESTS if each["kind"] == kind}
+    return {manifest["metadata"]["name"]: manifest for manifest in MANIFESTS if manifest["kind"] == kind}
 
 
 def get_pod(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -35,9 +35,9 @@ def get_pod(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 PODS = {
-    name: get_pod(each)
+    name: get_pod(manifest)
     for kind in ("Deployment", "CronJob")
-    for name, each in manifests_by_name(kind).items()
+    for name, manifest in manifests_by_name(kind).items()
 }
 
 
@@ -69,17 +69,18 @@ def test_services_scalers_and_budgets_point_at_deployments() -> None:
         assert scaler["spec"]["scaleTargetRef"]["name"] in deployments
         least = deployments[scaler["spec"]["scaleTargetRef"]["name"]]["spec"]["replicas"]
         assert scaler["spec"]["minReplicas"] == least
-    labels = [each["spec"]["template"]["metadata"]["labels"] for each in deployments.values()]
-    selectors = [each["spec"]["selector"] for each in manifests_by_name("Service").values()]
+    labels = [manifest["spec"]["template"]["metadata"]["labels"] for manifest in deployments.values()]
+    selectors = [manifest["spec"]["selector"] for manifest in manifests_by_name("Service").values()]
     selectors += [
-        each["spec"]["selector"]["matchLabels"] for each in manifests_by_name("PodDisruptionBudget").values()
+        manifest["spec"]["selector"]["matchLabels"]
+        for manifest in manifests_by_name("PodDisruptionBudget").values()
     ]
     assert len(selectors) == 4
     assert all(selector in labels for selector in selectors)
 
 
 def test_the_ranking_address_is_a_service_and_its_port() -> None:
-    literals = dict(each.split("=", 1) for each in KUSTOMIZATION["configMapGenerator"][0]["literals"])
+    literals = dict(literal.split("=", 1) for literal in KUSTOMIZATION["configMapGenerator"][0]["literals"])
     host, port = literals["REELRANK_RANKING_URL"].removeprefix("http://").split(":")
     assert manifests_by_name("Service")[host]["spec"]["ports"][0]["port"] == int(port)
     assert set(literals) <= SETTINGS

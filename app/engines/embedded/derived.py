@@ -119,8 +119,8 @@ class DerivedIndexes:
 
     def remove_all_but(self, versions: Iterable[str]) -> None:
         """Removes the files of all other versions, including leftovers of killed processes."""
-        kept = set(versions)
+        names = set(versions)
         for kind in ("words", "segments"):
             for path in (self.directory / kind).glob("*"):
-                if path.name not in kept:
+                if path.name not in names:
                     shutil.rmtree(path, ignore_errors=True)

@@ -84,7 +84,7 @@ class ServingState:
 
     def _keep(self, version: str, view: ServingView, refreshed_at: float) -> None:
         """Keeps the views used last: two while requests move from one version to the next."""
-        others = [(name, kept) for name, kept in self._views.items() if name != version]
+        others = [(name, other_view) for name, other_view in self._views.items() if name != version]
         self._views = dict([*others[1 - MAX_VIEWS :], (version, view)])
         self._refreshed_at[version] = refreshed_at
 

@@ -22,8 +22,8 @@ class HashedNames:
 
     def find(self, names: Sequence[str]) -> NDArray[np.int32]:
         """Returns the documents that have any of these names; one may be returned twice."""
-        wanted = np.array([hash_name(name) for name in names], np.uint64)
-        firsts, lasts = (np.searchsorted(self.keys, wanted, side) for side in ("left", "right"))
+        hashes = np.array([hash_name(name) for name in names], np.uint64)
+        firsts, lasts = (np.searchsorted(self.keys, hashes, side) for side in ("left", "right"))
         pairs = zip(firsts.tolist(), lasts.tolist(), strict=True)
         return np.concatenate([self.doc_ids[first:last] for first, last in pairs])
 
@@ -44,8 +44,10 @@ class HashedNamesBuilder:
 
     def add(self, doc_ids: NDArray[np.int32], names: Sequence[Sequence[str]]) -> None:
         """Adds the names of each of these documents."""
-        self.keys.append(np.array([hash_name(name) for each in names for name in each], np.uint64))
-        self.doc_ids.append(np.repeat(doc_ids, [len(each) for each in names]).astype(np.int32))
+        self.keys.append(
+            np.array([hash_name(name) for item_names in names for name in item_names], np.uint64)
+        )
+        self.doc_ids.append(np.repeat(doc_ids, [len(item_names) for item_names in names]).astype(np.int32))
 
     def build(self) -> HashedNames:
         keys = np.concatenate([np.empty(0, np.uint64), *self.keys])

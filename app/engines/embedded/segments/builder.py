@@ -90,11 +90,11 @@ class SegmentBuilder:
         for name, hashed in self.names_by_field.items():
             for part, array in hashed.build().to_arrays(name).items():
                 self._store_array(part, array)
-        others = np.array(list(self.external_ids), ID_DTYPE)
-        order = np.argsort(others)
-        self._store_array("others", others[order])
+        external_ids = np.array(list(self.external_ids), ID_DTYPE)
+        order = np.argsort(external_ids)
+        self._store_array("others", external_ids[order])
         self._renumber(np.argsort(order))
-        postings = self.neighbours.build(self.size + len(others), self.size)
+        postings = self.neighbours.build(self.size + len(external_ids), self.size)
         for part, array in postings.to_arrays("neighbours").items():
             self._store_array(part, array)
 

@@ -94,9 +94,9 @@ def _read_ids(connection: sqlite3.Connection, version: str) -> tuple[ItemIds, ND
     """Reads the ids of a version in order, including deleted ones, and their rows."""
     size = connection.execute("select count(*) from documents where version = ?", (version,)).fetchone()[0]
     ids, rows = np.empty(size, ID_DTYPE), np.empty(size, np.int64)
-    found = connection.execute("select id, row from documents where version = ? order by id", (version,))
+    cursor = connection.execute("select id, row from documents where version = ? order by id", (version,))
     for start in range(0, size, BATCH):
-        batch = found.fetchmany(BATCH)
+        batch = cursor.fetchmany(BATCH)
         ids[start : start + len(batch)] = [item_id for item_id, _ in batch]
         rows[start : start + len(batch)] = [row for _, row in batch]
     return ids, rows
@@ -104,8 +104,8 @@ def _read_ids(connection: sqlite3.Connection, version: str) -> tuple[ItemIds, ND
 
 def _scan_rows(connection: sqlite3.Connection, version: str) -> Iterator[list[Row]]:
     """Yields all rows in the order of writing, which is nearly their order on disk."""
-    found = connection.execute(f"select {COLUMNS} from documents where version = ? order by seq", (version,))
-    while batch := found.fetchmany(BATCH):
+    cursor = connection.execute(f"select {COLUMNS} from documents where version = ? order by seq", (version,))
+    while batch := cursor.fetchmany(BATCH):
         yield batch
 
 

@@ -116,7 +116,7 @@ class TextIndex:
         if not content:
             return np.empty(0, np.int64), np.empty(0, np.float32)
         query, clauses = tantivy.Query.boolean_query(content), self._build_filter_clauses(request.filters)
-        title = [each for each in request.weights if each[0] == TITLE]
+        title = [pair for pair in request.weights if pair[0] == TITLE]
         clauses += self._build_term_clauses(words.stop, title)
         if request.all_words_bonus:
             clauses.append(self._build_bonus_clause(words.typed, request))
@@ -146,13 +146,13 @@ class TextIndex:
     def _build_bonus_clause(self, words: Sequence[str], request: TextMatch) -> tuple[Any, Any]:
         """Builds the clause that adds the bonus to documents that have every word."""
         fields = [field for field, _ in request.weights]
-        each = [
+        word_queries = [
             tantivy.Query.boolean_query(
                 [(tantivy.Occur.Should, tantivy.Query.term_query(self.schema, f, token)) for f in fields]
             )
             for token in dict.fromkeys(self.analyze(" ".join(words)))
         ]
-        every = tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in each])
+        every = tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in word_queries])
         return tantivy.Occur.Should, tantivy.Query.const_score_query(every, request.all_words_bonus)
 
     def _build_filter_clauses(self, filters: Filters) -> list[tuple[Any, Any]]:
@@ -164,9 +164,9 @@ class TextIndex:
         ]
         names = {NAME_FIELDS["people"]: filters.people, NAME_FIELDS["tags"]: filters.tags}
         queries += [
-            tantivy.Query.term_set_query(self.schema, field, [fold_name(name) for name in wanted])
-            for field, wanted in names.items()
-            if wanted
+            tantivy.Query.term_set_query(self.schema, field, [fold_name(name) for name in values])
+            for field, values in names.items()
+            if values
         ]
         ranges = {
             "year": (filters.year_min, filters.year_max),

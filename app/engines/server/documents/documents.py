@@ -29,7 +29,7 @@ def encode_document(document: Document) -> dict[str, Any]:
     """Builds the JSON body of a document; vectors stay numpy arrays."""
     item = document.item
     values = {name: getattr(item, name) for name in STORED_PROPERTIES}
-    stated = {name: value for name, value in values.items() if value not in ("", (), None)}
+    fields = {name: value for name, value in values.items() if value not in ("", (), None)}
     keys = {
         "genre_key": [genre.casefold() for genre in item.genres],
         "language_key": [language.casefold() for language in item.languages],
@@ -41,8 +41,8 @@ def encode_document(document: Document) -> dict[str, Any]:
     searched = {name_vector_property(name): v for name, v in vectors.items() if v.any()}
     encoded = {name: base64.b64encode(v.tobytes()).decode() for name, v in vectors.items()}
     return {
-        **stated,
-        WORDS: {name: _prepare(stated[name]) for name in TEXT_FIELDS if name in stated},
+        **fields,
+        WORDS: {name: _prepare(fields[name]) for name in TEXT_FIELDS if name in fields},
         **{name: key for name, key in keys.items() if key},
         **({} if item.year is None else {"year": item.year}),
         **searched,
@@ -58,7 +58,7 @@ def remove_searched_fields(source: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _prepare(value: str | tuple[str, ...]) -> str | list[str]:
-    return prepare_text(value) if isinstance(value, str) else [prepare_text(each) for each in value]
+    return prepare_text(value) if isinstance(value, str) else [prepare_text(text) for text in value]
 
 
 def encode_neighbours(document: Document) -> list[str]:

@@ -29,7 +29,7 @@ def build_text_query(request: TextMatch) -> Body:
     if not words.stop and not bonus:
         return _build_bool_query(content, request.filters)
     matched = {"bool": {"should": content, "minimum_should_match": 1}}
-    title = [each for each in request.weights if each[0] == TITLE]
+    title = [pair for pair in request.weights if pair[0] == TITLE]
     stop = _build_word_clauses(words.stop, title) if words.stop else []
     clause: Body = {"must": [matched], "should": [*stop, *bonus]}
     if not request.filters.is_empty:
@@ -151,8 +151,10 @@ def _build_bonus_clauses(
     if not request.all_words_bonus:
         return []
     properties = [name_property(field) for field, _ in request.weights]
-    each = [{"multi_match": {"query": word, "fields": properties}} for word in words]
-    return [{"constant_score": {"filter": {"bool": {"filter": each}}, "boost": request.all_words_bonus}}]
+    word_queries = [{"multi_match": {"query": word, "fields": properties}} for word in words]
+    return [
+        {"constant_score": {"filter": {"bool": {"filter": word_queries}}, "boost": request.all_words_bonus}}
+    ]
 
 
 def _build_weighted_term(term: str, weight: float) -> Body:

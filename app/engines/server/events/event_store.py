@@ -95,14 +95,14 @@ class ServerEvents:
             "aggs": {"items": {"terms": terms}},
         }
         try:
-            found, others = _decode_buckets(self.cluster.search_response(self.stream, body, timeout_s))
+            items, unlisted = _decode_buckets(self.cluster.search_response(self.stream, body, timeout_s))
         except NotFound:
             return frozenset()
         except Partial as partial:
             raise Partial(str(partial), _decode_buckets(partial.partial_result)[0]) from partial
-        if others:
-            raise Partial(f"{self.stream} has more than {len(found)} watched items of this viewer", found)
-        return found
+        if unlisted:
+            raise Partial(f"{self.stream} has more than {len(items)} watched items of this viewer", items)
+        return items
 
     def opinions(self, user: str, timeout_s: float) -> dict[str, EventKind]:
         """Of the newest BATCH opinions."""
@@ -128,19 +128,23 @@ class ServerEvents:
 
     def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
         """The position is the sequence number that was read in each backing index."""
-        at = parse_position(position)
+        position_by_generation = parse_position(position)
         try:
             reached = read_checkpoint(self.cluster, self.stream)
         except NotFound:
-            return _build_batch([]), format_position(at)
+            return _build_batch([]), format_position(position_by_generation)
         existing = {parse_generation(index) for index in reached}
-        at = {generation: number for generation, number in at.items() if generation in existing}
+        position_by_generation = {
+            generation: number
+            for generation, number in position_by_generation.items()
+            if generation in existing
+        }
         self.cluster.refresh(self.stream)
         hits = list[Reply]()
         for index in sorted(reached, key=parse_generation):
             if len(hits) < BATCH:
-                hits += self._read_after(at, index, reached[index], BATCH - len(hits))
-        return _build_batch(_deduplicate(hits)), format_position(at)
+                hits += self._read_after(position_by_generation, index, reached[index], BATCH - len(hits))
+        return _build_batch(_deduplicate(hits)), format_position(position_by_generation)
 
     def count(self) -> int:
         """Counts stored events. An event that two writers sent during a rollover may be stored twice.
@@ -207,8 +211,8 @@ def _decode_buckets(reply: Reply) -> tuple[frozenset[str], int]:
 
 
 def _encode_event(event: Event) -> dict[str, Any]:
-    stated = {name: value for name, value in asdict(event).items() if value not in ("", None)}
-    return {"@timestamp": event.at_ms, **stated}
+    fields = {name: value for name, value in asdict(event).items() if value not in ("", None)}
+    return {"@timestamp": event.at_ms, **fields}
 
 
 def _decode_event(source: dict[str, Any]) -> Event:

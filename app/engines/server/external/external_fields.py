@@ -49,8 +49,8 @@ class ExternalFields:
 def parse_external_fields(text: str) -> ExternalFields:
     """Parses `title=name,genres=categories.keyword`. Raises BadRequest."""
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
-    stated = ((field.strip(), path.strip()) for field, _, path in pairs)
-    names = {PLURALS.get(field, field): path for field, path in stated}
+    mappings = ((field.strip(), path.strip()) for field, _, path in pairs)
+    names = {PLURALS.get(field, field): path for field, path in mappings}
     for field, path in names.items():
         if field not in KNOWN_FIELDS or not path:
             raise BadRequest(

@@ -53,11 +53,13 @@ class ExternalIndex:
     def _build_bonus_clause(self, request: TextMatch) -> Body:
         """Builds the clause that adds the bonus to documents that have every word in some mapped field."""
         properties = [self.fields.names[field] for field, _ in request.weights if field in self.fields.names]
-        each = [
+        word_queries = [
             {"multi_match": {"query": word, "fields": properties, "lenient": True}}
             for word in request.words.typed
         ]
-        return {"constant_score": {"filter": {"bool": {"filter": each}}, "boost": request.all_words_bonus}}
+        return {
+            "constant_score": {"filter": {"bool": {"filter": word_queries}}, "boost": request.all_words_bonus}
+        }
 
     def fetch(self, ids: Sequence[str], timeout_s: float) -> list[Item | None]:
         if not ids:

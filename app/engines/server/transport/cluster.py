@@ -126,10 +126,10 @@ class Cluster:
     def _send(
         self, method: str, path: str, body: bytes | None, mimetype: str, timeout_s: float
     ) -> tuple[int, Any]:
-        left = min(timeout_s, getattr(self._limit, "until", math.inf) - time.monotonic())
-        if left <= 0:
+        left_s = min(timeout_s, getattr(self._limit, "until", math.inf) - time.monotonic())
+        if left_s <= 0:
             raise Timeout(f"no time was left to send {method} {path} to {self.name}")
-        return self.connect().send(method, path, body, mimetype, left)
+        return self.connect().send(method, path, body, mimetype, left_s)
 
     def request_or_raise(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: str

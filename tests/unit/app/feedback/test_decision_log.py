@@ -50,7 +50,7 @@ def build_ranked(request_id: str, signals: Signals | None = SIGNALS) -> ResultLi
 
 
 def build_page(request_id: str) -> Page:
-    hits = tuple(Hit(Item(item, item), 0.0, place, {}) for place, item in enumerate("ab"))
+    hits = tuple(Hit(Item(item, item), 0.0, position, {}) for position, item in enumerate("ab"))
     return Page(
         request_id, hits, "m", "v", (LATE, Degradation("items", "partial_result", "1 of 3 shards")), 3
     )
@@ -80,8 +80,8 @@ def test_a_sampled_request_is_logged_with_its_signals(tmp_path: Path, dropped: l
     assert {row["degraded"] for row in rows} == {"bm25: late, items: 1 of 3 shards"}
     assert {row["config_id"] for row in rows} == {"c"}
     assert file.parent.name.startswith("date=")
-    shown = sorted((event.item, event.degraded) for event in events.recent("u", 10, 1.0))
-    assert shown == [("a", "bm25, items"), ("b", "bm25, items")]
+    impressions = sorted((event.item, event.degraded) for event in events.recent("u", 10, 1.0))
+    assert impressions == [("a", "bm25, items"), ("b", "bm25, items")]
     assert dropped == []
 
 
@@ -98,8 +98,10 @@ def test_an_explored_position_is_logged_with_its_propensity(tmp_path: Path, drop
     (file,) = (tmp_path / "pages").rglob("*.parquet")
     rows = pq.ParquetFile(file).read().to_pylist()
     assert [(row["propensity"], row["came_from"]) for row in rows] == [(None, None), (0.25, 2), (None, None)]
-    shown = sorted((event.item, event.propensity, event.came_from) for event in events.recent("u", 10, 1.0))
-    assert shown == [("a", None, None), ("b", 0.25, 2)]
+    impressions = sorted(
+        (event.item, event.propensity, event.came_from) for event in events.recent("u", 10, 1.0)
+    )
+    assert impressions == [("a", None, None), ("b", 0.25, 2)]
 
 
 def test_impressions_state_surface_model_and_release_of_their_page(
@@ -110,8 +112,8 @@ def test_impressions_state_surface_model_and_release_of_their_page(
     ranked, page = replace(build_ranked("r1"), release="release-1"), build_page("r1")
     log.record(ranked, page)
     log.close()
-    stated = {(event.surface, event.model, event.release) for event in events.recent("u", 10, 1.0)}
-    assert stated == {(ranked.query.kind, page.model, "release-1")}
+    origins = {(event.surface, event.model, event.release) for event in events.recent("u", 10, 1.0)}
+    assert origins == {(ranked.query.kind, page.model, "release-1")}
     assert page.model
 
 
@@ -171,16 +173,16 @@ def test_impressions_that_are_never_written_are_counted(
 
 
 def test_a_list_survives_its_bytes() -> None:
-    kept = build_ranked("r1", None)
-    back = ResultList.from_bytes(kept.to_bytes())
+    written = build_ranked("r1", None)
+    back = ResultList.from_bytes(written.to_bytes())
     assert (back.request_id, back.query, back.model, back.degraded) == (
-        "r1", kept.query, "m", (LATE,)
+        "r1", written.query, "m", (LATE,)
     )  # fmt: skip
-    assert back.candidates.ids.tolist() == kept.candidates.ids.tolist()
-    assert back.candidates.sources == kept.candidates.sources
-    assert np.array_equal(back.candidates.ranks, kept.candidates.ranks)
-    assert np.array_equal(back.candidates.scores, kept.candidates.scores, equal_nan=True)
-    assert np.array_equal(back.scores, kept.scores)
+    assert back.candidates.ids.tolist() == written.candidates.ids.tolist()
+    assert back.candidates.sources == written.candidates.sources
+    assert np.array_equal(back.candidates.ranks, written.candidates.ranks)
+    assert np.array_equal(back.candidates.scores, written.candidates.scores, equal_nan=True)
+    assert np.array_equal(back.scores, written.scores)
 
 
 LONE_SURROGATE = "sea \ud800"
@@ -228,8 +230,8 @@ def test_an_unusual_list_is_recorded_among_others(
     tmp_path: Path, dropped: list[str], odd: tuple[ResultList, Page]
 ) -> None:
     log, events = open_log(tmp_path, 1.0, dropped)
-    for one in ((build_ranked("r1"), build_page("r1")), odd, (build_ranked("r2"), build_page("r2"))):
-        log.record(*one)
+    for logged in ((build_ranked("r1"), build_page("r1")), odd, (build_ranked("r2"), build_page("r2"))):
+        log.record(*logged)
     log.start()
     log.close()
     with_candidates = {"r1", "r2"} | ({"odd"} if len(odd[0].candidates) else set())
