@@ -6,14 +6,23 @@ library. Python would import from it when PYTHONPATH names it.
 
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 
 def main() -> None:
     leave_out_working_directory()
+    if sys.argv[1:] == ["--version"]:
+        print_version()
+        return
     from reelrank.app.cli.main import main as run
 
     run()
+
+
+def print_version() -> None:
+    """Prints the version without the imports of a command, which take a second."""
+    sys.stdout.write(f"reelrank {version('reelrank')}\n")
 
 
 def leave_out_working_directory() -> None:

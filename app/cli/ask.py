@@ -4,9 +4,9 @@ import time
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
 
 from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.search.page import Page, SearchOutcome
 from reelrank.app.search.service import RankingOptions
@@ -28,31 +28,40 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 @app.command(epilog='Example: `reelrank search "space war" --user viewer-1 --genre Sci-Fi`')
-def search(
-    text: str, user: User = None, genre: Genres = None, limit: Limit = 10, as_json: AsJson = False
+def search(  # noqa: PLR0913  # a command's options are its arguments
+    text: str,
+    *,
+    user: User = None,
+    genre: Genres = None,
+    limit: Limit = 10,
+    wide: Wide = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search the catalogue and rank the hits for a viewer."""
-    filters = Filters(genres=tuple(genre or ()))
-    _run_query(Query(text=text, user=user, filters=filters, limit=limit, context=_build_context()), as_json)
+    filters, text = Filters(genres=tuple(genre or ())), text.strip()
+    if not text and filters.is_empty:
+        fail("state what to search for, such as `reelrank search 'star wars'`, or a --genre", "invalid_usage")
+    query = Query(text=text, user=user, filters=filters, limit=limit, context=_build_context())
+    _run_query(query, wide, as_json)
 
 
 @app.command(epilog="Example: `reelrank recommend viewer-1 --limit 5`")
-def recommend(user: str, limit: Limit = 10, as_json: AsJson = False) -> None:
+def recommend(user: str, limit: Limit = 10, wide: Wide = False, as_json: AsJson = False) -> None:
     """Recommend items, as on a viewer's home page."""
-    _run_query(Query(user=user, limit=limit, context=_build_context()), as_json)
+    _run_query(Query(user=user, limit=limit, context=_build_context()), wide, as_json)
 
 
 @app.command(epilog="Example: `reelrank similar tt0133093`")
-def similar(item: str, limit: Limit = 10, as_json: AsJson = False) -> None:
+def similar(item: str, limit: Limit = 10, wide: Wide = False, as_json: AsJson = False) -> None:
     """Show items similar to one item."""
-    _run_query(Query(similar_to=item, limit=limit, context=_build_context()), as_json)
+    _run_query(Query(similar_to=item, limit=limit, context=_build_context()), wide, as_json)
 
 
 def _build_context() -> Context:
     return Context(at=SYSTEM_CLOCK.now())
 
 
-def _run_query(query: Query, as_json: bool) -> None:
+def _run_query(query: Query, wide: bool, as_json: bool) -> None:
     patient = Settings().model_copy(update={"deadline_ms": DEADLINE_MS, "explore_slots": 0})
     service = warm_service(build_container(patient))
     if query.similar_to and service.engine.fetch([query.similar_to], DEADLINE_MS / 1000) == [None]:
@@ -69,18 +78,27 @@ def _run_query(query: Query, as_json: bool) -> None:
         answer = {"model": page.model, "degraded": [str(missing) for missing in page.degraded], "hits": hits}
         print_json(answer | (serialize_outcome(page.search) if page.search else {}))
     else:
-        _print_page(page, took_ms)
+        _print_page(page, took_ms, wide)
 
 
-def _print_page(page: Page, took_ms: float) -> None:
+def _print_page(page: Page, took_ms: float, wide: bool) -> None:
     if page.search is not None:
         _print_outcome(page.search)
-    table = Table("", Column("id", no_wrap=True), "film", "year", "genres", "score", "found by", box=None)
-    for hit in page.hits:
-        item = (hit.item.id, hit.item.title, str(hit.item.year or ""), ", ".join(hit.item.genres))
-        table.add_row(str(hit.position + 1), *item, f"{hit.score:.3f}", ", ".join(hit.sources))
-    if page.hits:
-        out.print(table)
+    header = ("", "id", "film", "year", "genres", "score", "found by")
+    rows = [
+        (
+            str(hit.position + 1),
+            hit.item.id,
+            hit.item.title,
+            str(hit.item.year or ""),
+            ", ".join(hit.item.genres),
+            f"{hit.score:.3f}",
+            ", ".join(hit.sources),
+        )
+        for hit in page.hits
+    ]
+    if rows:
+        print_grid(Grid(header, rows, cut=("film", "genres", "found by")), wide)
     missing = f"; incomplete: {', '.join(map(str, page.degraded))}" if page.degraded else ""
     found = f"{_format_total(page.search)} found; " if page.search and page.search.total else ""
     line = f"{found}{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"

@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
-from reelrank.app.cli.learn import describe_training_run, print_training_run
+from reelrank.app.cli.console import fail, out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.learn import describe_training_run
 from reelrank.app.cli.serve import Check, check_service, start_service
+from reelrank.app.cli.tables.quality import describe_gain, render_training_run
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.jobs.demo import DemoReport, prepare_demo
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.loaders.demo import SOURCES
+from reelrank.ranking.durable import write_file
 
 app = typer.Typer()
+TABLES_NAME = "evaluation.txt"
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -38,10 +41,12 @@ def demo(
     if as_json:
         print_json(_describe_report(report))
     else:
-        _print_report(report, time.monotonic() - started)
+        _print_report(report)
     if check:
         check_service()
-    elif serve:
+    if not as_json:
+        _print_gain(report, time.monotonic() - started)
+    if serve and not check:
         start_service(open_page=True)
 
 
@@ -54,7 +59,8 @@ def _describe_report(report: DemoReport) -> dict[str, object]:
     }
 
 
-def _print_report(report: DemoReport, seconds: float) -> None:
+def _print_report(report: DemoReport) -> None:
+    """Prints what was joined and where it is from; the tables of a training run go to a file."""
     if report.join is not None:
         join = report.join
         films, ratings = join.joined_films / join.films, join.joined_ratings / join.ratings
@@ -62,10 +68,25 @@ def _print_report(report: DemoReport, seconds: float) -> None:
     for source in SOURCES:
         line = f"data: {source.name}; {source.licence}; {source.citation}"
         out.print(line, markup=False, soft_wrap=True)
+    if report.training_run is not None:
+        tables = render_training_run(report.training_run.evaluation, report.training_run.recall)
+        write_file(Settings().reports_dir / TABLES_NAME, tables.encode())
+
+
+def _print_gain(report: DemoReport, seconds: float) -> None:
+    """Prints in three sentences what the demo learned, where the numbers are, and what to do next."""
+    settings = Settings()
     if report.training_run is None:
-        out.print("everything is up to date; no step was repeated")
+        first = "Everything is up to date; no step was repeated."
     else:
-        print_training_run(report.training_run, seconds)
+        first = describe_gain(report.training_run.evaluation, seconds)
+    address = f"http://{settings.host}:{settings.port}/"
+    print_plain(first)
+    print_plain(f"The measures are in {settings.reports_dir}: evaluation.txt, evaluation.json and pictures.")
+    print_plain(
+        f"Next, look at {address} while `reelrank serve` runs, or at a catalogue of your own: "
+        "reelrank load items FILE --dry-run"
+    )
 
 
 @app.command(epilog="Example: `reelrank doctor --json`")

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
 
 from reelrank.app.cli.console import out, print_json
+from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.diagnostics.feature_costs import FeatureCosts, measure_feature_costs
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, read_serving_model
@@ -17,7 +17,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 @app.command(epilog="Example: `reelrank features --json`")
-def features(as_json: AsJson = False) -> None:
+def features(wide: Wide = False, as_json: AsJson = False) -> None:
     """List the features with their gain in the promoted model and their cost, measured now."""
     container = build_container(Settings())
     gains = _load_gains(container)
@@ -25,7 +25,7 @@ def features(as_json: AsJson = False) -> None:
     if as_json:
         print_json(_build_document(gains, costs))
     else:
-        _print_table(gains, costs)
+        _print_table(gains, costs, wide)
 
 
 def _load_gains(container: Container) -> dict[str, float]:
@@ -56,18 +56,16 @@ def _build_document(gains: dict[str, float], costs: FeatureCosts) -> dict[str, o
     }
 
 
-def _print_table(gains: dict[str, float], costs: FeatureCosts) -> None:
-    table = Table(Column("feature", no_wrap=True), "group", "gain", "µs per 1,000", "description", box=None)
+def _print_table(gains: dict[str, float], costs: FeatureCosts, wide: bool) -> None:
+    rows = []
     for feature in sorted(FEATURES, key=lambda f: -gains.get(f.name, 0.0)):
-        gain, cost = gains.get(feature.name), f"{costs.feature_costs_us[feature.name]:.1f}"
-        table.add_row(
-            feature.name, feature.group, "-" if gain is None else f"{gain:.1%}", cost, feature.description
-        )
-    out.print(table)
-    observing = Table("signals", "µs per 1,000", title="Signals that the features read", box=None)
-    for group, cost_us in costs.signal_costs_us.items():
-        observing.add_row(group, f"{cost_us:.1f}")
-    out.print(observing)
+        gain = f"{gains[feature.name]:.1%}" if feature.name in gains else "-"
+        cost = f"{costs.feature_costs_us[feature.name]:.1f}"
+        rows.append((feature.name, feature.group, gain, cost, feature.description))
+    header = ("feature", "group", "gain", "µs/1,000", "description")
+    print_grid(Grid(header, rows, cut=("description",)), wide)
+    observing = [(group, f"{cost_us:.1f}") for group, cost_us in costs.signal_costs_us.items()]
+    print_grid(Grid(("signals", "µs/1,000"), observing, title="Signals that the features read"))
     total_us = sum(costs.signal_costs_us.values()) + sum(costs.feature_costs_us.values())
     line = f"all signals and features: {total_us:.0f} µs per 1,000 candidates; the measured request had"
     out.print(f"{line} {costs.candidate_count}", markup=False)

@@ -1,7 +1,6 @@
 """Commands that train models and measure rankings."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated
@@ -11,14 +10,15 @@ from rich.table import Table
 
 from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
+from reelrank.app.cli.tables.layout import Grid, Wide, print_grid, shorten_interval
+from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.comparison import compare_rankings
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
-from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
-from reelrank.ranking.evaluation.comparison import ALL_KINDS, Evaluation
+from reelrank.ranking.evaluation.candidate_recall import measure_candidate_recall
 from reelrank.ranking.evaluation.known_items import QUERIES_PER_KIND, tabulate
 from reelrank.ranking.evaluation.off_policy import (
     SLOT_COLUMNS,
@@ -31,9 +31,6 @@ from reelrank.ranking.evaluation.off_policy import (
 from reelrank.ranking.rankers.manifest import read_manifest
 
 app = typer.Typer()
-FEW_REQUESTS = 300
-"""On 200 requests of the demo the interval of a difference was 0.03 wide, three times the effect of most
-features and sources there (docs/benchmarks.md)."""
 SlotGroupOption = Annotated[
     SlotGroup | None, typer.Option("--by", help="Print one table for each surface, model or release.")
 ]
@@ -53,7 +50,8 @@ def train(as_json: bool = AS_JSON) -> None:
 
 
 @app.command(epilog="Example: `reelrank evaluate --candidates`")
-def evaluate(
+def evaluate(  # noqa: PLR0913  # a command's options are its arguments
+    *,
     candidates: bool = typer.Option(
         False, "--candidates", help="Measure the recall of each candidate source instead."
     ),
@@ -64,11 +62,12 @@ def evaluate(
         QUERIES_PER_KIND, min=10, max=100_000, help="Queries of each kind, with --known-items."
     ),
     seed: int = typer.Option(0, help="Seed of the queries, with --known-items."),
+    wide: Wide = False,
     as_json: bool = AS_JSON,
 ) -> None:
     """Measure the promoted model and the baselines on the newest events, with confidence intervals."""
     if known_items:
-        print_known_items(queries, seed, as_json)
+        print_known_items(queries, seed, wide, as_json)
         return
     parts = build_container(Settings())
     current = read_serving_model(parts)
@@ -85,10 +84,10 @@ def evaluate(
     evaluation = compare_rankings(history, judged, ranker)
     gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
-    print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation)
+    print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, wide)
 
 
-def print_known_items(queries: int, seed: int, as_json: bool) -> None:
+def print_known_items(queries: int, seed: int, wide: bool, as_json: bool) -> None:
     container = build_container(Settings(deadline_ms=DEADLINE_MS))
     with show_progress_bars() as progress:
         results = evaluate_known_items(container, queries, seed, progress)
@@ -96,10 +95,9 @@ def print_known_items(queries: int, seed: int, as_json: bool) -> None:
         print_json([asdict(result) for result in results])
         return
     header, *rows = tabulate(results)
-    table = Table(*header, title="Searches for titles of the catalogue, 95 % intervals")
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
+    cells = rows if wide else [tuple(map(shorten_interval, row)) for row in rows]
+    names = (*header[:-1], "difference")
+    print_grid(Grid(names, cells, title="Searches for titles of the catalogue, 95 % intervals"), wide)
 
 
 @app.command(epilog="Example: `reelrank exploration --days 7 --by surface`")
@@ -153,36 +151,3 @@ def print_training_run(training_run: learning.TrainingRun, seconds: float) -> No
         markup=False,
         soft_wrap=True,
     )
-
-
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Prints a table for each kind of request, then the differences between the model and the fused order."""
-    for kind, requests in evaluation.requests.items():
-        head, *rows = evaluation.build_quality_rows(kind)
-        title = f"Quality on {requests:,} later requests ({kind}), with 95 % intervals"
-        table = Table(*(name.replace("_", " ") for name in head), title=title, box=None)
-        for row in rows:
-            table.add_row(*(cell.replace(" [", "\n[") for cell in row))
-        out.print(table)
-    if evaluation.requests[ALL_KINDS] < FEW_REQUESTS:
-        few = (
-            f"{evaluation.requests[ALL_KINDS]} requests are few: most differences between models are chance."
-        )
-        out.print(few, markup=False, soft_wrap=True)
-    for result in evaluation.differences:
-        interval, name = result.interval, f"{result.system}, {result.measure}, {result.kind}"
-        line = f"{name}: {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
-        out.print(line, markup=False, soft_wrap=True)
-
-
-def build_recall_row(row: CandidateRecall) -> dict[str, object]:
-    at = {f"recall@{k}": value for k, value in row.recall_by_depth.items()}
-    return {"source": row.source, "requests": row.requests, **at, "only here": row.only_here}
-
-
-def print_recall(rows: Sequence[CandidateRecall]) -> None:
-    table = Table(*build_recall_row(rows[0]), title="What each candidate source finds", box=None)
-    for row in rows:
-        cells = build_recall_row(row).values()
-        table.add_row(*(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells))
-    out.print(table)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from reelrank.app.cli.console import err, out, print_json, print_plain, show_progress_bars
-from reelrank.app.cli.load_report import print_plan, print_report
+from reelrank.app.cli.tables.load_report import print_plan, print_report
 from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items, survey_files
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container

@@ -3,7 +3,8 @@
 import logging
 import sys
 import traceback
-from typing import Any, NoReturn
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
 
 import structlog
 import typer
@@ -20,7 +21,8 @@ from reelrank.app.cli import (
     releases,
     serve,
 )
-from reelrank.app.cli.console import CommandError, describe_error, print_error, wants_json
+from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
+from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.items.catalogue import LoadRejected
 
@@ -31,13 +33,32 @@ EPILOG = (
     "available. With `--json`, the last line of standard error is one JSON object: code, message and remedy."
 )
 
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print_plain(f"reelrank {version('reelrank')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="reelrank",
     help="Retrieves and ranks videos, and learns from what people watch.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def describe(
+    is_version_asked: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Retrieves and ranks videos, and learns from what people watch."""
+
+
 for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app, cluster.app):
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
@@ -64,6 +85,8 @@ def main() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING)  # some libraries log every step, over the progress bars
+    for warning in list_unknown_settings():
+        err.print(f"warning: {warning}", markup=False, soft_wrap=True)
     try:
         _run_for_script() if wants_json() else app()
     except LoadRejected as rejected:

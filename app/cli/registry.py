@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Column, Table
 
-from reelrank.app.cli.console import fail, out, print_json, print_plain
+from reelrank.app.cli.console import fail, print_json, print_plain
 from reelrank.app.cli.releases import AsJson, print_serving
+from reelrank.app.cli.tables.layout import Grid, print_grid
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_release_manager, load_model, read_serving_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
@@ -26,21 +26,26 @@ ModelText = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Li
 
 @models.callback(invoke_without_command=True, epilog="Example: `reelrank models --json`")
 def list_models(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the models, as `reelrank models list` does; or add, compile or roll back one."""
+    if context.invoked_subcommand is None:
+        print_models(as_json)
+
+
+@models.command("list", epilog="Example: `reelrank models list --json`")
+def print_models(as_json: AsJson = False) -> None:
     """List the models, newest first, and say which one serves."""
-    if context.invoked_subcommand is not None:
-        return
     container = build_container(Settings())
     versions = container.registry.versions(read_serving_model(container))
     if as_json:
         print_json([_describe_version(version) for version in versions])
         return
-    table = Table(Column("model", no_wrap=True), "made", "kind", "NDCG@10", "", box=None)
+    rows = []
     for version in versions:
         measured = version.metrics.get("ndcg@10")
         made = f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else ""
         state = version.problem or ("serving" if version.serving else "")
-        table.add_row(version.id, made, version.kind, f"{measured.value:.4f}" if measured else "", state)
-    out.print(table)
+        rows.append((version.id, made, version.kind, f"{measured.value:.4f}" if measured else "", state))
+    print_grid(Grid(("model", "made", "kind", "NDCG@10", "state"), rows), wide=True)
 
 
 @models.command(epilog="Example: `reelrank models add model.txt --manifest manifest.json`")

@@ -92,7 +92,8 @@ def check_service() -> None:
     viewer = batch.column("user")[0].as_py() if len(batch) else "nobody"
     url = f"http://{settings.host}:{port}"
     try:
-        with run_service(GUNICORN_COMMAND, url):
+        settings.reports_dir.mkdir(parents=True, exist_ok=True)
+        with run_service(GUNICORN_COMMAND, url, settings.reports_dir / "check.log"):
             for result in run_smoke_test(url, viewer):
                 line = f"{result.path}\n  {result.took_ms:.0f} ms, {result.summary}"
                 out.print(line, markup=False, soft_wrap=True)

@@ -82,6 +82,6 @@ def split_call(call: list[str]) -> tuple[list[str], list[str]]:
             for known in sorted(COMMANDS, key=len, reverse=True)
             if call[: len(known.split())] == known.split()
         ),
-        call[:1],
+        [word for word in call[:1] if not word.startswith("--")],
     )
     return command, [word for word in call if word.startswith("--")]

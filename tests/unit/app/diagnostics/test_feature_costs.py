@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from reelrank.app.cli.main import app
 from reelrank.app.wiring import build_release_manager
 from reelrank.index_mappings.errors import NotFound
-from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
 from tests.sample_project import add_model, build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -44,7 +44,10 @@ def test_every_feature_is_listed_with_what_it_costs(data_dir: Path, monkeypatch:
 
 def test_the_table_names_costs_for_reading(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = run(data_dir, monkeypatch)
-    assert "µs per 1,000" in printed
+    assert "µs/1,000" in printed
+    assert max(map(len, printed.splitlines()[:-1])) <= 80
+    assert len(printed.splitlines()) < len(FEATURE_NAMES) + 20
+    assert all(feature.description in run(data_dir, monkeypatch, "--wide") for feature in FEATURES[:3])
     assert "the measured request had 18" in " ".join(printed.split())
 
 

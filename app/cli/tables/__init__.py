@@ -1,0 +1,1 @@
+"""Tables that commands print: 80 columns wide, or as wide as their contents."""
