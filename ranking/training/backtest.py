@@ -43,9 +43,8 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class BacktestOptions:
-    """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a
-    viewer must have before. titles: item id to title, from which searches are simulated.
-    config: exploration is turned off, because no viewer sees these pages."""
+    """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a viewer must
+    have before. titles: by item id; searches are simulated from them. config: without exploration."""
 
     requests: int = 2000
     per_user: int = 40
@@ -68,9 +67,8 @@ class BacktestIndex:
 
 @dataclass(frozen=True, slots=True)
 class _SampledRequest:
-    """context: when, where and on what the page was opened. text, item: what was typed in a real search, and
-    what was watched because of it. followed_by: what was watched next, when that is not the day after
-    the page."""
+    """context: when, where and on what the page was opened. text, item: of a real search, and what was
+    watched because of it. followed_by: what was watched next, if not on the day after the page."""
 
     user_id: str
     kind: str
@@ -104,16 +102,13 @@ def backtest_returning(
     returning: ReturningViewers, index: BacktestIndex, at_ms: int, options: BacktestOptions
 ) -> Iterator[JudgedRequest]:
     """Yields home pages of returning viewers at a time, judged by their held-out watches."""
-    ordered = returning.kept.sort_by([("at_ms", "ascending"), ("id", "ascending")])
     context = Context(np.datetime64(at_ms, "ms").astype("O").replace(tzinfo=UTC))
-    requests = [
-        _SampledRequest(user, "home", context, followed_by=held_out)
-        for user, held_out in sorted(returning.held_out.items())
-    ]
-    own = ordered.filter(pc.is_in(ordered["user"], pa.array(sorted(returning.held_out), pa.string())))
-    histories, sampling = _group_by_user(own), (options, np.random.default_rng(options.seed))
-    for request, popularity in _count_until(ordered, index.table, requests):
-        yield _judge_request(request, histories[request.user_id], index, popularity, sampling)
+    held_out = sorted(returning.held_out.items())
+    requests = [_SampledRequest(user, HOME, context, followed_by=watches) for user, watches in held_out]
+    is_own = pc.is_in(returning.kept["user"], pa.array([user for user, _ in held_out], pa.string()))
+    histories, rng = _group_by_user(returning.kept.filter(is_own)), np.random.default_rng(options.seed)
+    for request, popularity in _count_until(returning.kept, index.table, requests):
+        yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
 
 
 def replay_popularity(

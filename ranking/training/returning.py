@@ -21,7 +21,7 @@ MIN_KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class ReturningViewers:
-    """kept: all other events, EVENT_SCHEMA. held_out: watches by viewer, in the order of time."""
+    """kept: all other events, EVENT_SCHEMA. held_out: watches by viewer. Both are in the order of time."""
 
     kept: pa.Table
     held_out: Mapping[str, list[Event]]
