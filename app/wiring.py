@@ -54,6 +54,7 @@ from reelrank.ranking.policies.config import (
 from reelrank.ranking.policies.diversity import MaximalMarginalRelevance
 from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.rejections import PushRejectedDown
+from reelrank.ranking.policies.similar import SimilarOrder
 from reelrank.ranking.policies.thompson import ThompsonSampling
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, load_ranker
 from reelrank.ranking.registry.models import Registry
@@ -114,7 +115,7 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     return RankingConfig(
         limits,
         settings.explore_slots,
-        (LexicalOrder(), PushRejectedDown(), MaximalMarginalRelevance(), ThompsonSampling()),
+        (LexicalOrder(), SimilarOrder(), PushRejectedDown(), MaximalMarginalRelevance(), ThompsonSampling()),
         diversity=settings.diversity,
     )
 

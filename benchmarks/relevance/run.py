@@ -30,7 +30,7 @@ from reelrank.ranking.progress import Progress
 
 RESULTS = Path(__file__).parent.parent / "results"
 REPORT_EVERY_S = 10.0
-SMALL_QUERIES, SMALL_COLLECTION = 60, 100
+SMALL_QUERIES, SMALL_COLLECTION = 120, 100
 """Queries of each kind and of SciFact with --small."""
 
 
@@ -62,8 +62,8 @@ def _run_searches(container: Container, small: bool, results: Path | None, progr
     ranker = load_model(container.registry.find_directory(model)) if model else None
     collection = measure_collection(ranker, SMALL_COLLECTION if small else 300, progress)
     goals = [*check_titles(titles), check_hours(hours), *check_collection(collection)]
-    lines = [f"- {goal}" for goal in goals]
-    print(format_titles(titles), format_collection(collection), *lines, sep="\n", flush=True)
+    print(format_titles(titles), format_collection(collection), sep="\n")
+    print(f"the same first three at any hour: {hours.same} of {hours.queries} searches\n", flush=True)
     if results is not None:
         content = {"titles": titles, "hours": hours, "collection": collection, "floors": goals}
         write_json(results / "relevance.json", content)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
 from reelrank.ranking.items.title_keys import (
+    ARTICLES,
     Hashes,
     TitleKeys,
     canonicalize_title,
@@ -26,6 +27,8 @@ from reelrank.ranking.items.title_keys import (
 from reelrank.ranking.items.title_words import build_title_words
 
 Rows = NDArray[np.intp]
+LEADING_ARTICLES = ("the", "a", "an")
+"""Articles that people leave out when they begin to type a title."""
 MIN_PREFIX = 3
 """Letters of a query from which titles that begin with it are looked up."""
 MIN_CORRECTED = 4
@@ -93,15 +96,23 @@ class TitleIndex:
     def find_beginnings(self, typed: TitleKeys, limit: int) -> Rows:
         """Returns at most `limit` rows whose compact title begins with the text, the shortest titles first.
 
-        One whole word is a query by itself ("war"), not a title that is half typed: it gives none.
+        The article of a title need not be typed. One whole word is a query by itself ("war"), not a title
+        that is half typed: it gives none.
         """
-        start = typed.compact.encode("utf-8", "surrogatepass")
-        if len(start) < MIN_PREFIX or (len(typed.words) == 1 and self.count_words(typed.words)[0]):
+        if len(typed.compact) < MIN_PREFIX or (len(typed.words) == 1 and self.count_words(typed.words)[0]):
             return NO_ROWS
-        first = bisect_left(range(len(self)), start, key=self._get_text)
-        last = bisect_left(range(len(self)), start + b"\xff", lo=first, key=self._get_text)
-        shortest = np.argsort(np.diff(self.offsets[first : last + 1]), kind="stable")[:limit]
-        return self.text_rows[first:last][shortest].astype(np.intp)
+        articles = () if typed.words[:1] and typed.words[0] in ARTICLES else LEADING_ARTICLES
+        ranges = [self._find_range(article + typed.compact) for article in ("", *articles)]
+        positions = np.concatenate([np.arange(first, last) for first, last in ranges])
+        lengths = self.offsets[positions + 1] - self.offsets[positions]
+        shortest = positions[np.argsort(lengths, kind="stable")[:limit]]
+        return np.asarray(self.text_rows[shortest], np.intp)
+
+    def _find_range(self, start: str) -> tuple[int, int]:
+        """Returns the range of positions in `texts` of titles that begin with a compact text."""
+        encoded = start.encode("utf-8", "surrogatepass")
+        first = bisect_left(range(len(self)), encoded, key=self._get_text)
+        return first, bisect_left(range(len(self)), encoded + b"\xff", lo=first, key=self._get_text)
 
     def find_people(self, typed: TitleKeys) -> Rows:
         """Returns the distinct rows of the items of a person with this whole name."""

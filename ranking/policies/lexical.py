@@ -10,6 +10,9 @@ from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidat
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
+SHARED_WORDS = "title_words"
+BEGINNING_LEVEL = 1.0
+"""The score of a title that begins with the query; a person and a whole title have higher ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,9 @@ class LexicalOrder:
     Candidates that only a vector found come last. BM25 scores, as a share of the best, are equal
     within one of `steps`, so that a model orders equal matches. Without a model the fused order does, which
     does not know the viewer: the steps are finer then.
+
+    BM25 does not order what is named by whole words, as the films of a series are: it would prefer the title
+    that repeats a word. Without a model the most watched come first there.
     """
 
     steps: int = 2
@@ -32,9 +38,15 @@ class LexicalOrder:
         named = np.nan_to_num(candidates.get_source_scores(TITLE_SOURCE), nan=0.0)
         count = self.steps_without_model if candidates.model == FusedOrder.name else self.steps
         steps = _compute_steps(candidates.get_source_scores(TEXT_SOURCE), count)
+        is_whole = (named > BEGINNING_LEVEL) | ((named > 0) & (candidates.get_signal(SHARED_WORDS, 0.0) >= 1))
+        steps = np.where(is_whole, count, steps)
+        watches = np.zeros(n)
+        if candidates.model == FusedOrder.name:
+            counted = np.flatnonzero(is_whole & (candidates.rows >= 0))
+            watches[counted] = candidates.popularity.count_watches(candidates.rows[counted])
         position = np.empty(n, np.intp)
         position[order] = np.arange(n)
-        return PolicyResult(np.lexsort((position, -steps, -named)))
+        return PolicyResult(np.lexsort((position, -watches, -steps, -named)))
 
 
 def _compute_steps(scores: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -42,6 +42,15 @@ class ScoredCandidates:
         scores = self.source_scores.get(source)
         return np.full(len(self.scores), np.nan, np.float32) if scores is None else scores
 
+    def get_signal(self, name: str, unknown: float) -> NDArray[np.float64]:
+        """Returns a signal [n]; `unknown` where it is missing."""
+        n = len(self.scores)
+        signal = self.signals.get(name)
+        if signal is None:
+            return np.full(n, unknown)
+        values = np.broadcast_to(signal.astype(np.float64), (n,))
+        return np.where(np.isnan(values), unknown, values)
+
 
 @dataclass(frozen=True, slots=True)
 class PositionChange:

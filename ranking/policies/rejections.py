@@ -27,7 +27,7 @@ class PushRejectedDown:
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
         if candidates.query.kind != "home" or not len(order) or not self._has_rejections(candidates):
             return PolicyResult(order)
-        push = np.fmax(_push_by_text(candidates), _read(candidates, GENRE_SIGNAL, 0.0))
+        push = np.fmax(_push_by_text(candidates), candidates.get_signal(GENRE_SIGNAL, 0.0))
         positions = np.arange(1, len(order) + 1) * np.exp2(self.halvings * push[order])
         return PolicyResult(order[np.argsort(positions, kind="stable")])
 
@@ -37,20 +37,10 @@ class PushRejectedDown:
 
 
 def _push_by_text(candidates: ScoredCandidates) -> NDArray[np.float64]:
-    near = _read(candidates, TEXT_SIGNAL, np.nan)
+    near = candidates.get_signal(TEXT_SIGNAL, np.nan)
     if not np.isfinite(near).any():
         return np.zeros(len(near))
     mean, deviation = np.nanmean(near), np.nanstd(near)
-    liked = np.fmax(_read(candidates, LIKED_SIGNAL, np.nan), mean)
+    liked = np.fmax(candidates.get_signal(LIKED_SIGNAL, np.nan), mean)
     push = (near - liked) / max(FAR_DEVIATIONS * float(deviation), 1e-6)
     return np.nan_to_num(push, nan=0.0).clip(0, 1)
-
-
-def _read(candidates: ScoredCandidates, name: str, unknown: float) -> NDArray[np.float64]:
-    """Returns a signal [n]; `unknown` where it is missing."""
-    n = len(candidates.scores)
-    signal = candidates.signals.get(name)
-    if signal is None:
-        return np.full(n, unknown)
-    values = np.broadcast_to(signal.astype(np.float64), (n,))
-    return np.where(np.isnan(values), unknown, values)

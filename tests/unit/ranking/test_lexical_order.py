@@ -1,5 +1,6 @@
 """In a search, what was typed leads; the model orders what matches alike."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
+from reelrank.ranking.items.watch_columns import WatchColumns
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.policy import ScoredCandidates
+from reelrank.ranking.policies.similar import SimilarOrder
 
 NAN = float("nan")
 
@@ -20,6 +23,7 @@ NAN = float("nan")
 def order_candidates(
     table: ItemTable, query: Query, model_order: list[int], sources: dict[str, list[float]], steps: int = 20
 ) -> list[int]:
+    """sources: scores by source, and the signal `title_words`."""
     n = len(model_order)
     scored = ScoredCandidates(
         query,
@@ -30,6 +34,7 @@ def order_candidates(
         table,
         Popularity(0),
         0,
+        signals={"title_words": np.array(sources.get("title_words", [0.0] * n), np.float32)},
     )
     order: NDArray[np.intp] = np.array(model_order, np.intp)
     return [int(place) for place in LexicalOrder(steps, steps).apply(order, scored, RankingConfig()).order]
@@ -85,4 +90,50 @@ def test_the_order_is_a_permutation_that_never_lowers_a_better_match(table: Item
     steps = np.where(np.isfinite(bm25), np.floor(np.array(bm25, np.float32) / np.float32(best) * 20), -1)[
         order
     ]
-    assert all(b <= a for a, b, same in zip(steps, steps[1:], np.diff(levels) == 0, strict=False) if same)
+    is_ordered_by_bm25 = (np.diff(levels) == 0) & (levels[1:] <= 1)
+    assert all(b <= a for a, b, same in zip(steps, steps[1:], is_ordered_by_bm25, strict=False) if same)
+
+
+def test_the_model_orders_the_films_of_a_series_and_bm25_half_typed_titles(table: ItemTable) -> None:
+    sources = {"title": [1.0, 1.0, 1.0], "bm25": [9.0, 2.0, 5.0]}
+    whole, half = {**sources, "title_words": [1.0] * 3}, {**sources, "title_words": [0.5] * 3}
+    assert order_candidates(table, SEARCH, [1, 2, 0], whole) == [1, 2, 0]
+    assert order_candidates(table, SEARCH, [1, 2, 0], half) == [0, 2, 1]
+
+
+def test_without_a_model_the_most_watched_film_of_a_series_is_first() -> None:
+    popularity = Popularity(3)
+    ones, times = np.ones(3, np.float32), np.arange(1, 4)
+    viewers, rows = np.arange(3, dtype=np.uint64), np.array([2, 2, 1])
+    popularity.add_watches(WatchColumns(viewers, rows, times, ones, times, ones * 0))
+    scored = ScoredCandidates(
+        SEARCH,
+        encode_item_ids(["f0", "f1", "f2"]),
+        np.arange(3),
+        np.zeros(3, np.float32),
+        {"title": np.ones(3, np.float32), "bm25": np.array([9.0, 2.0, 5.0], np.float32)},
+        None,  # type: ignore[arg-type]  # the order does not read the table
+        popularity,
+        0,
+        signals={"title_words": np.ones(3, np.float32)},
+    )
+    assert LexicalOrder().apply(np.arange(3), scored, RankingConfig()).order.tolist() == [2, 1, 0]
+    with_model = replace(scored, model="lambdarank-1")
+    assert LexicalOrder().apply(np.arange(3), with_model, RankingConfig()).order.tolist() == [0, 1, 2]
+
+
+def test_similar_items_keep_the_order_of_their_sources(table: ItemTable) -> None:
+    scored = ScoredCandidates(
+        Query(similar_to="f9"),
+        encode_item_ids(["f0", "f1"]),
+        np.full(2, -1, np.intp),
+        np.array([0.1, 0.9], np.float32),
+        {},
+        table,
+        Popularity(0),
+        0,
+    )
+    by_model = np.array([1, 0])
+    assert SimilarOrder().apply(by_model, scored, RankingConfig()).order.tolist() == [0, 1]
+    home = replace(scored, query=Query(user="ada"))
+    assert SimilarOrder().apply(by_model, home, RankingConfig()).order.tolist() == [1, 0]

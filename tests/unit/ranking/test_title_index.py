@@ -195,6 +195,8 @@ def find_beginnings(index: TitleIndex, text: str, limit: int = 10) -> list[int]:
 
 def test_a_beginning_finds_the_shortest_titles_first(index: TitleIndex) -> None:
     assert find_beginnings(index, "the godf") == [0, 1]
+    assert find_beginnings(index, "godfather p") == [1], "the article need not be typed"
+    assert find_beginnings(index, "a godf") == [], "another article is another title"
     assert find_beginnings(index, "lightho") == [18]
     assert find_beginnings(index, "he") == []
     assert sorted(find_beginnings(index, "hea")) == [13, 14]
