@@ -126,9 +126,11 @@ class Event:
     country: Annotated[str, EventField(
         KEYWORD, "Country of the viewer.", "saved search of Kibana", max_length=64)] = ""
     simulated: Annotated[bool, EventField(
-        FLAG, "Made from a rating or by a generator, not observed.", "scan only")] = False
+        FLAG, "Made from a rating or by a generator, not observed.",
+        "scan only, to leave out made-up events")] = False
     degraded: Annotated[str, EventField(
-        KEYWORD, "Of an impression: what its page lacked.", "scan only", since=2)] = ""
+        KEYWORD, "Of an impression: what its page lacked.",
+        "scan only, for training on complete pages", since=2)] = ""
     propensity: Annotated[float | None, EventField(
         PROBABILITY, "Of an impression in an exploration slot: the probability of this item there.",
         "`reelrank exploration`", since=3)] = None
@@ -139,7 +141,8 @@ class Event:
         KEYWORD, "Kind of page that showed the item.",
         "`reelrank exploration --by surface`, dashboards", since=4)] = ""
     session: Annotated[str, EventField(
-        KEYWORD, "Session of the viewer.", "scan only", since=4, personal=True, max_length=128)] = ""
+        KEYWORD, "Session of the viewer.",
+        "scan only, for session features", since=4, personal=True, max_length=128)] = ""
     release: Annotated[str, EventField(
         KEYWORD, "Release that served the page.",
         "`reelrank exploration --by release`", since=4, max_length=128)] = ""
@@ -147,15 +150,20 @@ class Event:
         KEYWORD, "Model that ranked the page.",
         "`reelrank exploration --by model`", since=4, max_length=128)] = ""
     experiment: Annotated[str, EventField(
-        KEYWORD, "Experiment of the request.", "scan only", since=4, max_length=128)] = ""
+        KEYWORD, "Experiment of the request.",
+        "scan only, for the experiment report", since=4, max_length=128)] = ""
     variant: Annotated[str, EventField(
-        KEYWORD, "Arm of that experiment.", "scan only", since=4, max_length=128)] = ""
+        KEYWORD, "Arm of that experiment.",
+        "scan only, for the experiment report", since=4, max_length=128)] = ""
     received_ms: Annotated[int | None, EventField(
-        TIMESTAMP, "When the service took the event in; set by it.", "scan only", since=4)] = None
+        TIMESTAMP, "When the service took the event in; set by it.",
+        "scan only, for the lateness of events", since=4)] = None
     play_id: Annotated[str, EventField(
-        KEYWORD, "One playback; all its events share it.", "scan only", since=4, max_length=128)] = ""
+        KEYWORD, "One playback; all its events share it.",
+        "scan only, for attribution", since=4, max_length=128)] = ""
     started_ms: Annotated[int | None, EventField(
-        TIMESTAMP, "When that playback started.", "scan only", since=4)] = None
+        TIMESTAMP, "When that playback started.",
+        "scan only, for attribution", since=4)] = None
     # fmt: on
 
     def __post_init__(self) -> None:

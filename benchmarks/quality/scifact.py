@@ -1,7 +1,5 @@
 """SciFact (BEIR): text search, kNN, fusion and a ranker on a public search task."""
 
-import csv
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.choosing import Choice, Params, choose
-from benchmarks.quality.datasets import find_data_file
 from benchmarks.quality.encoders import (
     CachedEncoder,
     describe_missing,
@@ -29,6 +26,7 @@ from benchmarks.quality.requests import (
     measure_model_order,
     measure_source_order,
 )
+from benchmarks.quality.scifact_data import QuerySet, read_items, read_queries
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
@@ -69,17 +67,6 @@ TIMEOUT_S = 60.0
 COST_SAMPLE_SIZE = 50
 BM25 = "BM25"
 Weights = tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class QuerySet:
-    """Texts and relevant documents of the queries of one part, by query id."""
-
-    texts: dict[str, str]
-    relevant: dict[str, list[str]]
-
-    def take(self, limit: int) -> "QuerySet":
-        return QuerySet(self.texts, dict(list(self.relevant.items())[:limit]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,19 +227,3 @@ def _choose_params(
 def _train_ranker(judged: Sequence[JudgedRequest], params: Params) -> LambdaRank:
     trained = train_ranker(build_training_set(judged), FEATURE_NAMES, params=params)
     return LambdaRank(NAME, FEATURE_NAMES, trained.model_text)
-
-
-def read_queries(part: str) -> QuerySet:
-    with find_data_file("scifact", "queries.jsonl").open(encoding="utf-8") as lines:
-        texts = {query["_id"]: query["text"] for query in map(json.loads, lines)}
-    relevant: dict[str, list[str]] = {}
-    with find_data_file("scifact", "qrels", f"{part}.tsv").open(encoding="utf-8") as lines:
-        for row in csv.DictReader(lines, delimiter="\t"):
-            if int(row["score"]) > 0:
-                relevant.setdefault(row["query-id"], []).append(row["corpus-id"])
-    return QuerySet(texts, relevant)
-
-
-def read_items() -> list[Item]:
-    with find_data_file("scifact", "corpus.jsonl").open(encoding="utf-8") as lines:
-        return [Item(d["_id"], d["title"], d["text"]) for d in map(json.loads, lines)]

@@ -6,16 +6,8 @@ from typing import Any
 
 import orjson
 
-from deploy.kibana.panels import (
-    DASHBOARDS,
-    EVENTS,
-    IMPRESSIONS,
-    ITEMS,
-    PANELS,
-    REQUESTS,
-    DashboardId,
-    Panel,
-)
+from deploy.kibana.dashboards import DASHBOARDS, PANELS
+from deploy.kibana.panel import EVENTS, IMPRESSIONS, ITEMS, REQUESTS, DashboardId, Panel
 from reelrank.app.kibana.importer import DEFAULT_PREFIX, Product
 from reelrank.index_mappings import event
 from reelrank.index_mappings.event import EVENT_FIELDS

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from deploy.kibana.panels import DASHBOARDS, PANELS
+from deploy.kibana.dashboards import DASHBOARDS, PANELS
 from deploy.kibana.saved_objects import FORMATS, SEARCHES, SavedObjectBuilder
 from reelrank.app.kibana.importer import Product, read_import_file
 from reelrank.index_mappings.mapping import SERVERS

@@ -12,7 +12,8 @@ import pytest
 import vl_convert
 
 from deploy.kibana.charts import FUSED_ORDER
-from deploy.kibana.panels import ITEMS, PANELS, Panel
+from deploy.kibana.dashboards import PANELS
+from deploy.kibana.panel import ITEMS, Panel
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.wiring import build_release_manager, warm_service
