@@ -106,7 +106,7 @@ def read_synonyms(file: Path | None) -> Synonyms:
     try:
         return parse_synonyms(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise BadRequest(f"REELRANK_SYNONYMS={file}: {error}") from error
+        raise BadRequest(f"REELRANK_SYNONYMS={file}: {error}", code="invalid_synonyms") from error
 
 
 def build_ranking_config(settings: Settings) -> RankingConfig:

@@ -142,7 +142,7 @@ def test_an_unreadable_optional_value_is_left_out_of_files(tmp_path: Path, field
     assert report.ignored[field].first_ignored.startswith("row 1: ")
     (event,) = store.recent("ada", 5, 1.0)
     assert (event.item, getattr(event, field) in ("", None)) == ("alien", True)
-    with pytest.raises(LoadRejected, match="1 of 1 rows were rejected"):
+    with raises_code(LoadRejected, "too_many_rejects"):
         check_event_files(replace(load, rules=FieldRules(EVENT_COLUMNS, is_strict=True)))
     with pytest.raises(ValueError, match=field):
         decode_event(BAD_VALUES[field])
@@ -156,9 +156,9 @@ def test_unknown_actions_are_counted_and_the_others_are_loaded(tmp_path: Path) -
     assert (report.read, report.written, report.rejected, store.count()) == (4, 1, 3, 1)
     assert report.unknown_actions == {"scroll": 2, "hover": 1}
     assert len(load.rejects.read_bytes().splitlines()) == 3
-    with pytest.raises(LoadRejected, match="3 of 4 rows"):
+    with raises_code(LoadRejected, "too_many_rejects"):
         load_event_files(replace(load, rules=FieldRules(EVENT_COLUMNS, is_strict=True)), store)
-    with pytest.raises(LoadRejected, match=r"2 of 2 rows .* 'scroll' is unknown"):
+    with raises_code(LoadRejected, "too_many_rejects"):
         load_event_files(open_load(write_lines(tmp_path / "e.jsonl", [rows[1], rows[1]])), store)
 
 

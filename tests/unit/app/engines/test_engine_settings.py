@@ -61,7 +61,7 @@ def test_a_cluster_has_a_longer_default_deadline() -> None:
 def test_a_wrong_line_of_a_synonyms_file_is_named_with_the_file(tmp_path: Path) -> None:
     file = tmp_path / "synonyms.txt"
     file.write_text("film, movie\nsea =>\n")
-    with pytest.raises(BadRequest, match=rf"REELRANK_SYNONYMS={file}: line 2: "):
+    with raises_code(BadRequest, "invalid_synonyms", match=rf"{file}: line 2: "):
         build_container(Settings.model_validate({"synonyms": file, "data_dir": tmp_path}))
     file.write_text("film, movie\n")
     synonyms = build_container(Settings.model_validate({"synonyms": file, "data_dir": tmp_path})).synonyms
