@@ -14,6 +14,9 @@ from reelrank.loaders.files.source import SourceError, SourceFile
 PIECE_ROWS = 1000
 """Rows checked and written at a time: enough for an efficient bulk request, few to repeat after a kill."""
 
+MAX_NAMED_COLUMNS = 30
+"""An error message stays readable, also for an object that has an entry for every item."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MappedRows:
@@ -123,7 +126,7 @@ def _list_used_columns(fields: FieldMap) -> set[str]:
 
 
 def _check_columns(fields: FieldMap, rows: Rows) -> None:
-    names = ", ".join(rows.block.names)
+    names = _list_names(rows.block.names)
     if missing := fields.list_missing():
         raise SourceError(
             f"{rows.file} has no column for {' and '.join(missing)} (its columns are {names}); "
@@ -148,6 +151,11 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
                 f"add --duration-unit {'|'.join(UNITS)}",
                 code="duration_unit_missing",
             )
+
+
+def _list_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_NAMED_COLUMNS:,} more" if len(names) > MAX_NAMED_COLUMNS else ""
+    return ", ".join(names[:MAX_NAMED_COLUMNS]) + more
 
 
 def _find_bare_number(column: Column) -> object:

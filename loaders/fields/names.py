@@ -94,8 +94,10 @@ def split_text(text: str, style: ListStyle = UNDECIDED) -> list[str]:
         inner = text[1:-1].strip()
         is_whole = not re.search(r"[\[\](){}]", inner)
         is_postgres = text[0] == "{" and is_whole
-        is_list = text[0] == "[" and is_whole and any(mark in inner for mark in NAME_SEPARATORS)
-        if is_postgres or is_list or style.has_brackets or inner.lower() in MISSING_NAMES:
+        is_list = text[0] == "[" and (
+            style.has_brackets or (is_whole and any(mark in inner for mark in NAME_SEPARATORS))
+        )
+        if is_postgres or is_list or inner.lower() in MISSING_NAMES:
             text = inner
     separator = style.separator
     if is_postgres and separator is None:

@@ -12,7 +12,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.loaders.fields.dates import DAY_MONTH_PATTERN, DateStyle, EpochUnit
-from reelrank.loaders.fields.names import BRACKETS, NAME_SEPARATORS, ListStyle, parse_literal, unescape_html
+from reelrank.loaders.fields.names import (
+    BRACKETS,
+    MISSING_NAMES,
+    NAME_SEPARATORS,
+    ListStyle,
+    parse_literal,
+    unescape_html,
+)
 from reelrank.loaders.fields.numbers import find_number
 from reelrank.loaders.files.rows import Column
 
@@ -78,7 +85,7 @@ class ListEvidence:
     def add(self, column: Column) -> None:
         for text in list_texts(column):
             stripped = text.strip()
-            if not stripped or parse_literal(stripped) is not None:
+            if stripped.lower() in MISSING_NAMES or parse_literal(stripped) is not None:
                 continue
             plain = unescape_html(stripped)
             signs = frozenset(sign for sign in POSSIBLE_SEPARATORS if sign in plain)

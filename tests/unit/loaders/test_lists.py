@@ -88,6 +88,7 @@ def test_a_separator_is_decided_for_a_whole_column(texts: list[str], names: list
         (["Lee, Ann; Ray, Bob", "Poe, Dan", "Roe"], "Poe, Dan"),
         (["Drama", "Sea"], ""),
         (["Drama|Sea", "Drama"], ""),
+        (["N/A", "Drama"], ""),
     ],
 )
 def test_a_list_that_is_read_as_one_name_is_noted(tmp_path: Path, texts: list[str], example: str) -> None:

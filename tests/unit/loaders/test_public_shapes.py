@@ -52,8 +52,8 @@ SHAPES = {
     ),
     "IMDB 5000": Shape(
         "movie_metadata.csv",
-        "--map title=movie_title --map id=movie_imdb_link --map published_at=title_year "
-        "--map people=director_name --map people=actor_1_name --map tags=plot_keywords --duration-unit min",
+        "--map id=movie_imdb_link --map people=director_name --map people=actor_1_name "
+        "--map tags=plot_keywords --duration-unit min",
         [
             {
                 "title": "Harbour War",
@@ -70,7 +70,7 @@ SHAPES = {
     ),
     "IMDb TSV": Shape(
         "title.basics.tsv",
-        "--map id=tconst",
+        "",
         [
             {"id": "zz0001", "title": '"Quay" One', "year": 1894, "genres": ("Documentary", "Short")},
             {"id": "zz0002", "title": '"Fog', "year": None, "genres": (), "duration_s": None},
@@ -79,7 +79,7 @@ SHAPES = {
     ),
     "Netflix titles": Shape(
         "netflix_titles.csv",
-        "--map id=show_id --map genres=listed_in",
+        "",
         [
             {
                 "id": "s1",
@@ -96,8 +96,7 @@ SHAPES = {
     ),
     "TED talks": Shape(
         "ted_main.csv",
-        "--map id=url --map people=main_speaker --map published_at=film_date --map languages= "
-        "--duration-unit s",
+        "--map id=url --map published_at=film_date --map languages= --duration-unit s",
         [
             {
                 "title": "Do harbours sleep?",
@@ -124,7 +123,7 @@ SHAPES = {
     ),
     "anime list": Shape(
         "anime.csv",
-        "--map id=anime_id --map published_at=aired",
+        "",
         [
             {
                 "title": "Harbour's End\u00b0",
@@ -139,7 +138,7 @@ SHAPES = {
     ),
     "YouTube trending": Shape(
         "USvideos.csv",
-        "--map published_at=publish_time --map people=channel_title --map thumbnail=thumbnail_link",
+        "",
         [
             {
                 "id": "a_-1",
@@ -157,7 +156,7 @@ SHAPES = {
         "--id-from Title",
         [
             {"title": "The Quay", "year": 1998, "duration_s": None, "people": ()},
-            {"title": "1776", "year": 1972, "people": ("Ann Lee",)},
+            {"title": "1776", "year": 1972, "people": ("Ann Lee",), "genres": ("Drama",), "duration_s": 8460},
         ],
     ),
     "Wikipedia movies": Shape(

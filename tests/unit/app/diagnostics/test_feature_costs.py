@@ -37,7 +37,7 @@ def test_every_feature_is_listed_with_what_it_costs(data_dir: Path, monkeypatch:
     assert all(row["cost_us_per_1000"] > 0 for row in document["features"])
     assert all(row["words"] and row["signals"] and row["missing"] for row in document["features"])
     assert set(document["observing_us_per_1000"]) == {
-        "sources", "items", "popularity", "vectors", "viewer", "request",
+        "sources", "items", "popularity", "vectors", "viewer", "request", "titles",
     }  # fmt: skip
     assert document["candidates"] == 18  # 24 films, 6 of them watched by the last viewer
 
