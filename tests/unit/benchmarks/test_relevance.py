@@ -9,15 +9,23 @@ import pytest
 
 from benchmarks.relevance.collection import CollectionResult
 from benchmarks.relevance.floors import check_collection, check_hours, check_titles
-from benchmarks.relevance.readings import hold_out_last
+from benchmarks.relevance.home import READINGS, measure_home
+from benchmarks.relevance.readings import HomePlan, hold_out_last
+from benchmarks.relevance.report import format_home
 from benchmarks.relevance.run import main
 from benchmarks.relevance.titles import SameAtAnyHour, measure_hours, measure_titles
-from reelrank.index_mappings.event import EVENT_SCHEMA, Event
+from reelrank.app.jobs.training import read_history
+from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
+from reelrank.loaders.events.history import load_history
+from reelrank.ranking.evaluation.baselines import ALS, EASE, ITEM_KNN
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.known_items import WATCH_BANDS, KnownItemResult
 from reelrank.ranking.progress import ignore_progress
-from tests.sample_project import build_project
+from tests.sample_project import FILMS, build_project
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+NOW_MS = round(NOW.timestamp() * 1000)
 
 
 def result(kind: str, system: str, first: float, queries: int = 400, low: float = 0.0) -> KnownItemResult:
@@ -57,7 +65,7 @@ def test_without_scifact_nothing_is_measured(tmp_path: Path) -> None:
 
 
 def test_titles_and_hours_are_measured_on_a_project(tmp_path: Path) -> None:
-    container = build_project(tmp_path, datetime(2026, 11, 24, tzinfo=UTC), [Item("new", "Quiet Harbour")])
+    container = build_project(tmp_path, NOW, [Item("new", "Quiet Harbour")])
     results = measure_titles(container, 5, ignore_progress)
     assert {each.system for each in results} == {"bm25", "served", "without a model", "degraded"}
     assert {"exact", "typo", *WATCH_BANDS} <= {each.kind for each in results}
@@ -76,3 +84,30 @@ def test_the_last_watches_of_each_viewer_are_held_out() -> None:
     }
     assert kept.num_rows == 17 + 17 + 5
     assert np.asarray(kept["at_ms"]).max() == 16_000
+
+
+def build_long_histories() -> list[Event]:
+    """60 viewers who watch eleven of the twelve films of one topic, a few each day, at different times."""
+    rng = np.random.default_rng(0)
+    events = []
+    for user in range(60):
+        films = FILMS[12 * (user % 2) :][:12]
+        for number, film in enumerate(rng.permutation(12)[:11].tolist()):
+            at_ms = NOW_MS - (user % 20) * 9 * DAY_MS - (11 - number) * DAY_MS // 4
+            events.append(Event(f"l{user}-{number}", "watch", f"long-{user}", at_ms, films[film].id, 9, 10))
+    return events
+
+
+@pytest.mark.slow
+def test_home_pages_are_measured_in_three_readings(tmp_path: Path) -> None:
+    container = build_project(tmp_path, NOW)
+    load_history(build_long_histories(), container.events)
+    history = read_history(container)
+    results = measure_home(history, HomePlan(60, 2, 10), tuple(READINGS), ignore_progress)
+    readings = {each.reading[0] for each in results}
+    assert readings == set(READINGS)
+    for reading in readings:
+        own = [each for each in results if each.reading[0] == reading]
+        assert {"served", "fused", EASE, ITEM_KNN, ALS} < {each.system for each in own}
+        assert all((each.difference is None) == (each.system == "served") for each in own)
+    assert "undecided" in format_home(results)
