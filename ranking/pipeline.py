@@ -60,7 +60,7 @@ class RankingContext:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """n candidates with their scores [n] and signals, in fused order; `order` [n] is the order to show.
+    """The result: n candidates with scores [n] and signals, in fused order; `order` [n] is the order to show.
 
     model: whose scores they are. changes: what policies changed. degraded: everything that is missing.
     """

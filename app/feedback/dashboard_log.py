@@ -43,7 +43,10 @@ class DashboardStreams:
 
 
 class DashboardLog:
-    """on_dropped: called with a reason for each page or interaction that is not recorded."""
+    """Writes lines for dashboards in a thread.
+
+    on_dropped: called with a reason for each page or interaction that is not recorded.
+    """
 
     def __init__(self, streams: DashboardStreams, on_dropped: Callable[[str], None]) -> None:
         self._streams = streams
@@ -60,7 +63,7 @@ class DashboardLog:
         self._task.start()
 
     def record_page(self, result_list: ResultList, page: Page) -> None:
-        """Never waits."""
+        """Queues a page. Never waits."""
         try:
             self._pages.put_nowait((result_list, page))
         except queue.Full:

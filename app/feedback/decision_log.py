@@ -46,7 +46,9 @@ class LoggedPage:
 
 
 class DecisionLog:
-    """sample_share: of the requests whose whole group is written. on_dropped: called with the reason for each
+    """Writes impressions and candidate groups in a thread.
+
+    sample_share: of the requests whose whole group is written. on_dropped: called with the reason for each
     page that is not recorded. dashboard_log: None where there are no dashboards.
     """
 

@@ -10,8 +10,11 @@ from reelrank.app.search.result_list import ResultList
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """degraded: the sources that were missing. sources: those that found a shown item. took_ms: None for a
-    later part of a list, which is not ranked again."""
+    """One line for dashboards about a request.
+
+    degraded: the sources that were missing. sources: those that found a shown item. took_ms: None for a later
+    part of a list, which is not ranked again.
+    """
 
     id: str
     at_ms: int

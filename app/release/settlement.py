@@ -17,7 +17,10 @@ ADOPTED = "promoted without a release"
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """read_embeddings: the fingerprint in the item table of an index version; empty when it has none."""
+    """Brings release pointer and engine into agreement.
+
+    read_embeddings: the fingerprint in the item table of an index version; empty when it has none.
+    """
 
     engine: SearchEngine
     registry: Registry

@@ -1,4 +1,4 @@
-"""The end of every request: fetches the items of one part of a ranked list."""
+"""Fetches the items of one part of a ranked list: the last step of every request."""
 
 import time
 from collections.abc import Collection, Sequence

@@ -56,7 +56,7 @@ class SearchOutcome:
 
     @property
     def message(self) -> str:
-        """A sentence for people; empty when words match or when that is not known."""
+        """Returns a sentence for people; empty when words match or when that is not known."""
         return MESSAGES.get(self.match or "lexical", "")
 
 
@@ -139,5 +139,5 @@ class Page:
 
     @property
     def missing_parts(self) -> tuple[str, ...]:
-        """The sources of what was missing, each once: few enough values to count by."""
+        """Returns the sources of what was missing, each once: few enough values to count by."""
         return tuple(sorted({missing.source[:MAX_LABEL_LENGTH] for missing in self.degraded}))

@@ -1,6 +1,6 @@
-"""Candidate sources run in parallel under one deadline; a late or failing one is dropped and reported.
+"""Runs candidate sources in parallel under one deadline; drops and reports a late or failing one.
 
-Of a source that answers in part, that part is used, and it is reported too. What the item table answers is
+A source that answers in part is used as far as it answered, and reported too. What the item table answers is
 computed in the thread of the request while the engine works: it needs no place in the pool and is never late,
 so a home page has items however slow the engine is.
 """
@@ -21,8 +21,11 @@ QuerySource = Callable[[SourceRequest, float], Matches]
 
 @dataclass(frozen=True, slots=True)
 class SourceResults:
-    """matches: in the order of the requests. failures: by source that answered not at all or in part.
-    seconds: by source."""
+    """What the sources answered.
+
+    matches: in the order of the requests. failures: by source, also of one that answered in part. seconds: by
+    source.
+    """
 
     matches: list[Matches]
     failures: Mapping[str, EngineError]
@@ -30,7 +33,7 @@ class SourceResults:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every source failed without even a partial answer: an error, not a page without hits."""
+        """Returns whether no source answered even in part: that is an error, not a page without hits."""
         return bool(self.failures) and not self.matches
 
     def to_error(self) -> EngineError:
@@ -43,7 +46,10 @@ class SourceResults:
 def run_sources(
     requests: Sequence[SourceRequest], query: QuerySource, deadline_s: float, pool: ThreadPoolExecutor
 ) -> SourceResults:
-    """Raises exceptions that are no EngineError: an internal error is not a degraded page."""
+    """Runs all requests until the deadline.
+
+    Raises any exception that is no EngineError: an internal error must not look like a degraded page.
+    """
     until = time.monotonic() + deadline_s
     seconds: dict[str, float] = {}
 

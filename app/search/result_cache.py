@@ -1,4 +1,4 @@
-"""The result cache: ranked lists for a while, so that the parts of a list never repeat or lose an item.
+"""Caches ranked lists for a while, so that the parts of a list never repeat or lose an item.
 
 All workers share one SQLite file. It is not synced to disk: if it is lost, clients ask for a first page anew.
 """
@@ -28,7 +28,10 @@ BUSY_TIMEOUT_S = 0.25
 
 
 class ResultCache:
-    """Opens nothing until used, so it may be created before a fork. ttl_s: how long a list is cached."""
+    """Ranked lists by request id.
+
+    Opens nothing until used, so it may be created before a fork. ttl_s: how long a list is cached.
+    """
 
     def __init__(self, path: Path, ttl_s: float, clock: Clock = SYSTEM_CLOCK) -> None:
         self._path = path

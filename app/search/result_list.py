@@ -30,12 +30,12 @@ class HomeTopics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultList:
-    """candidates: n in the order in which they are shown; scores [n] float32.
+    """All candidates of one request in the order to show, and how they were ranked.
 
-    config_id: of the RankingConfig. signals: of the candidates in their order; None when nobody asked for
-    them or the list comes from the cache. changes: what policies changed on purpose. release: that served;
-    empty when a request named its own model. search: what the text of a search matched.
-    topics: of a home page whose rows were requested.
+    candidates: n of them; scores [n] float32. config_id: of the RankingConfig. signals: of the candidates in
+    their order; None when nobody asked for them or the list comes from the cache. changes: what policies
+    changed on purpose. release: that served; empty when a request named its own model. search: what the text
+    of a search matched. topics: of a home page whose rows were requested.
     """
 
     request_id: str
@@ -54,14 +54,14 @@ class ResultList:
 
     @property
     def counted_ids(self) -> ItemIds:
-        """The candidates that a count is about: of a search, those that match by their words."""
+        """Returns the candidates that are counted: of a search, those that match by their words."""
         if self.search is None:
             return self.candidates.ids
         return self.candidates.ids[self.candidates.are_found_by(LEXICAL_SOURCES)]
 
     @property
     def exploration_slots(self) -> tuple[PositionChange, ...]:
-        """The changes that were picked at random, each with its propensity."""
+        """Returns the changes that were picked at random, each with its propensity."""
         return tuple(change for change in self.changes if change.propensity is not None)
 
     def to_bytes(self) -> bytes:

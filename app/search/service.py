@@ -242,7 +242,7 @@ class SearchService:
 
     @property
     def _later_fetch_timeout_s(self) -> float:
-        """For the items of a list that is ranked already."""
+        """Returns the timeout for the items of a list that is ranked already."""
         return self.deadline_s if self.refresher.state.degraded else FETCH_TIMEOUT_S
 
     def _explain_later(self, page: Page, result_list: ResultList) -> Page:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class StageTimings:
-    """seconds: stage to the time spent in it, in the order in which the stages ended."""
+    """Measures the stages of a request. seconds: of each stage, in the order in which they ended."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -89,7 +89,7 @@ def _collect_watched(watched: Future[frozenset[str]], until: float, failures: Fa
 
 
 def _wait_for(future: Future[T], until: float) -> T:
-    """Raises Timeout, and whatever the future raises."""
+    """Returns the result of a future. Raises Timeout, and whatever the future raises."""
     try:
         return future.result(max(until - time.monotonic(), 0))
     except TimeoutError:

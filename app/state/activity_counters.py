@@ -14,7 +14,7 @@ MAX_VIEWERS = 5000
 
 
 class ActivityCounters:
-    """popularity: of the rows of one item table. Also counts watches by viewer, to list the busiest."""
+    """Counts events by row of one item table, and watches by viewer, to list the busiest."""
 
     def __init__(self, table: ItemTable) -> None:
         self.popularity = Popularity(len(table))
@@ -32,7 +32,7 @@ class ActivityCounters:
             self._count_viewers(batch)
 
     def list_busiest_viewers(self, limit: int) -> list[tuple[str, int]]:
-        """Viewers and their watches, most watches first."""
+        """Returns viewers and how many watches each has, most watches first."""
         return self._watches.most_common(limit)
 
     def _count_viewers(self, batch: pa.RecordBatch) -> None:

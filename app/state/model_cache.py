@@ -29,7 +29,7 @@ class Models(Protocol):
     """The models to rank by, from the registry (ServedModels) or from a ranking service."""
 
     def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """The ranker of a release, of the serving one when it is None, and why it is not the one promoted."""
+        """Returns the ranker of a release (None: of the serving one), and why it is not the promoted one."""
         ...
 
     def get(self, model: str) -> Ranker: ...
@@ -66,7 +66,7 @@ class ServedModels:
         self._read_again_at = 0.0
 
     def current(self, release: Release | None = None) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """The fused order and the reason when no model is promoted or the promoted one is rejected."""
+        """Returns the fused order and the reason if no model is promoted or the promoted one is rejected."""
         try:
             release = release or self._read_serving_release()
         except EngineError as error:
@@ -85,7 +85,7 @@ class ServedModels:
             return FusedOrder(), (Degradation(str(error), error.code),)
 
     def get(self, model: str) -> Ranker:
-        """Raises ModelNotFound when there is no such model and ModelRejected when it does not fit."""
+        """Returns a model. Raises ModelNotFound, and ModelRejected when it does not fit."""
         if model == FusedOrder.name:
             return FusedOrder()
         if model in self._rejected and time.monotonic() - self._rejected[model][0] < RETRY_S:

@@ -121,7 +121,10 @@ class StateRefresher:
             self._task.stop()
 
     def _load_state(self, previous: State | None) -> State:
-        """One read of the pointer decides: the engine's version is ranked by the model of its own release."""
+        """Loads what serves.
+
+        One read of the pointer decides: a version is ranked by the model of its release.
+        """
         version, pointer = self._sources.engine.serving_version(), self._read_pointer(previous)
         if self._needs_settling(pointer, version):
             self._settle()
@@ -147,7 +150,7 @@ class StateRefresher:
         return State(version, table, activity, ranker, matcher, degraded, embeddings, release_id, config)
 
     def _read_pointer(self, previous: State | None) -> Pointer | None:
-        """None also when it cannot be read and no state is there yet: the fused order is better than none."""
+        """Returns the pointer; None if it is unreadable at the start: fused order is better than nothing."""
         try:
             return self._sources.releases.read_pointer()
         except EngineError:
@@ -173,7 +176,7 @@ class StateRefresher:
         return ranker, degraded
 
     def _needs_settling(self, pointer: Pointer | None, version: str | None) -> bool:
-        """At the first refresh at once; later only when pointer and engine disagree for some time."""
+        """Returns whether pointer and engine disagree, at the first refresh or for some time."""
         pointed = pointer.serving.index_version if pointer else ""
         agree = (pointed or None) == version
         now = time.monotonic()
@@ -183,7 +186,7 @@ class StateRefresher:
         return now >= self._settle_at
 
     def _settle(self) -> None:
-        """A read-only data directory, or a promotion in progress, leaves things as they are for now."""
+        """Makes pointer and engine agree; not in a read-only data directory or while a promotion runs."""
         self._settle_at = time.monotonic() + SETTLE_AFTER_S
         try:
             self._sources.settle()

@@ -12,11 +12,11 @@ from reelrank.ranking.rankers.lambdarank import Ranker
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """table, activity and matcher belong to index version `version`. degraded: what is missing.
+    """One consistent set: table, activity and matcher belong to index version `version`.
 
     Only `activity` changes while it is read: it goes on counting, and a page may miss the newest second.
-    embeddings: fingerprint of what the version has learned; empty when it is not known. release: its id,
-    empty before there is one. config: the ranking settings that it records.
+    degraded: what is missing. embeddings: fingerprint of what the version has learned; empty when it is not
+    known. release: its id, empty before there is one. config: the ranking settings that it records.
     """
 
     version: str

@@ -158,7 +158,10 @@ class Audience:
     def _list_contributions(
         self, pairs: Rows, flags: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
     ) -> Contributions:
-        """flags: whether viewers are established, and bots; as of now by default."""
+        """Returns what these pairs count.
+
+        flags: whether viewers are established, and bots; as of now by default.
+        """
         is_established, is_bot = flags or (self._is_established, self._is_bot)
         owners = np.searchsorted(self._viewers, self._keys[pairs] >> ROW_BITS)
         owners = np.minimum(owners, len(self._viewers) - 1)

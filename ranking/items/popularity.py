@@ -162,7 +162,7 @@ class Popularity:
 
     @property
     def _ignored(self) -> Counts:
-        """NEW_VIEWERS_IGNORED at `now_ms`, in the units of the counts [5]."""
+        """Returns NEW_VIEWERS_IGNORED at `now_ms`, in the units of the counts [5]."""
         return NEW_VIEWERS_IGNORED * np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
 
     def _compute_counts(self, rows: Rows) -> Counts:
@@ -200,7 +200,7 @@ class Popularity:
             np.maximum.at(self._largest, parts.rows, established)
 
     def _find_largest_again(self, rows: Rows) -> None:
-        """After contributions were taken away: the largest of those that are left."""
+        """Finds the largest contribution of each row again, after some were taken away."""
         left = self.audience.list_watched(rows)
         self._largest[rows] = 0
         np.maximum.at(self._largest, left.rows, left.established[:, None] * self._weigh(left.at_ms))

@@ -23,7 +23,7 @@ Codes = NDArray[np.uint64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WatchColumns:
-    """n watches of known items that were no quick skips.
+    """Columns of n watches of known items, without quick skips.
 
     viewers: codes (`hash_viewers`). shares: watched share, 1 where unknown. received_ms: LOADED_MS where the
     event was not received over HTTP. hours: watched time that tells bots, 0 where the operator loaded the

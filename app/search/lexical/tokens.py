@@ -18,7 +18,7 @@ MIN_STEM = 3
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """start, end: its characters in the text, end excluded. word: folded. stem: folded, without ending."""
+    """A word of a text. start, end: its characters, end excluded. word: folded. stem: also without ending."""
 
     start: int
     end: int

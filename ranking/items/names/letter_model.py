@@ -26,7 +26,10 @@ OTHER_BYTES = bytes(sorted(set(range(256)) - {0, *range(ord("a"), ord("z") + 1)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LetterModel:
-    """bits [27, 27, 27]: log2 of the probability of a letter after two others."""
+    """How likely letters follow each other.
+
+    bits [27, 27, 27]: log2 of the probability of a letter after two others.
+    """
 
     bits: NDArray[np.float32]
 

@@ -29,7 +29,8 @@ MAX_COMPARED = 1_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundNames:
-    """titles: rows of the item table. people: numbers of names. Typed whole first, then the most watched.
+    """Names that begin with a text. titles: rows of the item table. people: numbers of names. Names that were
+    typed whole come first, then the most watched.
 
     are_misspelt: nothing begins with the text as typed; these are one edit away from beginning with it.
     """
@@ -41,7 +42,9 @@ class FoundNames:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SuggestionIndex:
-    """titles: numbers are rows of the item table. people: numbers are of the distinct names, whose display
+    """Titles and names of people by how they begin.
+
+    titles: numbers are rows of the item table. people: numbers are of the distinct names, whose display
     forms are joined in UTF-8 in `people_names`, with people_offsets [P + 1]. people_items [P]: how many items
     each has. letters: of the words of all names. credits: the title index that knows the items of a person.
     """

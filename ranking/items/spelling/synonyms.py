@@ -16,7 +16,9 @@ class SynonymError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Synonyms:
-    """phrases: folded words to the phrases that they are extended with. longest: words of the longest key.
+    """Phrases that stand for each other.
+
+    phrases: folded words to the phrases that they are extended with. longest: words of the longest key.
 
     words: those of all keys, which are spelt right though no item may hold them.
     """
