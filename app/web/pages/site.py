@@ -9,6 +9,7 @@ from urllib.parse import quote
 from flask import Blueprint, Response, make_response, render_template, request
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
+from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.web.api.parameters import HomeParameters, ItemPath, SearchParameters
@@ -71,7 +72,7 @@ class Site:
             context=self._build_context(),
             sort=asked.sort,
         )
-        page = self._load_page(query, asked.cursor, facets=True)
+        page = highlight_page(self._load_page(query, asked.cursor, facets=True))
         narrowing = {
             "chips": filters.build_chips(asked),
             "shortcuts": filters.build_shortcuts(asked, self.service.refresher.state.table),

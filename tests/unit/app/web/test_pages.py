@@ -145,10 +145,13 @@ def test_a_search_without_hits_suggests_what_to_try(person: FlaskClient) -> None
     assert "Search without filters" in page.text
 
 
-def test_search_text_is_escaped_and_scripts_are_forbidden(person: FlaskClient) -> None:
+def test_search_text_is_escaped_and_only_our_script_runs(person: FlaskClient) -> None:
     page = person.get("/search?q=<script>alert(1)</script>")
     assert "<script>" not in page.text
-    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    policy = page.headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "script-src 'self'", "connect-src 'self'"} <= set(policy)
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert all(' src="/static/' in tag for tag in re.findall(r"<script[^>]*>", page.text))
 
 
 def test_every_hit_has_an_explanation_with_a_chart_and_its_text(person: FlaskClient) -> None:
