@@ -36,7 +36,8 @@ from reelrank.loaders.report import ValueCounts, count_values
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "id": ("event_id", "eventid", "uuid"),
     "kind": ("action_name", "event_type", "event", "action", "type"),
-    "user": ("user_id", "viewer", "viewer_id", "userid", "profile_id", "client_id"),
+    "user": ("user_id", "viewer", "viewer_id", "userid", "profile_id", "client_id",
+             "visitor_id", "visitorid", "customer_id", "member_id"),
     "at_ms": ("timestamp", "timestamp_ms", "time", "at", "ts", "event_time", "occurred_at", "created_at",
               "date"),
     "item": ("item_id", "video_id", "movie_id", "film_id", "content_id", "asset_id", "object_id", "itemid",

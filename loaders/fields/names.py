@@ -32,6 +32,8 @@ BRACKETS = {"[": "]", "{": "}", "(": ")"}
 PYTHON_STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 STRINGS = re.compile(rf"[\[({{]\s*(?:(?:{PYTHON_STRING})\s*,?\s*)*[\])}}]", re.DOTALL)
 """Only strings, with commas as in Python, or without them as numpy prints an array."""
+BROKEN_LITERALS = ("[{", "[[", "['", '["', "{'")
+"""How a literal begins; one that cannot be parsed, such as one that was cut, is no name."""
 MAX_LITERAL_CHARACTERS = 100_000
 """Longer Python lists are not parsed: Python's parser needs memory that is far larger than the text."""
 
@@ -88,7 +90,12 @@ def parse_literal(text: str) -> Any:
 
 
 def split_text(text: str, style: ListStyle = UNDECIDED) -> list[str]:
-    """Splits text at the separator; names may stand in double quotes, and HTML entities are decoded."""
+    """Splits text at the separator; names may stand in double quotes, and HTML entities are decoded.
+
+    Raises ValueError for a literal that is cut or broken.
+    """
+    if text.startswith(BROKEN_LITERALS):
+        raise ValueError(f"{abbreviate(text)} begins as a list in JSON or Python, but is none")
     text, is_postgres = unescape_html(text), False
     if len(text) > 1 and BRACKETS.get(text[0]) == text[-1]:
         inner = text[1:-1].strip()

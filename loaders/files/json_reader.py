@@ -14,6 +14,7 @@ from reelrank.loaders.files.json_shapes import (
     list_records,
     read_action,
     read_bulk_document,
+    read_hit,
     unwrap_extended,
 )
 from reelrank.loaders.files.json_values import ValueStream
@@ -50,7 +51,7 @@ def detect_shape(file: SourceFile) -> Shape:
     if values[0] is None:
         is_broken_line = len(values) > 1 and isinstance(values[1], dict)
         return "lines" if is_broken_line or len(lines[0]) == len(text) == BLOCK_BYTES else "document"
-    if len(lines) == 1 and list_records(values[0]) != [values[0]] and b"\n" not in text.strip():
+    if list_records(values[0]) != [read_hit(values[0])]:
         return "document"
     return "bulk" if read_action(values[0]) is not None else "lines"
 
@@ -107,10 +108,8 @@ def _read_lines(file: SourceFile, shape: Shape) -> Iterator[Rows]:
 
 
 def _add_line(rows: RowCollector, number: int, line: bytes) -> None:
-    if (value := _parse_line(rows, number, line)) is None:
-        return
-    for record in list_records(value[0]):
-        rows.add(number, record, line.decode(errors="replace"))
+    if (value := _parse_line(rows, number, line)) is not None:
+        rows.add(number, read_hit(value[0]), line.decode(errors="replace"))
 
 
 class BulkParser:

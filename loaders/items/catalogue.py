@@ -18,8 +18,9 @@ from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 1000
 """Items encoded and written at a time."""
-MAX_IGNORED_SHARE = 0.5
-"""With more unreadable values than readable ones, a field was probably mapped to the wrong column."""
+MAX_IGNORED_SHARE = 0.9
+"""With hardly a readable value, a field was mapped to the wrong column, or its form has to be stated. A list
+of series and films may have more durations such as "2 Seasons" than minutes."""
 
 
 class LoadRejected(CodedError):

@@ -105,6 +105,15 @@ def test_a_record_without_a_name_is_not_swallowed() -> None:
     assert parse_names([{"tag": "x"}, {"id": 18}]) == ("x", "18")
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["[{'id': 1, 'name': 'Dra", "[{id: 1, name: 'x'}]", "['a', 'b", '["a", "b"', "[" * 5000 + "]" * 5000],
+)
+def test_a_literal_that_is_cut_or_broken_is_no_name(text: str) -> None:
+    with pytest.raises(ValueError, match="begins as a list"):
+        parse_names(text)
+
+
 def test_separators_inside_quotes_and_entities_do_not_split() -> None:
     assert parse_names('"a|b"|c', ListStyle("|")) == ("a|b", "c")
     assert parse_names('"Weird Al" Yankovic|Bob', ListStyle("|")) == ('"Weird Al" Yankovic', "Bob")

@@ -57,6 +57,8 @@ def read_records(name: str, content: bytes, options: ReadOptions | None = None) 
         with open_source_files(str(path), file_format, options or ReadOptions()) as (files, _):
             blocks = list(read_rows(files[0]))
     assert [reject for rows in blocks for reject in rows.unreadable] == []
+    numbers = [number for rows in blocks for number in rows.numbers.tolist()]
+    assert numbers == sorted(set(numbers)), "a load resumes after a number"
     return [dict(row) for rows in blocks for row in rows.block.records()]
 
 
