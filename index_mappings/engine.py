@@ -133,6 +133,14 @@ class SearchEngine(Matcher, Protocol):
         """Yields a version's documents with ids above `after`, in the order of ids. Raises NotFound."""
         ...
 
+    def read_changes(self, version: str, position: str | None) -> tuple[list[Document], str]:
+        """Returns documents that were put live into a version after a position, and the next position.
+
+        None: after the version began to serve. A document may come again; deleted ones are left out.
+        Raises NotFound for an unknown version.
+        """
+        ...
+
     def create_index(self, version: str) -> None:
         """Creates an empty version beside the serving one. Raises Conflict if it exists."""
         ...

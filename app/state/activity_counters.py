@@ -6,11 +6,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelrank.index_mappings.event_store import EventStore
-from reelrank.ranking.items.popularity import Popularity, count_events
+from reelrank.index_mappings.match import ID_DTYPE
+from reelrank.ranking.items.event_counts import count_events
+from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.table import ItemTable
 
 MAX_VIEWERS = 5000
 """Above it the viewers with the fewest watches are dropped; only the busiest are ever listed."""
+MAX_PENDING = 50_000
+"""Newest events of unknown items that are kept: an item may be put just after, or read just later."""
 
 
 class ActivityCounters:
@@ -21,6 +25,15 @@ class ActivityCounters:
         self._table = table
         self._watches: Counter[str] = Counter()
         self._position: str | None = None
+        self._pending: list[pa.RecordBatch] = []
+
+    def grow(self, table: ItemTable) -> None:
+        """Counts for a table with more items behind those of before, also what they did until now."""
+        self._table = table
+        self.popularity.grow(len(table))
+        pending, self._pending = self._pending, []
+        for batch in pending:
+            self._count(batch)
 
     def poll(self, events: EventStore) -> None:
         """Counts the events acknowledged since the last call; the first call counts all."""
@@ -28,12 +41,23 @@ class ActivityCounters:
             batch, self._position = events.follow(self._position)
             if not len(batch):
                 return
-            count_events(self.popularity, self._table, batch)
+            self._count(batch)
             self._count_viewers(batch)
 
     def list_busiest_viewers(self, limit: int) -> list[tuple[str, int]]:
         """Returns viewers and how many watches each has, most watches first."""
         return self._watches.most_common(limit)
+
+    def _count(self, batch: pa.RecordBatch) -> None:
+        """Counts the events of known items, and keeps the others for later."""
+        ids = batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE)
+        is_known = self._table.find_rows(ids) >= 0
+        count_events(self.popularity, self._table, batch.filter(pa.array(is_known)))
+        unknown = batch.filter(pa.array(~is_known & (ids != b"")))
+        if len(unknown):
+            self._pending.append(unknown)
+        while len(self._pending) > 1 and sum(map(len, self._pending[1:])) >= MAX_PENDING:
+            del self._pending[0]
 
     def _count_viewers(self, batch: pa.RecordBatch) -> None:
         users = batch.filter(pc.equal(batch.column("kind"), "watch")).column("user")

@@ -9,6 +9,7 @@ import structlog
 
 from reelrank.app.background import BackgroundTask
 from reelrank.app.state.activity_counters import ActivityCounters
+from reelrank.app.state.live_items import LiveItems, warm_table
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine
@@ -21,7 +22,6 @@ from reelrank.index_mappings.errors import (
     describe_failure,
 )
 from reelrank.index_mappings.event_store import EventStore
-from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, TableError
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, explain_embeddings_mismatch
 from reelrank.ranking.rankers.manifest import ModelRejected
@@ -62,6 +62,7 @@ class StateRefresher:
         self._problem: CodedError = NOT_LOADED
         self._refresh_lock = threading.Lock()
         self._settle_at = 0.0
+        self._live_items = LiveItems("", 0)
 
     @property
     def state(self) -> State:
@@ -141,6 +142,7 @@ class StateRefresher:
         release = None if pointer is None else pointer.find_release(version)
         release_id, config = ("", {}) if release is None else (release.id, release.config)
         table, activity = self._open_version(previous, version)
+        table = self._append_live_items(table, activity)
         embeddings = choose_embeddings(release, table)
         ranker, degraded = self._choose_ranker(release, embeddings)
         activity.poll(self._sources.events)
@@ -162,9 +164,22 @@ class StateRefresher:
         if previous is not None and previous.version == version:
             return previous.table, previous.activity
         table = self._sources.open_table(version)
-        find_newest(table, 1, lambda rows: rows >= 0)  # sorts once here, not in the first request
+        warm_table(table)
         log.info("index version serves", version=version, items=len(table))
+        self._live_items = LiveItems(version, len(table))
         return table, ActivityCounters(table)
+
+    def _append_live_items(self, table: ItemTable, activity: ActivityCounters) -> ItemTable:
+        """Appends what was put since; the table of before serves on when it cannot be read."""
+        try:
+            joined = self._live_items.append_new(table, self._sources.engine)
+        except EngineError as error:
+            log.warning("live items are not read", reason=str(error))
+            self._live_items.read_again_at = time.monotonic() + SETTLE_AFTER_S
+            return table
+        if joined is not table:
+            activity.grow(joined)
+        return joined
 
     def _choose_ranker(
         self, release: Release | None, embeddings: str

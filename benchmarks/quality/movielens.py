@@ -38,7 +38,8 @@ from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.intervals import bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.items.popularity import Popularity, build_popularity, find_half_life
+from reelrank.ranking.items.event_counts import build_popularity
+from reelrank.ranking.items.popularity import Popularity, find_half_life
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.progress import Progress

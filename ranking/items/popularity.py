@@ -4,20 +4,17 @@ A watch counts once per viewer and item (`audience`). Two more rules keep a few 
 the largest contribution to an item is left out, and new viewers count only where there are many of them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.ranking.items.audience import Audience, Contributions
 from reelrank.ranking.items.engagements import Engagements
-from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.items.watch_columns import Codes, WatchColumns, hash_viewers, select_watch_columns
+from reelrank.ranking.items.watch_columns import Codes, WatchColumns
 
 HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0, 3650.0)
 DEFAULT_HALF_LIFE_DAYS = 30
@@ -37,6 +34,8 @@ MATURE_VIEWERS = 100
 NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT = 100.0, 0.1
 """New viewers count for an item beyond the first hundred (decayed), at a tenth each. A choice."""
 
+SPARE_ROWS = 1000
+"""Rows that are added at once when counters grow, so that a few new items copy nothing. A choice."""
 ROUNDING = 1e-9
 """Share of an item's contributions below which what is left without the largest is a rounding error."""
 
@@ -70,6 +69,7 @@ class Popularity:
         self.now_ms = 0
         self.origin_ms = 0
         self._half_lives_ms = np.array(HALF_LIVES_DAYS) * DAY_MS
+        self._size = size
         shape = (size, len(HALF_LIVES_DAYS))
         self._established, self._largest, self._new = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._totals = np.zeros((3, len(HALF_LIVES_DAYS)))
@@ -77,6 +77,17 @@ class Popularity:
         self._trust = 0.0
         self._exposures = {kind: np.zeros(size) for kind in EXPOSURES}
         self._heads = [np.empty(0, np.intp)] * len(HALF_LIVES_DAYS)
+
+    def grow(self, size: int) -> None:
+        """Adds rows behind those of before, without counts."""
+        if size > len(self._new):
+            room = size + SPARE_ROWS - len(self._new)
+            self._established, self._largest, self._new = (
+                np.pad(counts, ((0, room), (0, 0)))
+                for counts in (self._established, self._largest, self._new)
+            )
+            self._exposures = {kind: np.pad(counts, (0, room)) for kind, counts in self._exposures.items()}
+        self._size = size
 
     def add_watches(self, watches: WatchColumns) -> None:
         """Counts watches of known rows, each viewer once per item."""
@@ -96,7 +107,7 @@ class Popularity:
         has_shrunk = trust != self._trust or len(of_bots) > 0
         self._heads = [
             self._select_best(
-                np.arange(len(self._new)) if has_shrunk else np.union1d(head, rows), index, HEAD_ROWS
+                np.arange(self._size) if has_shrunk else np.union1d(head, rows), index, HEAD_ROWS
             )
             for index, head in enumerate(self._heads)
         ]
@@ -156,7 +167,7 @@ class Popularity:
         head = self._heads[index]
         found = head[is_allowed(head)][:limit]
         if len(found) < limit and len(head) == HEAD_ROWS:
-            rows = np.arange(len(self._new))
+            rows = np.arange(self._size)
             found = self._select_best(rows[is_allowed(rows)], index, limit)
         return found, self.compute_shares(found)[:, index]
 
@@ -230,25 +241,3 @@ class Popularity:
 def find_half_life(days: float) -> int:
     """Returns the index of the half-life of HALF_LIVES_DAYS that is nearest on a logarithmic scale."""
     return int(np.abs(np.log(np.array(HALF_LIVES_DAYS) / days)).argmin())
-
-
-def build_popularity(table: ItemTable, events: Iterable[pa.RecordBatch]) -> Popularity:
-    """Counts all events of batches of EVENT_SCHEMA."""
-    popularity = Popularity(len(table))
-    for batch in events:
-        count_events(popularity, table, batch)
-    return popularity
-
-
-def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch) -> None:
-    """Counts the events of one batch. A watch counts by its watched share, 1 if unknown; a skip does not."""
-    kinds = np.asarray(batch.column("kind").to_numpy(zero_copy_only=False))
-    rows = table.find_rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
-    viewers = hash_viewers(batch.column("user"))
-    popularity.add_watches(select_watch_columns(batch, viewers, rows, table.duration_s))
-    weights, at_ms = popularity.compute_exposure_weights(viewers), batch.column("at_ms").to_numpy()
-    for kind in EXPOSURES[:2]:
-        selected = np.flatnonzero(kinds == kind)
-        popularity.add_exposures(kind, rows[selected], at_ms[selected], weights[selected])
-    first = popularity.engagements.find_first(batch)
-    popularity.add_exposures("engagement", rows[first], at_ms[first], weights[first])

@@ -111,8 +111,8 @@ class TitleIndex:
     def _find_range(self, start: str) -> tuple[int, int]:
         """Returns the range of positions in `texts` of titles that begin with a compact text."""
         encoded = start.encode("utf-8", "surrogatepass")
-        first = bisect_left(range(len(self)), encoded, key=self._get_text)
-        return first, bisect_left(range(len(self)), encoded + b"\xff", lo=first, key=self._get_text)
+        first = bisect_left(range(len(self)), encoded, key=self.get_text)
+        return first, bisect_left(range(len(self)), encoded + b"\xff", lo=first, key=self.get_text)
 
     def find_people(self, typed: TitleKeys) -> Rows:
         """Returns the distinct rows of the items of a person with this whole name."""
@@ -157,7 +157,7 @@ class TitleIndex:
             if low <= count <= high and shortest <= len(words[position])
         ][:MAX_CORRECTED_WORDS]
 
-    def _get_text(self, position: int) -> bytes:
+    def get_text(self, position: int) -> bytes:
         return bytes(self.texts[self.offsets[position] : self.offsets[position + 1]])
 
 

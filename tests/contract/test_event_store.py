@@ -134,3 +134,20 @@ def test_watched_items_are_complete_among_thousands_of_events(events: EventStore
     films = [Event(f"f{n}", "watch", "ada", n, f"film{n}") for n in range(1200)]
     events.append([*films, *often, *shown])
     assert events.watched_items("ada", SOON_S) == {"alien", *(event.item for event in films)}
+
+
+def test_the_newest_opinion_on_each_item_counts(events: EventStore) -> None:
+    given: list[tuple[EventKind, str, int]] = [
+        ("like", "alien", 1), ("dislike", "alien", 2), ("like", "heat", 3), ("undo", "heat", 4),
+        ("undo", "ran", 5), ("subscribe", "ran", 6), ("watch", "zodiac", 7), ("not_interested", "m", 8),
+    ]  # fmt: skip
+    events.append([Event(f"e{n}", kind, "ada", at_ms, item) for n, (kind, item, at_ms) in enumerate(given)])
+    events.append([Event("other", "like", "bob", 9, "zodiac")])
+    assert events.opinions("ada", SOON_S) == {"alien": "dislike", "m": "not_interested", "ran": "subscribe"}
+    assert events.opinions("unknown", SOON_S) == {}
+
+
+def test_of_two_opinions_at_the_same_time_the_smaller_id_counts(events: EventStore) -> None:
+    events.append([Event("b", "like", "ada", 1, "alien"), Event("a", "dislike", "ada", 1, "alien")])
+    events.append([Event("c", "undo", "ada", 1, "alien")])
+    assert events.opinions("ada", SOON_S) == {"alien": "dislike"}

@@ -107,3 +107,26 @@ def test_a_dropped_version_is_not_listed(films: SearchEngine) -> None:
     load(films, "items-2", FILMS[:1])
     films.drop("items-1")
     assert [v.name for v in films.versions()] == ["items-2"]
+
+
+def test_live_changes_of_a_version_are_read_from_a_position(films: SearchEngine) -> None:
+    nothing, start = films.read_changes("items-1", None)
+    assert nothing == []
+    new = Document(Item("new", "A new film"), {"factors": build_unit_vector(0)})
+    films.upsert([new, Document(Item("other", "Another"))])
+    changed, position = films.read_changes("items-1", start)
+    assert {document.item.id for document in changed} == {"new", "other"}
+    vectors = {document.item.id: document.vectors for document in changed}
+    assert vectors["new"]["factors"].tolist() == new.vectors["factors"].tolist()
+    assert films.read_changes("items-1", position) == ([], position)
+    films.delete(["other"])
+    assert films.read_changes("items-1", position)[0] == []
+    assert {document.item.id for document in films.read_changes("items-1", None)[0]} == {"new"}
+
+
+def test_changes_made_while_a_version_was_built_are_read(films: SearchEngine) -> None:
+    films.create_index("items-2")
+    films.write("items-2", [Document(d.item) for d in FILMS])
+    films.upsert([Document(Item("late", "A late film"))])
+    films.promote("items-2")
+    assert {document.item.id for document in films.read_changes("items-2", None)[0]} >= {"late"}

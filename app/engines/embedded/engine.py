@@ -36,6 +36,8 @@ from reelrank.index_mappings.validation import validate_documents
 
 FETCH_BATCH = 500
 DROP_BATCH = 5_000
+MAX_CHANGES = 5_000
+"""Documents of one read of changes; one change writes at most 1,000."""
 """Rows removed per transaction, so that a drop never blocks other writers for long."""
 
 
@@ -82,6 +84,20 @@ class EmbeddedEngine:
         while rows := self.database.connect().execute(select, (version, after, batch_size)).fetchall():
             after = rows[-1][1]
             yield [decode_document(row) for row in rows]
+
+    def read_changes(self, version: str, position: str | None) -> tuple[list[Document], str]:
+        """The position is the sequence number of the last change that was read."""
+        connection = self.database.connect()
+        if position is None:
+            self._require_version(version)
+            select = "select served_seq from versions where name = ?"
+            position = str(connection.execute(select, (version,)).fetchone()[0])
+        select = f"""select {COLUMNS} from documents where version = ? and seq > ? and not deleted
+                     order by seq limit {MAX_CHANGES}"""
+        rows = connection.execute(select, (version, int(position))).fetchall()
+        if len(rows) == MAX_CHANGES:  # the last change may go on: it is read again
+            rows = [row for row in rows if row[-1] < rows[-1][-1]]
+        return [decode_document(row) for row in rows], str(rows[-1][-1] if rows else position)
 
     def create_index(self, version: str) -> None:
         self._remove_documents(version)

@@ -20,7 +20,7 @@ from reelrank.app.engines.server.documents.versions import CHANGES_FROM, IndexVe
 from reelrank.app.engines.server.matcher import Dialect, ServerMatcher
 from reelrank.app.engines.server.transport.bulk import ActionResult, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.app.engines.server.transport.paging import scan_pages
+from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
 from reelrank.index_mappings.engine import (
     IndexVersion,
     Matcher,
@@ -94,6 +94,17 @@ class ServerEngine:
             body = body | {"search_after": [after]}
         for hits in scan_pages(self.cluster, index, body, ["id"], batch_size):
             yield [decode_document(hit["_source"]) for hit in hits]
+
+    def read_changes(self, version: str, position: str | None) -> tuple[list[Document], str]:
+        """The position is that of the change log, which has every live change that this version may lack."""
+        if position is None:
+            position = str(self.index_versions.read_metadata(version)[CHANGES_FROM])
+        reached = read_checkpoint(self.cluster, self.change_log.index)[self.change_log.index]
+        if reached <= int(position):
+            return [], position
+        changes = [change for page in self.change_log.scan_since(int(position)) for change in page]
+        sources = (change.source for change in changes)
+        return [decode_document(source) for source in sources if source is not None], str(reached)
 
     def create_index(self, version: str) -> None:
         self.index_versions.create(version, self.change_log.read_position())

@@ -13,7 +13,8 @@ from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.items import popularity as counters
 from reelrank.ranking.items.builder import UNKNOWN_DAY
-from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity, build_popularity
+from reelrank.ranking.items.event_counts import build_popularity
+from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
 from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, Rows, build_table
 from tests.unit.ranking.watching import build_watches, count

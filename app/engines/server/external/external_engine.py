@@ -57,6 +57,9 @@ class ReadOnlyEngine(ExternalMatcher):
     def scan(self, version: str, batch_size: int = 1000, after: str = "") -> Iterator[list[Document]]:
         return self.own.scan(version, batch_size, after)
 
+    def read_changes(self, version: str, position: str | None) -> tuple[list[Document], str]:
+        return [], position or ""
+
     def create_index(self, version: str) -> None:
         self.own.create_index(version)
 
