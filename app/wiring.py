@@ -56,7 +56,8 @@ from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.rejections import PushRejectedDown
 from reelrank.ranking.policies.similar import SimilarOrder
 from reelrank.ranking.policies.thompson import ThompsonSampling
-from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, load_ranker
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.registry.releases import FileReleases, ReleaseStore
 from reelrank.ranking.retrieval.source_names import SOURCES

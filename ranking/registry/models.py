@@ -18,7 +18,8 @@ from reelrank.index_mappings.errors import CodedError, ModelNotFound, Unavailabl
 from reelrank.ranking.durable import create_directory
 from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
 from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
-from reelrank.ranking.rankers.lambdarank import FusedOrder, check_features, hash_model
+from reelrank.ranking.rankers.lambdarank import FusedOrder
+from reelrank.ranking.rankers.loading import check_features, hash_model
 from reelrank.ranking.rankers.manifest import (
     MODEL_FILE,
     Manifest,

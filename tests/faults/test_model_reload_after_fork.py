@@ -14,7 +14,7 @@ from reelrank.ranking.registry.models import Registry
 WORKERS = """
 import os, sys
 from pathlib import Path
-from reelrank.ranking.rankers.lambdarank import load_ranker
+from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.registry.models import Registry
 import numpy as np
 

@@ -9,7 +9,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from reelrank.ranking.rankers.lambdarank import LambdaRank, load_ranker
+from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
 from reelrank.ranking.rankers.model_check import compute_scores_in_child
 from reelrank.ranking.rankers.tree_shape import DEPTH_MAX, check_shape

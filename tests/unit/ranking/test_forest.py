@@ -11,7 +11,8 @@ import pytest
 
 from reelrank.ranking.rankers.compiled_trees import LIBRARY_FILE, compile_trees, open_compiled_trees
 from reelrank.ranking.rankers.golden_rows import GoldenRows, read_golden
-from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker, load_ranker
+from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker
+from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.rankers.manifest import MODEL_FILE, Manifest
 from reelrank.ranking.registry.models import Registry
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, read_golden, write_golden
-from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, load_ranker
+from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank
+from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
 from reelrank.ranking.registry.models import Registry
 from tests.raised import raises_code

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.errors import ModelNotFound, Unavailable
-from reelrank.ranking.rankers.lambdarank import load_ranker
+from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.rankers.manifest import (
     MODEL_FILE,
     Manifest,

@@ -1,0 +1,144 @@
+"""Loads the model of a registry directory, once everything about it fits this build."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reelrank.ranking.rankers.compiled_trees import CompiledTrees, open_compiled_trees
+from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
+from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker
+from reelrank.ranking.rankers.manifest import MODEL_FILE, InvalidModel, Manifest, ModelRejected, read_manifest
+from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_valid_model
+
+log = logging.getLogger(__name__)
+RETRAIN = "train a new model with this build, or serve the build that made this one"
+REREGISTER = "register it again from its source"
+MISMATCH_CODES = {
+    "feature fingerprint": "feature_fingerprint_mismatch",
+    "text encoder": "encoder_mismatch",
+    "index fingerprint": "index_fingerprint_mismatch",
+}
+
+
+def load_ranker(
+    directory: Path,
+    known_features: Sequence[str],
+    compute_fingerprint: Callable[[Sequence[str]], str],
+    expected_encoder: str | None = None,
+    expected_index: str | None = None,
+) -> Ranker:
+    """Loads the model of a registry directory, once everything about it fits this build.
+
+    compute_fingerprint: returns this build's fingerprint of some features. Raises ModelRejected.
+    """
+    manifest = _load_manifest(directory)
+    check_features(manifest, known_features)
+    for name, model_has, build_has in (
+        ("feature fingerprint", manifest.feature_fingerprint, compute_fingerprint(manifest.features)),
+        ("text encoder", manifest.encoder, expected_encoder),
+        ("index fingerprint", manifest.index_fingerprint, expected_index),
+    ):
+        if model_has and build_has is not None and model_has != build_has:
+            reason = f"its {name} is {model_has}, this build's is {build_has}"
+            raise ModelRejected(directory.name, reason, RETRAIN, code=MISMATCH_CODES[name])
+    if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
+        raise ModelRejected(
+            directory.name,
+            "its manifest states no feature fingerprint",
+            RETRAIN,
+            code="feature_fingerprint_missing",
+        )
+    ranker = _load_model(directory, manifest)
+    golden = _load_golden(directory, manifest)
+    if golden is not None:
+        mismatch = golden.find_mismatch(ranker.score(golden.features))
+        if mismatch:
+            raise ModelRejected(
+                manifest.id,
+                mismatch,
+                "install the LightGBM version it was trained with, or retrain",
+                code="golden_rows_mismatch",
+            )
+        ranker.compiled_trees = _load_compiled_trees(directory, golden)
+    return ranker
+
+
+def check_features(manifest: Manifest, known_features: Sequence[str]) -> None:
+    """Raises ModelRejected when the model reads a feature that this build does not compute."""
+    unknown = [name for name in manifest.features if name not in set(known_features)]
+    if unknown:
+        raise ModelRejected(
+            manifest.id,
+            f"this build does not know its features {', '.join(unknown)}",
+            RETRAIN,
+            code="unknown_features",
+        )
+
+
+def hash_model(model_text: str) -> str:
+    return hashlib.sha256(model_text.encode()).hexdigest()
+
+
+def _load_manifest(directory: Path) -> Manifest:
+    try:
+        manifest = read_manifest(directory)
+    except (OSError, ValueError) as error:
+        raise ModelRejected(
+            directory.name, f"no valid manifest ({error})", REREGISTER, code="invalid_manifest"
+        ) from error
+    if manifest.id != directory.name:
+        raise ModelRejected(
+            directory.name, f"its manifest is that of {manifest.id!r}", REREGISTER, code="invalid_manifest"
+        )
+    return manifest
+
+
+def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
+    """The registry has checked the file with the manifest's SHA-256; another file is checked here first."""
+    try:
+        text = (directory / MODEL_FILE).read_text(encoding="utf-8")
+        if manifest.model_sha256 and hash_model(text) != manifest.model_sha256:
+            raise InvalidModel(
+                f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)", "model_file_changed"
+            )
+        header = read_valid_model(text, len(manifest.features))
+        if not manifest.model_sha256:
+            lows, highs = np.array(header.bounds, np.float64).T
+            compute_scores_in_child(text, generate_rows(lows, highs))
+        ranker = LambdaRank(manifest.id, manifest.features, text)
+    except (OSError, ValueError) as error:
+        code = getattr(error, "code", "model_file_damaged")
+        raise ModelRejected(manifest.id, str(error), REREGISTER, code) from error
+    ranker.calibration = manifest.calibration
+    ranker.embeddings_fingerprint = manifest.embeddings_fingerprint
+    return ranker
+
+
+def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
+    """An external model put in place by hand may lack golden rows; nothing else may."""
+    if manifest.kind == "external" and not (directory / GOLDEN_FILE).exists():
+        return None
+    try:
+        golden = read_golden(directory)
+        if golden.features.shape[1] != len(manifest.features):
+            raise ValueError(f"{golden.features.shape[1]} columns for {len(manifest.features)} features")
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ModelRejected(
+            manifest.id, f"no valid golden rows ({error})", REREGISTER, code="invalid_golden_rows"
+        ) from error
+    return golden
+
+
+def _load_compiled_trees(directory: Path, golden: GoldenRows) -> CompiledTrees | None:
+    """Returns the faster form of the trees, unless it scores a golden row differently."""
+    trees = open_compiled_trees(directory)
+    if trees is None:
+        return None
+    mismatch = golden.find_mismatch(trees.score(golden.features))
+    if mismatch:
+        log.warning("%s: LightGBM scores in place of %s: %s", directory.name, trees.name, mismatch)
+        return None
+    return trees
