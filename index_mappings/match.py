@@ -22,14 +22,24 @@ class Matches:
     """One source's answer: ids [n] of ID_DTYPE without repeats, scores [n] float32, best first.
 
     The rank of a match is its position, from 0. Equal scores are in the order of their ids.
+    has_all_words [n]: of a text source that was asked for it, whether the item has every word.
+    Those that have come first.
     """
 
     source: str
     ids: ItemIds
     scores: NDArray[np.float32]
+    has_all_words: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def separate_bonus(matches: Matches, bonus: float) -> Matches:
+    """Returns the matches with the bonus taken off the scores that have it, and whether they had it."""
+    has_bonus = matches.scores >= bonus
+    scores = np.where(has_bonus, matches.scores - np.float32(bonus), matches.scores)
+    return Matches(matches.source, matches.ids, scores.astype(np.float32), has_bonus)
 
 
 def select_best_matches(source: str, ids: ItemIds, scores: NDArray[np.float32], limit: int) -> Matches:

@@ -103,7 +103,7 @@ def rank_candidates(
     degraded = (*context.degraded, *missing, *failure)
     with context.measure("explore"):
         scored = _collect_scores(request, found, scores, model, context)
-        scored = replace(scored, signals=signals.columns)
+        scored = replace(scored, signals=signals.columns, all_words=found.candidates.all_words)
         if request.query.sort == "relevance":
             result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
         else:

@@ -17,9 +17,11 @@ BEGINNING_LEVEL = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LexicalOrder:
-    """Sorts a search by what the query names, then by BM25 in steps, then as the policy before left it.
+    """Sorts a search by what the query names, then by whether every word matched, then by BM25 in steps, then
+    as the policy before left it.
 
-    Whole titles come first, then all items of the named person, then titles that begin with the query.
+    Whole titles come first, then all items of the named person, then titles that begin with the query, then
+    items that have every word, in whichever fields: a person and a genre, a director and a word of a title.
     Candidates that only a vector found come last. BM25 scores, as a share of the best, are equal
     within one of `steps`, so that a model orders equal matches. Without a model the fused order does, which
     does not know the viewer: the steps are finer then.
@@ -46,7 +48,8 @@ class LexicalOrder:
             watches[counted] = candidates.popularity.count_watches(candidates.rows[counted])
         position = np.empty(n, np.intp)
         position[order] = np.arange(n)
-        return PolicyResult(np.lexsort((position, -watches, -steps, -named)))
+        lacks_words = np.zeros(n, bool) if candidates.all_words is None else ~candidates.all_words
+        return PolicyResult(np.lexsort((position, -watches, -steps, lacks_words, -named)))
 
 
 def _compute_steps(scores: NDArray[np.float32], count: int) -> NDArray[np.float32]:

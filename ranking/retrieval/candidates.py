@@ -10,7 +10,6 @@ from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.retrieval.fusion import Candidates, fuse
 from reelrank.ranking.retrieval.gibberish import is_gibberish
-from reelrank.ranking.retrieval.sources import ALL_WORDS_BONUS
 from reelrank.ranking.viewers.request import RankingRequest
 
 
@@ -61,10 +60,8 @@ def _keep_best_matched(found: LocatedCandidates) -> LocatedCandidates:
     candidates = found.candidates
     named = candidates.get_source_ranks("title") >= 0
     has_words = candidates.get_source_ranks("bm25") >= 0
-    has_all = named.copy()
-    if "bm25" in candidates.sources:
-        has_all |= candidates.get_source_scores("bm25") >= ALL_WORDS_BONUS
-    kept = next((tier for tier in (has_all, has_words) if tier.any()), np.ones(len(named), bool))
+    tiers = (named | candidates.have_all_words, has_words)
+    kept = next((tier for tier in tiers if tier.any()), np.ones(len(named), bool))
     return found.take(np.flatnonzero(kept))
 
 

@@ -17,7 +17,8 @@ class Candidates:
     """n items with every source's match: best fused score first, ties by id.
 
     ids [n] of ID_DTYPE; fused [n] float32; sources: s names; ranks [n, s] int32 from 0, -1 where
-    the source did not find the item; scores [n, s] float32, NaN where it did not.
+    the source did not find the item; scores [n, s] float32, NaN where it did not. all_words [n]: whether a
+    text source found every word in it, None when none was asked for that.
     """
 
     ids: ItemIds
@@ -25,13 +26,16 @@ class Candidates:
     sources: tuple[str, ...]
     ranks: NDArray[np.int32]
     scores: NDArray[np.float32]
+    all_words: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: NDArray[np.intp]) -> "Candidates":
         """Returns the candidates at these positions, in this order."""
-        return Candidates(self.ids[rows], self.fused[rows], self.sources, self.ranks[rows], self.scores[rows])
+        all_words = None if self.all_words is None else self.all_words[rows]
+        columns = self.ids[rows], self.fused[rows], self.sources, self.ranks[rows], self.scores[rows]
+        return Candidates(*columns, all_words)
 
     def with_unranked(self, ids: ItemIds) -> "Candidates":
         """Returns these candidates, followed by ids [m] that no source found and that are not among them."""
@@ -42,7 +46,13 @@ class Candidates:
             self.sources,
             np.concatenate([self.ranks, np.full((m, s), -1, np.int32)]),
             np.concatenate([self.scores, np.full((m, s), np.nan, np.float32)]),
+            None if self.all_words is None else np.concatenate([self.all_words, np.zeros(m, bool)]),
         )
+
+    @property
+    def have_all_words(self) -> NDArray[np.bool_]:
+        """Whether a text source found every word of the query in each candidate [n]; False where unknown."""
+        return np.zeros(len(self), bool) if self.all_words is None else self.all_words
 
     def are_found_by(self, sources: Sequence[str]) -> NDArray[np.bool_]:
         """Returns whether any of these sources found each candidate [n]."""
@@ -71,13 +81,16 @@ def fuse(matches: Sequence[Matches]) -> Candidates:
     ids, positions = deduplicate_ids(all_ids)
     ranks = np.full((len(ids), len(sources)), -1, np.int32)
     scores = np.full((len(ids), len(sources)), np.nan, np.float32)
-    start = 0
+    start, all_words = 0, None
     for column, found in enumerate(matches):
         rows = positions[start : start + len(found)]
         ranks[rows, column] = np.arange(len(found), dtype=np.int32)
         scores[rows, column] = found.scores
+        if found.has_all_words is not None:
+            all_words = np.zeros(len(ids), bool) if all_words is None else all_words
+            all_words[rows] |= found.has_all_words
         start += len(found)
     reciprocal = np.where(ranks >= 0, 1.0 / (RANK_CONSTANT + ranks + 1.0), 0.0)
     fused = reciprocal.sum(axis=1).astype(np.float32)
     order = np.argsort(-fused, kind="stable")
-    return Candidates(ids, fused, sources, ranks, scores).take(order)
+    return Candidates(ids, fused, sources, ranks, scores, all_words).take(order)

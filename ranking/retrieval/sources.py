@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
+from reelrank.index_mappings.errors import Partial
 from reelrank.index_mappings.item import Neighbour
-from reelrank.index_mappings.match import Matches, encode_item_ids
+from reelrank.index_mappings.match import Matches, encode_item_ids, separate_bonus
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.popularity import COMPARED_DAYS, Popularity
 from reelrank.ranking.items.recency import find_newest
@@ -26,8 +27,9 @@ Engines return a few thousand at most; the table fills the home page of viewers 
 
 SORTED_LIMIT = 1_000
 """Most items of a list with a stated order: fifty pages of 20, which few people read to the end."""
-ALL_WORDS_BONUS = 1e6
-"""Above any BM25 score, so that a sorted search can tell items that have every word from the others."""
+ALL_WORDS_BONUS = 1024.0
+"""Above the BM25 scores of queries that people type, so that it tells which items have every word; float32
+keeps four decimals of the score beside it. `_match_text` takes it off again."""
 
 Spaces = Sequence[tuple[str, str, str]]
 """Source, vector field, and name of the request's vector that is searched with."""
@@ -83,7 +85,7 @@ def query_source(
     """Returns one source's matches. Raises what the engine raises (`reelrank.index_mappings.errors`)."""
     match request:
         case TextMatch():
-            return matcher.match_text(request, timeout_s)
+            return _match_text(request, matcher, timeout_s)
         case VectorMatch():
             return matcher.match_vector(request, timeout_s)
         case NeighbourMatch():
@@ -94,13 +96,25 @@ def query_source(
             return _list_items(request, table, popularity)
 
 
+def _match_text(request: TextMatch, matcher: Matcher, timeout_s: float) -> Matches:
+    """Returns the matches with their BM25 scores, and whether they have every word where that was asked."""
+    bonus = request.all_words_bonus
+    if not bonus:
+        return matcher.match_text(request, timeout_s)
+    try:
+        return separate_bonus(matcher.match_text(request, timeout_s), bonus)
+    except Partial as partial:
+        raise Partial(str(partial), separate_bonus(partial.partial_result, bonus)) from partial
+
+
 def _plan_search(request: RankingRequest, limits: CandidateLimits) -> list[SourceRequest]:
     query, extra = request.query, len(request.query.exclude)
-    text = TextMatch("bm25", request.search_text, limits.bm25 + extra, query.filters)
+    limit = limits.bm25 if query.sort == "relevance" else SORTED_LIMIT
+    text = TextMatch("bm25", request.search_text, limit + extra, query.filters)
     if request.typed is not None:
         text = replace(text, expansion=request.typed.expansion)
-    if query.sort != "relevance":
-        text = replace(text, limit=SORTED_LIMIT + extra, all_words_bonus=ALL_WORDS_BONUS)
+    if query.sort != "relevance" or len(text.words.typed) > 1:  # one word: whatever matches has it
+        text = replace(text, all_words_bonus=ALL_WORDS_BONUS)
     knn = _plan_knn(request, limits, (("text_knn", "text", "query"),), extra)
     return [*_plan_titles(request, limits), *([text] if limits.bm25 else []), *knn]
 

@@ -3,13 +3,21 @@
 import numpy as np
 import pytest
 
-from reelrank.index_mappings.engine import NeighbourMatch, SearchEngine, TextMatch, VectorMatch
+from reelrank.index_mappings.engine import (
+    NeighbourMatch,
+    SearchEngine,
+    TextMatch,
+    VectorMatch,
+)
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item, Neighbour
+from reelrank.index_mappings.match import separate_bonus
 from reelrank.index_mappings.query import Filters
 from tests.contract.films import FILMS, SOON, build_unit_vector, list_ids, load, search
 from tests.raised import raises_code
+
+BONUS = 1024.0
 
 
 def test_searches_are_unavailable_before_a_version_serves(engine: SearchEngine) -> None:
@@ -53,10 +61,17 @@ def test_a_request_can_set_field_weights(films: SearchEngine) -> None:
 
 def test_a_bonus_marks_what_has_every_word_in_any_field(films: SearchEngine) -> None:
     def find_marked(text: str) -> list[str]:
-        matches = films.match_text(TextMatch("bm25", text, 10, all_words_bonus=1e6), SOON)
-        marked = list_ids(matches)[: int((matches.scores >= 1e6).sum())]
-        assert set(marked) <= set(list_ids(matches)) == set(search(films, text))
-        return sorted(marked)
+        found = films.match_text(TextMatch("bm25", text, 10, all_words_bonus=BONUS), SOON)
+        matches, plain = (
+            separate_bonus(found, BONUS),
+            films.match_text(TextMatch("bm25", text, 10), SOON),
+        )
+        assert matches.has_all_words is not None
+        by_id = dict(zip(list_ids(matches), matches.scores.tolist(), strict=True))
+        assert by_id == pytest.approx(
+            dict(zip(list_ids(plain), plain.scores.tolist(), strict=True)), abs=1e-3
+        )
+        return sorted(np.array(list_ids(matches))[matches.has_all_words].tolist())
 
     assert find_marked("stranger alien") == ["alien"]  # the title and the description
     assert find_marked("the Weaver, sci-fi") == ["alien"]

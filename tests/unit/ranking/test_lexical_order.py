@@ -23,7 +23,7 @@ NAN = float("nan")
 def order_candidates(
     table: ItemTable, query: Query, model_order: list[int], sources: dict[str, list[float]], steps: int = 20
 ) -> list[int]:
-    """sources: scores by source, and the signal `title_words`."""
+    """sources: scores by source, the signal `title_words`, and `all_words`: 1 where every word matched."""
     n = len(model_order)
     scored = ScoredCandidates(
         query,
@@ -34,6 +34,7 @@ def order_candidates(
         table,
         Popularity(0),
         0,
+        all_words=np.array(sources["all_words"]) > 0 if "all_words" in sources else None,
         signals={"title_words": np.array(sources.get("title_words", [0.0] * n), np.float32)},
     )
     order: NDArray[np.intp] = np.array(model_order, np.intp)
@@ -46,6 +47,11 @@ def table(tmp_path: Path) -> ItemTable:
 
 
 SEARCH = Query(text="heat")
+
+
+def test_items_with_every_word_lead_those_with_some_and_follow_named_ones(table: ItemTable) -> None:
+    sources = {"title": [NAN, NAN, 1.0, NAN], "bm25": [9.0, 3.0, 2.0, 4.0], "all_words": [0.0, 1.0, 0.0, 1.0]}
+    assert order_candidates(table, SEARCH, [0, 1, 2, 3], sources) == [2, 3, 1, 0]
 
 
 def test_a_whole_title_leads_whatever_the_model_says(table: ItemTable) -> None:

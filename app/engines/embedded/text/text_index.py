@@ -118,10 +118,15 @@ class TextIndex:
         query, clauses = tantivy.Query.boolean_query(content), self._build_filter_clauses(request.filters)
         title = [pair for pair in request.weights if pair[0] == TITLE]
         clauses += self._build_term_clauses(words.stop, title)
-        if request.all_words_bonus:
-            clauses.append(self._build_bonus_clause(words.typed, request))
         if clauses:
             query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), *clauses])
+        hits = self._collect_hits(query, limit)
+        if not request.all_words_bonus or not words.typed:
+            return hits
+        whole = [(tantivy.Occur.Must, query), self._build_bonus_clause(words.typed, request)]
+        return _join_hits(self._collect_hits(tantivy.Query.boolean_query(whole), limit), hits)
+
+    def _collect_hits(self, query: Any, limit: int) -> Hits:
         searcher = self.index.searcher()
         hits = searcher.search(query, limit, count=False).hits
         scores, addresses = zip(*hits, strict=True) if hits else ((), ())
@@ -144,7 +149,11 @@ class TextIndex:
         ]
 
     def _build_bonus_clause(self, words: Sequence[str], request: TextMatch) -> tuple[Any, Any]:
-        """Builds the clause that adds the bonus to documents that have every word."""
+        """Builds the clause that requires every word and adds the bonus.
+
+        It is part of a search of its own: an optional clause would keep tantivy from skipping documents
+        that cannot be among the best.
+        """
         fields = [field for field, _ in request.weights]
         word_queries = [
             tantivy.Query.boolean_query(
@@ -153,7 +162,7 @@ class TextIndex:
             for token in dict.fromkeys(self.analyze(" ".join(words)))
         ]
         every = tantivy.Query.boolean_query([(tantivy.Occur.Must, query) for query in word_queries])
-        return tantivy.Occur.Should, tantivy.Query.const_score_query(every, request.all_words_bonus)
+        return tantivy.Occur.Must, tantivy.Query.const_score_query(every, request.all_words_bonus)
 
     def _build_filter_clauses(self, filters: Filters) -> list[tuple[Any, Any]]:
         keywords = {"genre": filters.genres, "language": filters.languages, "country": filters.countries}
@@ -178,6 +187,12 @@ class TextIndex:
             if (low, high) != (None, None)
         ]
         return [(tantivy.Occur.Must, tantivy.Query.const_score_query(query, 0.0)) for query in queries]
+
+
+def _join_hits(first: Hits, second: Hits) -> Hits:
+    """Returns the first hits and those of the second whose row is not among them."""
+    is_new = ~np.isin(second[0], first[0])
+    return np.concatenate([first[0], second[0][is_new]]), np.concatenate([first[1], second[1][is_new]])
 
 
 def open_or_reset(directory: Path) -> TextIndex:
