@@ -139,7 +139,9 @@ def parse_event_rows(
     for name, reasons in results.ignored.items():
         index, reason = min(reasons.items())
         first = f"row {int(rows.numbers[index])}: {reason}"
-        values[name] = replace(values.get(name, ValueCounts()), ignored=len(reasons), first_ignored=first)
+        counts = values.get(name, ValueCounts(missing=len(reasons)))
+        missing = max(counts.missing - len(reasons), 0)
+        values[name] = replace(counts, ignored=len(reasons), first_ignored=first, missing=missing)
     rejects = [*rows.unreadable, *build_rejects(rows, results.errors)]
     return CheckedEvents(events, rejects, results.unknown_actions, values)
 

@@ -7,9 +7,13 @@ from reelrank.loaders.report import FieldReport, ValueCounts
 
 
 def describe_fields(fields: FieldMap | None, values: Mapping[str, ValueCounts]) -> dict[str, FieldReport]:
-    """Describes every field of a mapping, with the counts of its values."""
+    """Describes every field of a mapping, with the counts of its values.
+
+    Records that need no mapping have fields without columns.
+    """
     if fields is None:
-        return {}
+        stated = {name: counts for name, counts in values.items() if counts.readable or counts.ignored}
+        return {name: FieldReport((), "as the record states it", counts) for name, counts in stated.items()}
     return {
         target.name: FieldReport(
             find_sources(fields, target),
