@@ -137,3 +137,14 @@ def test_learning_twice_gives_the_same(watches: Watches, learned: Embeddings) ->
     again = learn_embeddings(watches)
     for field in ("factors", "session"):
         np.testing.assert_array_equal(again.vectors[field][1], learned.vectors[field][1])
+
+
+def test_only_the_newest_watches_of_a_viewer_make_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A viewer with 20,000 films would need 19 GB."""
+    monkeypatch.setattr(neighbours, "MAX_PER_VIEWER", 3)
+    ids = encode_item_ids(f"film{n}" for n in range(9))
+    ones = np.ones(9, np.float32)
+    watches = Watches(
+        np.array(["ada"]), ids, np.zeros(9, np.int32), np.arange(9, dtype=np.int32), np.arange(9), ones
+    )
+    assert set(neighbours.learn_neighbours(watches)) == {"film6", "film7", "film8"}
