@@ -2,16 +2,20 @@
 
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from reelrank.app.search.service import SearchService
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.match import encode_item_ids
+from reelrank.ranking.evaluation.intervals import bootstrap_intervals
 from tests.sample_project import FILMS, build_project
 
 GENRES = {"Horror": "fear and blood", "Comedy": "fun and jokes"}
@@ -31,8 +35,13 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
 
 
 @pytest.fixture(scope="module")
-def client(parts: Container) -> Iterator[FlaskClient]:
-    yield create_app(warm_service(parts), WebOptions(8_000_000, parts.settings.reports_dir)).test_client()
+def service(parts: Container) -> SearchService:
+    return warm_service(parts)
+
+
+@pytest.fixture(scope="module")
+def client(parts: Container, service: SearchService) -> FlaskClient:
+    return create_app(service, WebOptions(8_000_000, parts.settings.reports_dir)).test_client()
 
 
 def send(client: FlaskClient, user: str, kind: str, items: Sequence[str], **fields: Any) -> None:
@@ -153,3 +162,30 @@ def test_the_home_page_counts_what_a_like_brought(client: FlaskClient) -> None:
 @pytest.mark.parametrize("kind", ["like", "dislike", "not_interested"])
 def test_an_opinion_on_an_unknown_film_is_refused(client: FlaskClient, kind: str) -> None:
     assert client.post(f"/{kind}", data={"item": "gone"}).status_code == 404
+
+
+def test_a_skip_pushes_what_is_near_down_and_a_watch_pulls_it_up(
+    client: FlaskClient, service: SearchService
+) -> None:
+    """Over 40 films: the mean rank of the ten nearest, against a stranger's, after 5 % and after 95 %."""
+    table = service.refresher.state.table
+    text = np.asarray(table.vectors["text"][np.arange(len(table))])
+    stranger = recommend(client, "a-stranger", 100)
+    changes = {5: list[float](), 95: list[float]()}
+    for item in EXTRA[::2]:
+        (row,) = table.find_rows(encode_item_ids([item.id])).tolist()
+        near = table.ids[np.argsort(-(text @ text[row]))[1:11]].tolist()
+        for percent, ranks in changes.items():
+            user = f"{item.id}-{percent}"
+            send(client, user, "watch", [item.id], watched_ms=60_000 * percent, duration_ms=6_000_000)
+            page = recommend(client, user, 100)
+            before = [i for i in stranger if i != item.id]
+            moved = [_find(page, i.decode()) - _find(before, i.decode()) for i in near]
+            ranks.append(float(np.mean(moved)))
+    down, up = (bootstrap_intervals(np.array([ranks]).T)[0] for ranks in changes.values())
+    assert down.low > 0
+    assert up.high < 0
+
+
+def _find(page: Sequence[str], item_id: str) -> int:
+    return page.index(item_id) if item_id in page else len(page)
