@@ -200,7 +200,7 @@ def _build_events(ratings: Any, films: dict[int, str], items: dict[str, Item], n
     shift = (now_ms - int(at_ms.max())) // WEEK_MS * WEEK_MS
     shares = simulate_watched_shares(ordered["rating"].to_numpy())
     events = []
-    for film, user, at, share in zip(
+    for film, user, watched_at_ms, share in zip(
         ordered["movieId"], ordered["userId"], (at_ms + shift).tolist(), shares.tolist(), strict=True
     ):
         item = items[films[film]]
@@ -210,7 +210,7 @@ def _build_events(ratings: Any, films: dict[int, str], items: dict[str, Item], n
                 id=f"movielens-{user}-{film}",
                 kind="watch",
                 user=f"viewer-{user}",
-                at_ms=at,
+                at_ms=watched_at_ms,
                 item=item.id,
                 watched_ms=round(duration_ms * share),
                 duration_ms=duration_ms,

@@ -30,11 +30,11 @@ class ValueCounts:
 def count_values(values: Sequence[Any], errors: Mapping[int, str] | None = None) -> ValueCounts:
     """Counts the values of rows. errors: row and reason of unreadable ones, by index."""
     errors = errors or {}
-    stated = [value for value in values if value not in (None, "", ())]
-    samples = islice(dict.fromkeys(stated), MAX_SAMPLES)
+    present = [value for value in values if value not in (None, "", ())]
+    samples = islice(dict.fromkeys(present), MAX_SAMPLES)
     first = min(errors.items())[1] if errors else ""
-    missing = len(values) - len(stated) - len(errors)
-    return ValueCounts(len(stated), len(errors), first, missing, tuple(map(_to_stored, samples)))
+    missing = len(values) - len(present) - len(errors)
+    return ValueCounts(len(present), len(errors), first, missing, tuple(map(_to_stored, samples)))
 
 
 def add_counts(total: Mapping[str, ValueCounts], added: Mapping[str, ValueCounts]) -> dict[str, ValueCounts]:

@@ -72,9 +72,12 @@ def _describe_settings_errors(error: ValidationError) -> list[str]:
     """Describes each wrong setting by its environment variable, without its value, which may be a secret."""
     return [
         ": ".join(
-            [*(f"REELRANK_{name}".upper() for name in each["loc"]), each["msg"].removeprefix("Value error, ")]
+            [
+                *(f"REELRANK_{name}".upper() for name in detail["loc"]),
+                detail["msg"].removeprefix("Value error, "),
+            ]
         )
-        for each in error.errors()
+        for detail in error.errors()
     ]
 
 

@@ -33,7 +33,7 @@ def rank_home_pages(history: History, judged: Sequence[JudgedRequest]) -> dict[s
 
     EASE is fitted on what precedes the third window. The half-life of popularity is chosen on the second.
     """
-    rows = [row for row, each in enumerate(judged) if each.kind == HOME]
+    rows = [row for row, request in enumerate(judged) if request.kind == HOME]
     if not rows:
         return {}
     requests = [judged[row].request for row in rows]

@@ -61,11 +61,13 @@ def import_objects(target: ImportTarget, import_file: bytes) -> list[ImportResul
     Raises BadRequest if the request is rejected, Unavailable if there is no response of Kibana.
     """
     answer = _send(target, import_file)
-    failed = {(each["type"], each["id"]): _describe_error(each["error"]) for each in answer.get("errors", [])}
-    imported = {(each["type"], each["id"]) for each in answer.get("successResults", [])}
+    failed = {
+        (entry["type"], entry["id"]): _describe_error(entry["error"]) for entry in answer.get("errors", [])
+    }
+    imported = {(entry["type"], entry["id"]) for entry in answer.get("successResults", [])}
     sent = [orjson.loads(line) for line in import_file.splitlines()]
     is_complete = bool(answer.get("success"))
-    return [_build_result((each["type"], each["id"]), failed, imported, is_complete) for each in sent]
+    return [_build_result((entry["type"], entry["id"]), failed, imported, is_complete) for entry in sent]
 
 
 def _send(target: ImportTarget, import_file: bytes) -> Any:

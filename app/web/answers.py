@@ -47,12 +47,12 @@ def serialize_outcome(outcome: SearchOutcome) -> dict[str, Any]:
     """Serializes what a search matched; a total with relation "gte" is a lower bound."""
     relation = "gte" if outcome.is_lower_bound else "eq"
     answer = {"match": outcome.match, "total": outcome.total, "total_relation": relation}
-    stated = {
+    optional = {
         "message": outcome.message,
         "did_you_mean": outcome.did_you_mean,
         "suggestions": outcome.suggestions,
     }
-    return answer | {name: value for name, value in stated.items() if value}
+    return answer | {name: value for name, value in optional.items() if value}
 
 
 def serialize_suggestion(suggestion: Suggestion) -> dict[str, Any]:
@@ -78,15 +78,15 @@ def serialize_ranking(result_list: ResultList) -> dict[str, Any]:
 def serialize_item(item: Item) -> dict[str, Any]:
     """Serializes the fields that have a value, the first language and country, and the year."""
     fields = {name: getattr(item, name) for name in (*Item.__slots__, *SINGULAR_NAMES.values())}
-    stated = {name: value for name, value in fields.items() if value not in ("", (), None)}
-    return stated | ({} if item.year is None else {"year": item.year})
+    present = {name: value for name, value in fields.items() if value not in ("", (), None)}
+    return present | ({} if item.year is None else {"year": item.year})
 
 
 def _serialize_hit(hit: Hit, fields: Sequence[str]) -> dict[str, Any]:
     """Serializes a hit with its id and these fields of its item; with all of them when none are named."""
     item = serialize_item(hit.item)
-    shown = {name: item[name] for name in ("id", *fields) if name in item} if fields else item
-    answer = shown | {
+    selected = {name: item[name] for name in ("id", *fields) if name in item} if fields else item
+    answer = selected | {
         "position": hit.position,
         "score": hit.score,
         "sources": hit.sources,

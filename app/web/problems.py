@@ -120,7 +120,7 @@ def handle_invalid_request(error: InvalidRequest) -> Response:
 
 def handle_validation_error(error: ValidationError) -> Response:
     """Names each field that pydantic found to be wrong, and what to send instead."""
-    messages = [_describe_field_error(dict(each)) for each in error.errors(include_url=False)]
+    messages = [_describe_field_error(dict(detail)) for detail in error.errors(include_url=False)]
     return handle_invalid_request(InvalidRequest(*messages))
 
 
@@ -162,9 +162,9 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
         return field, "there is no such parameter; /openapi lists them all"
     if error["type"] == "missing":
         return field, "it is missing; give it a value"
-    given = error.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, (str, int, float, bool)) else ""
-    return field, f"{error['msg'].removeprefix('Value error, ')}{shown}"[:300]
+    value = error.get("input")
+    suffix = f" (given: {value!r})" if isinstance(value, (str, int, float, bool)) else ""
+    return field, f"{error['msg'].removeprefix('Value error, ')}{suffix}"[:300]
 
 
 def _describe_unknown_value(error: dict[str, Any]) -> str:

@@ -33,21 +33,21 @@ def accept_stated_time(app: Flask, clock: Clock) -> None:
         clock.set(None)
 
 
-def parse_time(stated: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Parses milliseconds since 1970 or ISO 8601 (UTC without an offset). Raises InvalidRequest."""
     try:
-        if stated.strip().isdecimal():
-            time = datetime.fromtimestamp(int(stated) / 1000, UTC)
+        if text.strip().isdecimal():
+            time = datetime.fromtimestamp(int(text) / 1000, UTC)
         else:
-            time = datetime.fromisoformat(stated.strip())
+            time = datetime.fromisoformat(text.strip())
             time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError) as error:
         raise InvalidRequest(
-            (NOW_HEADER, f"{stated[:40]!r} is not a time; send milliseconds since 1970 or ISO 8601")
+            (NOW_HEADER, f"{text[:40]!r} is not a time; send milliseconds since 1970 or ISO 8601")
         ) from error
     if not EARLIEST <= time <= LATEST:
         years = f"{EARLIEST.year} to {LATEST.year}"
-        raise InvalidRequest((NOW_HEADER, f"{stated[:40]!r} is out of range; send a time from {years}"))
+        raise InvalidRequest((NOW_HEADER, f"{text[:40]!r} is out of range; send a time from {years}"))
     return time
 
 

@@ -170,10 +170,10 @@ def promote_version(engine: SearchEngine, version: str, written: int, options: L
 
 def drop_oldest_versions(engine: SearchEngine, options: LoadOptions) -> None:
     """Drops all versions except the serving one, the newest others, and those that a kept release names."""
-    kept = options.list_kept_versions()
+    required = options.list_kept_versions()
     idle = [v.name for v in engine.versions() if not v.serving]
     for name in idle[max(options.versions_to_keep - 1, 0) :]:
-        if name not in kept:
+        if name not in required:
             engine.drop(name)
 
 

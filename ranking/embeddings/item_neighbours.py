@@ -37,20 +37,20 @@ class _Lists:
         """Sets the lists of some items from weights [items, columns]; those of 0 and less are left out."""
         size = min(MAX_NEIGHBOURS, len(columns))
         best = np.sort(np.argpartition(-weights, size - 1, axis=1)[:, :size], axis=1)
-        found = np.take_along_axis(weights, best, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
+        best_weights = np.take_along_axis(weights, best, axis=1)
+        order = np.argsort(-best_weights, axis=1, kind="stable")
         self.columns[items, :size] = columns[np.take_along_axis(best, order, axis=1)]
-        self.weights[items, :size] = np.maximum(np.take_along_axis(found, order, axis=1), 0)
+        self.weights[items, :size] = np.maximum(np.take_along_axis(best_weights, order, axis=1), 0)
 
     def fill_sparse(self, items: Items, weights: coo_matrix) -> None:
         """Sets the lists of some items from positive weights [items, all items]."""
         order = np.lexsort((weights.col, -weights.data, weights.row))
         rows = weights.row[order]
         rank = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        kept = rank < MAX_NEIGHBOURS
-        places = items[rows[kept]], rank[kept]
-        self.columns[places] = weights.col[order][kept]
-        self.weights[places] = weights.data[order][kept]
+        is_kept = rank < MAX_NEIGHBOURS
+        places = items[rows[is_kept]], rank[is_kept]
+        self.columns[places] = weights.col[order][is_kept]
+        self.weights[places] = weights.data[order][is_kept]
 
 
 def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
@@ -104,9 +104,9 @@ def _compute_cosines(user_items: csr_matrix, lengths: Floats, items: Items) -> c
     """Returns shrunk cosines [items, all items]; none of an item with itself."""
     products = (user_items[:, items].T @ user_items).tocoo()
     weights = products.data / (lengths[items][products.row] * lengths[products.col] + SHRINKAGE)
-    other = (items[products.row] != products.col) & (weights > 0)
-    places = products.row[other], products.col[other]
-    return coo_matrix((weights[other], places), shape=products.shape)
+    is_other = (items[products.row] != products.col) & (weights > 0)
+    places = products.row[is_other], products.col[is_other]
+    return coo_matrix((weights[is_other], places), shape=products.shape)
 
 
 def _to_neighbours(lists: _Lists, watches: Watches) -> dict[str, tuple[Neighbour, ...]]:

@@ -30,13 +30,13 @@ def select_preferences(events: pa.Table, before_ms: int) -> Watches:
     user_ids, users = np.unique(used["user"].to_numpy().astype(np.str_), return_inverse=True)
     item_ids, items = np.unique(used["item"].to_numpy().astype(ID_DTYPE), return_inverse=True)
     pairs = np.unique(users * np.int64(len(item_ids)) + items, return_inverse=True)[1]
-    kept, weights = _weigh(used, pairs)
-    users, items = users[kept], items[kept]
+    rows, weights = _weigh(used, pairs)
+    users, items = users[rows], items[rows]
     known_users, users = np.unique(users, return_inverse=True)
     known_items, items = np.unique(items, return_inverse=True)
     return Watches(
         user_ids[known_users], item_ids[known_items], users.astype(np.int32), items.astype(np.int32),
-        used["at_ms"].to_numpy()[kept], weights,
+        used["at_ms"].to_numpy()[rows], weights,
     )  # fmt: skip
 
 
@@ -51,9 +51,9 @@ def _weigh(used: pa.Table, pairs: NDArray[np.intp]) -> tuple[NDArray[np.intp], N
     is_watched, is_liked = largest >= 0, opinions == LIKED
     is_preferred = is_liked | (is_watched & ~is_skipped(largest) & (opinions == NO_OPINION))
     is_told_by = np.where(is_watch, is_watched[pairs], is_like & ~is_watched[pairs])
-    kept = np.flatnonzero(is_told_by & is_preferred[pairs])
+    rows = np.flatnonzero(is_told_by & is_preferred[pairs])
     weights = np.where(is_liked[pairs], 1, np.nan_to_num(shares, nan=UNKNOWN_SHARE))
-    return kept, weights[kept].astype(np.float32)
+    return rows, weights[rows].astype(np.float32)
 
 
 def _find_opinions(kinds: NDArray[np.object_], pairs: NDArray[np.intp]) -> NDArray[np.int8]:

@@ -36,13 +36,13 @@ class Watches:
         order = np.lexsort((-np.arange(len(self)), self.users))
         starts = np.flatnonzero(np.diff(self.users[order], prepend=-1))
         rank = np.arange(len(self)) - np.repeat(starts, np.diff(np.append(starts, len(self))))
-        kept = np.sort(order[rank < limit])
+        newest = np.sort(order[rank < limit])
         return replace(
             self,
-            users=self.users[kept],
-            items=self.items[kept],
-            at_ms=self.at_ms[kept],
-            weights=self.weights[kept],
+            users=self.users[newest],
+            items=self.items[newest],
+            at_ms=self.at_ms[newest],
+            weights=self.weights[newest],
         )
 
     def to_user_matrix(self) -> csr_matrix:

@@ -131,11 +131,11 @@ def measure_known_items(
 
 
 def _judge(query: KnownItemQuery, search: Search) -> tuple[float, float]:
-    found = [item_id in query.relevant for item_id in list(search(query.text))[:DEPTH]]
+    is_relevant = [item_id in query.relevant for item_id in list(search(query.text))[:DEPTH]]
     if query.kind == "person":
-        share = sum(found) / min(DEPTH, len(query.relevant))
+        share = sum(is_relevant) / min(DEPTH, len(query.relevant))
         return share, share
-    return float(any(found[:1])), float(any(found[:3]))
+    return float(any(is_relevant[:1])), float(any(is_relevant[:3]))
 
 
 def _generate_person_queries(items: Sequence[Item], per_kind: int, seed: int) -> list[KnownItemQuery]:
@@ -144,8 +144,8 @@ def _generate_person_queries(items: Sequence[Item], per_kind: int, seed: int) ->
     for item in items:
         for person in item.people:
             by_person.setdefault(person, set()).add(item.id)
-    known = sorted(name for name, ids in by_person.items() if len(ids) >= PERSON_MIN_ITEMS and " " in name)
-    chosen = random.Random(f"{seed} person").sample(known, min(per_kind, len(known)))
+    names = sorted(name for name, ids in by_person.items() if len(ids) >= PERSON_MIN_ITEMS and " " in name)
+    chosen = random.Random(f"{seed} person").sample(names, min(per_kind, len(names)))
     return [KnownItemQuery("person", name, frozenset(by_person[name])) for name in chosen]
 
 
@@ -155,26 +155,26 @@ def misspell(title: str, rng: random.Random) -> str | None:
     Never the word's first or last letter. None when there is no such word.
     """
     words = title.split()
-    places = [p for p, word in enumerate(words) if len(word) >= TYPO_MIN_LETTERS and word.isalpha()]
-    if not places:
+    positions = [p for p, word in enumerate(words) if len(word) >= TYPO_MIN_LETTERS and word.isalpha()]
+    if not positions:
         return None
-    place = rng.choice(places)
-    words[place] = _misspell_word(words[place], rng)
+    position = rng.choice(positions)
+    words[position] = _misspell_word(words[position], rng)
     return " ".join(words)
 
 
 def _misspell_word(word: str, rng: random.Random) -> str:
     kind = rng.choice(("transposition", "deletion", "substitution"))
-    at = rng.randrange(1, len(word) - 1)
+    index = rng.randrange(1, len(word) - 1)
     if kind == "deletion":
-        return word[:at] + word[at + 1 :]
+        return word[:index] + word[index + 1 :]
     if kind == "substitution":
-        return word[:at] + rng.choice([c for c in LETTERS if c != word[at].lower()]) + word[at + 1 :]
+        return word[:index] + rng.choice([c for c in LETTERS if c != word[index].lower()]) + word[index + 1 :]
     swaps = [p for p in range(1, len(word) - 2) if word[p] != word[p + 1]]
     if not swaps:
-        return word[:at] + word[at + 1 :]
-    at = rng.choice(swaps)
-    return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        return word[:index] + word[index + 1 :]
+    index = rng.choice(swaps)
+    return word[:index] + word[index + 1] + word[index] + word[index + 2 :]
 
 
 def _take_prefix(item: Item, _rng: random.Random) -> str | None:

@@ -104,12 +104,12 @@ def build_item(item_id: str, body: ItemBody) -> Item:
 
 def change_item(item: Item, body: ItemPatchBody) -> Item:
     """Returns the item with the fields that the body states replaced. Raises BadRequest."""
-    stated = {name: getattr(body, name) for name in body.model_fields_set}
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
     for plural, name in SINGULAR_NAMES.items():
-        if name in stated:
-            stated[plural] = put_first(stated.pop(name), stated.get(plural, getattr(item, plural)))
+        if name in changes:
+            changes[plural] = put_first(changes.pop(name), changes.get(plural, getattr(item, plural)))
     try:
-        return replace(item, **stated)
+        return replace(item, **changes)
     except ValueError as error:
         raise BadRequest(str(error), code="item_rejected") from error
 

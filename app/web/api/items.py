@@ -78,5 +78,5 @@ def upsert_items(service: SearchService, items: list[Item]) -> tuple[int, list[d
     for batch in encode_documents(items, encoder):
         report = service.engine.upsert(batch)
         written += report.written
-        rejected += [{"id": each.id, "reason": each.reason} for each in report.rejected]
+        rejected += [{"id": rejection.id, "reason": rejection.reason} for rejection in report.rejected]
     return written, rejected

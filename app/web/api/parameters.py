@@ -29,12 +29,14 @@ ItemField = Literal[
 ]  # fmt: skip
 
 
-def _split_at_commas(given: Any) -> Any:
+def _split_at_commas(value: Any) -> Any:
     """Splits the texts of a list; anything else is left to the check of the type."""
-    given = [given] if isinstance(given, str) else given
-    if not isinstance(given, list):
-        return given
-    return [part.strip() for each in given for part in (each.split(",") if isinstance(each, str) else [each])]
+    value = [value] if isinstance(value, str) else value
+    if not isinstance(value, list):
+        return value
+    return [
+        part.strip() for entry in value for part in (entry.split(",") if isinstance(entry, str) else [entry])
+    ]
 
 
 ItemFields = Annotated[

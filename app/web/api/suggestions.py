@@ -17,7 +17,11 @@ def create_suggestions_api(service: SearchService) -> APIBlueprint:
     @api.get("/suggest", responses={200: SuggestionsAnswer})
     def list_suggestions(query: SuggestParameters) -> Response:
         """Suggest titles and people that begin with a text, also with a typo; popular ones first."""
-        found = suggest(query.q, query.limit, service.refresher.state, service.engine, service.deadline_s)
-        return jsonify(q=query.q, suggestions=[serialize_suggestion(each) for each in found])
+        suggestions = suggest(
+            query.q, query.limit, service.refresher.state, service.engine, service.deadline_s
+        )
+        return jsonify(
+            q=query.q, suggestions=[serialize_suggestion(suggestion) for suggestion in suggestions]
+        )
 
     return api

@@ -68,10 +68,10 @@ class SortChoice:
 
 def read_parameters(names: Sequence[str]) -> dict[str, Any]:
     """Reads these parameters from the address, without the empty fields of a form."""
-    stated = {name: [value for value in request.args.getlist(name) if value] for name in names}
+    values_by_name = {name: [value for value in request.args.getlist(name) if value] for name in names}
     return {
         name: values if name in MULTI_VALUED_FIELDS else values[0]
-        for name, values in stated.items()
+        for name, values in values_by_name.items()
         if values
     }
 

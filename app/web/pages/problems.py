@@ -27,10 +27,10 @@ def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
 
     @blueprint.get("/problems/<code>")
     def problem(code: str) -> Response:
-        known = next((each for each in listed if each.code == code), None)
-        if known is None:
+        found = next((problem for problem in listed if problem.code == code), None)
+        if found is None:
             abort(HTTPStatus.NOT_FOUND, f"there is no problem code {code!r}; /problems lists them all")
-        return _render("problem.html", layout, problem=known)
+        return _render("problem.html", layout, problem=found)
 
     return blueprint
 
