@@ -55,7 +55,7 @@ class Impression:
 
 class Impressions(Protocol):
     def append(self, impressions: Sequence[Impression]) -> None:
-        """Raises EngineError."""
+        """Writes lines for dashboards. Raises EngineError."""
 
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
         """Returns the impressions that exist, by id, including the newest. Raises EngineError."""
