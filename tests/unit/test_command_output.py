@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from reelrank.app.cli.main import app
 from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
 from reelrank.app.cli.tables.quality import describe_gain
 from reelrank.app.diagnostics.setting_names import KNOWN, find_unknown_names, list_unknown_settings
+from reelrank.app.wiring import build_release_manager
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
 from reelrank.ranking.evaluation.intervals import Interval
+from tests.sample_project import add_model, build_project
 from tests.unit.test_commands import COMMANDS
 
 VERSION = "import sys; sys.argv = ['reelrank', '--version']; import reelrank_command; reelrank_command.main()"
@@ -88,6 +91,18 @@ def test_the_gain_of_a_model_is_one_sentence() -> None:
     sentence = describe_gain(evaluation, 61.4)
     assert "1,000 later requests" in sentence
     assert "+0.021 [+0.010, +0.030]" in sentence
+
+
+def test_the_demo_ends_with_three_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = build_project(tmp_path, datetime(2026, 11, 24, tzinfo=UTC))
+    build_release_manager(parts).promote_model(add_model(parts, "served", 1))
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("REELRANK_PORT", "8123")
+    result = CliRunner().invoke(app, ["demo", "--no-serve"])
+    *_, first, second, third = result.stdout.splitlines()
+    assert first == "Everything is up to date; no step was repeated."
+    assert str(tmp_path / "reports") in second
+    assert "http://127.0.0.1:8123/" in third
 
 
 @pytest.mark.parametrize(
