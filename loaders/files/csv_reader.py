@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from reelrank.loaders.files.dialect import FilteredStream, detect_dialect
+from reelrank.loaders.files.dialect import INVALID_TEXT, FilteredStream, detect_dialect
 from reelrank.loaders.files.rows import ArrowBlock, Reject, Rows
 from reelrank.loaders.files.source import SourceFile
 
@@ -16,6 +17,7 @@ BLOCK_BYTES = 1 << 20
 MAX_COLUMNS = 5000
 """pyarrow needs the type of each column before it reads the header, so columns are declared in advance."""
 HEADER_ROW = 1
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def read_csv(file: SourceFile) -> Iterator[Rows]:
@@ -104,13 +106,14 @@ def _build_rows(
             m.number - HEADER_ROW,
             f"the row has {m.actual_columns} values but the header has {m.expected_columns} columns; "
             "put a value that contains the delimiter in double quotes",
-            m.text,
+            m.text.replace(INVALID_TEXT, REPLACEMENT),
         )
         for m in broken
     ]
-    bad = _find_non_utf8_rows(batch)
+    columns = [column.cast(pa.string()) for column in batch.columns]
+    bad = _find_invalid_rows(columns)
     for row in bad:
-        values = [batch.column(n)[row].as_py().decode(errors="replace") for n in range(batch.num_columns)]
+        values = [(column[row].as_py() or "").replace(INVALID_TEXT, REPLACEMENT) for column in columns]
         reject = Reject(
             file.name,
             int(numbers[row]) - HEADER_ROW,
@@ -120,23 +123,13 @@ def _build_rows(
         unreadable.append(reject)
     if bad:
         keep = np.setdiff1d(np.arange(batch.num_rows), bad)
-        batch, numbers = batch.take(pa.array(keep)), numbers[keep]
-    columns = [column.cast(pa.string()) for column in batch.columns]
+        columns, numbers = [column.take(pa.array(keep)) for column in columns], numbers[keep]
     block = ArrowBlock(pa.RecordBatch.from_arrays(columns, names))
     unreadable.sort(key=lambda reject: reject.row)
     return Rows(file.name, numbers - HEADER_ROW, block, tuple(unreadable), min(done, 1.0))
 
 
-def _find_non_utf8_rows(batch: pa.RecordBatch) -> list[int]:
-    """Returns the indexes of rows with a value that is not UTF-8."""
-    bad = set()
-    for column in batch.columns:
-        try:
-            column.cast(pa.string())
-        except pa.ArrowInvalid:
-            for row, value in enumerate(column.to_pylist()):
-                try:
-                    value.decode()
-                except UnicodeDecodeError:
-                    bad.add(row)
-    return sorted(bad)
+def _find_invalid_rows(columns: Sequence[pa.Array]) -> list[int]:
+    """Returns the indexes of rows with a value that is not UTF-8 in the file."""
+    marked = [pc.indices_nonzero(pc.match_substring(column, INVALID_TEXT)) for column in columns]
+    return sorted({row for rows in marked for row in rows.to_pylist()})

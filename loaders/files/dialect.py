@@ -1,5 +1,6 @@
 """The dialect of a CSV or TSV file: its delimiter, its quote marks and lines to rewrite before parsing."""
 
+import codecs
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,11 @@ SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 READ_BYTES = 1 << 16
 MAX_ROW_BYTES = 64 << 20
 """A row has to fit in memory; a longer one means a lone quote mark or a file without line ends."""
+
+INVALID_TEXT = "\U0010ffff"
+"""Stands for bytes that are not UTF-8. Unicode keeps it free: no text has it."""
+MARK_INVALID = "reelrank-mark-invalid"
+codecs.register_error(MARK_INVALID, lambda error: (INVALID_TEXT, getattr(error, "end", 0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +58,8 @@ def detect_dialect(file: SourceFile) -> Dialect:
             f"{file.name} has a row that is longer than {MAX_ROW_BYTES >> 20} MB", code="line_too_long"
         )
     filter_line = style.build_filter(delimiter.encode())
+    if not _is_utf8(file):
+        filter_line = _mark_invalid_bytes(filter_line)
     if separator:
         filter_line = _blank_first_line(filter_line)
     return Dialect(delimiter, has_quotes, style.longest_row, filter_line)
@@ -98,6 +106,28 @@ class FilteredStream:
     def _add(self, line: bytes) -> None:
         self._line += 1
         self._ready += self._filter_line(self._line, line)
+
+
+def _mark_invalid_bytes(filter_line: LineFilter | None) -> LineFilter:
+    """Replaces bytes that are not UTF-8, which the parser would not hand over with a row of wrong length."""
+
+    def rewrite(number: int, line: bytes) -> bytes:
+        text = line.decode(errors=MARK_INVALID).encode()
+        return text if filter_line is None else filter_line(number, text)
+
+    return rewrite
+
+
+def _is_utf8(file: SourceFile) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with file.open_text() as (stream, _):
+            while block := stream.read(1 << 20):
+                decoder.decode(block)
+        decoder.decode(b"", True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _blank_first_line(filter_line: LineFilter | None) -> LineFilter:

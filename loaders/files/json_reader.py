@@ -1,6 +1,5 @@
 """JSON reader: one object per line, bulk requests, arrays, and documents that wrap their records."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,7 +16,7 @@ from reelrank.loaders.files.json_shapes import (
     read_hit,
     unwrap_extended,
 )
-from reelrank.loaders.files.json_values import ValueStream
+from reelrank.loaders.files.json_values import ValueStream, parse_lenient
 from reelrank.loaders.files.rows import RecordBlock, Reject, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
 
@@ -142,7 +141,7 @@ def _parse_line(rows: RowCollector, number: int, line: bytes) -> tuple[Any] | No
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         try:
-            value = json.loads(text)  # reads NaN, as pandas writes a missing value
+            value = parse_lenient(text.decode())
         except (ValueError, RecursionError):
             rows.reject(number, f"the line is not valid JSON: {error}", text.decode(errors="replace"))
             return None
@@ -171,6 +170,6 @@ def _try_parse(line: bytes) -> Any:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(line)
+            return parse_lenient(line.decode())
         except (ValueError, RecursionError):
             return None

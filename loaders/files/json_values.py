@@ -12,11 +12,37 @@ from reelrank.loaders.files.streams import ByteStream
 READ_CHARACTERS = 1 << 20
 MAX_VALUE_CHARACTERS = 64 << 20
 """A value has to fit in memory. A search export has 10,000 hits at most, about 20 MB."""
+MAX_INTEGER, MAX_DIGITS = 2**64 - 1, 20
+HALF_PAIR = "\\ud"
+"""How an escape begins that may be half of a pair."""
 BETWEEN_VALUES = re.compile(r"[\s,]*")
 STRING_OR_COMMENT = re.compile(
     r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*(?://[^\n]*\s*|/\*.*?\*/\s*)*[}\]])', re.DOTALL
 )
 """A string, or what JSON does not allow but people write: comments, and a comma after the last value."""
+
+
+def parse_lenient(text: str) -> Any:
+    """Parses JSON with NaN, as pandas writes a missing value. Raises ValueError or RecursionError."""
+    value = json.loads(text, parse_int=parse_integer)
+    return repair_text(value) if HALF_PAIR in text.lower() else value
+
+
+def parse_integer(digits: str) -> int | str:
+    """Returns a whole number; one of more than 64 bits stays text, as it may be an id."""
+    number = int(digits) if len(digits) <= MAX_DIGITS else MAX_INTEGER + 1
+    return number if -(MAX_INTEGER // 2) <= number <= MAX_INTEGER else digits
+
+
+def repair_text(value: Any) -> Any:
+    """Returns a value with a replacement for each half of a surrogate pair, which no index stores."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [repair_text(part) for part in value]
+    if isinstance(value, dict):
+        return {repair_text(name): repair_text(part) for name, part in value.items()}
+    return value
 
 
 class ValueStream:
@@ -30,7 +56,7 @@ class ValueStream:
         self._stream = stream
         self._name = name
         self._decode = codecs.getincrementaldecoder("utf-8-sig")()
-        self._parser = json.JSONDecoder(strict=False)
+        self._parser = json.JSONDecoder(strict=False, parse_int=parse_integer)
         self._text = ""
         self._position = 0
         self._has_ended = False
@@ -70,9 +96,10 @@ class ValueStream:
                 continue
             if end == len(self._text) and self._text[end - 1] not in '}]"' and self._read_more():
                 continue  # a number may go on
+            has_halves = HALF_PAIR in self._text[self._position : end].lower()
             self._position = end
             self._count += 1
-            return value
+            return repair_text(value) if has_halves else value
 
     def _read_more(self) -> bool:
         """Reads at least as much text as is left, so that a long value is parsed a few times only."""

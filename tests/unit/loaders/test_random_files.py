@@ -153,3 +153,29 @@ JSON_WRITERS: dict[str, Callable[[list[dict[str, Any]]], str]] = {
 @given(records=RECORDS)
 def test_json_of_every_shape_gives_the_same_rows(kind: str, records: list[dict[str, Any]]) -> None:
     assert read_records("films.json", JSON_WRITERS[kind](records).encode()) == records
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_numbers_that_are_too_large_stay_as_written(array: bool) -> None:
+    line = '{"id": 123456789012345678901234567890, "year": NaN, "half": "\\ud83d", "whole": "\\ud83d\\udca9"}'
+    (row,) = read_records("films.json", (f"[{line}]" if array else line).encode())
+    assert row["id"] == "123456789012345678901234567890"
+    assert (row["half"], row["whole"]) == ("\N{REPLACEMENT CHARACTER}", "\N{PILE OF POO}")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.lists(st.binary(max_size=6), min_size=1, max_size=4), min_size=1, max_size=12),
+    has_good_row=st.booleans(),
+)
+def test_rows_of_any_bytes_are_read_or_rejected(rows: list[list[bytes]], has_good_row: bool) -> None:
+    """TSV has no quote marks, so that a row is a line."""
+    lines = [b"f\t" + b"\t".join(cells) for cells in rows] + [b"f\tx"] * has_good_row
+    content = b"\n".join([b"id\ttitle", *(line.translate(None, b"\r\n\x00") for line in lines), b""])
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "films.tsv"
+        path.write_bytes(content.translate(None, bytes(range(1, 9)) + bytes(range(11, 32))))
+        with open_source_files(str(path), None) as (files, _):
+            blocks = list(read_rows(files[0]))
+    numbers = [n for rows in blocks for n in (*rows.numbers.tolist(), *(r.row for r in rows.unreadable))]
+    assert sorted(numbers) == list(range(1, len(lines) + 1))
