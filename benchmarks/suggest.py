@@ -14,10 +14,13 @@ import numpy as np
 
 from benchmarks.data.catalogue import Catalogue
 from benchmarks.markdown import format_ms, format_table
+from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder, assemble_suggestions
 from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
+from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.watch_columns import LOADED_MS, WatchColumns
 
 P99_MS = 20.0
 """The limit of the project: suggestions appear between two keys."""
@@ -25,6 +28,7 @@ LIMIT = 11
 """Names looked up for eight suggestions."""
 SAMPLE = 20_000
 """Items from which texts are made."""
+VIEWERS, WATCHES = 20_000, 500_000
 HEAD = ("typed text", "texts", "p50 (ms)", "p99 (ms)", "p99 by the clock (ms)", "found")
 Typed = Callable[[Item, random.Random], str]
 
@@ -37,11 +41,11 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     size = options.documents or (20_000 if options.small else 1_000_000)
     index, sample = _build_index(size)
-    watches = np.random.default_rng(2).pareto(1.0, (size, 4))
+    popularity = _build_popularity(size)
     rows, slowest = [], 0.0
     for kind, typed in KINDS.items():
         texts = _make_texts(typed, sample, 100 if options.small else 1_000)
-        used, elapsed, found = _measure(index, texts, lambda rows: np.asarray(watches[rows, 3]))
+        used, elapsed, found = _measure(index, texts, popularity)
         p50, p99 = np.percentile(used, (50, 99)).tolist()
         clock = format_ms(float(np.percentile(elapsed, 99)))
         rows.append((kind, f"{len(texts):,}", format_ms(p50), format_ms(p99), clock, f"{found:.2f}"))
@@ -66,19 +70,31 @@ def _build_index(size: int) -> tuple[SuggestionIndex, Sequence[Item]]:
     return assemble_suggestions(columns, TitleIndex(**titles.build(order))), sample
 
 
+def _build_popularity(size: int) -> Popularity:
+    """Returns counters of a year of watches, half of them of an eighth of the items."""
+    rng = np.random.default_rng(2)
+    rows = (size * rng.random(WATCHES) ** 3).astype(np.intp)
+    viewers = rng.integers(1, VIEWERS, WATCHES).astype(np.uint64)
+    at_ms = rng.integers(0, 365 * DAY_MS, WATCHES)
+    ones, loaded = np.ones(WATCHES, np.float32), np.full(WATCHES, LOADED_MS)
+    popularity = Popularity(size)
+    popularity.add_watches(WatchColumns(viewers, rows, at_ms, ones, loaded, 0 * ones))
+    return popularity
+
+
 def _make_texts(typed: Typed, sample: Sequence[Item], count: int) -> list[str]:
     rng = random.Random(5)
     return [typed(rng.choice(sample), rng) for _ in range(count)]
 
 
 def _measure(
-    index: SuggestionIndex, texts: Sequence[str], count_watches: Callable[..., np.ndarray]
+    index: SuggestionIndex, texts: Sequence[str], popularity: Popularity
 ) -> tuple[list[float], list[float], float]:
     """Returns milliseconds of processor time and by the clock for each text, and the share with names."""
     used, elapsed, found = list[float](), list[float](), 0
     for text in texts:
         began, began_used = time.perf_counter(), time.thread_time()
-        names = index.find(text, LIMIT, count_watches)
+        names = index.find(text, LIMIT, popularity)
         used.append((time.thread_time() - began_used) * 1000)
         elapsed.append((time.perf_counter() - began) * 1000)
         found += bool(len(names.titles) + len(names.people))

@@ -140,6 +140,10 @@ class Popularity:
         """Returns the decayed watches [n] of known rows at COMPARED_DAYS, to compare items by."""
         return np.asarray(self._compute_counts(rows)[:, find_half_life(COMPARED_DAYS)])
 
+    def get_most_watched(self) -> Rows:
+        """Returns the most watched rows at COMPARED_DAYS, best first, at most HEAD_ROWS."""
+        return self._heads[find_half_life(COMPARED_DAYS)]
+
     def compute_ctr(self, rows: Rows) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
         clicks, impressions = self._read_exposures("click", rows), self._read_exposures("impression", rows)

@@ -37,7 +37,7 @@ def suggest(text: str, limit: int, state: State, engine: SearchEngine, timeout_s
     index = state.table.suggestions
     if not compact_title(text):
         return _load_titles(_find_popular(state, limit + EXTRA_TITLES), state, engine, timeout_s)[:limit]
-    found = index.find(text, limit + EXTRA_TITLES, state.activity.popularity.count_watches)
+    found = index.find(text, limit + EXTRA_TITLES, state.activity.popularity)
     titles = _load_titles(found.titles, state, engine, timeout_s)
     people = [
         Suggestion("person", index.get_person(number), items=int(index.people_items[number]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,6 @@ from reelrank.ranking.items.title_keys import compact_title, hash_texts
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float64]
-CountWatches = Callable[[Rows], Floats]
-"""Returns how often each item [n] was watched, such as `Popularity.count_watches`."""
 Score = Callable[[Rows], Floats]
 """Returns how popular each of these names [n] is."""
 MAX_TYPED = 64
@@ -23,8 +22,24 @@ MAX_WHOLE = 256
 """Entries looked through for names that were typed whole; they come first in the order of entries."""
 MAX_COUNTED_PEOPLE = 64
 """People whose watches are counted, of those with the most items. It bounds the cost of a short beginning."""
+MAX_COUNTED_ITEMS = 200
+"""Items of one person whose watches are counted; the others are taken to be watched as often."""
+MAX_COUNTED_TITLES = 4_000
+"""Entries whose watches are counted. Of more, as of one letter, only the most watched titles are ranked."""
 MAX_COMPARED = 1_000
 """Entries with the highest scores that are compared in every respect; more are found for a short text."""
+
+
+class Watches(Protocol):
+    """How often items were watched, such as `Popularity`."""
+
+    def count_watches(self, rows: Rows) -> Floats:
+        """Returns a number [n] to compare items by."""
+        ...
+
+    def get_most_watched(self) -> Rows:
+        """Returns some thousand rows, the most watched first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +72,7 @@ class SuggestionIndex:
     letters: LetterModel
     credits: TitleIndex
 
-    def find(self, text: str, limit: int, count_watches: CountWatches) -> FoundNames:
+    def find(self, text: str, limit: int, watches: Watches) -> FoundNames:
         """Returns at most `limit` titles and people that begin with a text in any of their words.
 
         A misspelling is looked for only when nothing begins with the text as typed.
@@ -67,14 +82,13 @@ class SuggestionIndex:
         is_misspelt = not len(titles) and not len(people)
         if is_misspelt:
             titles, people = self.titles.find_misspelt(typed), self.people.find_misspelt(typed)
-        rows = _select_best(self.titles, titles, limit, count_watches)
+        titles = self._keep_most_watched(titles, watches.get_most_watched())
+        rows = _select_best(self.titles, titles, limit, watches.count_watches)
         best = _select_best(self.people, people, max(limit, MAX_COUNTED_PEOPLE), self._count_items)
-        watches = self._count_watches(best, count_watches)
-        best = best[np.lexsort((-self.people_items[best], -watches))]
+        best = best[np.lexsort((-self.people_items[best], -self._estimate_watches(best, watches)))]
         rows = _put_first(_find_whole(self.titles, titles, typed), rows)[:limit]
-        return FoundNames(
-            rows, _put_first(_find_whole(self.people, people, typed), best)[:limit], is_misspelt
-        )
+        best = _put_first(_find_whole(self.people, people, typed), best)[:limit]
+        return FoundNames(rows, best, is_misspelt)
 
     def get_person(self, number: int) -> str:
         """Returns the name of a person as the catalogue writes it."""
@@ -84,18 +98,27 @@ class SuggestionIndex:
     def _count_items(self, people: Rows) -> Floats:
         return self.people_items[people].astype(np.float64)
 
-    def _count_watches(self, people: Rows, count_watches: CountWatches) -> Floats:
-        """Returns the watches of all items of each person [n]."""
-        names = [compact_title(self.get_person(person)) for person in people.tolist()]
-        hashes = hash_texts(names)
+    def _keep_most_watched(self, entries: Entries, most_watched: Rows) -> Entries:
+        """Returns the entries of the most watched titles, and the first ones, of very many; else all."""
+        if len(entries) <= MAX_COUNTED_TITLES:
+            return entries
+        is_head = np.zeros(len(self.credits), bool)
+        is_head[most_watched] = True
+        is_kept = is_head[self.titles.owners[entries]]
+        is_kept[:MAX_WHOLE] = True
+        return entries[np.flatnonzero(is_kept)]
+
+    def _estimate_watches(self, people: Rows, watches: Watches) -> Floats:
+        """Returns the watches of the items of each person [n], from some of them where there are many."""
+        hashes = hash_texts([compact_title(self.get_person(person)) for person in people.tolist()])
         first = np.searchsorted(self.credits.people, hashes, "left")
-        last = np.searchsorted(self.credits.people, hashes, "right")
-        return np.array(
-            [
-                count_watches(self.credits.people_rows[low:high].astype(np.intp)).sum()
-                for low, high in zip(first.tolist(), last.tolist(), strict=True)
-            ]
-        )
+        sizes = np.searchsorted(self.credits.people, hashes, "right") - first
+        counted = np.minimum(sizes, MAX_COUNTED_ITEMS)
+        owner = np.repeat(np.arange(len(people)), counted)
+        within = np.arange(len(owner)) - np.repeat(np.cumsum(counted) - counted, counted)
+        counts = watches.count_watches(self.credits.people_rows[first[owner] + within].astype(np.intp))
+        sums = np.bincount(owner, counts, len(people))
+        return np.asarray(sums * sizes / np.maximum(counted, 1))
 
 
 def _find_whole(index: NameIndex, entries: Entries, typed: str) -> Rows:
