@@ -105,6 +105,21 @@ def test_a_like_returns_to_the_film_and_is_confirmed(visitors: Visitors) -> None
     expect(page.get_by_role("status")).to_contain_text("You liked Sea story 2")
 
 
+def test_a_dislike_says_what_it_changes_and_is_undone(visitors: Visitors) -> None:
+    page = visitors.open_page()
+    pick_viewer(page, "disliker")
+    title = list_titles(page)[0]
+    page.get_by_role("link", name=re.compile(f"^{title}")).first.click()
+    page.get_by_role("button", name="Dislike", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(f"You disliked {title}. It is not recommended again")
+    page.get_by_role("link", name="See your films").click()
+    expect(page.get_by_role("status")).to_contain_text(f"You disliked {title}")
+    assert title not in list_titles(page)
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(f"You took back what you said about {title}")
+    assert title in list_titles(page)
+
+
 def test_a_film_page_shows_details_and_similar_films(visitors: Visitors) -> None:
     page = visitors.open_page()
     page.goto("/film/sea3")
