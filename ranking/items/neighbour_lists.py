@@ -66,17 +66,13 @@ def sum_neighbour_weights(
 ) -> NDArray[np.float32]:
     """Sums, for each row [n], the weights of its neighbours times those of the history; NaN for -1.
 
-    lists: neighbour_rows and neighbour_levels. history: rows and weights of watched items. A row behind the
-    lists is of an item that was added to the table later: it has no neighbours.
+    lists: neighbour_rows and neighbour_levels. history: rows and weights of watched items.
     """
     neighbour_rows, levels = lists
     if not len(neighbour_rows):
         return np.full(len(rows), np.nan, np.float32)
     weight_of_row = np.zeros(len(neighbour_rows) + 1, np.float32)  # the last is that of NO_NEIGHBOUR
-    is_listed = history[0] < len(neighbour_rows)
-    weight_of_row[history[0][is_listed]] = history[1][is_listed] / NEIGHBOUR_LEVELS
-    listed = np.where(rows < len(neighbour_rows), rows, 0)
-    weights = weight_of_row[neighbour_rows[listed]].astype(np.float64)
-    sums = np.einsum("nk,nk->n", weights, levels[listed])
-    sums[rows >= len(neighbour_rows)] = 0.0
+    weight_of_row[history[0]] = history[1] / NEIGHBOUR_LEVELS
+    weights = weight_of_row[neighbour_rows[rows]].astype(np.float64)
+    sums = np.einsum("nk,nk->n", weights, levels[rows])
     return np.where(rows >= 0, sums, np.nan).astype(np.float32)

@@ -105,9 +105,6 @@ def test_a_table_sums_the_neighbour_weights_of_a_whole_history(learned: Embeddin
         levels = [to_neighbour_level(stated[i]) / 16 if i in stated else 0 for i in ("a1", "b2", "a3")]
         assert sums[row] == pytest.approx(weights @ np.array(levels))
     assert np.isnan(sums[-1])
-    behind = np.array([0, len(table), len(table) + 3])
-    later = sum_neighbour_weights(lists, behind, (np.append(history, len(table)), np.append(weights, 1)))
-    assert later.tolist() == [sums[0], 0, 0]
 
 
 @pytest.mark.parametrize("field", ["factors", "session"])
