@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
 from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
-from reelrank.app.cli.tables.quality import describe_gain
+from reelrank.app.cli.tables.quality import describe_gain, print_evaluation
 from reelrank.app.diagnostics.setting_names import KNOWN, find_unknown_names, list_unknown_settings
 from reelrank.app.wiring import build_release_manager
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
@@ -76,8 +76,16 @@ def test_a_wide_table_cuts_nothing() -> None:
 
 
 def test_an_interval_is_shortened_to_its_larger_half() -> None:
-    assert shorten_interval("0.3155 [0.2917, 0.3401]") == "0.316 ±0.025"
+    assert shorten_interval("0.3155 [0.2917, 0.3401]") == "0.316±0.025"
     assert [shorten_interval(cell) for cell in ("-", "bm25")] == ["-", "bm25"]
+
+
+def test_a_table_of_five_measures_fits_the_screen_whole() -> None:
+    names = ("ndcg@10", "precision@10", "recall@100", "pairwise_loss", "logloss")
+    results = [MetricResult("all", "lambdarank", name, Interval(0.1234, 0.1, 0.2)) for name in names]
+    text = io.StringIO()
+    print_evaluation(Evaluation("m1", {"all": 1000}, tuple(results), ()), False, Console(file=text, width=80))
+    assert text.getvalue().count("0.123±0.077") == 5
 
 
 def test_the_gain_of_a_model_is_one_sentence() -> None:

@@ -46,12 +46,12 @@ def print_grid(grid: Grid, wide: bool = False, console: Console = out) -> None:
 
 
 def shorten_interval(cell: str) -> str:
-    """Returns "0.3155 [0.2917, 0.3401]" as "0.315 ±0.025", with the larger half of the interval."""
+    """Returns "0.3155 [0.2917, 0.3401]" as "0.316±0.025", with the larger half of the interval."""
     found = INTERVAL.fullmatch(cell)
     if found is None:
         return cell
     mean, low, high = (float(part) for part in found.groups())
-    return f"{mean:.3f} ±{max(mean - low, high - mean):.3f}"
+    return f"{mean:.3f}±{max(mean - low, high - mean):.3f}"
 
 
 def _shrink(widths: list[int], may_cut: list[bool], columns: int) -> list[int]:
