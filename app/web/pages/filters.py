@@ -16,7 +16,7 @@ from reelrank.index_mappings.query import Sort
 from reelrank.index_mappings.text import fold_name
 from reelrank.ranking.items.listed_values import find_named
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.items.title_keys import Hashes, compact_title
+from reelrank.ranking.items.title_keys import Hashes, compact_title, split_year
 
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _DECADE = re.compile(r"(\d{1,3})0'?s")
@@ -141,8 +141,8 @@ def _build_added_pairs(field: str, value: str) -> Pairs:
 
 
 def build_shortcuts(parameters: SearchParameters, table: ItemTable) -> list[Shortcut]:
-    """Lists filters whose value was typed as a text: a year, a decade, a genre, a language, a country, a
-    person, a tag. "Films" and "movies" after it do not count."""
+    """Lists filters whose value was typed as a text: a year (also after other words), a decade, a genre, a
+    language, a country, a person, a tag. "Films" and "movies" after it do not count."""
     if not parameters.q or not parameters.build_filters().is_empty:
         return []
     typed = _MEDIUM_WORD.sub("", fold_name(parameters.q)) or fold_name(parameters.q)
@@ -165,6 +165,9 @@ def _find_years(typed: str) -> Iterator[tuple[str, Pairs]]:
     elif match := _DECADE.fullmatch(typed):
         first = int(match[1]) * 10 if len(match[1]) > 2 else 1900 + int(match[1]) * 10
         yield f"Films of the {first}s", [("year_min", str(first)), ("year_max", str(first + 9))]
+    elif (words := split_year(typed))[1] is not None:
+        year = str(words[1])
+        yield f"“{words[0]}” from {year}", [("q", words[0]), ("year_min", year), ("year_max", year)]
 
 
 def _find_named_values(field: str, typed: str, names: Sequence[str]) -> Iterator[tuple[str, Pairs]]:

@@ -103,6 +103,7 @@ def test_a_search_can_be_sorted_and_keeps_its_filters(person: FlaskClient) -> No
         ("2003", "/search?year_min=2003&year_max=2003&sort=popular"),
         ("1990s", "/search?year_min=1990&year_max=1999&sort=popular"),
         ("90's films", "/search?year_min=1990&year_max=1999&sort=popular"),
+        ("sea story 2003", "/search?q=sea+story&year_min=2003&year_max=2003&sort=popular"),
         ("sea story", None),
         ("films", None),
         ("20033", None),
