@@ -5,14 +5,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from reelrank.loaders.files.quotes import LineFilter, QuoteStyle, detect_quote_style
+from reelrank.loaders.files.quotes import SEPARATOR_LINE, LineFilter, QuoteStyle, detect_quote_style
 from reelrank.loaders.files.source import SourceError, SourceFile
 from reelrank.loaders.files.streams import ByteStream
 
 DELIMITERS = (",", ";", "\t", "|")
 QUOTED = re.compile(r'"[^"]*"')
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-"""The first line by which a spreadsheet states the delimiter."""
 READ_BYTES = 1 << 16
 MAX_ROW_BYTES = 64 << 20
 """A row has to fit in memory; a longer one means a lone quote mark or a file without line ends."""
@@ -43,9 +41,9 @@ def detect_dialect(file: SourceFile) -> Dialect:
     Raises SourceError when a lone quote mark makes a value contain rows, or a row is too long.
     """
     first, second = _read_first_lines(file)
-    separator = SEPARATOR_LINE.fullmatch(first)
+    separator = SEPARATOR_LINE.fullmatch(first.encode())
     header = second if separator else first
-    delimiter = separator[1] if separator else detect_delimiter(header)
+    delimiter = separator[1].decode() if separator else detect_delimiter(header)
     is_quoted = all(QUOTED.fullmatch(name) for name in header.split(delimiter))
     stated = file.options.quotes
     has_quotes = stated == "csv" if stated else file.format != "tsv" or is_quoted
@@ -142,9 +140,11 @@ def _blank_first_line(filter_line: LineFilter | None) -> LineFilter:
 
 
 def _read_first_lines(file: SourceFile) -> tuple[str, str]:
+    """Returns the first two lines that are not blank."""
     with file.open_text() as (stream, _):
         lines: list[bytes] = stream.read(READ_BYTES).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    first, second = (line.decode(errors="replace").rstrip("\r") for line in [*lines, b""][:2])
+    stated = [line.decode(errors="replace").rstrip("\r") for line in lines if line.strip()]
+    first, second = [*stated, "", ""][:2]
     return first, second
 
 

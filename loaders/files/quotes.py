@@ -15,6 +15,8 @@ MAX_SHAPES = 5
 """Ids of a catalogue look alike: their first 200 differ in few shapes, such as letters and then digits."""
 MAX_ODD_LINES = 100_000
 ESCAPED = re.compile(rb'\\(["\\])')
+SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?', re.IGNORECASE)
+"""The first line by which a spreadsheet states the delimiter."""
 UTF8_MARK = b"\xef\xbb\xbf"
 LineFilter = Callable[[int, bytes], bytes]
 
@@ -110,6 +112,8 @@ class QuoteScan:
         self._line += 1
         self._row_bytes = len(line) + (self._row_bytes if self._opened else 0)
         self.longest_row = max(self.longest_row, self._row_bytes)
+        if not self._opened and 1 < self._line <= SHAPED_LINES and line[:1] not in (b'"', b"", b"\r"):
+            self._shapes.add(self._find_shape(line))
         if b'"' in line:
             if self._opened or not self._well_formed.fullmatch(line.removeprefix(UTF8_MARK)):
                 self.has_escapes = self.has_escapes or b'\\"' in line
@@ -118,9 +122,7 @@ class QuoteScan:
             self._inner_lines += 1
             self._row_like_lines += line.count(self._delimiter) == self._row_delimiters
             self._contains_row = self._contains_row or self._has_shape_of_row(line)
-        elif 1 < self._line <= SHAPED_LINES and line:
-            self._shapes.add(self._find_shape(line))
-        if self._line == 1:
+        if not self._row_delimiters and not SEPARATOR_LINE.match(line):
             self._row_delimiters = line.count(self._delimiter)
 
     def finish(self) -> None:

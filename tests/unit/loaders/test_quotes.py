@@ -119,3 +119,13 @@ def test_the_separator_line_of_a_spreadsheet_is_no_header(tmp_path: Path, line: 
 def test_a_value_larger_than_a_block_is_read(tmp_path: Path) -> None:
     title = "long, " * 500_000
     assert read_titles(write_films(tmp_path / "films.csv", {20: f'"{title}"'}))[19] == title
+
+
+@pytest.mark.parametrize("before", ["\n\n", "\r\n", "sep=;\n"])
+def test_the_delimiter_is_that_of_the_first_line_that_is_not_blank(tmp_path: Path, before: str) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text(f"{before}id;title;year\nf1;One, two;1999\nf2;Two;1999\n")
+    assert read_titles(path) == ["One, two", "Two"]
+    path.write_text(f'{before}id;title;year\nf1;"One;1999\nf2;Two";1999\n')
+    with raises_code(SourceError, "invalid_quotes"):
+        read_titles(path)
