@@ -3,7 +3,6 @@
 import codecs
 import glob
 import hashlib
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -153,19 +152,6 @@ def spool_input(
             copy.write(block)
     identity = f"sha256:{digest.hexdigest()}:{astuple(options)}"
     return _open_file(path, "standard input", file_format, identity, options)
-
-
-@contextmanager
-def unpack(file: SourceFile) -> Iterator[Path]:
-    """Yields the path of a seekable file; a compressed file is decompressed into a temporary one."""
-    if not file.is_packed:
-        yield file.path
-        return
-    with TemporaryDirectory(prefix="reelrank-") as directory, file.open_stream() as (stream, _):
-        path = Path(directory) / "unpacked"
-        with path.open("wb") as plain:
-            shutil.copyfileobj(stream, plain, 1 << 20)
-        yield path
 
 
 def _find_paths(location: str, file_format: Format | None) -> tuple[list[Path], list[str]]:

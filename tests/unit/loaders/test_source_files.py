@@ -166,6 +166,29 @@ def test_reading_resumes_after_any_row(
     assert [n for mapped in later for n in list_row_numbers(mapped.rows)] == list(range(after + 1, COUNT + 1))
 
 
+JSON_DOCUMENTS: dict[str, Callable[[list[dict[str, str]]], bytes]] = {
+    "array": orjson.dumps,
+    "search answers": lambda rows: b"\n".join(
+        orjson.dumps({"hits": {"hits": [{"_source": row} for row in rows[n : n + 1300]]}})
+        for n in range(0, len(rows), 1300)
+    ),
+    "bulk": lambda rows: b"".join(b'{"index":{}}\n' + orjson.dumps(row) + b"\n" for row in rows),
+}
+
+
+@pytest.mark.parametrize("kind", JSON_DOCUMENTS)
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+def test_reading_resumes_after_any_piece_of_a_json_document(tmp_path: Path, kind: str, pieces: int) -> None:
+    rows = [{"id": f"f{n}", "title": f"Film {n}"} for n in range(COUNT)]
+    (tmp_path / "f.json").write_bytes(JSON_DOCUMENTS[kind](rows))
+    files, rules = open_files(tmp_path / "f.json"), FieldRules(ITEM_FIELDS)
+    all_pieces = list(read_mapped_rows(files, rules))
+    read = [row for mapped in all_pieces[:pieces] for row in mapped.rows.block.records()]
+    after = all_pieces[pieces - 1].rows.last_row if pieces else 0
+    later = read_mapped_rows(files, rules, (0, after))
+    assert [*read, *(row for mapped in later for row in mapped.rows.block.records())] == rows
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_detected_from_the_header(tmp_path: Path, delimiter: str) -> None:
     path = tmp_path / "f.csv"
