@@ -19,7 +19,8 @@ CONNECTIONS_PER_NODE = 32
 """Per host; a worker queries all its candidate sources in parallel."""
 BEAM_FACTOR = 3
 """kNN candidates per shard for each requested hit; docs/engines.md states the recall."""
-MIN_BEAM = 100
+MIN_BEAM = 1_500
+"""Typed words are far from all items, where a narrow beam loses its way (docs/engines.md)."""
 
 
 class ElasticsearchTransport:

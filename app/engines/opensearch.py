@@ -21,7 +21,8 @@ CONNECTIONS_PER_NODE = 32
 """Per host; a worker queries all its candidate sources in parallel."""
 BEAM_FACTOR = 3
 """k per requested hit: Lucene uses k as its beam width, so request more hits and cut the list."""
-MIN_BEAM = 100
+MIN_BEAM = 1_500
+"""Typed words are far from all items, where a narrow beam loses its way (docs/engines.md)."""
 
 
 class OpenSearchTransport:
