@@ -21,6 +21,8 @@ BATCH_SIZE = 1000
 MAX_IGNORED_SHARE = 0.9
 """With hardly a readable value, a field was mapped to the wrong column, or its form has to be stated. A list
 of series and films may have more durations such as "2 Seasons" than minutes."""
+MIN_IGNORED = 20
+"""Fewer unreadable values than this say nothing about a column."""
 
 
 class LoadRejected(CodedError):
@@ -135,11 +137,11 @@ def reject_unreadable_fields(values: Mapping[str, ValueCounts]) -> None:
     """Raises LoadRejected when most values of a field could not be read: the column or format is wrong."""
     for name, counts in values.items():
         total = counts.readable + counts.ignored
-        if counts.ignored > MAX_IGNORED_SHARE * total:
+        if counts.ignored > max(MAX_IGNORED_SHARE * total, MIN_IGNORED):
             raise LoadRejected(
                 f"{counts.ignored} of {total} values of {name} cannot be read. "
-                f"First: {counts.first_ignored}. "
-                f"Correct the values, or name another column with --map {name}=COLUMN",
+                f"First: {counts.first_ignored}. Correct the values, name another column with "
+                f"--map {name}=COLUMN, or leave the field empty with --map {name}=",
                 code="unreadable_values",
             )
 

@@ -111,6 +111,12 @@ def test_an_unreadable_optional_value_is_left_out_and_counted(
         assert engine.fetch(["f3"], 1.0) == [Item("f3", "Film", genres=("Drama",))]
 
 
+def test_a_small_file_without_a_readable_value_of_a_field_is_loaded(tmp_path: Path) -> None:
+    load = open_load(tmp_path / "films.csv", [f"g{n},Film,Drama,{n} Seasons" for n in range(12)])
+    report = check_item_files(load)
+    assert (report.written, report.ignored["duration_s"].ignored) == (12, 12)
+
+
 @pytest.mark.parametrize("is_dry_run", [False, True])
 def test_a_field_with_mostly_unreadable_values_refuses_the_load(
     tmp_path: Path, engine: EmbeddedEngine, journal: Journal, is_dry_run: bool
