@@ -34,10 +34,12 @@ class TitleAgreement:
 
     words: share of the typed words that the title holds. phrase: share of the pairs of neighbouring typed
     words that are neighbours in the title, NaN for one word. edits: letters to insert, delete or replace to
-    turn the text into the title, as a share of the longer one; NaN where no word is shared.
+    turn the text into the title, as a share of the longer one; NaN where no word is shared. covered: share of
+    the title's words that were typed.
     """
 
     words: Floats
+    covered: Floats
     phrase: Floats
     edits: Floats
 
@@ -63,7 +65,8 @@ class TitleWords:
         some = np.flatnonzero(shared > 0)
         edits = np.full(len(rows), np.nan, np.float32)
         edits[some] = self._compute_edits(rows[some], text)
-        return TitleAgreement(shared, _compute_phrase(wanted, words, owners, len(rows)), edits)
+        covered = _compute_covered(wanted, words, owners, len(rows))
+        return TitleAgreement(shared, covered, _compute_phrase(wanted, words, owners, len(rows)), edits)
 
     def _compute_edits(self, rows: Rows, text: NDArray[np.uint8]) -> Floats:
         letters, owners = _gather(self.letter_offsets, self.letters, rows)
@@ -129,6 +132,13 @@ def _compute_shared(
     for position, word in enumerate(wanted):
         found[position, owners[words == word]] = True
     return found.mean(axis=0).astype(np.float32) if len(wanted) else np.zeros(count, np.float32)
+
+
+def _compute_covered(
+    wanted: NDArray[np.uint32], words: NDArray[np.uint32], owners: Rows, count: int
+) -> Floats:
+    typed = np.bincount(owners, np.isin(words, wanted), minlength=count)
+    return np.asarray(typed / np.maximum(np.bincount(owners, minlength=count), 1), np.float32)
 
 
 def _compute_phrase(

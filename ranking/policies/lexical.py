@@ -10,7 +10,7 @@ from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidat
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
-SHARED_WORDS = "title_words"
+SHARED_WORDS, COVERED_WORDS = "title_words", "title_covered"
 BEGINNING_LEVEL = 1.0
 """The score of a title that begins with the query; a person and a whole title have higher ones."""
 
@@ -27,7 +27,9 @@ class LexicalOrder:
     does not know the viewer: the steps are finer then.
 
     BM25 does not order what is named by whole words, as the films of a series are: it would prefer the title
-    that repeats a word. Without a model the most watched come first there.
+    that repeats a word. Without a model the most watched come first there. Of titles that are typed up to the
+    middle of a word the shortest come first. A model also orders the titles that hold every typed word; those
+    that hold no other word come first.
     """
 
     steps: int = 2
@@ -36,20 +38,33 @@ class LexicalOrder:
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
         if candidates.query.kind != "search" or not len(order):
             return PolicyResult(order)
-        n = len(order)
         named = np.nan_to_num(candidates.get_source_scores(TITLE_SOURCE), nan=0.0)
-        count = self.steps_without_model if candidates.model == FusedOrder.name else self.steps
-        steps = _compute_steps(candidates.get_source_scores(TEXT_SOURCE), count)
-        is_whole = (named > BEGINNING_LEVEL) | ((named > 0) & (candidates.get_signal(SHARED_WORDS, 0.0) >= 1))
-        steps = np.where(is_whole, count, steps)
-        watches = np.zeros(n)
-        if candidates.model == FusedOrder.name:
+        holds_all = candidates.get_signal(SHARED_WORDS, 0.0) >= 1
+        is_whole = (named > BEGINNING_LEVEL) | ((named > 0) & holds_all)
+        levels = np.where(is_whole, np.ceil(named), named)
+        has_model = candidates.model != FusedOrder.name
+        steps = self._compute_steps(candidates, holds_all, has_model)
+        steps[is_whole] = np.inf
+        watches = np.zeros(len(order))
+        if not has_model:
             counted = np.flatnonzero(is_whole & (candidates.rows >= 0))
             watches[counted] = candidates.popularity.count_watches(candidates.rows[counted])
-        position = np.empty(n, np.intp)
-        position[order] = np.arange(n)
-        lacks_words = np.zeros(n, bool) if candidates.all_words is None else ~candidates.all_words
-        return PolicyResult(np.lexsort((position, -watches, -steps, lacks_words, -named)))
+        position = np.empty(len(order), np.intp)
+        position[order] = np.arange(len(order))
+        lacks_words = np.zeros(len(order), bool) if candidates.all_words is None else ~candidates.all_words
+        lacks_words = lacks_words & ~(holds_all & (steps >= 0))
+        return PolicyResult(np.lexsort((position, -watches, -steps, lacks_words, -levels)))
+
+    def _compute_steps(
+        self, candidates: ScoredCandidates, holds_all: NDArray[np.bool_], has_model: bool
+    ) -> NDArray[np.float32]:
+        """Returns the step [n] of each candidate; titles that hold every typed word are above others."""
+        count = self.steps if has_model else self.steps_without_model
+        steps = _compute_steps(candidates.get_source_scores(TEXT_SOURCE), count)
+        above = holds_all & (steps >= 0)
+        steps[above] = count + 1 if has_model else steps[above] + count + 1
+        steps[above & (candidates.get_signal(COVERED_WORDS, 0.0) >= 1)] += count + 1
+        return steps
 
 
 def _compute_steps(scores: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -64,8 +64,9 @@ class TitleSource:
 SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource | TitleSource
 SORTED_SOURCES = {"newest": "fresh", "popular": "popular", "title": "title"}
 """The source that lists a home page in a stated order."""
-TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE = 3.0, 2.0, 1.0
-"""Levels of a match in the title index. Within a level the policies and the model decide."""
+TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE, LAST_BEGINNING_SCORE = 3.0, 2.0, 1.0, 0.5
+"""Levels of a match in the title index. Of titles that begin with the query the shortest scores 1, the last
+0.5. Within a level the policies and the model decide."""
 
 
 def plan_sources(
@@ -206,7 +207,7 @@ def _find_named(request: TitleSource, table: ItemTable) -> Matches:
         [
             np.full(len(typed.titles), TITLE_SCORE),
             np.full(len(typed.people), PERSON_SCORE),
-            np.full(len(typed.beginnings), BEGINNING_SCORE),
+            np.linspace(BEGINNING_SCORE, LAST_BEGINNING_SCORE, len(typed.beginnings)),
         ]
     )
     _, first = np.unique(rows, return_index=True)

@@ -7,7 +7,14 @@ from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
 from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.viewers.request import RankingRequest
 
-TITLE_SIGNALS = ("title_is_query", "title_begins", "title_words", "title_phrase", "title_edits")
+TITLE_SIGNALS = (
+    "title_is_query",
+    "title_begins",
+    "title_words",
+    "title_covered",
+    "title_phrase",
+    "title_edits",
+)
 
 
 def observe_titles(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
@@ -20,6 +27,7 @@ def observe_titles(request: RankingRequest, table: ItemTable, rows: Rows) -> dic
     observed = {
         **_observe_names(typed, table, rows[known]),
         "title_words": agreement.words,
+        "title_covered": agreement.covered,
         "title_phrase": agreement.phrase,
         "title_edits": agreement.edits,
     }

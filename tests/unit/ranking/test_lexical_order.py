@@ -16,14 +16,20 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.lexical import LexicalOrder
 from reelrank.ranking.policies.policy import ScoredCandidates
 from reelrank.ranking.policies.similar import SimilarOrder
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 NAN = float("nan")
+STEPS = 20
 
 
 def order_candidates(
-    table: ItemTable, query: Query, model_order: list[int], sources: dict[str, list[float]], steps: int = 20
+    table: ItemTable,
+    query: Query,
+    model_order: list[int],
+    sources: dict[str, list[float]],
+    model: str = FusedOrder.name,
 ) -> list[int]:
-    """sources: scores by source, the signal `title_words`, and `all_words`: 1 where every word matched."""
+    """sources: scores by source, signals of titles, and `all_words`: 1 where every word matched."""
     n = len(model_order)
     scored = ScoredCandidates(
         query,
@@ -34,11 +40,15 @@ def order_candidates(
         table,
         Popularity(0),
         0,
+        model,
         all_words=np.array(sources["all_words"]) > 0 if "all_words" in sources else None,
-        signals={"title_words": np.array(sources.get("title_words", [0.0] * n), np.float32)},
+        signals={
+            name: np.array(sources.get(name, [0.0] * n), np.float32)
+            for name in ("title_words", "title_covered")
+        },
     )
     order: NDArray[np.intp] = np.array(model_order, np.intp)
-    return [int(place) for place in LexicalOrder(steps, steps).apply(order, scored, RankingConfig()).order]
+    return [int(place) for place in LexicalOrder(STEPS, STEPS).apply(order, scored, RankingConfig()).order]
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def test_a_whole_title_leads_whatever_the_model_says(table: ItemTable) -> None:
 
 def test_the_model_orders_matches_within_one_step(table: ItemTable) -> None:
     sources = {"bm25": [10.0, 9.9, 9.8, 5.0]}
-    assert order_candidates(table, SEARCH, [3, 2, 1, 0], sources, steps=10) == [0, 2, 1, 3]
+    assert order_candidates(table, SEARCH, [3, 2, 1, 0], sources) == [0, 2, 1, 3]
     assert order_candidates(table, SEARCH, [3, 2, 1, 0], {"bm25": [10.0, 10.0, 10.0, 5.0]}) == [2, 1, 0, 3]
 
 
@@ -100,11 +110,19 @@ def test_the_order_is_a_permutation_that_never_lowers_a_better_match(table: Item
     assert all(b <= a for a, b, same in zip(steps, steps[1:], is_ordered_by_bm25, strict=False) if same)
 
 
-def test_the_model_orders_the_films_of_a_series_and_bm25_half_typed_titles(table: ItemTable) -> None:
-    sources = {"title": [1.0, 1.0, 1.0], "bm25": [9.0, 2.0, 5.0]}
+def test_the_model_orders_a_series_and_length_orders_half_typed_titles(table: ItemTable) -> None:
+    sources = {"title": [0.5, 0.75, 1.0], "bm25": [9.0, 2.0, 5.0]}
     whole, half = {**sources, "title_words": [1.0] * 3}, {**sources, "title_words": [0.5] * 3}
     assert order_candidates(table, SEARCH, [1, 2, 0], whole) == [1, 2, 0]
-    assert order_candidates(table, SEARCH, [1, 2, 0], half) == [0, 2, 1]
+    assert order_candidates(table, SEARCH, [1, 0, 2], half) == [2, 1, 0]
+
+
+def test_titles_that_hold_every_word_precede_other_matches(table: ItemTable) -> None:
+    sources = {"bm25": [9.0, 3.0, 2.0, NAN], "title_words": [0.5, 1.0, 1.0, 1.0]}
+    assert order_candidates(table, SEARCH, [0, 2, 1, 3], sources) == [1, 2, 0, 3]
+    assert order_candidates(table, SEARCH, [0, 2, 1, 3], sources, model="lambdarank-1") == [2, 1, 0, 3]
+    same_words = {**sources, "title_covered": [1.0, 1.0, 0.5, 1.0]}
+    assert order_candidates(table, SEARCH, [0, 2, 1, 3], same_words, model="lambdarank-1") == [1, 2, 0, 3]
 
 
 def test_without_a_model_the_most_watched_film_of_a_series_is_first() -> None:

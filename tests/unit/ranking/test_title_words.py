@@ -56,6 +56,11 @@ def test_words_are_shared_in_any_case_accent_and_numeral(title_words: TitleWords
     assert title_words.compare(ROWS, "amelie", "amelie").words.tolist() == [0, 0, 0, 1, 0, 0, 0]
 
 
+def test_the_typed_share_of_a_title_counts_its_own_words(title_words: TitleWords) -> None:
+    covered = title_words.compare(ROWS, "godfather the of", "godfather the of").covered
+    assert covered.tolist() == [1.0, 0.5, 0, 0, 0, 0, 0]
+
+
 def test_neighbouring_words_make_a_phrase(title_words: TitleWords) -> None:
     phrase = title_words.compare(ROWS, "godfather part", "godfather part").phrase
     assert phrase[:2].tolist() == [0.0, 1.0]
