@@ -44,6 +44,7 @@ class SearchOutcome:
     that match by their words; is_lower_bound: there may be more of them than the sources were asked for.
     text: as typed. spelling: the text that was searched, with misspelt words corrected. did_you_mean: what
     was probably meant, as the catalogue writes it. suggestions: texts that find something, if this does not.
+    expansion: words that were searched beside it, such as synonyms.
     """
 
     match: MatchKind | None
@@ -53,6 +54,7 @@ class SearchOutcome:
     spelling: str = ""
     did_you_mean: str = ""
     suggestions: tuple[str, ...] = ()
+    expansion: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:

@@ -128,7 +128,10 @@ class ResultList:
 
 
 def _parse_outcome(fields: dict[str, Any] | None) -> SearchOutcome | None:
-    return SearchOutcome(**{**fields, "suggestions": tuple(fields["suggestions"])}) if fields else None
+    if not fields:
+        return None
+    lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return SearchOutcome(**fields | lists)
 
 
 def build_result_list(

@@ -37,13 +37,16 @@ class SearchedWords:
     longest: int
 
 
-def read_searched_words(texts: Sequence[str]) -> SearchedWords:
-    """Reads the texts of one search: as typed and as corrected. Stop words count only among themselves."""
+def read_searched_words(texts: Sequence[str], expansion: Sequence[str] = ()) -> SearchedWords:
+    """Reads the texts of one search, as typed and as corrected, and the words that were searched beside them.
+
+    Stop words count only among themselves.
+    """
     lists = [split_words(fold_text(text)) for text in dict.fromkeys(texts)]
     words = [word for each in lists for word in each]
     content = [word for word in words if word not in STOP_WORDS] or words
     pairs = [a + b for each in lists for a, b in pairwise(each)]
-    stems, joined = stem_words(content), {*pairs, *content}
+    stems, joined = stem_words((*content, *expansion)), {*pairs, *content}
     last = lists[0][-1] if lists and lists[0] else ""
     return SearchedWords(
         frozenset(stems),
@@ -59,7 +62,8 @@ def highlight_page(page: Page) -> Page:
     """Adds a highlight to each hit of a page of a search; of other lists nothing is highlighted."""
     if page.search is None:
         return page
-    searched = read_searched_words((page.search.text, page.search.spelling))
+    outcome = page.search
+    searched = read_searched_words((outcome.text, outcome.spelling), outcome.expansion)
     hits = tuple(replace(hit, highlight=highlight_item(hit.item, searched)) for hit in page.hits)
     return replace(page, hits=hits)
 

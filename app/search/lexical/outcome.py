@@ -36,7 +36,9 @@ def summarize_search(
     if not total:
         match = ("semantic" if len(candidates) else "none") if is_complete else None
     text = request.query.text or ""
-    return SearchOutcome(match, total, is_full or not is_complete, text, request.search_text)
+    expansion = request.typed.expansion if request.typed else ()
+    is_lower_bound = is_full or not is_complete
+    return SearchOutcome(match, total, is_lower_bound, text, request.search_text, expansion=expansion)
 
 
 def has_all_lexical(candidates: Candidates, degraded: Sequence[Degradation]) -> bool:

@@ -11,8 +11,8 @@ from reelrank.ranking.items.title_keys import NUMBER_WORDS, ROMAN_NUMERALS, spli
 _MARKS = "\u0300-\u036f\u00ad\u200c-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
 """Accents that stand after their letter, and marks without a glyph: parts of the word around them."""
 _TOKEN = re.compile(rf"[^\W_](?:[^\W_]|[{_MARKS}]|['\u2018\u2019\u02bc](?=[^\W_]))*")
-_ENDINGS = (("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("s", ""), ("e", ""))
-"""English endings and what stands in their place. A highlight may be too generous, never misplaced."""
+_ENDINGS = ("ing", "ed", "es", "s")
+"""English endings of one word. A highlight may be too generous, never misplaced."""
 MIN_STEM = 3
 
 
@@ -51,9 +51,10 @@ def _strip_ending(word: str) -> str:
     """Returns a stem that forms of an English word share; numerals as digits."""
     if number := ROMAN_NUMERALS.get(word) or NUMBER_WORDS.get(word):
         return number
-    for ending, replacement in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= MIN_STEM:
-            stem = word[: -len(ending)] + replacement
-            is_doubled = ending in ("ing", "ed") and stem[-1] == stem[-2] and stem[-1] not in "aeiouls"
-            return stem[:-1] if is_doubled else stem.removesuffix("e") if len(stem) > MIN_STEM else stem
-    return word
+    ending = next((e for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= MIN_STEM), "")
+    stem = word.removesuffix(ending)
+    if ending in ("ing", "ed") and stem[-1] == stem[-2] and stem[-1] not in "aeiouls":
+        return stem[:-1]
+    if len(stem) <= MIN_STEM:
+        return stem
+    return stem[:-1] + "i" if stem.endswith("y") else stem.removesuffix("e")

@@ -43,6 +43,8 @@ def mark(item: Item, *texts: str) -> dict[str, list[str]]:
         ("S.W.A.T. Returns", ("swat",), "[S].[W].[A].[T]. Returns"),
         ("Ocean\u2019s Eleven", ("oceans eleven",), "[Ocean\u2019s Eleven]"),
         ("Running Stories", ("story run",), "[Running] [Stories]"),
+        ("Two Movies, One Boy", ("movie boys",), "Two [Movies], One [Boy]"),
+        ("Loved by Many", ("loving",), "[Loved] by Many"),
         ("Space Oddity", ("space odd",), "[Space] [Oddity]"),
         ("Oddity in Space", ("odd",), "[Oddity] in Space"),
         ("They", ("they",), "[They]"),
@@ -73,6 +75,12 @@ def test_a_snippet_shows_the_part_with_the_most_words() -> None:
     assert len(fragment.ranges) == 3
     assert len(fragment.text) <= SNIPPET
     assert description[fragment.start :].startswith(fragment.text)
+
+
+def test_words_that_were_searched_beside_the_typed_ones_are_marked() -> None:
+    searched = read_searched_words(("film noir",), ("movie",))
+    highlight = highlight_item(Item("x", "Noir Movies"), searched)
+    assert highlight["title"][0].ranges == ((0, 4), (5, 11))
 
 
 def test_what_only_resembles_the_words_is_not_marked() -> None:

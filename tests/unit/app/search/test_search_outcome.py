@@ -53,7 +53,7 @@ def test_the_total_counts_what_matches_by_its_words(
 
 def test_a_cached_list_keeps_what_its_text_matched() -> None:
     candidates = build_candidates(bm25="ab", text_knn="bcd")
-    outcome = summarize_search(SEA, candidates, (), LIMITS)
+    outcome = replace(summarize_search(SEA, candidates, (), LIMITS), expansion=("ocean",))
     scores = np.zeros(len(candidates), np.float32)
     kept = ResultList("r", Query(text="sea"), candidates, scores, "m", "v", (), search=outcome)
     back = ResultList.from_bytes(kept.to_bytes())
