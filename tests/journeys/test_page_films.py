@@ -136,6 +136,10 @@ def test_an_explanation_has_text_a_chart_and_a_table(visitors: Visitors) -> None
     title = list_titles(page)[4]
     page.get_by_role("link", name=f"Why is {title} here").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Why {title} is number 5")
+    assert page.get_by_role("heading", name="What moved it up or down").count() == 1
+    assert page.locator("ul.reasons li").count() >= 1
+    assert not page.locator("svg rect").first.is_visible()
+    page.get_by_text("The technical details").click()
     bars = page.get_by_role("table", name="What each feature added to the score").get_by_role("row")
     assert bars.count() == page.locator("svg rect").count() >= 1
     page.get_by_text("All signals").click()
