@@ -25,8 +25,8 @@ from reelrank.app.wiring import build_container, warm_service
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.text import fold_text
 from reelrank.ranking.evaluation.known_items import generate_queries
+from reelrank.ranking.items.names.title_keys import split_words
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.items.title_keys import split_words
 from reelrank.ranking.retrieval.gibberish import MAX_COSINE, MIN_LETTER_BITS
 
 PER_KIND = 400

@@ -23,8 +23,8 @@ from reelrank.index_mappings.engine import Matcher, TextMatch
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.catalogue import LoadOptions, publish
 from reelrank.ranking.evaluation.known_items import misspell
-from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.typed_query import read_query
+from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.typed_query import read_query
 
 MAX_RATIO = 1.5
 """The limit of the project, at p50 and at p99."""

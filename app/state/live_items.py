@@ -9,8 +9,8 @@ from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.ranking.items.live_items import append_items
-from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable
+from reelrank.ranking.retrieval.recency import find_newest
 
 log = structlog.get_logger("reelrank.live_items")
 

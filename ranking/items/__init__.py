@@ -1,1 +1,1 @@
-"""Item data as columns: the item table, popularity counters, recency and fold-in parameters."""
+"""Item data as columns: the item table, popularity counters, audiences and fold-in parameters."""

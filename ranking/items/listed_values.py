@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.ranking.items.builder import hash_name
-from reelrank.ranking.items.title_keys import Hashes
+from reelrank.ranking.items.names.title_keys import Hashes
 
 Rows = NDArray[np.intp]
 

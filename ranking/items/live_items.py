@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Document
 from reelrank.ranking.items.builder import MAX_GENRES, MAX_NAMES
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_words import TitleWords
 from reelrank.ranking.items.table import ItemTable, build_table
-from reelrank.ranking.items.title_index import TitleIndex
-from reelrank.ranking.items.title_words import TitleWords
 
 NUMBER_COLUMNS = ("ids", "year", "duration_s", "published_day")
 RAGGED_COLUMNS = {"people": "hashes", "tags": "hashes", "languages": "codes", "countries": "codes"}

@@ -24,10 +24,10 @@ from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.listed_values import find_codes, find_named, has_any
 from reelrank.ranking.items.names.suggestion_builder import assemble_suggestions
 from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_keys import Hashes
+from reelrank.ranking.items.names.title_words import TitleWords
 from reelrank.ranking.items.row_index import RowIndex
-from reelrank.ranking.items.title_index import TitleIndex
-from reelrank.ranking.items.title_keys import Hashes
-from reelrank.ranking.items.title_words import TitleWords
 
 SCHEMA = 8
 METADATA_FILE = "facts.json"

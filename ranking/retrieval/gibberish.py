@@ -4,8 +4,8 @@ import numpy as np
 
 from reelrank.index_mappings.analysis import STOP_WORDS
 from reelrank.index_mappings.text import fold_text
+from reelrank.ranking.items.names.title_keys import canonicalize_title, split_words
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.items.title_keys import canonicalize_title, split_words
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES
 from reelrank.ranking.viewers.request import RankingRequest

@@ -3,8 +3,8 @@
 import numpy as np
 
 from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.items.names.typed_query import TypedQuery
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
-from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.viewers.request import RankingRequest
 
 TITLE_SIGNALS = (

@@ -8,9 +8,9 @@ from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
+from reelrank.ranking.items.names.typed_query import read_query
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 from reelrank.ranking.items.table import ItemTable, Rows
-from reelrank.ranking.items.typed_query import read_query
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.request import RankingRequest
 from reelrank.ranking.viewers.taste import Preferences, read_taste

@@ -8,8 +8,8 @@ import numpy as np
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.items.names.typed_query import TypedQuery
 from reelrank.ranking.items.table import Rows
-from reelrank.ranking.items.typed_query import TypedQuery
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.taste import Taste
 

@@ -9,7 +9,7 @@ from reelrank.app.search.page import Fragment, Highlight, Page
 from reelrank.index_mappings.analysis import STOP_WORDS
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.title_keys import canonicalize_title, compact_title, split_words
+from reelrank.ranking.items.names.title_keys import canonicalize_title, compact_title, split_words
 
 MAX_DESCRIPTION = 4_000
 """Characters of a description that are looked through."""

@@ -11,7 +11,7 @@ from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.text import split_query
-from reelrank.ranking.items.title_keys import canonicalize_title
+from reelrank.ranking.items.names.title_keys import canonicalize_title
 
 MAX_PROPOSALS = 5
 

@@ -9,7 +9,7 @@ from reelrank.app.search.hydration import fetch_items
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.ranking.items.names.suggestion_index import Rows
-from reelrank.ranking.items.title_keys import compact_title
+from reelrank.ranking.items.names.title_keys import compact_title
 
 PEOPLE_SHARE = 3
 """One suggestion of so many is a person, if any has such a name; more when there are too few titles."""

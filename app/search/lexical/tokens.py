@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.title_keys import NUMBER_WORDS, ROMAN_NUMERALS, split_words
+from reelrank.ranking.items.names.title_keys import NUMBER_WORDS, ROMAN_NUMERALS, split_words
 
 _MARKS = "\u0300-\u036f\u00ad\u200c-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
 """Accents that stand after their letter, and marks without a glyph: parts of the word around them."""

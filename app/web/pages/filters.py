@@ -15,8 +15,8 @@ from reelrank.app.web.api.parameters import SearchParameters
 from reelrank.index_mappings.query import Sort
 from reelrank.index_mappings.text import fold_name
 from reelrank.ranking.items.listed_values import find_named
+from reelrank.ranking.items.names.title_keys import Hashes, compact_title, split_year
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.items.title_keys import Hashes, compact_title, split_year
 
 _YEAR = re.compile(r"(?:18|19|20)\d\d")
 _DECADE = re.compile(r"(\d{1,3})0'?s")

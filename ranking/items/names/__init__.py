@@ -1,1 +1,1 @@
-"""Names that people type: titles and people by their beginnings, and whether a text looks like words."""
+"""What people type: titles and people by their beginnings, readings of a query, likeness to words."""

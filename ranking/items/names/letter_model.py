@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.title_keys import split_words
+from reelrank.ranking.items.names.title_keys import split_words
 
 SYMBOLS = 27
 """a to z, and 0 for the edge of a word. Other letters are skipped."""

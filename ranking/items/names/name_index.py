@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.title_keys import compact_title, list_edits, split_words
+from reelrank.ranking.items.names.title_keys import compact_title, list_edits, split_words
 
 HEAD_BYTES = 8
 """First bytes of an entry, kept as one integer, which is faster to search than text."""

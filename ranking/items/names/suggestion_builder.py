@@ -11,8 +11,8 @@ from reelrank.index_mappings.text import fold_text
 from reelrank.ranking.items.names.letter_model import LetterModel, build_letter_model
 from reelrank.ranking.items.names.name_index import NameIndex, build_names
 from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
-from reelrank.ranking.items.title_index import TitleIndex
-from reelrank.ranking.items.title_keys import compact_title, split_words
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_keys import compact_title, split_words
 
 
 class SuggestionBuilder:

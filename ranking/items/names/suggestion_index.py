@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from reelrank.ranking.items.names.letter_model import LetterModel
 from reelrank.ranking.items.names.name_index import Entries, NameIndex
-from reelrank.ranking.items.title_index import TitleIndex
-from reelrank.ranking.items.title_keys import compact_title, hash_texts
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_keys import compact_title, hash_texts
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float64]

@@ -5,9 +5,9 @@ They are added to what is searched for by words, on every engine. They never rep
 
 from collections.abc import Sequence
 
+from reelrank.ranking.items.names.title_keys import NUMBER_WORDS, ROMAN_NUMERALS
 from reelrank.ranking.items.spelling.synonyms import Synonyms
 from reelrank.ranking.items.spelling.vocabulary import Vocabulary
-from reelrank.ranking.items.title_keys import NUMBER_WORDS, ROMAN_NUMERALS
 
 MIN_COMPLETED = 3
 """Letters of a last word that is completed: shorter ones begin too many words."""

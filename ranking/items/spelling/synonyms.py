@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.title_keys import split_words
+from reelrank.ranking.items.names.title_keys import split_words
 
 Phrase = tuple[str, ...]
 ARROW = "=>"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.text import fold_text, prepare_text
+from reelrank.ranking.items.names.title_keys import split_words
 from reelrank.ranking.items.spelling.edit_distance import compute_distances
-from reelrank.ranking.items.title_keys import split_words
 
 WORD_BYTES = 32
 """Bytes of a word that are kept: longer words count as equal if these are, and are never proposed."""

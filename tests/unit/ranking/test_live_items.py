@@ -12,9 +12,9 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.live_items import StackedRows, append_items
-from reelrank.ranking.items.recency import find_newest
+from reelrank.ranking.items.names.typed_query import read_query
 from reelrank.ranking.items.table import ItemTable, Rows, build_table
-from reelrank.ranking.items.typed_query import read_query
+from reelrank.ranking.retrieval.recency import find_newest
 
 TITLES = ("Alien", "Heat", "The Thing", "Amélie", "Stalker", "Ran", "M", "Zodiac")
 

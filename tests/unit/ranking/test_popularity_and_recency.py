@@ -15,8 +15,8 @@ from reelrank.ranking.items import popularity as counters
 from reelrank.ranking.items.builder import UNKNOWN_DAY
 from reelrank.ranking.items.event_counts import build_popularity
 from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
-from reelrank.ranking.items.recency import find_newest
 from reelrank.ranking.items.table import ItemTable, Rows, build_table
+from reelrank.ranking.retrieval.recency import find_newest
 from tests.unit.ranking.watching import build_watches, count
 
 DAYS = 1500

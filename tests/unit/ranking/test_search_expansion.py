@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.item import Item
+from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, SynonymError, Synonyms, parse_synonyms
-from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.typed_query import TypedQuery, read_query
 
 TITLES = (
     "Rocky II",

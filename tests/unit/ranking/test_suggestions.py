@@ -19,9 +19,9 @@ from reelrank.ranking.items.names.suggestion_index import (
     MAX_COUNTED_TITLES,
     SuggestionIndex,
 )
+from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_keys import compact_title, split_words
 from reelrank.ranking.items.popularity import Popularity
-from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.title_keys import compact_title, split_words
 
 TITLES = (
     "The Matrix", "Matilda", "The Godfather", "The Godfather: Part II", "Spider-Man", "WALL·E", "Amélie",

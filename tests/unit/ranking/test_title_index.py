@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.title_keys import (
+from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_keys import (
     canonicalize_title,
     compact_title,
     list_edits,
     make_keys,
     split_year,
 )
-from reelrank.ranking.items.typed_query import read_query
+from reelrank.ranking.items.names.typed_query import read_query
 
 TITLES = (
     "The Godfather",

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from reelrank.ranking.items.title_words import (
+from reelrank.ranking.items.names.title_words import (
     MAX_LETTERS,
     TitleWords,
     build_title_words,

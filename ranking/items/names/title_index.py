@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
-from reelrank.ranking.items.title_keys import (
+from reelrank.ranking.items.names.title_keys import (
     ARTICLES,
     Hashes,
     TitleKeys,
@@ -24,7 +23,8 @@ from reelrank.ranking.items.title_keys import (
     hash_text,
     hash_texts,
 )
-from reelrank.ranking.items.title_words import build_title_words
+from reelrank.ranking.items.names.title_words import build_title_words
+from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
 
 Rows = NDArray[np.intp]
 LEADING_ARTICLES = ("the", "a", "an")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.items.names.title_index import MIN_CORRECTED, NO_ROWS, Rows, TitleIndex
+from reelrank.ranking.items.names.title_keys import make_keys
 from reelrank.ranking.items.spelling.expansion import expand
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
-from reelrank.ranking.items.title_index import MIN_CORRECTED, NO_ROWS, Rows, TitleIndex
-from reelrank.ranking.items.title_keys import make_keys
 
 MIN_CORRECTED_BESIDE_OTHERS = 3
 """Letters of a word that is corrected if the whole query then names or begins a title or names a person."""

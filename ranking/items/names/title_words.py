@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.title_keys import (
+from reelrank.ranking.items.names.title_keys import (
     NUMBER_WORDS,
     ROMAN_NUMERALS,
     compact_title,
