@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
 
-from reelrank.app.search.page import MatchKind
+from reelrank.app.search.page import MatchKind, RowKind
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.rankers.manifest import MetricEstimate
 
@@ -115,6 +115,16 @@ class HitAnswer(ItemAnswer):
     )
 
 
+class RowAnswer(Answer):
+    """A row below a home page: a part of the list of the page, or of items similar to `watched`."""
+
+    kind: RowKind
+    request_id: str = Field(description="Names the list in which the hits have their positions.")
+    genre: str | SkipJsonSchema[None] = Field(None, description="Of a row of this kind.")
+    watched: ItemAnswer | SkipJsonSchema[None] = Field(None, description="Of a row because of this item.")
+    hits: list[HitAnswer]
+
+
 class ListAnswer(Answer):
     """One part of a ranked list."""
 
@@ -140,6 +150,9 @@ class ListAnswer(Answer):
     )
     facets: dict[str, dict[str, int]] | SkipJsonSchema[None] = Field(
         None, description="With `facets` only: field to value to how many candidates have it."
+    )
+    rows: list[RowAnswer] | SkipJsonSchema[None] = Field(
+        None, description="With `rows` only: the rows of a home page. No item is in two of them or in `hits`."
     )
 
 

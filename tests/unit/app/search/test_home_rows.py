@@ -8,6 +8,7 @@ import pytest
 
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.web.api.answer_models import ListAnswer
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.event import Event
@@ -108,6 +109,7 @@ def test_the_api_answers_rows_when_they_are_requested(service: SearchService, tm
     address = "/v1/recommendations?user=u0&limit=4"
     assert "rows" not in client.get(address).get_json()
     answer = client.get(f"{address}&rows=4").get_json()
+    assert ListAnswer.model_validate(answer).rows
     first = answer["rows"][0]
     assert first["kind"] == "because"
     assert first["watched"]["id"]
