@@ -85,12 +85,18 @@ def load_item_files(
             raise
         drop_oldest_versions(engine, load.options)
         journal.clear()
+    return _report_load(entry, summary, kept, resumed, time.monotonic() - started)
+
+
+def _report_load(
+    entry: JournalEntry, summary: ColumnSummary, kept: int, resumed: int, seconds: float
+) -> FileReport:
     return FileReport(
         entry.read,
         entry.written,
         entry.rejected,
         kept,
-        time.monotonic() - started,
+        seconds,
         entry.version,
         resumed,
         Path(entry.rejects) if entry.rejected else None,

@@ -106,17 +106,9 @@ def evaluate(
     """
     if not judged_requests:
         raise ValueError("there are no judged requests to evaluate on; load more events, or a longer history")
-    sources = tuple(
-        dict.fromkeys(source for request in judged_requests for source in request.candidates.sources)
-    )
     ranked = baselines or {}
-    names = (POPULARITY, *ranked, *sources, FUSED, MODEL)
-    table = np.array(
-        [
-            _measure_systems(request, names, to_probabilities, [lists[row] for lists in ranked.values()])
-            for row, request in enumerate(judged_requests)
-        ]
-    )
+    names = (POPULARITY, *ranked, *_list_sources(judged_requests), FUSED, MODEL)
+    table = _measure_requests(judged_requests, names, to_probabilities, list(ranked.values()))
     kinds = np.array([request.kind for request in judged_requests])
     groups = np.array([_name_group(request, row) for row, request in enumerate(judged_requests)])
     results: list[MetricResult] = []
@@ -124,7 +116,7 @@ def evaluate(
     masks = {ALL_KINDS: np.ones(len(judged_requests), bool)} | {str(k): kinds == k for k in np.unique(kinds)}
     for kind, mask in masks.items():
         rows = np.flatnonzero(mask).tolist()
-        used = {source for row in rows for source in judged_requests[row].candidates.sources}
+        used = _list_sources([judged_requests[row] for row in rows])
         whole = [name for name, lists in ranked.items() if all(lists[row] is not None for row in rows)]
         systems = [name for name in names if name in (POPULARITY, *whole, *used, FUSED, MODEL)]
         measured = table[mask][:, [names.index(name) for name in systems]]
@@ -135,6 +127,11 @@ def evaluate(
         differences += _bootstrap_results(kind, pairs, (gaps, groups[mask]), seed)
     requests = {kind: int(mask.sum()) for kind, mask in masks.items()}
     return Evaluation(model, requests, tuple(results), tuple(differences))
+
+
+def _list_sources(judged_requests: Sequence[JudgedRequest]) -> tuple[str, ...]:
+    """Returns the sources that any of the requests used, each once."""
+    return tuple(dict.fromkeys(source for each in judged_requests for source in each.candidates.sources))
 
 
 def _name_group(request: JudgedRequest, row: int) -> str:
@@ -158,6 +155,21 @@ def _bootstrap_results(
     return [
         MetricResult(kind, systems[s], MEASURES[m], i) for (s, m), i in zip(indexes, intervals, strict=True)
     ]
+
+
+def _measure_requests(
+    judged_requests: Sequence[JudgedRequest],
+    systems: Sequence[str],
+    to_probabilities: ProbabilityFunction | None,
+    baselines: Sequence[Rankings],
+) -> NDArray[np.float64]:
+    """Returns the measures [q, systems, MEASURES] of every request."""
+    return np.array(
+        [
+            _measure_systems(request, systems, to_probabilities, [lists[row] for lists in baselines])
+            for row, request in enumerate(judged_requests)
+        ]
+    )
 
 
 def _measure_systems(

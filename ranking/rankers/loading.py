@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,21 +36,14 @@ def load_ranker(
     """
     manifest = _load_manifest(directory)
     check_features(manifest, known_features)
-    for name, model_has, build_has in (
-        ("feature fingerprint", manifest.feature_fingerprint, compute_fingerprint(manifest.features)),
-        ("text encoder", manifest.encoder, expected_encoder),
-        ("index fingerprint", manifest.index_fingerprint, expected_index),
-    ):
-        if model_has and build_has is not None and model_has != build_has:
-            reason = f"its {name} is {model_has}, this build's is {build_has}"
-            raise ModelRejected(directory.name, reason, RETRAIN, code=MISMATCH_CODES[name])
-    if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
-        raise ModelRejected(
-            directory.name,
-            "its manifest states no feature fingerprint",
-            RETRAIN,
-            code="feature_fingerprint_missing",
-        )
+    _check_fingerprints(
+        manifest,
+        {
+            "feature fingerprint": (manifest.feature_fingerprint, compute_fingerprint(manifest.features)),
+            "text encoder": (manifest.encoder, expected_encoder),
+            "index fingerprint": (manifest.index_fingerprint, expected_index),
+        },
+    )
     ranker = _load_model(directory, manifest)
     golden = _load_golden(directory, manifest)
     if golden is not None:
@@ -80,6 +73,21 @@ def check_features(manifest: Manifest, known_features: Sequence[str]) -> None:
 
 def hash_model(model_text: str) -> str:
     return hashlib.sha256(model_text.encode()).hexdigest()
+
+
+def _check_fingerprints(manifest: Manifest, fingerprints: Mapping[str, tuple[str, str | None]]) -> None:
+    """Raises ModelRejected when one differs. fingerprints: by name, the model's and this build's."""
+    for name, (model_has, build_has) in fingerprints.items():
+        if model_has and build_has is not None and model_has != build_has:
+            reason = f"its {name} is {model_has}, this build's is {build_has}"
+            raise ModelRejected(manifest.id, reason, RETRAIN, code=MISMATCH_CODES[name])
+    if manifest.kind == "lambdarank" and not manifest.feature_fingerprint:
+        raise ModelRejected(
+            manifest.id,
+            "its manifest states no feature fingerprint",
+            RETRAIN,
+            code="feature_fingerprint_missing",
+        )
 
 
 def _load_manifest(directory: Path) -> Manifest:

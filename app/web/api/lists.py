@@ -6,6 +6,7 @@ Parameters and their limits: `parameters.py`. What is left out of a list: `ranki
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from flask import Response, jsonify, request
@@ -55,15 +56,7 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
         """Recommend items for a viewer's home page."""
         return respond(query, query.build_query)
 
-    @api.get("/popular", responses=listed)
-    def list_popular(query: HomeParameters) -> Response:
-        """List what is watched most and the viewer has not watched: recommendations sorted by `popular`."""
-        return respond(query, lambda now: replace(query.build_query(now), sort="popular"))
-
-    @api.get("/new", responses=listed)
-    def list_new(query: HomeParameters) -> Response:
-        """List what was published last, without what the viewer has watched: sorted by `newest`."""
-        return respond(query, lambda now: replace(query.build_query(now), sort="newest"))
+    _add_sorted_lists(api, service)
 
     @api.get("/items/<path:item_id>/similar", responses=listed)
     def list_similar(path: ItemPath, query: SimilarParameters) -> Response:
@@ -79,10 +72,26 @@ def create_lists_api(service: SearchService) -> APIBlueprint:
         query = body.build_query(service.clock.now())
         return jsonify(serialize_ranking(service.rank_matches(query, build_matches(body), model)))
 
-    def respond(parameters: ListParameters, build_query: QueryBuilder) -> Response:
-        return build_page_response(load_page(service, parameters, build_query), parameters.limit)
-
+    respond = partial(serve_list, service)
     return api
+
+
+def _add_sorted_lists(api: APIBlueprint, service: SearchService) -> None:
+    """Adds the home pages that are sorted by one fact, each under an address of its own."""
+
+    @api.get("/popular", responses={200: ListAnswer})
+    def list_popular(query: HomeParameters) -> Response:
+        """List what is watched most and the viewer has not watched: recommendations sorted by `popular`."""
+        return serve_list(service, query, lambda now: replace(query.build_query(now), sort="popular"))
+
+    @api.get("/new", responses={200: ListAnswer})
+    def list_new(query: HomeParameters) -> Response:
+        """List what was published last, without what the viewer has watched: sorted by `newest`."""
+        return serve_list(service, query, lambda now: replace(query.build_query(now), sort="newest"))
+
+
+def serve_list(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Response:
+    return build_page_response(load_page(service, parameters, build_query), parameters.limit)
 
 
 def load_page(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Page:

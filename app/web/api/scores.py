@@ -2,8 +2,10 @@
 
 from functools import cache
 
+import numpy as np
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
+from numpy.typing import NDArray
 
 from reelrank.app.state.model_cache import Models
 from reelrank.app.web.api.answer_models import ModelColumnsAnswer
@@ -57,13 +59,15 @@ def create_score_api(models: Models) -> APIBlueprint:
             return build_problem("body_too_large", f"body: {error}", [("body", str(error))])
         except ValueError as error:
             raise InvalidRequest(("body", str(error))) from error
-        if query.contributions:
-            body = to_bytes(ranker.compute_contributions(features), (*ranker.feature_names, "base"))
-        else:
-            body = to_bytes(ranker.score(features)[:, None], ("score",))
-        return Response(body, content_type=MEDIA_TYPE)
+        return Response(_compute_answer(ranker, features, query), content_type=MEDIA_TYPE)
 
     def get_ranker(model: str) -> tuple[Ranker, tuple[Degradation, ...]]:
         return models.current() if model == "current" else (models.get(model), ())
 
     return api
+
+
+def _compute_answer(ranker: Ranker, features: NDArray[np.float32], query: ScoreParameters) -> bytes:
+    if query.contributions:
+        return to_bytes(ranker.compute_contributions(features), (*ranker.feature_names, "base"))
+    return to_bytes(ranker.score(features)[:, None], ("score",))
