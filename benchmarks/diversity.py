@@ -29,8 +29,9 @@ from reelrank.ranking.policies.diversity import SPACE, MaximalMarginalRelevance
 from reelrank.ranking.policies.policy import Order, ScoredCandidates
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
-from reelrank.ranking.training.backtest import BacktestOptions, backtest
+from reelrank.ranking.training.backtest import backtest
 from reelrank.ranking.training.lambdarank import train_ranker
+from reelrank.ranking.training.past_requests import BacktestOptions
 
 VALUES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
 PAGE = 10

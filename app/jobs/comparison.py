@@ -19,7 +19,7 @@ from reelrank.ranking.evaluation.baselines import (
 from reelrank.ranking.evaluation.comparison import Evaluation, Rankings, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
-from reelrank.ranking.training.backtest import HOME
+from reelrank.ranking.training.past_requests import HOME
 
 
 def compare_rankings(history: History, judged: Sequence[JudgedRequest], ranker: Ranker) -> Evaluation:

@@ -11,7 +11,8 @@ from reelrank.index_mappings.errors import NotFound
 from reelrank.ranking.evaluation.half_life import HalfLifeChoice, choose_half_life
 from reelrank.ranking.evaluation.plots import write_half_life_plot
 from reelrank.ranking.policies.config import POPULAR_HALF_LIFE
-from reelrank.ranking.training.backtest import BacktestOptions, replay_popularity
+from reelrank.ranking.training.backtest import replay_popularity
+from reelrank.ranking.training.past_requests import BacktestOptions
 
 REQUESTS = 1000
 """Pages that the half-lives are compared on: each costs about 5 ms with 20,000 items."""

@@ -44,9 +44,10 @@ from reelrank.ranking.rankers.compiled_trees import compile_trees
 from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, Ranker, get_probability_function
 from reelrank.ranking.rankers.manifest import Manifest
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
-from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest, backtest_returning
+from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
+from reelrank.ranking.training.past_requests import BacktestOptions
 from reelrank.ranking.training.returning import hold_out_returning
 
 log = structlog.get_logger("reelrank.learning")

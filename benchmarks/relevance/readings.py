@@ -26,8 +26,9 @@ from reelrank.ranking.items.event_counts import build_popularity
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
-from reelrank.ranking.training.backtest import BacktestOptions, backtest, rank_past_request
+from reelrank.ranking.training.backtest import backtest, rank_past_request
 from reelrank.ranking.training.lambdarank import train_ranker
+from reelrank.ranking.training.past_requests import BacktestOptions
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 

@@ -30,29 +30,22 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
+from reelrank.ranking.training.past_requests import (
+    HOME,
+    REAL_SEARCH,
+    SIMULATED_SEARCH,
+    BacktestOptions,
+    SampledRequest,
+    group_by_user,
+    sample_requests,
+)
 from reelrank.ranking.training.returning import ReturningViewers
-from reelrank.ranking.training.searches import find_search, simulate_search
+from reelrank.ranking.training.searches import simulate_search
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
-SEARCH_SHARE = 0.3
-"""Share of the other backtested requests that are simulated searches for an item that was watched next."""
-HOME, SIMULATED_SEARCH, REAL_SEARCH = "home", "search", "real search"
 TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class BacktestOptions:
-    """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a viewer must
-    have before. titles: by item id; searches are simulated from them. config: without exploration."""
-
-    requests: int = 2000
-    per_user: int = 40
-    history: int = 5
-    config: RankingConfig = field(default_factory=RankingConfig)
-    titles: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +57,6 @@ class BacktestIndex:
     encoder: TextEncoder
     ranker: Ranker = field(default_factory=FusedOrder)
     synonyms: Synonyms = NO_SYNONYMS
-
-
-@dataclass(frozen=True, slots=True)
-class _SampledRequest:
-    """context: when, where and on what the page was opened. text, item: of a real search, and what was
-    watched because of it. followed_by: what was watched next, if not on the day after the page."""
-
-    user_id: str
-    kind: str
-    context: Context
-    text: str = ""
-    item: str = ""
-    followed_by: Sequence[Event] | None = None
 
 
 def backtest(
@@ -91,9 +71,9 @@ def backtest(
     Each was followed by a watch. `events`: EVENT_SCHEMA, in any order.
     """
     ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
-    histories = _group_by_user(ordered)
+    histories = group_by_user(ordered)
     rng = np.random.default_rng(options.seed)
-    requests = _sample_requests(histories, window, options, rng)
+    requests = sample_requests(histories, window, options, rng)
     for done, (request, popularity) in enumerate(_count_until(ordered, index.table, requests)):
         yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
         progress("replaying history", done + 1, len(requests))
@@ -105,9 +85,9 @@ def backtest_returning(
     """Yields home pages of returning viewers at a time, judged by their held-out watches."""
     context = Context(np.datetime64(at_ms, "ms").astype("O").replace(tzinfo=UTC))
     held_out = sorted(returning.held_out.items())
-    requests = [_SampledRequest(user, HOME, context, followed_by=watches) for user, watches in held_out]
+    requests = [SampledRequest(user, HOME, context, followed_by=watches) for user, watches in held_out]
     is_own = pc.is_in(returning.kept["user"], pa.array([user for user, _ in held_out], pa.string()))
-    histories, rng = _group_by_user(returning.kept.filter(is_own)), np.random.default_rng(options.seed)
+    histories, rng = group_by_user(returning.kept.filter(is_own)), np.random.default_rng(options.seed)
     for request, popularity in _count_until(returning.kept, index.table, requests):
         yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
 
@@ -117,8 +97,8 @@ def replay_popularity(
 ) -> Iterator[PastPage]:
     """Yields past home pages with the popularity of their times; nothing is retrieved or ranked."""
     ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
-    histories = _group_by_user(ordered)
-    requests = _sample_requests(histories, window, options, np.random.default_rng(options.seed))
+    histories = group_by_user(ordered)
+    requests = sample_requests(histories, window, options, np.random.default_rng(options.seed))
     for sampled, popularity in _count_until(ordered, table, requests):
         viewer = build_viewer(sampled.user_id, histories[sampled.user_id], sampled.context.at_ms)
         seen = {item.decode() for item in viewer.seen.tolist()}
@@ -162,8 +142,8 @@ def build_judged_request(
 
 
 def _count_until(
-    ordered: pa.Table, table: ItemTable, requests: Sequence[_SampledRequest]
-) -> Iterator[tuple[_SampledRequest, Popularity]]:
+    ordered: pa.Table, table: ItemTable, requests: Sequence[SampledRequest]
+) -> Iterator[tuple[SampledRequest, Popularity]]:
     """Yields each request with the popularity before it; the counters are the same and go on counting."""
     popularity = Popularity(len(table))
     times, counted = ordered["at_ms"].to_numpy(), 0
@@ -176,7 +156,7 @@ def _count_until(
 
 
 def _judge_request(
-    sampled: _SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
+    sampled: SampledRequest, events: list[Event], index: BacktestIndex, popularity: Popularity,
     sampling: tuple[BacktestOptions, np.random.Generator],
 ) -> JudgedRequest:  # fmt: skip
     options, rng = sampling
@@ -197,56 +177,3 @@ def _judge_request(
     half_life = find_half_life(options.config.popular_half_life_days)
     shares = popularity.compute_shares(ranking.found.rows)[:, half_life]
     return replace(build_judged_request(request, ranking, gains, shares), kind=sampled.kind)
-
-
-def _group_by_user(events: pa.Table) -> dict[str, list[Event]]:
-    histories: dict[str, list[Event]] = {}
-    for batch in events.to_batches():
-        for row in batch.to_pylist():
-            histories.setdefault(row["user"], []).append(Event(**row))
-    return histories
-
-
-def _sample_requests(
-    histories: dict[str, list[Event]],
-    window: tuple[int, int],
-    options: BacktestOptions,
-    rng: np.random.Generator,
-) -> list[_SampledRequest]:
-    """Requests just before a watch of something new, evenly over viewers."""
-    requests: list[_SampledRequest] = []
-    for user in sorted(histories):
-        watches = [e for e in histories[user] if e.kind == "watch"]
-        usable = [
-            n for n, e in enumerate(watches) if n >= options.history and window[0] <= e.at_ms < window[1]
-        ]
-        chosen = rng.permutation(usable)[: options.per_user]
-        for number in sorted(int(n) for n in chosen):
-            watch = watches[number]
-            if (search := _find_real_search(histories[user], watch)) is not None:
-                requests.append(search)
-                continue
-            seen = {e.item for e in watches if e.at_ms < watch.at_ms}
-            if find_relevant(histories[user], watch.at_ms, seen):
-                kind = SIMULATED_SEARCH if options.titles and rng.random() < SEARCH_SHARE else HOME
-                requests.append(_SampledRequest(user, kind, _build_context(histories[user], watch)))
-    kept = rng.permutation(len(requests))[: options.requests]
-    return sorted((requests[int(k)] for k in kept), key=lambda r: (r.context.at_ms, r.user_id))
-
-
-def _find_real_search(events: list[Event], watch: Event) -> _SampledRequest | None:
-    """Returns the search that led to a watch; None without one, and for a quick skip."""
-    search = find_search(events, watch)
-    if search is None or watch.item not in find_relevant(events, search.at_ms, set()):
-        return None
-    return _SampledRequest(
-        watch.user, REAL_SEARCH, _build_context(events, search), search.text or "", watch.item
-    )
-
-
-def _build_context(events: list[Event], watch: Event) -> Context:
-    """Builds the context of a watch or a search, with device and country of its page if it has them."""
-    same_page = (e for e in events if watch.request_id and e.request_id == watch.request_id)
-    opened = next((e for e in same_page if e.kind == "impression"), watch)
-    at = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
-    return Context(at, opened.country, opened.device)

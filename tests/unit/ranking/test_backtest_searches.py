@@ -15,7 +15,7 @@ from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.progress import ignore_progress
-from reelrank.ranking.training.backtest import REAL_SEARCH
+from reelrank.ranking.training.past_requests import REAL_SEARCH
 from reelrank.ranking.training.searches import find_search, simulate_search
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import tantivy
 from numpy.typing import NDArray
 
-from reelrank.app.engines.embedded.store.documents import parse_year
-from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words, separate_words_batch
+from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words
+from reelrank.app.engines.embedded.text.item_documents import ANALYZER, build_fields, build_schema
 from reelrank.index_mappings.analysis import PREPARATION
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.fields import NAME_FIELDS, TEXT_FIELDS, TITLE
-from reelrank.index_mappings.item import read_list
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import fold_name, prepare_text
+from reelrank.index_mappings.text import fold_name
 from reelrank.ranking.durable import write_file
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -27,12 +25,9 @@ Change = tuple[int, int, str, bytes | None]
 """Sequence number, row, item id and body of a document; no body for a deletion. Changes are sorted by
 sequence number; a new document has a higher row than all before it."""
 DEFAULT_WEIGHTS = tuple(TEXT_FIELDS.items())
-ANALYZER = "reelrank"
 WRITER_BYTES, BULK_BYTES = 64_000_000, 512_000_000
 """A live change needs little memory; with more, a whole version is written in fewer, larger segments. One
 writer thread keeps equal scores in the order of writing."""
-KEYWORD_LISTS = {"genre": "genres", "language": "languages", "country": "countries"}
-"""Keyword field of the index to the list of an item that fills it, case-folded."""
 META_FILE = "meta.json"
 SEQ_FILE = "covers-seq"
 PREPARATION_FILE = "preparation"
@@ -52,7 +47,7 @@ class TextIndex:
     def __init__(self, directory: Path) -> None:
         """Opens the index of a directory. Raises DamagedTextIndex, also after another text preparation."""
         self.directory = directory
-        self.schema = _build_schema()
+        self.schema = build_schema()
         directory.mkdir(parents=True, exist_ok=True)
         if not (directory / META_FILE).exists():
             (directory / SEQ_FILE).unlink(missing_ok=True)
@@ -88,9 +83,7 @@ class TextIndex:
             if not empty or row <= highest_row:
                 writer.delete_documents_by_term("id", item_id)
             if body is not None:
-                writer.add_document(
-                    tantivy.Document.from_dict(_build_fields(row, item_id, body), self.schema)
-                )
+                writer.add_document(tantivy.Document.from_dict(build_fields(row, item_id, body), self.schema))
             last_seq, highest_row = seq, max(highest_row, row)
         writer.commit()
         writer.wait_merging_threads()
@@ -204,52 +197,9 @@ def open_or_reset(directory: Path) -> TextIndex:
         return TextIndex(directory)
 
 
-def _build_schema() -> Any:
-    builder = tantivy.SchemaBuilder()
-    builder.add_text_field("id", tokenizer_name="raw", index_option="basic")
-    builder.add_integer_field("row", fast=True)
-    for field in TEXT_FIELDS:
-        builder.add_text_field(field, tokenizer_name=ANALYZER, index_option="freq")
-    for field in (*KEYWORD_LISTS, *NAME_FIELDS.values()):
-        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
-    for field in ("year", "duration_s"):
-        builder.add_integer_field(field, indexed=True, fast=True)
-    return builder.build()
-
-
-def _build_fields(row: int, item_id: str, body: bytes) -> dict[str, Any]:
-    item = orjson.loads(body)
-    year = parse_year(item)
-    texts = [prepare_text(_join_text(item.get(field, ""))) for field in TEXT_FIELDS]
-    fields: dict[str, Any] = {
-        "id": [item_id],
-        "row": [row],
-        **{
-            field: [name.casefold() for name in read_list(item, plural)]
-            for field, plural in KEYWORD_LISTS.items()
-        },
-        **{key: [fold_name(name) for name in read_list(item, plural)] for plural, key in NAME_FIELDS.items()},
-        **{
-            field: [text]
-            for field, text in zip(TEXT_FIELDS, separate_words_batch(texts), strict=True)
-            if text
-        },
-    }
-    if year is not None:
-        fields["year"] = [year]
-    if "duration_s" in item:
-        fields["duration_s"] = [item["duration_s"]]
-    return fields
-
-
 def _read_number(file: Path) -> int:
     """Returns the number in a file; -1 without one."""
     try:
         return int(file.read_text())
     except (OSError, ValueError):
         return -1
-
-
-def _join_text(value: str | list[str]) -> str:
-    """Joins a list of names; BM25 ignores positions."""
-    return value if isinstance(value, str) else " \n".join(value)

@@ -28,12 +28,8 @@ from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
 from reelrank.ranking.items.event_counts import build_popularity
 from reelrank.ranking.signals.observe import Signals
 from reelrank.ranking.training import backtest as backtesting
-from reelrank.ranking.training.backtest import (
-    BacktestIndex,
-    BacktestOptions,
-    backtest,
-    rank_past_request,
-)
+from reelrank.ranking.training.backtest import BacktestIndex, backtest, rank_past_request
+from reelrank.ranking.training.past_requests import BacktestOptions
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from tests.sample_project import add_model, build_project

@@ -18,7 +18,8 @@ from reelrank.ranking.evaluation.comparison import evaluate
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
 from reelrank.ranking.policies.thompson import ThompsonSampling
-from reelrank.ranking.training.backtest import BacktestIndex, BacktestOptions, backtest
+from reelrank.ranking.training.backtest import BacktestIndex, backtest
+from reelrank.ranking.training.past_requests import BacktestOptions
 from tests.sample_project import build_project
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
