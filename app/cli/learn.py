@@ -15,6 +15,7 @@ from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, 
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.comparison import compare_rankings
+from reelrank.app.jobs.history import MAX_TIME_MS, read_history
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
@@ -75,7 +76,7 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
         fail("no model is promoted, so there is none to measure; run: reelrank train", "no_model_promoted")
     ranker = load_model(parts.registry.find_directory(current))
     with show_progress_bars() as progress:
-        history = learning.read_history(parts)
+        history = read_history(parts)
         judged = learning.collect_judged_requests(history, progress, ranker=ranker)
     if candidates:
         rows = measure_candidate_recall(judged)
@@ -109,7 +110,7 @@ def exploration(
     """Report the click-through of exploration slots, and an off-policy estimate without exploration."""
     since = SYSTEM_CLOCK.now() - timedelta(days=days)
     from_ms, store = round(since.timestamp() * 1000), build_container(Settings()).events
-    outcomes = collect_slot_outcomes(store.scan(from_ms, learning.MAX_TIME_MS, SLOT_KINDS, SLOT_COLUMNS))
+    outcomes = collect_slot_outcomes(store.scan(from_ms, MAX_TIME_MS, SLOT_KINDS, SLOT_COLUMNS))
     if not len(outcomes):
         fail(
             f"no exploration slot was shown in the last {days:g} days; `reelrank serve` uses one slot of "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reelrank.app.jobs.training import MAX_TIME_MS, History
+from reelrank.app.jobs.history import MAX_TIME_MS, History
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.baselines import (

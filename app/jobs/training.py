@@ -12,24 +12,21 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
+from reelrank.app.jobs.history import MAX_TIME_MS, History, read_history
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
-from reelrank.app.wiring import Container, apply_release_settings, build_release_manager
+from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
-from reelrank.index_mappings.item import Document
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.catalogue import LoadOptions
-from reelrank.loaders.items.reindex import attach_embeddings, reindex, scan_documents
+from reelrank.loaders.items.reindex import attach_embeddings, reindex
 from reelrank.ranking.durable import write_file
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.preferences import select_preferences
-from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
@@ -37,7 +34,6 @@ from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_pl
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.items.audience import leave_out_bots
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.compiled_trees import compile_trees
@@ -47,19 +43,13 @@ from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
-from reelrank.ranking.training.past_requests import BacktestOptions
 from reelrank.ranking.training.returning import hold_out_returning
 
 log = structlog.get_logger("reelrank.learning")
 
-TRAINING_START_SHARE, EVALUATION_START_SHARE = 0.70, 0.85
-"""Shares of the watches, in the order of time, where the second and the third window begin. A service
-records twenty impressions for each, loaded history has none: counted too, they would move the windows."""
-MIN_WATCHES = 100
 TRAINING_REQUESTS, EVALUATION_REQUESTS = 2500, 1000
 RETURNING_SHARE = 0.2
 """Most requests of returning viewers, as a share of those of the window."""
-MAX_TIME_MS = 2**62
 FUSED_ORDER = FusedOrder()
 
 
@@ -71,22 +61,6 @@ class TrainingRun:
     version: str
     evaluation: Evaluation
     recall: list[CandidateRecall]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class History:
-    """All events and documents, and the times at which the windows of watches begin and the last one ends."""
-
-    container: Container
-    events: pa.Table
-    documents: list[Document]
-    training_ms: int
-    evaluation_ms: int
-    end_ms: int
-
-    def build_backtest_options(self, requests: int) -> BacktestOptions:
-        titles = {document.item.id: document.item.title for document in self.documents}
-        return BacktestOptions(requests=requests, config=self.container.config, titles=titles)
 
 
 def train(container: Container, progress: Progress) -> TrainingRun:
@@ -121,40 +95,6 @@ def _train(container: Container, progress: Progress) -> TrainingRun:
     write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
     write_half_life_report(container.settings.reports_dir, chosen.half_life)
     return TrainingRun(model, version, evaluation, recall)
-
-
-def read_history(container: Container) -> History:
-    """Reads everything, to rank with the settings of the serving release.
-
-    Raises NotFound when there are no items or too few watches to split by time.
-    """
-    version = container.engine.serving_version()
-    if version is None:
-        raise NotFound(
-            "no index version serves; load items first: reelrank load items FILE", code="no_items_loaded"
-        )
-    events, bots = leave_out_bots(build_event_table(container.events.scan(0, MAX_TIME_MS)))
-    if bots:
-        log.warning("events of bots are left out", viewers=len(bots), first=bots[:3])
-    batches = scan_documents(container.engine, version, container.encoder)
-    documents = [document for batch in batches for document in batch]
-    return split_by_time(History(apply_release_settings(container), events, documents, 0, 0, 0))
-
-
-def split_by_time(history: History) -> History:
-    """Returns the same history with its windows. Raises NotFound when there are too few watches."""
-    events = history.events
-    times = np.sort(events.filter(pc.equal(events["kind"], "watch"))["at_ms"].to_numpy())
-    if len(times) < MIN_WATCHES:
-        raise NotFound(
-            f"{len(times)} watches are too few to learn from, {MIN_WATCHES} are the least; load more: "
-            "reelrank load events FILE",
-            code="too_few_watches",
-        )
-    training, evaluation = (
-        int(times[int(share * len(times))]) for share in (TRAINING_START_SHARE, EVALUATION_START_SHARE)
-    )
-    return replace(history, training_ms=training, evaluation_ms=evaluation, end_ms=int(times[-1]) + 1)
 
 
 def collect_training_set(

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.release.lock import acquire_job_lock
-from reelrank.app.release.settlement import Settlement
+from reelrank.app.release.settlement import Settlement, carry_over
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Conflict, EngineError, NotFound
-from reelrank.ranking.policies.config import LEARNED_VALUES
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import Registry
@@ -90,7 +89,7 @@ class ReleaseManager:
             embeddings = self.read_embeddings(version)
             model = self._settlement.choose_model(pointer, embeddings)
             release = self._create(version, model, embeddings, reason)
-            return self._serve(_carry_over(release, pointer), pointer)
+            return self._serve(carry_over(release, pointer), pointer)
 
     def publish(self, version: str, model: str, embeddings: str, reason: str) -> Release:
         """Serves what a training run made, as one release."""
@@ -161,7 +160,7 @@ class ReleaseManager:
         serving = pointer.serving
         if not serving.index_version or self._settlement.fits(model, serving.embeddings):
             release = self._create(serving.index_version, model, serving.embeddings, f"promote {model}")
-            return _carry_over(release, pointer)
+            return carry_over(release, pointer)
         existing = {version.name for version in self.engine.versions()}
         found = [r for r in self.list_releases() if r.model == model and r.index_version in existing]
         if not found:
@@ -244,9 +243,3 @@ class ReleaseManager:
 
     def _lock(self) -> AbstractContextManager[None]:
         return acquire_job_lock(self.lock_path, PROMOTION_WAIT_S, "another promotion")
-
-
-def _carry_over(release: Release, pointer: Pointer) -> Release:
-    """Returns a release with the settings that the last training run chose, until the next one."""
-    learned = {name: value for name, value in pointer.serving.config.items() if name in LEARNED_VALUES}
-    return release.model_copy(update={"config": {**release.config, **learned}})

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import Conflict, NotFound
+from reelrank.ranking.policies.config import LEARNED_VALUES
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import read_manifest
 from reelrank.ranking.registry.models import Registry
@@ -127,3 +128,9 @@ def read_embeddings_fingerprint(registry: Registry, model: str) -> str:
         return read_manifest(registry.directory / model).embeddings_fingerprint
     except (OSError, ValueError):
         return ""
+
+
+def carry_over(release: Release, pointer: Pointer) -> Release:
+    """Returns a release with the settings that the last training run chose, until the next one."""
+    learned = {name: value for name, value in pointer.serving.config.items() if name in LEARNED_VALUES}
+    return release.model_copy(update={"config": {**release.config, **learned}})

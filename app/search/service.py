@@ -12,12 +12,7 @@ from reelrank.app.clock import Clock
 from reelrank.app.search.explanations import explain
 from reelrank.app.search.facets import count_facets
 from reelrank.app.search.home_rows import RowAssembler, collect_shown, find_part, find_topics
-from reelrank.app.search.hydration import (
-    FETCH_TIMEOUT_S,
-    PageSlice,
-    choose_fetch_timeout_s,
-    hydrate,
-)
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, choose_fetch_timeout_s, hydrate
 from reelrank.app.search.lexical.outcome import summarize_search
 from reelrank.app.search.lexical.proposals import add_proposals
 from reelrank.app.search.page import Page

@@ -9,6 +9,7 @@ import orjson
 from flask_openapi import APIBlueprint, OpenAPI, Tag
 from flask_openapi.models import PathItem, Schema
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from reelrank.app.web.problem_codes import ProblemCode, list_http_problems
 from reelrank.app.web.problems import MEDIA_TYPE, build_problem_schema
@@ -30,6 +31,13 @@ EVERY_OPERATION = {"400", "404", "405", "414", "431", "500", "503", "504"}
 """Statuses of problems that any address can answer with. 404: an unknown item, model or cursor."""
 WRITING = {"403", "409", "413", "415"}
 """Statuses of operations that have a body or change something."""
+
+
+class AnswerSchema(GenerateJsonSchema):
+    """An absent field of an answer has no default: a client must not take one for a value."""
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
 
 
 def create_api_blueprint(name: str, description: str, prefix: str | None = "/v1") -> APIBlueprint:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.encoders import resize_text_field
 from benchmarks.quality.requests import NDCG, MeasureMatrix, measure_fused_order, measure_model_order
+from reelrank.app.jobs.history import History
 from reelrank.app.jobs.training import (
     EVALUATION_REQUESTS,
     TRAINING_REQUESTS,
-    History,
     collect_judged_requests,
     collect_training_set,
 )

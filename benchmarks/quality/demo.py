@@ -33,7 +33,7 @@ from benchmarks.quality.encoders import CachedEncoder, describe_missing, list_en
 from benchmarks.quality.report import Goal, Report, Row, Value
 from benchmarks.quality.requests import NDCG
 from reelrank.app.jobs.demo import load_demo_data
-from reelrank.app.jobs.training import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
+from reelrank.app.jobs.history import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.encoder import build_item_text

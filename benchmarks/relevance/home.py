@@ -17,7 +17,7 @@ from benchmarks.relevance.readings import (
     rank_window,
     train_model,
 )
-from reelrank.app.jobs.training import MAX_TIME_MS, History, split_by_time
+from reelrank.app.jobs.history import MAX_TIME_MS, History, split_by_time
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.embeddings.watches import select_watches

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reelrank.app.jobs.training import History, collect_training_set, open_backtest_index
+from reelrank.app.jobs.history import History
+from reelrank.app.jobs.training import collect_training_set, open_backtest_index
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Context, Query

@@ -22,7 +22,7 @@ from benchmarks.relevance.report import format_collection, format_home, format_t
 from benchmarks.relevance.titles import measure_hours, measure_titles
 from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.jobs.demo import prepare_demo
-from reelrank.app.jobs.training import read_history
+from reelrank.app.jobs.history import read_history
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, load_model, read_serving_model
 from reelrank.ranking.evaluation.known_items import QUERIES_PER_KIND

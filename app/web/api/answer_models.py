@@ -6,18 +6,12 @@ A field that an answer may leave out has a default here.
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from reelrank.app.search.page import MatchKind, RowKind
+from reelrank.app.web.openapi import AnswerSchema
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.rankers.manifest import MetricEstimate
-
-
-class _WithoutDefaults(GenerateJsonSchema):
-    """An absent field of an answer has no default: a client must not take one for a value."""
-
-    def default_schema(self, schema: Any) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
 
 
 class Answer(BaseModel):
@@ -27,7 +21,7 @@ class Answer(BaseModel):
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().model_json_schema(*args, **kwargs | {"schema_generator": _WithoutDefaults})
+        return super().model_json_schema(*args, **kwargs | {"schema_generator": AnswerSchema})
 
 
 class ItemAnswer(Answer):

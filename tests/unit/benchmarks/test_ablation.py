@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.quality.ablation import FULL, BacktestWindow, RankedMeasures
 from benchmarks.quality.demo import build_ablation_goals, select_earlier_window
-from reelrank.app.jobs.training import History
+from reelrank.app.jobs.history import History
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event

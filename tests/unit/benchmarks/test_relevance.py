@@ -14,7 +14,7 @@ from benchmarks.relevance.readings import HomePlan, hold_out_last
 from benchmarks.relevance.report import format_home
 from benchmarks.relevance.run import main
 from benchmarks.relevance.titles import SameAtAnyHour, measure_hours, measure_titles
-from reelrank.app.jobs.training import read_history
+from reelrank.app.jobs.history import read_history
 from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.events.history import load_history

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from reelrank.app.jobs.training import History, collect_judged_requests
+from reelrank.app.jobs.history import History
+from reelrank.app.jobs.training import collect_judged_requests
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event

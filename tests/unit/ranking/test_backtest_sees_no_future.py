@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from reelrank.app.jobs import training as learning
-from reelrank.app.jobs.training import History, collect_judged_requests
+from reelrank.app.jobs.history import History
+from reelrank.app.jobs.training import collect_judged_requests
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reelrank.app.jobs.comparison import compare_rankings, rank_home_pages
-from reelrank.app.jobs.training import collect_judged_requests, read_history
+from reelrank.app.jobs.history import read_history
+from reelrank.app.jobs.training import collect_judged_requests
 from reelrank.ranking.evaluation.baselines import EASE, POPULARITY
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.jobs.training import collect_judged_requests, collect_training_set, read_history
+from reelrank.app.jobs.history import read_history
+from reelrank.app.jobs.training import collect_judged_requests, collect_training_set
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.errors import NotFound
