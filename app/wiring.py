@@ -1,4 +1,4 @@
-"""Builds the application from settings. Only this module names concrete classes."""
+"""Builds the application from settings. Only this module and `engine_wiring.py` name concrete classes."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,20 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from reelrank.app.clock import SYSTEM_CLOCK, Clock, SimulatedClock
-from reelrank.app.engines.elasticsearch import build_elasticsearch_cluster, build_elasticsearch_engine
-from reelrank.app.engines.embedded.engine import EmbeddedEngine
-from reelrank.app.engines.embedded.store.events import EmbeddedEvents
-from reelrank.app.engines.opensearch import build_opensearch_cluster, build_opensearch_engine
-from reelrank.app.engines.server.documents.releases import ServerReleases
-from reelrank.app.engines.server.documents.versions import Layout
-from reelrank.app.engines.server.events.data_stream_lifecycle import RetentionPolicy
-from reelrank.app.engines.server.events.event_store import ServerEvents
-from reelrank.app.engines.server.events.impressions import ServerImpressions
-from reelrank.app.engines.server.events.summaries import ServerSummaries
+from reelrank.app.engine_wiring import build_engine
 from reelrank.app.engines.server.external.external_engine import ReadOnlyEngine
-from reelrank.app.engines.server.external.external_fields import parse_external_fields
-from reelrank.app.engines.server.external.external_index import ExternalIndex
-from reelrank.app.engines.server.transport.access import Access
 from reelrank.app.feedback.dashboard_log import DashboardLog, DashboardStreams
 from reelrank.app.feedback.decision_log import DecisionLog
 from reelrank.app.feedback.event_circuit_breaker import EventCircuitBreaker
@@ -59,7 +47,7 @@ from reelrank.ranking.policies.thompson import ThompsonSampling
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.registry.models import Registry
-from reelrank.ranking.registry.releases import FileReleases, ReleaseStore
+from reelrank.ranking.registry.releases import ReleaseStore
 from reelrank.ranking.retrieval.source_names import SOURCES
 
 
@@ -84,7 +72,7 @@ class Container:
 def build_container(settings: Settings) -> Container:
     """Builds the dependencies without opening any: they open at their first use, after the fork."""
     clock = SimulatedClock() if settings.clock == "simulated" else SYSTEM_CLOCK
-    engine, events, releases, dashboards = _build_engine(settings, clock)
+    engine, events, releases, dashboards = build_engine(settings, clock)
     return Container(
         settings,
         engine,
@@ -129,39 +117,6 @@ def list_stated(container: Container) -> frozenset[str]:
     given |= {EXPLORATION_SLOTS} if "explore_slots" in settings.model_fields_set else set()
     given |= {POPULAR_HALF_LIFE, DIVERSITY} & settings.model_fields_set
     return frozenset(given | {name for name, value in values.items() if value != default[name]})
-
-
-def _build_engine(
-    settings: Settings, clock: Clock
-) -> tuple[SearchEngine, EventStore, ReleaseStore, DashboardStreams | None]:
-    """Builds engine and stores; dashboard streams exist on a cluster only."""
-    if settings.engine == "embedded":
-        embedded = EmbeddedEngine(settings.engine_dir, clock)
-        return embedded, EmbeddedEvents(settings.engine_dir), FileReleases(settings.releases_dir), None
-    access = Access(
-        settings.engine_urls,
-        settings.engine_username,
-        settings.engine_password.get_secret_value(),
-        settings.engine_api_key.get_secret_value(),
-        settings.engine_cloud_id,
-        settings.engine_ca_certs,
-    )
-    layout = Layout(settings.engine_prefix, settings.engine_shards, settings.engine_replicas)
-    clusters = {"elasticsearch": build_elasticsearch_cluster, "opensearch": build_opensearch_cluster}
-    engines = {"elasticsearch": build_elasticsearch_engine, "opensearch": build_opensearch_engine}
-    cluster = clusters[settings.engine](access, clock)
-    lifetime = RetentionPolicy(settings.events_keep_days, settings.events_rollover_days)
-    events = ServerEvents(cluster, f"{layout.prefix}events", settings.events_refresh_ms, lifetime)
-    dashboards = DashboardStreams(
-        ServerSummaries(cluster, f"{layout.prefix}requests", lifetime),
-        ServerImpressions(cluster, f"{layout.prefix}impressions", lifetime),
-    )
-    engine = engines[settings.engine](cluster, layout)
-    releases = ServerReleases(cluster, f"{layout.prefix}releases")
-    if not settings.engine_index:
-        return engine, events, releases, dashboards
-    external = ExternalIndex(cluster, settings.engine_index, parse_external_fields(settings.engine_fields))
-    return ReadOnlyEngine(external, engine), events, releases, dashboards
 
 
 def load_model(directory: Path) -> Ranker:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from reelrank.index_mappings import analysis, fields
+from reelrank.index_mappings import fields, text
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.event import EVENT_FIELDS, EventField
 from reelrank.index_mappings.fields import (
@@ -148,17 +148,15 @@ def build_changes_index() -> dict[str, Any]:
 def _build_analysis() -> dict[str, Any]:
     own_filters = {"stem": "reelrank_stem"}
     return {
-        "tokenizer": {
-            "reelrank_words": {"type": analysis.TOKENIZER, "max_token_length": analysis.MAX_TOKEN_LENGTH}
-        },
+        "tokenizer": {"reelrank_words": {"type": text.TOKENIZER, "max_token_length": text.MAX_TOKEN_LENGTH}},
         "filter": {
-            "reelrank_stem": {"type": "stemmer", "language": analysis.STEMMER},
+            "reelrank_stem": {"type": "stemmer", "language": text.STEMMER},
         },
         "analyzer": {
             ANALYZER: {
                 "type": "custom",
                 "tokenizer": "reelrank_words",
-                "filter": [own_filters.get(step, step) for step in analysis.STEP_ORDER],
+                "filter": [own_filters.get(step, step) for step in text.STEP_ORDER],
             }
         },
     }
@@ -209,12 +207,12 @@ def compute_index_fingerprint() -> str:
     """Returns eight hex digits. Index versions with different fingerprints must not replace each other."""
     settings = {
         "analysis": [
-            analysis.TOKENIZER,
-            analysis.STEP_ORDER,
-            analysis.STEMMER,
-            analysis.STOP_WORDS,
-            analysis.MAX_TOKEN_LENGTH,
-            analysis.PREPARATION,
+            text.TOKENIZER,
+            text.STEP_ORDER,
+            text.STEMMER,
+            text.STOP_WORDS,
+            text.MAX_TOKEN_LENGTH,
+            text.PREPARATION,
         ],
         "text": fields.TEXT_FIELDS,
         "bm25": [fields.BM25_K1, fields.BM25_B],

@@ -12,10 +12,10 @@ import orjson
 import tantivy
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.analysis import STOP_WORDS
 from reelrank.index_mappings.fields import TEXT_FIELDS
 from reelrank.index_mappings.item import LIST_FIELDS, Document, FloatVector
 from reelrank.index_mappings.query import Filters
+from reelrank.index_mappings.text import STOP_WORDS
 
 Vectors = NDArray[np.float32]
 TEXT_INDEX_BYTES = 512_000_000

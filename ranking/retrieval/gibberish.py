@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from reelrank.index_mappings.analysis import STOP_WORDS
-from reelrank.index_mappings.text import fold_text
+from reelrank.index_mappings.text import STOP_WORDS, fold_text
 from reelrank.ranking.items.names.title_keys import canonicalize_title, split_words
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.retrieval.fusion import Candidates

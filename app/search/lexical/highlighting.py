@@ -6,9 +6,8 @@ from itertools import pairwise
 
 from reelrank.app.search.lexical.tokens import Token, split_tokens, stem_words
 from reelrank.app.search.page import Fragment, Highlight, Page
-from reelrank.index_mappings.analysis import STOP_WORDS
 from reelrank.index_mappings.item import Item
-from reelrank.index_mappings.text import fold_text
+from reelrank.index_mappings.text import STOP_WORDS, fold_text
 from reelrank.ranking.items.names.title_keys import canonicalize_title, compact_title, split_words
 
 MAX_DESCRIPTION = 4_000

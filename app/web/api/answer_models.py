@@ -175,32 +175,6 @@ class RankAnswer(Answer):
     scores: list[float | None]
 
 
-class ItemWrittenAnswer(Answer):
-    id: str
-    written: bool
-
-
-class ItemDeletedAnswer(Answer):
-    id: str
-    deleted: bool
-
-
-class RejectedItemAnswer(Answer):
-    """An item that was not written: its row in the body, from 0, or its id, and the reason."""
-
-    row: int | SkipJsonSchema[None] = None
-    id: str | SkipJsonSchema[None] = None
-    reason: str
-
-
-class BulkAnswer(Answer):
-    """`read` is `written` plus the number of rejected items."""
-
-    read: int
-    written: int
-    rejected: list[RejectedItemAnswer]
-
-
 class EventsAnswer(Answer):
     stored: int
     duplicates: int = Field(description="Events whose id was stored before.")

@@ -1,4 +1,4 @@
-"""The bodies of requests about items, and the items that they state."""
+"""The bodies of requests that change items, the items that they state, and the shapes of the answers."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import orjson
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
+from reelrank.app.web.api.answer_models import Answer
 from reelrank.app.web.api.parameters import ItemId, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest
@@ -139,3 +141,29 @@ def _parse_rows(body: bytes) -> list[Any]:
         return [orjson.loads(line) for line in body.splitlines() if line.strip()]
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(("body", f"it is neither a JSON list nor JSON lines ({error})")) from error
+
+
+class ItemWrittenAnswer(Answer):
+    id: str
+    written: bool
+
+
+class ItemDeletedAnswer(Answer):
+    id: str
+    deleted: bool
+
+
+class RejectedItemAnswer(Answer):
+    """An item that was not written: its row in the body, from 0, or its id, and the reason."""
+
+    row: int | SkipJsonSchema[None] = None
+    id: str | SkipJsonSchema[None] = None
+    reason: str
+
+
+class BulkAnswer(Answer):
+    """`read` is `written` plus the number of rejected items."""
+
+    read: int
+    written: int
+    rejected: list[RejectedItemAnswer]

@@ -6,16 +6,14 @@ from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
 
 from reelrank.app.search.service import SearchService
-from reelrank.app.web.api.answer_models import (
-    BulkAnswer,
-    ItemDeletedAnswer,
-    ItemWrittenAnswer,
-)
 from reelrank.app.web.api.catalogue import fetch_item
 from reelrank.app.web.api.item_bodies import (
+    BulkAnswer,
     ItemBody,
+    ItemDeletedAnswer,
     ItemPatchBody,
     ItemWithIdBody,
+    ItemWrittenAnswer,
     build_item,
     change_item,
     describe_bulk_body,

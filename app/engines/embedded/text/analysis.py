@@ -1,4 +1,4 @@
-"""The text analysis of `reelrank.index_mappings.analysis` for tantivy; its tokens equal those of the servers.
+"""The text analysis of `reelrank.index_mappings.text` for tantivy; its tokens equal those of the servers.
 
 Its input is text as `prepare_text` returns it.
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import tantivy
 
-from reelrank.index_mappings.analysis import MAX_TOKEN_LENGTH
+from reelrank.index_mappings.text import MAX_TOKEN_LENGTH
 
 _IGNORED = r"[\p{wb=Format}\p{wb=Extend}\p{wb=ZWJ}]*"
 _JOINER = rf"(?:\p{{wb=ExtendNumLet}}{_IGNORED})"

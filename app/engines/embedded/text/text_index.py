@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from reelrank.app.engines.embedded.text.analysis import build_analyzer, separate_words
 from reelrank.app.engines.embedded.text.item_documents import ANALYZER, build_fields, build_schema
-from reelrank.index_mappings.analysis import PREPARATION
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.fields import NAME_FIELDS, TEXT_FIELDS, TITLE
 from reelrank.index_mappings.query import Filters
-from reelrank.index_mappings.text import fold_name
+from reelrank.index_mappings.text import PREPARATION, fold_name
 from reelrank.ranking.durable import write_file
 
 Hits = tuple[NDArray[np.int64], NDArray[np.float32]]

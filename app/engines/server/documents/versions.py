@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.index_mappings import analysis
+from reelrank.index_mappings import text
 from reelrank.index_mappings.engine import IndexVersion
 from reelrank.index_mappings.errors import (
     BadRequest,
@@ -77,7 +77,7 @@ class IndexVersions:
             "version": version,
             "made_at": self.cluster.clock.now().isoformat(),
             CHANGES_FROM: changes_from,
-            PREPARED: analysis.PREPARATION,
+            PREPARED: text.PREPARATION,
         }
         body = {
             "settings": {"index": index},
