@@ -10,8 +10,7 @@ from pathlib import Path
 
 from benchmarks.quality import demo, movielens, mq2008, scifact
 from benchmarks.quality.datasets import VARIABLE, DatasetMissing
-from benchmarks.quality.report import Report
-from benchmarks.quality.report_files import write_report
+from benchmarks.quality.report import Report, write_report
 from reelrank.ranking.progress import Progress
 
 Measure = Callable[[Progress, bool], Report]

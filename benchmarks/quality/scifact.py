@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.choosing import Choice, Params, choose
+from benchmarks.quality.datasets import QuerySet, read_items, read_queries
 from benchmarks.quality.encoders import (
     CachedEncoder,
     describe_missing,
@@ -26,7 +27,6 @@ from benchmarks.quality.requests import (
     measure_model_order,
     measure_source_order,
 )
-from benchmarks.quality.scifact_data import QuerySet, read_items, read_queries
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine, TextMatch

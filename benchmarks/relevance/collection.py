@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality.datasets import QuerySet, read_items, read_queries
 from benchmarks.quality.requests import compute_ndcg
-from benchmarks.quality.scifact_data import QuerySet, read_items, read_queries
 from reelrank.app.jobs.known_items import BASELINE, DEGRADED, SERVED, WITHOUT_MODEL
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container

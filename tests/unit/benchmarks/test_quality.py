@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from benchmarks.quality.choosing import Params, choose
 from benchmarks.quality.datasets import VARIABLE, DatasetMissing, find_data_file
 from benchmarks.quality.mq2008 import Queries
-from benchmarks.quality.report import Goal, Report, Row
-from benchmarks.quality.report_files import write_report
+from benchmarks.quality.report import Goal, Report, Row, write_report
 from benchmarks.quality.run import main
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.progress import ignore_progress
