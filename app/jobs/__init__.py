@@ -1,1 +1,1 @@
-"""Jobs that run to an end: one module per command (training, loading, migration, demo)."""
+"""Jobs that run to an end: training and its history, loading, migration, measurements, demo."""

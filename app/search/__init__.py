@@ -1,1 +1,1 @@
-"""The request path: sources, reranking, hydration, explanations, facets and the result cache."""
+"""The request path: sources, hydration, rows of a home page, explanations, facets, result cache."""

@@ -1,1 +1,1 @@
-"""Candidate retrieval: sources, the plan of a request, and reciprocal-rank fusion."""
+"""Candidate retrieval: sources, the plan of a request, gibberish, and reciprocal-rank fusion."""

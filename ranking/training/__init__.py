@@ -1,1 +1,1 @@
-"""Training: backtested requests, the training set, and LambdaRank itself."""
+"""Training: sampled and backtested requests, the training set, and LambdaRank itself."""
