@@ -18,7 +18,8 @@ from reelrank.loaders.fields.survey import ColumnStyles
 from reelrank.loaders.files.rows import Rows
 from reelrank.loaders.files.source import SourceFile
 from reelrank.loaders.items.catalogue import LoadOptions, LoadReport, publish
-from reelrank.loaders.items.item_files import ItemLoad, check_item_files, load_item_files
+from reelrank.loaders.items.item_files import check_item_files, load_item_files
+from reelrank.loaders.items.item_writer import ItemLoad
 from reelrank.loaders.items.journal import Journal
 from reelrank.loaders.items.learned_fields import cache_learned_fields
 from reelrank.loaders.report import FileReport

@@ -1,1 +1,1 @@
-"""Embeddings and neighbours learned from watches: matrix factorisation, item2vec, EASE."""
+"""Embeddings and neighbours learned from watches: matrix factorisation, item2vec, EASE, co-watching."""

@@ -14,8 +14,9 @@ from reelrank.loaders.events.event_files import EventLoad, load_event_files
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import SourceError, open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
-from reelrank.loaders.items.item_files import ItemLoad, check_item_files
+from reelrank.loaders.items.item_files import check_item_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.item_writer import ItemLoad
 from tests.raised import raises_code
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

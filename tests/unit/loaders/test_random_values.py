@@ -16,8 +16,9 @@ from reelrank.loaders.events.event_files import EventLoad, check_event_files
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions
-from reelrank.loaders.items.item_files import ItemLoad, check_item_files
+from reelrank.loaders.items.item_files import check_item_files
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.item_writer import ItemLoad
 from reelrank.loaders.report import FileReport
 
 OPTIONS = LoadOptions(created_at=datetime(2026, 11, 24, tzinfo=UTC), max_reject_share=1.0)
