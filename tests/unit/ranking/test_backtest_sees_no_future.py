@@ -25,6 +25,7 @@ from reelrank.ranking.items.popularity import Popularity
 from reelrank.ranking.items.watch_columns import hash_viewers, select_watch_columns
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.training import backtest as replay
+from reelrank.ranking.training import past_requests
 from reelrank.ranking.viewers.history import Viewer, build_viewer
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -69,7 +70,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
 @pytest.fixture(autouse=True)
 def home_pages_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A replayed search is made from what is watched next, so its words are of the future on purpose."""
-    monkeypatch.setattr(replay, "SEARCH_SHARE", 0.0)
+    monkeypatch.setattr(past_requests, "SEARCH_SHARE", 0.0)
 
 
 def backtest_pages(parts: Container, seed: int) -> list[JudgedRequest]:

@@ -27,7 +27,7 @@ from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
 from reelrank.ranking.items.event_counts import build_popularity
 from reelrank.ranking.signals.observe import Signals
-from reelrank.ranking.training import backtest as backtesting
+from reelrank.ranking.training import past_requests
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, rank_past_request
 from reelrank.ranking.training.past_requests import BacktestOptions
 from reelrank.ranking.viewers.history import build_viewer
@@ -187,6 +187,6 @@ def test_a_backtest_judges_the_page_that_was_served(
 def test_a_backtest_that_forgets_device_and_country_is_caught(
     container: Container, service: SearchService, served: ResultList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtesting, "_build_context", lambda events, watch: Context(NOW))
+    monkeypatch.setattr(past_requests, "_build_context", lambda events, watch: Context(NOW))
     different = find_differences(container, service, served)
     assert {"device_x_duration", "is_holiday", "same_country", "candidates"} & different
