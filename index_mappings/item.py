@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ ID_BYTES = 12
 """Two of a billion different keys get the same 96-bit hash with a probability of about 10^-11."""
 MAX_TITLE_LENGTH = 300
 """Characters; longer ones are descriptions in the wrong column."""
+
+BLANK_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+"""Unicode categories of spaces, controls and invisible marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,11 @@ class Item:
     @property
     def year(self) -> int | None:
         return None if self.published_at is None else self.published_at.astimezone(UTC).year
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it is empty, or only spaces, controls and invisible marks."""
+    return all(unicodedata.category(letter) in BLANK_CATEGORIES for letter in text)
 
 
 def make_item_id(source_id: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from copy import copy
 from typing import Any
 
-from gunicorn.http.errors import ParseException, UnsupportedTransferCoding
+from gunicorn.http.errors import ParseException
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -37,7 +37,7 @@ class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answers with a problem in place of gunicorn's page."""
-        if not isinstance(exc, ParseException) or isinstance(exc, UnsupportedTransferCoding):
+        if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
             return
         self.log.warning("invalid request from %s: %s", addr[0] if addr else "a socket", exc)

@@ -10,6 +10,7 @@ from flask_openapi import APIBlueprint, OpenAPI, Tag
 from flask_openapi.models import PathItem, Schema
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from werkzeug.routing import PathConverter
 
 from reelrank.app.web.problem_codes import ProblemCode, list_http_problems
 from reelrank.app.web.problems import MEDIA_TYPE, build_problem_schema
@@ -64,12 +65,21 @@ def _name_operation(*, name: str, **_: str) -> str:
     return name
 
 
+class SlashConverter(PathConverter):
+    """Any text with slashes, also at its start, as ids of items may have them."""
+
+    regex = ".+?"
+    part_isolating = False  # the default of a pattern without a slash is True
+
+
 class DescribedApplication(OpenAPI):
     """Generates version 3.1 and describes every failure as a problem, in place of flask-openapi's own."""
 
     def __init__(self, *args: Any, only_ranking_role: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.openapi_version = VERSION
+        self.url_map.merge_slashes = False  # an id may hold two slashes
+        self.url_map.converters["path"] = SlashConverter
         self.problems = list_http_problems(only_ranking_role)
 
     def register_api(self, api: APIBlueprint, **options: Any) -> None:

@@ -89,27 +89,31 @@ CHOICES = {
 
 @dataclass(slots=True)
 class CheckedEvents:
-    """Every row is either an event or a reject. unknown_actions: how many rejects have each of them."""
+    """Every row is either an event or a reject. unknown_actions: how many rejects have each of them.
+
+    first_invalid: the first reject that is none of those.
+    """
 
     events: list[Event] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     unknown_actions: Counter[str] = field(default_factory=Counter)
     values: dict[str, ValueCounts] = field(default_factory=dict)
+    first_invalid: Reject | None = None
 
 
 @dataclass(slots=True)
 class RowResults:
-    """Events, reasons of rejects, and reasons of values that were left out, by the index of the row."""
+    """Events, reasons of rejects, unknown actions, and reasons of values that were left out, by row index."""
 
     events: dict[int, Event] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     ignored: dict[str, dict[int, str]] = field(default_factory=dict)
-    unknown_actions: Counter[str] = field(default_factory=Counter)
+    unknown_actions: dict[int, str] = field(default_factory=dict)
 
     def reject(self, index: int, error: ValueError) -> None:
         self.errors[index] = str(error)
         if isinstance(error, UnknownAction):
-            self.unknown_actions[error.action] += 1
+            self.unknown_actions[index] = error.action
 
 
 def parse_event_rows(
@@ -143,7 +147,17 @@ def parse_event_rows(
         missing = max(counts.missing - len(reasons), 0)
         values[name] = replace(counts, ignored=len(reasons), first_ignored=first, missing=missing)
     rejects = [*rows.unreadable, *build_rejects(rows, results.errors)]
-    return CheckedEvents(events, rejects, results.unknown_actions, values)
+    return CheckedEvents(
+        events, rejects, Counter(results.unknown_actions.values()), values, _find_invalid(rows, results)
+    )
+
+
+def _find_invalid(rows: Rows, results: RowResults) -> Reject | None:
+    """Returns the first reject that is not an event of an unknown kind."""
+    if rows.unreadable:
+        return rows.unreadable[0]
+    invalid = sorted(results.errors.keys() - results.unknown_actions.keys())[:1]
+    return next(iter(build_rejects(rows, {index: results.errors[index] for index in invalid})), None)
 
 
 def has_ubi_rows(rows: Rows) -> bool:

@@ -13,6 +13,7 @@ from reelrank.loaders.fields.field_map import FieldMap, FieldRules
 from reelrank.loaders.fields.guesses import describe_fields, list_notes
 from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows, survey_columns
 from reelrank.loaders.fields.survey import ColumnStyles
+from reelrank.loaders.files.rows import Reject
 from reelrank.loaders.files.source import SourceError, SourceFile
 from reelrank.loaders.items.catalogue import LoadOptions, reject_empty_load, verify
 from reelrank.loaders.rejects import open_reject_file
@@ -77,6 +78,7 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
     fields: FieldMap | None = None
     values: dict[str, ValueCounts] = {}
     unknown: Counter[str] = Counter()
+    first_invalid: Reject | None = None
     with open_reject_file(load.rejects) as rejects:
         for mapped, checked in _check_rows(load):
             fields = mapped.fields or fields
@@ -84,14 +86,16 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
             values = add_counts(values, checked.values)
             unknown += checked.unknown_actions
             rejects.add(checked.rejects)
+            first_invalid = first_invalid or checked.first_invalid
             read += mapped.rows.row_count
             written += len(checked.events)
             rejected += len(checked.rejects)
             report_progress(progress, "checking events", read, mapped.done)
-        first = f"row {rejects.first.row}: {rejects.first.reason}" if rejects.first else ""
     reject_empty_load(load.files, read)
     tolerated = 0 if load.rules.is_strict or not written else unknown.total()
-    verify(load.options, read, rejected - tolerated, f"{first} ({load.rejects})")
+    first = first_invalid if tolerated else rejects.first
+    reason = f"row {first.row}: {first.reason}" if first else ""
+    verify(load.options, read, rejected - tolerated, f"{reason} ({load.rejects})")
     return FileReport(
         read,
         written,

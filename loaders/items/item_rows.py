@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from reelrank.index_mappings.item import MAX_TITLE_LENGTH, Item, hash_key, make_item_id
+from reelrank.index_mappings.item import MAX_TITLE_LENGTH, Item, hash_key, is_blank, make_item_id
 from reelrank.loaders.fields import columns
 from reelrank.loaders.fields.columns import MISSING_TEXTS, MISSING_VALUES, ParsedColumn
 from reelrank.loaders.fields.dates import parse_datetime
@@ -107,7 +107,7 @@ def _build_item(values: Sequence[Any]) -> Item:
     source_id, title, *others = values
     if not source_id:
         raise ValueError("id is missing; every item needs an id")
-    if not title:
+    if is_blank(title):
         raise ValueError("title is missing; every item needs a title")
     if len(title) > MAX_TITLE_LENGTH:
         raise ValueError(f"title has {len(title)} characters; {MAX_TITLE_LENGTH} are allowed")

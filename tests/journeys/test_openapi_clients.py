@@ -117,11 +117,12 @@ def test_a_patch_changes_what_it_states_only(catalogue: ServiceProcess) -> None:
     [
         (b"GET /v1/search?q=" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 414, "address_too_long"),
         (b"GET / HTTP/1.1\r\nCookie: " + b"a" * 9000 + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: odd\r\n\r\n", 400, "invalid_request"),
         (b"HELLO\r\n\r\n", 400, "invalid_request"),
         (b"POST /v1/search HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}", 400, "invalid_request"),
         (b"POST /v1/items/a HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 405, "method_not_allowed"),
     ],
-    ids=["long line", "long header", "no http", "no content type", "other method"],
+    ids=["long line", "long header", "odd coding", "no http", "no content type", "other method"],
 )
 def test_a_request_that_never_reaches_an_endpoint_gets_a_problem(
     catalogue: ServiceProcess, line: bytes, status: int, code: str

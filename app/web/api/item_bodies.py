@@ -5,14 +5,23 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from reelrank.app.web.api.answer_models import Answer
 from reelrank.app.web.api.parameters import ItemId, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.item import MAX_TITLE_LENGTH, SINGULAR_NAMES, Item, put_first
+from reelrank.index_mappings.item import MAX_TITLE_LENGTH, SINGULAR_NAMES, Item, is_blank, put_first
 
 MAX_BATCH = 1000
 
@@ -31,10 +40,20 @@ def check_json_integer(value: Any) -> Any:
 DurationSeconds = Annotated[int, Field(ge=0, le=10_000_000), BeforeValidator(check_json_integer)]
 
 
+def check_visible(title: str) -> str:
+    """Rejects a title of which nothing would be seen."""
+    if is_blank(title):
+        raise ValueError("send a title with at least one visible character")
+    return title
+
+
+Title = Annotated[ShortText, AfterValidator(check_visible)]
+
+
 class ItemBody(Parameters):
     """The fields of an item. A PUT replaces the whole item, so absent fields become empty."""
 
-    title: ShortText
+    title: Title
     description: str = Field("", max_length=20_000)
     tags: ShortTexts = ()
     genres: ShortTexts = ()
@@ -72,11 +91,30 @@ class ItemWithIdBody(ItemBody):
     id: ItemId
 
 
+def _describe_null(schema: dict[str, Any]) -> None:
+    """Lets OpenAPI say that null empties each field but the title."""
+    for name, field in schema["properties"].items():
+        if name != "title" and "anyOf" not in field:
+            outer = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+            schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **outer}
+
+
 class ItemPatchBody(ItemBody):
     """The fields to change; absent fields stay as they are. An empty text or list, or null, empties
     a field."""
 
-    title: ShortText = Field(default_factory=str)  # which /openapi.json does not show as a default
+    model_config = ConfigDict(json_schema_extra=_describe_null)
+
+    title: Title = Field(default_factory=str)  # which /openapi.json does not show as a default
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_null_as_empty(cls, body: Any) -> Any:
+        """Replaces null by the default of its field; the title has none, so null is rejected there."""
+        if not isinstance(body, dict):
+            return body
+        empty = {name: field.get_default() for name, field in cls.model_fields.items() if name != "title"}
+        return {name: empty.get(name) if value is None else value for name, value in body.items()}
 
 
 class ItemIdsBody(Parameters):

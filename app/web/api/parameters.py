@@ -35,7 +35,9 @@ def _split_at_commas(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return [
-        part.strip() for entry in value for part in (entry.split(",") if isinstance(entry, str) else [entry])
+        part.strip() if isinstance(part, str) else part
+        for entry in value
+        for part in (entry.split(",") if isinstance(entry, str) else [entry])
     ]
 
 

@@ -162,6 +162,14 @@ def test_unknown_actions_are_counted_and_the_others_are_loaded(tmp_path: Path) -
         load_event_files(open_load(write_lines(tmp_path / "e.jsonl", [rows[1], rows[1]])), store)
 
 
+def test_a_refusal_names_a_row_that_counts_not_an_unknown_action(tmp_path: Path) -> None:
+    late = build_ubi_row(timestamp="2099-01-01T00:00:00Z")
+    rows = [UBI, build_ubi_row(action_name="scroll"), late]
+    load = replace(open_load(write_lines(tmp_path / "e.jsonl", rows)), latest_ms=4_000_000_000_000)
+    with pytest.raises(LoadRejected, match="First rejected row: row 3: at_ms"):
+        check_event_files(load)
+
+
 @pytest.mark.parametrize("name", ["e.jsonl", "e.csv"])
 def test_items_of_events_have_the_ids_of_the_catalogue(tmp_path: Path, name: str) -> None:
     url = "https://films.example/a film"

@@ -70,6 +70,12 @@ def test_rows_become_items_and_the_counts_add_up(
     ]
 
 
+def test_a_title_of_invisible_marks_is_missing(tmp_path: Path) -> None:
+    load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "x,\u200b\u00ad,Drama,90"])
+    assert check_item_files(load).rejected == 1
+    assert read_rejects(load)[0]["reason"] == "title is missing; every item needs a title"
+
+
 def test_a_report_whose_counts_do_not_add_up_raises() -> None:
     with pytest.raises(AssertionError, match="do not add up: 3 read, 1 written, 1 rejected"):
         FileReport(3, 1, 1, 1, 0.0)
