@@ -65,13 +65,10 @@ def train_ranker(
     progress: Progress = ignore_progress,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingResult:
-    """Trains until NDCG@10 on the validation requests stops improving. params: override PARAMS.
-
-    Features with a direction are constrained to it.
-    """
+    """Trains until NDCG@10 on the validation requests stops improving. params: override `build_params`."""
     import lightgbm
 
-    merged_params = {**PARAMS, "monotone_constraints": _list_directions(feature_names), **(params or {})}
+    merged_params = build_params(feature_names) | dict(params or {})
     earlier, held_out = training.split(VALIDATION_SHARE)
     fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
     data = lightgbm.Dataset(
@@ -96,6 +93,11 @@ def train_ranker(
         np.asarray(scores, np.float32), held_out.gains > 0, held_out.get_row_weights()
     )
     return TrainingResult(text, gains, booster.best_iteration, merged_params, calibration)
+
+
+def build_params(feature_names: Sequence[str]) -> dict[str, Any]:
+    """Builds the parameters of LightGBM. A feature that declares a direction is constrained to it."""
+    return PARAMS | {"monotone_constraints": _list_directions(feature_names)}
 
 
 def _list_directions(feature_names: Sequence[str]) -> list[int]:

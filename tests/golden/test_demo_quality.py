@@ -19,7 +19,7 @@ from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import Manifest, MetricEstimate, read_manifest
 from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.registry.releases import FileReleases
-from reelrank.ranking.training.lambdarank import PARAMS
+from reelrank.ranking.training.lambdarank import build_params
 
 COMMITTED = Path(__file__).with_name("demo_quality.json")
 ADVICE = (
@@ -70,7 +70,11 @@ def read_demo_manifest() -> Manifest:
         skip_comparison(f"no model is promoted in {settings.models_dir}; run `make run` to train the demo's")
     manifest = read_manifest(registry.find_directory(current))
     build = (manifest.feature_fingerprint, manifest.index_fingerprint, manifest.params)
-    if build != (compute_feature_fingerprint(FEATURE_NAMES), compute_index_fingerprint(), PARAMS):
+    if build != (
+        compute_feature_fingerprint(FEATURE_NAMES),
+        compute_index_fingerprint(),
+        build_params(FEATURE_NAMES),
+    ):
         skip_comparison(f"{current} was trained by another build; run `make clean run`")
     return manifest
 
