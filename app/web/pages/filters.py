@@ -76,6 +76,11 @@ def read_parameters(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def is_empty_search(parameters: Mapping[str, Any]) -> bool:
+    """Returns whether parameters of the search page state no text, filter or cursor."""
+    return not parameters.get("q", "").strip() and not parameters.keys() - {"q", "sort"}
+
+
 def build_pairs(parameters: SearchParameters) -> Pairs:
     """Lists the search parameters for an address, without the cursor and the usual order."""
     pairs: Pairs = [("q", parameters.q)] if parameters.q else []

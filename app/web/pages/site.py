@@ -2,11 +2,12 @@
 
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.lexical.highlighting import highlight_page
@@ -60,9 +61,10 @@ class Site:
         return self._render("home.html", page, who=who, notice=build_notice(page, self.service))
 
     def render_search(self) -> Response:
-        asked = SearchParameters.model_validate(
-            filters.read_parameters(("q", "cursor", "sort", *filters.FILTER_FIELDS))
-        )
+        parameters = filters.read_parameters(("q", "cursor", "sort", *filters.FILTER_FIELDS))
+        if filters.is_empty_search(parameters):
+            return make_response(redirect("/", HTTPStatus.SEE_OTHER))
+        asked = SearchParameters.model_validate(parameters)
         who = self._load_viewer()
         query = Query(
             text=asked.q.strip(),

@@ -127,6 +127,12 @@ def test_a_filter_alone_lists_the_catalogue_and_leads_home_when_removed(person: 
     assert '<li><a href="/">' in listed
 
 
+@pytest.mark.parametrize("address", ["/search", "/search?q=", "/search?q=%20&sort=newest&year_min=&genre="])
+def test_a_search_for_nothing_leads_home(person: FlaskClient, address: str) -> None:
+    page = person.get(address)
+    assert (page.status_code, page.location) == (303, "/")
+
+
 def test_a_search_without_text_matches_names_its_hits_similar(person: FlaskClient) -> None:
     assert "similar in meaning" in person.get("/search?q=ocean").text
     assert "similar in meaning" not in person.get("/search?q=story").text
@@ -231,7 +237,7 @@ def test_a_film_page_has_details_and_similar_films(person: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("address", "status", "code"),
     [("/film/unknown", 404, "item_not_found"), ("/nowhere", 404, "address_not_found"),
-     ("/search?q=", 400, "invalid_request"), ("/why/0/0", 404, "cursor_expired"),
+     ("/search?q=a&sort=no", 400, "invalid_request"), ("/why/0/0", 404, "cursor_expired"),
      ("/search?q=a&year_min=no", 400, "invalid_request"), ("/report/secret", 404, "address_not_found")],
 )  # fmt: skip
 def test_errors_are_pages_that_link_to_their_code(
