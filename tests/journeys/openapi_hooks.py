@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import schemathesis
+from schemathesis.generation import GenerationMode
 
 from reelrank.index_mappings.item import is_blank
 
@@ -27,6 +29,16 @@ def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any
         rows = case.body if isinstance(case.body, list) else [case.body]
         return all(is_consistent_event(row) for row in rows if isinstance(row, dict))
     return True
+
+
+@schemathesis.hook
+def map_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> "schemathesis.Case[Any]":
+    """Lets the body of a valid write state the id of its address, if it states one."""
+    is_write = case.operation.definition.raw["operationId"] in ("put_item", "patch_item")
+    is_valid = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+    if is_write and is_valid and isinstance(case.body, dict) and isinstance(case.body.get("id"), str):
+        case.body = case.body | {"id": unquote(case.path_parameters["item_id"])}
+    return case
 
 
 def has_blank_title(body: Any) -> bool:

@@ -37,6 +37,7 @@ def check_json_integer(value: Any) -> Any:
     return value
 
 
+Year = Annotated[int, Field(ge=1, le=9999), BeforeValidator(check_json_integer)]
 DurationSeconds = Annotated[int, Field(ge=0, le=10_000_000), BeforeValidator(check_json_integer)]
 
 
@@ -51,8 +52,12 @@ Title = Annotated[ShortText, AfterValidator(check_visible)]
 
 
 class ItemBody(Parameters):
-    """The fields of an item. A PUT replaces the whole item, so absent fields become empty."""
+    """The fields of an item. A PUT replaces the whole item, so absent fields become empty.
 
+    `id` and `year` may be sent as an answer has them: the address states the id, and published_at the year.
+    """
+
+    id: ItemId | None = Field(None, description="If it is stated, the id in the address.")
     title: Title
     description: str = Field("", max_length=20_000)
     tags: ShortTexts = ()
@@ -63,6 +68,9 @@ class ItemBody(Parameters):
     language: str = Field("", max_length=64, description="The first language.")
     country: str = Field("", max_length=64, description="The first country.")
     published_at: AwareDatetime | None = None
+    year: Year | None = Field(
+        None, description="Of an answer; it is not read, because `published_at` has it."
+    )
     duration_s: DurationSeconds | None = None
     thumbnail: str = Field("", max_length=2000)
     source_id: str = Field(
@@ -80,7 +88,7 @@ class ItemBody(Parameters):
 
     def list_item_fields(self) -> dict[str, Any]:
         """Returns the fields of an `Item`: a language or country by its singular name is the first one."""
-        fields = dict(self)
+        fields = {name: value for name, value in self if name != "year"}
         lists = {
             plural: put_first(fields.pop(name), fields[plural]) for plural, name in SINGULAR_NAMES.items()
         }
@@ -134,17 +142,25 @@ def describe_bulk_body(item: dict[str, Any]) -> dict[str, Any]:
     return {"content": content, "required": True}
 
 
+def check_id(item_id: str, body: ItemBody) -> None:
+    """Raises InvalidRequest when a body states another id than the address does."""
+    if body.id not in (None, item_id):
+        raise InvalidRequest(("id", f"the address names the item {item_id}; state the same id, or none"))
+
+
 def build_item(item_id: str, body: ItemBody) -> Item:
-    """Builds an item from its parsed fields. Raises BadRequest."""
+    """Builds the item of an address from its parsed fields. Raises InvalidRequest, BadRequest."""
+    check_id(item_id, body)
     try:
-        return Item(item_id, **body.list_item_fields())
+        return Item(**body.list_item_fields() | {"id": item_id})
     except ValueError as error:
         raise BadRequest(str(error), code="item_rejected") from error
 
 
 def change_item(item: Item, body: ItemPatchBody) -> Item:
-    """Returns the item with the fields that the body states replaced. Raises BadRequest."""
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    """Returns the item with the fields that the body states replaced. Raises InvalidRequest, BadRequest."""
+    check_id(item.id, body)
+    changes = {name: getattr(body, name) for name in body.model_fields_set - {"id", "year"}}
     for plural, name in SINGULAR_NAMES.items():
         if name in changes:
             changes[plural] = put_first(changes.pop(name), changes.get(plural, getattr(item, plural)))

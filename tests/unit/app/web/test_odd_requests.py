@@ -48,6 +48,29 @@ def test_a_title_that_shows_nothing_is_rejected(client: FlaskClient, method: str
     assert client.get("/v1/items/quay").get_json()["title"] == FILM["title"]
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_an_item_is_read_and_changed_and_written_back(client: FlaskClient, method: str) -> None:
+    assert client.put("/v1/items/quay", json=FILM).status_code == 200
+    changed = client.get("/v1/items/quay").get_json() | {"title": "Changed", "tags": ["rain"]}
+    assert {"id", "year", "language", "country"} <= changed.keys()
+    assert client.open("/v1/items/quay", method=method, json=changed).status_code == 200
+    assert client.get("/v1/items/quay").get_json() == changed
+    moved = changed | {"published_at": "2011-05-01T00:00:00+00:00"}
+    assert client.open("/v1/items/quay", method=method, json=moved).status_code == 200
+    assert client.get("/v1/items/quay").get_json() == moved | {"year": 2011}
+    rows = [moved, moved | {"id": "quay2"}]
+    assert client.post("/v1/items:bulk", json=rows).get_json() == {"read": 2, "written": 2, "rejected": []}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_an_id_that_is_not_of_the_address_is_rejected(client: FlaskClient, method: str) -> None:
+    assert client.put("/v1/items/quay", json=FILM).status_code == 200
+    answer = client.open("/v1/items/quay", method=method, json=FILM | {"id": "other", "title": "Other"})
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_request")
+    assert [error["field"] for error in answer.get_json()["errors"]] == ["id"]
+    assert client.get("/v1/items/quay").get_json()["title"] == FILM["title"]
+
+
 @pytest.mark.parametrize("item_id", ["/", "/title/tt1/", "//a", "a//b", "https://example.org//x?y#z%2F"])
 def test_an_item_is_written_and_read_by_an_id_with_slashes(client: FlaskClient, item_id: str) -> None:
     address = f"/v1/items/{quote(item_id, safe='')}"
