@@ -81,4 +81,4 @@ def compute_ratios(
 def _round(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.4g}")
-    return [_round(each) for each in value] if isinstance(value, (tuple, list)) else value
+    return [_round(part) for part in value] if isinstance(value, (tuple, list)) else value

@@ -74,7 +74,9 @@ def main(arguments: Sequence[str]) -> int:
         known = [query.text for query in generate_queries(items, PER_KIND // 4, 7)]
         texts = _make_texts(state.table, corpus, random.Random(3))
         texts = {"known items": random.Random(3).sample(known, PER_KIND), **texts}
-        rates = {kind: _rate(each, state.table, container.encoder) for kind, each in texts.items()}
+        rates = {
+            kind: _rate(kind_texts, state.table, container.encoder) for kind, kind_texts in texts.items()
+        }
     return int(_report(rates))
 
 
@@ -122,13 +124,13 @@ def _report(rates: dict[str, Rates]) -> bool:
     is_missed = False
     for half, name in enumerate(("chosen on", "checked on")):
         rows = []
-        for kind, both in rates.items():
-            each = Rates(both.cosines[half::2], both.bits[half::2])
-            share = float(each.find_gibberish().mean())
+        for kind, both_halves in rates.items():
+            half_rates = Rates(both_halves.cosines[half::2], both_halves.bits[half::2])
+            share = float(half_rates.find_gibberish().mean())
             is_real = kind == "known items" or "real" in kind
             is_missed |= half == 1 and (share > MAX_LOST if is_real else share < MIN_FOUND)
-            cells = (_format(each.cosines), _format(each.bits), f"{share:.3f}")
-            rows.append((kind, str(len(each.bits)), *cells))
+            cells = (_format(half_rates.cosines), _format(half_rates.bits), f"{share:.3f}")
+            rows.append((kind, str(len(half_rates.bits)), *cells))
         print(f"\nThresholds {name}:\n\n{format_table(HEAD, rows)}", flush=True)
     return is_missed
 

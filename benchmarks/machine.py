@@ -20,7 +20,7 @@ def describe_machine() -> dict[str, object]:
         "system": platform.system(),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in LIBRARIES} | {"sqlite": sqlite3.sqlite_version},
-        "load": [round(each, 1) for each in os.getloadavg()],
+        "load": [round(value, 1) for value in os.getloadavg()],
     }
 
 

@@ -109,8 +109,11 @@ TRANSIENT = (Timeout, Throttled, Unavailable, Partial)
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """source: what is missing, such as a candidate source, `viewer`, `items` or `ranking`; few enough values
-    to count by. code: stable, in snake case; code that decides anything reads it. detail: the reason."""
+    """What an answer lacks, and why.
+
+    source: what is missing, such as a candidate source, `viewer`, `items` or `ranking`; few enough values
+    to count by. code: stable, in snake case; code that decides anything reads it. detail: the reason.
+    """
 
     source: str
     code: str

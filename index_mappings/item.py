@@ -61,12 +61,12 @@ class Item:
 
     @property
     def language(self) -> str:
-        """The first language; empty when there is none."""
+        """Returns the first language; empty when there is none."""
         return self.languages[0] if self.languages else ""
 
     @property
     def country(self) -> str:
-        """The first country; empty when there is none."""
+        """Returns the first country; empty when there is none."""
         return self.countries[0] if self.countries else ""
 
     @property
@@ -75,7 +75,7 @@ class Item:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a text shows nothing: it is empty, or only spaces, controls and invisible marks."""
+    """Returns whether a text shows nothing: it is empty, or only spaces, controls and invisible marks."""
     return all(unicodedata.category(letter) in BLANK_CATEGORIES for letter in text)
 
 

@@ -69,7 +69,7 @@ class Query:
 
     @property
     def kind(self) -> QueryKind:
-        """The kind of page, which decides the candidate sources."""
+        """Returns the kind of page, which decides the candidate sources."""
         if self.text:
             return "search"
         return "similar" if self.similar_to else "home"

@@ -88,8 +88,8 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
 ) -> None:
     """Load a catalogue into a new index version, which serves once it is complete and verified."""
     options = {"separator": separator, "duration_unit": duration_unit, "id_from": id_from}
-    stated = {"date_format": date_format, "latest_date": latest_date, "title_year": title_year}
-    rules = _build_rules(ITEM_FIELDS, pairs, mapping, {**options, **stated, "is_strict": strict})
+    date_options = {"date_format": date_format, "latest_date": latest_date, "title_year": title_year}
+    rules = _build_rules(ITEM_FIELDS, pairs, mapping, {**options, **date_options, "is_strict": strict})
     with (
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         _report_interruption(),

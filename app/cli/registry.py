@@ -42,9 +42,9 @@ def print_models(as_json: AsJson = False) -> None:
     rows = []
     for version in versions:
         measured = version.metrics.get("ndcg@10")
-        made = f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else ""
+        created = f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else ""
         state = version.problem or ("serving" if version.serving else "")
-        rows.append((version.id, made, version.kind, f"{measured.value:.4f}" if measured else "", state))
+        rows.append((version.id, created, version.kind, f"{measured.value:.4f}" if measured else "", state))
     print_grid(Grid(("model", "made", "kind", "NDCG@10", "state"), rows), wide=True)
 
 

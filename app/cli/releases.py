@@ -100,8 +100,8 @@ def list_versions(as_json: AsJson = False) -> None:
         return
     table = Table("version", "made", "documents", "", box=None)
     for version in versions:
-        made = f"{version.created_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(version.name, made, str(version.documents), "serving" if version.serving else "")
+        created = f"{version.created_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(version.name, created, str(version.documents), "serving" if version.serving else "")
     out.print(table)
 
 

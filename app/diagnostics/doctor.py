@@ -17,7 +17,10 @@ from reelrank.ranking.registry.releases import Pointer
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """status: the parts of the project, by name. problems: what is wrong, each with its remedy."""
+    """What the doctor found.
+
+    status: the parts of the project, by name. problems: what is wrong, each with its remedy.
+    """
 
     status: dict[str, object]
     problems: list[str]

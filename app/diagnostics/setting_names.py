@@ -29,8 +29,10 @@ def find_unknown_names(names: Iterable[str]) -> set[str]:
 
 
 def _describe(name: str) -> str:
-    own = {known.removeprefix(PREFIX): known for known in KNOWN}
-    nearest = [own[match] for match in get_close_matches(name.upper().removeprefix(PREFIX), own, 1)]
+    short_names = {known.removeprefix(PREFIX): known for known in KNOWN}
+    nearest = [
+        short_names[match] for match in get_close_matches(name.upper().removeprefix(PREFIX), short_names, 1)
+    ]
     hint = f"did you mean {nearest[0]}?" if nearest else "docs/settings.md lists the settings"
     return f"{name} is no setting and is ignored; {hint}"
 

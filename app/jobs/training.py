@@ -181,15 +181,15 @@ def open_backtest_index(history: History, before_ms: int, progress: Progress) ->
     """Opens the item table and matcher as they would have been at `before_ms`."""
     learned = learn_embeddings(select_preferences(history.events, before_ms), progress)
     parts = history.container
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as directory:
         batches = attach_embeddings([history.documents], learned)
-        table = build_table(Path(place) / "table", "replayed", batches, learned.fold_in)
+        table = build_table(Path(directory) / "table", "replayed", batches, learned.fold_in)
         matcher = ExactMatcher(table, learned.neighbours, parts.engine)
         yield BacktestIndex(table, matcher, parts.encoder, synonyms=parts.synonyms)
 
 
 def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    return np.concatenate([each.features[:10] for each in judged[:25]])
+    return np.concatenate([request.features[:10] for request in judged[:25]])
 
 
 def _build_manifest(history: History, trained: TrainingResult, evaluation: Evaluation) -> Manifest:

@@ -42,7 +42,7 @@ class RowAssembler:
         positions = np.concatenate([*selected.values(), np.empty(0, np.intp)])
         found = {hit.position: hit for hit in self._fetch(result_list, positions)}
         rows = [
-            Row(kind, page.request_id, tuple(found[at] for at in row.tolist() if at in found))
+            Row(kind, page.request_id, tuple(found[n] for n in row.tolist() if n in found))
             for kind, row in selected.items()
         ]
         genre = result_list.topics.genre
@@ -59,14 +59,14 @@ class RowAssembler:
 
 def find_part(page: Page, rows: Sequence[Row], result_list: ResultList) -> Page | None:
     """Returns the row that is a part of a list, as a page of that list; None where there is none."""
-    own = [row for row in rows if row.request_id == result_list.request_id]
-    return replace(page, request_id=own[0].request_id, hits=own[0].hits, cursor=None) if own else None
+    part = next((row for row in rows if row.request_id == result_list.request_id), None)
+    return None if part is None else replace(page, request_id=part.request_id, hits=part.hits, cursor=None)
 
 
 def collect_shown(page: Page) -> Page:
     """Returns the page with the hits of the rows that are parts of its list."""
-    own = (hit for row in page.rows if row.request_id == page.request_id for hit in row.hits)
-    return replace(page, hits=(*page.hits, *own))
+    row_hits = (hit for row in page.rows if row.request_id == page.request_id for hit in row.hits)
+    return replace(page, hits=(*page.hits, *row_hits))
 
 
 def find_topics(request: RankingRequest, signals: Signals, table: ItemTable) -> HomeTopics:

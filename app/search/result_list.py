@@ -95,7 +95,10 @@ class ResultList:
 
     @staticmethod
     def from_bytes(data: bytes) -> "ResultList":
-        """Lists that an earlier build cached lack degradations, config id, changes, release and search."""
+        """Reads a list from its bytes.
+
+        Lists that an earlier build cached lack degradations, config id, changes, release and search.
+        """
         with pa.ipc.open_stream(data) as stream:
             table = stream.read_all().combine_chunks()
         metadata = orjson.loads(table.schema.metadata[b"ranked"])
@@ -152,9 +155,9 @@ def build_result_list(
 
 
 def _parse_query(fields: dict[str, Any]) -> Query:
-    stated = fields.pop("filters").items()
-    filters: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in stated}
+    conditions = fields.pop("filters").items()
+    filters: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in conditions}
     context = fields.pop("context")
     fields |= {name: tuple(fields[name]) for name in ("exclude", "fields") if name in fields}
-    at = datetime.fromisoformat(context.pop("at"))
-    return Query(**fields, filters=Filters(**filters), context=Context(at=at, **context))
+    time = datetime.fromisoformat(context.pop("at"))
+    return Query(**fields, filters=Filters(**filters), context=Context(at=time, **context))

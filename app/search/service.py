@@ -161,10 +161,10 @@ class SearchService:
         similar = self._rank_similar(ranked, options) if timeout_s >= FETCH_TIMEOUT_S else None
         assembler = RowAssembler(self.engine, self.refresher.state.table, options.row_size, timeout_s)
         rows = assembler.assemble(page, ranked, similar)
-        if similar is not None and (own := find_part(page, rows, similar)):
+        if similar is not None and (part := find_part(page, rows, similar)):
             if options.cache_results:
-                self.result_cache.cache_list(similar, own)
-            self.recorder.record(similar, own)
+                self.result_cache.cache_list(similar, part)
+            self.recorder.record(similar, part)
         return replace(page, rows=rows)
 
     def _rank_similar(self, ranked: ResultList, options: RankingOptions) -> ResultList | None:

@@ -66,7 +66,11 @@ class Application(DescribedApplication):
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """reports_dir: where the last training run wrote its pictures."""
+    """Options of the web application.
+
+    body_bytes_max: most bytes of a request's body. reports_dir: where the last training run wrote its
+    pictures.
+    """
 
     body_bytes_max: int
     reports_dir: Path

@@ -34,7 +34,7 @@ class ProblemCode:
 
     @property
     def type_uri(self) -> str:
-        """The `type` of problem+json: the address of the page that explains the code."""
+        """Returns the `type` of problem+json: the address of the page that explains the code."""
         return f"/problems/{self.code}"
 
 

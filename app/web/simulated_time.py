@@ -22,11 +22,11 @@ def accept_stated_time(app: Flask, clock: Clock) -> None:
 
     @app.before_request
     def set_time() -> None:
-        stated = request.headers.get(NOW_HEADER)
-        if stated is not None and not _is_from_this_machine():
+        header = request.headers.get(NOW_HEADER)
+        if header is not None and not _is_from_this_machine():
             message = f"{NOW_HEADER}: only clients on this machine may set the time"
             raise RequestForbidden(message, code="local_clients_only")
-        clock.set(None if stated is None else parse_time(stated))
+        clock.set(None if header is None else parse_time(header))
 
     @app.teardown_request
     def reset_time(_error: BaseException | None) -> None:

@@ -75,7 +75,7 @@ class BareText:
                 query.range_query(self.schema, "year", kind, filters.year_min, filters.year_max)
             )
         if conditions:
-            unscored = [(occur.Must, query.const_score_query(each, 0.0)) for each in conditions]
+            unscored = [(occur.Must, query.const_score_query(condition, 0.0)) for condition in conditions]
             search = query.boolean_query([(occur.Must, search), *unscored])
         searcher = self.index.searcher()
         hits = searcher.search(search, limit, count=False).hits

@@ -33,7 +33,7 @@ PANELS: dict[str, dict[str, Figure]] = {
 def read_results(directory: Path) -> list[Any]:
     """Returns the figures of every measured size, smallest first."""
     files = directory.glob("engine-[0-9]*.json")
-    return sorted((json.loads(path.read_text()) for path in files), key=lambda each: each["documents"])
+    return sorted((json.loads(path.read_text()) for path in files), key=lambda result: result["documents"])
 
 
 def fit_slope(sizes: list[int], values: list[float]) -> float:
@@ -48,11 +48,11 @@ def write_growth(results: list[Any], path: Path) -> dict[str, float]:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    sizes, slopes = [each["documents"] for each in results], {}
+    sizes, slopes = [result["documents"] for result in results], {}
     figure, axes = plt.subplots(1, len(PANELS), figsize=(16, 5.5), layout="constrained")
     for axis, (title, lines) in zip(axes, PANELS.items(), strict=True):
         for name, get_figure in lines.items():
-            values = [get_figure(each) for each in results]
+            values = [get_figure(result) for result in results]
             slopes[name] = round(fit_slope(sizes, values), 2)
             style = "--" if name.startswith(("bare", "tantivy")) else "-"
             axis.loglog(sizes, values, style, marker="o", label=f"{name} (slope {slopes[name]:.2f})")

@@ -106,4 +106,4 @@ def _read_processor_s() -> float:
 
 
 def _round(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: round(each, 2) for name, each in seconds.items()}
+    return {name: round(value, 2) for name, value in seconds.items()}

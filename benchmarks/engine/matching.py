@@ -58,7 +58,7 @@ def measure_text(catalogue: Catalogue, engine: EmbeddedEngine, bare: BareText) -
 def measure_fetch(engine: EmbeddedEngine, bare: BareStore, ids: list[str]) -> dict[str, object]:
     rng = np.random.default_rng(4)
     requests = [[ids[n] for n in rng.integers(0, len(ids), FETCH_SIZE)] for _ in range(QUERIES)]
-    return time_interleaved(lambda each: engine.fetch(each, TIMEOUT_S), bare.fetch, requests).to_dict()
+    return time_interleaved(lambda request: engine.fetch(request, TIMEOUT_S), bare.fetch, requests).to_dict()
 
 
 def measure_vectors(
@@ -83,8 +83,8 @@ def _compare(
     bits = segment.live_docs & segment.filters.evaluate(filters)
     vectors = segment.vectors[field].vectors
     true = _search_exact(vectors, bits, queries)
-    kept = None if filters.is_empty else faiss.IDSelectorBitmap(bits)
-    requests = [VectorQuery(vector, filters, kept) for vector in queries]
+    selector = None if filters.is_empty else faiss.IDSelectorBitmap(bits)
+    requests = [VectorQuery(vector, filters, selector) for vector in queries]
 
     def search_engine(query: VectorQuery) -> NDArray[np.bytes_]:
         request = VectorMatch("knn", field, query.vector, VECTOR_LIMIT, query.filters)
@@ -93,10 +93,12 @@ def _compare(
     def search_bare(query: VectorQuery) -> NDArray[np.int64]:
         return bare.search(query.vector, query.selector, VECTOR_LIMIT)
 
-    recall = _compute_recall([np.searchsorted(segment.ids, search_engine(each)) for each in requests], true)
+    recall = _compute_recall(
+        [np.searchsorted(segment.ids, search_engine(request)) for request in requests], true
+    )
     for nprobe in _generate_nprobes(bare.index.nlist):
         bare.nprobe = nprobe
-        bare_recall = _compute_recall([search_bare(each) for each in requests], true)
+        bare_recall = _compute_recall([search_bare(request) for request in requests], true)
         if bare_recall >= recall:
             break
     pair = time_interleaved(search_engine, search_bare, requests)

@@ -37,10 +37,10 @@ engine.is_ready()
 opened = time.perf_counter() - begun
 for text in texts:
     engine.match_text(TextMatch("bm25", text, 300), 60.0)
-for field, wanted in vectors.items():
+for field, queries in vectors.items():
     for filters in VECTOR_FILTERS.values():
-        for each in wanted:
-            engine.match_vector(VectorMatch("knn", field, each, 100, filters), 60.0)
+        for vector in queries:
+            engine.match_vector(VectorMatch("knn", field, vector, 100, filters), 60.0)
 print(json.dumps({"opened_s": opened, "imports_mib": before, "working_mib": memory()}), flush=True)
 seen = lambda: engine.match_text(TextMatch("bm25", "promotedword", 5), 60.0).ids.tolist()
 for line in sys.stdin:

@@ -14,7 +14,9 @@ Figures = Mapping[str, Any]
 
 def format_engine_report(figures: Figures) -> str:
     """Returns Markdown. Ratios are engine / bare library, with lowest and highest of a round in brackets."""
-    missed = [f"- Aim missed: {each}" for each in find_breaches(figures, AIMS)] or ["- Every aim was met."]
+    missed = [f"- Aim missed: {breach}" for breach in find_breaches(figures, AIMS)] or [
+        "- Every aim was met."
+    ]
     return "\n\n".join(
         [
             f"## The embedded engine, {figures['documents']:,} documents",

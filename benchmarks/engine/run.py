@@ -43,7 +43,9 @@ def main(arguments: Sequence[str]) -> int:
             (results / f"engine-{size}.md").write_text(report + "\n")
             print(f"\n{report}\n", flush=True)
             limits = AIMS if options.strict else MARGINS
-            breaches += [f"breached at {size} documents: {each}" for each in find_breaches(figures, limits)]
+            breaches += [
+                f"breached at {size} documents: {breach}" for breach in find_breaches(figures, limits)
+            ]
         measured = read_results(results)
         if len(measured) > 1:
             slopes = write_growth(measured, results / "engine-growth")

@@ -70,7 +70,7 @@ class BacktestWindow:
     def drop_features(self, left_out: Sequence[str]) -> "BacktestWindow":
         """Returns the same requests and candidates without these features."""
         kept = [index for index, name in enumerate(self.names) if name not in left_out]
-        judged = [replace(each, features=each.features[:, kept]) for each in self.judged]
+        judged = [replace(request, features=request.features[:, kept]) for request in self.judged]
         training = replace(self.training, features=self.training.features[:, kept])
         return BacktestWindow(training, judged, tuple(self.names[index] for index in kept))
 
@@ -89,11 +89,11 @@ class BacktestWindow:
         return measure_model_order(self.judged, LambdaRank("ablation", self.names, text))
 
     def list_kinds(self) -> NDArray[np.str_]:
-        return np.array([each.kind for each in self.judged])
+        return np.array([request.kind for request in self.judged])
 
 
 def run_backtest(history: History, plan: AblationPlan) -> BacktestWindow:
-    """Backtest a history to get requests to train on and to judge."""
+    """Backtests a history to get requests to train on and to judge."""
     training = collect_training_set(history, ignore_progress, plan.training)
     return BacktestWindow(training, collect_judged_requests(history, ignore_progress, plan.judged))
 
@@ -132,10 +132,10 @@ def _build_systems(
         for group, names in groups.items()
         if not set(names) <= set(unknown)
     }
-    systems |= {f"{WITHOUT} source: {each}": ablate_source(each) for each in plan.sources}
+    systems |= {f"{WITHOUT} source: {source}": ablate_source(source) for source in plan.sources}
     if plan.encoders:
         systems[f"{WITHOUT} a text encoder"] = lambda: _measure_without_encoder(history, plan)
-    return systems | {f"text encoder: {each.name}": swap_encoder(each) for each in plan.encoders}
+    return systems | {f"text encoder: {encoder.name}": swap_encoder(encoder) for encoder in plan.encoders}
 
 
 def _measure_without_encoder(history: History, plan: AblationPlan) -> MeasureMatrix:

@@ -47,10 +47,10 @@ def measure_cost(encoder: TextEncoder, queries: Sequence[str], documents: Sequen
     """Measures an encoder in another process. Raises CalledProcessError if the process fails."""
     texts = json.dumps({"queries": queries, "documents": documents})
     command = [sys.executable, "-m", "benchmarks.quality.encoder_costs", encoder.name]
-    done = subprocess.run(
+    result = subprocess.run(
         command, input=texts, capture_output=True, text=True, check=True, env={**os.environ, **ONE_THREAD}
     )
-    return Cost(**json.loads(done.stdout))
+    return Cost(**json.loads(result.stdout))
 
 
 def measure_in_process(encoder: TextEncoder, queries: Sequence[str], documents: Sequence[str]) -> Cost:
@@ -89,14 +89,14 @@ def _measure_sizes(encoder: TextEncoder) -> tuple[float, float]:
 
 
 def _sum_mib(files: Iterable[Path]) -> float:
-    return sum(each.stat().st_size for each in files if each.is_file()) / MIB
+    return sum(path.stat().st_size for path in files if path.is_file()) / MIB
 
 
 def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     texts = json.load(sys.stdin)
-    encoder = next(each for each in list_encoders() if each.name == sys.argv[1])
+    encoder = next(encoder for encoder in list_encoders() if encoder.name == sys.argv[1])
     print(json.dumps(asdict(measure_in_process(encoder, texts["queries"], texts["documents"]))))
 
 

@@ -39,8 +39,8 @@ class MiniLmEncoder:
         for start in range(0, len(texts), BATCH):
             rows = shortest_first[start : start + BATCH]
             encoded = tokenizer.encode_batch([texts[row] for row in rows])
-            ids = np.array([each.ids for each in encoded], np.int64)
-            mask = np.array([each.attention_mask for each in encoded], np.int64)
+            ids = np.array([text_codes.ids for text_codes in encoded], np.int64)
+            mask = np.array([text_codes.attention_mask for text_codes in encoded], np.int64)
             inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
             tokens = model.run(None, inputs)[0]
             vectors[rows] = (tokens * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)

@@ -135,7 +135,7 @@ def measure(progress: Progress, small: bool = False) -> Report:
         "ranker": measure_model_order(requests, LambdaRank(NAME, FEATURE_NAMES, trained.model_text)),
     }
     rows = [Row(name, dict(zip(MEASURES, values, strict=True))) for name, values in PUBLISHED.items()]
-    rows += [Row(name, _measure_lists(each)) for name, each in lists.items()]
+    rows += [Row(name, _measure_lists(values_by_query)) for name, values_by_query in lists.items()]
     ndcg = float(lists["ranker"][:, 0].mean())
     return Report(
         NAME,

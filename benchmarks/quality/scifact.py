@@ -136,8 +136,10 @@ def measure(progress: Progress, small: bool = False) -> Report:
         for encoder in list_encoders()[: 1 if small else None]
     ]
     first = compared[0]
-    chosen = {each.encoder: {"weights": each.weights, "params": each.choice.params} for each in compared}
-    scores = ", ".join(f"{each.encoder} {each.choice.score:.4f}" for each in compared)
+    chosen = {
+        result.encoder: {"weights": result.weights, "params": result.choice.params} for result in compared
+    }
+    scores = ", ".join(f"{result.encoder} {result.choice.score:.4f}" for result in compared)
     return Report(
         NAME,
         f"SciFact: {len(parts[0].relevant)} training and {len(parts[1].relevant)} test queries",
@@ -146,7 +148,7 @@ def measure(progress: Progress, small: bool = False) -> Report:
             *(Row(name, {MEASURE: value}) for name, value in PUBLISHED.items()),
             Row("BM25, field weights of the product", {MEASURE: first.default_bm25}),
             Row("BM25, title weight chosen on train", first.values.pop(BM25)),
-            *(row for each in compared for row in each.to_rows()),
+            *(row for result in compared for row in result.to_rows()),
         ],
         [] if small else _build_goals(first, compared),
         [
@@ -159,7 +161,7 @@ def measure(progress: Progress, small: bool = False) -> Report:
 
 
 def _build_goals(first: "EncoderResult", results: Sequence["EncoderResult"]) -> list[Goal]:
-    best = max(results, key=lambda each: each.gain.mean)
+    best = max(results, key=lambda result: result.gain.mean)
     return [
         Goal(f"BM25 {MEASURE}, title weight chosen on train", first.tuned_bm25.mean, GOAL),
         Goal(f"lower end of the interval of the ranker ({best.encoder}) minus BM25", best.gain.low, 0),
@@ -204,8 +206,8 @@ def _evaluate_encoder(
         "ranker": measure_model_order(test, _train_ranker(train, choice.params))[:, NDCG],
     }
     values: dict[str, dict[str, Value]] = {
-        system: {MEASURE: bootstrap_interval(each), GAIN: bootstrap_difference(each, bm25)}
-        for system, each in systems.items()
+        system: {MEASURE: bootstrap_interval(ndcg), GAIN: bootstrap_difference(ndcg, bm25)}
+        for system, ndcg in systems.items()
     }
     cost = measure_ms_per_text(encoder, list(parts[1].texts.values())[:COST_SAMPLE_SIZE])
     values["text kNN alone"]["ms to encode a query"] = cost

@@ -67,10 +67,12 @@ def measure_collection(ranker: Ranker | None, limit: int, progress: Progress) ->
         for case, write in CASES.items():
             texts = {name: write(queries.texts[name]) for name in queries.relevant}
             values = {BASELINE: _measure(queries, texts, lambda text: _match(container, text))}
-            for name, (each, limits) in systems.items():
+            for name, (system_ranker, system_config) in systems.items():
 
-                def rank(text: str, each: Ranker = each, config: RankingConfig = limits) -> ItemIds:
-                    return _rank(text, container, table, (each, config))
+                def rank(
+                    text: str, system_ranker: Ranker = system_ranker, config: RankingConfig = system_config
+                ) -> ItemIds:
+                    return _rank(text, container, table, (system_ranker, config))
 
                 values[name] = _measure(queries, texts, rank)
                 progress(f"ranking SciFact, {case}, {name}", len(texts), len(texts))
@@ -100,7 +102,7 @@ def _rank(text: str, container: Container, table: ItemTable, system: tuple[Ranke
 
     def run_sources(planned: Sequence[SourceRequest]) -> SourceAnswers:
         return SourceAnswers(
-            [query_source(each, container.engine, table, popularity, TIMEOUT_S) for each in planned]
+            [query_source(source, container.engine, table, popularity, TIMEOUT_S) for source in planned]
         )
 
     ranking = rank_request(request, RankingContext(table, popularity, ranker, config), run_sources)
@@ -124,9 +126,9 @@ def _compare(case: str, values: Mapping[str, NDArray[np.float64]]) -> list[Colle
         CollectionResult(
             case,
             name,
-            len(each),
-            bootstrap_interval(each),
-            None if name == BASELINE else bootstrap_difference(each, base),
+            len(ndcg),
+            bootstrap_interval(ndcg),
+            None if name == BASELINE else bootstrap_difference(ndcg, base),
         )
-        for name, each in values.items()
+        for name, ndcg in values.items()
     ]

@@ -32,18 +32,22 @@ DEVIATIONS = 2.33
 def check_titles(results: Sequence[KnownItemResult]) -> list[Goal]:
     """Returns a goal for each kind of query and system that has a floor, and not to be worse than BM25."""
     goals = []
-    for each in results:
-        name = f"{each.kind}, {each.system}"
-        if each.system == BASELINE:
-            if each.kind == "exact":
-                goals.append(_require_share(f"{name}, first", each.first.mean, BM25_EXACT, each.queries))
+    for result in results:
+        name = f"{result.kind}, {result.system}"
+        if result.system == BASELINE:
+            if result.kind == "exact":
+                goals.append(_require_share(f"{name}, first", result.first.mean, BM25_EXACT, result.queries))
             continue
-        if each.kind in FIRST:
-            goals.append(_require_share(f"{name}, first", each.first.mean, FIRST[each.kind], each.queries))
-        if each.kind in THIRD:
-            goals.append(_require_share(f"{name}, in three", each.third.mean, THIRD[each.kind], each.queries))
-        if each.difference is not None:
-            goals.append(_require_not_worse(name, each))
+        if result.kind in FIRST:
+            goals.append(
+                _require_share(f"{name}, first", result.first.mean, FIRST[result.kind], result.queries)
+            )
+        if result.kind in THIRD:
+            goals.append(
+                _require_share(f"{name}, in three", result.third.mean, THIRD[result.kind], result.queries)
+            )
+        if result.difference is not None:
+            goals.append(_require_not_worse(name, result))
     return goals
 
 
@@ -55,14 +59,14 @@ def check_hours(result: SameAtAnyHour) -> Goal:
 def check_collection(results: Sequence[CollectionResult]) -> list[Goal]:
     """Returns the goals of SciFact: BM25's own level, and that no order is certainly below it."""
     goals = []
-    for each in results:
-        if each.difference is None:
-            if each.case == "as written":
-                minimum = BM25_SCIFACT - (each.ndcg.mean - each.ndcg.low if each.queries < 300 else 0)
-                goals.append(Goal("SciFact, bm25, NDCG@10", each.ndcg.mean, minimum))
+    for result in results:
+        if result.difference is None:
+            if result.case == "as written":
+                minimum = BM25_SCIFACT - (result.ndcg.mean - result.ndcg.low if result.queries < 300 else 0)
+                goals.append(Goal("SciFact, bm25, NDCG@10", result.ndcg.mean, minimum))
         else:
-            name = f"SciFact, {each.case}, {each.system}: upper end of the interval minus BM25"
-            goals.append(Goal(name, each.difference.high, 0))
+            name = f"SciFact, {result.case}, {result.system}: upper end of the interval minus BM25"
+            goals.append(Goal(name, result.difference.high, 0))
     return goals
 
 

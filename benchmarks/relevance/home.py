@@ -70,7 +70,9 @@ def measure_home(
     """Trains and ranks once for readings a and b, and once more for c. Relevance is binary."""
     results = []
     if DAY in readings or LATER in readings:
-        results += [each for each in _measure_window(history, plan, progress) if each.reading[0] in readings]
+        results += [
+            result for result in _measure_window(history, plan, progress) if result.reading[0] in readings
+        ]
     if HELD_OUT in readings:
         results += _measure_held_out(history, plan, progress)
     return results

@@ -87,8 +87,8 @@ def judge_by_all_later(pages: JudgedPages, watches: Watches) -> JudgedPages:
     """Returns the same pages judged by everything new that their viewers watched afterwards."""
     relevant = []
     for user, at_ms, seen in zip(pages.users, pages.past.at_ms.tolist(), pages.past.seen, strict=True):
-        own = watches.users == np.searchsorted(watches.user_ids, user)
-        later = own & (watches.at_ms >= at_ms) & (watches.weights >= QUICK_SKIP_SHARE)
+        is_of_viewer = watches.users == np.searchsorted(watches.user_ids, user)
+        later = is_of_viewer & (watches.at_ms >= at_ms) & (watches.weights >= QUICK_SKIP_SHARE)
         relevant.append(np.setdiff1d(watches.item_ids[np.unique(watches.items[later])], seen))
     return replace(pages, relevant=relevant)
 
@@ -127,10 +127,12 @@ def rank_returning_viewers(
     with open_backtest_index(history, at_ms, progress) as index:
         world = replace(index, ranker=ranker)
         popularity = build_popularity(index.table, history.events.to_batches())
-        at = np.datetime64(at_ms, "ms").astype("O")
+        time = np.datetime64(at_ms, "ms").astype("O")
         for done, user in enumerate(held_out):
             viewer = build_viewer(user, groups[user], at_ms)
-            query = Query(user=user, context=Context(at.replace(tzinfo=history.container.clock.now().tzinfo)))
+            query = Query(
+                user=user, context=Context(time.replace(tzinfo=history.container.clock.now().tzinfo))
+            )
             request = build_request(query, viewer, index.table, index.encoder)
             ranking = rank_past_request(request, world, popularity, history.container.config)
             seen.append(viewer.seen)
@@ -149,17 +151,17 @@ def find_last_watch(pages: JudgedPages, watches: Watches) -> NDArray[np.int64]:
 
 
 def _collect(judged: Sequence[JudgedRequest]) -> JudgedPages:
-    requests = [each.request for each in judged]
+    requests = [judged_request.request for judged_request in judged]
     return JudgedPages(
         np.array([request.viewer.user for request in requests]),
         PastPages(
             np.array([request.query.context.at_ms for request in requests], np.int64),
             [request.viewer.seen for request in requests],
         ),
-        [each.relevant for each in judged],
+        [judged_request.relevant for judged_request in judged],
         {
-            SERVED: [each.candidates.ids[each.order] for each in judged],
-            FUSED: [each.candidates.ids for each in judged],
+            SERVED: [judged_request.candidates.ids[judged_request.order] for judged_request in judged],
+            FUSED: [judged_request.candidates.ids for judged_request in judged],
         },
     )
 
@@ -170,8 +172,8 @@ def _list_orders(ranking: Ranking) -> dict[str, ItemIds]:
 
 
 def _group_watches(events: pa.Table, users: set[str]) -> dict[str, list[Event]]:
-    own = events.filter(pc.is_in(events["user"], pa.array(sorted(users))))
+    user_events = events.filter(pc.is_in(events["user"], pa.array(sorted(users))))
     groups: dict[str, list[Event]] = {user: [] for user in users}
-    for row in own.to_pylist():
+    for row in user_events.to_pylist():
         groups[row["user"]].append(Event(**row))
     return groups

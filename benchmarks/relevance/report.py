@@ -21,7 +21,9 @@ def format_titles(results: Sequence[KnownItemResult]) -> str:
 def format_collection(results: Sequence[CollectionResult]) -> str:
     """Returns NDCG@10 on SciFact in each letter case."""
     head = ("letter case", "system", "NDCG@10", "minus BM25")
-    rows = [(each.case, each.system, str(each.ndcg), str(each.difference or "")) for each in results]
+    rows = [
+        (result.case, result.system, str(result.ndcg), str(result.difference or "")) for result in results
+    ]
     return f"### SciFact, {results[0].queries} test queries\n\n{format_table(head, rows)}\n"
 
 
@@ -29,12 +31,13 @@ def format_home(results: Sequence[HomeResult]) -> str:
     """Returns a table of home pages for each reading."""
     head = ("system", "NDCG@10", "served minus it", "served is")
     parts = []
-    for reading in dict.fromkeys(each.reading for each in results):
-        own = [each for each in results if each.reading == reading]
+    for reading in dict.fromkeys(result.reading for result in results):
+        reading_results = [result for result in results if result.reading == reading]
         rows = [
-            (each.system, str(each.ndcg), str(each.difference or ""), str(each.verdict or "")) for each in own
+            (result.system, str(result.ndcg), str(result.difference or ""), str(result.verdict or ""))
+            for result in reading_results
         ]
-        title = f"### {reading} ({own[0].viewers} viewers, {own[0].pages} pages)"
+        title = f"### {reading} ({reading_results[0].viewers} viewers, {reading_results[0].pages} pages)"
         parts.append(f"{title}\n\n{format_table(head, rows)}\n")
     return "\n".join(parts)
 
@@ -42,5 +45,5 @@ def format_home(results: Sequence[HomeResult]) -> str:
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Writes the results with the machine that they were measured on."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {"machine": describe_machine(), **content}
-    path.write_bytes(orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
+    document = {"machine": describe_machine(), **content}
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")

@@ -56,7 +56,9 @@ def measure_titles(container: Container, per_kind: int, progress: Progress) -> l
 
         return search_and_report
 
-    return measure_known_items(queries, {name: report_each(each) for name, each in systems.items()}, BASELINE)
+    return measure_known_items(
+        queries, {name: report_each(search) for name, search in systems.items()}, BASELINE
+    )
 
 
 def measure_hours(container: Container, queries: int, progress: Progress) -> SameAtAnyHour:
@@ -64,18 +66,18 @@ def measure_hours(container: Container, queries: int, progress: Progress) -> Sam
     rng, service = np.random.default_rng(0), warm_service(container)
     items = _read_items(container)
     users = [user for user, _ in _count_users(container).most_common(50)]
-    at, same = datetime.now(UTC).replace(hour=3), 0
+    start, unchanged = datetime.now(UTC).replace(hour=3), 0
     for number in range(queries):
         text = simulate_search(items[int(rng.integers(len(items)))].title, rng)
         user = users[number % len(users)]
         firsts = set()
         for hours in (0, *HOURS_LATER):
-            query = Query(text=text, user=user, context=Context(at + timedelta(hours=hours)))
+            query = Query(text=text, user=user, context=Context(start + timedelta(hours=hours)))
             ranked = service.rank_query(RankingOptions(query), StageTimings())
             firsts.add(tuple(ranked.candidates.ids[:FIRST].tolist()))
-        same += len(firsts) == 1
+        unchanged += len(firsts) == 1
         progress("asking at other hours", number + 1, queries)
-    return SameAtAnyHour(queries, same)
+    return SameAtAnyHour(queries, unchanged)
 
 
 def _read_items(container: Container) -> list[Item]:

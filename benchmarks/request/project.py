@@ -89,10 +89,10 @@ def limit_candidates(service: SearchService, candidate_count: int) -> SearchServ
 
 def compute_limits(candidate_count: int) -> CandidateLimits:
     """Returns limits for about `candidate_count` candidates of a home page (six sources) or search (two)."""
-    each = max(candidate_count // 6, 10)
+    per_source = max(candidate_count // 6, 10)
     names = ("factors", "neighbours", "session", "recent", "popular", "fresh")
     return CandidateLimits(
-        **dict.fromkeys(names, each), bm25=max(candidate_count * 2 // 3, 10), text_knn=each * 2
+        **dict.fromkeys(names, per_source), bm25=max(candidate_count * 2 // 3, 10), text_knn=per_source * 2
     )
 
 
@@ -125,13 +125,15 @@ def _train_model(project: SampleProject) -> None:
     signals = [
         service.rank_query(RankingOptions(query, explain=True), StageTimings()).signals for query in queries
     ]
-    rows = np.concatenate([compute_features(each) for each in signals if each is not None])
+    rows = np.concatenate(
+        [compute_features(page_signals) for page_signals in signals if page_signals is not None]
+    )
     rng = np.random.default_rng(3)
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # some features are all missing
         scaled = np.nan_to_num((rows - np.nanmean(rows, axis=0)) / (np.nanstd(rows, axis=0) + 1e-6))
     relevance = np.tanh(scaled) @ rng.normal(size=rows.shape[1]) + rng.normal(0, 2, len(rows))
     labels = (relevance > np.quantile(relevance, 0.95)).astype(int)
-    groups = [len(each) for each in signals if each is not None]
+    groups = [len(page_signals) for page_signals in signals if page_signals is not None]
     params = {"objective": "lambdarank", "num_leaves": LEAVES, "num_threads": 1, "verbosity": -1}
     data = lightgbm.Dataset(rows, labels, group=groups, feature_name=list(FEATURE_NAMES))
     text = lightgbm.train(params, data, num_boost_round=TREES).model_to_string()

@@ -92,7 +92,7 @@ def measure_request(project: SampleProject, small: bool) -> Figures:
         _report_progress(f"stages of pages with {candidates:,} candidates")
         limited = limit_candidates(service, candidates)
         figures["stages"][str(candidates)] = {
-            kind: measure_stages(limited, each) for kind, each in queries.items()
+            kind: measure_stages(limited, kind_queries) for kind, kind_queries in queries.items()
         }
     _report_progress("scoring and the plain implementation with 1,000 candidates")
     thousand, settings = limit_candidates(service, 1_000), project.container.settings

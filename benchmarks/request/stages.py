@@ -55,7 +55,7 @@ def measure_scoring(service: SearchService, queries: Sequence[Query]) -> Figures
     """Compares features and scoring with the bare scorer on the same matrix, alternately."""
     signals = [_observe_signals(service, query) for query in queries]
     ranker = service.refresher.state.ranker
-    matrices = [compute_features(each, ranker.feature_names) for each in signals]
+    matrices = [compute_features(page_signals, ranker.feature_names) for page_signals in signals]
     pairs = list(zip(signals, matrices, strict=True))
     figures: Figures = {"scorer": getattr(ranker, "scorer", ranker.name)}
     for name, score in _build_scorers(ranker).items():

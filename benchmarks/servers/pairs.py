@@ -115,8 +115,8 @@ def measure_concurrent_sources(engine: ServerEngine, documents: int) -> Figures:
         for name, call in turns if pair % 2 else turns[::-1]:
             times[name].append(time_call(call) * 1000)
     return {
-        name: {f"p{q}": round(float(np.percentile(each, q)), 2) for q in (50, 99)}
-        for name, each in times.items()
+        name: {f"p{q}": round(float(np.percentile(milliseconds, q)), 2) for q in (50, 99)}
+        for name, milliseconds in times.items()
     }
 
 

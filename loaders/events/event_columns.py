@@ -138,7 +138,7 @@ def parse_event_rows(
     events = list(results.events.values())
     values = {
         name: count_values([getattr(event, name) for event in events])
-        for name in (each.name for each in EVENT_FIELDS)
+        for name in (event_field.name for event_field in EVENT_FIELDS)
     }
     for name, reasons in results.ignored.items():
         index, reason = min(reasons.items())
@@ -161,7 +161,10 @@ def _find_invalid(rows: Rows, results: RowResults) -> Reject | None:
 
 
 def has_ubi_rows(rows: Rows) -> bool:
-    """Whether the rows are UBI records. A flat table with a column `action_name` is read by its columns."""
+    """Returns whether the rows are UBI records.
+
+    A flat table with a column `action_name` is read by its columns.
+    """
     names = dict.fromkeys(rows.block.names)
     return "event_attributes" in names or ("action_name" not in names and is_ubi(names))
 

@@ -56,8 +56,8 @@ def _leave_out(row: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any] | 
     elif name in row:
         return {other: value for other, value in row.items() if other != name}
     if isinstance(attributes, Mapping) and name in attributes:
-        kept = {other: value for other, value in attributes.items() if other != name}
-        return {**row, "event_attributes": kept}
+        others = {other: value for other, value in attributes.items() if other != name}
+        return {**row, "event_attributes": others}
     return None
 
 

@@ -50,7 +50,7 @@ class DateStyle:
 
     @property
     def description(self) -> str:
-        """What was decided, in words; empty when nothing had to be."""
+        """Returns what was decided, in words; empty when nothing had to be."""
         units = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
         order = {True: "day before month", False: "month before day", None: ""}[self.day_first]
         epoch = f"{units[self.epoch_unit]} since 1970" if self.epoch_unit else ""

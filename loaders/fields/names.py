@@ -51,7 +51,7 @@ class ListStyle:
 
     @property
     def description(self) -> str:
-        """What was decided, in words; empty when nothing had to be."""
+        """Returns what was decided, in words; empty when nothing had to be."""
         brackets = "in brackets" if self.has_brackets else ""
         separator = f"split at {self.separator}" if self.separator else ""
         return ", ".join(filter(None, (brackets, separator)))

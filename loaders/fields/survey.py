@@ -127,7 +127,7 @@ class TitleEvidence:
             self.with_year += TITLE_YEAR.search(text) is not None
 
     def decide(self, stated: bool | None) -> bool:
-        """Whether titles end with the year of the item."""
+        """Returns whether titles end with the year of the item."""
         if stated is not None:
             return stated
         return self.titles > 0 and self.with_year >= MIN_TITLE_YEAR_SHARE * self.titles

@@ -73,11 +73,11 @@ def _read_batches(stream: Any, parse_options: Any, block_bytes: int) -> Iterator
 
 def _assign_row_numbers(size: int, last_number: int, invalid_rows: Sequence[Any]) -> tuple[Any, list[Any]]:
     """Returns the numbers of the next `size` valid rows, and the invalid rows before the last of them."""
-    taken = np.array(sorted(m.number for m in invalid_rows), np.int64)
-    span = np.arange(last_number + 1, last_number + 1 + size + len(taken))
-    kept = span[~np.isin(span, taken)][:size]
-    last = int(kept[-1]) if size else last_number
-    return kept, [m for m in invalid_rows if m.number < last]
+    invalid = np.array(sorted(m.number for m in invalid_rows), np.int64)
+    span = np.arange(last_number + 1, last_number + 1 + size + len(invalid))
+    valid = span[~np.isin(span, invalid)][:size]
+    last = int(valid[-1]) if size else last_number
+    return valid, [m for m in invalid_rows if m.number < last]
 
 
 def _read_header(batch: pa.RecordBatch) -> list[str]:

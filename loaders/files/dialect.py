@@ -45,8 +45,8 @@ def detect_dialect(file: SourceFile) -> Dialect:
     header = second if separator else first
     delimiter = separator[1].decode() if separator else detect_delimiter(header)
     is_quoted = all(QUOTED.fullmatch(name) for name in header.split(delimiter))
-    stated = file.options.quotes
-    has_quotes = stated == "csv" if stated else file.format != "tsv" or is_quoted
+    quote_rule = file.options.quotes
+    has_quotes = quote_rule == "csv" if quote_rule else file.format != "tsv" or is_quoted
     if has_quotes:
         style = detect_quote_style(file, delimiter)
     else:
@@ -143,8 +143,8 @@ def _read_first_lines(file: SourceFile) -> tuple[str, str]:
     """Returns the first two lines that are not blank."""
     with file.open_text() as (stream, _):
         lines: list[bytes] = stream.read(READ_BYTES).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    stated = [line.decode(errors="replace").rstrip("\r") for line in lines if line.strip()]
-    first, second = [*stated, "", ""][:2]
+    filled_lines = [line.decode(errors="replace").rstrip("\r") for line in lines if line.strip()]
+    first, second = [*filled_lines, "", ""][:2]
     return first, second
 
 

@@ -57,7 +57,7 @@ def detect_shape(file: SourceFile) -> Shape:
 
 @dataclass(slots=True)
 class RowCollector:
-    """Collects the rows of one block: records and rows that are none."""
+    """Collects the rows of one block: records, and rejects for rows that are not records."""
 
     file: SourceFile
     records: list[dict[str, Any]] = field(default_factory=list)

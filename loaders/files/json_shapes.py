@@ -6,7 +6,7 @@ from typing import Any
 
 BULK_ACTIONS = {"index", "create", "update", "delete"}
 RECORD_LISTS = ("results", "items", "data", "docs", "records", "rows", "movies", "films", "videos", "talks")
-"""Under which an answer of an API or a document lists its records."""
+"""Names under which an answer of an API or a document lists its records."""
 
 
 def list_records(value: Any) -> list[Any]:
@@ -20,13 +20,13 @@ def list_records(value: Any) -> list[Any]:
     if not is_record(value):
         for name in RECORD_LISTS:
             found = value.get(name)
-            if isinstance(found, list) and found and all(isinstance(each, dict) for each in found):
+            if isinstance(found, list) and found and all(isinstance(record, dict) for record in found):
                 return found
     return [read_hit(value)]
 
 
 def is_record(value: Mapping[str, Any]) -> bool:
-    """Whether an object has an id or a title of its own, so that it is a record and wraps none."""
+    """Returns whether an object has an id or a title, so that it is a record and does not wrap records."""
     return any(name.lower().strip("_") in ("id", "title", "name", "source") for name in value)
 
 
@@ -76,7 +76,7 @@ def unwrap_extended(value: Any) -> Any:
 
 
 def has_extended(text: bytes) -> bool:
-    """Whether text has type wrappers of MongoDB."""
+    """Returns whether a text has type wrappers of MongoDB."""
     return b'"$oid"' in text or b'"$date"' in text or b'"$number' in text
 
 

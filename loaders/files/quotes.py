@@ -183,7 +183,7 @@ class QuoteScan:
         self._opened = 0
 
     def _has_shape_of_row(self, line: bytes) -> bool:
-        """Whether a line inside a value begins with what looks like an id and has a row's delimiters."""
+        """Returns whether a line inside a value begins with an id-like text and has a row's delimiters."""
         if not self._row_delimiters or len(self._shapes) > MAX_SHAPES:
             return False
         shape = self._find_shape(line)

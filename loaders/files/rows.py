@@ -64,7 +64,7 @@ class Rows:
 
     @property
     def last_row(self) -> int:
-        """The number of the last row, readable or not; 0 without rows."""
+        """Returns the number of the last row, readable or not; 0 without rows."""
         tail = int(self.numbers[-1]) if len(self.numbers) else 0
         return max(tail, *(reject.row for reject in self.unreadable), 0)
 

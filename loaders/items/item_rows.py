@@ -157,7 +157,7 @@ def _move_years(parsed: dict[str, ParsedColumn], fields: FieldMap) -> None:
     if fields.rules.stated.get("published_at") != ():
         dates = zip(parsed["published_at"].values, (year for _, year in pairs), strict=True)
         errors = parsed["published_at"].errors
-        parsed["published_at"] = ParsedColumn([stated or year for stated, year in dates], errors)
+        parsed["published_at"] = ParsedColumn([date or year for date, year in dates], errors)
 
 
 def _join_names(parsed: Sequence[ParsedColumn], size: int) -> ParsedColumn:

@@ -94,8 +94,8 @@ class _DualPrecision:
         self._matrix, self._l2 = matrix, l2
         self._inverse = _invert((matrix @ matrix.T).toarray(), l2)
         explained = matrix.T @ self._inverse  # [items, viewers]
-        own = np.asarray(matrix.T.multiply(explained).sum(axis=1), np.float32).ravel()
-        self.diagonal: Floats = (1.0 - own) / np.float32(l2)
+        explained_share = np.asarray(matrix.T.multiply(explained).sum(axis=1), np.float32).ravel()
+        self.diagonal: Floats = (1.0 - explained_share) / np.float32(l2)
 
     def multiply(self, rows: csr_matrix) -> Floats:
         common = np.asarray((rows @ self._matrix.T) @ self._inverse, np.float32)

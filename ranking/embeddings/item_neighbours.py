@@ -90,11 +90,11 @@ def _fill_by_cosines(
     """Fills the lists of other items with cosines, scaled so that the total weight of the regressed items is
     the same in both methods."""
     lengths = np.sqrt(np.asarray(user_items.multiply(user_items).sum(axis=0))).ravel()
-    both = sum(
+    cosine_total = sum(
         float(_compute_cosines(user_items, lengths, regressed[start : start + BLOCK]).data.sum())
         for start in range(0, len(regressed), BLOCK)
     )
-    scale = total / both if both > 0 else 1.0
+    scale = total / cosine_total if cosine_total > 0 else 1.0
     for start in range(0, len(others), BLOCK):
         block = others[start : start + BLOCK]
         lists.fill_sparse(block, _compute_cosines(user_items, lengths, block) * scale)
@@ -105,8 +105,8 @@ def _compute_cosines(user_items: csr_matrix, lengths: Floats, items: Items) -> c
     products = (user_items[:, items].T @ user_items).tocoo()
     weights = products.data / (lengths[items][products.row] * lengths[products.col] + SHRINKAGE)
     is_other = (items[products.row] != products.col) & (weights > 0)
-    places = products.row[is_other], products.col[is_other]
-    return coo_matrix((weights[is_other], places), shape=products.shape)
+    positions = products.row[is_other], products.col[is_other]
+    return coo_matrix((weights[is_other], positions), shape=products.shape)
 
 
 def _to_neighbours(lists: _Lists, watches: Watches) -> dict[str, tuple[Neighbour, ...]]:

@@ -29,7 +29,7 @@ class Embeddings:
     fold_in: FoldIn | None
 
     def compute_fingerprint(self) -> str:
-        """16 hexadecimal digits of the content; empty when nothing was learned."""
+        """Returns 16 hexadecimal digits of the content; empty when nothing was learned."""
         if not self.vectors:
             return ""
         digest = hashlib.sha256()

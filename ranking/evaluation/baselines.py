@@ -65,7 +65,7 @@ def rank_by_baselines(watches: Watches, pages: PastPages) -> dict[str, list[Item
         ITEM_KNN: _rank_by_item_knn(matrix, histories),
         ALS: _rank_by_als(watches.to_user_matrix(), histories),
     }
-    return {name: _to_ids(watches.item_ids, each) for name, each in columns.items()}
+    return {name: _to_ids(watches.item_ids, ranked) for name, ranked in columns.items()}
 
 
 def rank_by_popularity(watches: Watches, pages: PastPages, half_life_days: float) -> list[ItemIds]:
@@ -93,15 +93,19 @@ def sample_pages(watches: Watches, window: tuple[int, int], seed: int = 0) -> tu
     rng = np.random.default_rng(seed)
     at_ms, seen, relevant = list[int](), list[ItemIds](), list[ItemIds]()
     order = np.argsort(watches.users, kind="stable")
-    for own in np.split(order, np.flatnonzero(np.diff(watches.users[order])) + 1):
-        times, items = watches.at_ms[own], watches.item_ids[watches.items[own]]
+    for viewer_rows in np.split(order, np.flatnonzero(np.diff(watches.users[order])) + 1):
+        times, items = watches.at_ms[viewer_rows], watches.item_ids[watches.items[viewer_rows]]
         usable = np.flatnonzero(
-            (times >= window[0]) & (times < window[1]) & (np.arange(len(own)) >= MIN_HISTORY)
+            (times >= window[0]) & (times < window[1]) & (np.arange(len(viewer_rows)) >= MIN_HISTORY)
         )
         for position in np.sort(rng.permutation(usable)[:PAGES_PER_VIEWER]).tolist():
             moment = int(times[position])
             past = np.unique(items[times < moment])
-            later = (times >= moment) & (times < moment + DAY_MS) & (watches.weights[own] >= QUICK_SKIP_SHARE)
+            later = (
+                (times >= moment)
+                & (times < moment + DAY_MS)
+                & (watches.weights[viewer_rows] >= QUICK_SKIP_SHARE)
+            )
             at_ms.append(moment)
             seen.append(past)
             relevant.append(np.setdiff1d(items[later], past))

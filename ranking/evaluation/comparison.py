@@ -131,7 +131,9 @@ def evaluate(
 
 def _list_sources(judged_requests: Sequence[JudgedRequest]) -> tuple[str, ...]:
     """Returns the sources that any of the requests used, each once."""
-    return tuple(dict.fromkeys(source for each in judged_requests for source in each.candidates.sources))
+    return tuple(
+        dict.fromkeys(source for request in judged_requests for source in request.candidates.sources)
+    )
 
 
 def _name_group(request: JudgedRequest, row: int) -> str:
@@ -184,9 +186,9 @@ def _measure_systems(
     """
     gains = request.compute_candidate_gains()
     has_pairs = 0 < np.count_nonzero(gains > 0) < len(gains)
-    own = [None, *baselines, *[None] * (len(systems) - 1 - len(baselines))]
+    rankings = [None, *baselines, *[None] * (len(systems) - 1 - len(baselines))]
     rows = []
-    for position, (name, ranking) in enumerate(zip(systems, own, strict=True)):
+    for position, (name, ranking) in enumerate(zip(systems, rankings, strict=True)):
         if 0 < position <= len(baselines):
             rows.append(_measure_ranking(request, ranking))
             continue

@@ -30,7 +30,10 @@ class PastPage:
 
 @dataclass(frozen=True, slots=True)
 class HalfLifeChoice:
-    """days: the chosen half-life. curve: NDCG@10 of popularity alone by half-life in days."""
+    """The half-life that a training run chose, and what it was chosen by.
+
+    days: the chosen half-life. curve: NDCG@10 of popularity alone by half-life in days.
+    """
 
     days: int
     curve: dict[int, Interval]

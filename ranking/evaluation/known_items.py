@@ -72,12 +72,12 @@ def generate_queries(
     queries: list[KnownItemQuery] = []
     for kind, variant in VARIANTS.items():
         rng = random.Random(f"{seed} {kind}")
-        made = 0
+        count = 0
         for item in rng.sample(unique, len(unique)):
             text = variant(item, rng)
-            if text and made < per_kind:
+            if text and count < per_kind:
                 queries.append(KnownItemQuery(kind, text, frozenset((item.id,))))
-                made += 1
+                count += 1
     return queries + _generate_person_queries(ordered, per_kind, seed)
 
 
@@ -196,7 +196,7 @@ def _decompose(item: Item, _rng: random.Random) -> str | None:
 
 
 def _add_person(item: Item, rng: random.Random) -> str | None:
-    """A person of the video and the longest word of its title."""
+    """Returns a person of the video and the longest word of its title."""
     words = [word for word in item.title.split() if len(word) > 3]
     return f"{rng.choice(item.people)} {max(words, key=len)}" if item.people and words else None
 

@@ -114,7 +114,7 @@ def write_half_life_plot(choice: HalfLifeChoice, path: Path) -> tuple[Path, Path
         ax.plot(
             days.index(choice.days), choice.curve[choice.days].mean, "D", color=MODEL_COLOUR, markersize=9
         )
-    ax.set_xticks(positions, [f"{each:,} days" if each > 1 else "1 day" for each in days])
+    ax.set_xticks(positions, [f"{half_life:,} days" if half_life > 1 else "1 day" for half_life in days])
     ax.set_ylim(bottom=0)
     ax.set_title(
         f"NDCG@10 of popularity alone, by half-life; {choice.days:,} days serve", loc="left", fontsize=11

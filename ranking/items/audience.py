@@ -85,16 +85,18 @@ class Audience:
     def add(self, watches: WatchColumns) -> tuple[Contributions, Contributions]:
         """Adds watches; returns the contributions that changed as they were before, and as they are now."""
         keys = (watches.viewers << ROW_BITS) | watches.rows.astype(np.uint64)
-        touched, pairs = np.unique(watches.viewers), np.unique(keys)
-        self._insert(touched, pairs)
+        viewers, pairs = np.unique(watches.viewers), np.unique(keys)
+        self._insert(viewers, pairs)
         before = self._list_contributions(np.searchsorted(self._keys, pairs))
-        was = self._is_established.copy(), self._is_bot.copy()
+        flags_before = self._is_established.copy(), self._is_bot.copy()
         self._update_pairs(np.searchsorted(self._keys, keys), watches)
         self._update_viewers(np.searchsorted(self._viewers, watches.viewers), watches)
-        self._find_bots(touched)
-        flipped = np.flatnonzero((self._is_established != was[0]) | (self._is_bot != was[1]))
-        others = np.setdiff1d(self._locate_pairs(flipped), np.searchsorted(self._keys, pairs))
-        before = _concatenate(before, self._list_contributions(others, was))
+        self._find_bots(viewers)
+        changed = np.flatnonzero(
+            (self._is_established != flags_before[0]) | (self._is_bot != flags_before[1])
+        )
+        others = np.setdiff1d(self._locate_pairs(changed), np.searchsorted(self._keys, pairs))
+        before = _concatenate(before, self._list_contributions(others, flags_before))
         after = self._list_contributions(np.concatenate([np.searchsorted(self._keys, pairs), others]))
         self._forget_oldest()
         return before, after
@@ -108,31 +110,33 @@ class Audience:
     def _insert(self, viewers: Codes, pairs: Codes) -> None:
         """Makes room for viewers and pairs that are not known yet; their shares are 0."""
         new = viewers[~_find(self._viewers, viewers)[1]]
-        at = np.searchsorted(self._viewers, new)
-        self._viewers = np.insert(self._viewers, at, new)
-        self._first_ms = np.insert(self._first_ms, at, np.iinfo(np.int64).max)
-        self._last_ms = np.insert(self._last_ms, at, np.iinfo(np.int64).min)
-        self._is_established = np.insert(self._is_established, at, False)
-        self._is_bot = np.insert(self._is_bot, at, False)
+        positions = np.searchsorted(self._viewers, new)
+        self._viewers = np.insert(self._viewers, positions, new)
+        self._first_ms = np.insert(self._first_ms, positions, np.iinfo(np.int64).max)
+        self._last_ms = np.insert(self._last_ms, positions, np.iinfo(np.int64).min)
+        self._is_established = np.insert(self._is_established, positions, False)
+        self._is_bot = np.insert(self._is_bot, positions, False)
         new = pairs[~_find(self._keys, pairs)[1]]
-        at = np.searchsorted(self._keys, new)
-        self._keys = np.insert(self._keys, at, new)
-        self._shares = np.insert(self._shares, at, 0)
-        self._at_ms = np.insert(self._at_ms, at, 0)
-        self._hours = np.insert(self._hours, at, 0)
+        positions = np.searchsorted(self._keys, new)
+        self._keys = np.insert(self._keys, positions, new)
+        self._shares = np.insert(self._shares, positions, 0)
+        self._at_ms = np.insert(self._at_ms, positions, 0)
+        self._hours = np.insert(self._hours, positions, 0)
 
-    def _update_pairs(self, at: Rows, watches: WatchColumns) -> None:
-        np.maximum.at(self._shares, at, watches.shares)
-        np.maximum.at(self._at_ms, at, watches.at_ms)
-        np.maximum.at(self._hours, at, watches.hours)
+    def _update_pairs(self, positions: Rows, watches: WatchColumns) -> None:
+        np.maximum.at(self._shares, positions, watches.shares)
+        np.maximum.at(self._at_ms, positions, watches.at_ms)
+        np.maximum.at(self._hours, positions, watches.hours)
 
-    def _update_viewers(self, at: Rows, watches: WatchColumns) -> None:
+    def _update_viewers(self, positions: Rows, watches: WatchColumns) -> None:
         is_loaded = watches.received_ms == LOADED_MS
         received = np.where(is_loaded, watches.at_ms, watches.received_ms)
-        np.minimum.at(self._first_ms, at, received)
-        np.maximum.at(self._last_ms, at, received)
-        self._is_established[at[is_loaded]] = True
-        self._is_established[at] |= self._last_ms[at] - self._first_ms[at] >= ESTABLISHED_AFTER_MS
+        np.minimum.at(self._first_ms, positions, received)
+        np.maximum.at(self._last_ms, positions, received)
+        self._is_established[positions[is_loaded]] = True
+        self._is_established[positions] |= (
+            self._last_ms[positions] - self._first_ms[positions] >= ESTABLISHED_AFTER_MS
+        )
 
     def _find_bots(self, viewers: Codes) -> None:
         """Calls viewers bots whose newest watches of items add up to more than BOT_HOURS in one UTC day."""
@@ -175,10 +179,10 @@ class Audience:
         if len(self._keys) > MAX_PAIRS:
             self._keep_pairs(self._at_ms > np.quantile(self._at_ms, 0.1))
         if len(self._viewers) > MAX_VIEWERS:
-            kept = self._last_ms > np.quantile(self._last_ms, 0.1)
-            self._viewers, self._is_established = self._viewers[kept], self._is_established[kept]
+            is_recent = self._last_ms > np.quantile(self._last_ms, 0.1)
+            self._viewers, self._is_established = self._viewers[is_recent], self._is_established[is_recent]
             self._first_ms, self._last_ms, self._is_bot = (
-                self._first_ms[kept], self._last_ms[kept], self._is_bot[kept],
+                self._first_ms[is_recent], self._last_ms[is_recent], self._is_bot[is_recent],
             )  # fmt: skip
             self._keep_pairs(_find(self._viewers, self._keys >> ROW_BITS)[1])
 
@@ -208,15 +212,15 @@ def leave_out_bots(events: pa.Table) -> tuple[pa.Table, list[str]]:
 
 def _find(sorted_codes: Codes, wanted: Codes) -> tuple[Rows, NDArray[np.bool_]]:
     """Returns the position [n] of each wanted code, and whether it is there."""
-    at = np.minimum(np.searchsorted(sorted_codes, wanted), max(len(sorted_codes) - 1, 0))
+    positions = np.minimum(np.searchsorted(sorted_codes, wanted), max(len(sorted_codes) - 1, 0))
     if not len(sorted_codes):
-        return at, np.zeros(len(wanted), bool)
-    return at, np.asarray(sorted_codes[at] == wanted, bool)
+        return positions, np.zeros(len(wanted), bool)
+    return positions, np.asarray(sorted_codes[positions] == wanted, bool)
 
 
 def _read_flags(viewers: Codes, flags: NDArray[np.bool_], wanted: Codes) -> NDArray[np.bool_]:
-    at, found = _find(viewers, wanted)
-    return found & flags[at] if len(viewers) else found
+    positions, found = _find(viewers, wanted)
+    return found & flags[positions] if len(viewers) else found
 
 
 def _concatenate(first: Contributions, second: Contributions) -> Contributions:

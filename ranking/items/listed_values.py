@@ -20,14 +20,14 @@ def has_any(
     """
     starts, ends = offsets[rows], offsets[rows + 1]
     found = np.zeros(len(rows), bool)
-    rest = np.flatnonzero((rows >= 0) & (starts < ends))
+    open_rows = np.flatnonzero((rows >= 0) & (starts < ends))
     position = 0
-    while len(rest):
-        matching = np.isin(values[starts[rest] + position], wanted)
-        found[rest[matching]] = True
+    while len(open_rows):
+        matching = np.isin(values[starts[open_rows] + position], wanted)
+        found[open_rows[matching]] = True
         position += 1
-        rest = rest[~matching]
-        rest = rest[starts[rest] + position < ends[rest]]
+        open_rows = open_rows[~matching]
+        open_rows = open_rows[starts[open_rows] + position < ends[open_rows]]
     return found
 
 

@@ -141,8 +141,8 @@ def _join_offsets(offsets: Array, more: Array) -> Array:
 def _merge_keys(first: tuple[Array, Array], second: tuple[Array, Array], rows: int) -> tuple[Array, Array]:
     """Merges sorted keys and the row of each; rows: added to those of the second."""
     (keys, known), (more, added) = first, second
-    at = np.searchsorted(keys, more, "right")
-    return np.insert(keys, at, more), np.insert(known, at, added + np.int32(rows))
+    positions = np.searchsorted(keys, more, "right")
+    return np.insert(keys, positions, more), np.insert(known, positions, added + np.int32(rows))
 
 
 def _join_titles(titles: TitleIndex, more: TitleIndex, rows: int) -> TitleIndex:
@@ -157,12 +157,14 @@ def _join_titles(titles: TitleIndex, more: TitleIndex, rows: int) -> TitleIndex:
 def _join_texts(titles: TitleIndex, more: TitleIndex, rows: int) -> dict[str, Array]:
     """Inserts the texts of the second index where they belong in the order of the first."""
     texts = [more.get_text(position) for position in range(len(more))]
-    at = np.array([bisect_left(range(len(titles)), text, key=titles.get_text) for text in texts], np.intp)
+    positions = np.array(
+        [bisect_left(range(len(titles)), text, key=titles.get_text) for text in texts], np.intp
+    )
     lengths = np.array([len(text) for text in texts], np.int64)
     return {
-        "texts": np.insert(titles.texts, np.repeat(titles.offsets[at], lengths), more.texts),
-        "offsets": np.concatenate([[0], np.cumsum(np.insert(np.diff(titles.offsets), at, lengths))]),
-        "text_rows": np.insert(titles.text_rows, at, more.text_rows + np.int32(rows)),
+        "texts": np.insert(titles.texts, np.repeat(titles.offsets[positions], lengths), more.texts),
+        "offsets": np.concatenate([[0], np.cumsum(np.insert(np.diff(titles.offsets), positions, lengths))]),
+        "text_rows": np.insert(titles.text_rows, positions, more.text_rows + np.int32(rows)),
     }
 
 

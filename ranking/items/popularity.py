@@ -33,7 +33,6 @@ MATURE_VIEWERS = 100
 """Established viewers from which the rules against bought popularity apply in full. A choice."""
 NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT = 100.0, 0.1
 """New viewers count for an item beyond the first hundred (decayed), at a tenth each. A choice."""
-
 SPARE_ROWS = 1000
 """Rows that are added at once when counters grow, so that a few new items copy nothing. A choice."""
 ROUNDING = 1e-9
@@ -95,16 +94,16 @@ class Popularity:
             return
         self._advance(int(watches.at_ms.max()))
         before, after = self.audience.add(watches)
-        rows, of_bots = np.unique(before.rows), before.rows[before.established > after.established]
+        rows, bot_rows = np.unique(before.rows), before.rows[before.established > after.established]
         old = self._stack(rows)
         self._change(after, 1)
         self._change(before, -1)
-        if len(of_bots):
-            self._find_largest_again(np.unique(of_bots))
+        if len(bot_rows):
+            self._find_largest_again(np.unique(bot_rows))
         self._totals += (self._stack(rows) - old).sum(axis=1)
         self._crowded = np.union1d(self._crowded, rows[(self._new[rows] > self._ignored).any(axis=1)])
         trust, self._trust = self._trust, min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
-        has_shrunk = trust != self._trust or len(of_bots) > 0
+        has_shrunk = trust != self._trust or len(bot_rows) > 0
         self._heads = [
             self._select_best(
                 np.arange(self._size) if has_shrunk else np.union1d(head, rows), index, HEAD_ROWS
@@ -131,8 +130,10 @@ class Popularity:
 
         They are shares of one watch at `now_ms` at least: while nobody watches, nothing is popular now.
         """
-        one = np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
-        shares = (self._compute_counts(rows) / np.maximum(self._compute_total(), one)).astype(np.float32)
+        one_watch = np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
+        shares = (self._compute_counts(rows) / np.maximum(self._compute_total(), one_watch)).astype(
+            np.float32
+        )
         shares[rows < 0] = 0
         return shares
 
@@ -216,9 +217,11 @@ class Popularity:
 
     def _find_largest_again(self, rows: Rows) -> None:
         """Finds the largest contribution of each row again, after some were taken away."""
-        left = self.audience.list_watched(rows)
+        remaining = self.audience.list_watched(rows)
         self._largest[rows] = 0
-        np.maximum.at(self._largest, left.rows, left.established[:, None] * self._weigh(left.at_ms))
+        np.maximum.at(
+            self._largest, remaining.rows, remaining.established[:, None] * self._weigh(remaining.at_ms)
+        )
 
     def _select_best(self, rows: Rows, index: int, limit: int) -> Rows:
         """Returns the `limit` most watched of the given rows at one half-life, best first, ties by row."""

@@ -59,14 +59,14 @@ def select_watch_columns(
     received_ms = np.nan_to_num(_to_floats(events.column("received_ms")), nan=LOADED_MS).astype(np.int64)
     hours = np.nan_to_num(watched_ms / HOUR_MS, nan=UNKNOWN_HOURS).clip(0, MAX_HOURS)
     hours = np.where(received_ms == LOADED_MS, 0.0, hours).astype(np.float32)
-    kept = ~is_skipped(shares)
+    is_counted = ~is_skipped(shares)
     return WatchColumns(
-        viewers[kept],
-        rows[kept],
-        events.column("at_ms").to_numpy()[kept],
-        np.nan_to_num(shares, nan=1.0)[kept],
-        received_ms[kept],
-        hours[kept],
+        viewers[is_counted],
+        rows[is_counted],
+        events.column("at_ms").to_numpy()[is_counted],
+        np.nan_to_num(shares, nan=1.0)[is_counted],
+        received_ms[is_counted],
+        hours[is_counted],
     )
 
 

@@ -53,9 +53,12 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RankingConfig:
-    """exploration_slots: most positions of a page that policies may fill at random. policies: applied in
+    """Limits, slots and policies of one request.
+
+    exploration_slots: most positions of a page that policies may fill at random. policies: applied in
     their order. popular_half_life_days: of the `popular` source; a training run chooses it. diversity: 0 to
-    1, how much a home page avoids similar items."""
+    1, how much a home page avoids similar items.
+    """
 
     limits: CandidateLimits = CandidateLimits()
     exploration_slots: int = 0
@@ -85,7 +88,7 @@ class RankingConfig:
 
     @property
     def id(self) -> str:
-        """The same for equal configs, in every process."""
+        """Returns the id of the config, which is the same for equal configs in every process."""
         return _hash_config(self)
 
     def without_exploration(self) -> "RankingConfig":

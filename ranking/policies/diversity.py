@@ -44,9 +44,9 @@ def choose_diverse(similarity: NDArray[np.float32], count: int, diversity: float
     relevance = (1 - diversity) * (1 - np.arange(n) / n)
     highest = np.zeros(n)
     chosen = np.empty(min(count, n), np.intp)
-    for place in range(len(chosen)):
+    for position in range(len(chosen)):
         best = int(np.argmax(relevance - diversity * highest))
-        chosen[place] = best
+        chosen[position] = best
         relevance[best] = -np.inf
         np.maximum(highest, similarity[best], out=highest)
     return chosen

@@ -48,7 +48,10 @@ class ThompsonSampling:
 
 
 def choose_positions(limit: int, max_slots: int) -> list[int]:
-    """Positions of at most `max_slots` slots on a page of `limit` items: evenly apart, never the first."""
+    """Returns the positions of at most `max_slots` slots on a page of `limit` items.
+
+    They are evenly apart and never the first position.
+    """
     slots = min(max_slots, limit // ITEMS_PER_SLOT)
     return [number * limit // (slots + 1) for number in range(1, slots + 1)]
 

@@ -74,7 +74,7 @@ class LambdaRank:
 
     @property
     def scorer(self) -> str:
-        """What computes the scores, in words."""
+        """Returns what computes the scores, in words."""
         return self.compiled_trees.name if self.compiled_trees is not None else "LightGBM"
 
     def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -93,8 +93,10 @@ def _load_booster(model_text: str) -> Any:
 
 
 def get_probability_function(ranker: Ranker) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
-    """What turns the ranker's scores [n] into probabilities [n] that the viewer wants the item; None for
-    engine order and for a model without a calibration."""
+    """Returns what turns scores [n] of the ranker into probabilities [n] that the viewer wants the item.
+
+    None for engine order and for a model without a calibration.
+    """
     calibration = ranker.calibration if isinstance(ranker, LambdaRank) else None
     return None if calibration is None else calibration.to_probabilities
 
@@ -105,7 +107,7 @@ def get_embeddings_fingerprint(ranker: Ranker) -> str:
 
 
 def explain_embeddings_mismatch(ranker: Ranker, embeddings: str) -> str:
-    """Why a model must not rank over these embeddings; empty when it may.
+    """Returns why a model must not rank over these embeddings; empty when it may.
 
     A model without a fingerprint may rank over any: an earlier build made it, or it was trained elsewhere.
     """

@@ -57,8 +57,9 @@ class Registry:
         self._read_time = read_time
 
     def versions(self, serving: str | None = None) -> list[ModelVersion]:
-        """Newest first; a directory whose manifest cannot be read is listed with its problem.
+        """Returns the versions, newest first.
 
+        A directory whose manifest cannot be read is listed with its problem.
         serving: the model that the release pointer names.
         """
         if not self.directory.exists():

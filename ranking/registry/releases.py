@@ -163,12 +163,12 @@ class FileReleases:
 
 def check_counter(found: Pointer | None, expected: Pointer | None) -> None:
     """Raises Conflict when the pointer has changed since it was read."""
-    was = expected.counter if expected else 0
-    now = found.counter if found else 0
-    if was != now:
+    expected_number = expected.counter if expected else 0
+    found_number = found.counter if found else 0
+    if expected_number != found_number:
         raise Conflict(
-            f"another promotion has changed what serves (pointer {was} was read, {now} is there); "
-            "look with `reelrank releases list`, then try again",
+            f"another promotion has changed what serves (pointer {expected_number} was read, "
+            f"{found_number} is there); look with `reelrank releases list`, then try again",
             code="promotion_overtaken",
         )
 

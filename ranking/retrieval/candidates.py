@@ -61,8 +61,8 @@ def _keep_best_matched(found: LocatedCandidates) -> LocatedCandidates:
     named = candidates.get_source_ranks("title") >= 0
     has_words = candidates.get_source_ranks("bm25") >= 0
     tiers = (named | candidates.have_all_words, has_words)
-    kept = next((tier for tier in tiers if tier.any()), np.ones(len(named), bool))
-    return found.take(np.flatnonzero(kept))
+    best_tier = next((tier for tier in tiers if tier.any()), np.ones(len(named), bool))
+    return found.take(np.flatnonzero(best_tier))
 
 
 def _drop_watched(found: LocatedCandidates, request: RankingRequest, table: ItemTable) -> LocatedCandidates:
@@ -82,8 +82,8 @@ def _fill_up(found: LocatedCandidates, request: RankingRequest, table: ItemTable
         return found
     excluded = table.find_rows(encode_item_ids(request.query.exclude))
     known = np.concatenate([found.rows, request.seen_rows, excluded])
-    rest = np.flatnonzero(~build_row_mask(table, known[known >= 0]))
-    rest = rest[find_published(table, rest, request.query.filters, request.today)][:missing]
+    unseen = np.flatnonzero(~build_row_mask(table, known[known >= 0]))
+    unseen = unseen[find_published(table, unseen, request.query.filters, request.today)][:missing]
     return LocatedCandidates(
-        found.candidates.with_unranked(table.ids[rest]), np.concatenate([found.rows, rest])
+        found.candidates.with_unranked(table.ids[unseen]), np.concatenate([found.rows, unseen])
     )

@@ -59,11 +59,14 @@ class ExactMatcher:
 
 
 def _build_carrier_matrix(table: ItemTable, neighbours: Mapping[str, Sequence[Neighbour]]) -> csr_matrix:
-    """[seed, carrier]: the quantised weight with which an item (column) carries a neighbour (row)."""
+    """Returns a matrix [seed, carrier] of quantised weights.
+
+    A weight says how strongly an item (column) carries a neighbour (row).
+    """
     carriers = np.repeat(table.find_rows(encode_item_ids(neighbours)), [len(n) for n in neighbours.values()])
-    seeds = table.find_rows(encode_item_ids(n.id for each in neighbours.values() for n in each))
+    seeds = table.find_rows(encode_item_ids(n.id for listed in neighbours.values() for n in listed))
     weights = [
-        to_neighbour_weight(to_neighbour_level(n.weight)) for each in neighbours.values() for n in each
+        to_neighbour_weight(to_neighbour_level(n.weight)) for listed in neighbours.values() for n in listed
     ]
     known = (carriers >= 0) & (seeds >= 0)
     entries = np.array(weights, np.float32)[known]

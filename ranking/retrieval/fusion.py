@@ -51,7 +51,10 @@ class Candidates:
 
     @property
     def have_all_words(self) -> NDArray[np.bool_]:
-        """Whether a text source found every word of the query in each candidate [n]; False where unknown."""
+        """Returns whether a text source found every word of the query in each candidate [n].
+
+        False where that is not known.
+        """
         return np.zeros(len(self), bool) if self.all_words is None else self.all_words
 
     def are_found_by(self, sources: Sequence[str]) -> NDArray[np.bool_]:
@@ -60,22 +63,25 @@ class Candidates:
         return np.asarray((self.ranks[:, columns] >= 0).any(axis=1))
 
     def get_source_ranks(self, source: str) -> NDArray[np.int32]:
-        """Ranks [n] in one source; all -1 when the source was not asked or was dropped."""
+        """Returns the ranks [n] in one source; all -1 when the source was not asked or was dropped."""
         if source not in self.sources:
             return np.full(len(self), -1, np.int32)
         return self.ranks[:, self.sources.index(source)]
 
     def get_source_scores(self, source: str) -> NDArray[np.float32]:
-        """Scores [n] in a source that was asked, NaN where it did not find the item. Raises ValueError."""
+        """Returns the scores [n] in a source that was asked, NaN where it did not find the item.
+
+        Raises ValueError for another source.
+        """
         return self.scores[:, self.sources.index(source)]
 
     def get_scores_by_source(self) -> dict[str, NDArray[np.float32]]:
-        """Scores [n] by source, NaN where it did not find the item."""
+        """Returns the scores [n] by source, NaN where it did not find the item."""
         return {source: self.scores[:, column] for column, source in enumerate(self.sources)}
 
 
 def fuse(matches: Sequence[Matches]) -> Candidates:
-    """Reciprocal-rank fusion: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""
+    """Fuses by reciprocal rank: fused = sum over sources of 1 / (RANK_CONSTANT + rank + 1)."""
     sources = tuple(m.source for m in matches)
     all_ids = np.concatenate([m.ids for m in matches]) if matches else np.empty(0, ID_DTYPE)
     ids, positions = deduplicate_ids(all_ids)

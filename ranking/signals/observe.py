@@ -124,7 +124,7 @@ def _observe_request(request: RankingRequest, table: ItemTable, rows: Rows) -> d
 
 
 def _is_holiday(country: str, timestamp: datetime) -> float:
-    """1 on a public holiday of the country (ISO 3166 code), 0 on another day, NaN where unknown."""
+    """Returns 1 on a public holiday of the country (ISO 3166 code), 0 on another day, NaN where unknown."""
     if not country:
         return float("nan")
     calendar = _load_calendar(country.upper())

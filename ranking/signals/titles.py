@@ -18,7 +18,7 @@ TITLE_SIGNALS = (
 
 
 def observe_titles(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
-    """`title_*` [n]; NaN where the table lacks the item."""
+    """Returns the signals `title_*` [n]; NaN where the table lacks the item."""
     typed, text = request.typed, request.query.text
     if typed is None or not text or not len(table):
         return dict.fromkeys(TITLE_SIGNALS, make_shared_column(np.nan, len(rows)))

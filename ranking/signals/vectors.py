@@ -22,7 +22,7 @@ CHUNK = 128
 
 
 def observe_vectors(request: RankingRequest, table: ItemTable, rows: Rows) -> dict[str, Column]:
-    """`cosine_<vector>`, `last_<field>`, `nearest_<field>` and `nearest_rejected` [n].
+    """Returns `cosine_<vector>`, `last_<field>`, `nearest_<field>` and `nearest_rejected` [n].
 
     NaN where either side has no vector.
     """
@@ -31,19 +31,23 @@ def observe_vectors(request: RankingRequest, table: ItemTable, rows: Rows) -> di
     rejected = request.taste.rejected[:RECENT]
     unknown = make_shared_column(np.nan, len(rows))
     for field, names in SPACES.items():
-        asked = [name for name in names if name in request.vectors]
+        given = [name for name in names if name in request.vectors]
         recent = np.asarray(table.vectors[field][watched], np.float32)
-        left = np.asarray(table.vectors[field][rejected if field == REJECTED_SPACE else NO_ROWS], np.float32)
-        directions = np.vstack([*(request.vectors[name] for name in asked), recent, left])
+        rejected_vectors = np.asarray(
+            table.vectors[field][rejected if field == REJECTED_SPACE else NO_ROWS], np.float32
+        )
+        directions = np.vstack([*(request.vectors[name] for name in given), recent, rejected_vectors])
         products = _compute_cosines(table.vectors[field], rows, directions)
         columns |= {f"cosine_{name}": unknown for name in names}
-        columns |= {f"cosine_{name}": products[index] for index, name in enumerate(asked)}
-        near, known = products[len(asked) :][: len(recent)], np.asarray(recent.any(axis=1), bool)
+        columns |= {f"cosine_{name}": products[index] for index, name in enumerate(given)}
+        near, known = products[len(given) :][: len(recent)], np.asarray(recent.any(axis=1), bool)
         columns[f"last_{field}"] = near[0] if known[:1].any() else unknown
         if field in NEAREST_SPACES:
             columns[f"nearest_{field}"] = near[known].max(axis=0) if known.any() else unknown
         if field == REJECTED_SPACE:
-            columns["nearest_rejected"] = products[-len(left) :].max(axis=0) if left.any() else unknown
+            columns["nearest_rejected"] = (
+                products[-len(rejected_vectors) :].max(axis=0) if rejected_vectors.any() else unknown
+            )
     return columns
 
 

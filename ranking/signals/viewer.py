@@ -52,10 +52,10 @@ def _compute_rejected_genre_share(request: RankingRequest, table: ItemTable, row
     if not len(rejected):
         return make_shared_column(np.nan, len(rows))
     preferred = request.taste.preferred.rows
-    lost, kept = (
+    rejected_counts, preferred_counts = (
         _build_genre_matrix(table.genre_bits[group], count).sum(axis=0) for group in (rejected, preferred)
     )
-    shares = lost / (lost + kept + REJECTION_PRIOR)
+    shares = rejected_counts / (rejected_counts + preferred_counts + REJECTION_PRIOR)
     found = (_build_genre_matrix(table.genre_bits[rows], count) * shares).max(axis=1, initial=0)
     return np.where(rows >= 0, found, np.nan).astype(np.float32)
 
@@ -120,8 +120,8 @@ def _sum_word_weights(
     sieve = np.zeros(HASH_SIEVE, bool)
     sieve[known % HASH_SIEVE] = True
     hits = np.flatnonzero(sieve[words % HASH_SIEVE])
-    at = np.minimum(np.searchsorted(known, words[hits]), len(known) - 1)
-    found = np.where(known[at] == words[hits], weight[at], 0.0)
+    positions = np.minimum(np.searchsorted(known, words[hits]), len(known) - 1)
+    found = np.where(known[positions] == words[hits], weight[positions], 0.0)
     return np.asarray(np.bincount(owners[hits], found, minlength=len(rows)), np.float64)
 
 
@@ -144,11 +144,11 @@ def _observe_past_impressions(request: RankingRequest, ids: ItemIds) -> dict[str
             "times_shown": make_shared_column(0, len(ids)),
             "days_since_shown": make_shared_column(np.nan, len(ids)),
         }
-    at = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
-    found = shown[at] == ids
-    days = (request.query.context.at_ms - viewer.shown_at_ms[newest][at]) / DAY_MS
+    positions = np.minimum(np.searchsorted(shown, ids), len(shown) - 1)
+    found = shown[positions] == ids
+    days = (request.query.context.at_ms - viewer.shown_at_ms[newest][positions]) / DAY_MS
     return {
-        "times_shown": np.where(found, times[at], 0).astype(np.float32),
+        "times_shown": np.where(found, times[positions], 0).astype(np.float32),
         "days_since_shown": np.where(found, days, np.nan).astype(np.float32),
     }
 

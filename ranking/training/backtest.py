@@ -112,9 +112,9 @@ def rank_past_request(
 ) -> Ranking:
     """Ranks as a page would be ranked, without exploration and with one source after the other."""
 
-    def run_sources(asked: Sequence[SourceRequest]) -> SourceAnswers:
+    def run_sources(requests: Sequence[SourceRequest]) -> SourceAnswers:
         return SourceAnswers(
-            [query_source(each, index.matcher, index.table, popularity, TIMEOUT_S) for each in asked]
+            [query_source(source, index.matcher, index.table, popularity, TIMEOUT_S) for source in requests]
         )
 
     context = RankingContext(index.table, popularity, index.ranker, config.without_exploration())

@@ -76,8 +76,8 @@ def sample_requests(
             if find_relevant(histories[user], watch.at_ms, seen):
                 kind = SIMULATED_SEARCH if options.titles and rng.random() < SEARCH_SHARE else HOME
                 requests.append(SampledRequest(user, kind, _build_context(histories[user], watch)))
-    kept = rng.permutation(len(requests))[: options.requests]
-    return sorted((requests[int(k)] for k in kept), key=lambda r: (r.context.at_ms, r.user_id))
+    chosen = rng.permutation(len(requests))[: options.requests]
+    return sorted((requests[int(k)] for k in chosen), key=lambda r: (r.context.at_ms, r.user_id))
 
 
 def _find_real_search(events: list[Event], watch: Event) -> SampledRequest | None:
@@ -94,5 +94,5 @@ def _build_context(events: list[Event], watch: Event) -> Context:
     """Builds the context of a watch or a search, with device and country of its page if it has them."""
     same_page = (e for e in events if watch.request_id and e.request_id == watch.request_id)
     opened = next((e for e in same_page if e.kind == "impression"), watch)
-    at = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
-    return Context(at, opened.country, opened.device)
+    time = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
+    return Context(time, opened.country, opened.device)

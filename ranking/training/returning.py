@@ -21,7 +21,10 @@ MIN_KEPT = 5
 
 @dataclass(frozen=True, slots=True)
 class ReturningViewers:
-    """kept: all other events, EVENT_SCHEMA. held_out: watches by viewer. Both are in the order of time."""
+    """Viewers who watched nothing from a time on, and their last watches.
+
+    kept: all other events, EVENT_SCHEMA. held_out: watches by viewer. Both are in the order of time.
+    """
 
     kept: pa.Table
     held_out: Mapping[str, list[Event]]

@@ -42,5 +42,5 @@ class RankingRequest:
 
     @property
     def search_text(self) -> str:
-        """The text to search with: misspelt words corrected as the catalogue spells them."""
+        """Returns the text to search with: misspelt words corrected as the catalogue spells them."""
         return self.typed.spelling if self.typed else self.query.text or ""

@@ -38,8 +38,8 @@ class Taste:
 
     preferred: watched for longer than a quick skip, or liked. rejected: rows [r] of items that were left
     early, disliked or called not interesting, newest first. history: all preferred items, however many, with
-    weights that last longer. watched_share [w] float32: of each item of
-    `Viewer.watched`, NaN where unknown. is_kept [w]: whether that watch was no quick skip.
+    weights that last longer. watched_share [w] float32: of each item of `Viewer.watched`, NaN where unknown.
+    is_kept [w]: whether that watch was no quick skip.
     """
 
     preferred: Preferences = field(default_factory=Preferences)

@@ -35,8 +35,8 @@ def print_evaluation(evaluation: Evaluation, wide: bool = False, console: Consol
 
 
 def build_recall_row(row: CandidateRecall) -> dict[str, object]:
-    at = {f"recall@{k}": value for k, value in row.recall_by_depth.items()}
-    return {"source": row.source, "requests": row.requests, **at, "only here": row.only_here}
+    recalls = {f"recall@{k}": value for k, value in row.recall_by_depth.items()}
+    return {"source": row.source, "requests": row.requests, **recalls, "only here": row.only_here}
 
 
 def print_recall(rows: Sequence[CandidateRecall], console: Console = out) -> None:

@@ -41,12 +41,12 @@ def read_searched_words(texts: Sequence[str], expansion: Sequence[str] = ()) -> 
 
     Stop words count only among themselves.
     """
-    lists = [split_words(fold_text(text)) for text in dict.fromkeys(texts)]
-    words = [word for each in lists for word in each]
+    words_of_texts = [split_words(fold_text(text)) for text in dict.fromkeys(texts)]
+    words = [word for text_words in words_of_texts for word in text_words]
     content = [word for word in words if word not in STOP_WORDS] or words
-    pairs = [a + b for each in lists for a, b in pairwise(each)]
+    pairs = [a + b for text_words in words_of_texts for a, b in pairwise(text_words)]
     stems, joined = stem_words((*content, *expansion)), {*pairs, *content}
-    last = lists[0][-1] if lists and lists[0] else ""
+    last = words_of_texts[0][-1] if words_of_texts and words_of_texts[0] else ""
     return SearchedWords(
         frozenset(stems),
         frozenset(joined),

@@ -43,4 +43,4 @@ def summarize_search(
 
 def has_all_lexical(candidates: Candidates, degraded: Sequence[Degradation]) -> bool:
     """Returns whether the text source answered in full, so that other candidates lack the words."""
-    return TEXT_SOURCE in candidates.sources and all(each.source != TEXT_SOURCE for each in degraded)
+    return TEXT_SOURCE in candidates.sources and all(missing.source != TEXT_SOURCE for missing in degraded)

@@ -33,7 +33,10 @@ def check_scores_ready(models: Models) -> dict[str, Any]:
 
 
 def create_health_api(check_ready: Callable[[], dict[str, Any]]) -> APIBlueprint:
-    """check_ready: returns what /readyz reports; raises Unavailable when the worker is not ready."""
+    """Creates the operations of liveness, readiness and metrics.
+
+    check_ready: returns what /readyz reports; raises Unavailable when the worker is not ready.
+    """
     api = create_api_blueprint("health", "Whether this worker lives and can answer.", prefix=None)
 
     @api.get("/livez", responses={200: LiveAnswer})

@@ -13,7 +13,10 @@ from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 
 def create_models_api(models: Models, on_promoted: Callable[[], None]) -> APIBlueprint:
-    """on_promoted: called after a promotion, so that this worker follows at once."""
+    """Creates the operations on models.
+
+    on_promoted: called after a promotion, so that this worker follows at once.
+    """
     api = create_api_blueprint("models", "The models in the registry, and which one serves.")
 
     @api.get("/models", responses={200: ModelsAnswer})

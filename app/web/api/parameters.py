@@ -1,4 +1,7 @@
-"""Request parameters and their limits. This is the only place that checks them."""
+"""Parameters of lists, suggestions and scores, and their limits.
+
+Bodies that change items are checked in `item_bodies.py`, events in `loaders/events/event_rows.py`.
+"""
 
 from datetime import datetime
 from functools import cache
@@ -14,15 +17,13 @@ MAX_TEXT_LENGTH = 400
 MAX_CANDIDATES = 10_000
 MIN_YEAR, MAX_YEAR = 1800, 2200
 MAX_ROW_SIZE = 50
+MAX_EXCLUDED = 500
 
 UserId = Annotated[str, Field(min_length=1, max_length=128)]
 ItemId = Annotated[str, Field(pattern=f"^{ID_PATTERN.pattern}$")]
 FilterValues = Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=20)]
 Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR)]
 Seconds = Annotated[int, Field(ge=0, le=10_000_000)]
-
-
-MAX_EXCLUDED = 500
 ItemField = Literal[
     "title", "description", "tags", "genres", "people", "languages", "countries", "language", "country",
     "published_at", "year", "duration_s", "thumbnail", "source_id",

@@ -47,10 +47,11 @@ PREVIOUS_LIST_PARAMETER = "since"
 
 @dataclass(frozen=True, slots=True)
 class ActionNotice:
-    """message: empty without an action. new_item_ids: items that the previous list did not show.
+    """What a page says about the last action.
 
-    undo_item_id: the item of an action that can be undone, else empty. home_address: of the home page that
-    shows what the action changed; empty on that page.
+    message: empty without an action. new_item_ids: items that the previous list did not show. undo_item_id:
+    the item of an action that can be undone, else empty. home_address: of the home page that shows what the
+    action changed; empty on that page.
     """
 
     message: str = ""

@@ -34,7 +34,9 @@ class WatchedItem:
 
 @dataclass(frozen=True, slots=True)
 class ViewerProfile:
-    """user_id: empty for an unknown viewer. simulated: whether watch times are derived from ratings."""
+    """What the page of a viewer shows.
+
+    user_id: empty for an unknown viewer. simulated: whether watch times are derived from ratings."""
 
     user_id: str
     watched_items: tuple[WatchedItem, ...] = ()

@@ -89,7 +89,9 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class ExplanationView:
-    """sources: (source, sentence, rank from 1). reasons: the largest first, for people. bars: the largest
+    """What the Why page shows of a hit.
+
+    sources: (source, sentence, rank from 1). reasons: the largest first, for people. bars: the largest
     contributions, then the rest as one.
     """
 

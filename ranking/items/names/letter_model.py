@@ -17,9 +17,7 @@ from reelrank.ranking.items.names.title_keys import split_words
 SYMBOLS = 27
 """a to z, and 0 for the edge of a word. Other letters are skipped."""
 SMOOTHING = 5.0
-"""Pseudo-counts from the model of two letters, and of two from that of one. A choice, not a finding."""
-
-
+"""Pseudo-counts that three letters get from the model of two, and two from that of one. A choice."""
 EDGES = "\0\0"
 OTHER_BYTES = bytes(sorted(set(range(256)) - {0, *range(ord("a"), ord("z") + 1)}))
 

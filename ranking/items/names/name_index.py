@@ -71,10 +71,10 @@ class NameIndex:
             by_length[len(key)].append(key)
         ranges = [self._find_ranges(keys) for keys in by_length.values()]
         first, last = (np.concatenate(bounds) for bounds in zip(*ranges, strict=True))
-        found, left = [NO_ENTRIES], MAX_MISSPELT_ENTRIES
+        found, remaining = [NO_ENTRIES], MAX_MISSPELT_ENTRIES
         for number in np.argsort(last - first, kind="stable").tolist():
-            found.append(np.arange(first[number], min(last[number], first[number] + left)))
-            left -= len(found[-1])
+            found.append(np.arange(first[number], min(last[number], first[number] + remaining)))
+            remaining -= len(found[-1])
         return np.unique(np.concatenate(found))
 
     def begin_names(self, entries: Entries) -> NDArray[np.bool_]:
@@ -107,31 +107,31 @@ class NameIndex:
     ) -> Entries:
         """Returns the first entry [n] in each range whose beginning is not before the wanted text."""
         low, high = low.copy(), high.copy()
-        while len(rest := np.flatnonzero(low < high)):
-            middle = (low[rest] + high[rest]) // 2
-            goes_on = is_before(self._read(middle, wanted.itemsize), wanted[rest])
-            low[rest] = np.where(goes_on, middle + 1, low[rest])
-            high[rest] = np.where(goes_on, high[rest], middle)
+        while len(unfinished := np.flatnonzero(low < high)):
+            middle = (low[unfinished] + high[unfinished]) // 2
+            is_after_middle = is_before(self._read(middle, wanted.itemsize), wanted[unfinished])
+            low[unfinished] = np.where(is_after_middle, middle + 1, low[unfinished])
+            high[unfinished] = np.where(is_after_middle, high[unfinished], middle)
         return low
 
     def _read(self, entries: Entries, length: int) -> NDArray[np.bytes_]:
         """Returns the first bytes of each entry [n], as many as `length`."""
-        places = self.starts[entries].astype(np.intp)[:, None] + np.arange(length)
-        texts = self.text[np.minimum(places, len(self.text) - 1)]
+        positions = self.starts[entries].astype(np.intp)[:, None] + np.arange(length)
+        texts = self.text[np.minimum(positions, len(self.text) - 1)]
         return np.asarray(texts.view(f"S{length}").ravel(), np.bytes_)
 
 
 def build_names(names: Iterable[str]) -> dict[str, NDArray[Any]]:
     """Returns the columns of a NameIndex over names; their numbers are their positions."""
-    texts, starts, owners, at = list[bytes](), list[int](), list[int](), 0
+    texts, starts, owners, position = list[bytes](), list[int](), list[int](), 0
     for number, name in enumerate(names):
         words = split_words(fold_text(name)) or [compact_title(name).replace(chr(END), "")]
-        pieces = [word.encode("utf-8", "surrogatepass") for word in words]
-        offsets = [0, *accumulate(map(len, pieces))]
-        starts += [at + offset for offset in offsets[:-1]]
-        owners += [number] * len(pieces)
-        texts.append(b"".join(pieces) + bytes([END]))
-        at += offsets[-1] + 1
+        encoded = [word.encode("utf-8", "surrogatepass") for word in words]
+        offsets = [0, *accumulate(map(len, encoded))]
+        starts += [position + offset for offset in offsets[:-1]]
+        owners += [number] * len(encoded)
+        texts.append(b"".join(encoded) + bytes([END]))
+        position += offsets[-1] + 1
     text = np.frombuffer(b"".join(texts), np.uint8)
     order, heads = _sort_entries(text, np.array(starts, np.uint32))
     return {

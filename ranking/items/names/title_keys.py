@@ -60,8 +60,8 @@ def _canonicalize(folded: str) -> str:
     words = split_words(_ELISION.sub("", folded))
     if len(words) > 1 and words[0] in ARTICLES:
         words = words[1:]
-    kept = [word for word in words if word != "part"] or words
-    first, rest = kept[:1], kept[1:]
+    content = [word for word in words if word != "part"] or words
+    first, rest = content[:1], content[1:]
     return "".join(first + [ROMAN_NUMERALS.get(w) or NUMBER_WORDS.get(w) or w for w in rest]) or folded
 
 
@@ -69,7 +69,7 @@ def _canonicalize(folded: str) -> str:
 class TitleKeys:
     """A typed text, folded once: its words, and the hashes of its compact and its canonical form.
 
-    year: at the end of the text, None where none is; bare: the hash of the canonical form without it.
+    year: at the end of the text, None where there is none. bare_hash: of the canonical form without the year.
     """
 
     text: str

@@ -62,9 +62,9 @@ class TitleWords:
         words, owners = _gather(self.offsets, self.hashes, rows)
         shared = _compute_shared(wanted, words, owners, len(rows))
         text = np.frombuffer(_encode(compact_title(typed)), np.uint8)
-        some = np.flatnonzero(shared > 0)
+        sharing = np.flatnonzero(shared > 0)
         edits = np.full(len(rows), np.nan, np.float32)
-        edits[some] = self._compute_edits(rows[some], text)
+        edits[sharing] = self._compute_edits(rows[sharing], text)
         covered = _compute_covered(wanted, words, owners, len(rows))
         return TitleAgreement(shared, covered, _compute_phrase(wanted, words, owners, len(rows)), edits)
 
@@ -90,9 +90,9 @@ def build_title_words(titles: Sequence[str]) -> dict[str, NDArray[Any]]:
     words = [split_title(title) for title in titles]
     letters = [_encode(compact_title(title)) for title in titles]
     return {
-        "offsets": _build_offsets([len(each) for each in words]),
-        "hashes": _hash_words([word for each in words for word in each]),
-        "letter_offsets": _build_offsets([len(each) for each in letters]),
+        "offsets": _build_offsets([len(word_list) for word_list in words]),
+        "hashes": _hash_words([word for word_list in words for word in word_list]),
+        "letter_offsets": _build_offsets([len(word_list) for word_list in letters]),
         "letters": np.frombuffer(b"".join(letters), np.uint8),
     }
 

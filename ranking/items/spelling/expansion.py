@@ -41,9 +41,9 @@ def _build_numerals() -> dict[str, tuple[str, ...]]:
     for word, digit in (*ROMAN_NUMERALS.items(), *NUMBER_WORDS.items()):
         forms.setdefault(digit, [digit]).append(word)
     forms = {
-        digit: [form for form in each if form.isdigit() or len(form) > 1] for digit, each in forms.items()
+        digit: [form for form in group if form.isdigit() or len(form) > 1] for digit, group in forms.items()
     }
-    return {form: tuple(f for f in each if f != form) for each in forms.values() for form in each}
+    return {form: tuple(f for f in group if f != form) for group in forms.values() for form in group}
 
 
 NUMERALS = _build_numerals()

@@ -57,7 +57,7 @@ class Vocabulary:
         for edits in range(1, 1 + (max_edits if len(word) >= MIN_TWICE else 1)):
             if len(found := self._find_near(key, edits)):
                 best = found[np.argsort(-self.counts[found], kind="stable")][:MAX_CORRECTIONS]
-                return [_decode(each) for each in self.words[best].tolist()]
+                return [_decode(word) for word in self.words[best].tolist()]
         return []
 
     def complete(self, start: str, limit: int) -> list[str]:
@@ -67,7 +67,7 @@ class Vocabulary:
         words = self.words[first:last]
         found = np.flatnonzero((words != key) & (np.strings.str_len(words) < WORD_BYTES)) + first
         best = found[np.argsort(-self.counts[found], kind="stable")][:limit]
-        return [_decode(each) for each in self.words[best].tolist()]
+        return [_decode(word) for word in self.words[best].tolist()]
 
     def _find_near(self, key: bytes, edits: int) -> NDArray[np.intp]:
         """Returns the positions of the words within `edits` of a word, and of none equal to it.
