@@ -75,8 +75,8 @@ def _clean_texts(column: pa.Array, missing: Collection[str]) -> list[str]:
 def parse_names_column(
     column: Column, style: ListStyle = UNDECIDED, missing: Collection[str] = MISSING_VALUES
 ) -> ParsedColumn:
-    """Parses tuples of distinct names, from lists or from text."""
-    return parse_column(column, partial(parse_names, style=style), (), missing)
+    """Parses tuples of distinct names, from lists or from text. No `missing` word is a name in a list."""
+    return parse_column(column, partial(parse_names, style=style, missing=missing), (), missing)
 
 
 def parse_integer_column(column: Column) -> ParsedColumn:

@@ -4,7 +4,7 @@ import ast
 import html
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,20 @@ class ListStyle:
 UNDECIDED = ListStyle()
 
 
-def parse_names(value: object, style: ListStyle = UNDECIDED) -> tuple[str, ...]:
-    """Returns the distinct names in a list, in records with a name, or in text. Raises ValueError."""
+def parse_names(
+    value: object, style: ListStyle = UNDECIDED, missing: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Returns the distinct names in a list, in records with a name, or in text. Raises ValueError.
+
+    missing: lower-case words that are no name in this field, beside MISSING_NAMES.
+    """
     if isinstance(value, str):
         text = value.strip()
         found = parse_literal(text)
         value = split_text(text, style) if found is None else found
     names = (name.strip() for name in _list_names(value))
-    return tuple(dict.fromkeys(name for name in names if name.lower() not in MISSING_NAMES))
+    no_names = MISSING_NAMES.union(missing)
+    return tuple(dict.fromkeys(name for name in names if name.lower() not in no_names))
 
 
 def parse_literal(text: str) -> Any:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from reelrank.loaders.fields.columns import (
+    MISSING_TEXTS,
     parse_column,
     parse_integer_column,
     parse_names_column,
@@ -114,6 +115,17 @@ def test_lists_are_parsed_from_lists_text_and_records() -> None:
 )
 def test_lists_in_json_or_python_syntax_are_parsed(text: str, names: tuple[str, ...]) -> None:
     assert parse_names_column(pa.array([text])).values == [names]
+
+
+@pytest.mark.parametrize("word", ["NA", "na", "N/A", "null", "NULL", "None", "NaN", r"\N", ""])
+@pytest.mark.parametrize(
+    "form", ["{}|Drama", "Drama, {}", '["{}", "Drama"]', "['Drama', '{}']", "{{{},Drama}}"]
+)
+def test_a_word_for_a_missing_value_is_no_name_in_a_list(form: str, word: str) -> None:
+    assert parse_names_column(pa.array([form.format(word)])).values == [("Drama",)]
+    assert parse_names_column(pa.array([["Drama", word]])).values == [("Drama",)]
+    codes = parse_names_column(pa.array([form.format(word)]), missing=MISSING_TEXTS).values[0]
+    assert set(codes) == ({"Drama", word} if word.lower() == "na" else {"Drama"})
 
 
 def test_words_for_missing_values_are_text_in_mixed_columns() -> None:
