@@ -24,6 +24,9 @@ MAX_TITLE_LENGTH = 300
 
 BLANK_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 """Unicode categories of spaces, controls and invisible marks."""
+_CONTROL_SPACES = re.compile(r"[\t-\r\x1c-\x1f\x85]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff]")
+"""Control characters, and the byte order mark that a file may begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,13 @@ class Item:
 def is_blank(text: str) -> bool:
     """Returns whether a text shows nothing: it is empty, or only spaces, controls and invisible marks."""
     return all(unicodedata.category(letter) in BLANK_CATEGORIES for letter in text)
+
+
+def remove_controls(title: str) -> str:
+    """Returns a title without control characters; line breaks and tabs become one space."""
+    if _CONTROLS.search(title) is None:
+        return title
+    return _CONTROLS.sub("", _CONTROL_SPACES.sub(" ", title)).strip()
 
 
 def make_item_id(source_id: str) -> str:

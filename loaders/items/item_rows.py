@@ -5,7 +5,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from reelrank.index_mappings.item import MAX_TITLE_LENGTH, Item, hash_key, is_blank, make_item_id
+from reelrank.index_mappings.item import (
+    MAX_TITLE_LENGTH,
+    Item,
+    hash_key,
+    is_blank,
+    make_item_id,
+    remove_controls,
+)
 from reelrank.loaders.fields import columns
 from reelrank.loaders.fields.columns import MISSING_TEXTS, MISSING_VALUES, ParsedColumn
 from reelrank.loaders.fields.dates import parse_datetime
@@ -59,6 +66,8 @@ class CheckedItems:
 def parse_item_rows(rows: Rows, fields: FieldMap) -> CheckedItems:
     """Converts every row to an item or a reject. An unreadable value of an optional field is left out."""
     parsed = {target.name: _parse_field(rows, fields, target) for target in ITEM_FIELDS}
+    titles = parsed["title"]
+    parsed["title"] = replace(titles, values=[remove_controls(title) for title in titles.values])
     if fields.styles.titles_have_year:
         _move_years(parsed, fields)
     errors: dict[int, str] = {}

@@ -21,7 +21,14 @@ from reelrank.app.web.api.answer_models import Answer
 from reelrank.app.web.api.parameters import ItemId, Parameters
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.item import MAX_TITLE_LENGTH, SINGULAR_NAMES, Item, is_blank, put_first
+from reelrank.index_mappings.item import (
+    MAX_TITLE_LENGTH,
+    SINGULAR_NAMES,
+    Item,
+    is_blank,
+    put_first,
+    remove_controls,
+)
 
 MAX_BATCH = 1000
 
@@ -41,14 +48,14 @@ Year = Annotated[int, Field(ge=1, le=9999), BeforeValidator(check_json_integer)]
 DurationSeconds = Annotated[int, Field(ge=0, le=10_000_000), BeforeValidator(check_json_integer)]
 
 
-def check_visible(title: str) -> str:
-    """Rejects a title of which nothing would be seen."""
+def clean_title(title: str) -> str:
+    """Returns a title without control characters. Rejects one of which nothing would be seen."""
     if is_blank(title):
         raise ValueError("send a title with at least one visible character")
-    return title
+    return remove_controls(title)
 
 
-Title = Annotated[ShortText, AfterValidator(check_visible)]
+Title = Annotated[ShortText, AfterValidator(clean_title)]
 
 
 class ItemBody(Parameters):

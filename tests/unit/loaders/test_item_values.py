@@ -52,6 +52,18 @@ def test_words_for_missing_are_missing_in_every_optional_field(
     assert all(checked.values[name].missing == 1 for name in OPTIONAL)
 
 
+def test_control_characters_of_a_title_are_not_stored(tmp_path: Path) -> None:
+    path = tmp_path / "films.jsonl"
+    titles = ["He\x00at", "\ufeffHeat", "Heat\n(1995)\x00", "\x00"]
+    path.write_bytes(
+        b"".join(orjson.dumps({"id": f"f{n}", "title": t}) + b"\n" for n, t in enumerate(titles))
+    )
+    checked = check(path)
+    assert [item.title for item in checked.items] == ["Heat", "Heat", "Heat (1995)"]
+    assert [reject.row for reject in checked.rejects] == [4]
+    assert checked.values["title"].samples == ("Heat", "Heat (1995)")
+
+
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(min_size=1, max_size=100))
 def test_an_id_of_any_form_gives_a_valid_one_and_valid_ones_stay(text: str) -> None:

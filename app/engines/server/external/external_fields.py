@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.item import LIST_FIELDS, SINGULAR_NAMES, Item
+from reelrank.index_mappings.item import LIST_FIELDS, SINGULAR_NAMES, Item, remove_controls
 
 TEXT_NAMES = ("title", "description", "thumbnail")
 NUMBER_FIELDS = ("duration_s", "duration_min", "year")
@@ -32,6 +32,7 @@ class ExternalFields:
         values = {field: list(_read_values(source, path)) for field, path in self.names.items()}
         properties: dict[str, Any] = {name: " ".join(map(str, values.get(name, ()))) for name in TEXT_NAMES}
         properties |= {name: tuple(map(str, values.get(name, ()))) for name in LIST_FIELDS}
+        properties["title"] = remove_controls(properties["title"])
         item_id = str(values["id"][0]) if values.get("id") else "" if "id" in self.names else document_id
         dates = (*values.get("published_at", ()), *values.get("year", ()))
         published = next((date for value in dates if (date := _parse_datetime(value))), None)

@@ -28,6 +28,11 @@ def test_fields_are_read_through_objects_lists_and_sub_fields() -> None:
     )
 
 
+def test_a_title_is_read_without_control_characters() -> None:
+    assert parse_external_fields("title=t").decode_item("a", {"t": "\ufeffA\x00"}) == Item("a", "A")
+    assert parse_external_fields("title=t").decode_item("a", {"t": "\x00"}) is None
+
+
 @pytest.mark.parametrize("name", ["country", "countries"])
 def test_an_index_may_have_several_countries(name: str) -> None:
     item = parse_external_fields(f"title=t,{name}=made_in").decode_item(
