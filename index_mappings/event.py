@@ -121,10 +121,11 @@ class Event:
     position: Annotated[int | None, EventField(
         COUNT, "Position on that page, from 0.", "`reelrank exploration`, dashboards")] = None
     text: Annotated[str, EventField(
-        TEXT, "The search text, of a search or of the page.", "viewer history", personal=True)] = ""
-    device: Annotated[str, EventField(KEYWORD, "Device of the viewer.", "dashboards", max_length=64)] = ""
+        TEXT, "The search text, of a search or of the page.", "viewer history, training", personal=True)] = ""
+    device: Annotated[str, EventField(
+        KEYWORD, "Device of the viewer.", "training, dashboards", max_length=64)] = ""
     country: Annotated[str, EventField(
-        KEYWORD, "Country of the viewer.", "saved search of Kibana", max_length=64)] = ""
+        KEYWORD, "Country of the viewer.", "training, saved search of Kibana", max_length=64)] = ""
     simulated: Annotated[bool, EventField(
         FLAG, "Made from a rating or by a generator, not observed.",
         "scan only, to leave out made-up events")] = False
@@ -157,7 +158,7 @@ class Event:
         "scan only, for the experiment report", since=4, max_length=128)] = ""
     received_ms: Annotated[int | None, EventField(
         TIMESTAMP, "When the service took the event in; set by it.",
-        "scan only, for the lateness of events", since=4)] = None
+        "popularity, training", since=4)] = None
     play_id: Annotated[str, EventField(
         KEYWORD, "One playback; all its events share it.",
         "scan only, for attribution", since=4, max_length=128)] = ""

@@ -21,7 +21,7 @@ from reelrank.loaders.files.source import Format, QuoteRule, ReadOptions, open_s
 from reelrank.loaders.items.item_rows import ITEM_FIELDS
 
 app = typer.Typer(
-    help="Load a catalogue or a history from Parquet, CSV or JSONL files.", no_args_is_help=True
+    help="Load a catalogue or a history from Parquet, CSV, TSV or JSON files.", no_args_is_help=True
 )
 File = Annotated[
     str, typer.Argument(metavar="FILE", help="A file, a folder, a glob, or - for standard input.")

@@ -45,7 +45,7 @@ def print_models(as_json: AsJson = False) -> None:
         created = f"{version.created_at:%Y-%m-%d %H:%M}" if version.created_at else ""
         state = version.problem or ("serving" if version.serving else "")
         rows.append((version.id, created, version.kind, f"{measured.value:.4f}" if measured else "", state))
-    print_grid(Grid(("model", "made", "kind", "NDCG@10", "state"), rows), wide=True)
+    print_grid(Grid(("model", "created", "kind", "NDCG@10", "state"), rows), wide=True)
 
 
 @models.command(epilog="Example: `reelrank models add model.txt --manifest manifest.json`")

@@ -98,7 +98,7 @@ def list_versions(as_json: AsJson = False) -> None:
         ]
         print_json(rows)
         return
-    table = Table("version", "made", "documents", "", box=None)
+    table = Table("version", "created", "documents", "", box=None)
     for version in versions:
         created = f"{version.created_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(version.name, created, str(version.documents), "serving" if version.serving else "")

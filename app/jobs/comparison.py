@@ -11,7 +11,7 @@ from reelrank.ranking.evaluation.baselines import (
     EASE,
     POPULARITY,
     PastPages,
-    choose_half_life,
+    choose_baseline_half_life,
     rank_by_ease,
     rank_by_popularity,
     sample_pages,
@@ -40,7 +40,9 @@ def rank_home_pages(history: History, judged: Sequence[JudgedRequest]) -> dict[s
     at_ms = np.array([request.query.context.at_ms for request in requests], np.int64)
     pages = PastPages(at_ms, [request.viewer.seen for request in requests])
     known = select_watches(history.events, history.evaluation_ms)
-    half_life = choose_half_life(known, *sample_pages(known, (history.training_ms, history.evaluation_ms)))
+    half_life = choose_baseline_half_life(
+        known, *sample_pages(known, (history.training_ms, history.evaluation_ms))
+    )
     watches = select_watches(history.events, MAX_TIME_MS)
     ranked = {
         EASE: rank_by_ease(known, pages),

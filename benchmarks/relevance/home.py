@@ -24,7 +24,7 @@ from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.baselines import (
     POPULARITY,
     PastPages,
-    choose_half_life,
+    choose_baseline_half_life,
     measure_ndcg,
     rank_by_baselines,
     rank_by_popularity,
@@ -81,7 +81,7 @@ def measure_home(
 def _measure_window(history: History, plan: HomePlan, progress: Progress) -> list[HomeResult]:
     watches = select_watches(history.events, MAX_TIME_MS)
     learned_from = select_watches(history.events, history.evaluation_ms)
-    half_life = choose_half_life(
+    half_life = choose_baseline_half_life(
         learned_from, *sample_pages(learned_from, (history.training_ms, history.evaluation_ms))
     )
     pages = rank_window(history, train_model(history, plan, progress), plan, progress)
@@ -119,7 +119,7 @@ def _choose_held_out_half_life(history: History) -> float:
     seen = [watches.item_ids[watches.items[watches.users == code]]
             for code in np.searchsorted(watches.user_ids, list(held_out)).tolist()]  # fmt: skip
     past = PastPages(np.full(len(held_out), history.end_ms), seen)
-    return choose_half_life(watches, past, list(held_out.values()))
+    return choose_baseline_half_life(watches, past, list(held_out.values()))
 
 
 def _compare(

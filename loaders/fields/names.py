@@ -15,7 +15,7 @@ from reelrank.loaders.fields.numbers import abbreviate
 NAME_SEPARATORS = ("|", ";", ",")
 """Tried in this order: names often contain commas, and seldom bars."""
 NAME_KEYS = ("name", "title", "label", "value", "text", "term", "english_name", "id")
-"""Under which a record of a list may have its name, the best first."""
+"""Keys under which a record of a list may have its name, the best first."""
 MISSING_NAMES = {"", "\\n", "null", "none", "n/a", "nan", "(no genres listed)"}
 """How databases, spreadsheets and MovieLens write a missing value, in lower case."""
 INVERTED_NAME = re.compile(

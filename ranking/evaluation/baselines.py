@@ -23,7 +23,7 @@ from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
 EASE, ITEM_KNN, ALS, POPULARITY = "EASE", "item-kNN", "ALS", "recent popularity"
 DEPTH = 100
 """Items of a ranking: what recall@100 needs."""
-HALF_LIVES_DAYS = (7.0, 30.0, 90.0, 365.0, 1095.0, 3650.0, float("inf"))
+BASELINE_HALF_LIVES_DAYS = (7.0, 30.0, 90.0, 365.0, 1095.0, 3650.0, float("inf"))
 """Half-lives of popularity that are tried; the last counts every watch alike."""
 MIN_HISTORY, PAGES_PER_VIEWER = 5, 8
 """Pages on which the half-life is chosen."""
@@ -112,14 +112,14 @@ def sample_pages(watches: Watches, window: tuple[int, int], seed: int = 0) -> tu
     return PastPages(np.array(at_ms, np.int64), seen), relevant
 
 
-def choose_half_life(watches: Watches, pages: PastPages, relevant: Sequence[ItemIds]) -> float:
+def choose_baseline_half_life(watches: Watches, pages: PastPages, relevant: Sequence[ItemIds]) -> float:
     """Returns the half-life in days with the best NDCG@10 on pages of a validation window.
 
     Of equal ones the longest. relevant: what counts as relevant to each page, all alike.
     """
     values = {
         days: float(measure_ndcg(rank_by_popularity(watches, pages, days), relevant).sum())
-        for days in reversed(HALF_LIVES_DAYS)
+        for days in reversed(BASELINE_HALF_LIVES_DAYS)
     }
     return max(values, key=values.__getitem__)
 

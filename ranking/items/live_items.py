@@ -63,8 +63,8 @@ def append_items(table: ItemTable, documents: Sequence[Document]) -> ItemTable:
 
     None of the documents may be in the table. Costs a copy of all columns but the vectors.
     """
-    with TemporaryDirectory() as place:
-        tail = build_table(Path(place) / "tail", table.version, [documents], None)
+    with TemporaryDirectory() as directory:
+        tail = build_table(Path(directory) / "tail", table.version, [documents], None)
         return _join(table, tail)
 
 

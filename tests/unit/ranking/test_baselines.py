@@ -12,7 +12,7 @@ from reelrank.ranking.evaluation.baselines import (
     EASE,
     ITEM_KNN,
     PastPages,
-    choose_half_life,
+    choose_baseline_half_life,
     rank_by_baselines,
     rank_by_popularity,
     sample_pages,
@@ -86,8 +86,8 @@ def test_a_short_half_life_ranks_the_newest_first() -> None:
 def test_the_half_life_with_the_best_measure_is_chosen() -> None:
     watches = build_popular_watches(("a", 0), ("a", 1), ("b", 40))
     pages = PastPages(np.array([50 * DAY_MS]), [encode_item_ids([])])
-    assert choose_half_life(watches, pages, [encode_item_ids(["a"])]) > 30
-    assert choose_half_life(watches, pages, [encode_item_ids(["b"])]) <= 30
+    assert choose_baseline_half_life(watches, pages, [encode_item_ids(["a"])]) > 30
+    assert choose_baseline_half_life(watches, pages, [encode_item_ids(["b"])]) <= 30
 
 
 def test_sampled_pages_know_the_past_and_are_judged_by_the_day_after() -> None:
