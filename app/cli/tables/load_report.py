@@ -71,9 +71,10 @@ def _print_counts(report: FileReport, kind: str, is_dry_run: bool) -> None:
     rate = report.read / max(report.seconds, 1e-9)
     line = f"{report.read:,} read = {report.written:,} {written} + {report.rejected:,} rejected"
     print_plain(f"{line}; {report.seconds:.1f} s, {rate:,.0f} rows/s")
-    if not is_dry_run and report.kept != report.written:
+    if report.kept != report.written:
         reason = "repeat an id" if kind == "items" else "had been loaded before"
-        print_plain(f"{report.written - report.kept:,} of the written {reason}; {report.kept:,} are kept")
+        kept = "would be kept" if is_dry_run else "are kept"
+        print_plain(f"{report.written - report.kept:,} of the written {reason}; {report.kept:,} {kept}")
     if report.resumed:
         print_plain(f"{report.resumed:,} of the rows had been read before the load stopped")
     if report.unknown_actions:

@@ -70,6 +70,15 @@ def test_rows_become_items_and_the_counts_add_up(
     ]
 
 
+def test_a_dry_run_counts_repeated_ids_as_the_load_does(
+    tmp_path: Path, engine: EmbeddedEngine, journal: Journal
+) -> None:
+    lines = [*build_film_lines(3000), *build_film_lines(40, 2990), ",No id,Drama,90", "f1,,Drama,90"]
+    load = open_load(tmp_path / "films.csv", lines)
+    checked, loaded = check_item_files(load), load_item_files(load, engine, ENCODER, journal)
+    assert (checked.written, checked.kept) == (loaded.written, loaded.kept) == (3040, 3030)
+
+
 def test_a_title_of_invisible_marks_is_missing(tmp_path: Path) -> None:
     load = open_load(tmp_path / "films.csv", [*build_film_lines(30), "x,\u200b\u00ad,Drama,90"])
     assert check_item_files(load).rejected == 1

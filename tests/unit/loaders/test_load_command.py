@@ -64,6 +64,12 @@ def test_standard_output_is_only_the_json_report() -> None:
     assert json.loads(Path(report["rejects"]).read_text())["reason"].startswith("title is missing")
 
 
+@pytest.mark.parametrize(("option", "kept"), [("--dry-run", "would be kept"), ("", "are kept")])
+def test_a_report_says_how_many_rows_repeat_an_id(option: str, kept: str) -> None:
+    Path("films.csv").write_text("id,title\nf1,One\nf2,Two\nf1,Again\n")
+    assert f"1 of the written repeat an id; 2 {kept}" in run(f"reelrank load items films.csv {option}").output
+
+
 def test_the_closing_report_names_values_that_were_left_out() -> None:
     Path("films.csv").write_text("id,title,date\nf1,One,Unknown\nf2,Two,1999\n")
     output = run("reelrank load items films.csv").output
