@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from reelrank.app.cli.console import err, out, print_json, print_plain, show_progress_bars
-from reelrank.app.cli.tables.load_report import print_plan, print_report
+from reelrank.app.cli.tables.load_report import print_plan, print_report, write_refusal
 from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items, survey_files
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
+from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.events.event_columns import EVENT_COLUMNS, has_ubi_rows
 from reelrank.loaders.fields.durations import Unit
 from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
@@ -91,8 +92,8 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     date_options = {"date_format": date_format, "latest_date": latest_date, "title_year": title_year}
     rules = _build_rules(ITEM_FIELDS, pairs, mapping, {**options, **date_options, "is_strict": strict})
     with (
+        _report_failure(report_file, dry_run),
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
-        _report_interruption(),
         show_progress_bars() as progress,
     ):
         container = build_container(Settings())
@@ -128,8 +129,8 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     options = {"kind": kind, "duration_unit": duration_unit, "date_format": date_format}
     rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {**options, "is_strict": strict})
     with (
+        _report_failure(report_file, dry_run),
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
-        _report_interruption(),
         show_progress_bars() as progress,
     ):
         container = build_container(Settings())
@@ -154,9 +155,14 @@ def index(as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _report_interruption() -> Iterator[None]:
+def _report_failure(report_file: Path | None, is_dry_run: bool) -> Iterator[None]:
+    """Says what an interruption means, and writes why a load was refused to the file of its report."""
     try:
         yield
+    except CodedError as error:
+        if report_file is not None:
+            write_refusal(error, is_dry_run, report_file)
+        raise
     except KeyboardInterrupt:
         err.print("stopped; nothing is lost: run the same command again to continue, nothing is loaded twice")
         raise

@@ -15,7 +15,7 @@ from reelrank.loaders.fields.mapped_rows import MappedRows, read_mapped_rows, su
 from reelrank.loaders.fields.survey import ColumnStyles
 from reelrank.loaders.files.rows import Reject
 from reelrank.loaders.files.source import SourceError, SourceFile
-from reelrank.loaders.items.catalogue import LoadOptions, reject_empty_load, verify
+from reelrank.loaders.items.catalogue import LoadOptions, reject_empty_load, report_refusal, verify
 from reelrank.loaders.rejects import open_reject_file
 from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress, select_ignored
 from reelrank.ranking.progress import Progress, ignore_progress
@@ -91,12 +91,9 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
             written += len(checked.events)
             rejected += len(checked.rejects)
             report_progress(progress, "checking events", read, mapped.done)
-    reject_empty_load(load.files, read)
     tolerated = 0 if load.rules.is_strict or not written else unknown.total()
     first = first_invalid if tolerated else rejects.first
-    reason = f"row {first.row}: {first.reason}" if first else ""
-    verify(load.options, read, rejected - tolerated, f"{reason} ({load.rejects})")
-    return FileReport(
+    report = FileReport(
         read,
         written,
         rejected,
@@ -109,6 +106,14 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
         notes=tuple(list_notes(fields)),
         unknown_actions=dict(unknown.most_common()),
     )
+    with report_refusal(report):
+        reject_empty_load(load.files, read)
+        verify(load.options, read, rejected - tolerated, f"{_describe_row(first)} ({load.rejects})")
+    return report
+
+
+def _describe_row(reject: Reject | None) -> str:
+    return f"row {reject.row}: {reject.reason}" if reject else ""
 
 
 def _check_rows(load: EventLoad) -> Iterator[tuple[MappedRows, CheckedEvents]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,7 +14,7 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.files.content_type import describe_contents
 from reelrank.loaders.files.source import SourceFile
-from reelrank.loaders.report import ValueCounts
+from reelrank.loaders.report import FileReport, ValueCounts
 from reelrank.ranking.progress import Progress, ignore_progress
 
 BATCH_SIZE = 1000
@@ -26,9 +27,23 @@ MIN_IGNORED = 20
 
 
 class LoadRejected(CodedError):
-    """The load must not be promoted; the message says why and what to do. The old version keeps serving."""
+    """The load must not be promoted; the message says why and what to do. The old version keeps serving.
+
+    report: of all rows, when they had been checked.
+    """
 
     code = "load_rejected"
+    report: FileReport | None = None
+
+
+@contextmanager
+def report_refusal(report: FileReport) -> Iterator[None]:
+    """Adds the report of all rows to a LoadRejected that is raised inside."""
+    try:
+        yield
+    except LoadRejected as rejected:
+        rejected.report = report
+        raise
 
 
 def do_nothing(version: str) -> None:

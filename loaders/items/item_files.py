@@ -18,6 +18,7 @@ from reelrank.loaders.items.catalogue import (
     promote_version,
     reject_empty_load,
     reject_unreadable_fields,
+    report_refusal,
     verify,
 )
 from reelrank.loaders.items.item_writer import ItemLoad, ItemWriter
@@ -101,8 +102,7 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
             report_progress(progress, "checking items", read, mapped.done)
         first = _describe_first(rejects)
     rejected = read - written
-    _verify_rows(load, (read, rejected), first, values)
-    return FileReport(
+    report = FileReport(
         read,
         written,
         rejected,
@@ -114,6 +114,9 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
         fields=describe_fields(summary.fields, values),
         notes=summary.list_notes(),
     )
+    with report_refusal(report):
+        _verify_rows(load, (read, rejected), first, values)
+    return report
 
 
 def _verify_rows(

@@ -12,8 +12,10 @@ from rich.text import Text
 
 from reelrank.app.cli.console import out, print_json, print_plain
 from reelrank.app.jobs.loading import LoadRequest
+from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.fields.field_map import FieldMap
 from reelrank.loaders.fields.guesses import describe_fields
+from reelrank.loaders.items.catalogue import LoadRejected
 from reelrank.loaders.report import FieldReport, FileReport
 from reelrank.ranking.durable import write_file
 
@@ -45,7 +47,7 @@ def print_report(
     """Prints the report of a load, or of a dry run with samples of every field; also writes it to a file."""
     document = {**asdict(report), "dry_run": request.dry_run}
     if file is not None:
-        write_file(file, orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2))
+        _write_report(file, document)
     if as_json:
         print_json(document)
         return
@@ -64,6 +66,17 @@ def print_report(
         print_plain(f"report: {file}")
     if report.version:
         print_plain(f"index version {report.version} serves")
+
+
+def write_refusal(error: CodedError, is_dry_run: bool, file: Path) -> None:
+    """Writes the report of a load that was refused: the reason, and what is known of the rows."""
+    report = error.report if isinstance(error, LoadRejected) else None
+    refused = {"code": error.code, "message": str(error)}
+    _write_report(file, {**(asdict(report) if report else {}), "dry_run": is_dry_run, "refused": refused})
+
+
+def _write_report(file: Path, document: Mapping[str, Any]) -> None:
+    write_file(file, orjson.dumps(document, default=str, option=orjson.OPT_INDENT_2))
 
 
 def _print_counts(report: FileReport, kind: str, is_dry_run: bool) -> None:

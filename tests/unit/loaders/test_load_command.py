@@ -18,6 +18,7 @@ from reelrank.app.search.service import RankingOptions
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.errors import CodedError
 from reelrank.index_mappings.query import Query
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import open_source_files
@@ -62,6 +63,31 @@ def test_standard_output_is_only_the_json_report() -> None:
     assert (report["read"], report["written"], report["rejected"]) == (2, 1, 1)
     assert report["unused"] == ["mood"]
     assert json.loads(Path(report["rejects"]).read_text())["reason"].startswith("title is missing")
+
+
+@pytest.mark.parametrize("option", ["--dry-run", ""])
+@pytest.mark.parametrize(
+    ("command", "content", "code"),
+    [
+        ("items", "id,title\nf1,One\n,Two\n", "too_many_rejects"),
+        ("items", "id,title\n", "no_rows"),
+        ("items", "id,title,runtime\nf1,One,90\n", "duration_unit_missing"),
+        ("events --kind watch", "user,item,at\nu1,f1,yesterday\n", "too_many_rejects"),
+    ],
+)
+def test_a_refused_load_leaves_a_report_with_the_reason(
+    command: str, content: str, code: str, option: str
+) -> None:
+    Path("rows.csv").write_text(content)
+    kind, *options = command.split()
+    result = run(f"reelrank load {kind} rows.csv {' '.join(options)} {option} --report report.json")
+    assert isinstance(result.exception, CodedError)
+    report = json.loads(Path("report.json").read_text())
+    assert report["refused"] == {"code": code, "message": str(result.exception)}
+    assert report["dry_run"] == bool(option)
+    if option and code == "too_many_rejects":
+        assert report["rejected"] == 1
+        assert report["fields"]
 
 
 @pytest.mark.parametrize(("option", "kept"), [("--dry-run", "would be kept"), ("", "are kept")])
