@@ -27,7 +27,10 @@ class BackgroundTask:
         interval_s: float,
         last_run: Callable[[], object] | None = None,
     ) -> None:
-        """last_run: called once after `stop`, in the same thread."""
+        """Prepares a task; `start` runs it.
+
+        last_run: called once after `stop`, in the same thread.
+        """
         self._name = name
         self._run = run
         self._interval_s = interval_s

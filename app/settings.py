@@ -202,7 +202,7 @@ class Settings(BaseSettings):
 
     @property
     def engine_location(self) -> str:
-        """The location of the engine, to display."""
+        """Returns the location of the engine, to display."""
         if self.engine == "embedded":
             return str(self.engine_dir)
         return self.engine_url or "Elastic Cloud"

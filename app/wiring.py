@@ -144,8 +144,8 @@ def apply_release_settings(container: Container) -> Container:
     pointer = container.releases.read_pointer()
     if pointer is None:
         return container
-    stated = list_stated(container)
-    values = {name: value for name, value in pointer.serving.config.items() if name not in stated}
+    stated_names = list_stated(container)
+    values = {name: value for name, value in pointer.serving.config.items() if name not in stated_names}
     return replace(container, config=container.config.with_values(values))
 
 

@@ -32,7 +32,7 @@ class FieldType:
 
     @property
     def default(self) -> object:
-        """What a record holds that does not state the field, when the field is not nullable."""
+        """Returns what a record holds that does not state the field, when the field is not nullable."""
         return {"keyword": "", "text": "", "flag": False}.get(self.index)
 
 

@@ -65,7 +65,7 @@ def replace_directory(path: Path) -> Iterator[Path]:
 
 
 def move(source: Path, target: Path) -> None:
-    """Rename, over a file that has the target's name, and make the new name durable."""
+    """Renames over a file that has the target's name, and makes the new name durable."""
     source.replace(target)
     _sync(target.parent)
 

@@ -24,8 +24,10 @@ def migrate(as_json: AsJson = False) -> None:
     if as_json:
         print_json(asdict(moved))
         return
-    kept = f", {moved.kept:,} left as they were changed on the cluster" if moved.kept else ""
-    print_plain(f"{moved.items:,} items written, {moved.deleted:,} deleted{kept}; {moved.version} serves")
+    kept_text = f", {moved.kept:,} left as they were changed on the cluster" if moved.kept else ""
+    print_plain(
+        f"{moved.items:,} items written, {moved.deleted:,} deleted{kept_text}; {moved.version} serves"
+    )
     print_plain(
         f"{moved.events:,} events copied; {moved.events_here:,} are on the embedded engine, "
         f"{moved.events_there:,} on the cluster"

@@ -43,12 +43,12 @@ def evaluate_known_items(
     queries = generate_queries(items, per_kind, seed)
     systems = build_systems(container)
     total = len(queries) * len(systems)
-    done = count(1)
+    counter = count(1)
 
     def report_each(search: Search) -> Search:
         def search_and_report(text: str) -> list[str]:
             found = list(search(text))
-            progress(STEP, next(done), total)
+            progress(STEP, next(counter), total)
             return found
 
         return search_and_report

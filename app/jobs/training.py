@@ -100,7 +100,10 @@ def _train(container: Container, progress: Progress) -> TrainingRun:
 def collect_training_set(
     history: History, progress: Progress, requests: int = TRAINING_REQUESTS
 ) -> TrainingSet:
-    """Requests of the second window, for the ranker to learn from. Raises NotFound when nothing can be."""
+    """Collects requests of the second window to learn from.
+
+    Raises NotFound when there is none.
+    """
     try:
         return build_training_set(replay_training_requests(history, progress, requests))
     except ValueError as error:
@@ -130,7 +133,7 @@ def collect_judged_requests(
     requests: int = EVALUATION_REQUESTS,
     ranker: Ranker = FUSED_ORDER,
 ) -> list[JudgedRequest]:
-    """Requests of the third window, which nothing was learned or chosen on, as `ranker` orders them.
+    """Collects requests of the third window, which nothing was learned or chosen on, as `ranker` orders them.
 
     Raises NotFound without any.
     """

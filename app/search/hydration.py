@@ -49,8 +49,8 @@ def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine
         items, unread = fetch_items(engine, ids, until - time.monotonic())
         missing = unread or missing
         hits += [
-            _build_hit(result_list, item, found_at)
-            for found_at, item in enumerate(items, position)
+            _build_hit(result_list, item, item_position)
+            for item_position, item in enumerate(items, position)
             if item is not None
         ]
         position = end

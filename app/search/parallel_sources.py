@@ -59,15 +59,15 @@ def run_sources(
         seconds[request.source] = time.perf_counter() - started
         return found
 
-    asked = {
+    futures = {
         request.source: pool.submit(query_timed, request)
         for request in requests
         if request.source not in TABLE_SOURCES
     }
     found = {request.source: query_timed(request) for request in requests if request.source in TABLE_SOURCES}
-    wait(asked.values(), timeout=max(until - time.monotonic(), 0))
+    wait(futures.values(), timeout=max(until - time.monotonic(), 0))
     failures = dict[str, EngineError]()
-    for source, future in asked.items():
+    for source, future in futures.items():
         if not future.done():
             future.cancel()
             failures[source] = Timeout(f"no answer within {deadline_s * 1000:.0f} ms")

@@ -89,8 +89,10 @@ class ResultList:
         }
         batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(metadata)})
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as to:
-            to.write_batch(batch)
+        with pa.ipc.new_stream(
+            sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+        ) as writer:
+            writer.write_batch(batch)
         return bytes(sink.getvalue())
 
     @staticmethod

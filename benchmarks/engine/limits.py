@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """path: keys that lead to the figure; `*` stands for every key. minimum and maximum are inclusive."""
+    """A range that a measured figure has to be in.
+
+    path: keys that lead to the figure; `*` stands for every key. minimum and maximum are inclusive.
+    """
 
     path: tuple[str, ...]
     minimum: float = float("-inf")

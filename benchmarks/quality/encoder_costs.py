@@ -22,7 +22,9 @@ MIB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """ms_query: per text, one at a time. ms_document: per text, in batches as in a load.
+    """What a text encoder costs.
+
+    ms_query: per text, one at a time. ms_document: per text, in batches as in a load.
 
     files_mib: files of the model. library_mib: files of the package that runs it. memory_mib: growth of the
     peak memory of the process by loading the encoder and encoding the documents.

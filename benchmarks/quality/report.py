@@ -50,7 +50,10 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """name: of the files. plotted: the measure of the plot and first column. notes: lines below the table."""
+    """The results of one part of the quality benchmark.
+
+    name: of the files. plotted: the measure of the plot and first column. notes: lines below the table.
+    """
 
     name: str
     title: str

@@ -39,8 +39,11 @@ SERVED, FUSED = "served", "fused"
 
 @dataclass(frozen=True, slots=True)
 class HomePlan:
-    """training: requests that the model learns from. per_viewer: most pages of one viewer in readings a and
-    b. viewers: most viewers of reading c."""
+    """How many requests and viewers home pages are measured with.
+
+    training: requests that the model learns from. per_viewer: most pages of one viewer in readings a and
+    b. viewers: most viewers of reading c.
+    """
 
     training: int
     per_viewer: int

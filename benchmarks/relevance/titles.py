@@ -47,11 +47,11 @@ def measure_titles(container: Container, per_kind: int, progress: Progress) -> l
     items, watches = _read_items(container), _count_watches(container)
     queries = generate_queries(items, per_kind) + generate_queries_by_watches(items, watches, per_kind)
     systems = build_systems(container)
-    done, total = count(1), len(queries) * len(systems)
+    counter, total = count(1), len(queries) * len(systems)
 
     def report_each(search: Search) -> Search:
         def search_and_report(text: str) -> Sequence[str]:
-            progress("searching known titles", next(done), total)
+            progress("searching known titles", next(counter), total)
             return search(text)
 
         return search_and_report

@@ -206,7 +206,7 @@ def _drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_ms(timestamp: datetime) -> int:
-    """UBI allows a time without an offset; it is read as UTC."""
+    """Converts to ms since 1970. UBI allows a time without an offset; it is read as UTC."""
     aware = timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1000)
 

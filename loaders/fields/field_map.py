@@ -123,7 +123,7 @@ def match_fields(rules: FieldRules, names: Sequence[str], previous: FieldMap | N
     for name in names:
         by_normalised_name.setdefault(normalise_name(name), []).append(name)
     columns: dict[str, tuple[str, ...]] = dict(rules.stated)
-    used = {column for stated in columns.values() for column in stated}
+    used = {column for field_columns in columns.values() for column in field_columns}
     earlier = previous.columns if previous is not None else {}
     for target in rules.fields:
         is_computed = target.name == "id" and rules.id_columns

@@ -12,8 +12,8 @@ def describe_fields(fields: FieldMap | None, values: Mapping[str, ValueCounts]) 
     Records that need no mapping have fields without columns.
     """
     if fields is None:
-        stated = {name: counts for name, counts in values.items() if counts.readable or counts.ignored}
-        return {name: FieldReport((), "as the record states it", counts) for name, counts in stated.items()}
+        present = {name: counts for name, counts in values.items() if counts.readable or counts.ignored}
+        return {name: FieldReport((), "as the record states it", counts) for name, counts in present.items()}
     return {
         target.name: FieldReport(
             find_sources(fields, target),

@@ -135,11 +135,11 @@ def _check_columns(fields: FieldMap, rows: Rows) -> None:
             code="column_not_found",
         )
     stated_columns = [column for columns in fields.rules.stated.values() for column in columns]
-    for stated in dict.fromkeys([*stated_columns, *fields.rules.id_columns]):
-        if not rows.block.has_column(stated):
+    for name in dict.fromkeys([*stated_columns, *fields.rules.id_columns]):
+        if not rows.block.has_column(name):
             scope = "" if isinstance(rows.block, ArrowBlock) else f" in its first {len(rows.block):,} rows"
             raise SourceError(
-                f"{rows.file} has no column {stated}{scope}; its columns are {names}", code="column_not_found"
+                f"{rows.file} has no column {name}{scope}; its columns are {names}", code="column_not_found"
             )
     for field in fields.rules.fields:
         column = fields.find_column(field.name)

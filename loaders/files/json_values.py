@@ -105,15 +105,15 @@ class ValueStream:
         """Reads at least as much text as is left, so that a long value is parsed a few times only."""
         if self._has_ended:
             return False
-        left = self._text[self._position :]
-        if len(left) > MAX_VALUE_CHARACTERS:
+        remaining = self._text[self._position :]
+        if len(remaining) > MAX_VALUE_CHARACTERS:
             raise SourceError(
                 f"value {self._count + 1} of {self._name} is longer than 64 MB; write one object per line",
                 code="line_too_long",
             )
-        block = self._stream.read(max(READ_CHARACTERS, len(left)))
+        block = self._stream.read(max(READ_CHARACTERS, len(remaining)))
         self._has_ended = not block
-        self._text, self._position = left + self._decode.decode(block, not block), 0
+        self._text, self._position = remaining + self._decode.decode(block, not block), 0
         self._is_cleaned = False
         return True
 

@@ -51,13 +51,15 @@ def do_nothing(version: str) -> None:
 
 
 def keep_none() -> frozenset[str]:
-    """No version is kept beside the newest ones."""
+    """Returns no version: only the newest ones are kept."""
     return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
-    """max_reject_share: a larger share of rejected rows refuses the load (REELRANK_REJECT_SHARE_MAX).
+    """What a load does besides writing items.
+
+    max_reject_share: a larger share of rejected rows refuses the load (REELRANK_REJECT_SHARE_MAX).
 
     versions_to_keep: how many versions stay, including the serving one. before_promote: prepares what
     a version needs outside the engine, such as its item table; takes the version's name. promote: makes a

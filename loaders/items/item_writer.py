@@ -41,7 +41,7 @@ class ItemLoad:
 
     @property
     def key(self) -> str:
-        """A hash of the files' identities, the mapping rules and the index fingerprint."""
+        """Returns a hash of the files' identities, the mapping rules and the index fingerprint."""
         parts = [[file.identity for file in self.files], asdict(self.rules), compute_index_fingerprint()]
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 

@@ -35,7 +35,10 @@ Search = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class KnownItemQuery:
-    """relevant: the item that is sought; for a person all of their items."""
+    """A typed text, and the items that it is typed for.
+
+    relevant: the item that is sought; for a person all of their items.
+    """
 
     kind: str
     text: str

@@ -19,7 +19,9 @@ Direction = Literal[-1, 0, 1]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feature:
-    """formula: takes a column of each signal it reads, then its constants, and gives values, NaN where
+    """A feature: what it reads, and how it is computed.
+
+    formula: takes a column of each signal it reads, then its constants, and gives values, NaN where
     missing; element by element. description: one line on what it tells. direction: see `Direction`.
 
     A column is [n], or [1] where all candidates share the value. For features that share a formula it is a

@@ -105,7 +105,10 @@ def _load_manifest(directory: Path) -> Manifest:
 
 
 def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
-    """The registry has checked the file with the manifest's SHA-256; another file is checked here first."""
+    """Loads the model file of a directory. Raises ModelRejected.
+
+    The registry has checked the file with the manifest's SHA-256; another file is checked here first.
+    """
     try:
         text = (directory / MODEL_FILE).read_text(encoding="utf-8")
         if manifest.model_sha256 and hash_model(text) != manifest.model_sha256:
@@ -126,7 +129,10 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
 
 
 def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
-    """An external model put in place by hand may lack golden rows; nothing else may."""
+    """Reads the golden rows of a model. Raises ModelRejected.
+
+    An external model put in place by hand may lack golden rows; nothing else may.
+    """
     if manifest.kind == "external" and not (directory / GOLDEN_FILE).exists():
         return None
     try:

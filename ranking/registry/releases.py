@@ -97,7 +97,7 @@ class ReleaseStore(Protocol):
         ...
 
     def list_releases(self) -> list[Release]:
-        """Newest first."""
+        """Returns releases, newest first."""
         ...
 
     def add(self, release: Release) -> None:
@@ -215,5 +215,5 @@ def find_release(releases: list[Release], release_id: str) -> Release:
 
 
 def sort_releases(releases: Any) -> list[Release]:
-    """Newest first."""
+    """Returns releases, newest first."""
     return sorted(releases, key=lambda release: (release.created_at, release.id), reverse=True)

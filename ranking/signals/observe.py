@@ -26,7 +26,10 @@ from reelrank.ranking.viewers.request import RankingRequest
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signals:
-    """columns: signal name to float32 [n], NaN where unknown; see `reelrank.ranking.column`."""
+    """The observed signals of n candidates.
+
+    columns: signal name to float32 [n], NaN where unknown; see `reelrank.ranking.column`.
+    """
 
     columns: Mapping[str, Column]
 

@@ -20,8 +20,11 @@ HOME, SIMULATED_SEARCH, REAL_SEARCH = "home", "search", "real search"
 
 @dataclass(frozen=True, slots=True)
 class BacktestOptions:
-    """requests: how many to aim for; per_user: at most so many of one viewer; history: watches a viewer must
-    have before. titles: by item id; searches are simulated from them. config: without exploration."""
+    """How past requests are sampled.
+
+    requests: how many to aim for; per_user: at most so many of one viewer; history: watches a viewer must
+    have before. titles: by item id; searches are simulated from them. config: without exploration.
+    """
 
     requests: int = 2000
     per_user: int = 40
@@ -33,8 +36,11 @@ class BacktestOptions:
 
 @dataclass(frozen=True, slots=True)
 class SampledRequest:
-    """context: when, where and on what the page was opened. text, item: of a real search, and what was
-    watched because of it. followed_by: what was watched next, if not on the day after the page."""
+    """A past request, before it is ranked.
+
+    context: when, where and on what the page was opened. text, item: of a real search, and what was
+    watched because of it. followed_by: what was watched next, if not on the day after the page.
+    """
 
     user_id: str
     kind: str
@@ -59,7 +65,7 @@ def sample_requests(
     options: BacktestOptions,
     rng: np.random.Generator,
 ) -> list[SampledRequest]:
-    """Requests just before a watch of something new, evenly over viewers."""
+    """Samples requests just before a watch of something new, evenly over viewers."""
     requests: list[SampledRequest] = []
     for user in sorted(histories):
         watches = [e for e in histories[user] if e.kind == "watch"]
@@ -76,8 +82,8 @@ def sample_requests(
             if find_relevant(histories[user], watch.at_ms, seen):
                 kind = SIMULATED_SEARCH if options.titles and rng.random() < SEARCH_SHARE else HOME
                 requests.append(SampledRequest(user, kind, _build_context(histories[user], watch)))
-    chosen = rng.permutation(len(requests))[: options.requests]
-    return sorted((requests[int(k)] for k in chosen), key=lambda r: (r.context.at_ms, r.user_id))
+    sampled = rng.permutation(len(requests))[: options.requests]
+    return sorted((requests[int(k)] for k in sampled), key=lambda r: (r.context.at_ms, r.user_id))
 
 
 def _find_real_search(events: list[Event], watch: Event) -> SampledRequest | None:

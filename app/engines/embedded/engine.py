@@ -86,7 +86,7 @@ class EmbeddedEngine:
             yield [decode_document(row) for row in rows]
 
     def read_changes(self, version: str, position: str | None) -> tuple[list[Document], str]:
-        """The position is the sequence number of the last change that was read."""
+        """Reads changes; the position is the sequence number of the last one that was read."""
         connection = self.database.connect()
         if position is None:
             self._require_version(version)

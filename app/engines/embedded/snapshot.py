@@ -39,7 +39,7 @@ class Snapshot:
 
     @property
     def covered_seq(self) -> int:
-        """The last change in the segment on disk."""
+        """Returns the last change in the segment on disk."""
         return self.layers[0].segment.seq
 
     def apply_changes(self, changes: Sequence[Row], seq: int) -> "Snapshot":

@@ -96,7 +96,10 @@ class ServerEngine:
             yield [decode_document(hit["_source"]) for hit in hits]
 
     def read_changes(self, version: str, position: str | None) -> tuple[list[Document], str]:
-        """The position is that of the change log, which has every live change that this version may lack."""
+        """Reads changes; the position is that of the change log.
+
+        The log has every live change that this version may lack.
+        """
         if position is None:
             position = str(self.index_versions.read_metadata(version)[CHANGES_FROM])
         reached = read_checkpoint(self.cluster, self.change_log.index)[self.change_log.index]

@@ -22,7 +22,9 @@ VIEW_BOX = re.compile(r'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """description: alternative text. width, height: in points, so that the page layout does not shift.
+    """A picture of the quality page.
+
+    description: alternative text. width, height: in points, so that the page layout does not shift.
 
     narrow: the picture for phones, None where there is none.
     """
@@ -36,7 +38,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """table: a head row and one row per system."""
+    """What the quality page shows of the last training run.
+
+    table: a head row and one row per system.
+    """
 
     evaluation: Evaluation
     table: Sequence[tuple[str, ...]]

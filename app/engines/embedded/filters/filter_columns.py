@@ -18,7 +18,9 @@ FILTER_CACHE_SIZE = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterColumns:
-    """names: keyword field to {case-folded name: term}. hashed_names: of people and tags.
+    """The columns that filters of one segment read.
+
+    names: keyword field to {case-folded name: term}. hashed_names: of people and tags.
 
     numbers: int32 [size] or MISSING_VALUE.
     """

@@ -33,7 +33,10 @@ class TermDictionary(dict[str, int]):
 
 
 class SegmentBuilder:
-    """ids: sorted item ids. rows: their database rows. A document is live once it was added undeleted."""
+    """Builds the arrays of one segment.
+
+    ids: sorted item ids. rows: their database rows. A document is live once it was added undeleted.
+    """
 
     def __init__(self, ids: ItemIds, rows: NDArray[np.int64], allocate: Allocator) -> None:
         self.size = len(ids)
@@ -74,7 +77,7 @@ class SegmentBuilder:
 
     @property
     def names(self) -> dict[str, dict[str, int]]:
-        """Keyword field to {case-folded name: term}."""
+        """Returns keyword field to {case-folded name: term}."""
         return {field: terms.names for field, terms in self.terms.items()}
 
     def finish(self) -> None:

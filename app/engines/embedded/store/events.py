@@ -94,7 +94,10 @@ class EmbeddedEvents:
             yield _build_batch(rows, schema)
 
     def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
-        """The position is the number of the last returned event. Raises BadRequest for any other text."""
+        """Reads new events; the position is the number of the last one.
+
+        Raises BadRequest for any other text.
+        """
         try:
             start = int(position or 0)
         except ValueError as error:

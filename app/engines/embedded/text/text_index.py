@@ -63,7 +63,7 @@ class TextIndex:
 
     @property
     def seq(self) -> int:
-        """The last change in the committed index; -1 when it is empty."""
+        """Returns the last change in the committed index; -1 when it is empty."""
         return _read_number(self.directory / SEQ_FILE)
 
     def apply(self, changes: Iterable[Change]) -> None:

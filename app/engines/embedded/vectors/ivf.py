@@ -37,7 +37,9 @@ ADD_BATCH = 50_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IvfIndex:
-    """index: faiss IVF over 8-bit codes by doc id. nprobe_by_depth: lists to probe for each of DEPTHS.
+    """An inverted-file index over the vectors of a segment.
+
+    index: faiss IVF over 8-bit codes by doc id. nprobe_by_depth: lists to probe for each of DEPTHS.
 
     centroids [lists, size]. assignments int32 [n]: the list of each doc id that has a vector.
     """

@@ -25,7 +25,10 @@ external version number. At 10,000 changes per second, 2^40 sequence numbers las
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """source: the document as written; None for a deletion. epoch, seq_no: see SEQ_NO_BITS."""
+    """The last live change of an item.
+
+    source: the document as written; None for a deletion. epoch, seq_no: see SEQ_NO_BITS.
+    """
 
     item_id: str
     source: Mapping[str, Any] | None
@@ -34,7 +37,7 @@ class Change:
 
     @property
     def lacks_fields(self) -> bool:
-        """Whether the written document lacks a vector or neighbours."""
+        """Returns whether the written document lacks a vector or neighbours."""
         if self.source is None:
             return False
         return not self.source.get("neighbours") or len(self.source.get("vectors", {})) < len(VECTOR_FIELDS)

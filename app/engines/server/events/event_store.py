@@ -105,7 +105,7 @@ class ServerEvents:
         return items
 
     def opinions(self, user: str, timeout_s: float) -> dict[str, EventKind]:
-        """Of the newest BATCH opinions."""
+        """Returns the newest opinion on each item, of the newest BATCH opinions."""
         return select_newest_opinions(self.recent(user, BATCH, timeout_s, OPINION_KINDS))
 
     def scan(
@@ -127,7 +127,7 @@ class ServerEvents:
             return
 
     def follow(self, position: str | None) -> tuple[pa.RecordBatch, str]:
-        """The position is the sequence number that was read in each backing index."""
+        """Reads new events; the position is the sequence number that was read in each backing index."""
         position_by_generation = parse_position(position)
         try:
             reached = read_checkpoint(self.cluster, self.stream)

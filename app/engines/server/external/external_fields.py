@@ -19,7 +19,9 @@ LAST_YEAR = 9999
 
 @dataclass(frozen=True, slots=True)
 class ExternalFields:
-    """names: item field to external field. A dot descends into objects and lists of objects.
+    """The fields of an existing index that item fields are read from.
+
+    names: item field to external field. A dot descends into objects and lists of objects.
 
     With `genres=categories.keyword`, filters use `categories.keyword`, and values are read from `categories`.
     Without `id`, the document's `_id` is the item id.

@@ -21,7 +21,10 @@ KEYWORD_FIELDS = ("genres", "languages", "countries")
 
 
 class ExternalIndex:
-    """index: a name, an alias or a pattern. The analysers and similarity of the index apply."""
+    """An existing index, read-only.
+
+    index: a name, an alias or a pattern. The analysers and similarity of the index apply.
+    """
 
     def __init__(self, cluster: Cluster, index: str, fields: ExternalFields) -> None:
         self.cluster = cluster

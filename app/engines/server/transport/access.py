@@ -12,7 +12,9 @@ from reelrank.index_mappings.errors import BadRequest, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """urls: one per host, without credentials. cloud_id replaces urls (Elastic Cloud).
+    """How to reach and enter a cluster.
+
+    urls: one per host, without credentials. cloud_id replaces urls (Elastic Cloud).
 
     Either username and password, or api_key in the encoded form that the server returns, or neither.
     """

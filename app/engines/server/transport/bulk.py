@@ -135,12 +135,12 @@ class BulkWriter:
 
     def _back_off(self, pause: float, accepted_at: float) -> None:
         """Waits, with jitter so that several loaders do not retry together, and halves the chunk size."""
-        left = accepted_at + self.max_stall_s - time.monotonic()
-        if left <= 0:
+        remaining_s = accepted_at + self.max_stall_s - time.monotonic()
+        if remaining_s <= 0:
             raise self._last_refusal
         if isinstance(self._last_refusal, Throttled | Unavailable):
             self.chunk_bytes = max(self.chunk_bytes // 2, MIN_CHUNK_BYTES)
-        self.sleep(min(pause * random.uniform(0.5, 1.0), left))
+        self.sleep(min(pause * random.uniform(0.5, 1.0), remaining_s))
 
 
 def _split_chunks(positions: Sequence[int], payloads: Sequence[bytes], max_bytes: int) -> Iterator[list[int]]:

@@ -93,10 +93,10 @@ class DeadlineGuard:
         """Waits for the next request whose deadline has passed; None once the guard is closed."""
         with self._changed:
             while not self._is_closed:
-                left = self._waiting[0][0] - time.monotonic() if self._waiting else None
-                if left is not None and left <= 0:
+                remaining_s = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                if remaining_s is not None and remaining_s <= 0:
                     return heapq.heappop(self._waiting)[2]
-                self._changed.wait(left)
+                self._changed.wait(remaining_s)
         return None
 
 
