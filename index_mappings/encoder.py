@@ -17,8 +17,6 @@ ENCODER_NAME = "wordllama-l2-256-folded"
 CASED_VERSIONS = re.compile("items-05eedc69-")
 """Index versions of the build whose encoder saw texts as they were written. wordllama is case-sensitive, so a
 query must be encoded as the items of the index were."""
-
-
 MAX_ENCODED_PEOPLE = 11
 """Names in the encoded text of an item, the first ones. The vector is a mean over words: a cast of fifty
 would outweigh title and genres."""

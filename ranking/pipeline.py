@@ -29,6 +29,7 @@ Measure = Callable[[str], AbstractContextManager[None]]
 
 
 def ignore_timing(_stage: str) -> AbstractContextManager[None]:
+    """Measures nothing."""
     return nullcontext()
 
 
@@ -46,8 +47,11 @@ SourceRunner = Callable[[Sequence[SourceRequest]], SourceAnswers]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankingContext:
-    """What a request is ranked with. table: the request was built with it. degraded: what was missing before
-    retrieval. seed: for policies that pick at random."""
+    """What a request is ranked with.
+
+    table: the request was built with it. degraded: what was missing before retrieval. seed: for policies
+    that pick at random.
+    """
 
     table: ItemTable
     popularity: Popularity
@@ -89,10 +93,9 @@ def rank_candidates(
     context: RankingContext,
     missing: tuple[Degradation, ...] = (),
 ) -> Ranking:
-    """Scores candidates and applies the policies, or the order that the query states; equal scores keep the
-    fused order.
+    """Scores candidates, and orders them by the policies or as the query states.
 
-    missing: what the sources did not answer.
+    Equal scores keep the fused order. missing: what the sources did not answer.
     """
     with context.measure("signals"):
         signals = observe(request, found, context.table, context.popularity)

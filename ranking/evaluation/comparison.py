@@ -96,12 +96,12 @@ def evaluate(
     baselines: Mapping[str, Rankings] | None = None,
     seed: int = 0,
 ) -> Evaluation:
-    """Ranks every request by popularity, by each source alone, by fusion and as `model` and the policies
-    ranked it, and measures them; `baselines` bring rankings of their own.
+    """Measures every request as ranked by popularity, each source alone, fusion, and the model with policies.
 
-    Ties keep the order of the candidates. Items that a source did not find, or would have found had it
-    been used, count as not retrieved. logloss is measured only for the model, if `to_probabilities` is
-    given. The intervals of home pages resample viewers, those of searches resample queries.
+    baselines: rankings of their own. Ties keep the order of the candidates. Items that a source did not
+    find, or would have found had it been used, count as not retrieved. logloss is measured only for the
+    model, if `to_probabilities` is given. The intervals of home pages resample viewers, those of searches
+    resample queries.
     Raises ValueError without requests.
     """
     if not judged_requests:
