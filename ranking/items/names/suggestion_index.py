@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reelrank.ranking.items.names.letter_model import LetterModel
 from reelrank.ranking.items.names.name_index import Entries, NameIndex
 from reelrank.ranking.items.names.title_index import TitleIndex
-from reelrank.ranking.items.names.title_keys import compact_title, hash_texts
+from reelrank.ranking.items.names.title_keys import compact_title, hash_texts, make_keys
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -75,18 +75,20 @@ class SuggestionIndex:
     def find(self, text: str, limit: int, watches: Watches) -> FoundNames:
         """Returns at most `limit` titles and people that begin with a text in any of their words.
 
-        A misspelling is looked for only when nothing begins with the text as typed.
+        When no title begins with the text as typed, one that a search reads alike is found: "godfather 2" for
+        "The Godfather: Part II". A misspelling is looked for only when there is none either.
         """
         typed = compact_title(text[:MAX_TYPED])
         titles, people = self.titles.find(typed), self.people.find(typed)
-        is_misspelt = not len(titles) and not len(people)
+        alike = self.credits.find_other_forms(make_keys(text[:MAX_TYPED]))[: 0 if len(titles) else limit]
+        is_misspelt = not len(titles) and not len(people) and not len(alike)
         if is_misspelt:
             titles, people = self.titles.find_misspelt(typed), self.people.find_misspelt(typed)
         titles = self._keep_most_watched(titles, watches.get_most_watched())
         rows = _select_best(self.titles, titles, limit, watches.count_watches)
         best = _select_best(self.people, people, max(limit, MAX_COUNTED_PEOPLE), self._count_items)
         best = best[np.lexsort((-self.people_items[best], -self._estimate_watches(best, watches)))]
-        rows = _put_first(_find_whole(self.titles, titles, typed), rows)[:limit]
+        rows = _put_first(alike, _put_first(_find_whole(self.titles, titles, typed), rows))[:limit]
         best = _put_first(_find_whole(self.people, people, typed), best)[:limit]
         return FoundNames(rows, best, is_misspelt)
 

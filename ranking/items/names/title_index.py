@@ -93,6 +93,10 @@ class TitleIndex:
         found = _find(self.canonical, self.canonical_rows, typed.bare_hash)
         return found[np.abs(year[found].astype(np.int64) - typed.year) <= YEAR_TOLERANCE]
 
+    def find_other_forms(self, typed: TitleKeys) -> Rows:
+        """Returns the rows whose whole title was typed, but for its article, "part" or numerals."""
+        return _find(self.canonical, self.canonical_rows, typed.canonical_hash)
+
     def find_beginnings(self, typed: TitleKeys, limit: int) -> Rows:
         """Returns at most `limit` rows whose compact title begins with the text, the shortest titles first.
 

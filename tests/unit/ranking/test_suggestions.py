@@ -74,6 +74,9 @@ def find_titles(text: str, limit: int = 5) -> list[str]:
         ("THE MAT", ["The Matrix"]),
         ("matirx", ["The Matrix"]),
         ("godfahter", ["The Godfather", "The Godfather: Part II"]),
+        ("godfather 2", ["The Godfather: Part II"]),
+        ("The Godfather, Part Two", ["The Godfather: Part II"]),
+        ("the godfather ii", ["The Godfather: Part II"]),
         ("the godfather p", ["The Godfather: Part II"]),
         ("spiderm", ["Spider-Man"]),
         ("spider m", ["Spider-Man"]),
@@ -90,6 +93,11 @@ def find_titles(text: str, limit: int = 5) -> list[str]:
 )
 def test_titles_are_suggested_however_they_are_typed(typed: str, titles: list[str]) -> None:
     assert find_titles(typed) == titles
+
+
+def test_a_title_with_another_numeral_is_not_a_misspelling() -> None:
+    assert not INDEX.find("godfather 2", 5, WATCHES).are_misspelt
+    assert INDEX.find("godfather 2", 0, WATCHES).titles.size == 0
 
 
 @pytest.mark.parametrize("size", [300, MAX_COUNTED_TITLES + 5_000])
