@@ -16,7 +16,7 @@ from reelrank.app.engines.server.documents.live_changes import (
     describe_no_serving_version,
     fetch_sources,
 )
-from reelrank.app.engines.server.documents.versions import CHANGES_FROM, IndexVersions, Layout
+from reelrank.app.engines.server.documents.versions import BUILT_FROM, CHANGES_FROM, IndexVersions, Layout
 from reelrank.app.engines.server.matcher import Dialect, ServerMatcher
 from reelrank.app.engines.server.transport.bulk import ActionResult, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import Cluster
@@ -101,7 +101,8 @@ class ServerEngine:
         The log has every live change that this version may lack.
         """
         if position is None:
-            position = str(self.index_versions.read_metadata(version)[CHANGES_FROM])
+            meta = self.index_versions.read_metadata(version)
+            position = str(meta.get(BUILT_FROM, meta[CHANGES_FROM]))  # an early build records no BUILT_FROM
         reached = read_checkpoint(self.cluster, self.change_log.index)[self.change_log.index]
         if reached <= int(position):
             return [], position
@@ -114,7 +115,7 @@ class ServerEngine:
 
     def write(self, version: str, batch: Sequence[Document]) -> WriteReport:
         index = self.layout.index_name(version)
-        self.cluster.request_or_raise("GET", f"/{index}/_settings/index.uuid")
+        self.index_versions.require(version)
         return _write_valid_documents(
             batch, lambda good: BulkWriter(self.cluster, index).write([_build_index_action(d) for d in good])
         )
@@ -147,11 +148,16 @@ class ServerEngine:
             self.index_versions.allow_writes(old)
 
     def drop(self, version: str) -> None:
-        """Drops a version and prunes the changes that every remaining version has."""
+        """Drops a version and prunes the changes that no remaining version needs: another version to catch
+        up with, and the serving one for `read_changes`.
+        """
         self.index_versions.drop(version)
         end, serving = self.change_log.read_position(), self.serving_version()
-        others = (meta for name, meta in self.index_versions.list_metadata().items() if name != serving)
-        self.change_log.prune(min((meta[CHANGES_FROM] for meta in others), default=end))
+        metas = self.index_versions.list_metadata().items()
+        needed = [
+            meta.get(BUILT_FROM, end) if name == serving else meta[CHANGES_FROM] for name, meta in metas
+        ]
+        self.change_log.prune(min(needed, default=end))
 
     def versions(self) -> list[IndexVersion]:
         return self.index_versions.list_versions()

@@ -22,6 +22,8 @@ LOADING_SETTINGS = {"refresh_interval": "-1", "number_of_replicas": 0, "auto_exp
 PREPARED = "text_preparation"
 """Version of the text preparation of an index; indices of build 05eedc69 have none."""
 CHANGES_FROM = "changes_from"
+BUILT_FROM = "built_from"
+"""Position of the change log when the version was created. CHANGES_FROM starts there and moves on."""
 """Position in the change log up to which a version has every change; the serving version has all of them."""
 
 
@@ -77,6 +79,7 @@ class IndexVersions:
             "version": version,
             "made_at": self.cluster.clock.now().isoformat(),
             CHANGES_FROM: changes_from,
+            BUILT_FROM: changes_from,
             PREPARED: text.PREPARATION,
         }
         body = {
@@ -119,10 +122,21 @@ class IndexVersions:
         """Returns reelrank's `_meta` entry of a version. Raises NotFound."""
         meta = self.list_metadata().get(version)
         if meta is None:
-            raise IndexVersionNotFound(
-                f"{self.cluster.name} has no index version {version}; list them: reelrank index list"
-            )
+            raise self._build_not_found(version)
         return meta
+
+    def require(self, version: str) -> None:
+        """Checks that a version exists; cheaper than its metadata. Raises NotFound."""
+        index = self.layout.index_name(version)
+        status, reply = self.cluster.request("GET", f"/{index}/_settings/index.uuid")
+        if status == 404:
+            raise self._build_not_found(version)
+        self.cluster.check_response(status, reply, f"reading index version {version}")
+
+    def _build_not_found(self, version: str) -> IndexVersionNotFound:
+        return IndexVersionNotFound(
+            f"{self.cluster.name} has no index version {version}; list them: reelrank index list"
+        )
 
     def has_words(self, index: str) -> bool:
         """Returns whether the text of an index was prepared. Read once; True without an answer, because the
