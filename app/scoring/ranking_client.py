@@ -29,10 +29,10 @@ class RankingService:
         """Returns the body of the response. Raises Timeout, Unavailable, or the error that the service names.
 
         timeout_s covers connecting, sending and the whole response. Within it a request is sent once more
-        if its connection breaks, for example because the service closed it while idle, and if an aggregator
-        answers 502 because it lost a worker.
+        if its connection breaks, for example because the service closed it while idle, and once more if an
+        aggregator answers 502 because it lost a worker: after which it may close the connection.
         """
-        deadline, is_last_attempt = time.monotonic() + timeout_s, False
+        deadline, was_broken, was_bad_gateway = time.monotonic() + timeout_s, False, False
         while True:
             try:
                 response = self._client.send(request, max(deadline - time.monotonic(), 0.001))
@@ -44,17 +44,18 @@ class RankingService:
                 reason = f"{self.url} gave no answer within {timeout_s * 1000:.0f} ms"
                 raise errors.Timeout(f"the ranking service at {reason}") from error
             except ConnectionError as error:
-                if is_last_attempt:
+                if was_broken:
                     reason = f"{self.url} cannot be reached ({error})"
                     raise errors.Unavailable(
                         f"the ranking service at {reason}", code="ranking_service_failed"
                     ) from error
+                was_broken = True
             else:
                 if response.status == 200:
                     return response.body
-                if response.status != 502 or is_last_attempt:
+                if response.status != 502 or was_bad_gateway:
                     raise _parse_error(response)
-            is_last_attempt = True
+                was_bad_gateway = True
 
 
 def _parse_error(response: HttpResponse) -> errors.EngineError:

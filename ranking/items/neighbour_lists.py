@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.fields import MAX_NEIGHBOURS, NEIGHBOUR_LEVELS, to_neighbour_level
@@ -43,7 +44,8 @@ class NeighbourListBuilder:
         the scratch file. Neighbours outside the table are left out."""
         self._file.close()
         shape = (len(ids), MAX_NEIGHBOURS)
-        rows, levels = np.full(shape, NO_NEIGHBOUR, np.int32), np.zeros(shape, np.uint8)
+        rows = open_memmap(directory / "neighbour_rows.npy", "w+", np.int32, shape)
+        levels = open_memmap(directory / "neighbour_levels.npy", "w+", np.uint8, shape)
         hashes = hash_ids(ids)
         by_hash = np.argsort(hashes)
         if len(ids):
@@ -56,8 +58,8 @@ class NeighbourListBuilder:
                 is_known = (hashes[found] == entries["hash"]) & (entries["level"] > 0)
                 rows[part] = np.where(is_known, found, NO_NEIGHBOUR)
                 levels[part] = np.where(is_known, entries["level"], 0)
-        np.save(directory / "neighbour_rows.npy", rows)
-        np.save(directory / "neighbour_levels.npy", levels)
+        rows.flush()
+        levels.flush()
         self._path.unlink()
 
 

@@ -4,6 +4,7 @@ Names are kept in their compact form (`title_keys`), so case, accents, punctuati
 Every word of a name has an entry; entries are sorted by the text from that word to the end of the name.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -123,22 +124,21 @@ class NameIndex:
 
 def build_names(names: Iterable[str]) -> dict[str, NDArray[Any]]:
     """Returns the columns of a NameIndex over names; their numbers are their positions."""
-    texts, starts, owners, position = list[bytes](), list[int](), list[int](), 0
+    text_bytes, starts, owners = bytearray(), array("I"), array("i")
     for number, name in enumerate(names):
         words = split_words(fold_text(name)) or [compact_title(name).replace(chr(END), "")]
         encoded = [word.encode("utf-8", "surrogatepass") for word in words]
         offsets = [0, *accumulate(map(len, encoded))]
-        starts += [position + offset for offset in offsets[:-1]]
-        owners += [number] * len(encoded)
-        texts.append(b"".join(encoded) + bytes([END]))
-        position += offsets[-1] + 1
-    text = np.frombuffer(b"".join(texts), np.uint8)
-    order, heads = _sort_entries(text, np.array(starts, np.uint32))
+        starts.extend(len(text_bytes) + offset for offset in offsets[:-1])
+        owners.extend([number] * len(encoded))
+        text_bytes += b"".join(encoded) + bytes([END])
+    text, entry_starts = np.frombuffer(text_bytes, np.uint8), np.frombuffer(starts, np.uint32)
+    order, heads = _sort_entries(text, entry_starts)
     return {
         "text": text,
-        "starts": np.array(starts, np.uint32)[order],
+        "starts": entry_starts[order],
         "heads": heads,
-        "owners": np.array(owners, np.int32)[order],
+        "owners": np.frombuffer(owners, np.int32)[order],
     }
 
 

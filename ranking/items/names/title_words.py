@@ -3,6 +3,7 @@
 All of it is computed for many rows at once, from columns of the title index.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,13 +88,18 @@ def split_title(title: str) -> list[str]:
 
 def build_title_words(titles: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Returns the columns of TitleWords for titles in the order of rows."""
-    words = [split_title(title) for title in titles]
-    letters = [_encode(compact_title(title)) for title in titles]
+    counts, lengths, hashes, letters = array("i"), array("i"), array("I"), bytearray()
+    for title in titles:
+        words, compact = split_title(title), _encode(compact_title(title))
+        counts.append(len(words))
+        lengths.append(len(compact))
+        hashes.extend(_hash_words(words).tolist())
+        letters += compact
     return {
-        "offsets": _build_offsets([len(word_list) for word_list in words]),
-        "hashes": _hash_words([word for word_list in words for word in word_list]),
-        "letter_offsets": _build_offsets([len(word_list) for word_list in letters]),
-        "letters": np.frombuffer(b"".join(letters), np.uint8),
+        "offsets": _build_offsets(counts),
+        "hashes": np.frombuffer(hashes, np.uint32),
+        "letter_offsets": _build_offsets(lengths),
+        "letters": np.frombuffer(letters, np.uint8),
     }
 
 

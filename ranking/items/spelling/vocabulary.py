@@ -87,6 +87,10 @@ class Vocabulary:
         return np.asarray(positions[(distances > 0) & (distances <= edits)], np.intp)
 
 
+WORDS_PER_CHUNK = 4096
+"""Words whose letters become bits at a time, 8 bytes a letter: 2 MB."""
+
+
 class VocabularyBuilder:
     """Counts in how many items each word occurs."""
 
@@ -109,8 +113,12 @@ class VocabularyBuilder:
 def _mark(words: NDArray[np.bytes_]) -> NDArray[np.uint64]:
     """Returns a bit for each letter that occurs in a word [n]; rare letters share bits."""
     letters = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), WORD_BYTES)
-    bits = np.where(letters > 0, np.uint64(1) << (letters & 63).astype(np.uint64), np.uint64(0))
-    return np.asarray(np.bitwise_or.reduce(bits, axis=1), np.uint64)
+    marks = np.empty(len(words), np.uint64)
+    for start in range(0, len(words), WORDS_PER_CHUNK):
+        part = letters[start : start + WORDS_PER_CHUNK]
+        bits = np.where(part > 0, np.uint64(1) << (part & 63).astype(np.uint64), np.uint64(0))
+        marks[start : start + WORDS_PER_CHUNK] = np.bitwise_or.reduce(bits, axis=1)
+    return marks
 
 
 def _encode(word: str) -> bytes:
