@@ -103,7 +103,9 @@ def test_a_deleted_index_is_unavailable_until_the_next_load(engine: ServerEngine
 def test_an_alias_on_an_external_index_is_reported(engine: ServerEngine) -> None:
     external = f"{engine.layout.prefix}external"
     engine.cluster.request_or_raise("PUT", f"/{external}", {"aliases": {engine.layout.alias: {}}})
-    engine.cluster.request_or_raise("PUT", f"/{external}/_doc/1", {"title": "Alien"}, refresh="true")
+    engine.cluster.request_or_raise(
+        "PUT", f"/{external}/_doc/1", {"words": {"title": "alien"}}, refresh="true"
+    )
     with raises_code(Unavailable, "foreign_alias"):
         engine.serving_version()
     with raises_code(Unavailable, "item_ids_missing"):

@@ -69,22 +69,25 @@ class LiveDocuments:
         return len(deleted)
 
     def _apply_until_acknowledged(self, count: int, attempt: Attempt) -> list[ActionResult]:
-        """Runs the write protocol until every change has a final result under an unchanged epoch."""
+        """Runs the write protocol until every change has a final result under an unchanged epoch.
+
+        While writes are blocked no result is final: the promotion may have read the log before the change
+        was in it.
+        """
         results, pending, retries = [ActionResult(409)] * count, list(range(count)), 0
-        epoch, deadline = self._read_epoch(), time.monotonic() + BLOCK_TIMEOUT_S
+        (epoch, _), deadline = self._read_state(), time.monotonic() + BLOCK_TIMEOUT_S
         while pending and retries < MAX_CAS_RETRIES:
             for position, result in zip(pending, self._apply_and_log(pending, epoch, attempt), strict=True):
                 results[position] = result
-            previous, epoch = epoch, self._read_epoch()
+            previous, (epoch, is_blocked) = epoch, self._read_state()
             if epoch != previous:
                 deadline = time.monotonic() + BLOCK_TIMEOUT_S
                 continue
-            write_blocked = any(results[position].error_type == WRITE_BLOCKED for position in pending)
-            pending = [position for position in pending if not _is_final(results[position])]
-            if write_blocked:
+            if is_blocked or any(results[position].error_type == WRITE_BLOCKED for position in pending):
                 self._wait_for_promotion(deadline)
-            else:
-                retries += 1
+                continue
+            pending = [position for position in pending if not _is_final(results[position])]
+            retries += 1
         return results
 
     def _apply_and_log(self, positions: list[int], epoch: int, attempt: Attempt) -> list[ActionResult]:
@@ -118,8 +121,9 @@ class LiveDocuments:
         earlier = {item_id: hit["_source"].get("document") for item_id, hit in logged.items()}
         return [change.merge_missing_fields(earlier.get(change.item_id)) for change in changes]
 
-    def _read_epoch(self) -> int:
-        epoch, layout = self.versions.read_epoch(), self.versions.layout
+    def _read_state(self) -> tuple[int, bool]:
+        """Returns the epoch, and whether writes are blocked. Raises Unavailable, or Conflict."""
+        (epoch, is_blocked), layout = self.versions.read_write_state(), self.versions.layout
         if epoch is None:
             raise Unavailable(
                 describe_no_serving_version(layout.alias, self.cluster.name), code="no_index_version"
@@ -131,7 +135,7 @@ class LiveDocuments:
                 f"run: reelrank index promote {version}",
                 code="index_version_outdated",
             )
-        return epoch
+        return epoch, is_blocked
 
     def _wait_for_promotion(self, deadline: float) -> None:
         if time.monotonic() > deadline:

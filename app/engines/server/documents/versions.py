@@ -139,18 +139,15 @@ class IndexVersions:
         )
 
     def has_words(self, index: str) -> bool:
-        """Returns whether the text of an index was prepared. Read once; True without an answer, because the
-        search that follows fails too and says why.
-        """
+        """Returns whether the text of an index was prepared; True without an answer."""
         if index in self._with_words:
             return self._with_words[index]
-        try:
+        status, reply = 0, dict[str, Any]()
+        with suppress(EngineError):
             status, reply = self.cluster.request("GET", f"/{index}/_mapping", filter_path="*.mappings._meta")
-        except EngineError:
-            return True
         if status != 200:
             return True
-        self._with_words[index] = all(
+        self._with_words[index] = bool(reply) and all(  # an index that is not ours has no metadata
             PREPARED in mapping["mappings"]["_meta"].get("reelrank", {}) for mapping in reply.values()
         )
         return self._with_words[index]
@@ -196,13 +193,21 @@ class IndexVersions:
 
     def read_epoch(self) -> int | None:
         """Returns the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
-        status, reply = self.cluster.request("GET", f"/{self.layout.alias}/_alias")
+        return self.read_write_state()[0]
+
+    def read_write_state(self) -> tuple[int | None, bool]:
+        """Returns the epoch as `read_epoch` does, and whether writes to the serving version are blocked."""
+        shown = "*.aliases,*.settings.index.blocks.write"
+        status, reply = self.cluster.request("GET", f"/{self.layout.alias}", filter_path=shown)
         if status == 404:
-            return None
+            return None, False
         (index,) = self.cluster.check_response(status, reply, "reading the promotion epoch").values()
         start = self.layout.epoch_alias(0)[:-1]
         epochs = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
-        return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0)
+        blocks = index.get("settings", {}).get("index", {}).get("blocks", {})
+        return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0), str(
+            blocks.get("write")
+        ) == "true"
 
     def swap_alias(self, old: str | None, new: str, last_epoch: int = 0) -> None:
         """Moves the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
