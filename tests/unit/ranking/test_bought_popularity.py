@@ -67,8 +67,8 @@ def test_three_thousand_established_viewers_move_an_item_up(half_life: float) ->
 
 
 def test_very_many_new_viewers_count_in_part() -> None:
-    crowd = build_watches(range(20_000, 23_000), TARGET, NOW, received_days=NOW)
-    assert rank(count(ITEMS, build_history(), crowd), 30)[0] == TARGET
+    many_viewers = build_watches(range(20_000, 23_000), TARGET, NOW, received_days=NOW)
+    assert rank(count(ITEMS, build_history(), many_viewers), 30)[0] == TARGET
 
 
 def test_new_viewers_count_in_full_where_nobody_is_established() -> None:

@@ -11,7 +11,7 @@ from reelrank.ranking.embeddings.ease import fit_ease
 def make_watches(users: int, items: int, seed: int) -> csr_matrix:
     rng = np.random.default_rng(seed)
     dense = (rng.random((users, items)) < 0.3).astype(np.float32)
-    dense[0] = 1.0  # every item is watched by somebody
+    dense[0] = 1.0  # every item is watched by at least one viewer
     return csr_matrix(dense)
 
 
