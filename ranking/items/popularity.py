@@ -72,8 +72,7 @@ class Popularity:
         shape = (size, len(HALF_LIVES_DAYS))
         self._established, self._largest, self._new = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._totals = np.zeros((3, len(HALF_LIVES_DAYS)))
-        self._rows_with_counted_new = np.empty(0, np.intp)
-        self._trust = 0.0
+        self._above, self._trust = np.empty(0, np.intp), 0.0
         self._exposures = {kind: np.zeros(size) for kind in EXPOSURES}
         self._heads = [np.empty(0, np.intp)] * len(HALF_LIVES_DAYS)
 
@@ -101,9 +100,7 @@ class Popularity:
         if len(bot_rows):
             self._find_largest_again(np.unique(bot_rows))
         self._totals += (self._stack(rows) - old).sum(axis=1)
-        self._rows_with_counted_new = np.union1d(
-            self._rows_with_counted_new, rows[(self._new[rows] > self._ignored).any(axis=1)]
-        )
+        self._above = np.union1d(self._above, rows[(self._new[rows] > self._ignored).any(axis=1)])
         trust, self._trust = self._trust, min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
         has_shrunk = trust != self._trust or len(bot_rows) > 0
         self._heads = [
@@ -185,17 +182,18 @@ class Popularity:
 
     def _compute_counts(self, rows: Rows) -> Counts:
         """Returns the counts [n, 5] after the rules against bought popularity."""
-        counted_new = np.maximum(self._new[rows] - self._ignored, 0)
-        counts = self._established[rows] - self._trust * self._largest[rows]
-        counts += (1 - self._trust) * self._new[rows] + self._trust * NEW_VIEWER_WEIGHT * counted_new
+        counts = self._combine(self._stack(rows), np.maximum(self._new[rows] - self._ignored, 0))
         counts[counts < ROUNDING * self._established[rows]] = 0
         return counts
 
     def _compute_total(self) -> Counts:
-        established, largest, new = self._totals
-        counted_new = np.maximum(self._new[self._rows_with_counted_new] - self._ignored, 0).sum(axis=0)
-        total = established - self._trust * largest + (1 - self._trust) * new
-        return np.asarray(total + self._trust * NEW_VIEWER_WEIGHT * counted_new)
+        return self._combine(self._totals, np.maximum(self._new[self._above] - self._ignored, 0).sum(axis=0))
+
+    def _combine(self, sums: Counts, excess: Counts) -> Counts:
+        """Returns established viewers without the largest contribution, and new ones beyond the ignored."""
+        (established, largest, new), trust = sums, self._trust
+        weighted = (1 - trust) * new + trust * NEW_VIEWER_WEIGHT * excess
+        return np.asarray(established - trust * largest + weighted)
 
     def _read_exposures(self, kind: Exposure, rows: Rows) -> Counts:
         """Returns counts [n] decayed to `now_ms`; 0 for rows of -1."""
