@@ -60,7 +60,10 @@ class ItemTableStore:
             try:
                 return open_table(self.directory / version)  # another process was first
             except TableError:
-                log.warning("rebuilding the item table", reason=problem)
+                if (self.directory / version).exists():
+                    log.warning("rebuilding the item table", reason=problem)
+                else:  # nobody has asked this version for its table before
+                    log.info("building the item table", version=version)
                 self.build(version, self.read_fold_in(version), self.read_embeddings(version))
         return open_table(self.directory / version)
 

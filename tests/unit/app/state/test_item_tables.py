@@ -53,7 +53,7 @@ def test_a_missing_table_is_built_once_however_many_ask(store: ItemTableStore) -
     with capture_logs() as logs, ThreadPoolExecutor(BUILDERS) as threads:
         tables = list(threads.map(store.open_or_rebuild, ["items-1"] * BUILDERS))
     assert [len(table) for table in tables] == [50] * BUILDERS
-    assert [line["event"] for line in logs] == ["rebuilding the item table"]
+    assert [line["event"] for line in logs] == ["building the item table"]
 
 
 def test_tables_of_dropped_versions_are_removed(store: ItemTableStore) -> None:
