@@ -137,4 +137,11 @@ def _check_json_body() -> None:
         try:
             request.get_json()
         except BadRequest as error:
-            raise InvalidRequest(("body", f"it is not valid JSON: {error.__context__ or error}")) from error
+            raise InvalidRequest(("body", f"it is not valid JSON: {_find_parser_message(error)}")) from error
+
+
+def _find_parser_message(error: BaseException) -> str:
+    """Returns the message of the JSON parser, which werkzeug's exceptions wrap."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error)
