@@ -1,6 +1,14 @@
-"""How each field of an item is indexed: text weights, keyword filters, dense vectors, neighbours."""
+"""How each field of an item is indexed: text weights, keyword filters, dense vectors, neighbours.
 
+Documents are validated against these limits before any engine gets them.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from reelrank.index_mappings.item import Document
 
 TITLE = "title"
 TEXT_FIELDS: dict[str, float] = {
@@ -59,3 +67,35 @@ def to_neighbour_level(weight: float) -> int:
 def to_neighbour_weight(level: int) -> float:
     """Returns the weight of a level, in (0, 1]."""
     return level / NEIGHBOUR_LEVELS
+
+
+def validate_documents(documents: Sequence[Document]) -> list[str | None]:
+    """Returns the reason why each document cannot be written, or None where it can."""
+    errors = [_validate_document(document) for document in documents]
+    for name in VECTOR_FIELDS:
+        for index, error in _validate_vectors(documents, name):
+            errors[index] = errors[index] or error
+    return errors
+
+
+def _validate_document(document: Document) -> str | None:
+    if not document.item.title:
+        return "it has no title"
+    if unknown := document.vectors.keys() - VECTOR_FIELDS.keys():
+        return f"there is no vector field {min(unknown)!r}"
+    if len(document.neighbours) > MAX_NEIGHBOURS:
+        return f"it has {len(document.neighbours)} neighbours; the most is {MAX_NEIGHBOURS}"
+    return None
+
+
+def _validate_vectors(documents: Sequence[Document], field: str) -> Iterator[tuple[int, str]]:
+    """Yields the index and the error of documents whose vector is invalid. Checks all vectors at once."""
+    expected = (VECTOR_FIELDS[field].size,)
+    shapes = {index: np.shape(d.vectors[field]) for index, d in enumerate(documents) if field in d.vectors}
+    for index, shape in shapes.items():
+        if shape != expected:
+            yield index, f"vector {field!r} has shape {shape}, not {expected}"
+    valid = [index for index, shape in shapes.items() if shape == expected]
+    vectors = np.array([documents[index].vectors[field] for index in valid]).reshape(-1, *expected)
+    for row in np.flatnonzero(~np.isfinite(vectors).all(axis=1)).tolist():
+        yield valid[row], f"vector {field!r} has a value that is not a finite number"

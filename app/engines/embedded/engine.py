@@ -30,9 +30,9 @@ from reelrank.index_mappings.engine import (
     WriteReport,
 )
 from reelrank.index_mappings.errors import Conflict, IndexVersionNotFound, Unavailable
+from reelrank.index_mappings.fields import validate_documents
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches
-from reelrank.index_mappings.validation import validate_documents
 
 FETCH_BATCH = 500
 DROP_BATCH = 5_000

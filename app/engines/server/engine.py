@@ -31,9 +31,9 @@ from reelrank.index_mappings.engine import (
     WriteReport,
 )
 from reelrank.index_mappings.errors import EngineError, NotFound, Partial, Unavailable
+from reelrank.index_mappings.fields import validate_documents
 from reelrank.index_mappings.item import Document, Item, decode_item
 from reelrank.index_mappings.match import Matches
-from reelrank.index_mappings.validation import validate_documents
 
 READY_TIMEOUT_S = 1.0
 

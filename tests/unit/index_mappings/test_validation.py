@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from reelrank.index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS
+from reelrank.index_mappings.fields import MAX_NEIGHBOURS, VECTOR_FIELDS, validate_documents
 from reelrank.index_mappings.item import Document, Item, Neighbour
-from reelrank.index_mappings.validation import validate_documents
 
 SIZE = VECTOR_FIELDS["factors"].size
 
