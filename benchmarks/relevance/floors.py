@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from benchmarks.quality.report import Goal
 from benchmarks.relevance.collection import CollectionResult
+from benchmarks.relevance.home import HomeResult
 from benchmarks.relevance.titles import SameAtAnyHour
 from reelrank.app.jobs.known_items import BASELINE
-from reelrank.ranking.evaluation.intervals import MARGIN, MIN_QUERIES
+from reelrank.ranking.evaluation.baselines import ITEM_KNN
+from reelrank.ranking.evaluation.intervals import MARGIN, MIN_QUERIES, MIN_VIEWERS, Interval
 from reelrank.ranking.evaluation.known_items import WATCH_BANDS, KnownItemResult
 
 FIRST = {
@@ -70,6 +72,15 @@ def check_collection(results: Sequence[CollectionResult]) -> list[Goal]:
     return goals
 
 
+def check_similar(results: Sequence[HomeResult]) -> list[Goal]:
+    """Returns the goal that pages of similar items are not worse than item-kNN."""
+    return [
+        _require_no_loss(f"similar items minus {ITEM_KNN}", result.difference, result.viewers >= MIN_VIEWERS)
+        for result in results
+        if result.system == ITEM_KNN and result.difference is not None
+    ]
+
+
 def _require_share(name: str, value: float, minimum: float, queries: int) -> Goal:
     """Requires a share; below MIN_QUERIES the floor is lower by the noise of so few queries."""
     noise = DEVIATIONS * (minimum * (1 - minimum) / max(queries, 1)) ** 0.5
@@ -77,9 +88,13 @@ def _require_share(name: str, value: float, minimum: float, queries: int) -> Goa
 
 
 def _require_not_worse(name: str, result: KnownItemResult) -> Goal:
-    """Requires non-inferiority to BM25; with fewer than MIN_QUERIES queries, not to be certainly worse."""
     if result.difference is None:
         raise ValueError(f"{name} has no baseline")
-    if result.queries < MIN_QUERIES:
-        return Goal(f"{name}: upper end of the interval minus BM25", result.difference.high, 0)
-    return Goal(f"{name}: lower end of the interval minus BM25", result.difference.low, -MARGIN)
+    return _require_no_loss(f"{name}, minus BM25", result.difference, result.queries >= MIN_QUERIES)
+
+
+def _require_no_loss(name: str, difference: Interval, is_large: bool) -> Goal:
+    """Requires non-inferiority of a large sample; of a small one, not to be certainly worse."""
+    if is_large:
+        return Goal(f"{name}: lower end of the interval", difference.low, -MARGIN)
+    return Goal(f"{name}: upper end of the interval", difference.high, 0)

@@ -88,7 +88,7 @@ def _measure_window(history: History, plan: HomePlan, progress: Progress) -> lis
     systems = rank_by_baselines(learned_from, pages.past)
     systems[f"{POPULARITY}, {half_life:g} days"] = rank_by_popularity(watches, pages.past, half_life)
     later = judge_by_all_later(pages, watches)
-    return [*_compare(DAY, pages, systems), *_compare(LATER, later, systems)]
+    return [*compare_systems(DAY, pages, systems), *compare_systems(LATER, later, systems)]
 
 
 def _measure_held_out(history: History, plan: HomePlan, progress: Progress) -> list[HomeResult]:
@@ -102,13 +102,13 @@ def _measure_held_out(history: History, plan: HomePlan, progress: Progress) -> l
     half_life = _choose_held_out_half_life(earlier)
     systems = rank_by_baselines(watches, pages.past)
     systems[f"{POPULARITY}, {half_life:g} days"] = rank_by_popularity(watches, pages.past, half_life)
-    results = _compare(HELD_OUT, pages, systems)
+    results = compare_systems(HELD_OUT, pages, systems)
     away_ms = pages.past.at_ms - find_last_watch(pages, watches)
     for name, (low, high) in AWAY.items():
         rows = np.flatnonzero((away_ms >= low) & (away_ms < high))
         if len(rows):
             parts = {system: [ranked[row] for row in rows.tolist()] for system, ranked in systems.items()}
-            results += _compare(f"{HELD_OUT}, {name}", pages.take(rows), parts)
+            results += compare_systems(f"{HELD_OUT}, {name}", pages.take(rows), parts)
     return results
 
 
@@ -122,9 +122,10 @@ def _choose_held_out_half_life(history: History) -> float:
     return choose_baseline_half_life(watches, past, list(held_out.values()))
 
 
-def _compare(
+def compare_systems(
     reading: str, pages: JudgedPages, baselines: Mapping[str, Sequence[ItemIds]]
 ) -> list[HomeResult]:
+    """Returns NDCG@10 of the orders of the pages and of the baselines, each beside the served order."""
     systems = {**pages.ranked, **baselines}
     values = np.column_stack([measure_ndcg(ranked, pages.relevant) for ranked in systems.values()])
     by_viewer = average_by_group(values, pages.users)

@@ -1,5 +1,7 @@
 """`python -m benchmarks relevance`: searches of the demo and of SciFact beside BM25 alone, with floors.
 
+Similar items of the demo stand beside item-kNN, with a floor too.
+
 With --home: home pages beside the baselines of the literature, without floors. The demo is prepared in a
 temporary directory, or taken from a data directory where it was trained (--demo), which is not changed.
 """
@@ -15,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.quality.datasets import VARIABLE, DatasetMissing, find_data_file
+from benchmarks.quality.report import Goal
 from benchmarks.relevance.collection import measure_collection
-from benchmarks.relevance.floors import check_collection, check_hours, check_titles
-from benchmarks.relevance.home import PLAN, READINGS, SMALL_PLAN, measure_home
+from benchmarks.relevance.floors import check_collection, check_hours, check_similar, check_titles
+from benchmarks.relevance.home import PLAN, READINGS, SMALL_PLAN, HomeResult, measure_home
 from benchmarks.relevance.report import format_collection, format_home, format_titles, write_json
+from benchmarks.relevance.similar import SMALL_VIEWERS, VIEWERS, measure_similar
 from benchmarks.relevance.titles import measure_hours, measure_titles
 from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.jobs.demo import prepare_demo
@@ -43,11 +47,13 @@ def main(arguments: Sequence[str]) -> int:
         os.environ[VARIABLE] = str(options.data)
     progress = _build_progress()
     try:
-        if not options.home:
+        if not (options.home or options.similar):
             find_data_file("scifact", "corpus.jsonl")
         with _open_demo(options.demo, progress) as container:
             if options.home:
                 return _run_home(container, options, results, progress)
+            if options.similar:
+                return _run_similar(container, options.small, results, progress)
             return _run_searches(container, options.small, results, progress)
     except DatasetMissing as reason:
         print(f"relevance is not measured: {reason}", flush=True)
@@ -61,12 +67,36 @@ def _run_searches(container: Container, small: bool, results: Path | None, progr
     model = read_serving_model(container)
     ranker = load_model(container.registry.find_directory(model)) if model else None
     collection = measure_collection(ranker, SMALL_COLLECTION if small else 300, progress)
-    goals = [*check_titles(titles), check_hours(hours), *check_collection(collection)]
-    print(format_titles(titles), format_collection(collection), sep="\n")
+    similar = _measure_similar(container, small, progress)
+    goals = [
+        *check_titles(titles),
+        check_hours(hours),
+        *check_collection(collection),
+        *check_similar(similar),
+    ]
+    print(format_titles(titles), format_collection(collection), format_home(similar), sep="\n")
     print(f"the same first three at any hour: {hours.same} of {hours.queries} searches\n", flush=True)
     if results is not None:
-        content = {"titles": titles, "hours": hours, "collection": collection, "floors": goals}
+        content = {"titles": titles, "hours": hours, "collection": collection}
+        content |= {"similar": similar, "floors": goals}
         write_json(results / "relevance.json", content)
+    return _report_floors(goals)
+
+
+def _run_similar(container: Container, small: bool, results: Path | None, progress: Progress) -> int:
+    similar = _measure_similar(container, small, progress)
+    goals = check_similar(similar)
+    print(format_home(similar), flush=True)
+    if results is not None:
+        write_json(results / "relevance-similar.json", {"similar": similar, "floors": goals})
+    return _report_floors(goals)
+
+
+def _measure_similar(container: Container, small: bool, progress: Progress) -> list[HomeResult]:
+    return measure_similar(read_history(container), SMALL_VIEWERS if small else VIEWERS, progress)
+
+
+def _report_floors(goals: Sequence[Goal]) -> int:
     missed = [goal for goal in goals if not goal.is_met]
     print(f"{len(goals) - len(missed)} of {len(goals)} floors are reached", *missed, sep="\n", flush=True)
     return int(bool(missed))
@@ -110,6 +140,7 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks relevance", description=__doc__)
     readings = "; ".join(f"{name}: {text}" for name, text in READINGS.items()).replace("%", "%%")
     parser.add_argument("--home", action="store_true", help="measure home pages instead")
+    parser.add_argument("--similar", action="store_true", help="measure pages of similar items alone")
     parser.add_argument("--readings", default=",".join(READINGS), help=f"of home pages: {readings}")
     parser.add_argument("--small", action="store_true", help="fewer queries, lower floors; stores no results")
     parser.add_argument("--results", type=Path, help="directory for JSON")
