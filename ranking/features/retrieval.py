@@ -9,10 +9,10 @@ from reelrank.ranking.retrieval.fusion import RANK_CONSTANT
 from reelrank.ranking.retrieval.source_names import FEATURE_SOURCES
 
 
-def _divide_by_best(scores: Column) -> Column:
-    """Divides by the best score of the same query, because BM25 has no fixed scale."""
-    best: Column = np.fmax.reduce(scores, axis=-1, keepdims=True, initial=np.nan)
-    return scores / best
+def _divide_by_best(score: Column, best: Column) -> Column:
+    """Divides by the best score of the same request, because BM25 has no fixed scale."""
+    share: Column = score / best
+    return share
 
 
 def _compute_reciprocal(rank: Column) -> Column:
@@ -39,7 +39,7 @@ RETRIEVAL_FEATURES = (
     Feature(
         "bm25_of_best",
         "text match",
-        ("score_bm25",),
+        ("score_bm25", "best_score_bm25"),
         "BM25 as a share of this query's best.",
         _divide_by_best,
     ),
@@ -67,7 +67,7 @@ RETRIEVAL_FEATURES = (
     Feature(
         "history_of_best",
         "embeddings",
-        ("history_weight",),
+        ("history_weight", "best_history_weight"),
         "The same as a share of this page's best.",
         _divide_by_best,
     ),

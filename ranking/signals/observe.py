@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.column import Column, make_shared_column, take_rows
+from reelrank.ranking.column import Column, find_best, make_shared_column, take_rows
 from reelrank.ranking.items.builder import UNKNOWN_DAY, hash_word
 from reelrank.ranking.items.listed_values import has_any
 from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
@@ -80,6 +80,7 @@ def _observe_sources(candidates: Candidates) -> dict[str, Column]:
         else:
             unknown = make_shared_column(np.nan, len(candidates))
             columns |= {f"rank_{source}": unknown, f"score_{source}": unknown}
+    columns["best_score_bm25"] = find_best(columns["score_bm25"])
     return columns
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
-from reelrank.ranking.column import Column, make_shared_column
+from reelrank.ranking.column import Column, find_best, make_shared_column
 from reelrank.ranking.items.neighbour_lists import sum_neighbour_weights
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
@@ -24,11 +24,13 @@ def observe_viewer(request: RankingRequest, found: LocatedCandidates, table: Ite
     what they do not want.
     """
     taste, n = request.taste, len(found.rows)
+    history_weight = _sum_history(request, table, found.rows)
     columns = {
         "watches": make_shared_column(int(taste.is_kept.sum()), n),
         "mean_watched_share": make_shared_column(_compute_mean(taste.watched_share[taste.is_kept]), n),
         "days_since_watch": make_shared_column(_compute_days_since_watch(request), n),
-        "history_weight": _sum_history(request, table, found.rows),
+        "history_weight": history_weight,
+        "best_history_weight": find_best(history_weight),
         "rejected_genre_share": _compute_rejected_genre_share(request, table, found.rows),
         **_observe_past_impressions(request, found.candidates.ids),
     }
