@@ -97,6 +97,27 @@ def bootstrap_intervals(
     return [Interval(*map(float, triple)) for triple in zip(means, low, high, strict=True)]
 
 
+def bootstrap_ratio(
+    numerator: NDArray[np.floating],
+    denominator: NDArray[np.floating],
+    groups: NDArray[np.str_],
+    seed: int = 0,
+) -> Interval:
+    """Returns the sum of numerators [q] over that of denominators [q], resampled by group [q].
+
+    Raises ValueError when the denominators add up to nothing.
+    """
+    total = float(denominator.sum())
+    if total <= 0:
+        raise ValueError("there is nothing to divide by; measure at least one row")
+    parts = np.stack([numerator, denominator], 1).astype(np.float64)
+    sums = _sum_by_group(parts, groups)
+    rng = np.random.default_rng(seed)
+    chunks = [_resample_means(sums[:, :1], sums[:, 1:], rng) for _ in range(RESAMPLES // CHUNK)]
+    low, high = np.nanpercentile(np.concatenate(chunks), [LOW_PERCENTILE, HIGH_PERCENTILE])
+    return Interval(float(numerator.sum()) / total, float(low), float(high))
+
+
 def _resample_means(
     filled: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:

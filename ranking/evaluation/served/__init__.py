@@ -1,0 +1,1 @@
+"""Measures of logged pages: what was shown, seen, used and wanted. Nothing here ranks anything again."""

@@ -1,0 +1,144 @@
+"""What viewers wanted after a page: items that they watched within its window and had not watched before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.items.engagements import compute_watched_shares, to_page_item_keys
+from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
+from reelrank.ranking.labels.watch_time import to_gain
+
+CUTOFF = 10
+"""Measures read the first ten items."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRules:
+    """wanted_ms: by surface, how long after the page a watch says what the viewer wanted."""
+
+    wanted_ms: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType(
+            {"home": DAY_MS, "search": PLAY_WINDOW_MS, "similar": DAY_MS, "rank": DAY_MS}
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedPages:
+    """Requests with the columns request_id, at_ms, user_key and surface; the outcomes of what they showed
+    (ATTRIBUTION_SCHEMA); and watch events from before the first to after the last of them."""
+
+    requests: pa.Table
+    outcomes: pa.Table
+    watches: pa.Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WantedItems:
+    """Pairs [w] of a request and an item that its viewer watched afterwards, with the gain, above 0."""
+
+    request: NDArray[np.int64]
+    keys: pa.Array
+    gains: NDArray[np.float64]
+
+    def find_gains(self, outcomes: pa.Table, request: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Returns the gains [n] of shown items; 0 where one was not wanted."""
+        found = index_in(to_page_item_keys(outcomes), self.keys)
+        return np.where(found >= 0, self.gains[found], 0.0) if len(self.gains) else np.zeros(len(request))
+
+    def compute_ideal(self, n: int) -> NDArray[np.float64]:
+        """Returns DCG@10 [n] of the best order of what was wanted, shown or not."""
+        order = np.lexsort((-self.gains, self.request))
+        request, gains = self.request[order], self.gains[order]
+        begins = np.searchsorted(request, request)
+        ranks = np.arange(len(request)) - begins
+        first = ranks < CUTOFF
+        return sum_by_request(request[first], (gains / np.log2(ranks + 2.0))[first], n)
+
+
+def find_wanted(pages: ServedPages, rules: ServedRules) -> WantedItems:
+    """Finds what viewers watched within the window of the page, and had not watched before it."""
+    requests, watches = (
+        pages.requests,
+        pages.watches.sort_by([("user_key", "ascending"), ("at_ms", "ascending")]),
+    )
+    windows = np.array([rules.wanted_ms.get(s, DAY_MS) for s in requests["surface"].to_pylist()], np.int64)
+    users = pc.unique(watches["user_key"])
+    user, of_request = index_in(watches["user_key"], users), index_in(requests["user_key"], users)
+    at, asked = to_array(watches["at_ms"], np.int64), to_array(requests["at_ms"], np.int64)
+    is_known = (of_request >= 0) & (to_text(requests["user_key"]) != "")
+    begins = _count_before((user, at), (of_request, asked))
+    counts = np.where(is_known, _count_before((user, at), (of_request, asked + windows)) - begins, 0)
+    request = np.repeat(np.arange(len(requests)), counts)
+    row = np.repeat(begins, counts) + np.arange(len(request)) - np.repeat(np.cumsum(counts) - counts, counts)
+    is_new = _find_first_ms(watches)[row] >= asked[request]
+    request, row = request[is_new], row[is_new]
+    gains = _to_gains(watches)[row]
+    pairs = pa.table(
+        {
+            "request_id": requests["request_id"].take(pa.array(request)),
+            "item": watches["item"].take(pa.array(row)),
+            "request": request,
+            "gain": gains,
+        }
+    ).filter(pa.array(gains > 0))
+    best = pairs.group_by(["request_id", "item", "request"]).aggregate([("gain", "max")])
+    return WantedItems(
+        to_array(best["request"], np.int64),
+        to_page_item_keys(best).combine_chunks(),
+        to_array(best["gain_max"], np.float64),
+    )
+
+
+def _find_first_ms(watches: pa.Table) -> NDArray[np.int64]:
+    """Returns for each watch [n] when its viewer watched its item first."""
+    keys = pc.binary_join_element_wise(watches["user_key"], watches["item"], " ")
+    codes = pc.dictionary_encode(keys).combine_chunks().indices.to_numpy(zero_copy_only=False)
+    first = np.full(codes.max(initial=-1) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, codes, to_array(watches["at_ms"], np.int64))
+    return np.asarray(first[codes])
+
+
+def _to_gains(watches: pa.Table) -> NDArray[np.float64]:
+    watched, duration = (to_array(watches[name], np.float64) for name in ("watched_ms", "duration_ms"))
+    return np.array([to_gain(share) for share in compute_watched_shares(watched, duration).tolist()])
+
+
+def _count_before(
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]], asked: tuple[NDArray[np.int64], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Returns for each asked (user, time) [q] how many rows, sorted by (user, time), are before it."""
+    q = len(asked[0])
+    users, times = (np.concatenate(pair) for pair in zip(asked, rows, strict=True))
+    order = np.lexsort((times, users))
+    before, counts = np.cumsum(order >= q), np.empty(q, np.int64)
+    counts[order[order < q]] = before[order < q]
+    return counts
+
+
+def index_in(values: pa.ChunkedArray | pa.Array, known: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
+    """Returns the index [n] of each value in `known`; -1 where it is not there."""
+    return to_array(pc.fill_null(pc.index_in(values, known), -1), np.int64)
+
+
+def to_array(column: pa.ChunkedArray | pa.Array, dtype: type[np.generic]) -> NDArray[Any]:
+    """Returns a column [n] in this type; null is NaN in floats."""
+    chunked = isinstance(column, pa.ChunkedArray)
+    values = column.to_numpy() if chunked else column.to_numpy(zero_copy_only=False)
+    return np.asarray(values).astype(dtype)
+
+
+def to_text(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    return np.array(column.to_pylist(), np.str_)
+
+
+def sum_by_request(request: NDArray[np.int64], values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """Returns the sums [n] of the values of each request."""
+    return np.bincount(request, values, minlength=n)
