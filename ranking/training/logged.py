@@ -8,6 +8,7 @@ are groups too: the probability learns from them.
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -187,8 +188,9 @@ def sort_groups(groups: LoggedGroups) -> LoggedGroups:
     return replace(groups, rows=training, request_ids=groups.request_ids[order], at_ms=groups.at_ms[order])
 
 
-def _to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[np.generic]:
-    return column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+def _to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
+    values = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    return np.asarray(values)
 
 
 def _to_column(column: pa.ChunkedArray) -> NDArray[np.float32]:

@@ -141,4 +141,4 @@ def to_text(column: pa.ChunkedArray) -> NDArray[np.str_]:
 
 def sum_by_request(request: NDArray[np.int64], values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """Returns the sums [n] of the values of each request."""
-    return np.bincount(request, values, minlength=n)
+    return np.bincount(request, values, minlength=n).astype(np.float64)

@@ -27,7 +27,7 @@ SHOWN, CANDIDATES = 4, 12
 
 
 def to_gains(outcomes: pa.Table) -> NDArray[np.float32]:
-    return 3 * outcomes["played"].to_numpy().astype(np.float32)
+    return np.asarray(outcomes["played"].to_numpy(), np.float32) * np.float32(3)
 
 
 def build_defaults(schema: pa.Schema) -> dict[str, Any]:
@@ -71,7 +71,11 @@ def shuffle(table: pa.Table) -> pa.Table:
 
 
 def are_equal(a: LoggedGroups, b: LoggedGroups) -> bool:
-    pairs = [(a.rows.features, b.rows.features), (a.rows.gains, b.rows.gains), (a.rows.groups, b.rows.groups)]
+    pairs: list[tuple[NDArray[Any], NDArray[Any]]] = [
+        (a.rows.features, b.rows.features),
+        (a.rows.gains, b.rows.gains),
+        (a.rows.groups, b.rows.groups),
+    ]
     pairs += [(a.rows.get_row_weights(), b.rows.get_row_weights()), (a.at_ms, b.at_ms)]
     same_ids = a.request_ids.tolist() == b.request_ids.tolist()
     return same_ids and all(np.array_equal(x, y, equal_nan=True) for x, y in pairs)
