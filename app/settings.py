@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from reelrank.app.network_settings import NetworkSettings
 
 CLUSTER_DEADLINE_MS = 200
 """Longer than for the embedded engine: requests cross a network, and a cluster has other work."""
 
 
-class Settings(BaseSettings):
+class Settings(NetworkSettings):
     """Settings from the environment (REELRANK_ and the name), else from the file `reelrank.env`."""
 
     model_config = SettingsConfigDict(
@@ -136,8 +138,6 @@ class Settings(BaseSettings):
     ranking_timeout_ms: int = Field(
         100, ge=1, description="Milliseconds for a request to the ranking service, network included."
     )
-    host: str = Field("127.0.0.1", description="Address the service listens on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port the service listens on.")
     workers: int = Field(2, ge=1, description="Worker processes of the service.")
     threads: int = Field(4, ge=1, description="Concurrent requests per worker.")
     refresh_ms: int = Field(
@@ -210,6 +210,10 @@ class Settings(BaseSettings):
     @property
     def pages_dir(self) -> Path:
         return self.data_dir / "pages"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"
 
     @property
     def engine_dir(self) -> Path:

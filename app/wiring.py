@@ -130,7 +130,7 @@ def build_models(container: Container) -> Models:
     """Builds the models of this disk, or those of the ranking service in role candidates."""
     settings = container.settings
     if settings.role == "candidates":
-        service = RankingService(settings.ranking_url)
+        service = RankingService(settings.ranking_url, settings.ranking_key)
         return RemoteModels(service, settings.ranking_timeout_ms / 1000, cache(compute_feature_fingerprint))
     releases = build_release_manager(container)
     source = ModelSource(

@@ -70,6 +70,16 @@ def move(source: Path, target: Path) -> None:
     _sync(target.parent)
 
 
+def append_line(path: Path, line: bytes) -> None:
+    """Appends a line, durable when this returns. It begins a new line after one that a kill cut."""
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line + b"\n")
+    _sync(path)
+
+
 def remove_leftovers(directory: Path, min_age_s: float = LEFTOVER_AGE_S) -> None:
     """Removes temporaries of killed writers. Pass a `min_age_s` of 0 only while no one else writes there."""
     for path in directory.glob(f"{TEMPORARY_PREFIX}*"):

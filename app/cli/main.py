@@ -21,6 +21,7 @@ from reelrank.app.cli import (
     releases,
     serve,
 )
+from reelrank.app.cli.access import keys
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
@@ -66,6 +67,7 @@ app.add_typer(load.app, name="load")
 app.add_typer(releases.index_app, name="index")
 app.add_typer(releases.app, name="releases")
 app.add_typer(cluster.kibana_app, name="kibana")
+app.add_typer(keys.app, name="keys")
 
 
 def _describe_settings_errors(error: ValidationError) -> list[str]:

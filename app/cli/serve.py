@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from reelrank.app.access.start_check import check_access
 from reelrank.app.cli.console import fail, out
 from reelrank.app.diagnostics.open_browser import has_display
 from reelrank.app.diagnostics.smoke_test import (
@@ -69,6 +70,7 @@ def start_service(open_page: bool) -> None:
     _limit_threads()
     settings = Settings()
     url = f"http://{settings.host}:{settings.port}/"
+    check_access(settings, [settings.host])
     if reason := find_bind_error(settings.host, settings.port):
         fail(
             f"{settings.host}:{settings.port}: {reason}; choose another port by --port or REELRANK_PORT",
@@ -84,6 +86,7 @@ def start_service(open_page: bool) -> None:
 def check_service() -> None:
     """Runs the smoke test on a free port, so that another service may keep running."""
     _limit_threads()
+    os.environ |= {"REELRANK_HOST": "127.0.0.1", "REELRANK_KEYS_REQUIRED": "0"}  # for this test alone
     settings = Settings()
     if "deadline_ms" not in settings.model_fields_set or settings.deadline_ms == CLUSTER_DEADLINE_MS:
         os.environ.setdefault("REELRANK_DEADLINE_MS", str(FIRST_REQUEST_DEADLINE_MS))

@@ -1,14 +1,17 @@
 """Sends requests to the ranking service and raises the errors that its responses stand for."""
 
 import time
+from dataclasses import replace
 
 import orjson
+from pydantic import SecretStr
 
 from reelrank.app.http_client import HttpClient, HttpRequest, HttpResponse, ResponseTooLarge
 from reelrank.index_mappings import errors
 
 MAX_RESPONSE_BYTES = 64_000_000
 """The contributions of more than 250,000 rows fit."""
+NO_KEY = SecretStr("")
 ERROR_BY_STATUS: dict[int, type[errors.EngineError]] = {
     400: errors.BadRequest,
     404: errors.NotFound,
@@ -19,10 +22,11 @@ ERROR_BY_STATUS: dict[int, type[errors.EngineError]] = {
 
 
 class RankingService:
-    """A ranking service at a URL. Every request to it is safe to send twice."""
+    """A ranking service at a URL, and the key that it asks for. Every request to it is safe to send twice."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: SecretStr = NO_KEY) -> None:
         self._client = HttpClient(url, MAX_RESPONSE_BYTES)
+        self._key = key
         self.url = self._client.url
 
     def send(self, request: HttpRequest, timeout_s: float) -> bytes:
@@ -32,6 +36,9 @@ class RankingService:
         if its connection breaks, for example because the service closed it while idle, and once more if an
         aggregator answers 502 because it lost a worker: after which it may close the connection.
         """
+        if self._key.get_secret_value():
+            authorization = f"Bearer {self._key.get_secret_value()}"
+            request = replace(request, headers={**request.headers, "Authorization": authorization})
         deadline, was_broken, was_bad_gateway = time.monotonic() + timeout_s, False, False
         while True:
             try:

@@ -37,6 +37,25 @@ class Recorder(Protocol):
         ...
 
 
+class NoRecorder:
+    """Records nothing: for a page that no person has seen."""
+
+    def start(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def is_sampled(self, request_id: str) -> bool:
+        return False
+
+    def record(self, result_list: ResultList, page: Page) -> None:
+        pass
+
+    def record_interactions(self, events: Sequence[Event]) -> None:
+        pass
+
+
 class EventSink(Protocol):
     """Stores events that viewers send."""
 

@@ -7,6 +7,7 @@ import sys
 
 from flask_openapi import OpenAPI
 
+from reelrank.app.serving.access import build_access_rules, build_ranking_rules
 from reelrank.app.settings import Settings
 from reelrank.app.state.preload import preload
 from reelrank.app.web.api.scores import create_score_api
@@ -49,7 +50,8 @@ def _create_lists_app(settings: Settings) -> OpenAPI:
     service.recorder.start()
     atexit.register(service.recorder.close)
     atexit.register(service.refresher.stop)
-    app = create_app(service, WebOptions(settings.body_bytes_max, settings.reports_dir))
+    web = WebOptions(settings.body_bytes_max, settings.reports_dir, build_access_rules(settings))
+    app = create_app(service, web)
     if settings.role == "all":
         app.register_api(create_score_api(service.refresher.models))
     return app
@@ -58,4 +60,4 @@ def _create_lists_app(settings: Settings) -> OpenAPI:
 def _create_scores_app(settings: Settings) -> OpenAPI:
     models = build_models(build_container(settings))
     atexit.register(preload(models, settings.refresh_ms / 1000))
-    return create_ranking_app(models, settings.body_bytes_max)
+    return create_ranking_app(models, settings.body_bytes_max, build_ranking_rules(settings))

@@ -14,7 +14,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
-from reelrank.app.serving.request_errors import encode_parse_error
+from reelrank.app.serving.request_errors import encode_request_error
 from reelrank.app.serving.response_socket import BufferedSocket
 
 
@@ -37,12 +37,12 @@ class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answers with a problem in place of gunicorn's page."""
-        if not isinstance(exc, ParseException):
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("invalid request from %s: %s", addr[0] if addr else "a socket", exc)
+        if isinstance(exc, ParseException):
+            self.log.warning("invalid request from %s: %s", addr[0] if addr else "a socket", exc)
+        else:
+            self.log.exception("Error handling request")
         with suppress(OSError):  # the client may have gone
-            write_nonblock(client, encode_parse_error(exc))
+            write_nonblock(client, encode_request_error(exc))
 
     def _accept_pending(self, listener: Any) -> None:
         with selectors.DefaultSelector() as selector:

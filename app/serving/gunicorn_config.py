@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from reelrank.app.serving.access import require_keys
 from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
 from reelrank.app.settings import Settings
 
@@ -25,8 +26,9 @@ loglevel = "warning"
 proc_name = "reelrank"
 
 
-def on_starting(_server: Any) -> None:
-    """Creates the directory in which the workers share their metrics."""
+def on_starting(server: Any) -> None:
+    """Checks who may call, and creates the directory in which the workers share their metrics."""
+    require_keys(_settings, [str(a[0]) if isinstance(a, tuple) else "" for a in server.cfg.address])
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reelrank-metrics-")
 
 

@@ -1,4 +1,4 @@
-"""Problems of requests that gunicorn cannot parse, so that they never reach the application."""
+"""Problems of requests that never reach the application, such as those that gunicorn cannot parse."""
 
 import uuid
 from http import HTTPStatus
@@ -6,6 +6,7 @@ from http import HTTPStatus
 import orjson
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 
+from reelrank.app.web.access.security_headers import HEADERS
 from reelrank.app.web.problem_codes import PROBLEMS
 from reelrank.app.web.problems import MEDIA_TYPE, build_problem_fields
 
@@ -14,8 +15,8 @@ MAX_REQUEST_LINE = 8190
 MAX_DETAIL_LENGTH = 200
 
 
-def encode_parse_error(error: ParseException) -> bytes:
-    """Returns the whole HTTP response for a request that cannot be parsed."""
+def encode_request_error(error: BaseException) -> bytes:
+    """Returns the whole HTTP response for a request that cannot be parsed, or that failed below Flask."""
     if isinstance(error, LimitRequestLine):
         code = "address_too_long"
         detail = (
@@ -24,6 +25,8 @@ def encode_parse_error(error: ParseException) -> bytes:
         )
     elif isinstance(error, LimitRequestHeaders):
         code, detail = "headers_too_large", "the headers are too many or too long; send fewer cookies"
+    elif not isinstance(error, ParseException):
+        code, detail = "internal_error", "Internal error. Quote this request id when reporting it."
     else:
         code, detail = "invalid_request", f"the request is not valid HTTP: {error}"[:MAX_DETAIL_LENGTH]
     status = PROBLEMS[code].status or HTTPStatus.BAD_REQUEST
@@ -39,5 +42,6 @@ def _encode_response(status: HTTPStatus, request_id: str, body: bytes) -> bytes:
         f"Content-Type: {MEDIA_TYPE}",
         f"Content-Length: {len(body)}",
         f"X-Request-Id: {request_id}",
+        *(f"{name}: {value}" for name, value in HEADERS.items()),
     ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

@@ -13,6 +13,9 @@ from werkzeug.exceptions import BadRequest
 
 from reelrank.app.search.service import SearchService
 from reelrank.app.state.model_cache import Models
+from reelrank.app.web.access.login import create_login_blueprint
+from reelrank.app.web.access.protection import protect
+from reelrank.app.web.access.rules import LOCAL_RULES, AccessRules
 from reelrank.app.web.api.catalogue import create_catalogue_api
 from reelrank.app.web.api.events import create_events_api
 from reelrank.app.web.api.health import check_lists_ready, check_scores_ready, create_health_api
@@ -25,7 +28,6 @@ from reelrank.app.web.api.users import create_users_api
 from reelrank.app.web.openapi import DescribedApplication
 from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
-from reelrank.app.web.pages.guard import reject_cross_site_request
 from reelrank.app.web.pages.problems import create_problems_blueprint
 from reelrank.app.web.pages.site import create_pages_blueprint
 from reelrank.app.web.pages.static_files import create_static_blueprint
@@ -69,31 +71,36 @@ class WebOptions:
     """Options of the web application.
 
     body_bytes_max: most bytes of a request's body. reports_dir: where the last training run wrote its
-    pictures.
+    pictures. access: who may call.
     """
 
     body_bytes_max: int
     reports_dir: Path
+    access: AccessRules = LOCAL_RULES
 
 
 def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     """Builds the app of roles all and candidates: lists, items, events, models and the pages."""
-    app = _create_bare_app(options.body_bytes_max)
+    app = _create_bare_app(options.body_bytes_max, options.access)
     accept_stated_time(app, service.clock)
     for api in LIST_APIS:
         app.register_api(api(service))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
     app.register_api(create_health_api(partial(check_lists_ready, service)))
-    pages = (create_pages_blueprint(service, options.reports_dir), create_actions_blueprint(service))
+    pages = (
+        create_pages_blueprint(service, options.reports_dir),
+        create_actions_blueprint(service),
+        create_login_blueprint(options.access),
+    )
     register_error_pages(pages, app)
     for blueprint in (*pages, create_problems_blueprint()):
         app.register_blueprint(blueprint)
     return app
 
 
-def create_ranking_app(models: Models, body_bytes_max: int) -> OpenAPI:
+def create_ranking_app(models: Models, body_bytes_max: int, access: AccessRules = LOCAL_RULES) -> OpenAPI:
     """Builds the app of role ranking: scores and models, without an index and without events."""
-    app = _create_bare_app(body_bytes_max)
+    app = _create_bare_app(body_bytes_max, access)
     app.register_api(create_models_api(models, lambda: None))
     app.register_api(create_score_api(models))
     app.register_api(create_health_api(partial(check_scores_ready, models)))
@@ -101,7 +108,7 @@ def create_ranking_app(models: Models, body_bytes_max: int) -> OpenAPI:
     return app
 
 
-def _create_bare_app(body_bytes_max: int) -> OpenAPI:
+def _create_bare_app(body_bytes_max: int, access: AccessRules) -> OpenAPI:
     app = Application(
         "reelrank.app.web",
         info=INFO,
@@ -109,11 +116,12 @@ def _create_bare_app(body_bytes_max: int) -> OpenAPI:
         instance_path=str(Path(__file__).parent / "instance"),  # Flask derives none in a namespace package
         validation_error_callback=handle_validation_error,
         validation_error_status=400,
+        needs_keys=access.authenticator is not None,
     )
     app.config["MAX_CONTENT_LENGTH"] = body_bytes_max
     instrument_requests(app)
     register_error_handlers(app)
-    app.before_request(reject_cross_site_request)
+    protect(app, access)
     app.before_request(_check_json_body)
     app.register_blueprint(create_static_blueprint())
     app.add_url_rule("/openapi.json", "openapi_json", lambda: app.api_doc)

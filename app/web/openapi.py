@@ -1,5 +1,6 @@
 """The OpenAPI description of the service, version 3.1: operations, answers, problems and headers."""
 
+import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -12,10 +13,19 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from werkzeug.routing import PathConverter
 
+from reelrank.app.web.access.route_scopes import find_scope
 from reelrank.app.web.problem_codes import ProblemCode, list_http_problems
 from reelrank.app.web.problems import MEDIA_TYPE, build_problem_schema
 
 VERSION = "3.1.0"
+SECURITY_SCHEME = "key"
+KEY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, `rr_<id>_<secret>`. On loopback a service may need none.",
+}
+CONVERTER = re.compile(r"<(?:[a-z]+:)?([a-z_]+)>")
+"""A parameter in a rule of Flask."""
 EXAMPLES = Path(__file__).with_name("openapi_examples.json")
 """Operation id to an example of its answer and, where it has one, of its body."""
 
@@ -26,11 +36,12 @@ HEADERS: dict[str, JsonObject] = {
     "Cache-Control": {"description": "`no-store`, or how long a file may be kept.", "schema": TEXT},
     "Server-Timing": {"description": "Milliseconds by stage of the request.", "schema": TEXT},
     "Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}},
+    "WWW-Authenticate": {"description": "How to send a key.", "schema": TEXT},
     "Allow": {"description": "The methods of this address.", "schema": TEXT},
 }
-EVERY_OPERATION = {"400", "404", "405", "414", "431", "500", "503", "504"}
+EVERY_OPERATION = {"400", "401", "403", "404", "405", "414", "429", "431", "500", "503", "504"}
 """Statuses of problems that any address can answer with. 404: an unknown item, model or cursor."""
-WRITING = {"403", "409", "413", "415"}
+WRITING = {"409", "413", "415"}
 """Statuses of operations that have a body or change something."""
 
 
@@ -75,8 +86,11 @@ class SlashConverter(PathConverter):
 class DescribedApplication(OpenAPI):
     """Generates version 3.1 and describes every failure as a problem, in place of flask-openapi's own."""
 
-    def __init__(self, *args: Any, only_ranking_role: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, only_ranking_role: bool = False, needs_keys: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.needs_keys = needs_keys
         self.openapi_version = VERSION
         self.url_map.merge_slashes = False  # an id may hold two slashes
         self.url_map.converters["path"] = SlashConverter
@@ -97,9 +111,29 @@ class DescribedApplication(OpenAPI):
         components["schemas"]["Problem"] = build_problem_schema()
         components["headers"] = HEADERS
         components["responses"] = _build_problem_responses(self.problems)
-        for operations in self.spec_json["paths"].values():
+        components["securitySchemes"] = {SECURITY_SCHEME: KEY_SCHEME}
+        for path, operations in self.spec_json["paths"].items():
             for method, operation in operations.items():
                 _complete_operation(method, operation, components["responses"])
+                _describe_access(operation, self._find_scope(method, path), self.needs_keys)
+
+    def _find_scope(self, method: str, path: str) -> str:
+        """Returns the scope of an operation, whose path the description writes in another way than Flask."""
+        for rule in self.url_map.iter_rules():
+            if method.upper() in (rule.methods or ()) and CONVERTER.sub(r"{\1}", rule.rule) == path:
+                return find_scope(method.upper(), rule.rule)
+        raise LookupError(f"no route {method} {path}")
+
+
+def _describe_access(operation: JsonObject, scope: str, needs_keys: bool) -> None:
+    """States the scope of an operation, and the key that this service asks for if it asks for one."""
+    if scope == "public":
+        operation["responses"].pop("401", None)
+        operation["security"] = []
+        return
+    operation["x-scope"] = scope
+    if needs_keys:
+        operation["security"] = [{SECURITY_SCHEME: [scope]}]
 
 
 def _complete_operation(method: str, operation: JsonObject, problems: JsonObject) -> None:
@@ -129,7 +163,13 @@ def _build_problem_responses(problems: list[ProblemCode]) -> JsonObject:
 def _build_problem_response(status: str, problems: list[ProblemCode]) -> JsonObject:
     names = [
         "X-Request-Id",
-        *{"405": ["Allow"], "503": ["Retry-After"], "504": ["Retry-After"]}.get(status, []),
+        *{
+            "401": ["WWW-Authenticate"],
+            "405": ["Allow"],
+            "429": ["Retry-After"],
+            "503": ["Retry-After"],
+            "504": ["Retry-After"],
+        }.get(status, []),
     ]
     first = problems[0]
     example = {

@@ -109,7 +109,7 @@ def register_error_handlers(app: Flask) -> None:
 def handle_coded_error(error: CodedError) -> Response:
     """Answers with the problem whose code the error carries."""
     problem = find_problem(error)
-    retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if problem.status in (503, 504) else None
+    retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if problem.status in (429, 503, 504) else None
     return build_problem(problem.code, str(error), retry_after_s=retry)
 
 

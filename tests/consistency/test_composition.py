@@ -54,7 +54,7 @@ def test_every_variable_is_written_or_has_a_default(env_file: dict[str, str]) ->
     references = re.findall(r"(?<!\$)\$\{(\w+)(:?[-?])?", (ROOT / FILES[0]).read_text())
     assert references
     assert {name for name, otherwise in references if not otherwise.endswith("-")} <= set(env_file)
-    assert len({v for k, v in env_file.items() if k.endswith(("PASSWORD", "KEY"))}) == 3
+    assert len({v for k, v in env_file.items() if k.endswith(("PASSWORD", "KEY"))}) == 4
 
 
 def test_every_setting_exists_or_is_for_haproxy() -> None:

@@ -15,7 +15,9 @@ from flask_openapi.types import ResponseDict
 
 from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page
+from reelrank.app.search.ports import NoRecorder
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.web.access.request_origin import is_cross_site
 from reelrank.app.web.answers import serialize_page, serialize_ranking
 from reelrank.app.web.api.answer_models import ListAnswer, RankAnswer
 from reelrank.app.web.api.parameters import (
@@ -95,7 +97,11 @@ def serve_list(service: SearchService, parameters: ListParameters, build_query: 
 
 
 def load_page(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Page:
-    """Loads the next page of the list that a cursor names, or the first page of a new list."""
+    """Loads the next page of the list that a cursor names, or the first page of a new list.
+
+    What a page of another site requests was seen by nobody, so it records no impression.
+    """
+    service = choose_recording(service)
     if parameters.cursor:
         page = service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
     else:
@@ -106,6 +112,11 @@ def load_page(service: SearchService, parameters: ListParameters, build_query: Q
         )
         page = service.serve_page(options)
     return highlight_page(page) if isinstance(parameters, SearchParameters) and parameters.highlight else page
+
+
+def choose_recording(service: SearchService) -> SearchService:
+    """Returns the service for this request: without recording when a page of another site sent it."""
+    return replace(service, recorder=NoRecorder()) if is_cross_site() else service
 
 
 def build_page_response(page: Page, limit: int) -> Response:

@@ -10,9 +10,9 @@ from werkzeug.datastructures import MultiDict
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
+from reelrank.app.web.access.request_origin import restrict_to_local
 from reelrank.app.web.api.parameters import ItemPath
 from reelrank.app.web.pages import person
-from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.notices import ACTIONS, PREVIOUS_LIST_PARAMETER
 from reelrank.app.web.problems import InvalidRequest
 from reelrank.index_mappings.errors import ItemNotFound
@@ -29,11 +29,8 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
 
     @blueprint.post("/viewer")
     def pick_viewer() -> Response:
-        response = make_response(redirect("/", 303))
-        person.set_viewer_cookie(
-            response, request.form.get("viewer", "")[: person.MAX_USER_ID_LENGTH].strip()
-        )
-        return response
+        person.remember_viewer(request.form.get("viewer", "")[: person.MAX_USER_ID_LENGTH].strip())
+        return make_response(redirect("/", 303))
 
     def record_action(kind: EventKind) -> Response:
         """Records the event and returns to the page of the button. A double click counts once."""
@@ -46,9 +43,8 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
         service.record_events([build_event(kind, item, user_id, form, service.clock.now())])
         parameters = {ACTIONS[kind].parameter: item_id, PREVIOUS_LIST_PARAMETER: form.get("request_id", "")}
         separator = "&" if "?" in back else "?"
-        response = make_response(redirect(f"{back}{separator}{urlencode(parameters)}", 303))
-        person.set_viewer_cookie(response, user_id)
-        return response
+        person.remember_viewer(user_id)
+        return make_response(redirect(f"{back}{separator}{urlencode(parameters)}", 303))
 
     for kind in ACTIONS:
         blueprint.add_url_rule(f"/{kind}", kind, partial(record_action, kind), methods=["POST"])

@@ -6,7 +6,6 @@ from flask import Blueprint, Flask, Response, make_response, render_template, re
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, NotFound
 
-from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.person import ViewerProfile, read_user_id
 from reelrank.app.web.problems import (
     InvalidRequest,
@@ -42,7 +41,7 @@ def _handle_not_found(_error: NotFound) -> Response:
     wants_page = not request.path.startswith(API_PREFIXES) and "text/html" in request.headers.get(
         "Accept", ""
     )
-    return add_security_headers(_render_failure(answer)) if wants_page else answer
+    return _render_failure(answer) if wants_page else answer
 
 
 def _render_failure(response: Response) -> Response:

@@ -1,9 +1,9 @@
-"""The viewer that a cookie names, and what they watched recently."""
+"""The viewer that the session names, and what they watched recently."""
 
 import math
 from dataclasses import dataclass
 
-from flask import Response, request
+from flask import session
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, fetch_items
 from reelrank.app.search.service import SearchService
@@ -11,8 +11,7 @@ from reelrank.index_mappings.event import EventKind
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.engagements import compute_watched_share
 
-VIEWER_COOKIE = "viewer"
-YEAR_S = 365 * 86_400
+VIEWER = "viewer"
 SHOWN_WATCHES = 12
 RECENT_WATCHES = 50
 MAX_USER_ID_LENGTH = 128
@@ -44,7 +43,9 @@ class ViewerProfile:
 
 
 def read_user_id() -> str:
-    return request.cookies.get(VIEWER_COOKIE, "")[:MAX_USER_ID_LENGTH].strip()
+    """Returns the viewer of this session; empty without one."""
+    user_id = session.get(VIEWER)
+    return user_id[:MAX_USER_ID_LENGTH].strip() if isinstance(user_id, str) else ""
 
 
 def load_viewer_profile(user_id: str, service: SearchService) -> ViewerProfile:
@@ -69,8 +70,10 @@ def describe_opinion(user_id: str, item_id: str, service: SearchService) -> str:
     return OPINIONS.get(service.events.opinions(user_id, FETCH_TIMEOUT_S).get(item_id, "undo"), "")
 
 
-def set_viewer_cookie(response: Response, user_id: str) -> None:
+def remember_viewer(user_id: str) -> None:
+    """Makes this the viewer of the session; an empty id is nobody."""
+    session.permanent = True
     if user_id:
-        response.set_cookie(VIEWER_COOKIE, user_id, max_age=YEAR_S, httponly=True, samesite="Lax")
+        session[VIEWER] = user_id
     else:
-        response.delete_cookie(VIEWER_COOKIE)
+        session.pop(VIEWER, None)

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from flask import Blueprint, Response, abort, make_response, render_template
 from markupsafe import Markup, escape
 
-from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.person import ViewerProfile, read_user_id
 from reelrank.app.web.problem_codes import PROBLEMS, ProblemCode, list_http_problems
 
@@ -19,7 +18,6 @@ def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
     listed = list_http_problems(only_ranking_role=True) if only_ranking_role else list(PROBLEMS.values())
     blueprint = Blueprint("problems", __name__, template_folder="../templates")
     blueprint.add_app_template_filter(mark_code, "mark_code")
-    blueprint.after_request(add_security_headers)
 
     @blueprint.get("/problems")
     def problems() -> Response:

@@ -13,9 +13,9 @@ from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.web.api.lists import choose_recording
 from reelrank.app.web.api.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.pages import filters, reports
-from reelrank.app.web.pages.guard import add_security_headers
 from reelrank.app.web.pages.notices import build_notice
 from reelrank.app.web.pages.person import ViewerProfile, describe_opinion, load_viewer_profile, read_user_id
 from reelrank.app.web.pages.posters import build_poster
@@ -39,7 +39,6 @@ def create_pages_blueprint(service: SearchService, reports_dir: Path) -> Bluepri
     blueprint.add_url_rule("/quality", "quality", site.render_quality)
     blueprint.add_url_rule("/about", "about", site.render_about)
     blueprint.add_url_rule("/report/<name>", "report", site.send_report_picture)
-    blueprint.after_request(add_security_headers)
     template_globals = {"poster_of": build_poster, "event_id": _create_event_id}
     blueprint.record(lambda setup: setup.app.jinja_env.globals.update(template_globals))
     return blueprint
@@ -126,12 +125,13 @@ class Site:
         return load_viewer_profile(read_user_id(), self.service)
 
     def _load_page(self, query: Query, cursor: str | None, facets: bool = False) -> Page:
+        service = choose_recording(self.service)
         if cursor:
-            page = self.service.serve_next_page(cursor, PAGE_ITEMS)
+            page = service.serve_next_page(cursor, PAGE_ITEMS)
         else:
             row_size = ROW_ITEMS if query.kind == "home" else 0
             options = RankingOptions(query, facets=facets, cache_results=True, row_size=row_size)
-            page = self.service.serve_page(options)
+            page = service.serve_page(options)
         count_page(page)
         return page
 

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from flask import Blueprint, Response, send_from_directory
 
-from reelrank.app.web.pages.guard import add_security_headers
-
 STATIC_DIR = Path(__file__).parents[1] / "static"
 
 
@@ -15,7 +13,6 @@ def create_static_blueprint() -> Blueprint:
     """Serves the static files, and gives templates `asset(name)`, the address of one."""
     blueprint = Blueprint("static_files", __name__)
     blueprint.add_url_rule("/static/<digest>/<name>", "static_file", _send_static_file)
-    blueprint.after_request(add_security_headers)
     blueprint.record(lambda setup: setup.app.jinja_env.globals.update(asset=build_asset_url))
     return blueprint
 

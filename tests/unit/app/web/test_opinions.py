@@ -16,6 +16,7 @@ from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.ranking.evaluation.intervals import bootstrap_intervals
+from tests.page_client import open_pages
 from tests.sample_project import FILMS, build_project
 
 GENRES = {"Horror": "fear and blood", "Comedy": "fun and jokes"}
@@ -41,7 +42,7 @@ def service(parts: Container) -> SearchService:
 
 @pytest.fixture(scope="module")
 def client(parts: Container, service: SearchService) -> FlaskClient:
-    return create_app(service, WebOptions(8_000_000, parts.settings.reports_dir)).test_client()
+    return open_pages(create_app(service, WebOptions(8_000_000, parts.settings.reports_dir)))
 
 
 def send(client: FlaskClient, user: str, kind: str, items: Sequence[str], **fields: Any) -> None:

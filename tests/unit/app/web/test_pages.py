@@ -11,15 +11,16 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from reelrank.app.settings import Settings
+from reelrank.app.web.access.request_origin import restrict_to_local
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.pages import site
-from reelrank.app.web.pages.guard import restrict_to_local
 from reelrank.app.web.pages.posters import COLOURS, build_poster
 from reelrank.app.web.problem_codes import PROBLEMS
 from reelrank.app.wiring import Container, build_container, build_release_manager, build_service, warm_service
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
 from reelrank.ranking.evaluation.intervals import Interval
+from tests.page_client import open_pages
 from tests.sample_project import add_model, build_project
 
 
@@ -34,7 +35,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
 @pytest.fixture
 def person(parts: Container) -> FlaskClient:
     options = WebOptions(1_000_000, parts.settings.reports_dir)
-    return create_app(warm_service(parts), options).test_client()
+    return open_pages(create_app(warm_service(parts), options))
 
 
 def read_field(page: TestResponse, name: str) -> str:
@@ -204,8 +205,9 @@ def test_a_double_click_counts_once(person: FlaskClient, parts: Container) -> No
 
 def test_an_unknown_viewer_who_watches_becomes_a_guest(person: FlaskClient) -> None:
     answer = person.post("/watch", data={"item": "sea1", "event_id": "a"})
-    assert "viewer=guest-" in answer.headers["Set-Cookie"]
     assert "SameSite=Lax" in answer.headers["Set-Cookie"]
+    assert "HttpOnly" in answer.headers["Set-Cookie"]
+    assert ">guest-" in person.get("/about").text
 
 
 @pytest.mark.parametrize(

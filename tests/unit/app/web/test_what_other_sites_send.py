@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
+from tests.page_client import open_pages
 from tests.sample_project import build_project
 
 
@@ -17,7 +18,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
 
 @pytest.fixture
 def client(parts: Container) -> FlaskClient:
-    return create_app(warm_service(parts), WebOptions(1_000_000, parts.settings.reports_dir)).test_client()
+    return open_pages(create_app(warm_service(parts), WebOptions(1_000_000, parts.settings.reports_dir)))
 
 
 @pytest.mark.parametrize(

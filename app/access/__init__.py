@@ -1,0 +1,1 @@
+"""Who may call: API keys and where they are kept, hosts that are answered, the audit log, checks at start."""

@@ -1,0 +1,1 @@
+"""Commands about who may call: API keys and the audit log."""

@@ -1,0 +1,1 @@
+"""Who may send which request: scopes, keys, sessions, CSRF tokens, hosts, CORS, security headers."""
