@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, make_response, redirect, request
 from werkzeug.datastructures import MultiDict
 
+from reelrank.app.clock import to_ms
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
 from reelrank.app.web.access.request_origin import restrict_to_local
@@ -21,7 +22,8 @@ from reelrank.index_mappings.item import Item
 from reelrank.loaders.events.event_rows import parse_event
 
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
-"""The Watch button records nearly all of the film as watched."""
+"""The Watch button records nearly all of the film as watched, by a playback that starts when it is pressed.
+There is no player on the pages: one would send its progress as events with the same play_id."""
 
 
 def create_actions_blueprint(service: SearchService) -> Blueprint:
@@ -54,9 +56,15 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
 def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str], now: datetime) -> Event:
     """Builds the event of a submitted form. Raises InvalidRequest for values that no form of a page has."""
     duration_ms = 1000 * (item.duration_s or UNKNOWN_DURATION_S)
-    watched = {"watched_ms": round(WATCHED_SHARE * duration_ms), "duration_ms": duration_ms}
+    event_id = f"{kind}-{form.get('event_id') or uuid.uuid4().hex}"[:128]
+    watched = {
+        "watched_ms": round(WATCHED_SHARE * duration_ms),
+        "duration_ms": duration_ms,
+        "play_id": event_id,
+        "started_ms": to_ms(now),
+    }
     row = {
-        "id": f"{kind}-{form.get('event_id') or uuid.uuid4().hex}"[:128],
+        "id": event_id,
         "kind": kind,
         "user": user_id,
         "item": item.id,

@@ -201,6 +201,18 @@ def test_a_double_click_counts_once(person: FlaskClient, parts: Container) -> No
         assert person.post("/watch", data=form).status_code == 303
     (event,) = parts.events.recent("clicker", 10, 1.0)
     assert (event.kind, event.item, event.request_id, event.position) == ("watch", "sea1", "r", 2)
+    assert event.play_id == event.id
+    assert event.started_ms == event.at_ms
+
+
+def test_only_the_page_of_a_viewer_reports_what_was_seen(person: FlaskClient) -> None:
+    assert "viewed.js" not in person.get("/").text
+    person.post("/viewer", data={"viewer": 'a "quoted" name'})
+    page = person.get("/").text
+    assert re.search(r'<script src="/static/[0-9a-f]+/viewed.js" data-viewer="a &#34;quoted&#34; name"', page)
+    lists = re.findall(r'<ol class="shelf ?\w*" data-request="([0-9a-f]{32})"', page)
+    assert len(lists) == page.count("<ol ") - page.count('id="history"')
+    assert re.search(r'<li class="card" data-item="(sea|space)\d+" data-position="0"', page)
 
 
 def test_an_unknown_viewer_who_watches_becomes_a_guest(person: FlaskClient) -> None:
