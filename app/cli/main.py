@@ -23,6 +23,7 @@ from reelrank.app.cli import (
 )
 from reelrank.app.cli.access import keys
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
+from reelrank.app.cli.traffic import simulate
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.items.catalogue import LoadRejected
@@ -60,7 +61,10 @@ def describe(
     """Retrieves and ranks videos, and learns from what people watch."""
 
 
-for commands in (data.app, serve.app, learn.app, registry.app, features.app, ask.app, cluster.app):
+COMMANDS = (
+    data.app, serve.app, learn.app, simulate.app, registry.app, features.app, ask.app, cluster.app,
+)  # fmt: skip
+for commands in COMMANDS:
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(load.app, name="load")

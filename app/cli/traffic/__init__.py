@@ -1,0 +1,1 @@
+"""Commands about traffic: simulated viewers, and the events that are stored."""

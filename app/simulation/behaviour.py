@@ -1,0 +1,103 @@
+"""What viewers do with a page, and what they would do on average: the position-based click model.
+
+A viewer examines the page from the top down to some depth, and clicks on an examined film with a probability
+that depends on the film, the taste and the time only (Richardson et al. 2007; Craswell et al. 2008). So the
+probability of a click is the product of both, which is known here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.app.simulation.films import DAY_MS, MINUTE_MS, Factors, Films, Rows
+from reelrank.app.simulation.viewers import Stays, Visits
+
+EXAMINATION_DECAY = 0.5
+"""Position k, from 0, is examined with probability (k + 1) ** -EXAMINATION_DECAY. A choice."""
+BASE, SHARPNESS, MAX_ATTRACTION = -3.9, 4.0, 0.95
+"""Log odds of a click on a film of average appeal, and what an affinity of 1 adds: about 4 % at random."""
+NOVELTY, NOVELTY_DAYS = 0.8, 4.0
+"""What a film that came out just now gains in log odds, and the days in which that fades."""
+WATCHED_AGAIN = 0.03
+"""How likely a watched film is clicked again, relative to the first time."""
+CONCENTRATION = 2.5
+"""Of the beta distribution of the watched share: its mode is at the ends, skipped or finished."""
+READING_MS = 3_000
+"""Time for each examined card."""
+
+Table = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reactions:
+    """What happened on pages [b, k]. shares: the watched part of each film that was clicked, else 0."""
+
+    is_viewed: NDArray[np.bool_]
+    is_clicked: NDArray[np.bool_]
+    shares: Table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What is expected of pages [b, k]: probabilities of examination and, if examined, of a click; and the
+    mean watched time of a click."""
+
+    examination: Table
+    attraction: Table
+    mean_share: Table
+    duration_ms: Table
+
+    @property
+    def clicks(self) -> Table:
+        """Returns the probability of a click [b, k]."""
+        return self.examination * self.attraction
+
+    @property
+    def watched_ms(self) -> Table:
+        """Returns the expected watch time [b, k]."""
+        return self.clicks * self.mean_share * self.duration_ms
+
+
+def compute_examination(positions: int) -> Table:
+    """Returns the probability [positions] that each position is examined."""
+    return np.asarray((np.arange(positions) + 1.0) ** -EXAMINATION_DECAY)
+
+
+def compute_log_odds(tastes: Factors, films: Films, rows: Rows, at_ms: NDArray[np.int64]) -> Table:
+    """Returns the log odds [b, k] of a click on an examined film at rows [b, k] that is not watched yet."""
+    affinity = np.einsum("bd,bkd->bk", tastes, films.factors[rows])
+    age_days = np.maximum(at_ms[:, None] - films.published_ms[rows], 0) / DAY_MS
+    return np.asarray(
+        BASE + SHARPNESS * affinity + films.appeal[rows] + NOVELTY * np.exp(-age_days / NOVELTY_DAYS)
+    )
+
+
+def compute_truth(log_odds: Table, films: Films, rows: Rows, is_watched: NDArray[np.bool_]) -> Truth:
+    """Returns the truth about pages with films at rows [b, k], -1 for none. log_odds [b, k]."""
+    attraction = MAX_ATTRACTION / (1 + np.exp(-log_odds))
+    attraction *= np.where(rows < 0, 0.0, np.where(is_watched, WATCHED_AGAIN, 1.0))
+    duration_ms = films.duration_ms[rows]
+    length = duration_ms / (duration_ms + 100 * MINUTE_MS)  # longer films are watched to a smaller part
+    mean_share = (1.15 - 0.6 * length) / (1 + np.exp(-(log_odds - BASE) / 2))
+    examination = np.broadcast_to(compute_examination(rows.shape[1]), rows.shape) * (rows >= 0)
+    return Truth(examination, attraction, mean_share.clip(0.02, 0.97), duration_ms)
+
+
+def draw_reactions(truth: Truth, rng: np.random.Generator) -> Reactions:
+    """Draws what viewers do. One draw a page is its depth: all cards above an examined one are examined."""
+    shape = truth.examination.shape
+    is_viewed = rng.random((shape[0], 1)) < truth.examination
+    is_clicked = is_viewed & (rng.random(shape) < truth.attraction)
+    shares = rng.beta(CONCENTRATION * truth.mean_share, CONCENTRATION * (1 - truth.mean_share))
+    return Reactions(is_viewed, is_clicked, shares * is_clicked)
+
+
+def measure_stays(visits: Visits, reactions: Reactions, truth: Truth) -> tuple[Stays, NDArray[np.int64]]:
+    """Returns how the visits ended, and when each film [b, k] was started: they are watched one by one."""
+    watched_ms = reactions.shares * truth.duration_ms
+    read_ms = READING_MS * np.cumsum(reactions.is_viewed, axis=1)
+    ended_ms = visits.at_ms[:, None] + read_ms + np.cumsum(watched_ms, axis=1)
+    started_ms = np.asarray(np.round(ended_ms - watched_ms), np.int64)
+    end_ms = np.asarray(np.ceil(ended_ms.max(axis=1, initial=0)), np.int64)
+    return Stays(np.asarray(reactions.is_clicked.any(axis=1)), end_ms), started_ms
