@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
@@ -16,6 +16,18 @@ class AppendReport:
 
     stored: int
     duplicates: int
+
+
+class PastEvent(NamedTuple):
+    """The fields of `Event` that a request reads of its viewer's past, which may be hundreds of events."""
+
+    id: str
+    kind: EventKind
+    at_ms: int
+    item: str
+    watched_ms: int | None
+    duration_ms: int | None
+    text: str
 
 
 class EventStore(Protocol):
@@ -33,6 +45,10 @@ class EventStore(Protocol):
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
         """Returns a viewer's latest events of these kinds, newest first, including every acknowledged one."""
+        ...
+
+    def past(self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind]) -> list[PastEvent]:
+        """Returns what `recent` returns, with the fields of `PastEvent` only."""
         ...
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
@@ -74,12 +90,12 @@ class EventStore(Protocol):
     def count(self) -> int: ...
 
 
-def select_newest_opinions(events: Iterable[Event]) -> dict[str, EventKind]:
+def select_newest_opinions(events: Iterable[Event | PastEvent]) -> dict[str, EventKind]:
     """Returns the kind of the newest opinion on each item, in the order of items; an undone one is left out.
 
     Events of other kinds are ignored. Of two at the same time the smaller id counts, in any order of events.
     """
-    newest: dict[str, Event] = {}
+    newest: dict[str, Event | PastEvent] = {}
     for event in events:
         if event.kind in OPINION_KINDS:
             known = newest.get(event.item)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout
-from reelrank.index_mappings.event import USER_ACTIONS, Event, EventKind
-from reelrank.index_mappings.event_store import EventStore
+from reelrank.index_mappings.event import USER_ACTIONS, EventKind
+from reelrank.index_mappings.event_store import EventStore, PastEvent
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.viewers.history import (
     MAX_ACTIONS,
@@ -50,11 +50,11 @@ class Viewers:
             return build_anonymous_viewer(query.user, seen), failures
         return build_viewer(query.user, past, query.context.at_ms, seen), failures
 
-    def _read_past(self, user: str, until: float, failures: Failures) -> list[Event] | None:
+    def _read_past(self, user: str, until: float, failures: Failures) -> list[PastEvent] | None:
         timeout_s = max(until - time.monotonic(), 0.001)
-        shown = self.pool.submit(self.events.recent, user, MAX_IMPRESSIONS, timeout_s, ("impression",))
+        shown = self.pool.submit(self.events.past, user, MAX_IMPRESSIONS, timeout_s, ("impression",))
         try:
-            actions = self.events.recent(user, MAX_ACTIONS, timeout_s, USER_ACTIONS)
+            actions = self.events.past(user, MAX_ACTIONS, timeout_s, USER_ACTIONS)
             return [*actions, *_wait_for(shown, until)]
         except EngineError as error:
             failures["viewer"] = error

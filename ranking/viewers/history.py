@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import USER_ACTIONS, Event, EventKind
-from reelrank.index_mappings.event_store import select_newest_opinions
+from reelrank.index_mappings.event_store import PastEvent, select_newest_opinions
 from reelrank.index_mappings.match import ItemIds, encode_item_ids
 
 MAX_ACTIONS = 1000
 """How many of a viewer's newest actions count: twice MAX_WATCHES, to leave room for clicks and likes."""
 MAX_WATCHES, MAX_IMPRESSIONS, MAX_QUERIES = 500, 1000, 20
 """Limits on a viewer's newest watches, impressions and searches. A choice; no measurement is recorded."""
+AnyEvent = Event | PastEvent
+"""What a past is built of: whole events in the backtest, the fields that count in serving."""
 LIKES: tuple[EventKind, ...] = ("like", "subscribe")
 """Opinions that an item is wanted; the others say that it is not."""
 
@@ -70,7 +72,7 @@ def build_anonymous_viewer(user_id: str = "", seen: Collection[str] = frozenset(
 
 
 def build_viewer(
-    user_id: str, events: Iterable[Event], as_of_ms: int, seen: Collection[str] = frozenset()
+    user_id: str, events: Iterable[AnyEvent], as_of_ms: int, seen: Collection[str] = frozenset()
 ) -> Viewer:
     """Builds the viewer from these events (any order) before `as_of_ms`.
 
@@ -94,9 +96,9 @@ def build_viewer(
     )
 
 
-def _collect_watches(events: Sequence[Event]) -> WatchedItems:
+def _collect_watches(events: Sequence[AnyEvent]) -> WatchedItems:
     """Collects watches, newest first, by item."""
-    by_item: dict[str, list[Event]] = {}
+    by_item: dict[str, list[AnyEvent]] = {}
     for event in events:
         by_item.setdefault(event.item, []).append(event)
     watches = list(by_item.items())[:MAX_WATCHES]
@@ -109,11 +111,11 @@ def _collect_watches(events: Sequence[Event]) -> WatchedItems:
     )
 
 
-def _get_watched_ms(event: Event) -> int:
+def _get_watched_ms(event: AnyEvent) -> int:
     return -1 if event.watched_ms is None else event.watched_ms
 
 
-def _collect_opinions(actions: Sequence[Event]) -> Opinions:
+def _collect_opinions(actions: Sequence[AnyEvent]) -> Opinions:
     kinds = select_newest_opinions(actions)
     judged = {e.item: e.at_ms for e in reversed(actions) if kinds.get(e.item) == e.kind}
     newest_first = sorted(judged, key=lambda item: (-judged[item], item))

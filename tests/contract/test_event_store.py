@@ -6,8 +6,8 @@ from typing import get_args
 import pyarrow as pa
 
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_SCHEMA, Event, EventKind
-from reelrank.index_mappings.event_store import EventStore, select_event_schema
+from reelrank.index_mappings.event import EVENT_FIELDS, EVENT_KINDS, EVENT_SCHEMA, Event, EventKind
+from reelrank.index_mappings.event_store import EventStore, PastEvent, select_event_schema
 from tests.raised import raises_code
 
 SOON_S = 5.0
@@ -55,6 +55,20 @@ def test_recent_applies_its_limit_to_the_requested_kinds(events: EventStore) -> 
     assert [e.id for e in events.recent("ada", 5, SOON_S, ("watch", "like"))] == ["2", "1"]
     assert [e.id for e in events.recent("ada", 2, SOON_S, ("impression",))] == ["i19", "i18"]
     assert events.recent("ada", 5, SOON_S, ()) == []
+
+
+def test_the_past_is_what_recent_returns_in_fewer_fields(events: EventStore) -> None:
+    search = Event("2", "search", "ada", 6, text="space")
+    shown = [Event(f"i{n}", "impression", "ada", 100 + n, "alien", request_id="r") for n in range(3)]
+    events.append([build_watch("1", 5), search, *shown, build_watch("3", 7, "bob")])
+    for limit, kinds in ((5, EVENT_KINDS), (2, ("impression",)), (1, ("watch", "search")), (5, ())):
+        expected = [
+            tuple(getattr(event, name) for name in PastEvent._fields)
+            for event in events.recent("ada", limit, SOON_S, kinds)
+        ]
+        assert events.past("ada", limit, SOON_S, kinds) == expected
+    assert events.past("ada", 1, SOON_S, ("search",)) == [("2", "search", 6, "", None, None, "space")]
+    assert events.past("unknown", 5, SOON_S, EVENT_KINDS) == []
 
 
 def test_scan_sorts_by_time_then_id_and_excludes_its_end(events: EventStore) -> None:

@@ -18,9 +18,10 @@ from reelrank.index_mappings.event import (
     Event,
     EventKind,
 )
-from reelrank.index_mappings.event_store import AppendReport, select_event_schema
+from reelrank.index_mappings.event_store import AppendReport, PastEvent, select_event_schema
 
 COLUMNS = ", ".join(field.name for field in EVENT_FIELDS)
+PAST_COLUMNS = ", ".join(PastEvent._fields)
 INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len(EVENT_FIELDS))})"
 FLAG_INDEXES = tuple(index for index, field in enumerate(EVENT_FIELDS) if field.type is FLAG)
 """SQLite has no booleans, so it stores them as 0 and 1."""
@@ -44,19 +45,11 @@ class EmbeddedEvents:
     def recent(
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
-        """Merges one read of events_by_user_and_kind per kind; within a millisecond, the last appended first.
+        """Within a millisecond, the event that was appended last comes first."""
+        return [_decode_event(row[:-1]) for row in self._read_newest(COLUMNS, user_id, limit, kinds)]
 
-        SQLite stops each read at the limit. `kind in (...)` would sort the whole history of the viewer.
-        """
-        distinct_kinds = tuple(dict.fromkeys(kinds))
-        if not distinct_kinds:
-            return []
-        of_one_kind = f"select {COLUMNS}, seq from events where user = ? and kind = ?"
-        merged = " union all ".join([of_one_kind] * len(distinct_kinds))
-        values = [value for kind in distinct_kinds for value in (user_id, kind)]
-        newest_first = f"{merged} order by at_ms desc, seq desc limit ?"
-        rows = self.database.connect().execute(newest_first, (*values, limit))
-        return [_decode_event(row[:-1]) for row in rows]
+    def past(self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind]) -> list[PastEvent]:
+        return [PastEvent._make(row[:-1]) for row in self._read_newest(PAST_COLUMNS, user_id, limit, kinds)]
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
         """Reads the index events_by_watched_item only, and no row of the table.
@@ -111,6 +104,21 @@ class EmbeddedEvents:
 
     def count(self) -> int:
         return int(self.database.connect().execute("select count(*) from events").fetchone()[0])
+
+    def _read_newest(
+        self, columns: str, user_id: str, limit: int, kinds: Sequence[EventKind]
+    ) -> list[tuple[Any, ...]]:
+        """Returns rows of these columns and seq. Merges one read of events_by_user_and_kind per kind.
+
+        SQLite stops each read at the limit. `kind in (...)` would sort the whole history of the viewer.
+        """
+        distinct_kinds = tuple(dict.fromkeys(kinds))
+        if not distinct_kinds:
+            return []
+        of_one_kind = f"select {columns}, seq from events where user = ? and kind = ?"
+        merged = " union all ".join([of_one_kind] * len(distinct_kinds))
+        values = [value for kind in distinct_kinds for value in (user_id, kind)]
+        return self._read(f"{merged} order by at_ms desc, seq desc limit ?", (*values, limit))
 
     def _read(self, select: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         return self.database.connect().execute(select, parameters).fetchall()

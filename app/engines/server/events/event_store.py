@@ -1,6 +1,6 @@
 """The `EventStore` of a cluster: a data stream in which each event is created under its own id."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -26,7 +26,12 @@ from reelrank.index_mappings.event import (
     Event,
     EventKind,
 )
-from reelrank.index_mappings.event_store import AppendReport, select_event_schema, select_newest_opinions
+from reelrank.index_mappings.event_store import (
+    AppendReport,
+    PastEvent,
+    select_event_schema,
+    select_newest_opinions,
+)
 from reelrank.index_mappings.mapping import build_events_template
 
 BATCH = 10_000
@@ -73,17 +78,18 @@ class ServerEvents:
     def recent(
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
-        body = {
-            "query": {"bool": {"filter": [{"term": {"user": user_id}}, {"terms": {"kind": list(kinds)}}]}},
-            "sort": [{"at_ms": "desc"}, {"id": "desc"}],
-            "size": min(limit, BATCH),
-            "track_total_hits": False,
-        }
+        body = _build_newest_query(user_id, limit, kinds)
+        return [_decode_event(hit["_source"]) for hit in self._search_newest(body, timeout_s)]
+
+    def past(self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind]) -> list[PastEvent]:
+        body = {**_build_newest_query(user_id, limit, kinds), "_source": PastEvent._fields}
+        return [_decode_past_event(hit["_source"]) for hit in self._search_newest(body, timeout_s)]
+
+    def _search_newest(self, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
         try:
-            hits = self.cluster.search(self.stream, body, timeout_s)
+            return _deduplicate(self.cluster.search(self.stream, body, timeout_s))
         except NotFound:
             return []
-        return [_decode_event(hit["_source"]) for hit in _deduplicate(hits)]
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
         """Raises Partial with WATCHED_ITEMS of the items when there are more."""
@@ -106,7 +112,7 @@ class ServerEvents:
 
     def opinions(self, user: str, timeout_s: float) -> dict[str, EventKind]:
         """Returns the newest opinion on each item, of the newest BATCH opinions."""
-        return select_newest_opinions(self.recent(user, BATCH, timeout_s, OPINION_KINDS))
+        return select_newest_opinions(self.past(user, BATCH, timeout_s, OPINION_KINDS))
 
     def scan(
         self,
@@ -203,6 +209,15 @@ class ServerEvents:
         self._is_created = True
 
 
+def _build_newest_query(user_id: str, limit: int, kinds: Sequence[EventKind]) -> dict[str, Any]:
+    return {
+        "query": {"bool": {"filter": [{"term": {"user": user_id}}, {"terms": {"kind": list(kinds)}}]}},
+        "sort": [{"at_ms": "desc"}, {"id": "desc"}],
+        "size": min(limit, BATCH),
+        "track_total_hits": False,
+    }
+
+
 def _decode_buckets(reply: Reply) -> tuple[frozenset[str], int]:
     """Returns the items of a response, and how many events are of other items."""
     items = reply.get("aggregations", {}).get("items", {})
@@ -217,6 +232,10 @@ def _encode_event(event: Event) -> dict[str, Any]:
 
 def _decode_event(source: dict[str, Any]) -> Event:
     return Event(**{field.name: source[field.name] for field in EVENT_FIELDS if field.name in source})
+
+
+def _decode_past_event(source: dict[str, Any]) -> PastEvent:
+    return PastEvent._make(source.get(name, DEFAULTS[name]) for name in PastEvent._fields)
 
 
 def _deduplicate(hits: Sequence[Reply]) -> list[Reply]:

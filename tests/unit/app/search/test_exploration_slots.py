@@ -18,6 +18,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_release_manager, warm_service
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import PastEvent
 from reelrank.index_mappings.query import Context, Query
 from tests.sample_project import add_model, build_project
 
@@ -27,7 +28,7 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 class UnavailableEvents(EmbeddedEvents):
     """Events that cannot be read for a while."""
 
-    def recent(self, *_: object, **__: object) -> list[Event]:
+    def past(self, *_: object, **__: object) -> list[PastEvent]:
         raise Unavailable("the event store is away")
 
 

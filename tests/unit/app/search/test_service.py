@@ -20,6 +20,7 @@ from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event_store import PastEvent
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, build_empty_matches
 from reelrank.index_mappings.query import Context, Filters, Query
@@ -159,7 +160,7 @@ def test_a_home_page_has_items_while_no_thread_is_free(service: SearchService) -
 class UnavailableEvents(EmbeddedEvents):
     """Events that cannot be read for a while."""
 
-    def recent(self, *_: object, **__: object) -> list[Event]:
+    def past(self, *_: object, **__: object) -> list[PastEvent]:
         raise Unavailable("the event store is away")
 
 
