@@ -24,7 +24,7 @@ from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.evaluation.metrics import ndcg_at
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.policies.diversity import SPACE, MaximalMarginalRelevance
 from reelrank.ranking.policies.policy import Order, ScoredCandidates

@@ -19,7 +19,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder, assemble_suggestions
 from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
 from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.watch_columns import LOADED_MS, WatchColumns
 
 P99_MS = 20.0

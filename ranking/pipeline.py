@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.errors import Degradation, EngineError, describe_failure
 from reelrank.index_mappings.match import Matches
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates

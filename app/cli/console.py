@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from reelrank.app.web.problem_codes import PROBLEMS
+from reelrank.app.web.problem_codes import load_problems
 from reelrank.ranking.progress import Progress
 
 COMMAND_FAILED = "command_failed"
@@ -67,7 +67,7 @@ class CommandError:
 
 def describe_error(error: Exception | str, code: str = "") -> CommandError:
     """Describes an error by its own code, or by the one given. A remedy of the error's own goes first."""
-    problem = PROBLEMS[code or getattr(error, "code", COMMAND_FAILED)]
+    problem = load_problems()[code or getattr(error, "code", COMMAND_FAILED)]
     remedy = getattr(error, "remedy", problem.remedy)
     return CommandError(problem.code, str(error), remedy, problem.exit_code or 1)
 

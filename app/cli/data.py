@@ -94,7 +94,8 @@ def doctor(as_json: AsJson = False) -> None:
     """Check index, item table and model, and say how to repair what is wrong. Exit code 1 if anything is."""
     diagnosis = diagnose(build_container(Settings()))
     if as_json:
-        print_json({"facts": diagnosis.status, "complaints": diagnosis.problems})
+        names_of_0_1 = {"facts": diagnosis.status, "complaints": diagnosis.problems}
+        print_json({"status": diagnosis.status, "problems": diagnosis.problems, **names_of_0_1})
     else:
         for name, value in diagnosis.status.items():
             out.print(f"{name:<20} {value}", markup=False)

@@ -15,11 +15,12 @@ from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import CodedError
-from reelrank.loaders.events.event_columns import EVENT_COLUMNS, has_ubi_rows
+from reelrank.loaders.events.column_names import EVENT_COLUMNS
+from reelrank.loaders.events.event_columns import has_ubi_rows
 from reelrank.loaders.fields.durations import Unit
 from reelrank.loaders.fields.field_map import Field, FieldRules, parse_field_pairs, read_mapping
 from reelrank.loaders.files.source import Format, QuoteRule, ReadOptions, open_source_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 
 app = typer.Typer(
     help="Load a catalogue or a history from Parquet, CSV, TSV or JSON files.", no_args_is_help=True

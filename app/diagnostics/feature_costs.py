@@ -18,7 +18,7 @@ from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.features.batching import plan_evaluation
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
 from reelrank.ranking.features.declare import Columns, return_unchanged
-from reelrank.ranking.items.event_counts import build_popularity
+from reelrank.ranking.items.popularity.event_counts import build_popularity
 from reelrank.ranking.items.table import ItemTable, open_table
 from reelrank.ranking.retrieval.candidates import build_candidates
 from reelrank.ranking.retrieval.sources import plan_sources, query_source

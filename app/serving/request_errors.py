@@ -7,7 +7,7 @@ import orjson
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 
 from reelrank.app.web.access.security_headers import HEADERS
-from reelrank.app.web.problem_codes import PROBLEMS
+from reelrank.app.web.problem_codes import load_problems
 from reelrank.app.web.problems import MEDIA_TYPE, build_problem_fields
 
 MAX_REQUEST_LINE = 8190
@@ -29,7 +29,7 @@ def encode_request_error(error: BaseException) -> bytes:
         code, detail = "internal_error", "Internal error. Quote this request id when reporting it."
     else:
         code, detail = "invalid_request", f"the request is not valid HTTP: {error}"[:MAX_DETAIL_LENGTH]
-    status = PROBLEMS[code].status or HTTPStatus.BAD_REQUEST
+    status = load_problems()[code].status or HTTPStatus.BAD_REQUEST
     fields = build_problem_fields(code, detail, status, instance="", request_id=uuid.uuid4().hex)
     return _encode_response(status, fields["request_id"], orjson.dumps(fields))
 

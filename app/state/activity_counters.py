@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.match import ID_DTYPE
-from reelrank.ranking.items.event_counts import count_events
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.event_counts import count_events
 from reelrank.ranking.items.table import ItemTable
 
 MAX_VIEWERS = 5000

@@ -5,7 +5,9 @@ and docs/api.md are made from this table.
 """
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -43,26 +45,30 @@ def _read_problem(code: str, fields: dict[str, Any]) -> ProblemCode:
     return ProblemCode(code, **(fields | status))
 
 
-PROBLEMS = {
-    code: _read_problem(code, fields)
-    for table in sorted(TABLES.glob("*.toml"))
-    for code, fields in tomllib.loads(table.read_text("utf-8")).items()
-}
+@cache
+def load_problems() -> Mapping[str, ProblemCode]:
+    """Returns every problem by its code; the files are read at the first call."""
+    return {
+        code: _read_problem(code, fields)
+        for table in sorted(TABLES.glob("*.toml"))
+        for code, fields in tomllib.loads(table.read_text("utf-8")).items()
+    }
 
 
 def find_problem(error: CodedError) -> ProblemCode:
     """Returns the problem of an error; that of its type for a code that a service of another build gave."""
-    return PROBLEMS.get(error.code) or PROBLEMS[type(error).code]
+    problems = load_problems()
+    return problems.get(error.code) or problems[type(error).code]
 
 
 def list_command_problems() -> list[ProblemCode]:
     """Returns the problems that the command line reports, by exit code."""
-    reported = [problem for problem in PROBLEMS.values() if problem.exit_code is not None]
+    reported = [problem for problem in load_problems().values() if problem.exit_code is not None]
     return sorted(reported, key=lambda problem: problem.exit_code or 0)
 
 
 def list_http_problems(only_ranking_role: bool = False) -> list[ProblemCode]:
     """Returns the problems that the HTTP API sends, by status."""
-    sent = [problem for problem in PROBLEMS.values() if problem.status is not None]
+    sent = [problem for problem in load_problems().values() if problem.status is not None]
     sent.sort(key=lambda problem: problem.status or 0)
     return [problem for problem in sent if problem.in_ranking_role or not only_ranking_role]

@@ -12,7 +12,7 @@ from flask import Flask, Response, current_app, g, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from reelrank.app.web.problem_codes import PROBLEMS, find_problem, list_http_problems
+from reelrank.app.web.problem_codes import find_problem, list_http_problems, load_problems
 from reelrank.index_mappings.errors import CodedError
 
 log = structlog.get_logger("reelrank.web")
@@ -47,7 +47,7 @@ def build_problem(
     status: HTTPStatus | None = None,
 ) -> Response:
     """Answers with a problem of the table. status: where it differs from the table's."""
-    status = status or PROBLEMS[code].status or HTTPStatus.INTERNAL_SERVER_ERROR
+    status = status or load_problems()[code].status or HTTPStatus.INTERNAL_SERVER_ERROR
     body = build_problem_fields(code, detail, status, request.path, g.get("request_id", ""))
     if field_errors:
         body["errors"] = [{"field": field, "detail": message} for field, message in field_errors]
@@ -61,7 +61,7 @@ def build_problem_fields(
     code: str, detail: str, status: HTTPStatus, instance: str, request_id: str
 ) -> dict[str, Any]:
     """Returns the members of problem+json, without field errors."""
-    problem = PROBLEMS[code]
+    problem = load_problems()[code]
     return {
         "type": problem.type_uri,
         "code": code,

@@ -38,8 +38,9 @@ from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.intervals import bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.items.event_counts import build_popularity
-from reelrank.ranking.items.popularity import Popularity, find_half_life
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.event_counts import build_popularity
+from reelrank.ranking.items.popularity.half_lives import find_half_life
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.progress import Progress

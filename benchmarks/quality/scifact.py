@@ -37,7 +37,7 @@ from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_request
 from reelrank.ranking.policies.config import RankingConfig

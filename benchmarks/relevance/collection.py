@@ -24,7 +24,7 @@ from reelrank.index_mappings.match import ItemIds, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_request
 from reelrank.ranking.policies.config import RankingConfig

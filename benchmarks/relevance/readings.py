@@ -23,7 +23,7 @@ from reelrank.ranking.evaluation.baselines import MIN_HISTORY, PastPages
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
-from reelrank.ranking.items.event_counts import build_popularity
+from reelrank.ranking.items.popularity.event_counts import build_popularity
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank

@@ -18,7 +18,7 @@ from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.watches import Watches, select_watches
 from reelrank.ranking.evaluation.baselines import PastPages, rank_by_baselines
 from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
-from reelrank.ranking.items.event_counts import build_popularity
+from reelrank.ranking.items.popularity.event_counts import build_popularity
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.backtest import BacktestIndex, rank_past_request
 from reelrank.ranking.viewers.history import build_anonymous_viewer

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reelrank.loaders.fields.names import UNDECIDED, ListStyle, decode_html, parse_names, write_text
+from reelrank.loaders.fields.lists import UNDECIDED, ListStyle, decode_html, parse_names, write_text
 from reelrank.loaders.fields.numbers import parse_decimal, parse_flag, parse_integer
 from reelrank.loaders.files.rows import Column
 

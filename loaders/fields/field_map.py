@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reelrank.loaders.fields.dates import DateStyle, check_date_format
 from reelrank.loaders.fields.durations import UNITS, Unit
-from reelrank.loaders.fields.names import ListStyle
+from reelrank.loaders.fields.lists import ListStyle
 from reelrank.loaders.fields.survey import UNSURVEYED, ColumnStyles
 from reelrank.loaders.files.source import SourceError
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.loaders.fields.dates import DAY_MONTH_PATTERN, DateStyle, EpochUnit
-from reelrank.loaders.fields.names import (
+from reelrank.loaders.fields.lists import (
     BRACKETS,
     MISSING_NAMES,
     NAME_SEPARATORS,

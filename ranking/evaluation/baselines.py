@@ -19,12 +19,11 @@ from reelrank.ranking.embeddings.matrix_factorization import ALPHA, FACTORS, ITE
 from reelrank.ranking.embeddings.watches import Watches
 from reelrank.ranking.evaluation.metrics import ndcg_at
 from reelrank.ranking.items.engagements import QUICK_SKIP_SHARE
+from reelrank.ranking.items.popularity.half_lives import BASELINE_HALF_LIVES_DAYS
 
 EASE, ITEM_KNN, ALS, POPULARITY = "EASE", "item-kNN", "ALS", "recent popularity"
 DEPTH = 100
 """Items of a ranking: what recall@100 needs."""
-BASELINE_HALF_LIVES_DAYS = (7.0, 30.0, 90.0, 365.0, 1095.0, 3650.0, float("inf"))
-"""Half-lives of popularity that are tried; the last counts every watch alike."""
 MIN_HISTORY, PAGES_PER_VIEWER = 5, 8
 """Pages on which the half-life is chosen."""
 KNN_NEIGHBOURS = 100

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
 from reelrank.ranking.evaluation.metrics import ndcg_at
-from reelrank.ranking.items.popularity import DEFAULT_HALF_LIFE_DAYS, HALF_LIVES_DAYS, Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.half_lives import DEFAULT_HALF_LIFE_DAYS, HALF_LIVES_DAYS
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask
 from reelrank.ranking.viewers.history import Viewer
 

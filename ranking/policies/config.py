@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from reelrank.ranking.items.popularity import DEFAULT_HALF_LIFE_DAYS
+from reelrank.ranking.items.popularity.half_lives import DEFAULT_HALF_LIFE_DAYS
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
 
 ID_DIGITS = 12

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.column import Column
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 

@@ -12,7 +12,8 @@ from reelrank.index_mappings.item import Neighbour
 from reelrank.index_mappings.match import Matches, encode_item_ids, separate_bonus
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.items.names.typed_query import TypedQuery
-from reelrank.ranking.items.popularity import COMPARED_DAYS, Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.half_lives import COMPARED_DAYS
 from reelrank.ranking.items.table import ItemTable, Rows, build_row_mask, find_published
 from reelrank.ranking.policies.config import CandidateLimits, RankingConfig
 from reelrank.ranking.retrieval.recency import find_newest

@@ -13,7 +13,8 @@ from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.column import Column, find_best, make_shared_column, take_rows
 from reelrank.ranking.items.builder import UNKNOWN_DAY, hash_word
 from reelrank.ranking.items.listed_values import has_any
-from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.retrieval.candidates import LocatedCandidates
 from reelrank.ranking.retrieval.fusion import Candidates

@@ -20,8 +20,9 @@ from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.evaluation.half_life import PastPage
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import compute_features
-from reelrank.ranking.items.event_counts import count_events
-from reelrank.ranking.items.popularity import Popularity, find_half_life
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.event_counts import count_events
+from reelrank.ranking.items.popularity.half_lives import find_half_life
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.labels.watch_time import collect_gains, find_relevant

@@ -54,7 +54,7 @@ def use_fields(settings: dict[str, Any], directory: Path) -> dict[str, Any]:
     from reelrank.app.web.application import WebOptions, create_app
     from reelrank.app.wiring import build_container, build_service
     from reelrank.index_mappings.mapping import build_events_template
-    from reelrank.loaders.events.event_columns import EVENT_COLUMNS
+    from reelrank.loaders.events.column_names import EVENT_COLUMNS
     from reelrank.loaders.fields.field_map import FieldRules
     from reelrank.loaders.files.source import open_source_files
     from reelrank.ranking.progress import ignore_progress

@@ -23,7 +23,7 @@ from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.items.item_files import check_item_files
 from reelrank.loaders.items.item_writer import ItemLoad
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.files.source import open_source_files
 with open_source_files(sys.argv[1], None) as (files, _):
     rejects, options = Path(sys.argv[1] + ".rejects"), LoadOptions(created_at=datetime.now(UTC))

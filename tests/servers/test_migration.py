@@ -139,7 +139,7 @@ def test_embeddings_of_source_and_target_are_not_mixed(sides: MigrationSides) ->
 
 def test_the_doctor_finds_the_item_table_after_a_migration(sides: MigrationSides) -> None:
     sides.migrate()
-    status = json.loads(sides.run("doctor", "--json").stdout)["facts"]
+    status = json.loads(sides.run("doctor", "--json").stdout)["status"]
     assert (status["item table"], status["events"]) == ("24 items", 240)
 
 

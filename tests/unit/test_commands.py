@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app, main
 from reelrank.app.settings import Settings
-from reelrank.app.web.problem_codes import PROBLEMS
+from reelrank.app.web.problem_codes import load_problems
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import Event
 
@@ -94,8 +94,8 @@ def test_an_error_is_one_json_object_with_code_and_remedy(
     assert (ended, error["code"]) == (exit_code, code)
     assert error.keys() == {"code", "message", "remedy"}
     assert error["message"]
-    assert error["remedy"] == PROBLEMS[code].remedy
-    assert PROBLEMS[code].exit_code == exit_code
+    assert error["remedy"] == load_problems()[code].remedy
+    assert load_problems()[code].exit_code == exit_code
 
 
 def test_an_unexpected_error_keeps_its_traceback_before_the_json(
@@ -135,6 +135,16 @@ def test_without_json_an_error_is_one_line_for_people(run: Run) -> None:
     ended, printed = run("search")
     assert ended == 2
     assert "Missing argument" in printed
+
+
+def test_the_doctor_reports_under_its_names_and_those_of_the_last_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELRANK_DATA_DIR", str(tmp_path))
+    output = CliRunner().invoke(app, ["doctor", "--json"]).output
+    report, _ = json.JSONDecoder().raw_decode(output)
+    assert (report["facts"], report["complaints"]) == (report["status"], report["problems"])
+    assert report["problems"]
 
 
 def test_a_text_to_search_for_may_look_like_an_option(run: Run) -> None:

@@ -74,9 +74,9 @@ def test_the_model_before_is_the_previous_release(container: Container) -> None:
 def test_the_doctor_says_only_that_items_are_indexed_as_before(container: Container) -> None:
     warm_service(container)  # rebuilds the item table when its schema has changed
     report = json.loads(run("doctor --json", exit_code=1).partition(" error:")[0])
-    status = report["facts"]
+    status = report["status"]
     assert (status["index version"], status["model"], status["embeddings"]) == (VERSION, "first", "unknown")
-    (problem,) = report["complaints"]
+    (problem,) = report["problems"]
     assert "another encoder" in problem
 
 

@@ -44,5 +44,5 @@ def create_login_blueprint(rules: AccessRules) -> Blueprint:
 
 def _render(is_wrong: bool) -> Response:
     back = restrict_to_local(request.values.get("back", "/"), "/")
-    page = render_template("login.html", who=ViewerProfile(""), is_wrong=is_wrong, back=back)
+    page = render_template("login.html", viewer=ViewerProfile(""), is_wrong=is_wrong, back=back)
     return make_response(page, HTTPStatus.FORBIDDEN if is_wrong else HTTPStatus.OK)

@@ -47,7 +47,7 @@ def _handle_not_found(_error: NotFound) -> Response:
 def _render_failure(response: Response) -> Response:
     page = make_response(
         render_template(
-            "failure.html", problem=response.get_json(), page=None, who=ViewerProfile(read_user_id())
+            "failure.html", problem=response.get_json(), page=None, viewer=ViewerProfile(read_user_id())
         ),
         response.status_code,
     )

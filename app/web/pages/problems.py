@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, make_response, render_template
 from markupsafe import Markup, escape
 
 from reelrank.app.web.pages.person import ViewerProfile, read_user_id
-from reelrank.app.web.problem_codes import PROBLEMS, ProblemCode, list_http_problems
+from reelrank.app.web.problem_codes import ProblemCode, list_http_problems, load_problems
 
 
 def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
@@ -15,7 +15,9 @@ def create_problems_blueprint(only_ranking_role: bool = False) -> Blueprint:
     only_ranking_role: list the codes that role ranking sends, on pages without links to films.
     """
     layout = "frame.html" if only_ranking_role else "base.html"
-    listed = list_http_problems(only_ranking_role=True) if only_ranking_role else list(PROBLEMS.values())
+    listed = (
+        list_http_problems(only_ranking_role=True) if only_ranking_role else list(load_problems().values())
+    )
     blueprint = Blueprint("problems", __name__, template_folder="../templates")
     blueprint.add_app_template_filter(mark_code, "mark_code")
 
@@ -43,6 +45,6 @@ def mark_code(text: str) -> Markup:
 
 def _render(template: str, layout: str, **values: list[ProblemCode] | ProblemCode) -> Response:
     viewer = ViewerProfile(read_user_id())
-    response = make_response(render_template(template, layout=layout, who=viewer, **values))
+    response = make_response(render_template(template, layout=layout, viewer=viewer, **values))
     response.headers["Cache-Control"] = "no-store"
     return response

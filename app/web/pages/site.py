@@ -52,51 +52,55 @@ class Site:
     reports_dir: Path
 
     def render_home(self) -> Response:
-        asked = HomeParameters.model_validate(filters.read_parameters(("cursor",)))
-        who = self._load_viewer()
+        parameters = HomeParameters.model_validate(filters.read_parameters(("cursor",)))
+        viewer = self._load_viewer()
         page = self._load_page(
-            Query(user=who.user_id or None, limit=PAGE_ITEMS, context=self._build_context()), asked.cursor
+            Query(user=viewer.user_id or None, limit=PAGE_ITEMS, context=self._build_context()),
+            parameters.cursor,
         )
-        return self._render("home.html", page, who=who, notice=build_notice(page, self.service))
+        return self._render("home.html", page, viewer=viewer, notice=build_notice(page, self.service))
 
     def render_search(self) -> Response:
-        parameters = filters.read_parameters(("q", "cursor", "sort", *filters.FILTER_FIELDS))
-        if filters.is_empty_search(parameters):
+        given = filters.read_parameters(("q", "cursor", "sort", *filters.FILTER_FIELDS))
+        if filters.is_empty_search(given):
             return make_response(redirect("/", HTTPStatus.SEE_OTHER))
-        asked = SearchParameters.model_validate(parameters)
-        who = self._load_viewer()
+        parameters = SearchParameters.model_validate(given)
+        viewer = self._load_viewer()
         query = Query(
-            text=asked.q.strip(),
-            user=who.user_id or None,
-            filters=asked.build_filters(),
+            text=parameters.q.strip(),
+            user=viewer.user_id or None,
+            filters=parameters.build_filters(),
             limit=PAGE_ITEMS,
             context=self._build_context(),
-            sort=asked.sort,
+            sort=parameters.sort,
         )
-        page = highlight_page(self._load_page(query, asked.cursor, facets=True))
+        page = highlight_page(self._load_page(query, parameters.cursor, facets=True))
         narrowing = {
-            "chips": filters.build_chips(asked),
-            "shortcuts": filters.build_shortcuts(asked, self.service.refresher.state.table),
-            "sorts": filters.build_sort_choices(asked),
-            "choices": filters.build_choices(asked, page.facets),
+            "chips": filters.build_chips(parameters),
+            "shortcuts": filters.build_shortcuts(parameters, self.service.refresher.state.table),
+            "sorts": filters.build_sort_choices(parameters),
+            "choices": filters.build_choices(parameters, page.facets),
         }
-        return self._render("search.html", page, who=who, asked=asked, **narrowing)
+        return self._render("search.html", page, viewer=viewer, parameters=parameters, **narrowing)
 
     def render_film(self, item_id: str) -> Response:
         path = ItemPath.model_validate({"item_id": item_id})
         (item,) = self.service.engine.fetch([path.item_id], FETCH_TIMEOUT_S)
         if item is None:
             raise ItemNotFound(f"there is no film {item_id!r}; it may have been deleted")
-        who = self._load_viewer()
+        viewer = self._load_viewer()
         query = Query(
-            user=who.user_id or None, similar_to=item.id, limit=SIMILAR_ITEMS, context=self._build_context()
+            user=viewer.user_id or None,
+            similar_to=item.id,
+            limit=SIMILAR_ITEMS,
+            context=self._build_context(),
         )
         shown = {"request_id": request.args.get("from", ""), "position": request.args.get("at", "")}
         page = self._load_page(query, None)
         notice = build_notice(page, self.service)
-        opinion = describe_opinion(who.user_id, item.id, self.service)
+        opinion = describe_opinion(viewer.user_id, item.id, self.service)
         return self._render(
-            "film.html", page, who=who, item=item, notice=notice, shown=shown, opinion=opinion
+            "film.html", page, viewer=viewer, item=item, notice=notice, shown=shown, opinion=opinion
         )
 
     def render_why(self, request_id: str, position: int) -> Response:
@@ -105,15 +109,15 @@ class Site:
         if hit is None or hit.explanation is None:
             raise ItemNotFound("this film was deleted after the list was made")
         return self._render(
-            "why.html", page, who=self._load_viewer(), hit=hit, why=build_explanation_view(hit.explanation)
+            "why.html", page, viewer=self._load_viewer(), hit=hit, why=build_explanation_view(hit.explanation)
         )
 
     def render_quality(self) -> Response:
         report = reports.load_last_report(self.reports_dir)
-        return self._render("quality.html", None, who=self._load_viewer(), report=report)
+        return self._render("quality.html", None, viewer=self._load_viewer(), report=report)
 
     def render_about(self) -> Response:
-        return self._render("about.html", None, who=self._load_viewer(), sources=SOURCES)
+        return self._render("about.html", None, viewer=self._load_viewer(), sources=SOURCES)
 
     def send_report_picture(self, name: str) -> Response:
         return reports.send_picture(self.reports_dir, name)

@@ -13,7 +13,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
 from reelrank.loaders.fields.mapped_rows import read_mapped_rows
 from reelrank.loaders.files.source import SourceError, open_source_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.summary import check_items
 from tests.raised import raises_code
 

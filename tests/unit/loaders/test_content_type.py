@@ -9,13 +9,13 @@ import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.events.event_columns import EVENT_COLUMNS
+from reelrank.loaders.events.column_names import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, load_event_files
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import SourceError, open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.item_files import check_item_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.items.item_writer import ItemLoad
 from tests.raised import raises_code
 

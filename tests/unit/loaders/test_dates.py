@@ -12,7 +12,7 @@ from reelrank.loaders.fields.dates import DateStyle, parse_datetime
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.fields.mapped_rows import read_mapped_rows
 from reelrank.loaders.files.source import SourceError, open_source_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.summary import check_items
 from tests.raised import raises_code
 

@@ -11,7 +11,7 @@ import pytest
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import make_item_id
-from reelrank.loaders.events.event_columns import EVENT_COLUMNS
+from reelrank.loaders.events.column_names import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
 from reelrank.loaders.events.event_rows import parse_event
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs

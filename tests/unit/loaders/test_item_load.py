@@ -17,8 +17,8 @@ from reelrank.index_mappings.item import Document, Item, Neighbour
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
 from reelrank.loaders.files.source import SourceError, open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions, LoadRejected
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.item_files import check_item_files, load_item_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.items.item_writer import ItemLoad
 from reelrank.loaders.items.journal import Journal
 from reelrank.loaders.report import FileReport

@@ -18,7 +18,8 @@ from reelrank.index_mappings.item import ID_PATTERN, Item, make_item_id
 from reelrank.loaders.fields.field_map import FieldRules, parse_field_pairs
 from reelrank.loaders.fields.mapped_rows import read_mapped_rows
 from reelrank.loaders.files.source import open_source_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS, CheckedItems
+from reelrank.loaders.items.column_names import ITEM_FIELDS
+from reelrank.loaders.items.item_rows import CheckedItems
 from reelrank.loaders.items.summary import check_items
 from reelrank.loaders.items.titles import split_year
 

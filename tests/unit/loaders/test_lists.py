@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.fields.guesses import list_notes
+from reelrank.loaders.fields.lists import ListStyle, parse_names
 from reelrank.loaders.fields.mapped_rows import read_mapped_rows, survey_columns
-from reelrank.loaders.fields.names import ListStyle, parse_names
 from reelrank.loaders.files.source import open_source_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.summary import check_items
 
 WORDS = st.text(st.sampled_from("abcdeXYZ' \N{LATIN SMALL LETTER E WITH ACUTE}."), min_size=1, max_size=8)

@@ -22,7 +22,7 @@ from reelrank.index_mappings.errors import CodedError
 from reelrank.index_mappings.query import Query
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import open_source_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.journal import Journal, JournalEntry
 from reelrank.loaders.report import FileReport
 from reelrank.ranking.items.fold_in import FoldIn
@@ -147,7 +147,7 @@ def test_events_in_the_future_are_rejected() -> None:
 def test_the_doctor_reports_a_stopped_load() -> None:
     Journal(Settings().loads_dir).path.parent.mkdir(parents=True)
     Journal(Settings().loads_dir).write_entry(JournalEntry("key", "items-9", "rejects.jsonl", read=3000))
-    status = json.loads(run("reelrank doctor --json").stdout)["facts"]
+    status = json.loads(run("reelrank doctor --json").stdout)["status"]
     assert (
         status["load under way or stopped"]
         == "3000 rows are in items-9; run the same command again to continue"

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelrank.index_mappings.errors import CodedError
-from reelrank.loaders.events.event_columns import EVENT_COLUMNS
+from reelrank.loaders.events.column_names import EVENT_COLUMNS
 from reelrank.loaders.events.event_files import EventLoad, check_event_files
 from reelrank.loaders.fields.field_map import FieldRules
 from reelrank.loaders.files.source import open_source_files
 from reelrank.loaders.items.catalogue import LoadOptions
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from reelrank.loaders.items.item_files import check_item_files
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
 from reelrank.loaders.items.item_writer import ItemLoad
 from reelrank.loaders.report import FileReport
 

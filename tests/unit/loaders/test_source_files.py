@@ -16,7 +16,7 @@ from reelrank.loaders.fields.mapped_rows import read_mapped_rows
 from reelrank.loaders.files.readers import read_rows
 from reelrank.loaders.files.rows import Rows
 from reelrank.loaders.files.source import Format, SourceError, SourceFile, open_source_files, spool_input
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from tests.raised import raises_code
 
 COUNT = 3000

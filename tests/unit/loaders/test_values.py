@@ -24,10 +24,10 @@ from reelrank.loaders.fields.field_map import (
     parse_unit,
     read_mapping,
 )
-from reelrank.loaders.fields.names import ListStyle, parse_names
+from reelrank.loaders.fields.lists import ListStyle, parse_names
 from reelrank.loaders.fields.numbers import parse_flag, parse_integer
 from reelrank.loaders.files.source import SourceError
-from reelrank.loaders.items.item_rows import ITEM_FIELDS
+from reelrank.loaders.items.column_names import ITEM_FIELDS
 from tests.raised import raises_code
 
 MAY_DAY = datetime(1999, 5, 1, tzinfo=UTC)

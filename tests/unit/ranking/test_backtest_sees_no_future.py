@@ -21,7 +21,7 @@ from reelrank.ranking.embeddings.preferences import select_preferences
 from reelrank.ranking.embeddings.watches import Watches
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.watch_columns import hash_viewers, select_watch_columns
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.training import backtest as replay

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reelrank.ranking.items.audience import BOT_HOURS
-from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, NEW_VIEWERS_IGNORED, Popularity
+from reelrank.ranking.items.popularity.audience import BOT_HOURS
+from reelrank.ranking.items.popularity.counters import NEW_VIEWERS_IGNORED, Popularity
+from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS
 from reelrank.ranking.items.watch_columns import WatchColumns
 from tests.unit.ranking.watching import build_watches, count
 
@@ -127,8 +128,8 @@ def test_the_order_of_watches_does_not_matter(
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reelrank.ranking.items.audience.MAX_PAIRS", 500)
-    monkeypatch.setattr("reelrank.ranking.items.audience.MAX_VIEWERS", 300)
+    monkeypatch.setattr("reelrank.ranking.items.popularity.audience.MAX_PAIRS", 500)
+    monkeypatch.setattr("reelrank.ranking.items.popularity.audience.MAX_VIEWERS", 300)
     popularity = Popularity(10)
     for day in range(100):
         popularity.add_watches(build_watches(range(day * 20, day * 20 + 20), day % 10, day + 1))

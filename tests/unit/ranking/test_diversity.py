@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.diversity import POOL_SIZE, MaximalMarginalRelevance, choose_diverse

@@ -15,7 +15,7 @@ from reelrank.ranking.column import is_shared
 from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES, FEATURES_BY_NAME, compute_features
 from reelrank.ranking.features.context import hash_cross
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.items.watch_columns import WatchColumns
 from reelrank.ranking.policies.config import RankingConfig

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Document, Item
-from reelrank.ranking.items import popularity as counters
 from reelrank.ranking.items.builder import UNKNOWN_DAY
-from reelrank.ranking.items.event_counts import build_popularity
-from reelrank.ranking.items.popularity import HALF_LIVES_DAYS, Popularity
+from reelrank.ranking.items.popularity import counters
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.popularity.event_counts import build_popularity
+from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS
 from reelrank.ranking.items.table import ItemTable, Rows, build_table
 from reelrank.ranking.retrieval.recency import find_newest
 from tests.unit.ranking.watching import build_watches, count
 
 DAYS = 1500
-"""Longer than reelrank.ranking.items.popularity.ORIGIN_DAYS, so that the origin moves."""
+"""Longer than reelrank.ranking.items.popularity.counters.ORIGIN_DAYS, so that the origin moves."""
 
 
 def accept_all(rows: Rows) -> NDArray[np.bool_]:

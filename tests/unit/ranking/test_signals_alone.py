@@ -13,7 +13,7 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import Matches, encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import Column
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.retrieval.candidates import LocatedCandidates, locate
 from reelrank.ranking.retrieval.fusion import fuse

@@ -21,7 +21,7 @@ from reelrank.ranking.items.names.suggestion_index import (
 )
 from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
 from reelrank.ranking.items.names.title_keys import compact_title, split_words
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 
 TITLES = (
     "The Matrix", "Matilda", "The Godfather", "The Godfather: Part II", "Spider-Man", "WALL·E", "Amélie",

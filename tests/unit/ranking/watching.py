@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.popularity import Popularity
+from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.watch_columns import LOADED_MS, WatchColumns
 
 

@@ -25,7 +25,7 @@ from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
-from reelrank.ranking.items.event_counts import build_popularity
+from reelrank.ranking.items.popularity.event_counts import build_popularity
 from reelrank.ranking.signals.observe import Signals
 from reelrank.ranking.training import past_requests
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, rank_past_request

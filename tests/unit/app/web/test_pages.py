@@ -15,7 +15,7 @@ from reelrank.app.web.access.request_origin import restrict_to_local
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.pages import site
 from reelrank.app.web.pages.posters import COLOURS, build_poster
-from reelrank.app.web.problem_codes import PROBLEMS
+from reelrank.app.web.problem_codes import load_problems
 from reelrank.app.wiring import Container, build_container, build_release_manager, build_service, warm_service
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.evaluation.comparison import Evaluation, MetricResult
@@ -260,7 +260,7 @@ def test_errors_are_pages_that_link_to_their_code(
     page = person.get(address, headers={"Accept": "text/html"})
     assert page.status_code == status
     assert read_problem_code(page) == code
-    assert f"<h1>{PROBLEMS[code].title}</h1>" in page.text
+    assert f"<h1>{load_problems()[code].title}</h1>" in page.text
 
 
 def test_an_error_page_says_what_is_wrong_and_what_to_do(person: FlaskClient) -> None:

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
-from reelrank.app.web.problem_codes import PROBLEMS, find_problem, list_http_problems
+from reelrank.app.web.problem_codes import find_problem, list_http_problems, load_problems
 from reelrank.app.wiring import build_container, build_models, build_service, warm_service
 from reelrank.index_mappings.errors import CodedError, Conflict, EngineError
 from tests.sample_project import build_project
@@ -48,13 +48,13 @@ def list_subclasses(error: type[CodedError]) -> Iterator[type[CodedError]]:
 def test_every_engine_error_has_a_code_with_a_status() -> None:
     codes = {error.code for error in list_subclasses(EngineError)}
     assert len(codes) >= 10
-    assert [code for code in codes if PROBLEMS[code].status is None] == []
+    assert [code for code in codes if load_problems()[code].status is None] == []
 
 
 def test_the_reasons_of_one_type_of_error_share_its_status_and_exit_code() -> None:
     types = {error.__name__: error for error in list_subclasses(CodedError)}
     reasons = [
-        (PROBLEMS[types[call.func.id].code], PROBLEMS[str(keyword.value.value)])
+        (load_problems()[types[call.func.id].code], load_problems()[str(keyword.value.value)])
         for call in list_calls("app", "index_mappings", "loaders", "ranking")
         for keyword in call.keywords
         if isinstance(call.func, ast.Name)
@@ -73,7 +73,7 @@ def test_a_code_of_another_build_is_answered_as_its_type() -> None:
 
 
 def test_codes_are_snake_case_and_their_texts_are_sentences() -> None:
-    for problem in PROBLEMS.values():
+    for problem in load_problems().values():
         assert problem.code.replace("_", "").islower()
         assert problem.title
         assert problem.meaning.endswith(".")
@@ -104,7 +104,7 @@ def test_an_error_names_its_code_and_the_page_about_it(
     problem = answer.get_json()
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert answer.content_type == "application/problem+json"
-    assert problem["title"] == PROBLEMS[code].title
+    assert problem["title"] == load_problems()[code].title
     assert problem["title"] in client.get(problem["type"]).text
     assert problem.keys() >= {"type", "title", "status", "detail", "instance", "request_id"}
 
@@ -136,12 +136,12 @@ def test_a_service_without_an_index_is_unavailable(tmp_path_factory: pytest.Temp
     assert answer.headers["Retry-After"] == "1"
 
 
-@pytest.mark.parametrize("code", PROBLEMS)
+@pytest.mark.parametrize("code", load_problems())
 def test_every_code_has_a_page_that_says_what_to_do(client: FlaskClient, code: str) -> None:
     page = client.get(f"/problems/{code}", headers={"Accept": "text/html"})
     assert page.status_code == 200
     assert f'href="/problems/{code}"' in client.get("/problems").text
-    assert PROBLEMS[code].meaning.split("`")[0].replace("'", "&#39;") in page.text
+    assert load_problems()[code].meaning.split("`")[0].replace("'", "&#39;") in page.text
     assert "What to do" in page.text
     assert "Search films" in page.text
     assert "`" not in page.text
@@ -205,7 +205,7 @@ def test_every_code_of_the_table_is_raised_somewhere() -> None:
         for path in (ROOT / root).rglob("*.py")
     ]
     constants = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    assert set(PROBLEMS) - constants == set()
+    assert set(load_problems()) - constants == set()
 
 
 def test_every_code_that_a_command_fails_with_is_in_the_table() -> None:
@@ -219,7 +219,7 @@ def test_every_code_that_a_command_fails_with_is_in_the_table() -> None:
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
     assert len(codes) >= 8
-    assert codes - set(PROBLEMS) == set()
+    assert codes - set(load_problems()) == set()
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.audience import Audience, Contributions
 from reelrank.ranking.items.engagements import Engagements
+from reelrank.ranking.items.popularity.audience import Audience, Contributions
+from reelrank.ranking.items.popularity.half_lives import (
+    COMPARED_DAYS,
+    CTR_HALF_LIFE,
+    DEFAULT_HALF_LIFE_DAYS,
+    HALF_LIVES_DAYS,
+    find_half_life,
+)
 from reelrank.ranking.items.watch_columns import Codes, WatchColumns
 
-HALF_LIVES_DAYS = (1.0, 7.0, 30.0, 365.0, 3650.0)
-DEFAULT_HALF_LIFE_DAYS = 30
-"""Half-life of the `popular` source before a training run chose one: between the best of two histories."""
-COMPARED_DAYS = 365
-"""Half-life of lists that are sorted by popularity, and of suggestions."""
 HEAD_ROWS = 4096
 """Most watched rows that stay sorted. The next head consists of rows of this one and of rows just watched."""
 ORIGIN_DAYS = 300
 """Weights double each day at the shortest half-life: 2^300 is far below the float64 maximum of 2^1024."""
-CTR_HALF_LIFE = 2
-"""Index into HALF_LIVES_DAYS: click-through is counted over about a month."""
 CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
 """The prior of an item that was never shown: one click in twenty impressions."""
 MATURE_VIEWERS = 100
@@ -243,8 +243,3 @@ class Popularity:
                 np.multiply(exposures, decay[CTR_HALF_LIFE], out=exposures)
             self.origin_ms = to_ms
         self.now_ms = max(self.now_ms, to_ms)
-
-
-def find_half_life(days: float) -> int:
-    """Returns the index of the half-life of HALF_LIVES_DAYS that is nearest on a logarithmic scale."""
-    return int(np.abs(np.log(np.array(HALF_LIVES_DAYS) / days)).argmin())

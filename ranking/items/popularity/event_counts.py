@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from reelrank.index_mappings.match import ID_DTYPE
-from reelrank.ranking.items.popularity import EXPOSURES, Popularity
+from reelrank.ranking.items.popularity.counters import EXPOSURES, Popularity
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.items.watch_columns import hash_viewers, select_watch_columns
 
