@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOT_PACKAGES = ("app", "index_mappings", "loaders", "ranking")
 MEASURED = (*ROOT_PACKAGES, "benchmarks", "deploy")
-MAX_LINES, MAX_MODULES, MAX_FUNCTION_LINES = 250, 12, 40
+MAX_LINES, MAX_MODULES, MAX_FUNCTION_LINES, MAX_CONTRACT_LINES = 250, 12, 40, 120
 
 
 def test_every_package_of_the_tree_is_listed_and_no_other() -> None:
@@ -25,6 +25,10 @@ def test_every_package_of_the_tree_is_listed_and_no_other() -> None:
 def test_every_folder_with_modules_is_a_package() -> None:
     folders = {path.parent for root in ROOT_PACKAGES for path in (ROOT / root).rglob("*.py")}
     assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_the_import_contracts_have_at_most_120_lines() -> None:
+    assert len((ROOT / ".importlinter").read_text().splitlines()) <= MAX_CONTRACT_LINES
 
 
 def test_no_module_has_more_than_250_lines() -> None:

@@ -83,7 +83,10 @@ class ServerEvents:
 
     def past(self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind]) -> list[PastEvent]:
         body = {**_build_newest_query(user_id, limit, kinds), "_source": PastEvent._fields}
-        return [_decode_past_event(hit["_source"]) for hit in self._search_newest(body, timeout_s)]
+        sources = [hit["_source"] for hit in self._search_newest(body, timeout_s)]
+        return [
+            PastEvent(*(source.get(name, DEFAULTS[name]) for name in PastEvent._fields)) for source in sources
+        ]
 
     def _search_newest(self, body: Mapping[str, Any], timeout_s: float) -> list[Reply]:
         try:
@@ -232,10 +235,6 @@ def _encode_event(event: Event) -> dict[str, Any]:
 
 def _decode_event(source: dict[str, Any]) -> Event:
     return Event(**{field.name: source[field.name] for field in EVENT_FIELDS if field.name in source})
-
-
-def _decode_past_event(source: dict[str, Any]) -> PastEvent:
-    return PastEvent._make(source.get(name, DEFAULTS[name]) for name in PastEvent._fields)
 
 
 def _deduplicate(hits: Sequence[Reply]) -> list[Reply]:
