@@ -25,8 +25,8 @@ test-engines: $(VENV)/dev ## the tests on real Elasticsearch and OpenSearch serv
 
 engines: ## a real server to play with: make engines KIND=elasticsearch-9 PORT=9200
 	@echo "$(KIND) will answer at http://127.0.0.1:$(PORT) until Ctrl-C; its data is in $(ENGINE_HOME)"
-	@mkdir -p $(ENGINE_HOME)
-	@sleep infinity | tests/servers/start $(KIND) $(ENGINE_HOME) $(PORT) discovery.type=single-node
+	@mkdir -p $(ENGINE_HOME) && rm -f $(ENGINE_HOME)/stdin && mkfifo $(ENGINE_HOME)/stdin
+	@exec tests/servers/start $(KIND) $(ENGINE_HOME) $(PORT) discovery.type=single-node <> $(ENGINE_HOME)/stdin
 
 # The folders are imported as reelrank.app and so on; mypy follows links, not the mapping of an editable install.
 .types/reelrank:

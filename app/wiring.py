@@ -184,6 +184,7 @@ def build_service(
     """
     settings = container.settings
     dashboards = None if container.dashboards is None else DashboardLog(container.dashboards, on_dropped)
+    releases = build_release_manager(container)
     refresher = StateRefresher(
         StateSources(
             container.engine,
@@ -191,7 +192,8 @@ def build_service(
             build_models(container),
             container.releases,
             ItemTableStore(settings.tables_dir, container.engine).open_or_rebuild,
-            build_release_manager(container).settle,
+            releases.settle,
+            releases.end_write_block,
         )
     )
     return SearchService(

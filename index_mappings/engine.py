@@ -95,6 +95,29 @@ class IndexVersion:
     serving: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WriteBlock:
+    """A block of live changes to a version that serves. It is short while a promotion runs.
+
+    epoch: the promotion epoch that it stands in. promoted_to: the version whose promotion made it; empty if
+    an administrator, or an earlier build, made it.
+    """
+
+    version: str
+    epoch: int
+    promoted_to: str
+
+    def __str__(self) -> str:
+        """Returns what is blocked, by what, and the command that ends it."""
+        cause = (
+            f"by the promotion of {self.promoted_to}" if self.promoted_to else "not by a promotion of ours"
+        )
+        return (
+            f"writes to the serving index version {self.version} are blocked, {cause}, so items cannot be "
+            f"changed; if no promotion is running, run: reelrank index promote {self.version}"
+        )
+
+
 class Matcher(Protocol):
     """Answers the candidate requests of one query from the serving version.
 
@@ -161,6 +184,10 @@ class SearchEngine(Matcher, Protocol):
         neighbours. A change during a promotion is acknowledged only when the version that then serves has it;
         a change that fails may be in some versions only. One of two concurrent promotions may raise Conflict.
         """
+        ...
+
+    def find_write_block(self) -> WriteBlock | None:
+        """Returns the block of live changes to the serving version; None where they are accepted."""
         ...
 
     def drop(self, version: str) -> None:

@@ -11,15 +11,23 @@ class CodedError(Exception):
     """An error whose reason has a stable code in the table of problems (app/web/problem_codes.py).
 
     code: of this reason, or of the type of error where a reason has none of its own. All reasons of one type
-    have the same HTTP status and exit code.
+    have the same HTTP status and exit code. cause: the words of a client library or a server about it; logs
+    and the command line show them, answers do not.
     """
 
     code: str
+    cause: str = ""
 
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         if code:
             self.code = code
+
+
+def explain(error: Exception) -> str:
+    """Returns the message of an error and its cause, for operators."""
+    cause = error.cause if isinstance(error, CodedError) else ""
+    return f"{error} ({cause})" if cause else str(error)
 
 
 class EngineError(CodedError):

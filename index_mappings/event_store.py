@@ -36,7 +36,8 @@ class EventStore(Protocol):
     def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
         """Stores events durably; an id that is already stored counts as a duplicate.
 
-        timeout_s: None when no caller waits for the result. Raises Timeout, Throttled or Unavailable when the
+        timeout_s: None when no caller waits for the result; else for a part of the events, as a store on a
+        cluster writes many in parts. Raises Timeout, Throttled or Unavailable when the
         events may not be durable. It is safe to append them again: each event still counts once.
         """
         ...
@@ -88,6 +89,10 @@ class EventStore(Protocol):
         ...
 
     def count(self) -> int: ...
+
+    def flush(self) -> None:
+        """Saves what was appended, so that a store that is killed does not repeat it when it starts again."""
+        ...
 
 
 def select_newest_opinions(events: Iterable[Event | PastEvent]) -> dict[str, EventKind]:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bars
 
 from reelrank.app.web.problem_codes import load_problems
+from reelrank.index_mappings.errors import explain
 from reelrank.ranking.progress import Progress
 
 COMMAND_FAILED = "command_failed"
@@ -69,7 +70,8 @@ def describe_error(error: Exception | str, code: str = "") -> CommandError:
     """Describes an error by its own code, or by the one given. A remedy of the error's own goes first."""
     problem = load_problems()[code or getattr(error, "code", COMMAND_FAILED)]
     remedy = getattr(error, "remedy", problem.remedy)
-    return CommandError(problem.code, str(error), remedy, problem.exit_code or 1)
+    message = error if isinstance(error, str) else explain(error)
+    return CommandError(problem.code, message, remedy, problem.exit_code or 1)
 
 
 def print_error(error: CommandError, label: str = "error:") -> None:

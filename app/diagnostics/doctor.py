@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reelrank.app.wiring import Container, build_release_manager, load_model, read_serving_model
-from reelrank.index_mappings.errors import EngineError, ModelNotFound
+from reelrank.index_mappings.errors import EngineError, ModelNotFound, explain
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
@@ -47,6 +47,8 @@ def diagnose(container: Container) -> Diagnosis:
         problems.append("no index version serves; run: reelrank load items FILE, or reelrank demo")
     else:
         problems += _find_index_problems(container, version, status)
+        if (block := container.engine.find_write_block()) is not None:
+            problems.append(str(block))
     return Diagnosis(status, problems + _find_model_problems(container, status))
 
 
@@ -54,7 +56,7 @@ def _settle(container: Container, problems: list[str]) -> Pointer | None:
     try:
         return build_release_manager(container).settle()
     except EngineError as error:
-        problems.append(str(error))
+        problems.append(explain(error))
         return None
 
 

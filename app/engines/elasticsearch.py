@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from reelrank.app.clock import SYSTEM_CLOCK, Clock
@@ -63,7 +64,12 @@ class ElasticsearchTransport:
         self._client.close()
 
 
+@dataclass(frozen=True, slots=True)
 class ElasticsearchDialect:
+    """min_beam: the fewest candidates that a kNN search examines."""
+
+    min_beam: int = MIN_BEAM
+
     def build_items_index(self) -> Mapping[str, Any]:
         return build_items_index("elasticsearch")
 
@@ -72,7 +78,7 @@ class ElasticsearchDialect:
             "field": name_vector_property(request.field),
             "query_vector": request.vector,
             "k": k,
-            "num_candidates": min(max(BEAM_FACTOR * k, MIN_BEAM), MAX_HITS),
+            "num_candidates": min(max(BEAM_FACTOR * k, self.min_beam), MAX_HITS),
             **({"filter": filters} if filters else {}),
         }
         return {"knn": nearest}

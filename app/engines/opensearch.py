@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -63,23 +64,30 @@ class OpenSearchTransport:
         except self._errors.TransportError as error:
             return int(error.status_code), error.info
         except (self._errors.OpenSearchException, ValueError) as error:
-            raise Unavailable(
-                f"opensearch, or a proxy, sent an incomplete response: {error}", code="incomplete_response"
-            ) from error
+            incomplete = Unavailable(
+                "opensearch, or a proxy, sent an incomplete response", code="incomplete_response"
+            )
+            incomplete.cause = str(error)
+            raise incomplete from error
         return 200, reply
 
     def close(self) -> None:
         self._client.close()
 
 
+@dataclass(frozen=True, slots=True)
 class OpenSearchDialect:
+    """min_beam: the fewest candidates that a kNN search examines."""
+
+    min_beam: int = MIN_BEAM
+
     def build_items_index(self) -> Mapping[str, Any]:
         return build_items_index("opensearch")
 
     def build_knn_query(self, request: VectorMatch, k: int, filters: list[Body]) -> Body:
         nearest = {
             "vector": request.vector,
-            "k": min(max(BEAM_FACTOR * k, MIN_BEAM), MAX_HITS),
+            "k": min(max(BEAM_FACTOR * k, self.min_beam), MAX_HITS),
             **({"filter": {"bool": {"filter": filters}}} if filters else {}),
         }
         return {"query": {"knn": {name_vector_property(request.field): nearest}}}

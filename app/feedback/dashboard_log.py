@@ -23,6 +23,7 @@ from reelrank.app.feedback.impression_log import Impressions, build_impressions,
 from reelrank.app.feedback.request_summary import Summaries, build_summary
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.errors import explain
 from reelrank.index_mappings.event import Event
 
 MAX_PAGES, MAX_INTERACTIONS = 1000, 10_000
@@ -98,7 +99,7 @@ class DashboardLog:
         try:
             rejected = write_isolated(write, records)
         except PASSING_FAILURES as error:
-            log.warning("not recorded for dashboards", reason=str(error), what=reason, many=len(records))
+            log.warning("not recorded for dashboards", reason=explain(error), what=reason, many=len(records))
             lost = len(records)
         else:
             lost = len(rejected)

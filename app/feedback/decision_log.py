@@ -27,6 +27,7 @@ from reelrank.app.feedback.dashboard_log import DashboardLog
 from reelrank.app.feedback.impression_log import format_impression_id
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.errors import explain
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import EventStore
 
@@ -120,7 +121,7 @@ class DecisionLog:
             self._report_rejected(write_isolated(self._append, pages))
         except PASSING_FAILURES as error:
             if not waited:
-                log.warning("impressions wait for the engine", reason=str(error), pages=len(pages))
+                log.warning("impressions wait for the engine", reason=explain(error), pages=len(pages))
             self._unsent = list(pages[-MAX_QUEUED_PAGES:])
             self._count_dropped(len(pages) - len(self._unsent), "the engine is away")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.release.settlement import Settlement, carry_over
-from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.engine import SearchEngine, WriteBlock
 from reelrank.index_mappings.errors import Conflict, EngineError, NotFound
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import ModelRejected
@@ -108,6 +108,12 @@ class ReleaseManager:
                 )
             return self._serve(pointer.previous, pointer)
 
+    def end_write_block(self, block: WriteBlock) -> None:
+        """Ends a block that an interrupted promotion left. Raises Conflict when a promotion has the lock."""
+        with self._lock():
+            if self.engine.find_write_block() == block:
+                self.engine.promote(block.version)
+
     def fits(self, release: Release) -> bool:
         """Returns whether the model of a release may rank over its index version."""
         return self._settlement.fits(release.model, release.embeddings)
@@ -132,9 +138,8 @@ class ReleaseManager:
         pointer, listed = self.store.read_pointer(), self.store.list_releases()
         if pointer is None:
             return listed
-        named = (pointer.serving, pointer.previous)
         known = {release.id for release in listed}
-        listed += [release for release in named if release is not None and release.id not in known]
+        listed += [r for r in (pointer.serving, pointer.previous) if r is not None and r.id not in known]
         return [release for release in listed if pointer.can_serve(release)]
 
     def list_kept_versions(self) -> frozenset[str]:

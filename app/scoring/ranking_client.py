@@ -52,10 +52,11 @@ class RankingService:
                 raise errors.Timeout(f"the ranking service at {reason}") from error
             except ConnectionError as error:
                 if was_broken:
-                    reason = f"{self.url} cannot be reached ({error})"
-                    raise errors.Unavailable(
-                        f"the ranking service at {reason}", code="ranking_service_failed"
-                    ) from error
+                    lost = errors.Unavailable(
+                        f"the ranking service at {self.url} cannot be reached", code="ranking_service_failed"
+                    )
+                    lost.cause = str(error)
+                    raise lost from error
                 was_broken = True
             else:
                 if response.status == 200:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from reelrank.index_mappings.errors import Degradation, EngineError
+from reelrank.index_mappings.errors import Degradation, EngineError, explain
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry
@@ -115,7 +115,7 @@ class ServedModels:
             if self._last_release is None:
                 raise
             self._read_again_at = time.monotonic() + RETRY_S
-            log.warning("release pointer not read; the last one serves", reason=str(error))
+            log.warning("release pointer not read; the last one serves", reason=explain(error))
             return self._last_release
         self._last_release = None if pointer is None else pointer.serving
         return self._last_release

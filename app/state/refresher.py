@@ -12,7 +12,8 @@ from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.live_items import LiveItems, warm_table
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
-from reelrank.index_mappings.engine import SearchEngine
+from reelrank.app.state.write_blocks import WriteBlockWatch
+from reelrank.index_mappings.engine import SearchEngine, WriteBlock
 from reelrank.index_mappings.errors import (
     CodedError,
     Degradation,
@@ -20,6 +21,7 @@ from reelrank.index_mappings.errors import (
     Timeout,
     Unavailable,
     describe_failure,
+    explain,
 )
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.table import ItemTable, TableError
@@ -39,7 +41,8 @@ class StateSources:
     """What the state is made from.
 
     open_table: index version to its item table; raises TableError. settle: completes a promotion that was
-    stopped, or makes the first release after an upgrade; raises EngineError.
+    stopped, or makes the first release after an upgrade. end_block: ends a write block that a promotion
+    left. Both raise EngineError.
     """
 
     engine: SearchEngine
@@ -48,6 +51,7 @@ class StateSources:
     releases: ReleaseStore
     open_table: Callable[[str], ItemTable]
     settle: Callable[[], object]
+    end_block: Callable[[WriteBlock], None]
 
 
 class StateRefresher:
@@ -63,6 +67,7 @@ class StateRefresher:
         self._refresh_lock = threading.Lock()
         self._settle_at = 0.0
         self._live_items = LiveItems("", 0)
+        self._write_blocks = WriteBlockWatch(sources.engine, sources.end_block)
 
     @property
     def state(self) -> State:
@@ -101,7 +106,7 @@ class StateRefresher:
                 self._state = self._last_good_state = self._load_state(self._last_good_state)
             except (EngineError, TableError) as error:
                 if self._last_good_state is not None and str(error) != str(self._problem):
-                    log.warning("not refreshed, the old state serves", reason=str(error))
+                    log.warning("not refreshed, the old state serves", reason=explain(error))
                 self._problem = error
                 if self._last_good_state is not None:
                     stale = Degradation("index", "stale", str(error))
@@ -139,6 +144,7 @@ class StateRefresher:
             raise Unavailable(
                 f"index version {version} does not answer; see the engine's log", code="engine_unreachable"
             )
+        self._write_blocks.check()
         release = None if pointer is None else pointer.find_release(version)
         release_id, config = ("", {}) if release is None else (release.id, release.config)
         table, activity = self._open_version(previous, version)
@@ -174,7 +180,7 @@ class StateRefresher:
         try:
             joined = self._live_items.append_new(table, self._sources.engine)
         except EngineError as error:
-            log.warning("live items are not read", reason=str(error))
+            log.warning("live items are not read", reason=explain(error))
             self._live_items.read_again_at = time.monotonic() + SETTLE_AFTER_S
             return table
         if joined is not table:
@@ -206,7 +212,7 @@ class StateRefresher:
         try:
             self._sources.settle()
         except EngineError as error:
-            log.warning("release pointer and engine disagree", reason=str(error))
+            log.warning("release pointer and engine disagree", reason=explain(error))
 
 
 def choose_embeddings(release: Release | None, table: ItemTable) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from reelrank.app.web.problem_codes import find_problem, list_http_problems, load_problems
+from reelrank.app.web.telemetry import log_cause
 from reelrank.index_mappings.errors import CodedError
 
 log = structlog.get_logger("reelrank.web")
@@ -109,6 +110,7 @@ def register_error_handlers(app: Flask) -> None:
 def handle_coded_error(error: CodedError) -> Response:
     """Answers with the problem whose code the error carries."""
     problem = find_problem(error)
+    log_cause(error)
     retry = getattr(error, "retry_after_s", RETRY_AFTER_S) if problem.status in (429, 503, 504) else None
     return build_problem(problem.code, str(error), retry_after_s=retry)
 

@@ -19,7 +19,7 @@ from prometheus_client import (
 
 from reelrank.app.background import get_failure_counter
 from reelrank.app.search.page import Page
-from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.errors import CodedError, EngineError, explain
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 """Seconds, in finer steps below the 0.1 s that a request may take."""
@@ -42,6 +42,9 @@ EVENTS = Counter("reelrank_events", "Events received.", ["result"])
 NOT_RECORDED = Counter(
     "reelrank_pages_not_recorded", "Shown pages and viewer actions that could not be recorded.", ["why"]
 )
+CAUSE_LOGGED_EVERY_S = 60.0
+MAX_LOGGED_KINDS = 1_000
+_logged_causes: dict[tuple[str, str], float] = {}
 BACKGROUND_FAILURES = get_failure_counter()
 
 log = structlog.get_logger("reelrank.request")
@@ -104,8 +107,23 @@ def count_page(page: Page) -> None:
 
 
 def count_failure(source: str, error: EngineError) -> None:
-    """Counts a failed source, also when the request ends without a page."""
+    """Counts a failed source, also when the request ends without a page, and logs its cause."""
     FAILURES.labels(source, type(error).__name__).inc()
+    log_cause(error)
+
+
+def log_cause(error: CodedError) -> None:
+    """Logs what a client library or a server said about a failure, which answers do not show.
+
+    Each code and message is logged once in CAUSE_LOGGED_EVERY_S.
+    """
+    now, kind = time.monotonic(), (error.code, str(error))
+    if not error.cause or now < _logged_causes.get(kind, 0.0) + CAUSE_LOGGED_EVERY_S:
+        return
+    if len(_logged_causes) >= MAX_LOGGED_KINDS:
+        _logged_causes.clear()
+    _logged_causes[kind] = now
+    log.warning("an engine or a service failed", code=error.code, reason=explain(error))
 
 
 def format_server_timing(page: Page) -> str:

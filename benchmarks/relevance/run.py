@@ -4,6 +4,7 @@ Similar items of the demo stand beside item-kNN, with a floor too.
 
 With --home: home pages beside the baselines of the literature, without floors. The demo is prepared in a
 temporary directory, or taken from a data directory where it was trained (--demo), which is not changed.
+With --engine: titles and vectors of the demo on a running server, beside the embedded engine.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from benchmarks.relevance.collection import measure_collection
 from benchmarks.relevance.floors import check_collection, check_hours, check_similar, check_titles
 from benchmarks.relevance.home import PLAN, READINGS, SMALL_PLAN, HomeResult, measure_home
 from benchmarks.relevance.report import format_collection, format_home, format_titles, write_json
+from benchmarks.relevance.server_run import ServerRun, measure_server
 from benchmarks.relevance.similar import SMALL_VIEWERS, VIEWERS, measure_similar
 from benchmarks.relevance.titles import measure_hours, measure_titles
 from reelrank.app.cli.ask import DEADLINE_MS
@@ -36,6 +38,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 REPORT_EVERY_S = 10.0
 SMALL_QUERIES, SMALL_COLLECTION = 120, 100
 """Queries of each kind and of SciFact with --small."""
+SMALL_SERVER_QUERIES = 200
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -46,6 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.data:
         os.environ[VARIABLE] = str(options.data)
     progress = _build_progress()
+    if options.engine:
+        return _run_server(options, results, progress)
     try:
         if not (options.home or options.similar):
             find_data_file("scifact", "corpus.jsonl")
@@ -96,6 +101,15 @@ def _measure_similar(container: Container, small: bool, progress: Progress) -> l
     return measure_similar(read_history(container), SMALL_VIEWERS if small else VIEWERS, progress)
 
 
+def _run_server(options: argparse.Namespace, results: Path | None, progress: Progress) -> int:
+    if options.demo is None or not options.engine_url:
+        print("--engine needs --engine-url and --demo", file=sys.stderr, flush=True)
+        return 2
+    per_kind = SMALL_SERVER_QUERIES if options.small else QUERIES_PER_KIND
+    run = ServerRun(options.engine, options.engine_url, options.demo, per_kind)
+    return _report_floors(measure_server(run, results, progress))
+
+
 def _report_floors(goals: Sequence[Goal]) -> int:
     missed = [goal for goal in goals if not goal.is_met]
     print(f"{len(goals) - len(missed)} of {len(goals)} floors are reached", *missed, sep="\n", flush=True)
@@ -144,6 +158,8 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--readings", default=",".join(READINGS), help=f"of home pages: {readings}")
     parser.add_argument("--small", action="store_true", help="fewer queries, lower floors; stores no results")
     parser.add_argument("--results", type=Path, help="directory for JSON")
+    parser.add_argument("--engine", choices=("elasticsearch", "opensearch"), help="measure a running server")
+    parser.add_argument("--engine-url", help="its address, such as http://127.0.0.1:9200")
     parser.add_argument("--demo", type=Path, help="data directory with a trained demo")
     parser.add_argument("--data", type=Path, help=f"folder of the data sets; by default {VARIABLE} names it")
     return parser

@@ -42,12 +42,21 @@ class SameAtAnyHour:
         return self.same / max(self.queries, 1)
 
 
-def measure_titles(container: Container, per_kind: int, progress: Progress) -> list[KnownItemResult]:
-    """Measures all kinds of queries with every system; seed 0."""
+def measure_titles(
+    container: Container,
+    per_kind: int,
+    progress: Progress,
+    kinds: Sequence[str] = (),
+    systems: Sequence[str] = (),
+) -> list[KnownItemResult]:
+    """Measures queries with several systems; seed 0. kinds, systems: all of them by default."""
     items, watches = _read_items(container), _count_watches(container)
     queries = generate_queries(items, per_kind) + generate_queries_by_watches(items, watches, per_kind)
-    systems = build_systems(container)
-    counter, total = count(1), len(queries) * len(systems)
+    queries = [query for query in queries if not kinds or query.kind in kinds]
+    searches = {
+        name: search for name, search in build_systems(container).items() if not systems or name in systems
+    }
+    counter, total = count(1), len(queries) * len(searches)
 
     def report_each(search: Search) -> Search:
         def search_and_report(text: str) -> Sequence[str]:
@@ -57,7 +66,7 @@ def measure_titles(container: Container, per_kind: int, progress: Progress) -> l
         return search_and_report
 
     return measure_known_items(
-        queries, {name: report_each(search) for name, search in systems.items()}, BASELINE
+        queries, {name: report_each(search) for name, search in searches.items()}, BASELINE
     )
 
 

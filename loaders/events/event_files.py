@@ -51,6 +51,7 @@ def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ig
         read += mapped.rows.row_count
         written += len(checked_rows.events)
         report_progress(progress, "storing events", read, mapped.done)
+    store.flush()
     if (read, written) != (checked.read, checked.written):
         raise SourceError(
             "the files changed during the load; run it again: each event counts once", code="source_changed"

@@ -28,4 +28,5 @@ def load_history(
         batch = events[start : start + BATCH_SIZE]
         stored += store.append(batch).stored
         progress("writing events", start + len(batch), len(events))
+    store.flush()
     return HistoryReport(len(events), stored, len(events) - stored)

@@ -86,6 +86,7 @@ def move_events(source: EventStore, target: EventStore, ledger: MigrationLedger,
     while True:
         batch, position = source.follow(position)
         if not batch.num_rows:
+            target.flush()
             return stored
         stored += target.append(_to_events(batch)).stored
         ledger.write_event_position(position)

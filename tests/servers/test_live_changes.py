@@ -194,7 +194,7 @@ def test_an_interrupted_promotion_can_be_repeated(
     load(engine, "items-1", ["a"])
     engine.promote("items-1")
     load(engine, "items-2", ["a"])
-    engine.index_versions.block_writes("items-1")  # as a killed promotion leaves it
+    engine.alias.block_writes("items-1", "items-2")  # as a killed promotion leaves it
     monkeypatch.setattr(live, "BLOCK_TIMEOUT_S", 0.3)
     with raises_code(Conflict, "writes_blocked"):
         engine.upsert([build_film("a", "New")])
@@ -207,6 +207,6 @@ def test_an_interrupted_promotion_can_be_repeated(
 def test_promoting_the_serving_version_again_allows_writes(engine: ServerEngine) -> None:
     load(engine, "items-1", ["a"])
     engine.promote("items-1")
-    engine.index_versions.block_writes("items-1")
+    engine.alias.block_writes("items-1", "items-2")
     engine.promote("items-1")
     assert engine.upsert([build_film("a", "New")]).written == 1

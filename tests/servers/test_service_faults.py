@@ -22,6 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.servers]
 DEADLINE_S = 0.5
 THREADS = 4
 CLIENTS, ASKED = 4, 25
+INTERNALS = ("HTTPConnection", "urllib3", "Errno", "refused", "_exception", "elastic_transport", "java")
+"""Words of client libraries and servers."""
+WATCH = {"id": "x", "kind": "watch", "user": "u", "item": "sea1"}
+WARMING_S, MAX_FAILED_SHARE = 10.0, 0.05
 
 
 @pytest.fixture
@@ -125,3 +129,20 @@ def test_refused_events_do_not_slow_down_lists(node: Node, parts: Container, ser
     assert np.quantile(seconds, 0.99) <= 1.2 * DEADLINE_S, np.sort(seconds)[-10:]
     stored = {name for batch in parts.events.scan(0, 2**62) for name in batch.column("id").to_pylist()}
     assert watchers.acknowledged <= stored
+
+
+def test_answers_hold_no_internals_and_pages_are_back_with_a_killed_server(
+    node: Node, service: ServiceProcess
+) -> None:
+    """At most one page in twenty fails in the first ten seconds: the server is slow, with cold caches."""
+    assert wait_until(lambda: all(is_complete(answer) for _, answer in request_concurrently(service)))
+    node.kill()
+    away = [answer for _, answer in request_concurrently(service)]
+    away += [service.get("/readyz"), service.post("/v1/events", WATCH)]
+    assert [answer.body for answer in away for word in INTERNALS if word in str(answer.body)] == []
+    node.restart().wait()
+    answers, until = list[Answer](), time.monotonic() + WARMING_S
+    while time.monotonic() < until:
+        answers += [answer for _, answer in request_concurrently(service)]
+    failed = [answer.body for answer in answers if answer.status != 200 or not answer.json["hits"]]
+    assert len(failed) <= MAX_FAILED_SHARE * len(answers), (len(failed), len(answers), failed[:3])

@@ -8,20 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.relevance.typed_requests import (
+    ExactVectors,
+    generate_requests,
+    measure_congruence,
+    measure_recall,
+)
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.jobs.known_items import WITHOUT_MODEL, build_systems
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.encoder import WordLlamaEncoder
-from reelrank.index_mappings.engine import Matcher, NeighbourMatch, TextMatch, VectorMatch
-from reelrank.index_mappings.item import Document, Item, Neighbour
-from reelrank.index_mappings.query import NO_FILTERS, Filters
+from reelrank.index_mappings.engine import Matcher
+from reelrank.index_mappings.item import Document, Neighbour
 from reelrank.loaders.demo import read_demo_items
 from reelrank.loaders.items.catalogue import LoadOptions, encode_documents, publish
 from reelrank.ranking.evaluation.known_items import generate_queries, measure_known_items
 from tests.servers.server import Server, build_kind_params, create_prefix
 
-FILMS, QUERIES, LIMIT, TIMEOUT_S = 3_000, 80, 10, 10.0
+FILMS, QUERIES, LIMIT = 3_000, 80, 10
 MIN_RECALL, MIN_CONGRUENT = 0.97, 0.95
 FLOORS = {"exact": 0.975, "capitals": 0.975, "decomposed": 0.975, "typo": 0.85, "prefix": 0.65}
 """Share of known items that are first, from the goals of the project."""
@@ -77,79 +82,16 @@ def sides(server: Server, documents: list[Document], tmp_path_factory: pytest.Te
     return _loaded[server.kind]
 
 
-def pick_words(rng: random.Random, items: Sequence[Item]) -> str:
-    """Returns one to three words of a title, as they are typed."""
-    words = rng.choice(items).title.split()
-    start = rng.randrange(len(words))
-    return " ".join(words[start : start + rng.randint(1, 3)]).lower()
-
-
-def pick_filters(rng: random.Random, items: Sequence[Item]) -> Filters:
-    item = rng.choice(items)
-    choices = [
-        NO_FILTERS,
-        Filters(genres=item.genres[:1]),
-        Filters(languages=item.languages[:1]),
-        Filters(countries=item.countries[:1], year_min=1970),
-        Filters(year_min=item.year, year_max=item.year),
-        Filters(genres=item.genres, duration_max_s=7200),
-    ]
-    return rng.choice(choices)
-
-
-def list_ids(matcher: Matcher, request: TextMatch | VectorMatch | NeighbourMatch) -> list[bytes]:
-    match request:
-        case TextMatch():
-            found = matcher.match_text(request, TIMEOUT_S)
-        case VectorMatch():
-            found = matcher.match_vector(request, TIMEOUT_S)
-        case _:
-            found = matcher.match_ids(request, TIMEOUT_S)
-    return list(found.ids.tolist())
-
-
-def generate_requests(
-    documents: Sequence[Document], count: int
-) -> list[TextMatch | VectorMatch | NeighbourMatch]:
-    rng, items = random.Random(1), [document.item for document in documents]
-    requests: list[TextMatch | VectorMatch | NeighbourMatch] = []
-    for _ in range(count):
-        words, filters = pick_words(rng, items), pick_filters(rng, items)
-        vector = ENCODER.encode([words])[0]
-        factors = rng.choice(documents).vectors["factors"]
-        seeds = tuple(Neighbour(rng.choice(items).id, round(rng.uniform(0.1, 1), 2)) for _ in range(5))
-        requests += [
-            TextMatch("bm25", words, LIMIT, filters),
-            VectorMatch("text_knn", "text", vector, LIMIT, filters),
-            VectorMatch("factors", "factors", factors, LIMIT, filters),
-            NeighbourMatch("neighbours", seeds, LIMIT, filters),
-        ]
-    return requests
-
-
 def test_random_requests_find_the_same_first_ten(sides: Sides) -> None:
-    requests = generate_requests(sides.documents, QUERIES)
-    differing = [
-        request
-        for request in requests
-        if set(list_ids(sides.embedded, request)) != set(list_ids(sides.remote, request))
-    ]
-    assert len(differing) <= (1 - MIN_CONGRUENT) * len(requests), differing[:3]
+    requests = generate_requests(sides.documents, ENCODER, QUERIES)
+    counts = measure_congruence(requests, sides.embedded, sides.remote)
+    assert sum(kind.same for kind in counts) >= MIN_CONGRUENT * len(requests), counts
 
 
 def test_typed_words_find_their_nearest_vectors(sides: Sides) -> None:
-    rng = random.Random(2)
-    vectors = np.stack([document.vectors["text"] for document in sides.documents])
-    ids = np.array([document.item.id.encode() for document in sides.documents])
-    recalls = []
-    for _ in range(QUERIES):
-        words = pick_words(rng, [document.item for document in sides.documents])
-        vector = ENCODER.encode([words])[0]
-        exact = ids[np.lexsort((ids, -(vectors @ vector)))[:LIMIT]]
-        recalls.append(
-            np.isin(exact, list_ids(sides.remote, VectorMatch("knn", "text", vector, LIMIT))).mean()
-        )
-    assert np.mean(recalls) >= MIN_RECALL, sorted(recalls)[:5]
+    exact = ExactVectors(sides.documents)
+    recall = measure_recall(exact.generate(ENCODER, QUERIES, LIMIT), exact, sides.remote)
+    assert recall.mean >= MIN_RECALL, recall
 
 
 def test_known_items_are_first_however_they_are_typed(sides: Sides) -> None:

@@ -1,7 +1,5 @@
 """Indices, aliases and events as the last build without releases writes them, opened by this build."""
 
-import json
-import lzma
 import tarfile
 from pathlib import Path
 
@@ -20,22 +18,12 @@ from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.progress import ignore_progress
 from tests.sample_project import add_model
+from tests.servers.frozen import FROZEN, replay
 from tests.servers.server import Server, build_kind_params
 
 pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-9", "opensearch-3"), indirect=True
 )
-FROZEN = Path(__file__).parents[1] / "upgrade"
-FROZEN_PREFIX = "frozen-"
-
-
-def replay(cluster: Cluster, product: str, prefix: str) -> None:
-    """Sends what the old build sent."""
-    for line in lzma.decompress((FROZEN / f"{product}-b9cedd9.jsonl.xz").read_bytes()).splitlines():
-        request = json.loads(line.replace(FROZEN_PREFIX.encode(), prefix.encode()))
-        body = None if request["body"] is None else request["body"].encode()
-        status, reply = cluster.send_once(request["method"], request["path"], body, request["mimetype"])
-        assert status < 300, reply
 
 
 @pytest.fixture

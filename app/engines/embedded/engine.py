@@ -27,6 +27,7 @@ from reelrank.index_mappings.engine import (
     Rejection,
     TextMatch,
     VectorMatch,
+    WriteBlock,
     WriteReport,
 )
 from reelrank.index_mappings.errors import Conflict, IndexVersionNotFound, Unavailable
@@ -132,6 +133,10 @@ class EmbeddedEngine:
         self._require_version(version)
         with self.text_indexer.finish(version):
             self.derived.ensure_segment(version)
+
+    def find_write_block(self) -> WriteBlock | None:
+        """Returns None: the lock of a promotion ends with its process."""
+        return None
 
     def drop(self, version: str) -> None:
         self.text_indexer.stop(version)

@@ -16,6 +16,7 @@ from reelrank.app.engines.server.documents.live_changes import (
     describe_no_serving_version,
     fetch_sources,
 )
+from reelrank.app.engines.server.documents.serving_alias import ServingAlias
 from reelrank.app.engines.server.documents.versions import BUILT_FROM, CHANGES_FROM, IndexVersions, Layout
 from reelrank.app.engines.server.matcher import Dialect, ServerMatcher
 from reelrank.app.engines.server.transport.bulk import ActionResult, BulkAction, BulkWriter
@@ -28,6 +29,7 @@ from reelrank.index_mappings.engine import (
     Rejection,
     TextMatch,
     VectorMatch,
+    WriteBlock,
     WriteReport,
 )
 from reelrank.index_mappings.errors import EngineError, NotFound, Partial, Unavailable
@@ -46,8 +48,9 @@ class ServerEngine:
         self.dialect = dialect
         self.layout = layout
         self.index_versions = IndexVersions(cluster, layout, dialect.build_items_index())
+        self.alias = ServingAlias(cluster, layout)
         self.change_log = ChangeLog(cluster, f"{layout.prefix}changes")
-        self.live = LiveDocuments(cluster, self.index_versions, self.change_log)
+        self.live = LiveDocuments(self.index_versions, self.alias, self.change_log)
 
     @property
     def name(self) -> str:
@@ -127,25 +130,32 @@ class ServerEngine:
     def promote(self, version: str) -> None:
         """Copies live changes, blocks writes to the old version to copy the last ones, and swaps the alias.
 
-        If it is interrupted, the old version goes on serving, possibly with writes blocked: promote again.
+        An interrupted one leaves the old version serving, possibly with writes blocked: `find_write_block`.
         """
         start, old = self.index_versions.read_metadata(version)[CHANGES_FROM], self.serving_version()
-        last_epoch = self.index_versions.read_epoch() or self._read_last_logged_epoch()
+        state = self.alias.read_state()
+        last_epoch = (state.epoch if state else 0) or self._read_last_logged_epoch()
         self.index_versions.prepare_serving(version)
         if old is None or old == version:
-            self.index_versions.allow_writes(version)
-            self.index_versions.swap_alias(old, version, last_epoch)
+            self.alias.swap(old, version, state, last_epoch)
+            self.alias.allow_writes(version)
             return
+        self.alias.allow_writes(version)  # a promotion away from it may have been interrupted
         reached = self._catch_up(old, version, start)
-        self.index_versions.block_writes(old)
+        self.alias.block_writes(old, version)
         try:
             reached = self._catch_up(old, version, reached)
             for name in (version, old):
                 self.index_versions.record_position(name, reached)
-            self.index_versions.allow_writes(version)
-            self.index_versions.swap_alias(old, version, last_epoch)
+            self.alias.swap(old, version, state, last_epoch)
         finally:
-            self.index_versions.allow_writes(old)
+            self.alias.allow_writes(old)
+
+    def find_write_block(self) -> WriteBlock | None:
+        state = self.alias.read_state()
+        if state is None or not state.is_blocked:
+            return None
+        return WriteBlock(self.serving_version() or "", state.epoch, state.promoted_to)
 
     def drop(self, version: str) -> None:
         """Drops a version and prunes the changes that no remaining version needs: another version to catch

@@ -11,7 +11,8 @@ from reelrank.app.state.model_cache import NO_MODEL, Models
 from reelrank.app.web.api.answer_models import LiveAnswer, ReadyAnswer
 from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.app.web.telemetry import render_metrics
-from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.engine import SearchEngine
+from reelrank.index_mappings.errors import Degradation, EngineError, Unavailable, describe_failure
 
 
 def check_lists_ready(service: SearchService) -> dict[str, Any]:
@@ -19,8 +20,17 @@ def check_lists_ready(service: SearchService) -> dict[str, Any]:
     state = service.refresher.state
     if not service.engine.is_ready():
         raise Unavailable("the search engine does not answer; read its log", code="engine_unreachable")
-    degraded = [str(missing) for missing in state.degraded]
+    degraded = [str(missing) for missing in (*state.degraded, *find_write_problems(service.engine))]
     return {"model": state.ranker.name, "index_version": state.version, "degraded": degraded}
+
+
+def find_write_problems(engine: SearchEngine) -> list[Degradation]:
+    """Finds why items cannot be changed. Lists are answered all the same."""
+    try:
+        block = engine.find_write_block()
+    except EngineError as error:
+        return [describe_failure("items", error)]
+    return [Degradation("items", "writes_blocked", str(block))] if block else []
 
 
 def check_scores_ready(models: Models) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class EmbeddedEvents:
             stored = connection.total_changes - before
         return AppendReport(stored, len(events) - stored)
 
+    def flush(self) -> None:
+        """Does nothing: SQLite starts from its log at once, however long that is."""
+
     def recent(
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:

@@ -18,10 +18,11 @@ from reelrank.app.engines.server.documents.documents import (
     merge_missing_fields,
     with_learned_fields,
 )
+from reelrank.app.engines.server.documents.serving_alias import ServingAlias
 from reelrank.app.engines.server.documents.versions import IndexVersions
 from reelrank.app.engines.server.transport.bulk import ActionResult, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster
-from reelrank.index_mappings.errors import Conflict, NotFound, Partial, Unavailable
+from reelrank.index_mappings.errors import Conflict, EngineError, NotFound, Partial, Unavailable
 from reelrank.index_mappings.item import Document
 
 WAIT_FOR_REFRESH = "&refresh=wait_for"
@@ -40,9 +41,10 @@ Attempt = Callable[[str, list[int]], AppliedActions]
 class LiveDocuments:
     """Writes live changes to the serving version. Raises Conflict when a promotion blocks it for too long."""
 
-    def __init__(self, cluster: Cluster, versions: IndexVersions, change_log: ChangeLog) -> None:
-        self.cluster = cluster
+    def __init__(self, versions: IndexVersions, alias: ServingAlias, change_log: ChangeLog) -> None:
+        self.cluster = versions.cluster
         self.versions = versions
+        self.alias = alias
         self.change_log = change_log
 
     def upsert(self, documents: Sequence[Document]) -> list[ActionResult]:
@@ -123,19 +125,19 @@ class LiveDocuments:
 
     def _read_state(self) -> tuple[int, bool]:
         """Returns the epoch, and whether writes are blocked. Raises Unavailable, or Conflict."""
-        (epoch, is_blocked), layout = self.versions.read_write_state(), self.versions.layout
-        if epoch is None:
+        state, layout = self.alias.read_state(), self.versions.layout
+        if state is None:
             raise Unavailable(
                 describe_no_serving_version(layout.alias, self.cluster.name), code="no_index_version"
             )
-        if epoch == 0:
+        if state.epoch == 0:
             version = self.versions.serving_version()
             raise Conflict(
                 f"index version {version} was promoted by an older reelrank, so it takes no live changes; "
                 f"run: reelrank index promote {version}",
                 code="index_version_outdated",
             )
-        return epoch, is_blocked
+        return state.epoch, state.is_blocked
 
     def _wait_for_promotion(self, deadline: float) -> None:
         if time.monotonic() > deadline:
@@ -166,13 +168,12 @@ def fetch_sources(
     errors = [doc["error"] for doc in docs if "error" in doc]
     if not errors:
         return found
-    reason = errors[0].get("reason")
-    message = f"{cluster.name} could not read {len(errors)} of {len(docs)} documents of {target}: {reason}"
+    message = f"{cluster.name} could not read {len(errors)} of {len(docs)} documents of {target}"
+    error: EngineError = Unavailable(message) if len(errors) == len(docs) else Partial(message, found)
     if errors[0].get("type") == INDEX_MISSING:
-        raise NotFound(message)
-    if len(errors) == len(docs):
-        raise Unavailable(message)
-    raise Partial(message, found)
+        error = NotFound(message)
+    error.cause = str(errors[0].get("reason", ""))
+    raise error
 
 
 def copy_changes(

@@ -14,7 +14,6 @@ from reelrank.index_mappings.errors import (
     Conflict,
     EngineError,
     IndexVersionNotFound,
-    NotFound,
     Unavailable,
 )
 
@@ -176,61 +175,16 @@ class IndexVersions:
         return str(metas[0]["version"])
 
     def prepare_serving(self, version: str) -> None:
-        """Turns on refreshes and replicas of a version that will serve."""
+        """Turns on refreshes and replicas of a version that will serve, and saves it.
+
+        A server that is killed would index all items again when it starts.
+        """
         index = self.layout.index_name(version)
         self.cluster.request_or_raise(
             "PUT", f"/{index}/_settings", {"index": self.layout.build_serving_settings()}
         )
         self.cluster.refresh(index)
-
-    def block_writes(self, version: str) -> None:
-        """Blocks writes. When it returns, writes in progress are complete and later ones are refused."""
-        self.cluster.request_or_raise("PUT", f"/{self.layout.index_name(version)}/_block/write")
-
-    def allow_writes(self, version: str) -> None:
-        index = self.layout.index_name(version)
-        self.cluster.request_or_raise("PUT", f"/{index}/_settings", {"index": {"blocks.write": None}})
-
-    def read_epoch(self) -> int | None:
-        """Returns the promotion epoch; None if nothing serves, 0 if an earlier build promoted the version."""
-        return self.read_write_state()[0]
-
-    def read_write_state(self) -> tuple[int | None, bool]:
-        """Returns the epoch as `read_epoch` does, and whether writes to the serving version are blocked."""
-        shown = "*.aliases,*.settings.index.blocks.write"
-        status, reply = self.cluster.request("GET", f"/{self.layout.alias}", filter_path=shown)
-        if status == 404:
-            return None, False
-        (index,) = self.cluster.check_response(status, reply, "reading the promotion epoch").values()
-        start = self.layout.epoch_alias(0)[:-1]
-        epochs = (alias.removeprefix(start) for alias in index["aliases"] if alias.startswith(start))
-        blocks = index.get("settings", {}).get("index", {}).get("blocks", {})
-        return next((int(epoch) for epoch in epochs if epoch.isdigit()), 0), str(
-            blocks.get("write")
-        ) == "true"
-
-    def swap_alias(self, old: str | None, new: str, last_epoch: int = 0) -> None:
-        """Moves the alias and starts a new epoch in one step. Promoting the serving version keeps its epoch.
-
-        last_epoch: the latest epoch in use if the serving version has none.
-        Raises Conflict when another promotion finished first.
-        """
-        epoch = self.read_epoch() or 0
-        new_epoch = epoch if epoch and old == new else max(epoch, last_epoch) + 1
-        actions = [
-            _build_add_action(self.layout.index_name(new), name)
-            for name in (self.layout.alias, self.layout.epoch_alias(new_epoch))
-        ]
-        if old is not None and old != new:
-            ended = [self.layout.alias, *([self.layout.epoch_alias(epoch)] if epoch else [])]
-            actions += [_build_remove_action(self.layout.index_name(old), name) for name in ended]
-        try:
-            self.cluster.request_or_raise("POST", "/_aliases", {"actions": actions})
-        except NotFound as error:
-            raise Conflict(
-                f"{old} no longer serves, because another promotion finished first; promote {new} again",
-                code="promotion_overtaken",
-            ) from error
+        self.cluster.request_or_raise("POST", f"/{index}/_flush")
 
     def drop(self, version: str) -> None:
         self.read_metadata(version)
@@ -240,11 +194,3 @@ class IndexVersions:
                 code="index_version_serving",
             )
         self.cluster.request_or_raise("DELETE", f"/{self.layout.index_name(version)}")
-
-
-def _build_add_action(index: str, alias: str) -> dict[str, Any]:
-    return {"add": {"index": index, "alias": alias}}
-
-
-def _build_remove_action(index: str, alias: str) -> dict[str, Any]:
-    return {"remove": {"index": index, "alias": alias, "must_exist": True}}

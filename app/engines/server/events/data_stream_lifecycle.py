@@ -12,7 +12,7 @@ import structlog
 
 from reelrank.app.clock import to_ms
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster
-from reelrank.index_mappings.errors import EngineError, NotFound
+from reelrank.index_mappings.errors import EngineError, NotFound, explain
 from reelrank.index_mappings.event import DAY_MS
 
 MAX_SHARD_SIZE = "30gb"
@@ -62,7 +62,7 @@ class DataStreamLifecycle:
         try:
             self.roll_over_and_expire(to_ms(self.cluster.clock.now()))
         except EngineError as error:
-            log.warning("data stream not rolled over", stream=self.stream, error=str(error))
+            log.warning("data stream not rolled over", stream=self.stream, error=explain(error))
 
     def roll_over_and_expire(self, now_ms: int) -> list[str]:
         """Rolls over if the newest backing index is old or large. Drops expired ones and returns their names.

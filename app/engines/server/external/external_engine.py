@@ -14,6 +14,7 @@ from reelrank.index_mappings.engine import (
     NeighbourMatch,
     TextMatch,
     VectorMatch,
+    WriteBlock,
     WriteReport,
 )
 from reelrank.index_mappings.errors import BadRequest, EngineError, Partial
@@ -71,6 +72,9 @@ class ReadOnlyEngine(ExternalMatcher):
 
     def promote(self, version: str) -> None:
         self.own.promote(version)
+
+    def find_write_block(self) -> WriteBlock | None:
+        return self.own.find_write_block()
 
     def drop(self, version: str) -> None:
         self.own.drop(version)

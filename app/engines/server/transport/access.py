@@ -60,4 +60,6 @@ def build_connection_error(product: str, reason: str, cause: object) -> Unavaila
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         advice = "; if the cluster uses its own certificate authority, set REELRANK_ENGINE_CA_CERTS"
     kind = Unavailable if is_connected else NotConnected
-    return kind(f"{product} cannot be reached: {reason}{advice}", code="engine_unreachable")
+    error = kind(f"{product} cannot be reached{advice}", code="engine_unreachable")
+    error.cause = reason
+    return error

@@ -151,10 +151,12 @@ class Cluster:
         if status >= 300:
             raise build_error(status, reply, f"{action} on {self.name}")
         if not isinstance(reply, dict):
-            raise Unavailable(
-                f"{action} on {self.name}: status {status} with an incomplete body: {str(reply)[:100]!r}",
+            error = Unavailable(
+                f"{action} on {self.name}: status {status} with an incomplete body",
                 code="incomplete_response",
             )
+            error.cause = repr(str(reply)[:100])
+            raise error
         return reply
 
     def _require_all_shards(self, target: str) -> None:

@@ -22,9 +22,17 @@ ERROR_BY_STATUS: dict[int, type[EngineError]] = {
 
 
 def build_error(status: int, reply: Any, action: str) -> EngineError:
-    """Builds the error of an unsuccessful response. action: what was requested, and of which server."""
+    """Builds the error of an unsuccessful response. action: what was requested, and of which server.
+
+    What the server says about it is the cause: an answer to a viewer does not show it.
+    """
     kind, reason = parse_error(reply)
-    message = f"{action}: {status} {kind} {reason}".rstrip()
+    error = _choose_error(status, kind, f"{action} failed with status {status}")
+    error.cause = f"{kind} {reason}".strip()
+    return error
+
+
+def _choose_error(status: int, kind: str, message: str) -> EngineError:
     if kind == "cluster_block_exception":
         return Conflict(
             f"{message}; writes to the index are blocked, briefly by a promotion, or by an administrator",

@@ -1,9 +1,12 @@
-"""The log: a traceback shows where a call failed, and no values."""
+"""The log: a traceback shows where a call failed, and no values; causes of failures do not flood it."""
 
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
-from reelrank.app.web.telemetry import configure_logging
+from reelrank.app.web import telemetry
+from reelrank.app.web.telemetry import configure_logging, log_cause
+from reelrank.index_mappings.errors import Unavailable
 
 
 def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +21,17 @@ def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFix
     assert "a call failed" in printed
     assert "password = " not in printed.replace('password = "hunter" + "2"', "")
     assert "hunter2'" in printed  # in the message of the error itself, which the code that raises it controls
+
+
+def test_the_cause_of_a_failure_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(telemetry.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(telemetry, "_logged_causes", {})
+    lost, silent = Unavailable("elasticsearch cannot be reached"), Unavailable("nothing is loaded")
+    lost.cause = "HTTPConnectionPool(host='10.0.0.7')"
+    with capture_logs() as logs:
+        for later_s in (0.0, 59.0, 2.0):
+            now[0] += later_s
+            log_cause(lost)
+            log_cause(silent)
+    assert [entry["reason"] for entry in logs] == [f"{lost} ({lost.cause})"] * 2
