@@ -1,4 +1,4 @@
-"""The demo on a running server: migrated from a copy of its data directory, and removed afterwards."""
+"""The demo on a running server: copied from a copy of its data directory, and removed afterwards."""
 
 import shutil
 import tempfile
@@ -11,15 +11,17 @@ from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.engines.elasticsearch import ElasticsearchDialect
 from reelrank.app.engines.opensearch import OpenSearchDialect
 from reelrank.app.engines.server.engine import ServerEngine
+from reelrank.app.engines.server.matcher import Dialect
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.app.jobs.migration import migrate
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import Container, build_container
+from reelrank.app.wiring import Container, build_container, build_release_manager
 from reelrank.index_mappings.engine import Matcher
+from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Document
+from reelrank.loaders.events.history import load_history
 from reelrank.ranking.progress import Progress
 
-PREFIX = "reelbench-"
+PREFIX, ITEM_BATCH = "reelbench-", 200
 STREAMS = ("events", "requests", "impressions")
 
 
@@ -35,8 +37,9 @@ class ServerDemo:
 
     def with_min_beam(self, beam: int) -> Matcher:
         """Returns a matcher that examines at least so many candidates in a kNN search."""
-        dialects = {"elasticsearch": ElasticsearchDialect, "opensearch": OpenSearchDialect}
-        return ServerEngine(self.engine.cluster, dialects[self.engine.name](beam), self.engine.layout)
+        is_elastic = self.engine.name == "elasticsearch"
+        dialect: Dialect = ElasticsearchDialect(beam) if is_elastic else OpenSearchDialect(beam)
+        return ServerEngine(self.engine.cluster, dialect, self.engine.layout)
 
 
 @contextmanager
@@ -53,14 +56,40 @@ def open_server_demo(demo: Path, product: str, url: str, progress: Progress) -> 
             raise TypeError(f"{product} is no server")
         _remove_indices(engine.cluster)
         try:
-            migrate(container, progress)
-            version = local.engine.serving_version() or ""
-            documents = [document for batch in local.engine.scan(version) for document in batch]
-            documents = sorted(documents, key=lambda document: document.item.id)
+            documents = _copy_items(local, container, progress)
+            _copy_events(local, container, progress)
             yield ServerDemo(documents, local.engine, container, engine, _read_version(engine.cluster))
         finally:
             _remove_indices(engine.cluster)
             engine.close()
+
+
+def _copy_items(source: Container, target: Container, progress: Progress) -> list[Document]:
+    """Copies the serving release in small batches, which a busy server takes in time too."""
+    pointer = build_release_manager(source).settle()
+    if pointer is None:
+        raise LookupError("the demo has no release; run: reelrank demo")
+    release, documents = pointer.serving, list[Document]()
+    target.engine.create_index(release.index_version)
+    for batch in source.engine.scan(release.index_version, ITEM_BATCH):
+        target.engine.write(release.index_version, batch)
+        documents += batch
+        progress("copying items", len(documents), len(documents))
+    build_release_manager(target).publish(
+        release.index_version, release.model, release.embeddings, "benchmark"
+    )
+    return documents
+
+
+def _copy_events(source: Container, target: Container, progress: Progress) -> None:
+    position, copied = None, 0
+    while True:
+        batch, position = source.events.follow(position)
+        if not batch.num_rows:
+            return
+        events = [Event(**row) for row in batch.to_pylist()]
+        copied += load_history(events, target.events).stored
+        progress("copying events", copied, source.events.count())
 
 
 def _remove_indices(cluster: Cluster) -> None:

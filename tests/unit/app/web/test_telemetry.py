@@ -25,7 +25,7 @@ def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFix
 
 def test_the_cause_of_a_failure_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(telemetry.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("reelrank.app.web.telemetry.time.monotonic", lambda: now[0])
     monkeypatch.setattr(telemetry, "_logged_causes", {})
     lost, silent = Unavailable("elasticsearch cannot be reached"), Unavailable("nothing is loaded")
     lost.cause = "HTTPConnectionPool(host='10.0.0.7')"
