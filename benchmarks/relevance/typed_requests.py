@@ -96,9 +96,9 @@ def list_matches(matcher: Matcher, request: Request) -> list[bytes]:
     return list(found.ids.tolist())
 
 
-def measure_congruence(requests: Sequence[Request], ours: Matcher, theirs: Matcher) -> list[Congruence]:
+def measure_congruence(requests: Sequence[Request], embedded: Matcher, server: Matcher) -> list[Congruence]:
     """Returns a count for each kind of request."""
-    answers = [(list_matches(ours, request), list_matches(theirs, request)) for request in requests]
+    answers = [(list_matches(embedded, request), list_matches(server, request)) for request in requests]
     counts = []
     for kind in dict.fromkeys(request.source for request in requests):
         rows = [
@@ -152,12 +152,12 @@ def measure_recall(requests: Mapping[str, VectorMatch], exact: ExactVectors, mat
     return Recall(limit, len(recalls), float(np.mean(list(recalls.values()))), recalls[worst], worst)
 
 
-def measure_cost(requests: Sequence[VectorMatch], ours: Matcher, former: Matcher) -> dict[str, Any]:
+def measure_cost(requests: Sequence[VectorMatch], present: Matcher, former: Matcher) -> dict[str, Any]:
     """Times both alternately on the same requests; `bare` in the result is the former."""
     send: Callable[[Matcher], Callable[[VectorMatch], object]] = lambda matcher: (  # noqa: E731
         lambda request: matcher.match_vector(request, TIMEOUT_S)
     )
-    return time_interleaved(send(ours), send(former), requests).to_dict()
+    return time_interleaved(send(present), send(former), requests).to_dict()
 
 
 def to_rows(results: Sequence[Congruence | Recall]) -> list[dict[str, Any]]:
