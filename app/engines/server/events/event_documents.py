@@ -33,3 +33,10 @@ def build_event_batch(hits: Sequence[Reply], schema: pa.Schema = EVENT_SCHEMA) -
         pa.array([row.get(field.name, DEFAULTS[field.name]) for row in rows], field.type) for field in schema
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def decode_item_buckets(reply: Reply) -> tuple[frozenset[str], int]:
+    """Returns the items of a response, and how many events are of other items."""
+    items = reply.get("aggregations", {}).get("items", {})
+    keys = frozenset(bucket["key"] for bucket in items.get("buckets", ()))
+    return keys, int(items.get("sum_other_doc_count", 0))

@@ -16,6 +16,7 @@ from reelrank.app.engines.server.events.event_documents import (
     DEFAULTS,
     build_event_batch,
     decode_event,
+    decode_item_buckets,
     deduplicate_hits,
     encode_event,
 )
@@ -129,11 +130,11 @@ class ServerEvents:
             "aggs": {"items": {"terms": terms}},
         }
         try:
-            items, unlisted = _decode_buckets(self.cluster.search_response(self.stream, body, timeout_s))
+            items, unlisted = decode_item_buckets(self.cluster.search_response(self.stream, body, timeout_s))
         except NotFound:
             return frozenset()
         except Partial as partial:
-            raise Partial(str(partial), _decode_buckets(partial.partial_result)[0]) from partial
+            raise Partial(str(partial), decode_item_buckets(partial.partial_result)[0]) from partial
         if unlisted:
             raise Partial(f"{self.stream} has more than {len(items)} watched items of this viewer", items)
         return items
@@ -244,10 +245,3 @@ def _build_newest_query(user_id: str, limit: int, kinds: Sequence[EventKind]) ->
         "size": min(limit, BATCH),
         "track_total_hits": False,
     }
-
-
-def _decode_buckets(reply: Reply) -> tuple[frozenset[str], int]:
-    """Returns the items of a response, and how many events are of other items."""
-    items = reply.get("aggregations", {}).get("items", {})
-    keys = frozenset(bucket["key"] for bucket in items.get("buckets", ()))
-    return keys, int(items.get("sum_other_doc_count", 0))
