@@ -6,22 +6,20 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from reelrank.app.data_directories import DataDirectories
 from reelrank.app.network_settings import NetworkSettings
 
 CLUSTER_DEADLINE_MS = 200
 """Longer than for the embedded engine: requests cross a network, and a cluster has other work."""
 
 
-class Settings(NetworkSettings):
+class Settings(DataDirectories, NetworkSettings):
     """Settings from the environment (REELRANK_ and the name), else from the file `reelrank.env`."""
 
     model_config = SettingsConfigDict(
         env_prefix="REELRANK_", env_file="reelrank.env", extra="ignore", hide_input_in_errors=True
     )
 
-    data_dir: Path = Field(
-        Path("reelrank-data"), description="Directory of the index, tables, models, decision log and reports."
-    )
     engine: Literal["embedded", "elasticsearch", "opensearch"] = Field(
         "embedded",
         description="Search engine for catalogue and events: embedded, elasticsearch or opensearch.",
@@ -67,7 +65,8 @@ class Settings(NetworkSettings):
     events_keep_days: float | None = Field(
         None,
         gt=0,
-        description="Minimum days for which the cluster keeps events and dashboard data; None: for ever.",
+        description="Minimum days for which events are kept, and on a cluster dashboard data; "
+        "None: for ever.",
     )
     events_rollover_days: float = Field(
         30,
@@ -154,6 +153,9 @@ class Settings(NetworkSettings):
         description="Source of time: system, or simulated, where requests from this machine may set the time "
         "in the header X-Reelrank-Now.",
     )
+    lake_keep_days: float | None = Field(
+        None, gt=0, description="Days for which the lake keeps a date; None: for ever."
+    )
     body_bytes_max: int = Field(8_000_000, ge=1000, description="Largest request body in bytes.")
     log_format: Literal["auto", "ecs", "console"] = Field(
         "auto",
@@ -206,39 +208,3 @@ class Settings(NetworkSettings):
         if self.engine == "embedded":
             return str(self.engine_dir)
         return self.engine_url or "Elastic Cloud"
-
-    @property
-    def pages_dir(self) -> Path:
-        return self.data_dir / "pages"
-
-    @property
-    def keys_dir(self) -> Path:
-        return self.data_dir / "keys"
-
-    @property
-    def engine_dir(self) -> Path:
-        return self.data_dir / "engine"
-
-    @property
-    def tables_dir(self) -> Path:
-        return self.data_dir / "tables"
-
-    @property
-    def models_dir(self) -> Path:
-        return self.data_dir / "models"
-
-    @property
-    def releases_dir(self) -> Path:
-        return self.data_dir / "releases"
-
-    @property
-    def loads_dir(self) -> Path:
-        return self.data_dir / "loads"
-
-    @property
-    def rejects_dir(self) -> Path:
-        return self.data_dir / "rejects"
-
-    @property
-    def reports_dir(self) -> Path:
-        return self.data_dir / "reports"

@@ -10,7 +10,8 @@ from reelrank.app.clock import SYSTEM_CLOCK, Clock, SimulatedClock
 from reelrank.app.engine_wiring import build_engine
 from reelrank.app.engines.server.external.external_engine import ReadOnlyEngine
 from reelrank.app.feedback.dashboard_log import DashboardLog, DashboardStreams
-from reelrank.app.feedback.decision_log import DecisionLog
+from reelrank.app.feedback.decision_log import DecisionLog, LakeOutput
+from reelrank.app.feedback.decision_rows import RowBuilder
 from reelrank.app.feedback.event_circuit_breaker import EventCircuitBreaker
 from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.release.promotion import ReleaseManager
@@ -29,6 +30,9 @@ from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
+from reelrank.loaders.lake.storage import LakeStorage
+from reelrank.loaders.lake.user_keys import UserKeys
+from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms, parse_synonyms
@@ -203,13 +207,35 @@ def build_service(
         container.synonyms,
         refresher,
         ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60, container.clock),
-        DecisionLog(settings.pages_dir, container.events, settings.log_share, on_dropped, dashboards),
+        DecisionLog(
+            build_lake_output(container), container.events, settings.log_share, on_dropped, dashboards
+        ),
         ReleaseAssigner(container.config, list_stated(container), lambda: refresher.state.config),
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
         EventCircuitBreaker(container.events, container.clock),
         container.clock,
         on_failure,
+        build_user_keys(settings).find_key,
+    )
+
+
+def build_user_keys(settings: Settings) -> UserKeys:
+    """Builds what makes keys of user ids; it reads the secret at its first use."""
+    return UserKeys(settings.lake_key)
+
+
+def build_lake_storage(settings: Settings) -> LakeStorage:
+    """Opens the lake of the settings. Raises Unavailable."""
+    return LakeStorage(settings.lake_location, settings.data_dir / "locks")
+
+
+def build_lake_output(container: Container) -> LakeOutput:
+    """Builds what the decision log writes to; the lake opens at the first write."""
+    settings, read_fingerprint = container.settings, cache(lambda: compute_feature_fingerprint(FEATURE_NAMES))
+    rows = RowBuilder(build_user_keys(settings).get_key, read_fingerprint)
+    return LakeOutput(
+        lambda: LakeWriter(build_lake_storage(settings), read_fingerprint()), rows, container.clock
     )
 
 

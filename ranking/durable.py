@@ -29,7 +29,7 @@ def replace_file(path: Path) -> Iterator[Path]:
     temporary = _prepare(path)
     try:
         yield temporary
-        _sync(temporary)
+        sync_file(temporary)
         move(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -67,7 +67,7 @@ def replace_directory(path: Path) -> Iterator[Path]:
 def move(source: Path, target: Path) -> None:
     """Renames over a file that has the target's name, and makes the new name durable."""
     source.replace(target)
-    _sync(target.parent)
+    sync_file(target.parent)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -77,7 +77,7 @@ def append_line(path: Path, line: bytes) -> None:
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else b"\n" + line
         file.write(line + b"\n")
-    _sync(path)
+    sync_file(path)
 
 
 def remove_leftovers(directory: Path, min_age_s: float = LEFTOVER_AGE_S) -> None:
@@ -115,11 +115,12 @@ def _name_temporary(path: Path) -> Path:
 def _sync_tree(directory: Path) -> None:
     for folder, _, names in os.walk(directory):
         for name in names:
-            _sync(Path(folder, name))
-        _sync(Path(folder))
+            sync_file(Path(folder, name))
+        sync_file(Path(folder))
 
 
-def _sync(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Flushes a file or directory to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)  # noqa: TID251  # this is the module

@@ -18,7 +18,8 @@ from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
 from reelrank.ranking.policies.sorting import sort_candidates
-from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
+from reelrank.ranking.rankers.calibration import Calibration
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_calibration
 from reelrank.ranking.retrieval.candidates import LocatedCandidates, build_candidates
 from reelrank.ranking.retrieval.sources import SourceRequest, plan_sources
 from reelrank.ranking.signals.observe import Signals, observe
@@ -66,7 +67,9 @@ class RankingContext:
 class Ranking:
     """The result: n candidates with scores [n] and signals, in fused order; `order` [n] is the order to show.
 
-    model: whose scores they are. changes: what policies changed. degraded: everything that is missing.
+    model: whose scores they are; calibration: of that model, None without one. changes: what policies
+    changed, with the seed that they drew with. degraded: everything that is missing. asked: the sources that
+    were asked, whether or not they answered.
     """
 
     found: LocatedCandidates
@@ -76,15 +79,20 @@ class Ranking:
     model: str
     changes: tuple[PositionChange, ...]
     degraded: tuple[Degradation, ...]
+    calibration: Calibration | None = None
+    seed: int = 0
+    asked: tuple[str, ...] = ()
 
 
 def rank_request(request: RankingRequest, context: RankingContext, run_sources: SourceRunner) -> Ranking:
     """Retrieves candidates and ranks them. Raises what `run_sources` raises."""
     with context.measure("sources"):
-        answers = run_sources(plan_sources(request, context.table, context.config))
+        requests = plan_sources(request, context.table, context.config)
+        answers = run_sources(requests)
     with context.measure("fuse"):
         found = build_candidates(request, answers.matches, context.table)
-    return rank_candidates(request, found, context, answers.degraded)
+    ranking = rank_candidates(request, found, context, answers.degraded)
+    return replace(ranking, asked=tuple(source.source for source in requests))
 
 
 def rank_candidates(
@@ -111,7 +119,10 @@ def rank_candidates(
             result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
         else:
             result = PolicyResult(sort_candidates(scored))
-    return Ranking(found, signals, scores, result.order, model, result.changes, degraded)
+    calibration = get_calibration(context.ranker) if model == context.ranker.name else None
+    return Ranking(
+        found, signals, scores, result.order, model, result.changes, degraded, calibration, context.seed
+    )
 
 
 def _score(

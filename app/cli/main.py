@@ -14,7 +14,7 @@ from reelrank.app.cli import (
     ask,
     cluster,
     data,
-    features,
+    lake,
     learn,
     load,
     registry,
@@ -61,13 +61,12 @@ def describe(
     """Retrieves and ranks videos, and learns from what people watch."""
 
 
-COMMANDS = (
-    data.app, serve.app, learn.app, simulate.app, registry.app, features.app, ask.app, cluster.app,
-)  # fmt: skip
+COMMANDS = (data.app, serve.app, learn.app, simulate.app, registry.app, ask.app, cluster.app)
 for commands in COMMANDS:
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
 app.add_typer(load.app, name="load")
+app.add_typer(lake.app, name="lake")
 app.add_typer(releases.index_app, name="index")
 app.add_typer(releases.app, name="releases")
 app.add_typer(cluster.kibana_app, name="kibana")

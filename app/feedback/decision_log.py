@@ -1,7 +1,7 @@
-"""The decision log: the shown items and the candidates of a page, written in a thread after the answer.
+"""The decision log: what was ranked for each request, written into the lake by a thread after the answer.
 
-Every shown item becomes an impression event. For a share of requests the whole candidate group is written
-(`candidate_groups.py`), never a part of it.
+Every request has a row, and every shown item. For a share of requests the whole group of candidates is
+written, never a part of it. Every shown item becomes an impression event, too.
 """
 
 import queue
@@ -9,12 +9,12 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
 import structlog
 
 from reelrank.app.background import BackgroundTask
+from reelrank.app.clock import Clock
 from reelrank.app.feedback.background_writer import (
     CLOSE_S,
     FLUSH_S,
@@ -22,32 +22,46 @@ from reelrank.app.feedback.background_writer import (
     drain_queue,
     write_isolated,
 )
-from reelrank.app.feedback.candidate_groups import build_group, format_day, replace_surrogates, write_groups
+from reelrank.app.feedback.candidate_rows import LoggedPage, build_candidate_table
 from reelrank.app.feedback.dashboard_log import DashboardLog
+from reelrank.app.feedback.decision_rows import (
+    DecisionRows,
+    RowBuilder,
+    build_request_table,
+    replace_surrogates,
+)
 from reelrank.app.feedback.impression_log import format_impression_id
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.errors import explain
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import EventStore
+from reelrank.loaders.lake.manifest import find_open_date
+from reelrank.loaders.lake.writer import LakeWriter
 
 MAX_QUEUED_PAGES = 1000
 """Pages that may wait to be written; more are dropped and counted, so that a slow disk delays no answer."""
-REQUESTS_PER_GROUP_FILE = 200
+FLUSH_LAKE_S = 60.0
+"""How long rows wait for others before they become a file: what a killed process loses of the lake."""
+ROWS_PER_FILE = 100_000
+"""Rows after which files are written at once: about 30 MB in memory."""
+MAX_WAITING_ROWS = 2 * ROWS_PER_FILE
+"""Rows that wait while the lake cannot be written; older ones are dropped and counted."""
 
 log = structlog.get_logger("reelrank.page_log")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LoggedPage:
-    """One part of a ranked list, as it was answered."""
+@dataclass(frozen=True, slots=True)
+class LakeOutput:
+    """Where decisions go. build_writer: opens the lake. clock: decides which dates are open."""
 
-    result_list: ResultList
-    page: Page
+    build_writer: Callable[[], LakeWriter]
+    rows: RowBuilder
+    clock: Clock
 
 
 class DecisionLog:
-    """Writes impressions and candidate groups in a thread.
+    """Writes impressions and decisions in a thread.
 
     sample_share: of the requests whose whole group is written. on_dropped: called with the reason for each
     page that is not recorded. dashboard_log: None where there are no dashboards.
@@ -55,20 +69,21 @@ class DecisionLog:
 
     def __init__(
         self,
-        directory: Path,
+        lake: LakeOutput,
         events: EventStore,
         sample_share: float,
         on_dropped: Callable[[str], None],
         dashboard_log: DashboardLog | None = None,
     ) -> None:
-        self._directory = directory
+        self._lake = lake
         self._events = events
         self._sample_share = sample_share
         self._on_dropped = on_dropped
         self._dashboard_log = dashboard_log
         self._queue: queue.Queue[LoggedPage] = queue.Queue(MAX_QUEUED_PAGES)
         self._unsent: list[LoggedPage] = []
-        self._groups: list[pa.RecordBatch] = []
+        self._rows: list[DecisionRows] = []
+        self._writer: LakeWriter | None = None
         self._flushed_s = time.monotonic()
         self._task = BackgroundTask(
             "page-log", lambda: self._write(False), FLUSH_S, lambda: self._write(True)
@@ -85,7 +100,7 @@ class DecisionLog:
         if self._dashboard_log is not None:
             self._dashboard_log.record_page(result_list, page)
         try:
-            self._queue.put_nowait(LoggedPage(result_list, page))
+            self._queue.put_nowait(LoggedPage(result_list, page, self.is_sampled(page.request_id)))
         except queue.Full:
             self._on_dropped("the queue is full")
 
@@ -105,14 +120,15 @@ class DecisionLog:
         return zlib.crc32(request_id.encode()) < self._sample_share * 2**32
 
     def _write(self, is_last: bool) -> None:
+        """Writes impressions at once, decisions when enough of them wait. Neither stops the other."""
         pages = drain_queue(self._queue)
         self._record_impressions([*self._unsent, *pages])
-        self._record_groups(pages)
+        self._add_decisions(pages)
         if is_last or self._is_flush_due():
-            self._flush_groups()
+            self._flush_rows()
         if is_last:
             self._count_dropped(len(self._unsent), "the engine is away")
-            self._count_dropped(len(self._groups), "the disk is away")
+            self._count_dropped(len(self._rows), "the lake is away")
 
     def _record_impressions(self, pages: Sequence[LoggedPage]) -> None:
         """Appends impressions. While the engine is away, the newest MAX_QUEUED_PAGES wait for it."""
@@ -131,43 +147,41 @@ class DecisionLog:
         ]:
             self._events.append(impressions)
 
-    def _record_groups(self, pages: Sequence[LoggedPage]) -> None:
-        """Builds the groups of sampled requests; a list without candidates has no rows."""
-        sampled = [
-            logged
-            for logged in pages
-            if logged.result_list.signals is not None
-            and len(logged.result_list.candidates)
-            and self.is_sampled(logged.page.request_id)
-        ]
-        self._report_rejected(write_isolated(self._add_groups, sampled))
+    def _add_decisions(self, pages: Sequence[LoggedPage]) -> None:
+        try:
+            self._report_rejected(write_isolated(self._add_rows, pages))
+        except PASSING_FAILURES as error:
+            log.error("decisions not recorded", reason=str(error), pages=len(pages))
+            self._count_dropped(len(pages), "no key for viewers")
 
-    def _add_groups(self, pages: Sequence[LoggedPage]) -> None:
-        self._groups += [build_group(logged.result_list, logged.page) for logged in pages]
+    def _add_rows(self, pages: Sequence[LoggedPage]) -> None:
+        self._rows += [self._lake.rows.build(logged) for logged in pages]
 
     def _is_flush_due(self) -> bool:
-        return len(self._groups) >= REQUESTS_PER_GROUP_FILE or time.monotonic() - self._flushed_s > 60.0
+        is_full = sum(map(len, self._rows)) >= ROWS_PER_FILE
+        return is_full or time.monotonic() - self._flushed_s > FLUSH_LAKE_S
 
-    def _flush_groups(self) -> None:
-        """Writes a file for each schema and day. While the disk is away, groups of at most two files wait."""
+    def _flush_rows(self) -> None:
+        """Writes the rows that wait; while the lake is away, the newest MAX_WAITING_ROWS of them stay."""
         self._flushed_s = time.monotonic()
-        groups, self._groups = self._groups, []
-        by_file: dict[tuple[pa.Schema, str], list[pa.RecordBatch]] = {}
-        for group in groups:
-            by_file.setdefault((group.schema, format_day(group)), []).append(group)
-        for alike in by_file.values():
-            try:
-                self._report_rejected(write_isolated(self._write_file, alike))
-            except PASSING_FAILURES as error:
-                log.warning("groups wait for the disk", reason=str(error), groups=len(alike))
-                self._groups += alike
-        self._count_dropped(len(self._groups) - 2 * REQUESTS_PER_GROUP_FILE, "the disk is away")
-        self._groups = self._groups[-2 * REQUESTS_PER_GROUP_FILE :]
+        rows, self._rows = self._rows, []
+        try:
+            self._report_rejected(write_isolated(self._write_files, rows))
+        except PASSING_FAILURES as error:
+            log.warning("decisions wait for the lake", reason=str(error), pages=len(rows))
+            self._rows = rows
+        waiting = sum(map(len, self._rows))
+        while waiting > MAX_WAITING_ROWS:
+            waiting -= len(self._rows.pop(0))
+            self._count_dropped(1, "the lake is away")
 
-    def _write_file(self, groups: Sequence[pa.RecordBatch]) -> None:
-        write_groups(self._directory, groups)
+    def _write_files(self, rows: Sequence[DecisionRows]) -> None:
+        self._writer = self._writer or self._lake.build_writer()
+        candidates = build_candidate_table([part.candidates for part in rows])
+        open_from = find_open_date(self._lake.clock.now())
+        self._writer.write_decisions(build_request_table(rows), candidates, open_from)
 
-    def _report_rejected(self, rejected: Sequence[tuple[LoggedPage | pa.RecordBatch, Exception]]) -> None:
+    def _report_rejected(self, rejected: Sequence[tuple[Any, Exception]]) -> None:
         """Counts records that cannot be written, and logs the first reason."""
         if rejected:
             log.error("pages not recorded", pages=len(rejected), reason=repr(rejected[0][1])[:300])

@@ -1,6 +1,7 @@
 """A ranked list: every candidate of one request in its final order, and how it was ranked."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +14,16 @@ from reelrank.app.search.page import SearchOutcome
 from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds
 from reelrank.index_mappings.query import Context, Filters, Query
+from reelrank.ranking.column import Column
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.policies.policy import PositionChange
+from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES
 from reelrank.ranking.signals.observe import Signals
+
+CACHED_SIGNALS = 100
+"""Candidates whose signals are kept with a list: the largest page, and five of the usual 20 hits. 24 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,12 @@ class HomeTopics:
 class ResultList:
     """All candidates of one request in the order to show, and how they were ranked.
 
-    candidates: n of them; scores [n] float32. config_id: of the RankingConfig. signals: of the candidates in
-    their order; None when nobody asked for them or the list comes from the cache. changes: what policies
-    changed on purpose. release: that served; empty when a request named its own model. search: what the text
-    of a search matched. topics: of a home page whose rows were requested.
+    candidates: n of them; scores [n] float32. config_id: of the RankingConfig. signals: of the first
+    candidates in their order, as observed; None when there are none. changes: what policies changed on
+    purpose, with the seed that they drew with. release: that served; empty when a request named its own
+    model. search: what the text of a search matched. topics: of a home page whose rows were requested.
+    calibration: turns scores into probabilities. asked: the sources that were asked. is_cached: it was read
+    from the cache, so an earlier part of it is recorded.
     """
 
     request_id: str
@@ -51,6 +59,10 @@ class ResultList:
     release: str = ""
     search: SearchOutcome | None = None
     topics: HomeTopics = HomeTopics()
+    calibration: Calibration | None = None
+    seed: int = 0
+    asked: tuple[str, ...] = ()
+    is_cached: bool = False
 
     @property
     def counted_ids(self) -> ItemIds:
@@ -64,8 +76,13 @@ class ResultList:
         """Returns the changes that were picked at random, each with its propensity."""
         return tuple(change for change in self.changes if change.propensity is not None)
 
+    def with_signals(self, ranking: Ranking, needs_all: bool) -> "ResultList":
+        """Returns the list with the signals of its first CACHED_SIGNALS candidates, or of all."""
+        order = ranking.order if needs_all else ranking.order[:CACHED_SIGNALS]
+        return replace(self, signals=ranking.signals.take(order))
+
     def to_bytes(self) -> bytes:
-        """Returns everything except the signals; about 25 bytes a candidate."""
+        """Returns the list: about 25 bytes a candidate, and the signals of the first CACHED_SIGNALS."""
         c = self.candidates
         columns = {
             "id": pa.array(c.ids),
@@ -86,8 +103,15 @@ class ResultList:
             "changes": self.changes,
             "release": self.release,
             "search": self.search,
+            "calibration": self.calibration and self.calibration.model_dump(),
+            "seed": self.seed,
+            "asked": self.asked,
         }
-        batch = pa.RecordBatch.from_pydict(columns, metadata={"ranked": orjson.dumps(metadata)})
+        signals = self.signals.columns if self.signals is not None else {}
+        values = {name: column[:CACHED_SIGNALS] for name, column in signals.items()}
+        metadata["signals"] = list(values)
+        encoded = {"ranked": orjson.dumps(metadata), "signals": _encode_signals(values)}
+        batch = pa.RecordBatch.from_pydict(columns, metadata=encoded)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(
             sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
@@ -99,7 +123,7 @@ class ResultList:
     def from_bytes(data: bytes) -> "ResultList":
         """Reads a list from its bytes.
 
-        Lists that an earlier build cached lack degradations, config id, changes, release and search.
+        Lists that an earlier build cached lack degradations, config id and everything that stands after it.
         """
         with pa.ipc.open_stream(data) as stream:
             table = stream.read_all().combine_chunks()
@@ -128,8 +152,25 @@ class ResultList:
             metadata.get("config_id", ""),
             changes=tuple(PositionChange(**change) for change in metadata.get("changes", ())),
             release=metadata.get("release", ""),
+            signals=_decode_signals(metadata.get("signals", ()), table.schema.metadata.get(b"signals", b"")),
             search=_parse_outcome(metadata.get("search")),
+            calibration=Calibration(**fitted) if (fitted := metadata.get("calibration")) else None,
+            seed=metadata.get("seed", 0),
+            asked=tuple(metadata.get("asked", ())),
+            is_cached=True,
         )
+
+
+def _encode_signals(columns: Mapping[str, Column]) -> bytes:
+    """Returns the values of all signals, one after another."""
+    return b"".join(np.ascontiguousarray(column, np.float32).tobytes() for column in columns.values())
+
+
+def _decode_signals(names: Sequence[str], values: bytes) -> Signals | None:
+    if not names:
+        return None
+    columns = np.frombuffer(values, np.float32).reshape(len(names), -1)
+    return Signals(dict(zip(names, columns, strict=True)))
 
 
 def _parse_outcome(fields: dict[str, Any] | None) -> SearchOutcome | None:
@@ -153,6 +194,9 @@ def build_result_list(
         ranking.degraded,
         config_id,
         changes=ranking.changes,
+        calibration=ranking.calibration,
+        seed=ranking.seed,
+        asked=ranking.asked,
     )
 
 

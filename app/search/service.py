@@ -70,6 +70,7 @@ class SearchService:
     """Everything a request needs. What changes while it serves is in `refresher`.
 
     on_failure: called for each source, and for the viewer, that an engine did not answer, or only in part.
+    identify: a user id to its keyed hash, empty when there is none.
     """
 
     engine: SearchEngine
@@ -85,6 +86,7 @@ class SearchService:
     event_sink: EventSink
     clock: Clock
     on_failure: FailureListener
+    identify: Callable[[str], str]
 
     def serve_page(self, options: RankingOptions) -> Page:
         """Serves a search, a home page or similar items, by the kind of the query.
@@ -141,7 +143,7 @@ class SearchService:
             ranker,
             config,
             degraded=(*degraded, *missing),
-            seed=derive_seed(options.query, request_id),
+            seed=derive_seed(options.query, self.identify(options.query.user or ""), request_id),
             measure=timings.measure,
         )
         ranking = rank_request(request, context, partial(self._run_sources, state, timings))
@@ -152,9 +154,8 @@ class SearchService:
             result_list = replace(result_list, search=outcome)
         if options.row_size:
             result_list = replace(result_list, topics=find_topics(request, ranking.signals, state.table))
-        if options.explain or self.recorder.is_sampled(request_id):
-            return replace(result_list, signals=ranking.signals.take(ranking.order))
-        return result_list
+        needs_all = options.explain or options.row_size > 0 or self.recorder.is_sampled(request_id)
+        return result_list.with_signals(ranking, needs_all)
 
     def _add_rows(self, page: Page, ranked: ResultList, options: RankingOptions, timeout_s: float) -> Page:
         """Adds the rows of a home page. A late engine is not asked for a list of similar items as well."""

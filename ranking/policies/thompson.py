@@ -57,13 +57,14 @@ def choose_positions(limit: int, max_slots: int) -> list[int]:
     return [number * limit // (slots + 1) for number in range(1, slots + 1)]
 
 
-def derive_seed(query: Query, request_id: str) -> int:
+def derive_seed(query: Query, user_key: str, request_id: str) -> int:
     """Derives the seed of a request: one a viewer, day (UTC) and list, so that a draw lasts for a day.
 
+    user_key: keyed hash of the viewer; seeds are logged, and one of the user id would give the viewer away.
     Of a viewer who is not known, each request has its own: all of them would share a draw otherwise.
     """
     day = query.context.at_ms // DAY_MS
-    parts = (query.user, str(day), query.kind, query.similar_to or "") if query.user else (request_id,)
+    parts = (user_key, str(day), query.kind, query.similar_to or "") if user_key else (request_id,)
     return int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest()[:8])
 
 

@@ -92,12 +92,17 @@ def _load_booster(model_text: str) -> Any:
         raise ValueError(f"LightGBM cannot read it ({error})") from error
 
 
+def get_calibration(ranker: Ranker) -> Calibration | None:
+    """Returns the calibration of a model; None for engine order and for a model without one."""
+    return ranker.calibration if isinstance(ranker, LambdaRank) else None
+
+
 def get_probability_function(ranker: Ranker) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
     """Returns what turns scores [n] of the ranker into probabilities [n] that the viewer wants the item.
 
     None for engine order and for a model without a calibration.
     """
-    calibration = ranker.calibration if isinstance(ranker, LambdaRank) else None
+    calibration = get_calibration(ranker)
     return None if calibration is None else calibration.to_probabilities
 
 

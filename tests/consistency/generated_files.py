@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from deploy.kibana.saved_objects import SavedObjectBuilder
 from reelrank.app.kibana.importer import Product as KibanaProduct
 from reelrank.app.settings import Settings
 from reelrank.app.web.problem_codes import list_command_problems, list_http_problems
+from reelrank.index_mappings.decision import CANDIDATES, COLUMNS_BY_TABLE, EVENTS, REQUESTS
 from reelrank.index_mappings.event import EVENT_FIELDS, EventField
 from reelrank.index_mappings.mapping import (
     SERVERS,
@@ -96,6 +98,20 @@ def build_settings_table() -> str:
     return format_table(("setting", "default", "meaning"), rows)
 
 
+def build_lake_table(table: str) -> str:
+    rows = [
+        (
+            f"`{c.name}`",
+            f"`{c.type}`",
+            "yes" if c.nullable else "",
+            "yes" if c.personal else "",
+            c.description,
+        )
+        for c in COLUMNS_BY_TABLE[table]
+    ]
+    return format_table(("column", "type", "nullable", "personal", "meaning"), rows)
+
+
 def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Formats a Markdown table."""
     divider = f"|{'---|' * len(head)}"
@@ -121,6 +137,11 @@ TABLES: dict[str, dict[str, Table]] = {
         "events": build_events_table,
         "problem codes": build_problems_table,
         "problem codes of commands": build_command_problems_table,
+    },
+    "data.md": {
+        "requests": partial(build_lake_table, REQUESTS),
+        "candidates": partial(build_lake_table, CANDIDATES),
+        "lake events": partial(build_lake_table, EVENTS),
     },
     "features.md": {"features": build_features_table},
     "settings.md": {"settings": build_settings_table},

@@ -98,19 +98,21 @@ def test_best_probabilities_of_any_pool_equal_samples(impressions: list[float], 
 def test_a_known_viewer_keeps_a_seed_for_a_day() -> None:
     home = Query(user="ada", context=Context(AT))
     later = replace(home, context=Context(AT + timedelta(hours=14)))
-    assert derive_seed(home, "r1") == derive_seed(later, "r2")
+    assert derive_seed(home, "ada", "r1") == derive_seed(later, "ada", "r2")
     others = [
         replace(home, context=Context(AT + timedelta(days=1))),
-        replace(home, user="bob"),
         replace(home, similar_to="film1"),
         replace(home, similar_to="film2"),
     ]
-    assert len({derive_seed(query, "r1") for query in (home, *others)}) == 5
+    assert (
+        len({derive_seed(query, "ada", "r1") for query in (home, *others)} | {derive_seed(home, "bob", "r1")})
+        == 5
+    )
 
 
 def test_unknown_viewers_do_not_share_a_draw() -> None:
     query = Query(context=Context(AT))
-    assert derive_seed(query, "r1") != derive_seed(query, "r2")
+    assert derive_seed(query, "", "r1") != derive_seed(query, "", "r2")
 
 
 def test_a_draw_outlasts_changes_of_the_pool() -> None:

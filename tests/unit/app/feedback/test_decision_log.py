@@ -6,20 +6,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
+from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.feedback.background_writer import FLUSH_S
-from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, REQUESTS_PER_GROUP_FILE, DecisionLog
+from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, DecisionLog, LakeOutput
+from reelrank.app.feedback.decision_rows import RowBuilder
 from reelrank.app.search.page import Hit, Page
 from reelrank.app.search.result_list import ResultList
+from reelrank.index_mappings.decision import CANDIDATES as CANDIDATE_TABLE
+from reelrank.index_mappings.decision import REQUESTS, hash_user
 from reelrank.index_mappings.errors import Degradation, Unavailable
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, encode_item_ids
-from reelrank.index_mappings.query import Filters, Query
+from reelrank.index_mappings.query import EPOCH, Filters, Query
+from reelrank.loaders.lake.reader import open_lake
+from reelrank.loaders.lake.storage import LakeStorage
+from reelrank.loaders.lake.user_keys import UserKeys
+from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.ranking.column import make_shared_column
 from reelrank.ranking.policies.policy import PositionChange
 from reelrank.ranking.retrieval.fusion import fuse
@@ -61,9 +68,20 @@ def dropped() -> list[str]:
     return []
 
 
+def build_output(directory: Path) -> LakeOutput:
+    keys = UserKeys(directory / "lake.key")
+    rows = RowBuilder(keys.get_key, lambda: "fingerprint")
+    return LakeOutput(lambda: LakeWriter(LakeStorage(str(directory / "lake"))), rows, SYSTEM_CLOCK)
+
+
+def read_table(directory: Path, table: str) -> list[dict[str, object]]:
+    batches = open_lake(str(directory / "lake")).scan(table, EPOCH, EPOCH.replace(year=2100))
+    return [row for batch in batches for row in batch.to_pylist()]
+
+
 def open_log(directory: Path, share: float, dropped: list[str]) -> tuple[DecisionLog, EmbeddedEvents]:
     events = EmbeddedEvents(directory / "engine")
-    return DecisionLog(directory / "pages", events, share, dropped.append), events
+    return DecisionLog(build_output(directory), events, share, dropped.append), events
 
 
 def test_a_sampled_request_is_logged_with_its_signals(tmp_path: Path, dropped: list[str]) -> None:
@@ -71,33 +89,85 @@ def test_a_sampled_request_is_logged_with_its_signals(tmp_path: Path, dropped: l
     log.start()
     log.record(build_ranked("r1"), build_page("r1"))
     log.close()
-    (file,) = (tmp_path / "pages").rglob("*.parquet")
-    rows = pq.ParquetFile(file).read().to_pylist()
+    rows = read_table(tmp_path, CANDIDATE_TABLE)
     assert [row["item"] for row in rows] == [name.decode() for name in CANDIDATES.ids.tolist()]
     assert [row["signal_fused"] for row in rows] == pytest.approx(CANDIDATES.fused.tolist())
     assert [row["signal_weekday"] for row in rows] == [5, 5, 5]
-    assert {(row["request_id"], row["user"]) for row in rows} == {("r1", "u")}
-    assert {row["degraded"] for row in rows} == {"bm25: late, items: 1 of 3 shards"}
-    assert {row["config_id"] for row in rows} == {"c"}
-    assert file.parent.name.startswith("date=")
+    assert [row["signal_age"] for row in rows] == [1, None, 3]
+    assert [(row["shown"], row["is_whole_group"]) for row in rows] == [
+        (True, True), (True, True), (False, True)
+    ]  # fmt: skip
     impressions = sorted((event.item, event.degraded) for event in events.recent("u", 10, 1.0))
     assert impressions == [("a", "bm25, items"), ("b", "bm25, items")]
     assert dropped == []
+
+
+def test_a_request_row_holds_what_recomputes_the_decision(tmp_path: Path, dropped: list[str]) -> None:
+    log, _ = open_log(tmp_path, 0.0, dropped)
+    log.start()
+    log.record(replace(build_ranked("r1"), asked=("bm25", "text_knn"), release="v1"), build_page("r1"))
+    log.close()
+    (row,) = read_table(tmp_path, REQUESTS)
+    secret = UserKeys(tmp_path / "lake.key").secret
+    assert (row["user_key"], row["text"], row["limit"]) == (hash_user("u", secret), "sea", 20)
+    assert row["filters"] == '{"genres":["Sea"],"year_min":2000}'
+    assert (row["sources_asked"], row["sources_late"]) == (["bm25", "text_knn"], ["bm25"])
+    assert row["degraded"] == ["bm25: late", "items: 1 of 3 shards"]
+    assert (row["config_id"], row["model"], row["release"], row["surface"]) == ("c", "m", "v1", "search")
+    assert (row["candidates"], row["feature_fingerprint"]) == (3, "fingerprint")
+
+
+def test_shown_items_of_a_request_that_is_not_sampled_have_signals(
+    tmp_path: Path, dropped: list[str]
+) -> None:
+    log, _ = open_log(tmp_path, 0.0, dropped)
+    log.start()
+    log.record(build_ranked("r1"), build_page("r1"))
+    log.close()
+    rows = read_table(tmp_path, CANDIDATE_TABLE)
+    assert [(row["item"], row["shown"], row["is_whole_group"]) for row in rows] == [
+        (item.decode(), True, False) for item in CANDIDATES.ids[:2].tolist()
+    ]  # fmt: skip
+    assert [row["signal_fused"] for row in rows] == pytest.approx(CANDIDATES.fused[:2].tolist())
+    assert [row["rank_bm25"] for row in rows] == [
+        CANDIDATES.get_source_ranks("bm25")[position] for position in range(2)
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_later_part_of_a_list_adds_what_it_showed(tmp_path: Path, dropped: list[str], share: float) -> None:
+    log, _ = open_log(tmp_path, share, dropped)
+    log.start()
+    ranked, page = build_ranked("r1"), build_page("r1")
+    log.record(ranked, page)
+    later = ResultList.from_bytes(ranked.to_bytes())
+    log.record(later, replace(page, hits=(Hit(Item("c", "c"), 0.0, 2, {}),)))
+    log.close()
+    assert len(read_table(tmp_path, REQUESTS)) == 1
+    rows = read_table(tmp_path, CANDIDATE_TABLE)
+    assert [(row["item"], row["shown"], row["signal_weekday"]) for row in rows] == [
+        (item.decode(), True, 5) for item in CANDIDATES.ids.tolist()
+    ]
+    assert {row["is_whole_group"] for row in rows} == {share == 1.0}
 
 
 def test_an_explored_position_is_logged_with_its_propensity(tmp_path: Path, dropped: list[str]) -> None:
     log, events = open_log(tmp_path, 1.0, dropped)
     log.start()
     first, second = build_page("r1").hits
-    draw = PositionChange(1, 2, 0.25)  # b stands where c would have
+    draw = PositionChange(1, 2, 0.25)  # the item at 1 stands where that at 2 would have
     log.record(
-        replace(build_ranked("r1"), changes=(draw,)),
+        replace(build_ranked("r1"), changes=(draw,), seed=2**64 - 5),
         replace(build_page("r1"), hits=(first, replace(second, exploration_slot=draw))),
     )
     log.close()
-    (file,) = (tmp_path / "pages").rglob("*.parquet")
-    rows = pq.ParquetFile(file).read().to_pylist()
-    assert [(row["propensity"], row["came_from"]) for row in rows] == [(None, None), (0.25, 2), (None, None)]
+    rows = read_table(tmp_path, CANDIDATE_TABLE)
+    assert [(row["propensity"], row["ranked_position"]) for row in rows] == [
+        (None, None), (0.25, 2), (None, None)
+    ]  # fmt: skip
+    (request,) = read_table(tmp_path, REQUESTS)
+    _, second, third = [item.decode() for item in CANDIDATES.ids.tolist()]
+    assert (request["exploration_seed"], request["exploration_pool"]) == (-5, [third, second])
     impressions = sorted(
         (event.item, event.propensity, event.came_from) for event in events.recent("u", 10, 1.0)
     )
@@ -150,7 +220,7 @@ def away(tmp_path: Path) -> UnavailableEvents:
 def test_impressions_wait_for_an_engine_that_is_away(
     tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
-    log = DecisionLog(tmp_path / "pages", away, 0.0, dropped.append)
+    log = DecisionLog(build_output(tmp_path), away, 0.0, dropped.append)
     log.start()
     log.record(build_ranked("r1"), build_page("r1"))
     time.sleep(3 * FLUSH_S)
@@ -164,7 +234,7 @@ def test_impressions_wait_for_an_engine_that_is_away(
 def test_impressions_that_are_never_written_are_counted(
     tmp_path: Path, away: UnavailableEvents, dropped: list[str]
 ) -> None:
-    log = DecisionLog(tmp_path / "pages", away, 0.0, dropped.append)
+    log = DecisionLog(build_output(tmp_path), away, 0.0, dropped.append)
     for number in range(MAX_QUEUED_PAGES):
         log.record(build_ranked(str(number)), build_page(str(number)))
     log.start()
@@ -210,11 +280,6 @@ def build_unlike(name: str) -> tuple[ResultList, Page]:
     ), build_page(name)
 
 
-def read_rows(directory: Path) -> list[dict[str, object]]:
-    files = sorted((directory / "pages").rglob("*.parquet"))
-    return [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
-
-
 @pytest.mark.parametrize(
     "odd",
     [
@@ -235,7 +300,8 @@ def test_an_unusual_list_is_recorded_among_others(
     log.start()
     log.close()
     with_candidates = {"r1", "r2"} | ({"odd"} if len(odd[0].candidates) else set())
-    assert {row["request_id"] for row in read_rows(tmp_path)} == with_candidates
+    assert {row["request_id"] for row in read_table(tmp_path, CANDIDATE_TABLE)} == with_candidates
+    assert {row["request_id"] for row in read_table(tmp_path, REQUESTS)} == {"r1", "r2", "odd"}
     with_hits = {"r1", "r2"} | ({"odd"} if odd[1].hits else set())
     assert {event.request_id for event in events.recent("u", 10, 1.0)} == with_hits
     assert dropped == []
@@ -253,18 +319,39 @@ def test_one_bad_record_does_not_cost_others(tmp_path: Path, dropped: list[str])
     log.close()
     good = {"after", "later", *(f"before{number}" for number in range(20))}
     assert {event.request_id for event in events.recent("u", 100, 1.0)} == good
-    assert {row["request_id"] for row in read_rows(tmp_path)} == good
-    assert dropped == ["UnicodeEncodeError"] * 2  # its impressions and its group
+    assert {row["request_id"] for row in read_table(tmp_path, REQUESTS)} == good | {"bad"}
+    assert dropped == ["UnicodeEncodeError"]  # its impressions; its key is of bytes
 
 
-def test_groups_wait_for_a_disk_that_is_away(tmp_path: Path, dropped: list[str]) -> None:
+def test_decisions_wait_for_a_lake_that_is_away(tmp_path: Path, dropped: list[str]) -> None:
     log, _ = open_log(tmp_path, 1.0, dropped)
-    (tmp_path / "pages").write_text("a file where a folder should be")
-    for number in range(REQUESTS_PER_GROUP_FILE):
+    (tmp_path / "lake").write_text("a file where a folder should be")
+    for number in range(100):
         log.record(build_ranked(str(number)), build_page(str(number)))
     log.start()
     time.sleep(3 * FLUSH_S)
-    (tmp_path / "pages").unlink()
+    (tmp_path / "lake").unlink()
     log.close()
-    assert len(read_rows(tmp_path)) == REQUESTS_PER_GROUP_FILE * len(CANDIDATES)
+    assert len(read_table(tmp_path, CANDIDATE_TABLE)) == 100 * len(CANDIDATES)
     assert dropped == []
+
+
+def test_a_lake_that_stays_away_costs_no_impression(tmp_path: Path, dropped: list[str]) -> None:
+    log, events = open_log(tmp_path, 1.0, dropped)
+    (tmp_path / "lake").write_text("a file where a folder should be")
+    log.start()
+    log.record(build_ranked("r1"), build_page("r1"))
+    log.close()
+    assert {event.request_id for event in events.recent("u", 10, 1.0)} == {"r1"}
+    assert dropped == ["the lake is away"]
+
+
+@pytest.mark.parametrize("content", ["", "too short", "zz" * 32])
+def test_a_damaged_secret_costs_no_impression(tmp_path: Path, dropped: list[str], content: str) -> None:
+    (tmp_path / "lake.key").write_text(content)
+    log, events = open_log(tmp_path, 1.0, dropped)
+    log.start()
+    log.record(build_ranked("r1"), build_page("r1"))
+    log.close()
+    assert {event.request_id for event in events.recent("u", 10, 1.0)} == {"r1"}
+    assert dropped == ["BadRequest"]

@@ -1,0 +1,103 @@
+"""Merges files of one table into one sorted stream in which each row is there once, in bounded memory.
+
+A row can be in two files: a later part of a list shows items whose group was written before, a writer that
+failed half way writes again, and a cluster can store an event twice. The first row stays; it is shown if any
+of them is.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from reelrank.index_mappings.decision import SORT_BY_TABLE
+from reelrank.loaders.lake.parquet_files import MERGE_ORDER, drop_repeated, merge_schemas
+from reelrank.loaders.lake.storage import LakeStorage, StoredFile
+
+BATCH_ROWS = 65_536
+MEMORY_MB = 1024
+"""What a sort may hold; beyond it DuckDB writes to a temporary directory."""
+THREADS = 2
+
+
+class OpenFiles:
+    """Files of one table that are open: on a local disk they stay readable when compaction deletes them."""
+
+    def __init__(self, handles: Sequence[Any], table: str) -> None:
+        self.files = [pq.ParquetFile(handle) for handle in handles]
+        self.table = table
+        self.schema = merge_schemas([file.schema_arrow for file in self.files], table)
+        self._handles = handles
+
+    def chain(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of one file after another, for files that have no row in common."""
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        for file in self.files:
+            for batch in file.iter_batches(BATCH_ROWS, columns=_select(file, columns)):
+                yield _complete(batch, schema)
+
+    def merge(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields sorted rows, each once."""
+        if len(self.files) == 1:
+            yield from self.chain(columns)
+            return
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        read = list(dict.fromkeys([*columns, *MERGE_ORDER[self.table]]))
+        for batch in drop_repeated(self._sort(read), SORT_BY_TABLE[self.table]):
+            yield batch.select(list(columns)).cast(schema)
+
+    def _sort(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        parquet = ds.ParquetFileFormat()
+        fragments = [parquet.make_fragment(handle) for handle in self._handles]
+        rows = ds.FileSystemDataset(fragments, schema=schema, format=parquet)
+        names = ", ".join(f'"{name}"' for name in columns)
+        with _connect() as connection:
+            connection.register("lake_rows", rows)
+            query = f"select {names} from lake_rows order by {', '.join(MERGE_ORDER[self.table])}"
+            for batch in connection.sql(query).to_arrow_reader(BATCH_ROWS):
+                yield batch.cast(schema)
+
+
+@contextmanager
+def open_files(storage: LakeStorage, files: Iterable[StoredFile], table: str) -> Iterator[OpenFiles]:
+    """Opens files until the block ends. Raises FileNotFoundError when one is gone."""
+    with ExitStack() as stack:
+        yield OpenFiles([stack.enter_context(storage.open_file(file.path)) for file in files], table)
+
+
+def _select(file: Any, columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if name in file.schema_arrow.names]
+
+
+def _complete(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Adds null columns that this file lacks."""
+    columns = [
+        batch.column(batch.schema.get_field_index(field.name)).cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+@contextmanager
+def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    with tempfile.TemporaryDirectory(prefix="reelrank-lake-") as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": THREADS,
+            "memory_limit": f"{MEMORY_MB}MB",
+            "temp_directory": spill,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        connection = duckdb.connect(":memory:", config=config)
+        try:
+            yield connection
+        finally:
+            connection.close()

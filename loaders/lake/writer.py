@@ -1,0 +1,55 @@
+"""Writes rows into the lake: one file for each folder, whole, which counts from the moment it is there."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from reelrank.index_mappings.decision import CANDIDATES, REQUESTS
+from reelrank.loaders.lake.manifest import Folder, find_folder, name_file
+from reelrank.loaders.lake.parquet_files import conform, write_table
+from reelrank.loaders.lake.storage import LakeStorage
+
+
+@dataclass(slots=True)
+class LakeWriter:
+    """One writer of the lake. Its name is its own, so no writer can harm the files of another.
+
+    fingerprint: of the features, for the metadata of files.
+    """
+
+    storage: LakeStorage
+    fingerprint: str = ""
+    name: str = field(default_factory=lambda: secrets.token_hex(6))
+    files: int = 0
+
+    def write_decisions(self, requests: pa.Table, candidates: pa.Table, open_from: date) -> None:
+        """Writes requests and candidates, which belong into the folder of their request.
+
+        requests: rows without candidates are allowed, and candidates carry `at_ms` of their request.
+        Candidates go first: whoever sees a request sees its candidates. open_from: see `find_folder`.
+        """
+        for table, rows in ((CANDIDATES, candidates), (REQUESTS, requests)):
+            self.write(table, rows, open_from)
+
+    def write(self, table: str, rows: pa.Table, open_from: date) -> int:
+        """Writes rows with `at_ms` into their folders; returns the number of files."""
+        parts = split_by_folder(table, rows, open_from)
+        for folder, part in parts.items():
+            path, self.files = name_file(folder, self.name, self.files), self.files + 1
+            with self.storage.replace(path) as temporary:
+                write_table(temporary, part, table, self.fingerprint)
+        return len(parts)
+
+
+def split_by_folder(table: str, rows: pa.Table, open_from: date) -> Mapping[Folder, pa.Table]:
+    """Returns the rows of each folder, in the order of folders."""
+    hours = np.asarray(rows["at_ms"].to_numpy()) // 3_600_000
+    parts = dict[Folder, list[pa.Table]]()
+    for hour in np.unique(hours).tolist():
+        folder = find_folder(table, hour * 3_600_000, open_from)
+        parts.setdefault(folder, []).append(rows.filter(pa.array(hours == hour)))
+    return {folder: conform(pa.concat_tables(parts[folder]), table) for folder in sorted(parts)}
