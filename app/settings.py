@@ -8,6 +8,7 @@ from pydantic_settings import SettingsConfigDict
 
 from reelrank.app.data_directories import DataDirectories
 from reelrank.app.network_settings import NetworkSettings
+from reelrank.ranking.labels.grades import Label
 
 CLUSTER_DEADLINE_MS = 200
 """Longer than for the embedded engine: requests cross a network, and a cluster has other work."""
@@ -115,6 +116,10 @@ class Settings(DataDirectories, NetworkSettings):
         le=1,
         description="How much a home page avoids items that are similar to those above them, 0 to 1; 0 turns "
         "it off.",
+    )
+    label: Label = Field(
+        Label.WATCHED_SHARE,
+        description="What a watch teaches: watched_share, duration_corrected, completion or played.",
     )
     index_keep: int = Field(
         2,

@@ -15,8 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from benchmarks.markdown import format_table
-from benchmarks.quality.demo import select_earlier_window
-from reelrank.app.jobs.history import History, read_history
+from reelrank.app.jobs.history import History, read_history, select_earlier_window
 from reelrank.app.jobs.training import collect_training_set, open_backtest_index
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container

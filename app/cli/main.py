@@ -23,6 +23,7 @@ from reelrank.app.cli import (
 )
 from reelrank.app.cli.access import keys
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
+from reelrank.app.cli.lab import commands as lab_commands
 from reelrank.app.cli.traffic import simulate
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
@@ -65,6 +66,7 @@ COMMANDS = (data.app, serve.app, learn.app, simulate.app, registry.app, ask.app,
 for commands in COMMANDS:
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)
+app.add_typer(lab_commands.app, name="lab")
 app.add_typer(load.app, name="load")
 app.add_typer(lake.app, name="lake")
 app.add_typer(releases.index_app, name="index")

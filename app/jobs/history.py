@@ -20,6 +20,8 @@ log = structlog.get_logger("reelrank.learning")
 TRAINING_START_SHARE, EVALUATION_START_SHARE = 0.70, 0.85
 """Shares of the watches, in the order of time, where the second and the third window begin. A service
 records twenty impressions for each, loaded history has none: counted too, they would move the windows."""
+EARLIER_START_SHARE = 2 * TRAINING_START_SHARE - EVALUATION_START_SHARE
+"""Where the window before the second one begins, as long as the second."""
 MIN_WATCHES = 100
 MAX_TIME_MS = 2**62
 
@@ -72,3 +74,16 @@ def split_by_time(history: History) -> History:
         int(times[int(share * len(times))]) for share in (TRAINING_START_SHARE, EVALUATION_START_SHARE)
     )
     return replace(history, training_ms=training, evaluation_ms=evaluation, end_ms=int(times[-1]) + 1)
+
+
+def select_earlier_window(history: History) -> History:
+    """Returns the history before its evaluation window, split by time in the same way."""
+    events = history.events
+    times = np.sort(events.filter(pc.equal(events["kind"], "watch"))["at_ms"].to_numpy())
+    return replace(
+        history,
+        events=events.filter(pc.less(events["at_ms"], history.evaluation_ms)),
+        training_ms=int(times[int(EARLIER_START_SHARE * len(times))]),
+        evaluation_ms=history.training_ms,
+        end_ms=history.evaluation_ms,
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
@@ -35,6 +36,7 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.table import build_table
+from reelrank.ranking.labels.grades import Grader, build_grader
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.compiled_trees import compile_trees
 from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, Ranker, get_probability_function
@@ -122,7 +124,7 @@ def replay_training_requests(
     returning = hold_out_returning(history.events, history.training_ms, limit)
     known = replace(history, events=returning.kept)
     with open_backtest_index(known, history.training_ms, progress) as world:
-        options = history.build_backtest_options(requests)
+        options = replace(history.build_backtest_options(requests), grader=_build_grader(known))
         yield from backtest_returning(returning, world, history.training_ms, options)
         yield from backtest(known.events, world, window, options, progress)
 
@@ -189,6 +191,13 @@ def open_backtest_index(history: History, before_ms: int, progress: Progress) ->
         table = build_table(Path(directory) / "table", "replayed", batches, learned.fold_in)
         matcher = ExactMatcher(table, learned.neighbours, parts.engine)
         yield BacktestIndex(table, matcher, parts.encoder, synonyms=parts.synonyms)
+
+
+def _build_grader(history: History) -> Grader:
+    """Builds the grader of the label that the settings name from watches before the second window."""
+    events = history.events
+    is_earlier = pc.and_(pc.equal(events["kind"], "watch"), pc.less(events["at_ms"], history.training_ms))
+    return build_grader(history.container.settings.label, events.filter(is_earlier))
 
 
 def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -9,93 +9,46 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.quality.encoders import resize_text_field
-from benchmarks.quality.requests import NDCG, MeasureMatrix, measure_fused_order, measure_model_order
 from reelrank.app.jobs.history import History
-from reelrank.app.jobs.training import (
-    EVALUATION_REQUESTS,
-    TRAINING_REQUESTS,
-    collect_judged_requests,
-    collect_training_set,
+from reelrank.app.jobs.lab.features import EMBEDDING_FEATURES
+from reelrank.app.jobs.lab.window import (
+    GROUPS,
+    SEEDS,
+    WITHOUT,
+    BacktestWindow,
+    leave_out_features,
+    list_feature_groups,
+    run_backtest,
 )
+from reelrank.app.jobs.training import EVALUATION_REQUESTS, TRAINING_REQUESTS
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.loaders.items.catalogue import encode_documents
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
-from reelrank.ranking.features.compute import FEATURE_NAMES, FEATURES
-from reelrank.ranking.progress import Progress, ignore_progress
-from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.evaluation.order_measures import (
+    NDCG,
+    MeasureMatrix,
+    measure_fused_order,
+)
+from reelrank.ranking.progress import Progress
 from reelrank.ranking.retrieval.source_names import SOURCES
-from reelrank.ranking.training.dataset import TrainingSet
-from reelrank.ranking.training.lambdarank import PARAMS, train_ranker
 
 FULL, NO_RANKER = "the full system", "the fused order, no ranker"
-ONE_THREAD = {"num_threads": 1}
-WITHOUT = "without"
-TEXT_FEATURES = (
-    "cosine_query", "cosine_taste", "cosine_past_queries", "last_text", "nearest_text",
-    "reciprocal_rank_text_knn", "reciprocal_rank_recent",
-)  # fmt: skip
 TEXT_SOURCES = ("text_knn", "recent")
-GROUPS = tuple(dict.fromkeys(feature.group for feature in FEATURES))
 RankedMeasures = dict[str, MeasureMatrix]
 """NDCG, precision and recall at 10 of the same requests by system."""
 
 
 @dataclass(frozen=True, slots=True)
 class AblationPlan:
-    """training, judged: numbers of requests. encoders: replace the product's; if any, none is measured too.
-
-    seeds: of LightGBM's sampling of rows and columns, the product's first. A system is measured by the mean
-    over all seeds, because the difference between two seeds is as large as many effects.
-    """
+    """training, judged: numbers of requests. encoders: replace the product's; if any, also without one."""
 
     training: int = TRAINING_REQUESTS
     judged: int = EVALUATION_REQUESTS
-    seeds: Sequence[int] = (PARAMS["seed"], 17, 18)
+    seeds: Sequence[int] = SEEDS
     groups: Sequence[str] = GROUPS
     sources: Sequence[str] = SOURCES
     encoders: Sequence[TextEncoder] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BacktestWindow:
-    """The training set and judged requests of a backtest. names: of the features, in order."""
-
-    training: TrainingSet
-    judged: Sequence[JudgedRequest]
-    names: tuple[str, ...] = FEATURE_NAMES
-
-    def drop_features(self, left_out: Sequence[str]) -> "BacktestWindow":
-        """Returns the same requests and candidates without these features."""
-        kept = [index for index, name in enumerate(self.names) if name not in left_out]
-        judged = [replace(request, features=request.features[:, kept]) for request in self.judged]
-        training = replace(self.training, features=self.training.features[:, kept])
-        return BacktestWindow(training, judged, tuple(self.names[index] for index in kept))
-
-    def find_constant_features(self) -> tuple[str, ...]:
-        """Returns features with one value in all rows, from which nothing can be learned."""
-        columns = zip(self.names, self.training.features.T, strict=True)
-        return tuple(name for name, column in columns if len(np.unique(column)) < 2)
-
-    def measure_rankers(self, seeds: Sequence[int]) -> MeasureMatrix:
-        """Trains a ranker with each seed and returns the mean of their measures by request."""
-        measured: MeasureMatrix = np.mean([self._measure_ranker(seed) for seed in seeds], axis=0)
-        return measured
-
-    def _measure_ranker(self, seed: int) -> MeasureMatrix:
-        text = train_ranker(self.training, self.names, params={**ONE_THREAD, "seed": seed}).model_text
-        return measure_model_order(self.judged, LambdaRank("ablation", self.names, text))
-
-    def list_kinds(self) -> NDArray[np.str_]:
-        return np.array([request.kind for request in self.judged])
-
-
-def run_backtest(history: History, plan: AblationPlan) -> BacktestWindow:
-    """Backtests a history to get requests to train on and to judge."""
-    training = collect_training_set(history, ignore_progress, plan.training)
-    return BacktestWindow(training, collect_judged_requests(history, ignore_progress, plan.judged))
 
 
 def run_ablation(
@@ -116,32 +69,31 @@ def run_ablation(
 def _build_systems(
     history: History, full: BacktestWindow, plan: AblationPlan
 ) -> dict[str, Callable[[], MeasureMatrix]]:
-    def ablate_features(left_out: Sequence[str]) -> Callable[[], MeasureMatrix]:
-        return lambda: full.drop_features(left_out).measure_rankers(plan.seeds)
+    def ablate_features(build: Callable[[], BacktestWindow]) -> Callable[[], MeasureMatrix]:
+        return lambda: build().measure_rankers(plan.seeds)
 
     def ablate_source(left_out: str) -> Callable[[], MeasureMatrix]:
-        return lambda: run_backtest(_disable_sources(history, [left_out]), plan).measure_rankers(plan.seeds)
+        return lambda: _backtest(_disable_sources(history, [left_out]), plan).measure_rankers(plan.seeds)
 
     def swap_encoder(encoder: TextEncoder) -> Callable[[], MeasureMatrix]:
         return lambda: _measure_with_encoder(history, encoder, plan)
 
-    unknown = full.find_constant_features()
-    groups = {name: [f.name for f in FEATURES if f.group == name] for name in plan.groups}
-    systems = {
-        f"{WITHOUT} features: {group}": ablate_features(names)
-        for group, names in groups.items()
-        if not set(names) <= set(unknown)
-    }
+    parts = leave_out_features(full, list_feature_groups(plan.groups))
+    systems = {name: ablate_features(build) for name, build in parts.items()}
     systems |= {f"{WITHOUT} source: {source}": ablate_source(source) for source in plan.sources}
     if plan.encoders:
         systems[f"{WITHOUT} a text encoder"] = lambda: _measure_without_encoder(history, plan)
     return systems | {f"text encoder: {encoder.name}": swap_encoder(encoder) for encoder in plan.encoders}
 
 
+def _backtest(history: History, plan: AblationPlan) -> BacktestWindow:
+    return run_backtest(history, plan.training, plan.judged)
+
+
 def _measure_without_encoder(history: History, plan: AblationPlan) -> MeasureMatrix:
     return (
-        run_backtest(_disable_sources(history, TEXT_SOURCES), plan)
-        .drop_features(TEXT_FEATURES)
+        _backtest(_disable_sources(history, TEXT_SOURCES), plan)
+        .drop_features(EMBEDDING_FEATURES["text"])
         .measure_rankers(plan.seeds)
     )
 
@@ -154,7 +106,7 @@ def _disable_sources(history: History, sources: Sequence[str]) -> History:
 
 def _measure_with_encoder(history: History, encoder: TextEncoder, plan: AblationPlan) -> MeasureMatrix:
     with _encode_with(history, encoder) as encoded:
-        return run_backtest(encoded, plan).measure_rankers(plan.seeds)
+        return _backtest(encoded, plan).measure_rankers(plan.seeds)
 
 
 @contextmanager

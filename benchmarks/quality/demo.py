@@ -9,44 +9,40 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from benchmarks.quality.ablation import (
     FULL,
     NO_RANKER,
-    WITHOUT,
     AblationPlan,
     RankedMeasures,
     run_ablation,
-    run_backtest,
 )
 from benchmarks.quality.datasets import DatasetMissing
 from benchmarks.quality.encoder_costs import Cost, measure_cost
 from benchmarks.quality.encoders import CachedEncoder, describe_missing, list_encoders
 from benchmarks.quality.report import Goal, Report, Row, Value
-from benchmarks.quality.requests import NDCG
 from reelrank.app.jobs.demo import load_demo_data
-from reelrank.app.jobs.history import EVALUATION_START_SHARE, TRAINING_START_SHARE, History, read_history
+from reelrank.app.jobs.history import History, read_history, select_earlier_window
+from reelrank.app.jobs.lab.window import WITHOUT, run_backtest
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.encoder import build_item_text
 from reelrank.index_mappings.errors import NotFound
 from reelrank.loaders.demo import load_demo
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.evaluation.order_measures import NDCG
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.lambdarank import PARAMS
 
 NAME = "demo"
 GAIN_NAME, EARLIER = "NDCG@10 minus the full system's", "the same in the window before"
-EARLIER_FROM = 2 * TRAINING_START_SHARE - EVALUATION_START_SHARE
-"""Start of the window before, as long as the next one: effects must hold in both."""
 SMALL_PLAN = AblationPlan(400, 200, (PARAMS["seed"],), ("popularity",), ("bm25",))
 COST_SAMPLE_SIZE = 300
 
@@ -91,23 +87,11 @@ def _measure_window(data_dir: Path, progress: Progress, is_earlier: bool) -> Win
 
 
 def _judge_window(history: History, plan: AblationPlan, progress: Progress) -> Window:
-    full = run_backtest(history, plan)
+    full = run_backtest(history, plan.training, plan.judged)
     requests = f"{len(full.judged)} judged requests, {len(full.training.groups)} training requests"
     summary = f"{len(history.documents):,} films, {len(history.events):,} events; {requests}"
     return Window(
         run_ablation(history, full, plan, progress), full.list_kinds(), full.find_constant_features(), summary
-    )
-
-
-def select_earlier_window(history: History) -> History:
-    """Returns the history before its evaluation window, split by time in the same way."""
-    times = np.sort(history.events["at_ms"].to_numpy())
-    return replace(
-        history,
-        events=history.events.filter(pc.less(history.events["at_ms"], history.evaluation_ms)),
-        training_ms=int(times[int(EARLIER_FROM * len(times))]),
-        evaluation_ms=history.training_ms,
-        end_ms=history.evaluation_ms,
     )
 
 

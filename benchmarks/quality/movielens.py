@@ -17,14 +17,6 @@ from numpy.typing import NDArray
 from benchmarks.quality.choosing import Choice, Params, choose
 from benchmarks.quality.datasets import DatasetMissing, find_data_file
 from benchmarks.quality.report import Goal, Report, Row, Value
-from benchmarks.quality.requests import (
-    NDCG,
-    MeasureMatrix,
-    measure_fused_order,
-    measure_model_order,
-    measure_popular_order,
-    measure_source_order,
-)
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.encoder import TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
@@ -37,6 +29,14 @@ from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.intervals import bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.order_measures import (
+    NDCG,
+    MeasureMatrix,
+    measure_fused_order,
+    measure_model_order,
+    measure_popular_order,
+    measure_source_order,
+)
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.popularity.event_counts import build_popularity

@@ -20,13 +20,6 @@ from benchmarks.quality.encoders import (
     resize_text_field,
 )
 from benchmarks.quality.report import Goal, Report, Row, Value
-from benchmarks.quality.requests import (
-    NDCG,
-    compute_ndcg,
-    measure_fused_order,
-    measure_model_order,
-    measure_source_order,
-)
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.engine import SearchEngine, TextMatch
@@ -36,6 +29,13 @@ from reelrank.index_mappings.query import Query
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.order_measures import (
+    NDCG,
+    compute_ndcg,
+    measure_fused_order,
+    measure_model_order,
+    measure_source_order,
+)
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.datasets import QuerySet, read_items, read_queries
-from benchmarks.quality.requests import compute_ndcg
 from reelrank.app.jobs.known_items import BASELINE, DEGRADED, SERVED, WITHOUT_MODEL
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
@@ -24,6 +23,7 @@ from reelrank.index_mappings.match import ItemIds, encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.evaluation.order_measures import compute_ndcg
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_request

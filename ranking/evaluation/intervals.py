@@ -118,14 +118,36 @@ def bootstrap_ratio(
     return Interval(float(numerator.sum()) / total, float(low), float(high))
 
 
+def total_resamples(
+    values: NDArray[np.floating], groups: NDArray[np.str_], seed: int = 0
+) -> NDArray[np.float64]:
+    """Returns the sums [RESAMPLES, k] of values [q, k] over resamples of groups [q].
+
+    The same groups and seed give the same resamples: statistics of several systems are then paired.
+    """
+    by_group, rng = _sum_by_group(values, groups), np.random.default_rng(seed)
+    return np.concatenate(
+        [_count_resampled(len(by_group), rng) @ by_group for _ in range(RESAMPLES // CHUNK)]
+    )
+
+
+def summarize_resamples(mean: float, resampled: NDArray[np.floating]) -> Interval:
+    """Returns the percentile interval of a statistic from its resamples, ignoring NaN."""
+    low, high = np.nanpercentile(resampled, [LOW_PERCENTILE, HIGH_PERCENTILE])
+    return Interval(mean, float(low), float(high))
+
+
 def _resample_means(
     filled: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Returns the means [CHUNK, m] of resampled requests; NaN where a resample has no value."""
-    requests = len(filled)
-    sampled = rng.integers(0, requests, (CHUNK, requests)) + np.arange(CHUNK)[:, None] * requests
-    counts = (
-        np.bincount(sampled.ravel(), minlength=CHUNK * requests).reshape(CHUNK, requests).astype(np.float64)
-    )
+    counts = _count_resampled(len(filled), rng)
     totals = counts @ weights
     return np.divide(counts @ filled, totals, out=np.full_like(totals, np.nan), where=totals > 0)
+
+
+def _count_resampled(requests: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Returns how often each request is in each of CHUNK resamples [CHUNK, requests]."""
+    sampled = rng.integers(0, requests, (CHUNK, requests)) + np.arange(CHUNK)[:, None] * requests
+    counts = np.bincount(sampled.ravel(), minlength=CHUNK * requests)
+    return counts.reshape(CHUNK, requests).astype(np.float64)

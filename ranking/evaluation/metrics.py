@@ -69,3 +69,37 @@ def logloss(probabilities: NDArray[np.floating], gains: NDArray[np.floating]) ->
         return 0.0
     p = np.clip(np.asarray(probabilities, np.float64), CLIP, 1 - CLIP)
     return float(-np.where(gains > 0, np.log(p), np.log1p(-p)).mean())
+
+
+CALIBRATION_BINS = 15
+"""As in Guo et al. 2017."""
+
+
+def normalized_cross_entropy(probabilities: NDArray[np.floating], gains: NDArray[np.floating]) -> float:
+    """Returns `logloss` divided by that of the share of relevant items, told for each (He et al. 2014).
+
+    Below 1 the probabilities tell more than the share does. NaN where all items or none are relevant.
+    """
+    share = np.full(len(gains), np.count_nonzero(gains > 0) / len(gains)) if len(gains) else np.zeros(0)
+    entropy = logloss(share, gains)
+    return logloss(probabilities, gains) / entropy if 0 < share.sum() < len(gains) else float("nan")
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], gains: NDArray[np.floating], bins: int = CALIBRATION_BINS
+) -> float:
+    """Returns the mean gap between the stated and the observed share of relevant items; 0 without items.
+
+    Over bins of equally many items (Naeini et al. 2015, with the bins of Nguyen & O'Connor 2015): most
+    probabilities of a watch are near 0, where bins of equal width would put them all into one.
+    """
+    if not len(gains):
+        return 0.0
+    bin_of_item = np.searchsorted(find_bin_edges(probabilities, bins), probabilities, side="right")
+    gaps = np.bincount(bin_of_item, np.asarray(probabilities, np.float64) - (gains > 0), bins)
+    return float(np.abs(gaps).sum() / len(gains))
+
+
+def find_bin_edges(probabilities: NDArray[np.floating], bins: int = CALIBRATION_BINS) -> NDArray[np.float64]:
+    """Returns the inner edges [bins - 1] of bins that hold equally many probabilities."""
+    return np.quantile(np.asarray(probabilities, np.float64), np.linspace(0, 1, bins + 1)[1:-1])

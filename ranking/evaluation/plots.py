@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reelrank.ranking.durable import replace_file
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
 from reelrank.ranking.evaluation.half_life import HalfLifeChoice
+from reelrank.ranking.evaluation.intervals import Interval
 
 if TYPE_CHECKING:  # importing matplotlib takes half a second, and only reports need it
     from matplotlib.axes import Axes
@@ -34,6 +35,8 @@ PNG_DPI = 150
 NARROW_WIDTH, NARROW_LETTERS = 5.0, 52
 """Inches, and letters of a title's line: 360 points, the width of a phone's text, so that labels keep their
 size there."""
+PANEL_WIDTH = 2.6
+"""Inches: six panels and the names of the rows fit a page that is read on a screen."""
 
 
 def write_quality_plot(
@@ -123,6 +126,33 @@ def write_half_life_plot(choice: HalfLifeChoice, path: Path) -> tuple[Path, Path
     return _save(figure, path)
 
 
+def write_measures_plot(
+    rows: Mapping[str, Mapping[str, Interval]], title: str, path: Path
+) -> tuple[Path, Path]:
+    """Plots the measures of each row with intervals, a panel for each measure; path has no suffix.
+
+    The first row is what the others are compared with: a line marks its mean. Raises ValueError without rows.
+    """
+    if not rows:
+        raise ValueError("there are no rows to plot")
+    names, measures = list(rows), list(next(iter(rows.values())))
+    figure = _create_figure(3.0 + PANEL_WIDTH * len(measures), 1.4 + 0.34 * len(names))
+    axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for ax, measure in zip(axes, measures, strict=True):
+        ax.axvline(rows[names[0]][measure].mean, color="#bbbbbb", linewidth=1)
+        for row, name in enumerate(names):
+            interval, colour = rows[name][measure], MODEL_COLOUR if row == 0 else OTHER_COLOUR
+            ax.hlines(row, interval.low, interval.high, color=colour, linewidth=2.5)
+            ax.plot(interval.mean, row, "o", color=colour, markersize=6)
+        ax.set_title(measure, loc="left", fontsize=11)
+        ax.tick_params(axis="x", labelsize=8)
+        _style_axes(ax)
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].invert_yaxis()
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    return _save(figure, path)
+
+
 def _set_title(figure: "Figure", title: str, is_narrow: bool) -> None:
     lines = wrap(title, NARROW_LETTERS) if is_narrow else [title]
     figure.suptitle("\n".join(lines), fontsize=11, x=0.01, ha="left")
@@ -137,6 +167,7 @@ def _draw_interval(ax: "Axes", row: int, system: str, metric: Mapping[str, float
 
 
 def _create_figure(width: float, height: float) -> "Figure":
+    """Returns an empty figure of this size in inches; no display is needed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -146,6 +177,7 @@ def _create_figure(width: float, height: float) -> "Figure":
 
 
 def _style_axes(ax: "Axes") -> None:
+    """Removes the frame and adds a light grid along x."""
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="#dddddd", linewidth=0.8)

@@ -161,14 +161,18 @@ def _judge_request(
     sampling: tuple[BacktestOptions, np.random.Generator],
 ) -> JudgedRequest:  # fmt: skip
     options, rng = sampling
+    grader = options.grader
     viewer = build_viewer(sampled.user_id, events, sampled.context.at_ms)
     text, at_ms = sampled.text, sampled.context.at_ms
     if sampled.kind == REAL_SEARCH:  # people also search for what they have watched
-        gains = {sampled.item: find_relevant(events, at_ms, set())[sampled.item]}
+        gains = {sampled.item: find_relevant(events, at_ms, set(), grader)[sampled.item]}
     else:
         seen = {i.decode() for i in viewer.seen.tolist()}
         later = sampled.followed_by
-        gains = find_relevant(events, at_ms, seen) if later is None else collect_gains(later, seen)
+        if later is None:
+            gains = find_relevant(events, at_ms, seen, grader)
+        else:
+            gains = collect_gains(later, seen, grader)
     if sampled.kind == SIMULATED_SEARCH:
         gains = dict([max(gains.items(), key=lambda pair: pair[1])])
         text = simulate_search(options.titles.get(next(iter(gains)), ""), rng)

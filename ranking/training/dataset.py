@@ -1,6 +1,6 @@
 """Training sets: judged requests as one matrix with a group of rows per request, in the order of time.
 
-The gain of a watch is `to_gain` in `ranking/labels/watch_time.py`.
+The gain of a watch is its grade in `ranking/labels/grades.py`.
 """
 
 from collections.abc import Iterable

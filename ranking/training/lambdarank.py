@@ -1,6 +1,6 @@
 """LambdaRank training with LightGBM (Burges 2010; Ke et al. 2017)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,16 +64,19 @@ def train_ranker(
     feature_names: Sequence[str],
     progress: Progress = ignore_progress,
     params: Mapping[str, Any] | None = None,
+    handle: Callable[[TrainingSet], TrainingSet] | None = None,
 ) -> TrainingResult:
-    """Trains until NDCG@10 on the validation requests stops improving. params: override `build_params`."""
+    """Trains until NDCG@10 on the validation requests stops improving.
+
+    params: override `build_params`. handle: changes the rows that are fitted, and not those that stop and
+    calibrate; the weights it returns are used.
+    """
     import lightgbm
 
     merged_params = build_params(feature_names) | dict(params or {})
     earlier, held_out = training.split(VALIDATION_SHARE)
     fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
-    data = lightgbm.Dataset(
-        fitting.features, fitting.gains, group=fitting.groups, feature_name=list(feature_names)
-    )
+    data = _build_dataset(fitting, feature_names, handle)
     validation = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
     booster = lightgbm.train(
         merged_params,
@@ -93,6 +96,20 @@ def train_ranker(
         np.asarray(scores, np.float32), held_out.gains > 0, held_out.get_row_weights()
     )
     return TrainingResult(text, gains, booster.best_iteration, merged_params, calibration)
+
+
+def _build_dataset(
+    fitting: TrainingSet,
+    feature_names: Sequence[str],
+    handle: Callable[[TrainingSet], TrainingSet] | None,
+) -> Any:
+    """Builds the dataset to fit. Sampling weights do not count: an order needs no shares of candidates."""
+    import lightgbm
+
+    rows = fitting if handle is None else handle(fitting)
+    weights = None if handle is None else rows.get_row_weights()
+    names = list(feature_names)
+    return lightgbm.Dataset(rows.features, rows.gains, group=rows.groups, weight=weights, feature_name=names)
 
 
 def build_params(feature_names: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context
-from reelrank.ranking.labels.watch_time import find_relevant
+from reelrank.ranking.labels.grades import Grader
+from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE, find_relevant
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.training.searches import find_search
 
@@ -23,7 +24,8 @@ class BacktestOptions:
     """How past requests are sampled.
 
     requests: how many to aim for; per_user: at most so many of one viewer; history: watches a viewer must
-    have before. titles: by item id; searches are simulated from them. config: without exploration.
+    have before. titles: by item id; searches are simulated from them. config: without exploration. grader:
+    grades what was watched.
     """
 
     requests: int = 2000
@@ -31,6 +33,7 @@ class BacktestOptions:
     history: int = 5
     config: RankingConfig = field(default_factory=RankingConfig)
     titles: dict[str, str] = field(default_factory=dict)
+    grader: Grader = BY_WATCHED_SHARE
     seed: int = 0
 
 

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.engagements import compute_watched_shares, to_page_item_keys
+from reelrank.ranking.items.engagements import to_page_item_keys
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
-from reelrank.ranking.labels.watch_time import to_gain
+from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE
 
 CUTOFF = 10
 """Measures read the first ten items."""
@@ -108,7 +108,7 @@ def _find_first_ms(watches: pa.Table) -> NDArray[np.int64]:
 
 def _to_gains(watches: pa.Table) -> NDArray[np.float64]:
     watched, duration = (to_array(watches[name], np.float64) for name in ("watched_ms", "duration_ms"))
-    return np.array([to_gain(share) for share in compute_watched_shares(watched, duration).tolist()])
+    return BY_WATCHED_SHARE.grade_plays(watched, duration).astype(np.float64)
 
 
 def _count_before(

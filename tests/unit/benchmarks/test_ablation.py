@@ -6,64 +6,32 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks.quality.ablation import FULL, BacktestWindow, RankedMeasures
-from benchmarks.quality.demo import build_ablation_goals, select_earlier_window
-from reelrank.app.jobs.history import History
+from benchmarks.quality.ablation import FULL, RankedMeasures
+from benchmarks.quality.demo import build_ablation_goals
+from reelrank.app.jobs.history import History, select_earlier_window
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
-from reelrank.index_mappings.match import Matches, encode_item_ids
-from reelrank.index_mappings.query import Query
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
-from reelrank.ranking.retrieval.fusion import fuse
-from reelrank.ranking.training.dataset import build_training_set
-from reelrank.ranking.viewers.history import build_anonymous_viewer
-from reelrank.ranking.viewers.request import RankingRequest
+from tests.unit.app.jobs.lab_window import build_window
 
 NAMES = ("useful", "unknown", "fixed")
 
 
-def build_window(requests: int) -> BacktestWindow:
-    """Builds requests of 20 candidates, of which the one with the largest first feature is relevant."""
-    rng, judged = np.random.default_rng(0), []
-    for _ in range(requests):
-        features = np.column_stack([rng.random(20), np.full(20, np.nan), np.ones(20)]).astype(np.float32)
-        ids = encode_item_ids(f"film{n:02}" for n in range(20))
-        candidates = fuse([Matches("popular", ids, np.arange(20, 0, -1).astype(np.float32))])
-        relevant = ids[[int(features[:, 0].argmax())]]
-        request = RankingRequest(Query(user="u"), build_anonymous_viewer("u"), {})
-        gains, zeros = np.ones(1, np.float32), np.zeros(20, np.float32)
-        judged.append(
-            JudgedRequest(
-                request,
-                candidates,
-                relevant,
-                gains,
-                "home",
-                features,
-                zeros,
-                scores=zeros,
-                order=np.arange(20),
-            )
-        )
-    return BacktestWindow(build_training_set(judged), judged, NAMES)
-
-
 def test_a_ranker_without_the_useful_feature_ranks_worse() -> None:
-    full = build_window(120)
+    full = build_window(120, NAMES)
     assert full.measure_rankers([7, 8])[:, 0].mean() > 0.95
     assert full.drop_features(["useful"]).measure_rankers([7, 8])[:, 0].mean() < 0.5
 
 
 def test_a_dropped_feature_is_in_neither_training_nor_requests() -> None:
-    rest = build_window(10).drop_features(["unknown"])
+    rest = build_window(10, NAMES).drop_features(["unknown"])
     assert rest.names == ("useful", "fixed")
     assert rest.training.features.shape[1] == 2
     assert {each.features.shape for each in rest.judged} == {(20, 2)}
 
 
 def test_constant_features_are_found() -> None:
-    assert build_window(10).find_constant_features() == ("unknown", "fixed")
+    assert build_window(10, NAMES).find_constant_features() == ("unknown", "fixed")
 
 
 def test_the_earlier_window_sees_nothing_of_the_judged_window(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from reelrank.ranking.evaluation.metrics import ndcg_at
 from reelrank.ranking.evaluation.served.measure import ServedQuality, measure_served
 from reelrank.ranking.evaluation.served.wanted import ServedPages, ServedRules, find_wanted
 from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA, PLAY_WINDOW_MS
-from reelrank.ranking.labels.watch_time import to_gain
+from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE
 
 REQUEST_SCHEMA = pa.schema(
     [("request_id", pa.string()), ("at_ms", pa.int64()), ("user_key", pa.string()), ("surface", pa.string())]
@@ -30,6 +30,10 @@ WATCH_SCHEMA = pa.schema(
     ]
 )
 HOUR_MS = 3_600_000
+
+
+def grade_share(share: float) -> float:
+    return float(BY_WATCHED_SHARE.grade_plays(np.array([share * 1e6]), np.array([1e6]))[0])
 
 
 def build_table(schema: pa.Schema, rows: Sequence[Sequence[Any]]) -> pa.Table:
@@ -69,7 +73,9 @@ def test_a_page_is_measured_by_what_its_viewer_saw_and_wanted() -> None:
     assert quality.measures["ctr"].mean == 0.5
     assert quality.measures["watch_s_per_impression"].mean == 45.0
     assert quality.measures["precision@10"].mean == pytest.approx(0.1)
-    expected = ndcg_at(np.array([0, to_gain(0.9), 0]), np.array([to_gain(0.9), to_gain(0.5)]), 10)
+    expected = ndcg_at(
+        np.array([0.0, grade_share(0.9), 0.0]), np.array([grade_share(0.9), grade_share(0.5)]), 10
+    )
     assert quality.measures["ndcg@10"].mean == pytest.approx(expected)
 
 
@@ -107,7 +113,7 @@ def find_wanted_slowly(pages: ServedPages, rules: ServedRules) -> dict[tuple[str
                 and 0 <= delay < rules.wanted_ms[request["surface"]]
                 and min(same) >= request["at_ms"]
             )
-            gain = to_gain(watch["watched_ms"] / watch["duration_ms"])
+            gain = grade_share(watch["watched_ms"] / watch["duration_ms"])
             if is_wanted and gain > 0:
                 key = (request["request_id"], watch["item"])
                 wanted[key] = max(gain, wanted.get(key, 0.0))

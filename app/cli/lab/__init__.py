@@ -1,0 +1,1 @@
+"""Commands of the lab, and the tables they print."""
