@@ -28,6 +28,11 @@ class NetworkSettings(BaseSettings):
     insecure: bool = Field(
         False, description="Whether the service may listen beyond loopback without asking for keys."
     )
+    connections_per_address: int = Field(
+        256,
+        ge=0,
+        description="Most connections of one address, such as a reverse proxy, to one worker; 0: no limit.",
+    )
     ranking_key: SecretStr = Field(
         SecretStr(""),
         description="Secret that role candidates sends to role ranking, at least 32 characters; the same for "

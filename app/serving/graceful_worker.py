@@ -12,14 +12,14 @@ from typing import Any
 
 from gunicorn.http.errors import ParseException
 from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
 
+from reelrank.app.serving.buffering_worker import BufferingWorker
 from reelrank.app.serving.request_errors import encode_request_error
 from reelrank.app.serving.response_socket import BufferedSocket
 
 
-class GracefulWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A ThreadWorker with buffered responses (`response_socket.py`) and a graceful stop."""
+class GracefulWorker(BufferingWorker):
+    """A BufferingWorker with buffered responses (`response_socket.py`) and a graceful stop."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)

@@ -29,12 +29,18 @@ def encode_request_error(error: BaseException) -> bytes:
         code, detail = "internal_error", "Internal error. Quote this request id when reporting it."
     else:
         code, detail = "invalid_request", f"the request is not valid HTTP: {error}"[:MAX_DETAIL_LENGTH]
+    return encode_problem(code, detail)
+
+
+def encode_problem(code: str, detail: str, retry_after_s: int = 1) -> bytes:
+    """Returns the whole HTTP response for a request that no thread serves; its connection closes."""
     status = load_problems()[code].status or HTTPStatus.BAD_REQUEST
     fields = build_problem_fields(code, detail, status, instance="", request_id=uuid.uuid4().hex)
-    return _encode_response(status, fields["request_id"], orjson.dumps(fields))
+    retry = [f"Retry-After: {retry_after_s}"] if status in (429, 503) else []
+    return _encode_response(status, fields["request_id"], orjson.dumps(fields), retry)
 
 
-def _encode_response(status: HTTPStatus, request_id: str, body: bytes) -> bytes:
+def _encode_response(status: HTTPStatus, request_id: str, body: bytes, more: list[str]) -> bytes:
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
         "Connection: close",
@@ -43,5 +49,6 @@ def _encode_response(status: HTTPStatus, request_id: str, body: bytes) -> bytes:
         f"Content-Length: {len(body)}",
         f"X-Request-Id: {request_id}",
         *(f"{name}: {value}" for name, value in HEADERS.items()),
+        *more,
     ]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

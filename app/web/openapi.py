@@ -39,7 +39,7 @@ HEADERS: dict[str, JsonObject] = {
     "WWW-Authenticate": {"description": "How to send a key.", "schema": TEXT},
     "Allow": {"description": "The methods of this address.", "schema": TEXT},
 }
-EVERY_OPERATION = {"400", "401", "403", "404", "405", "414", "429", "431", "500", "503", "504"}
+EVERY_OPERATION = {"400", "401", "403", "404", "405", "408", "414", "429", "431", "500", "503", "504"}
 """Statuses of problems that any address can answer with. 404: an unknown item, model or cursor."""
 WRITING = {"409", "413", "415"}
 """Statuses of operations that have a body or change something."""

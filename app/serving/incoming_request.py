@@ -1,0 +1,94 @@
+"""One request while its bytes arrive: complete, invalid, too large, or still expected until a deadline."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
+
+from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
+
+HEADERS_DEADLINE_S = 10.0
+"""For the whole head of a request, from the first chance to send it."""
+BODY_DEADLINE_S, BODY_BYTES_PER_S = 10.0, 64 * 1024
+"""A body has the time, and as much more as its length takes at this rate: 8 MB have two minutes."""
+MAX_HEAD_BYTES = 64 * 1024
+MAX_CHUNK_LINE = 1024
+END_OF_HEAD, END_OF_LINE = b"\r\n\r\n", b"\r\n"
+REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/\d\.\d")
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding:[^\r\n]*chunked", re.IGNORECASE)
+EXPECTS_CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
+
+State = Literal["head", "body", "complete"]
+
+
+@dataclass(slots=True)
+class IncomingRequest:
+    """Collects the bytes of one request, and of what the client sends behind it.
+
+    deadline: in seconds of the monotonic clock. max_body_bytes: a longer body is not awaited, because the
+    application refuses it by its length. What is no HTTP counts as complete: gunicorn's parser says why.
+    """
+
+    deadline: float
+    max_body_bytes: int
+    data: bytearray = field(default_factory=bytearray)
+    state: State = "head"
+    wants_continue: bool = False
+    _end: int = 0
+    """Of the head; then of the last chunk that was found. For a body with a length, of the request."""
+    _is_chunked: bool = False
+
+    def feed(self, data: bytes, now: float) -> State:
+        """Takes bytes. Raises LimitRequestLine or LimitRequestHeaders for a head that has no end."""
+        self.data += data
+        if self.state == "head":
+            self._find_head(now)
+        if self.state == "body":
+            is_complete = self._find_last_chunk() if self._is_chunked else len(self.data) >= self._end
+            self.state = "complete" if is_complete else "body"
+        return self.state
+
+    @property
+    def request_line(self) -> bytes:
+        return bytes(self.data[: max(0, self.data.find(END_OF_LINE))])
+
+    def _find_head(self, now: float) -> None:
+        end = self.data.find(END_OF_HEAD)
+        line_end = self.data.find(END_OF_LINE)
+        if line_end >= 0 and not REQUEST_LINE.fullmatch(self.data, 0, line_end):
+            self.state = "complete"
+        elif end >= 0:
+            self._begin_body(end, now)
+        elif line_end < 0 and len(self.data) > MAX_REQUEST_LINE:
+            raise LimitRequestLine(len(self.data), MAX_REQUEST_LINE)
+        elif len(self.data) > MAX_HEAD_BYTES:
+            raise LimitRequestHeaders("the headers have no end")
+
+    def _begin_body(self, head_end: int, now: float) -> None:
+        head = bytes(self.data[: head_end + len(END_OF_LINE)])
+        found = CONTENT_LENGTH.search(head)
+        length = int(found[1]) if found else 0
+        self._end, self._is_chunked = head_end + len(END_OF_HEAD), bool(CHUNKED.search(head))
+        if length > self.max_body_bytes or not (length or self._is_chunked):
+            self.state = "complete"
+            return
+        self._end += 0 if self._is_chunked else length
+        self.state = "body"
+        self.wants_continue = bool(EXPECTS_CONTINUE.search(head))
+        expected = self.max_body_bytes if self._is_chunked else length
+        self.deadline = now + BODY_DEADLINE_S + expected / BODY_BYTES_PER_S
+
+    def _find_last_chunk(self) -> bool:
+        """Returns whether the last chunk and its trailer are here, or bytes that are no chunk."""
+        if len(self.data) > 2 * self.max_body_bytes:
+            return True
+        while (line_end := self.data.find(END_OF_LINE, self._end)) >= 0:
+            size = bytes(self.data[self._end : line_end]).partition(b";")[0].strip()
+            if not re.fullmatch(rb"[0-9a-fA-F]{1,15}", size):
+                return True
+            if int(size, 16) == 0:
+                return self.data.find(END_OF_HEAD, line_end) >= 0
+            self._end = line_end + 2 * len(END_OF_LINE) + int(size, 16)
+        return len(self.data) - self._end > MAX_CHUNK_LINE

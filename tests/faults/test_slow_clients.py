@@ -1,0 +1,79 @@
+"""Clients that send or read slowly cost the others nothing, and are closed in the end."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
+
+import pytest
+
+from reelrank.app.serving.incoming_request import BODY_DEADLINE_S, HEADERS_DEADLINE_S
+from tests.running_service import ServiceProcess, start_service
+from tests.sample_project import build_project
+
+pytestmark = pytest.mark.slow
+SLOW_CLIENTS = 60
+HALF_HEAD = b"GET /v1/search?q=story HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "
+HALF_BODY = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{"
+CHUNKS = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[{"
+NO_CLOSE = b"GET /livez HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"
+"""The service ends the connection after its answer, and waits for the client to do so."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    data_dir = build_project(tmp_path_factory.mktemp("slow") / "data", datetime.now(UTC)).settings.data_dir
+    served = start_service(data_dir, workers=1, threads=2, connections_per_address=100)
+    yield served
+    served.stop(signal.SIGKILL)
+
+
+def connect(service: ServiceProcess) -> socket.socket:
+    host, port = service.url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_HEAD, HALF_BODY, CHUNKS, NO_CLOSE])
+def test_slow_clients_stop_nobody(service: ServiceProcess, sent: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(SLOW_CLIENTS):
+            stack.enter_context(closing(connect(service))).sendall(sent)
+        for path in ("/livez", "/v1/search?q=story", "/readyz"):
+            assert service.get(path).status == 200
+        event = {"kind": "watch", "user": "u", "item": "sea1"}
+        assert service.post("/v1/events", event).status == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "deadline_s"), [(HALF_HEAD, HEADERS_DEADLINE_S), (HALF_BODY, BODY_DEADLINE_S)]
+)
+def test_a_request_that_never_ends_gets_408(service: ServiceProcess, sent: bytes, deadline_s: float) -> None:
+    with closing(connect(service)) as slow:
+        slow.sendall(sent)
+        slow.settimeout(deadline_s + 20)
+        answer = b"".join(iter(lambda: slow.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"request_too_slow"' in answer
+    assert b"X-Content-Type-Options: nosniff" in answer
+
+
+def test_one_address_has_a_limit_of_connections(service: ServiceProcess) -> None:
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(closing(connect(service))).sendall(HALF_HEAD)
+        one_more = stack.enter_context(closing(connect(service)))
+        assert one_more.recv(65_536).startswith(b"HTTP/1.1 429 ")
+    assert service.get("/livez").status == 200
+
+
+def test_requests_sent_at_once_and_in_pieces_are_all_answered(service: ServiceProcess) -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with closing(connect(service)) as client:
+        client.sendall(request * 3 + request[:20])
+        client.sendall(request[20:])
+        received = b""
+        while received.count(b'{"alive":true}') < 4:
+            part = client.recv(65_536)
+            assert part, received
+            received += part
