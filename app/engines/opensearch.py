@@ -22,7 +22,7 @@ CONNECTIONS_PER_NODE = 32
 """Per host; a worker queries all its candidate sources in parallel."""
 BEAM_FACTOR = 3
 """k per requested hit: Lucene uses k as its beam width, so request more hits and cut the list."""
-MIN_BEAM = 1_500
+MIN_BEAM = 3_000
 """Typed words are far from all items, where a narrow beam loses its way (docs/engines.md)."""
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from reelrank.app.engines.server.engine import ServerEngine
 from reelrank.app.engines.server.events.event_store import PART, ServerEvents
-from reelrank.app.feedback.event_circuit_breaker import WRITE_TIMEOUT_S, EventCircuitBreaker
 from reelrank.app.jobs.migration import migrate
 from reelrank.app.settings import Settings
 from reelrank.app.web.api.events import MAX_BATCH
@@ -24,8 +23,9 @@ pytestmark = pytest.mark.parametrize(
     "server", build_kind_params("elasticsearch-9", "opensearch-3"), indirect=True
 )
 START_MS = 1_764_000_000_000
-SLOW_S = 2 * WRITE_TIMEOUT_S * PART / MAX_BATCH
-"""Delay of each part: the largest batch takes twice as long as one write may."""
+PART_TIMEOUT_S = 10.0
+SLOW_S = 1.5 * PART_TIMEOUT_S * PART / MAX_BATCH
+"""Delay of each part: the largest batch takes longer than one part may."""
 
 
 def generate_watches(count: int) -> list[Event]:
@@ -50,17 +50,17 @@ def test_the_largest_batch_is_taken_by_a_slow_server(
     slow = ServerEvents(intercept(engine.cluster, slow_down), events.stream, refresh_ms=200)
     slow.append([Event("first", "watch", "bob", 5, "i1")])  # creates the data stream, which is no part's work
     watches = generate_watches(MAX_BATCH)
-    report = EventCircuitBreaker(slow).append(watches)
+    report = slow.append(watches, PART_TIMEOUT_S)
     assert (report.stored, report.duplicates) == (MAX_BATCH, 0)
     assert len(events.recent("u3", MAX_BATCH, 5.0)) == len([w for w in watches if w.user == "u3"])
-    again = EventCircuitBreaker(events).append([*watches, watches[0], Event("new", "watch", "u1", 5, "i1")])
+    again = events.append([*watches, watches[0], Event("new", "watch", "u1", 5, "i1")], PART_TIMEOUT_S)
     assert (again.stored, again.duplicates) == (1, MAX_BATCH + 1)
 
 
 def test_parts_are_visible_even_if_the_last_holds_only_known_events(events: ServerEvents) -> None:
     known, new = generate_watches(3), [Event(f"n{n}", "watch", "ada", n, "i1") for n in range(PART)]
     events.append(known)
-    assert events.append([*new, *known], 5.0).stored == PART
+    assert events.append([*new, *known], PART_TIMEOUT_S).stored == PART
     assert len(events.recent("ada", 2 * PART, 5.0)) == PART
 
 
