@@ -121,6 +121,11 @@ class Settings(DataDirectories, NetworkSettings):
         Label.WATCHED_SHARE,
         description="What a watch teaches: watched_share, duration_corrected, completion or played.",
     )
+    training_rows: int = Field(
+        1_000_000,
+        ge=1000,
+        description="Maximum rows of logged pages that a model learns from: whole requests, sampled.",
+    )
     index_keep: int = Field(
         2,
         ge=1,

@@ -3,6 +3,7 @@
 import time
 from dataclasses import asdict
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,12 +12,13 @@ from rich.table import Table
 from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid, shorten_interval
-from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall
+from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall, print_served
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.comparison import compare_rankings
 from reelrank.app.jobs.history import MAX_TIME_MS, read_history
 from reelrank.app.jobs.known_items import evaluate_known_items
+from reelrank.app.jobs.logged_pages import TrainingSource, measure_logged_pages
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
 from reelrank.ranking.evaluation.candidate_recall import measure_candidate_recall
@@ -31,7 +33,32 @@ from reelrank.ranking.evaluation.off_policy import (
 )
 from reelrank.ranking.rankers.manifest import read_manifest
 
+
+class JudgedAs(StrEnum):
+    """REPLAYED: past requests are ranked again. SERVED: logged pages, as viewers saw them."""
+
+    REPLAYED = "replayed"
+    SERVED = "served"
+
+
 app = typer.Typer()
+SourceOption = Annotated[
+    TrainingSource,
+    typer.Option(
+        "--from",
+        help="Learn from logged pages (lake), from the loaded history, or from pages once there are enough.",
+    ),
+]
+JudgedAsOption = Annotated[
+    JudgedAs, typer.Option("--as", help="Rank past requests again, or measure logged pages as served.")
+]
+ServedDaysOption = Annotated[
+    float,
+    typer.Option(min=0.01, max=3650.0, help="Measure pages of the last so many days, with --as served."),
+]
+QueriesOption = Annotated[
+    int, typer.Option(min=10, max=100_000, help="Queries of each kind, with --known-items.")
+]
 SlotGroupOption = Annotated[
     SlotGroup | None, typer.Option("--by", help="Print one table for each surface, model or release.")
 ]
@@ -39,11 +66,14 @@ AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @app.command(epilog="Example: `reelrank train`")
-def train(as_json: bool = AS_JSON) -> None:
+def train(
+    source: SourceOption = TrainingSource.AUTO,
+    as_json: bool = AS_JSON,
+) -> None:
     """Learn embeddings and a model from the events, measure it, build an index version, promote both."""
     started = time.monotonic()
     with show_progress_bars() as progress:
-        outcome = learning.train(build_container(Settings()), progress)
+        outcome = learning.train(build_container(Settings()), progress, source)
     if as_json:
         print_json(describe_training_run(outcome))
         return
@@ -59,16 +89,19 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
     known_items: bool = typer.Option(
         False, "--known-items", help="Measure searches for titles of the catalogue instead; needs no events."
     ),
-    queries: int = typer.Option(
-        QUERIES_PER_KIND, min=10, max=100_000, help="Queries of each kind, with --known-items."
-    ),
+    queries: QueriesOption = QUERIES_PER_KIND,
     seed: int = typer.Option(0, help="Seed of the queries, with --known-items."),
+    as_: JudgedAsOption = JudgedAs.REPLAYED,
+    days: ServedDaysOption = 7.0,
     wide: Wide = False,
     as_json: bool = AS_JSON,
 ) -> None:
     """Measure the promoted model and the baselines on the newest events, with confidence intervals."""
     if known_items:
         print_known_items(queries, seed, wide, as_json)
+        return
+    if as_ is JudgedAs.SERVED:
+        print_as_served(days, wide, as_json)
         return
     parts = build_container(Settings())
     current = read_serving_model(parts)
@@ -86,6 +119,12 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
     gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
     learning.write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, wide)
+
+
+def print_as_served(days: float, wide: bool, as_json: bool) -> None:
+    with show_progress_bars() as progress:
+        qualities = measure_logged_pages(build_container(Settings()), days, progress)
+    print_json([asdict(quality) for quality in qualities]) if as_json else print_served(qualities, wide)
 
 
 def print_known_items(queries: int, seed: int, wide: bool, as_json: bool) -> None:
@@ -141,12 +180,18 @@ def print_value(value: SlotValueEstimate, title: str | None = None) -> None:
 def describe_training_run(training_run: learning.TrainingRun) -> dict[str, object]:
     """Returns the evaluation with the ids of what was trained, for JSON."""
     evaluation = training_run.evaluation.to_dict()
-    return {**evaluation, "model": training_run.model, "version": training_run.version}
+    return {
+        **evaluation,
+        "model": training_run.model,
+        "version": training_run.version,
+        "learned_from": training_run.learned_from,
+    }
 
 
 def print_training_run(training_run: learning.TrainingRun, seconds: float) -> None:
     print_evaluation(training_run.evaluation)
     print_recall(training_run.recall)
+    out.print(f"learned from {training_run.learned_from}", markup=False, soft_wrap=True)
     out.print(
         f"model {training_run.model}, index version {training_run.version}, {seconds:.0f} s",
         markup=False,

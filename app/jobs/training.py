@@ -17,6 +17,7 @@ import structlog
 
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.jobs.history import MAX_TIME_MS, History, read_history
+from reelrank.app.jobs.logged_pages import TrainingSource, find_logged_training
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_release_manager
@@ -57,30 +58,38 @@ FUSED_ORDER = FusedOrder()
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """What a training run made: a model's id, an index version, and how good the ranking is."""
+    """What a training run made: a model's id, an index version, and how good the ranking is.
+
+    learned_from: the requests that the ranker learned from, in words.
+    """
 
     model: str
     version: str
     evaluation: Evaluation
     recall: list[CandidateRecall]
+    learned_from: str
 
 
-def train(container: Container, progress: Progress) -> TrainingRun:
+def train(
+    container: Container, progress: Progress, source: TrainingSource = TrainingSource.AUTO
+) -> TrainingRun:
     """Runs a whole training. The old release serves until the new index version and model do, together.
 
-    Raises Conflict while another training of this data directory runs.
+    Raises Conflict while another training of this data directory runs, NotFound when there is too little
+    to learn from.
     """
     with acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"):
-        return _train(container, progress)
+        return _train(container, progress, source)
 
 
-def _train(container: Container, progress: Progress) -> TrainingRun:
+def _train(container: Container, progress: Progress, source: TrainingSource) -> TrainingRun:
     build_release_manager(container).settle()
     history = read_history(container)
     window = (history.training_ms, history.evaluation_ms)
     chosen = choose_settings(container, history.events, window)
     container, history = chosen.container, replace(history, container=chosen.container)
-    trained = train_ranker(collect_training_set(history, progress), FEATURE_NAMES, progress)
+    rows, learned_from = _collect_rows(history, source, progress)
+    trained = train_ranker(rows, FEATURE_NAMES, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
     judged = collect_judged_requests(history, progress, ranker=ranker)
@@ -96,7 +105,16 @@ def _train(container: Container, progress: Progress) -> TrainingRun:
     version = publish(container, learned, progress, model)
     write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
     write_half_life_report(container.settings.reports_dir, chosen.half_life)
-    return TrainingRun(model, version, evaluation, recall)
+    return TrainingRun(model, version, evaluation, recall, learned_from)
+
+
+def _collect_rows(history: History, source: TrainingSource, progress: Progress) -> tuple[TrainingSet, str]:
+    """Returns what the ranker learns from, and says in words what that is."""
+    logged = find_logged_training(history.container, source, _build_grader(history), progress)
+    if logged is not None:
+        return logged.rows, logged.describe()
+    rows = collect_training_set(history, progress)
+    return rows, f"{len(rows.groups):,} past requests of the loaded history"
 
 
 def collect_training_set(

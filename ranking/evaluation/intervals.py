@@ -110,12 +110,9 @@ def bootstrap_ratio(
     total = float(denominator.sum())
     if total <= 0:
         raise ValueError("there is nothing to divide by; measure at least one row")
-    parts = np.stack([numerator, denominator], 1).astype(np.float64)
-    sums = _sum_by_group(parts, groups)
-    rng = np.random.default_rng(seed)
-    chunks = [_resample_means(sums[:, :1], sums[:, 1:], rng) for _ in range(RESAMPLES // CHUNK)]
-    low, high = np.nanpercentile(np.concatenate(chunks), [LOW_PERCENTILE, HIGH_PERCENTILE])
-    return Interval(float(numerator.sum()) / total, float(low), float(high))
+    sums = total_resamples(np.stack([numerator, denominator], 1).astype(np.float64), groups, seed)
+    ratios = np.divide(sums[:, 0], sums[:, 1], out=np.full(len(sums), np.nan), where=sums[:, 1] > 0)
+    return summarize_resamples(float(numerator.sum()) / total, ratios)
 
 
 def total_resamples(

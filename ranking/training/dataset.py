@@ -18,22 +18,29 @@ learn that. 100 rank the demo as well as 250 (NDCG@10 on held-out training reque
 train in half the time."""
 
 
+FITTED_SHARE = 0.85
+"""The last 15 % of the training requests are used for early stopping and calibration. They precede the
+evaluation requests, which are used for neither."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
     """Rows of g requests in the order of time, with F features.
 
     features [rows, F]. gains int32 [rows]. groups int32 [g]: number of rows of each request. weights
-    float32 [rows]: number of candidates that a row represents; None means 1 each.
+    float32 [rows]: number of candidates that a row represents; None means 1 each. fitted_share: of the
+    groups, those that are fitted; the later ones stop the training early and calibrate.
     """
 
     features: NDArray[np.float32]
     gains: NDArray[np.int32]
     groups: NDArray[np.int32]
     weights: NDArray[np.float32] | None = None
+    fitted_share: float = FITTED_SHARE
 
-    def split(self, share: float) -> tuple["TrainingSet", "TrainingSet"]:
-        """Splits into the first `share` of the groups and the later rest."""
-        group = int(len(self.groups) * share)
+    def split(self, share: float | None = None) -> tuple["TrainingSet", "TrainingSet"]:
+        """Splits into the first `share` of the groups, by default the fitted one, and the later rest."""
+        group = int(len(self.groups) * (self.fitted_share if share is None else share))
         row = int(self.groups[:group].sum())
         earlier, later = slice(None, row), slice(row, None)
         return (

@@ -15,9 +15,6 @@ ROUNDS = 400
 """An upper bound: early stopping ends training on the demo after about 143 trees."""
 PATIENCE = 80
 """NDCG@10 of a few hundred requests is noisy: with 40, one training on the demo stopped after 26 trees."""
-VALIDATION_SHARE = 0.85
-"""The last 15 % of the training requests are used for early stopping and calibration. They precede the
-evaluation requests, which are used for neither."""
 
 LEARNING_RATE = 0.1
 """Scoring time grows with the number of trees. On the requests before the demo's evaluation window, 0.05
@@ -74,7 +71,7 @@ def train_ranker(
     import lightgbm
 
     merged_params = build_params(feature_names) | dict(params or {})
-    earlier, held_out = training.split(VALIDATION_SHARE)
+    earlier, held_out = training.split()
     fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
     data = _build_dataset(fitting, feature_names, handle)
     validation = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)

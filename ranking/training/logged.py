@@ -21,7 +21,7 @@ from reelrank.ranking.items.engagements import to_page_item_keys
 from reelrank.ranking.signals.observe import Signals
 from reelrank.ranking.training.dataset import GROUP_SIZE, TrainingSet
 
-GainFunction = Callable[[pa.Table], NDArray[np.float32]]
+GainFunction = Callable[[pa.Table], NDArray[np.int32]]
 """Maps outcomes [n] of ATTRIBUTION_SCHEMA to gains [n], 0 where an item was not wanted."""
 
 
@@ -45,6 +45,11 @@ class LoggedGroups:
 
     def __len__(self) -> int:
         return len(self.request_ids)
+
+    def find_answered(self) -> NDArray[np.bool_]:
+        """Returns which requests [g] have a row with a gain."""
+        request = np.repeat(np.arange(len(self)), self.rows.groups)
+        return np.bincount(request, self.rows.gains > 0, minlength=len(self)) > 0
 
     def select(self, chosen: NDArray[np.bool_]) -> "LoggedGroups":
         """Returns the chosen [g] requests with all of their rows."""
@@ -84,20 +89,20 @@ def build_logged_groups(
     groups = np.bincount(codes[chosen], minlength=len(requests)).astype(np.int32)
     has_rows = groups > 0
     computed = np.ascontiguousarray(compute_features(observed, features))
-    rows = TrainingSet(computed, gains[chosen].astype(np.int32), groups[has_rows], weights[chosen])
+    rows = TrainingSet(computed, gains[chosen], groups[has_rows], weights[chosen])
     ids = _to_numpy(requests["request_id"]).astype(np.str_)
     return LoggedGroups(rows, ids[has_rows], _to_numpy(requests["at_ms"])[has_rows])
 
 
 def _label_candidates(
     pages: LoggedPages, to_gains: GainFunction, codes: NDArray[np.int64], group_size: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Returns gains and weights [n] of the candidates; a weight of 0 leaves a candidate out."""
     outcomes, candidates = pages.outcomes, pages.candidates
     found = pc.index_in(to_page_item_keys(candidates), to_page_item_keys(outcomes))
     outcome = _to_numpy(pc.fill_null(found, -1))
     shown, whole = _to_numpy(candidates["shown"]), _to_numpy(candidates["is_whole_group"])
-    gains, seen = np.zeros(len(candidates), np.float32), np.zeros(len(candidates), bool)
+    gains, seen = np.zeros(len(candidates), np.int32), np.zeros(len(candidates), bool)
     judged = np.flatnonzero((outcome >= 0) & shown & (codes >= 0))
     gains[judged] = to_gains(outcomes)[outcome[judged]]
     seen[judged] = _to_numpy(outcomes["seen"])[outcome[judged]]

@@ -9,6 +9,7 @@ from reelrank.app.cli.console import out
 from reelrank.app.cli.tables.layout import WIDE_COLUMNS, Grid, print_grid, shorten_interval
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, MODEL, Evaluation
+from reelrank.ranking.evaluation.served.measure import MEASURES, ServedQuality
 
 FEW_REQUESTS = 300
 """On 200 requests of the demo the interval of a difference was 0.03 wide, three times the effect of most
@@ -46,6 +47,23 @@ def print_recall(rows: Sequence[CandidateRecall], console: Console = out) -> Non
         [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row.values()] for row in built
     ]
     print_grid(Grid(list(built[0]), cells, title="What each candidate source finds"), console=console)
+
+
+def print_served(qualities: Sequence[ServedQuality], wide: bool = False, console: Console = out) -> None:
+    """Prints what viewers saw and did, by surface."""
+    cells = [
+        [
+            quality.surface,
+            *(f"{n:,}" for n in (quality.requests, quality.answered, quality.viewers, quality.impressions)),
+            f"{quality.is_seen_known:.0%}",
+            *(str(quality.measures[name]) if name in quality.measures else "-" for name in MEASURES),
+        ]
+        for quality in qualities
+    ]
+    rows = cells if wide else [[shorten_interval(cell) for cell in row] for row in cells]
+    heads = ["surface", "requests", "answered", "viewers", "seen", "seen known"]
+    names = [*heads, *(name.replace("_", " ") for name in MEASURES)]
+    print_grid(Grid(names, rows, title="Pages as served, 95 % intervals by viewer"), wide, console)
 
 
 def render_training_run(evaluation: Evaluation, recall: Sequence[CandidateRecall]) -> str:

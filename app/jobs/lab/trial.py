@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.training.dataset import TrainingSet
-from reelrank.ranking.training.lambdarank import VALIDATION_SHARE, train_ranker
+from reelrank.ranking.training.lambdarank import train_ranker
 from reelrank.ranking.training.pointwise import train_pointwise
 from reelrank.ranking.training.resampling import Handling, handle_imbalance
 
@@ -96,7 +96,7 @@ def run_trial(trial: Trial, names: Sequence[str], directory: Path) -> TrialResul
 
 
 def _fit_pointwise(trial: Trial, training: TrainingSet, names: Sequence[str]) -> tuple[LambdaRank, int, int]:
-    earlier, held_out = training.split(VALIDATION_SHARE)
+    earlier, held_out = training.split()
     handled = handle_imbalance(earlier, trial.handling, trial.seed)
     return train_pointwise(handled, held_out, names), len(handled.rows.gains), handled.synthetic
 

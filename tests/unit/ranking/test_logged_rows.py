@@ -26,8 +26,8 @@ SCHEMA = build_candidate_schema(SOURCES, SIGNALS)
 SHOWN, CANDIDATES = 4, 12
 
 
-def to_gains(outcomes: pa.Table) -> NDArray[np.float32]:
-    return np.asarray(outcomes["played"].to_numpy(), np.float32) * np.float32(3)
+def to_gains(outcomes: pa.Table) -> NDArray[np.int32]:
+    return np.asarray(outcomes["played"].to_numpy(), np.int32) * np.int32(3)
 
 
 def build_defaults(schema: pa.Schema) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""What a training run learns from logged pages, and how good those pages were as they were served."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from reelrank.app.jobs.lake import export_lake
+from reelrank.app.wiring import Container, build_lake_storage
+from reelrank.index_mappings.decision import CANDIDATES, EVENTS, LAKE_EVENT_SCHEMA, name_signal_column
+from reelrank.index_mappings.errors import NotFound
+from reelrank.loaders.lake.reader import Lake
+from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
+from reelrank.ranking.evaluation.served.measure import ServedQuality, measure_served
+from reelrank.ranking.evaluation.served.wanted import ServedPages
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
+from reelrank.ranking.labels.grades import Grader, grade_shown_items
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.logged import GroupSample, LoggedPages, build_logged_groups, list_signals
+
+log = structlog.get_logger("reelrank.learning")
+
+TRAINING_DAYS = 28
+HELD_OUT = timedelta(days=1)
+"""The last day tests, the day before it stops the training early."""
+MIN_ANSWERED, MIN_VALIDATION = 500, 50
+"""Requests with something played that are the least to learn from, and to stop early by. A choice."""
+WATCH_COLUMNS = ("user_key", "at_ms", "item", "watched_ms", "duration_ms", "kind")
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+class TrainingSource(StrEnum):
+    """What the ranker learns from. AUTO: logged pages when enough of them led to a play, else the history."""
+
+    AUTO = "auto"
+    LAKE = "lake"
+    HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedWindows:
+    """Requests of [begin, validate) are learned from, those of [validate, test) stop the training early, and
+    those of [test, end) are used by neither."""
+
+    begin: datetime
+    validate: datetime
+    test: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedTraining:
+    """rows: of both windows, in the order of time; those of the first are fitted. requests: in the lake;
+    sampled: the share of them that was kept; answered: of those, how many led to a play."""
+
+    rows: TrainingSet
+    windows: LoggedWindows
+    requests: int
+    sampled: float
+    answered: int
+
+    def describe(self) -> str:
+        """Returns what was learned from, in a sentence for people."""
+        share = "" if self.sampled == 1 else f", of which {self.sampled:.1%} were sampled"
+        return (
+            f"{self.requests:,} logged requests from {self.windows.begin:%Y-%m-%d} to "
+            f"{self.windows.test:%Y-%m-%d %H:%M}{share}; {self.answered:,} of them led to a play"
+        )
+
+
+def choose_windows(lake: Lake, now: datetime) -> LoggedWindows | None:
+    """Returns the windows up to the newest page whose plays can be known; None for an empty lake."""
+    settled = now - timedelta(milliseconds=PLAY_WINDOW_MS)
+    partitions = lake.list_partitions(CANDIDATES, EARLIEST, settled)
+    if not partitions:
+        return None
+    end = min(settled, max(partition.end for partition in partitions))
+    test = end - HELD_OUT
+    validate = test - HELD_OUT
+    return LoggedWindows(validate - timedelta(days=TRAINING_DAYS), validate, test, end)
+
+
+def find_logged_training(
+    container: Container, source: TrainingSource, grader: Grader, progress: Progress
+) -> LoggedTraining | None:
+    """Collects rows of logged pages, unless the history is the source or there are too few.
+
+    Raises NotFound for too few when the lake is the source.
+    """
+    logged = None
+    if source is not TrainingSource.HISTORY:
+        logged = collect_logged_training(container, grader, progress)
+    if logged is None and source is TrainingSource.LAKE:
+        raise NotFound(
+            f"too few logged pages led to a play: {MIN_ANSWERED} are the least, and {MIN_VALIDATION} on the "
+            "day before the last; serve on, or learn from the history: reelrank train --from history",
+            code="too_few_logged_pages",
+        )
+    return logged
+
+
+def collect_logged_training(
+    container: Container, grader: Grader, progress: Progress
+) -> LoggedTraining | None:
+    """Collects rows of logged pages; None when there are too few that led to a play.
+
+    At most `training_rows` rows are kept: whole requests, a uniform sample.
+    """
+    export_lake(container, progress)
+    lake = Lake(build_lake_storage(container.settings))
+    windows = choose_windows(lake, container.clock.now())
+    if windows is None:
+        return None
+    sample, requests = GroupSample(container.settings.training_rows), 0
+    columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
+    for pages in _read_pages(lake, (windows.begin, windows.test), columns, progress):
+        groups = build_logged_groups(pages, FEATURE_NAMES, lambda rows: grade_shown_items(rows, grader))
+        sample.add(groups)
+        requests += len(groups)
+    return _split(sample, windows, requests) if requests else None
+
+
+def _split(sample: GroupSample, windows: LoggedWindows, requests: int) -> LoggedTraining | None:
+    """Returns the training set; None when one of its windows has too few requests that led to a play."""
+    groups = sample.collect()
+    is_earlier = groups.at_ms < round(windows.validate.timestamp() * 1000)
+    earlier = int(is_earlier.sum())
+    answered = groups.find_answered()
+    enough = answered[:earlier].sum() >= MIN_ANSWERED and answered[earlier:].sum() >= MIN_VALIDATION
+    if not enough:
+        log.info("too few logged pages led to a play to learn from them", answered=int(answered.sum()))
+        return None
+    rows = replace(groups.rows, fitted_share=(earlier + 0.5) / len(groups))
+    return LoggedTraining(rows, windows, requests, sample.share, int(answered.sum()))
+
+
+def measure_logged_pages(container: Container, days: float, progress: Progress) -> list[ServedQuality]:
+    """Measures the pages of the last days as they were served. Raises NotFound when the lake has none."""
+    export_lake(container, progress)
+    lake, now = Lake(build_lake_storage(container.settings)), container.clock.now()
+    span = now - timedelta(days=days), now
+    parts = list(_read_pages(lake, span, (), progress))
+    if not parts:
+        raise NotFound(
+            f"the lake has no page of the last {days:g} days; `reelrank serve` writes pages, and "
+            "`reelrank lake export` what viewers did",
+            code="no_logged_pages",
+        )
+    requests = pa.concat_tables(part.requests for part in parts)
+    outcomes = pa.concat_tables(part.outcomes for part in parts)
+    return measure_served(ServedPages(requests, outcomes, read_watches(lake, requests["user_key"], now)))
+
+
+def read_watches(lake: Lake, users: pa.ChunkedArray, to: datetime) -> pa.Table:
+    """Returns all watches of these viewers before a time."""
+    known = pc.unique(users)
+    schema = pa.schema([LAKE_EVENT_SCHEMA.field(name) for name in WATCH_COLUMNS])
+    batches = (
+        batch.filter(pc.and_(pc.equal(batch["kind"], "watch"), pc.is_in(batch["user_key"], known)))
+        for batch in lake.scan(EVENTS, EARLIEST, to, WATCH_COLUMNS)
+    )
+    return pa.Table.from_batches(batches, schema)
+
+
+def _read_pages(
+    lake: Lake, span: tuple[datetime, datetime], columns: tuple[str, ...], progress: Progress
+) -> Iterator[LoggedPages]:
+    """Yields the pages of a span, and tells the days that were read."""
+    days = max((span[1] - span[0]).days + 1, 1)
+    options = ReadOptions(
+        round(span[1].timestamp() * 1000 + timedelta(days=1).total_seconds() * 1000),
+        columns,
+        on_skipped=lambda reason: log.warning("logged pages are left out", reason=reason),
+    )
+    for pages in read_logged_pages(lake, *span, options):
+        at = pages.requests["at_ms"]
+        if len(at):
+            read = datetime.fromtimestamp(pc.max(at).as_py() / 1000, UTC) - span[0]
+            progress("reading logged pages", min(read.days + 1, days), days)
+        yield pages
+    progress("reading logged pages", days, days)
