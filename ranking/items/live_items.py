@@ -145,25 +145,34 @@ def _merge_keys(first: tuple[Array, Array], second: tuple[Array, Array], rows: i
     return np.insert(keys, positions, more), np.insert(known, positions, added + np.int32(rows))
 
 
+def _merge_parts(titles: TitleIndex, more: TitleIndex) -> tuple[Array, Array]:
+    positions = np.searchsorted(titles.parts, more.parts, "right")
+    people = np.insert(titles.part_people, positions, more.part_people)
+    return np.insert(titles.parts, positions, more.parts), people
+
+
 def _join_titles(titles: TitleIndex, more: TitleIndex, rows: int) -> TitleIndex:
     """Adds titles and people; the vocabulary of misspellings stays as it was built."""
     columns: dict[str, Array] = {}
     for name in ("compact", "canonical", "people"):
         first, second = ((getattr(part, name), getattr(part, f"{name}_rows")) for part in (titles, more))
         columns[name], columns[f"{name}_rows"] = _merge_keys(first, second, rows)
+    columns["parts"], columns["part_people"] = _merge_parts(titles, more)
     return replace(titles, **columns, **_join_texts(titles, more, rows))
 
 
 def _join_texts(titles: TitleIndex, more: TitleIndex, rows: int) -> dict[str, Array]:
     """Inserts the texts of the second index where they belong in the order of the first."""
-    texts = [more.get_text(position) for position in range(len(more))]
+    known, added = titles.sorted_texts, more.sorted_texts
+    texts = [added.get_text(position) for position in range(len(added))]
     positions = np.array(
-        [bisect_left(range(len(titles)), text, key=titles.get_text) for text in texts], np.intp
+        [bisect_left(range(len(known)), text, key=known.get_text) for text in texts], np.intp
     )
     lengths = np.array([len(text) for text in texts], np.int64)
     return {
-        "texts": np.insert(titles.texts, np.repeat(titles.offsets[positions], lengths), more.texts),
-        "offsets": np.concatenate([[0], np.cumsum(np.insert(np.diff(titles.offsets), positions, lengths))]),
+        "texts": np.insert(known.texts, np.repeat(known.offsets[positions], lengths), added.texts),
+        "offsets": np.concatenate([[0], np.cumsum(np.insert(np.diff(known.offsets), positions, lengths))]),
+        "heads": np.insert(known.heads, positions, added.heads),
         "text_rows": np.insert(titles.text_rows, positions, more.text_rows + np.int32(rows)),
     }
 

@@ -11,8 +11,12 @@ from reelrank.ranking.rankers.lambdarank import FusedOrder
 
 TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
 SHARED_WORDS, COVERED_WORDS = "title_words", "title_covered"
-BEGINNING_LEVEL = 1.0
-"""The score of a title that begins with the query; a person and a whole title have higher ones."""
+BEGINNING_LEVEL, PERSON_LEVEL = 1.0, 2.0
+"""The scores of a title that begins with the query and of an item of a named person; that of a whole title is
+higher."""
+TITLE_WEIGHT = 10.0
+"""How much more a watch of a title with a name counts than one of an item of a person with it. Of 3 and 10,
+tried on 120 words of titles and 120 surnames of the demo, 3 certainly found the titles less often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +34,15 @@ class LexicalOrder:
     that repeats a word. Without a model the most watched come first there. Of titles that are typed up to the
     middle of a word the shortest come first. A model also orders the titles that hold every typed word; those
     that hold no other word come first.
+
+    A name may mean a person or a title: "jones" is in Indiana Jones. The items of the person and the titles
+    that hold the name come most watched first, a watch of such a title counting `title_weight` times. A model
+    does not order them: it has learned from typed titles, and would prefer what is titled like the person.
     """
 
     steps: int = 2
     steps_without_model: int = 5
+    title_weight: float = TITLE_WEIGHT
 
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
         if candidates.query.kind != "search" or not len(order):
@@ -42,17 +51,19 @@ class LexicalOrder:
         holds_all = candidates.get_signal(SHARED_WORDS, 0.0) >= 1
         is_whole = (named > BEGINNING_LEVEL) | ((named > 0) & holds_all)
         levels = np.where(is_whole, np.ceil(named), named)
+        if (levels == PERSON_LEVEL).any():
+            levels[holds_all] = np.maximum(levels[holds_all], PERSON_LEVEL)
+            is_whole |= holds_all
         has_model = candidates.model != FusedOrder.name
         steps = self._compute_steps(candidates, holds_all, has_model)
         steps[is_whole] = np.inf
-        watches = np.zeros(len(order))
-        if not has_model:
-            counted = np.flatnonzero(is_whole & (candidates.rows >= 0))
-            watches[counted] = candidates.popularity.count_watches(candidates.rows[counted])
+        is_counted = levels == PERSON_LEVEL if has_model else is_whole
+        watches = _count_watches(candidates, is_counted)
+        watches[holds_all & (levels == PERSON_LEVEL)] *= self.title_weight
         position = np.empty(len(order), np.intp)
         position[order] = np.arange(len(order))
         lacks_words = np.zeros(len(order), bool) if candidates.all_words is None else ~candidates.all_words
-        lacks_words = lacks_words & ~(holds_all & (steps >= 0))
+        lacks_words = lacks_words & ~(holds_all & (steps >= 0)) & ~is_whole
         return PolicyResult(np.lexsort((position, -watches, -steps, lacks_words, -levels)))
 
     def _compute_steps(
@@ -65,6 +76,14 @@ class LexicalOrder:
         steps[above] = count + 1 if has_model else steps[above] + count + 1
         steps[above & (candidates.get_signal(COVERED_WORDS, 0.0) >= 1)] += count + 1
         return steps
+
+
+def _count_watches(candidates: ScoredCandidates, is_counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Returns the watches [n] and one more of what is counted, 0 of the rest."""
+    watches = np.zeros(len(is_counted))
+    counted = np.flatnonzero(is_counted & (candidates.rows >= 0))
+    watches[counted] = 1 + candidates.popularity.count_watches(candidates.rows[counted])
+    return watches
 
 
 def _compute_steps(scores: NDArray[np.float32], count: int) -> NDArray[np.float32]:

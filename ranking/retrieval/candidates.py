@@ -1,7 +1,7 @@
 """From the matches of all sources to the candidates of a request and their rows in the item table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ def build_candidates(
         found = _drop_watched(found, request, table)
     elif is_gibberish(request, found.candidates, table):
         return found.take(np.empty(0, np.intp))
+    else:
+        found = _forget_homonyms(found, request, table)
     if query.similar_to:
         found = found.take(np.flatnonzero(found.candidates.ids != encode_item_ids([query.similar_to])[0]))
     if query.exclude:
@@ -52,6 +54,17 @@ def build_candidates(
     if not query.filters.is_empty:
         found = found.take(np.flatnonzero((found.rows < 0) | table.passes(query.filters, found.rows)))
     return _fill_up(found, request, table) if query.kind == "home" else found
+
+
+def _forget_homonyms(
+    found: LocatedCandidates, request: RankingRequest, table: ItemTable
+) -> LocatedCandidates:
+    """Lets an item lack a word of the query that only names a person whom the query does not mean."""
+    candidates, typed = found.candidates, request.typed
+    if typed is None or not len(typed.homonyms) or candidates.all_words is None:
+        return found
+    is_homonym = (found.rows >= 0) & build_row_mask(table, typed.homonyms)[found.rows]
+    return replace(found, candidates=replace(candidates, all_words=candidates.all_words & ~is_homonym))
 
 
 def _keep_best_matched(found: LocatedCandidates) -> LocatedCandidates:

@@ -54,7 +54,7 @@ class TableSource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TitleSource:
-    """What a search names, found in the title index: whole titles, people, beginnings of titles."""
+    """What a search names, found in the title index: whole titles, people, beginnings of titles, series."""
 
     source: str
     limit: int
@@ -65,9 +65,9 @@ class TitleSource:
 SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource | TitleSource
 SORTED_SOURCES = {"newest": "fresh", "popular": "popular", "title": "title"}
 """The source that lists a home page in a stated order."""
-TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE, LAST_BEGINNING_SCORE = 3.0, 2.0, 1.0, 0.5
+TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE, LAST_BEGINNING_SCORE, SERIES_SCORE = 3.0, 2.0, 1.0, 0.5, 0.25
 """Levels of a match in the title index. Of titles that begin with the query the shortest scores 1, the last
-0.5. Within a level the policies and the model decide."""
+0.5; other films of the series that it names, 0.25. Within a level the policies and the model decide."""
 
 
 def plan_sources(
@@ -93,7 +93,7 @@ def query_source(
         case NeighbourMatch():
             return matcher.match_ids(request, timeout_s)
         case TitleSource():
-            return _find_named(request, table)
+            return _find_named(request, table, popularity)
         case TableSource():
             return _list_items(request, table, popularity)
 
@@ -123,11 +123,7 @@ def _plan_search(request: RankingRequest, limits: CandidateLimits) -> list[Sourc
 
 def _plan_titles(request: RankingRequest, limits: CandidateLimits) -> list[TitleSource]:
     typed = request.typed
-    if (
-        typed is None
-        or not limits.title
-        or not (len(typed.titles) + len(typed.people) + len(typed.beginnings))
-    ):
+    if typed is None or not limits.title or not typed.names_anything:
         return []
     return [TitleSource("title", limits.title, request.query.filters, typed)]
 
@@ -200,21 +196,33 @@ def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity
     return Matches(request.source, table.ids[rows], shares)
 
 
-def _find_named(request: TitleSource, table: ItemTable) -> Matches:
+def _find_named(request: TitleSource, table: ItemTable, popularity: Popularity) -> Matches:
     """Finds named items, best level first; an item that is found at several levels keeps its best."""
     typed = request.typed
-    rows = np.concatenate([typed.titles, typed.people, typed.beginnings])
+    people = _keep_most_watched(
+        typed.people[table.passes(request.filters, typed.people)], request, popularity
+    )
+    rows = np.concatenate([typed.titles, people, typed.beginnings, typed.series])
     scores = np.concatenate(
         [
             np.full(len(typed.titles), TITLE_SCORE),
-            np.full(len(typed.people), PERSON_SCORE),
+            np.full(len(people), PERSON_SCORE),
             np.linspace(BEGINNING_SCORE, LAST_BEGINNING_SCORE, len(typed.beginnings)),
+            np.full(len(typed.series), SERIES_SCORE),
         ]
     )
     _, first = np.unique(rows, return_index=True)
     first = np.sort(first)
     first = first[table.passes(request.filters, rows[first])][: request.limit]
     return Matches(request.source, table.ids[rows[first]], scores[first].astype(np.float32))
+
+
+def _keep_most_watched(rows: Rows, request: TitleSource, popularity: Popularity) -> Rows:
+    """Returns as many rows as are asked for, in their order: a person may have more items than that."""
+    if len(rows) <= request.limit:
+        return rows
+    best = np.argsort(-popularity.count_watches(rows), kind="stable")[: request.limit]
+    return rows[np.sort(best)]
 
 
 def _find_newest(request: TableSource, table: ItemTable) -> Matches:

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
+from reelrank.ranking.items.names.sorted_texts import HEAD_BYTES, pack_heads
 from reelrank.ranking.items.names.title_keys import compact_title, list_edits, split_words
 
-HEAD_BYTES = 8
-"""First bytes of an entry, kept as one integer, which is faster to search than text."""
 SORTED_BYTES = 4 * HEAD_BYTES
 """First bytes of an entry that decide its place. Later ones of a longer beginning are compared one by one."""
 MIN_MISSPELT = 4
@@ -96,8 +95,8 @@ class NameIndex:
 
         The heads narrow the search, then all keys are bisected at once.
         """
-        low = np.searchsorted(self.heads, _to_integers(keys, b"\x00"), "left")
-        high = np.searchsorted(self.heads, _to_integers(keys, b"\xff"), "right")
+        low = np.searchsorted(self.heads, pack_heads(keys, b"\x00"), "left")
+        high = np.searchsorted(self.heads, pack_heads(keys, b"\xff"), "right")
         if len(keys[0]) <= HEAD_BYTES:
             return low, high
         wanted = np.array(keys)
@@ -154,8 +153,3 @@ def _sort_entries(
     ]
     order = np.lexsort(keys[::-1])
     return order, keys[0][order]
-
-
-def _to_integers(keys: Sequence[bytes], padding: bytes) -> NDArray[np.uint64]:
-    heads = b"".join(key[:HEAD_BYTES].ljust(HEAD_BYTES, padding) for key in keys)
-    return np.frombuffer(heads, ">u8").astype(np.uint64)

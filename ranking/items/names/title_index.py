@@ -4,8 +4,7 @@ It is built with the item table of one index version and mapped from disk like i
 with every engine.
 """
 
-from bisect import bisect_left
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Any
@@ -14,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.item import Item
+from reelrank.ranking.items.names.people_index import NO_ROWS, PeopleIndex, Rows, build_people, find_hash
+from reelrank.ranking.items.names.sorted_texts import SortedTexts, build_texts
 from reelrank.ranking.items.names.title_keys import (
     ARTICLES,
     Hashes,
     TitleKeys,
     canonicalize_title,
     compact_title,
-    hash_text,
     hash_texts,
+    is_number,
 )
 from reelrank.ranking.items.names.title_words import build_title_words
 from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
 
-Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 LEADING_ARTICLES = ("the", "a", "an")
 """Articles that people leave out when they begin to type a title."""
 MIN_PREFIX = 3
@@ -36,14 +37,13 @@ MIN_CORRECTED = 4
 MAX_EDITS = 2
 """Most edits of a misspelt word; the second from eight letters (`vocabulary.py`)."""
 MAX_CORRECTED_WORDS = 8
-"""Words of a query that are corrected, the first ones: about 1 ms each in a vocabulary of 400,000 words."""
+"""Words of a query that are corrected, the first ones: about 0.2 ms each in a vocabulary of 400,000 words."""
 MAX_COMBINATIONS = 64
 """Spellings of a query that are tried: bounds the cost of a query of many misspelt words."""
 MAX_MISSPELT_COUNT = 5
-"""Most items with a word that is still taken for a misspelling of another; a correction costs about 1 ms."""
+"""Most items with a word that is still taken for a misspelling of another; correcting more takes time."""
 YEAR_TOLERANCE = 1
 """Years between what people type and what a catalogue states: release dates differ between countries."""
-NO_ROWS: Rows = np.empty(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,9 +51,9 @@ class TitleIndex:
     """Columns over N titles and W words.
 
     compact, canonical: sorted hashes [N] of the keys of titles, and the row of each (`title_keys`).
-    texts: compact titles, sorted and joined, in UTF-8; offsets [N + 1] into them; text_rows [N].
-    people: sorted hashes [P] of the compact names of people, one for each of their items; people_rows [P].
-    words, word_counts, word_marks: the columns of the vocabulary.
+    texts, offsets, heads: the columns of the sorted compact titles (`sorted_texts`); text_rows [N].
+    people, people_rows, parts, part_people: the columns of the people (`people_index`).
+    words, word_counts, word_title_counts, word_marks: the columns of the vocabulary.
     """
 
     compact: Hashes
@@ -62,11 +62,15 @@ class TitleIndex:
     canonical_rows: NDArray[np.int32]
     texts: NDArray[np.uint8]
     offsets: NDArray[np.int64]
+    heads: NDArray[np.uint64]
     text_rows: NDArray[np.int32]
     people: Hashes
     people_rows: NDArray[np.int32]
+    parts: Hashes
+    part_people: Hashes
     words: NDArray[np.bytes_]
     word_counts: NDArray[np.int32]
+    word_title_counts: NDArray[np.int32]
     word_marks: NDArray[np.uint64]
 
     def __len__(self) -> int:
@@ -74,7 +78,15 @@ class TitleIndex:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.words, self.word_counts, self.word_marks)
+        return Vocabulary(self.words, self.word_counts, self.word_title_counts, self.word_marks)
+
+    @property
+    def credits(self) -> PeopleIndex:
+        return PeopleIndex(self.people, self.people_rows, self.parts, self.part_people)
+
+    @property
+    def sorted_texts(self) -> SortedTexts:
+        return SortedTexts(self.texts, self.offsets, self.heads)
 
     def find_titles(self, typed: TitleKeys, year: NDArray[np.int16]) -> Rows:
         """Returns the rows whose whole title was typed. year: of each row.
@@ -86,41 +98,57 @@ class TitleIndex:
             (self.compact, self.compact_rows, typed.compact_hash),
             (self.canonical, self.canonical_rows, typed.canonical_hash),
         ):
-            if len(found := _find(keys, rows, key)):
+            if len(found := _find_rows(keys, rows, key)):
                 return found
         if typed.year is None:
             return NO_ROWS
-        found = _find(self.canonical, self.canonical_rows, typed.bare_hash)
+        found = _find_rows(self.canonical, self.canonical_rows, typed.bare_hash)
         return found[np.abs(year[found].astype(np.int64) - typed.year) <= YEAR_TOLERANCE]
+
+    def find_names(self, typed: Sequence[TitleKeys]) -> NDArray[np.bool_]:
+        """Returns whether each text [n] may be a whole title or a whole name of a person.
+
+        It looks all of them up at once, and does not compare years.
+        """
+        return np.asarray(
+            _contains(self.compact, [keys.compact_hash for keys in typed])
+            | _contains(self.canonical, [keys.canonical_hash for keys in typed])
+            | _contains(self.canonical, [keys.bare_hash for keys in typed])
+            | _contains(self.people, [keys.compact_hash for keys in typed])
+        )
 
     def find_other_forms(self, typed: TitleKeys) -> Rows:
         """Returns the rows whose whole title was typed, but for its article, "part" or numerals."""
-        return _find(self.canonical, self.canonical_rows, typed.canonical_hash)
+        return _find_rows(self.canonical, self.canonical_rows, typed.canonical_hash)
 
     def find_beginnings(self, typed: TitleKeys, limit: int) -> Rows:
         """Returns at most `limit` rows whose compact title begins with the text, the shortest titles first.
 
-        The article of a title need not be typed. One whole word is a query by itself ("war"), not a title
+        One whole word is a query by itself ("war"), not a title
         that is half typed: it gives none.
         """
-        if len(typed.compact) < MIN_PREFIX or (len(typed.words) == 1 and self.count_words(typed.words)[0]):
+        if len(typed.words) == 1 and self.count_words(typed.words)[0]:
+            return NO_ROWS
+        return self._take_shortest(self._find_beginnings(typed), limit)
+
+    def find_beginnings_of(self, typed: TitleKeys, is_wanted: Callable[[Rows], Mask], limit: int) -> Rows:
+        """Returns at most `limit` of the wanted rows whose title begins with the text, the shortest first."""
+        positions = self._find_beginnings(typed)
+        return self._take_shortest(positions[is_wanted(self.text_rows[positions].astype(np.intp))], limit)
+
+    def _find_beginnings(self, typed: TitleKeys) -> NDArray[np.intp]:
+        """Returns the positions in the order of texts; the article of a title need not be typed."""
+        if len(typed.compact) < MIN_PREFIX:
             return NO_ROWS
         articles = () if typed.words[:1] and typed.words[0] in ARTICLES else LEADING_ARTICLES
-        ranges = [self._find_range(article + typed.compact) for article in ("", *articles)]
-        positions = np.concatenate([np.arange(first, last) for first, last in ranges])
+        starts = [(article + typed.compact).encode("utf-8", "surrogatepass") for article in ("", *articles)]
+        ranges = self.sorted_texts.find_ranges(starts)
+        return np.concatenate([np.arange(first, last) for first, last in ranges])
+
+    def _take_shortest(self, positions: NDArray[np.intp], limit: int) -> Rows:
         lengths = self.offsets[positions + 1] - self.offsets[positions]
         shortest = positions[np.argsort(lengths, kind="stable")[:limit]]
         return np.asarray(self.text_rows[shortest], np.intp)
-
-    def _find_range(self, start: str) -> tuple[int, int]:
-        """Returns the range of positions in `texts` of titles that begin with a compact text."""
-        encoded = start.encode("utf-8", "surrogatepass")
-        first = bisect_left(range(len(self)), encoded, key=self.get_text)
-        return first, bisect_left(range(len(self)), encoded + b"\xff", lo=first, key=self.get_text)
-
-    def find_people(self, typed: TitleKeys) -> Rows:
-        """Returns the distinct rows of the items of a person with this whole name."""
-        return np.unique(_find(self.people, self.people_rows, typed.compact_hash))
 
     def correct(
         self, words: Sequence[str], shortest: int = MIN_CORRECTED, known: Container[str] = ()
@@ -151,18 +179,22 @@ class TitleIndex:
         """Returns how many items hold each of these folded words [n]."""
         return self.vocabulary.count(words)
 
+    def is_title_word(self, typed: TitleKeys, uses: float) -> bool:
+        """Returns whether more titles than `uses` hold each word of a text where no person has that name."""
+        return bool(typed.words) and bool(self.vocabulary.count_titles(typed.words).min() > uses)
+
     def _choose_positions(
         self, words: Sequence[str], low: int, high: int, shortest: int = MIN_CORRECTED
     ) -> list[int]:
-        """Returns the positions of the words to correct: those that `low` to `high` items hold."""
+        """Returns the positions of the words to correct: those that `low` to `high` items hold.
+
+        Another number is not a correction: 1977 is not a misspelt 1975.
+        """
         return [
             position
             for position, count in enumerate(self.count_words(words).tolist())
-            if low <= count <= high and shortest <= len(words[position])
+            if low <= count <= high and shortest <= len(words[position]) and not is_number(words[position])
         ][:MAX_CORRECTED_WORDS]
-
-    def get_text(self, position: int) -> bytes:
-        return bytes(self.texts[self.offsets[position] : self.offsets[position + 1]])
 
 
 class TitleIndexBuilder:
@@ -185,19 +217,11 @@ class TitleIndexBuilder:
     def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """Returns the columns. order: the position, as added, of the item of each row."""
         titles = [self._titles[position] for position in order.tolist()]
-        people = [
-            (row, name) for row, position in enumerate(order.tolist()) for name in self._people[position]
-        ]
-        names = {name: hash_text(compact_title(name)) for name in {name for _, name in people}}
         return {
             **_sort_keys("compact", hash_texts(map(compact_title, titles))),
             **_sort_keys("canonical", hash_texts(map(canonicalize_title, titles))),
-            **_sort_keys(
-                "people",
-                np.array([names[name] for _, name in people], np.uint64),
-                np.array([row for row, _ in people], np.int32),
-            ),
-            **_build_texts(titles),
+            **build_people([self._people[position] for position in order.tolist()]),
+            **build_texts(titles),
             **self._vocabulary.build(),
         }
 
@@ -206,25 +230,18 @@ class TitleIndexBuilder:
         return build_title_words([self._titles[position] for position in order.tolist()])
 
 
-def _build_texts(titles: Sequence[str]) -> dict[str, NDArray[Any]]:
-    texts = [compact_title(title).encode("utf-8", "surrogatepass") for title in titles]
-    order = sorted(range(len(texts)), key=texts.__getitem__)
-    lengths = np.array([len(texts[row]) for row in order], np.int64)
-    return {
-        "texts": np.frombuffer(b"".join(texts[row] for row in order), np.uint8),
-        "offsets": np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
-        "text_rows": np.array(order, np.int32),
-    }
-
-
-def _sort_keys(name: str, hashes: Hashes, rows: NDArray[np.int32] | None = None) -> dict[str, NDArray[Any]]:
+def _sort_keys(name: str, hashes: Hashes) -> dict[str, NDArray[Any]]:
     order = np.argsort(hashes, kind="stable").astype(np.int32)
-    return {name: hashes[order], f"{name}_rows": order if rows is None else rows[order]}
+    return {name: hashes[order], f"{name}_rows": order}
 
 
-def _find(keys: Hashes, rows: NDArray[np.int32], key: int) -> Rows:
-    first, last = (
-        np.searchsorted(keys, np.uint64(key), "left"),
-        np.searchsorted(keys, np.uint64(key), "right"),
-    )
-    return rows[first:last].astype(np.intp)
+def _find_rows(keys: Hashes, rows: NDArray[np.int32], key: int) -> Rows:
+    return find_hash(keys, rows, key).astype(np.intp)
+
+
+def _contains(keys: Hashes, wanted: Sequence[int]) -> NDArray[np.bool_]:
+    """Returns whether each hash [n] is among the sorted keys."""
+    hashes = np.array(wanted, np.uint64)
+    if not len(keys) or not wanted:
+        return np.zeros(len(hashes), bool)
+    return np.asarray(keys[np.minimum(keys.searchsorted(hashes), len(keys) - 1)] == hashes)

@@ -6,8 +6,9 @@ same functions fold the titles of the catalogue and the query: equal keys mean t
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from reelrank.index_mappings.text import fold_text
 
 Hashes = NDArray[np.uint64]
 
+CACHED_KEYS = 256
+"""Texts whose keys are kept: those of a request and the spellings that are tried for it."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 ARTICLES = frozenset({"the", "a", "an", "l", "d"})
 """Leading words that people leave out; l and d are elided ones (L'avventura), typed with a space."""
@@ -24,7 +27,8 @@ ROMAN_NUMERALS = {
 }  # fmt: skip
 NUMBER_WORDS = {
     "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
-    "nine": "9", "ten": "10",
+    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
+    "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20",
 }  # fmt: skip
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['`](?=\w)")
@@ -81,8 +85,9 @@ class TitleKeys:
     year: int | None
 
 
+@lru_cache(maxsize=CACHED_KEYS)
 def make_keys(text: str) -> TitleKeys:
-    """Returns the keys of a typed text of any length."""
+    """Returns the keys of a typed text of any length. A request needs those of its text several times."""
     folded = fold_text(text)
     words, (bare, year) = tuple(split_words(folded)), split_year(folded)
     compact = "".join(words) or folded.strip()
@@ -95,6 +100,19 @@ def split_year(text: str) -> tuple[str, int | None]:
     """Returns a query without the year at its end, and the year: ("heat", 1995) for "Heat (1995)"."""
     match = _TRAILING_YEAR.match(text.strip())
     return (match[1], int(match[2])) if match else (text, None)
+
+
+def is_number(word: str) -> bool:
+    """Returns whether a word is mostly digits: 1977, 1980s, 3rd; not se7en."""
+    return 2 * sum(map(str.isdigit, word)) >= len(word) > 0
+
+
+def split_number(words: Sequence[str]) -> tuple[str, ...]:
+    """Returns the folded words without a numeral at their end; nothing if they end in none."""
+    is_numeral = len(words) > 1 and (
+        words[-1].isdecimal() or words[-1] in ROMAN_NUMERALS or words[-1] in NUMBER_WORDS
+    )
+    return tuple(words[:-1]) if is_numeral else ()
 
 
 def hash_text(text: str) -> int:

@@ -1,33 +1,45 @@
 """A typed query read against the titles and names of the catalogue: what it names, and how it is spelt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.ranking.items.names.title_index import MIN_CORRECTED, NO_ROWS, Rows, TitleIndex
-from reelrank.ranking.items.names.title_keys import make_keys
+from reelrank.ranking.items.names.people_index import NO_ROWS, Rows
+from reelrank.ranking.items.names.title_index import MIN_CORRECTED, TitleIndex
+from reelrank.ranking.items.names.title_keys import TitleKeys, make_keys, split_number, split_year
 from reelrank.ranking.items.spelling.expansion import expand
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 
 MIN_CORRECTED_BESIDE_OTHERS = 3
 """Letters of a word that is corrected if the whole query then names or begins a title or names a person."""
+MAX_TITLE_SHARE = 0.1
+"""Titles with a word, as a share of the items of the people of whose name it is a part, up to which it is
+read as their name alone: 0 for hanks, 0.07 for kubrick, 0.3 for young, 0.4 for potter on the demo."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TypedQuery:
     """What a query names. spelling: the query, with misspelt words corrected.
 
-    titles: rows whose whole title it is. people: rows of items of the person whose whole name it is.
-    beginnings: rows whose title begins with it, shortest first. expansion: words to search for beside it.
+    titles: rows whose whole title it is. people: rows of items of the person whose whole name it is, or whose
+    surname or first name. beginnings: rows whose title begins with it, shortest first. series: rows whose
+    title is or begins with what it says before a number. homonyms: rows of items where a word of it is a name
+    that it does not mean. expansion: words to search for beside it.
     """
 
     spelling: str
-    titles: Rows
-    people: Rows
-    beginnings: Rows
+    titles: Rows = field(default_factory=lambda: NO_ROWS)
+    people: Rows = field(default_factory=lambda: NO_ROWS)
+    beginnings: Rows = field(default_factory=lambda: NO_ROWS)
+    series: Rows = field(default_factory=lambda: NO_ROWS)
+    homonyms: Rows = field(default_factory=lambda: NO_ROWS)
     expansion: tuple[str, ...] = ()
+
+    @property
+    def names_anything(self) -> bool:
+        return any(map(len, (self.titles, self.people, self.beginnings, self.series)))
 
 
 def read_query(
@@ -40,12 +52,12 @@ def read_query(
     """Reads a query of any length; year: of each row of the catalogue. limit: most beginnings.
 
     The query is taken as it is if it names anything. Else the first spelling is taken that names something,
-    else the first that begins a title, else the nearest correction of its unknown words. Corrections
-    cost about a millisecond a word, so they are made only when they are needed.
+    else the first that begins a title, else the nearest correction of its unknown words.
     """
     typed = _read_spelling(index, text, year, limit, synonyms)
     words = make_keys(typed.spelling).words
-    return replace(typed, expansion=expand(words, index.vocabulary, synonyms))
+    expansion, homonyms = expand(words, index.vocabulary, synonyms), _find_homonyms(index, words)
+    return replace(typed, expansion=expansion, homonyms=homonyms)
 
 
 def _read_spelling(
@@ -56,21 +68,74 @@ def _read_spelling(
     words = make_keys(text).words
     shortest = MIN_CORRECTED if len(words) == 1 else MIN_CORRECTED_BESIDE_OTHERS
     corrections = index.correct(words, shortest, synonyms.words)
-    for spelling in (*corrections, *index.respell(words)):
-        if (named := _read_names(index, spelling, year, limit)) is not None:
+    spellings = [*corrections, *index.respell(words)]
+    for position in np.flatnonzero(
+        index.find_names([make_keys(spelling) for spelling in spellings])
+    ).tolist():
+        if (named := _read_names(index, spellings[position], year, limit)) is not None:
             return named
     for spelling in (text, *corrections):
-        if len(beginnings := index.find_beginnings(make_keys(spelling), limit)):
-            return TypedQuery(spelling, NO_ROWS, NO_ROWS, beginnings)
-    return TypedQuery(_correct_long_words(index, text, words, corrections), NO_ROWS, NO_ROWS, NO_ROWS)
+        if (begun := _read_beginnings(index, spelling, year, limit)).names_anything:
+            return begun
+    spelling = _correct_long_words(index, text, words, corrections)
+    return TypedQuery(spelling, people=_find_by_part(index, make_keys(spelling)))
 
 
 def _read_names(index: TitleIndex, spelling: str, year: NDArray[np.int16], limit: int) -> TypedQuery | None:
     keys = make_keys(spelling)
-    titles, people = index.find_titles(keys, year), index.find_people(keys)
+    titles, people = index.find_titles(keys, year), index.credits.find(keys)
+    if len(keys.words) == 1 and index.is_title_word(keys, MAX_TITLE_SHARE * len(people)):
+        people = NO_ROWS
     if not len(titles) and not len(people):
         return None
+    people = people if len(people) else _find_by_part(index, keys)
     return TypedQuery(spelling, titles, people, index.find_beginnings(keys, limit))
+
+
+def _read_beginnings(index: TitleIndex, spelling: str, year: NDArray[np.int16], limit: int) -> TypedQuery:
+    """Reads a spelling as the beginning of titles, else what it says before a year or a part of a series.
+
+    "star wars 1977" is the film of that year first, "harry potter 3" any of the series.
+    """
+    keys = make_keys(spelling)
+    if len(beginnings := index.find_beginnings(keys, limit)):
+        return TypedQuery(spelling, beginnings=beginnings)
+    bare = split_year(spelling)[0] if keys.year else " ".join(split_number(keys.words))
+    if not bare:
+        return TypedQuery(spelling)
+    bare_keys, typed_year = make_keys(bare), keys.year
+    series = np.concatenate([index.find_titles(bare_keys, year), index.find_beginnings(bare_keys, limit)])
+    if typed_year is not None:
+        beginnings = index.find_beginnings_of(bare_keys, lambda rows: year[rows] == typed_year, limit)
+    return TypedQuery(spelling, beginnings=beginnings, series=series)
+
+
+def _find_by_part(index: TitleIndex, keys: TitleKeys) -> Rows:
+    """Returns the items of people with this surname or first name, unless its words are those of titles."""
+    people = index.credits.find_by_part(keys)
+    return NO_ROWS if index.is_title_word(keys, MAX_TITLE_SHARE * len(people)) else people
+
+
+def _find_homonyms(index: TitleIndex, words: Sequence[str]) -> Rows:
+    """Returns the items of people whose name is rather a word of titles: "space war" means no Mr. Space.
+
+    A word beside the rest of such a name is a name.
+    """
+    found = [NO_ROWS]
+    if len(words) > 1:
+        for position in np.flatnonzero(index.vocabulary.count_titles(words)).tolist():
+            keys = make_keys(words[position])
+            people = index.credits.find_by_part(keys, prominence=0.0)
+            if not len(people) or not index.is_title_word(keys, len(people)):
+                continue
+            if not _is_in_name(index, words, position):
+                found.append(people)
+    return np.concatenate(found)
+
+
+def _is_in_name(index: TitleIndex, words: Sequence[str], position: int) -> bool:
+    texts = [" ".join(words[first : first + 2]) for first in (position - 1, position) if first >= 0]
+    return any(len(index.credits.find(make_keys(text))) for text in texts)
 
 
 def _correct_long_words(

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cdist
 
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.text import fold_text, prepare_text
 from reelrank.ranking.items.names.title_keys import split_words
-from reelrank.ranking.items.spelling.edit_distance import compute_distances
 
 WORD_BYTES = 32
 """Bytes of a word that are kept: longer words count as equal if these are, and are never proposed."""
@@ -27,11 +28,13 @@ MAX_CORRECTIONS = 6
 class Vocabulary:
     """Columns over W folded words in the order of their bytes.
 
-    words [W] of WORD_DTYPE; counts [W]: items that hold each; marks [W]: a bit for each letter in it.
+    words [W] of WORD_DTYPE; counts [W]: items that hold each; title_counts [W]: items that hold it in their
+    title and in no name of a person; marks [W]: a bit for each letter in it.
     """
 
     words: NDArray[np.bytes_]
     counts: NDArray[np.int32]
+    title_counts: NDArray[np.int32]
     marks: NDArray[np.uint64]
 
     def __len__(self) -> int:
@@ -39,11 +42,18 @@ class Vocabulary:
 
     def count(self, words: Sequence[str]) -> NDArray[np.int32]:
         """Returns how many items hold each of these folded words [n]."""
+        return self._look_up(words, self.counts)
+
+    def count_titles(self, words: Sequence[str]) -> NDArray[np.int32]:
+        """Returns how many items hold each of these words [n] in their title and in no name of a person."""
+        return self._look_up(words, self.title_counts)
+
+    def _look_up(self, words: Sequence[str], column: NDArray[np.int32]) -> NDArray[np.int32]:
         if not len(self) or not words:
             return np.zeros(len(words), np.int32)
         keys = np.array([_encode(word) for word in words], WORD_DTYPE)
         positions = np.minimum(np.searchsorted(self.words, keys), len(self) - 1)
-        return np.where(self.words[positions] == keys, self.counts[positions], 0).astype(np.int32)
+        return np.where(self.words[positions] == keys, column[positions], 0).astype(np.int32)
 
     def correct(self, word: str, max_edits: int) -> list[str]:
         """Returns at most MAX_CORRECTIONS words with the fewest edits, most frequent first.
@@ -72,19 +82,18 @@ class Vocabulary:
     def _find_near(self, key: bytes, edits: int) -> NDArray[np.intp]:
         """Returns the positions of the words within `edits` of a word, and of none equal to it.
 
-        An edit changes at most two of a word's letters, which excludes most words without looking at them.
+        An edit inserts, deletes or substitutes a letter, or transposes two neighbours (optimal string
+        alignment; Damerau 1964). It changes at most two of a word's letters, which excludes most words
+        without looking at them.
         """
         first, last = np.searchsorted(self.words, np.array([key[:1], key[:1] + b"\xff"], WORD_DTYPE))
         marks = _mark(np.array([key], WORD_DTYPE))[0]
         differing = np.bitwise_count(self.marks[first:last] ^ marks)
         positions = np.flatnonzero(differing <= 2 * edits) + first
-        words = self.words[positions]
-        lengths = np.strings.str_len(words).astype(np.uint8)
-        fits = (np.abs(lengths.astype(np.int16) - len(key)) <= edits) & (lengths < WORD_BYTES)
-        positions, words, lengths = positions[fits], words[fits], lengths[fits]
-        letters = words.view(np.uint8).reshape(len(words), WORD_BYTES)
-        distances = compute_distances(key, letters, lengths, edits)
-        return np.asarray(positions[(distances > 0) & (distances <= edits)], np.intp)
+        words = self.words[positions].tolist()
+        distances = cdist([key], words, scorer=OSA.distance, score_cutoff=edits, dtype=np.uint8)[0]
+        found = positions[(distances > 0) & (distances <= edits)]
+        return np.asarray(found[np.strings.str_len(self.words[found]) < WORD_BYTES], np.intp)
 
 
 WORDS_PER_CHUNK = 4096
@@ -96,18 +105,26 @@ class VocabularyBuilder:
 
     def __init__(self) -> None:
         self._counts: Counter[bytes] = Counter()
+        self._title_counts: Counter[bytes] = Counter()
 
     def add(self, item: Item) -> None:
         """Adds the words of an item, as they are written and as they are prepared for an index."""
         text = " ".join((item.title, *item.people, *item.genres, *item.tags, item.description))
         words = split_words(fold_text(f"{text} {prepare_text(text)}"))
         self._counts.update({_encode(word) for word in words})
+        names = split_words(fold_text(" ".join(item.people)))
+        titled = set(split_words(fold_text(item.title))).difference(names)
+        self._title_counts.update(map(_encode, titled))
 
     def build(self) -> dict[str, NDArray[Any]]:
         """Returns the columns of a Vocabulary, as a TitleIndex names them."""
         words = np.array(sorted(self._counts), WORD_DTYPE)
-        counts = np.array([self._counts[word] for word in words.tolist()], np.int32)
-        return {"words": words, "word_counts": counts, "word_marks": _mark(words)}
+        return {
+            "words": words,
+            "word_counts": np.array([self._counts[word] for word in words.tolist()], np.int32),
+            "word_title_counts": np.array([self._title_counts[word] for word in words.tolist()], np.int32),
+            "word_marks": _mark(words),
+        }
 
 
 def _mark(words: NDArray[np.bytes_]) -> NDArray[np.uint64]:

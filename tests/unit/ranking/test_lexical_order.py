@@ -125,25 +125,52 @@ def test_titles_that_hold_every_word_precede_other_matches(table: ItemTable) -> 
     assert order_candidates(table, SEARCH, [0, 2, 1, 3], same_words, model="lambdarank-1") == [1, 2, 0, 3]
 
 
-def test_without_a_model_the_most_watched_film_of_a_series_is_first() -> None:
-    popularity = Popularity(3)
-    ones, times = np.ones(3, np.float32), np.arange(1, 4)
-    viewers, rows = np.arange(3, dtype=np.uint64), np.array([2, 2, 1])
+def build_watched_candidates(watched_rows: list[int], scores: dict[str, list[float]]) -> ScoredCandidates:
+    """Returns candidates f0, f1, ...; the signal `title_words` is among the scores."""
+    n, count = len(scores["title"]), len(watched_rows)
+    popularity = Popularity(n)
+    ones, times = np.ones(count, np.float32), np.arange(1, count + 1)
+    viewers, rows = np.arange(count, dtype=np.uint64), np.array(watched_rows)
     popularity.add_watches(WatchColumns(viewers, rows, times, ones, times, ones * 0))
-    scored = ScoredCandidates(
+    return ScoredCandidates(
         SEARCH,
-        encode_item_ids(["f0", "f1", "f2"]),
-        np.arange(3),
-        np.zeros(3, np.float32),
-        {"title": np.ones(3, np.float32), "bm25": np.array([9.0, 2.0, 5.0], np.float32)},
+        encode_item_ids(f"f{row}" for row in range(n)),
+        np.arange(n),
+        np.zeros(n, np.float32),
+        {name: np.array(values, np.float32) for name, values in scores.items() if name != "title_words"},
         None,  # type: ignore[arg-type]  # the order does not read the table
         popularity,
         0,
-        signals={"title_words": np.ones(3, np.float32)},
+        signals={"title_words": np.array(scores["title_words"], np.float32)},
+    )
+
+
+def test_without_a_model_the_most_watched_film_of_a_series_is_first() -> None:
+    scored = build_watched_candidates(
+        [2, 2, 1], {"title": [1.0] * 3, "bm25": [9.0, 2.0, 5.0], "title_words": [1.0] * 3}
     )
     assert LexicalOrder().apply(np.arange(3), scored, RankingConfig()).order.tolist() == [2, 1, 0]
     with_model = replace(scored, model="lambdarank-1")
     assert LexicalOrder().apply(np.arange(3), with_model, RankingConfig()).order.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("model", [FusedOrder.name, "lambdarank-1"])
+def test_items_of_a_person_and_titles_with_the_name_come_most_watched_first(model: str) -> None:
+    """f0, a little watched film about the person; f1, f2: the person's; f3: a watched title with the name."""
+    watched = [1] * 30 + [2] * 12 + [3] * 5
+    scores = {
+        "title": [2.0, 2.0, 2.0, NAN],
+        "bm25": [9.0, 2.0, 1.0, 5.0],
+        "title_words": [1.0, 0.0, 0.0, 1.0],
+    }
+    scored = replace(build_watched_candidates(watched, scores), model=model)
+    assert LexicalOrder().apply(np.arange(4), scored, RankingConfig()).order.tolist() == [3, 1, 2, 0]
+
+
+def test_a_whole_title_leads_the_items_of_a_person() -> None:
+    scores = {"title": [2.0, 3.0], "bm25": [9.0, 2.0], "title_words": [0.0, 1.0]}
+    scored = build_watched_candidates([0] * 9, scores)
+    assert LexicalOrder().apply(np.arange(2), scored, RankingConfig()).order.tolist() == [1, 0]
 
 
 def test_similar_items_keep_the_order_of_their_sources(table: ItemTable) -> None:

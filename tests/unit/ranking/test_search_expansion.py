@@ -40,7 +40,7 @@ def read(text: str, synonyms: Synonyms = NO_SYNONYMS) -> TypedQuery:
         ("godfather part II", {"2", "two"}),
         ("two", set()),
         ("two rocky", set()),
-        ("rocky 12", set()),
+        ("rocky 22", set()),
         ("rocky five", {"5"}),
         ("rocky v", set()),
     ],

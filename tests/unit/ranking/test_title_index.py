@@ -274,9 +274,9 @@ def test_an_empty_catalogue_finds_nothing() -> None:
 
 
 def test_a_whole_name_finds_everything_of_that_person(index: TitleIndex) -> None:
-    assert index.find_people(make_keys("MARLON BRANDO")).tolist() == list(range(len(TITLES)))
-    assert index.find_people(make_keys("al-pacino")).tolist() == list(range(len(TITLES)))
-    assert index.find_people(make_keys("brando")).tolist() == []
+    assert index.credits.find(make_keys("MARLON BRANDO")).tolist() == list(range(len(TITLES)))
+    assert index.credits.find(make_keys("al-pacino")).tolist() == list(range(len(TITLES)))
+    assert index.credits.find(make_keys("brando")).tolist() == []
 
 
 def test_rows_follow_the_order_that_is_given() -> None:
@@ -285,4 +285,4 @@ def test_rows_follow_the_order_that_is_given() -> None:
     index = TitleIndex(**builder.build(np.array([1, 0])))
     assert index.find_titles(make_keys("first"), YEARS).tolist() == [0]
     assert index.find_titles(make_keys("second"), YEARS).tolist() == [1]
-    assert index.find_people(make_keys("ada lovelace")).tolist() == [1]
+    assert index.credits.find(make_keys("ada lovelace")).tolist() == [1]

@@ -1,16 +1,13 @@
 """Misspelt and half-typed words against the words of a catalogue, beside slow and obvious answers."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.spelling.edit_distance import compute_distances
 from reelrank.ranking.items.spelling.vocabulary import (
     MIN_TWICE,
     WORD_BYTES,
-    WORD_DTYPE,
     Vocabulary,
     VocabularyBuilder,
 )
@@ -24,7 +21,9 @@ def build_vocabulary(titles: list[str]) -> Vocabulary:
     for number, title in enumerate(titles):
         builder.add(Item(str(number), title))
     columns = builder.build()
-    return Vocabulary(columns["words"], columns["word_counts"], columns["word_marks"])
+    return Vocabulary(
+        columns["words"], columns["word_counts"], columns["word_title_counts"], columns["word_marks"]
+    )
 
 
 def measure_distance(one: str, other: str) -> int:
@@ -37,15 +36,6 @@ def measure_distance(one: str, other: str) -> int:
             if i > 1 and j > 1 and one[i - 2 : i] == other[j - 2 : j][::-1]:
                 table[i][j] = min(table[i][j], table[i - 2][j - 2] + 1)
     return table[-1][-1]
-
-
-@given(WORDS, TEXTS, st.integers(1, 3))
-def test_distances_are_those_of_the_definition(word: str, others: list[str], limit: int) -> None:
-    candidates = np.array(others, WORD_DTYPE)
-    letters = candidates.view(np.uint8).reshape(len(others), WORD_BYTES)
-    lengths = np.strings.str_len(candidates).astype(np.uint8)
-    found = compute_distances(word.encode(), letters, lengths, limit)
-    assert found.tolist() == [min(measure_distance(word, other), limit + 1) for other in others]
 
 
 @given(WORDS, TEXTS)

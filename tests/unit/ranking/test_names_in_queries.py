@@ -1,0 +1,161 @@
+"""What a query names beside whole titles: a person by surname, a film of a series by its number or year."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelrank.index_mappings.item import Document, Item
+from reelrank.index_mappings.match import encode_item_ids
+from reelrank.index_mappings.query import NO_FILTERS
+from reelrank.ranking.items.names.people_index import list_parts
+from reelrank.ranking.items.names.sorted_texts import SortedTexts, build_texts
+from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
+from reelrank.ranking.items.popularity.counters import Popularity
+from reelrank.ranking.items.table import build_table
+from reelrank.ranking.items.watch_columns import WatchColumns
+from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
+from reelrank.ranking.retrieval.sources import TitleSource, query_source
+
+Film = tuple[str, int, tuple[str, ...]]
+FILMS: tuple[Film, ...] = (
+    ("Big", 1988, ("Tom Hanks", "Elizabeth Perkins")),
+    ("Apollo 13", 1995, ("Tom Hanks", "Kevin Bacon")),
+    ("Orange County", 2002, ("Colin Hanks",)),
+    ("The Terminal", 2004, ("Tom Hanks",)),
+    ("Heat", 1995, ("Robert De Niro", "Al Pacino")),
+    ("Star Wars: Episode IV", 1977, ("Mark Hamill",)),
+    ("Star Wars: Episode V", 1980, ("Mark Hamill",)),
+    ("Harry Potter and the Goblet of Fire", 2005, ("Emma Watson",)),
+    ("Harry Potter and the Chamber of Secrets", 2002, ("Emma Watson",)),
+    ("Monsters", 2010, ("Monica Potter",)),
+    ("A Guy Named Joe", 1943, ("Arthur Space",)),
+    ("Space Cowboys", 2000, ("Clint Eastwood",)),
+    ("Office Space", 1999, ("Ron Livingston",)),
+    ("Hitchcock", 2012, ("Anthony Hopkins",)),
+    ("Psycho", 1960, ("Alfred Hitchcock",)),
+    ("Jones", 1975, ("Nobody Else",)),
+    ("Indiana Jones", 1981, ("Mark Twain",)),
+    ("A Small Part", 2013, ("Jones",)),
+    *((f"Suspense {number}", 1940 + number, ("Alfred Hitchcock",)) for number in range(11)),
+)
+
+
+def build_index(films: Sequence[Film] = FILMS) -> TitleIndex:
+    builder = TitleIndexBuilder()
+    builder.add(Item(f"f{row}", title, people=people) for row, (title, _, people) in enumerate(films))
+    return TitleIndex(**builder.build(np.arange(len(films))))
+
+
+@pytest.fixture(scope="module")
+def index() -> TitleIndex:
+    return build_index()
+
+
+def read(index: TitleIndex, text: str) -> TypedQuery:
+    return read_query(index, text, np.array([year for _, year, _ in FILMS], np.int16), 10)
+
+
+@pytest.mark.parametrize(
+    ("typed", "rows"),
+    [
+        ("hanks", [0, 1, 3]),
+        ("HÁNKS", [0, 1, 3]),
+        ("hankz", [0, 1, 3]),
+        ("hnaks", [0, 1, 3]),
+        ("hamill", [5, 6]),
+        ("de niro", [4]),
+        ("niro", [4]),
+        ("emma", [7, 8]),
+        ("potter", []),
+        ("space", []),
+        ("tom hanks", [0, 1, 3]),
+        ("colin hanks", [2]),
+        ("jones", []),
+        ("hitchcock", [14, *range(18, 29)]),
+        ("", []),
+        ("...", []),
+    ],
+)
+def test_a_surname_finds_its_best_known_people_unless_titles_use_it(
+    index: TitleIndex, typed: str, rows: list[int]
+) -> None:
+    assert read(index, typed).people.tolist() == rows
+
+
+def test_a_whole_title_is_kept_beside_the_person_of_that_name(index: TitleIndex) -> None:
+    assert read(index, "hitchcock").titles.tolist() == [13]
+    assert read(index, "jones").titles.tolist() == [15]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Robert De Niro", ["deniro", "niro", "robert"]),
+        ("Daniel Day-Lewis", ["daylewis", "lewis", "daniel"]),
+        ("Madonna", []),
+        ("", []),
+    ],
+)
+def test_parts_of_a_name_are_its_endings_and_the_first_word(name: str, parts: list[str]) -> None:
+    assert list_parts(name) == parts
+
+
+def test_a_year_after_the_beginning_of_a_title_chooses_the_film_of_that_year(index: TitleIndex) -> None:
+    found = read(index, "star wars 1980")
+    assert found.beginnings.tolist() == [6]
+    assert sorted(found.series.tolist()) == [5, 6]
+    assert read(index, "star wrs 1977").beginnings.tolist() == [5]
+    assert read(index, "star wars 1999").beginnings.tolist() == []
+
+
+@pytest.mark.parametrize("typed", ["harry potter 3", "harry potter iii", "harry potter three"])
+def test_a_number_after_the_beginning_of_titles_finds_the_series(index: TitleIndex, typed: str) -> None:
+    found = read(index, typed)
+    assert sorted(found.series.tolist()) == [7, 8]
+    assert not len(found.titles) + len(found.beginnings)
+
+
+def test_a_number_after_a_whole_title_finds_that_title(index: TitleIndex) -> None:
+    assert read(index, "heat 7").series.tolist() == [4]
+    assert read(index, "nothing 7").series.tolist() == []
+
+
+@pytest.mark.parametrize("typed", ["apollo 14", "star wars 1978", "sci-fi 1980s", "1978"])
+def test_a_number_is_not_corrected_to_another_number(index: TitleIndex, typed: str) -> None:
+    assert read(index, typed).spelling == typed
+
+
+def test_a_word_of_titles_is_not_the_name_of_a_person(index: TitleIndex) -> None:
+    assert read(index, "space war").homonyms.tolist() == [10]
+    assert read(index, "arthur space war").homonyms.tolist() == []
+    assert read(index, "hanks war").homonyms.tolist() == []
+    assert read(index, "space").homonyms.tolist() == []
+
+
+def test_of_a_person_with_too_many_items_the_most_watched_are_kept(tmp_path: Path) -> None:
+    items = [Item(f"f{number}", f"Film {number}", people=("Ada Star",)) for number in range(9)]
+    table = build_table(tmp_path / "table", "items-1", [[Document(item, {}) for item in items]], None)
+    popularity = Popularity(len(table))
+    rows, ones = np.array([7, 7, 5]), np.ones(3, np.float32)
+    popularity.add_watches(
+        WatchColumns(np.arange(3, dtype=np.uint64), rows, np.arange(1, 4), ones, np.arange(1, 4), ones * 0)
+    )
+    typed = read_query(table.titles, "star", table.year, 10)
+    source = TitleSource("title", 2, NO_FILTERS, typed)
+    matcher = ExactMatcher(table, {}, None)  # type: ignore[arg-type]  # no text is matched
+    found = query_source(source, matcher, table, popularity, 1.0)
+    assert found.ids.tolist() == encode_item_ids(["f5", "f7"]).tolist()
+
+
+@given(st.lists(st.text("ab", max_size=14), max_size=30), st.lists(st.text("ab", max_size=12), max_size=4))
+def test_ranges_of_sorted_texts_are_those_of_a_scan(titles: list[str], typed: list[str]) -> None:
+    columns = build_texts(titles)
+    texts = SortedTexts(columns["texts"], columns["offsets"], columns["heads"])
+    ordered = sorted(titles)
+    for beginning, (first, last) in zip(typed, texts.find_ranges([t.encode() for t in typed]), strict=True):
+        assert ordered[first:last] == [title for title in ordered if title.startswith(beginning)]
