@@ -1,18 +1,36 @@
 """Attribution of one span of pages by DuckDB: the lake's tables in, one row for each shown item out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA, AttributionRules, AttributionSpan
+from reelrank.index_mappings.decision import (
+    CANDIDATE_SCHEMA,
+    CANDIDATES,
+    EVENTS,
+    LAKE_EVENT_SCHEMA,
+    REQUEST_SCHEMA,
+    REQUESTS,
+)
+from reelrank.loaders.lake.reader import Lake
+from reelrank.ranking.labels.attribution import (
+    ATTRIBUTION_SCHEMA,
+    CANDIDATE_COLUMNS,
+    EVENT_COLUMNS,
+    REQUEST_COLUMNS,
+    AttributionRules,
+    AttributionSpan,
+)
 from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 
 BATCH_ROWS = 65_536
+DEFAULT_RULES = AttributionRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +70,50 @@ def attribute(
         yield (batch.cast(ATTRIBUTION_SCHEMA) for batch in reader)
 
 
+@contextmanager
+def attribute_date(
+    lake: Lake,
+    day: date,
+    as_of_ms: int,
+    rules: AttributionRules = DEFAULT_RULES,
+    limits: QueryLimits = QueryLimits(),
+) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Opens the result for the pages of one date in UTC, as known at `as_of_ms`.
+
+    It reads the look-ahead after the date, too: what follows a page just before midnight comes after it. An
+    event of a clock that is ahead by more than the look-ahead lies under another date and is not found.
+    """
+    begin = datetime.combine(day, time(), UTC)
+    end, from_ms = begin + timedelta(days=1), round(begin.timestamp() * 1000)
+    span = AttributionSpan(from_ms, round(end.timestamp() * 1000), as_of_ms)
+    until = end + timedelta(milliseconds=rules.look_ahead_ms)
+    since = begin - timedelta(milliseconds=rules.look_back_ms)
+    inputs = AttributionInputs(
+        _open_table(lake, REQUESTS, (begin, until), REQUEST_SCHEMA, REQUEST_COLUMNS),
+        _open_table(lake, CANDIDATES, (begin, until), CANDIDATE_SCHEMA, CANDIDATE_COLUMNS),
+        _open_table(lake, EVENTS, (since, until), LAKE_EVENT_SCHEMA, EVENT_COLUMNS),
+    )
+    with attribute(inputs, span, rules, limits) as batches:
+        yield batches
+
+
+def _open_table(
+    lake: Lake, table: str, times: tuple[datetime, datetime], schema: pa.Schema, columns: Sequence[str]
+) -> pa.Table | ds.Dataset:
+    """Opens some columns of the files that count. A row may be in two of them: the query takes it once."""
+    selected = pa.schema([schema.field(name) for name in columns])
+    files = [file.path for partition in lake.list_partitions(table, *times) for file in partition.files]
+    if not files:
+        return selected.empty_table()
+    paths = [f"{lake.storage.root}/{path}" for path in files]
+    return ds.dataset(paths, schema=selected, format="parquet", filesystem=lake.storage.system)
+
+
 def attribute_whole(
-    inputs: AttributionInputs, span: AttributionSpan, rules: AttributionRules | None = None
+    inputs: AttributionInputs, span: AttributionSpan, rules: AttributionRules = DEFAULT_RULES
 ) -> pa.Table:
     """Returns the whole result as one table; for spans that fit in memory."""
-    with attribute(inputs, span, rules or AttributionRules()) as batches:
+    with attribute(inputs, span, rules) as batches:
         return pa.Table.from_batches(batches, ATTRIBUTION_SCHEMA)
 
 
