@@ -43,11 +43,7 @@ from reelrank.ranking.policies.config import (
     CandidateLimits,
     RankingConfig,
 )
-from reelrank.ranking.policies.diversity import MaximalMarginalRelevance
-from reelrank.ranking.policies.lexical import LexicalOrder
-from reelrank.ranking.policies.rejections import PushRejectedDown
-from reelrank.ranking.policies.similar import SimilarOrder
-from reelrank.ranking.policies.thompson import ThompsonSampling
+from reelrank.ranking.policies.known_policies import KNOWN_POLICIES
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.registry.models import Registry
@@ -108,7 +104,7 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     return RankingConfig(
         limits,
         settings.explore_slots,
-        (LexicalOrder(), SimilarOrder(), PushRejectedDown(), MaximalMarginalRelevance(), ThompsonSampling()),
+        KNOWN_POLICIES,
         diversity=settings.diversity,
     )
 

@@ -25,6 +25,7 @@ from reelrank.ranking.items.names.title_keys import (
     is_number,
 )
 from reelrank.ranking.items.names.title_words import build_title_words
+from reelrank.ranking.items.spelling.allowed_edits import MAX_CORRECTED_WORDS, MIN_CORRECTED
 from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
 
 Mask = NDArray[np.bool_]
@@ -32,12 +33,6 @@ LEADING_ARTICLES = ("the", "a", "an")
 """Articles that people leave out when they begin to type a title."""
 MIN_PREFIX = 3
 """Letters of a query from which titles that begin with it are looked up."""
-MIN_CORRECTED = 4
-"""Letters of a word from which a misspelling is looked for; a shorter word has too many neighbours."""
-MAX_EDITS = 2
-"""Most edits of a misspelt word; the second from eight letters (`vocabulary.py`)."""
-MAX_CORRECTED_WORDS = 8
-"""Words of a query that are corrected, the first ones: about 0.2 ms each in a vocabulary of 400,000 words."""
 MAX_COMBINATIONS = 64
 """Spellings of a query that are tried: bounds the cost of a query of many misspelt words."""
 MAX_MISSPELT_COUNT = 5
@@ -161,7 +156,7 @@ class TitleIndex:
         choices = [[word] for word in words]
         for position in self._choose_positions(words, 0, 0, shortest):
             if words[position] not in known:
-                choices[position] = self.vocabulary.correct(words[position], MAX_EDITS) or [words[position]]
+                choices[position] = self.vocabulary.correct(words[position]) or [words[position]]
         spellings = (list(spelling) for spelling in product(*choices))
         return [
             " ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != list(words)

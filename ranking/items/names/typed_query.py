@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.ranking.items.names.people_index import NO_ROWS, Rows
-from reelrank.ranking.items.names.title_index import MIN_CORRECTED, TitleIndex
+from reelrank.ranking.items.names.title_index import TitleIndex
 from reelrank.ranking.items.names.title_keys import TitleKeys, make_keys, split_number, split_year
+from reelrank.ranking.items.spelling.allowed_edits import MIN_CORRECTED, find_shortest_corrected
 from reelrank.ranking.items.spelling.expansion import expand
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 
-MIN_CORRECTED_BESIDE_OTHERS = 3
-"""Letters of a word that is corrected if the whole query then names or begins a title or names a person."""
 MAX_TITLE_SHARE = 0.1
 """Titles with a word, as a share of the items of the people of whose name it is a part, up to which it is
 read as their name alone: 0 for hanks, 0.07 for kubrick, 0.3 for young, 0.4 for potter on the demo."""
@@ -66,8 +65,7 @@ def _read_spelling(
     if (named := _read_names(index, text, year, limit)) is not None:
         return named
     words = make_keys(text).words
-    shortest = MIN_CORRECTED if len(words) == 1 else MIN_CORRECTED_BESIDE_OTHERS
-    corrections = index.correct(words, shortest, synonyms.words)
+    corrections = index.correct(words, find_shortest_corrected(len(words)), synonyms.words)
     spellings = [*corrections, *index.respell(words)]
     for position in np.flatnonzero(
         index.find_names([make_keys(spelling) for spelling in spellings])

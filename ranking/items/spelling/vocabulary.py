@@ -13,13 +13,11 @@ from rapidfuzz.process import cdist
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.text import fold_text, prepare_text
 from reelrank.ranking.items.names.title_keys import split_words
+from reelrank.ranking.items.spelling.allowed_edits import MAX_EDITS, count_allowed_edits
 
 WORD_BYTES = 32
 """Bytes of a word that are kept: longer words count as equal if these are, and are never proposed."""
 WORD_DTYPE = np.dtype(f"S{WORD_BYTES}")
-MIN_TWICE = 8
-"""Letters of a word from which a second edit is looked for. Elasticsearch's AUTO allows it from six letters,
-but there every known word is a neighbour; here the word is unknown, and a shorter one has too many."""
 MAX_CORRECTIONS = 6
 """Corrections of one word that are tried, the most frequent first."""
 
@@ -55,16 +53,16 @@ class Vocabulary:
         positions = np.minimum(np.searchsorted(self.words, keys), len(self) - 1)
         return np.where(self.words[positions] == keys, column[positions], 0).astype(np.int32)
 
-    def correct(self, word: str, max_edits: int) -> list[str]:
+    def correct(self, word: str, most: int = MAX_EDITS) -> list[str]:
         """Returns at most MAX_CORRECTIONS words with the fewest edits, most frequent first.
 
-        The first letter is taken as right. A second edit is tried if `max_edits` allows it, the word has
-        MIN_TWICE letters, and no word is one edit away.
+        The first letter is taken as right. A second edit is tried if `count_allowed_edits` allows it and no
+        word is one edit away. most: edits, where fewer are allowed than there.
         """
         key = word.encode("utf-8", "surrogatepass")
         if not 1 < len(key) < WORD_BYTES:
             return []
-        for edits in range(1, 1 + (max_edits if len(word) >= MIN_TWICE else 1)):
+        for edits in range(1, 1 + count_allowed_edits(word, most)):
             if len(found := self._find_near(key, edits)):
                 best = found[np.argsort(-self.counts[found], kind="stable")][:MAX_CORRECTIONS]
                 return [_decode(word) for word in self.words[best].tolist()]

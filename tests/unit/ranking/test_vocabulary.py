@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelrank.index_mappings.item import Item
+from reelrank.ranking.items.spelling.allowed_edits import MIN_TWICE
 from reelrank.ranking.items.spelling.vocabulary import (
-    MIN_TWICE,
     WORD_BYTES,
     Vocabulary,
     VocabularyBuilder,
