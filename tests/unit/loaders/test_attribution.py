@@ -74,45 +74,53 @@ def run_pages(pages: Any, events: Any, **options: Any) -> dict[tuple[str, str], 
     return {(row["request_id"], row["item"]): row for row in rows}
 
 
-times = st.one_of(
-    st.integers(-90, 90).map(lambda minute: NOON + minute * MINUTE_MS),
-    st.integers(NOON - 2 * MINUTE_MS, NOON + 2 * MINUTE_MS),
-    st.sampled_from([-MAX_TIME_MS, MAX_TIME_MS, 0]),
-)
+MINUTES = st.integers(-14, 14).map(lambda minute: NOON + minute * MINUTE_MS)
+EDGES = st.sampled_from([SPAN.from_ms - 1, SPAN.to_ms - 1, SPAN.to_ms + MINUTE_MS, NOON + 2 * HOUR])
+times = st.one_of(MINUTES, MINUTES, MINUTES, EDGES, st.sampled_from([-MAX_TIME_MS, MAX_TIME_MS, 0]))
+"""Mostly within a window of each other: of events that are spread over hours, next to none meet a page."""
+page_times = st.one_of(st.integers(-12, 0).map(lambda minute: NOON + minute * MINUTE_MS), times)
 request_ids = st.sampled_from(["r1", "r2", "r3"])
-items = st.sampled_from(["a", "b"])
-viewers = st.sampled_from(["", "v1", "v2"])
+viewers = st.sampled_from(["v1", "v1", "v1", "", "v2"])
 durations = st.one_of(
-    st.none(), st.sampled_from([-MAX_TIME_MS, -1, 0, 1, 59_999, 60_000, 600_000, MAX_TIME_MS])
+    st.none(),
+    st.sampled_from([-MAX_TIME_MS, -1, 0, 1, 30_000, 59_999, 60_000, 90_000, 600_000, MAX_TIME_MS]),
 )
 random_events = st.fixed_dictionaries(
     {
-        "id": st.sampled_from([f"e{n}" for n in range(8)]),
-        "kind": st.sampled_from([*EVENT_KINDS, "watch", "watch", "watch"]),
+        "id": st.sampled_from([f"e{n}" for n in range(30)]),
+        "kind": st.sampled_from([*EVENT_KINDS, *["watch"] * 10]),
         "user_key": viewers,
         "at_ms": times,
-        "received_ms": st.one_of(st.none(), times),
-        "item": st.sampled_from(["", "a", "a", "b"]),
+        "received_ms": st.one_of(st.none(), st.none(), times),
+        "item": st.sampled_from(["a", "a", "a", "b", ""]),
         "request_id": st.sampled_from(["", "", "r1", "r2", "lost"]),
         "position": st.one_of(st.none(), st.integers(0, 3)),
         "watched_ms": durations,
         "duration_ms": durations,
         "play_id": st.sampled_from(["", "", "p1", "p2"]),
-        "started_ms": st.one_of(st.none(), times),
+        "started_ms": st.one_of(st.none(), st.none(), times),
     }
 )
 random_requests = st.fixed_dictionaries(
-    {"request_id": request_ids, "at_ms": times, "user_key": viewers, "surface": st.sampled_from(["", "home"])}
+    {
+        "request_id": request_ids,
+        "at_ms": page_times,
+        "user_key": viewers,
+        "surface": st.sampled_from(["", "home"]),
+    }
 )
 random_candidates = st.fixed_dictionaries(
-    {"request_id": request_ids, "item": items, "position": st.integers(0, 3), "shown": st.booleans()}
+    {
+        "request_id": request_ids,
+        "item": st.sampled_from(["a", "b"]),
+        "position": st.integers(0, 3),
+        "shown": st.sampled_from([True, True, True, False]),
+    }
 )
-
-
 random_logs = st.tuples(
-    st.lists(random_requests, max_size=5),
-    st.lists(random_candidates, max_size=8),
-    st.lists(random_events, max_size=10),
+    st.lists(random_requests, min_size=1, max_size=5),
+    st.lists(random_candidates, min_size=1, max_size=8),
+    st.lists(random_events, max_size=15),
 )
 
 
@@ -123,7 +131,7 @@ def tell_apart(rows: list[dict[str, Any]], log: int) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(random_logs, min_size=1, max_size=20), times.filter(lambda time: time > 0))
+@given(st.lists(random_logs, min_size=1, max_size=20), st.one_of(st.just(SPAN.as_of_ms), MINUTES, EDGES))
 @pytest.mark.slow
 def test_the_query_equals_the_slow_reference(logs: Any, as_of: int) -> None:
     span = AttributionSpan(SPAN.from_ms, SPAN.to_ms, as_of)
@@ -173,6 +181,17 @@ def test_heartbeats_of_one_play_are_one_watch() -> None:
     ]
     row = run_pages([make_page("r", 0)], beats)["r", "a"]
     assert (row["watched_ms"], row["completed"], row["action_kinds"]) == (9 * MINUTE_MS, True, "watch")
+
+
+def test_a_pause_makes_no_second_play_that_begins_too_late() -> None:
+    beats = [
+        make_event("watch", 11, watched_ms=int(1.1 * MINUTE_MS)),
+        make_event("watch", 20.5, watched_ms=10 * MINUTE_MS),
+    ]
+    assert run_pages([make_page("r", 0)], beats)["r", "a"]["watched_ms"] == 10 * MINUTE_MS
+    apart = AttributionRules(same_play_ms=MINUTE_MS // 2)
+    row = run_pages([make_page("r", 0)], beats, rules=apart)["r", "a"]
+    assert row["watched_ms"] == int(1.1 * MINUTE_MS)
 
 
 def test_heartbeats_share_the_page_that_the_first_of_them_names() -> None:
