@@ -31,9 +31,10 @@ RETRY_AFTER_S = 1
 class InvalidRequest(Exception):
     """A request that its sender can correct. field_errors: (field, what is wrong and what to do)."""
 
-    def __init__(self, *field_errors: tuple[str, str]) -> None:
+    def __init__(self, *field_errors: tuple[str, str], code: str = "invalid_request") -> None:
         super().__init__("; ".join(f"{field}: {message}" for field, message in field_errors))
         self.field_errors = field_errors
+        self.code = code
 
 
 class RequestForbidden(CodedError):
@@ -117,7 +118,7 @@ def handle_coded_error(error: CodedError) -> Response:
 
 def handle_invalid_request(error: InvalidRequest) -> Response:
     """Names each field that this service itself found to be wrong."""
-    return build_problem("invalid_request", str(error), error.field_errors)
+    return build_problem(error.code, str(error), error.field_errors)
 
 
 def handle_validation_error(error: ValidationError) -> Response:

@@ -72,10 +72,17 @@ def are_columns_complete(body: Mapping[str, Any]) -> bool:
     )
 
 
+def are_seconds(time: object) -> bool:
+    """Returns whether a time is refused because it is of these decades in seconds."""
+    return isinstance(time, int) and 0 < time < PAST_MS // 100
+
+
 def is_consistent_event(row: Mapping[str, Any]) -> bool:
     """An event states one time, not in the future; names an item unless it is a search; or a whole slot."""
     stated = str(row.get("at") or ""), row.get("at_ms") or 0
     if stated[0] > PAST or (isinstance(stated[1], int) and stated[1] > PAST_MS):
+        return False
+    if any(are_seconds(row.get(name)) for name in ("at_ms", "started_ms")):
         return False
     slot = [row.get(name) is not None for name in ("propensity", "came_from")]
     is_slot = all(slot) and row.get("position") is not None and row.get("kind") == "impression"

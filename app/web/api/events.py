@@ -3,13 +3,14 @@
 Kinds and fields: `index_mappings/event.py`. Rows and UBI names: `loaders/events/event_rows.py`.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
 
+from reelrank.app.clock import to_ms
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
 from reelrank.app.state.refresher import StateRefresher
@@ -24,6 +25,8 @@ from reelrank.index_mappings.match import encode_item_ids
 from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW, EventRow, parse_event
 
 MAX_BATCH = 5000
+SECONDS_AGE = timedelta(days=50 * 365)
+"""A time whose thousandfold is of these years before now was sent in seconds: else it were of January 1970."""
 MAX_REPORTED_ERRORS = 20
 MAX_REPORTED_ITEMS = 100
 
@@ -74,19 +77,40 @@ def parse_events(body: bytes, now: datetime) -> list[Event]:
     rows = _parse_rows(body)
     if not 1 <= len(rows) <= MAX_BATCH:
         raise InvalidRequest(("body", f"it holds {len(rows)} events; send 1 to {MAX_BATCH}"))
-    latest_ms = round((now + MAX_CLOCK_SKEW).timestamp() * 1000)
-    events, errors = list[Event](), list[tuple[str, str]]()
+    events, errors, code = list[Event](), list[tuple[str, str]](), ""
     for index, row in enumerate(rows):
         try:
-            event = parse_event(row, now)
-            if event.at_ms > latest_ms:
-                raise ValueError(f"at_ms: {event.at_ms} is in the future; correct the clock of the client")
-            events.append(event)
+            events.append(check_times(parse_event(row, now), now))
         except ValueError as error:
+            code = code or getattr(error, "code", "invalid_request")
             errors.append((f"events.{index}", str(error)))
     if errors:
-        raise InvalidRequest(*errors[:MAX_REPORTED_ERRORS])
+        raise InvalidRequest(*errors[:MAX_REPORTED_ERRORS], code=code)
     return events
+
+
+class TimeInSeconds(ValueError):
+    """A time in seconds where milliseconds are due."""
+
+    code = "time_in_seconds"
+
+
+class TimeInFuture(ValueError):
+    """A time that is further ahead than clocks of clients may be."""
+
+    code = "time_in_future"
+
+
+def check_times(event: Event, now: datetime) -> Event:
+    """Returns the event. Raises TimeInFuture, or TimeInSeconds for a time that is in seconds."""
+    oldest_ms, latest_ms = to_ms(now - SECONDS_AGE), to_ms(now + MAX_CLOCK_SKEW)
+    for name in ("at_ms", "started_ms"):
+        time_ms = getattr(event, name)
+        if time_ms is not None and oldest_ms <= 1000 * time_ms <= latest_ms:
+            raise TimeInSeconds(f"{name}: {time_ms} is in seconds; send milliseconds: {1000 * time_ms}")
+    if event.at_ms > latest_ms:
+        raise TimeInFuture(f"at_ms: {event.at_ms} is in the future; correct the clock of the client")
+    return event
 
 
 def _parse_rows(body: bytes) -> list[Any]:
