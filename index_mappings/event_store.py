@@ -88,6 +88,18 @@ class EventStore(Protocol):
         """
         ...
 
+    def withdraw(self, ids: Sequence[str]) -> int:
+        """Removes events for good, and returns how many of these ids had one. Durable when it returns.
+
+        Counters that followed the store have counted them: they count all events again when
+        `withdrawal_mark` changes. Raises Timeout, Throttled or Unavailable; it is safe to withdraw again.
+        """
+        ...
+
+    def withdrawal_mark(self) -> str:
+        """Returns a text that changes with each withdrawal; empty before the first."""
+        ...
+
     def count(self) -> int: ...
 
     def flush(self) -> None:

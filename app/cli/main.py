@@ -24,7 +24,7 @@ from reelrank.app.cli import (
 from reelrank.app.cli.access import keys
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.cli.lab import commands as lab_commands
-from reelrank.app.cli.traffic import simulate
+from reelrank.app.cli.traffic import events, simulate
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.items.catalogue import LoadRejected
@@ -69,6 +69,7 @@ for commands in COMMANDS:
 app.add_typer(lab_commands.app, name="lab")
 app.add_typer(load.app, name="load")
 app.add_typer(lake.app, name="lake")
+app.add_typer(events.app, name="events")
 app.add_typer(releases.index_app, name="index")
 app.add_typer(releases.app, name="releases")
 app.add_typer(cluster.kibana_app, name="kibana")

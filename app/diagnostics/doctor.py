@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reelrank.app.diagnostics.event_checks import find_event_problems
 from reelrank.app.wiring import Container, build_release_manager, load_model, read_serving_model
 from reelrank.index_mappings.errors import EngineError, ModelNotFound, explain
 from reelrank.index_mappings.mapping import compute_index_fingerprint
@@ -49,6 +50,7 @@ def diagnose(container: Container) -> Diagnosis:
         problems += _find_index_problems(container, version, status)
         if (block := container.engine.find_write_block()) is not None:
             problems.append(str(block))
+    problems += find_event_problems(container, version, status)
     return Diagnosis(status, problems + _find_model_problems(container, status))
 
 

@@ -1,5 +1,6 @@
 """What a training run learns from: all events and documents, and three windows of time."""
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from reelrank.app.state.unknown_items import describe_unknown_items
 from reelrank.app.wiring import Container, apply_release_settings
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.item import Document
@@ -57,7 +59,22 @@ def read_history(container: Container) -> History:
         log.warning("events of bots are left out", viewers=len(bots), first=bots[:3])
     batches = scan_documents(container.engine, version, container.encoder)
     documents = [document for batch in batches for document in batch]
+    check_watched_items(events, {document.item.id for document in documents})
     return split_by_time(History(apply_release_settings(container), events, documents, 0, 0, 0))
+
+
+def check_watched_items(events: pa.Table, known: Set[str]) -> None:
+    """Names watched items that are in no catalogue. Raises NotFound when too few watches are of others."""
+    watched = events.filter(pc.equal(events["kind"], "watch"))["item"]
+    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(watched).to_pylist()}
+    unknown = {item_id: count for item_id, count in counts.items() if item_id not in known}
+    if not unknown:
+        return
+    unknown = dict(sorted(unknown.items(), key=lambda pair: (-pair[1], pair[0])))
+    sentence = describe_unknown_items(unknown, len(watched))
+    if MIN_WATCHES <= len(watched) < MIN_WATCHES + sum(unknown.values()):
+        raise NotFound(f"{sentence}; compare their ids with those of the catalogue", code="too_few_watches")
+    log.warning("watches of unknown items", reason=sentence)
 
 
 def split_by_time(history: History) -> History:

@@ -1,12 +1,14 @@
 """Loads files: a catalogue as a new release, and a history of events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from reelrank.app.clock import to_ms
 from reelrank.app.state.item_tables import ItemTableStore
+from reelrank.app.state.unknown_items import describe_unknown_items, find_unknown_items
 from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import build_item_text
 from reelrank.index_mappings.errors import BadRequest
@@ -105,10 +107,21 @@ def load_events(container: Container, request: LoadRequest, progress: Progress) 
     rejects, options = _choose_rejects_path(container, request, "events"), _build_options(container, request)
     latest_ms = to_ms(container.clock.now() + MAX_CLOCK_SKEW)
     rules = _state_latest_date(container, request.rules)
-    load = EventLoad(request.files, rules, rejects, options, latest_ms, request.styles)
+    check_items = partial(describe_items_of_events, container)
+    load = EventLoad(request.files, rules, rejects, options, latest_ms, request.styles, check_items)
     if request.dry_run:
         return check_event_files(load, progress)
     return load_event_files(load, container.events, progress)
+
+
+def describe_items_of_events(container: Container, events_by_item: Mapping[str, int]) -> list[str]:
+    """Returns a note about events of items that the catalogue does not hold; none before one is loaded."""
+    version = container.engine.serving_version()
+    if version is None:
+        return []
+    table = ItemTableStore(container.settings.tables_dir, container.engine).open_or_rebuild(version)
+    unknown = find_unknown_items(events_by_item, table, container.engine)
+    return [describe_unknown_items(unknown, sum(events_by_item.values()))] if unknown else []
 
 
 def _build_item_options(container: Container, options: LoadOptions, progress: Progress) -> LoadOptions:

@@ -4,12 +4,15 @@ from collections import Counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.popularity.event_counts import count_events
 from reelrank.ranking.items.table import ItemTable
+
+log = structlog.get_logger("reelrank.live")
 
 MAX_VIEWERS = 5000
 """Above it the viewers with the fewest watches are dropped; only the busiest are ever listed."""
@@ -25,6 +28,7 @@ class ActivityCounters:
         self._table = table
         self._watches: Counter[str] = Counter()
         self._position: str | None = None
+        self._mark = ""
         self._pending: list[pa.RecordBatch] = []
 
     def grow(self, table: ItemTable) -> None:
@@ -37,12 +41,24 @@ class ActivityCounters:
 
     def poll(self, events: EventStore) -> None:
         """Counts the events acknowledged since the last call; the first call counts all."""
+        if self._position is None:
+            self._mark = events.withdrawal_mark()
         while True:
             batch, self._position = events.follow(self._position)
             if not len(batch):
                 return
             self._count(batch)
             self._count_viewers(batch)
+
+    def renew(self, events: EventStore) -> "ActivityCounters":
+        """Returns these counters; after a withdrawal new ones, to count all events that are left.
+
+        What was added to a decayed sum cannot be taken from it.
+        """
+        if self._position is None or events.withdrawal_mark() == self._mark:
+            return self
+        log.info("events were withdrawn, counting again")
+        return ActivityCounters(self._table)
 
     def list_busiest_viewers(self, limit: int) -> list[tuple[str, int]]:
         """Returns viewers and how many watches each has, most watches first."""

@@ -151,6 +151,7 @@ class StateRefresher:
         table = self._append_live_items(table, activity)
         embeddings = choose_embeddings(release, table)
         ranker, degraded = self._choose_ranker(release, embeddings)
+        activity = activity.renew(self._sources.events)
         activity.poll(self._sources.events)
         if previous is None or previous.ranker.name != ranker.name:
             log.info("model serves", model=ranker.name, release=release_id or None)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from reelrank.ranking.progress import Progress, ignore_progress
 class EventLoad:
     """What to load, how to read it, and where rejected rows go. Events later than latest_ms are rejected.
 
-    styles: of columns; None surveys them.
+    styles: of columns; None surveys them. check_items: of the number of events by item to notes about them.
     """
 
     files: Sequence[SourceFile]
@@ -34,6 +34,7 @@ class EventLoad:
     options: LoadOptions
     latest_ms: int = MAX_EPOCH_MS
     styles: ColumnStyles | None = None
+    check_items: Callable[[Mapping[str, int]], Sequence[str]] = lambda _events_by_item: ()
 
 
 def load_event_files(load: EventLoad, store: EventStore, progress: Progress = ignore_progress) -> FileReport:
@@ -78,7 +79,7 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
     unused: dict[str, None] = {}
     fields: FieldMap | None = None
     values: dict[str, ValueCounts] = {}
-    unknown: Counter[str] = Counter()
+    unknown, items = Counter[str](), Counter[str]()
     first_invalid: Reject | None = None
     with open_reject_file(load.rejects) as rejects:
         for mapped, checked in _check_rows(load):
@@ -86,6 +87,7 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
             unused.update(dict.fromkeys(mapped.fields.unused if mapped.fields is not None else ()))
             values = add_counts(values, checked.values)
             unknown += checked.unknown_actions
+            items.update(event.item for event in checked.events if event.item)
             rejects.add(checked.rejects)
             first_invalid = first_invalid or checked.first_invalid
             read += mapped.rows.row_count
@@ -104,7 +106,7 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
         unused=tuple(unused),
         ignored=select_ignored(values),
         fields=describe_fields(fields, values),
-        notes=tuple(list_notes(fields)),
+        notes=(*list_notes(fields), *load.check_items(items)),
         unknown_actions=dict(unknown.most_common()),
     )
     with report_refusal(report):

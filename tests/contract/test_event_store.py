@@ -165,3 +165,41 @@ def test_of_two_opinions_at_the_same_time_the_smaller_id_counts(events: EventSto
     events.append([Event("b", "like", "ada", 1, "alien"), Event("a", "dislike", "ada", 1, "alien")])
     events.append([Event("c", "undo", "ada", 1, "alien")])
     assert events.opinions("ada", SOON_S) == {"alien": "dislike"}
+
+
+def test_withdrawn_events_are_in_no_answer_and_may_come_again(events: EventStore) -> None:
+    events.append([build_watch(f"w{n}", 100 + n) for n in range(20)])
+    events.append([build_watch("other", 5, "bob"), Event("like", "like", "ada", 6, "heat")])
+    assert events.withdraw([*(f"w{n}" for n in range(1, 20)), "like", "unknown"]) == 20
+    assert events.withdraw(["w1"]) == 0
+    assert [event.id for event in events.recent("ada", 50, SOON_S)] == ["w0"]
+    assert [name for batch in events.scan(0, 10_000) for name in batch["id"].to_pylist()] == ["other", "w0"]
+    assert events.opinions("ada", SOON_S) == {}
+    assert sorted(events.follow(None)[0].column("id").to_pylist()) == ["other", "w0"]
+    assert events.count() == 2
+    assert events.append([build_watch("w1", 101)]).stored == 1
+    assert [event.id for event in events.recent("ada", 50, SOON_S)] == ["w1", "w0"]
+
+
+def test_the_mark_of_withdrawals_changes_with_each_and_with_nothing_else(events: EventStore) -> None:
+    assert events.withdrawal_mark() == ""
+    assert events.withdraw(["1"]) == 0
+    events.append([build_watch(str(n), n) for n in range(5)])
+    assert events.withdraw(["unknown"]) == 0
+    assert events.withdrawal_mark() == ""
+    events.withdraw(["1"])
+    first = events.withdrawal_mark()
+    events.append([build_watch("9", 9)])
+    assert events.withdrawal_mark() == first != ""
+    events.withdraw(["2"])
+    assert events.withdrawal_mark() not in ("", first)
+
+
+def test_a_follower_goes_on_after_a_withdrawal(events: EventStore) -> None:
+    events.append([build_watch(str(n), n) for n in range(5)])
+    _, position = events.follow(None)
+    events.withdraw(["4"])
+    events.append([build_watch("5", 5)])
+    batch, position = events.follow(position)
+    assert batch.column("id").to_pylist() == ["5"]
+    assert len(events.follow(position)[0]) == 0

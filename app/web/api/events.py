@@ -26,7 +26,7 @@ from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW, EventRow, parse_e
 
 MAX_BATCH = 5000
 SECONDS_AGE = timedelta(days=50 * 365)
-"""A time whose thousandfold is of these years before now was sent in seconds: else it were of January 1970."""
+"""A time whose thousandfold is of these years before now was sent in seconds: in ms it is of January 1970."""
 MAX_REPORTED_ERRORS = 20
 MAX_REPORTED_ITEMS = 100
 

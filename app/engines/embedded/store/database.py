@@ -41,7 +41,7 @@ insert or ignore into changes
     from documents join versions on name = version where serving and seq > served_seq;
 """
 """The last statement fills the change log of a file of an earlier build from its serving version."""
-SCHEMA_VERSION = 9000 + len(EVENT_FIELDS)
+SCHEMA_VERSION = 10_000 + len(EVENT_FIELDS)
 """A new event field makes it larger by itself; 1000 is added for any other change of the tables."""
 ADDED_COLUMNS = (("versions", "served_seq", "integer not null default 0"), *ADDED_EVENT_COLUMNS)
 """Columns that files of earlier builds lack."""

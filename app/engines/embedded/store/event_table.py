@@ -23,6 +23,7 @@ create table if not exists events (
     {", ".join(f"{field.name} {declare_column(field)}" for field in EVENT_FIELDS)},
     unique (id)
 );
+create table if not exists withdrawals (seq integer primary key autoincrement, events integer not null);
 """
 ADDED_EVENT_COLUMNS = tuple(
     ("events", field.name, declare_column(field)) for field in EVENT_FIELDS if field.since > 1

@@ -105,6 +105,19 @@ class EmbeddedEvents:
         rows = self._read(select, (start,))
         return _build_batch(rows, EVENT_SCHEMA), str(rows[-1][-1] if rows else start)
 
+    def withdraw(self, ids: Sequence[str]) -> int:
+        with self.database.transaction() as connection:
+            before = connection.total_changes
+            connection.executemany("delete from events where id = ?", [(event_id,) for event_id in ids])
+            withdrawn = connection.total_changes - before
+            if withdrawn:
+                connection.execute("insert into withdrawals (events) values (?)", (withdrawn,))
+        return withdrawn
+
+    def withdrawal_mark(self) -> str:
+        (last,) = self.database.connect().execute("select max(seq) from withdrawals").fetchone()
+        return str(last or "")
+
     def count(self) -> int:
         return int(self.database.connect().execute("select count(*) from events").fetchone()[0])
 

@@ -21,6 +21,11 @@ from reelrank.app.engines.server.events.event_documents import (
     encode_event,
 )
 from reelrank.app.engines.server.events.positions import Position, format_position, parse_position
+from reelrank.app.engines.server.events.withdrawal import (
+    read_withdrawal_mark,
+    withdraw_events,
+    write_withdrawal_mark,
+)
 from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
@@ -180,6 +185,15 @@ class ServerEvents:
             if len(hits) < BATCH:
                 hits += self._read_after(position_by_generation, index, reached[index], BATCH - len(hits))
         return build_event_batch(deduplicate_hits(hits)), format_position(position_by_generation)
+
+    def withdraw(self, ids: Sequence[str]) -> int:
+        withdrawn = withdraw_events(self.cluster, self.stream, ids)
+        if withdrawn:
+            write_withdrawal_mark(self.cluster, self.stream)
+        return withdrawn
+
+    def withdrawal_mark(self) -> str:
+        return read_withdrawal_mark(self.cluster, self.stream)
 
     def count(self) -> int:
         """Counts stored events. An event that two writers sent during a rollover may be stored twice.
