@@ -23,6 +23,7 @@ READ = (
 )  # fmt: skip
 EVENTS = (
     "POST /v1/events", "POST /watch", "POST /like", "POST /dislike", "POST /not_interested", "POST /undo",
+    "POST /viewed",
 )  # fmt: skip
 WRITE = (
     "PUT /v1/items/<path:item_id>", "PATCH /v1/items/<path:item_id>", "DELETE /v1/items/<path:item_id>",

@@ -21,6 +21,8 @@ from reelrank.index_mappings.event import Event, EventKind
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.events.event_rows import parse_event
 
+MAX_SEEN = 500
+"""Cards of one report; a page has at most some hundred."""
 WATCHED_SHARE, UNKNOWN_DURATION_S = 0.95, 6000
 """The Watch button records nearly all of the film as watched, by a playback that starts when it is pressed.
 There is no player on the pages: one would send its progress as events with the same play_id."""
@@ -33,6 +35,15 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
     def pick_viewer() -> Response:
         person.remember_viewer(request.form.get("viewer", "")[: person.MAX_USER_ID_LENGTH].strip())
         return make_response(redirect("/", 303))
+
+    @blueprint.post("/viewed")
+    def record_viewed() -> Response:
+        """Records which cards were on the screen of this viewer; what nobody in particular saw is dropped."""
+        user_id = person.read_user_id()
+        if user_id:
+            seen = request.form.get("seen", "")
+            service.record_events(build_viewed_events(seen, user_id, service.clock.now()))
+        return Response(status=204)
 
     def record_action(kind: EventKind) -> Response:
         """Records the event and returns to the page of the button. A double click counts once."""
@@ -51,6 +62,27 @@ def create_actions_blueprint(service: SearchService) -> Blueprint:
     for kind in ACTIONS:
         blueprint.add_url_rule(f"/{kind}", kind, partial(record_action, kind), methods=["POST"])
     return blueprint
+
+
+def build_viewed_events(seen: str, user_id: str, now: datetime) -> list[Event]:
+    """Builds an event of each line: id of the list, position, item. The id makes a card of a list count once.
+
+    Raises InvalidRequest for lines that no page sends.
+    """
+    lines = seen.splitlines()
+    if not 1 <= len(lines) <= MAX_SEEN:
+        raise InvalidRequest(("seen", f"it has {len(lines)} lines; send 1 to {MAX_SEEN}"))
+    events = []
+    for line in lines:
+        try:
+            request_id, position, item_id = line.split(" ")
+            row = {"item": item_id, "request_id": request_id, "position": int(position)}
+            known = {"id": f"viewed-{request_id}-{position}", "kind": "viewed", "user": user_id}
+            events.append(parse_event({**row, **known}, now))
+        except ValueError as error:
+            reason = f"{line[:80]!r} is no list, position and item ({error})"
+            raise InvalidRequest(("seen", reason)) from error
+    return events
 
 
 def build_event(kind: EventKind, item: Item, user_id: str, form: MultiDict[str, str], now: datetime) -> Event:

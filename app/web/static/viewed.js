@@ -4,49 +4,46 @@
   const SCREEN_MS = 1000;
   const BATCH_MS = 2000;
   const MAX_ATTEMPTS = 3;
-  const ADDRESS = "/v1/events";
-  const user = document.currentScript.dataset.viewer;
+  const ADDRESS = "/viewed";
+  const token = document.querySelector("input[name=csrf_token]");
   const uncounted = new Set(document.querySelectorAll("[data-request] [data-position]"));
-  if (!user || !("IntersectionObserver" in window)) return;
+  if (!token || !("IntersectionObserver" in window)) return;
 
   const timers = new Map();
   let waiting = [];
   let batch = 0;
   let attempts = 0;
 
-  // The same card of the same list has the same id, so that it counts once. The service states the time.
-  const describe = (card) => {
-    const request = card.closest("[data-request]").dataset.request;
-    const { item, position } = card.dataset;
-    const id = `viewed-${request}-${position}`;
-    return { id, kind: "viewed", user, item, request_id: request, position: Number(position) };
-  };
+  // A card of a list is one line, and counts once. The service knows the viewer and states the time.
+  const describe = (card) =>
+    `${card.closest("[data-request]").dataset.request} ${card.dataset.position} ${card.dataset.item}`;
+
+  const buildForm = (lines) => new URLSearchParams({ csrf_token: token.value, seen: lines.join("\n") });
 
   const take = () => {
     clearTimeout(batch);
     batch = 0;
-    const events = waiting;
+    const lines = waiting;
     waiting = [];
-    return events;
+    return lines;
   };
 
-  const sendLater = (events) => {
-    waiting.push(...events);
+  const sendLater = (lines) => {
+    waiting.push(...lines);
     if (!batch) batch = setTimeout(send, BATCH_MS);
   };
 
   const send = async () => {
-    const events = take();
-    const isAccepted = await fetch(ADDRESS, {
-      method: "POST", body: JSON.stringify(events), headers: { "Content-Type": "application/json" }, keepalive: true,
-    }).then((answer) => answer.status < 500, () => false);
+    const lines = take();
+    const isAccepted = await fetch(ADDRESS, { method: "POST", body: buildForm(lines), keepalive: true })
+      .then((answer) => answer.status < 500, () => false);
     attempts = isAccepted ? 0 : attempts + 1;
-    if (!isAccepted && attempts < MAX_ATTEMPTS) sendLater(events);
+    if (!isAccepted && attempts < MAX_ATTEMPTS) sendLater(lines);
   };
 
   const sendBeforeLeaving = () => {
-    const events = take();
-    if (events.length) navigator.sendBeacon(ADDRESS, new Blob([JSON.stringify(events)], { type: "application/json" }));
+    const lines = take();
+    if (lines.length) navigator.sendBeacon(ADDRESS, buildForm(lines));
   };
 
   const observer = new IntersectionObserver((entries) => {

@@ -44,7 +44,8 @@ def send(client: FlaskClient, *events: dict[str, Any]) -> Any:
 
 
 def list_home(client: FlaskClient, user: str) -> list[str]:
-    return [hit["id"] for hit in client.get(f"/v1/recommendations?user={user}&limit=50").json["hits"]]
+    page: Any = client.get(f"/v1/recommendations?user={user}&limit=50").json
+    return [hit["id"] for hit in page["hits"]]
 
 
 def test_a_watch_of_a_client_four_minutes_ahead_counts_at_once(client: FlaskClient) -> None:

@@ -207,12 +207,33 @@ def test_a_double_click_counts_once(person: FlaskClient, parts: Container) -> No
 
 def test_only_the_page_of_a_viewer_reports_what_was_seen(person: FlaskClient) -> None:
     assert "viewed.js" not in person.get("/").text
-    person.post("/viewer", data={"viewer": 'a "quoted" name'})
+    person.post("/viewer", data={"viewer": "seer"})
     page = person.get("/").text
-    assert re.search(r'<script src="/static/[0-9a-f]+/viewed.js" data-viewer="a &#34;quoted&#34; name"', page)
+    assert re.search(r'<script src="/static/[0-9a-f]+/viewed.js" defer></script>', page)
     lists = re.findall(r'<ol class="shelf ?\w*" data-request="([0-9a-f]{32})"', page)
     assert len(lists) == page.count("<ol ") - page.count('id="history"')
     assert re.search(r'<li class="card" data-item="(sea|space)\d+" data-position="0"', page)
+
+
+def test_what_was_seen_counts_once_for_the_viewer_of_the_session(
+    person: FlaskClient, parts: Container
+) -> None:
+    assert person.post("/viewed", data={"seen": "r 0 sea1"}).status_code == 204
+    person.post("/viewer", data={"viewer": "seer"})
+    for seen in ("r 0 sea1\nr 1 sea2", "r 1 sea2"):
+        assert person.post("/viewed", data={"seen": seen}).status_code == 204
+    viewed = parts.events.recent("seer", 10, 1.0, ("viewed",))
+    assert sorted((event.id, event.item, event.request_id, event.position) for event in viewed) == [
+        ("viewed-r-0", "sea1", "r", 0),
+        ("viewed-r-1", "sea2", "r", 1),
+    ]
+
+
+@pytest.mark.parametrize("seen", ["", "r 0", "r x sea1", "r -1 sea1", "r 0 sea1 more", "r 0 sea1\n" * 501])
+def test_a_report_that_no_page_sends_is_rejected(person: FlaskClient, parts: Container, seen: str) -> None:
+    person.post("/viewer", data={"viewer": "forger"})
+    assert person.post("/viewed", data={"seen": seen}).status_code == 400
+    assert parts.events.recent("forger", 10, 1.0, ("viewed",)) == []
 
 
 def test_an_unknown_viewer_who_watches_becomes_a_guest(person: FlaskClient) -> None:
