@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.loaders.events.event_columns import CheckedEvents, has_ubi_rows, parse_event_rows
@@ -76,8 +77,7 @@ def check_event_files(load: EventLoad, progress: Progress = ignore_progress) -> 
     """Reads and checks every row and writes rejected rows to their file. Stores nothing."""
     started = time.monotonic()
     read = written = rejected = 0
-    unused: dict[str, None] = {}
-    fields: FieldMap | None = None
+    unused, fields = dict[str, None](), cast("FieldMap | None", None)
     values: dict[str, ValueCounts] = {}
     unknown, items = Counter[str](), Counter[str]()
     first_invalid: Reject | None = None

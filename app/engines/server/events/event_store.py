@@ -20,12 +20,13 @@ from reelrank.app.engines.server.events.event_documents import (
     deduplicate_hits,
     encode_event,
 )
-from reelrank.app.engines.server.events.positions import Position, format_position, parse_position
-from reelrank.app.engines.server.events.withdrawal import (
+from reelrank.app.engines.server.events.events_by_id import (
+    find_known_ids,
     read_withdrawal_mark,
     withdraw_events,
     write_withdrawal_mark,
 )
+from reelrank.app.engines.server.events.positions import Position, format_position, parse_position
 from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
@@ -91,7 +92,7 @@ class ServerEvents:
     def _append_part(self, events: Sequence[Event], timeout_s: float | None, is_last: bool) -> int:
         """Stores the events that are not stored yet; returns how many those are."""
         with self.cluster.limit_time(timeout_s):
-            known = self._find_known_ids([event.id for event in events])
+            known = find_known_ids(self.cluster, self.stream, [event.id for event in events])
             fresh = [event for event in events if event.id not in known]
             return self._create(fresh, timeout_s, "&refresh=wait_for" if is_last else "")
 
@@ -220,24 +221,6 @@ class ServerEvents:
         hits = self.cluster.search(index, body, ADMIN_TIMEOUT_S)
         position[number] = hits[-1]["sort"][0] if len(hits) == limit else reached
         return hits
-
-    def _find_known_ids(self, ids: Sequence[str]) -> set[str]:
-        """Returns the ids that any backing index has: a server rejects duplicates in the newest one only."""
-        known = set[str]()
-        for start in range(0, len(ids), BATCH):
-            batch = list(ids[start : start + BATCH])
-            body = {
-                "query": {"terms": {"id": batch}},
-                "size": len(batch),
-                "_source": False,
-                "docvalue_fields": ["id"],
-            }
-            try:
-                hits = self.cluster.search(self.stream, body, ADMIN_TIMEOUT_S)
-            except NotFound:
-                return set()
-            known |= {hit["fields"]["id"][0] for hit in hits}
-        return known
 
     def _ensure_stream(self) -> None:
         """Creates the template and the data stream, once per process; both may exist already."""

@@ -69,7 +69,7 @@ def test_a_time_in_seconds_is_refused_with_what_to_send(client: FlaskClient, fie
     assert send(client, {"id": f"good-{field}"}).json["stored"] == 1
 
 
-def test_a_client_a_day_ahead_is_told_to_correct_its_clock(client: FlaskClient) -> None:
+def test_a_client_a_day_ahead_has_to_correct_its_clock(client: FlaskClient) -> None:
     answer = send(client, {"at_ms": get_now_ms() + 86_400_000})
     assert (answer.status_code, answer.json["code"]) == (400, "time_in_future")
 

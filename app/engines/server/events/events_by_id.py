@@ -1,4 +1,6 @@
-"""Removal of events from a data stream, and the mark in its mappings that says so to those who counted them.
+"""Events of a data stream by their ids: which are stored, their removal, and the mark that says so.
+
+The mark is in the mappings; whoever counted events reads it.
 
 Documents are deleted from their backing indices by bulk requests: nodes without the reindex module have no
 `_delete_by_query`.
@@ -11,8 +13,29 @@ from reelrank.app.engines.server.transport.bulk import BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.index_mappings.errors import NotFound
 
+KNOWN_PAGE = 10_000
+"""Most hits of one response: index.max_result_window of every server."""
 PAGE = 5000
 MARK_FIELD = "reelrank_withdrawal"
+
+
+def find_known_ids(cluster: Cluster, stream: str, ids: Sequence[str]) -> set[str]:
+    """Returns the ids that any backing index has: a server rejects duplicates in the newest one only."""
+    known = set[str]()
+    for start in range(0, len(ids), KNOWN_PAGE):
+        batch = list(ids[start : start + KNOWN_PAGE])
+        body = {
+            "query": {"terms": {"id": batch}},
+            "size": len(batch),
+            "_source": False,
+            "docvalue_fields": ["id"],
+        }
+        try:
+            hits = cluster.search(stream, body, ADMIN_TIMEOUT_S)
+        except NotFound:
+            return set()
+        known |= {hit["fields"]["id"][0] for hit in hits}
+    return known
 
 
 def withdraw_events(cluster: Cluster, stream: str, ids: Sequence[str]) -> int:
