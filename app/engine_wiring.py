@@ -28,7 +28,12 @@ def build_engine(
     """Builds engine and stores; dashboard streams exist on a cluster only."""
     if settings.engine == "embedded":
         embedded = EmbeddedEngine(settings.engine_dir, clock)
-        return embedded, EmbeddedEvents(settings.engine_dir), FileReleases(settings.releases_dir), None
+        return (
+            embedded,
+            EmbeddedEvents(settings.engine_dir, settings.events_keep_days, clock),
+            FileReleases(settings.releases_dir),
+            None,
+        )
     access = Access(
         settings.engine_urls,
         settings.engine_username,

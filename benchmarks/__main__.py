@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import diversity, gibberish, hop, spelling, suggest
+from benchmarks import diversity, gibberish, hop, lake, spelling, suggest
 from benchmarks.engine import run as engine
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
@@ -26,6 +26,7 @@ BENCHMARKS = {
     "suggest": suggest.main,
     "gibberish": gibberish.main,
     "diversity": diversity.main,
+    "lake": lake.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

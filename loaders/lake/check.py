@@ -92,11 +92,9 @@ def _compare(
         yield Finding(
             "problem", f"{folder}/hour=00/{name}", "the manifest names it but it is gone; restore a backup"
         )
-    for file in files:
-        if file.path not in counted:
-            yield Finding(
-                "note", file.path, "nothing reads it; `reelrank lake compact` or `export` will remove it"
-            )
+    if left := [file for file in files if file.path not in counted]:
+        text = f"{len(left)} files that nothing reads; `reelrank lake compact` or `export` will remove them"
+        yield Finding("note", folder, text)
 
 
 def _read_footer(

@@ -72,7 +72,7 @@ def find_folder(table: str, at_ms: int, open_from: date) -> Folder:
     days, ms = divmod(at_ms, 86_400_000)
     first, last = (_count_days(FIRST_DATE), _count_days(LAST_DATE))
     day = date(1970, 1, 1) + timedelta(days=min(max(days, first), last))
-    return Folder(table, day, ms // 3_600_000 if day >= open_from else 0)
+    return Folder(table, day, ms // 3_600_000 if open_from <= day < LAST_DATE else 0)
 
 
 def find_open_date(now: datetime) -> date:

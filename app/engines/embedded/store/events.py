@@ -1,5 +1,7 @@
 """The embedded `EventStore`: one table of the engine's SQLite file."""
 
+import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
@@ -7,9 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from reelrank.app.clock import SYSTEM_CLOCK, Clock, to_ms
 from reelrank.app.engines.embedded.store.database import Database
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.event import (
+    DAY_MS,
     EVENT_FIELDS,
     EVENT_KINDS,
     EVENT_SCHEMA,
@@ -26,13 +30,29 @@ INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len
 FLAG_INDEXES = tuple(index for index, field in enumerate(EVENT_FIELDS) if field.type is FLAG)
 """SQLite has no booleans, so it stores them as 0 and 1."""
 BATCH = 10_000
+EXPIRED_PER_APPEND = 1_000
+"""Expired events deleted with an append: some 10 ms of work."""
+EXPIRY_INTERVAL_S = 600.0
+"""How long a process waits between looks for expired events, once it found too few for one append."""
+DELETE_EXPIRED = """
+delete from events where seq in (
+    select seq from events where at_ms < ?1 and coalesce(received_ms, at_ms) < ?1 order by at_ms, id limit ?2
+)
+"""
 
 
 class EmbeddedEvents:
-    """Opens nothing before its first use, so it may be created before a fork."""
+    """Opens nothing before its first use, so it may be created before a fork.
 
-    def __init__(self, directory: Path) -> None:
+    keep_days: appending deletes events that happened, and were received, longer ago; None: for ever. A
+    deleted event that is sent again counts as new.
+    """
+
+    def __init__(self, directory: Path, keep_days: float | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
         self.database = Database(directory)
+        self._keep_days = keep_days
+        self._clock = clock
+        self._expiry_due_s = 0.0
 
     def append(self, events: Sequence[Event], timeout_s: float | None = None) -> AppendReport:
         """Ignores timeout_s: it waits for another writer of the file as long as any writer does."""
@@ -40,10 +60,19 @@ class EmbeddedEvents:
             before = connection.total_changes
             connection.executemany(INSERT, map(astuple, events))
             stored = connection.total_changes - before
+            self._delete_expired(connection)
         return AppendReport(stored, len(events) - stored)
 
     def flush(self) -> None:
         """Does nothing: SQLite starts from its log at once, however long that is."""
+
+    def _delete_expired(self, connection: sqlite3.Connection) -> None:
+        if self._keep_days is None or time.monotonic() < self._expiry_due_s:
+            return
+        before_ms = to_ms(self._clock.now()) - round(self._keep_days * DAY_MS)
+        deleted = connection.execute(DELETE_EXPIRED, (before_ms, EXPIRED_PER_APPEND)).rowcount
+        if deleted < EXPIRED_PER_APPEND:
+            self._expiry_due_s = time.monotonic() + EXPIRY_INTERVAL_S
 
     def recent(
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
