@@ -35,16 +35,34 @@ class PeopleIndex:
         """Returns the distinct rows of the items of a person with this whole name."""
         return np.unique(find_hash(self.people, self.rows, typed.compact_hash))
 
-    def find_by_part(self, typed: TitleKeys, prominence: float = PROMINENCE) -> Rows:
+    def find_by_part(self, typed: TitleKeys) -> Rows:
         """Returns the distinct rows of the items of the best-known people with this surname or first name."""
-        people = np.unique(find_hash(self.parts, self.part_people, typed.compact_hash))
-        if not 0 < len(people) <= MAX_NAMESAKES:
+        first, counts = self._find_namesakes(typed)
+        if not len(first):
             return NO_ROWS
+        is_prominent = counts >= PROMINENCE * counts.max()
+        return np.unique(self._gather(first[is_prominent], counts[is_prominent]))
+
+    def find_rare_name(self, typed: TitleKeys, limit: float) -> Rows:
+        """Returns the rows of the items of everybody with this surname or first name, with repeats; none if
+        there are as many as `limit`.
+        """
+        first, counts = self._find_namesakes(typed)
+        return self._gather(first, counts) if counts.sum() < limit else NO_ROWS
+
+    def _find_namesakes(self, typed: TitleKeys) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Returns for each person of whose name the text is a part where their rows begin, and how many."""
+        people = find_hash(self.parts, self.part_people, typed.compact_hash)
+        if not 0 < len(people) <= MAX_NAMESAKES:
+            return NO_ROWS, NO_ROWS
+        people = np.unique(people)
         first = self.people.searchsorted(people)
-        last = self.people.searchsorted(people, "right")
-        is_prominent = (last - first) >= prominence * (last - first).max()
-        ranges = zip(first[is_prominent].tolist(), last[is_prominent].tolist(), strict=True)
-        return np.unique(np.concatenate([self.rows[low:high] for low, high in ranges])).astype(np.intp)
+        return first, self.people.searchsorted(people, "right") - first
+
+    def _gather(self, first: NDArray[np.intp], counts: NDArray[np.intp]) -> Rows:
+        ends = np.cumsum(counts)
+        positions = np.arange(int(counts.sum())) + np.repeat(first - (ends - counts), counts)
+        return self.rows[positions].astype(np.intp)
 
 
 def find_hash(keys: Hashes, values: NDArray[Any], key: int) -> NDArray[Any]:

@@ -121,12 +121,10 @@ def _find_homonyms(index: TitleIndex, words: Sequence[str]) -> Rows:
     """
     found = [NO_ROWS]
     if len(words) > 1:
-        for position in np.flatnonzero(index.vocabulary.count_titles(words)).tolist():
-            keys = make_keys(words[position])
-            people = index.credits.find_by_part(keys, prominence=0.0)
-            if not len(people) or not index.is_title_word(keys, len(people)):
-                continue
-            if not _is_in_name(index, words, position):
+        counts = index.vocabulary.count_titles(words)
+        for position in np.flatnonzero(counts).tolist():
+            people = index.credits.find_rare_name(make_keys(words[position]), float(counts[position]))
+            if len(people) and not _is_in_name(index, words, position):
                 found.append(people)
     return np.concatenate(found)
 
