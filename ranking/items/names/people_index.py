@@ -62,7 +62,7 @@ class PeopleIndex:
     def _gather(self, first: NDArray[np.intp], counts: NDArray[np.intp]) -> Rows:
         ends = np.cumsum(counts)
         positions = np.arange(int(counts.sum())) + np.repeat(first - (ends - counts), counts)
-        return self.rows[positions].astype(np.intp)
+        return np.asarray(self.rows[positions], np.intp)
 
 
 def find_hash(keys: Hashes, values: NDArray[Any], key: int) -> NDArray[Any]:
