@@ -10,7 +10,7 @@ class DataDirectories(BaseSettings):
     """The data directory and what is in it. `Settings` adds all other settings."""
 
     data_dir: Path = Field(
-        Path("reelrank-data"), description="Directory of the index, tables, models, decision log and reports."
+        Path("reelrank-data"), description="Directory of the index, tables, models, lake and reports."
     )
     lake_url: str = Field(
         "",

@@ -90,8 +90,10 @@ USER_ACTIONS: tuple[EventKind, ...] = tuple(kind for kind in EVENT_KINDS if kind
 """What a viewer did. A page has twenty times as many impressions."""
 OPINION_KINDS: tuple[EventKind, ...] = ("like", "subscribe", "dislike", "not_interested", "undo")
 """What a viewer says about an item. The newest one counts; `undo` withdraws it."""
+LIKE_KINDS: tuple[EventKind, ...] = ("like", "subscribe")
+DISLIKE_KINDS: tuple[EventKind, ...] = ("dislike", "not_interested")
 Surface = Literal["", "home", "search", "similar", "rank"]
-DAY_MS = 86_400_000
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

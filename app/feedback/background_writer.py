@@ -10,7 +10,7 @@ FLUSH_S = 0.5
 CLOSE_S = 10.0
 """How long the close of a log waits until its queue is written."""
 
-PASSING_FAILURES = (*TRANSIENT, OSError)
+TRANSIENT_FAILURES = (*TRANSIENT, OSError)
 """Failures of the place that is written to, such as a full disk: no record is to blame."""
 
 T = TypeVar("T")
@@ -29,14 +29,14 @@ def drain_queue(pending: "queue.Queue[T]") -> list[T]:
 def write_isolated(write: Callable[[Sequence[T]], object], records: Sequence[T]) -> list[tuple[T, Exception]]:
     """Writes all records at once; if that fails, each half on its own, until the bad ones stand alone.
 
-    Returns the records that cannot be written, with the reasons. Raises PASSING_FAILURES. `write` may get a
+    Returns the records that cannot be written, with the reasons. Raises TRANSIENT_FAILURES. `write` may get a
     record again that it wrote before it failed.
     """
     try:
         if records:
             write(records)
         return []
-    except PASSING_FAILURES:
+    except TRANSIENT_FAILURES:
         raise
     except Exception as error:
         if len(records) == 1:

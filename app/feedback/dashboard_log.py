@@ -15,7 +15,7 @@ from reelrank.app.background import BackgroundTask
 from reelrank.app.feedback.background_writer import (
     CLOSE_S,
     FLUSH_S,
-    PASSING_FAILURES,
+    TRANSIENT_FAILURES,
     drain_queue,
     write_isolated,
 )
@@ -98,7 +98,7 @@ class DashboardLog:
         """Logs and counts what is not recorded; nothing is written again to a cluster that is away."""
         try:
             rejected = write_isolated(write, records)
-        except PASSING_FAILURES as error:
+        except TRANSIENT_FAILURES as error:
             log.warning("not recorded for dashboards", reason=explain(error), what=reason, many=len(records))
             lost = len(records)
         else:

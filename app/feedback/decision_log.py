@@ -18,7 +18,7 @@ from reelrank.app.clock import Clock
 from reelrank.app.feedback.background_writer import (
     CLOSE_S,
     FLUSH_S,
-    PASSING_FAILURES,
+    TRANSIENT_FAILURES,
     drain_queue,
     write_isolated,
 )
@@ -48,7 +48,7 @@ ROWS_PER_FILE = 100_000
 MAX_WAITING_ROWS = 2 * ROWS_PER_FILE
 """Rows that wait while the lake cannot be written; older ones are dropped and counted."""
 
-log = structlog.get_logger("reelrank.page_log")
+log = structlog.get_logger("reelrank.decision_log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class DecisionLog:
         self._writer: LakeWriter | None = None
         self._flushed_s = time.monotonic()
         self._task = BackgroundTask(
-            "page-log", lambda: self._write(False), FLUSH_S, lambda: self._write(True)
+            "decision-log", lambda: self._write(False), FLUSH_S, lambda: self._write(True)
         )
 
     def start(self) -> None:
@@ -135,7 +135,7 @@ class DecisionLog:
         waited, self._unsent = len(self._unsent), []
         try:
             self._report_rejected(write_isolated(self._append, pages))
-        except PASSING_FAILURES as error:
+        except TRANSIENT_FAILURES as error:
             if not waited:
                 log.warning("impressions wait for the engine", reason=explain(error), pages=len(pages))
             self._unsent = list(pages[-MAX_QUEUED_PAGES:])
@@ -150,7 +150,7 @@ class DecisionLog:
     def _add_decisions(self, pages: Sequence[LoggedPage]) -> None:
         try:
             self._report_rejected(write_isolated(self._add_rows, pages))
-        except PASSING_FAILURES as error:
+        except TRANSIENT_FAILURES as error:
             log.error("decisions not recorded", reason=str(error), pages=len(pages))
             self._count_dropped(len(pages), "no key for viewers")
 
@@ -167,7 +167,7 @@ class DecisionLog:
         rows, self._rows = self._rows, []
         try:
             self._report_rejected(write_isolated(self._write_files, rows))
-        except PASSING_FAILURES as error:
+        except TRANSIENT_FAILURES as error:
             log.warning("decisions wait for the lake", reason=str(error), pages=len(rows))
             self._rows = rows
         waiting = sum(map(len, self._rows))

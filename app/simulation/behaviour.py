@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.simulation.films import DAY_MS, MINUTE_MS, Factors, Films, Rows
+from reelrank.app.simulation.films import Factors, Films, Rows
 from reelrank.app.simulation.viewers import Stays, Visits
+from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
 
 EXAMINATION_DECAY = 0.5
 """Position k, from 0, is examined with probability (k + 1) ** -EXAMINATION_DECAY. A choice."""
@@ -26,7 +27,7 @@ CONCENTRATION = 2.5
 READING_MS = 3_000
 """Time for each examined card."""
 
-Table = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +36,7 @@ class Reactions:
 
     is_viewed: NDArray[np.bool_]
     is_clicked: NDArray[np.bool_]
-    shares: Table
+    shares: Matrix
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,28 +44,28 @@ class Truth:
     """What is expected of pages [b, k]: probabilities of examination and, if examined, of a click; and the
     mean watched time of a click."""
 
-    examination: Table
-    attraction: Table
-    mean_share: Table
-    duration_ms: Table
+    examination: Matrix
+    attraction: Matrix
+    mean_share: Matrix
+    duration_ms: Matrix
 
     @property
-    def clicks(self) -> Table:
+    def clicks(self) -> Matrix:
         """Returns the probability of a click [b, k]."""
         return self.examination * self.attraction
 
     @property
-    def watched_ms(self) -> Table:
+    def watched_ms(self) -> Matrix:
         """Returns the expected watch time [b, k]."""
         return self.clicks * self.mean_share * self.duration_ms
 
 
-def compute_examination(positions: int) -> Table:
+def compute_examination(positions: int) -> Matrix:
     """Returns the probability [positions] that each position is examined."""
     return np.asarray((np.arange(positions) + 1.0) ** -EXAMINATION_DECAY)
 
 
-def compute_log_odds(tastes: Factors, films: Films, rows: Rows, at_ms: NDArray[np.int64]) -> Table:
+def compute_log_odds(tastes: Factors, films: Films, rows: Rows, at_ms: NDArray[np.int64]) -> Matrix:
     """Returns the log odds [b, k] of a click on an examined film at rows [b, k] that is not watched yet."""
     affinity = np.einsum("bd,bkd->bk", tastes, films.factors[rows])
     age_days = np.maximum(at_ms[:, None] - films.published_ms[rows], 0) / DAY_MS
@@ -73,7 +74,7 @@ def compute_log_odds(tastes: Factors, films: Films, rows: Rows, at_ms: NDArray[n
     )
 
 
-def compute_truth(log_odds: Table, films: Films, rows: Rows, is_watched: NDArray[np.bool_]) -> Truth:
+def compute_truth(log_odds: Matrix, films: Films, rows: Rows, is_watched: NDArray[np.bool_]) -> Truth:
     """Returns the truth about pages with films at rows [b, k], -1 for none. log_odds [b, k]."""
     attraction = MAX_ATTRACTION / (1 + np.exp(-log_odds))
     attraction *= np.where(rows < 0, 0.0, np.where(is_watched, WATCHED_AGAIN, 1.0))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
+
 DIMENSIONS = 8
 """Factors of a taste. A choice: few enough that a week of clicks can show them."""
 GENRE_SHARE = 0.6
@@ -21,7 +23,6 @@ MEAN_MINUTES, MINUTES_DEVIATION = 100, 20
 """Length of a film that states none."""
 GENRES = ("Drama", "Comedy", "Horror", "Action", "Romance", "Crime", "Fantasy", "Documentary")
 """Genres of made-up films."""
-MINUTE_MS, DAY_MS = 60_000, 86_400_000
 
 Factors = NDArray[np.float64]
 Rows = NDArray[np.intp]

@@ -1,4 +1,4 @@
-"""Whoever fills the pages of the simulated viewers, and three that need no service."""
+"""Recommenders: what fills the pages of simulated viewers, and three policies that need no service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.simulation.behaviour import Reactions, Table, compute_log_odds
+from reelrank.app.simulation.behaviour import Matrix, Reactions, compute_log_odds
 from reelrank.app.simulation.films import Film, Films, Rows, create_generator
 from reelrank.app.simulation.viewers import Viewers, Visits
 
-StubPolicy = Literal["random", "popular", "oracle"]
+InProcessPolicy = Literal["random", "popular", "oracle"]
 POPULAR_NOISE = 0.7
 """Scale of the Gumbel noise on the log of clicks: without it a few films would have all pages. A choice."""
 
@@ -35,7 +35,7 @@ class Feedback:
     pages: Pages
     reactions: Reactions
     started_ms: NDArray[np.int64]
-    duration_ms: Table
+    duration_ms: Matrix
 
 
 class Recommender(Protocol):
@@ -58,13 +58,13 @@ class Recommender(Protocol):
         ...
 
 
-class Stub:
+class InProcessRecommender:
     """Recommends in process: at random, by clicks so far, or by the truth, which no service knows.
 
     The last knows the tastes of viewers, but shows again what they watched already.
     """
 
-    def __init__(self, policy: StubPolicy, films: Films, viewers: Viewers, seed: int) -> None:
+    def __init__(self, policy: InProcessPolicy, films: Films, viewers: Viewers, seed: int) -> None:
         self._policy = policy
         self._films = films
         self._viewers = viewers
@@ -92,7 +92,7 @@ class Stub:
 
     def advance(self, now_ms: int) -> None: ...
 
-    def _score(self, visits: Visits) -> Table:
+    def _score(self, visits: Visits) -> Matrix:
         shape = (len(visits), len(self._films))
         if self._policy == "random":
             return self._rng.random(shape)

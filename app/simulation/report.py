@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.app.simulation.behaviour import Reactions, Truth
-from reelrank.app.simulation.films import DAY_MS, MINUTE_MS
 from reelrank.app.simulation.viewers import Visits
+from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
 from reelrank.ranking.evaluation.intervals import CHUNK, HIGH_PERCENTILE, LOW_PERCENTILE, RESAMPLES, Interval
 
 TOTALS = ("impressions", "viewed", "clicks", "expected_clicks", "minutes", "expected_minutes", "pages")

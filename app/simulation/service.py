@@ -28,7 +28,7 @@ FIELDS = "genres,duration_s,published_at"
 Record = dict[str, Any]
 
 
-class Service:
+class ServiceRecommender:
     """Asks a service for pages, and sends it what viewers did once its time has come.
 
     Every event has `simulated` true and the prefix of the simulated viewers' ids. connections: how many

@@ -12,10 +12,11 @@ from reelrank.app.simulation.behaviour import (
     draw_reactions,
     measure_stays,
 )
-from reelrank.app.simulation.films import DAY_MS, MINUTE_MS, Films, Rows, create_generator, make_films
+from reelrank.app.simulation.films import Films, Rows, create_generator, make_films
 from reelrank.app.simulation.recommenders import Feedback, Pages, Recommender
 from reelrank.app.simulation.report import TrafficReport
 from reelrank.app.simulation.viewers import Viewers, Visits
+from reelrank.index_mappings.event import DAY_MS, HOUR_MS, MINUTE_MS
 from reelrank.ranking.progress import Progress
 
 TICK_MS = 5 * MINUTE_MS
@@ -76,7 +77,7 @@ def run_traffic(
         recommender.advance(tick_end_ms)
         if len(visits):
             serve_visits(visits, options, truth, recommender, report)
-        progress("simulated hours", (tick_end_ms - options.start_ms) // 3_600_000, round(options.days * 24))
+        progress("simulated hours", (tick_end_ms - options.start_ms) // HOUR_MS, round(options.days * 24))
     recommender.advance(options.end_ms + DAY_MS)  # what was started in the end is watched to its end
     return report
 

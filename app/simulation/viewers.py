@@ -6,17 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.simulation.films import (
-    DAY_MS,
-    DIMENSIONS,
-    MINUTE_MS,
-    Factors,
-    Rows,
-    create_generator,
-    normalise,
-)
+from reelrank.app.simulation.films import DIMENSIONS, Factors, Rows, create_generator, normalise
+from reelrank.index_mappings.event import DAY_MS, HOUR_MS, MINUTE_MS
 
-HOUR_MS, WEEK_MS = 3_600_000, 7 * DAY_MS
+WEEK_MS = 7 * DAY_MS
 HOURLY_VISITS = np.array(
     [3, 2, 1, 1, 1, 1, 2, 4, 5, 4, 4, 5, 6, 6, 5, 5, 6, 8, 11, 14, 15, 13, 9, 5], np.float64
 )

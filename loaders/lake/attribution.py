@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
@@ -18,6 +16,7 @@ from reelrank.index_mappings.decision import (
     REQUEST_SCHEMA,
     REQUESTS,
 )
+from reelrank.loaders.lake.merge import BATCH_ROWS, QueryLimits, connect_duckdb
 from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.labels.attribution import (
     ATTRIBUTION_SCHEMA,
@@ -29,8 +28,7 @@ from reelrank.ranking.labels.attribution import (
 )
 from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 
-BATCH_ROWS = 65_536
-DEFAULT_RULES = AttributionRules()
+DEFAULT_RULES, DEFAULT_LIMITS = AttributionRules(), QueryLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +44,15 @@ class AttributionInputs:
     events: pa.Table | ds.Dataset
 
 
-@dataclass(frozen=True, slots=True)
-class QueryLimits:
-    """What one query may use: threads, memory in MB, and the directory for what does not fit (None: none)."""
-
-    threads: int = 2
-    memory_mb: int = 1024
-    spill_dir: Path | None = None
-
-
 @contextmanager
 def attribute(
     inputs: AttributionInputs,
     span: AttributionSpan,
     rules: AttributionRules,
-    limits: QueryLimits = QueryLimits(),
+    limits: QueryLimits = DEFAULT_LIMITS,
 ) -> Iterator[Iterator[pa.RecordBatch]]:
     """Opens the batches of the result: ATTRIBUTION_SCHEMA, in the order of (request_id, position, item)."""
-    with _connect(limits) as connection:
+    with connect_duckdb(limits) as connection:
         for name in ("requests", "candidates", "events"):
             connection.register(name, getattr(inputs, name))
         reader = connection.sql(build_attribution_sql(span, rules)).to_arrow_reader(BATCH_ROWS)
@@ -76,7 +65,7 @@ def attribute_date(
     day: date,
     as_of_ms: int,
     rules: AttributionRules = DEFAULT_RULES,
-    limits: QueryLimits = QueryLimits(),
+    limits: QueryLimits = DEFAULT_LIMITS,
 ) -> Iterator[Iterator[pa.RecordBatch]]:
     """Opens the result for the pages of one date in UTC, as known at `as_of_ms`.
 
@@ -115,20 +104,3 @@ def attribute_whole(
     """Returns the whole result as one table; for spans that fit in memory."""
     with attribute(inputs, span, rules) as batches:
         return pa.Table.from_batches(batches, ATTRIBUTION_SCHEMA)
-
-
-@contextmanager
-def _connect(limits: QueryLimits) -> Iterator[duckdb.DuckDBPyConnection]:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "threads": limits.threads,
-        "memory_limit": f"{limits.memory_mb}MB",
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    if limits.spill_dir is not None:
-        config["temp_directory"] = str(limits.spill_dir)
-    connection = duckdb.connect(":memory:", config=config)
-    try:
-        yield connection
-    finally:
-        connection.close()

@@ -38,7 +38,6 @@ from reelrank.ranking.progress import Progress
 MAX_FILE_BYTES = 256 * 2**20
 FULL_SHARE = 0.9
 """The last row group and the footer come on top of what the file has when it counts as full."""
-REQUEST_ID = "request_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +217,7 @@ def _collect_groups(batches: Iterator[pa.RecordBatch], table: str) -> Iterator[p
 
 def _find_cut(rows: pa.Table) -> int:
     """Returns where the last request of these sorted rows begins: the next rows may belong to it."""
-    ids = rows[REQUEST_ID].combine_chunks()
+    ids = rows["request_id"].combine_chunks()
     return int(ids.index(ids[-1]).as_py())
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from reelrank.index_mappings.decision import EVENTS, LAKE_EVENT_SCHEMA
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.loaders.lake.manifest import (
+    COMPACTED,
     FILE_PATTERN,
     EventPosition,
     find_open_date,
@@ -90,7 +91,7 @@ def _remove_uncommitted(storage: LakeStorage, position: EventPosition, now: date
             continue
         if match["writer"] in position.runs and int(match["seq"]) < position.runs[match["writer"]]:
             existing.add(match["writer"])
-        elif match["writer"] != "compacted" and now.timestamp() - file.modified_s >= storage.grace_s:
+        elif match["writer"] != COMPACTED and now.timestamp() - file.modified_s >= storage.grace_s:
             leftovers.append(file.path)
     storage.delete(leftovers)
     runs: Mapping[str, int] = {run: files for run, files in position.runs.items() if run in existing}

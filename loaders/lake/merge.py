@@ -8,6 +8,8 @@ of them is.
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,9 +22,15 @@ from reelrank.loaders.lake.parquet_files import MERGE_ORDER, drop_repeated, merg
 from reelrank.loaders.lake.storage import LakeStorage, StoredFile
 
 BATCH_ROWS = 65_536
-MEMORY_MB = 1024
-"""What a sort may hold; beyond it DuckDB writes to a temporary directory."""
-THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """What one query may use: threads, memory in MB, and where it may spill (None: nowhere)."""
+
+    threads: int = 2
+    memory_mb: int = 1024
+    spill_dir: Path | None = None
 
 
 class OpenFiles:
@@ -57,7 +65,7 @@ class OpenFiles:
         fragments = [parquet.make_fragment(handle) for handle in self._handles]
         rows = ds.FileSystemDataset(fragments, schema=schema, format=parquet)
         names = ", ".join(f'"{name}"' for name in columns)
-        with _connect() as connection:
+        with _connect_with_spill() as connection:
             connection.register("lake_rows", rows)
             query = f"select {names} from lake_rows order by {', '.join(MERGE_ORDER[self.table])}"
             for batch in connection.sql(query).to_arrow_reader(BATCH_ROWS):
@@ -87,17 +95,28 @@ def _complete(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 @contextmanager
-def _connect() -> Iterator[duckdb.DuckDBPyConnection]:
-    with tempfile.TemporaryDirectory(prefix="reelrank-lake-") as spill:
-        config: dict[str, str | bool | int | float | list[str]] = {
-            "threads": THREADS,
-            "memory_limit": f"{MEMORY_MB}MB",
-            "temp_directory": spill,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-        }
-        connection = duckdb.connect(":memory:", config=config)
-        try:
-            yield connection
-        finally:
-            connection.close()
+def _connect_with_spill() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Opens DuckDB for a sort; beyond the default memory it writes to a temporary directory."""
+    with (
+        tempfile.TemporaryDirectory(prefix="reelrank-lake-") as spill,
+        connect_duckdb(QueryLimits(spill_dir=Path(spill))) as connection,
+    ):
+        yield connection
+
+
+@contextmanager
+def connect_duckdb(limits: QueryLimits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Opens DuckDB in memory within these limits, without extensions, and closes it when the block ends."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "threads": limits.threads,
+        "memory_limit": f"{limits.memory_mb}MB",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if limits.spill_dir is not None:
+        config["temp_directory"] = str(limits.spill_dir)
+    connection = duckdb.connect(":memory:", config=config)
+    try:
+        yield connection
+    finally:
+        connection.close()

@@ -15,6 +15,8 @@ from reelrank.index_mappings.decision import (
     CANDIDATES,
     COLUMNS_BY_TABLE,
     LAKE_VERSION,
+    RANK_PREFIX,
+    SIGNAL_PREFIX,
     SORT_BY_TABLE,
     build_candidate_schema,
 )
@@ -106,18 +108,13 @@ def merge_schemas(schemas: Sequence[pa.Schema], name: str) -> pa.Schema:
     return _find_schema(pa.unify_schemas([pa.schema(list(s)) for s in schemas]), name)
 
 
-def list_columns(table: str) -> Mapping[str, pa.DataType]:
-    """Returns the fixed columns of a table."""
-    return {column.name: column.type for column in COLUMNS_BY_TABLE[table]}
-
-
-def _find_schema(given: pa.Schema, name: str) -> pa.Schema:
-    fixed = pa.schema([column.to_field() for column in COLUMNS_BY_TABLE[name]])
-    if name != CANDIDATES:
+def _find_schema(given: pa.Schema, table: str) -> pa.Schema:
+    fixed = pa.schema([column.to_field() for column in COLUMNS_BY_TABLE[table]])
+    if table != CANDIDATES:
         return fixed
     added = [column for column in given.names if column not in fixed.names]
-    ranks = [column.removeprefix("rank_") for column in added if column.startswith("rank_")]
-    signals = [column.removeprefix("signal_") for column in added if column.startswith("signal_")]
+    ranks = [name.removeprefix(RANK_PREFIX) for name in added if name.startswith(RANK_PREFIX)]
+    signals = [name.removeprefix(SIGNAL_PREFIX) for name in added if name.startswith(SIGNAL_PREFIX)]
     return build_candidate_schema(ranks, signals)
 
 

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from reelrank.index_mappings.decision import CANDIDATE_SCHEMA, CANDIDATES, REQUEST_SCHEMA, REQUESTS
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.lake.attribution import AttributionInputs, QueryLimits, attribute
+from reelrank.loaders.lake.attribution import AttributionInputs, attribute
+from reelrank.loaders.lake.merge import QueryLimits
 from reelrank.loaders.lake.reader import Lake, Partition
 from reelrank.loaders.logged.chunks import RequestCursor, cut_by_request
 from reelrank.loaders.logged.event_spool import spool_events

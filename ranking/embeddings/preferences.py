@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.event import OPINION_KINDS
+from reelrank.index_mappings.event import LIKE_KINDS, OPINION_KINDS
 from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.ranking.embeddings.watches import Watches
 from reelrank.ranking.items.engagements import compute_watched_shares, is_skipped
-from reelrank.ranking.viewers.history import LIKES
 from reelrank.ranking.viewers.taste import UNKNOWN_SHARE
 
 COLUMNS = ("id", "kind", "user", "item", "at_ms", "watched_ms", "duration_ms")
@@ -43,7 +42,7 @@ def select_preferences(events: pa.Table, before_ms: int) -> Watches:
 def _weigh(used: pa.Table, pairs: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Returns the kept rows, and their weights. used: in the order of time; pairs: of each row."""
     kinds = used["kind"].to_numpy()
-    is_watch, is_like = kinds == "watch", np.isin(kinds, LIKES)
+    is_watch, is_like = kinds == "watch", np.isin(kinds, LIKE_KINDS)
     shares = compute_watched_shares(*(_to_floats(used[name]) for name in ("watched_ms", "duration_ms")))
     opinions = _find_opinions(kinds, pairs)
     largest = np.full(len(opinions), -1, np.float32)
@@ -61,7 +60,7 @@ def _find_opinions(kinds: NDArray[np.object_], pairs: NDArray[np.intp]) -> NDArr
     opinions = np.full(int(pairs.max(initial=-1)) + 1, NO_OPINION, np.int8)
     rows = np.flatnonzero(np.isin(kinds, OPINION_KINDS))
     codes = np.where(
-        np.isin(kinds[rows], LIKES), LIKED, np.where(kinds[rows] == "undo", NO_OPINION, REJECTED)
+        np.isin(kinds[rows], LIKE_KINDS), LIKED, np.where(kinds[rows] == "undo", NO_OPINION, REJECTED)
     )
     last = len(rows) - 1 - np.unique(pairs[rows][::-1], return_index=True)[1]
     opinions[pairs[rows[last]]] = codes[last]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.judged_request import JudgedRequest, name_viewer
 from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
 from reelrank.ranking.rankers.manifest import MetricEstimate
 
@@ -138,8 +138,7 @@ def _list_sources(judged_requests: Sequence[JudgedRequest]) -> tuple[str, ...]:
 
 def _name_group(request: JudgedRequest, row: int) -> str:
     """Names what is resampled: the viewer of a home page; each search and anonymous page for itself."""
-    user = request.request.viewer.user
-    return f"viewer {user}" if request.kind == "home" and user else f"request {row}"
+    return name_viewer(request, row) if request.kind == "home" else f"request {row}"
 
 
 def _bootstrap_results(

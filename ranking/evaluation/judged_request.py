@@ -50,3 +50,9 @@ class JudgedRequest:
             found = self.relevant[order[nearest]] == ids
             gains[found] = self.gains[order[nearest[found]]]
         return gains
+
+
+def name_viewer(request: JudgedRequest, row: int) -> str:
+    """Names whose request it is, to resample by viewer; each anonymous request has a name of its own."""
+    user = request.request.viewer.user
+    return f"viewer {user}" if user else f"request {row}"

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reelrank.index_mappings.event import HOUR_MS
+from reelrank.ranking.arrow_columns import to_floats
 from reelrank.ranking.items.engagements import compute_watched_shares, is_skipped
 
 LOADED_MS = -1
@@ -16,7 +18,6 @@ MAX_HOURS = 24.0
 """Most hours of one watch: a client may send any number."""
 VIEWER_BITS = 40
 """Bits of a viewer's code. With 500,000 viewers, any two share a code with a chance of 0.1."""
-HOUR_MS = 3_600_000
 Rows = NDArray[np.intp]
 Codes = NDArray[np.uint64]
 
@@ -52,11 +53,11 @@ def select_watch_columns(
     is_watch = events.column("kind").to_numpy(zero_copy_only=False) == "watch"
     selected = np.flatnonzero(is_watch & (rows >= 0))
     events, viewers, rows = events.take(pa.array(selected)), viewers[selected], rows[selected]
-    watched_ms, duration_ms = (_to_floats(events.column(name)) for name in ("watched_ms", "duration_ms"))
+    watched_ms, duration_ms = (to_floats(events.column(name)) for name in ("watched_ms", "duration_ms"))
     if duration_s is not None and len(duration_s):
         duration_ms = np.where(duration_ms > 0, duration_ms, duration_s[rows] * 1000.0)
     shares = compute_watched_shares(watched_ms, duration_ms)
-    received_ms = np.nan_to_num(_to_floats(events.column("received_ms")), nan=LOADED_MS).astype(np.int64)
+    received_ms = np.nan_to_num(to_floats(events.column("received_ms")), nan=LOADED_MS).astype(np.int64)
     hours = np.nan_to_num(watched_ms / HOUR_MS, nan=UNKNOWN_HOURS).clip(0, MAX_HOURS)
     hours = np.where(received_ms == LOADED_MS, 0.0, hours).astype(np.float32)
     is_counted = ~is_skipped(shares)
@@ -78,8 +79,3 @@ def hash_viewers(users: pa.Array) -> Codes:
     mask = (1 << VIEWER_BITS) - 1
     codes = np.array([hash(user) & mask for user in encoded.dictionary.to_pylist()], np.uint64)
     return np.asarray(codes[encoded.indices.to_numpy()])
-
-
-def _to_floats(column: pa.Array) -> NDArray[np.float64]:
-    """Converts to float64 with NaN for null."""
-    return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)

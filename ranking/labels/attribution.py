@@ -1,4 +1,4 @@
-"""Attribution: which events are the merit of which shown item, and the rules that decide it.
+"""Attribution: which shown item an event is attributed to, and the rules that decide it.
 
 `attribution_sql.py` states the rules as SQL that DuckDB and Spark both run; `attribution_reference.py` states
 them as plain loops, which the tests compare with it.
@@ -22,12 +22,11 @@ from types import MappingProxyType
 
 import pyarrow as pa
 
-from reelrank.index_mappings.event import DAY_MS, OPINION_KINDS, EventKind
+from reelrank.index_mappings.event import DAY_MS, MINUTE_MS, OPINION_KINDS, EventKind
 from reelrank.ranking.items.engagements import QUICK_SKIP_MS, QUICK_SKIP_SHARE
 
-MINUTE_MS = 60_000
 PLAY_WINDOW_MS = 10 * MINUTE_MS
-"""An impression with no play in ten minutes is a missed recommendation; a later play is not its merit."""
+"""An impression with no play in ten minutes is missed; a later play is not attributed to it."""
 COMPLETED_SHARE = 0.9
 """Credits are not watched: from nine tenths on, an item was watched to the end. A choice."""
 _OPINION_WINDOWS_MS: dict[EventKind, int] = dict.fromkeys(OPINION_KINDS, DAY_MS)
@@ -39,7 +38,7 @@ WINDOWS_MS: Mapping[EventKind, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class AttributionRules:
-    """What decides whether an event is the merit of a shown item. Times are milliseconds.
+    """What decides whether an event is attributed to a shown item. Times are milliseconds.
 
     windows_ms: by kind, how long after the page an event may come (a watch: may begin); kinds without a
     window are not attributed. clock_skew_ms: how much earlier than its page an event that names it may be.
@@ -114,5 +113,3 @@ action_kinds: the kinds of events that followed, without `viewed` and `undo`, se
 first_event_*: of the first event that followed, other than `viewed`; its position is what the event states.
 """
 ACTION_KINDS: tuple[EventKind, ...] = ("click", "watch", "like", "dislike", "not_interested", "subscribe")
-LIKE_KINDS: tuple[EventKind, ...] = ("like", "subscribe")
-DISLIKE_KINDS: tuple[EventKind, ...] = ("dislike", "not_interested")

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reelrank.index_mappings.event import OPINION_KINDS
+from reelrank.index_mappings.event import DISLIKE_KINDS, LIKE_KINDS, OPINION_KINDS
 from reelrank.ranking.labels.attribution import (
     ACTION_KINDS,
-    DISLIKE_KINDS,
-    LIKE_KINDS,
     AttributionRules,
     AttributionSpan,
 )
@@ -164,7 +162,7 @@ def _merge_play(parts: list[dict[str, Any]]) -> Action:
 
 
 def _find_page(action: Action, shown: list[dict[str, Any]], rules: AttributionRules) -> dict[str, Any] | None:
-    """Finds the shown item whose merit an action is."""
+    """Finds the shown item that an action is attributed to."""
     same_item = [row for row in shown if row["item"] == action.item]
     if action.request_id:
         pages = [row for row in same_item if row["request_id"] == action.request_id]

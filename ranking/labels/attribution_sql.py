@@ -7,11 +7,9 @@ must exist.
 
 from string import Template
 
-from reelrank.index_mappings.event import OPINION_KINDS, EventKind
+from reelrank.index_mappings.event import DISLIKE_KINDS, LIKE_KINDS, OPINION_KINDS, EventKind
 from reelrank.ranking.labels.attribution import (
     ACTION_KINDS,
-    DISLIKE_KINDS,
-    LIKE_KINDS,
     AttributionRules,
     AttributionSpan,
 )

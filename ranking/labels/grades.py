@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from reelrank.ranking.arrow_columns import to_array, to_floats
 from reelrank.ranking.items.engagements import compute_watched_shares, is_skipped
 from reelrank.ranking.labels.attribution import COMPLETED_SHARE
 from reelrank.ranking.labels.duration_groups import DurationGroups, fit_duration_groups
@@ -84,21 +84,10 @@ def grade_shown_items(rows: pa.Table | pa.RecordBatch, grader: Grader) -> NDArra
     An opinion outweighs the watch: a liked item is LIKE_GRADE, a disliked one 0. What was not played is 0.
     """
     plays = grader.grade_plays(*_read_times(rows))
-    played, liked, disliked = (
-        rows[name].to_numpy(zero_copy_only=False) for name in ("played", "liked", "disliked")
-    )
+    played, liked, disliked = (to_array(rows[name], np.bool_) for name in ("played", "liked", "disliked"))
     grades = np.where(played, plays, 0)
     return np.where(disliked, 0, np.where(liked, LIKE_GRADE, grades)).astype(np.int32)
 
 
 def _read_times(rows: pa.Table | pa.RecordBatch) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    watched, duration = (
-        np.asarray(
-            pc.fill_null(pc.cast(rows[name], pa.float64(), safe=False), np.nan).to_numpy(
-                zero_copy_only=False
-            ),
-            np.float64,
-        )
-        for name in ("watched_ms", "duration_ms")
-    )
-    return watched, duration
+    return to_floats(rows["watched_ms"]), to_floats(rows["duration_ms"])

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from reelrank.index_mappings.event import OPINION_KINDS, Event
+from reelrank.index_mappings.event import DAY_MS, LIKE_KINDS, OPINION_KINDS, Event
 from reelrank.index_mappings.event_store import select_newest_opinions
 from reelrank.ranking.labels.grades import LIKE_GRADE, Grader
-from reelrank.ranking.viewers.history import LIKES
 
-HORIZON_MS = 24 * 3_600_000
+HORIZON_MS = DAY_MS
 """Items watched or liked within a day of a page count as relevant to it."""
 MAX_RELEVANT = 20
 """Next items that count as relevant to a page, the earliest first. A choice; no measurement is recorded."""
@@ -57,4 +56,4 @@ def _to_gain(event: Event, grade: float, opinion: str | None) -> float:
     if opinion is None:
         return grade
     is_use = event.kind == "watch" or event.kind in OPINION_KINDS
-    return float(LIKE_GRADE) if opinion in LIKES and is_use else 0.0
+    return float(LIKE_GRADE) if opinion in LIKE_KINDS and is_use else 0.0

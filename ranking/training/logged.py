@@ -8,14 +8,13 @@ are groups too: the probability learns from them.
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.decision import name_signal_column
+from reelrank.ranking.arrow_columns import find_indices, to_array, to_texts
 from reelrank.ranking.features.compute import FEATURES_BY_NAME, compute_features
 from reelrank.ranking.items.engagements import to_page_item_keys
 from reelrank.ranking.signals.observe import Signals
@@ -79,19 +78,19 @@ def build_logged_groups(
     if lacking := sorted(set(signals.values()) - set(pages.candidates.schema.names)):
         raise KeyError(f"the logged candidates lack {', '.join(lacking)}")
     requests = pages.requests.sort_by([("at_ms", "ascending"), ("request_id", "ascending")])
-    codes = _to_numpy(pc.fill_null(pc.index_in(pages.candidates["request_id"], requests["request_id"]), -1))
+    codes = find_indices(pages.candidates["request_id"], requests["request_id"])
     gains, weights = _label_candidates(pages, to_gains, codes, group_size)
     chosen = np.flatnonzero(weights > 0)
-    positions = _to_numpy(pages.candidates["position"])[chosen]
+    positions = to_array(pages.candidates["position"], np.int64)[chosen]
     chosen = chosen[np.lexsort((positions, codes[chosen]))]
     candidates = pages.candidates.select(list(signals.values())).take(pa.array(chosen))
-    observed = Signals({name: _to_column(candidates[column]) for name, column in signals.items()})
+    observed = Signals({name: to_array(candidates[column], np.float32) for name, column in signals.items()})
     groups = np.bincount(codes[chosen], minlength=len(requests)).astype(np.int32)
     has_rows = groups > 0
     computed = np.ascontiguousarray(compute_features(observed, features))
     rows = TrainingSet(computed, gains[chosen], groups[has_rows], weights[chosen])
-    ids = _to_numpy(requests["request_id"]).astype(np.str_)
-    return LoggedGroups(rows, ids[has_rows], _to_numpy(requests["at_ms"])[has_rows])
+    ids = to_texts(requests["request_id"])
+    return LoggedGroups(rows, ids[has_rows], to_array(requests["at_ms"], np.int64)[has_rows])
 
 
 def _label_candidates(
@@ -99,13 +98,12 @@ def _label_candidates(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Returns gains and weights [n] of the candidates; a weight of 0 leaves a candidate out."""
     outcomes, candidates = pages.outcomes, pages.candidates
-    found = pc.index_in(to_page_item_keys(candidates), to_page_item_keys(outcomes))
-    outcome = _to_numpy(pc.fill_null(found, -1))
-    shown, whole = _to_numpy(candidates["shown"]), _to_numpy(candidates["is_whole_group"])
+    outcome = find_indices(to_page_item_keys(candidates), to_page_item_keys(outcomes))
+    shown, whole = (to_array(candidates[name], np.bool_) for name in ("shown", "is_whole_group"))
     gains, seen = np.zeros(len(candidates), np.int32), np.zeros(len(candidates), bool)
     judged = np.flatnonzero((outcome >= 0) & shown & (codes >= 0))
     gains[judged] = to_gains(outcomes)[outcome[judged]]
-    seen[judged] = _to_numpy(outcomes["seen"])[outcome[judged]]
+    seen[judged] = to_array(outcomes["seen"], np.bool_)[outcome[judged]]
     weights = seen.astype(np.float32)
     unshown = np.flatnonzero(~shown & whole & (codes >= 0))
     _weigh_sample(weights, candidates, codes, unshown, group_size)
@@ -123,7 +121,7 @@ def _weigh_sample(
 
     The seed is the request's id, so the sample is the same however the log is cut into partitions.
     """
-    order = unshown[np.lexsort((_to_numpy(candidates["position"])[unshown], codes[unshown]))]
+    order = unshown[np.lexsort((to_array(candidates["position"], np.int64)[unshown], codes[unshown]))]
     if not len(order):
         return
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
@@ -191,13 +189,3 @@ def sort_groups(groups: LoggedGroups) -> LoggedGroups:
         groups.rows.get_row_weights()[rows],
     )
     return replace(groups, rows=training, request_ids=groups.request_ids[order], at_ms=groups.at_ms[order])
-
-
-def _to_numpy(column: pa.ChunkedArray | pa.Array) -> NDArray[Any]:
-    values = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
-    return np.asarray(values)
-
-
-def _to_column(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Returns a signal's column; what is null in the log is NaN in memory."""
-    return np.asarray(pc.cast(column, pa.float32()).to_numpy(), np.float32)

@@ -10,13 +10,13 @@ from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import PATIENCE, ROUNDS, build_params
-from reelrank.ranking.training.resampling import Handled
+from reelrank.ranking.training.resampling import HandledRows
 
 RANKING_PARAMS = ("eval_at", "label_gain", "lambdarank_truncation_level")
 
 
 def train_pointwise(
-    fitting: Handled,
+    fitting: HandledRows,
     held_out: TrainingSet,
     feature_names: Sequence[str],
     progress: Progress = ignore_progress,

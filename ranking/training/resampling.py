@@ -35,7 +35,7 @@ SYNTHETIC = (Handling.SMOTE, Handling.BORDERLINE, Handling.ADASYN)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Handled:
+class HandledRows:
     """Rows to train on. odds_factor: odds of a positive row in them over those in the original rows.
 
     synthetic: how many rows were made up; they stand at the end, each a group of its own.
@@ -51,13 +51,13 @@ class Handled:
         return -float(np.log(self.odds_factor))
 
 
-def handle_imbalance(training: TrainingSet, handling: Handling, seed: int = 0) -> Handled:
+def handle_imbalance(training: TrainingSet, handling: Handling, seed: int = 0) -> HandledRows:
     """Handles the imbalance of a training set. Raises ValueError without a positive or a negative row."""
     positive = training.gains > 0
     if positive.all() or not positive.any():
         raise ValueError("all rows are of one class, so there is no imbalance to handle; load more watches")
     handled, synthetic = _HANDLERS[handling](training, np.random.default_rng(seed))
-    return Handled(handled, compute_odds(handled) / compute_odds(training), synthetic)
+    return HandledRows(handled, compute_odds(handled) / compute_odds(training), synthetic)
 
 
 def compute_odds(training: TrainingSet) -> float:

@@ -7,7 +7,7 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.event import USER_ACTIONS, Event, EventKind
+from reelrank.index_mappings.event import LIKE_KINDS, USER_ACTIONS, Event
 from reelrank.index_mappings.event_store import PastEvent, select_newest_opinions
 from reelrank.index_mappings.match import ItemIds, encode_item_ids
 
@@ -17,8 +17,6 @@ MAX_WATCHES, MAX_IMPRESSIONS, MAX_QUERIES = 500, 1000, 20
 """Limits on a viewer's newest watches, impressions and searches. A choice; no measurement is recorded."""
 AnyEvent = Event | PastEvent
 """What a past is built of: whole events in the backtest, the fields that count in serving."""
-LIKES: tuple[EventKind, ...] = ("like", "subscribe")
-"""Opinions that an item is wanted; the others say that it is not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,5 +120,5 @@ def _collect_opinions(actions: Sequence[AnyEvent]) -> Opinions:
     return Opinions(
         encode_item_ids(newest_first),
         np.array([judged[item] for item in newest_first], np.int64),
-        np.array([kinds[item] in LIKES for item in newest_first], bool),
+        np.array([kinds[item] in LIKE_KINDS for item in newest_first], bool),
     )

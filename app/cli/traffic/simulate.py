@@ -9,15 +9,16 @@ from rich.table import Table
 
 from reelrank.app.cli.console import out, print_json, print_plain, show_progress_bars
 from reelrank.app.clock import SYSTEM_CLOCK, to_ms
-from reelrank.app.simulation.films import DAY_MS, Films, make_films
-from reelrank.app.simulation.recommenders import Stub, StubPolicy
+from reelrank.app.simulation.films import Films, make_films
+from reelrank.app.simulation.recommenders import InProcessPolicy, InProcessRecommender
 from reelrank.app.simulation.report import Measure, TrafficReport
-from reelrank.app.simulation.service import Service
+from reelrank.app.simulation.service import ServiceRecommender
 from reelrank.app.simulation.traffic import GroundTruth, TrafficOptions, run_traffic
+from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.progress import Progress
 
 app = typer.Typer()
-STUB_FILM_AGE_DAYS = 100
+FILM_AGE_DAYS = 100
 
 
 @app.command(epilog="Example: `reelrank simulate --url http://127.0.0.1:8080 --days 7 --viewers 200`")
@@ -26,7 +27,9 @@ def simulate(  # noqa: PLR0913  # a command's options are its arguments
     url: str = typer.Option(
         "", help="A service with REELRANK_CLOCK=simulated; without it, --policy answers."
     ),
-    policy: Annotated[StubPolicy, typer.Option(help="What answers in process, without --url.")] = "popular",
+    policy: Annotated[
+        InProcessPolicy, typer.Option(help="What answers in process, without --url.")
+    ] = "popular",
     films: int = typer.Option(1000, min=1, max=100_000, help="Films of the catalogue, without --url."),
     days: float = typer.Option(7, min=0.1, max=366, help="Days to simulate."),
     viewers: int = typer.Option(200, min=1, max=1_000_000, help="Number of viewers."),
@@ -48,14 +51,14 @@ def simulate(  # noqa: PLR0913  # a command's options are its arguments
         if url:
             report = simulate_service(options, url, progress)
         else:
-            report = simulate_stub(options, policy, films, progress)
+            report = simulate_in_process(options, policy, films, progress)
     print_report(report, time.monotonic() - started, as_json)
 
 
 def simulate_service(options: TrafficOptions, url: str, progress: Progress) -> TrafficReport:
     """Simulates viewers of a running service."""
     films, viewers = Films(options.seed), options.create_viewers()
-    service = Service(url, films, viewers)
+    service = ServiceRecommender(url, films, viewers)
     service.check_clock()
     try:
         return run_traffic(options, GroundTruth(films, viewers), service, progress)
@@ -63,14 +66,14 @@ def simulate_service(options: TrafficOptions, url: str, progress: Progress) -> T
         service.close()
 
 
-def simulate_stub(
-    options: TrafficOptions, policy: StubPolicy, films: int, progress: Progress
+def simulate_in_process(
+    options: TrafficOptions, policy: InProcessPolicy, films: int, progress: Progress
 ) -> TrafficReport:
     """Simulates viewers of made-up films that a policy in process recommends."""
     known, viewers = Films(options.seed), options.create_viewers()
-    known.add(make_films(options.seed, "film", films, options.start_ms - STUB_FILM_AGE_DAYS * DAY_MS))
-    stub = Stub(policy, known, viewers, options.seed)
-    return run_traffic(options, GroundTruth(known, viewers), stub, progress)
+    known.add(make_films(options.seed, "film", films, options.start_ms - FILM_AGE_DAYS * DAY_MS))
+    recommender = InProcessRecommender(policy, known, viewers, options.seed)
+    return run_traffic(options, GroundTruth(known, viewers), recommender, progress)
 
 
 def print_report(report: TrafficReport, seconds: float, as_json: bool) -> None:

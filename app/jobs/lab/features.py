@@ -18,6 +18,7 @@ from reelrank.ranking.evaluation.intervals import (
     bootstrap_intervals,
     judge_difference,
 )
+from reelrank.ranking.evaluation.judged_request import name_viewer
 from reelrank.ranking.evaluation.order_measures import MeasureMatrix
 from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
 from reelrank.ranking.progress import Progress, ignore_progress
@@ -86,7 +87,7 @@ def measure_features(
 
     values: number of distinct values of hashed features, where it is known.
     """
-    viewers = np.array([_name_viewer(full, row) for row in range(len(full.judged))])
+    viewers = np.array([name_viewer(request, row) for row, request in enumerate(full.judged)])
     whole, systems = full.measure_rankers(seeds), list_systems(full)
     effects = []
     for done, (name, build) in enumerate(systems.items()):
@@ -168,8 +169,3 @@ def describe_effects(report: FeatureReport) -> list[str]:
         f"not certain: {unsure} of {len(report.effects)} changes, on {report.viewers:,} viewers. One change "
         "in twenty without any effect looks certain by chance.",
     ]
-
-
-def _name_viewer(window: BacktestWindow, row: int) -> str:
-    user = window.judged[row].request.viewer.user
-    return f"viewer {user}" if user else f"request {row}"

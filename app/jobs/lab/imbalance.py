@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from reelrank.app.jobs.lab.trial import ModelKind, Trial, TrialResult, run_trial, write_rows
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.judged_request import JudgedRequest, name_viewer
 from reelrank.ranking.evaluation.pooled_measures import PooledMeasures, ScoredRequest, measure_pooled
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.training.dataset import TrainingSet
@@ -94,7 +94,7 @@ def compare_handlings(
         float(np.average(training.gains > 0, weights=weights)),
         len(training.groups),
         len(judged),
-        len({_name_viewer(request, row) for row, request in enumerate(judged)}),
+        len({name_viewer(request, row) for row, request in enumerate(judged)}),
     )
 
 
@@ -110,14 +110,9 @@ def _measure(trial: Trial, result: TrialResult, judged: Sequence[JudgedRequest])
         parts = zip(judged, np.split(result.scores, ends), np.split(probabilities, ends), strict=True)
         scored = [
             ScoredRequest(
-                _name_viewer(request, row), request.compute_candidate_gains(), request.gains, scores, chances
+                name_viewer(request, row), request.compute_candidate_gains(), request.gains, scores, chances
             )
             for row, (request, scores, chances) in enumerate(parts)
         ]
         rows.append(ImbalanceRow(trial, is_corrected, measure_pooled(scored), *cost))
     return rows
-
-
-def _name_viewer(request: JudgedRequest, row: int) -> str:
-    user = request.request.viewer.user
-    return f"viewer {user}" if user else f"request {row}"

@@ -10,16 +10,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reelrank.ranking.arrow_columns import find_indices, to_array, to_floats, to_texts
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_ratio
 from reelrank.ranking.evaluation.served.wanted import (
     CUTOFF,
     ServedPages,
     ServedRules,
     find_wanted,
-    index_in,
     sum_by_request,
-    to_array,
-    to_text,
 )
 
 MEASURES = ("ctr", "watch_s_per_impression", "skip_rate", "precision@10", "ndcg@10")
@@ -32,7 +30,7 @@ ALL_SURFACES = "all"
 @dataclass(frozen=True, slots=True)
 class ServedQuality:
     """The measures of one surface. answered: requests after which the viewer wanted something. viewers: how
-    many are resampled. A measure that nothing was measured of is missing."""
+    many are resampled. Measures without any row to measure are left out."""
 
     surface: str
     requests: int
@@ -49,18 +47,18 @@ def measure_served(
     """Measures all requests, then those of each surface. Raises ValueError without requests."""
     if not len(pages.requests):
         raise ValueError("there are no logged requests in this span")
-    surfaces = to_text(pages.requests["surface"])
-    measured = _measure_requests(pages, rules or ServedRules())
-    users = to_text(pages.requests["user_key"])
-    groups = np.where(users == "", to_text(pages.requests["request_id"]), users)
+    surfaces = to_texts(pages.requests["surface"])
+    totals = _measure_requests(pages, rules or ServedRules())
+    users = to_texts(pages.requests["user_key"])
+    groups = np.where(users == "", to_texts(pages.requests["request_id"]), users)
     masks = {ALL_SURFACES: np.ones(len(surfaces), bool)}
     masks |= {str(name): surfaces == name for name in np.unique(surfaces)}
-    return [_summarise(name, measured.select(mask), groups[mask], seed) for name, mask in masks.items()]
+    return [_summarize(name, totals.select(mask), groups[mask], seed) for name, mask in masks.items()]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Measured:
-    """Counts [q] of each request, and its ndcg [q], NaN where the viewer wanted nothing."""
+class _RequestTotals:
+    """Totals [q] of each request, its precision, and its ndcg [q], NaN where the viewer wanted nothing."""
 
     impressions: NDArray[np.float64]
     known: NDArray[np.float64]
@@ -71,56 +69,56 @@ class _Measured:
     precision: NDArray[np.float64]
     ndcg: NDArray[np.float64]
 
-    def select(self, mask: NDArray[np.bool_]) -> "_Measured":
-        return _Measured(*(getattr(self, name)[mask] for name in self.__slots__))
+    def select(self, mask: NDArray[np.bool_]) -> "_RequestTotals":
+        return _RequestTotals(*(getattr(self, name)[mask] for name in self.__slots__))
 
 
-def _summarise(surface: str, measured: _Measured, groups: NDArray[np.str_], seed: int) -> ServedQuality:
+def _summarize(surface: str, totals: _RequestTotals, groups: NDArray[np.str_], seed: int) -> ServedQuality:
     columns = {
-        "ctr": (measured.uses, measured.impressions),
-        "watch_s_per_impression": (measured.watched_s, measured.impressions),
-        "skip_rate": (measured.skips, measured.plays),
-        "precision@10": (measured.precision, np.ones(len(groups))),
-        "ndcg@10": (np.nan_to_num(measured.ndcg), np.isfinite(measured.ndcg).astype(np.float64)),
+        "ctr": (totals.uses, totals.impressions),
+        "watch_s_per_impression": (totals.watched_s, totals.impressions),
+        "skip_rate": (totals.skips, totals.plays),
+        "precision@10": (totals.precision, np.ones(len(groups))),
+        "ndcg@10": (np.nan_to_num(totals.ndcg), np.isfinite(totals.ndcg).astype(np.float64)),
     }
     measures = {
         name: bootstrap_ratio(numerator, denominator, groups, seed)
         for name, (numerator, denominator) in columns.items()
         if denominator.sum() > 0
     }
-    impressions = float(measured.impressions.sum())
+    impressions = float(totals.impressions.sum())
     return ServedQuality(
         surface,
         len(groups),
-        int(np.isfinite(measured.ndcg).sum()),
+        int(np.isfinite(totals.ndcg).sum()),
         len(np.unique(groups)),
         int(impressions),
-        float(measured.known.sum() / max(impressions, 1)),
+        float(totals.known.sum() / max(impressions, 1)),
         measures,
     )
 
 
-def _measure_requests(pages: ServedPages, rules: ServedRules) -> _Measured:
+def _measure_requests(pages: ServedPages, rules: ServedRules) -> _RequestTotals:
     requests, outcomes, n = pages.requests, pages.outcomes, len(pages.requests)
-    request = index_in(outcomes["request_id"], requests["request_id"])
+    request = find_indices(outcomes["request_id"], requests["request_id"])
     outcomes, request = outcomes.filter(pa.array(request >= 0)), request[request >= 0]
-    seen = to_array(outcomes["seen"], np.float64)
-    played = to_array(outcomes["played"], np.float64)
-    uses = ((played > 0) | (to_array(outcomes["clicked"], np.float64) > 0)) * seen
-    watched_s = np.nan_to_num(to_array(outcomes["watched_ms"], np.float64)) / 1000
+    seen = to_floats(outcomes["seen"])
+    played = to_floats(outcomes["played"])
+    uses = ((played > 0) | (to_floats(outcomes["clicked"]) > 0)) * seen
+    watched_s = np.nan_to_num(to_floats(outcomes["watched_ms"])) / 1000
     wanted = find_wanted(pages, rules)
     gains = wanted.find_gains(outcomes, request)
     positions = to_array(outcomes["position"], np.int64)
     first = positions < CUTOFF
     dcg = sum_by_request(request[first], (gains / np.log2(positions + 2.0))[first], n)
     ideal = wanted.compute_ideal(n)
-    return _Measured(
+    return _RequestTotals(
         sum_by_request(request, seen, n),
-        sum_by_request(request, seen * to_array(outcomes["is_seen_known"], np.float64), n),
+        sum_by_request(request, seen * to_floats(outcomes["is_seen_known"]), n),
         sum_by_request(request, uses, n),
         sum_by_request(request, watched_s * seen, n),
         sum_by_request(request, played, n),
-        sum_by_request(request, to_array(outcomes["quick_skip"], np.float64), n),
+        sum_by_request(request, to_floats(outcomes["quick_skip"]), n),
         sum_by_request(request[first], (gains > 0)[first].astype(np.float64), n) / CUTOFF,
         np.divide(dcg, ideal, out=np.full(n, np.nan), where=ideal > 0),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.arrow_columns import find_indices, to_array, to_floats, to_texts
 from reelrank.ranking.items.engagements import to_page_item_keys
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE
@@ -50,7 +50,7 @@ class WantedItems:
 
     def find_gains(self, outcomes: pa.Table, request: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns the gains [n] of shown items; 0 where one was not wanted."""
-        found = index_in(to_page_item_keys(outcomes), self.keys)
+        found = find_indices(to_page_item_keys(outcomes), self.keys)
         return np.where(found >= 0, self.gains[found], 0.0) if len(self.gains) else np.zeros(len(request))
 
     def compute_ideal(self, n: int) -> NDArray[np.float64]:
@@ -71,9 +71,9 @@ def find_wanted(pages: ServedPages, rules: ServedRules) -> WantedItems:
     )
     windows = np.array([rules.wanted_ms.get(s, DAY_MS) for s in requests["surface"].to_pylist()], np.int64)
     users = pc.unique(watches["user_key"])
-    user, of_request = index_in(watches["user_key"], users), index_in(requests["user_key"], users)
+    user, of_request = find_indices(watches["user_key"], users), find_indices(requests["user_key"], users)
     at, asked = to_array(watches["at_ms"], np.int64), to_array(requests["at_ms"], np.int64)
-    is_known = (of_request >= 0) & (to_text(requests["user_key"]) != "")
+    is_known = (of_request >= 0) & (to_texts(requests["user_key"]) != "")
     begins = _count_before((user, at), (of_request, asked))
     counts = np.where(is_known, _count_before((user, at), (of_request, asked + windows)) - begins, 0)
     request = np.repeat(np.arange(len(requests)), counts)
@@ -93,7 +93,7 @@ def find_wanted(pages: ServedPages, rules: ServedRules) -> WantedItems:
     return WantedItems(
         to_array(best["request"], np.int64),
         to_page_item_keys(best).combine_chunks(),
-        to_array(best["gain_max"], np.float64),
+        to_floats(best["gain_max"]),
     )
 
 
@@ -107,7 +107,7 @@ def _find_first_ms(watches: pa.Table) -> NDArray[np.int64]:
 
 
 def _to_gains(watches: pa.Table) -> NDArray[np.float64]:
-    watched, duration = (to_array(watches[name], np.float64) for name in ("watched_ms", "duration_ms"))
+    watched, duration = (to_floats(watches[name]) for name in ("watched_ms", "duration_ms"))
     return BY_WATCHED_SHARE.grade_plays(watched, duration).astype(np.float64)
 
 
@@ -121,22 +121,6 @@ def _count_before(
     before, counts = np.cumsum(order >= q), np.empty(q, np.int64)
     counts[order[order < q]] = before[order < q]
     return counts
-
-
-def index_in(values: pa.ChunkedArray | pa.Array, known: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
-    """Returns the index [n] of each value in `known`; -1 where it is not there."""
-    return to_array(pc.fill_null(pc.index_in(values, known), -1), np.int64)
-
-
-def to_array(column: pa.ChunkedArray | pa.Array, dtype: type[np.generic]) -> NDArray[Any]:
-    """Returns a column [n] in this type; null is NaN in floats."""
-    chunked = isinstance(column, pa.ChunkedArray)
-    values = column.to_numpy() if chunked else column.to_numpy(zero_copy_only=False)
-    return np.asarray(values).astype(dtype)
-
-
-def to_text(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    return np.array(column.to_pylist(), np.str_)
 
 
 def sum_by_request(request: NDArray[np.int64], values: NDArray[np.float64], n: int) -> NDArray[np.float64]:

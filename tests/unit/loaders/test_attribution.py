@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelrank.index_mappings.decision import CANDIDATE_SCHEMA, LAKE_EVENT_SCHEMA, REQUEST_SCHEMA
-from reelrank.index_mappings.event import EVENT_KINDS
+from reelrank.index_mappings.event import EVENT_KINDS, MINUTE_MS
 from reelrank.loaders.lake.attribution import AttributionInputs, attribute_whole
 from reelrank.ranking.labels.attribution import (
     CANDIDATE_COLUMNS,
     EVENT_COLUMNS,
-    MINUTE_MS,
     REQUEST_COLUMNS,
     AttributionRules,
     AttributionSpan,
@@ -142,7 +141,7 @@ def test_the_query_equals_the_slow_reference(logs: Any, as_of: int) -> None:
     )
 
 
-def test_a_play_within_ten_minutes_is_the_merit_of_its_page() -> None:
+def test_a_play_within_ten_minutes_is_attributed_to_its_page() -> None:
     watch = make_event("watch", 15, request_id="r", watched_ms=6 * MINUTE_MS, duration_ms=10 * MINUTE_MS)
     row = run_pages([make_page("r", 0)], [watch])["r", "a"]
     assert (row["played"], row["missed"], row["watched_share"]) == (True, False, 0.6)

@@ -9,7 +9,8 @@ import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.lake.attribution import QueryLimits, attribute_date
+from reelrank.loaders.lake.attribution import attribute_date
+from reelrank.loaders.lake.merge import QueryLimits
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
 from tests.unit.loaders.lake_rows import DAY, export, run_compaction, to_ms, write_decisions

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reelrank.app.simulation.films import DAY_MS, Films
+from reelrank.app.simulation.films import Films
 from reelrank.app.simulation.report import TrafficReport
-from reelrank.app.simulation.service import Service
+from reelrank.app.simulation.service import ServiceRecommender
 from reelrank.app.simulation.traffic import GroundTruth, TrafficOptions, run_traffic
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.errors import BadRequest, Unavailable
-from reelrank.index_mappings.event import Event
+from reelrank.index_mappings.event import DAY_MS, Event
 from reelrank.ranking.progress import ignore_progress
 from tests.raised import raises_code
 from tests.running_service import ServiceProcess, find_free_port, start_project_service
@@ -38,7 +38,7 @@ def service(parts: Container) -> Iterator[ServiceProcess]:
 @pytest.fixture(scope="module")
 def report(service: ServiceProcess) -> TrafficReport:
     films, viewers = Films(OPTIONS.seed), OPTIONS.create_viewers()
-    simulated = Service(service.url, films, viewers)
+    simulated = ServiceRecommender(service.url, films, viewers)
     simulated.check_clock()
     report = run_traffic(OPTIONS, GroundTruth(films, viewers), simulated, ignore_progress)
     simulated.close()
@@ -94,11 +94,11 @@ def test_new_films_are_in_the_catalogue(parts: Container, report: TrafficReport)
 def test_a_service_with_a_real_clock_is_refused(parts: Container, events: list[Event]) -> None:
     served = start_project_service(parts.settings, workers=1)
     with raises_code(BadRequest, "clock_not_simulated"):
-        Service(served.url, Films(0), OPTIONS.create_viewers()).check_clock()
+        ServiceRecommender(served.url, Films(0), OPTIONS.create_viewers()).check_clock()
     served.stop()
 
 
 def test_a_service_that_is_away_is_named() -> None:
-    simulated = Service(f"http://127.0.0.1:{find_free_port()}", Films(0), OPTIONS.create_viewers())
+    simulated = ServiceRecommender(f"http://127.0.0.1:{find_free_port()}", Films(0), OPTIONS.create_viewers())
     with raises_code(Unavailable, "service_failed"):
         simulated.check_clock()

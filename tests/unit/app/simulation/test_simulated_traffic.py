@@ -6,21 +6,22 @@ import numpy as np
 import pytest
 
 from reelrank.app.simulation.behaviour import compute_examination
-from reelrank.app.simulation.films import DAY_MS, Film, Films, make_films
-from reelrank.app.simulation.recommenders import Feedback, Pages, Stub, StubPolicy
+from reelrank.app.simulation.films import Film, Films, make_films
+from reelrank.app.simulation.recommenders import Feedback, InProcessPolicy, InProcessRecommender, Pages
 from reelrank.app.simulation.report import TrafficReport, estimate_ratio
 from reelrank.app.simulation.traffic import TICK_MS, GroundTruth, TrafficOptions, run_traffic
 from reelrank.app.simulation.viewers import Visits
+from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.progress import ignore_progress
 
 START_MS = 20_000 * DAY_MS
 SEEDS = 20
 
 
-class RecordedStub(Stub):
+class RecordedRecommender(InProcessRecommender):
     """Keeps what it was asked and told."""
 
-    def __init__(self, policy: StubPolicy, truth: GroundTruth, seed: int) -> None:
+    def __init__(self, policy: InProcessPolicy, truth: GroundTruth, seed: int) -> None:
         super().__init__(policy, truth.films, truth.viewers, seed)
         self.feedback: list[Feedback] = []
         self.published: list[tuple[int, Sequence[Film]]] = []
@@ -35,13 +36,13 @@ class RecordedStub(Stub):
 
 
 def simulate(
-    policy: StubPolicy, seed: int = 0, viewers: int = 60, days: float = 3
-) -> tuple[TrafficReport, RecordedStub]:
+    policy: InProcessPolicy, seed: int = 0, viewers: int = 60, days: float = 3
+) -> tuple[TrafficReport, RecordedRecommender]:
     options = TrafficOptions(seed, viewers, days, START_MS, new_films=2)
     films = Films(seed)
     films.add(make_films(seed, "film", 150, START_MS - 100 * DAY_MS))
     truth = GroundTruth(films, options.create_viewers())
-    stub = RecordedStub(policy, truth, seed)
+    stub = RecordedRecommender(policy, truth, seed)
     return run_traffic(options, truth, stub, ignore_progress), stub
 
 
@@ -164,7 +165,7 @@ def test_the_truth_of_a_film_does_not_depend_on_when_it_is_seen() -> None:
 
 
 def test_a_page_that_failed_counts_as_no_page() -> None:
-    class Broken(RecordedStub):
+    class Broken(RecordedRecommender):
         def recommend(self, visits: Visits, size: int) -> Pages:
             pages = super().recommend(visits, size)
             return Pages(np.where(visits.rows[:, None] % 2, -1, pages.rows), pages.request_ids)
