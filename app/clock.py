@@ -40,6 +40,17 @@ class SimulatedClock:
 SYSTEM_CLOCK = SystemClock()
 
 
+WAITED_S: ContextVar[float] = ContextVar("waited_s", default=0.0)
+"""Seconds that the request of this thread waited for it: its deadline counts from its arrival."""
+LEAST_DEADLINE_SHARE = 0.25
+"""Stays for a request that was admitted, however long it waited."""
+
+
+def shorten_deadline(deadline_s: float) -> float:
+    """Returns what is left of the deadline of this thread's request, in seconds."""
+    return max(LEAST_DEADLINE_SHARE * deadline_s, deadline_s - WAITED_S.get())
+
+
 def to_ms(time: datetime) -> int:
     """Converts to milliseconds since 1970-01-01 UTC."""
     return round(time.timestamp() * 1000)

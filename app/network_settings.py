@@ -33,6 +33,12 @@ class NetworkSettings(BaseSettings):
         ge=0,
         description="Most connections of one address, such as a reverse proxy, to one worker; 0: no limit.",
     )
+    answer_within_ms: int = Field(
+        1000,
+        ge=1,
+        description="Milliseconds from the arrival of a request within which it must be answered; while a "
+        "worker is busy, others are refused at once. Events are never refused.",
+    )
     ranking_key: SecretStr = Field(
         SecretStr(""),
         description="Secret that role candidates sends to role ranking, at least 32 characters; the same for "

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import diversity, gibberish, hop, lake, spelling, suggest
+from benchmarks import diversity, gibberish, hop, lake, overload, spelling, suggest
 from benchmarks.engine import run as engine
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "relevance": relevance.main,
     "servers": servers.main,
     "hop": hop.main,
+    "overload": overload.main,
     "spelling": spelling.main,
     "suggest": suggest.main,
     "gibberish": gibberish.main,

@@ -75,7 +75,7 @@ class ServiceProcess:
 def start_service(data_dir: Path, wait_ready: bool = True, **settings: object) -> ServiceProcess:
     """Starts a service, on a free port by default. wait_ready: until it can answer, else until it listens."""
     port = settings.setdefault("port", find_free_port())
-    stated = {"data_dir": data_dir, "workers": 2, "deadline_ms": 5000, **settings}
+    stated = {"data_dir": data_dir, "workers": 2, "deadline_ms": 5000, "answer_within_ms": 30_000, **settings}
     environment = os.environ | {f"REELRANK_{name.upper()}": str(value) for name, value in stated.items()}
     log = data_dir.parent / f"serve-{port}.log"
     command = [sys.executable, "-m", "reelrank.app.cli", "serve"]

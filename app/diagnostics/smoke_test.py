@@ -55,7 +55,9 @@ def find_bind_error(host: str, port: int) -> str:
 
 
 @contextmanager
-def run_service(command: Sequence[str], url: str, log_path: Path | None = None) -> Iterator[None]:
+def run_service(
+    command: Sequence[str], url: str, log_path: Path | None = None, timeout_s: float = READY_TIMEOUT_S
+) -> Iterator[None]:
     """Runs the service until the block ends. Raises CheckFailed when it does not become ready.
 
     log_path: the file for its standard error; None: standard error of this process.
@@ -63,11 +65,11 @@ def run_service(command: Sequence[str], url: str, log_path: Path | None = None) 
     with nullcontext() if log_path is None else log_path.open("wb") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
     try:
-        until = time.monotonic() + READY_TIMEOUT_S
+        until = time.monotonic() + timeout_s
         while not is_ready(url):
             if process.poll() is not None or time.monotonic() > until:
                 log = "its log is above" if log_path is None else f"its log:\n{read_log_tail(log_path)}"
-                raise CheckFailed(f"the service ended or was not ready after {READY_TIMEOUT_S:.0f} s; {log}")
+                raise CheckFailed(f"the service ended or was not ready after {timeout_s:.0f} s; {log}")
             time.sleep(0.2)
         yield
     finally:

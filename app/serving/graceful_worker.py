@@ -13,13 +13,13 @@ from typing import Any
 from gunicorn.http.errors import ParseException
 from gunicorn.util import write_nonblock
 
-from reelrank.app.serving.buffering_worker import BufferingWorker
+from reelrank.app.serving.admitting_worker import AdmittingWorker
 from reelrank.app.serving.request_errors import encode_request_error
 from reelrank.app.serving.response_socket import BufferedSocket
 
 
-class GracefulWorker(BufferingWorker):
-    """A BufferingWorker with buffered responses (`response_socket.py`) and a graceful stop."""
+class GracefulWorker(AdmittingWorker):
+    """An AdmittingWorker with buffered responses (`response_socket.py`) and a graceful stop."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)

@@ -80,7 +80,7 @@ def _check_scope(rules: AccessRules, scope: RouteScope, sent: ApiKey | None) -> 
     if scope == "public":
         return None
     is_page = request.blueprint in PAGE_BLUEPRINTS
-    if sent is None and (is_page or request.method in SAFE_METHODS):
+    if sent is None and (is_page or request.method in SAFE_METHODS or _is_script_of_a_page(scope)):
         sent = find_session_key(rules)
     if sent is None:
         return _ask_for_key(is_page)
@@ -89,6 +89,11 @@ def _check_scope(rules: AccessRules, scope: RouteScope, sent: ApiKey | None) -> 
         message = f"the key {sent.key_id} has no scope `{scope}`; use a key that was created with it"
         raise RequestForbidden(message, code="scope_missing")
     return None
+
+
+def _is_script_of_a_page(scope: RouteScope) -> bool:
+    """Returns whether a browser states that a page of this service sends events, such as what was seen."""
+    return scope == "events" and request.headers.get("Origin", "").partition("://")[2] == request.host
 
 
 def _ask_for_key(is_page: bool) -> AnyResponse:

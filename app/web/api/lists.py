@@ -13,6 +13,7 @@ from flask import Response, jsonify, request
 from flask_openapi import APIBlueprint
 from flask_openapi.types import ResponseDict
 
+from reelrank.app.clock import shorten_deadline
 from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page
 from reelrank.app.search.ports import NoRecorder
@@ -101,7 +102,7 @@ def load_page(service: SearchService, parameters: ListParameters, build_query: Q
 
     What a page of another site requests was seen by nobody, so it records no impression.
     """
-    service = choose_recording(service)
+    service = adapt_service(service)
     if parameters.cursor:
         page = service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
     else:
@@ -114,9 +115,14 @@ def load_page(service: SearchService, parameters: ListParameters, build_query: Q
     return highlight_page(page) if isinstance(parameters, SearchParameters) and parameters.highlight else page
 
 
-def choose_recording(service: SearchService) -> SearchService:
-    """Returns the service for this request: without recording when a page of another site sent it."""
-    return replace(service, recorder=NoRecorder()) if is_cross_site() else service
+def adapt_service(service: SearchService) -> SearchService:
+    """Returns the service for this request: with what is left of its deadline since it arrived.
+
+    It records nothing when a page of another site sent the request.
+    """
+    deadline_s = shorten_deadline(service.deadline_s)
+    recorder = NoRecorder() if is_cross_site() else service.recorder
+    return replace(service, deadline_s=deadline_s, recorder=recorder)
 
 
 def build_page_response(page: Page, limit: int) -> Response:

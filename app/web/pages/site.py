@@ -13,7 +13,7 @@ from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
-from reelrank.app.web.api.lists import choose_recording
+from reelrank.app.web.api.lists import adapt_service
 from reelrank.app.web.api.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.pages import filters, reports
 from reelrank.app.web.pages.notices import build_notice
@@ -129,7 +129,7 @@ class Site:
         return load_viewer_profile(read_user_id(), self.service)
 
     def _load_page(self, query: Query, cursor: str | None, facets: bool = False) -> Page:
-        service = choose_recording(self.service)
+        service = adapt_service(self.service)
         if cursor:
             page = service.serve_next_page(cursor, PAGE_ITEMS)
         else:

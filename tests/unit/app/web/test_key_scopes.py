@@ -216,6 +216,9 @@ def test_people_log_in_with_a_key_and_stay_until_it_ends(app: Flask, store: KeyS
     assert client.get("/v1/suggest?q=sea").status_code == 200
     assert client.post("/watch", data={"item": "sea1"}).status_code == 303
     assert client.post("/v1/events", json={"kind": "watch", "user": "u", "item": "sea1"}).status_code == 401
+    event = {"kind": "watch", "user": "u", "item": "sea1"}
+    assert client.post("/v1/events", json=event, headers={"Origin": "http://localhost"}).status_code == 200
+    assert client.post("/v1/events", json=event, headers={"Origin": "http://x.example"}).status_code == 403
     store.rotate(key.key_id)
     assert client.get("/").headers["Location"] == "/login?back=/"
 
