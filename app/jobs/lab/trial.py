@@ -4,7 +4,6 @@ A process of its own, because its peak of memory is then that of this training a
 """
 
 import resource
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +20,7 @@ from reelrank.ranking.training.lambdarank import train_ranker
 from reelrank.ranking.training.pointwise import train_pointwise
 from reelrank.ranking.training.resampling import Handling, handle_imbalance
 
-BYTES_PER_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""getrusage tells kilobytes on Linux and bytes on macOS."""
+LINUX_STATUS = Path("/proc/self/status")
 
 
 class ModelKind(StrEnum):
@@ -80,7 +78,7 @@ def run_trial(trial: Trial, names: Sequence[str], directory: Path) -> TrialResul
     fit = _fit_pointwise if trial.model is ModelKind.POINTWISE else _fit_lambdarank
     model, rows, synthetic = fit(trial, training, names)
     cpu_s = time.process_time() - started
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_RSS_UNIT / 1e6
+    peak_mb = read_peak_mb()
     scores = model.score(np.load(directory / "judged.npy", mmap_mode="r"))
     calibration = model.calibration or Calibration(slope=1.0, intercept=0.0)
     stated = Calibration(slope=1.0, intercept=0.0) if trial.model is ModelKind.POINTWISE else calibration
@@ -93,6 +91,17 @@ def run_trial(trial: Trial, names: Sequence[str], directory: Path) -> TrialResul
         rows,
         synthetic,
     )
+
+
+def read_peak_mb() -> float:
+    """Returns the largest resident size of this process in MB.
+
+    On Linux from VmHWM: what getrusage tells includes the parent that started the process.
+    """
+    if LINUX_STATUS.exists():
+        fields = dict(line.split(":", 1) for line in LINUX_STATUS.read_text().splitlines() if ":" in line)
+        return int(fields["VmHWM"].split()[0]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # macOS: in bytes
 
 
 def _fit_pointwise(trial: Trial, training: TrainingSet, names: Sequence[str]) -> tuple[LambdaRank, int, int]:

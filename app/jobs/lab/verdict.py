@@ -42,7 +42,7 @@ def _describe_measure(report: ImbalanceReport, model: ModelKind, measure: str) -
         *([f"certainly worse: {'; '.join(worse)}"] if worse else []),
         *([f"not certain: {', '.join(unsure)}"] if unsure else []),
     ]
-    return f"{model}, {JUDGED_BY[measure]} against doing nothing: {'. '.join(parts).capitalize()}."
+    return f"{model}, {JUDGED_BY[measure]} against doing nothing: {'. '.join(parts)}."
 
 
 def _recommend(report: ImbalanceReport, model: ModelKind) -> str:

@@ -11,7 +11,7 @@ from reelrank.app.jobs.lab.features import (
     measure_features,
 )
 from reelrank.app.jobs.lab.imbalance import TRIALS, ImbalanceReport, ImbalanceRow, compare_handlings
-from reelrank.app.jobs.lab.trial import ModelKind, Trial
+from reelrank.app.jobs.lab.trial import ModelKind, Trial, read_peak_mb
 from reelrank.app.jobs.lab.verdict import describe_verdict
 from reelrank.ranking.evaluation.intervals import Interval, Verdict
 from reelrank.ranking.evaluation.plots import write_measures_plot
@@ -103,6 +103,13 @@ def test_a_useful_feature_is_certainly_missed_and_buckets_are_counted() -> None:
     (use,) = report.buckets
     assert (use.used, use.values) == (256, 1000)
     assert use.collisions[256] == pytest.approx(0.98, abs=0.005)
+
+
+def test_the_peak_of_a_process_grows_with_what_it_holds() -> None:
+    before = read_peak_mb()
+    held = np.ones(40_000_000)
+    assert read_peak_mb() - before > 100 or before > held.nbytes / 1e6
+    assert before > 10
 
 
 def test_collisions_agree_with_values_thrown_into_buckets() -> None:
