@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def to_array(column: pa.Array | pa.ChunkedArray, dtype: type[np.generic]) -> NDArray[Any]:
-    """Returns a column [n] in this dtype; null is NaN in floats and an error in other dtypes."""
+    """Returns a column [n] in this dtype. Null is NaN in floats; a column of another dtype must have none."""
     return np.asarray(column.to_numpy(zero_copy_only=False)).astype(dtype)
 
 

@@ -1,4 +1,4 @@
-"""Checks the lake: files that are damaged, missing, nameless or left by killed writers."""
+"""Checks the lake: files that are damaged, missing, unknown or left by killed writers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def _check_files(storage: LakeStorage, progress: Progress) -> LakeReport:
             findings += problems
             found[table].append((day, file, rows))
     progress("check", len(groups), len(groups))
-    findings += _find_strangers(files, groups, position)
+    findings += _find_unknown_files(files, groups, position)
     return LakeReport(tuple(_summarize(table, rows) for table, rows in found.items()), tuple(findings))
 
 
@@ -118,7 +118,7 @@ def _read_footer(
     return rows, [Finding("problem", file.path, problem) for problem in problems]
 
 
-def _find_strangers(
+def _find_unknown_files(
     files: list[StoredFile],
     groups: dict[tuple[str, date], list[StoredFile]],
     position: EventPosition,
@@ -126,7 +126,7 @@ def _find_strangers(
     known = {file.path for group in groups.values() for file in group}
     for file in files:
         if file.path not in known and file.name not in (MANIFEST, POSITION):
-            yield Finding("note", file.path, "it is no file of the lake; nothing reads it")
+            yield Finding("note", file.path, "it is not a file of the lake; nothing reads it")
     if position.position is None and any(table == REQUESTS for table, _ in groups):
         yield Finding("note", "events", "no event is exported yet; run: reelrank lake export")
 

@@ -1,4 +1,4 @@
-"""What of the files counts: the manifest of a date, and the position up to which events are exported.
+"""Which files count: the manifest of a date, and the position up to which events are exported.
 
 A file in an open date counts from the moment it is there. Compaction writes new files and then replaces the
 manifest of the date: `files` are the compacted ones, `merged` those whose rows are in them. A compacted file
@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from reelrank.index_mappings.decision import EVENTS, LAKE_VERSION
 from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.event import DAY_MS, HOUR_MS
 from reelrank.loaders.lake.storage import DATA_SUFFIX, LakeStorage, StoredFile
 
 MANIFEST, POSITION = "_manifest.json", "_position.json"
@@ -69,10 +70,10 @@ class EventPosition:
 
 def find_folder(table: str, at_ms: int, open_from: date) -> Folder:
     """Returns the folder of a row. open_from: the first date that is open; hours of earlier ones are 0."""
-    days, ms = divmod(at_ms, 86_400_000)
+    days, ms = divmod(at_ms, DAY_MS)
     first, last = (_count_days(FIRST_DATE), _count_days(LAST_DATE))
     day = date(1970, 1, 1) + timedelta(days=min(max(days, first), last))
-    return Folder(table, day, ms // 3_600_000 if open_from <= day < LAST_DATE else 0)
+    return Folder(table, day, ms // HOUR_MS if open_from <= day < LAST_DATE else 0)
 
 
 def find_open_date(now: datetime) -> date:

@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 
 @dataclass(slots=True)
 class LakeWriter:
-    """One writer of the lake. Its name is its own, so no writer can harm the files of another.
+    """One writer of the lake. Its name is unique, so no writer can overwrite the files of another.
 
     fingerprint: of the features, for the metadata of files.
     """
