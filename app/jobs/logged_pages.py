@@ -11,7 +11,13 @@ import structlog
 
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.wiring import Container, build_lake_storage
-from reelrank.index_mappings.decision import CANDIDATES, EVENTS, LAKE_EVENT_SCHEMA, name_signal_column
+from reelrank.index_mappings.decision import (
+    CANDIDATES,
+    EVENTS,
+    LAKE_EVENT_SCHEMA,
+    REQUESTS,
+    name_signal_column,
+)
 from reelrank.index_mappings.errors import NotFound
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
@@ -112,11 +118,11 @@ def collect_logged_training(
 
     At most `training_rows` rows are kept: whole requests, a uniform sample.
     """
-    export_lake(container, progress)
     lake = Lake(build_lake_storage(container.settings))
     windows = choose_windows(lake, container.clock.now())
-    if windows is None:
-        return None
+    if windows is None or _count_requests(lake, windows) < MIN_ANSWERED + MIN_VALIDATION:
+        return None  # the events need not be exported: a long history is thousands of dates
+    export_lake(container, progress)
     sample, requests = GroupSample(container.settings.training_rows), 0
     columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
     for pages in _read_pages(lake, (windows.begin, windows.test), columns, progress):
@@ -124,6 +130,10 @@ def collect_logged_training(
         sample.add(groups)
         requests += len(groups)
     return _split(sample, windows, requests) if requests else None
+
+
+def _count_requests(lake: Lake, windows: LoggedWindows) -> int:
+    return sum(batch.num_rows for batch in lake.scan(REQUESTS, windows.begin, windows.test, ["request_id"]))
 
 
 def _split(sample: GroupSample, windows: LoggedWindows, requests: int) -> LoggedTraining | None:

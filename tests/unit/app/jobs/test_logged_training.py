@@ -16,7 +16,7 @@ from reelrank.app.jobs.logged_pages import (
 )
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, build_lake_storage, build_user_keys
-from reelrank.index_mappings.decision import build_candidate_schema, name_signal_column
+from reelrank.index_mappings.decision import EVENTS, build_candidate_schema, name_signal_column
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import Event
 from reelrank.loaders.lake.writer import LakeWriter
@@ -126,6 +126,7 @@ def test_too_few_pages_leave_the_history_to_learn_from(container: Container, req
     if requests:
         serve_pages(container, requests, 5)
     assert find(container, TrainingSource.AUTO) is None
+    assert not build_lake_storage(container.settings).list_files(EVENTS)  # no events are exported
     with raises_code(NotFound, "too_few_logged_pages"):
         find(container, TrainingSource.LAKE)
 
