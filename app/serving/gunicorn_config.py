@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,12 @@ proc_name = "reelrank"
 
 
 def on_starting(server: Any) -> None:
-    """Checks who may call, and creates the directory in which the workers share their metrics."""
-    require_keys(_settings, [str(a[0]) if isinstance(a, tuple) else "" for a in server.cfg.address])
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="reelrank-metrics-")
+    """Checks who may call. Ends the process where no keys exist and some are required."""
+    try:
+        require_keys(_settings, [str(a[0]) if isinstance(a, tuple) else "" for a in server.cfg.address])
+    except SystemExit:
+        on_exit(server)
+        raise
 
 
 def child_exit(_server: Any, worker: Any) -> None:

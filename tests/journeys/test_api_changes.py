@@ -61,7 +61,6 @@ def test_a_ubi_event_is_accepted_unchanged(service: ServiceProcess, parts: Conta
         (b"[1]", "events.0"),
         (b'{"kind": "watch", "user": "a"}', "events.0"),
         (b'{"kind": "sleep", "user": "a", "item": "x"}', "events.0"),
-        (b'{"kind": "watch", "user": "a", "item": "x", "at": "2050-01-01T00:00:00Z"}', "events.0"),
         (b'{"kind": "watch", "user": "a", "item": "x", "mood": 1}', "events.0"),
         (b'{"action_name": "teleport", "timestamp": "2026-11-24T10:00:00Z"}', "events.0"),
     ],
@@ -73,6 +72,14 @@ def test_an_invalid_event_is_named_and_nothing_is_stored(
     assert (answer.status, answer.json["code"]) == (400, "invalid_request")
     assert [error["field"] for error in answer.json["errors"]] == [field]
     assert parts.events.recent("a", 1, 5.0) == []  # not a count: other pages record impressions meanwhile
+
+
+def test_an_event_of_the_future_is_named_and_not_stored(service: ServiceProcess, parts: Container) -> None:
+    event = {"kind": "watch", "user": "a", "item": "x", "at": "2050-01-01T00:00:00Z"}
+    answer = service.post("/v1/events", event)
+    assert (answer.status, answer.json["code"]) == (400, "time_in_future")
+    assert [error["field"] for error in answer.json["errors"]] == ["events.0"]
+    assert parts.events.recent("a", 1, 5.0) == []
 
 
 def test_one_invalid_event_in_a_list_stores_none_of_them(service: ServiceProcess) -> None:
