@@ -85,7 +85,9 @@ class LakeStorage:
         except ValueError:
             document = None
         if not isinstance(document, dict):
-            raise BadRequest(f"{self.url}/{path} is damaged: it is no JSON object", code="lake_damaged")
+            raise BadRequest(
+                f"{self.url}/{path} is damaged: it is no JSON object", code="lake_manifest_damaged"
+            )
         return document
 
     def write_json(self, path: str, document: dict[str, Any]) -> None:
@@ -154,7 +156,7 @@ class LakeStorage:
     def lock(self, job: str) -> Iterator[None]:
         """Holds the lock of a job on this lake. Raises Conflict when another process has it for long."""
         if self._lock_dir is None:
-            raise BadRequest(f"{self.url}: {job} needs a directory for its lock", code="lake_unreachable")
+            raise BadRequest(f"{self.url}: {job} needs a directory for its lock", code="lake_lock_missing")
         lock = FileLock(self._lock_dir / f"{job}.lock", timeout=LOCK_WAIT_S)
         with self._translate("locked"):
             self._lock_dir.mkdir(parents=True, exist_ok=True)

@@ -119,8 +119,8 @@ def test_a_patch_changes_what_it_states_only(catalogue: ServiceProcess) -> None:
         (b"GET / HTTP/1.1\r\nCookie: " + b"a" * 9000 + b"\r\n\r\n", 431, "headers_too_large"),
         (b"GET / HTTP/1.1\r\nTransfer-Encoding: odd\r\n\r\n", 400, "invalid_request"),
         (b"HELLO\r\n\r\n", 400, "invalid_request"),
-        (b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 400, "invalid_request"),
-        (b"POST /v1/items/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", 405, "method_not_allowed"),
+        (b"POST /v1/search HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 2\r\n\r\n{}", 400, "invalid_request"),
+        (b"POST /v1/items/a HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 0\r\n\r\n", 405, "method_not_allowed"),
     ],
     ids=["long line", "long header", "odd coding", "no http", "no content type", "other method"],
 )
