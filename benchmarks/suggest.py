@@ -24,6 +24,8 @@ from reelrank.ranking.items.watch_columns import LOADED_MS, WatchColumns
 
 P99_MS = 20.0
 """The limit of the project: suggestions appear between two keys."""
+SMALL_P99_MS = 60.0
+"""Of a small run: the slowest of a hundred texts, beside whatever else the machine does."""
 LIMIT = 11
 """Names looked up for eight suggestions."""
 SAMPLE = 20_000
@@ -34,7 +36,7 @@ Typed = Callable[[Item, random.Random], str]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 1 if a kind of text needs more than P99_MS of processor time at p99, else 0."""
+    """Returns 1 if a kind of text needs more processor time at p99 than the limit of the run, else 0."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks suggest", description=__doc__)
     parser.add_argument("--documents", type=int, help="items of the generated catalogue")
     parser.add_argument("--small", action="store_true", help="a small catalogue and few texts")
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         rows.append((kind, f"{len(texts):,}", format_ms(p50), format_ms(p99), clock, f"{found:.2f}"))
         slowest = max(slowest, p99)
     print(format_table(HEAD, rows), flush=True)
-    return int(slowest > P99_MS)
+    return int(slowest > (SMALL_P99_MS if options.small else P99_MS))
 
 
 def _build_index(size: int) -> tuple[SuggestionIndex, Sequence[Item]]:
