@@ -135,7 +135,7 @@ def name_signal_column(signal: str) -> str:
 def hash_user(user_id: str, secret: bytes) -> str:
     """Returns the key of a viewer: 24 characters of base32, HMAC-SHA256 of the id; empty for no id.
 
-    Whoever lacks the secret can neither find the id of a key nor test whether a viewer is in the lake.
+    Someone without the secret can neither find the id of a key nor test whether a viewer is in the lake.
     """
     if not user_id:
         return ""

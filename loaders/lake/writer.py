@@ -32,7 +32,7 @@ class LakeWriter:
         """Writes requests and candidates, which belong into the folder of their request.
 
         requests: rows without candidates are allowed, and candidates carry `at_ms` of their request.
-        Candidates go first: whoever sees a request sees its candidates. open_from: see `find_folder`.
+        Candidates go first: a reader that sees a request sees its candidates. open_from: see `find_folder`.
         """
         for table, rows in ((CANDIDATES, candidates), (REQUESTS, requests)):
             self.write(table, rows, open_from)

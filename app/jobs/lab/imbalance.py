@@ -1,6 +1,6 @@
 """The imbalance lab: ways of handling few positive rows, compared on one split by time.
 
-The windows end where the evaluation window begins: whoever chooses by this table has not seen the requests
+The windows end where the evaluation window begins: a choice by this table has not seen the requests
 that `reelrank evaluate` judges.
 """
 

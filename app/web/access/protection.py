@@ -25,7 +25,7 @@ FORM_BLUEPRINTS = frozenset({"actions", "login"})
 """What they do on POST needs a CSRF token, and a session is enough for it."""
 PAGE_BLUEPRINTS = FORM_BLUEPRINTS | {"pages"}
 PROBES = ("/livez", "/readyz")
-"""They tell nothing, and whoever probes may call the service by any name."""
+"""They disclose nothing, and a health probe may call the service by any host name."""
 AUTHENTICATE = 'Bearer realm="reelrank"'
 
 

@@ -17,7 +17,7 @@ MAX_CORRECTED_WORDS = 8
 
 
 def count_allowed_edits(word: str, most: int = MAX_EDITS) -> int:
-    """Returns how many edits a word may have, at most `most`; whoever asks skips words that are too short."""
+    """Returns how many edits a word may have, at most `most`. The caller skips words that are too short."""
     return min(most, 2 if len(word) >= MIN_TWICE else 1)
 
 

@@ -1,6 +1,6 @@
 """Events of a data stream by their ids: which are stored, their removal, and the mark that says so.
 
-The mark is in the mappings; whoever counted events reads it.
+The mark is in the mappings; a worker that has counted events reads it.
 
 Documents are deleted from their backing indices by bulk requests: nodes without the reindex module have no
 `_delete_by_query`.
