@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reelrank.app.simulation.behaviour import Reactions, Truth
 from reelrank.app.simulation.viewers import Visits
 from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
-from reelrank.ranking.evaluation.intervals import CHUNK, HIGH_PERCENTILE, LOW_PERCENTILE, RESAMPLES, Interval
+from reelrank.ranking.evaluation.intervals import Interval, bootstrap_ratio
 
 TOTALS = ("impressions", "viewed", "clicks", "expected_clicks", "minutes", "expected_minutes", "pages")
 
@@ -97,13 +97,7 @@ def estimate_ratio(amounts: NDArray[np.float64], counts: NDArray[np.float64], se
     """
     if not counts.any():
         raise ValueError("no page was served, so there is nothing to measure")
-    rng, viewers = np.random.default_rng(seed), len(counts)
-    ratios = []
-    for _ in range(RESAMPLES // CHUNK):
-        weights = rng.multinomial(viewers, np.full(viewers, 1 / viewers), CHUNK)
-        ratios.append((weights @ amounts) / np.maximum(weights @ counts, 1))
-    low, high = np.percentile(np.concatenate(ratios), [LOW_PERCENTILE, HIGH_PERCENTILE])
-    return Interval(float(amounts.sum() / counts.sum()), float(low), float(high))
+    return bootstrap_ratio(amounts, counts, np.arange(len(counts)).astype(np.str_), seed)
 
 
 def _describe_day(day: dict[str, float]) -> dict[str, float]:

@@ -30,7 +30,7 @@ from reelrank.loaders.lake.manifest import (
     shorten_path,
     write_manifest,
 )
-from reelrank.loaders.lake.merge import open_files
+from reelrank.loaders.lake.merge import cut_batches, open_files
 from reelrank.loaders.lake.parquet_files import ROW_GROUP_ROWS, choose_encoding, open_writer
 from reelrank.loaders.lake.storage import LakeStorage, StoredFile
 from reelrank.ranking.progress import Progress
@@ -131,7 +131,8 @@ class DateCompaction:
         """Writes the merged rows; returns rows and bytes by the name of each new file."""
         revision, written = self.manifest.revision + 1, dict[str, tuple[int, int]]()
         with open_files(self.storage, files, self.table) as opened:
-            batches = _collect_groups(opened.merge(opened.schema.names), self.table)
+            together = "request_id" if self.table == CANDIDATES else None
+            batches = cut_batches(opened.merge(opened.schema.names), ROW_GROUP_ROWS, together)
             fingerprint = _read_fingerprint(opened.files[-1])
             rows = next(batches, None)
             while rows is not None:
@@ -198,27 +199,6 @@ def _fill_file(
             count += len(following)
             following = next(batches, None)
     return count, following
-
-
-def _collect_groups(batches: Iterator[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
-    """Yields about ROW_GROUP_ROWS rows at a time; the candidates of a request stay together."""
-    waiting = list[pa.RecordBatch]()
-    for batch in batches:
-        waiting.append(batch)
-        if sum(part.num_rows for part in waiting) >= ROW_GROUP_ROWS:
-            rows = pa.Table.from_batches(waiting).combine_chunks()
-            cut = _find_cut(rows) if table == CANDIDATES else len(rows)
-            if cut:
-                yield rows.slice(0, cut)
-                waiting = rows.slice(cut).to_batches()
-    if rest := [part for part in waiting if part.num_rows]:
-        yield pa.Table.from_batches(rest)
-
-
-def _find_cut(rows: pa.Table) -> int:
-    """Returns where the last request of these sorted rows begins: the next rows may belong to it."""
-    ids = rows["request_id"].combine_chunks()
-    return int(ids.index(ids[-1]).as_py())
 
 
 def _read_fingerprint(file: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
@@ -70,6 +71,27 @@ class OpenFiles:
             query = f"select {names} from lake_rows order by {', '.join(MERGE_ORDER[self.table])}"
             for batch in connection.sql(query).to_arrow_reader(BATCH_ROWS):
                 yield batch.cast(schema)
+
+
+def cut_batches(
+    batches: Iterable[pa.RecordBatch], rows: int, together: str | None = None
+) -> Iterator[pa.Table]:
+    """Yields tables of about `rows` rows.
+
+    together: a column by which the batches are sorted; rows with one value of it stay in one table, which
+    then has as many rows as they are.
+    """
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(part.num_rows for part in waiting) >= rows:
+            table = pa.Table.from_batches(waiting).combine_chunks()
+            end = len(table) if together is None else pc.index(table[together], table[together][-1]).as_py()
+            if end:
+                yield table.slice(0, end)
+                waiting = table.slice(end).to_batches()
+    if rest := [part for part in waiting if part.num_rows]:
+        yield pa.Table.from_batches(rest)
 
 
 @contextmanager

@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from reelrank.index_mappings.decision import CANDIDATE_SCHEMA, CANDIDATES, REQUEST_SCHEMA, REQUESTS
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.loaders.lake.attribution import AttributionInputs, attribute
-from reelrank.loaders.lake.merge import QueryLimits
+from reelrank.loaders.lake.merge import QueryLimits, cut_batches
 from reelrank.loaders.lake.reader import Lake, Partition
-from reelrank.loaders.logged.chunks import RequestCursor, cut_by_request
 from reelrank.loaders.logged.event_spool import spool_events
+from reelrank.loaders.logged.request_cursor import RequestCursor
 from reelrank.ranking.labels.attribution import (
     ATTRIBUTION_SCHEMA,
     CANDIDATE_COLUMNS,
@@ -90,7 +90,7 @@ def _read_partition(
     of_part = RequestCursor(requests.sort_by("request_id").to_batches(), _REQUEST_SCHEMA)
     with attribute(inputs, known, options.rules, options.limits) as batches:
         outcomes = RequestCursor(batches, ATTRIBUTION_SCHEMA)
-        for candidates in cut_by_request(lake.read(partition, names, *span), options.rows):
+        for candidates in cut_batches(lake.read(partition, names, *span), options.rows, "request_id"):
             last = candidates["request_id"][-1].as_py()
             found = of_part.read_until(last)
             found = found.filter(pc.is_in(found["request_id"], pc.unique(candidates["request_id"])))

@@ -1,7 +1,6 @@
 """The lake: what is written is read once, in order, before and after compaction."""
 
 import stat
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -39,18 +38,6 @@ from tests.unit.loaders.lake_rows import (
     to_ms,
     write_decisions,
 )
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> LakeStorage:
-    return LakeStorage(str(tmp_path / "lake"))
-
-
-@pytest.fixture
-def events(tmp_path: Path) -> Iterator[EmbeddedEvents]:
-    store = EmbeddedEvents(tmp_path / "engine")
-    yield store
-    store.database.close()
 
 
 def test_decisions_of_an_open_date_are_read_by_the_hour(storage: LakeStorage) -> None:

@@ -1,11 +1,8 @@
 """Attribution of a date of the lake: over midnight, and the same before and after compaction."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
@@ -18,18 +15,6 @@ from tests.unit.loaders.lake_rows import DAY, export, run_compaction, to_ms, wri
 LATE = datetime(2026, 3, 4, 23, 58, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 AS_OF_MS = to_ms(LATE + timedelta(days=3))
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> LakeStorage:
-    return LakeStorage(str(tmp_path / "lake"))
-
-
-@pytest.fixture
-def events(tmp_path: Path) -> Iterator[EmbeddedEvents]:
-    store = EmbeddedEvents(tmp_path / "engine")
-    yield store
-    store.database.close()
 
 
 def read_date(storage: LakeStorage) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.decision import EVENTS
 from reelrank.index_mappings.event import Event
 from reelrank.loaders.lake.attribution import AttributionInputs, attribute_whole
+from reelrank.loaders.lake.merge import cut_batches
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
-from reelrank.loaders.logged.chunks import RequestCursor, cut_by_request
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
+from reelrank.loaders.logged.request_cursor import RequestCursor
 from reelrank.ranking.labels.attribution import AttributionRules, AttributionSpan
 from reelrank.ranking.training.logged import LoggedPages
 from tests.unit.loaders.lake_rows import (
@@ -108,7 +109,7 @@ def test_a_partition_without_a_wanted_column_is_skipped_and_named(storage: LakeS
 def test_parts_hold_whole_requests() -> None:
     ids = ["a"] * 3 + ["b"] * 9 + ["c"] + ["d"] * 2
     batches = pa.table({"request_id": ids}).to_batches(max_chunksize=2)
-    parts = [part["request_id"].to_pylist() for part in cut_by_request(batches, 4)]
+    parts = [part["request_id"].to_pylist() for part in cut_batches(batches, 4, "request_id")]
     assert [name for part in parts for name in part] == ids
     assert all(not set(one) & set(other) for one, other in itertools.pairwise(parts))
 
