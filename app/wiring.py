@@ -105,7 +105,8 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
         limits,
         settings.explore_slots,
         KNOWN_POLICIES,
-        diversity=settings.diversity,
+        settings.popular_half_life_days,
+        settings.diversity,
     )
 
 

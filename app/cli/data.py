@@ -42,10 +42,11 @@ def demo(
         print_json(_describe_report(report))
     else:
         _print_report(report)
+    settings = Settings()  # before the check, which serves on a free port
     if check:
         check_service()
     if not as_json:
-        _print_gain(report, time.monotonic() - started)
+        _print_gain(report, settings, time.monotonic() - started)
     if serve and not check:
         start_service(open_page=True)
 
@@ -73,9 +74,8 @@ def _print_report(report: DemoReport) -> None:
         write_file(Settings().reports_dir / TABLES_NAME, tables.encode())
 
 
-def _print_gain(report: DemoReport, seconds: float) -> None:
+def _print_gain(report: DemoReport, settings: Settings, seconds: float) -> None:
     """Prints in three sentences what the demo learned, where the numbers are, and what to do next."""
-    settings = Settings()
     if report.training_run is None:
         first = "Everything is up to date; no step was repeated."
     else:

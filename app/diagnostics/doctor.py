@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reelrank.app.diagnostics.event_checks import find_event_problems
-from reelrank.app.wiring import Container, build_release_manager, load_model, read_serving_model
+from reelrank.app.wiring import (
+    Container,
+    build_release_manager,
+    list_stated,
+    load_model,
+    read_serving_model,
+)
 from reelrank.index_mappings.errors import EngineError, ModelNotFound, explain
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.journal import Journal
@@ -66,8 +72,9 @@ def find_release_problems(container: Container, pointer: Pointer, status: dict[s
     """Finds contradictions in the serving release, and a previous release that cannot serve again."""
     releases, release, previous = build_release_manager(container), pointer.serving, pointer.previous
     status |= {"release": release.id, "model": release.model, "embeddings": release.embeddings or "unknown"}
-    if release.config and release.config != releases.config:
-        status["settings changed since promotion"] = _describe_changes(release.config, releases.config)
+    stated = {name: releases.config[name] for name in sorted(list_stated(container))}
+    if release.config and (changes := _describe_changes(release.config, stated)):
+        status["settings changed since promotion"] = changes
     problems, serving = list[str](), container.engine.serving_version()
     if release.index_version != (serving or ""):
         problems.append(
@@ -90,6 +97,7 @@ def find_release_problems(container: Container, pointer: Pointer, status: dict[s
 
 
 def _describe_changes(before: Mapping[str, float], now: Mapping[str, float]) -> str:
+    """Names stated settings that differ; empty for none. What is not stated is as it was promoted."""
     changed = [name for name in now if before.get(name) != now[name]]
     return ", ".join(f"{name} from {before.get(name, 'unknown')} to {now[name]}" for name in changed)
 

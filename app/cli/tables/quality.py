@@ -50,19 +50,18 @@ def print_recall(rows: Sequence[CandidateRecall], console: Console = out) -> Non
 
 
 def print_served(qualities: Sequence[ServedQuality], wide: bool = False, console: Console = out) -> None:
-    """Prints what viewers saw and did, by surface."""
-    cells = [
-        [
-            quality.surface,
-            *(f"{n:,}" for n in (quality.requests, quality.answered, quality.viewers, quality.impressions)),
-            f"{quality.is_seen_known:.0%}",
-            *(str(quality.measures[name]) if name in quality.measures else "-" for name in MEASURES),
-        ]
-        for quality in qualities
+    """Prints what viewers saw and did: a column for each surface."""
+    rows = [
+        ["requests", *(f"{quality.requests:,}" for quality in qualities)],
+        ["of them answered", *(f"{quality.answered:,}" for quality in qualities)],
+        ["viewers", *(f"{quality.viewers:,}" for quality in qualities)],
+        ["seen items", *(f"{quality.impressions:,}" for quality in qualities)],
+        ["known to be seen", *(f"{quality.is_seen_known:.0%}" for quality in qualities)],
     ]
-    rows = cells if wide else [[shorten_interval(cell) for cell in row] for row in cells]
-    heads = ["surface", "requests", "answered", "viewers", "seen", "seen known"]
-    names = [*heads, *(name.replace("_", " ") for name in MEASURES)]
+    for name in MEASURES:
+        cells = [str(quality.measures[name]) if name in quality.measures else "-" for quality in qualities]
+        rows.append([name, *(cells if wide else map(shorten_interval, cells))])
+    names = ["measure", *(quality.surface for quality in qualities)]
     print_grid(Grid(names, rows, title="Pages as served, 95 % intervals by viewer"), wide, console)
 
 
