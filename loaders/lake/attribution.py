@@ -19,10 +19,10 @@ from reelrank.index_mappings.decision import (
 from reelrank.loaders.lake.merge import BATCH_ROWS, QueryLimits, connect_duckdb
 from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.labels.attribution import (
+    ATTRIBUTED_CANDIDATE,
+    ATTRIBUTED_EVENT,
+    ATTRIBUTED_REQUEST,
     ATTRIBUTION_SCHEMA,
-    CANDIDATE_COLUMNS,
-    EVENT_COLUMNS,
-    REQUEST_COLUMNS,
     AttributionRules,
     AttributionSpan,
 )
@@ -78,9 +78,9 @@ def attribute_date(
     until = end + timedelta(milliseconds=rules.look_ahead_ms)
     since = begin - timedelta(milliseconds=rules.look_back_ms)
     inputs = AttributionInputs(
-        _open_table(lake, REQUESTS, (begin, until), REQUEST_SCHEMA, REQUEST_COLUMNS),
-        _open_table(lake, CANDIDATES, (begin, until), CANDIDATE_SCHEMA, CANDIDATE_COLUMNS),
-        _open_table(lake, EVENTS, (since, until), LAKE_EVENT_SCHEMA, EVENT_COLUMNS),
+        _open_table(lake, REQUESTS, (begin, until), REQUEST_SCHEMA, ATTRIBUTED_REQUEST),
+        _open_table(lake, CANDIDATES, (begin, until), CANDIDATE_SCHEMA, ATTRIBUTED_CANDIDATE),
+        _open_table(lake, EVENTS, (since, until), LAKE_EVENT_SCHEMA, ATTRIBUTED_EVENT),
     )
     with attribute(inputs, span, rules, limits) as batches:
         yield batches

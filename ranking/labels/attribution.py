@@ -71,9 +71,9 @@ class AttributionSpan:
     as_of_ms: int
 
 
-REQUEST_COLUMNS = ("request_id", "at_ms", "user_key", "surface")
-CANDIDATE_COLUMNS = ("request_id", "item", "position", "shown")
-EVENT_COLUMNS = (
+ATTRIBUTED_REQUEST = ("request_id", "at_ms", "user_key", "surface")
+ATTRIBUTED_CANDIDATE = ("request_id", "item", "position", "shown")
+ATTRIBUTED_EVENT = (
     "id", "kind", "user_key", "at_ms", "received_ms", "item", "request_id", "position", "watched_ms",
     "duration_ms", "play_id", "started_ms",
 )  # fmt: skip

@@ -56,7 +56,7 @@ def print_served(qualities: Sequence[ServedQuality], wide: bool = False, console
         ["of them answered", *(f"{quality.answered:,}" for quality in qualities)],
         ["viewers", *(f"{quality.viewers:,}" for quality in qualities)],
         ["seen items", *(f"{quality.impressions:,}" for quality in qualities)],
-        ["known to be seen", *(f"{quality.is_seen_known:.0%}" for quality in qualities)],
+        ["known to be seen", *(f"{quality.seen_known_share:.0%}" for quality in qualities)],
     ]
     for name in MEASURES:
         cells = [str(quality.measures[name]) if name in quality.measures else "-" for quality in qualities]

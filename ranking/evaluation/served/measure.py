@@ -37,7 +37,7 @@ class ServedQuality:
     answered: int
     viewers: int
     impressions: int
-    is_seen_known: float
+    seen_known_share: float
     measures: Mapping[str, Interval]
 
 

@@ -11,9 +11,9 @@ from reelrank.index_mappings.decision import CANDIDATE_SCHEMA, LAKE_EVENT_SCHEMA
 from reelrank.index_mappings.event import EVENT_KINDS, MINUTE_MS
 from reelrank.loaders.lake.attribution import AttributionInputs, attribute_whole
 from reelrank.ranking.labels.attribution import (
-    CANDIDATE_COLUMNS,
-    EVENT_COLUMNS,
-    REQUEST_COLUMNS,
+    ATTRIBUTED_CANDIDATE,
+    ATTRIBUTED_EVENT,
+    ATTRIBUTED_REQUEST,
     AttributionRules,
     AttributionSpan,
 )
@@ -27,12 +27,16 @@ MAX_TIME_MS = 2**62 - 1
 REQUESTS, CANDIDATES, EVENTS = (
     pa.schema([schema.field(name) for name in names])
     for schema, names in (
-        (REQUEST_SCHEMA, REQUEST_COLUMNS),
-        (CANDIDATE_SCHEMA, CANDIDATE_COLUMNS),
-        (LAKE_EVENT_SCHEMA, EVENT_COLUMNS),
+        (REQUEST_SCHEMA, ATTRIBUTED_REQUEST),
+        (CANDIDATE_SCHEMA, ATTRIBUTED_CANDIDATE),
+        (LAKE_EVENT_SCHEMA, ATTRIBUTED_EVENT),
     )
 )
-EVENT: dict[str, Any] = dict.fromkeys(EVENT_COLUMNS) | {"play_id": "", "request_id": "", "user_key": "viewer"}
+EVENT: dict[str, Any] = dict.fromkeys(ATTRIBUTED_EVENT) | {
+    "play_id": "",
+    "request_id": "",
+    "user_key": "viewer",
+}
 
 
 def make_event(kind: str, minute: float, **fields: Any) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from reelrank.loaders.lake.attribution import AttributionInputs, attribute_whole
 from reelrank.loaders.lake.merge import cut_batches
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
+from reelrank.loaders.lake.user_keys import UserKeys
+from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
 from reelrank.loaders.logged.request_cursor import RequestCursor
 from reelrank.ranking.labels.attribution import AttributionRules, AttributionSpan
@@ -91,6 +93,23 @@ def test_outcomes_are_those_of_one_query_over_everything(storage: LakeStorage) -
     inputs = AttributionInputs(requests, candidates, events)
     whole = attribute_whole(inputs, AttributionSpan(to_ms(BEGIN), to_ms(END), to_ms(END)), AttributionRules())
     assert collect(read(storage), "outcomes") == whole.to_pylist()
+
+
+def test_a_click_without_a_page_counts_once_across_partitions(tmp_path: Path) -> None:
+    """It belongs to the latest page before it, which may lie in another hour or on another date."""
+    storage, keys = LakeStorage(str(tmp_path / "lake")), UserKeys(tmp_path / "lake.key")
+    events = EmbeddedEvents(tmp_path / "engine")
+    borders = [MORNING.replace(hour=10, minute=0), MORNING.replace(hour=0, minute=0) + timedelta(days=1)]
+    for number, border in enumerate(borders):
+        for name, minutes in (("before", -2), ("after", 2)):
+            at = border + timedelta(minutes=minutes)
+            requests, candidates = build_decisions([f"{number} {name}"], at)
+            keyed = requests.append_column("user_key", pa.array([keys.get_key(f"viewer-{number}")]))
+            LakeWriter(storage).write_decisions(keyed, candidates, at.date())
+        events.append([build_event(f"e{number}", border + timedelta(minutes=3), f"viewer-{number}")])
+    export(storage, events, tmp_path)
+    clicked = [row["request_id"] for row in collect(read(storage), "outcomes") if row["clicked"]]
+    assert clicked == ["0 after", "1 after"]
 
 
 def test_a_span_cuts_by_the_time_of_the_request(storage: LakeStorage) -> None:
