@@ -29,8 +29,12 @@ ALL_SURFACES = "all"
 
 @dataclass(frozen=True, slots=True)
 class ServedQuality:
-    """The measures of one surface. answered: requests after which the viewer wanted something. viewers: how
-    many are resampled. Measures without any row to measure are left out."""
+    """The measures of one surface.
+
+    answered: requests after which the viewer wanted something. viewers: how many are resampled.
+    seen_known_share: of the impressions, those whose page reported what was on the screen. Measures without
+    any row to measure are left out.
+    """
 
     surface: str
     requests: int
