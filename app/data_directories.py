@@ -60,5 +60,9 @@ class DataDirectories(BaseSettings):
         return self.data_dir / "rejects"
 
     @property
+    def training_cache_dir(self) -> Path:
+        return self.data_dir / "training-cache"
+
+    @property
     def reports_dir(self) -> Path:
         return self.data_dir / "reports"

@@ -126,6 +126,11 @@ class Settings(DataDirectories, NetworkSettings):
         ge=1000,
         description="Maximum rows of logged pages that a model learns from: whole requests, sampled.",
     )
+    training_cache_mb: int = Field(
+        4096,
+        ge=0,
+        description="Most megabytes on disk for rows of logged pages that the next training run reads again.",
+    )
     index_keep: int = Field(
         2,
         ge=1,

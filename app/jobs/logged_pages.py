@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
+from reelrank.app.clock import to_ms
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.decision import (
@@ -20,15 +21,19 @@ from reelrank.index_mappings.decision import (
 )
 from reelrank.index_mappings.errors import NotFound
 from reelrank.loaders.lake.reader import Lake
+from reelrank.loaders.logged.date_build import RowOptions
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
+from reelrank.loaders.logged.row_cache import RowCache
+from reelrank.loaders.logged.rows import RowReader, name_config
 from reelrank.ranking.evaluation.served.measure import ServedQuality, measure_served
 from reelrank.ranking.evaluation.served.wanted import ServedPages
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.labels.grades import Grader, grade_shown_items
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.training.dataset import TrainingSet
-from reelrank.ranking.training.logged import GroupSample, LoggedPages, build_logged_groups, list_signals
+from reelrank.ranking.training.dataset import GROUP_SIZE, TrainingSet
+from reelrank.ranking.training.logged import GroupSample, grade_logged_rows
+from reelrank.ranking.training.logged_rows import LoggedPages, list_signals
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -63,20 +68,24 @@ class LoggedWindows:
 @dataclass(frozen=True, slots=True, eq=False)
 class LoggedTraining:
     """rows: of both windows, in the order of time; those of the first are fitted. requests: in the lake;
-    sampled: the share of them that was kept; answered: of those, how many led to a play."""
+    sampled: the share of them that was kept; answered: of those, how many led to a play. hours: that were
+    read, cached_hours: those of them whose rows came from the cache."""
 
     rows: TrainingSet
     windows: LoggedWindows
     requests: int
     sampled: float
     answered: int
+    hours: int
+    cached_hours: int
 
     def describe(self) -> str:
         """Returns what was learned from, in a sentence for people."""
         share = "" if self.sampled == 1 else f", of which {self.sampled:.1%} were sampled"
         return (
             f"{self.requests:,} logged requests from {self.windows.begin:%Y-%m-%d} to "
-            f"{self.windows.test:%Y-%m-%d %H:%M}{share}; {self.answered:,} of them led to a play"
+            f"{self.windows.test:%Y-%m-%d %H:%M}{share}; {self.answered:,} of them led to a play; "
+            f"{self.cached_hours:,} of {self.hours:,} hours came from the cache"
         )
 
 
@@ -123,20 +132,50 @@ def collect_logged_training(
     if windows is None or _count_requests(lake, windows) < MIN_ANSWERED + MIN_VALIDATION:
         return None  # the events need not be exported: a long history is thousands of dates
     export_lake(container, progress)
+    reader = open_row_reader(container, lake)
     sample, requests = GroupSample(container.settings.training_rows), 0
-    columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
-    for pages in _read_pages(lake, (windows.begin, windows.test), columns, progress):
-        groups = build_logged_groups(pages, FEATURE_NAMES, lambda rows: grade_shown_items(rows, grader))
+    for rows in _report_days(reader.read(windows.begin, windows.test), windows, progress):
+        groups = grade_logged_rows(rows, lambda outcomes: grade_shown_items(outcomes, grader))
         sample.add(groups)
         requests += len(groups)
-    return _split(sample, windows, requests) if requests else None
+    return _split(sample, windows, requests, reader) if requests else None
+
+
+def open_row_reader(container: Container, lake: Lake) -> RowReader:
+    """Opens the lake to read training rows, through the cache of the data directory."""
+    columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
+    reading = ReadOptions(to_ms(container.clock.now()), columns, on_skipped=_warn_of_skipped)
+    options = RowOptions(FEATURE_NAMES, GROUP_SIZE, reading)
+    settings = container.settings
+    max_bytes = settings.training_cache_mb * 2**20
+    cache = RowCache(settings.training_cache_dir, name_config(options), max_bytes)
+    return RowReader(lake, cache, options)
+
+
+def _report_days(
+    batches: Iterator[pa.RecordBatch], windows: LoggedWindows, progress: Progress
+) -> Iterator[pa.RecordBatch]:
+    """Yields the batches that have rows, and tells the days that were read."""
+    days = (windows.test - windows.begin).days + 1
+    for rows in batches:
+        if rows.num_rows:
+            read = datetime.fromtimestamp(rows["at_ms"][0].as_py() / 1000, UTC) - windows.begin
+            progress("reading logged pages", min(read.days + 1, days), days)
+            yield rows
+    progress("reading logged pages", days, days)
+
+
+def _warn_of_skipped(reason: str) -> None:
+    log.warning("logged pages are left out", reason=reason)
 
 
 def _count_requests(lake: Lake, windows: LoggedWindows) -> int:
     return sum(batch.num_rows for batch in lake.scan(REQUESTS, windows.begin, windows.test, ["request_id"]))
 
 
-def _split(sample: GroupSample, windows: LoggedWindows, requests: int) -> LoggedTraining | None:
+def _split(
+    sample: GroupSample, windows: LoggedWindows, requests: int, reader: RowReader
+) -> LoggedTraining | None:
     """Returns the training set; None when one of its windows has too few requests that led to a play."""
     groups = sample.collect()
     is_earlier = groups.at_ms < round(windows.validate.timestamp() * 1000)
@@ -147,7 +186,9 @@ def _split(sample: GroupSample, windows: LoggedWindows, requests: int) -> Logged
         log.info("too few logged pages led to a play to learn from them", answered=int(answered.sum()))
         return None
     rows = replace(groups.rows, fitted_share=(earlier + 0.5) / len(groups))
-    return LoggedTraining(rows, windows, requests, sample.share, int(answered.sum()))
+    return LoggedTraining(
+        rows, windows, requests, sample.share, int(answered.sum()), reader.hours, reader.cached_hours
+    )
 
 
 def measure_logged_pages(container: Container, days: float, progress: Progress) -> list[ServedQuality]:
@@ -155,7 +196,7 @@ def measure_logged_pages(container: Container, days: float, progress: Progress) 
     export_lake(container, progress)
     lake, now = Lake(build_lake_storage(container.settings)), container.clock.now()
     span = now - timedelta(days=days), now
-    parts = list(_read_pages(lake, span, (), progress))
+    parts = list(_read_pages(lake, span, progress))
     if not parts:
         raise NotFound(
             f"the lake has no page of the last {days:g} days; `reelrank serve` writes pages, and "
@@ -178,15 +219,12 @@ def read_watches(lake: Lake, users: pa.ChunkedArray, to: datetime) -> pa.Table:
     return pa.Table.from_batches(batches, schema)
 
 
-def _read_pages(
-    lake: Lake, span: tuple[datetime, datetime], columns: tuple[str, ...], progress: Progress
-) -> Iterator[LoggedPages]:
+def _read_pages(lake: Lake, span: tuple[datetime, datetime], progress: Progress) -> Iterator[LoggedPages]:
     """Yields the pages of a span, and tells the days that were read."""
     days = max((span[1] - span[0]).days + 1, 1)
     options = ReadOptions(
         round(span[1].timestamp() * 1000 + timedelta(days=1).total_seconds() * 1000),
-        columns,
-        on_skipped=lambda reason: log.warning("logged pages are left out", reason=reason),
+        on_skipped=_warn_of_skipped,
     )
     for pages in read_logged_pages(lake, *span, options):
         at = pages.requests["at_ms"]

@@ -1,5 +1,6 @@
 """Attribution of one span of pages by DuckDB: the lake's tables in, one row for each shown item out."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from reelrank.index_mappings.decision import (
     REQUEST_SCHEMA,
     REQUESTS,
 )
+from reelrank.index_mappings.event import HOUR_MS
 from reelrank.loaders.lake.merge import BATCH_ROWS, QueryLimits, connect_duckdb
 from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.labels.attribution import (
@@ -104,3 +106,20 @@ def attribute_whole(
     """Returns the whole result as one table; for spans that fit in memory."""
     with attribute(inputs, span, rules) as batches:
         return pa.Table.from_batches(batches, ATTRIBUTION_SCHEMA)
+
+
+def hash_hours(tables: Sequence[pa.Table | ds.Dataset]) -> dict[int, str]:
+    """Returns a text for each hour since 1970 that has rows, which changes when any of its rows does.
+
+    Each table has `at_ms`; the order of rows and how they are cut into files do not matter.
+    """
+    parts = dict[int, list[str]]()
+    with connect_duckdb(DEFAULT_LIMITS) as connection:
+        for number, table in enumerate(tables):
+            connection.register("hashed", table)
+            columns = ", ".join(f'"{name}"' for name in table.schema.names)
+            query = f"""select at_ms // {HOUR_MS}, count(*), bit_xor(value), sum(value::hugeint)::varchar
+                from (select at_ms, hash({columns}) as value from hashed) group by 1"""
+            for hour, *figures in connection.sql(query).fetchall():
+                parts.setdefault(int(hour), []).append(f"{number}: {figures}")
+    return {hour: hashlib.sha256("\n".join(texts).encode()).hexdigest()[:32] for hour, texts in parts.items()}

@@ -1,1 +1,1 @@
-"""Logged pages, read from the lake with what came of them, in parts that fit in memory."""
+"""Logged pages with what came of them, in parts that fit in memory; training rows by hour, cached."""

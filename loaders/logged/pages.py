@@ -1,7 +1,7 @@
 """Reads logged pages with their outcomes, partition by partition, in parts of bounded size."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
@@ -23,7 +23,7 @@ from reelrank.ranking.labels.attribution import (
     ATTRIBUTION_SCHEMA,
     AttributionRules,
 )
-from reelrank.ranking.training.logged import LoggedPages
+from reelrank.ranking.training.logged_rows import LoggedPages
 
 ROWS_PER_PART = 200_000
 """Candidates in memory at a time: 200,000 of 70 signals are 56 MB."""
@@ -57,7 +57,7 @@ def read_logged_pages(
     partitions = lake.list_partitions(CANDIDATES, from_, to)
     for day, of_day in groupby(partitions, lambda partition: partition.date):
         with tempfile.TemporaryDirectory(prefix="reelrank-pages-") as directory:
-            outcomes = _attribute_date(lake, day, options, Path(directory) / "outcomes.parquet")
+            outcomes = attribute_to_file(lake, day, options, Path(directory) / "outcomes.parquet")
             for partition in of_day:
                 span = max(from_, partition.begin), min(to, partition.end)
                 try:
@@ -66,7 +66,7 @@ def read_logged_pages(
                     options.on_skipped(f"{partition.date} {partition.hour}: {error}")
 
 
-def _attribute_date(lake: Lake, day: date, options: ReadOptions, path: Path) -> pq.ParquetFile:
+def attribute_to_file(lake: Lake, day: date, options: ReadOptions, path: Path) -> pq.ParquetFile:
     """Writes the outcomes of a date, sorted by request, into a file that is read once for each partition."""
     with (
         pq.ParquetWriter(path, ATTRIBUTION_SCHEMA, compression="zstd", compression_level=1) as writer,
@@ -84,11 +84,29 @@ def _read_partition(
     outcomes: pq.ParquetFile,
     options: ReadOptions,
 ) -> Iterator[LoggedPages]:
-    requests = pa.Table.from_batches(lake.scan(REQUESTS, *span, ATTRIBUTED_REQUEST), _REQUEST_SCHEMA)
-    names = [*ATTRIBUTED_CANDIDATE, "is_whole_group", *options.columns]
-    asked = RequestCursor(requests.sort_by("request_id").to_batches(), _REQUEST_SCHEMA)
+    requests = read_requests(lake, *span)
+    batches = lake.read(partition, list_columns(options), *span)
+    yield from join_pages(batches, requests, outcomes, options.rows)
+
+
+def list_columns(options: ReadOptions) -> list[str]:
+    """Returns the columns of candidates that pages have."""
+    return [*ATTRIBUTED_CANDIDATE, "is_whole_group", *options.columns]
+
+
+def read_requests(lake: Lake, from_: datetime, to: datetime) -> pa.Table:
+    """Returns the requests of a span, sorted by `request_id`, with the columns of ATTRIBUTED_REQUEST."""
+    batches = lake.scan(REQUESTS, from_, to, ATTRIBUTED_REQUEST)
+    return pa.Table.from_batches(batches, _REQUEST_SCHEMA).sort_by("request_id")
+
+
+def join_pages(
+    batches: Iterable[pa.RecordBatch], requests: pa.Table, outcomes: pq.ParquetFile, rows: int
+) -> Iterator[LoggedPages]:
+    """Yields pages of about `rows` candidates. All three are sorted by request; batches: of candidates."""
+    asked = RequestCursor(requests.to_batches(), _REQUEST_SCHEMA)
     followed = RequestCursor(outcomes.iter_batches(), ATTRIBUTION_SCHEMA)
-    for candidates in cut_batches(lake.read(partition, names, *span), options.rows, "request_id"):
+    for candidates in cut_batches(batches, rows, "request_id"):
         ids = pc.unique(candidates["request_id"])
         tables = (cursor.read_until(ids[-1].as_py()) for cursor in (asked, followed))
         of_part, outcomes_of_part = (table.filter(pc.is_in(table["request_id"], ids)) for table in tables)

@@ -1,37 +1,20 @@
-"""Training rows of logged requests: signals as they were observed, gains by what the viewers then did.
-
-A row is a shown item that was seen, or a sampled candidate that was not shown, of a request whose whole group
-was logged. What was shown but known not to be seen says nothing, and is no row. Requests that led to nothing
-are groups too: the probability learns from them.
-"""
+"""Training groups of logged requests: their rows with gains by what the viewers then did, and a sample."""
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.decision import name_signal_column
-from reelrank.ranking.arrow_columns import find_indices, to_array, to_texts
-from reelrank.ranking.features.compute import FEATURES_BY_NAME, compute_features
-from reelrank.ranking.items.engagements import to_page_item_keys
-from reelrank.ranking.signals.observe import Signals
+from reelrank.ranking.arrow_columns import to_array, to_texts
 from reelrank.ranking.training.dataset import GROUP_SIZE, TrainingSet
+from reelrank.ranking.training.logged_rows import FEATURE_PREFIX, GRADED, LoggedPages, build_logged_rows
 
 GainFunction = Callable[[pa.Table], NDArray[np.int32]]
-"""Maps outcomes [n] of ATTRIBUTION_SCHEMA to gains [n], 0 where an item was not wanted."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LoggedPages:
-    """Requests, their candidates, and the outcomes of the shown ones: REQUEST_SCHEMA,
-    `build_candidate_schema` and ATTRIBUTION_SCHEMA. Rows of other requests are ignored."""
-
-    requests: pa.Table
-    candidates: pa.Table
-    outcomes: pa.Table
+"""Maps outcomes [n] with the columns GRADED to gains [n], 0 where an item was not wanted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,74 +45,46 @@ class LoggedGroups:
         return LoggedGroups(kept, self.request_ids[chosen], self.at_ms[chosen])
 
 
-def list_signals(features: Sequence[str]) -> list[str]:
-    """Returns the signals that these features read."""
-    return sorted({signal for name in features for signal in FEATURES_BY_NAME[name].reads})
-
-
 def build_logged_groups(
     pages: LoggedPages, features: Sequence[str], to_gains: GainFunction, group_size: int = GROUP_SIZE
 ) -> LoggedGroups:
-    """Builds the rows of all requests that have any. group_size: sampled candidates that were not shown.
-
-    Raises KeyError when the candidates lack a signal that a feature reads.
-    """
-    signals = {name: name_signal_column(name) for name in list_signals(features)}
-    if lacking := sorted(set(signals.values()) - set(pages.candidates.schema.names)):
-        raise KeyError(f"the logged candidates lack {', '.join(lacking)}")
-    requests = pages.requests.sort_by([("at_ms", "ascending"), ("request_id", "ascending")])
-    codes = find_indices(pages.candidates["request_id"], requests["request_id"])
-    gains, weights = _label_candidates(pages, to_gains, codes, group_size)
-    chosen = np.flatnonzero(weights > 0)
-    positions = to_array(pages.candidates["position"], np.int64)[chosen]
-    chosen = chosen[np.lexsort((positions, codes[chosen]))]
-    candidates = pages.candidates.select(list(signals.values())).take(pa.array(chosen))
-    observed = Signals({name: to_array(candidates[column], np.float32) for name, column in signals.items()})
-    groups = np.bincount(codes[chosen], minlength=len(requests)).astype(np.int32)
-    has_rows = groups > 0
-    computed = np.ascontiguousarray(compute_features(observed, features))
-    rows = TrainingSet(computed, gains[chosen], groups[has_rows], weights[chosen])
-    ids = to_texts(requests["request_id"])
-    return LoggedGroups(rows, ids[has_rows], to_array(requests["at_ms"], np.int64)[has_rows])
+    """Builds the rows of all requests that have any, with their gains. See `build_logged_rows`."""
+    return grade_logged_rows(build_logged_rows(pages, features, group_size), to_gains)
 
 
-def _label_candidates(
-    pages: LoggedPages, to_gains: GainFunction, codes: NDArray[np.int64], group_size: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Returns gains and weights [n] of the candidates; a weight of 0 leaves a candidate out."""
-    outcomes, candidates = pages.outcomes, pages.candidates
-    outcome = find_indices(to_page_item_keys(candidates), to_page_item_keys(outcomes))
-    shown, whole = (to_array(candidates[name], np.bool_) for name in ("shown", "is_whole_group"))
-    gains, seen = np.zeros(len(candidates), np.int32), np.zeros(len(candidates), bool)
-    judged = np.flatnonzero((outcome >= 0) & shown & (codes >= 0))
-    gains[judged] = to_gains(outcomes)[outcome[judged]]
-    seen[judged] = to_array(outcomes["seen"], np.bool_)[outcome[judged]]
-    weights = seen.astype(np.float32)
-    unshown = np.flatnonzero(~shown & whole & (codes >= 0))
-    _weigh_sample(weights, candidates, codes, unshown, group_size)
-    return gains, weights
+def grade_logged_rows(rows: pa.Table | pa.RecordBatch, to_gains: GainFunction) -> LoggedGroups:
+    """Returns rows of `build_row_schema`, those of a request one after the other, as groups with gains."""
+    ids, n = rows["request_id"], rows.num_rows
+    begins = np.ones(n, bool)
+    begins[1:] = pc.not_equal(ids.slice(1), ids.slice(0, max(n - 1, 0))).to_numpy(zero_copy_only=False)
+    starts = np.flatnonzero(begins)
+    names = [name for name in rows.schema.names if name.startswith(FEATURE_PREFIX)]
+    features = np.empty((n, len(names)), np.float32)
+    for index, name in enumerate(names):
+        features[:, index] = to_array(rows[name], np.float32)
+    training = TrainingSet(
+        features,
+        _grade(rows, to_gains),
+        np.diff(np.append(starts, n)).astype(np.int32),
+        to_array(rows["weight"], np.float32),
+    )
+    first = pa.array(starts)
+    return LoggedGroups(training, to_texts(ids.take(first)), to_array(rows["at_ms"].take(first), np.int64))
 
 
-def _weigh_sample(
-    weights: NDArray[np.float32],
-    candidates: pa.Table,
-    codes: NDArray[np.int64],
-    unshown: NDArray[np.intp],
-    group_size: int,
-) -> None:
-    """Gives a uniform sample of each request's unshown candidates the weight of all of them.
+def _grade(rows: pa.Table | pa.RecordBatch, to_gains: GainFunction) -> NDArray[np.int32]:
+    """Returns the gain [n] of each row; 0 for an item that was not shown."""
+    gains = np.zeros(rows.num_rows, np.int32)
+    judged = np.flatnonzero(rows["played"].is_valid().to_numpy(zero_copy_only=False))
+    gains[judged] = to_gains(pa.table({name: rows[name] for name in GRADED}).take(pa.array(judged)))
+    return gains
 
-    The seed is the request's id, so the sample is the same however the log is cut into partitions.
-    """
-    order = unshown[np.lexsort((to_array(candidates["position"], np.int64)[unshown], codes[unshown]))]
-    if not len(order):
-        return
-    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    for group in np.split(order, starts[1:]):
-        request_id = str(candidates["request_id"][int(group[0])])
-        rng = np.random.default_rng(zlib.crc32(request_id.encode()))
-        sampled = rng.permutation(group)[:group_size]
-        weights[sampled] = len(group) / len(sampled)
+
+NO_GROUPS = LoggedGroups(
+    TrainingSet(np.empty((0, 0), np.float32), np.empty(0, np.int32), np.empty(0, np.int32)),
+    np.empty(0, np.str_),
+    np.empty(0, np.int64),
+)
 
 
 class GroupSample:
@@ -152,19 +107,14 @@ class GroupSample:
             self._parts = [self._thin(part) for part in self._parts]
 
     def collect(self) -> LoggedGroups:
-        """Returns what was kept, in the order of time. Raises ValueError when nothing was added."""
-        if not any(map(len, self._parts)):
+        """Returns what was kept, in the order of time, and keeps nothing more.
+
+        Needs memory for twice the rows. Raises ValueError when nothing was added.
+        """
+        parts, self._parts = [part for part in self._parts if len(part)], []
+        if not parts:
             raise ValueError("no logged request has a row to learn from")
-        parts = [part for part in self._parts if len(part)]
-        rows = TrainingSet(
-            np.concatenate([part.rows.features for part in parts]),
-            np.concatenate([part.rows.gains for part in parts]),
-            np.concatenate([part.rows.groups for part in parts]),
-            np.concatenate([part.rows.get_row_weights() for part in parts]),
-        )
-        at_ms = np.concatenate([part.at_ms for part in parts])
-        whole = LoggedGroups(rows, np.concatenate([part.request_ids for part in parts]), at_ms)
-        return sort_groups(whole)
+        return sort_groups(parts)
 
     def _thin(self, groups: LoggedGroups) -> LoggedGroups:
         hashes = np.array([zlib.crc32(name.encode()) for name in groups.request_ids.tolist()], np.uint32)
@@ -175,17 +125,23 @@ class GroupSample:
         return sum(len(part.rows.gains) for part in self._parts)
 
 
-def sort_groups(groups: LoggedGroups) -> LoggedGroups:
-    """Returns the same requests in the order of (at_ms, request_id)."""
-    order = np.lexsort((groups.request_ids, groups.at_ms))
-    if (np.diff(order) > 0).all():
-        return groups
-    starts = np.concatenate([[0], np.cumsum(groups.rows.groups)])
-    rows = np.concatenate([np.arange(starts[one], starts[one + 1]) for one in order])
-    training = TrainingSet(
-        groups.rows.features[rows],
-        groups.rows.gains[rows],
-        groups.rows.groups[order],
-        groups.rows.get_row_weights()[rows],
-    )
-    return replace(groups, rows=training, request_ids=groups.request_ids[order], at_ms=groups.at_ms[order])
+def sort_groups(parts: list[LoggedGroups]) -> LoggedGroups:
+    """Returns the requests of all parts in the order of (at_ms, request_id). The list is empty afterwards."""
+    ids = np.concatenate([part.request_ids for part in parts])
+    at_ms = np.concatenate([part.at_ms for part in parts])
+    groups = np.concatenate([part.rows.groups for part in parts])
+    order = np.lexsort((ids, at_ms))
+    ends = np.empty(len(order), np.int64)
+    ends[order] = np.cumsum(groups[order])
+    total, width = int(groups.sum()), parts[0].rows.features.shape[1]
+    features, gains = np.empty((total, width), np.float32), np.empty(total, np.int32)
+    weights, begun = np.empty(total, np.float32), 0
+    for number in range(len(parts)):
+        rows = parts[number].rows
+        sizes, last = rows.groups, ends[begun : begun + len(rows.groups)]
+        target = np.arange(len(rows.gains)) + np.repeat(last - np.cumsum(sizes), sizes)
+        features[target], gains[target], weights[target] = rows.features, rows.gains, rows.get_row_weights()
+        begun += len(sizes)
+        parts[number] = NO_GROUPS  # the sample and its copy need not be whole at once
+    parts.clear()
+    return LoggedGroups(TrainingSet(features, gains, groups[order], weights), ids[order], at_ms[order])

@@ -21,7 +21,7 @@ from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
 from reelrank.loaders.logged.request_cursor import RequestCursor
 from reelrank.ranking.labels.attribution import AttributionRules, AttributionSpan
-from reelrank.ranking.training.logged import LoggedPages
+from reelrank.ranking.training.logged_rows import LoggedPages
 from tests.unit.loaders.lake_rows import (
     BEGIN,
     END,

@@ -12,13 +12,8 @@ from reelrank.index_mappings.decision import REQUEST_SCHEMA, build_candidate_sch
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
 from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA
 from reelrank.ranking.signals.observe import Signals
-from reelrank.ranking.training.logged import (
-    GroupSample,
-    LoggedGroups,
-    LoggedPages,
-    build_logged_groups,
-    list_signals,
-)
+from reelrank.ranking.training.logged import GroupSample, LoggedGroups, build_logged_groups
+from reelrank.ranking.training.logged_rows import LoggedPages, list_signals
 
 SIGNALS = list_signals(FEATURE_NAMES)
 SOURCES = [name.removeprefix("rank_") for name in SIGNALS if name.startswith("rank_")]
@@ -138,10 +133,11 @@ def test_parts_give_the_same_sample_as_the_whole() -> None:
             for table, mask in zip((pages.requests, pages.candidates, pages.outcomes), keep, strict=True)
         ]
         in_parts.add(build(LoggedPages(*parts)))
-    assert are_equal(whole.collect(), in_parts.collect())
+    collected = whole.collect()
+    assert are_equal(collected, in_parts.collect())
     assert whole.seen_rows == in_parts.seen_rows == 40 * (CANDIDATES - 1)
-    assert 0 < len(whole.collect().rows.gains) <= 200
-    assert set(whole.collect().rows.groups.tolist()) == {CANDIDATES - 1}
+    assert 0 < len(collected.rows.gains) <= 200
+    assert set(collected.rows.groups.tolist()) == {CANDIDATES - 1}
 
 
 def test_a_lacking_signal_is_named() -> None:

@@ -24,7 +24,7 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.retrieval.source_names import SOURCES
-from reelrank.ranking.training.logged import list_signals
+from reelrank.ranking.training.logged_rows import list_signals
 from tests.raised import raises_code
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -108,6 +108,11 @@ def test_rows_of_the_windows_are_learned_from(container: Container) -> None:
     assert len(later.groups) == pytest.approx(400, abs=2)
     assert len(fitted.groups) == pytest.approx(1200, abs=30)  # nothing of the last day, 400 requests
     assert "logged requests from 2026-10" in logged.describe()
+    again = find(container, TrainingSource.LAKE)
+    assert again is not None
+    assert (logged.cached_hours, again.cached_hours) == (0, again.hours)
+    assert np.array_equal(again.rows.features, logged.rows.features, equal_nan=True)
+    assert f"{again.hours} of {again.hours} hours came from the cache" in again.describe()
 
 
 @pytest.mark.usefixtures("_noon")

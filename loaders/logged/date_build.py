@@ -1,0 +1,112 @@
+"""Builds the training rows of some hours of one date, each into a file, in bounded memory."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from reelrank.index_mappings.decision import CANDIDATES
+from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.event import HOUR_MS
+from reelrank.loaders.lake.attribution import hash_hours
+from reelrank.loaders.lake.reader import Lake, Partition
+from reelrank.loaders.logged.pages import (
+    ReadOptions,
+    attribute_to_file,
+    join_pages,
+    list_columns,
+    read_requests,
+)
+from reelrank.loaders.logged.row_cache import open_rows
+from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA
+from reelrank.ranking.training.logged_rows import GRADED, build_logged_rows, build_row_schema
+
+HOURS = 24
+_HASHED = pa.schema(
+    [ATTRIBUTION_SCHEMA.field(name) for name in ("request_id", "at_ms", "item", "position", "seen", *GRADED)]
+)
+"""The columns of outcomes that rows are made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """What rows are made of. reading: its columns are the signals of the features."""
+
+    features: Sequence[str]
+    group_size: int
+    reading: ReadOptions
+
+
+class DateBuild:
+    """The rows of one date, in UTC. Nothing is read before it is asked for. scratch: for its files."""
+
+    def __init__(self, lake: Lake, day: date, options: RowOptions, scratch: Path) -> None:
+        self._lake, self._day, self._options, self._scratch = lake, day, options, scratch
+        begin = datetime.combine(day, time(), UTC)
+        self._span = begin, begin + timedelta(days=1)
+        self._first_hour = round(begin.timestamp() * 1000) // HOUR_MS
+
+    def hash_contents(self) -> dict[int, str]:
+        """Returns, for each hour (0 to 23) that has requests, a hash of all that its rows are made of."""
+        outcomes = ds.dataset(str(self._outcomes), format="parquet", schema=_HASHED)
+        hashes = hash_hours([self._requests, outcomes])
+        return {hour - self._first_hour: content for hour, content in hashes.items()}
+
+    def build(self, hours: Collection[int]) -> dict[int, Path]:
+        """Writes the rows of these hours, and returns their files.
+
+        An hour in a partition that lacks a signal has no file; that is reported to `on_skipped`.
+        """
+        schema = build_row_schema(self._options.features)
+        built = {hour: self._scratch / f"{hour:02d}.rows" for hour in hours}
+        requests = self._select_requests(hours)
+        outcomes = pq.ParquetFile(self._outcomes)
+        with ExitStack() as stack:
+            writers = {hour: stack.enter_context(open_rows(built[hour], schema)) for hour in hours}
+            for partition in self._lake.list_partitions(CANDIDATES, *self._span):
+                inside = {hour for hour in hours if partition.hour in (None, 0, hour)}
+                try:
+                    for rows in self._build_partition(partition, requests, outcomes) if inside else ():
+                        self._write(rows, writers)
+                except BadRequest as error:
+                    self._options.reading.on_skipped(f"{partition.date} {partition.hour}: {error}")
+                    built = {hour: path for hour, path in built.items() if hour not in inside}
+        return built
+
+    def _build_partition(
+        self, partition: Partition, requests: pa.Table, outcomes: pq.ParquetFile
+    ) -> Iterator[pa.Table]:
+        reading, known = self._options.reading, requests["request_id"]
+        found = self._lake.read(partition, list_columns(reading), partition.begin, partition.end)
+        batches = found
+        if len(requests) < len(self._requests):
+            batches = (batch.filter(pc.is_in(batch["request_id"], known)) for batch in found)
+        for pages in join_pages(batches, requests, outcomes, reading.rows):
+            yield build_logged_rows(pages, self._options.features, self._options.group_size)
+
+    def _write(self, rows: pa.Table, writers: dict[int, object]) -> None:
+        hour_of_row = pc.subtract(pc.divide(rows["at_ms"], HOUR_MS), self._first_hour)
+        for hour in pc.unique(hour_of_row).to_pylist():
+            selected = rows.filter(pc.equal(hour_of_row, hour)).combine_chunks()
+            writers[hour].write_table(selected)  # type: ignore[attr-defined]
+
+    def _select_requests(self, hours: Collection[int]) -> pa.Table:
+        hour_of_request = pc.subtract(pc.divide(self._requests["at_ms"], HOUR_MS), self._first_hour)
+        return self._requests.filter(pc.is_in(hour_of_request, pa.array(sorted(hours), pa.int64())))
+
+    @cached_property
+    def _requests(self) -> pa.Table:
+        return read_requests(self._lake, *self._span)
+
+    @cached_property
+    def _outcomes(self) -> Path:
+        path = self._scratch / "outcomes.parquet"
+        attribute_to_file(self._lake, self._day, self._options.reading, path).close()
+        return path

@@ -1,0 +1,179 @@
+"""Training rows on disk by hour, so that a training run builds only the hours that are new or have changed.
+
+    <directory>/<config>/<date>.json                which hours there are, and what they were built from
+    <directory>/<config>/<date>-<hour>-<hash>.rows  the rows of one hour: Arrow IPC, zstd
+
+`config` is a hash of all that decides rows beside the log. An entry is named by the hash of its bytes, which
+are checked whenever it is read: what was damaged is not there, and is built again.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.durable import TEMPORARY_PREFIX, remove_leftovers, write_file
+
+log = structlog.get_logger("reelrank.learning")
+
+KEEP_DAYS = 35
+"""Entries that were not read for so long are removed: training reads four weeks."""
+HASH_DIGITS = 32
+INDEX_SUFFIX, ROWS_SUFFIX = ".json", ".rows"
+SUFFIXES = (INDEX_SUFFIX, ROWS_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedHour:
+    """content: hash of the logged pages and outcomes that the rows are built from. file: their name."""
+
+    content: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class CachedDate:
+    """inputs: hash of the names of all files that the hours depend on. contents: by hour that has requests.
+
+    hours: what is cached; an entry whose content is not that of `contents` is out of date.
+    """
+
+    inputs: str = ""
+    contents: Mapping[int, str] = field(default_factory=dict)
+    hours: Mapping[int, CachedHour] = field(default_factory=dict)
+
+    def is_current(self, hour: int) -> bool:
+        return hour in self.hours and self.hours[hour].content == self.contents.get(hour)
+
+
+class RowCache:
+    """Entries of one config. max_bytes: of all configs together; what does not fit is not kept.
+
+    Only entries that this object has not used make room: a log that is larger than the cache is cached in
+    part, and does not push itself out.
+    """
+
+    def __init__(self, directory: Path, config: str, max_bytes: int) -> None:
+        self._root, self._directory, self._max_bytes = directory, directory / config, max_bytes
+        self._unused: dict[Path, int] = {}
+        self._bytes = 0
+
+    def open(self) -> None:
+        """Creates the directory, and removes what was not read for KEEP_DAYS."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self._directory)
+        found = [(path.stat(), path) for path in self._root.glob("*/*") if path.suffix in SUFFIXES]
+        oldest = time.time() - KEEP_DAYS * DAY_MS / 1000
+        for stat, path in sorted(found, key=lambda pair: pair[0].st_mtime):
+            if stat.st_mtime < oldest:
+                path.unlink(missing_ok=True)
+            elif path.suffix == ROWS_SUFFIX:
+                self._unused[path] = stat.st_size
+        self._bytes = sum(self._unused.values())
+
+    def read_date(self, day: date) -> CachedDate:
+        """Returns what is known of a date; nothing of one whose index is missing or damaged."""
+        path = self._locate_date(day)
+        try:
+            document = json.loads(path.read_bytes())
+            hours = {int(hour): CachedHour(**entry) for hour, entry in document["hours"].items()}
+            contents = {int(hour): str(content) for hour, content in document["contents"].items()}
+            return CachedDate(str(document["inputs"]), contents, hours)
+        except FileNotFoundError:
+            return CachedDate()
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning(
+                "the cache of training rows has a damaged index, which is built again", file=str(path)
+            )
+            return CachedDate()
+
+    def write_date(self, day: date, known: CachedDate) -> None:
+        """Replaces the index of a date, and removes its entries that the new one does not name."""
+        write_file(self._locate_date(day), json.dumps(asdict(known)))
+        named = {entry.file for entry in known.hours.values()}
+        for path in self._directory.glob(f"{day}-*{ROWS_SUFFIX}"):
+            if path.name not in named:
+                self._remove(path)
+
+    def read_hour(self, entry: CachedHour) -> Iterator[pa.RecordBatch] | None:
+        """Returns the rows of an hour; None when they are gone or damaged, which is logged."""
+        path = self._directory / entry.file
+        try:
+            content = path.read_bytes()
+        except OSError:
+            log.warning("cached training rows are gone and built again", file=str(path))
+            return None
+        if _compute_hash(content) not in path.name:
+            log.warning("cached training rows are damaged and built again", file=str(path))
+            return None
+        self._unused.pop(path, None)
+        with suppress(OSError):
+            os.utime(path)
+        return _read_batches(content)
+
+    @contextmanager
+    def open_scratch(self) -> Iterator[Path]:
+        """Yields a directory on the disk of the cache, which is removed when the block ends."""
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._directory) as directory:
+            yield Path(directory)
+
+    def keep(self, written: Path, day: date, hour: int) -> str | None:
+        """Moves the rows of an hour into the cache, and returns their name; None when there is no room."""
+        content = written.read_bytes()
+        path = self._directory / f"{day}-{hour:02d}-{_compute_hash(content)}{ROWS_SUFFIX}"
+        if path.exists():
+            self._remove(path)
+        if not self._make_room(len(content)):
+            return None
+        written.replace(path)
+        self._bytes += len(content)
+        return path.name
+
+    def _make_room(self, size: int) -> bool:
+        """Removes entries that were not used, those that were read longest ago first, if that is enough."""
+        if self._bytes - sum(self._unused.values()) + size > self._max_bytes:
+            return False
+        for path in list(self._unused):
+            if self._bytes + size <= self._max_bytes:
+                break
+            self._remove(path)
+        return True
+
+    def _remove(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            self._bytes -= path.stat().st_size
+            path.unlink()
+        self._unused.pop(path, None)
+
+    def _locate_date(self, day: date) -> Path:
+        return self._directory / f"{day}{INDEX_SUFFIX}"
+
+
+def open_rows(path: Path, schema: pa.Schema) -> Any:
+    """Opens a file of rows to write, a table at a time."""
+    return pa.ipc.new_file(str(path), schema, options=pa.ipc.IpcWriteOptions(compression="zstd"))
+
+
+def read_rows(path: Path) -> Iterator[pa.RecordBatch]:
+    """Yields the batches of a file of rows."""
+    return _read_batches(path.read_bytes())
+
+
+def _read_batches(content: bytes) -> Iterator[pa.RecordBatch]:
+    reader = pa.ipc.open_file(pa.BufferReader(content))
+    return (reader.get_batch(index) for index in range(reader.num_record_batches))
+
+
+def _compute_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:HASH_DIGITS]
