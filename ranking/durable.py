@@ -84,12 +84,17 @@ def remove_leftovers(directory: Path, min_age_s: float = LEFTOVER_AGE_S) -> None
     """Removes temporaries of killed writers. Pass a `min_age_s` of 0 only while no one else writes there."""
     for path in directory.glob(f"{TEMPORARY_PREFIX}*"):
         with suppress(OSError):  # another process may remove it too
-            if time.time() - path.stat().st_mtime < min_age_s:
+            if compute_age_s(path) < min_age_s:
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def compute_age_s(path: Path) -> float:
+    """Returns the seconds since a file was last changed or touched. Raises FileNotFoundError."""
+    return time.time() - path.stat().st_mtime
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -23,7 +22,7 @@ import pyarrow as pa
 import structlog
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.durable import TEMPORARY_PREFIX, remove_leftovers, write_file
+from reelrank.ranking.durable import TEMPORARY_PREFIX, compute_age_s, remove_leftovers, write_file
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -73,13 +72,12 @@ class RowCache:
         """Creates the directory, and removes what was not read for KEEP_DAYS."""
         self._directory.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self._directory)
-        found = [(path.stat(), path) for path in self._root.glob("*/*") if path.suffix in SUFFIXES]
-        oldest = time.time() - KEEP_DAYS * DAY_MS / 1000
-        for stat, path in sorted(found, key=lambda pair: pair[0].st_mtime):
-            if stat.st_mtime < oldest:
+        found = [(compute_age_s(path), path) for path in self._root.glob("*/*") if path.suffix in SUFFIXES]
+        for age_s, path in sorted(found, reverse=True):
+            if age_s > KEEP_DAYS * DAY_MS / 1000:
                 path.unlink(missing_ok=True)
             elif path.suffix == ROWS_SUFFIX:
-                self._unused[path] = stat.st_size
+                self._unused[path] = path.stat().st_size
         self._bytes = sum(self._unused.values())
 
     def read_date(self, day: date) -> CachedDate:
