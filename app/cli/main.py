@@ -24,6 +24,7 @@ from reelrank.app.cli import (
 from reelrank.app.cli.access import keys
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.cli.lab import commands as lab_commands
+from reelrank.app.cli.served import skew
 from reelrank.app.cli.traffic import events, simulate
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
@@ -62,7 +63,7 @@ def describe(
     """Retrieves and ranks videos, and learns from what people watch."""
 
 
-COMMANDS = (data.app, serve.app, learn.app, simulate.app, registry.app, ask.app, cluster.app)
+COMMANDS = (data.app, serve.app, learn.app, skew.app, simulate.app, registry.app, ask.app, cluster.app)
 for commands in COMMANDS:
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)

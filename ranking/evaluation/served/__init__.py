@@ -1,1 +1,1 @@
-"""Measures of logged pages: what was shown, seen, used and wanted. Nothing here ranks anything again."""
+"""Measures of logged pages: what was shown, used and wanted, and skew. Nothing here ranks anything again."""

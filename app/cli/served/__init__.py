@@ -1,0 +1,1 @@
+"""Commands and tables about logged pages: skew, and measures beside baselines."""
