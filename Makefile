@@ -7,8 +7,10 @@ export OMP_NUM_THREADS ?= 1
 KIND ?= elasticsearch-9
 PORT ?= 9200
 ENGINE_HOME ?= reelrank-data/servers/$(KIND)
+JOBS ?= 2
+PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: help run test test-engines engines check generate bench format clean
+.PHONY: help run test test-engines engines check lint generate bench format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,12 +18,12 @@ help: ## this list
 run: $(VENV)/run ## set up, fetch real data, index, train, serve; with CHECK=1 look at it once and end
 	@$(BIN)/reelrank demo $(if $(CHECK),--check)
 
-test: $(VENV)/dev ## set up and run every test that Python alone can run
-	@$(BIN)/pytest -q -m "not servers"
+test: $(VENV)/dev ## set up and run every test that Python alone can run, JOBS=2 at a time
+	@$(PYTEST) -m "not servers"
 	@echo "Real Elasticsearch and OpenSearch servers are tested by: make test-engines"
 
 test-engines: $(VENV)/dev ## the tests on real Elasticsearch and OpenSearch servers; needs Maven, Java 17 and 25
-	@$(BIN)/pytest -q -m servers
+	@$(PYTEST) -m servers
 
 engines: ## a real server to play with: make engines KIND=elasticsearch-9 PORT=9200
 	@echo "$(KIND) will answer at http://127.0.0.1:$(PORT) until Ctrl-C; its data is in $(ENGINE_HOME)"
@@ -33,12 +35,14 @@ engines: ## a real server to play with: make engines KIND=elasticsearch-9 PORT=9
 	@mkdir -p $@
 	@ln -sfn ../../app ../../loaders ../../ranking ../../index_mappings $@/
 
-check: $(VENV)/dev .types/reelrank ## formatting, lint, types, import arrows and the fast tests
+check: lint ## formatting, lint, types, import arrows and the fast tests
+	@$(PYTEST) -m "not slow"
+
+lint: $(VENV)/dev .types/reelrank ## formatting, lint, types and import arrows
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest -q -m "not slow"
 
 generate: $(VENV)/dev ## render server mappings, Kibana imports and tables of the docs from the code
 	@$(BIN)/python -m tests.consistency.generated_files
