@@ -1,19 +1,24 @@
 """A promotion killed at any step, or at any moment: index version and model still belong together."""
 
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import pytest
 
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.jobs.training import publish
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import Container, build_container, build_service
+from reelrank.app.wiring import Container, build_container, build_release_manager, build_service
 from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.progress import ignore_progress
@@ -22,25 +27,9 @@ from tests.sample_project import add_model, build_project
 
 KILLS = 20
 STEPS = ("check", "prepare", "record", "point", "follow", "done")
-CHILD = """
-import os, signal, sys
-from dataclasses import replace
-from pathlib import Path
-from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container, build_release_manager
-
-data_dir, step, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-releases = build_release_manager(build_container(Settings(data_dir=data_dir)))
-
-def kill(reached):
-    if reached == step:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-releases = replace(releases, on_step=kill)
-for turn in range(count):
-    print("turn", turn, flush=True)
-    releases.rollback()
-"""
+# a child is forked from a process that has imported the program once, which takes seconds
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.faults.test_promotion_kill"])
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +52,30 @@ def train_again(parts: Container, name: str, seed: int) -> None:
     publish(parts, embeddings, ignore_progress, name)
 
 
-def start_child(container: Container, step: str, turns: int) -> subprocess.Popen[bytes]:
-    arguments = [sys.executable, "-c", CHILD, str(container.settings.data_dir), step, str(turns)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE)
+def roll_back_and_die(data_dir: Path, step: str, started: Connection) -> None:
+    """Rolls back again and again until the step is reached."""
+    releases = build_release_manager(build_container(Settings(data_dir=data_dir)))
+
+    def kill(reached: str) -> None:
+        if reached == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    releases = replace(releases, on_step=kill)
+    started.send(True)
+    for _ in range(1000):
+        releases.rollback()
+
+
+@contextmanager
+def start_child(container: Container, step: str = "never") -> Iterator[BaseProcess]:
+    """Starts a process that rolls back until it is killed; afterwards it has been."""
+    here, there = PROCESSES.Pipe(duplex=False)
+    child = PROCESSES.Process(target=roll_back_and_die, args=(container.settings.data_dir, step, there))
+    child.start()
+    assert here.poll(60)
+    yield child
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
 
 
 def read_pair(container: Container) -> tuple[str | None, str]:
@@ -91,8 +101,8 @@ def check_whole(container: Container) -> None:
 def test_a_promotion_killed_at_a_step_leaves_a_whole_pair(container: Container, step: str) -> None:
     for _ in range(KILLS):
         before = container.releases.read_pointer()
-        child = start_child(container, step, 1)
-        assert child.wait(timeout=60) == -signal.SIGKILL
+        with start_child(container, step):
+            pass
         check_whole(container)
         after = container.releases.read_pointer()
         assert before is not None
@@ -104,12 +114,9 @@ def test_a_promotion_killed_at_a_step_leaves_a_whole_pair(container: Container, 
 def test_promotions_killed_at_any_step_leave_a_whole_pair(container: Container) -> None:
     chance = random.Random(0)
     for _ in range(KILLS):
-        child = start_child(container, "never", 1000)
-        assert child.stdout is not None
-        child.stdout.readline()
-        time.sleep(chance.uniform(0, 0.3))
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait(timeout=60)
+        with start_child(container) as child:
+            time.sleep(chance.uniform(0, 0.3))
+            child.kill()
         check_whole(container)
 
 
@@ -118,7 +125,8 @@ def test_a_worker_ranks_each_version_with_its_own_model_between_two_steps(contai
     check_whole(container)
     service = build_service(container)
     service.refresher.refresh()
-    assert start_child(container, "follow", 1).wait(timeout=60) == -signal.SIGKILL
+    with start_child(container, "follow"):
+        pass
     version, model = read_pair(container)
     service.refresher.refresh()
     state = service.refresher.state
