@@ -23,6 +23,10 @@ class DataDirectories(BaseSettings):
         "None: `lake.key` in the data directory, which is created.",
     )
 
+    rejects_keep_days: float | None = Field(
+        30.0, gt=0, description="Days for which rejected rows of loads are kept; None: for ever."
+    )
+
     @property
     def lake_location(self) -> str:
         return self.lake_url or str(self.data_dir / "lake")
@@ -62,6 +66,10 @@ class DataDirectories(BaseSettings):
     @property
     def training_cache_dir(self) -> Path:
         return self.data_dir / "training-cache"
+
+    @property
+    def erasures_dir(self) -> Path:
+        return self.data_dir / "erasures"
 
     @property
     def reports_dir(self) -> Path:

@@ -13,6 +13,8 @@ from reelrank.index_mappings.errors import Unavailable
 OPEN_WAIT_S = 30.0
 """How long opening waits for other processes, one of which may be building an index over many events."""
 POLL_S = 0.01
+EMPTY_LOG_WAIT_S = 30.0
+"""How long to wait for readers of a log; the longest reads are pages of a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,27 @@ def open_database(
         raise Unavailable(
             f"{path} cannot be opened ({error}); check the directory's permissions", code="storage_failed"
         ) from error
+
+
+def rewrite_file(connection: sqlite3.Connection, path: Path) -> None:
+    """Writes a file anew without deleted content, and empties its log. Writers wait meanwhile.
+
+    Needs as much space as the file has. Raises Unavailable as `empty_log` does.
+    """
+    connection.execute("vacuum")
+    empty_log(connection, path)
+
+
+def empty_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Moves the log into the file and cuts it. Raises Unavailable when readers hold it for long."""
+    until = time.monotonic() + EMPTY_LOG_WAIT_S
+    while connection.execute("pragma wal_checkpoint(truncate)").fetchone()[0]:
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"{path}: other processes have been reading its log for {EMPTY_LOG_WAIT_S:.0f} s",
+                code="database_busy",
+            )
+        time.sleep(POLL_S)
 
 
 def _prepare(connection: sqlite3.Connection, schema: Schema, until: float) -> None:

@@ -18,7 +18,7 @@ from reelrank.app.release.promotion import ReleaseManager
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_models import RemoteModels
 from reelrank.app.search.ports import ReleaseAssigner
-from reelrank.app.search.result_cache import ResultCache
+from reelrank.app.search.result_cache import LISTS_FILE, ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
@@ -184,7 +184,9 @@ def build_service(
     on_dropped: called with the reason when a shown page is not recorded. on_failure: see SearchService.
     """
     settings = container.settings
-    dashboards = None if container.dashboards is None else DashboardLog(container.dashboards, on_dropped)
+    lake, identify, dashboards = build_lake_output(container), build_user_keys(settings).find_key, None
+    if container.dashboards is not None:
+        dashboards = DashboardLog(container.dashboards, on_dropped, identify)
     releases = build_release_manager(container)
     refresher = StateRefresher(
         StateSources(
@@ -203,17 +205,15 @@ def build_service(
         container.encoder,
         container.synonyms,
         refresher,
-        ResultCache(settings.data_dir / "lists.sqlite", settings.cursor_minutes * 60, container.clock),
-        DecisionLog(
-            build_lake_output(container), container.events, settings.log_share, on_dropped, dashboards
-        ),
+        ResultCache(settings.data_dir / LISTS_FILE, settings.cursor_minutes * 60, identify, container.clock),
+        DecisionLog(lake, container.events, settings.log_share, on_dropped, dashboards),
         ReleaseAssigner(container.config, list_stated(container), lambda: refresher.state.config),
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
         EventCircuitBreaker(container.events, container.clock),
         container.clock,
         on_failure,
-        build_user_keys(settings).find_key,
+        identify,
     )
 
 

@@ -100,11 +100,33 @@ class EventStore(Protocol):
         """Returns a text that changes with each withdrawal; empty before the first."""
         ...
 
+    def scan_user(self, user: str) -> Iterator[pa.RecordBatch]:
+        """Yields all events of one viewer, with EVENT_SCHEMA, in the order of (at_ms, id)."""
+        ...
+
+    def erase_user(self, user: str) -> int:
+        """Removes all events of a viewer for good, and returns how many there were; durable when it returns.
+
+        `withdrawal_mark` changes when there were any. Raises BadRequest for the empty id, which the events of
+        unknown viewers have, and Timeout, Throttled or Unavailable; it is safe to erase again.
+        """
+        ...
+
+    def purge(self, user: str) -> None:
+        """Overwrites what erased events of a viewer left in the files of the store. May take minutes."""
+        ...
+
     def count(self) -> int: ...
 
     def flush(self) -> None:
         """Saves what was appended, so that a store that is killed does not repeat it when it starts again."""
         ...
+
+
+def check_erasable(user: str) -> None:
+    """Raises BadRequest for the empty id: it would erase the events of all unknown viewers."""
+    if not user:
+        raise BadRequest("the id of a viewer is empty; state whose events to erase", code="user_id_empty")
 
 
 def select_newest_opinions(events: Iterable[Event | PastEvent]) -> dict[str, EventKind]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".tmp-"
+READ_BYTES = 2**24
 LEFTOVER_AGE_S = 86_400.0
 """A temporary that has not changed for a day belongs to a killed writer: no write pauses for that long."""
 
@@ -78,6 +79,17 @@ def append_line(path: Path, line: bytes) -> None:
             line = line if file.read(1) == b"\n" else b"\n" + line
         file.write(line + b"\n")
     sync_file(path)
+
+
+def file_contains(path: Path, content: bytes) -> bool:
+    """Returns whether these bytes stand anywhere in a file, read in bounded memory. Empty bytes do not."""
+    tail = b""
+    with path.open("rb") as file:
+        while content and (block := file.read(READ_BYTES)):
+            if content in tail + block:
+                return True
+            tail = (tail + block)[-len(content) + 1 :] if len(content) > 1 else b""
+    return False
 
 
 def remove_leftovers(directory: Path, min_age_s: float = LEFTOVER_AGE_S) -> None:

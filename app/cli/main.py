@@ -21,7 +21,7 @@ from reelrank.app.cli import (
     releases,
     serve,
 )
-from reelrank.app.cli.access import keys
+from reelrank.app.cli.access import keys, users
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.cli.lab import commands as lab_commands
 from reelrank.app.cli.served import skew
@@ -75,6 +75,7 @@ app.add_typer(releases.index_app, name="index")
 app.add_typer(releases.app, name="releases")
 app.add_typer(cluster.kibana_app, name="kibana")
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 
 
 def _describe_settings_errors(error: ValidationError) -> list[str]:

@@ -6,7 +6,7 @@ They are written by a thread after the answer. Nothing else reads them.
 import queue
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import structlog
@@ -19,7 +19,12 @@ from reelrank.app.feedback.background_writer import (
     drain_queue,
     write_isolated,
 )
-from reelrank.app.feedback.impression_log import Impressions, build_impressions, find_impression_id
+from reelrank.app.feedback.impression_log import (
+    Impression,
+    Impressions,
+    build_impressions,
+    find_impression_id,
+)
 from reelrank.app.feedback.request_summary import Summaries, build_summary
 from reelrank.app.search.page import Page
 from reelrank.app.search.result_list import ResultList
@@ -46,11 +51,18 @@ class DashboardStreams:
 class DashboardLog:
     """Writes lines for dashboards in a thread.
 
-    on_dropped: called with a reason for each page or interaction that is not recorded.
+    on_dropped: called with a reason for each page or interaction that is not recorded. identify: a user id
+    to its keyed hash, which is all that dashboards see of a viewer.
     """
 
-    def __init__(self, streams: DashboardStreams, on_dropped: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        streams: DashboardStreams,
+        on_dropped: Callable[[str], None],
+        identify: Callable[[str], str],
+    ) -> None:
         self._streams = streams
+        self._identify = identify
         self._on_dropped = on_dropped
         self._pages: queue.Queue[tuple[ResultList, Page]] = queue.Queue(MAX_PAGES)
         self._interactions: queue.Queue[tuple[float, Event]] = queue.Queue(MAX_INTERACTIONS)
@@ -112,8 +124,13 @@ class DashboardLog:
     def _write_pages(self, pages: Sequence[tuple[ResultList, Page]]) -> None:
         self._streams.summaries.append([build_summary(ranked, page) for ranked, page in pages])
         lines = [line for ranked, page in pages for line in build_impressions(ranked, page)]
+        self._append_lines(lines)
+
+    def _append_lines(self, lines: Sequence[Impression]) -> None:
         if lines:
-            self._streams.impressions.append(lines)
+            self._streams.impressions.append(
+                [replace(line, user=self._identify(line.user)) for line in lines]
+            )
 
     def _write_interactions(self, interactions: Sequence[Event]) -> None:
         """Skips interactions whose impression was not recorded."""
@@ -124,5 +141,4 @@ class DashboardLog:
         ]
         known = self._streams.impressions.find([impression_id for impression_id, _ in by_impression])
         lines = [known[key].with_interaction(event) for key, event in by_impression if key in known]
-        if lines:
-            self._streams.impressions.append(lines)
+        self._append_lines(lines)

@@ -60,6 +60,12 @@ class Impressions(Protocol):
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
         """Returns the impressions that exist, by id, including the newest. Raises EngineError."""
 
+    def erase_user(self, users: Sequence[str]) -> int:
+        """Removes all lines of these users, keys or the ids of earlier builds; returns how many there were.
+
+        Raises EngineError.
+        """
+
 
 def format_impression_id(request_id: str, position: int) -> str:
     """Returns the id of the line and of the impression event."""

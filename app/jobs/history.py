@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.state.unknown_items import describe_unknown_items
-from reelrank.app.wiring import Container, apply_release_settings
+from reelrank.app.wiring import Container, apply_release_settings, build_user_keys
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.reindex import scan_documents
@@ -56,7 +56,8 @@ def read_history(container: Container) -> History:
         )
     events, bots = leave_out_bots(build_event_table(container.events.scan(0, MAX_TIME_MS)))
     if bots:
-        log.warning("events of bots are left out", viewers=len(bots), first=bots[:3])
+        keys = [build_user_keys(container.settings).find_key(bot) for bot in bots[:3]]
+        log.warning("events of bots are left out", viewers=len(bots), first=keys)
     batches = scan_documents(container.engine, version, container.encoder)
     documents = [document for batch in batches for document in batch]
     check_watched_items(events, {document.item.id for document in documents})

@@ -114,16 +114,16 @@ class SearchService:
             page = explain(page, result_list, self.refresher.models.get)
         return replace(page, timings=timings.seconds)
 
-    def serve_next_page(self, cursor: str, limit: int, with_explanations: bool = False) -> Page:
+    def serve_next_page(self, cursor: str, limit: int, is_explained: bool = False, user: str = "") -> Page:
         """Returns a later part of a list as it was ranked then. Raises CursorExpired."""
-        result_list, start = self.result_cache.get(cursor)
+        result_list, start = self.result_cache.get(cursor, user)
         page = hydrate(result_list, PageSlice(start, limit, self._later_fetch_timeout_s), self.engine)
         self.recorder.record(result_list, page)
-        return self._explain_later(page, result_list) if with_explanations else page
+        return self._explain_later(page, result_list) if is_explained else page
 
-    def explain_hit(self, cursor: str) -> Page:
+    def explain_hit(self, cursor: str, user: str = "") -> Page:
         """Returns the one hit at a cursor, explained; no impression is recorded. Raises CursorExpired."""
-        result_list, start = self.result_cache.get(cursor)
+        result_list, start = self.result_cache.get(cursor, user)
         page = hydrate(result_list, PageSlice(start, 1, self._later_fetch_timeout_s), self.engine)
         return self._explain_later(page, result_list)
 

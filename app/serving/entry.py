@@ -7,6 +7,8 @@ import sys
 
 from flask_openapi import OpenAPI
 
+from reelrank.app.privacy.serving_lock import hold_serving_lock
+from reelrank.app.privacy_wiring import build_privacy_upkeep, build_viewer_eraser
 from reelrank.app.serving.access import build_access_rules, build_ranking_rules
 from reelrank.app.settings import Settings
 from reelrank.app.state.preload import preload
@@ -43,14 +45,18 @@ def _freeze_startup_objects() -> None:
 
 
 def _create_lists_app(settings: Settings) -> OpenAPI:
-    service = build_service(
-        build_container(settings), lambda reason: NOT_RECORDED.labels(reason).inc(), count_failure
-    )
+    container = build_container(settings)
+    service = build_service(container, lambda reason: NOT_RECORDED.labels(reason).inc(), count_failure)
+    eraser = build_viewer_eraser(container, service.result_cache)
+    upkeep = build_privacy_upkeep(container, eraser)
+    hold_serving_lock(settings.data_dir)
     service.refresher.poll(settings.refresh_ms / 1000, service.warm, STARTUP_WAIT_S)
     service.recorder.start()
     atexit.register(service.recorder.close)
     atexit.register(service.refresher.stop)
-    web = WebOptions(settings.body_bytes_max, settings.reports_dir, build_access_rules(settings))
+    upkeep.start()
+    atexit.register(upkeep.stop)
+    web = WebOptions(settings.body_bytes_max, settings.reports_dir, build_access_rules(settings), eraser)
     app = create_app(service, web)
     if settings.role == "all":
         app.register_api(create_score_api(service.refresher.models))

@@ -1,6 +1,6 @@
 """Serialization of pages and items for JSON answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -11,8 +11,11 @@ from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.item import SINGULAR_NAMES, Item
 
 
-def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
-    """Serializes one page of a list. `next` is the address of the next page, None at the end."""
+def serialize_page(page: Page, path: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Serializes one page of a list. `next` is the address of the next page, None at the end.
+
+    parameters: those that the next page needs as well.
+    """
     answer: dict[str, Any] = {
         "request_id": page.request_id,
         "model": page.model,
@@ -21,7 +24,7 @@ def serialize_page(page: Page, path: str, limit: int) -> dict[str, Any]:
         "candidates": page.candidates,
         "hits": [_serialize_hit(hit, page.fields) for hit in page.hits],
         "cursor": page.cursor,
-        "next": f"{path}?{urlencode({'cursor': page.cursor, 'limit': limit})}" if page.cursor else None,
+        "next": f"{path}?{urlencode({'cursor': page.cursor, **parameters})}" if page.cursor else None,
     }
     if page.search is not None:
         answer |= serialize_outcome(page.search)

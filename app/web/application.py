@@ -11,6 +11,7 @@ from flask.json.provider import JSONProvider
 from flask_openapi import Info, OpenAPI
 from werkzeug.exceptions import BadRequest
 
+from reelrank.app.privacy.viewer_eraser import ViewerEraser
 from reelrank.app.search.service import SearchService
 from reelrank.app.state.model_cache import Models
 from reelrank.app.web.access.login import create_login_blueprint
@@ -24,7 +25,7 @@ from reelrank.app.web.api.lists import create_lists_api
 from reelrank.app.web.api.models import create_models_api
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.api.suggestions import create_suggestions_api
-from reelrank.app.web.api.users import create_users_api
+from reelrank.app.web.api.users import create_erasures_api, create_users_api
 from reelrank.app.web.openapi import DescribedApplication
 from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
@@ -71,12 +72,13 @@ class WebOptions:
     """Options of the web application.
 
     body_bytes_max: most bytes of a request's body. reports_dir: where the last training run wrote its
-    pictures. access: who may call.
+    pictures. access: who may call. eraser: erases viewers; None: the service does not.
     """
 
     body_bytes_max: int
     reports_dir: Path
     access: AccessRules = LOCAL_RULES
+    eraser: ViewerEraser | None = None
 
 
 def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
@@ -85,6 +87,8 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     accept_stated_time(app, service.clock)
     for api in LIST_APIS:
         app.register_api(api(service))
+    if options.eraser is not None:
+        app.register_api(create_erasures_api(options.eraser))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
     app.register_api(create_health_api(partial(check_lists_ready, service)))
     pages = (

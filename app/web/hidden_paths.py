@@ -1,10 +1,11 @@
-"""Answers never hold a path of the machine: messages of failed files name them for the log and the shell."""
+"""What is never shown: paths of the machine in answers, and ids of viewers in logs."""
 
 from pathlib import Path
 
 from flask import Flask, Response
 
 SHOWN = b"the data directory"
+USERS_PREFIX = "/v1/users/"
 TEXT_TYPES = frozenset({"application/json", "application/problem+json", "text/html"})
 
 
@@ -23,3 +24,8 @@ def hide_directory(app: Flask, directory: Path) -> None:
                 body = body.replace(path, SHOWN)
             response.set_data(body)
         return response
+
+
+def mask_viewer(path: str) -> str:
+    """Returns the path of a request for a log, without the id of a viewer."""
+    return f"{USERS_PREFIX}{{user_id}}" if path.startswith(USERS_PREFIX) else path

@@ -19,6 +19,7 @@ from prometheus_client import (
 
 from reelrank.app.background import get_failure_counter
 from reelrank.app.search.page import Page
+from reelrank.app.web.hidden_paths import mask_viewer
 from reelrank.index_mappings.errors import CodedError, EngineError, explain
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
@@ -146,10 +147,12 @@ def _log_request(response: Response, endpoint: str, seconds: float) -> None:
         "http.request.id": g.get("request_id", ""),
         "http.request.method": request.method,
         "http.response.status_code": response.status_code,
-        "url.path": request.path,
+        "url.path": mask_viewer(request.path),
         "http.route": endpoint,
         "event.duration": round(seconds * 1e9),
     }
+    if user_key := g.get("user_key"):
+        fields["user.hash"] = user_key
     if trace := request.headers.get("X-Request-Id"):
         fields["trace.id"] = trace[:128]
     if degraded := g.get("degraded"):

@@ -38,7 +38,7 @@ def measure_stages(service: SearchService, queries: Sequence[Query]) -> Figures:
                 _parse(query)
             page = service.serve_page(RankingOptions(query))
             with stages.measure("render"):
-                orjson.dumps(serialize_page(page, "/v1/search", query.limit))
+                orjson.dumps(serialize_page(page, "/v1/search", {"limit": query.limit}))
         found.append(page.candidates)
         ranking = {"ranking": sum(page.timings[name] for name in RANKING_STAGES)}
         for name, seconds in {**page.timings, **stages.seconds, **ranking}.items():

@@ -5,7 +5,7 @@ before the commit leaves files that nobody counts, a kill after it leaves old fi
 are removed by the next compaction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -127,12 +127,30 @@ class DateCompaction:
         report.rows += sum(rows for rows, _ in written.values())
         report.bytes_after += sum(size for _, size in written.values())
 
-    def _write(self, files: Sequence[StoredFile], max_bytes: int) -> dict[str, tuple[int, int]]:
-        """Writes the merged rows; returns rows and bytes by the name of each new file."""
+    def rewrite(
+        self, files: Sequence[StoredFile], keep: Callable[[pa.Table], pa.Table], now: datetime
+    ) -> None:
+        """Commits the date with those rows of its files that `keep` returns; deletes the old files at once.
+
+        files: all that are there. Also an open date: its later files count as ever.
+        """
+        committed = select_committed(files, self.manifest, self.position)
+        written = self._write(committed, MAX_FILE_BYTES, keep)
+        self._commit(committed, written, now)
+        self._delete([file for file in files if file.name not in written])
+
+    def _write(
+        self,
+        files: Sequence[StoredFile],
+        max_bytes: int,
+        keep: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+    ) -> dict[str, tuple[int, int]]:
+        """Writes the merged rows that are kept; returns rows and bytes by the name of each new file."""
         revision, written = self.manifest.revision + 1, dict[str, tuple[int, int]]()
         with open_files(self.storage, files, self.table) as opened:
             together = "request_id" if self.table == CANDIDATES else None
-            batches = cut_batches(opened.merge(opened.schema.names), ROW_GROUP_ROWS, together)
+            merged = cut_batches(opened.merge(opened.schema.names), ROW_GROUP_ROWS, together)
+            batches = (kept for rows in merged if len(kept := keep(rows)))
             fingerprint = _read_fingerprint(opened.files[-1])
             rows = next(batches, None)
             while rows is not None:

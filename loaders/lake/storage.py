@@ -140,13 +140,13 @@ class LakeStorage:
         scheme = self.url.partition("://")[0]
         return f"{scheme}://{self._locate(path)}"
 
-    def remove_leftovers(self, now_s: float) -> int:
-        """Removes local temporaries of writers that were killed a day ago or earlier; returns how many."""
+    def remove_leftovers(self, now_s: float, min_age_s: float = LEFTOVER_AGE_S) -> int:
+        """Removes local temporaries that did not change for min_age_s; returns how many."""
         directory = Path(self.root, TEMPORARY_FOLDER) if self.is_local else _choose_local_directory()
         old = [
             path
             for path in (directory.iterdir() if directory.is_dir() else ())
-            if path.suffix != ".lock" and now_s - path.stat().st_mtime > LEFTOVER_AGE_S
+            if path.suffix != ".lock" and now_s - path.stat().st_mtime > min_age_s
         ]
         for path in old:
             path.unlink(missing_ok=True)

@@ -158,6 +158,14 @@ class RowCache:
         return self._directory / f"{day}{INDEX_SUFFIX}"
 
 
+def clear_row_cache(directory: Path) -> int:
+    """Removes the entries of all configs, which are built again when they are needed; returns how many."""
+    found = [path for path in directory.glob("*/*") if path.suffix in SUFFIXES]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
+
+
 def open_rows(path: Path, schema: pa.Schema) -> Any:
     """Opens a file of rows to write, a table at a time."""
     return pa.ipc.new_file(str(path), schema, options=pa.ipc.IpcWriteOptions(compression="zstd"))

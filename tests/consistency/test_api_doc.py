@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
+from reelrank.app.privacy_wiring import build_viewer_eraser
 from reelrank.app.settings import Settings
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app
@@ -23,7 +24,9 @@ README = (ROOT / "README.md").read_text()
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
     service = build_service(parts)
-    app = create_app(service, WebOptions(1_000_000, parts.settings.reports_dir))
+    app = create_app(
+        service, WebOptions(1_000_000, parts.settings.reports_dir, eraser=build_viewer_eraser(parts))
+    )
     app.register_api(create_score_api(service.refresher.models))
     return app
 
@@ -49,7 +52,7 @@ def test_every_parameter_and_field_is_on_the_page(described: dict[str, Any]) -> 
     }
     bodies = ("SearchParameters", "RankBody", "ItemBody")
     named |= {name for body in bodies for name in described["components"]["schemas"][body]["properties"]}
-    path_names = {"item_id", "model"}
+    path_names = {"item_id", "model", "erasure_id"}
     assert [name for name in sorted(named - path_names) if f"`{name}`" not in DOC] == []
 
 

@@ -203,3 +203,23 @@ def test_a_follower_goes_on_after_a_withdrawal(events: EventStore) -> None:
     batch, position = events.follow(position)
     assert batch.column("id").to_pylist() == ["5"]
     assert len(events.follow(position)[0]) == 0
+
+
+def test_an_erased_viewer_has_no_event_and_others_keep_theirs(events: EventStore) -> None:
+    events.append([build_watch("1", 5), build_watch("2", 9, "bob"), build_watch("3", 7)])
+    (found,) = [batch.column("id").to_pylist() for batch in events.scan_user("ada")]
+    assert found == ["1", "3"]
+    mark = events.withdrawal_mark()
+    assert events.erase_user("ada") == 2
+    assert events.withdrawal_mark() != mark
+    assert (events.recent("ada", 5, SOON_S), events.watched_items("ada", SOON_S)) == ([], frozenset())
+    assert [e.id for e in events.recent("bob", 5, SOON_S)] == ["2"]
+    events.purge("ada")
+    assert (events.count(), events.erase_user("ada"), list(events.scan_user("ada"))) == (1, 0, [])
+
+
+def test_the_events_of_unknown_viewers_are_never_erased(events: EventStore) -> None:
+    events.append([build_watch("1", 5, "")])
+    with raises_code(BadRequest, "user_id_empty"):
+        events.erase_user("")
+    assert events.count() == 1

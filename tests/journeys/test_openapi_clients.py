@@ -40,6 +40,7 @@ KNOWN_REQUESTS = [
     ("POST", "/v1/items:bulk", "/v1/items:bulk", [{"id": "new1", "title": "New"}, {"id": "new2"}]),
     ("POST", "/v1/events", "/v1/events", {"kind": "like", "user": "viewer1", "item": "gone"}),
     ("GET", "/v1/users/{user_id}", "/v1/users/viewer1", None),
+    ("DELETE", "/v1/users/{user_id}", "/v1/users/viewer2", None),
     ("GET", "/v1/models", "/v1/models", None),
     ("POST", "/v1/models/{model}:promote", "/v1/models/second:promote", None),
     ("GET", "/v1/score/{model}", "/v1/score/current", None),

@@ -1,1 +1,1 @@
-"""Commands about who may call: API keys and the audit log."""
+"""Commands about people: API keys of callers, and what is recorded of viewers."""

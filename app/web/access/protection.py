@@ -19,6 +19,7 @@ from reelrank.app.web.access.route_scopes import RouteScope, find_scope
 from reelrank.app.web.access.rules import AccessRules
 from reelrank.app.web.access.security_headers import add_security_headers
 from reelrank.app.web.access.sessions import check_csrf_token, find_session_key, start_sessions
+from reelrank.app.web.hidden_paths import mask_viewer
 from reelrank.app.web.problems import RequestForbidden, build_problem
 
 FORM_BLUEPRINTS = frozenset({"actions", "login"})
@@ -62,7 +63,7 @@ def record_admin_call(rules: AccessRules, response: Response) -> Response:
     """Writes a call that needs the scope `admin`, and whose key is valid, to the audit log."""
     key: ApiKey | None = g.get("api_key")
     if rules.audit is not None and key is not None and g.get("scope") == "admin":
-        call = f"{request.method} {request.path}"
+        call = f"{request.method} {mask_viewer(request.path)}"
         client = request.remote_addr or ""
         rules.audit.record(key.key_id, call, str(response.status_code), client, g.get("request_id", ""))
     return response

@@ -16,7 +16,7 @@ PUBLIC = (
 READ = (
     "GET /v1/search", "POST /v1/search", "GET /v1/recommendations", "GET /v1/popular", "GET /v1/new",
     "GET /v1/items/<path:item_id>/similar", "POST /v1/rank/<model>", "GET /v1/suggest", "GET /v1/items",
-    "POST /v1/items:get", "GET /v1/items/<path:item_id>", "GET /v1/users/<path:user_id>", "GET /v1/models",
+    "POST /v1/items:get", "GET /v1/items/<path:item_id>", "GET /v1/models",
     "GET /v1/score/<model>", "POST /v1/score/<model>", "GET /metrics", "GET /", "GET /search",
     "GET /film/<path:item_id>", "GET /why/<request_id>/<int:position>", "GET /quality", "GET /about",
     "GET /report/<name>", "POST /viewer",
@@ -29,7 +29,11 @@ WRITE = (
     "PUT /v1/items/<path:item_id>", "PATCH /v1/items/<path:item_id>", "DELETE /v1/items/<path:item_id>",
     "POST /v1/items:bulk",
 )  # fmt: skip
-ADMIN = ("POST /v1/models/<string:model>:promote",)
+ADMIN = (
+    "POST /v1/models/<string:model>:promote", "GET /v1/users/<path:user_id>",
+    "DELETE /v1/users/<path:user_id>", "GET /v1/erasures/<erasure_id>",
+)  # fmt: skip
+"""Besides promotions, what reads or removes the records of one person."""
 
 ROUTE_SCOPES: dict[str, RouteScope] = {
     **dict.fromkeys(PUBLIC, "public"),

@@ -192,6 +192,16 @@ class UserAnswer(Answer):
     events: list[dict[str, Any]] = Field(description="The latest events, newest first.")
 
 
+class ErasureAnswer(Answer):
+    """What an erasure removed, and where. It does not name the viewer."""
+
+    id: str
+    status: Literal["running", "finished"]
+    requested_at: str
+    finished_at: str | None = Field(description="Null while it runs.")
+    removed: dict[str, int] = Field(description="Place to the number of removed records.")
+
+
 class ModelAnswer(Answer):
     id: str
     created_at: str | None

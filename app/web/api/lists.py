@@ -94,7 +94,7 @@ def _add_sorted_lists(api: APIBlueprint, service: SearchService) -> None:
 
 
 def serve_list(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Response:
-    return build_page_response(load_page(service, parameters, build_query), parameters.limit)
+    return build_page_response(load_page(service, parameters, build_query), parameters)
 
 
 def load_page(service: SearchService, parameters: ListParameters, build_query: QueryBuilder) -> Page:
@@ -104,7 +104,9 @@ def load_page(service: SearchService, parameters: ListParameters, build_query: Q
     """
     service = adapt_service(service)
     if parameters.cursor:
-        page = service.serve_next_page(parameters.cursor, parameters.limit, parameters.explain)
+        page = service.serve_next_page(
+            parameters.cursor, parameters.limit, parameters.explain, parameters.user or ""
+        )
     else:
         query = build_query(service.clock.now())
         row_size = parameters.rows if isinstance(parameters, HomeParameters) else 0
@@ -125,9 +127,10 @@ def adapt_service(service: SearchService) -> SearchService:
     return replace(service, deadline_s=deadline_s, recorder=recorder)
 
 
-def build_page_response(page: Page, limit: int) -> Response:
+def build_page_response(page: Page, parameters: ListParameters) -> Response:
     count_page(page)
-    response = jsonify(serialize_page(page, request.path, limit))
+    kept = {"limit": parameters.limit} | ({"user": parameters.user} if parameters.user else {})
+    response = jsonify(serialize_page(page, request.path, kept))
     response.headers["Server-Timing"] = format_server_timing(page)
     return response
 

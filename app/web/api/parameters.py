@@ -96,8 +96,8 @@ class ListParameters(Parameters):
     cursor: str | None = Field(
         None,
         max_length=80,
-        description="Cursor of the previous page. Other parameters than limit, explain and highlight are "
-        "ignored.",
+        description="Cursor of the previous page. Of the other parameters limit, explain, highlight and user "
+        "count; `user` says for whom the page is recorded.",
     )
     model: str | None = Field(
         None,
@@ -110,6 +110,7 @@ class ListParameters(Parameters):
         description="Count the candidates by genre, language, country and decade; "
         "of a search those that match its words.",
     )
+    user: UserId | None = Field(None, description="The viewer to rank for.")
     device: str = Field("", max_length=64, description="The viewer's device, such as phone or tv.")
     place: str = Field("", max_length=64, description="The viewer's country, as ISO code or name.")
 
@@ -145,7 +146,6 @@ class SearchParameters(ListParameters):
         max_length=MAX_TEXT_LENGTH,
         description="The search text. Without it, filters select from recommendations.",
     )
-    user: UserId | None = Field(None, description="The viewer to rank for.")
     highlight: bool = Field(False, description="Mark what matches in the title, people and description.")
 
     @model_validator(mode="after")
@@ -171,8 +171,6 @@ class HomeParameters(ListParameters):
 
 
 class SimilarParameters(ListParameters):
-    user: UserId | None = Field(None, description="The viewer to rank for.")
-
     def build_query(self, now: datetime, item_id: str) -> Query:
         return self.build_list_query(now, user=self.user, similar_to=item_id)
 

@@ -104,7 +104,7 @@ class Site:
         )
 
     def render_why(self, request_id: str, position: int) -> Response:
-        page = self.service.explain_hit(f"{request_id}.{position}")
+        page = self.service.explain_hit(f"{request_id}.{position}", read_user_id())
         hit = page.hits[0] if page.hits else None
         if hit is None or hit.explanation is None:
             raise ItemNotFound("this film was deleted after the list was made")
@@ -131,7 +131,7 @@ class Site:
     def _load_page(self, query: Query, cursor: str | None, facets: bool = False) -> Page:
         service = adapt_service(self.service)
         if cursor:
-            page = service.serve_next_page(cursor, PAGE_ITEMS)
+            page = service.serve_next_page(cursor, PAGE_ITEMS, user=query.user or "")
         else:
             row_size = ROW_ITEMS if query.kind == "home" else 0
             options = RankingOptions(query, facets=facets, cache_results=True, row_size=row_size)

@@ -104,6 +104,7 @@ class Database:
             schema = Schema(SCHEMA_VERSION, _make_tables)
             connection = open_database(self.directory / "truth.sqlite", schema, WRITER_TIMEOUT_S, Connection)
             connection.execute("pragma synchronous = full")
+            connection.execute("pragma secure_delete = on")  # what is deleted is overwritten by zeros
             connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
             self._local.connection = connection
         return connection

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from reelrank.app.clock import SYSTEM_CLOCK, Clock, to_ms
 from reelrank.app.engines.embedded.store.database import Database
+from reelrank.app.sqlite import empty_log, rewrite_file
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.event import (
     DAY_MS,
@@ -22,7 +23,13 @@ from reelrank.index_mappings.event import (
     Event,
     EventKind,
 )
-from reelrank.index_mappings.event_store import AppendReport, PastEvent, select_event_schema
+from reelrank.index_mappings.event_store import (
+    AppendReport,
+    PastEvent,
+    check_erasable,
+    select_event_schema,
+)
+from reelrank.ranking.durable import file_contains
 
 COLUMNS = ", ".join(field.name for field in EVENT_FIELDS)
 PAST_COLUMNS = ", ".join(PastEvent._fields)
@@ -142,6 +149,31 @@ class EmbeddedEvents:
             if withdrawn:
                 connection.execute("insert into withdrawals (events) values (?)", (withdrawn,))
         return withdrawn
+
+    def scan_user(self, user: str) -> Iterator[pa.RecordBatch]:
+        """Reads by the index events_by_user_and_kind, and sorts."""
+        select = f"select {COLUMNS} from events where user = ? order by at_ms, id"
+        rows = self.database.connect().execute(select, (user,))
+        while part := rows.fetchmany(BATCH):
+            yield _build_batch(part, EVENT_SCHEMA)
+
+    def erase_user(self, user: str) -> int:
+        check_erasable(user)
+        with self.database.transaction() as connection:
+            erased = connection.execute("delete from events where user = ?", (user,)).rowcount
+            if erased:
+                connection.execute("insert into withdrawals (events) values (?)", (erased,))
+        return erased
+
+    def purge(self, user: str) -> None:
+        """Empties the log, and writes the file anew where the id still stands in it.
+
+        SQLite overwrites what it deletes, but pages that it rearranged before may hold copies.
+        """
+        connection, path = self.database.connect(), self.database.directory / "truth.sqlite"
+        empty_log(connection, path)
+        if file_contains(path, user.encode(errors="surrogatepass")):
+            rewrite_file(connection, path)
 
     def withdrawal_mark(self) -> str:
         (last,) = self.database.connect().execute("select max(seq) from withdrawals").fetchone()

@@ -27,6 +27,13 @@ from reelrank.app.engines.server.events.events_by_id import (
     write_withdrawal_mark,
 )
 from reelrank.app.engines.server.events.positions import Position, format_position, parse_position
+from reelrank.app.engines.server.events.viewer_events import (
+    build_newest_query,
+    build_watched_query,
+    delete_of_viewer,
+    expunge_deleted,
+    scan_viewer,
+)
 from reelrank.app.engines.server.transport.bulk import MAX_STALL_S, BulkAction, BulkWriter
 from reelrank.app.engines.server.transport.cluster import ADMIN_TIMEOUT_S, Cluster, Reply
 from reelrank.app.engines.server.transport.paging import read_checkpoint, scan_pages
@@ -40,6 +47,7 @@ from reelrank.index_mappings.event import (
 from reelrank.index_mappings.event_store import (
     AppendReport,
     PastEvent,
+    check_erasable,
     select_event_schema,
     select_newest_opinions,
 )
@@ -50,8 +58,7 @@ BATCH = 10_000
 PART = 500
 """Events of one write that a caller waits for: on a busy server a bulk request of 1,413 took over 2 s."""
 WATCHED_ITEMS = 50_000
-"""Most watched items of one response. Servers return at most 65,535 buckets (`search.max_buckets`). The
-execution hint `map` collects them by hash: global ordinals of `item` would be rebuilt after each refresh."""
+"""Most watched items of one response. Servers return at most 65,535 buckets (`search.max_buckets`)."""
 
 
 class ServerEvents:
@@ -110,11 +117,11 @@ class ServerEvents:
     def recent(
         self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind] = EVENT_KINDS
     ) -> list[Event]:
-        body = _build_newest_query(user_id, limit, kinds)
+        body = build_newest_query(user_id, min(limit, BATCH), tuple(kinds))
         return [decode_event(hit["_source"]) for hit in self._search_newest(body, timeout_s)]
 
     def past(self, user_id: str, limit: int, timeout_s: float, kinds: Sequence[EventKind]) -> list[PastEvent]:
-        body = {**_build_newest_query(user_id, limit, kinds), "_source": PastEvent._fields}
+        body = {**build_newest_query(user_id, min(limit, BATCH), tuple(kinds)), "_source": PastEvent._fields}
         sources = [hit["_source"] for hit in self._search_newest(body, timeout_s)]
         return [
             PastEvent(*(source.get(name, DEFAULTS[name]) for name in PastEvent._fields)) for source in sources
@@ -128,13 +135,7 @@ class ServerEvents:
 
     def watched_items(self, user: str, timeout_s: float) -> frozenset[str]:
         """Raises Partial with WATCHED_ITEMS of the items when there are more."""
-        terms = {"field": "item", "size": WATCHED_ITEMS, "execution_hint": "map"}
-        body = {
-            "query": {"bool": {"filter": [{"term": {"user": user}}, {"term": {"kind": "watch"}}]}},
-            "size": 0,
-            "track_total_hits": False,
-            "aggs": {"items": {"terms": terms}},
-        }
+        body = build_watched_query(user, WATCHED_ITEMS)
         try:
             items, unlisted = decode_item_buckets(self.cluster.search_response(self.stream, body, timeout_s))
         except NotFound:
@@ -193,6 +194,20 @@ class ServerEvents:
             write_withdrawal_mark(self.cluster, self.stream)
         return withdrawn
 
+    def scan_user(self, user: str) -> Iterator[pa.RecordBatch]:
+        for hits in scan_viewer(self.cluster, self.stream, user, BATCH):
+            yield build_event_batch(deduplicate_hits(hits))
+
+    def erase_user(self, user: str) -> int:
+        check_erasable(user)
+        erased = delete_of_viewer(self.cluster, self.stream, (user,))
+        if erased:
+            write_withdrawal_mark(self.cluster, self.stream)
+        return erased
+
+    def purge(self, user: str) -> None:
+        expunge_deleted(self.cluster, self.stream)
+
     def withdrawal_mark(self) -> str:
         return read_withdrawal_mark(self.cluster, self.stream)
 
@@ -233,12 +248,3 @@ class ServerEvents:
                 "GET", f"/_cluster/health/{self.stream}", wait_for_active_shards="1", timeout="30s"
             )
         self._is_created = True
-
-
-def _build_newest_query(user_id: str, limit: int, kinds: Sequence[EventKind]) -> dict[str, Any]:
-    return {
-        "query": {"bool": {"filter": [{"term": {"user": user_id}}, {"terms": {"kind": list(kinds)}}]}},
-        "sort": [{"at_ms": "desc"}, {"id": "desc"}],
-        "size": min(limit, BATCH),
-        "track_total_hits": False,
-    }

@@ -6,6 +6,7 @@ from typing import Any
 
 from reelrank.app.engines.server.events.dashboard_stream import DashboardStream
 from reelrank.app.engines.server.events.data_stream_lifecycle import UNLIMITED, RetentionPolicy
+from reelrank.app.engines.server.events.viewer_events import delete_of_viewer, expunge_deleted
 from reelrank.app.engines.server.transport.cluster import Cluster, Reply
 from reelrank.app.feedback.impression_log import Impression
 from reelrank.index_mappings.errors import NotFound
@@ -22,6 +23,12 @@ class ServerImpressions:
 
     def append(self, impressions: Sequence[Impression]) -> None:
         self.stream.append([asdict(impression) for impression in impressions])
+
+    def erase_user(self, users: Sequence[str]) -> int:
+        erased = delete_of_viewer(self.cluster, self.stream.name, tuple(users))
+        if erased:
+            expunge_deleted(self.cluster, self.stream.name)
+        return erased
 
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
         """Returns impressions by id. Refreshes first, to find what another worker has just written."""

@@ -38,6 +38,9 @@ class FakeBoard:
             raise Unavailable("the engine is away")
         self.lines.extend(lines)
 
+    def erase_user(self, users: Sequence[str]) -> int:
+        return 0
+
     def find(self, ids: Sequence[str]) -> Mapping[str, Impression]:
         return {i.id: i for i in self.lines if isinstance(i, Impression) and i.id in ids}
 
@@ -54,7 +57,7 @@ def board() -> FakeBoard:
 
 @pytest.fixture
 def log(board: FakeBoard, dropped: list[str]) -> DashboardLog:
-    return DashboardLog(DashboardStreams(board, board), dropped.append)
+    return DashboardLog(DashboardStreams(board, board), dropped.append, str.upper)
 
 
 def log_page(log: DashboardLog, request_id: str) -> None:

@@ -146,7 +146,7 @@ def test_the_pages_of_a_cursor_are_the_whole_list(service: SearchService, sort: 
 def test_an_answer_has_the_requested_fields_only(service: SearchService) -> None:
     query = Query(text="river", limit=5, context=Context(NOW), fields=("title", "genres"))
     page = service.serve_page(RankingOptions(query))
-    (first, *_) = serialize_page(page, "/v1/search", 5)["hits"]
+    (first, *_) = serialize_page(page, "/v1/search", {"limit": 5})["hits"]
     assert set(first) == {"id", "title", "genres", "position", "score", "sources", "match"}
 
 

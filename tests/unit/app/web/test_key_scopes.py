@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from reelrank.app.access.audit_log import AuditLog
 from reelrank.app.access.authenticator import KeyAuthenticator, RankingKey
 from reelrank.app.access.key_store import KeyStore
+from reelrank.app.privacy_wiring import build_viewer_eraser
 from reelrank.app.state.model_cache import ServedModels
 from reelrank.app.web.access.request_origin import is_host_allowed
 from reelrank.app.web.access.route_scopes import ROUTE_SCOPES
@@ -63,7 +64,8 @@ def client(app: Flask) -> FlaskClient:
 
 def build_app(parts: Container, rules: AccessRules) -> Flask:
     service = warm_service(parts)
-    app = create_app(service, WebOptions(1_000_000, parts.settings.reports_dir, rules))
+    eraser = build_viewer_eraser(parts, service.result_cache)
+    app = create_app(service, WebOptions(1_000_000, parts.settings.reports_dir, rules, eraser))
     assert isinstance(service.refresher.models, ServedModels)
     app.register_api(create_score_api(service.refresher.models))
     return app

@@ -178,7 +178,7 @@ def test_sixteen_processes_open_a_result_cache_at_once(tmp_path: Path) -> None:
 
         def find(_number: int, path: Path = tmp_path / str(number) / "lists.sqlite") -> None:
             with pytest.raises(NotFound):
-                ResultCache(path, 60).get("none.1")
+                ResultCache(path, 60, str.upper).get("none.1")
 
         assert run_at_once(find) == [0] * PROCESSES
 

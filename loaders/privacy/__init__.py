@@ -1,0 +1,1 @@
+"""Erasure of a viewer from files: the lake, and rejected rows."""
