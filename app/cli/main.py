@@ -25,7 +25,7 @@ from reelrank.app.cli.access import keys, users
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.cli.lab import commands as lab_commands
 from reelrank.app.cli.served import skew
-from reelrank.app.cli.traffic import events, simulate
+from reelrank.app.cli.traffic import capacity, events, simulate
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.items.catalogue import LoadRejected
@@ -63,7 +63,9 @@ def describe(
     """Retrieves and ranks videos, and learns from what people watch."""
 
 
-COMMANDS = (data.app, serve.app, learn.app, skew.app, simulate.app, registry.app, ask.app, cluster.app)
+COMMANDS = (
+    data.app, serve.app, learn.app, skew.app, simulate.app, capacity.app, registry.app, ask.app, cluster.app,
+)  # fmt: skip
 for commands in COMMANDS:
     app.registered_commands.extend(commands.registered_commands)
     app.registered_groups.extend(commands.registered_groups)

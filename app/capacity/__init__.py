@@ -1,0 +1,1 @@
+"""What traffic of any size needs: storage, partitions, cores, nodes and network, from measured rates."""
