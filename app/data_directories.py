@@ -56,6 +56,10 @@ class DataDirectories(BaseSettings):
         return self.data_dir / "releases"
 
     @property
+    def loop_dir(self) -> Path:
+        return self.data_dir / "loop"
+
+    @property
     def loads_dir(self) -> Path:
         return self.data_dir / "loads"
 

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from reelrank.app.data_directories import DataDirectories
+from reelrank.app.loop_settings import LoopSettings
 from reelrank.app.network_settings import NetworkSettings
 from reelrank.ranking.labels.grades import Label
 
@@ -14,7 +15,7 @@ CLUSTER_DEADLINE_MS = 200
 """Longer than for the embedded engine: requests cross a network, and a cluster has other work."""
 
 
-class Settings(DataDirectories, NetworkSettings):
+class Settings(DataDirectories, NetworkSettings, LoopSettings):
     """Settings from the environment (REELRANK_ and the name), else from the file `reelrank.env`."""
 
     model_config = SettingsConfigDict(

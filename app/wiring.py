@@ -20,6 +20,7 @@ from reelrank.app.scoring.remote_models import RemoteModels
 from reelrank.app.search.ports import ReleaseAssigner
 from reelrank.app.search.result_cache import LISTS_FILE, ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
+from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.state.model_cache import Models, ModelSource, ServedModels
@@ -242,6 +243,6 @@ def warm_service(container: Container) -> SearchService:
     Raises Unavailable when no index version serves.
     """
     service = build_service(container)
-    service.warm()
+    warm_up(service)
     service.refresher.state  # noqa: B018  # raises Unavailable
     return service

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from benchmarks import diversity, gibberish, hop, lake, overload, spelling, suggest
 from benchmarks.engine import run as engine
+from benchmarks.loop import gate
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "gibberish": gibberish.main,
     "diversity": diversity.main,
     "lake": lake.main,
+    "gate": gate.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

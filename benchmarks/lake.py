@@ -21,6 +21,7 @@ from reelrank.app.clock import to_ms
 from reelrank.app.jobs.lake import compact_lake, export_lake
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.wiring import build_lake_storage, build_service
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS, TABLES
 from reelrank.index_mappings.event import Event
@@ -81,7 +82,7 @@ def _measure(project: SampleProject, lake: Path, pages: int, share: float) -> Si
     settings = project.container.settings.model_copy(update={"lake_url": str(lake), "log_share": share})
     container = replace(project.container, settings=settings)
     service = build_service(container)
-    service.warm()
+    warm_up(service)
     service.recorder.start()
     impressions = _serve(service, project, pages)
     service.recorder.close()

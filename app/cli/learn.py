@@ -15,7 +15,7 @@ from reelrank.app.cli.tables.layout import Grid, Wide, print_grid, shorten_inter
 from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall, print_served
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
-from reelrank.app.jobs.comparison import compare_rankings
+from reelrank.app.jobs.comparison import compare_rankings, write_report
 from reelrank.app.jobs.history import MAX_TIME_MS, read_history
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.jobs.logged_pages import TrainingSource, measure_logged_pages
@@ -117,7 +117,7 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
         return
     evaluation = compare_rankings(history, judged, ranker)
     gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
-    learning.write_report(parts.settings.reports_dir, evaluation, gains)
+    write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, wide)
 
 

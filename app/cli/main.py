@@ -24,6 +24,7 @@ from reelrank.app.cli import (
 from reelrank.app.cli.access import keys, users
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.cli.lab import commands as lab_commands
+from reelrank.app.cli.loop import commands as loop_commands
 from reelrank.app.cli.served import skew
 from reelrank.app.cli.traffic import capacity, events, simulate
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
@@ -64,7 +65,8 @@ def describe(
 
 
 COMMANDS = (
-    data.app, serve.app, learn.app, skew.app, simulate.app, capacity.app, registry.app, ask.app, cluster.app,
+    data.app, serve.app, learn.app, skew.app, loop_commands.app,
+    simulate.app, capacity.app, registry.app, ask.app, cluster.app,
 )  # fmt: skip
 for commands in COMMANDS:
     app.registered_commands.extend(commands.registered_commands)

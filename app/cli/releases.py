@@ -8,6 +8,7 @@ from rich.table import Column, Table
 from reelrank.app.cli.console import out, print_json, print_plain
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_release_manager
+from reelrank.ranking.registry.decisions import Decision, FileHistory
 from reelrank.ranking.registry.releases import Pointer, Release, find_release
 
 app = typer.Typer(
@@ -38,15 +39,55 @@ def list_releases(as_json: AsJson = False) -> None:
 
 @app.command(epilog="Example: `reelrank releases show release-20261127T032130-ab12`")
 def show(release_id: ReleaseId, as_json: AsJson = False) -> None:
-    """Print one release: index version, model, embeddings, settings and the hashes of its files."""
+    """Print one release: its parts, settings and file hashes, and each decision about it with its checks."""
     releases = build_release_manager(build_container(Settings()))
     pointer = releases.settle()
-    release = _describe(find_release(releases.list_releases(), release_id), pointer)
+    decisions = read_history().of_release(release_id)
+    known = [release for release in releases.store.list_releases() if release.id == release_id]
+    if not known and decisions:
+        release: dict[str, object] = {"id": release_id, "state": "dropped"}
+    else:
+        release = _describe(find_release(releases.list_releases(), release_id), pointer)
     if as_json:
-        print_json(release)
+        print_json(release | {"decisions": [decision.model_dump(mode="json") for decision in decisions]})
         return
     for name, value in release.items():
         out.print(f"{name:<14} {value}", markup=False, soft_wrap=True)
+    for decision in decisions:
+        print_decision(decision)
+
+
+@app.command(epilog="Example: `reelrank releases history --last 20`")
+def history(
+    last: Annotated[int, typer.Option(min=1, help="Print the newest so many decisions.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Print what the loop decided and why, oldest first: one decision for each step of each run."""
+    decisions = read_history().read()[-last:]
+    if as_json:
+        print_json([decision.model_dump(mode="json") for decision in decisions])
+        return
+    if not decisions:
+        print_plain("the loop has decided nothing yet; run: reelrank loop --once")
+    for decision in decisions:
+        print_decision(decision, with_checks=False)
+
+
+def read_history() -> FileHistory:
+    """Returns the decision records of this data directory."""
+    return FileHistory(Settings().loop_dir)
+
+
+def print_decision(decision: Decision, with_checks: bool = True) -> None:
+    """Prints when, which step, what was decided and why; with its checks and figures, if asked."""
+    head = f"{decision.at:%Y-%m-%d %H:%M:%S}  {decision.step:<9} {decision.outcome}"
+    print_plain(f"{head}  {decision.release}\n  {decision.verdict}")
+    if not with_checks:
+        return
+    for check in decision.checks:
+        print_plain(f"  {'passed' if check.passed else 'FAILED'}  {check.name}: {check.sentence}")
+    for name, value in (*decision.inputs.items(), *decision.figures.items()):
+        print_plain(f"  {name}: {value:,.6g}" if isinstance(value, float) else f"  {name}: {value}")
 
 
 @app.command(epilog="Example: `reelrank releases promote release-20261127T032130-ab12`")

@@ -1,11 +1,14 @@
 """Evaluation of a ranker beside the baselines of the literature, on the newest requests of a history."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import orjson
 
 from reelrank.app.jobs.history import MAX_TIME_MS, History
 from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.durable import write_file
 from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.baselines import (
     EASE,
@@ -18,6 +21,7 @@ from reelrank.ranking.evaluation.baselines import (
 )
 from reelrank.ranking.evaluation.comparison import Evaluation, Rankings, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
 from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
 from reelrank.ranking.training.past_requests import HOME
 
@@ -56,3 +60,11 @@ def _spread(lists: Sequence[ItemIds], rows: Sequence[int], count: int) -> Rankin
     for row, ids in zip(rows, lists, strict=True):
         spread[row] = ids
     return spread
+
+
+def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
+    """Writes evaluation.json, and quality (also narrow, for phones) and gains as SVG and PNG."""
+    write_file(directory / "evaluation.json", orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2))
+    write_quality_plot(evaluation, directory / "quality")
+    write_quality_plot(evaluation, directory / "quality-narrow", is_narrow=True)
+    write_gains_plot(gains, directory / "gains")

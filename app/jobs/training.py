@@ -5,16 +5,16 @@ the second, and evaluation, with embeddings learned again on the first two, from
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import orjson
 import pyarrow.compute as pc
 import structlog
 
+from reelrank.app.jobs.comparison import write_report
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.jobs.history import MAX_TIME_MS, History, read_history
 from reelrank.app.jobs.logged_pages import TrainingSource, find_logged_training
@@ -26,13 +26,12 @@ from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.items.reindex import attach_embeddings, reindex
-from reelrank.ranking.durable import write_file
+from reelrank.ranking.drift.histograms import PROFILE_FILE, write_profile
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.preferences import select_preferences
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
-from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
@@ -46,6 +45,7 @@ from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
+from reelrank.ranking.training.profile import build_profile
 from reelrank.ranking.training.returning import hold_out_returning
 
 log = structlog.get_logger("reelrank.learning")
@@ -70,19 +70,28 @@ class TrainingRun:
     learned_from: str
 
 
+Publisher = Callable[[Container, Embeddings, Progress, str], str]
+"""Makes an index version of embeddings and a model by its id; returns the name of the version."""
+
+
 def train(
-    container: Container, progress: Progress, source: TrainingSource = TrainingSource.AUTO
+    container: Container,
+    progress: Progress,
+    source: TrainingSource = TrainingSource.AUTO,
+    publisher: Publisher | None = None,
 ) -> TrainingRun:
     """Runs a whole training. The old release serves until the new index version and model do, together.
 
-    Raises Conflict while another training of this data directory runs, NotFound when there is too little
-    to learn from.
+    publisher: takes both; None: they serve. Raises Conflict while another training of this data
+    directory runs, NotFound when there is too little to learn from.
     """
     with acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"):
-        return _train(container, progress, source)
+        return _train(container, progress, source, publisher or publish)
 
 
-def _train(container: Container, progress: Progress, source: TrainingSource) -> TrainingRun:
+def _train(
+    container: Container, progress: Progress, source: TrainingSource, publisher: Publisher
+) -> TrainingRun:
     build_release_manager(container).settle()
     history = read_history(container)
     window = (history.training_ms, history.evaluation_ms)
@@ -100,11 +109,14 @@ def _train(container: Container, progress: Progress, source: TrainingSource) -> 
         update={"embeddings_fingerprint": learned.compute_fingerprint()}
     )
     model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
-    if problem := compile_trees(container.registry.find_directory(model)):
+    directory = container.registry.find_directory(model)
+    if problem := compile_trees(directory):
         log.info("the trees are not compiled", model=model, reason=problem)
-    version = publish(container, learned, progress, model)
-    write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
-    write_half_life_report(container.settings.reports_dir, chosen.half_life)
+    write_profile(directory / PROFILE_FILE, build_profile(rows, FEATURE_NAMES, learned_from, trained.gains))
+    version = publisher(container, learned, progress, model)
+    if publisher is publish:
+        write_report(container.settings.reports_dir, replace(evaluation, model=model), trained.gains)
+        write_half_life_report(container.settings.reports_dir, chosen.half_life)
     return TrainingRun(model, version, evaluation, recall, learned_from)
 
 
@@ -189,14 +201,6 @@ def publish(
     releases.forget_dropped_versions()
     tables.drop_stale()
     return report.version
-
-
-def write_report(directory: Path, evaluation: Evaluation, gains: dict[str, float]) -> None:
-    """Writes evaluation.json, and quality (also narrow, for phones) and gains as SVG and PNG."""
-    write_file(directory / "evaluation.json", orjson.dumps(evaluation.to_dict(), option=orjson.OPT_INDENT_2))
-    write_quality_plot(evaluation, directory / "quality")
-    write_quality_plot(evaluation, directory / "quality-narrow", is_narrow=True)
-    write_gains_plot(gains, directory / "gains")
 
 
 @contextmanager

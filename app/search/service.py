@@ -127,13 +127,16 @@ class SearchService:
         page = hydrate(result_list, PageSlice(start, 1, self._later_fetch_timeout_s), self.engine)
         return self._explain_later(page, result_list)
 
-    def rank_query(self, options: RankingOptions, timings: StageTimings) -> ResultList:
+    def rank_query(
+        self, options: RankingOptions, timings: StageTimings, state: State | None = None
+    ) -> ResultList:
         """Ranks all candidates of a query; nothing is fetched, cached or recorded.
 
-        Raises Timeout or Unavailable when no source answered.
+        state: of another release than the one that serves. Raises Timeout or Unavailable when no source
+        answered.
         """
         request_id, config = uuid.uuid4().hex, self.assigner.assign(options.query)
-        state = self.refresher.state
+        state = state or self.refresher.state
         with timings.measure("viewer"):
             request, missing = self._build_request(options.query, state)
         ranker, degraded = self.refresher.choose_ranker(options.model, state)
@@ -199,17 +202,6 @@ class SearchService:
         viewers = Viewers(self.events, self.pool)
         viewer, failures = viewers.find(query, VIEWER_DEADLINE_SHARE * self.deadline_s)
         return viewer, self._report_failures(failures)
-
-    def warm(self) -> None:
-        """Runs each kind of request once, the first is slow; without a serving version, the encoder only."""
-        self.encoder.encode(["words load the encoder"])
-        self.refresher.refresh()
-        if self.refresher.is_ready:
-            for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
-                try:
-                    self.rank_query(RankingOptions(query, explain=True), StageTimings())
-                except EngineError as error:  # the first request of a busy machine may miss the deadline
-                    log.warning("a warm-up request failed", reason=str(error))
 
     def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[Degradation, ...]]:
         viewer, missing = self.load_viewer(query)

@@ -4,11 +4,13 @@ import atexit
 import gc
 import logging
 import sys
+from functools import partial
 
 from flask_openapi import OpenAPI
 
 from reelrank.app.privacy.serving_lock import hold_serving_lock
 from reelrank.app.privacy_wiring import build_privacy_upkeep, build_viewer_eraser
+from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.serving.access import build_access_rules, build_ranking_rules
 from reelrank.app.settings import Settings
 from reelrank.app.state.preload import preload
@@ -50,7 +52,7 @@ def _create_lists_app(settings: Settings) -> OpenAPI:
     eraser = build_viewer_eraser(container, service.result_cache)
     upkeep = build_privacy_upkeep(container, eraser)
     hold_serving_lock(settings.data_dir)
-    service.refresher.poll(settings.refresh_ms / 1000, service.warm, STARTUP_WAIT_S)
+    service.refresher.poll(settings.refresh_ms / 1000, partial(warm_up, service), STARTUP_WAIT_S)
     service.recorder.start()
     atexit.register(service.recorder.close)
     atexit.register(service.refresher.stop)

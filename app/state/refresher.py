@@ -59,7 +59,7 @@ class StateRefresher:
 
     def __init__(self, sources: StateSources) -> None:
         self.models = sources.models
-        self._sources = sources
+        self.sources = sources
         self._state: State | None = None
         self._last_good_state: State | None = None
         self._task: BackgroundTask | None = None
@@ -131,16 +131,16 @@ class StateRefresher:
 
         One read of the pointer decides: a version is ranked by the model of its release.
         """
-        version, pointer = self._sources.engine.serving_version(), self._read_pointer(previous)
+        version, pointer = self.sources.engine.serving_version(), self._read_pointer(previous)
         if self._needs_settling(pointer, version):
             self._settle()
-            version, pointer = self._sources.engine.serving_version(), self._read_pointer(previous)
+            version, pointer = self.sources.engine.serving_version(), self._read_pointer(previous)
         if version is None:
             raise Unavailable(
                 "no index version serves; run: reelrank demo, or reelrank load items FILE",
                 code="no_index_version",
             )
-        if not self._sources.engine.is_ready():  # also lets the engine reload changes, off the request path
+        if not self.sources.engine.is_ready():  # also lets the engine reload changes, off the request path
             raise Unavailable(
                 f"index version {version} does not answer; see the engine's log", code="engine_unreachable"
             )
@@ -151,17 +151,17 @@ class StateRefresher:
         table = self._append_live_items(table, activity)
         embeddings = choose_embeddings(release, table)
         ranker, degraded = self._choose_ranker(release, embeddings)
-        activity = activity.renew(self._sources.events)
-        activity.poll(self._sources.events)
+        activity = activity.renew(self.sources.events)
+        activity.poll(self.sources.events)
         if previous is None or previous.ranker.name != ranker.name:
             log.info("model serves", model=ranker.name, release=release_id or None)
-        matcher = self._sources.engine.at_version(version)
+        matcher = self.sources.engine.at_version(version)
         return State(version, table, activity, ranker, matcher, degraded, embeddings, release_id, config)
 
     def _read_pointer(self, previous: State | None) -> Pointer | None:
         """Returns the pointer; None if it is unreadable at the start: fused order is better than nothing."""
         try:
-            return self._sources.releases.read_pointer()
+            return self.sources.releases.read_pointer()
         except EngineError:
             if previous is not None:
                 raise
@@ -170,7 +170,7 @@ class StateRefresher:
     def _open_version(self, previous: State | None, version: str) -> tuple[ItemTable, ActivityCounters]:
         if previous is not None and previous.version == version:
             return previous.table, previous.activity
-        table = self._sources.open_table(version)
+        table = self.sources.open_table(version)
         warm_table(table)
         log.info("index version serves", version=version, items=len(table))
         self._live_items = LiveItems(version, len(table))
@@ -179,7 +179,7 @@ class StateRefresher:
     def _append_live_items(self, table: ItemTable, activity: ActivityCounters) -> ItemTable:
         """Appends what was put since; the table of before serves on when it cannot be read."""
         try:
-            joined = self._live_items.append_new(table, self._sources.engine)
+            joined = self._live_items.append_new(table, self.sources.engine)
         except EngineError as error:
             log.warning("live items are not read", reason=explain(error))
             self._live_items.read_again_at = time.monotonic() + SETTLE_AFTER_S
@@ -211,7 +211,7 @@ class StateRefresher:
         """Makes pointer and engine agree; not in a read-only data directory or while a promotion runs."""
         self._settle_at = time.monotonic() + SETTLE_AFTER_S
         try:
-            self._sources.settle()
+            self.sources.settle()
         except EngineError as error:
             log.warning("release pointer and engine disagree", reason=explain(error))
 

@@ -14,6 +14,7 @@ from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.search.lexical.proposals import add_proposals
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.settings import Settings
 from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_container, warm_service
@@ -52,7 +53,7 @@ def recommend_ids(service: SearchService, query: Query) -> list[str]:
 
 
 def test_a_service_that_misses_the_deadline_of_its_warm_up_serves(service: SearchService) -> None:
-    replace(service, deadline_s=1e-9).warm()
+    warm_up(replace(service, deadline_s=1e-9))
     assert recommend_ids(service, build_query(text="story"))
 
 

@@ -1,0 +1,1 @@
+"""The commands of the loop that keeps learning, and of drift."""

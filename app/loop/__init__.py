@@ -1,0 +1,1 @@
+"""The loop that keeps learning: an idempotent state machine, its steps, and the process that repeats it."""

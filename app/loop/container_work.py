@@ -1,0 +1,81 @@
+"""The work of the loop on a data directory: the lake, training, releases and the pages that were served."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from reelrank.app.jobs.lake import export_lake
+from reelrank.app.loop.candidates import build_candidate
+from reelrank.app.loop.judging import judge_release
+from reelrank.app.loop.logged_requests import count_answered
+from reelrank.app.loop.watching import compare_pages
+from reelrank.app.loop.work import Built, Input, Labelled, Observation, Trend
+from reelrank.app.release.staging import discard_release
+from reelrank.app.wiring import Container, build_lake_storage, build_release_manager
+from reelrank.index_mappings.decision import REQUESTS
+from reelrank.loaders.lake.reader import Lake
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.registry.decisions import Check, hash_inputs
+
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerWork:
+    """Does the work of each step. progress: of the long ones."""
+
+    container: Container
+    progress: Progress
+
+    def now(self) -> datetime:
+        return self.container.clock.now()
+
+    def read_serving(self) -> str:
+        pointer = self.container.releases.read_pointer()
+        return pointer.serving.id if pointer is not None else ""
+
+    def export(self) -> Input:
+        report = export_lake(self.container, self.progress)
+        lake = Lake(build_lake_storage(self.container.settings))
+        partitions = lake.list_partitions(REQUESTS, EARLIEST, self.now() + timedelta(days=1))
+        pages = hash_inputs([(str(part.date), part.hour, part.revision) for part in partitions])
+        facts = {
+            "events": str(report.total),
+            "pages": pages,
+            "features": compute_feature_fingerprint(FEATURE_NAMES),
+        }
+        return Input(hash_inputs(facts), facts)
+
+    def label(self, since_ms: int) -> Labelled:
+        return count_answered(self.container, since_ms)
+
+    def build(self, run: str) -> Built:
+        return build_candidate(self.container, run, self.progress)
+
+    def judge(self, release: str) -> Sequence[Check]:
+        return judge_release(self.container, release)
+
+    def discard(self, release: str) -> None:
+        discard_release(build_release_manager(self.container), release)
+
+    def has_traffic(self) -> bool:
+        return False
+
+    def observe_shadow(self, release: str, since: datetime) -> Observation:
+        return Observation(Trend.GOOD, "not tried in the shadow")
+
+    def observe_canary(self, release: str, since: datetime) -> Observation:
+        return Observation(Trend.GOOD, "not tried on viewers")
+
+    def promote(self, release: str) -> None:
+        if self.read_serving() != release:
+            build_release_manager(self.container).promote_release(release)
+
+    def observe_promoted(self, release: str, baseline: str, since: datetime) -> Observation:
+        return compare_pages(self.container, release, baseline, since)
+
+    def roll_back(self, release: str, baseline: str) -> None:
+        if self.read_serving() == release:
+            build_release_manager(self.container).promote_release(baseline)

@@ -1,0 +1,100 @@
+"""Logged requests as the loop reads them: how many led to a play, and those that the gate judges on."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reelrank.app.jobs.logged_pages import TRAINING_DAYS, choose_windows
+from reelrank.app.loop.work import Labelled
+from reelrank.app.wiring import Container, build_lake_storage, read_serving_model
+from reelrank.index_mappings.decision import name_signal_column
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.loaders.lake.reader import Lake
+from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
+from reelrank.ranking.arrow_columns import to_texts
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.gate.requests import GateRequests
+from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
+from reelrank.ranking.labels.grades import Grader, grade_shown_items
+from reelrank.ranking.training.logged import build_logged_groups
+from reelrank.ranking.training.logged_rows import LoggedPages, list_signals
+
+MAX_GATE_ROWS = 300_000
+"""Seen items that the gate judges on, at most; the newest partitions come first. 70 features are 84 MB."""
+
+
+def count_answered(container: Container, since_ms: int) -> Labelled:
+    """Counts the requests after a time whose plays can be known, and those that led to one."""
+    now = container.clock.now()
+    to = now - timedelta(milliseconds=PLAY_WINDOW_MS)
+    begin = max(datetime.fromtimestamp(since_ms / 1000, UTC), now - timedelta(days=TRAINING_DAYS))
+    requests, answered, newest = 0, 0, since_ms
+    if begin < to:
+        for pages in read_logged_pages(_open_lake(container), begin, to, _build_options(now)):
+            requests += len(pages.requests)
+            played = pages.outcomes.filter(pages.outcomes["played"])
+            answered += len(pc.unique(played["request_id"]))
+            newest = max(newest, (pc.max(pages.requests["at_ms"]).as_py() or 0) + 1)
+    return Labelled(
+        requests,
+        answered,
+        container.settings.loop_min_requests,
+        newest,
+        read_serving_model(container) is not None,
+    )
+
+
+def read_gate_requests(container: Container, grader: Grader) -> GateRequests | None:
+    """Returns the newest logged requests, which no model has learned from; None without any.
+
+    Only seen items count: nothing is known of the others.
+    """
+    lake = _open_lake(container)
+    windows = choose_windows(lake, container.clock.now())
+    if windows is None:
+        return None
+    columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
+    options, parts, rows = _build_options(windows.end, columns), list[GateRequests](), 0
+    hours = int((windows.end - windows.test) / timedelta(hours=1)) or 1
+    for hour in range(hours, 0, -4):
+        begin = windows.test + timedelta(hours=max(hour - 4, 0))
+        for pages in read_logged_pages(lake, begin, windows.test + timedelta(hours=hour), options):
+            if (part := build_gate_requests(pages, grader)) is not None:
+                parts.append(part)
+                rows += len(part.gains)
+        if rows >= MAX_GATE_ROWS:
+            break
+    return join_requests(parts) if parts else None
+
+
+def build_gate_requests(pages: LoggedPages, grader: Grader) -> GateRequests | None:
+    """Returns the seen items of these pages in the order that was shown; None without any."""
+    shown = LoggedPages(pages.requests, pages.candidates.filter(pages.candidates["shown"]), pages.outcomes)
+    groups = build_logged_groups(shown, FEATURE_NAMES, lambda rows: grade_shown_items(rows, grader))
+    if not len(groups):
+        return None
+    where = pc.index_in(pa.array(groups.request_ids.tolist()), pages.requests["request_id"])
+    users = to_texts(pages.requests["user_key"].take(where))
+    viewers = np.where(users == "", groups.request_ids, users)
+    rows = groups.rows
+    return GateRequests(FEATURE_NAMES, rows.features, rows.gains, rows.groups, viewers)
+
+
+def join_requests(parts: list[GateRequests]) -> GateRequests:
+    """Returns all requests as one."""
+    first = parts[0]
+    columns = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("features", "gains", "groups", "viewers")
+    )
+    return GateRequests(first.names, *columns)
+
+
+def _build_options(end: datetime, columns: tuple[str, ...] = ()) -> ReadOptions:
+    return ReadOptions(round(end.timestamp() * 1000) + DAY_MS, columns)
+
+
+def _open_lake(container: Container) -> Lake:
+    return Lake(build_lake_storage(container.settings))

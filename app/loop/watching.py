@@ -1,0 +1,164 @@
+"""Watches a promoted release: what the same viewers did on its pages and on those of the release before."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from reelrank.app.jobs.lake import export_lake
+from reelrank.app.loop.work import Observation, Trend
+from reelrank.app.wiring import Container, build_lake_storage
+from reelrank.index_mappings.decision import REQUEST_SCHEMA, REQUESTS
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.loaders.lake.reader import Lake
+from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
+from reelrank.ranking.arrow_columns import find_indices, to_array, to_floats, to_texts
+from reelrank.ranking.evaluation.intervals import bootstrap_interval
+from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
+from reelrank.ranking.progress import ignore_progress
+from reelrank.ranking.registry.decisions import Check
+
+MIN_VIEWERS = 30
+"""Viewers on pages of both releases; fewer say nothing. A choice."""
+REQUEST_FACTS = (
+    "request_id", "at_ms", "user_key", "surface", "release", "variant", "took_ms", "degraded", "candidates",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedPages:
+    """Pages [q]: by whom and by which release they were served, and what was done with them.
+
+    seen, clicked: items; watched_s: seconds watched.
+    """
+
+    viewers: NDArray[np.str_]
+    releases: NDArray[np.str_]
+    variants: NDArray[np.str_]
+    at_ms: NDArray[np.int64]
+    seen: NDArray[np.float64]
+    clicked: NDArray[np.float64]
+    watched_s: NDArray[np.float64]
+    took_ms: NDArray[np.float64]
+    is_degraded: NDArray[np.bool_]
+    is_empty: NDArray[np.bool_]
+
+    def select(self, mask: NDArray[np.bool_]) -> "ServedPages":
+        return ServedPages(*(getattr(self, name)[mask] for name in self.__slots__))
+
+
+def read_served_pages(container: Container, begin: datetime, end: datetime) -> ServedPages:
+    """Reads the pages of a span with what followed; a page without candidates is one, too."""
+    lake = Lake(build_lake_storage(container.settings))
+    batches = list(lake.scan(REQUESTS, begin, end, REQUEST_FACTS))
+    facts = pa.Table.from_batches(batches) if batches else REQUEST_SCHEMA.empty_table().select(REQUEST_FACTS)
+    facts = facts.filter(pc.not_equal(facts["surface"], "rank"))
+    totals = np.zeros((3, len(facts)))
+    for pages in read_logged_pages(lake, begin, end, ReadOptions(round(end.timestamp() * 1000) + DAY_MS)):
+        totals += _total_outcomes(pages.outcomes, facts)
+    return ServedPages(
+        to_texts(facts["user_key"]),
+        to_texts(facts["release"]),
+        to_texts(facts["variant"]),
+        to_array(facts["at_ms"], np.int64),
+        totals[0],
+        totals[1],
+        totals[2],
+        to_floats(facts["took_ms"]),
+        to_array(pc.greater(pc.list_value_length(facts["degraded"]), 0), np.bool_),
+        to_array(pc.equal(facts["candidates"], 0), np.bool_),
+    )
+
+
+def compare_pages(container: Container, release: str, baseline: str, since: datetime) -> Observation:
+    """Compares the pages since the promotion with those before, by viewers who saw both.
+
+    The order in time is not random, so only a certain loss above the setting counts.
+    """
+    settings, now = container.settings, container.clock.now()
+    window = timedelta(hours=settings.watch_hours)
+    if not settings.watch_hours:
+        return Observation(Trend.GOOD, "promoted releases are not watched (REELRANK_WATCH_HOURS is 0)")
+    pointer = container.releases.read_pointer()
+    if pointer is None or pointer.serving.id != release:
+        return Observation(Trend.STOPPED, "another release was promoted meanwhile")
+    settled = now - timedelta(milliseconds=PLAY_WINDOW_MS)
+    export_lake(container, ignore_progress)
+    pages = read_served_pages(container, since - window, max(settled, since))
+    checks = compare_releases(pages, release, baseline, settings.watch_loss)
+    figures = {"pages": float((pages.releases == release).sum())}
+    if failed := [check for check in checks if not check.passed]:
+        return Observation(Trend.BAD, "; ".join(check.sentence for check in failed), checks, figures)
+    if now < since + window:
+        return Observation(
+            Trend.WAIT, f"it is watched until {since + window:%Y-%m-%d %H:%M}", checks, figures
+        )
+    return Observation(Trend.GOOD, f"nothing got worse in {settings.watch_hours:g} hours", checks, figures)
+
+
+def compare_releases(pages: ServedPages, release: str, baseline: str, loss: float) -> list[Check]:
+    """Returns a check of watch time, one of clicks and one of empty pages; none without enough viewers."""
+    known = pages.viewers != ""
+    new, old = (pages.select(known & (pages.releases == name)) for name in (release, baseline))
+    both = sorted(set(new.viewers.tolist()) & set(old.viewers.tolist()))
+    if len(both) < MIN_VIEWERS:
+        return []
+    checks = [
+        _check_rate(name, measure, (new, old), both, loss)
+        for name, measure in (("watch time", "watched_s"), ("clicks", "clicked"))
+    ]
+    return [*checks, _check_empty(new, old)]
+
+
+def _check_rate(
+    name: str, measure: str, pages: tuple[ServedPages, ServedPages], viewers: Sequence[str], loss: float
+) -> Check:
+    rates = [_average_by_viewer(part, measure, viewers) for part in pages]
+    before = float(rates[1].mean())
+    change = bootstrap_interval(rates[0] - rates[1])
+    allowed = -loss * before
+    passed = change.high >= allowed
+    return Check(
+        name=name,
+        passed=passed,
+        sentence=f"{name} per page went from {before:.3f} to {rates[0].mean():.3f} "
+        f"[{change.low:+.3f}, {change.high:+.3f}] for {len(viewers)} viewers of both releases",
+        figures={"before": before, "after": float(rates[0].mean()), "low": change.low, "high": change.high},
+        thresholds={"high": allowed},
+    )
+
+
+def _check_empty(new: ServedPages, old: ServedPages) -> Check:
+    shares = [float(part.is_empty.mean()) if len(part.is_empty) else 0.0 for part in (new, old)]
+    passed = shares[0] <= max(2 * shares[1], 0.05)
+    return Check(
+        name="empty pages",
+        passed=passed,
+        sentence=f"{shares[0]:.1%} of its pages are empty, {shares[1]:.1%} were before",
+        figures={"share": shares[0], "before": shares[1]},
+        thresholds={"share": max(2 * shares[1], 0.05)},
+    )
+
+
+def _average_by_viewer(pages: ServedPages, measure: str, viewers: Sequence[str]) -> NDArray[np.float64]:
+    """Returns the mean of a measure over the pages of each of these viewers [v]."""
+    values = getattr(pages, measure)
+    where = find_indices(pa.array(pages.viewers.tolist()), pa.array(list(viewers)))
+    is_known = where >= 0
+    totals = np.bincount(where[is_known], values[is_known], len(viewers))
+    counts = np.bincount(where[is_known], minlength=len(viewers))
+    return np.asarray(totals / np.maximum(counts, 1))
+
+
+def _total_outcomes(outcomes: pa.Table, facts: pa.Table) -> NDArray[np.float64]:
+    """Returns seen items, used items and seconds watched [3, q] of each page in `facts`."""
+    page = find_indices(outcomes["request_id"], facts["request_id"])
+    outcomes, page = outcomes.filter(pa.array(page >= 0)), page[page >= 0]
+    used = np.maximum(to_floats(outcomes["played"]), to_floats(outcomes["clicked"]))
+    watched = np.nan_to_num(to_floats(outcomes["watched_ms"])) / 1000
+    columns = (to_floats(outcomes["seen"]), used, watched)
+    return np.stack([np.bincount(page, column, minlength=len(facts)) for column in columns])

@@ -1,0 +1,1 @@
+"""Releases on trial: which viewers a canary serves, what a shadow ranks again, and the warm-up of both."""

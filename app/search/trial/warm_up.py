@@ -1,0 +1,28 @@
+"""Warm-up: each kind of request is ranked once before the first viewer waits for it."""
+
+import structlog
+
+from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.stage_timings import StageTimings
+from reelrank.app.state.snapshot import State
+from reelrank.index_mappings.errors import EngineError
+from reelrank.index_mappings.query import Query
+
+log = structlog.get_logger("reelrank.search")
+
+
+def warm_up(service: SearchService) -> None:
+    """Loads the state and runs each kind of request; without a serving version, loads the encoder only."""
+    service.encoder.encode(["words load the encoder"])
+    service.refresher.refresh()
+    if service.refresher.is_ready:
+        rank_samples(service, None)
+
+
+def rank_samples(service: SearchService, state: State | None) -> None:
+    """Ranks one request of each kind, by the state of a release; None: of the one that serves."""
+    for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
+        try:
+            service.rank_query(RankingOptions(query, explain=True), StageTimings(), state)
+        except EngineError as error:  # the first request of a busy machine may miss the deadline
+            log.warning("a warm-up request failed", reason=str(error))

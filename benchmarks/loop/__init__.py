@@ -1,0 +1,1 @@
+"""What the loop decides, measured: bad releases, false refusals, canaries, drift."""
