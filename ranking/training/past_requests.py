@@ -1,8 +1,8 @@
 """Samples requests of the past: moments at which a viewer opened a page and then watched something new."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +12,7 @@ from reelrank.index_mappings.query import Context
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE, find_relevant
 from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.training.opened_pages import OpenedPages
 from reelrank.ranking.training.searches import find_search
 
 SEARCH_SHARE = 0.3
@@ -71,37 +72,57 @@ def sample_requests(
     """Samples requests just before a watch of something new, evenly over viewers."""
     requests: list[SampledRequest] = []
     for user in sorted(histories):
-        watches = [e for e in histories[user] if e.kind == "watch"]
+        events = histories[user]
+        watches = [e for e in events if e.kind == "watch"]
         usable = [
             n for n, e in enumerate(watches) if n >= options.history and window[0] <= e.at_ms < window[1]
         ]
-        chosen = rng.permutation(usable)[: options.per_user]
-        for number in sorted(int(n) for n in chosen):
-            watch = watches[number]
-            if (search := _find_real_search(histories[user], watch)) is not None:
-                requests.append(search)
-                continue
-            seen = {e.item for e in watches if e.at_ms < watch.at_ms}
-            if find_relevant(histories[user], watch.at_ms, seen):
-                kind = SIMULATED_SEARCH if options.titles and rng.random() < SEARCH_SHARE else HOME
-                requests.append(SampledRequest(user, kind, _build_context(histories[user], watch)))
+        chosen = sorted(int(n) for n in rng.permutation(usable)[: options.per_user])
+        found = _find_requests(events, [watches[n] for n in chosen], bool(options.titles), rng)
+        requests += [request for request in found if request.context.at_ms >= window[0]]
     sampled = rng.permutation(len(requests))[: options.requests]
     return sorted((requests[int(k)] for k in sampled), key=lambda r: (r.context.at_ms, r.user_id))
 
 
-def _find_real_search(events: list[Event], watch: Event) -> SampledRequest | None:
-    """Returns the search that led to a watch; None without one, and for a quick skip."""
+def _find_requests(
+    events: list[Event], watches: Sequence[Event], has_titles: bool, rng: np.random.Generator
+) -> list[SampledRequest]:
+    """Returns the requests that led to watches of one viewer; several watches of a page are one request."""
+    opened, found = OpenedPages(events), dict[str, SampledRequest]()
+    for watch in watches:
+        page = opened.find(watch)
+        request = _find_real_search(events, watch, opened)
+        if request is None:
+            context = _build_context(page or watch)
+            seen = {e.item for e in events if e.kind == "watch" and e.at_ms < context.at_ms}
+            if not find_relevant(events, context.at_ms, seen):
+                continue
+            kind = SIMULATED_SEARCH if has_titles and rng.random() < SEARCH_SHARE else HOME
+            request = SampledRequest(watch.user, kind, context)
+        name = f"page {page.request_id or page.id} {request.item}" if page else f"watch {watch.id}"
+        found.setdefault(name, request)
+    return list(found.values())
+
+
+def _find_real_search(events: list[Event], watch: Event, opened: OpenedPages) -> SampledRequest | None:
+    """Returns the search that led to a watch, before its answer was shown.
+
+    None without one, and for a quick skip.
+    """
     search = find_search(events, watch)
     if search is None or watch.item not in find_relevant(events, search.at_ms, set()):
         return None
-    return SampledRequest(
-        watch.user, REAL_SEARCH, _build_context(events, search), search.text or "", watch.item
-    )
+    context = _build_context(opened.find_of_request(search) or search)
+    if context.at_ms > search.at_ms:
+        context = replace(context, at=_to_time(search))
+    return SampledRequest(watch.user, REAL_SEARCH, context, search.text or "", watch.item)
 
 
-def _build_context(events: list[Event], watch: Event) -> Context:
-    """Builds the context of a watch or a search, with device and country of its page if it has them."""
-    same_page = (e for e in events if watch.request_id and e.request_id == watch.request_id)
-    opened = next((e for e in same_page if e.kind == "impression"), watch)
-    time = np.datetime64(watch.at_ms, "ms").astype("O").replace(tzinfo=UTC)
-    return Context(time, opened.country, opened.device)
+def _build_context(opened: Event) -> Context:
+    """Builds the context of a page from one of its impressions, or from what is known in its place."""
+    return Context(_to_time(opened), opened.country, opened.device)
+
+
+def _to_time(event: Event) -> datetime:
+    time: datetime = np.datetime64(event.at_ms, "ms").astype("O").replace(tzinfo=UTC)
+    return time
