@@ -68,6 +68,10 @@ class DataDirectories(BaseSettings):
         return self.data_dir / "rejects"
 
     @property
+    def counters_file(self) -> Path:
+        return self.data_dir / "counters" / "activity"
+
+    @property
     def training_cache_dir(self) -> Path:
         return self.data_dir / "training-cache"
 

@@ -22,6 +22,7 @@ from reelrank.app.search.result_cache import LISTS_FILE, ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.settings import Settings
+from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.state.model_cache import Models, ModelSource, ServedModels
 from reelrank.app.state.refresher import StateRefresher, StateSources
@@ -196,6 +197,7 @@ def build_service(
             build_models(container),
             container.releases,
             ItemTableStore(settings.tables_dir, container.engine).open_or_rebuild,
+            CounterSnapshots(settings.counters_file),
             releases.settle,
             releases.end_write_block,
         )

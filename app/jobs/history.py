@@ -14,7 +14,7 @@ from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.reindex import scan_documents
 from reelrank.ranking.embeddings.watches import build_event_table
-from reelrank.ranking.items.popularity.audience import leave_out_bots
+from reelrank.ranking.items.popularity.bots import leave_out_bots
 from reelrank.ranking.training.past_requests import BacktestOptions
 
 log = structlog.get_logger("reelrank.learning")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from reelrank.app.background import BackgroundTask
-from reelrank.app.state.activity_counters import ActivityCounters
+from reelrank.app.state.activity_counters import ActivityCounters, SnapshotUnusable
+from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.live_items import LiveItems, warm_table
 from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
@@ -40,9 +41,9 @@ SETTLE_AFTER_S = 30.0
 class StateSources:
     """What the state is made from.
 
-    open_table: index version to its item table; raises TableError. settle: completes a promotion that was
-    stopped, or makes the first release after an upgrade. end_block: ends a write block that a promotion
-    left. Both raise EngineError.
+    open_table: index version to its item table; raises TableError. counters: where counts are saved. settle:
+    completes a promotion that was stopped, or makes the first release after an upgrade. end_block: ends a
+    write block that a promotion left. Both raise EngineError.
     """
 
     engine: SearchEngine
@@ -50,6 +51,7 @@ class StateSources:
     models: Models
     releases: ReleaseStore
     open_table: Callable[[str], ItemTable]
+    counters: CounterSnapshots
     settle: Callable[[], object]
     end_block: Callable[[WriteBlock], None]
 
@@ -149,10 +151,13 @@ class StateRefresher:
         release_id, config = ("", {}) if release is None else (release.id, release.config)
         table, activity = self._open_version(previous, version)
         table = self._append_live_items(table, activity)
+        if not activity.has_begun:
+            activity = self._restore_counters(previous, table)
         embeddings = choose_embeddings(release, table)
         ranker, degraded = self._choose_ranker(release, embeddings)
         activity = activity.renew(self.sources.events)
         activity.poll(self.sources.events)
+        self.sources.counters.save_if_due(activity)
         if previous is None or previous.ranker.name != ranker.name:
             log.info("model serves", model=ranker.name, release=release_id or None)
         matcher = self.sources.engine.at_version(version)
@@ -175,6 +180,17 @@ class StateRefresher:
         log.info("index version serves", version=version, items=len(table))
         self._live_items = LiveItems(version, len(table))
         return table, ActivityCounters(table)
+
+    def _restore_counters(self, previous: State | None, table: ItemTable) -> ActivityCounters:
+        """Returns counters for a table: those of the version before or of a snapshot, if they fit it."""
+        events = self.sources.events
+        if previous is None or not previous.activity.counted:
+            return self.sources.counters.open(table, events)
+        try:
+            return ActivityCounters.restore(previous.activity.capture(), table, events)
+        except SnapshotUnusable as error:
+            log.info("all events are counted for the new index version", reason=str(error))
+            return ActivityCounters(table)
 
     def _append_live_items(self, table: ItemTable, activity: ActivityCounters) -> ItemTable:
         """Appends what was put since; the table of before serves on when it cannot be read."""

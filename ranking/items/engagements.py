@@ -63,6 +63,14 @@ class Engagements:
     def __init__(self) -> None:
         self._counted: dict[str, None] = {}
 
+    def list_keys(self) -> list[str]:
+        """Returns what is remembered, the oldest first."""
+        return list(self._counted)
+
+    def remember(self, keys: Iterable[str]) -> None:
+        """Remembers what `list_keys` returned, in place of what is remembered now."""
+        self._counted = dict.fromkeys(keys)
+
     def find_first(self, events: pa.RecordBatch) -> NDArray[np.intp]:
         """Returns the indexes [k] of rows that are the first engagement with an item on a page."""
         rows = np.flatnonzero(is_engagement(events).to_numpy(zero_copy_only=False))

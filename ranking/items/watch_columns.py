@@ -1,5 +1,6 @@
 """Watches as columns: what popularity, the audience and training read of watch events."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,11 +72,14 @@ def select_watch_columns(
     )
 
 
-def hash_viewers(users: pa.Array) -> Codes:
-    """Returns a code [n] of each user id. Python's hash is keyed: nobody can choose an id that collides."""
+def hash_viewers(users: pa.Array | pa.ChunkedArray, key: bytes) -> Codes:
+    """Returns a code [n] of each user id. Who does not know the key can choose no id that collides."""
     if not len(users):
         return np.empty(0, np.uint64)
     encoded = users.dictionary_encode()
-    mask = (1 << VIEWER_BITS) - 1
-    codes = np.array([hash(user) & mask for user in encoded.dictionary.to_pylist()], np.uint64)
+    digests = (
+        hashlib.blake2b(user.encode(), digest_size=VIEWER_BITS // 8, key=key).digest()
+        for user in encoded.dictionary.to_pylist()
+    )
+    codes = np.array([int.from_bytes(digest, "big") for digest in digests], np.uint64)
     return np.asarray(codes[encoded.indices.to_numpy()])

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln
 
-from reelrank.ranking.items.popularity.counters import Posterior
+from reelrank.ranking.items.popularity.posterior import Posterior
 
 CELLS = 96
 """Most cells of the grid. Probabilities are within 0.002 of a million samples with 96, 128 and 256."""

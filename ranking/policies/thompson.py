@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Query
-from reelrank.ranking.items.popularity.counters import Posterior
+from reelrank.ranking.items.popularity.posterior import Posterior
 from reelrank.ranking.policies.best_arm import compute_best_probabilities
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates

@@ -5,21 +5,16 @@ not by new viewers, because they count less than established ones. A viewer is e
 theirs were received a week apart, or when the operator loaded their history. Addresses are not needed.
 """
 
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.watch_columns import (
-    LOADED_MS,
-    Codes,
-    WatchColumns,
-    hash_viewers,
-    select_watch_columns,
-)
+from reelrank.ranking.items.watch_columns import LOADED_MS, Codes, WatchColumns
 
 ESTABLISHED_AFTER_MS = 7 * DAY_MS
 """Time between the first and the last watch of a viewer who counts as established. A choice: an attack then
@@ -27,6 +22,7 @@ takes a week of preparation, and most viewers of a service come back within one.
 BOT_HOURS = 48.0
 """A viewer who would have watched for longer in one day is a bot: several people may share an account, but
 nobody can explain twice the hours of a day."""
+KEY_BYTES = 16
 MAX_PAIRS, MAX_VIEWERS = 1_000_000, 500_000
 """Newest pairs of viewer and item, and newest viewers, that are remembered: 45 MB. An older one may count
 twice, or be new again. A choice."""
@@ -34,6 +30,9 @@ ROW_BITS, ROW_MASK = np.uint64(24), np.uint64((1 << 24) - 1)
 """A pair is one integer of 64 bits: VIEWER_BITS of the viewer, and the row."""
 Rows = NDArray[np.intp]
 Times = NDArray[np.int64]
+CounterArrays = Mapping[str, NDArray[Any]]
+PAIR_COLUMNS = ("_keys", "_shares", "_at_ms", "_hours")
+VIEWER_COLUMNS = ("_viewers", "_first_ms", "_last_ms", "_is_established", "_is_bot")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +52,11 @@ class Audience:
     """Pairs of viewer and item, each with its longest share and its newest time; and facts about viewers.
 
     The result depends on the set of watches, not on their order, as long as nothing is forgotten.
+    key: of the codes of viewers (`hash_viewers`); None for one that nobody knows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes | None = None) -> None:
+        self.key = secrets.token_bytes(KEY_BYTES) if key is None else key
         self._keys = np.empty(0, np.uint64)
         self._shares = np.empty(0, np.float32)
         self._at_ms = np.empty(0, np.int64)
@@ -65,6 +66,21 @@ class Audience:
         self._last_ms = np.empty(0, np.int64)
         self._is_established = np.empty(0, bool)
         self._is_bot = np.empty(0, bool)
+
+    def capture(self) -> CounterArrays:
+        """Returns what is remembered; these arrays are replaced or changed when watches are added."""
+        return {name: getattr(self, name) for name in (*PAIR_COLUMNS, *VIEWER_COLUMNS)}
+
+    def restore(self, arrays: CounterArrays, new_rows: Rows) -> None:
+        """Sets what `capture` returned. new_rows [n]: where each row of then is now; none is -1."""
+        for name in VIEWER_COLUMNS:
+            setattr(self, name, np.array(arrays[name]))
+        keys = arrays["_keys"]
+        keys = (keys & ~ROW_MASK) | new_rows[(keys & ROW_MASK).astype(np.intp)].astype(np.uint64)
+        order = np.argsort(keys, kind="stable")
+        self._keys = keys[order]
+        for name in PAIR_COLUMNS[1:]:
+            setattr(self, name, arrays[name][order])
 
     def count_established(self) -> int:
         """Returns how many established viewers there are that are no bots."""
@@ -189,25 +205,6 @@ class Audience:
     def _keep_pairs(self, kept: NDArray[np.bool_]) -> None:
         self._keys, self._shares = self._keys[kept], self._shares[kept]
         self._at_ms, self._hours = self._at_ms[kept], self._hours[kept]
-
-
-def find_bots(events: pa.Table) -> frozenset[str]:
-    """Returns the users of a table of EVENT_SCHEMA whom an audience that sees all events calls bots."""
-    received = events.filter(pc.and_(pc.equal(events["kind"], "watch"), pc.is_valid(events["received_ms"])))
-    if not len(received):
-        return frozenset()
-    (batch,) = received.combine_chunks().to_batches()
-    rows = batch["item"].dictionary_encode().indices.to_numpy().astype(np.intp)
-    audience = Audience()
-    audience.add(select_watch_columns(batch, hash_viewers(batch["user"]), rows))
-    users = batch["user"].unique()
-    return frozenset(users.filter(pa.array(audience.are_bots(hash_viewers(users)))).to_pylist())
-
-
-def leave_out_bots(events: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Returns the events of viewers that are no bots, and the sorted names of those that are."""
-    bots = sorted(find_bots(events))
-    return events.filter(pc.invert(pc.is_in(events["user"], pa.array(bots, pa.string())))), bots
 
 
 def _find(sorted_codes: Codes, wanted: Codes) -> tuple[Rows, NDArray[np.bool_]]:

@@ -5,7 +5,6 @@ the largest contribution to an item is left out, and new viewers count only wher
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,14 +20,17 @@ from reelrank.ranking.items.popularity.half_lives import (
     HALF_LIVES_DAYS,
     find_half_life,
 )
+from reelrank.ranking.items.popularity.posterior import (
+    CTR_PRIOR_CLICKS,
+    CTR_PRIOR_IMPRESSIONS,
+    Posterior,
+)
 from reelrank.ranking.items.watch_columns import Codes, WatchColumns
 
 HEAD_ROWS = 4096
 """Most watched rows that stay sorted. The next head consists of rows of this one and of rows just watched."""
 ORIGIN_DAYS = 300
 """Weights double each day at the shortest half-life: 2^300 is far below the float64 maximum of 2^1024."""
-CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS = 1.0, 20.0
-"""The prior of an item that was never shown: one click in twenty impressions."""
 MATURE_VIEWERS = 100
 """Established viewers from which the rules against bought popularity apply in full. A choice."""
 NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT = 100.0, 0.1
@@ -46,14 +48,6 @@ Counts = NDArray[np.float64]
 RowFilter = Callable[[Rows], NDArray[np.bool_]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Posterior:
-    """Beta(alpha, beta) posteriors [n] of engagements per impression, including the prior."""
-
-    alpha: NDArray[np.float64]
-    beta: NDArray[np.float64]
-
-
 class Popularity:
     """Counters for `size` rows of an item table.
 
@@ -62,9 +56,10 @@ class Popularity:
     event. One thread adds; any thread may read.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, key: bytes | None = None) -> None:
+        """key: of the codes of viewers; None for one of its own."""
         self.engagements = Engagements()
-        self.audience = Audience()
+        self.audience = Audience(key)
         self.now_ms = 0
         self.origin_ms = 0
         self._half_lives_ms = np.array(HALF_LIVES_DAYS) * DAY_MS

@@ -23,7 +23,7 @@ def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch
     """Counts the events of one batch. A watch counts by its watched share, 1 if unknown; a skip does not."""
     kinds = np.asarray(batch.column("kind").to_numpy(zero_copy_only=False))
     rows = table.find_rows(batch.column("item").to_numpy(zero_copy_only=False).astype(ID_DTYPE))
-    viewers = hash_viewers(batch.column("user"))
+    viewers = hash_viewers(batch.column("user"), popularity.audience.key)
     popularity.add_watches(select_watch_columns(batch, viewers, rows, table.duration_s))
     weights, at_ms = popularity.compute_exposure_weights(viewers), batch.column("at_ms").to_numpy()
     for kind in EXPOSURES[:2]:

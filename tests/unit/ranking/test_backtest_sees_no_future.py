@@ -124,7 +124,8 @@ def test_popularity_that_counts_the_future_is_caught(
         events = next(counted)
         films = np.char.partition(events["item"].to_numpy().astype(str), "film")[:, 2].astype(np.intp)
         for batch, rows in zip(events.to_batches(), np.split(films, []), strict=True):
-            counting.add_watches(select_watch_columns(batch, hash_viewers(batch["user"]), rows))
+            viewers = hash_viewers(batch["user"], counting.audience.key)
+            counting.add_watches(select_watch_columns(batch, viewers, rows))
         return counting
 
     monkeypatch.setattr(replay, "Popularity", build_popularity_of_all_time)

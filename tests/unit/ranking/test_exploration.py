@@ -23,7 +23,8 @@ from reelrank.ranking.evaluation.off_policy import (
     estimate_slot_value,
 )
 from reelrank.ranking.items.engagements import Engagements
-from reelrank.ranking.items.popularity.counters import Popularity, Posterior, Rows
+from reelrank.ranking.items.popularity.counters import Popularity, Rows
+from reelrank.ranking.items.popularity.posterior import Posterior
 from reelrank.ranking.policies.best_arm import compute_best_probabilities
 from reelrank.ranking.policies.policy import Order, PositionChange
 from reelrank.ranking.policies.thompson import (

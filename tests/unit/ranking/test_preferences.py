@@ -12,7 +12,8 @@ from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, OPINION_KINDS, E
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.embeddings.preferences import select_preferences
 from reelrank.ranking.embeddings.watches import Watches
-from reelrank.ranking.items.popularity.audience import BOT_HOURS, find_bots
+from reelrank.ranking.items.popularity.audience import BOT_HOURS
+from reelrank.ranking.items.popularity.bots import find_bots
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.taste import read_taste
