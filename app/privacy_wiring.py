@@ -22,6 +22,7 @@ def build_viewer_eraser(container: Container, lists: ResultCache | None = None) 
         keys.get_key,
         settings.rejects_dir,
         settings.training_cache_dir,
+        settings.counters_file,
     )
     return ViewerEraser(places, ErasureJournal(settings.erasures_dir, SYSTEM_CLOCK.now), SYSTEM_CLOCK.now)
 

@@ -46,6 +46,7 @@ class ViewerPlaces:
     get_key: Callable[[str], str]
     rejects_dir: Path
     training_cache_dir: Path
+    counters_file: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class ViewerEraser:
         self.journal.add(pending, {f"lake_{table}": lake.rows[table] for table in TABLES})
         if lake.dates:
             clear_row_cache(places.training_cache_dir)
+        places.counters_file.unlink(missing_ok=True)  # workers have counted again, and write a new one
         places.lists.purge()
         places.events.purge(pending.user)
         receipt = self.journal.finish(pending)

@@ -53,9 +53,11 @@ class DataDir:
         self.lists = ResultCache(path / "lists.sqlite", 60, self.keys.get_key)
         self.lake = LakeStorage(str(path / "lake"))
         self.lake_failures: list[Exception] = []
+        self.counters = path / "counters"
         places = ViewerPlaces(
-            self.events, self.lists, None, self.open_lake, self.keys.get_key, path / "rejects", path / "cache"
-        )
+            self.events, self.lists, None, self.open_lake, self.keys.get_key, path / "rejects",
+            path / "cache", self.counters,
+        )  # fmt: skip
         journal = ErasureJournal(path / "erasures", lambda: NOW)
         self.eraser = ViewerEraser(places, journal, lambda: NOW, settle_s=0)
 
@@ -115,6 +117,7 @@ def fill(data: DataDir, records: list[tuple[int, int]], compact_after: int) -> N
         if number == compact_after:
             export(data)
             compact(data.lake, CompactionOptions(NOW), ignore_progress)
+    data.counters.write_text(" ".join(VIEWERS))  # saved counters name viewers
     export(data)
 
 

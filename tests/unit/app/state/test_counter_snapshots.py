@@ -16,7 +16,7 @@ from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.state import activity_counters, counter_snapshots
 from reelrank.app.state.activity_counters import ActivityCounters, CapturedCounters, SnapshotUnusable
 from reelrank.app.state.counter_snapshots import CounterSnapshots, read_snapshot, write_snapshot
-from reelrank.app.wiring import build_service
+from reelrank.app.wiring import warm_service
 from reelrank.index_mappings.event import DAY_MS, HOUR_MS, Event, EventKind
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.items.table import ItemTable, build_table
@@ -204,11 +204,9 @@ def test_a_directory_that_cannot_be_written_is_no_failure(
 def test_a_worker_goes_on_from_the_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counter_snapshots, "MIN_NEW_EVENTS", 1)
     parts = build_project(tmp_path, datetime(2026, 11, 20, tzinfo=UTC))
-    first = build_service(parts)
-    first.warm()
+    first = warm_service(parts)
     counted: list[Any] = []
     monkeypatch.setattr(activity_counters, "count_events", lambda *args: counted.append(args))
-    second = build_service(parts)
-    second.warm()
+    second = warm_service(parts)
     assert counted == []
     assert second.refresher.state.activity.counted == first.refresher.state.activity.counted > 0
