@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import diversity, gibberish, hop, lake, overload, spelling, suggest
+from benchmarks import diversity, gibberish, hop, lake, mutations, overload, spelling, suggest
 from benchmarks.engine import run as engine
 from benchmarks.loop import gate
 from benchmarks.quality import run as quality
@@ -24,6 +24,7 @@ BENCHMARKS = {
     "servers": servers.main,
     "hop": hop.main,
     "overload": overload.main,
+    "mutations": mutations.main,
     "spelling": spelling.main,
     "suggest": suggest.main,
     "gibberish": gibberish.main,

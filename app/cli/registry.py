@@ -61,9 +61,12 @@ def add(model: ModelText, manifest: FromManifest, as_json: AsJson = False) -> No
     """Import a LightGBM model trained elsewhere. It serves once it is promoted."""
     registry = build_container(Settings()).registry
     name = registry.add_external(model, manifest, FEATURE_NAMES, compute_feature_fingerprint)
+    problem = compile_trees(registry.find_directory(name))
     if as_json:
-        print_json({"model": name})
+        print_json({"model": name, "compiled": not problem})
     else:
+        if problem:
+            print_plain(f"its trees have no native code: {problem}")
         print_plain(f"{name} is in the registry; to serve it: reelrank promote {name}")
 
 

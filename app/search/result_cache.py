@@ -5,6 +5,7 @@ All workers share one SQLite file. It is not synced to disk: if it is lost, clie
 
 import sqlite3
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,7 +27,8 @@ create index lists_by_age on lists (made_s);
 create index lists_by_user on lists (user_key) where user_key <> '';
 """
 """Drops the lists of an earlier build, which named viewers by their ids."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+CHECKSUM_BYTES = 4
 LISTS_FILE = "lists.sqlite"
 """In the data directory."""
 DELETE_EXPIRED = (
@@ -77,7 +79,7 @@ class ResultCache:
         user_key = self._identify(result_list.query.user or "")
         self._remember_viewer(result_list.request_id, result_list.query.user)
         query = replace(result_list.query, user=user_key or None)
-        body = replace(result_list, query=query).to_bytes()
+        body = _seal(replace(result_list, query=query).to_bytes())
         try:
             with self._connect() as connection:  # commits, or rolls back
                 connection.execute("begin immediate")  # one wait for other writers
@@ -104,7 +106,7 @@ class ResultCache:
                 f"cursor {cursor!r} is unknown or older than {self._ttl_s / 60:.0f} minutes; "
                 "ask for the first page again"
             )
-        return self._name_viewer(ResultList.from_bytes(row[0]), user), int(offset)
+        return self._name_viewer(ResultList.from_bytes(_unseal(row[0])), user), int(offset)
 
     def _name_viewer(self, result_list: ResultList, stated: str) -> ResultList:
         """Replaces the keyed hash by the id of the viewer."""
@@ -146,7 +148,8 @@ class ResultCache:
         """Returns the lists of a viewer that are kept, the oldest first. Raises Unavailable."""
         select = "select body from lists where user_key = ? order by made_s"
         with self._translate():
-            return [ResultList.from_bytes(body) for (body,) in self._connect().execute(select, (user_key,))]
+            bodies = self._connect().execute(select, (user_key,)).fetchall()
+        return [ResultList.from_bytes(_unseal(body)) for (body,) in bodies]
 
     @contextmanager
     def _translate(self) -> Iterator[None]:
@@ -163,6 +166,19 @@ class ResultCache:
             connection.execute("pragma secure_delete = on")
             self._local.connection = connection
         return connection
+
+
+def _seal(body: bytes) -> bytes:
+    """Returns the bytes of a list behind their checksum: Arrow may read damaged ones beyond its memory."""
+    return zlib.crc32(body).to_bytes(CHECKSUM_BYTES) + body
+
+
+def _unseal(sealed: bytes) -> bytes:
+    """Returns the bytes of a list. Raises CursorExpired when they are not those that were stored."""
+    body = sealed[CHECKSUM_BYTES:]
+    if zlib.crc32(body).to_bytes(CHECKSUM_BYTES) != sealed[:CHECKSUM_BYTES]:
+        raise CursorExpired("the list of this cursor is damaged on the disk; ask for the first page again")
+    return body
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:

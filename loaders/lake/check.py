@@ -106,7 +106,7 @@ def _read_footer(
             parquet = pq.ParquetFile(handle)
             rows, schema = parquet.metadata.num_rows, parquet.schema_arrow
             metadata = parquet.metadata.metadata or {}
-    except (pa.ArrowInvalid, FileNotFoundError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
         return 0, [Finding("problem", file.path, f"it cannot be read ({error}); restore a backup")]
     problems = list[str]()
     if metadata.get(b"schema_version") != str(LAKE_VERSION).encode():

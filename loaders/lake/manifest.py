@@ -11,7 +11,8 @@ count. Files of a killed run beyond that number count for nobody and are removed
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -101,10 +102,13 @@ def read_manifest(storage: LakeStorage, table: str, day: date) -> DateManifest:
     document = storage.read_json(f"{format_date_folder(table, day)}/{MANIFEST}")
     if document is None:
         return DateManifest()
-    _check_version(storage, document)
-    return DateManifest(
-        document["revision"], document["files"], tuple(document["merged"]), document["compacted_s"]
-    )
+    with _check_document(storage, document):
+        return DateManifest(
+            int(document["revision"]),
+            {str(name): int(rows) for name, rows in document["files"].items()},
+            tuple(map(str, document["merged"])),
+            float(document["compacted_s"]),
+        )
 
 
 def write_manifest(storage: LakeStorage, table: str, day: date, manifest: DateManifest) -> None:
@@ -118,8 +122,10 @@ def read_position(storage: LakeStorage) -> EventPosition:
     document = storage.read_json(f"{EVENTS}/{POSITION}")
     if document is None:
         return EventPosition()
-    _check_version(storage, document)
-    return EventPosition(document["position"], document["events"], document["runs"])
+    with _check_document(storage, document):
+        runs = {str(run): int(files) for run, files in document["runs"].items()}
+        position = document["position"]
+        return EventPosition(None if position is None else str(position), int(document["events"]), runs)
 
 
 def write_position(storage: LakeStorage, position: EventPosition) -> None:
@@ -167,13 +173,21 @@ def name_file(folder: Folder, writer: str, seq: int) -> str:
     return f"{folder.path}/{writer}-{seq:06d}{DATA_SUFFIX}"
 
 
-def _check_version(storage: LakeStorage, document: Mapping[str, object]) -> None:
+@contextmanager
+def _check_document(storage: LakeStorage, document: Mapping[str, object]) -> Iterator[None]:
+    """Raises BadRequest for another version, and for a value that the block cannot read."""
     version = document.get("schema_version")
     if version != LAKE_VERSION:
         raise BadRequest(
             f"{storage.url} has schema version {version!r}; this build reads {LAKE_VERSION}; upgrade it",
             code="lake_version_unknown",
         )
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadRequest(
+            f"a manifest of the lake at {storage.url} is damaged ({error!r})", code="lake_manifest_damaged"
+        ) from error
 
 
 def _count_days(day: date) -> int:

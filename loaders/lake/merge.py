@@ -19,6 +19,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from reelrank.index_mappings.decision import SORT_BY_TABLE
+from reelrank.index_mappings.errors import Unavailable
 from reelrank.loaders.lake.parquet_files import MERGE_ORDER, drop_repeated, merge_schemas
 from reelrank.loaders.lake.storage import LakeStorage, StoredFile
 
@@ -96,9 +97,28 @@ def cut_batches(
 
 @contextmanager
 def open_files(storage: LakeStorage, files: Iterable[StoredFile], table: str) -> Iterator[OpenFiles]:
-    """Opens files until the block ends. Raises FileNotFoundError when one is gone."""
-    with ExitStack() as stack:
+    """Opens files until the block ends.
+
+    Raises FileNotFoundError when one is gone, and Unavailable when one is damaged.
+    """
+    with _report_damage(storage, table), ExitStack() as stack:
         yield OpenFiles([stack.enter_context(storage.open_file(file.path)) for file in files], table)
+
+
+@contextmanager
+def _report_damage(storage: LakeStorage, table: str) -> Iterator[None]:
+    """Raises Unavailable for what damaged bytes lead to; failures of the system have a number and pass."""
+    try:
+        yield
+    except (pa.ArrowException, duckdb.Error, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        damaged = Unavailable(
+            f"a file of {table} in the lake at {storage.url} is damaged; run: reelrank lake check",
+            code="lake_damaged",
+        )
+        damaged.cause = str(error)[:300]
+        raise damaged from error
 
 
 def _select(file: Any, columns: Sequence[str]) -> list[str]:

@@ -6,7 +6,6 @@ that was killed finds them again.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
-from reelrank.index_mappings.errors import Unavailable
 from reelrank.loaders.lake.compaction import DateCompaction, group_by_date
 from reelrank.loaders.lake.manifest import read_manifest, read_position, select_committed
 from reelrank.loaders.lake.merge import open_files
@@ -58,7 +56,7 @@ def erase_from_lake(storage: LakeStorage, user_key: str, now: datetime) -> LakeE
     process exports or compacts, and Unavailable.
     """
     report = LakeErasure()
-    with _translate(storage), storage.lock("export"), storage.lock("compact"):
+    with storage.lock("export"), storage.lock("compact"):
         report.request_ids = {
             value
             for _, files in _list_dates(storage, REQUESTS)
@@ -121,15 +119,3 @@ def _count_rows(storage: LakeStorage, file: StoredFile, table: str, selection: _
     with open_files(storage, [file], table) as opened:
         batches = opened.chain((selection.column,))
         return sum(int(pc.sum(selection.find(batch)).as_py() or 0) for batch in batches)
-
-
-@contextmanager
-def _translate(storage: LakeStorage) -> Iterator[None]:
-    """Raises Unavailable for a file that cannot be read: what it holds of the viewer is unknown."""
-    try:
-        yield
-    except pa.ArrowInvalid as error:
-        raise Unavailable(
-            f"a file of the lake at {storage.url} cannot be read ({error}); run: reelrank lake check",
-            code="lake_damaged",
-        ) from error

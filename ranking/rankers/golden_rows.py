@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 GOLDEN_FILE = "golden.parquet"
 MAX_GOLDEN_ROWS = 256
+INFINITE_ROWS = 6
 TOLERANCE = 1e-6
 """Absolute and relative. Scores are float32; another build of LightGBM may add trees in another order."""
 
@@ -55,6 +56,18 @@ def sample_evenly(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return features[np.linspace(0, len(features) - 1, MAX_GOLDEN_ROWS).astype(np.intp)]
 
 
+def add_infinite_rows(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns the rows [g, F] and, behind them, some of them again with infinite values.
+
+    Of three of these, each feature is plus infinity in one, minus infinity in another, and unchanged in one.
+    """
+    rows = features[np.arange(INFINITE_ROWS) % len(features)].copy()
+    number, column = np.indices(rows.shape)
+    rows[(column + number) % 3 == 0] = np.inf
+    rows[(column + number) % 3 == 1] = -np.inf
+    return np.concatenate([features, rows])
+
+
 def generate_rows(
     lows: NDArray[np.float64], highs: NDArray[np.float64], seed: int = 0
 ) -> NDArray[np.float32]:
@@ -62,4 +75,5 @@ def generate_rows(
     rng = np.random.default_rng(seed)
     rows = rng.uniform(lows, highs, (64, len(lows)))
     rows[rng.random(rows.shape) < 0.1] = np.nan
-    return rows.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond 32 bits it is infinite
+        return rows.astype(np.float32)

@@ -47,7 +47,9 @@ class FusedOrder:
 class LambdaRank:
     """A LightGBM model. Raises ValueError when the text is no model of one score for these features.
 
-    compiled_trees: replaces Booster.predict after it gave the same scores of the golden rows.
+    compiled_trees: replaces Booster.predict after it gave the same scores of the golden rows; not for rows
+    with infinite values, where lignum takes the largest threshold for infinity (looking for them takes 24 us
+    in 1,000 rows with 120 features).
     calibration: from the manifest.
     """
 
@@ -68,7 +70,7 @@ class LambdaRank:
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(features):
             return np.zeros(0, np.float32)
-        if self.compiled_trees is not None:
+        if self.compiled_trees is not None and not np.isinf(features).any():
             return self.compiled_trees.score(features)
         return np.asarray(self.booster.predict(features, raw_score=True, num_threads=1), np.float32)
 

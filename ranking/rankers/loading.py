@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reelrank.ranking.rankers.compiled_trees import CompiledTrees, open_compiled_trees
+from reelrank.ranking.rankers.compiled_trees import open_compiled_trees
 from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
 from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker
 from reelrank.ranking.rankers.manifest import MODEL_FILE, InvalidModel, Manifest, ModelRejected, read_manifest
@@ -55,7 +55,7 @@ def load_ranker(
                 "install the LightGBM version it was trained with, or retrain",
                 code="golden_rows_mismatch",
             )
-        ranker.compiled_trees = _load_compiled_trees(directory, golden)
+        _use_compiled_trees(ranker, directory, golden)
     return ranker
 
 
@@ -146,13 +146,15 @@ def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
     return golden
 
 
-def _load_compiled_trees(directory: Path, golden: GoldenRows) -> CompiledTrees | None:
-    """Returns the faster form of the trees, unless it scores a golden row differently."""
-    trees = open_compiled_trees(directory)
+def _use_compiled_trees(ranker: LambdaRank, directory: Path, golden: GoldenRows) -> None:
+    """Lets the faster form of the trees score, unless a golden row then has another score."""
+    ranker.compiled_trees = trees = open_compiled_trees(directory)
     if trees is None:
-        return None
-    mismatch = golden.find_mismatch(trees.score(golden.features))
-    if mismatch:
-        log.warning("%s: LightGBM scores in place of %s: %s", directory.name, trees.name, mismatch)
-        return None
-    return trees
+        return
+    finite = ~np.isinf(golden.features).any(axis=1)
+    for rows in (finite, ~finite):
+        part = GoldenRows(golden.features[rows], golden.scores[rows])
+        if mismatch := part.find_mismatch(ranker.score(part.features)):
+            log.warning("%s: LightGBM scores in place of %s: %s", directory.name, trees.name, mismatch)
+            ranker.compiled_trees = None
+            return

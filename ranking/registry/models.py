@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.errors import CodedError, ModelNotFound, Unavailable
 from reelrank.ranking.durable import create_directory
 from reelrank.ranking.rankers.external import generate_golden_rows, read_external_model
-from reelrank.ranking.rankers.golden_rows import GoldenRows, sample_evenly, write_golden
+from reelrank.ranking.rankers.golden_rows import GoldenRows, add_infinite_rows, sample_evenly, write_golden
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.loading import check_features, hash_model
 from reelrank.ranking.rankers.manifest import (
@@ -32,6 +32,9 @@ from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_v
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 """No dot and no slash: an id is always one directory inside the registry."""
+RESERVED_IDS = frozenset({FusedOrder.name, "current", "previous"})
+"""In any case: names of addresses, of the order without a model, and of pointer files of earlier builds."""
+INVALID_ID = f"an id is letters, digits, - and _, at most 100, and none of {', '.join(sorted(RESERVED_IDS))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,8 @@ class Registry:
         created_at = manifest.created_at or (self._read_time() if self._read_time else None)
         digest = hash_model(model_text)
         name = manifest.id or _choose_id(manifest.kind, created_at, digest)
-        if not _is_id(name) or name == FusedOrder.name:
-            raise ModelRejected(
-                repr(name),
-                "an id is letters, digits, - and _, at most 100",
-                "give it another id",
-                code="invalid_model_id",
-            )
+        if not _is_id(name):
+            raise ModelRejected(repr(name), INVALID_ID, "give it another id", code="invalid_model_id")
         complete = manifest.model_copy(update={"id": name, "created_at": created_at, "model_sha256": digest})
         golden = _score_golden_rows(complete, model_text, sample_evenly(golden_features))
         self._write_model(complete, model_text, golden)
@@ -158,12 +156,7 @@ class Registry:
     def import_files(self, model: str, contents: Mapping[str, bytes]) -> None:
         """Puts a model's files under its id, all of them or none. One that is there already stays."""
         if not _is_id(model):
-            raise ModelRejected(
-                repr(model),
-                "an id is letters, digits, - and _, at most 100",
-                "name it otherwise",
-                code="invalid_model_id",
-            )
+            raise ModelRejected(repr(model), INVALID_ID, "name it otherwise", code="invalid_model_id")
         target = self.directory / model
         if target.exists():
             return
@@ -195,7 +188,7 @@ def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:
 
 
 def _is_id(model_id: str) -> bool:
-    return ID_PATTERN.fullmatch(model_id) is not None
+    return ID_PATTERN.fullmatch(model_id) is not None and model_id.lower() not in RESERVED_IDS
 
 
 def _read_version(directory: Path, serving: str | None) -> ModelVersion:
@@ -214,6 +207,7 @@ def _score_golden_rows(manifest: Manifest, model_text: str, features: NDArray[np
         raise ModelRejected(manifest.id, reason, remedy, code="invalid_golden_rows")
     try:
         read_valid_model(model_text, len(manifest.features))
+        features = add_infinite_rows(features)
         scores = compute_scores_in_child(model_text, features)
     except ValueError as error:
         code = getattr(error, "code", "model_file_damaged")

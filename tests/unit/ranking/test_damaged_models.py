@@ -1,6 +1,5 @@
 """Damaged and hostile model files: each is refused in words or is a model, and nothing crashes."""
 
-import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,8 @@ import lightgbm
 import numpy as np
 import pytest
 
+from benchmarks.mutations import KINDS, build_rows, mutate, resize, train_kind, try_file
+from reelrank.ranking.rankers.golden_rows import read_golden
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, Manifest, ModelRejected
@@ -18,7 +19,7 @@ from reelrank.ranking.registry.models import Registry
 from tests.raised import raises_code
 
 FEATURES = tuple(f"f{place}" for place in range(6))
-MUTATIONS = 40
+MUTATIONS = 30
 Damage = Callable[[str], str]
 
 
@@ -53,14 +54,6 @@ def add(directory: Path, text: str) -> str:
     model.write_text(text)
     manifest = {"id": "mine", "features": list(FEATURES)}
     return Registry(directory / "models").add_external(model, manifest, FEATURES, "-".join)
-
-
-def resize(text: str) -> str:
-    """With the sizes of its trees as they are, so that LightGBM reads what was changed."""
-    begin, end = text.index("\nTree=") + 1, text.index("end of trees")
-    trees = re.split(r"(?<=\n)(?=Tree=)", text[begin:end])
-    sizes = " ".join(str(len(tree)) for tree in trees)
-    return re.sub(r"tree_sizes=.*", f"tree_sizes={sizes}", text, count=1)
 
 
 def edit(key: str, change: Callable[[list[str]], list[str]]) -> Damage:
@@ -143,35 +136,40 @@ def test_sound_models_of_every_kind_are_taken(tmp_path: Path, text: str, change:
     assert add(tmp_path, made) == "mine"
 
 
-def mutate(text: str, seed: int) -> str:
-    """Cuts the text, changes some characters of its numbers, or removes or doubles a part."""
-    rng = random.Random(seed)
-    kind, at = seed % 4, rng.randrange(len(text))
-    if kind == 0:
-        return text[:at]
-    if kind == 1:
-        return text[:at] + text[at + rng.randrange(1, 300) :]
-    if kind == 2:
-        return text[:at] + text[at - rng.randrange(1, 300) :] if at > 300 else text * 2
-    end = text.index("end of trees")
-    places = [place for place in range(end) if text[place] in "0123456789-."]
-    changed = list(text)
-    for place in rng.sample(places, 3):
-        changed[place] = rng.choice("0123456789-. e")
-    return resize("".join(changed)) if rng.random() < 0.7 else "".join(changed)
+@pytest.mark.parametrize("number", range(MUTATIONS))
+def test_a_mutated_model_is_refused_in_words_or_scores(tmp_path: Path, number: int) -> None:
+    kind = list(KINDS)[number % len(KINDS)]
+    outcome = try_file(tmp_path, mutate(train_kind(kind), number // len(KINDS)))
+    assert outcome == outcome.lower()
 
 
-@pytest.mark.parametrize("seed", range(MUTATIONS))
-def test_a_mutated_model_is_refused_in_words_or_scores(tmp_path: Path, text: str, seed: int) -> None:
-    try:
-        name = add(tmp_path, mutate(text, seed))
-    except ModelRejected as refused:
-        assert len(refused.reason) > 10
-        assert refused.remedy
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_scores_gives_infinite_values_the_same_score(tmp_path: Path, kind: str) -> None:
+    text = train_kind(kind)
+    add(tmp_path, text)
+    ranker = load_ranker(tmp_path / "models" / "mine", FEATURES, "-".join)
+    assert isinstance(ranker, LambdaRank)
+    assert ranker.compiled_trees is not None
+    golden = read_golden(tmp_path / "models" / "mine")
+    assert np.isposinf(golden.features).any(axis=0).all()
+    assert np.isneginf(golden.features).any(axis=0).all()
+    assert np.array_equal(
+        ranker.score(build_rows()), LambdaRank("direct", FEATURES, text).score(build_rows())
+    )
+
+
+@pytest.mark.parametrize("name", ["current", "Current", "PREVIOUS", "engine-order", "a/b", ".", ""])
+def test_words_with_a_meaning_are_no_ids_of_models(tmp_path: Path, text: str, name: str) -> None:
+    model = tmp_path / "mine.txt"
+    model.write_text(text)
+    registry = Registry(tmp_path / "models")
+    if not name:  # an id is chosen
+        assert registry.add_external(model, {"features": list(FEATURES)}, FEATURES, "-".join)
         return
-    ranker = load_ranker(tmp_path / "models" / name, FEATURES, "-".join)
-    assert np.isfinite(ranker.score(rows())).all()
-    assert ranker.compute_contributions(rows(1)).shape == (1, len(FEATURES) + 1)
+    with raises_code(ModelRejected, "invalid_model_id"):
+        registry.add_external(model, {"id": name, "features": list(FEATURES)}, FEATURES, "-".join)
+    with raises_code(ModelRejected, "invalid_model_id"):
+        registry.import_files(name, {})
 
 
 def test_a_file_that_crashes_lightgbm_is_refused_by_the_trial_alone(text: str) -> None:

@@ -1,10 +1,13 @@
 """The result cache: lists come back unchanged, and expire without making anyone wait."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reelrank.app.search.result_cache import MAX_EXPIRED_PER_PUT, ResultCache, format_cursor
 from reelrank.app.search.result_list import ResultList
@@ -86,3 +89,21 @@ def test_all_expired_lists_go_though_no_new_ones_come(tmp_path: Path) -> None:
     cache.remove_expired()
     rows = sqlite3.connect(tmp_path / "lists.sqlite").execute("select count(*) from lists").fetchone()
     assert rows == (0,)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10_000), value=st.integers(0, 255))
+def test_a_list_damaged_on_the_disk_is_expired(tmp_path: Path, place: int, value: int) -> None:
+    path = tmp_path / "lists.sqlite"
+    cache = ResultCache(path, 60, str.upper)
+    cache.put(build_ranked("r1"))
+    with closing(sqlite3.connect(path)) as lists, lists:
+        (body,) = lists.execute("select body from lists").fetchone()
+        damaged = bytearray(body)
+        damaged[place % len(body)] = value
+        lists.execute("update lists set body = ?", (bytes(damaged),))
+    if damaged == body:
+        assert cache.get("r1.1")[0].request_id == "r1"
+        return
+    with pytest.raises(CursorExpired):
+        cache.get("r1.1")
