@@ -6,15 +6,15 @@ from typing import Any
 
 from reelrank.app.clock import WAITED_S
 from reelrank.app.serving.admission import Admission, Waiting, classify
-from reelrank.app.serving.buffering_worker import BufferingWorker
 from reelrank.app.serving.request_errors import encode_problem
+from reelrank.app.serving.sending_worker import SendingWorker
 
 HEALTH_THREADS = 2
 """So that a probe never waits for a thread that a slow request holds."""
 
 
-class AdmittingWorker(BufferingWorker):
-    """A BufferingWorker with a queue before its threads."""
+class AdmittingWorker(SendingWorker):
+    """A SendingWorker with a queue before its threads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

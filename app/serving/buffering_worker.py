@@ -24,8 +24,6 @@ BUFFERED_BYTES_MAX = 128 * 1024 * 1024
 SMALL_REQUEST_BYTES = 128 * 1024
 """A request of this size is read also while the buffers are full."""
 LINGER_S, MAX_LINGERING = 2.0, 512
-SEND_DEADLINE_S = 10.0
-"""For each part of an answer, when its client does not take it."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -38,6 +36,7 @@ class CountedConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self._worker = worker
         self._is_counted = True
         self.service_s = 0.0
+        self.rest = memoryview(b"")
         worker.connections[self.address] += 1
 
     def close(self, graceful: bool = False) -> None:
@@ -126,10 +125,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         """Gives a complete request to a thread."""
         future = self.tpool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        conn.sock.settimeout(SEND_DEADLINE_S)
-        return super().handle_request(req, conn)
 
     def _read(self, conn: Any, _sock: Any) -> None:
         try:

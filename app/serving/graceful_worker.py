@@ -1,4 +1,4 @@
-"""A thread worker of gunicorn that sends each response in one piece and stops without lost connections.
+"""A thread worker of gunicorn that stops without lost connections.
 
 gunicorn stops accepting first and closes the listening socket seconds later. Clients that connect in
 between are reset, and cannot tell that from a lost request. This worker accepts the pending connections and
@@ -7,7 +7,6 @@ closes the socket at once: later clients are refused, so they know that they may
 
 import selectors
 from contextlib import suppress
-from copy import copy
 from typing import Any
 
 from gunicorn.http.errors import ParseException
@@ -15,11 +14,10 @@ from gunicorn.util import write_nonblock
 
 from reelrank.app.serving.admitting_worker import AdmittingWorker
 from reelrank.app.serving.request_errors import encode_request_error
-from reelrank.app.serving.response_socket import BufferedSocket
 
 
 class GracefulWorker(AdmittingWorker):
-    """An AdmittingWorker with buffered responses (`response_socket.py`) and a graceful stop."""
+    """An AdmittingWorker with a graceful stop, and with problems in place of gunicorn's error pages."""
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
@@ -27,13 +25,6 @@ class GracefulWorker(AdmittingWorker):
             for listener in self.sockets:
                 self._accept_pending(listener)
                 listener.close()
-
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        buffered = copy(conn)
-        buffered.sock = BufferedSocket(conn.sock)
-        is_kept_alive = super().handle_request(req, buffered)
-        buffered.sock.flush()
-        return is_kept_alive
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answers with a problem in place of gunicorn's page."""

@@ -7,15 +7,12 @@ buffer of the connection has room for it, and delivers it; docs/deployment.md gi
 
 import os
 import socket
+from contextlib import suppress
 from typing import Any, BinaryIO
-
-BUFFER_BYTES_MAX = 128 * 1024
-"""Twice the largest font file of the page. At most this much of a response in parts (a file, a stream) is
-buffered; a body in one part is sent together with its headers whatever its size."""
 
 
 class BufferedSocket:
-    """A socket that buffers what is sent until `flush`."""
+    """A socket that buffers what is sent until `send_now`. An answer is in memory anyway."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -26,17 +23,13 @@ class BufferedSocket:
 
     def sendall(self, data: bytes) -> None:
         self._buffer += data
-        if len(self._buffer) > BUFFER_BYTES_MAX:
-            self.flush()
 
     def sendfile(self, file: BinaryIO, offset: int, count: int) -> None:
-        if count <= BUFFER_BYTES_MAX:
-            self.sendall(os.pread(file.fileno(), count, offset))
-        else:
-            self.flush()
-            self._connection.sendfile(file, offset, count)
+        self.sendall(os.pread(file.fileno(), count, offset))
 
-    def flush(self) -> None:
-        if self._buffer:
-            self._connection.sendall(self._buffer)
-            self._buffer.clear()
+    def send_now(self) -> memoryview:
+        """Sends as much as the kernel takes without waiting; returns the rest."""
+        with suppress(BlockingIOError):
+            while self._buffer:
+                del self._buffer[: self._connection.send(self._buffer)]
+        return memoryview(bytes(self._buffer))

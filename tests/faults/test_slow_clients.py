@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reelrank.app.serving.incoming_request import BODY_DEADLINE_S, HEADERS_DEADLINE_S
+from reelrank.index_mappings.item import Item
 from tests.running_service import ServiceProcess, start_service
 from tests.sample_project import build_project
 
@@ -23,7 +24,9 @@ NO_CLOSE = b"GET /livez HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    data_dir = build_project(tmp_path_factory.mktemp("slow") / "data", datetime.now(UTC)).settings.data_dir
+    large = [Item(f"large{n}", f"Large {n}", description="word " * 6_000) for n in range(150)]
+    directory = tmp_path_factory.mktemp("slow") / "data"
+    data_dir = build_project(directory, datetime.now(UTC), large).settings.data_dir
     served = start_service(data_dir, workers=1, threads=2, connections_per_address=100)
     yield served
     served.stop(signal.SIGKILL)
@@ -77,3 +80,26 @@ def test_requests_sent_at_once_and_in_pieces_are_all_answered(service: ServicePr
             part = client.recv(65_536)
             assert part, received
             received += part
+
+
+def request_much(service: ServiceProcess) -> socket.socket:
+    """Requests 4.5 MB over a connection that takes little of them."""
+    host, port = service.url.removeprefix("http://").split(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(60)
+    client.connect((host, int(port)))
+    client.sendall(b"GET /v1/items?limit=1000 HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    return client
+
+
+def test_clients_that_read_slowly_stop_nobody_and_get_all(service: ServiceProcess) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(closing(request_much(service))) for _ in range(20)]
+        assert slow[-1].recv(1) == b"H"  # all of them are answered: two threads took them in turn
+        for path in ("/livez", "/v1/search?q=story", "/v1/items?limit=1000"):
+            assert service.get(path).status == 200
+        answer = b"H" + b"".join(iter(lambda: slow[-1].recv(1 << 20), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+        assert len(body) == int(length.split(b":")[1]) > 4_000_000

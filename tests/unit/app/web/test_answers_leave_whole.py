@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,18 @@ from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
 
 from reelrank.app.serving.graceful_worker import GracefulWorker
-from reelrank.app.serving.response_socket import BUFFER_BYTES_MAX
 from reelrank.app.web.pages.static_files import STATIC_DIR
 
 HOST = ("127.0.0.1", 80)
 PART = bytes(range(256)) * 64
+LARGE_BYTES = 8 << 20
 LARGEST_FONT = max(STATIC_DIR.glob("*.woff2"), key=lambda file: file.stat().st_size)
 
 
 @pytest.fixture
 def large_file(tmp_path: Path) -> Path:
     file = tmp_path / "large"
-    file.write_bytes(PART * (2 * BUFFER_BYTES_MAX // len(PART)))
+    file.write_bytes(PART * (LARGE_BYTES // len(PART)))
     return file
 
 
@@ -94,13 +95,30 @@ def test_a_chunked_answer_leaves_once_it_is_complete(worker: GracefulWorker) -> 
     assert read_body(answer) == 3 * chunk + b"0\r\n\r\n"
 
 
-def test_a_chunked_answer_above_the_buffer_limit_is_complete(worker: GracefulWorker) -> None:
-    number = 3 * BUFFER_BYTES_MAX // len(PART)
-    answers = collect_sends(worker, f"GET /parts/{number}")
-    assert len(answers) > 1
-    assert b"".join(answers).count(PART) == number
-    assert answers[-1].endswith(b"0\r\n\r\n")
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_large_answer_leaves_what_its_client_does_not_take(worker: GracefulWorker, reads: bool) -> None:
+    """The thread never waits: the main loop sends the rest (tests/faults/test_slow_clients.py)."""
+    number = LARGE_BYTES // len(PART)
+    taken, rest = collect_answer(worker, f"GET /parts/{number}", reads)
+    assert len(rest) > 0 or reads
+    assert (taken + rest).count(PART) == number
+    assert (taken + rest).endswith(b"0\r\n\r\n")
 
 
-def test_a_file_above_the_buffer_limit_is_complete(worker: GracefulWorker, large_file: Path) -> None:
-    assert read_body(b"".join(collect_sends(worker, "GET /large"))) == large_file.read_bytes()
+def test_a_large_file_is_complete(worker: GracefulWorker, large_file: Path) -> None:
+    taken, rest = collect_answer(worker, "GET /large", True)
+    assert read_body(taken + rest) == large_file.read_bytes()
+
+
+def collect_answer(worker: GracefulWorker, request: str, reads: bool) -> tuple[bytes, bytes]:
+    """Returns what a client gets of an answer from the thread, and what is left for the main loop."""
+    server_side, client_side = socket.socketpair()
+    with closing(client_side), closing(server_side), ThreadPoolExecutor(1) as pool:
+        connection = TConn(worker.cfg, server_side, HOST, HOST)
+        client_side.send(f"{request} HTTP/1.1\r\nHost: reelrank\r\n\r\n".encode())
+        collect = partial(iter, lambda: client_side.recv(1 << 20), b"")
+        read = pool.submit(lambda: b"".join(collect())) if reads else None
+        assert worker.handle(connection) is True
+        server_side.shutdown(socket.SHUT_WR)
+        taken = b"".join(collect()) if read is None else read.result(timeout=30)
+        return taken, bytes(connection.rest)
