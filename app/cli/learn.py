@@ -11,14 +11,16 @@ from rich.table import Table
 
 from reelrank.app.cli.ask import DEADLINE_MS
 from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
+from reelrank.app.cli.served.evaluation import print_as_served
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid, shorten_interval
-from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall, print_served
+from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.comparison import compare_rankings, write_report
 from reelrank.app.jobs.history import MAX_TIME_MS, read_history
 from reelrank.app.jobs.known_items import evaluate_known_items
-from reelrank.app.jobs.logged_pages import TrainingSource, measure_logged_pages
+from reelrank.app.jobs.logged_pages import TrainingSource
+from reelrank.app.jobs.served.evaluation import COMPARED
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
 from reelrank.ranking.evaluation.candidate_recall import measure_candidate_recall
@@ -55,6 +57,12 @@ JudgedAsOption = Annotated[
 ServedDaysOption = Annotated[
     float,
     typer.Option(min=0.01, max=3650.0, help="Measure pages of the last so many days, with --as served."),
+]
+ComparedOption = Annotated[
+    int,
+    typer.Option(
+        min=0, max=100_000, help="Requests to rank by other systems, too, with --as served; 0 for none."
+    ),
 ]
 QueriesOption = Annotated[
     int, typer.Option(min=10, max=100_000, help="Queries of each kind, with --known-items.")
@@ -93,6 +101,7 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
     seed: int = typer.Option(0, help="Seed of the queries, with --known-items."),
     as_: JudgedAsOption = JudgedAs.REPLAYED,
     days: ServedDaysOption = 7.0,
+    compared: ComparedOption = COMPARED,
     wide: Wide = False,
     as_json: bool = AS_JSON,
 ) -> None:
@@ -101,7 +110,7 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
         print_known_items(queries, seed, wide, as_json)
         return
     if as_ is JudgedAs.SERVED:
-        print_as_served(days, wide, as_json)
+        print_as_served(days, compared, wide, as_json)
         return
     parts = build_container(Settings())
     current = read_serving_model(parts)
@@ -119,12 +128,6 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
     gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
     write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, wide)
-
-
-def print_as_served(days: float, wide: bool, as_json: bool) -> None:
-    with show_progress_bars() as progress:
-        qualities = measure_logged_pages(build_container(Settings()), days, progress)
-    print_json([asdict(quality) for quality in qualities]) if as_json else print_served(qualities, wide)
 
 
 def print_known_items(queries: int, seed: int, wide: bool, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a training run learns from logged pages, and how good those pages were as they were served."""
+"""What a training run learns from logged pages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.clock import to_ms
@@ -14,26 +13,22 @@ from reelrank.app.jobs.lake import export_lake
 from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.decision import (
     CANDIDATES,
-    EVENTS,
-    LAKE_EVENT_SCHEMA,
     REQUESTS,
     name_signal_column,
 )
 from reelrank.index_mappings.errors import NotFound
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.logged.date_build import RowOptions
-from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
+from reelrank.loaders.logged.pages import ReadOptions
 from reelrank.loaders.logged.row_cache import RowCache
 from reelrank.loaders.logged.rows import RowReader, name_config
-from reelrank.ranking.evaluation.served.measure import ServedQuality, measure_served
-from reelrank.ranking.evaluation.served.wanted import ServedPages
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.labels.grades import Grader, grade_shown_items
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.dataset import GROUP_SIZE, TrainingSet
 from reelrank.ranking.training.logged import GroupSample, grade_logged_rows
-from reelrank.ranking.training.logged_rows import LoggedPages, list_signals
+from reelrank.ranking.training.logged_rows import list_signals
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -42,7 +37,6 @@ HELD_OUT = timedelta(days=1)
 """The last day tests, the day before it stops the training early."""
 MIN_ANSWERED, MIN_VALIDATION = 500, 50
 """Requests with something played that are the least to learn from, and to stop early by. A choice."""
-WATCH_COLUMNS = ("user_key", "at_ms", "item", "watched_ms", "duration_ms", "kind")
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -189,47 +183,3 @@ def _split(
     return LoggedTraining(
         rows, windows, requests, sample.share, int(answered.sum()), reader.hours, reader.cached_hours
     )
-
-
-def measure_logged_pages(container: Container, days: float, progress: Progress) -> list[ServedQuality]:
-    """Measures the pages of the last days as they were served. Raises NotFound when the lake has none."""
-    export_lake(container, progress)
-    lake, now = Lake(build_lake_storage(container.settings)), container.clock.now()
-    span = now - timedelta(days=days), now
-    parts = list(_read_pages(lake, span, progress))
-    if not parts:
-        raise NotFound(
-            f"the lake has no page of the last {days:g} days; `reelrank serve` writes pages, and "
-            "`reelrank lake export` what viewers did",
-            code="no_logged_pages",
-        )
-    requests = pa.concat_tables(part.requests for part in parts)
-    outcomes = pa.concat_tables(part.outcomes for part in parts)
-    return measure_served(ServedPages(requests, outcomes, read_watches(lake, requests["user_key"], now)))
-
-
-def read_watches(lake: Lake, users: pa.ChunkedArray, to: datetime) -> pa.Table:
-    """Returns all watches of these viewers before a time."""
-    known = pc.unique(users)
-    schema = pa.schema([LAKE_EVENT_SCHEMA.field(name) for name in WATCH_COLUMNS])
-    batches = (
-        batch.filter(pc.and_(pc.equal(batch["kind"], "watch"), pc.is_in(batch["user_key"], known)))
-        for batch in lake.scan(EVENTS, EARLIEST, to, WATCH_COLUMNS)
-    )
-    return pa.Table.from_batches(batches, schema)
-
-
-def _read_pages(lake: Lake, span: tuple[datetime, datetime], progress: Progress) -> Iterator[LoggedPages]:
-    """Yields the pages of a span, and tells the days that were read."""
-    days = max((span[1] - span[0]).days + 1, 1)
-    options = ReadOptions(
-        round(span[1].timestamp() * 1000 + timedelta(days=1).total_seconds() * 1000),
-        on_skipped=_warn_of_skipped,
-    )
-    for pages in read_logged_pages(lake, *span, options):
-        at = pages.requests["at_ms"]
-        if len(at):
-            read = datetime.fromtimestamp(pc.max(at).as_py() / 1000, UTC) - span[0]
-            progress("reading logged pages", min(read.days + 1, days), days)
-        yield pages
-    progress("reading logged pages", days, days)

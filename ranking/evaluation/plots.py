@@ -1,6 +1,6 @@
 """Plots of an evaluation and of a model's feature importance, as SVG and PNG. No display is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from reelrank.ranking.durable import replace_file
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, FUSED, MODEL, POPULARITY, Evaluation
 from reelrank.ranking.evaluation.half_life import HalfLifeChoice
 from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.evaluation.served.reliability import Reliability
 
 if TYPE_CHECKING:  # importing matplotlib takes half a second, and only reports need it
     from matplotlib.axes import Axes
@@ -100,6 +101,28 @@ def write_gains_plot(gains: Mapping[str, float], path: Path) -> tuple[Path, Path
         f"Feature importance: share of the total split gain in %, top {len(top)} of {len(gains)} features",
         is_narrow=True,
     )
+    return _save(figure, path)
+
+
+def write_reliability_plot(reliability: Sequence[Reliability], path: Path) -> tuple[Path, Path]:
+    """Plots the share watched by the stated probability, a panel for each slice; path has no suffix.
+
+    Below the diagonal more was stated than was watched. Raises ValueError without slices.
+    """
+    if not reliability:
+        raise ValueError("there are no probabilities to plot")
+    figure = _create_figure(max(PANEL_WIDTH * len(reliability), NARROW_WIDTH), 3.4)
+    for ax, of_slice in zip(figure.subplots(1, len(reliability), squeeze=False)[0], reliability, strict=True):
+        end = max(max(part.stated, part.observed) for part in of_slice.curve) * 1.05 or 1.0
+        ax.plot([0, end], [0, end], color="#bbbbbb", linewidth=1)
+        points = [(part.stated, part.observed) for part in of_slice.curve]
+        ax.plot(*zip(*points, strict=True), "o-", color=MODEL_COLOUR, markersize=5)
+        nce = "" if of_slice.nce is None else f"\nNCE {of_slice.nce.mean:.3f}"
+        ax.set_title(f"{of_slice.surface}{nce}", loc="left", fontsize=10)
+        ax.set_xlabel("stated", fontsize=8)
+        ax.tick_params(labelsize=8)
+        _style_axes(ax)
+    figure.suptitle("Share watched by the stated probability", fontsize=11, x=0.01, ha="left")
     return _save(figure, path)
 
 

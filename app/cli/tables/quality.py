@@ -9,7 +9,6 @@ from reelrank.app.cli.console import out
 from reelrank.app.cli.tables.layout import WIDE_COLUMNS, Grid, print_grid, shorten_interval
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall
 from reelrank.ranking.evaluation.comparison import ALL_KINDS, MODEL, Evaluation
-from reelrank.ranking.evaluation.served.measure import MEASURES, ServedQuality
 
 FEW_REQUESTS = 300
 """On 200 requests of the demo the interval of a difference was 0.03 wide, three times the effect of most
@@ -47,22 +46,6 @@ def print_recall(rows: Sequence[CandidateRecall], console: Console = out) -> Non
         [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row.values()] for row in built
     ]
     print_grid(Grid(list(built[0]), cells, title="What each candidate source finds"), console=console)
-
-
-def print_served(qualities: Sequence[ServedQuality], wide: bool = False, console: Console = out) -> None:
-    """Prints what viewers saw and did: a column for each surface."""
-    rows = [
-        ["requests", *(f"{quality.requests:,}" for quality in qualities)],
-        ["of them answered", *(f"{quality.answered:,}" for quality in qualities)],
-        ["viewers", *(f"{quality.viewers:,}" for quality in qualities)],
-        ["seen items", *(f"{quality.impressions:,}" for quality in qualities)],
-        ["known to be seen", *(f"{quality.seen_known_share:.0%}" for quality in qualities)],
-    ]
-    for name in MEASURES:
-        cells = [str(quality.measures[name]) if name in quality.measures else "-" for quality in qualities]
-        rows.append([name, *(cells if wide else map(shorten_interval, cells))])
-    names = ["measure", *(quality.surface for quality in qualities)]
-    print_grid(Grid(names, rows, title="Pages as served, 95 % intervals by viewer"), wide, console)
 
 
 def render_training_run(evaluation: Evaluation, recall: Sequence[CandidateRecall]) -> str:

@@ -2,7 +2,7 @@
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,11 +25,11 @@ STATE = frozenset({"viewer", "watched", "opinions", "index"})
 
 @dataclass(frozen=True, slots=True)
 class ServedBy:
-    """What ranks again: requests that something else ranked are left out."""
+    """What ranks again: requests that something else ranked are left out. None: of any."""
 
     version: str
-    config_id: str
-    feature_fingerprint: str
+    config_id: str | None = None
+    feature_fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,17 +43,25 @@ class LoggedRequests:
     def span(self) -> tuple[datetime, datetime]:
         """Returns the time of the first request and one just after the last."""
         at_ms = to_array(self.rows["at_ms"], np.int64)
-        first, last = (EPOCH + timedelta(milliseconds=int(at)) for at in (at_ms.min(), at_ms.max()))
-        return first, last + timedelta(milliseconds=1)
+        return to_time(int(at_ms.min())), to_time(int(at_ms.max()) + 1)
 
 
 def select_requests(
-    lake: Lake, span: tuple[datetime, datetime], served_by: ServedBy, most: int
+    lake: Lake,
+    span: tuple[datetime, datetime],
+    served_by: ServedBy,
+    most: int,
+    among: Container[str] | None = None,
 ) -> LoggedRequests:
-    """Selects at most `most` requests of a span, a uniform sample by the hash of their ids."""
+    """Selects at most `most` requests of a span, a uniform sample by the hash of their ids.
+
+    among: ids of those that may be selected; None for all.
+    """
     left_out, chosen = Counter[str](), list[tuple[int, str]]()
     for batch in lake.scan(REQUESTS, *span, CHOSEN_BY):
         for row in batch.to_pylist():
+            if among is not None and row["request_id"] not in among:
+                continue
             if reason := _explain_left_out(row, served_by):
                 left_out[reason] += 1
             else:
@@ -85,6 +93,11 @@ def read_shown(lake: Lake, requests: LoggedRequests, columns: Sequence[str]) -> 
     }
 
 
+def to_time(ms: int) -> datetime:
+    """Returns the time of milliseconds since 1970, UTC."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
 def build_query(row: Mapping[str, Any]) -> Query:
     """Builds the query of a request's row. The viewer is known by the key."""
     stated = orjson.loads(row["filters"]) if row["filters"] else {}
@@ -97,7 +110,7 @@ def build_query(row: Mapping[str, Any]) -> Query:
         similar_to=row["similar_to"] or None,
         filters=Filters(**filters),
         limit=row["limit"],
-        context=Context(EPOCH + timedelta(milliseconds=row["at_ms"]), row["country"], row["device"]),
+        context=Context(to_time(row["at_ms"]), row["country"], row["device"]),
         sort=row["sort"],
         exclude=tuple(row["exclude"]),
     )
@@ -106,9 +119,9 @@ def build_query(row: Mapping[str, Any]) -> Query:
 def _explain_left_out(row: Mapping[str, Any], served_by: ServedBy) -> str:
     if row["version"] != served_by.version:
         return "of another index version"
-    if row["config_id"] != served_by.config_id:
+    if served_by.config_id not in (None, row["config_id"]):
         return "with another ranking config"
-    if row["feature_fingerprint"] != served_by.feature_fingerprint:
+    if served_by.feature_fingerprint not in (None, row["feature_fingerprint"]):
         return "of a build with other features"
     lacked = STATE.intersection(text.partition(":")[0] for text in row["degraded"])
     return "that lacked a source or the viewer" if row["sources_late"] or lacked else ""

@@ -4,7 +4,7 @@ Nothing is ranked again. Intervals resample viewers, whose pages are not indepen
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from reelrank.ranking.evaluation.served.wanted import (
     CUTOFF,
     ServedPages,
     ServedRules,
+    count_past_watches,
     find_wanted,
     sum_by_request,
 )
@@ -24,12 +25,18 @@ MEASURES = ("ctr", "watch_s_per_impression", "skip_rate", "precision@10", "ndcg@
 """ctr: of seen impressions, the share that was clicked or played. watch_s_per_impression: seconds watched of
 a seen impression. skip_rate: of the plays, the share of quick skips. precision@10: wanted items among the
 first ten shown, divided by ten. ndcg@10: of requests after which the viewer wanted something."""
-ALL_SURFACES = "all"
+ALL_SURFACES, EXPLORED, SIMULATED = "all", "explored slots", "simulated: "
+PAST_WATCHES = {
+    "0 past watches": (0, 0),
+    "1 to 5 past watches": (1, 5),
+    "more past watches": (6, np.iinfo(np.int64).max),
+}
+"""Slices by how many items the viewer had watched before the page, both ends included."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServedQuality:
-    """The measures of one surface.
+    """The measures of one slice: a surface, viewers by past watches, or simulated ones.
 
     answered: requests after which the viewer wanted something. viewers: how many are resampled.
     seen_known_share: of the impressions, those whose page reported what was on the screen. Measures without
@@ -48,16 +55,52 @@ class ServedQuality:
 def measure_served(
     pages: ServedPages, rules: ServedRules | None = None, seed: int = 0
 ) -> list[ServedQuality]:
-    """Measures all requests, then those of each surface. Raises ValueError without requests."""
+    """Measures all requests, those of each surface, and those of viewers by how much they had watched.
+
+    Pages of simulated viewers are measured apart, after the others and under names of their own. Raises
+    ValueError without requests.
+    """
     if not len(pages.requests):
         raise ValueError("there are no logged requests in this span")
-    surfaces = to_texts(pages.requests["surface"])
     totals = _measure_requests(pages, rules or ServedRules())
-    users = to_texts(pages.requests["user_key"])
-    groups = np.where(users == "", to_texts(pages.requests["request_id"]), users)
-    masks = {ALL_SURFACES: np.ones(len(surfaces), bool)}
-    masks |= {str(name): surfaces == name for name in np.unique(surfaces)}
-    return [_summarize(name, totals.select(mask), groups[mask], seed) for name, mask in masks.items()]
+    groups = pages.name_viewers()
+    return [
+        _summarize(name, totals.select(mask), groups[mask], seed)
+        for name, mask in list_slices(pages).items()
+        if mask.any()
+    ]
+
+
+def list_slices(pages: ServedPages) -> dict[str, NDArray[np.bool_]]:
+    """Returns which requests [q] are in each slice that is measured, by its name; some may be empty."""
+    surfaces, watched = to_texts(pages.requests["surface"]), count_past_watches(pages)
+    is_simulated = pages.find_simulated()
+    slices = {ALL_SURFACES: np.ones(len(surfaces), bool)}
+    slices |= {str(name): surfaces == name for name in np.unique(surfaces)}
+    slices |= {name: (low <= watched) & (watched <= high) for name, (low, high) in PAST_WATCHES.items()}
+    return {name: mask & ~is_simulated for name, mask in slices.items()} | {
+        f"{SIMULATED}{name}": mask & is_simulated for name, mask in slices.items()
+    }
+
+
+def measure_explored(pages: ServedPages, seed: int = 0) -> ServedQuality | None:
+    """Measures what viewers did with the items of exploration slots alone; None without such slots.
+
+    The order of a page says nothing about single slots, so there is neither precision nor NDCG.
+    """
+    slots = to_floats(pages.outcomes["propensity"]) if "propensity" in pages.outcomes.schema.names else None
+    if slots is None or not np.isfinite(slots).any():
+        return None
+    outcomes = pages.outcomes.filter(pa.array(np.isfinite(slots)))
+    mask = find_indices(pages.requests["request_id"], outcomes["request_id"]) >= 0
+    mask &= ~pages.find_simulated() if not pages.find_simulated().all() else True
+    if not mask.any():
+        return None
+    explored = replace(pages, requests=pages.requests.filter(pa.array(mask)), outcomes=outcomes)
+    totals = _measure_requests(explored, ServedRules())
+    quality = _summarize(EXPLORED, totals, explored.name_viewers(), seed)
+    kept = {name: value for name, value in quality.measures.items() if name in MEASURES[:3]}
+    return replace(quality, measures=kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

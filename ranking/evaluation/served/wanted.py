@@ -33,18 +33,33 @@ class ServedRules:
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedPages:
     """Requests with the columns request_id, at_ms, user_key and surface; the outcomes of what they showed
-    (ATTRIBUTION_SCHEMA); and watch events from before the first to after the last of them."""
+    (ATTRIBUTION_SCHEMA, and where known the logged `propensity` and `probability`); and watch events from
+    before the first to after the last of them. simulated: keys of simulated viewers."""
 
     requests: pa.Table
     outcomes: pa.Table
     watches: pa.Table
+    simulated: frozenset[str] = frozenset()
+
+    def name_viewers(self) -> NDArray[np.str_]:
+        """Returns whose request each [q] is, to resample by viewer; each anonymous one is a viewer."""
+        users = to_texts(self.requests["user_key"])
+        return np.where(users == "", to_texts(self.requests["request_id"]), users)
+
+    def find_simulated(self) -> NDArray[np.bool_]:
+        """Returns which requests [q] are of simulated viewers."""
+        return np.isin(to_texts(self.requests["user_key"]), list(self.simulated))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WantedItems:
-    """Pairs [w] of a request and an item that its viewer watched afterwards, with the gain, above 0."""
+    """Pairs [w] of a request, by row, and an item that its viewer watched afterwards, with the gain, above 0.
+
+    keys: as `to_page_item_keys`.
+    """
 
     request: NDArray[np.int64]
+    items: pa.Array
     keys: pa.Array
     gains: NDArray[np.float64]
 
@@ -92,9 +107,21 @@ def find_wanted(pages: ServedPages, rules: ServedRules) -> WantedItems:
     best = pairs.group_by(["request_id", "item", "request"]).aggregate([("gain", "max")])
     return WantedItems(
         to_array(best["request"], np.int64),
+        best["item"].combine_chunks(),
         to_page_item_keys(best).combine_chunks(),
         to_floats(best["gain_max"]),
     )
+
+
+def count_past_watches(pages: ServedPages) -> NDArray[np.int64]:
+    """Returns how many different items the viewer of each request [q] had watched before it."""
+    watches = pages.watches.sort_by([("user_key", "ascending"), ("at_ms", "ascending")])
+    watches = watches.filter(pa.array(to_array(watches["at_ms"], np.int64) == _find_first_ms(watches)))
+    users = pc.unique(watches["user_key"])
+    asked = find_indices(pages.requests["user_key"], users), to_array(pages.requests["at_ms"], np.int64)
+    rows = find_indices(watches["user_key"], users), to_array(watches["at_ms"], np.int64)
+    before_user = _count_before(rows, (asked[0], np.full(len(asked[0]), np.iinfo(np.int64).min)))
+    return np.where(asked[0] >= 0, _count_before(rows, asked) - before_user, 0)
 
 
 def _find_first_ms(watches: pa.Table) -> NDArray[np.int64]:

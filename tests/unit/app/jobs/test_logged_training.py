@@ -12,8 +12,8 @@ from reelrank.app.jobs.logged_pages import (
     LoggedTraining,
     TrainingSource,
     find_logged_training,
-    measure_logged_pages,
 )
+from reelrank.app.jobs.served.pages import measure_logged_pages
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, build_lake_storage, build_user_keys
 from reelrank.index_mappings.decision import EVENTS, build_candidate_schema, name_signal_column
