@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, out, print_json
+from reelrank.app.cli.console import AsJson, fail, out, print_json
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.search.page import Page, SearchOutcome
@@ -24,7 +24,6 @@ Genres = Annotated[
 ]
 User = Annotated[str | None, typer.Option(help="The viewer to rank for.")]
 Limit = Annotated[int, typer.Option(min=1, max=100, help="Number of hits.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog='Example: `reelrank search "space war" --user viewer-1 --genre Sci-Fi`')

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, fail, print_json, print_plain, show_progress_bars
 from reelrank.app.jobs import migration
 from reelrank.app.kibana.importer import ImportTarget, Product, import_objects, read_import_file
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
 
 app = typer.Typer()
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank migrate --json`")

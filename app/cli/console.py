@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
@@ -19,6 +19,7 @@ from reelrank.ranking.progress import Progress
 COMMAND_FAILED = "command_failed"
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @contextmanager

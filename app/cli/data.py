@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, fail, out, print_json, print_plain, show_progress_bars
 from reelrank.app.cli.learn import describe_training_run
 from reelrank.app.cli.serve import Check, check_service, start_service
 from reelrank.app.cli.tables.quality import describe_gain, render_training_run
@@ -19,7 +19,6 @@ from reelrank.ranking.durable import write_file
 
 app = typer.Typer()
 TABLES_NAME = "evaluation.txt"
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank demo --no-serve`")

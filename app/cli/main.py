@@ -10,23 +10,8 @@ import structlog
 import typer
 from pydantic import ValidationError
 
-from reelrank.app.cli import (
-    ask,
-    cluster,
-    data,
-    lake,
-    learn,
-    load,
-    registry,
-    releases,
-    serve,
-)
-from reelrank.app.cli.access import keys, users
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
-from reelrank.app.cli.lab import commands as lab_commands
-from reelrank.app.cli.loop import commands as loop_commands
-from reelrank.app.cli.served import skew
-from reelrank.app.cli.traffic import capacity, events, simulate
+from reelrank.app.cli.named_commands import NamedCommands
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.items.catalogue import LoadRejected
@@ -49,6 +34,7 @@ app = typer.Typer(
     name="reelrank",
     help="Retrieves and ranks videos, and learns from what people watch.",
     epilog=EPILOG,
+    cls=NamedCommands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -62,24 +48,6 @@ def describe(
     ] = False,
 ) -> None:
     """Retrieves and ranks videos, and learns from what people watch."""
-
-
-COMMANDS = (
-    data.app, serve.app, learn.app, skew.app, loop_commands.app,
-    simulate.app, capacity.app, registry.app, ask.app, cluster.app,
-)  # fmt: skip
-for commands in COMMANDS:
-    app.registered_commands.extend(commands.registered_commands)
-    app.registered_groups.extend(commands.registered_groups)
-app.add_typer(lab_commands.app, name="lab")
-app.add_typer(load.app, name="load")
-app.add_typer(lake.app, name="lake")
-app.add_typer(events.app, name="events")
-app.add_typer(releases.index_app, name="index")
-app.add_typer(releases.app, name="releases")
-app.add_typer(cluster.kibana_app, name="kibana")
-app.add_typer(keys.app, name="keys")
-app.add_typer(users.app, name="users")
 
 
 def _describe_settings_errors(error: ValidationError) -> list[str]:

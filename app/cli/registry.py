@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, out, print_json, print_plain
-from reelrank.app.cli.releases import AsJson, print_serving
+from reelrank.app.cli.console import AsJson, fail, out, print_json, print_plain
+from reelrank.app.cli.releases import print_serving
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.diagnostics.feature_costs import FeatureCosts, measure_feature_costs
 from reelrank.app.settings import Settings

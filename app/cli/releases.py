@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Column, Table
 
-from reelrank.app.cli.console import out, print_json, print_plain
+from reelrank.app.cli.console import AsJson, out, print_json, print_plain
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_release_manager
 from reelrank.ranking.registry.decisions import Decision, FileHistory
@@ -16,7 +16,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="List and show releases, promote one or roll back: index version and model together.",
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 ReleaseId = Annotated[str, typer.Argument(metavar="ID")]
 
 

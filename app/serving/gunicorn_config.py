@@ -1,7 +1,12 @@
-"""Configuration of gunicorn, from the settings: workers with threads; nothing is loaded before the fork."""
+"""Configuration of gunicorn, from the settings: workers with threads.
+
+The program is imported before the fork, so workers share its pages and start at once. What it opens or
+loads, it opens and loads after the fork.
+"""
 
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +37,7 @@ def on_starting(server: Any) -> None:
     except SystemExit:
         on_exit(server)
         raise
+    import_module("reelrank.app.serving.entry")
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -9,8 +9,7 @@ import typer
 from reelrank.app.access.api_keys import SCOPES, ApiKey
 from reelrank.app.access.audit_log import COMMAND_LINE, AuditLog
 from reelrank.app.access.key_store import KeyStore
-from reelrank.app.cli.console import print_json, print_plain
-from reelrank.app.cli.releases import AsJson
+from reelrank.app.cli.console import AsJson, print_json, print_plain
 from reelrank.app.cli.tables.layout import Grid, print_grid
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.settings import Settings

@@ -9,7 +9,7 @@ import orjson
 import typer
 
 from reelrank.app.access.audit_log import COMMAND_LINE, AuditLog
-from reelrank.app.cli.console import out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, out, print_json, print_plain, show_progress_bars
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.privacy.erasure_journal import ErasureReceipt, PendingErasure
 from reelrank.app.privacy.serving_lock import is_served
@@ -23,7 +23,6 @@ from reelrank.ranking.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Export or erase what is recorded of a viewer.")
 UserId = Annotated[str, typer.Argument(help="The id of the viewer, as events state it.", min=1)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 POLL_S = 1.0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import out, print_json, show_progress_bars
+from reelrank.app.cli.console import AsJson, out, print_json, show_progress_bars
 from reelrank.app.cli.lab import feature_table, imbalance_table
 from reelrank.app.cli.tables.layout import Wide
 from reelrank.app.jobs.history import read_history, select_earlier_window
@@ -29,7 +29,6 @@ app = typer.Typer(
 )
 RequestsOption = Annotated[int, typer.Option("--requests", min=50, help="Past requests to train on.")]
 JudgedOption = Annotated[int, typer.Option("--judged", min=50, help="Later requests to judge.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @app.command(epilog="Example: `reelrank lab imbalance`")

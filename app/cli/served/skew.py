@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import fail, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, fail, print_json, print_plain, show_progress_bars
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.jobs.served.skew import SkewOptions, SkewReport, measure_logged_skew
 from reelrank.app.settings import Settings
@@ -27,7 +27,7 @@ def skew(  # noqa: PLR0913  # a command's options are its arguments
         float, typer.Option(min=0, help="Seconds that counters and impressions may have been late.")
     ] = 2.0,
     wide: Wide = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the signals of logged pages with those observed again; exit with 1 when features differ."""
     options = SkewOptions(pages, days, lag, tolerance)

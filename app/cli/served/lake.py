@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reelrank.app.cli.console import fail, out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, fail, out, print_json, print_plain, show_progress_bars
 from reelrank.app.cli.tables.lake import print_decision, print_report
 from reelrank.app.jobs.lake import (
     CompactionOutcome,
@@ -22,7 +22,6 @@ from reelrank.app.wiring import build_container
 app = typer.Typer(
     help="Export, compact, check and show the lake of decisions and events.", no_args_is_help=True
 )
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 From = Annotated[
     datetime | None,
     typer.Option("--from", help="First day or time, UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
