@@ -14,6 +14,7 @@ from benchmarks.loop import gate
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
+from benchmarks.scale import compute
 from benchmarks.servers import run as servers
 
 BENCHMARKS = {
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "gibberish": gibberish.main,
     "diversity": diversity.main,
     "lake": lake.main,
+    "compute": compute.main,
     "gate": gate.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")

@@ -1,13 +1,14 @@
 """Made-up logged pages of one hour: enough like real ones to measure what attributing and building costs."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reelrank.app.clock import to_ms
 from reelrank.index_mappings.decision import (
     LAKE_EVENT_SCHEMA,
     REQUEST_SCHEMA,
@@ -36,11 +37,11 @@ class PageSizes:
     whole_share: float = 0.1
 
 
-def make_up_requests(sizes: PageSizes) -> pa.Table:
-    """Makes up requests of different viewers, spread over the hour."""
-    begin = round(datetime(DAY.year, DAY.month, DAY.day, HOUR, tzinfo=UTC).timestamp() * 1000)
+def make_up_requests(sizes: PageSizes, day: date = DAY) -> pa.Table:
+    """Makes up requests of different viewers, spread over an hour of a day."""
+    begin = to_ms(datetime.combine(day, time(HOUR), UTC))
     at_ms = begin + np.arange(sizes.pages, dtype=np.int64) * HOUR_MS // sizes.pages
-    names = [f"{n:032x}" for n in range(sizes.pages)]
+    names = [f"{day:%Y%m%d}{n:024x}" for n in range(sizes.pages)]
     columns = {"request_id": names, "user_key": names, "at_ms": at_ms, "surface": ["home"] * sizes.pages}
     return _fill(columns, REQUEST_SCHEMA, sizes.pages)
 
@@ -82,7 +83,7 @@ def make_up_events(candidates: pa.Table, rng: np.random.Generator) -> pa.Table:
     is_watch = kinds == "watch"
     watched = np.where(is_watch, rng.integers(60_000, 6_000_000, len(rows)), 0)
     columns = {
-        "id": [f"e{n}" for n in range(len(rows))],
+        "id": [f"e{n}-{at}" for n, at in enumerate(at_ms.tolist())],
         "kind": kinds.tolist(),
         "user_key": request_ids,
         "request_id": request_ids,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
@@ -32,6 +32,7 @@ from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.decision import EVENTS, name_signal_column
 from reelrank.index_mappings.event import Event
+from reelrank.loaders.lake.manifest import read_position, write_position
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
 from reelrank.loaders.lake.writer import LakeWriter
@@ -80,7 +81,7 @@ def measure_learning(sizes: PageSizes) -> float:
     """Returns CPU seconds to read, attribute, label and build a million impressions of a made-up hour."""
     with tempfile.TemporaryDirectory(prefix="reelrank-capacity-") as folder:
         lake = Lake(LakeStorage(str(Path(folder, "lake"))))
-        _write_pages(LakeWriter(lake.storage), sizes)
+        write_made_up_pages(LakeWriter(lake.storage), sizes)
         begin = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
         end = begin + timedelta(days=1)
         columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
@@ -109,12 +110,16 @@ def measure_stored_event() -> float:
         return file.stat().st_size / STORED_EVENTS
 
 
-def _write_pages(writer: LakeWriter, sizes: PageSizes) -> None:
-    rng = np.random.default_rng(0)
-    requests = make_up_requests(sizes)
+def write_made_up_pages(writer: LakeWriter, sizes: PageSizes, day: date = DAY) -> None:
+    """Writes a made-up hour of a day into a lake."""
+    rng = np.random.default_rng(day.toordinal())
+    requests = make_up_requests(sizes, day)
     candidates = make_up_candidates(requests, sizes, rng)
-    writer.write_decisions(requests, candidates, DAY)
-    writer.write(EVENTS, make_up_events(candidates, rng), DAY)
+    writer.write_decisions(requests, candidates, day)
+    writer.write(EVENTS, make_up_events(candidates, rng), day)
+    exported = read_position(writer.storage)  # files of events count once their position is committed
+    runs = {**exported.runs, writer.name: writer.files}
+    write_position(writer.storage, replace(exported, runs=runs))
 
 
 def _measure_pages(container: Container, given: Assumptions) -> Mapping[str, float]:

@@ -15,6 +15,7 @@ from reelrank.app.cli.served.evaluation import print_as_served
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid, shorten_interval
 from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall
 from reelrank.app.clock import SYSTEM_CLOCK
+from reelrank.app.compute.backend import ComputeOptions, Place, open_compute
 from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.comparison import compare_rankings, write_report
 from reelrank.app.jobs.history import MAX_TIME_MS, read_history
@@ -70,18 +71,31 @@ QueriesOption = Annotated[
 SlotGroupOption = Annotated[
     SlotGroup | None, typer.Option("--by", help="Print one table for each surface, model or release.")
 ]
+PlaceOption = Annotated[
+    Place, typer.Option("--on", help="Compute on this machine, on Dask or on Spark (docs/scale.md).")
+]
+WorkersOption = Annotated[
+    int, typer.Option(min=1, max=1024, help="Processes of this machine that read logged pages.")
+]
+ClusterOption = Annotated[
+    str, typer.Option(help="Address of the Dask scheduler or the Spark master, with --on dask or spark.")
+]
 AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @app.command(epilog="Example: `reelrank train`")
 def train(
     source: SourceOption = TrainingSource.AUTO,
+    on: PlaceOption = Place.LOCAL,
+    workers: WorkersOption = 1,
+    cluster: ClusterOption = "",
     as_json: bool = AS_JSON,
 ) -> None:
     """Learn embeddings and a model from the events, measure it, build an index version, promote both."""
     started = time.monotonic()
-    with show_progress_bars() as progress:
-        outcome = learning.train(build_container(Settings()), progress, source)
+    options = ComputeOptions(on, workers, cluster)
+    with show_progress_bars() as progress, open_compute(options) as compute:
+        outcome = learning.train(build_container(Settings()), progress, source, compute=compute)
     if as_json:
         print_json(describe_training_run(outcome))
         return

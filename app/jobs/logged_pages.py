@@ -5,30 +5,31 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-import pyarrow as pa
 import structlog
 
 from reelrank.app.clock import to_ms
+from reelrank.app.compute.backend import Compute
+from reelrank.app.compute.local import LocalCompute
+from reelrank.app.compute.logged_rows import create_opener
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.decision import (
     CANDIDATES,
     REQUESTS,
-    name_signal_column,
 )
 from reelrank.index_mappings.errors import NotFound
 from reelrank.loaders.lake.reader import Lake
-from reelrank.loaders.logged.date_build import RowOptions
-from reelrank.loaders.logged.pages import ReadOptions
-from reelrank.loaders.logged.row_cache import RowCache
-from reelrank.loaders.logged.rows import RowReader, name_config
-from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
-from reelrank.ranking.labels.grades import Grader, grade_shown_items
+from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.training.dataset import GROUP_SIZE, TrainingSet
-from reelrank.ranking.training.logged import GroupSample, grade_logged_rows
-from reelrank.ranking.training.logged_rows import list_signals
+from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.partitioned.partition_task import (
+    PartitionSample,
+    PartitionTask,
+    Span,
+    merge_samples,
+    split_by_date,
+)
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -37,6 +38,7 @@ HELD_OUT = timedelta(days=1)
 """The last day tests, the day before it stops the training early."""
 MIN_ANSWERED, MIN_VALIDATION = 500, 50
 """Requests with something played that are the least to learn from, and to stop early by. A choice."""
+IN_PROCESS = LocalCompute()
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -96,7 +98,11 @@ def choose_windows(lake: Lake, now: datetime) -> LoggedWindows | None:
 
 
 def find_logged_training(
-    container: Container, source: TrainingSource, grader: Grader, progress: Progress
+    container: Container,
+    source: TrainingSource,
+    grader: Grader,
+    progress: Progress,
+    compute: Compute = IN_PROCESS,
 ) -> LoggedTraining | None:
     """Collects rows of logged pages, unless the history is the source or there are too few.
 
@@ -104,7 +110,7 @@ def find_logged_training(
     """
     logged = None
     if source is not TrainingSource.HISTORY:
-        logged = collect_logged_training(container, grader, progress)
+        logged = collect_logged_training(container, grader, progress, compute)
     if logged is None and source is TrainingSource.LAKE:
         raise NotFound(
             f"too few logged pages led to a play: {MIN_ANSWERED} are the least, and {MIN_VALIDATION} on the "
@@ -115,64 +121,52 @@ def find_logged_training(
 
 
 def collect_logged_training(
-    container: Container, grader: Grader, progress: Progress
+    container: Container, grader: Grader, progress: Progress, compute: Compute = IN_PROCESS
 ) -> LoggedTraining | None:
     """Collects rows of logged pages; None when there are too few that led to a play.
 
-    At most `training_rows` rows are kept: whole requests, a uniform sample.
+    Each date is a partition. At most `training_rows` rows are kept: whole requests, a uniform sample.
     """
     lake = Lake(build_lake_storage(container.settings))
     windows = choose_windows(lake, container.clock.now())
     if windows is None or _count_requests(lake, windows) < MIN_ANSWERED + MIN_VALIDATION:
         return None  # the events need not be exported: a long history is thousands of dates
     export_lake(container, progress)
-    reader = open_row_reader(container, lake)
-    sample, requests = GroupSample(container.settings.training_rows), 0
-    for rows in _report_days(reader.read(windows.begin, windows.test), windows, progress):
-        groups = grade_logged_rows(rows, lambda outcomes: grade_shown_items(outcomes, grader))
-        sample.add(groups)
-        requests += len(groups)
-    return _split(sample, windows, requests, reader) if requests else None
+    settings, now = container.settings, container.clock.now()
+    opener = create_opener(settings, settings.training_cache_mb, to_ms(now))
+    task = PartitionTask(opener, grader, settings.training_rows)
+    samples = compute.map_partitions(task, _list_spans(lake, windows))
+    return _split(merge_samples(_report_days(samples, windows, progress), settings.training_rows), windows)
 
 
-def open_row_reader(container: Container, lake: Lake) -> RowReader:
-    """Opens the lake to read training rows, through the cache of the data directory."""
-    columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
-    reading = ReadOptions(to_ms(container.clock.now()), columns, on_skipped=_warn_of_skipped)
-    options = RowOptions(FEATURE_NAMES, GROUP_SIZE, reading)
-    settings = container.settings
-    max_bytes = settings.training_cache_mb * 2**20
-    cache = RowCache(settings.training_cache_dir, name_config(options), max_bytes)
-    return RowReader(lake, cache, options)
+def _list_spans(lake: Lake, windows: LoggedWindows) -> list[Span]:
+    """Returns the spans of the dates that have candidates."""
+    begin, end = windows.begin, windows.test
+    dates = {partition.date for partition in lake.list_partitions(CANDIDATES, begin, end)}
+    return [span for span in split_by_date(begin, end) if span[0].date() in dates]
 
 
 def _report_days(
-    batches: Iterator[pa.RecordBatch], windows: LoggedWindows, progress: Progress
-) -> Iterator[pa.RecordBatch]:
-    """Yields the batches that have rows, and tells the days that were read."""
+    samples: Iterator[PartitionSample], windows: LoggedWindows, progress: Progress
+) -> Iterator[PartitionSample]:
+    """Yields the samples, and tells the days that were read."""
     days = (windows.test - windows.begin).days + 1
-    for rows in batches:
-        if rows.num_rows:
-            read = datetime.fromtimestamp(rows["at_ms"][0].as_py() / 1000, UTC) - windows.begin
-            progress("reading logged pages", min(read.days + 1, days), days)
-            yield rows
+    for done, sample in enumerate(samples, 1):
+        progress("reading logged pages", min(done, days), days)
+        yield sample
     progress("reading logged pages", days, days)
-
-
-def _warn_of_skipped(reason: str) -> None:
-    log.warning("logged pages are left out", reason=reason)
 
 
 def _count_requests(lake: Lake, windows: LoggedWindows) -> int:
     return sum(batch.num_rows for batch in lake.scan(REQUESTS, windows.begin, windows.test, ["request_id"]))
 
 
-def _split(
-    sample: GroupSample, windows: LoggedWindows, requests: int, reader: RowReader
-) -> LoggedTraining | None:
+def _split(sample: PartitionSample, windows: LoggedWindows) -> LoggedTraining | None:
     """Returns the training set; None when one of its windows has too few requests that led to a play."""
-    groups = sample.collect()
-    is_earlier = groups.at_ms < round(windows.validate.timestamp() * 1000)
+    groups = sample.groups
+    if groups is None:
+        return None
+    is_earlier = groups.at_ms < to_ms(windows.validate)
     earlier = int(is_earlier.sum())
     answered = groups.find_answered()
     enough = answered[:earlier].sum() >= MIN_ANSWERED and answered[earlier:].sum() >= MIN_VALIDATION
@@ -180,6 +174,5 @@ def _split(
         log.info("too few logged pages led to a play to learn from them", answered=int(answered.sum()))
         return None
     rows = replace(groups.rows, fitted_share=(earlier + 0.5) / len(groups))
-    return LoggedTraining(
-        rows, windows, requests, sample.share, int(answered.sum()), reader.hours, reader.cached_hours
-    )
+    counts = int(answered.sum()), sample.hours, sample.cached_hours
+    return LoggedTraining(rows, windows, sample.requests, sample.share, *counts)

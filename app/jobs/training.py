@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow.compute as pc
 import structlog
 
+from reelrank.app.compute.backend import Compute
 from reelrank.app.jobs.comparison import write_report
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.jobs.history import MAX_TIME_MS, History, read_history
-from reelrank.app.jobs.logged_pages import TrainingSource, find_logged_training
+from reelrank.app.jobs.logged_pages import IN_PROCESS, TrainingSource, find_logged_training
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_release_manager
@@ -44,7 +45,7 @@ from reelrank.ranking.rankers.manifest import Manifest
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
-from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
+from reelrank.ranking.training.lambdarank import TrainingResult
 from reelrank.ranking.training.profile import build_profile
 from reelrank.ranking.training.returning import hold_out_returning
 
@@ -79,6 +80,7 @@ def train(
     progress: Progress,
     source: TrainingSource = TrainingSource.AUTO,
     publisher: Publisher | None = None,
+    compute: Compute = IN_PROCESS,
 ) -> TrainingRun:
     """Runs a whole training. The old release serves until the new index version and model do, together.
 
@@ -86,19 +88,19 @@ def train(
     directory runs, NotFound when there is too little to learn from.
     """
     with acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"):
-        return _train(container, progress, source, publisher or publish)
+        return _train(container, progress, source, publisher or publish, compute)
 
 
 def _train(
-    container: Container, progress: Progress, source: TrainingSource, publisher: Publisher
+    container: Container, progress: Progress, source: TrainingSource, publisher: Publisher, compute: Compute
 ) -> TrainingRun:
     build_release_manager(container).settle()
     history = read_history(container)
     window = (history.training_ms, history.evaluation_ms)
     chosen = choose_settings(container, history.events, window)
     container, history = chosen.container, replace(history, container=chosen.container)
-    rows, learned_from = _collect_rows(history, source, progress)
-    trained = train_ranker(rows, FEATURE_NAMES, progress)
+    rows, learned_from = _collect_rows(history, source, progress, compute)
+    trained = compute.train_ranker(rows, FEATURE_NAMES, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
     judged = collect_judged_requests(history, progress, ranker=ranker)
@@ -120,9 +122,11 @@ def _train(
     return TrainingRun(model, version, evaluation, recall, learned_from)
 
 
-def _collect_rows(history: History, source: TrainingSource, progress: Progress) -> tuple[TrainingSet, str]:
+def _collect_rows(
+    history: History, source: TrainingSource, progress: Progress, compute: Compute
+) -> tuple[TrainingSet, str]:
     """Returns what the ranker learns from, and says in words what that is."""
-    logged = find_logged_training(history.container, source, _build_grader(history), progress)
+    logged = find_logged_training(history.container, source, _build_grader(history), progress, compute)
     if logged is not None:
         return logged.rows, logged.describe()
     rows = collect_training_set(history, progress)

@@ -17,8 +17,9 @@ them as plain loops, which the tests compare with it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 
 import pyarrow as pa
 
@@ -55,11 +56,21 @@ class AttributionRules:
     quick_skip_ms: int = QUICK_SKIP_MS
     completed_share: float = COMPLETED_SHARE
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets rules be sent to other processes: a read-only mapping cannot be pickled."""
+        names = [one.name for one in fields(self)]
+        values = {name: getattr(self, name) for name in names}
+        return _restore_rules, (values | {"windows_ms": dict(self.windows_ms)},)
+
     def __post_init__(self) -> None:
         if (longest := max(self.windows_ms.values(), default=0)) > self.look_ahead_ms:
             raise ValueError(
                 f"look_ahead_ms: {self.look_ahead_ms} is less than the longest window, {longest}"
             )
+
+
+def _restore_rules(values: dict[str, Any]) -> AttributionRules:
+    return AttributionRules(**values | {"windows_ms": MappingProxyType(values["windows_ms"])})
 
 
 @dataclass(frozen=True, slots=True)

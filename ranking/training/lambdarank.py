@@ -73,7 +73,7 @@ def train_ranker(
     merged_params = build_params(feature_names) | dict(params or {})
     earlier, held_out = training.split()
     fitting, later = earlier.drop_groups_without_relevant(), held_out.drop_groups_without_relevant()
-    data = _build_dataset(fitting, feature_names, handle)
+    data = build_dataset(fitting, feature_names, handle)
     validation = lightgbm.Dataset(later.features, later.gains, group=later.groups, reference=data)
     booster = lightgbm.train(
         merged_params,
@@ -86,19 +86,31 @@ def train_ranker(
         ],
     )
     progress("training LambdaRank", ROUNDS, ROUNDS)
+    return finish_training(booster, booster.best_iteration, feature_names, held_out, merged_params)
+
+
+def finish_training(
+    booster: Any,
+    rounds: int,
+    feature_names: Sequence[str],
+    held_out: TrainingSet,
+    params: Mapping[str, Any] | None = None,
+) -> TrainingResult:
+    """Returns the first `rounds` trees of a booster, calibrated on requests that were not fitted."""
     gains = dict(zip(feature_names, booster.feature_importance("gain").tolist(), strict=True))
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    scores = booster.predict(held_out.features, raw_score=True, num_iteration=booster.best_iteration)
+    text = booster.model_to_string(num_iteration=rounds)
+    scores = booster.predict(held_out.features, raw_score=True, num_iteration=rounds)
     calibration = fit_calibration(
         np.asarray(scores, np.float32), held_out.gains > 0, held_out.get_row_weights()
     )
-    return TrainingResult(text, gains, booster.best_iteration, merged_params, calibration)
+    used = build_params(feature_names) if params is None else dict(params)
+    return TrainingResult(text, gains, rounds, used, calibration)
 
 
-def _build_dataset(
+def build_dataset(
     fitting: TrainingSet,
     feature_names: Sequence[str],
-    handle: Callable[[TrainingSet], TrainingSet] | None,
+    handle: Callable[[TrainingSet], TrainingSet] | None = None,
 ) -> Any:
     """Builds the dataset to fit. Sampling weights do not count: an order needs no shares of candidates."""
     import lightgbm

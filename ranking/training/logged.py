@@ -106,6 +106,17 @@ class GroupSample:
             self.share /= 2
             self._parts = [self._thin(part) for part in self._parts]
 
+    @property
+    def has_groups(self) -> bool:
+        return any(len(part) for part in self._parts)
+
+    def add_sample(self, groups: LoggedGroups | None, share: float) -> None:
+        """Adds what another sample kept of its share of requests; from now on no more is kept here."""
+        self.share = min(self.share, share)
+        self._parts = [self._thin(part) for part in self._parts]
+        if groups is not None:
+            self.add(groups)
+
     def collect(self) -> LoggedGroups:
         """Returns what was kept, in the order of time, and keeps nothing more.
 
