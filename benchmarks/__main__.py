@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from benchmarks import diversity, gibberish, hop, lake, mutations, overload, spelling, suggest
 from benchmarks.engine import run as engine
-from benchmarks.loop import gate
+from benchmarks.learning import run as learning
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
@@ -33,6 +33,7 @@ BENCHMARKS = {
     "lake": lake.main,
     "compute": compute.main,
     "gate": gate.main,
+    "learning": learning.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

@@ -27,6 +27,9 @@ DISTINCT_SHARE = 0.3
 """A column of numbers with fewer distinct values than this share of its rows is dictionary-encoded, any other
 is split by bytes (BYTE_STREAM_SPLIT), which compresses floats better. Measured in docs/benchmarks.md."""
 SAMPLE_ROWS = 20_000
+SMALL_ROWS, SMALL_LEVEL, LEVEL = 1_000, 3, 6
+"""A table with fewer rows is encoded in half the time: no dictionaries, and a lower level of zstd. A loaded
+history makes thousands of such files, and compaction encodes their rows again."""
 MERGE_ORDER: Mapping[str, tuple[str, ...]] = {
     **SORT_BY_TABLE,
     CANDIDATES: (*SORT_BY_TABLE[CANDIDATES], "shown"),
@@ -36,10 +39,11 @@ MERGE_ORDER: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """Columns by how they are encoded; the others are plain or delta-encoded by their type."""
+    """Columns by how they are encoded; the others are plain or delta-encoded by type. level: of zstd."""
 
     dictionary: tuple[str, ...]
     byte_split: tuple[str, ...]
+    level: int = LEVEL
 
 
 def conform(table: pa.Table, name: str) -> pa.Table:
@@ -84,7 +88,7 @@ def open_writer(path: Path, schema: pa.Schema, encoding: Encoding, fingerprint: 
         path,
         schema,
         compression="zstd",
-        compression_level=6,
+        compression_level=encoding.level,
         use_dictionary=list(encoding.dictionary),
         use_byte_stream_split=list(encoding.byte_split),
         dictionary_pagesize_limit=4 * 2**20,
@@ -99,7 +103,8 @@ def open_writer(path: Path, schema: pa.Schema, encoding: Encoding, fingerprint: 
 def write_table(path: Path, table: pa.Table, name: str, fingerprint: str = "") -> None:
     """Writes sorted rows into one local file."""
     rows = sort_rows(conform(table, name), name)
-    with open_writer(path, rows.schema, choose_encoding(rows), fingerprint) as writer:
+    encoding = Encoding((), (), SMALL_LEVEL) if len(rows) < SMALL_ROWS else choose_encoding(rows)
+    with open_writer(path, rows.schema, encoding, fingerprint) as writer:
         writer.write_table(rows, ROW_GROUP_ROWS)
 
 

@@ -2,18 +2,22 @@
 
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from reelrank.index_mappings.decision import CANDIDATES, REQUESTS
 from reelrank.loaders.lake.manifest import Folder, find_folder, name_file
-from reelrank.loaders.lake.parquet_files import conform, write_table
+from reelrank.loaders.lake.parquet_files import write_table
 from reelrank.loaders.lake.storage import LakeStorage
 
 HOUR_MS = 3_600_000
+WRITING_THREADS = 8
+"""Files that are written at a time. A history of ten years has thousands, and each waits for the disk."""
 
 
 @dataclass(slots=True)
@@ -40,11 +44,18 @@ class LakeWriter:
     def write(self, table: str, rows: pa.Table, open_from: date) -> int:
         """Writes rows with `at_ms` into their folders; returns the number of files."""
         parts = split_by_folder(table, rows, open_from)
-        for folder, part in parts.items():
-            path, self.files = name_file(folder, self.name, self.files), self.files + 1
-            with self.storage.replace(path) as temporary:
-                write_table(temporary, part, table, self.fingerprint)
+        paths = [name_file(folder, self.name, self.files + n) for n, folder in enumerate(parts)]
+        self.files += len(parts)
+        if len(parts) == 1:
+            self._write_file(table, paths[0], *parts.values())
+            return 1
+        with ThreadPoolExecutor(WRITING_THREADS) as pool:  # most of the time of a small file is its fsync
+            list(pool.map(partial(self._write_file, table), paths, parts.values()))
         return len(parts)
+
+    def _write_file(self, table: str, path: str, part: pa.Table) -> None:
+        with self.storage.replace(path) as temporary:
+            write_table(temporary, part, table, self.fingerprint)
 
 
 def split_by_folder(table: str, rows: pa.Table, open_from: date) -> Mapping[Folder, pa.Table]:
@@ -62,7 +73,4 @@ def split_by_folder(table: str, rows: pa.Table, open_from: date) -> Mapping[Fold
     for start, end in zip(starts, [*starts[1:], len(hours)], strict=True):
         folder = find_folder(table, int(hours[start]) * HOUR_MS, open_from)
         parts[folder] = (parts.get(folder, (start, 0))[0], end)
-    return {
-        folder: conform(ordered.slice(start, end - start), table)
-        for folder, (start, end) in sorted(parts.items())
-    }
+    return {folder: ordered.slice(start, end - start) for folder, (start, end) in sorted(parts.items())}
