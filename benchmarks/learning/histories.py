@@ -30,7 +30,7 @@ IMPRESSIONS_PER_VIEWER = 200
 PLAY_SHARE, SCALE = 0.02, 16 / 3
 """Two plays in 98 impressions, as design figures have it; SCALE is one over the mean cube of a mean of two
 uniform numbers."""
-TOLD_BY = ("cosine_factors", "fused")
+PREDICTIVE = ("cosine_factors", "fused")
 """Signals that tell what is played."""
 DURATION_MS = 60 * MINUTE_MS
 ROWS_AT_ONCE = 1_000_000
@@ -131,7 +131,7 @@ def _generate_pages(
     start = rng.integers(0, history.catalogue.size, n)
     offsets = np.arange(rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     items = (np.repeat(start, sizes) + offsets * 7919) % history.catalogue.size
-    liking = sum(signals[name] for name in TOLD_BY) / len(TOLD_BY)
+    liking = sum(signals[name] for name in PREDICTIVE) / len(PREDICTIVE)
     plays = (rng.random(rows) < PLAY_SHARE * SCALE * liking**3) & (offsets < PAGE)
     viewers = (history.viewers * rng.random(n) ** 2).astype(np.int64)
     return _Pages(first, at_ms, viewers, sizes, items, signals, plays)
@@ -178,14 +178,14 @@ def _store_events(store: EmbeddedEvents, pages: _Pages, ids: NDArray[np.str_], u
         values: list[object] = list(defaults)
         number, position = int(request[row]), int(positions[row])
         delay = MINUTE_MS if kind == "watch" else 0
-        told = {
+        stated = {
             "id": f"{names[number]}:{position}:{kind[0]}", "kind": kind, "item": str(ids[pages.items[row]]),
             "user": users[int(pages.viewers[number])], "at_ms": at_ms[number] + delay,
             "request_id": names[number], "position": position, "received_ms": at_ms[number] + delay,
         }  # fmt: skip
         if kind == "watch":
-            told |= {"watched_ms": watched[row], "duration_ms": DURATION_MS, "started_ms": at_ms[number]}
-        for name, value in told.items():
+            stated |= {"watched_ms": watched[row], "duration_ms": DURATION_MS, "started_ms": at_ms[number]}
+        for name, value in stated.items():
             values[place[name]] = value
         return tuple(values)
 
