@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks import diversity, gibberish, hop, lake, mutations, overload, spelling, suggest
 from benchmarks.engine import run as engine
 from benchmarks.learning import run as learning
+from benchmarks.loop import gate
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
