@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from reelrank.app.jobs.lake import export_lake
+from reelrank.app.jobs.served.evaluation import renew_days
 from reelrank.app.loop.candidates import build_candidate
 from reelrank.app.loop.judging import judge_release
 from reelrank.app.loop.logged_requests import count_answered
@@ -19,6 +20,8 @@ from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.registry.decisions import Check, hash_inputs
 
+SHOWN_DAYS = 14
+"""Of the operator pages."""
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -38,6 +41,7 @@ class ContainerWork:
 
     def export(self) -> Input:
         report = export_lake(self.container, self.progress)
+        renew_days(self.container, SHOWN_DAYS, self.progress)
         lake = Lake(build_lake_storage(self.container.settings))
         partitions = lake.list_partitions(REQUESTS, EARLIEST, self.now() + timedelta(days=1))
         pages = hash_inputs([(str(part.date), part.hour, part.revision) for part in partitions])

@@ -17,8 +17,10 @@ from reelrank.app.state.preload import preload
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
 from reelrank.app.web.hidden_paths import hide_directory
+from reelrank.app.web.ops.overview import Operations
 from reelrank.app.web.telemetry import NOT_RECORDED, configure_logging, count_failure
-from reelrank.app.wiring import build_container, build_models, build_service
+from reelrank.app.wiring import build_container, build_models, build_release_manager, build_service
+from reelrank.ranking.registry.decisions import FileHistory
 
 STARTUP_WAIT_S = 30.0
 """Less than gunicorn's timeout, after which it kills a worker that has not started."""
@@ -58,7 +60,10 @@ def _create_lists_app(settings: Settings) -> OpenAPI:
     atexit.register(service.refresher.stop)
     upkeep.start()
     atexit.register(upkeep.stop)
-    web = WebOptions(settings.body_bytes_max, settings.reports_dir, build_access_rules(settings), eraser)
+    releases, history = build_release_manager(container), FileHistory(settings.loop_dir)
+    operations = Operations(releases, history, settings.reports_dir)
+    access = build_access_rules(settings)
+    web = WebOptions(settings.body_bytes_max, settings.reports_dir, access, eraser, operations)
     app = create_app(service, web)
     if settings.role == "all":
         app.register_api(create_score_api(service.refresher.models))

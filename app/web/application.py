@@ -27,6 +27,8 @@ from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.api.suggestions import create_suggestions_api
 from reelrank.app.web.api.users import create_erasures_api, create_users_api
 from reelrank.app.web.openapi import DescribedApplication
+from reelrank.app.web.ops.overview import Operations
+from reelrank.app.web.ops.pages import create_operations_blueprint
 from reelrank.app.web.pages.actions import create_actions_blueprint
 from reelrank.app.web.pages.failures import register_error_pages
 from reelrank.app.web.pages.problems import create_problems_blueprint
@@ -72,13 +74,15 @@ class WebOptions:
     """Options of the web application.
 
     body_bytes_max: most bytes of a request's body. reports_dir: where the last training run wrote its
-    pictures. access: who may call. eraser: erases viewers; None: the service does not.
+    pictures. access: who may call. eraser: erases viewers; None: the service does not. operations: what the
+    operator pages read; None: there are none.
     """
 
     body_bytes_max: int
     reports_dir: Path
     access: AccessRules = LOCAL_RULES
     eraser: ViewerEraser | None = None
+    operations: Operations | None = None
 
 
 def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
@@ -95,6 +99,7 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
         create_pages_blueprint(service, options.reports_dir),
         create_actions_blueprint(service),
         create_login_blueprint(options.access),
+        *([create_operations_blueprint(service, options.operations)] if options.operations else ()),
     )
     register_error_pages(pages, app)
     for blueprint in (*pages, create_problems_blueprint()):

@@ -4,15 +4,18 @@ import logging
 import sys
 import time
 import uuid
+from collections.abc import Iterable
 
 import ecs_logging
 import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
+    REGISTRY,
     CollectorRegistry,
     Counter,
     Histogram,
+    Metric,
     generate_latest,
     multiprocess,
 )
@@ -134,12 +137,21 @@ def format_server_timing(page: Page) -> str:
 
 def render_metrics() -> tuple[bytes, str]:
     """Renders the metrics of all workers under gunicorn, otherwise of this process."""
+    return generate_latest(_choose_registry()), CONTENT_TYPE_LATEST
+
+
+def collect_metrics() -> Iterable[Metric]:
+    """Collects the same metrics, for the operator pages."""
+    return _choose_registry().collect()
+
+
+def _choose_registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     try:
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     except ValueError:  # no PROMETHEUS_MULTIPROC_DIR: one process
-        return generate_latest(), CONTENT_TYPE_LATEST
-    return generate_latest(registry), CONTENT_TYPE_LATEST
+        return REGISTRY
+    return registry
 
 
 def _log_request(response: Response, endpoint: str, seconds: float) -> None:

@@ -10,7 +10,7 @@ from tests.browser import Visitors
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 PAGES = (
-    "/", "/search?q=story+voyage&year_min=1900", "/film/voyage7", "/quality", "/about",
+    "/", "/search?q=story+voyage&year_min=1900", "/film/voyage7", "/quality", "/about", "/ops",
     "/problems", "/problems/invalid_request",
 )  # fmt: skip
 FAULTS = (Path(__file__).parent / "page_faults.js").read_text()

@@ -13,9 +13,11 @@ from reelrank.app.jobs.served.logged_requests import LoggedRequests, ServedBy, s
 from reelrank.app.jobs.served.pages import read_served_pages
 from reelrank.app.jobs.served.replay import open_serving_index
 from reelrank.app.wiring import Container, build_lake_storage
+from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.match import ItemIds, encode_item_ids
 from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.arrow_columns import find_indices, to_array, to_texts
+from reelrank.ranking.evaluation.served.days import measure_days, write_days
 from reelrank.ranking.evaluation.served.measure import (
     SIMULATED,
     ServedQuality,
@@ -54,9 +56,10 @@ def evaluate_served(
 ) -> ServedEvaluation:
     """Evaluates the pages of the last days; at most `compared` of them beside other orders, 0 for none.
 
-    Raises NotFound when the lake has no page of these days.
+    It writes the measures by day into the reports. Raises NotFound when the lake has no page of these days.
     """
     pages = read_served_pages(container, days, progress)
+    write_days(container.settings.reports_dir, measure_days(pages, container.clock.now()))
     explored = measure_explored(pages)
     qualities = [*measure_served(pages), *([explored] if explored else [])]
     orders, left_out, count = list[OrderQuality](), dict[str, int](), 0
@@ -122,3 +125,12 @@ def _list_served(pages: ServedPages, rows: NDArray[np.int64]) -> list[ItemIds | 
         encode_item_ids(items.slice(begin, min(end - begin, CUTOFF)).to_pylist())
         for begin, end in pairwise(begins.tolist())
     ]
+
+
+def renew_days(container: Container, days: float, progress: Progress) -> None:
+    """Measures the pages of the last days by day, for the operator pages; nothing without pages."""
+    try:
+        pages = read_served_pages(container, days, progress)
+    except NotFound:
+        return
+    write_days(container.settings.reports_dir, measure_days(pages, container.clock.now()))

@@ -22,7 +22,7 @@ from reelrank.app.web.access.sessions import check_csrf_token, find_session_key,
 from reelrank.app.web.hidden_paths import mask_viewer
 from reelrank.app.web.problems import RequestForbidden, build_problem
 
-FORM_BLUEPRINTS = frozenset({"actions", "login"})
+FORM_BLUEPRINTS = frozenset({"actions", "login", "operations"})
 """What they do on POST needs a CSRF token, and a session is enough for it."""
 PAGE_BLUEPRINTS = FORM_BLUEPRINTS | {"pages"}
 PROBES = ("/livez", "/readyz")

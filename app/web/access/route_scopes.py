@@ -32,8 +32,9 @@ WRITE = (
 ADMIN = (
     "POST /v1/models/<string:model>:promote", "GET /v1/users/<path:user_id>",
     "DELETE /v1/users/<path:user_id>", "GET /v1/erasures/<erasure_id>",
+    "GET /ops", "GET /ops/releases/<release_id>", "POST /ops/promote", "POST /ops/rollback",
 )  # fmt: skip
-"""Besides promotions, what reads or removes the records of one person."""
+"""Promotions, the operator pages, and what reads or removes the records of one person."""
 
 ROUTE_SCOPES: dict[str, RouteScope] = {
     **dict.fromkeys(PUBLIC, "public"),

@@ -62,11 +62,21 @@ def measure_served(
     """
     if not len(pages.requests):
         raise ValueError("there are no logged requests in this span")
+    return measure_slices(pages, list_slices(pages), rules, seed)
+
+
+def measure_slices(
+    pages: ServedPages,
+    slices: Mapping[str, NDArray[np.bool_]],
+    rules: ServedRules | None = None,
+    seed: int = 0,
+) -> list[ServedQuality]:
+    """Measures slices, each given as its requests [q] by name; leaves out those without requests."""
     totals = _measure_requests(pages, rules or ServedRules())
     groups = pages.name_viewers()
     return [
         _summarize(name, totals.select(mask), groups[mask], seed)
-        for name, mask in list_slices(pages).items()
+        for name, mask in slices.items()
         if mask.any()
     ]
 

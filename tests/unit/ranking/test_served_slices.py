@@ -1,5 +1,8 @@
 """Slices of served pages, explored slots, orders of other systems, and the reliability of probabilities."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from reelrank.index_mappings.match import encode_item_ids
+from reelrank.ranking.evaluation.served.days import measure_days, read_days, write_days
 from reelrank.ranking.evaluation.served.measure import measure_explored, measure_served
 from reelrank.ranking.evaluation.served.orders import SERVED, JudgedOrders, measure_orders
 from reelrank.ranking.evaluation.served.reliability import append_logged, measure_reliability
@@ -101,3 +105,17 @@ def test_logged_columns_are_null_where_a_candidate_is_unknown() -> None:
     candidates = pa.table({"request_id": ["r0"], "item": ["i1"], "propensity": [0.25]})
     outcomes = append_logged(build_pages().outcomes, candidates, ("propensity",))
     assert outcomes["propensity"].to_pylist() == [None, 0.25, None, None, None, None]
+
+
+def test_days_leave_simulated_viewers_out_unless_there_are_no_others(tmp_path: Path) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    pages = build_pages()
+    measured = measure_days(pages, now)
+    assert not measured.is_simulated
+    assert [(day.day.isoformat(), day.requests) for day in measured.days] == [("1970-01-01", 2)]
+    alone = measure_days(replace(pages, simulated=frozenset({"new", "old", "robot"})), now)
+    assert alone.is_simulated
+    assert [day.requests for day in alone.days] == [3]
+    write_days(tmp_path, alone)
+    assert read_days(tmp_path) == alone
+    assert read_days(tmp_path / "empty") is None

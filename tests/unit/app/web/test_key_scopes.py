@@ -21,7 +21,9 @@ from reelrank.app.web.access.rules import AccessRules
 from reelrank.app.web.access.security_headers import HEADERS
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
-from reelrank.app.wiring import Container, build_models, warm_service
+from reelrank.app.web.ops.overview import Operations
+from reelrank.app.wiring import Container, build_models, build_release_manager, warm_service
+from reelrank.ranking.registry.decisions import FileHistory
 from tests.page_client import open_pages
 from tests.sample_project import build_project
 
@@ -65,7 +67,9 @@ def client(app: Flask) -> FlaskClient:
 def build_app(parts: Container, rules: AccessRules) -> Flask:
     service = warm_service(parts)
     eraser = build_viewer_eraser(parts, service.result_cache)
-    app = create_app(service, WebOptions(1_000_000, parts.settings.reports_dir, rules, eraser))
+    reports_dir = parts.settings.reports_dir
+    operations = Operations(build_release_manager(parts), FileHistory(parts.settings.loop_dir), reports_dir)
+    app = create_app(service, WebOptions(1_000_000, reports_dir, rules, eraser, operations))
     assert isinstance(service.refresher.models, ServedModels)
     app.register_api(create_score_api(service.refresher.models))
     return app
@@ -93,7 +97,7 @@ def test_without_a_key_every_route_that_is_not_public_asks_for_one(app: Flask) -
     for route, scope in ROUTE_SCOPES.items():
         method, path = route.split(" ")
         answer = client.open(path.replace("<int:position>", "1"), method=method, data={})
-        is_page = path.count("/") < 2 or path.startswith(("/film", "/why", "/report"))
+        is_page = path.count("/") < 2 or path.startswith(("/film", "/why", "/report", "/ops"))
         asked = answer.status_code == 401 or (is_page and "/login" in answer.headers.get("Location", ""))
         assert asked == (scope != "public"), route
 

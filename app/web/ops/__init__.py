@@ -1,0 +1,1 @@
+"""Pages for operators: releases and why, traffic, and quality by day."""

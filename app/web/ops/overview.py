@@ -1,0 +1,127 @@
+"""What the operator pages show: releases and decisions, index versions, traffic, quality by day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reelrank.app.release.promotion import ReleaseManager
+from reelrank.app.search.service import SearchService
+from reelrank.app.web.ops.charts import LineChart, build_line_chart
+from reelrank.app.web.ops.traffic import Traffic, read_traffic
+from reelrank.index_mappings.engine import IndexVersion
+from reelrank.ranking.evaluation.served.days import ServedDays, read_days
+from reelrank.ranking.registry.decisions import Decision, FileHistory, StepOutcome
+from reelrank.ranking.registry.releases import Pointer, Release, find_release
+
+MAX_DECISIONS, MAX_RELEASES = 100, 20
+CHARTS = {
+    "ctr": ("Click-through rate", "{:.1%}"),
+    "watch_s_per_impression": ("Seconds watched of a seen item", "{:,.1f}"),
+    "ndcg@10": ("NDCG@10 as served", "{:.3f}"),
+}
+TURNS = {StepOutcome.PROMOTED, StepOutcome.REFUSED, StepOutcome.ROLLED_BACK, StepOutcome.FAILED}
+"""Outcomes that change what viewers get, or say why it did not change."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operations:
+    """What the pages read and change. history: the decisions of the loop. reports_dir: measures by day."""
+
+    releases: ReleaseManager
+    history: FileHistory
+    reports_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRelease:
+    """A release with its state: serving, previous or empty; and why it was made or refused."""
+
+    release: Release
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The overview page. decisions: newest first. days, charts: quality by day; None and empty before any
+    was measured. degraded: what the serving state lacks, in sentences."""
+
+    releases: Sequence[ListedRelease]
+    decisions: Sequence[Decision]
+    versions: Sequence[IndexVersion]
+    traffic: Traffic
+    days: ServedDays | None
+    charts: Sequence[LineChart]
+    degraded: Sequence[str]
+
+
+def build_overview(service: SearchService, operations: Operations) -> Overview:
+    """Reads everything that the overview page shows. Raises EngineError when the engine does not answer."""
+    decisions = operations.history.read()
+    days = read_days(operations.reports_dir)
+    state = service.refresher.state if service.refresher.is_ready else None
+    return Overview(
+        list_releases(operations, decisions)[:MAX_RELEASES],
+        decisions[: -MAX_DECISIONS - 1 : -1],
+        service.engine.versions(),
+        read_traffic(),
+        days,
+        build_charts(days),
+        [one.detail for one in state.degraded] if state else ["no index serves yet"],
+    )
+
+
+def list_releases(operations: Operations, decisions: Sequence[Decision]) -> list[ListedRelease]:
+    """Lists the releases, newest first, each with the last sentence that decided about it."""
+    pointer = operations.releases.store.read_pointer()
+    verdicts = {one.release: one.verdict for one in decisions if one.release and one.outcome in TURNS}
+    return [
+        ListedRelease(release, describe_state(release, pointer), verdicts.get(release.id, release.reason))
+        for release in operations.releases.list_releases()
+    ]
+
+
+def find_listed(operations: Operations, release_id: str) -> tuple[ListedRelease, list[Decision]]:
+    """Finds a release and the decisions about it. Raises NotFound."""
+    decisions = operations.history.of_release(release_id)
+    listed = list_releases(operations, decisions)
+    release = find_release([one.release for one in listed], release_id)
+    return next(one for one in listed if one.release.id == release.id), decisions
+
+
+def describe_state(release: Release, pointer: Pointer | None) -> str:
+    if pointer is None:
+        return ""
+    if release.id == pointer.serving.id:
+        return "serving"
+    return "previous" if pointer.previous is not None and release.id == pointer.previous.id else ""
+
+
+def build_charts(days: ServedDays | None) -> list[LineChart]:
+    """Builds a chart of each measure that any day has."""
+    charts = [
+        build_line_chart(
+            title,
+            [(f"{one.day}", one.measures[name]) for one in days.days if name in one.measures],
+            pattern,
+        )
+        for name, (title, pattern) in CHARTS.items()
+    ] if days else []  # fmt: skip
+    return [chart for chart in charts if chart is not None]
+
+
+def tabulate_days(days: ServedDays) -> list[tuple[str, str, str, Mapping[str, str]]]:
+    """Returns a row for each day, newest first: day, requests, viewers, and the means by measure."""
+    return [
+        (
+            f"{one.day}",
+            f"{one.requests:,}",
+            f"{one.viewers:,}",
+            {
+                name: pattern.format(one.measures[name].mean)
+                for name, (_, pattern) in CHARTS.items()
+                if name in one.measures
+            },
+        )
+        for one in reversed(days.days)
+    ]

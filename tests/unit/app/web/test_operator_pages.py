@@ -1,0 +1,144 @@
+"""The operator pages: what they show of releases, decisions, traffic and days; and their buttons."""
+
+from datetime import UTC, date, datetime
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from reelrank.app.web.application import WebOptions, create_app
+from reelrank.app.web.ops.overview import Operations
+from reelrank.app.wiring import Container, build_release_manager, warm_service
+from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.evaluation.served.days import ServedDay, ServedDays, write_days
+from reelrank.ranking.registry.decisions import Check, Decision, FileHistory, StepOutcome
+from tests.page_client import open_pages
+from tests.sample_project import add_model, build_project
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+CONFIRMED = {"confirmed": "yes"}
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Container:
+    parts = build_project(tmp_path, datetime.now(UTC))
+    for seed, model in enumerate(("first", "second")):
+        add_model(parts, model, seed)
+        build_release_manager(parts).promote_model(model)
+    return parts
+
+
+@pytest.fixture
+def operations(parts: Container) -> Operations:
+    history = FileHistory(parts.settings.loop_dir)
+    return Operations(build_release_manager(parts), history, parts.settings.reports_dir)
+
+
+@pytest.fixture
+def operator(parts: Container, operations: Operations) -> FlaskClient:
+    options = WebOptions(1_000_000, parts.settings.reports_dir, operations=operations)
+    return open_pages(create_app(warm_service(parts), options))
+
+
+def find_release(operations: Operations, model: str) -> str:
+    return next(release.id for release in operations.releases.list_releases() if release.model == model)
+
+
+def read_serving_model(operations: Operations) -> str:
+    pointer = operations.releases.store.read_pointer()
+    assert pointer is not None
+    return pointer.serving.model
+
+
+def test_nothing_is_claimed_before_anything_is_decided_or_measured(operator: FlaskClient) -> None:
+    text = operator.get("/ops").text
+    assert "The loop has decided nothing yet" in text
+    assert "Nothing is measured yet" in text
+    assert "line-chart" not in text
+
+
+def test_releases_stand_beside_the_sentence_that_decided_about_them(
+    operator: FlaskClient, operations: Operations
+) -> None:
+    release = find_release(operations, "second")
+    check = Check(name="order", passed=False, sentence="NDCG@10 is <lower> by 0.02")
+    operations.history.append(
+        Decision(
+            run="r1", step="gate", at=NOW, outcome=StepOutcome.REFUSED, verdict="the order is worse",
+            release=release, checks=(check,), figures={"difference": -0.02},
+        )
+    )  # fmt: skip
+    text = operator.get("/ops").text
+    assert text.count(release) >= 2
+    assert "gate: refused" in text
+    row = text.split(f"{release}</a></th>")[1].split("</tr>")[0]
+    assert "serving" in row
+    assert "the order is worse" in row
+    detail = unescape(operator.get(f"/ops/releases/{release}").text)
+    assert "NDCG@10 is <lower> by 0.02" in detail
+    assert "difference: -0.02" in detail
+
+
+def test_days_are_drawn_and_tabulated_with_their_intervals(
+    operator: FlaskClient, operations: Operations
+) -> None:
+    days = tuple(
+        ServedDay(date(2026, 1, n), 10 * n, n, 100, {"ctr": Interval(0.1 * n, 0.05 * n, 0.2 * n)})
+        for n in (1, 2)
+    )
+    write_days(operations.reports_dir, ServedDays(NOW, True, days))
+    text = operator.get("/ops").text
+    assert "of simulated viewers only" in text
+    assert text.count("<circle") == 2
+    assert "20.0% (10.0% to 40.0%)" in text
+    assert text.index(">2026-01-02</th>") < text.index(">2026-01-01</th>")
+
+
+def test_traffic_counts_what_was_asked(operator: FlaskClient) -> None:
+    for _ in range(3):
+        operator.get("/v1/popular")
+    row = operator.get("/ops").text.split(">/v1/popular</th>")[1].split("</tr>")[0]
+    assert int(row.split('class="number">')[1].split("<")[0].replace(",", "")) >= 3
+
+
+def test_a_release_is_promoted_and_rolled_back_by_confirmed_forms(
+    operator: FlaskClient, operations: Operations
+) -> None:
+    first = find_release(operations, "first")
+    assert "Promote this release" in operator.get(f"/ops/releases/{first}").text
+    answer = operator.post("/ops/promote", data={"release": first, **CONFIRMED})
+    assert (answer.status_code, answer.location) == (303, "/ops")
+    assert read_serving_model(operations) == "first"
+    assert "Promote this release" not in operator.get(f"/ops/releases/{first}").text
+    assert operator.post("/ops/rollback", data=CONFIRMED).status_code == 303
+    assert read_serving_model(operations) == "second"
+
+
+@pytest.mark.parametrize(
+    ("address", "form", "status"),
+    [
+        ("/ops/rollback", {}, 400),
+        ("/ops/promote", {"confirmed": "no"}, 400),
+        ("/ops/promote", {"release": "unknown", **CONFIRMED}, 404),
+        ("/ops/promote", {"release": "../x", **CONFIRMED}, 404),
+        ("/ops/rollback", {"csrf_token": "of another session", **CONFIRMED}, 403),
+    ],
+)
+def test_other_forms_change_nothing(
+    operator: FlaskClient, operations: Operations, address: str, form: dict[str, str], status: int
+) -> None:
+    assert operator.post(address, data=form).status_code == status
+    assert read_serving_model(operations) == "second"
+
+
+def test_an_unknown_release_is_a_page_with_a_code(operator: FlaskClient) -> None:
+    page = operator.get("/ops/releases/unknown")
+    assert page.status_code == 404
+    assert "/problems/" in page.text
+
+
+def test_a_damaged_file_of_days_is_as_none(operator: FlaskClient, operations: Operations) -> None:
+    operations.reports_dir.mkdir(parents=True, exist_ok=True)
+    (operations.reports_dir / "served-days.json").write_text('{"days": [')
+    assert "Nothing is measured yet" in operator.get("/ops").text
