@@ -1,4 +1,4 @@
-"""The questions of docs/data.md: DuckDB, pandas and pyarrow give the same answer."""
+"""The questions of docs/data.md: DuckDB, pandas, Polars and pyarrow give the same answer."""
 
 import re
 from datetime import datetime, timedelta
@@ -49,7 +49,7 @@ def answer(lake: LakeStorage, tool: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("tool", ["duckdb", "pandas"])
+@pytest.mark.parametrize("tool", ["duckdb", "pandas", "polars"])
 def test_the_examples_answer_the_question(lake: LakeStorage, tool: str) -> None:
     assert [tuple(row) for row in answer(lake, tool)["answer"]] == [("home", 4, 2)]
 
