@@ -33,6 +33,12 @@ class NetworkSettings(BaseSettings):
         ge=0,
         description="Most connections of one address, such as a reverse proxy, to one worker; 0: no limit.",
     )
+    key_requests_per_s: float = Field(
+        0, ge=0, description="Requests a second of each API key to this machine, over 10 s; 0: no limit."
+    )
+    key_events_per_s: float = Field(
+        0, ge=0, description="Events a second of each API key to this machine, over 10 s; 0: no limit."
+    )
     answer_within_ms: int = Field(
         1000,
         ge=1,

@@ -3,6 +3,7 @@
 Code decides by the type. People and clients read the `code`, which the HTTP API and the command line print.
 """
 
+import errno
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,26 @@ def explain(error: Exception) -> str:
     """Returns the message of an error and its cause, for operators."""
     cause = error.cause if isinstance(error, CodedError) else ""
     return f"{error} ({cause})" if cause else str(error)
+
+
+STORAGE_FAILURES = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EROFS,
+        errno.EIO,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
+"""Numbers of failures of the machine: a full, read-only or failing disk, permissions, open files."""
+
+
+def describe_storage_failure(error: OSError) -> str:
+    """Returns which file failed and why, in one line."""
+    return f"{error.filename or 'a file'}: {error.strerror}"
 
 
 class EngineError(CodedError):

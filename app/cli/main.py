@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from reelrank.app.cli.console import CommandError, describe_error, err, print_error, print_plain, wants_json
 from reelrank.app.cli.named_commands import NamedCommands
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
-from reelrank.index_mappings.errors import CodedError
+from reelrank.index_mappings.errors import STORAGE_FAILURES, CodedError, describe_storage_failure
 from reelrank.loaders.items.catalogue import LoadRejected
 
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
@@ -78,6 +78,10 @@ def main() -> None:
         _exit(describe_error(rejected), "refused:")
     except CodedError as error:
         _exit(describe_error(error))
+    except OSError as error:
+        if error.errno not in STORAGE_FAILURES:
+            raise
+        _exit(describe_error(describe_storage_failure(error), "storage_failed"))
     except ValidationError as error:
         lines = ["error in the settings", *_describe_settings_errors(error)]
         _exit(describe_error("\n".join(lines), "invalid_settings"), "")
@@ -91,6 +95,11 @@ def _run_for_script() -> NoReturn:
         _exit(describe_error(error.format_message(), "invalid_usage"))
     except (CodedError, ValidationError):
         raise
+    except OSError as error:
+        if error.errno in STORAGE_FAILURES:
+            raise
+        traceback.print_exc()
+        _exit(describe_error(f"{type(error).__name__}: {error}", "internal_error"))
     except Exception as error:
         traceback.print_exc()
         _exit(describe_error(f"{type(error).__name__}: {error}", "internal_error"))

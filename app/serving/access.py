@@ -3,9 +3,11 @@
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from reelrank.app.access.audit_log import AuditLog
 from reelrank.app.access.authenticator import KeyAuthenticator, RankingKey
+from reelrank.app.access.key_limits import KeyLimits
 from reelrank.app.access.key_store import KeyStore
 from reelrank.app.access.start_check import KeysMissing, check_access, is_loopback
 from reelrank.app.clock import SYSTEM_CLOCK
@@ -34,8 +36,18 @@ def build_access_rules(settings: Settings) -> AccessRules:
     keys = KeyAuthenticator(store, settings.refresh_ms / 1000) if settings.keys_required else None
     audit = AuditLog(settings.keys_dir, SYSTEM_CLOCK.now) if keys else None
     hosts = list_hosts(settings)
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")  # the directory that the workers share
+    limits = KeyLimits(
+        settings.key_requests_per_s, settings.key_events_per_s, Path(shared) if shared else None
+    )
     return AccessRules(
-        keys, hosts, frozenset(settings.cors_origins), store.read_session_secret(), audit, SYSTEM_CLOCK.now
+        keys,
+        hosts,
+        frozenset(settings.cors_origins),
+        store.read_session_secret(),
+        audit,
+        SYSTEM_CLOCK.now,
+        limits if keys else None,
     )
 
 

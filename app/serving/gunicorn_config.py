@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reelrank.app.serving.access import require_keys
+from reelrank.app.serving.open_files import fit_connections, report_few_files
 from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
 from reelrank.app.settings import Settings
 
@@ -19,6 +20,7 @@ _settings = Settings()
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
 threads = _settings.threads
+worker_connections, _few_files = fit_connections(threads)
 worker_class = "reelrank.app.serving.graceful_worker.GracefulWorker"
 preload_app = False  # LightGBM and the threads of the engine must start after the fork
 keepalive = 5
@@ -31,8 +33,9 @@ proc_name = "reelrank"
 
 
 def on_starting(server: Any) -> None:
-    """Checks who may call. Ends the process where no keys exist and some are required."""
+    """Checks how many files may be open and who may call. Ends the process where one makes no sense."""
     try:
+        report_few_files(worker_connections, _few_files)
         require_keys(_settings, [str(a[0]) if isinstance(a, tuple) else "" for a in server.cfg.address])
     except SystemExit:
         on_exit(server)

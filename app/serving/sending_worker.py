@@ -2,23 +2,52 @@
 
 A thread hands an answer to the kernel, as much of it as fits in the buffer of the connection. What is left
 goes to the main loop, which sends it as the client takes it, until a deadline.
+
+Head and body leave in one send. gunicorn sends them separately: a worker killed in between leaves half an
+answer, and an aggregator cannot retry one that has begun. The kernel delivers what it took; the limits are in
+docs/deployment.md.
 """
 
+import os
 import selectors
+import socket
 import time
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from reelrank.app.serving.buffering_worker import BufferingWorker, CountedConnection
-from reelrank.app.serving.response_socket import BufferedSocket
 
 SEND_DEADLINE_S, SENT_BYTES_PER_S = 10.0, 64 * 1024
 """An answer has the time, and as much more as its length takes at this rate."""
 LEAVING_BYTES_MAX = 128 * 1024 * 1024
 """Of all answers that wait for their clients in one worker; then the largest of them ends."""
+
+
+class BufferedSocket:
+    """A socket that buffers what is sent until `send_now`. An answer is in memory anyway."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = bytearray()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def sendall(self, data: bytes) -> None:
+        self._buffer += data
+
+    def sendfile(self, file: BinaryIO, offset: int, count: int) -> None:
+        self.sendall(os.pread(file.fileno(), count, offset))
+
+    def send_now(self) -> memoryview:
+        """Sends as much as the kernel takes without waiting; returns the rest."""
+        with suppress(BlockingIOError):
+            while self._buffer:
+                del self._buffer[: self._connection.send(self._buffer)]
+        return memoryview(bytes(self._buffer))
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from reelrank.app.web.problem_codes import find_problem, list_http_problems, load_problems
 from reelrank.app.web.telemetry import log_cause
-from reelrank.index_mappings.errors import CodedError
+from reelrank.index_mappings.errors import STORAGE_FAILURES, CodedError, describe_storage_failure
 
 log = structlog.get_logger("reelrank.web")
 
@@ -55,7 +56,7 @@ def build_problem(
         body["errors"] = [{"field": field, "detail": message} for field, message in field_errors]
     response = Response(orjson.dumps(body), status.value, content_type=MEDIA_TYPE)
     if retry_after_s is not None:
-        response.headers["Retry-After"] = str(max(1, round(retry_after_s)))
+        response.headers["Retry-After"] = str(max(1, ceil(retry_after_s)))
     return response
 
 
@@ -105,6 +106,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(InvalidRequest, handle_invalid_request)
     app.register_error_handler(ValidationError, handle_validation_error)
     app.register_error_handler(HTTPException, _handle_http_error)
+    app.register_error_handler(OSError, handle_storage_failure)
     app.register_error_handler(Exception, handle_unexpected_error)
 
 
@@ -145,6 +147,14 @@ def _handle_http_error(error: HTTPException) -> Response:
     if error.response is not None:  # a complete response that `abort` ended the request with
         return error.get_response()  # type: ignore[return-value]  # werkzeug's sans-io supertype
     return build_http_problem(error)
+
+
+def handle_storage_failure(error: OSError) -> Response:
+    """Answers 503 for a full, failing or read-only disk; any other is an error that no handler expects."""
+    if error.errno not in STORAGE_FAILURES:
+        return handle_unexpected_error(error)
+    log.error("the disk cannot be used", reason=describe_storage_failure(error))
+    return build_problem("storage_failed", error.strerror or "the disk failed", retry_after_s=RETRY_AFTER_S)
 
 
 def handle_unexpected_error(error: Exception) -> Response:

@@ -8,6 +8,7 @@ from flask import Flask, Response, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from reelrank.app.access.api_keys import ApiKey
+from reelrank.app.web.access.key_limits import LIMITS_KEY, count_request
 from reelrank.app.web.access.request_origin import (
     CORS_KEY,
     SAFE_METHODS,
@@ -33,6 +34,7 @@ AUTHENTICATE = 'Bearer realm="reelrank"'
 def protect(app: Flask, rules: AccessRules) -> None:
     """Applies the rules to every request, and the security headers to every answer."""
     app.config[CORS_KEY] = rules.cors_origins
+    app.config[LIMITS_KEY] = rules.limits
     start_sessions(app, rules.session_secret)
     app.before_request(partial(check_request, rules))
     app.after_request(partial(record_admin_call, rules))
@@ -89,6 +91,7 @@ def _check_scope(rules: AccessRules, scope: RouteScope, sent: ApiKey | None) -> 
     if not sent.allows(scope):
         message = f"the key {sent.key_id} has no scope `{scope}`; use a key that was created with it"
         raise RequestForbidden(message, code="scope_missing")
+    count_request()
     return None
 
 

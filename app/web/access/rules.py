@@ -7,6 +7,7 @@ from datetime import datetime
 
 from reelrank.app.access.audit_log import AuditLog
 from reelrank.app.access.authenticator import Authenticator
+from reelrank.app.access.key_limits import KeyLimits
 from reelrank.app.clock import SYSTEM_CLOCK
 
 
@@ -16,7 +17,8 @@ class AccessRules:
 
     authenticator: None when calls need no key. hosts: names that clients without a key may call the service
     by; `*` is any. cors_origins: sites whose scripts may call the API. session_secret: signs the cookies of
-    pages; the same in all workers. audit: where calls with the scope `admin` are recorded.
+    pages; the same in all workers. audit: where calls with the scope `admin` are recorded. limits: of what
+    each key sends.
     """
 
     authenticator: Authenticator | None = None
@@ -25,6 +27,7 @@ class AccessRules:
     session_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     audit: AuditLog | None = None
     now: Callable[[], datetime] = SYSTEM_CLOCK.now
+    limits: KeyLimits | None = None
 
 
 LOCAL_RULES = AccessRules()

@@ -14,6 +14,7 @@ from reelrank.app.clock import to_ms
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.service import SearchService
 from reelrank.app.state.refresher import StateRefresher
+from reelrank.app.web.access.key_limits import count_events
 from reelrank.app.web.api.answer_models import EventsAnswer
 from reelrank.app.web.openapi import create_api_blueprint, refer_to_model
 from reelrank.app.web.problems import InvalidRequest
@@ -40,6 +41,7 @@ def create_events_api(service: SearchService) -> APIBlueprint:
     def append_events() -> Response:
         """Store one event or a list, ours or UBI 1.3: all of them or, if one is invalid, none."""
         events = parse_events(request.get_data(), service.clock.now())
+        count_events(len(events))
         report = service.record_events(events)
         EVENTS.labels("stored").inc(report.stored)
         EVENTS.labels("duplicate").inc(report.duplicates)

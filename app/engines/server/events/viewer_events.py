@@ -57,9 +57,7 @@ def delete_of_viewer(cluster: Cluster, stream: str, users: tuple[str, ...]) -> i
             actions = [BulkAction("delete", hit["_id"], params={"_index": hit["_index"]}) for hit in hits]
             results = BulkWriter(cluster, stream, "&refresh=true").write(actions)
             if not any(result.succeeded for result in results):
-                raise Unavailable(
-                    f"{stream} does not delete documents: {results[0].reason}", code="event_rejected"
-                )
+                raise Unavailable(f"{stream} does not delete documents: {results[0].reason}")
             deleted += len(hits)
     except NotFound:
         return deleted
