@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import diversity, gibberish, hop, lake, mutations, overload, spelling, suggest
+from benchmarks import diversity, gibberish, hop, lake, spelling, suggest
+from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.learning import run as learning
 from benchmarks.loop import gate
@@ -27,6 +28,8 @@ BENCHMARKS = {
     "hop": hop.main,
     "overload": overload.main,
     "mutations": mutations.main,
+    "kills": kills.main,
+    "memory": memory.main,
     "spelling": spelling.main,
     "suggest": suggest.main,
     "gibberish": gibberish.main,

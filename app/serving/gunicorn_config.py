@@ -33,7 +33,7 @@ proc_name = "reelrank"
 
 
 def on_starting(server: Any) -> None:
-    """Checks how many files may be open and who may call. Ends the process where one makes no sense."""
+    """Checks how many files may be open and who may call. Ends the process where either is insufficient."""
     try:
         report_few_files(worker_connections, _few_files)
         require_keys(_settings, [str(a[0]) if isinstance(a, tuple) else "" for a in server.cfg.address])

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.mutations import FEATURES, train_kind
+from benchmarks.endurance.mutations import FEATURES, train_kind
 from reelrank.index_mappings.decision import TABLES
 from reelrank.index_mappings.errors import CodedError
 from reelrank.loaders.files.readers import read_rows

@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from benchmarks.mutations import KINDS, build_rows, mutate, resize, train_kind, try_file
+from benchmarks.endurance.mutations import KINDS, build_rows, mutate, resize, train_kind, try_file
 from reelrank.ranking.rankers.golden_rows import read_golden
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.rankers.loading import load_ranker
