@@ -10,6 +10,7 @@ from reelrank.app.data_directories import DataDirectories
 from reelrank.app.loop_settings import LoopSettings
 from reelrank.app.network_settings import NetworkSettings
 from reelrank.ranking.labels.grades import Label
+from reelrank.ranking.training.position_bias import PositionBias
 
 CLUSTER_DEADLINE_MS = 200
 """Longer than for the embedded engine: requests cross a network, and a cluster has other work."""
@@ -121,6 +122,11 @@ class Settings(DataDirectories, NetworkSettings, LoopSettings):
     label: Label = Field(
         Label.WATCHED_SHARE,
         description="What a watch teaches: watched_share, duration_corrected, completion or played.",
+    )
+    position_bias: PositionBias = Field(
+        PositionBias.NONE,
+        description="How training on logged pages corrects for positions: none, position (LightGBM learns "
+        "the bias of each) or propensity (weights from exploration slots).",
     )
     training_rows: int = Field(
         1_000_000,

@@ -15,7 +15,7 @@ from reelrank.loaders.logged.row_cache import RowCache
 from reelrank.loaders.logged.rows import RowReader, name_config
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.training.dataset import GROUP_SIZE
-from reelrank.ranking.training.logged_rows import list_signals
+from reelrank.ranking.training.logged_rows import PROPENSITY, list_signals
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -35,7 +35,7 @@ class LoggedRowOpener:
     as_of_ms: int
 
     def __call__(self) -> RowReader:
-        columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
+        columns = (PROPENSITY, *(name_signal_column(name) for name in list_signals(FEATURE_NAMES)))
         reading = ReadOptions(self.as_of_ms, columns, on_skipped=warn_of_skipped)
         options = RowOptions(FEATURE_NAMES, GROUP_SIZE, reading)
         cache = RowCache(self.cache_dir, name_config(options), self.cache_bytes)

@@ -46,6 +46,7 @@ from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult
+from reelrank.ranking.training.position_bias import correct_position_bias
 from reelrank.ranking.training.profile import build_profile
 from reelrank.ranking.training.returning import hold_out_returning
 
@@ -100,7 +101,8 @@ def _train(
     chosen = choose_settings(container, history.events, window)
     container, history = chosen.container, replace(history, container=chosen.container)
     rows, learned_from = _collect_rows(history, source, progress, compute)
-    trained = compute.train_ranker(rows, FEATURE_NAMES, progress)
+    corrected = correct_position_bias(rows, container.settings.position_bias)
+    trained = compute.train_ranker(corrected, FEATURE_NAMES, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
     judged = collect_judged_requests(history, progress, ranker=ranker)

@@ -24,12 +24,29 @@ evaluation requests, which are used for neither."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ShownAt:
+    """Where rows were shown: positions int32 [rows] from 0, -1 for an item that was not shown; propensities
+    float32 [rows] of exploration slots, NaN elsewhere. importance float32 [rows]: weights of the rows for the
+    order, in place of their positions; None without.
+    """
+
+    positions: NDArray[np.int32]
+    propensities: NDArray[np.float32]
+    importance: NDArray[np.float32] | None = None
+
+    def take(self, rows: NDArray[np.intp] | slice) -> "ShownAt":
+        importance = None if self.importance is None else self.importance[rows]
+        return ShownAt(self.positions[rows], self.propensities[rows], importance)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TrainingSet:
     """Rows of g requests in the order of time, with F features.
 
     features [rows, F]. gains int32 [rows]. groups int32 [g]: number of rows of each request. weights
     float32 [rows]: number of candidates that a row represents; None means 1 each. fitted_share: of the
-    groups, those that are fitted; the later ones stop the training early and calibrate.
+    groups, those that are fitted; the later ones stop the training early and calibrate. shown: of logged
+    rows.
     """
 
     features: NDArray[np.float32]
@@ -37,36 +54,38 @@ class TrainingSet:
     groups: NDArray[np.int32]
     weights: NDArray[np.float32] | None = None
     fitted_share: float = FITTED_SHARE
+    shown: ShownAt | None = None
 
     def split(self, share: float | None = None) -> tuple["TrainingSet", "TrainingSet"]:
         """Splits into the first `share` of the groups, by default the fitted one, and the later rest."""
         group = int(len(self.groups) * (self.fitted_share if share is None else share))
         row = int(self.groups[:group].sum())
-        earlier, later = slice(None, row), slice(row, None)
-        return (
-            TrainingSet(
-                self.features[earlier], self.gains[earlier], self.groups[:group], self._slice_weights(earlier)
-            ),
-            TrainingSet(
-                self.features[later], self.gains[later], self.groups[group:], self._slice_weights(later)
-            ),
+        return self.take(slice(None, row), self.groups[:group]), self.take(
+            slice(row, None), self.groups[group:]
         )
+
+    def take(self, rows: NDArray[np.intp] | slice, groups: NDArray[np.int32]) -> "TrainingSet":
+        """Returns these rows, in groups of these sizes."""
+        return TrainingSet(
+            self.features[rows],
+            self.gains[rows],
+            groups,
+            None if self.weights is None else self.weights[rows],
+            shown=None if self.shown is None else self.shown.take(rows),
+        )
+
+    def select_groups(self, chosen: NDArray[np.bool_]) -> "TrainingSet":
+        """Returns the chosen [g] groups with all of their rows."""
+        return self.take(np.flatnonzero(np.repeat(chosen, self.groups)), self.groups[chosen])
 
     def drop_groups_without_relevant(self) -> "TrainingSet":
         """Drops groups without a relevant row: they have no pairs to learn from."""
         group_of_row = np.repeat(np.arange(len(self.groups)), self.groups)
-        relevant = np.bincount(group_of_row, self.gains > 0, minlength=len(self.groups)) > 0
-        rows = np.flatnonzero(relevant[group_of_row])
-        return TrainingSet(
-            self.features[rows], self.gains[rows], self.groups[relevant], self.get_row_weights()[rows]
-        )
+        return self.select_groups(np.bincount(group_of_row, self.gains > 0, minlength=len(self.groups)) > 0)
 
     def get_row_weights(self) -> NDArray[np.float32]:
         """Returns the weights [rows], ones where none are set."""
         return np.ones(len(self.gains), np.float32) if self.weights is None else self.weights
-
-    def _slice_weights(self, rows: slice) -> NDArray[np.float32] | None:
-        return None if self.weights is None else self.weights[rows]
 
 
 def build_training_set(requests: Iterable[JudgedRequest], seed: int = 0) -> TrainingSet:

@@ -10,6 +10,7 @@ from reelrank.ranking.features.compute import FEATURES_BY_NAME
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.calibration import Calibration, fit_calibration
 from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.position_bias import number_positions
 
 ROUNDS = 400
 """An upper bound: early stopping ends training on the demo after about 143 trees."""
@@ -112,13 +113,22 @@ def build_dataset(
     feature_names: Sequence[str],
     handle: Callable[[TrainingSet], TrainingSet] | None = None,
 ) -> Any:
-    """Builds the dataset to fit. Sampling weights do not count: an order needs no shares of candidates."""
+    """Builds the dataset to fit. Sampling weights do not count: an order needs no shares of candidates.
+
+    Rows that say where they were shown have their importance as weights; without one, LightGBM learns the
+    bias of each position, and scores without it.
+    """
     import lightgbm
 
     rows = fitting if handle is None else handle(fitting)
     weights = None if handle is None else rows.get_row_weights()
-    names = list(feature_names)
-    return lightgbm.Dataset(rows.features, rows.gains, group=rows.groups, weight=weights, feature_name=names)
+    names, shown = list(feature_names), rows.shown
+    if shown is not None and shown.importance is not None:
+        weights = shown.importance
+    data = lightgbm.Dataset(rows.features, rows.gains, group=rows.groups, weight=weights, feature_name=names)
+    if shown is not None and shown.importance is None:
+        data.set_position(number_positions(shown))
+    return data
 
 
 def build_params(feature_names: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reelrank.ranking.arrow_columns import to_array, to_texts
-from reelrank.ranking.training.dataset import GROUP_SIZE, TrainingSet
+from reelrank.ranking.training.dataset import GROUP_SIZE, ShownAt, TrainingSet
 from reelrank.ranking.training.logged_rows import FEATURE_PREFIX, GRADED, LoggedPages, build_logged_rows
 
 GainFunction = Callable[[pa.Table], NDArray[np.int32]]
@@ -35,14 +35,7 @@ class LoggedGroups:
 
     def select(self, chosen: NDArray[np.bool_]) -> "LoggedGroups":
         """Returns the chosen [g] requests with all of their rows."""
-        rows = np.repeat(chosen, self.rows.groups)
-        kept = TrainingSet(
-            self.rows.features[rows],
-            self.rows.gains[rows],
-            self.rows.groups[chosen],
-            self.rows.get_row_weights()[rows],
-        )
-        return LoggedGroups(kept, self.request_ids[chosen], self.at_ms[chosen])
+        return LoggedGroups(self.rows.select_groups(chosen), self.request_ids[chosen], self.at_ms[chosen])
 
 
 def build_logged_groups(
@@ -67,6 +60,7 @@ def grade_logged_rows(rows: pa.Table | pa.RecordBatch, to_gains: GainFunction) -
         _grade(rows, to_gains),
         np.diff(np.append(starts, n)).astype(np.int32),
         to_array(rows["weight"], np.float32),
+        shown=ShownAt(to_array(rows["position"], np.int32), to_array(rows["propensity"], np.float32)),
     )
     first = pa.array(starts)
     return LoggedGroups(training, to_texts(ids.take(first)), to_array(rows["at_ms"].take(first), np.int64))
@@ -147,12 +141,19 @@ def sort_groups(parts: list[LoggedGroups]) -> LoggedGroups:
     total, width = int(groups.sum()), parts[0].rows.features.shape[1]
     features, gains = np.empty((total, width), np.float32), np.empty(total, np.int32)
     weights, begun = np.empty(total, np.float32), 0
+    shown = ShownAt(np.full(total, -1, np.int32), np.full(total, np.nan, np.float32))
     for number in range(len(parts)):
         rows = parts[number].rows
         sizes, last = rows.groups, ends[begun : begun + len(rows.groups)]
         target = np.arange(len(rows.gains)) + np.repeat(last - np.cumsum(sizes), sizes)
         features[target], gains[target], weights[target] = rows.features, rows.gains, rows.get_row_weights()
+        if rows.shown is not None:
+            shown.positions[target], shown.propensities[target] = (
+                rows.shown.positions,
+                rows.shown.propensities,
+            )
         begun += len(sizes)
         parts[number] = NO_GROUPS  # the sample and its copy need not be whole at once
     parts.clear()
-    return LoggedGroups(TrainingSet(features, gains, groups[order], weights), ids[order], at_ms[order])
+    training = TrainingSet(features, gains, groups[order], weights, shown=shown)
+    return LoggedGroups(training, ids[order], at_ms[order])

@@ -23,15 +23,17 @@ from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA
 from reelrank.ranking.signals.observe import Signals
 from reelrank.ranking.training.dataset import GROUP_SIZE
 
-ROWS_VERSION = 1
+ROWS_VERSION = 2
 """Counts up when other rows are made of the same log; cached rows of another version are not read."""
-FEATURE_PREFIX = "feature_"
+FEATURE_PREFIX, PROPENSITY = "feature_", "propensity"
 GRADED = ("played", "liked", "disliked", "watched_ms", "duration_ms")
 """What grades are made of (`grade_shown_items`). Null in the rows of items that were not shown."""
 REQUEST_FIELDS = (
     pa.field("request_id", pa.string(), nullable=False),
     pa.field("at_ms", pa.int64(), nullable=False),
     pa.field("weight", pa.float32(), nullable=False),
+    pa.field("position", pa.int32(), nullable=False),
+    pa.field("propensity", pa.float32()),
 )
 
 
@@ -53,7 +55,8 @@ def list_signals(features: Sequence[str]) -> list[str]:
 def build_row_schema(features: Sequence[str]) -> pa.Schema:
     """Returns the schema of the rows: the request, what followed, and a float32 column for each feature.
 
-    weight: candidates that a row represents.
+    weight: candidates that a row represents. position: -1 for an item that was not shown. propensity: of an
+    exploration slot.
     """
     graded = [pa.field(name, ATTRIBUTION_SCHEMA.field(name).type) for name in GRADED]
     computed = [pa.field(FEATURE_PREFIX + name, pa.float32()) for name in features]
@@ -81,11 +84,21 @@ def build_logged_rows(pages: LoggedPages, features: Sequence[str], group_size: i
     judged = outcome[chosen]
     followed = pages.outcomes.select(list(GRADED)).take(pa.array(judged, mask=judged < 0))
     computed = compute_features(observed, features)
-    columns = [*of_request.columns, pa.array(weights[chosen]), *followed.columns]
+    columns = [*of_request.columns, pa.array(weights[chosen]), *_read_shown(pages, chosen), *followed.columns]
     return pa.Table.from_arrays(
         [*columns, *(pa.array(np.ascontiguousarray(values)) for values in computed.T)],
         schema=build_row_schema(features),
     )
+
+
+def _read_shown(pages: LoggedPages, chosen: NDArray[np.intp]) -> tuple[pa.Array, pa.Array | pa.ChunkedArray]:
+    """Returns position and propensity of the chosen candidates; null where propensities were not read."""
+    candidates = pages.candidates
+    positions = to_array(candidates["position"], np.int32)[chosen]
+    positions[~to_array(candidates["shown"], np.bool_)[chosen]] = -1
+    if PROPENSITY not in candidates.schema.names:
+        return pa.array(positions), pa.nulls(len(chosen), pa.float32())
+    return pa.array(positions), candidates[PROPENSITY].take(pa.array(chosen))
 
 
 def _choose_rows(

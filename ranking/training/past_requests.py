@@ -10,9 +10,9 @@ import pyarrow as pa
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context
 from reelrank.ranking.labels.grades import Grader
+from reelrank.ranking.labels.opened_pages import OpenedPages
 from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE, find_relevant
 from reelrank.ranking.policies.config import RankingConfig
-from reelrank.ranking.training.opened_pages import OpenedPages
 from reelrank.ranking.training.searches import find_search
 
 SEARCH_SHARE = 0.3

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from reelrank.app.cli.console import AsJson, out, print_json, show_progress_bars
-from reelrank.app.cli.lab import feature_table, imbalance_table
+from reelrank.app.cli.lab import feature_table, imbalance_table, position_table
 from reelrank.app.cli.tables.layout import Wide
 from reelrank.app.jobs.history import read_history, select_earlier_window
 from reelrank.app.jobs.lab.features import describe_effects, measure_features
@@ -21,6 +21,7 @@ from reelrank.app.jobs.training import (
     collect_training_set,
 )
 from reelrank.app.settings import Settings
+from reelrank.app.simulation.position_lab import compare_ways
 from reelrank.app.wiring import build_container
 from reelrank.ranking.features.compute import FEATURE_NAMES
 
@@ -73,6 +74,25 @@ def features(
         print_json(asdict(report) | {"verdict": describe_effects(report)})
         return
     feature_table.print_report(report, wide)
+    print_paths(paths)
+
+
+@app.command(epilog="Example: `reelrank lab position --pages 3000`")
+def position(
+    pages: Annotated[int, typer.Option(min=200, max=200_000, help="Simulated pages to learn from.")] = 3000,
+    judged: Annotated[int, typer.Option(min=50, max=20_000, help="Other pages to judge.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the truth and of the clicks.")] = 0,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare corrections for positions on simulated clicks, whose truth is known. Reads no data."""
+    with show_progress_bars() as progress:
+        report = compare_ways(pages, judged, seed, progress)
+    paths = position_table.write_plot(report, Settings().reports_dir)
+    if as_json:
+        print_json(asdict(report))
+        return
+    position_table.print_report(report, wide)
     print_paths(paths)
 
 

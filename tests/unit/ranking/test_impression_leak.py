@@ -21,12 +21,12 @@ from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.evaluation.metrics import ndcg_at
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
 from reelrank.ranking.items.popularity.event_counts import build_popularity
+from reelrank.ranking.labels.opened_pages import OpenedPages
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, rank_past_request
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
-from reelrank.ranking.training.opened_pages import OpenedPages
 from reelrank.ranking.training.past_requests import BacktestOptions, group_by_user
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request

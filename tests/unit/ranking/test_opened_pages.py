@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.event import MINUTE_MS, Event
-from reelrank.ranking.training.opened_pages import OpenedPages
+from reelrank.ranking.labels.opened_pages import OpenedPages
 from reelrank.ranking.training.past_requests import BacktestOptions, sample_requests
 
 
