@@ -21,6 +21,7 @@ MODULES = {
     "events": "traffic.events",
     "lake": "served.lake",
     "skew": "served.skew",
+    "blame": "served.blame",
     "loop": "loop.commands",
     "lab": "lab.commands",
     "capacity": "traffic.capacity",

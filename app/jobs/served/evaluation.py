@@ -76,7 +76,7 @@ def _judge_orders(
 ) -> tuple[JudgedOrders, Mapping[str, int]]:
     """Ranks a sample of the answered requests of the serving version again."""
     wanted, ids = find_wanted(pages, ServedRules()), to_texts(pages.requests["request_id"])
-    selected = _select_answered(container, pages, frozenset(ids[np.unique(wanted.request)].tolist()), most)
+    selected = select_answered(container, pages, frozenset(ids[np.unique(wanted.request)].tolist()), most)
     compared = _rank_again(container, selected, progress) if len(selected.rows) else []
     rows = find_indices(pa.array([one.request_id for one in compared], pa.string()), pa.array(ids))
     marks = np.where(pages.find_simulated()[rows], SIMULATED, "")
@@ -92,7 +92,7 @@ def _judge_orders(
     ), selected.left_out
 
 
-def _select_answered(
+def select_answered(
     container: Container, pages: ServedPages, answered: frozenset[str], most: int
 ) -> LoggedRequests:
     """Selects answered requests that the serving index version ranked: another has learned from them."""
