@@ -106,8 +106,16 @@ def _build_group(
     request: JudgedRequest, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
     gains = request.compute_candidate_gains()
+    rows, weights = sample_candidates(gains, rng)
+    return request.features[rows], gains[rows].astype(np.int32), weights
+
+
+def sample_candidates(
+    gains: NDArray[np.float32], rng: np.random.Generator
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Returns all relevant of the candidates [n] and GROUP_SIZE others, by row, with their weights."""
     irrelevant = np.flatnonzero(gains == 0)
     sampled = rng.permutation(irrelevant)[:GROUP_SIZE]
     rows = np.sort(np.concatenate([np.flatnonzero(gains > 0), sampled]))
     weights = np.where(gains[rows] > 0, 1.0, len(irrelevant) / max(len(sampled), 1))
-    return request.features[rows], gains[rows].astype(np.int32), weights.astype(np.float32)
+    return rows, weights.astype(np.float32)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from reelrank.app.cli.console import AsJson, out, print_json, show_progress_bars
-from reelrank.app.cli.lab import feature_table, imbalance_table, position_table
+from reelrank.app.cli.lab import feature_table, imbalance_table, label_table, position_table
 from reelrank.app.cli.tables.layout import Wide
 from reelrank.app.jobs.history import read_history, select_earlier_window
 from reelrank.app.jobs.lab.features import describe_effects, measure_features
 from reelrank.app.jobs.lab.imbalance import compare_handlings
+from reelrank.app.jobs.lab.labels import compare_labels
 from reelrank.app.jobs.lab.window import SEEDS, run_backtest
 from reelrank.app.jobs.training import (
     EVALUATION_REQUESTS,
@@ -93,6 +94,26 @@ def position(
         print_json(asdict(report))
         return
     position_table.print_report(report, wide)
+    print_paths(paths)
+
+
+@app.command(epilog="Example: `reelrank lab labels`")
+def labels(
+    requests: RequestsOption = TRAINING_REQUESTS,
+    judged: JudgedOption = EVALUATION_REQUESTS,
+    wide: Wide = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the labels that REELRANK_LABEL names: rankers trained on each, on one split by time."""
+    container = build_container(Settings())
+    with show_progress_bars() as progress:
+        history = select_earlier_window(read_history(container))
+        report = compare_labels(history, requests, judged, progress)
+    paths = label_table.write_plot(report, container.settings.reports_dir)
+    if as_json:
+        print_json(label_table.build_document(report))
+        return
+    label_table.print_report(report, wide)
     print_paths(paths)
 
 
