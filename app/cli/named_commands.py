@@ -22,6 +22,7 @@ MODULES = {
     "lake": "served.lake",
     "skew": "served.skew",
     "blame": "served.blame",
+    "requests": "served.requests",
     "loop": "loop.commands",
     "lab": "lab.commands",
     "capacity": "traffic.capacity",

@@ -70,6 +70,11 @@ def open_serving_index(container: Container) -> ServingIndex:
         raise NotFound(
             "no index version serves; load items first: reelrank load items FILE", code="no_items_loaded"
         )
+    return open_index(container, version)
+
+
+def open_index(container: Container, version: str) -> ServingIndex:
+    """Opens a kept index version, with the config that serves."""
     container = apply_release_settings(container)
     table = ItemTableStore(container.settings.tables_dir, container.engine).open_or_rebuild(version)
     table = LiveItems(version, len(table)).append_new(table, container.engine)

@@ -10,10 +10,10 @@ from pathlib import Path
 from reelrank.app.clock import SimulatedClock, to_ms
 from reelrank.app.search.page import Page
 from reelrank.app.search.service import RankingOptions, SearchService
-from reelrank.app.wiring import Container, build_service
+from reelrank.app.wiring import Container, build_release_manager, build_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Filters, Query
-from tests.sample_project import build_project
+from tests.sample_project import add_model, build_project
 
 ROUNDS = 2
 VIEWERS = 4
@@ -28,9 +28,15 @@ class ServedHour:
     pages: Sequence[Page]
 
 
-def serve_hour(data_dir: Path, begin: datetime) -> ServedHour:
-    """Serves ROUNDS pages of five kinds to each viewer, who play the second film of each home page."""
+def serve_hour(data_dir: Path, begin: datetime, model: str = "") -> ServedHour:
+    """Serves ROUNDS pages of five kinds to each viewer, who play the second film of each home page.
+
+    model: the name of one that ranks; empty for the fused order.
+    """
     container = build_project(data_dir, begin, engine_settings={"clock": "simulated", "log_share": "0.5"})
+    if model:
+        add_model(container, model, 0)
+        build_release_manager(container).promote_model(model)
     service = build_service(container)
     service.refresher.refresh()
     service.recorder.start()
