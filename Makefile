@@ -10,7 +10,9 @@ ENGINE_HOME ?= reelrank-data/servers/$(KIND)
 JOBS ?= 2
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
-.PHONY: help run test test-engines engines check lint generate bench format clean
+SBOM_TOOL := cyclonedx-bom==7.5.0
+
+.PHONY: help run test test-engines engines check lint generate bench sbom licences format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +52,18 @@ generate: $(VENV)/dev ## render server mappings, Kibana imports and tables of th
 bench: $(VENV)/dev ## what it costs beside the bare libraries; SMALL=1 for a quick look
 	@$(BIN)/python -m benchmarks all $(if $(SMALL),--small)
 
+sbom: $(VENV)/run $(VENV)/sbom ## sbom.json: all that is installed here with its licences, as CycloneDX
+	@$(VENV)/sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o sbom.json $(BIN)/python
+	@echo "sbom.json has $$($(BIN)/python -m deploy.licences sbom.json --count) packages"
+
+licences: sbom ## the licences of all that is installed here
+	@$(BIN)/python -m deploy.licences sbom.json
+
+# In an environment of its own: its packages are no part of what it describes.
+$(VENV)/sbom: $(VENV)/run
+	@$(BIN)/python -m venv $@
+	@$@/bin/python -m pip --disable-pip-version-check install --quiet $(SBOM_TOOL)
+
 format: $(VENV)/dev ## put the code into its shape
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
@@ -66,4 +80,4 @@ $(VENV)/dev: $(VENV)/run requirements-dev.lock
 	@touch $@
 
 clean: ## remove the environment and the data made by `make run`
-	rm -rf $(VENV) reelrank-data
+	rm -rf $(VENV) reelrank-data sbom.json

@@ -1,7 +1,8 @@
-"""Commands that set up the demo and check the project."""
+"""Commands that set up the demo, check the project, back it up and restore it."""
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from reelrank.app.cli.learn import describe_training_run
 from reelrank.app.cli.serve import Check, check_service, start_service
 from reelrank.app.cli.tables.quality import describe_gain, render_training_run
 from reelrank.app.diagnostics.doctor import diagnose
+from reelrank.app.jobs.backup import BackupReport, back_up
+from reelrank.app.jobs.backup import restore as restore_backup
 from reelrank.app.jobs.demo import DemoReport, prepare_demo
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
@@ -100,3 +103,33 @@ def doctor(as_json: AsJson = False) -> None:
             out.print(f"{name:<20} {value}", markup=False)
     if diagnosis.problems:
         fail("; ".join(diagnosis.problems), "problems_found")
+
+
+@app.command(epilog="Example: `reelrank backup backups/monday`")
+def backup(
+    directory: Annotated[Path, typer.Argument(help="A new directory.")], as_json: AsJson = False
+) -> None:
+    """Copy catalogue, events, lake, models, releases and keys into a new directory, also while serving."""
+    with show_progress_bars() as progress:
+        report = back_up(build_container(Settings()), directory, progress)
+    _print_backup(report, f"backed up into {directory}", as_json)
+
+
+@app.command(epilog="Example: `REELRANK_DATA_DIR=restored reelrank restore backups/monday`")
+def restore(
+    directory: Annotated[Path, typer.Argument(help="What `backup` made.")], as_json: AsJson = False
+) -> None:
+    """Copy a backup into REELRANK_DATA_DIR, which must be empty, after a check of every file."""
+    settings = Settings()
+    with show_progress_bars() as progress:
+        report = restore_backup(settings, directory, progress)
+    _print_backup(report, f"restored into {settings.data_dir}", as_json)
+
+
+def _print_backup(report: BackupReport, done: str, as_json: bool) -> None:
+    if as_json:
+        print_json(asdict(report))
+        return
+    print_plain(f"{report.files:,} files ({report.bytes / 1e6:,.1f} MB) {done}")
+    for note in report.notes:
+        print_plain(f"note: {note}")

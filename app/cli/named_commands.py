@@ -9,6 +9,8 @@ from typer.main import get_group
 MODULES = {
     "demo": "data",
     "doctor": "data",
+    "backup": "data",
+    "restore": "data",
     "load": "load",
     "train": "learn",
     "evaluate": "learn",
