@@ -25,7 +25,8 @@ from reelrank.app.settings import Settings
 from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.state.model_cache import Models, ModelSource, ServedModels
-from reelrank.app.state.refresher import StateRefresher, StateSources
+from reelrank.app.state.refresher import StateRefresher
+from reelrank.app.state.release_states import StateSources
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.errors import BadRequest
@@ -104,11 +105,7 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
     return RankingConfig(
-        limits,
-        settings.explore_slots,
-        KNOWN_POLICIES,
-        settings.popular_half_life_days,
-        settings.diversity,
+        limits, settings.explore_slots, KNOWN_POLICIES, settings.popular_half_life_days, settings.diversity
     )
 
 

@@ -12,7 +12,7 @@ from benchmarks import diversity, gibberish, hop, lake, spelling, suggest
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.learning import run as learning
-from benchmarks.loop import gate
+from benchmarks.loop import canary, gate
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
@@ -38,6 +38,7 @@ BENCHMARKS = {
     "compute": compute.main,
     "gate": gate.main,
     "learning": learning.main,
+    "canary": canary.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

@@ -211,6 +211,8 @@ def build_impression_events(result_list: ResultList, page: Page) -> list[Event]:
             surface=query.kind,
             model=page.model,
             release=result_list.release,
+            experiment=result_list.experiment,
+            variant=result_list.variant,
             propensity=hit.exploration_slot.propensity if hit.exploration_slot else None,
             came_from=hit.exploration_slot.ranked_position if hit.exploration_slot else None,
         )

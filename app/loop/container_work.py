@@ -9,8 +9,9 @@ from reelrank.app.jobs.served.evaluation import renew_days
 from reelrank.app.loop.candidates import build_candidate
 from reelrank.app.loop.judging import judge_release
 from reelrank.app.loop.logged_requests import count_answered
+from reelrank.app.loop.trying import has_traffic, observe_canary, observe_shadow
 from reelrank.app.loop.watching import compare_pages
-from reelrank.app.loop.work import Built, Input, Labelled, Observation, Trend
+from reelrank.app.loop.work import Built, Input, Labelled, Observation
 from reelrank.app.release.staging import discard_release
 from reelrank.app.wiring import Container, build_lake_storage, build_release_manager
 from reelrank.index_mappings.decision import REQUESTS
@@ -65,13 +66,13 @@ class ContainerWork:
         discard_release(build_release_manager(self.container), release)
 
     def has_traffic(self) -> bool:
-        return False
+        return has_traffic(self.container)
 
-    def observe_shadow(self, release: str, since: datetime) -> Observation:
-        return Observation(Trend.GOOD, "not tried in the shadow")
+    def observe_shadow(self, release: str, since: datetime | None) -> Observation:
+        return observe_shadow(self.container, release, since)
 
-    def observe_canary(self, release: str, since: datetime) -> Observation:
-        return Observation(Trend.GOOD, "not tried on viewers")
+    def observe_canary(self, release: str, since: datetime | None) -> Observation:
+        return observe_canary(self.container, release, since)
 
     def promote(self, release: str) -> None:
         if self.read_serving() != release:

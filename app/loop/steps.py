@@ -42,10 +42,11 @@ def label(work: LoopWork, state: LoopState) -> StepResult:
     figures = {"requests": float(found.requests), "answered": float(found.answered)}
     if found.answered < found.least and found.has_model:
         verdict = f"{found.answered:,} new requests led to a play, {found.least:,} are the least"
-        later = state.move_to(Step.IDLE, read="", run="")
-        return StepResult(StepOutcome.NOTHING_NEW, verdict, later, figures=figures, is_recorded=False)
+        return StepResult(
+            StepOutcome.NOTHING_NEW, verdict, state.abandon(), figures=figures, is_recorded=False
+        )
     verdict = f"{found.answered:,} of {found.requests:,} new requests led to a play"
-    following = state.move_to(Step.BUILD, learned_until_ms=found.until_ms)
+    following = state.move_to(Step.BUILD, read_until_ms=found.until_ms)
     return StepResult(StepOutcome.DONE, verdict, following, figures=figures)
 
 
@@ -55,7 +56,7 @@ def build(work: LoopWork, state: LoopState) -> StepResult:
     try:
         built = work.build(state.run)
     except (NotFound, ModelRejected) as error:
-        return StepResult(StepOutcome.FAILED, str(error), state.finish())
+        return StepResult(StepOutcome.FAILED, str(error), state.abandon())
     following = state.move_to(Step.GATE, release=built.release, baseline=baseline)
     verdict = f"it learned from {built.learned_from}"
     return StepResult(StepOutcome.DONE, verdict, following, built.inputs, built.figures)
@@ -80,14 +81,12 @@ def gate(work: LoopWork, state: LoopState) -> StepResult:
 
 def shadow(work: LoopWork, state: LoopState) -> StepResult:
     """Ranks requests by the release off the request path."""
-    since = state.since or work.now()
-    return _follow(work, state, work.observe_shadow(state.release, since), Step.CANARY)
+    return _follow(work, state, work.observe_shadow(state.release, state.since), Step.CANARY)
 
 
 def canary(work: LoopWork, state: LoopState) -> StepResult:
     """Serves a share of viewers by the release."""
-    since = state.since or work.now()
-    return _follow(work, state, work.observe_canary(state.release, since), Step.PROMOTE)
+    return _follow(work, state, work.observe_canary(state.release, state.since), Step.PROMOTE)
 
 
 def _follow(work: LoopWork, state: LoopState, seen: Observation, following: Step) -> StepResult:
@@ -109,7 +108,7 @@ def promote(work: LoopWork, state: LoopState) -> StepResult:
     try:
         work.promote(state.release)
     except (NotFound, ModelRejected) as error:
-        return StepResult(StepOutcome.FAILED, str(error), state.finish())
+        return StepResult(StepOutcome.FAILED, str(error), state.abandon())
     verdict = f"{state.release} serves in place of {state.baseline or 'no release'}"
     return StepResult(StepOutcome.PROMOTED, verdict, state.move_to(Step.WATCH, since=work.now()))
 

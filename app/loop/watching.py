@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.loop.work import Observation, Trend
+from reelrank.app.search.trial.arms import FAILED_SOURCE
 from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.decision import REQUEST_SCHEMA, REQUESTS
-from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
 from reelrank.ranking.arrow_columns import find_indices, to_array, to_floats, to_texts
@@ -25,7 +26,8 @@ from reelrank.ranking.registry.decisions import Check
 MIN_VIEWERS = 30
 """Viewers on pages of both releases; fewer say nothing. A choice."""
 REQUEST_FACTS = (
-    "request_id", "at_ms", "user_key", "surface", "release", "variant", "took_ms", "degraded", "candidates",
+    "request_id", "at_ms", "user_key", "surface", "release", "experiment", "variant", "took_ms", "degraded",
+    "candidates",
 )  # fmt: skip
 
 
@@ -33,11 +35,13 @@ REQUEST_FACTS = (
 class ServedPages:
     """Pages [q]: by whom and by which release they were served, and what was done with them.
 
-    seen, clicked: items; watched_s: seconds watched.
+    seen, clicked: items; watched_s: seconds watched. is_failed: the canary failed, so that the
+    serving release answered.
     """
 
     viewers: NDArray[np.str_]
     releases: NDArray[np.str_]
+    experiments: NDArray[np.str_]
     variants: NDArray[np.str_]
     at_ms: NDArray[np.int64]
     seen: NDArray[np.float64]
@@ -46,6 +50,7 @@ class ServedPages:
     took_ms: NDArray[np.float64]
     is_degraded: NDArray[np.bool_]
     is_empty: NDArray[np.bool_]
+    is_failed: NDArray[np.bool_]
 
     def select(self, mask: NDArray[np.bool_]) -> "ServedPages":
         return ServedPages(*(getattr(self, name)[mask] for name in self.__slots__))
@@ -58,11 +63,12 @@ def read_served_pages(container: Container, begin: datetime, end: datetime) -> S
     facts = pa.Table.from_batches(batches) if batches else REQUEST_SCHEMA.empty_table().select(REQUEST_FACTS)
     facts = facts.filter(pc.not_equal(facts["surface"], "rank"))
     totals = np.zeros((3, len(facts)))
-    for pages in read_logged_pages(lake, begin, end, ReadOptions(round(end.timestamp() * 1000) + DAY_MS)):
+    for pages in read_logged_pages(lake, begin, end, ReadOptions(MAX_TIME_MS)):
         totals += _total_outcomes(pages.outcomes, facts)
     return ServedPages(
         to_texts(facts["user_key"]),
         to_texts(facts["release"]),
+        to_texts(facts["experiment"]),
         to_texts(facts["variant"]),
         to_array(facts["at_ms"], np.int64),
         totals[0],
@@ -71,6 +77,7 @@ def read_served_pages(container: Container, begin: datetime, end: datetime) -> S
         to_floats(facts["took_ms"]),
         to_array(pc.greater(pc.list_value_length(facts["degraded"]), 0), np.bool_),
         to_array(pc.equal(facts["candidates"], 0), np.bool_),
+        np.array([_has_failed(texts) for texts in facts["degraded"].to_pylist()], bool),
     )
 
 
@@ -162,3 +169,7 @@ def _total_outcomes(outcomes: pa.Table, facts: pa.Table) -> NDArray[np.float64]:
     watched = np.nan_to_num(to_floats(outcomes["watched_ms"])) / 1000
     columns = (to_floats(outcomes["seen"]), used, watched)
     return np.stack([np.bincount(page, column, minlength=len(facts)) for column in columns])
+
+
+def _has_failed(degraded: Sequence[str]) -> bool:
+    return any(text.partition(":")[0] == FAILED_SOURCE for text in degraded)

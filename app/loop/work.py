@@ -96,12 +96,12 @@ class LoopWork(Protocol):
         """Returns whether the service answers enough requests to try a release on them."""
         ...
 
-    def observe_shadow(self, release: str, since: datetime) -> Observation:
-        """Ranks requests by the release, too, off the request path; begins it when it has not begun."""
+    def observe_shadow(self, release: str, since: datetime | None) -> Observation:
+        """Ranks requests by the release, too, off the request path. since: None: it begins now."""
         ...
 
-    def observe_canary(self, release: str, since: datetime) -> Observation:
-        """Serves a share of viewers by the release; begins it when it has not begun."""
+    def observe_canary(self, release: str, since: datetime | None) -> Observation:
+        """Serves a share of viewers by the release. since: None: it begins now."""
         ...
 
     def promote(self, release: str) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.release.promotion import PROMOTION_WAIT_S, ReleaseManager
 from reelrank.index_mappings.errors import NotFound
-from reelrank.ranking.registry.releases import Release, find_release
+from reelrank.ranking.registry.releases import Canary, Pointer, Release, find_release
 
 
 def stage_release(manager: ReleaseManager, release: Release) -> Release:
@@ -34,6 +34,9 @@ def read_staged(manager: ReleaseManager, release_id: str) -> Release:
 
 def discard_release(manager: ReleaseManager, release_id: str) -> None:
     """Drops the index version of a release that never served, and its record. It may be gone already."""
+    pointer = manager.store.read_pointer()
+    if pointer is not None and release_id in _list_tried(pointer):
+        start_trial(manager, None, None)
     with suppress(NotFound):
         release = find_release(manager.store.list_releases(), release_id)
         named = manager.list_kept_versions()
@@ -42,3 +45,25 @@ def discard_release(manager: ReleaseManager, release_id: str) -> None:
         if release.index_version in {version.name for version in manager.engine.versions()}:
             manager.drop_version(release.index_version)
         manager.store.remove(release_id)
+
+
+def start_trial(manager: ReleaseManager, canary: Canary | None, shadow: Release | None) -> None:
+    """Makes workers try a release, in place of what they tried; None and None: nothing.
+
+    Raises NotFound when an index version was dropped meanwhile, and Conflict when a promotion was first.
+    """
+    with acquire_job_lock(manager.lock_path, PROMOTION_WAIT_S, "another promotion"):
+        pointer = manager.store.read_pointer()
+        if pointer is None:
+            raise NotFound("nothing serves yet; run: reelrank train", code="release_not_found")
+        tried = pointer.try_out(canary, shadow)
+        missing = tried.list_versions() - {version.name for version in manager.engine.versions()}
+        if (canary or shadow) and missing:
+            raise NotFound(f"index version {min(missing)} was dropped", code="release_not_found")
+        if (pointer.canary, pointer.shadow) != (canary, shadow):
+            manager.store.replace_pointer(tried, pointer)
+
+
+def _list_tried(pointer: Pointer) -> list[str]:
+    tried = [pointer.canary.release] if pointer.canary is not None else []
+    return [release.id for release in (*tried, pointer.shadow) if release is not None]

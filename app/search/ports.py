@@ -67,8 +67,11 @@ class EventSink(Protocol):
 class Assigner(Protocol):
     """Chooses how each request is ranked."""
 
-    def assign(self, query: Query) -> RankingConfig:
-        """Returns the config of this request. Called once a request; must not wait."""
+    def assign(self, query: Query, release: Mapping[str, float] | None = None) -> RankingConfig:
+        """Returns the config of this request. Called once a request; must not wait.
+
+        release: the values that the release of this request records; None: those of the serving one.
+        """
         ...
 
 
@@ -78,7 +81,7 @@ class DefaultAssigner:
 
     config: RankingConfig
 
-    def assign(self, query: Query) -> RankingConfig:
+    def assign(self, query: Query, release: Mapping[str, float] | None = None) -> RankingConfig:
         return self.config
 
 
@@ -94,8 +97,8 @@ class ReleaseAssigner:
     stated: frozenset[str]
     read_values: Callable[[], Mapping[str, float]]
 
-    def assign(self, query: Query) -> RankingConfig:
-        values = self.read_values()
+    def assign(self, query: Query, release: Mapping[str, float] | None = None) -> RankingConfig:
+        values = self.read_values() if release is None else release
         return _apply_release(
             self.config, frozenset((k, v) for k, v in values.items() if k not in self.stated)
         )

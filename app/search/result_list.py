@@ -41,9 +41,10 @@ class ResultList:
     candidates: n of them; scores [n] float32. config_id: of the RankingConfig. signals: of the first
     candidates in their order, as observed; None when there are none. changes: what policies changed on
     purpose, with the seed that they drew with. release: that served; empty when a request named its own
-    model. search: what the text of a search matched. topics: of a home page whose rows were requested.
-    calibration: turns scores into probabilities. asked: the sources that were asked. is_cached: it was read
-    from the cache, so an earlier part of it is recorded.
+    model. experiment, variant: the arm of its viewer; empty for none. search: what the text of a search
+    matched. topics: of a home page whose rows were requested. calibration: turns scores into probabilities.
+    asked: the sources that were asked. is_cached: it was read from the cache, so an earlier part of it is
+    recorded.
     """
 
     request_id: str
@@ -63,6 +64,8 @@ class ResultList:
     seed: int = 0
     asked: tuple[str, ...] = ()
     is_cached: bool = False
+    experiment: str = ""
+    variant: str = ""
 
     @property
     def counted_ids(self) -> ItemIds:
@@ -106,6 +109,8 @@ class ResultList:
             "calibration": self.calibration and self.calibration.model_dump(),
             "seed": self.seed,
             "asked": self.asked,
+            "experiment": self.experiment,
+            "variant": self.variant,
         }
         signals = self.signals.columns if self.signals is not None else {}
         values = {name: column[:CACHED_SIGNALS] for name, column in signals.items()}
@@ -158,7 +163,12 @@ class ResultList:
             seed=metadata.get("seed", 0),
             asked=tuple(metadata.get("asked", ())),
             is_cached=True,
+            **_read_arm(metadata),
         )
+
+
+def _read_arm(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metadata.get(name, "") for name in ("experiment", "variant")}
 
 
 def _encode_signals(columns: Mapping[str, Column]) -> bytes:

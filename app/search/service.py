@@ -21,6 +21,7 @@ from reelrank.app.search.ports import Assigner, EventSink, Recorder
 from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.result_list import ResultList, build_result_list
 from reelrank.app.search.stage_timings import StageTimings
+from reelrank.app.search.trial.arms import rank_by_arm, state_arms
 from reelrank.app.search.viewers import Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
@@ -94,7 +95,7 @@ class SearchService:
         Raises Unavailable, ModelNotFound, or ModelRejected for a model that does not fit.
         """
         timings = StageTimings()
-        result_list = self.rank_query(options, timings)
+        result_list = self._rank_for_viewer(options, timings)
         with timings.measure("fetch"):
             timeout_s = choose_fetch_timeout_s(result_list, self.deadline_s, timings)
             page = hydrate(result_list, PageSlice(0, options.query.limit, timeout_s), self.engine)
@@ -135,7 +136,8 @@ class SearchService:
         state: of another release than the one that serves. Raises Timeout or Unavailable when no source
         answered.
         """
-        request_id, config = uuid.uuid4().hex, self.assigner.assign(options.query)
+        tried = None if state is None else state.config
+        request_id, config = uuid.uuid4().hex, self.assigner.assign(options.query, tried)
         state = state or self.refresher.state
         with timings.measure("viewer"):
             request, missing = self._build_request(options.query, state)
@@ -160,6 +162,11 @@ class SearchService:
         needs_all = options.explain or options.row_size > 0 or self.recorder.is_sampled(request_id)
         return result_list.with_signals(ranking, needs_all)
 
+    def _rank_for_viewer(self, options: RankingOptions, timings: StageTimings) -> ResultList:
+        """Ranks by the release of the viewer's arm; a request that names its model has none."""
+        viewer = "" if options.model is not None else self.identify(options.query.user or "")
+        return rank_by_arm(self.refresher.trial, viewer, partial(self.rank_query, options, timings))
+
     def _add_rows(self, page: Page, ranked: ResultList, options: RankingOptions, timeout_s: float) -> Page:
         """Adds the rows of a home page. A late engine is not asked for a list of similar items as well."""
         similar = self._rank_similar(ranked, options) if timeout_s >= FETCH_TIMEOUT_S else None
@@ -176,7 +183,7 @@ class SearchService:
         query = replace(options.query, similar_to=ranked.topics.watched or None, limit=options.row_size)
         try:
             options = replace(options, query=query, row_size=0)
-            return self.rank_query(options, StageTimings()) if query.similar_to else None
+            return self._rank_for_viewer(options, StageTimings()) if query.similar_to else None
         except EngineError:
             return None
 
@@ -193,6 +200,7 @@ class SearchService:
 
     def record_events(self, events: Sequence[Event]) -> AppendReport:
         """Stores what viewers did, durable when it returns."""
+        events = state_arms(self.refresher.trial, self.identify, events)
         report = self.event_sink.append(events)
         self.recorder.record_interactions(events)
         return report

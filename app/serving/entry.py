@@ -10,6 +10,7 @@ from flask_openapi import OpenAPI
 
 from reelrank.app.privacy.serving_lock import hold_serving_lock
 from reelrank.app.privacy_wiring import build_privacy_upkeep, build_viewer_eraser
+from reelrank.app.search.trial.shadow import attach_shadow
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.serving.access import build_access_rules, build_ranking_rules
 from reelrank.app.settings import Settings
@@ -51,6 +52,7 @@ def _freeze_startup_objects() -> None:
 def _create_lists_app(settings: Settings) -> OpenAPI:
     container = build_container(settings)
     service = build_service(container, lambda reason: NOT_RECORDED.labels(reason).inc(), count_failure)
+    service = attach_shadow(service, settings.shadow_share, settings.loop_dir)
     eraser = build_viewer_eraser(container, service.result_cache)
     upkeep = build_privacy_upkeep(container, eraser)
     hold_serving_lock(settings.data_dir)

@@ -3,18 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
 import structlog
 
 from reelrank.app.background import BackgroundTask
 from reelrank.app.state.activity_counters import ActivityCounters, SnapshotUnusable
-from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.live_items import LiveItems, warm_table
-from reelrank.app.state.model_cache import Models
+from reelrank.app.state.release_states import StateSources, choose_embeddings, load_release_state
 from reelrank.app.state.snapshot import State
+from reelrank.app.state.trials import Trial, TrialStates
 from reelrank.app.state.write_blocks import WriteBlockWatch
-from reelrank.index_mappings.engine import SearchEngine, WriteBlock
 from reelrank.index_mappings.errors import (
     CodedError,
     Degradation,
@@ -24,36 +24,16 @@ from reelrank.index_mappings.errors import (
     describe_failure,
     explain,
 )
-from reelrank.index_mappings.event_store import EventStore
 from reelrank.ranking.items.table import ItemTable, TableError
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, explain_embeddings_mismatch
 from reelrank.ranking.rankers.manifest import ModelRejected
-from reelrank.ranking.registry.releases import Pointer, Release, ReleaseStore
+from reelrank.ranking.registry.releases import Pointer, Release
 
 log = structlog.get_logger("reelrank.live")
 
 NOT_LOADED = Unavailable("nothing has been loaded yet; try again in a second", code="starting")
 SETTLE_AFTER_S = 30.0
 """If the engine lags behind the pointer for this long, the promotion was stopped; a running one is faster."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateSources:
-    """What the state is made from.
-
-    open_table: index version to its item table; raises TableError. counters: where counts are saved. settle:
-    completes a promotion that was stopped, or makes the first release after an upgrade. end_block: ends a
-    write block that a promotion left. Both raise EngineError.
-    """
-
-    engine: SearchEngine
-    events: EventStore
-    models: Models
-    releases: ReleaseStore
-    open_table: Callable[[str], ItemTable]
-    counters: CounterSnapshots
-    settle: Callable[[], object]
-    end_block: Callable[[WriteBlock], None]
 
 
 class StateRefresher:
@@ -69,6 +49,7 @@ class StateRefresher:
         self._refresh_lock = threading.Lock()
         self._settle_at = 0.0
         self._live_items = LiveItems("", 0)
+        self._trials = TrialStates(partial(load_release_state, sources))
         self._write_blocks = WriteBlockWatch(sources.engine, sources.end_block)
 
     @property
@@ -78,6 +59,11 @@ class StateRefresher:
             code = self._problem.code if isinstance(self._problem, Unavailable) else ""
             raise Unavailable(str(self._problem), code)
         return self._state
+
+    @property
+    def trial(self) -> Trial:
+        """Returns the releases on trial, and what they answer from."""
+        return self._trials.current
 
     @property
     def is_ready(self) -> bool:
@@ -147,6 +133,7 @@ class StateRefresher:
                 f"index version {version} does not answer; see the engine's log", code="engine_unreachable"
             )
         self._write_blocks.check()
+        self._trials.follow(pointer)
         release = None if pointer is None else pointer.find_release(version)
         release_id, config = ("", {}) if release is None else (release.id, release.config)
         table, activity = self._open_version(previous, version)
@@ -230,10 +217,3 @@ class StateRefresher:
             self.sources.settle()
         except EngineError as error:
             log.warning("release pointer and engine disagree", reason=explain(error))
-
-
-def choose_embeddings(release: Release | None, table: ItemTable) -> str:
-    """Returns the embeddings fingerprint that the release names, else that of the item table."""
-    if release is not None and release.index_version == table.version:
-        return release.embeddings
-    return table.embeddings

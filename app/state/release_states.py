@@ -1,13 +1,39 @@
-"""The state of a release that does not serve: for the gate, the shadow and the canary."""
+"""What states are made from, and the state of a release that does not serve: for gate, shadow and canary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from reelrank.app.state.activity_counters import ActivityCounters
+from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.live_items import warm_table
-from reelrank.app.state.refresher import StateSources, choose_embeddings
+from reelrank.app.state.model_cache import Models
 from reelrank.app.state.snapshot import State
+from reelrank.index_mappings.engine import SearchEngine, WriteBlock
 from reelrank.index_mappings.errors import Unavailable
+from reelrank.index_mappings.event_store import EventStore
+from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.rankers.lambdarank import FusedOrder, explain_embeddings_mismatch
 from reelrank.ranking.rankers.manifest import ModelRejected
-from reelrank.ranking.registry.releases import Release
+from reelrank.ranking.registry.releases import Release, ReleaseStore
+
+
+@dataclass(frozen=True, slots=True)
+class StateSources:
+    """What the state is made from.
+
+    open_table: index version to its item table; raises TableError. counters: where counts are saved. settle:
+    completes a promotion that was stopped, or makes the first release after an upgrade. end_block: ends a
+    write block that a promotion left. Both raise EngineError.
+    """
+
+    engine: SearchEngine
+    events: EventStore
+    models: Models
+    releases: ReleaseStore
+    open_table: Callable[[str], ItemTable]
+    counters: CounterSnapshots
+    settle: Callable[[], object]
+    end_block: Callable[[WriteBlock], None]
 
 
 def load_release_state(sources: StateSources, release: Release, previous: State | None = None) -> State:
@@ -47,3 +73,10 @@ def load_release_state(sources: StateSources, release: Release, previous: State 
         release.id,
         release.config,
     )
+
+
+def choose_embeddings(release: Release | None, table: ItemTable) -> str:
+    """Returns the embeddings fingerprint that the release names, else that of the item table."""
+    if release is not None and release.index_version == table.version:
+        return release.embeddings
+    return table.embeddings

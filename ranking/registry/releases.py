@@ -50,10 +50,26 @@ class Release(BaseModel):
         )
 
 
+class Canary(BaseModel):
+    """A release that serves a share of the viewers. salt: draws them; it is the name of the experiment.
+
+    since: when it began.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    release: Release
+    share: float = Field(gt=0, lt=1)
+    salt: str
+    since: AwareDatetime
+
+
 class Pointer(BaseModel):
     """Which release serves, and which one `rollback` returns to. counter grows by one with each change.
 
-    Unknown fields are kept when the pointer is replaced: a later build may add a canary or a shadow.
+    canary: a release on trial with a share of the viewers; shadow: one that ranks requests beside the serving
+    one, unseen. Both end when another release serves. Unknown fields are kept when the pointer is replaced:
+    a later build may add some.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -61,6 +77,8 @@ class Pointer(BaseModel):
     counter: int = Field(ge=1)
     serving: Release
     previous: Release | None = None
+    canary: Canary | None = None
+    shadow: Release | None = None
 
     def find_release(self, version: str) -> Release:
         """Returns the release that has this index version. Falls back to the serving one.
@@ -72,17 +90,28 @@ class Pointer(BaseModel):
 
     def list_versions(self) -> frozenset[str]:
         """Returns the index versions that must not be dropped."""
-        named = (self.serving, self.previous)
+        named = (self.serving, self.previous, self.shadow, self.canary.release if self.canary else None)
         return frozenset(r.index_version for r in named if r is not None and r.index_version)
+
+    def name_use(self, version: str) -> str:
+        """Returns what an index version of the pointer is used as, in a word."""
+        if version == self.serving.index_version:
+            return "serving"
+        is_previous = self.previous is not None and version == self.previous.index_version
+        return "previous" if is_previous else "tried"
 
     def can_serve(self, release: Release) -> bool:
         """Returns whether a release can take over: one without an index version only where none serves."""
         return bool(release.index_version) or not self.serving.index_version
 
     def move_to(self, serving: Release, previous: Release | None) -> "Pointer":
-        """Returns the pointer that replaces this one."""
-        update = {"counter": self.counter + 1, "serving": serving, "previous": previous}
-        return self.model_copy(update=update)
+        """Returns the pointer that replaces this one; nothing is on trial any more."""
+        moved = {"serving": serving, "previous": previous, "canary": None, "shadow": None}
+        return self.model_copy(update={"counter": self.counter + 1, **moved})
+
+    def try_out(self, canary: Canary | None, shadow: Release | None) -> "Pointer":
+        """Returns the pointer that replaces this one, with other releases on trial."""
+        return self.model_copy(update={"counter": self.counter + 1, "canary": canary, "shadow": shadow})
 
 
 class ReleaseStore(Protocol):

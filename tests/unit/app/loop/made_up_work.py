@@ -11,7 +11,7 @@ from reelrank.app.loop.machine import Loop, StepListener, ignore_step
 from reelrank.app.loop.work import Built, Input, Labelled, Observation, Trend
 from reelrank.ranking.registry.decisions import Check, FileHistory
 
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FIRST = "release-first"
 
 
@@ -69,10 +69,10 @@ class MadeUpWork:
     def has_traffic(self) -> bool:
         return self.traffic
 
-    def observe_shadow(self, release: str, since: datetime) -> Observation:
+    def observe_shadow(self, release: str, since: datetime | None) -> Observation:
         return Observation(self.shadow, "shadow")
 
-    def observe_canary(self, release: str, since: datetime) -> Observation:
+    def observe_canary(self, release: str, since: datetime | None) -> Observation:
         return Observation(self.canary, "canary")
 
     def promote(self, release: str) -> None:
