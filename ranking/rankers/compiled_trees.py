@@ -1,4 +1,4 @@
-"""A model's trees in a faster form than LightGBM's own: lignum, the optional extra `reelrank[compiled]`.
+"""A model's trees in a faster form than LightGBM's own: lignum, by default or by `reelrank[compiled]`.
 
 With a C compiler at hand `compile_trees` puts native code beside the model; without one lignum's
 interpreter reads the model file. Either serves only if it gives the golden rows their scores.
