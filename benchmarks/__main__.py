@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from benchmarks import diversity, gibberish, hop, lake, spelling, suggest
+from benchmarks import diversity, gibberish, hop, lake, logging_cost, spelling, suggest
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.learning import run as learning
@@ -39,6 +39,7 @@ BENCHMARKS = {
     "gate": gate.main,
     "learning": learning.main,
     "canary": canary.main,
+    "logging": logging_cost.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

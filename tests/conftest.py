@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from reelrank_command import WAIT_POLICY
 from tests.servers.node import KINDS, OWN_URLS, Node
 from tests.servers.server import Server, require_startable
 from tests.servers.three_nodes import ELASTICSEARCH, KINDS_OF_THREE, start_three_nodes
+
+
+def pytest_configure() -> None:
+    os.environ.setdefault(*WAIT_POLICY)  # the suite trains models as the command does
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

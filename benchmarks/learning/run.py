@@ -7,6 +7,7 @@ impressions, at most 1.1 times the memory for ten times the impressions, and a w
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -75,7 +76,8 @@ def _measure_size(impressions: int, days: int, is_small: bool) -> dict[str, Any]
 
 def _run_step(step: str, directory: Path) -> Figures:
     command = [sys.executable, "-m", "benchmarks.learning.steps", step, str(directory)]
-    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}  # as the command `reelrank` sets it
+    completed = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if completed.returncode:
         raise SystemExit(f"{step} failed:\n{completed.stderr[-3000:]}")
     figures: Figures = json.loads(completed.stdout.splitlines()[-1])

@@ -37,11 +37,11 @@ from reelrank.ranking.training.past_requests import (
     SIMULATED_SEARCH,
     BacktestOptions,
     SampledRequest,
-    group_by_user,
     sample_requests,
 )
 from reelrank.ranking.training.returning import ReturningViewers
 from reelrank.ranking.training.searches import simulate_search
+from reelrank.ranking.viewers.histories import Histories
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
@@ -71,8 +71,8 @@ def backtest(
 
     Each was followed by a watch. `events`: EVENT_SCHEMA, in any order.
     """
-    ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
-    histories = group_by_user(ordered)
+    ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")]).combine_chunks()
+    histories = Histories(ordered)
     rng = np.random.default_rng(options.seed)
     requests = sample_requests(histories, window, options, rng)
     for done, (request, popularity) in enumerate(_count_until(ordered, index.table, requests)):
@@ -88,7 +88,7 @@ def backtest_returning(
     held_out = sorted(returning.held_out.items())
     requests = [SampledRequest(user, HOME, context, followed_by=watches) for user, watches in held_out]
     is_own = pc.is_in(returning.kept["user"], pa.array([user for user, _ in held_out], pa.string()))
-    histories, rng = group_by_user(returning.kept.filter(is_own)), np.random.default_rng(options.seed)
+    histories, rng = Histories(returning.kept.filter(is_own)), np.random.default_rng(options.seed)
     for request, popularity in _count_until(returning.kept, index.table, requests):
         yield _judge_request(request, histories[request.user_id], index, popularity, (options, rng))
 
@@ -97,8 +97,8 @@ def replay_popularity(
     events: pa.Table, table: ItemTable, window: tuple[int, int], options: BacktestOptions
 ) -> Iterator[PastPage]:
     """Yields past home pages with the popularity of their times; nothing is retrieved or ranked."""
-    ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
-    histories = group_by_user(ordered)
+    ordered = events.sort_by([("at_ms", "ascending"), ("id", "ascending")]).combine_chunks()
+    histories = Histories(ordered)
     requests = sample_requests(histories, window, options, np.random.default_rng(options.seed))
     for sampled, popularity in _count_until(ordered, table, requests):
         viewer = build_viewer(sampled.user_id, histories[sampled.user_id], sampled.context.at_ms)

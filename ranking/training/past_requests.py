@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import pyarrow as pa
 
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context
@@ -14,6 +13,7 @@ from reelrank.ranking.labels.opened_pages import OpenedPages
 from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE, find_relevant
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.training.searches import find_search
+from reelrank.ranking.viewers.histories import Histories
 
 SEARCH_SHARE = 0.3
 """Share of the other backtested requests that are simulated searches for an item that was watched next."""
@@ -54,24 +54,15 @@ class SampledRequest:
     followed_by: Sequence[Event] | None = None
 
 
-def group_by_user(events: pa.Table) -> dict[str, list[Event]]:
-    """Returns the events of each viewer, in their order."""
-    histories: dict[str, list[Event]] = {}
-    for batch in events.to_batches():
-        for row in batch.to_pylist():
-            histories.setdefault(row["user"], []).append(Event(**row))
-    return histories
-
-
 def sample_requests(
-    histories: dict[str, list[Event]],
+    histories: Histories,
     window: tuple[int, int],
     options: BacktestOptions,
     rng: np.random.Generator,
 ) -> list[SampledRequest]:
     """Samples requests just before a watch of something new, evenly over viewers."""
     requests: list[SampledRequest] = []
-    for user in sorted(histories):
+    for user in histories.list_watchers(*window):
         events = histories[user]
         watches = [e for e in events if e.kind == "watch"]
         usable = [

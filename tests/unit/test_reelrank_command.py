@@ -26,6 +26,13 @@ def test_every_spelling_of_the_working_directory_is_left_out(
     assert os.environ["PYTHONPATH"] == os.pathsep.join(["/other", f"{own}/lib"])
 
 
+def test_waiting_threads_do_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr(sys, "argv", ["reelrank", "--version"])
+    reelrank_command.main()
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_a_directory_that_has_the_program_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     home = Path(reelrank_command.__file__).parent
     monkeypatch.chdir(home)

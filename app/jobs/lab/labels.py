@@ -26,7 +26,7 @@ from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.training.dataset import TrainingSet, sample_candidates
 from reelrank.ranking.training.lambdarank import train_ranker
-from reelrank.ranking.training.past_requests import group_by_user
+from reelrank.ranking.viewers.histories import Histories
 
 BASELINE = Label.WATCHED_SHARE
 """What others are compared with, and what the judged requests are measured by."""
@@ -63,7 +63,7 @@ def compare_labels(
     is_known = pc.and_(pc.equal(history.events["kind"], "watch"), _is_before(history))
     watches = history.events.filter(is_known)
     graders = {label: build_grader(label, watches) for label in Label}
-    events = group_by_user(history.events.sort_by([("at_ms", "ascending"), ("id", "ascending")]))
+    events = Histories(history.events.sort_by([("at_ms", "ascending"), ("id", "ascending")]))
     sets = build_labelled_sets(replay_training_requests(history, progress, requests), graders, events)
     return measure_labels(sets, collect_judged_requests(history, progress, judged), FEATURE_NAMES, progress)
 

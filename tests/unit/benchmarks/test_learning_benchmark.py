@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks.data.catalogue import Catalogue
 from benchmarks.learning.histories import PAGE, History, choose_end, write_history
 from benchmarks.learning.report import LEARNING, READY, list_misses, tabulate, write_plot
+from benchmarks.logging_cost import OFF, SHOWN, format_rows
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_lake_storage
 from reelrank.index_mappings.decision import CANDIDATES, REQUESTS
@@ -48,6 +49,14 @@ def test_missed_aims_are_named(tmp_path: Path) -> None:
     assert "| 1,000,000 | 1,000 | 30.0 | 20.0 | 1 | 1 |" in tabulate([small, large])
     write_plot([small, large], tmp_path / "learning")
     assert (tmp_path / "learning.svg").stat().st_size > 1000
+
+
+def test_the_cost_of_logging_is_a_difference_of_paired_blocks() -> None:
+    rounds = {OFF: [(10.0, 5.0), (20.0, 6.0)], SHOWN: [(11.0, 5.0), (24.0, 6.0)]}
+    assert format_rows(rounds) == [
+        (OFF, "15.00", "5.50", ""),
+        (SHOWN, "17.50", "5.50", "2.50 (1.00, 4.00)"),
+    ]
 
 
 def test_a_history_ends_before_the_hour() -> None:

@@ -27,7 +27,8 @@ from reelrank.ranking.rankers.lambdarank import LambdaRank
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, rank_past_request
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
-from reelrank.ranking.training.past_requests import BacktestOptions, group_by_user
+from reelrank.ranking.training.past_requests import BacktestOptions
+from reelrank.ranking.viewers.histories import Histories
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from tests.unit.ranking.planted_impressions import DAYS, START, START_MS, PlantedPage, make_films, make_pages
@@ -70,7 +71,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
 def log_pages(history: History, index: BacktestIndex, pages: Sequence[PlantedPage]) -> TrainingSet:
     """Returns what the lake would hold of these pages: the features of what was shown, at their time."""
     ordered = history.events.sort_by([("at_ms", "ascending"), ("id", "ascending")])
-    histories, times = group_by_user(ordered), ordered["at_ms"].to_numpy()
+    histories, times = Histories(ordered), ordered["at_ms"].to_numpy()
     popularity = build_popularity(index.table, ordered.slice(0, int((times < LEARN_MS).sum())).to_batches())
     features, gains = [], []
     for page in pages:

@@ -1,11 +1,15 @@
 """The page from which an item was watched, by request and without one."""
 
+from dataclasses import asdict
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from reelrank.index_mappings.event import MINUTE_MS, Event
+from reelrank.index_mappings.event import EVENT_SCHEMA, MINUTE_MS, Event
 from reelrank.ranking.labels.opened_pages import OpenedPages
 from reelrank.ranking.training.past_requests import BacktestOptions, sample_requests
+from reelrank.ranking.viewers.histories import Histories
 
 
 def show(item: str, minute: int, request_id: str = "") -> Event:
@@ -45,8 +49,9 @@ def test_a_past_request_is_as_of_its_page_and_one_page_is_one_request() -> None:
     past = [watch(f"old{n}", n) for n in range(5)]
     page = [show("a", 100, "one"), show("b", 100, "one")]
     events = [*past, *page, watch("a", 103, "one"), watch("b", 106, "one"), watch("c", 300)]
+    table = pa.Table.from_pylist([asdict(event) for event in events], EVENT_SCHEMA)
     requests = sample_requests(
-        {"u": events}, (90 * MINUTE_MS, 400 * MINUTE_MS), BacktestOptions(), np.random.default_rng(0)
+        Histories(table), (90 * MINUTE_MS, 400 * MINUTE_MS), BacktestOptions(), np.random.default_rng(0)
     )
     found = [(request.context.at_ms // MINUTE_MS, request.context.device) for request in requests]
     assert found == [(100, "tv"), (300, "")]
