@@ -26,6 +26,7 @@ MODULES = {
     "blame": "served.blame",
     "requests": "served.requests",
     "loop": "loop.commands",
+    "drift": "loop.drift",
     "lab": "lab.commands",
     "capacity": "traffic.capacity",
     "features": "registry",

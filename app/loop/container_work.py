@@ -8,7 +8,7 @@ from reelrank.app.jobs.lake import export_lake
 from reelrank.app.jobs.served.evaluation import renew_days
 from reelrank.app.loop.candidates import build_candidate
 from reelrank.app.loop.judging import judge_release
-from reelrank.app.loop.logged_requests import count_answered
+from reelrank.app.loop.reading.logged_requests import count_answered
 from reelrank.app.loop.trying import has_traffic, observe_canary, observe_shadow
 from reelrank.app.loop.watching import compare_pages
 from reelrank.app.loop.work import Built, Input, Labelled, Observation

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from reelrank.app.clock import SYSTEM_CLOCK
+from reelrank.app.jobs.logged_pages import choose_windows
 from reelrank.app.loop.candidates import find_profile, read_indexed_vectors, read_vectors
-from reelrank.app.loop.logged_requests import read_gate_requests
+from reelrank.app.loop.reading.feature_drift import Span, measure_drift
+from reelrank.app.loop.reading.logged_requests import read_gate_requests
 from reelrank.app.release.staging import read_staged
 from reelrank.app.search.service import RankingOptions, SearchService
 from reelrank.app.search.stage_timings import StageTimings
@@ -13,13 +15,16 @@ from reelrank.app.state.release_states import load_release_state
 from reelrank.app.state.snapshot import State
 from reelrank.app.wiring import (
     Container,
+    build_lake_storage,
     build_release_manager,
     load_model,
     read_serving_model,
     warm_service,
 )
 from reelrank.index_mappings.engine import TextMatch
+from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.query import Context, Query
+from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.drift.histograms import Profile
 from reelrank.ranking.evaluation.known_items import (
     DEPTH,
@@ -36,7 +41,13 @@ from reelrank.ranking.gate.order_checks import (
     check_order,
     check_sample,
 )
-from reelrank.ranking.gate.release_checks import check_known_items, check_latency, check_size, check_vectors
+from reelrank.ranking.gate.release_checks import (
+    check_drift,
+    check_known_items,
+    check_latency,
+    check_size,
+    check_vectors,
+)
 from reelrank.ranking.gate.requests import GateRequests
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
@@ -68,7 +79,21 @@ def judge_release(container: Container, release_id: str) -> list[Check]:
     requests = read_gate_requests(container, Grader(container.settings.label))
     checks += judge_order(container, profile, requests, (candidate, serving), limits)
     checks.append(check_known_items(search_known_items(container, release), SERVED, limits))
+    if container.settings.gate_drift:
+        checks.append(judge_drift(container, release.model))
     return checks
+
+
+def judge_drift(container: Container, model: str) -> Check:
+    """Compares the newest day of pages with the days that training reads; weighted by the model's gains."""
+    windows = choose_windows(Lake(build_lake_storage(container.settings)), container.clock.now())
+    try:
+        if windows is None:
+            raise NotFound("there are no logged pages to compare", code="no_logged_pages")
+        spans = Span(windows.begin, windows.test), Span(windows.test, windows.end)
+        return check_drift(measure_drift(container, *spans, model))
+    except NotFound as error:
+        return Check(name="drift", passed=True, sentence=str(error), is_blocking=False)
 
 
 def build_limits(container: Container) -> GateLimits:
