@@ -10,11 +10,11 @@ import structlog
 
 from reelrank.app.background import BackgroundTask
 from reelrank.app.state.activity_counters import ActivityCounters, SnapshotUnusable
+from reelrank.app.state.engine_watch import EngineRecovery, WriteBlockWatch
 from reelrank.app.state.live_items import LiveItems, warm_table
 from reelrank.app.state.release_states import StateSources, choose_embeddings, load_release_state
 from reelrank.app.state.snapshot import State
 from reelrank.app.state.trials import Trial, TrialStates
-from reelrank.app.state.write_blocks import WriteBlockWatch
 from reelrank.index_mappings.errors import (
     CodedError,
     Degradation,
@@ -48,6 +48,7 @@ class StateRefresher:
         self._problem: CodedError = NOT_LOADED
         self._refresh_lock = threading.Lock()
         self._settle_at = 0.0
+        self.recovery = EngineRecovery()
         self._live_items = LiveItems("", 0)
         self._trials = TrialStates(partial(load_release_state, sources))
         self._write_blocks = WriteBlockWatch(sources.engine, sources.end_block)
@@ -101,13 +102,18 @@ class StateRefresher:
                     degraded = (*self._last_good_state.degraded, stale)
                     self._state = replace(self._last_good_state, degraded=degraded)
 
-    def poll(self, interval_s: float, warm_up: Callable[[], None], startup_wait_s: float) -> None:
-        """Calls `warm_up`, then `refresh` every `interval_s` seconds, in a thread, until `stop`.
+    def refresh_and_try(self, warm_up: Callable[[], bool]) -> None:
+        """Refreshes; while an engine that was away has come back, searches until it answers in time."""
+        self.refresh()
+        self.recovery.follow(self._state is not self._last_good_state, warm_up)
+
+    def poll(self, interval_s: float, warm_up: Callable[[], bool], startup_wait_s: float) -> None:
+        """Calls `warm_up`, then refreshes every `interval_s` seconds, in a thread, until `stop`.
 
         Waits for `warm_up`, but no longer than startup_wait_s: gunicorn would end and restart a worker that
         does not begin, for ever, where one that has begun answers 503 until it is ready.
         """
-        self._task = BackgroundTask("state", self.refresh, interval_s)
+        self._task = BackgroundTask("state", partial(self.refresh_and_try, warm_up), interval_s)
         self._task.start(warm_up, startup_wait_s)
 
     def stop(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.engine import ServerEngine
-from reelrank.app.state import write_blocks
+from reelrank.app.state import engine_watch
 from reelrank.app.web.api.health import check_lists_ready
 from reelrank.app.wiring import Container, build_release_manager, build_service
 from reelrank.index_mappings.errors import Conflict, Unavailable
@@ -76,8 +76,8 @@ def test_a_block_left_by_a_killed_server_is_named_and_ends_by_itself(
     (writes,) = check_lists_ready(service)["degraded"][-1:]
     assert f"the promotion of {NEW}" in writes
     assert command in writes
-    monkeypatch.setattr(write_blocks, "CHECK_EVERY_S", 0.0)
-    monkeypatch.setattr(write_blocks, "LEFT_AFTER_S", 0.0)
+    monkeypatch.setattr(engine_watch, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(engine_watch, "LEFT_AFTER_S", 0.0)
     started = build_service(container).refresher
     started.refresh()
     started.refresh()
@@ -131,9 +131,9 @@ def test_a_block_of_an_administrator_is_named_but_stays(
 ) -> None:
     create_two_versions(engine)
     engine.cluster.request_or_raise("PUT", f"/{engine.layout.index_name('items-1')}/_block/write")
-    monkeypatch.setattr(write_blocks, "CHECK_EVERY_S", 0.0)
-    monkeypatch.setattr(write_blocks, "LEFT_AFTER_S", 0.0)
-    watch = write_blocks.WriteBlockWatch(engine, lambda _block: pytest.fail("it was ended"))
+    monkeypatch.setattr(engine_watch, "CHECK_EVERY_S", 0.0)
+    monkeypatch.setattr(engine_watch, "LEFT_AFTER_S", 0.0)
+    watch = engine_watch.WriteBlockWatch(engine, lambda _block: pytest.fail("it was ended"))
     watch.check()
     watch.check()
     block = engine.find_write_block()

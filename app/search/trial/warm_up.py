@@ -11,18 +11,27 @@ from reelrank.index_mappings.query import Query
 log = structlog.get_logger("reelrank.search")
 
 
-def warm_up(service: SearchService) -> None:
-    """Loads the state and runs each kind of request; without a serving version, loads the encoder only."""
+def warm_up(service: SearchService) -> bool:
+    """Loads the state and runs each kind of request; without a serving version, loads the encoder only.
+
+    Returns whether every source answered in time.
+    """
     service.encoder.encode(["words load the encoder"])
     service.refresher.refresh()
-    if service.refresher.is_ready:
-        rank_samples(service, None)
+    return service.refresher.is_ready and rank_samples(service, None)
 
 
-def rank_samples(service: SearchService, state: State | None) -> None:
-    """Ranks one request of each kind, by the state of a release; None: of the one that serves."""
+def rank_samples(service: SearchService, state: State | None) -> bool:
+    """Ranks one request of each kind, by the state of a release; None: of the one that serves.
+
+    Returns whether every source answered in time.
+    """
+    is_whole = True
     for query in (Query(text="warm"), Query(user="nobody", similar_to="nothing"), Query()):
         try:
-            service.rank_query(RankingOptions(query, explain=True), StageTimings(), state)
+            ranked = service.rank_query(RankingOptions(query, explain=True), StageTimings(), state)
+            is_whole &= not any(missing.source in ranked.asked for missing in ranked.degraded)
         except EngineError as error:  # the first request of a busy machine may miss the deadline
+            is_whole = False
             log.warning("a warm-up request failed", reason=str(error))
+    return is_whole

@@ -20,6 +20,9 @@ def check_lists_ready(service: SearchService) -> dict[str, Any]:
     state = service.refresher.state
     if not service.engine.is_ready():
         raise Unavailable("the search engine does not answer; read its log", code="engine_unreachable")
+    if not service.refresher.recovery.is_over:
+        reason = "the search engine came back; its first searches are tried before it gets requests"
+        raise Unavailable(reason, code="engine_unreachable")
     degraded = [str(missing) for missing in (*state.degraded, *find_write_problems(service.engine))]
     return {"model": state.ranker.name, "index_version": state.version, "degraded": degraded}
 

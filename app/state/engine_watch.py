@@ -1,4 +1,4 @@
-"""Ends the write block that an interrupted promotion left on the serving version of a cluster."""
+"""What a worker watches of its engine: write blocks that were left, and whether it answers in time again."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,8 @@ log = structlog.get_logger("reelrank.live")
 CHECK_EVERY_S = 10.0
 LEFT_AFTER_S = 30.0
 """A running promotion blocks writes while it copies the last live changes: a second or two."""
+MAX_TRIES = 20
+"""After so many the worker takes requests all the same: late sources are better than none."""
 
 
 class WriteBlockWatch:
@@ -47,3 +49,21 @@ class WriteBlockWatch:
         if block.promoted_to and time.monotonic() >= self._seen_at + LEFT_AFTER_S:
             self._end_block(block)
             log.warning("ended the write block of an interrupted promotion", version=block.version)
+
+
+class EngineRecovery:
+    """Counts the tries that are left until an engine that came back answers in time again."""
+
+    def __init__(self) -> None:
+        self._tries_left = 0
+
+    @property
+    def is_over(self) -> bool:
+        return not self._tries_left
+
+    def follow(self, is_away: bool, try_searches: Callable[[], bool]) -> None:
+        """Takes note of a refresh. try_searches: searches, and returns whether all were answered in time."""
+        if is_away:
+            self._tries_left = MAX_TRIES
+        elif self._tries_left:
+            self._tries_left = 0 if try_searches() else self._tries_left - 1
