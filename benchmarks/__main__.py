@@ -16,7 +16,7 @@ from benchmarks.loop import canary, gate
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
-from benchmarks.scale import compute
+from benchmarks.scale import compute, week
 from benchmarks.servers import run as servers
 
 BENCHMARKS = {
@@ -36,6 +36,7 @@ BENCHMARKS = {
     "diversity": diversity.main,
     "lake": lake.main,
     "compute": compute.main,
+    "week": week.main,
     "gate": gate.main,
     "learning": learning.main,
     "canary": canary.main,

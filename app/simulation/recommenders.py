@@ -20,11 +20,12 @@ POPULAR_NOISE = 0.7
 class Pages:
     """Pages as they were answered. rows [b, k]: films, -1 for an empty position; a failed page has none.
 
-    request_ids [b]: empty for a failed page.
+    request_ids [b]: empty for a failed page. surfaces [b]: what was asked for; none given means home pages.
     """
 
     rows: Rows
     request_ids: Sequence[str]
+    surfaces: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

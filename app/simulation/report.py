@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.simulation.behaviour import Reactions, Truth
+from reelrank.app.simulation.behaviour import Outcomes, Reactions, Truth
 from reelrank.app.simulation.viewers import Visits
 from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_ratio
 
-TOTALS = ("impressions", "viewed", "clicks", "expected_clicks", "minutes", "expected_minutes", "pages")
+TOTALS = (
+    "impressions", "viewed", "expected_viewed", "clicks", "expected_clicks", "minutes", "expected_minutes",
+    "uses", "expected_uses", "used_s", "expected_used_s", "pages",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +42,24 @@ class TrafficReport:
     def __post_init__(self) -> None:
         self.totals = {name: np.zeros(self.viewers) for name in TOTALS}
 
-    def add(self, visits: Visits, truth: Truth, reactions: Reactions) -> None:
+    def add(self, visits: Visits, truth: Truth, reactions: Reactions, outcomes: Outcomes) -> None:
         """Adds pages. A page without any film failed, and counts as no page."""
         is_shown = truth.examination > 0
         columns = {
             "impressions": is_shown,
             "viewed": reactions.is_viewed,
+            "expected_viewed": truth.examination,
             "clicks": reactions.is_clicked,
             "expected_clicks": truth.clicks,
             "minutes": reactions.shares * truth.duration_ms / MINUTE_MS,
             "expected_minutes": truth.watched_ms / MINUTE_MS,
         }
         sums = {name: np.asarray(values.sum(axis=1), np.float64) for name, values in columns.items()}
+        sums |= {"uses": outcomes.uses, "expected_uses": outcomes.expected_uses}
+        sums |= {
+            "used_s": outcomes.watched_ms / 1000,
+            "expected_used_s": outcomes.expected_watched_ms / 1000,
+        }
         sums["pages"] = np.asarray(is_shown.any(axis=1), np.float64)
         self.failed_pages += int(len(visits) - sums["pages"].sum())
         day = int((visits.at_ms[0] - self.start_ms) // DAY_MS) if len(visits) else 0
@@ -69,6 +78,20 @@ class TrafficReport:
         """Returns minutes watched by impression."""
         return self._measure("minutes", "expected_minutes")
 
+    @property
+    def as_served(self) -> dict[str, Measure]:
+        """Returns what `evaluate --as served` measures, by its names: by impression that was seen, films that
+        were started within the window of their page, and the seconds that these were watched."""
+        seen, expected_seen = self.totals["viewed"], self.totals["expected_viewed"]
+        return {
+            name: Measure(
+                estimate_ratio(self.totals[observed], seen),
+                float(self.totals[f"expected_{observed}"].sum() / max(expected_seen.sum(), 1)),
+                estimate_ratio(self.totals[observed] - self.totals[f"expected_{observed}"], seen),
+            )
+            for name, observed in (("ctr", "uses"), ("watch_s_per_impression", "used_s"))
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Returns the report as JSON values."""
         counts = {name: float(values.sum()) for name, values in self.totals.items()}
@@ -78,6 +101,7 @@ class TrafficReport:
             **{name: round(counts[name]) for name in ("pages", "impressions", "viewed", "clicks")},
             "ctr": _to_json(self.ctr),
             "minutes_per_impression": _to_json(self.watch_time),
+            "as_served": {name: _to_json(measure) for name, measure in self.as_served.items()},
             "by_day": [_describe_day(day) for day in self.by_day],
         }
 

@@ -4,16 +4,17 @@ import heapq
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import numpy as np
 import orjson
 
 from reelrank.app.http_client import HttpClient, HttpRequest, HttpResponse, ResponseTooLarge
 from reelrank.app.simulation.behaviour import READING_MS
-from reelrank.app.simulation.films import Film, Films
+from reelrank.app.simulation.films import Film, Films, create_generator
 from reelrank.app.simulation.recommenders import Feedback, Pages
 from reelrank.app.simulation.viewers import Viewers, Visits
 from reelrank.app.web.simulated_time import NOW_HEADER
@@ -25,7 +26,18 @@ EVENTS_PER_REQUEST = 2000
 ATTEMPTS, RETRY_S = 10, 1.0
 """How often events are sent that a service cannot take in at the moment, and the pause between."""
 FIELDS = "genres,duration_s,published_at"
+SEARCH_SHARE, SIMILAR_SHARE = 0.15, 0.1
+"""Of visits, those that search and those that ask for similar films; others load the home page. A choice."""
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedPage:
+    """What a viewer asks for. path: of the API."""
+
+    surface: str
+    path: str
+    parameters: Record
 
 
 class ServiceRecommender:
@@ -41,6 +53,7 @@ class ServiceRecommender:
         self._viewers = viewers
         self._pool = ThreadPoolExecutor(connections)
         self._waiting: list[tuple[int, str, Record]] = []
+        self._last_clicked: dict[int, int] = {}
         self.sent_events = 0
 
     def check_clock(self) -> None:
@@ -58,15 +71,21 @@ class ServiceRecommender:
             raise _describe_failure("the check of the clock", answer)
 
     def recommend(self, visits: Visits, size: int) -> Pages:
-        answers = list(
-            self._pool.map(self._load_page, visits.rows.tolist(), visits.at_ms.tolist(), [size] * len(visits))
-        )
+        at_ms = visits.at_ms.tolist()
+        asked = [self._choose_page(*visit) for visit in zip(visits.rows.tolist(), at_ms, strict=True)]
+        paths = [
+            f"{page.path}?{urlencode({**page.parameters, 'limit': size, 'fields': FIELDS})}" for page in asked
+        ]
+        answers = list(self._pool.map(self._load_page, paths, at_ms))
         rows = np.full((len(visits), size), -1, np.intp)
         for row, (_, films) in zip(rows, answers, strict=True):
             row[: len(films)] = self._films.add(films)
-        return Pages(rows, [request_id for request_id, _ in answers])
+        request_ids = [request_id for request_id, _ in answers]
+        return Pages(rows, request_ids, [page.surface for page in asked])
 
     def observe(self, feedback: Feedback) -> None:
+        for page, position in np.argwhere(feedback.reactions.is_clicked).tolist():
+            self._last_clicked[int(feedback.visits.rows[page])] = int(feedback.pages.rows[page, position])
         for record in build_events(feedback, self._viewers.ids, self._films):
             heapq.heappush(self._waiting, (record["at_ms"], record["id"], record))
 
@@ -85,11 +104,28 @@ class ServiceRecommender:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _load_page(self, viewer: int, at_ms: int, size: int) -> tuple[str, list[Film]]:
+    def _choose_page(self, viewer: int, at_ms: int) -> "AskedPage":
+        """Chooses what a viewer asks for: mostly the home page, else a search or what is like a film.
+
+        The search is for a genre of the film that was clicked last, else of any film that was seen.
+        """
+        user = self._viewers.ids[viewer]
+        rng = create_generator(0, "surface", user, at_ms)
+        drawn, clicked = rng.random(), self._last_clicked.get(viewer)
+        parameters = {"user": user}
+        if drawn < SIMILAR_SHARE and clicked is not None:
+            path = f"/v1/items/{quote(self._films.films[clicked].id, safe='')}/similar"
+            return AskedPage("similar", path, parameters)
+        if SIMILAR_SHARE <= drawn < SIMILAR_SHARE + SEARCH_SHARE and len(self._films):
+            film = self._films.films[rng.integers(len(self._films)) if clicked is None else clicked]
+            if film.genres:
+                genre = str(rng.choice(film.genres))
+                return AskedPage("search", "/v1/search", {**parameters, "q": genre})
+        return AskedPage("home", "/v1/recommendations", parameters)
+
+    def _load_page(self, path: str, at_ms: int) -> tuple[str, list[Film]]:
         """Returns the id of the page and its films; nothing when the service fails."""
-        parameters = urlencode({"user": self._viewers.ids[viewer], "limit": size, "fields": FIELDS})
-        request = HttpRequest("GET", f"/v1/recommendations?{parameters}", None, {NOW_HEADER: str(at_ms)})
-        answer = self._send(request)
+        answer = self._send(HttpRequest("GET", path, None, {NOW_HEADER: str(at_ms)}))
         if answer.status != 200:
             return "", []
         page = orjson.loads(answer.body)
@@ -123,7 +159,7 @@ def build_events(feedback: Feedback, user_ids: Sequence[str], films: Films) -> I
             "item": films.films[pages.rows[page, position]].id,
             "request_id": pages.request_ids[page],
             "position": position,
-            "surface": "home",
+            "surface": pages.surfaces[page] if pages.surfaces else "home",
             "simulated": True,
         }
         key = f"{pages.request_ids[page]}-{position}"

@@ -10,6 +10,7 @@ from reelrank.app.simulation.behaviour import (
     compute_log_odds,
     compute_truth,
     draw_reactions,
+    estimate_outcomes,
     measure_stays,
 )
 from reelrank.app.simulation.films import Films, Rows, create_generator, make_films
@@ -17,6 +18,7 @@ from reelrank.app.simulation.recommenders import Feedback, Pages, Recommender
 from reelrank.app.simulation.report import TrafficReport
 from reelrank.app.simulation.viewers import Viewers, Visits
 from reelrank.index_mappings.event import DAY_MS, HOUR_MS, MINUTE_MS
+from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.progress import Progress
 
 TICK_MS = 5 * MINUTE_MS
@@ -99,7 +101,10 @@ def serve_visits(
     truth.remember(visits, pages, reactions.is_clicked)
     truth.viewers.leave_or_stay(visits, stays, rng)
     recommender.observe(Feedback(visits, pages, reactions, started_ms, expected.duration_ms))
-    report.add(visits, expected, reactions)
+    outcomes = estimate_outcomes(
+        expected, reactions, PLAY_WINDOW_MS, create_generator(options.seed, "outcomes", tick)
+    )
+    report.add(visits, expected, reactions, outcomes)
 
 
 def publish_new_films(options: TrafficOptions, tick_ms: int, recommender: Recommender) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reelrank.app.jobs.served.pages import measure_logged_pages
 from reelrank.app.simulation.films import Films
 from reelrank.app.simulation.report import TrafficReport
 from reelrank.app.simulation.service import ServiceRecommender
@@ -58,8 +59,25 @@ def test_a_day_is_served_and_measured(report: TrafficReport) -> None:
     figures = report.to_json()
     assert figures["failed_pages"] == 0
     assert figures["pages"] > 30
-    assert figures["impressions"] == 12 * figures["pages"]
+    assert 9 * figures["pages"] < figures["impressions"] <= 12 * figures["pages"]  # a search may find few
     assert report.ctr.observed.low <= report.ctr.expected <= report.ctr.observed.high
+
+
+def test_the_lake_counts_as_the_simulator_does(
+    parts: Container, events: list[Event], report: TrafficReport
+) -> None:
+    days = (datetime.now(UTC).timestamp() * 1000 - OPTIONS.start_ms) / DAY_MS
+    served, *by_surface = measure_logged_pages(parts, days, ignore_progress)
+    assert events
+    assert served.requests == report.totals["pages"].sum()
+    assert served.impressions == report.totals["viewed"].sum()  # of those, how many were on the screen
+    assert served.seen_known_share == 1
+    names = {f"simulated: {surface}" for surface in ("home", "search", "similar")}
+    assert names <= {quality.surface for quality in by_surface}
+    for name, simulated in report.as_served.items():
+        measured = served.measures[name]
+        assert measured.mean == pytest.approx(simulated.observed.mean)
+        assert measured.low <= simulated.expected <= measured.high
 
 
 def test_what_viewers_did_is_stored_with_the_page_at_its_time(

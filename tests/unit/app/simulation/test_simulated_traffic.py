@@ -5,13 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from reelrank.app.simulation.behaviour import compute_examination
+from reelrank.app.simulation.behaviour import (
+    Reactions,
+    Truth,
+    compute_examination,
+    count_in_time,
+    draw_reactions,
+    estimate_outcomes,
+)
 from reelrank.app.simulation.films import Film, Films, make_films
 from reelrank.app.simulation.recommenders import Feedback, InProcessPolicy, InProcessRecommender, Pages
 from reelrank.app.simulation.report import TrafficReport, estimate_ratio
 from reelrank.app.simulation.traffic import TICK_MS, GroundTruth, TrafficOptions, run_traffic
 from reelrank.app.simulation.viewers import Visits
-from reelrank.index_mappings.event import DAY_MS
+from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
 from reelrank.ranking.progress import ignore_progress
 
 START_MS = 20_000 * DAY_MS
@@ -60,6 +67,9 @@ def test_the_observed_rates_cover_what_the_truth_expects() -> None:
         paired = [m.difference.low <= 0 <= m.difference.high for m in measures]
         assert sum(covered) >= 18
         assert sum(paired) >= 17  # 95 % of 20, and two standard deviations below
+    for name in reports[0].as_served:
+        measures = [report.as_served[name] for report in reports]
+        assert sum(m.observed.low <= m.expected <= m.observed.high for m in measures) >= 17
 
 
 def test_who_knows_more_of_viewers_earns_more() -> None:
@@ -89,6 +99,29 @@ def test_only_what_was_examined_is_clicked_and_watched_one_after_another() -> No
             started = feedback.started_ms[page, clicked]
             watched = (reactions.shares * feedback.duration_ms)[page, clicked]
             assert (started[1:] >= started[:-1] + np.floor(watched[:-1])).all()
+
+
+def test_only_what_begins_within_the_window_counts_for_its_page() -> None:
+    page = Truth(np.ones((1, 3)), np.ones((1, 3)), np.full((1, 3), 0.5), np.full((1, 3), 600_000.0))
+    shares = np.array([[0.5, 0.6, 0.7]])  # 5, 6 and 7 minutes: the third begins after 11 minutes
+    reactions = Reactions(np.ones((1, 3), bool), np.ones((1, 3), bool), shares)
+    uses, watched_ms = count_in_time(page, reactions, 10 * MINUTE_MS)
+    assert (uses.tolist(), watched_ms.tolist()) == ([2.0], [660_000.0])
+    report, _ = simulate("oracle")
+    assert 0 < report.totals["uses"].sum() < 0.9 * report.totals["clicks"].sum()
+
+
+def test_expected_outcomes_are_the_mean_of_what_happens() -> None:
+    rng = np.random.default_rng(0)
+    page = Truth(
+        compute_examination(6)[None, :], np.full((1, 6), 0.3), np.full((1, 6), 0.4), np.full((1, 6), 1e6)
+    )
+    many = Truth(*(np.repeat(getattr(page, name), 20_000, axis=0) for name in page.__slots__))
+    uses, watched_ms = count_in_time(many, draw_reactions(many, rng), 10 * MINUTE_MS)
+    few = Truth(*(np.repeat(getattr(page, name), 200, axis=0) for name in page.__slots__))
+    expected = estimate_outcomes(few, draw_reactions(few, rng), 10 * MINUTE_MS, rng)
+    assert expected.expected_uses.mean() == pytest.approx(uses.mean(), rel=0.03)
+    assert expected.expected_watched_ms.mean() == pytest.approx(watched_ms.mean(), rel=0.04)
 
 
 def test_a_viewer_waits_until_what_they_watch_is_over() -> None:
