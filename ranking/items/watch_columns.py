@@ -19,6 +19,8 @@ MAX_HOURS = 24.0
 """Most hours of one watch: a client may send any number."""
 VIEWER_BITS = 40
 """Bits of a viewer's code. With 500,000 viewers, any two share a code with a chance of 0.1."""
+ROW_BITS = np.uint64(24)
+"""A pair is one integer of 64 bits: VIEWER_BITS of the viewer, and the row."""
 Rows = NDArray[np.intp]
 Codes = NDArray[np.uint64]
 

@@ -1,8 +1,9 @@
 """The audience: who watched what, each viewer once per item, and which viewers count.
 
-Popularity cannot be bought by events, because a viewer counts once per item however often they send one, and
-not by new viewers, because they count less than established ones. A viewer is established when events of
-theirs were received a week apart, or when the operator loaded their history. Addresses are not needed.
+Popularity cannot be bought by events: a viewer counts once per item however often they send one, and on a day
+of very many items or events for less. Nor by new viewers, who count less than established ones. A viewer is
+established when events of theirs were received a week apart, or when the operator loaded their history.
+Addresses are not needed.
 """
 
 import secrets
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.watch_columns import LOADED_MS, Codes, WatchColumns
+from reelrank.ranking.items.popularity.sorted_codes import find_codes, group_days, read_flags
+from reelrank.ranking.items.watch_columns import LOADED_MS, ROW_BITS, Codes, WatchColumns
 
 ESTABLISHED_AFTER_MS = 7 * DAY_MS
 """Time between the first and the last watch of a viewer who counts as established. A choice: an attack then
@@ -22,22 +24,30 @@ takes a week of preparation, and most viewers of a service come back within one.
 BOT_HOURS = 48.0
 """A viewer who would have watched for longer in one day is a bot: several people may share an account, but
 nobody can explain twice the hours of a day."""
+DAILY_ITEMS, DAILY_EVENTS = 20.0, 200.0
+"""Items, and watch events, received on one UTC day for which a viewer counts in full. Beyond the items each
+counts less, in proportion. Beyond the events, which nobody needs, with the square of it: with 3,000 events, a
+225th. Choices; a player that reports each minute sends 200 events in 200 minutes."""
 KEY_BYTES = 16
 MAX_PAIRS, MAX_VIEWERS = 1_000_000, 500_000
-"""Newest pairs of viewer and item, and newest viewers, that are remembered: 45 MB. An older one may count
+"""Newest pairs of viewer and item, and newest viewers, that are remembered: 57 MB. An older one may count
 twice, or be new again. A choice."""
-ROW_BITS, ROW_MASK = np.uint64(24), np.uint64((1 << 24) - 1)
-"""A pair is one integer of 64 bits: VIEWER_BITS of the viewer, and the row."""
+NOT_RECEIVED = -1
+"""The day of receipt of a pair that was loaded only."""
+ROW_MASK = (np.uint64(1) << ROW_BITS) - np.uint64(1)
 Rows = NDArray[np.intp]
 Times = NDArray[np.int64]
 CounterArrays = Mapping[str, NDArray[Any]]
-PAIR_COLUMNS = ("_keys", "_shares", "_at_ms", "_hours")
-VIEWER_COLUMNS = ("_viewers", "_first_ms", "_last_ms", "_is_established", "_is_bot")
+NEW_PAIR = {"_shares": 0, "_at_ms": 0, "_hours": 0, "_received_day": NOT_RECEIVED, "_events": 0}
+NEW_PAIR |= {"_damping": 1, "_earlier_ms": 0, "_earlier_weight": 0}
+NEW_VIEWER = {"_first_ms": 2**63 - 1, "_last_ms": -(2**63), "_is_established": False, "_is_bot": False}
+"""What is known of a pair and of a viewer before their first watch is added, by column."""
+PAIR_COLUMNS, VIEWER_COLUMNS = ("_keys", *NEW_PAIR), ("_viewers", *NEW_VIEWER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contributions:
-    """What k pairs add to the counts of their rows. at_ms: of the newest watch.
+    """What k pairs add to the counts of their rows. at_ms: of the watch.
 
     established, new: the watched share [k] where the viewer is of that group and no bot, else 0.
     """
@@ -46,6 +56,10 @@ class Contributions:
     at_ms: Times
     established: NDArray[np.float32]
     new: NDArray[np.float32]
+
+    def join(self, other: "Contributions") -> "Contributions":
+        columns = ((getattr(part, name) for part in (self, other)) for name in self.__slots__)
+        return Contributions(*(np.concatenate(list(column)) for column in columns))
 
 
 class Audience:
@@ -61,6 +75,11 @@ class Audience:
         self._shares = np.empty(0, np.float32)
         self._at_ms = np.empty(0, np.int64)
         self._hours = np.empty(0, np.float32)
+        self._received_day = np.empty(0, np.int32)
+        self._events = np.empty(0, np.int32)
+        self._damping = np.empty(0, np.float32)
+        self._earlier_ms = np.empty(0, np.int64)
+        self._earlier_weight = np.empty(0, np.float32)
         self._viewers = np.empty(0, np.uint64)
         self._first_ms = np.empty(0, np.int64)
         self._last_ms = np.empty(0, np.int64)
@@ -92,11 +111,11 @@ class Audience:
 
     def are_established(self, viewers: Codes) -> NDArray[np.bool_]:
         """Returns which viewers [n] are established and no bots."""
-        return _read_flags(self._viewers, self._is_established & ~self._is_bot, viewers)
+        return read_flags(self._viewers, self._is_established & ~self._is_bot, viewers)
 
     def are_bots(self, viewers: Codes) -> NDArray[np.bool_]:
         """Returns which viewers [n] are bots."""
-        return _read_flags(self._viewers, self._is_bot, viewers)
+        return read_flags(self._viewers, self._is_bot, viewers)
 
     def add(self, watches: WatchColumns) -> tuple[Contributions, Contributions]:
         """Adds watches; returns the contributions that changed as they were before, and as they are now."""
@@ -105,44 +124,59 @@ class Audience:
         self._insert(viewers, pairs)
         before = self._list_contributions(np.searchsorted(self._keys, pairs))
         flags_before = self._is_established.copy(), self._is_bot.copy()
+        damping_before = self._damping.copy()
         self._update_pairs(np.searchsorted(self._keys, keys), watches)
         self._update_viewers(np.searchsorted(self._viewers, watches.viewers), watches)
-        self._find_bots(viewers)
+        self._judge_days(self._locate_pairs(np.searchsorted(self._viewers, viewers)))
         changed = np.flatnonzero(
             (self._is_established != flags_before[0]) | (self._is_bot != flags_before[1])
         )
-        others = np.setdiff1d(self._locate_pairs(changed), np.searchsorted(self._keys, pairs))
-        before = _concatenate(before, self._list_contributions(others, flags_before))
-        after = self._list_contributions(np.concatenate([np.searchsorted(self._keys, pairs), others]))
+        others = np.union1d(self._locate_pairs(changed), np.flatnonzero(self._damping != damping_before))
+        others = np.setdiff1d(others, np.searchsorted(self._keys, pairs))
+        before = before.join(self._list_contributions(others, flags_before, damping_before))
+        after = self._list_contributions(np.searchsorted(self._keys, pairs))
+        after = after.join(self._list_contributions(others))
         self._forget_oldest()
         return before, after
 
     def list_watched(self, rows: Rows) -> Contributions:
         """Returns the contributions of all remembered pairs of these rows."""
         return self._list_contributions(
-            np.flatnonzero(np.isin(self._keys & ROW_MASK, rows.astype(np.uint64)))
+            np.flatnonzero(np.isin((self._keys & ROW_MASK).astype(np.intp), rows, kind="table"))
         )
 
     def _insert(self, viewers: Codes, pairs: Codes) -> None:
         """Makes room for viewers and pairs that are not known yet; their shares are 0."""
-        new = viewers[~_find(self._viewers, viewers)[1]]
+        new = viewers[~find_codes(self._viewers, viewers)[1]]
         positions = np.searchsorted(self._viewers, new)
         self._viewers = np.insert(self._viewers, positions, new)
-        self._first_ms = np.insert(self._first_ms, positions, np.iinfo(np.int64).max)
-        self._last_ms = np.insert(self._last_ms, positions, np.iinfo(np.int64).min)
-        self._is_established = np.insert(self._is_established, positions, False)
-        self._is_bot = np.insert(self._is_bot, positions, False)
-        new = pairs[~_find(self._keys, pairs)[1]]
+        for name, value in NEW_VIEWER.items():
+            setattr(self, name, np.insert(getattr(self, name), positions, value))
+        new = pairs[~find_codes(self._keys, pairs)[1]]
         positions = np.searchsorted(self._keys, new)
         self._keys = np.insert(self._keys, positions, new)
-        self._shares = np.insert(self._shares, positions, 0)
-        self._at_ms = np.insert(self._at_ms, positions, 0)
-        self._hours = np.insert(self._hours, positions, 0)
+        for name, fill in NEW_PAIR.items():
+            setattr(self, name, np.insert(getattr(self, name), positions, fill))
 
     def _update_pairs(self, positions: Rows, watches: WatchColumns) -> None:
+        loaded = watches.received_ms == LOADED_MS
+        days = np.where(loaded, NOT_RECEIVED, watches.received_ms // DAY_MS).astype(np.int32)
+        self._begin_days(np.unique(positions[days > self._received_day[positions]]))
+        np.maximum.at(self._received_day, positions, days)
+        is_newest = days == self._received_day[positions]
+        np.add.at(self._events, positions[is_newest], 1)
+        loaded_late = positions[loaded & ~is_newest]
+        np.maximum.at(self._earlier_ms, loaded_late, watches.at_ms[loaded & ~is_newest])
+        self._earlier_weight[loaded_late] = 1
         np.maximum.at(self._shares, positions, watches.shares)
         np.maximum.at(self._at_ms, positions, watches.at_ms)
         np.maximum.at(self._hours, positions, watches.hours)
+
+    def _begin_days(self, pairs: Rows) -> None:
+        """Keeps what these pairs counted: a busy day that begins takes nothing from what was before."""
+        kept = pairs[(self._damping[pairs] >= self._earlier_weight[pairs]) & (self._at_ms[pairs] > 0)]
+        self._earlier_ms[kept], self._earlier_weight[kept] = self._at_ms[kept], self._damping[kept]
+        self._events[pairs] = 0
 
     def _update_viewers(self, positions: Rows, watches: WatchColumns) -> None:
         is_loaded = watches.received_ms == LOADED_MS
@@ -154,18 +188,21 @@ class Audience:
             self._last_ms[positions] - self._first_ms[positions] >= ESTABLISHED_AFTER_MS
         )
 
-    def _find_bots(self, viewers: Codes) -> None:
-        """Calls viewers bots whose newest watches of items add up to more than BOT_HOURS in one UTC day."""
-        pairs = self._locate_pairs(np.searchsorted(self._viewers, viewers))
+    def _judge_days(self, pairs: Rows) -> None:
+        """Judges viewers by days, from all their pairs: who is a bot, and what counts less on a busy day."""
         owners = np.searchsorted(self._viewers, self._keys[pairs] >> ROW_BITS)
-        order = np.lexsort((self._at_ms[pairs] // DAY_MS, owners))
-        owners, days, hours = owners[order], self._at_ms[pairs][order] // DAY_MS, self._hours[pairs][order]
-        starts = np.flatnonzero(
-            np.diff(owners, prepend=-1).astype(bool) | np.diff(days, prepend=-1).astype(bool)
-        )
-        if len(starts):
-            totals = np.add.reduceat(hours.astype(np.float64), starts)
-            self._is_bot[owners[starts[totals > BOT_HOURS]]] = True
+        order, starts = group_days(owners, self._at_ms[pairs] // DAY_MS)
+        if not len(starts):
+            return
+        hours = np.add.reduceat(self._hours[pairs][order].astype(np.float64), starts)
+        self._is_bot[owners[order][starts[hours > BOT_HOURS]]] = True
+        days = self._received_day[pairs]
+        order, starts = group_days(owners, days)
+        items = np.diff(np.append(starts, len(order)))
+        events = np.add.reduceat(self._events[pairs][order].astype(np.int64), starts)
+        weights = np.minimum(np.minimum(DAILY_ITEMS / items, (DAILY_EVENTS / events) ** 2), 1.0)
+        weights[days[order[starts]] == NOT_RECEIVED] = 1.0
+        self._damping[pairs[order]] = np.repeat(weights, items)
 
     def _locate_pairs(self, viewers: Rows) -> Rows:
         """Returns the positions of all pairs of these viewers, given by position."""
@@ -176,19 +213,25 @@ class Audience:
         return np.asarray(np.repeat(first, counts) + within, np.intp)
 
     def _list_contributions(
-        self, pairs: Rows, flags: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
+        self,
+        pairs: Rows,
+        flags: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
+        damping: NDArray[np.float32] | None = None,
     ) -> Contributions:
-        """Returns what these pairs count.
+        """Returns what these pairs count: first each newest watch, then each earlier one.
 
-        flags: whether viewers are established, and bots; as of now by default.
+        flags: whether viewers are established, and bots. damping: of all pairs. Both as of now by default.
         """
         is_established, is_bot = flags or (self._is_established, self._is_bot)
+        damping = (self._damping if damping is None else damping)[pairs]
         owners = np.searchsorted(self._viewers, self._keys[pairs] >> ROW_BITS)
-        owners = np.minimum(owners, len(self._viewers) - 1)
-        shares = np.where(is_bot[owners], np.float32(0), self._shares[pairs])
+        owners = np.tile(np.minimum(owners, len(self._viewers) - 1), 2)
+        weights = np.concatenate([damping, (1 - damping) * self._earlier_weight[pairs]])
+        shares = np.where(is_bot[owners], np.float32(0), np.tile(self._shares[pairs], 2) * weights)
         established = np.where(is_established[owners], shares, np.float32(0))
-        rows = (self._keys[pairs] & ROW_MASK).astype(np.intp)
-        return Contributions(rows, self._at_ms[pairs], established, shares - established)
+        rows = np.tile((self._keys[pairs] & ROW_MASK).astype(np.intp), 2)
+        at_ms = np.concatenate([self._at_ms[pairs], self._earlier_ms[pairs]])
+        return Contributions(rows, at_ms, established, shares - established)
 
     def _forget_oldest(self) -> None:
         """Forgets the oldest tenth when there are too many; what they contributed stays counted."""
@@ -196,30 +239,10 @@ class Audience:
             self._keep_pairs(self._at_ms > np.quantile(self._at_ms, 0.1))
         if len(self._viewers) > MAX_VIEWERS:
             is_recent = self._last_ms > np.quantile(self._last_ms, 0.1)
-            self._viewers, self._is_established = self._viewers[is_recent], self._is_established[is_recent]
-            self._first_ms, self._last_ms, self._is_bot = (
-                self._first_ms[is_recent], self._last_ms[is_recent], self._is_bot[is_recent],
-            )  # fmt: skip
-            self._keep_pairs(_find(self._viewers, self._keys >> ROW_BITS)[1])
+            for name in VIEWER_COLUMNS:
+                setattr(self, name, getattr(self, name)[is_recent])
+            self._keep_pairs(find_codes(self._viewers, self._keys >> ROW_BITS)[1])
 
     def _keep_pairs(self, kept: NDArray[np.bool_]) -> None:
-        self._keys, self._shares = self._keys[kept], self._shares[kept]
-        self._at_ms, self._hours = self._at_ms[kept], self._hours[kept]
-
-
-def _find(sorted_codes: Codes, wanted: Codes) -> tuple[Rows, NDArray[np.bool_]]:
-    """Returns the position [n] of each wanted code, and whether it is there."""
-    positions = np.minimum(np.searchsorted(sorted_codes, wanted), max(len(sorted_codes) - 1, 0))
-    if not len(sorted_codes):
-        return positions, np.zeros(len(wanted), bool)
-    return positions, np.asarray(sorted_codes[positions] == wanted, bool)
-
-
-def _read_flags(viewers: Codes, flags: NDArray[np.bool_], wanted: Codes) -> NDArray[np.bool_]:
-    positions, found = _find(viewers, wanted)
-    return found & flags[positions] if len(viewers) else found
-
-
-def _concatenate(first: Contributions, second: Contributions) -> Contributions:
-    columns = ((getattr(part, name) for part in (first, second)) for name in Contributions.__slots__)
-    return Contributions(*(np.concatenate(list(column)) for column in columns))
+        for name in PAIR_COLUMNS:
+            setattr(self, name, getattr(self, name)[kept])

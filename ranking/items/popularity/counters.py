@@ -5,7 +5,6 @@ the largest contribution to an item is left out, and new viewers count only wher
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,35 +12,35 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.items.engagements import Engagements
 from reelrank.ranking.items.popularity.audience import Audience, Contributions
+from reelrank.ranking.items.popularity.exposures import (
+    EXPOSURES,
+    SPARE_ROWS,
+    DailyFirsts,
+    Exposure,
+    Exposures,
+)
 from reelrank.ranking.items.popularity.half_lives import (
     COMPARED_DAYS,
-    CTR_HALF_LIFE,
     DEFAULT_HALF_LIFE_DAYS,
     HALF_LIVES_DAYS,
     find_half_life,
+    smooth_shares,
 )
-from reelrank.ranking.items.popularity.posterior import (
-    CTR_PRIOR_CLICKS,
-    CTR_PRIOR_IMPRESSIONS,
-    Posterior,
-)
+from reelrank.ranking.items.popularity.posterior import Posterior
 from reelrank.ranking.items.watch_columns import Codes, WatchColumns
 
 HEAD_ROWS = 4096
-"""Most watched rows that stay sorted. The next head consists of rows of this one and of rows just watched."""
+"""Most watched rows that stay sorted at each half-life. The next heads consist of rows of these and of rows
+just watched; where all items of one fall, an item just below it may be missed until it is watched again."""
 ORIGIN_DAYS = 300
 """Weights double each day at the shortest half-life: 2^300 is far below the float64 maximum of 2^1024."""
 MATURE_VIEWERS = 100
 """Established viewers from which the rules against bought popularity apply in full. A choice."""
 NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT = 100.0, 0.1
 """New viewers count for an item beyond the first hundred (decayed), at a tenth each. A choice."""
-SPARE_ROWS = 1000
-"""Rows that are added at once when counters grow, so that a few new items copy nothing. A choice."""
 ROUNDING = 1e-9
 """Share of an item's contributions below which what is left without the largest is a rounding error."""
 
-Exposure = Literal["impression", "click", "engagement"]
-EXPOSURES: tuple[Exposure, ...] = get_args(Exposure)
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
 Counts = NDArray[np.float64]
@@ -68,7 +67,8 @@ class Popularity:
         self._established, self._largest, self._new = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._totals = np.zeros((3, len(HALF_LIVES_DAYS)))
         self._above, self._trust = np.empty(0, np.intp), 0.0
-        self._exposures = {kind: np.zeros(size) for kind in EXPOSURES}
+        self._exposures = Exposures(size)
+        self.daily_firsts = {kind: DailyFirsts() for kind in EXPOSURES}
         self._heads = [np.empty(0, np.intp)] * len(HALF_LIVES_DAYS)
 
     def grow(self, size: int) -> None:
@@ -79,7 +79,7 @@ class Popularity:
                 np.pad(counts, ((0, room), (0, 0)))
                 for counts in (self._established, self._largest, self._new)
             )
-            self._exposures = {kind: np.pad(counts, (0, room)) for kind, counts in self._exposures.items()}
+        self._exposures.grow(size)
         self._size = size
 
     def add_watches(self, watches: WatchColumns) -> None:
@@ -88,22 +88,17 @@ class Popularity:
             return
         self._advance(int(watches.at_ms.max()))
         before, after = self.audience.add(watches)
-        rows, bot_rows = np.unique(before.rows), before.rows[before.established > after.established]
+        rows, shrunk = np.unique(before.rows), before.rows[before.established > after.established]
         old = self._stack(rows)
         self._change(after, 1)
         self._change(before, -1)
-        if len(bot_rows):
-            self._find_largest_again(np.unique(bot_rows))
+        if len(shrunk):
+            self._find_largest_again(np.unique(shrunk))
         self._totals += (self._stack(rows) - old).sum(axis=1)
         self._above = np.union1d(self._above, rows[(self._new[rows] > self._ignored).any(axis=1)])
         trust, self._trust = self._trust, min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
-        has_shrunk = trust != self._trust or len(bot_rows) > 0
-        self._heads = [
-            self._select_best(
-                np.arange(self._size) if has_shrunk else np.union1d(head, rows), index, HEAD_ROWS
-            )
-            for index, head in enumerate(self._heads)
-        ]
+        searched = np.arange(self._size) if trust != self._trust else _unite(*self._heads, rows)
+        self._find_heads(searched)
 
     def add_exposures(self, kind: Exposure, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
         """Counts events of one kind; rows of -1 are ignored. The caller passes each engagement once."""
@@ -111,7 +106,7 @@ class Popularity:
         if known.any():
             rows, at_ms, weights = rows[known], at_ms[known], weights[known]
             self._advance(int(at_ms.max()))
-            np.add.at(self._exposures[kind], rows, weights * self._weigh(at_ms)[:, CTR_HALF_LIFE])
+            self._exposures.add(kind, rows, at_ms, weights)
 
     def compute_exposure_weights(self, viewers: Codes) -> Floats:
         """Returns what impressions and clicks of these viewers [n] count, 0 to 1: those of established ones
@@ -120,14 +115,8 @@ class Popularity:
         return np.where(is_established, 1.0, 1.0 - self._trust).astype(np.float32)
 
     def compute_shares(self, rows: Rows) -> Floats:
-        """Returns shares [n, 5] of all decayed watches, one per half-life; 0 for rows of -1.
-
-        They are shares of one watch at `now_ms` at least: while nobody watches, nothing is popular now.
-        """
-        one_watch = np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
-        shares = (self._compute_counts(rows) / np.maximum(self._compute_total(), one_watch)).astype(
-            np.float32
-        )
+        """Returns smoothed shares [n, 5] of all decayed watches, one per half-life; 0 for rows of -1."""
+        shares = self._smooth(rows).astype(np.float32)
         shares[rows < 0] = 0
         return shares
 
@@ -141,19 +130,11 @@ class Popularity:
 
     def compute_ctr(self, rows: Rows) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
-        clicks, impressions = self._read_exposures("click", rows), self._read_exposures("impression", rows)
-        rate = (clicks + CTR_PRIOR_CLICKS) / (impressions + CTR_PRIOR_IMPRESSIONS)
-        return np.where(rows >= 0, rate, np.nan).astype(np.float32)
+        return self._exposures.compute_ctr(rows, self.now_ms)
 
     def compute_posterior(self, rows: Rows) -> Posterior:
-        """Returns the posteriors [n] of engagements per impression; the prior for rows of -1.
-
-        Old counts decay, so the posterior of an item that is no longer shown widens again.
-        """
-        engaged = self._read_exposures("engagement", rows)
-        ignored = self._read_exposures("impression", rows) - engaged
-        ignored = np.maximum(ignored, 0)  # the impression of an engagement may be unrecorded
-        return Posterior(engaged + CTR_PRIOR_CLICKS, ignored + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
+        """Returns the posteriors [n] of engagements per impression; the prior for rows of -1."""
+        return self._exposures.compute_posterior(rows, self.now_ms)
 
     def find_most_watched(
         self, limit: int, is_allowed: RowFilter, half_life_days: float = DEFAULT_HALF_LIFE_DAYS
@@ -164,16 +145,27 @@ class Popularity:
         """
         index = find_half_life(half_life_days)
         head = self._heads[index]
-        found = head[is_allowed(head)][:limit]
+        allowed = head[is_allowed(head)]  # sorted as of the last watch: smoothed shares change with time
+        found = _select_best(allowed, self._smooth(allowed)[:, index], limit)
         if len(found) < limit and len(head) == HEAD_ROWS:
             rows = np.arange(self._size)
-            found = self._select_best(rows[is_allowed(rows)], index, limit)
+            rows = rows[is_allowed(rows)]
+            found = _select_best(rows, self._smooth(rows)[:, index], limit)
         return found, self.compute_shares(found)[:, index]
 
     @property
     def _ignored(self) -> Counts:
         """Returns NEW_VIEWERS_IGNORED at `now_ms`, in the units of the counts [5]."""
-        return NEW_VIEWERS_IGNORED * np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
+        return NEW_VIEWERS_IGNORED * self._one_watch
+
+    @property
+    def _one_watch(self) -> Counts:
+        """Returns what one watch at `now_ms` counts, in the units of the counts [5]."""
+        return np.exp2((self.now_ms - self.origin_ms) / self._half_lives_ms)
+
+    def _smooth(self, rows: Rows) -> Counts:
+        one_watch = self._one_watch
+        return smooth_shares(self._compute_counts(rows) / one_watch, self._compute_total() / one_watch)
 
     def _compute_counts(self, rows: Rows) -> Counts:
         """Returns the counts [n, 5] after the rules against bought popularity."""
@@ -189,11 +181,6 @@ class Popularity:
         (established, largest, new), trust = sums, self._trust
         weighted = (1 - trust) * new + trust * NEW_VIEWER_WEIGHT * excess
         return np.asarray(established - trust * largest + weighted)
-
-    def _read_exposures(self, kind: Exposure, rows: Rows) -> Counts:
-        """Returns counts [n] decayed to `now_ms`; 0 for rows of -1."""
-        now = np.exp2((self.origin_ms - self.now_ms) / self._half_lives_ms[CTR_HALF_LIFE])
-        return np.where(rows >= 0, self._exposures[kind][rows] * now, 0.0)
 
     def _weigh(self, at_ms: NDArray[np.int64]) -> Counts:
         """Returns the weights [n, 5] of events, in units of an event at `origin_ms`."""
@@ -218,15 +205,9 @@ class Popularity:
             self._largest, remaining.rows, remaining.established[:, None] * self._weigh(remaining.at_ms)
         )
 
-    def _select_best(self, rows: Rows, index: int, limit: int) -> Rows:
-        """Returns the `limit` most watched of the given rows at one half-life, best first, ties by row."""
-        counts = self._compute_counts(rows)[:, index]
-        if len(rows) > limit:
-            is_top = counts >= np.partition(counts, -limit)[-limit]
-            rows, counts = rows[is_top], counts[is_top]
-        order = np.lexsort((rows, -counts))[:limit]
-        best: Rows = rows[order[counts[order] > 0]]
-        return best
+    def _find_heads(self, searched: Rows) -> None:
+        """Finds the most watched of the given rows at each half-life."""
+        self._heads = [_select_best(searched, shares, HEAD_ROWS) for shares in self._smooth(searched).T]
 
     def _advance(self, to_ms: int) -> None:
         """Advances `now_ms`, and the origin before weights overflow float64."""
@@ -234,7 +215,19 @@ class Popularity:
             decay = np.exp2((self.origin_ms - to_ms) / self._half_lives_ms)
             for watches in (self._established, self._largest, self._new, self._totals):
                 np.multiply(watches, decay, out=watches)
-            for exposures in self._exposures.values():
-                np.multiply(exposures, decay[CTR_HALF_LIFE], out=exposures)
             self.origin_ms = to_ms
         self.now_ms = max(self.now_ms, to_ms)
+
+
+def _unite(*lists: Rows) -> Rows:
+    return np.unique(np.concatenate(lists))
+
+
+def _select_best(rows: Rows, shares: Counts, limit: int) -> Rows:
+    """Returns the `limit` rows with the largest shares [n] above 0, best first, ties by row."""
+    if len(rows) > limit:
+        is_top = shares >= np.partition(shares, -limit)[-limit]
+        rows, shares = rows[is_top], shares[is_top]
+    order = np.lexsort((rows, -shares))[:limit]
+    best: Rows = rows[order[shares[order] > 0]]
+    return best

@@ -5,6 +5,8 @@ import numpy as np
 from reelrank.ranking.items.engagements import MAX_REMEMBERED, QUICK_SKIP_MS, QUICK_SKIP_SHARE
 from reelrank.ranking.items.popularity.audience import (
     BOT_HOURS,
+    DAILY_EVENTS,
+    DAILY_ITEMS,
     ESTABLISHED_AFTER_MS,
     MAX_PAIRS,
     MAX_VIEWERS,
@@ -12,7 +14,6 @@ from reelrank.ranking.items.popularity.audience import (
     CounterArrays,
 )
 from reelrank.ranking.items.popularity.counters import (
-    EXPOSURES,
     HEAD_ROWS,
     MATURE_VIEWERS,
     NEW_VIEWER_WEIGHT,
@@ -22,19 +23,21 @@ from reelrank.ranking.items.popularity.counters import (
     Popularity,
     Rows,
 )
-from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS
-from reelrank.ranking.items.watch_columns import MAX_HOURS, UNKNOWN_HOURS, VIEWER_BITS
+from reelrank.ranking.items.popularity.exposures import EXPOSURES, MAX_EXPONENT, MAX_KEYS
+from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS, SMOOTHING_WATCHES
+from reelrank.ranking.items.watch_columns import MAX_HOURS, UNKNOWN_HOURS, VIEWER_BITS, Codes
 
 COUNTING_RULES = repr(
     (
         HALF_LIVES_DAYS, HEAD_ROWS, ORIGIN_DAYS, MATURE_VIEWERS, NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT,
         ESTABLISHED_AFTER_MS, BOT_HOURS, MAX_PAIRS, MAX_VIEWERS, VIEWER_BITS, UNKNOWN_HOURS, MAX_HOURS,
-        QUICK_SKIP_SHARE, QUICK_SKIP_MS, MAX_REMEMBERED,
+        QUICK_SKIP_SHARE, QUICK_SKIP_MS, MAX_REMEMBERED, DAILY_ITEMS, DAILY_EVENTS, SMOOTHING_WATCHES,
+        MAX_EXPONENT, MAX_KEYS,
     )
 )  # fmt: skip
 """What counting depends on, as a text: counts that were made by other rules are not gone on from."""
 ROW_SUMS = ("_established", "_largest", "_new")
-EXPOSURE, HEAD = "_exposures", "head_"
+EXPOSURE, FIRSTS, HEAD = "_exposures", "_firsts", "head_"
 
 
 class RestorablePopularity(Popularity):
@@ -43,11 +46,15 @@ class RestorablePopularity(Popularity):
     def capture(self) -> CounterArrays:
         """Returns all that was counted, without copies where that is possible."""
         sums = {name: getattr(self, name)[: self._size] for name in ROW_SUMS}
-        exposures = {f"{kind}{EXPOSURE}": counts[: self._size] for kind, counts in self._exposures.items()}
+        exposures = {
+            f"{kind}{EXPOSURE}": counts[: self._size] for kind, counts in self._exposures.counts.items()
+        }
+        firsts = {f"{kind}{FIRSTS}": found.keys for kind, found in self.daily_firsts.items()}
         heads = {f"{HEAD}{index}": head for index, head in enumerate(self._heads)}
-        times = np.array([self.now_ms, self.origin_ms])
+        days = [found.day for found in self.daily_firsts.values()]
+        times = np.array([self.now_ms, self.origin_ms, self._exposures.origin_ms, *days])
         rest = {"_totals": self._totals, "_above": self._above, "times": times}
-        return {**sums, **exposures, **heads, **rest, **self.audience.capture()}
+        return {**sums, **exposures, **firsts, **heads, **rest, **self.audience.capture()}
 
     def restore(self, arrays: CounterArrays, new_rows: Rows | None = None) -> None:
         """Sets what `capture` returned of counters with the same key. new_rows [n]: where each of their rows
@@ -57,9 +64,12 @@ class RestorablePopularity(Popularity):
         for name in ROW_SUMS:
             setattr(self, name, _place(arrays[name], counted, rows, size))
         for kind in EXPOSURES:
-            self._exposures[kind] = _place(arrays[f"{kind}{EXPOSURE}"], counted, rows, size)
+            self._exposures.counts[kind] = _place(arrays[f"{kind}{EXPOSURE}"], counted, rows, size)
+            self.daily_firsts[kind].keys = _move_keys(arrays[f"{kind}{FIRSTS}"], rows)
         self._totals = np.array(arrays["_totals"])
-        self.now_ms, self.origin_ms = map(int, arrays["times"])
+        self.now_ms, self.origin_ms, self._exposures.origin_ms, *days = map(int, arrays["times"])
+        for found, day in zip(self.daily_firsts.values(), days, strict=True):
+            found.day = day
         self._above = np.sort(rows[arrays["_above"]])
         self.audience.restore(arrays, rows)
         self._trust = min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
@@ -67,8 +77,7 @@ class RestorablePopularity(Popularity):
         if new_rows is None:
             self._heads = [np.array(head) for head in heads]
         else:
-            everywhere = np.arange(self._size)
-            self._heads = [self._select_best(everywhere, n, HEAD_ROWS) for n in range(len(heads))]
+            self._find_heads(np.arange(self._size))
 
 
 def find_counted(arrays: CounterArrays) -> Rows:
@@ -77,6 +86,13 @@ def find_counted(arrays: CounterArrays) -> Rows:
     is_counted = np.logical_or.reduce([*sums, *(arrays[f"{kind}{EXPOSURE}"] > 0 for kind in EXPOSURES)])
     is_counted[(arrays["_keys"] & ROW_MASK).astype(np.intp)] = True
     return np.flatnonzero(is_counted)
+
+
+def _move_keys(keys: Codes, rows: Rows) -> Codes:
+    """Returns the pairs of viewer and row with the rows of now, without those that have none."""
+    moved = rows[(keys & ROW_MASK).astype(np.intp)]
+    kept = moved >= 0
+    return (keys[kept] & ~ROW_MASK) | moved[kept].astype(np.uint64)
 
 
 def _place(counts: Counts, counted: Rows, rows: Rows, size: int) -> Counts:

@@ -23,6 +23,7 @@ def build_history() -> WatchColumns:
     rng = np.random.default_rng(0)
     pairs = np.argwhere(rng.random((VIEWERS, ITEMS)) < 1 / np.arange(1, ITEMS + 1))
     days = rng.uniform(NOW - 365, NOW - 2, len(pairs))
+    days[-1] = NOW  # else time passes with the events of a test, and shares change by that
     return build_watches(pairs[:, 0].tolist(), pairs[:, 1].tolist(), days.tolist())
 
 
@@ -98,6 +99,48 @@ def test_a_watch_in_a_year_from_now_does_not_stay_on_top() -> None:
     """The clock of a server was wrong once."""
     wrong = build_watches([7], TARGET, NOW + 365)
     assert TARGET not in rank(count(ITEMS, build_history(), wrong), 7)[:5]
+
+
+NOISY = [7, 12, 31, 44, 58, 63, 77, 81, 95, 99]
+
+
+@pytest.mark.parametrize("half_life", HALF_LIVES_DAYS)
+@pytest.mark.parametrize("first", [0, 20, 40, 100])
+@pytest.mark.parametrize(("viewers", "films"), [(1, 1), (1, 20), (2, 5), (10, 20)])
+def test_noisy_established_viewers_move_no_item_far(
+    half_life: float, first: int, viewers: int, films: int
+) -> None:
+    """Each sends 3,000 events on one day."""
+    noisy = [NOISY[n % viewers] for n in range(3000 * viewers)]
+    rows = [first + n // viewers % films for n in range(3000 * viewers)]
+    assert find_largest_move([build_watches(noisy, rows, NOW, received_days=NOW)], half_life) <= 5
+
+
+def test_a_noisy_viewer_counts_less_whenever_the_noise_comes() -> None:
+    """A batch with the first watches and one with all the others give what one batch gives."""
+    rows = np.arange(ITEMS)
+    first, others = (build_watches([7] * n, range(n), NOW, received_days=NOW) for n in (10, ITEMS))
+    early, late = count(ITEMS, build_history(), first, others), count(ITEMS, build_history(), others, first)
+    np.testing.assert_allclose(early.compute_shares(rows), late.compute_shares(rows), rtol=1e-6)
+
+
+def test_the_next_day_of_a_noisy_viewer_counts_in_full() -> None:
+    noise = build_watches([9999] * 3000, list(range(30)) * 100, NOW, received_days=NOW)
+    known = build_watches([9999], 0, NOW - 30)
+    calm = build_watches([9999] * 2, [198, 199], NOW + 1, received_days=NOW + 1)
+    found = count(ITEMS, known, noise, calm).audience.list_watched(np.array([20, 199]))
+    counted = np.bincount(found.rows, found.established)
+    assert counted[[20, 199]] == pytest.approx([1 / 225, 1])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_noise_takes_nothing_from_what_the_viewer_watched_before(order: int) -> None:
+    known = build_watches([9999] * 30, range(30), NOW)
+    noise = build_watches([9999] * 3000, list(range(30)) * 100, NOW, received_days=NOW)
+    quiet = count(ITEMS, build_history(), known)
+    noisy = count(ITEMS, build_history(), *[known, noise][::order])
+    rows = np.arange(ITEMS)
+    np.testing.assert_allclose(noisy.compute_shares(rows), quiet.compute_shares(rows), rtol=0.002)
 
 
 watches = st.lists(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import DAY_MS, EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.items.builder import UNKNOWN_DAY
-from reelrank.ranking.items.popularity import counters
+from reelrank.ranking.items.popularity import counters, half_lives
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.popularity.event_counts import build_popularity
+from reelrank.ranking.items.popularity.exposures import DailyFirsts
 from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS
 from reelrank.ranking.items.table import ItemTable, Rows, build_table
 from reelrank.ranking.retrieval.recency import find_newest
@@ -32,7 +33,8 @@ def accept_even(rows: Rows) -> NDArray[np.bool_]:
     return np.asarray(rows % 2 == 0)
 
 
-def test_recent_watches_weigh_more() -> None:
+def test_recent_watches_weigh_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(half_lives, "SMOOTHING_WATCHES", 0)
     popularity = count(2, build_watches([1], 0, days=1), build_watches([2], 1, days=2))
     assert popularity.compute_shares(np.array([0, 1]))[:, 0].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert popularity.compute_shares(np.array([-1])).tolist() == [[0, 0, 0, 0, 0]]
@@ -93,17 +95,29 @@ def test_counts_outlive_years_of_decay() -> None:
     assert share[1].tolist() == [0, 0, 0, 0, 0]
 
 
-def test_a_window_in_which_nobody_watched_has_no_shares() -> None:
-    """Time goes on by an impression; a watch of a month ago is not all of what is watched today."""
-    popularity = count(2, build_watches([1], 0, days=1))
-    popularity.add_exposures("impression", np.array([1]), np.array([31 * DAY_MS]), np.ones(1, np.float32))
-    assert popularity.compute_shares(np.array([0]))[0, 0] == pytest.approx(2**-30, rel=0.03)
+def test_a_window_in_which_few_watched_has_the_shares_of_a_longer_one() -> None:
+    popularity = count(2, build_watches(range(100), 0, days=1), build_watches([100, 101], 1, days=40))
+    shares = popularity.compute_shares(np.arange(2))
+    assert shares[0].tolist() == pytest.approx([shares[0, -1]] * 5, rel=0.01)
+
+
+def test_a_window_in_which_many_watched_has_its_own_shares() -> None:
+    popularity = count(2, build_watches(range(9000), 0, days=1), build_watches(range(9000), 1, days=40))
+    assert popularity.compute_shares(np.array([1]))[0, [0, 4]] == pytest.approx([0.95, 0.5], abs=0.01)
+
+
+def test_repeats_of_a_day_count_once_per_viewer_and_item() -> None:
+    firsts = DailyFirsts()
+    viewers, rows = np.array([1, 1, 1, 2, 1], np.uint64), np.array([5, 5, 6, 5, 5])
+    assert firsts.find(viewers, rows, np.array([9, 9, 9, 9, 8])).tolist() == [0, 2, 3, 4]
+    assert firsts.find(viewers, rows, np.full(5, 9)).tolist() == []
+    assert firsts.find(viewers, rows, np.array([10, 9, 10, 9, 10])).tolist() == [0, 2]
 
 
 def test_click_through_returns_to_the_prior_over_time() -> None:
     popularity = Popularity(1)
     one = np.ones(1, np.float32)
-    for kind in counters.EXPOSURES[:2]:
+    for kind in ("impression", "click", "engagement")[:2]:
         popularity.add_exposures(kind, np.array([0]), np.array([DAY_MS]), one)
     assert popularity.compute_ctr(np.array([0, -1])) == pytest.approx([2 / 21, np.nan], nan_ok=True)
     popularity.add_exposures("impression", np.array([0]), np.array([DAYS * DAY_MS]), one * 0)

@@ -187,6 +187,6 @@ def test_a_backtest_judges_the_page_that_was_served(
 def test_a_backtest_that_forgets_device_and_country_is_caught(
     container: Container, service: SearchService, served: ResultList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(past_requests, "_build_context", lambda events, watch: Context(NOW))
+    monkeypatch.setattr(past_requests, "_build_context", lambda opened: Context(NOW))
     different = find_differences(container, service, served)
     assert {"device_x_duration", "is_holiday", "same_country", "candidates"} & different

@@ -73,9 +73,11 @@ def find_largest_move(before: Sequence[str], after: Sequence[str]) -> int:
 
 @pytest.mark.parametrize("target", ["film119", "film040", "film010"])
 @pytest.mark.parametrize(
-    "users", [["buyer"] * 3000, [f"new{n % 50}" for n in range(3000)]], ids=["one", "fifty"]
+    "users",
+    [["buyer"] * 3000, [f"new{n % 50}" for n in range(3000)], ["known7"] * 3000],
+    ids=["one", "fifty", "one established"],
 )
-def test_a_few_new_viewers_move_no_film(
+def test_a_few_viewers_move_no_film(
     client: FlaskClient, service: SearchService, target: str, users: list[str]
 ) -> None:
     before = list_page(client, service)
