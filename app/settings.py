@@ -128,6 +128,12 @@ class Settings(DataDirectories, NetworkSettings, LoopSettings):
         description="How training on logged pages corrects for positions: none, position (LightGBM learns "
         "the bias of each) or propensity (weights from exploration slots).",
     )
+    tuning_seconds: float = Field(
+        0,
+        ge=0,
+        description="CPU seconds in which a training run chooses parameters of LightGBM by cross-validation; "
+        "0 trains with the defaults.",
+    )
     training_rows: int = Field(
         1_000_000,
         ge=1000,

@@ -1,11 +1,12 @@
 """The protocol of a place to compute, and the choice of one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.util import find_spec
-from typing import Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Protocol, TypeVar
 
 from reelrank.index_mappings.errors import BadRequest
 from reelrank.ranking.progress import Progress
@@ -14,6 +15,8 @@ from reelrank.ranking.training.lambdarank import TrainingResult
 
 Partition = TypeVar("Partition")
 Result = TypeVar("Result")
+DEFAULTS: Mapping[str, Any] = MappingProxyType({})
+"""No parameter that differs."""
 
 
 class Place(StrEnum):
@@ -42,8 +45,10 @@ class Compute(Protocol):
         feature_names: Sequence[str],
         progress: Progress,
         rounds: int | None = None,
+        params: Mapping[str, Any] = DEFAULTS,
     ) -> TrainingResult:
-        """Trains LambdaRank. rounds: as many; None: as many as the validation requests say."""
+        """Trains LambdaRank. rounds: as many; None: as many as the validation requests say. params: that
+        differ from the defaults."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Computes on Dask: partitions are tasks of the cluster, and LightGBM trains on all of its workers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +12,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
-from reelrank.app.compute.backend import Compute, Partition, Result
+from reelrank.app.compute.backend import DEFAULTS, Compute, Partition, Result
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.dataset import TrainingSet
@@ -40,13 +40,16 @@ class DaskCompute:
         feature_names: Sequence[str],
         progress: Progress,
         rounds: int | None = None,
+        params: Mapping[str, Any] = DEFAULTS,
     ) -> TrainingResult:
         progress("training LambdaRank on Dask", 0, 1)
-        trained = train_rounds(training, feature_names, self._fit, rounds)
+        trained = train_rounds(training, feature_names, self._fit, rounds, params)
         progress("training LambdaRank on Dask", 1, 1)
         return trained
 
-    def _fit(self, fitting: TrainingSet, feature_names: Sequence[str], rounds: int) -> Any:
+    def _fit(
+        self, fitting: TrainingSet, feature_names: Sequence[str], rounds: int, params: Mapping[str, Any]
+    ) -> Any:
         """Fits on all workers; each gets whole requests."""
         cuts = cut_groups(fitting.groups, len(self.client.scheduler_info()["workers"]))
         ends = np.concatenate([[0], np.cumsum(fitting.groups)])[cuts]
@@ -55,7 +58,7 @@ class DaskCompute:
             for column in (fitting.features, fitting.gains)
         )
         groups = self._scatter([fitting.groups[a:b] for a, b in pairwise(cuts)])
-        ranker = create_dask_ranker(self.client, feature_names, rounds)
+        ranker = create_dask_ranker(self.client, feature_names, rounds, params)
         ranker.fit(features, gains, group=groups, feature_name=list(feature_names))
         return ranker.booster_
 

@@ -1,12 +1,13 @@
 """Computes on this machine: in this process, or in several."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from reelrank.app.compute.backend import Compute, Partition, Result
+from reelrank.app.compute.backend import DEFAULTS, Compute, Partition, Result
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
@@ -32,10 +33,11 @@ class LocalCompute:
         feature_names: Sequence[str],
         progress: Progress,
         rounds: int | None = None,
+        params: Mapping[str, Any] = DEFAULTS,
     ) -> TrainingResult:
         if rounds is None:
-            return train_ranker(training, feature_names, progress)
-        return train_rounds(training, feature_names, fit_rounds, rounds)
+            return train_ranker(training, feature_names, progress, params)
+        return train_rounds(training, feature_names, fit_rounds, rounds, params)
 
 
 @contextmanager

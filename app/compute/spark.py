@@ -3,15 +3,16 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
-from reelrank.app.compute.backend import Compute, Partition, Result
+from reelrank.app.compute.backend import DEFAULTS, Compute, Partition, Result
 from reelrank.app.compute.local import LocalCompute
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
 from reelrank.index_mappings.errors import Unavailable
@@ -49,8 +50,9 @@ class SparkCompute:
         feature_names: Sequence[str],
         progress: Progress,
         rounds: int | None = None,
+        params: Mapping[str, Any] = DEFAULTS,
     ) -> TrainingResult:
-        return LocalCompute().train_ranker(training, feature_names, progress, rounds)
+        return LocalCompute().train_ranker(training, feature_names, progress, rounds, params)
 
     def attribute(self, lake: Lake, day: date, as_of_ms: int, rules: AttributionRules) -> DataFrame:
         """Returns ATTRIBUTION_SCHEMA for the pages of one date, by the query that DuckDB runs, too.

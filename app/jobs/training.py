@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.compute.backend import Compute
+from reelrank.app.compute.parameter_choice import train_with_chosen_params
 from reelrank.app.jobs.comparison import write_report
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.jobs.history import MAX_TIME_MS, History, read_history
@@ -85,8 +86,7 @@ def train(
 ) -> TrainingRun:
     """Runs a whole training. The old release serves until the new index version and model do, together.
 
-    publisher: takes both; None: they serve. Raises Conflict while another training of this data
-    directory runs, NotFound when there is too little to learn from.
+    publisher: takes both; None: they serve. Raises Conflict while another training runs, or NotFound.
     """
     with acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"):
         return _train(container, progress, source, publisher or publish, compute)
@@ -102,16 +102,14 @@ def _train(
     container, history = chosen.container, replace(history, container=chosen.container)
     rows, learned_from = _collect_rows(history, source, progress, compute)
     corrected = correct_position_bias(rows, container.settings.position_bias)
-    trained = compute.train_ranker(corrected, FEATURE_NAMES, progress)
+    trained = train_with_chosen_params(compute, corrected, container.settings.tuning_seconds, progress)
     ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
     ranker.calibration = trained.calibration
     judged = collect_judged_requests(history, progress, ranker=ranker)
     evaluation = evaluate(judged, ranker.name, get_probability_function(ranker))
     recall = measure_candidate_recall(judged)
     learned = learn_embeddings(select_preferences(history.events, MAX_TIME_MS), progress)
-    manifest = _build_manifest(history, trained, evaluation).model_copy(
-        update={"embeddings_fingerprint": learned.compute_fingerprint()}
-    )
+    manifest = _build_manifest(history, trained, evaluation, learned.compute_fingerprint())
     model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
     directory = container.registry.find_directory(model)
     if problem := compile_trees(directory):
@@ -181,10 +179,8 @@ def collect_judged_requests(
         index = replace(world, ranker=ranker)
         judged = list(backtest(history.events, index, window, options, progress))
     if not judged:
-        raise NotFound(
-            "the newest watches have no new items to evaluate on; load more events",
-            code="no_requests_to_evaluate",
-        )
+        reason = "the newest watches have no new items to evaluate on; load more events"
+        raise NotFound(reason, code="no_requests_to_evaluate")
     return judged
 
 
@@ -232,8 +228,10 @@ def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, in
     return np.concatenate([request.features[:10] for request in judged[:25]])
 
 
-def _build_manifest(history: History, trained: TrainingResult, evaluation: Evaluation) -> Manifest:
-    systems = [system for system in evaluation.list_systems("all") if system != "lambdarank"]
+def _build_manifest(
+    history: History, trained: TrainingResult, evaluation: Evaluation, embeddings: str
+) -> Manifest:
+    systems = [name for name in evaluation.list_systems("all") if name != "lambdarank"]
     return Manifest(
         features=FEATURE_NAMES,
         hash_seeds=HASH_SEEDS,
@@ -241,6 +239,7 @@ def _build_manifest(history: History, trained: TrainingResult, evaluation: Evalu
         feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES),
         encoder=ENCODER_NAME,
         index_fingerprint=compute_index_fingerprint(),
+        embeddings_fingerprint=embeddings,
         data_window=(int(history.events["at_ms"].to_numpy().min()), history.evaluation_ms),
         metrics=evaluation.collect_metrics("lambdarank"),
         baselines={system: evaluation.collect_metrics(system) for system in systems},

@@ -77,7 +77,7 @@ def test_groups_are_cut_into_parts_of_about_as_many_rows(parts: int) -> None:
 
 def test_a_trainer_without_early_stopping_keeps_the_best_rounds() -> None:
     training = make_training_set(120)
-    trained = train_rounds(training, NAMES, lambda rows, names, _: fit_rounds(rows, names, 60))
+    trained = train_rounds(training, NAMES, lambda rows, names, *_: fit_rounds(rows, names, 60))
     assert 0 < trained.rounds <= 60
     assert trained.rounds % 10 == 0
     assert trained.calibration is not None

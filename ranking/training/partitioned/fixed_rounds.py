@@ -1,6 +1,7 @@
 """LambdaRank by a fitter that cannot stop early, as LightGBM on Dask: all rounds, then the best of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,36 +16,48 @@ from reelrank.ranking.training.lambdarank import (
     finish_training,
 )
 
+DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 STEP = 10
 """Rounds between two looks at the validation requests."""
 CUTOFF = 10
-Fit = Callable[[TrainingSet, Sequence[str], int], Any]
-"""Fits a number of rounds and returns the booster."""
+Fit = Callable[[TrainingSet, Sequence[str], int, Mapping[str, Any]], Any]
+"""Fits a number of rounds, with parameters that differ from the defaults, and returns the booster."""
 
 
 def train_rounds(
-    training: TrainingSet, feature_names: Sequence[str], fit: Fit, rounds: int | None = None
+    training: TrainingSet,
+    feature_names: Sequence[str],
+    fit: Fit,
+    rounds: int | None = None,
+    params: Mapping[str, Any] = DEFAULTS,
 ) -> TrainingResult:
     """Trains `rounds` rounds; None: those of ROUNDS that rank the validation requests best by NDCG@10."""
     earlier, held_out = training.split()
-    booster = fit(earlier.drop_groups_without_relevant(), feature_names, rounds or ROUNDS)
+    booster = fit(earlier.drop_groups_without_relevant(), feature_names, rounds or ROUNDS, params)
     best = rounds or choose_rounds(booster, held_out.drop_groups_without_relevant())
-    return finish_training(booster, best, feature_names, held_out)
+    merged = build_params(feature_names) | dict(params)
+    return finish_training(booster, best, feature_names, held_out, merged)
 
 
-def fit_rounds(fitting: TrainingSet, feature_names: Sequence[str], rounds: int) -> Any:
+def fit_rounds(
+    fitting: TrainingSet, feature_names: Sequence[str], rounds: int, params: Mapping[str, Any] = DEFAULTS
+) -> Any:
     """Fits in this process."""
     import lightgbm
 
-    return lightgbm.train(build_params(feature_names), build_dataset(fitting, feature_names), rounds)
+    merged = build_params(feature_names) | dict(params)
+    return lightgbm.train(merged, build_dataset(fitting, feature_names), rounds)
 
 
-def create_dask_ranker(client: Any, feature_names: Sequence[str], rounds: int) -> Any:
+def create_dask_ranker(
+    client: Any, feature_names: Sequence[str], rounds: int, changed: Mapping[str, Any] = DEFAULTS
+) -> Any:
     """Creates LightGBM's ranker for Dask, with the parameters of every other training."""
     import lightgbm
 
     apart = ("metric", "eval_at", "num_threads")  # there is no validation; each worker has its own threads
-    params = {name: value for name, value in build_params(feature_names).items() if name not in apart}
+    merged = build_params(feature_names) | dict(changed)
+    params = {name: value for name, value in merged.items() if name not in apart}
     return lightgbm.DaskLGBMRanker(client=client, n_estimators=rounds, tree_learner="data", **params)
 
 
