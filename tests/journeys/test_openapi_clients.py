@@ -73,9 +73,9 @@ def test_a_known_request_has_the_described_answer(
 ) -> None:
     method, path, address, body = known
     answer = catalogue.send(method, address, body)
-    assert answer.status == 200
-    operation = described["paths"][path][method.lower()]
-    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    responses = described["paths"][path][method.lower()]["responses"]
+    assert answer.status in (200, 202)
+    schema = responses[str(answer.status)]["content"]["application/json"]["schema"]
     whole = {"components": described["components"], "allOf": [schema]}
     assert [error.message for error in Draft202012Validator(whole).iter_errors(answer.json)] == []
 

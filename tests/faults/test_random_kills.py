@@ -1,0 +1,16 @@
+"""A few random kills under traffic; `python -m benchmarks kills` makes hundreds."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from benchmarks.endurance.kills import run
+from tests.sample_project import build_project
+
+pytestmark = pytest.mark.slow
+
+
+def test_no_acknowledged_event_is_lost_or_doubled(tmp_path: Path) -> None:
+    data_dir = build_project(tmp_path / "data", datetime.now(UTC)).settings.data_dir
+    assert run(data_dir, kills=3, seconds=10, seed=1) == 0
