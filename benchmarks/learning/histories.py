@@ -16,7 +16,8 @@ from benchmarks.data.catalogue import Catalogue
 from reelrank.app.engines.embedded.store.events import INSERT, EmbeddedEvents
 from reelrank.app.wiring import Container, build_lake_storage, build_user_keys
 from reelrank.index_mappings.decision import REQUEST_SCHEMA, build_candidate_schema, name_signal_column
-from reelrank.index_mappings.event import DAY_MS, EVENT_FIELDS, MINUTE_MS
+from reelrank.index_mappings.event import DAY_MS, EVENT_FIELDS, MINUTE_MS, Event
+from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.progress import Progress
@@ -194,6 +195,28 @@ def _store_events(store: EmbeddedEvents, pages: _Pages, ids: NDArray[np.str_], u
         connection.executemany(INSERT, (build_row(row, "impression") for row in shown.tolist()))
         connection.executemany(INSERT, (build_row(row, "watch") for row in plays.tolist()))
     return len(shown) + len(plays)
+
+
+def write_one_viewer(catalogue: Catalogue, container: Container, others: int = 200) -> None:
+    """Loads the items, a viewer who watched all of them within a year, and others who watched forty each."""
+    load_catalogue(
+        (item for batch in catalogue.generate_items() for item in batch), container.engine,
+        container.encoder, LoadOptions(created_at=datetime.now(UTC)),
+    )  # fmt: skip
+    rng, end_ms = np.random.default_rng(0), round(datetime.now(UTC).timestamp() * 1000) - DAY_MS
+    for viewer in range(others + 1):
+        n = catalogue.size if viewer == 0 else min(40, catalogue.size)
+        chosen = rng.permutation(catalogue.size)[:n].tolist()
+        days = rng.integers(0, 365 * DAY_MS, n).tolist()
+        container.events.append(
+            [
+                Event(
+                    f"{viewer}-{k}", "watch", f"viewer-{viewer}", end_ms - days[k], catalogue.id_of(number),
+                    DURATION_MS, DURATION_MS, simulated=True,
+                )
+                for k, number in enumerate(chosen)
+            ]
+        )  # fmt: skip
 
 
 def choose_end(now: datetime) -> datetime:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.data.catalogue import Catalogue
-from benchmarks.learning.histories import History, choose_end, write_history
-from benchmarks.learning.report import list_misses, tabulate, write_results
-from benchmarks.learning.steps import STEPS, Figures
+from benchmarks.learning.histories import History, choose_end, write_history, write_one_viewer
+from benchmarks.learning.report import MAX_RSS_MB, list_misses, tabulate, write_results
+from benchmarks.learning.steps import ONE_VIEWER, STEPS, Figures
 from benchmarks.machine import describe_machine
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
@@ -40,8 +40,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks learning", description=__doc__)
     parser.add_argument("--events", default="1e5,1e6", help="numbers of impressions, such as 1e5,1e6,1e7")
     parser.add_argument("--small", action="store_true", help="one small history; writes nothing")
+    parser.add_argument("--films", type=int, help="train once on a viewer who watched so many films instead")
     parser.add_argument("--days", type=int, default=DAYS, help="most days that a history covers")
     options = parser.parse_args(arguments)
+    if options.films:
+        return _measure_one_viewer(options.films)
     sizes = [SMALL_EVENTS] if options.small else [int(float(text)) for text in options.events.split(",")]
     began, machine = time.monotonic(), describe_machine()
     runs = [_measure_size(size, options.days, options.small) for size in sizes]
@@ -50,6 +53,16 @@ def main(arguments: Sequence[str]) -> int:
         took = round(time.monotonic() - began)
         command = f"python -m benchmarks learning --events {options.events}"
         write_results({"runs": runs, "machine": machine, "command": command, "took_s": took}, RESULTS)
+    return 0
+
+
+def _measure_one_viewer(films: int) -> int:
+    """Trains on the history of a viewer who watched every film, and a few others."""
+    with tempfile.TemporaryDirectory(prefix="reelrank-learning-") as folder:
+        container = build_container(Settings(data_dir=Path(folder)))
+        write_one_viewer(Catalogue(films), container)
+        peak = int(_run_step(ONE_VIEWER, Path(folder))["rss_mb"])
+    print(f"one viewer of {films:,} films: {peak:,} MB, the aim is {MAX_RSS_MB:,}", flush=True)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
@@ -67,10 +67,16 @@ def read_logged_pages(
 
 
 def attribute_to_file(lake: Lake, day: date, options: ReadOptions, path: Path) -> pq.ParquetFile:
-    """Writes the outcomes of a date, sorted by request, into a file that is read once for each partition."""
+    """Writes the outcomes of a date, sorted by request, into a file that is read once for each partition.
+
+    What does not fit into memory is spilled beside the file, unless the options name a place.
+    """
+    limits = options.limits
+    if limits.spill_dir is None:
+        limits = replace(limits, spill_dir=path.parent)
     with (
         pq.ParquetWriter(path, ATTRIBUTION_SCHEMA, compression="zstd", compression_level=1) as writer,
-        attribute_date(lake, day, options.as_of_ms, options.rules, options.limits) as batches,
+        attribute_date(lake, day, options.as_of_ms, options.rules, limits) as batches,
     ):
         for batch in batches:
             writer.write_batch(batch)
