@@ -50,8 +50,9 @@ def read_query(
 ) -> TypedQuery:
     """Reads a query of any length; year: of each row of the catalogue. limit: most beginnings.
 
-    The query is taken as it is if it names anything. Else the first spelling is taken that names something,
-    else the first that begins a title, else the nearest correction of its unknown words.
+    The query is taken as it is if it names anything. Else a half-typed last word is completed if that names
+    something. Else the first spelling is taken that names something, else the first that begins a title, else
+    the nearest correction of its unknown words.
     """
     typed = _read_spelling(index, text, year, limit, synonyms)
     words = make_keys(typed.spelling).words
@@ -66,6 +67,8 @@ def _read_spelling(
         return named
     words = make_keys(text).words
     corrections = index.correct(words, find_shortest_corrected(len(words)), synonyms.words)
+    if (half_typed := _read_half_typed(index, words, corrections, year, limit)) is not None:
+        return half_typed
     spellings = [*corrections, *index.respell(words)]
     for position in np.flatnonzero(
         index.find_names([make_keys(spelling) for spelling in spellings])
@@ -77,6 +80,23 @@ def _read_spelling(
             return begun
     spelling = _correct_long_words(index, text, words, corrections)
     return TypedQuery(spelling, people=_find_by_part(index, make_keys(spelling)))
+
+
+def _read_half_typed(
+    index: TitleIndex, words: Sequence[str], corrections: Sequence[str], year: NDArray[np.int16], limit: int
+) -> TypedQuery | None:
+    """Reads a last word that begins a known one as that, if it then names something and its corrections are
+    in fewer items: "hitchc" is half of Hitchcock, no misspelt "hitch". None without corrections."""
+    if not corrections or not (completed := index.vocabulary.complete(words[-1], 1)):
+        return None
+    corrected = [spelling.rsplit(" ", 1)[-1] for spelling in corrections]
+    if index.count_words(completed)[0] <= index.count_words([*corrected, words[-1]]).max():
+        return None
+    spelling = " ".join((*words[:-1], *completed))
+    if (named := _read_names(index, spelling, year, limit)) is not None:
+        return named
+    people = _find_by_part(index, make_keys(spelling))
+    return TypedQuery(spelling, people=people) if len(people) else None
 
 
 def _read_names(index: TitleIndex, spelling: str, year: NDArray[np.int16], limit: int) -> TypedQuery | None:

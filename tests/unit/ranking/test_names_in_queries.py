@@ -159,3 +159,22 @@ def test_ranges_of_sorted_texts_are_those_of_a_scan(titles: list[str], typed: li
     ordered = sorted(titles)
     for beginning, (first, last) in zip(typed, texts.find_ranges([t.encode() for t in typed]), strict=True):
         assert ordered[first:last] == [title for title in ordered if title.startswith(beginning)]
+
+
+HITCH: tuple[Film, ...] = (("Hitch", 2005, ("Will Smith",)), ("Scores", 2001, ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "spelling"),
+    [
+        ("hitchc", "Hitchcock"),
+        ("alfred hitchc", "Alfred Hitchcock"),
+        ("hitcn", "hitch"),
+        ("scorse", "Scores"),
+    ],
+)
+def test_a_half_typed_name_is_no_misspelt_title_where_more_items_have_it(text: str, spelling: str) -> None:
+    films = (*FILMS, *HITCH)
+    read = read_query(build_index(films), text, np.array([year for _, year, _ in films], np.int16), 10)
+    assert read.spelling.casefold() == spelling.casefold()
+    assert read.names_anything
