@@ -19,8 +19,8 @@ from benchmarks.markdown import format_table
 from benchmarks.request.project import SampleProject, build_project, open_demo_project
 from reelrank.app.clock import to_ms
 from reelrank.app.jobs.lake import compact_lake, export_lake
-from reelrank.app.search.page import Page
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.wiring import build_lake_storage, build_service
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS, TABLES

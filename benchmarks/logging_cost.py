@@ -17,8 +17,9 @@ import numpy as np
 
 from benchmarks.markdown import format_table
 from benchmarks.request.project import SampleProject, build_project, open_demo_project
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.ports import NoRecorder, Recorder
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.wiring import build_service, warm_service
 from reelrank.index_mappings.query import Context
 

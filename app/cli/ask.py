@@ -8,8 +8,7 @@ import typer
 from reelrank.app.cli.console import AsJson, fail, out, print_json
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.clock import SYSTEM_CLOCK
-from reelrank.app.search.page import Page, SearchOutcome
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import Page, RankingOptions, SearchOutcome
 from reelrank.app.settings import Settings
 from reelrank.app.web.answers import serialize_outcome
 from reelrank.app.wiring import build_container, warm_service

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import count
 
 from reelrank.app.clock import SYSTEM_CLOCK
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.engine import TextMatch

@@ -9,7 +9,8 @@ from reelrank.app.loop.candidates import find_profile, read_indexed_vectors, rea
 from reelrank.app.loop.reading.feature_drift import Span, measure_drift
 from reelrank.app.loop.reading.logged_requests import read_gate_requests
 from reelrank.app.release.staging import read_staged
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.state.release_states import load_release_state
 from reelrank.app.state.snapshot import State

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from reelrank.app.search.viewers import KnownViewer
 from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.item import Item
+from reelrank.index_mappings.query import Query
 from reelrank.ranking.policies.policy import PositionChange
 
 MAX_LABEL_LENGTH = 40
@@ -143,3 +145,21 @@ class Page:
     def missing_parts(self) -> tuple[str, ...]:
         """Returns the sources of what was missing, each once: few enough values to count by."""
         return tuple(sorted({missing.source[:MAX_LABEL_LENGTH] for missing in self.degraded}))
+
+
+@dataclass(frozen=True, slots=True)
+class RankingOptions:
+    """A query and options of its answer.
+
+    model: None for the promoted one. row_size: of a home page, most hits of each row; 0 for no rows.
+    cache_results: cache a list that fits one page too, to explain it later. viewer: and what could not be
+    read of them; None to read them.
+    """
+
+    query: Query
+    model: str | None = None
+    explain: bool = False
+    facets: bool = False
+    cache_results: bool = False
+    row_size: int = 0
+    viewer: KnownViewer | None = None

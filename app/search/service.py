@@ -15,14 +15,14 @@ from reelrank.app.search.home_rows import RowAssembler, collect_shown, find_part
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, PageSlice, choose_fetch_timeout_s, hydrate
 from reelrank.app.search.lexical.outcome import summarize_search
 from reelrank.app.search.lexical.proposals import add_proposals
-from reelrank.app.search.page import Page
+from reelrank.app.search.page import Page, RankingOptions
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.ports import Assigner, EventSink, Recorder
 from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.result_list import ResultList, build_result_list
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.trial.arms import rank_by_arm, state_arms
-from reelrank.app.search.viewers import Viewers
+from reelrank.app.search.viewers import KnownViewer, Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.encoder import TextEncoder, choose_encoder
@@ -39,7 +39,6 @@ from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
 from reelrank.ranking.signals.observe import observe
-from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
@@ -48,22 +47,6 @@ log = structlog.get_logger("reelrank.search")
 VIEWER_DEADLINE_SHARE = 0.5
 """The largest share of the deadline for reading the viewer; the sources get the rest."""
 FailureListener = Callable[[str, EngineError], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RankingOptions:
-    """A query and options of its answer.
-
-    model: None for the promoted one. row_size: of a home page, most hits of each row; 0 for no rows.
-    cache_results: cache a list that fits one page too, to explain it later.
-    """
-
-    query: Query
-    model: str | None = None
-    explain: bool = False
-    facets: bool = False
-    cache_results: bool = False
-    row_size: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +78,8 @@ class SearchService:
         Raises Unavailable, ModelNotFound, or ModelRejected for a model that does not fit.
         """
         timings = StageTimings()
+        with timings.measure("viewer"):  # read once for the list and its rows
+            options = replace(options, viewer=self.load_viewer(options.query))
         result_list = self._rank_for_viewer(options, timings)
         with timings.measure("fetch"):
             timeout_s = choose_fetch_timeout_s(result_list, self.deadline_s, timings)
@@ -140,7 +125,7 @@ class SearchService:
         request_id, config = uuid.uuid4().hex, self.assigner.assign(options.query, tried)
         state = state or self.refresher.state
         with timings.measure("viewer"):
-            request, missing = self._build_request(options.query, state)
+            request, missing = self._build_request(options, state)
         ranker, degraded = self.refresher.choose_ranker(options.model, state)
         context = RankingContext(
             state.table,
@@ -190,7 +175,7 @@ class SearchService:
     def rank_matches(self, query: Query, matches: list[Matches], model: str | None) -> ResultList:
         """Ranks candidates that the caller found, without exploration; nothing is fetched or recorded."""
         state, config = self.refresher.state, self.assigner.assign(query).without_exploration()
-        request, missing = self._build_request(query, state)
+        request, missing = self._build_request(RankingOptions(query), state)
         ranker, degraded = self.refresher.choose_ranker(model, state)
         context = RankingContext(
             state.table, state.activity.popularity, ranker, config, (*degraded, *missing)
@@ -205,16 +190,18 @@ class SearchService:
         self.recorder.record_interactions(events)
         return report
 
-    def load_viewer(self, query: Query) -> tuple[Viewer, tuple[Degradation, ...]]:
+    def load_viewer(self, query: Query) -> KnownViewer:
         """Returns the viewer at the time of the query, and what could not be read."""
-        viewers = Viewers(self.events, self.pool)
-        viewer, failures = viewers.find(query, VIEWER_DEADLINE_SHARE * self.deadline_s)
+        timeout_s = VIEWER_DEADLINE_SHARE * self.deadline_s
+        viewer, failures = Viewers(self.events, self.pool).find(query, timeout_s)
         return viewer, self._report_failures(failures)
 
-    def _build_request(self, query: Query, state: State) -> tuple[RankingRequest, tuple[Degradation, ...]]:
-        viewer, missing = self.load_viewer(query)
+    def _build_request(
+        self, options: RankingOptions, state: State
+    ) -> tuple[RankingRequest, tuple[Degradation, ...]]:
+        viewer, missing = options.viewer or self.load_viewer(options.query)
         encoder = choose_encoder(self.encoder, state.version)
-        return build_request(query, viewer, state.table, encoder, self.synonyms), missing
+        return build_request(options.query, viewer, state.table, encoder, self.synonyms), missing
 
     def _run_sources(
         self, state: State, timings: StageTimings, requests: Sequence[SourceRequest]
@@ -244,7 +231,7 @@ class SearchService:
     def _explain_later(self, page: Page, result_list: ResultList) -> Page:
         """Observes the signals of a cached list again: the viewer as of then, popularity as of now."""
         state = self.refresher.state
-        request, _ = self._build_request(result_list.query, state)
+        request, _ = self._build_request(RankingOptions(result_list.query), state)
         found = locate(result_list.candidates, state.table)
         signals = observe(request, found, state.table, state.activity.popularity)
         return explain(page, replace(result_list, signals=signals), self.refresher.models.get)

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from reelrank.index_mappings.errors import EngineError, Partial, Timeout
+from reelrank.index_mappings.errors import Degradation, EngineError, Partial, Timeout
 from reelrank.index_mappings.event import USER_ACTIONS, EventKind
 from reelrank.index_mappings.event_store import EventStore, PastEvent
 from reelrank.index_mappings.query import Query
@@ -18,6 +18,8 @@ from reelrank.ranking.viewers.history import (
 )
 
 T = TypeVar("T")
+KnownViewer = tuple[Viewer, tuple[Degradation, ...]]
+"""A viewer, and what could not be read of them."""
 Failures = dict[str, EngineError]
 """What could not be read: `viewer` (the recent past), `watched` or `opinions` (items that no list shows)."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from reelrank.app.jobs.history import MAX_TIME_MS
 from reelrank.app.jobs.known_items import BASELINE, build_systems
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.item import Item

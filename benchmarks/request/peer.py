@@ -12,7 +12,8 @@ from flask import Flask, Response, request
 from numpy.typing import NDArray
 
 from benchmarks.clock import time_interleaved
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.index_mappings.query import Query

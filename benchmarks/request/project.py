@@ -11,8 +11,9 @@ import lightgbm
 import numpy as np
 
 from benchmarks.data.catalogue import Catalogue
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.ports import DefaultAssigner
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore

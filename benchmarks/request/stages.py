@@ -9,7 +9,8 @@ import orjson
 from numpy.typing import NDArray
 
 from benchmarks.clock import time_interleaved
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.web.answers import serialize_page
 from reelrank.app.web.api.parameters import HomeParameters, SearchParameters

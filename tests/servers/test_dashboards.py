@@ -15,7 +15,8 @@ from deploy.kibana.charts import FUSED_ORDER
 from deploy.kibana.dashboards import PANELS
 from deploy.kibana.panel import ITEMS, Panel
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.wiring import build_release_manager, warm_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.item import Item

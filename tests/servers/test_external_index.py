@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from reelrank.app.engines.server.transport.cluster import Cluster
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.errors import BadRequest

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.search.page import Page
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.web.api.health import check_lists_ready
 from reelrank.app.wiring import warm_service

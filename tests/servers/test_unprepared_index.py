@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, warm_service
 from reelrank.index_mappings.engine import TextMatch

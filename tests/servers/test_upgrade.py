@@ -8,7 +8,7 @@ import pytest
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.engines.server.transport.cluster import Cluster
 from reelrank.app.jobs.training import publish
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, build_release_manager, warm_service
 from reelrank.index_mappings.event import Event

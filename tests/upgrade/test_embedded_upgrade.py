@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, build_release_manager, warm_service

@@ -17,10 +17,10 @@ import orjson
 import structlog
 
 from reelrank.app.background import BackgroundTask
-from reelrank.app.search.page import Page
+from reelrank.app.search.page import Page, RankingOptions
 from reelrank.app.search.ports import NoRecorder, Recorder
 from reelrank.app.search.result_list import ResultList
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.event import Event

@@ -2,7 +2,8 @@
 
 import structlog
 
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.errors import EngineError

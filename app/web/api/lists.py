@@ -15,9 +15,9 @@ from flask_openapi.types import ResponseDict
 
 from reelrank.app.clock import shorten_deadline
 from reelrank.app.search.lexical.highlighting import highlight_page
-from reelrank.app.search.page import Page
+from reelrank.app.search.page import Page, RankingOptions
 from reelrank.app.search.ports import NoRecorder
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.web.access.request_origin import is_cross_site
 from reelrank.app.web.answers import serialize_page, serialize_ranking
 from reelrank.app.web.api.answer_models import ListAnswer, RankAnswer

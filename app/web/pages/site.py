@@ -11,8 +11,8 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S
 from reelrank.app.search.lexical.highlighting import highlight_page
-from reelrank.app.search.page import Page
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.web.api.lists import adapt_service
 from reelrank.app.web.api.parameters import HomeParameters, ItemPath, SearchParameters
 from reelrank.app.web.pages import filters, reports

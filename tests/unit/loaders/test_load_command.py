@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from reelrank.app.cli.main import app, main
 from reelrank.app.jobs.loading import LoadRequest, load_items
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.settings import Settings
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_container, warm_service

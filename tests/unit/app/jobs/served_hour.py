@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from reelrank.app.clock import SimulatedClock, to_ms
-from reelrank.app.search.page import Page
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.wiring import Container, build_release_manager, build_service
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Filters, Query

@@ -8,7 +8,7 @@ import pytest
 from reelrank.app.access.key_store import KeyStore
 from reelrank.app.jobs.backup import LIST_FILE, back_up, restore
 from reelrank.app.jobs.lake import export_lake
-from reelrank.app.search.service import RankingOptions
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import (
     Container,

@@ -15,7 +15,8 @@ from reelrank.app.loop.candidates import stage
 from reelrank.app.loop.trying import collect_outcomes, judge_shadow
 from reelrank.app.loop.watching import read_served_pages
 from reelrank.app.release.staging import discard_release, read_staged, start_trial
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.trial.shadow import ShadowRecorder, attach_shadow, read_results
 from reelrank.app.wiring import Container, build_release_manager, warm_service

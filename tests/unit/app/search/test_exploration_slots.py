@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
-from reelrank.app.search.page import Hit, Page
+from reelrank.app.search.page import Hit, Page, RankingOptions
 from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.result_cache import format_cursor
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_release_manager, warm_service
 from reelrank.index_mappings.errors import Unavailable

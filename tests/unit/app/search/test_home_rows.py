@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.search.page import Page
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.web.api.answer_models import ListAnswer
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service

@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.ports import DefaultAssigner
 from reelrank.app.search.result_list import ResultList
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.wiring import Container, build_release_manager, load_model, warm_service
 from reelrank.index_mappings.event import Event, EventKind

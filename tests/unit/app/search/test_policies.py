@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.ports import DefaultAssigner
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.wiring import Container, warm_service
 from reelrank.index_mappings.match import encode_item_ids

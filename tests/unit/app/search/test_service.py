@@ -12,8 +12,9 @@ import pytest
 from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.app.search.lexical.proposals import add_proposals
+from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.parallel_sources import run_sources
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.service import SearchService
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.settings import Settings
 from reelrank.app.state.model_cache import NO_MODEL

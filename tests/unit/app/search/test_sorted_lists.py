@@ -8,7 +8,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from reelrank.app.search.service import RankingOptions, SearchService
+from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.service import SearchService
 from reelrank.app.settings import Settings
 from reelrank.app.web.answers import serialize_page
 from reelrank.app.wiring import build_container, warm_service
