@@ -8,6 +8,7 @@ the lake, and serves the day after.
 
 import argparse
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.markdown import format_table
 from benchmarks.scale.simulated_service import find_start, load_films, serve
 from reelrank.app.clock import to_ms
+from reelrank.app.diagnostics.smoke_test import read_log_tail
 from reelrank.app.jobs.logged_pages import TrainingSource
 from reelrank.app.jobs.served.pages import measure_logged_pages
 from reelrank.app.jobs.training import TrainingRun, train
@@ -119,6 +121,9 @@ def run_weeks(size: WeekSize, most_s: float) -> Iterator[Week]:
             options = TrafficOptions(seed, viewers, size.days, find_start(size.days))
             week = run_week(options, films, data_dir, is_trained)
             print(_format_week(week), flush=True)
+            if not all(map(_is_exact, week.measures.values())):
+                log = read_log_tail(data_dir / "serve.log")
+                print(f"the lake does not hold what was counted; the end of the log:\n{log}", file=sys.stderr)
             yield week
             shutil.rmtree(data_dir)
 
