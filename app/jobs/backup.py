@@ -23,7 +23,7 @@ from reelrank.ranking.progress import Progress
 
 LIST_FILE, FORMAT = "backup.json", 1
 DATABASE = "engine/truth.sqlite"
-FOLDERS = ("models", "releases", "keys", "reports")
+FOLDERS = ("models", "releases", "keys", "reports", "loop")
 LOCK_WAIT_S = 600.0
 READ_BYTES = 2**20
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
+import structlog
+
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs.logged_pages import choose_windows
 from reelrank.app.loop.candidates import find_profile, read_indexed_vectors, read_vectors
@@ -23,7 +25,7 @@ from reelrank.app.wiring import (
     warm_service,
 )
 from reelrank.index_mappings.engine import TextMatch
-from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.errors import ModelNotFound, NotFound
 from reelrank.index_mappings.query import Context, Query
 from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.drift.histograms import Profile
@@ -52,10 +54,11 @@ from reelrank.ranking.gate.release_checks import (
 from reelrank.ranking.gate.requests import GateRequests
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
-from reelrank.ranking.rankers.manifest import MODEL_FILE, read_manifest
+from reelrank.ranking.rankers.manifest import MODEL_FILE, ModelRejected, read_manifest
 from reelrank.ranking.registry.decisions import Check
 from reelrank.ranking.registry.releases import Release
 
+log = structlog.get_logger("reelrank.loop")
 BASELINE, SERVED = "bm25", "candidate"
 TIMEOUT_S = 10.0
 
@@ -67,10 +70,7 @@ def judge_release(container: Container, release_id: str) -> list[Check]:
     limits = build_limits(container)
     directory = container.registry.find_directory(release.model)
     candidate = load_model(directory)
-    serving_model = read_serving_model(container)
-    serving: Ranker = FusedOrder()
-    if serving_model is not None:
-        serving = load_model(container.registry.find_directory(serving_model))
+    serving = load_serving(container)
     profile = find_profile(container, release.model) or Profile({})
     checks = [
         check_data(profile, find_profile(container, serving.name), limits),
@@ -95,6 +95,19 @@ def judge_drift(container: Container, model: str) -> Check:
         return check_drift(measure_drift(container, *spans, model))
     except NotFound as error:
         return Check(name="drift", passed=True, sentence=str(error), is_blocking=False)
+
+
+def load_serving(container: Container) -> Ranker:
+    """Returns the serving model, or the fused order that serves in its place when it does not fit this build:
+    after an upgrade the loop must be able to replace it."""
+    model = read_serving_model(container)
+    if model is None:
+        return FusedOrder()
+    try:
+        return load_model(container.registry.find_directory(model))
+    except (ModelRejected, ModelNotFound) as error:
+        log.warning("the serving model is not compared with", model=model, reason=str(error))
+        return FusedOrder()
 
 
 def build_limits(container: Container) -> GateLimits:

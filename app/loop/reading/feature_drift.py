@@ -59,7 +59,7 @@ def measure_drift(container: Container, before: Span, now: Span, model: str) -> 
     viewers = _count_viewers(lake, before), _count_viewers(lake, now)
     if not earlier or not later or min(viewers) < MIN_VIEWERS:
         raise NotFound(
-            f"pages of {viewers[0]:,} viewers before and {viewers[1]:,} now are too few to compare, "
+            f"pages of {viewers[0]:,.0f} viewers before and {viewers[1]:,.0f} now are too few to compare, "
             f"{MIN_VIEWERS} of each are the least; serve on, or compare longer spans",
             code="no_logged_pages",
         )

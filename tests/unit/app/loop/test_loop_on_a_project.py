@@ -10,6 +10,7 @@ from reelrank.app.loop import candidates
 from reelrank.app.loop.candidates import build_candidate, name_release, read_vectors
 from reelrank.app.loop.container_work import ContainerWork
 from reelrank.app.loop.faults import age_vectors
+from reelrank.app.loop.judging import load_serving
 from reelrank.app.loop.machine import Loop
 from reelrank.app.loop.states import StateFile, Step
 from reelrank.app.loop.work import Trend
@@ -20,6 +21,7 @@ from reelrank.ranking.drift.histograms import PROFILE_FILE, Profile, write_profi
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings, learn_embeddings
 from reelrank.ranking.embeddings.watches import build_event_table, select_watches
 from reelrank.ranking.progress import Progress, ignore_progress
+from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.manifest import MetricEstimate, read_manifest, write_manifest
 from reelrank.ranking.registry.decisions import FileHistory, StepOutcome
 from tests.sample_project import add_model, build_project
@@ -127,3 +129,14 @@ def test_a_rollback_moves_index_and_model_together(project: Container) -> None:
     assert pointer.serving.index_version == project.engine.serving_version()
     assert loop.run_once().outcome is StepOutcome.DONE  # another user took it back: there is nothing to watch
     assert work.observe_promoted(state.release, state.baseline, NOW).trend is Trend.STOPPED
+
+
+def test_a_serving_model_that_does_not_fit_this_build_is_replaced(project: Container) -> None:
+    build_release_manager(project).promote_model(add_model(project, "old", 1))
+    assert load_serving(project).name == "old"
+    directory = project.registry.find_directory("old")
+    write_manifest(directory, read_manifest(directory).model_copy(update={"feature_fingerprint": "0" * 16}))
+    assert load_serving(project).name == FusedOrder.name
+    release = build_candidate(project, "run-1", ignore_progress).release
+    checks = ContainerWork(project, ignore_progress).judge(release)
+    assert [check.name for check in checks if not check.passed] == []
