@@ -115,7 +115,7 @@ def backup(
     _print_backup(report, f"backed up into {directory}", as_json)
 
 
-@app.command(epilog="Example: `REELRANK_DATA_DIR=restored reelrank restore backups/monday`")
+@app.command(epilog="Example: `reelrank restore backups/monday`, with REELRANK_DATA_DIR=restored")
 def restore(
     directory: Annotated[Path, typer.Argument(help="What `backup` made.")], as_json: AsJson = False
 ) -> None:
