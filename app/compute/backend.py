@@ -78,7 +78,7 @@ def open_compute(options: ComputeOptions) -> AbstractContextManager[Compute]:
 
         return open_spark(options.workers, options.cluster)
     if options.cluster:
-        raise BadRequest("--cluster needs --on dask or --on spark", code="invalid_usage")
+        raise BadRequest("--cluster needs --on dask or --on spark")
     from reelrank.app.compute.local import open_local
 
     return open_local(options.workers)

@@ -44,7 +44,7 @@ def test_a_missing_extra_is_named_with_what_installs_it(monkeypatch: pytest.Monk
 
 
 def test_a_cluster_is_not_asked_for_on_this_machine() -> None:
-    with raises_code(BadRequest, "invalid_usage"):
+    with raises_code(BadRequest, "request_rejected"):
         open_compute(ComputeOptions(cluster="tcp://127.0.0.1:1"))
 
 

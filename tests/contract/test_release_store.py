@@ -68,7 +68,7 @@ def test_a_pointer_that_has_moved_is_not_replaced(releases: ReleaseStore) -> Non
 
 
 def test_fields_of_a_later_build_survive_a_promotion(releases: ReleaseStore) -> None:
-    body = {"counter": 1, "serving": make_release("items-1"), "canary": {"share": 0.1}}
+    body = {"counter": 1, "serving": make_release("items-1"), "wave": {"share": 0.1}}
     first = Pointer.model_validate(body)
     releases.replace_pointer(first, None)
     read = releases.read_pointer()
@@ -76,7 +76,7 @@ def test_fields_of_a_later_build_survive_a_promotion(releases: ReleaseStore) -> 
     releases.replace_pointer(read.move_to(make_release("items-2"), read.serving), read)
     moved = releases.read_pointer()
     assert moved is not None
-    assert moved.model_extra == {"canary": {"share": 0.1}}
+    assert moved.model_extra == {"wave": {"share": 0.1}}
 
 
 def test_releases_are_listed_newest_first_without_removed_ones(releases: ReleaseStore) -> None:
