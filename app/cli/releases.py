@@ -6,10 +6,11 @@ import typer
 from rich.table import Column, Table
 
 from reelrank.app.cli.console import AsJson, out, print_json, print_plain
+from reelrank.app.release.record import read_release_record
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_release_manager
 from reelrank.ranking.registry.decisions import Decision, FileHistory
-from reelrank.ranking.registry.releases import Pointer, Release, find_release
+from reelrank.ranking.registry.releases import Release, describe_state
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -25,14 +26,14 @@ def list_releases(as_json: AsJson = False) -> None:
     releases = build_release_manager(build_container(Settings()))
     pointer, listed = releases.settle(), releases.list_releases()
     if as_json:
-        print_json([_describe(release, pointer) for release in listed])
+        print_json([one.model_dump(mode="json") | {"state": describe_state(one, pointer)} for one in listed])
         return
     table = Table(
         Column("release", no_wrap=True), Column("index version\nmodel", overflow="fold"), "", box=None
     )
     for release in listed:
         pair = f"{release.index_version}\n{release.model}" if release.index_version else release.model
-        table.add_row(release.id, pair, _describe_state(release, pointer))
+        table.add_row(release.id, pair, describe_state(release, pointer))
     out.print(table)
 
 
@@ -40,19 +41,16 @@ def list_releases(as_json: AsJson = False) -> None:
 def show(release_id: ReleaseId, as_json: AsJson = False) -> None:
     """Print one release: its parts, settings and file hashes, and each decision about it with its checks."""
     releases = build_release_manager(build_container(Settings()))
-    pointer = releases.settle()
-    decisions = read_history().of_release(release_id)
-    known = [release for release in releases.store.list_releases() if release.id == release_id]
-    if not known and decisions:
-        release: dict[str, object] = {"id": release_id, "state": "dropped"}
-    else:
-        release = _describe(find_release(releases.list_releases(), release_id), pointer)
+    releases.settle()
+    record = read_release_record(releases, read_history(), release_id)
+    parts = record.release.model_dump(mode="json") if record.release else {"id": release_id}
+    release = parts | {"state": record.state}
     if as_json:
-        print_json(release | {"decisions": [decision.model_dump(mode="json") for decision in decisions]})
+        print_json(release | {"decisions": [one.model_dump(mode="json") for one in record.decisions]})
         return
     for name, value in release.items():
         out.print(f"{name:<14} {value}", markup=False, soft_wrap=True)
-    for decision in decisions:
+    for decision in record.decisions:
         print_decision(decision)
 
 
@@ -108,18 +106,6 @@ def print_serving(release: Release, as_json: bool) -> None:
         return
     over = f" over {release.index_version}" if release.index_version else ""
     print_plain(f"{release.model} serves{over}, as {release.id}")
-
-
-def _describe(release: Release, pointer: Pointer | None) -> dict[str, object]:
-    return {**release.model_dump(mode="json"), "state": _describe_state(release, pointer)}
-
-
-def _describe_state(release: Release, pointer: Pointer | None) -> str:
-    if pointer is None:
-        return ""
-    if release.id == pointer.serving.id:
-        return "serving"
-    return "previous" if pointer.previous is not None and release.id == pointer.previous.id else ""
 
 
 index_app = typer.Typer(

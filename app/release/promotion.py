@@ -124,7 +124,7 @@ class ReleaseManager:
         with self._lock():
             pointer = self._settlement.settle()
             if pointer is not None and version in pointer.list_versions():
-                which = pointer.name_use(version)
+                which = next(use for use, named in pointer.list_uses() if named.index_version == version)
                 raise Conflict(
                     f"index version {version} belongs to the {which} release; "
                     "promote others first: reelrank releases promote ID",

@@ -88,17 +88,15 @@ class Pointer(BaseModel):
         named = (self.serving, self.previous)
         return next((r for r in named if r is not None and r.index_version == version), self.serving)
 
+    def list_uses(self) -> list[tuple[str, Release]]:
+        """Returns the releases that are in use, each after the word for its use; the serving one first."""
+        canary = self.canary.release if self.canary else None
+        named = {"serving": self.serving, "previous": self.previous, "canary": canary, "shadow": self.shadow}
+        return [(use, release) for use, release in named.items() if release is not None]
+
     def list_versions(self) -> frozenset[str]:
         """Returns the index versions that must not be dropped."""
-        named = (self.serving, self.previous, self.shadow, self.canary.release if self.canary else None)
-        return frozenset(r.index_version for r in named if r is not None and r.index_version)
-
-    def name_use(self, version: str) -> str:
-        """Returns what an index version of the pointer is used as, in a word."""
-        if version == self.serving.index_version:
-            return "serving"
-        is_previous = self.previous is not None and version == self.previous.index_version
-        return "previous" if is_previous else "tried"
+        return frozenset(release.index_version for _, release in self.list_uses() if release.index_version)
 
     def can_serve(self, release: Release) -> bool:
         """Returns whether a release can take over: one without an index version only where none serves."""
@@ -192,12 +190,11 @@ class FileReleases:
 
 def check_counter(found: Pointer | None, expected: Pointer | None) -> None:
     """Raises Conflict when the pointer has changed since it was read."""
-    expected_number = expected.counter if expected else 0
-    found_number = found.counter if found else 0
-    if expected_number != found_number:
+    before, now = (pointer.counter if pointer else 0 for pointer in (expected, found))
+    if before != now:
         raise Conflict(
-            f"another promotion has changed what serves (pointer {expected_number} was read, "
-            f"{found_number} is there); look with `reelrank releases list`, then try again",
+            f"another promotion has changed what serves (pointer {before} was read, "
+            f"{now} is there); look with `reelrank releases list`, then try again",
             code="promotion_overtaken",
         )
 
@@ -229,8 +226,7 @@ def decode_release(body: bytes, where: str) -> Release:
 def create_release(created_at: datetime, **fields: Any) -> Release:
     """Creates a release under a new id, which states when it was made."""
     made = created_at.astimezone(UTC)
-    release_id = f"release-{made:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    return Release(id=release_id, created_at=made, **fields)
+    return Release(id=f"release-{made:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}", created_at=made, **fields)
 
 
 def find_release(releases: list[Release], release_id: str) -> Release:
@@ -241,6 +237,12 @@ def find_release(releases: list[Release], release_id: str) -> Release:
             f"there is no release {release_id!r}; see: reelrank releases list", code="release_not_found"
         )
     return found
+
+
+def describe_state(release: Release, pointer: Pointer | None) -> str:
+    """Returns what a release is used as: serving, previous, canary or shadow; empty for any other."""
+    uses = pointer.list_uses() if pointer is not None else []
+    return next((use for use, named in uses if named.id == release.id), "")
 
 
 def sort_releases(releases: Any) -> list[Release]:

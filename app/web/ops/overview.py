@@ -11,7 +11,7 @@ from reelrank.app.web.ops.traffic import Traffic, read_traffic
 from reelrank.index_mappings.engine import IndexVersion
 from reelrank.ranking.evaluation.served.days import ServedDays, read_days
 from reelrank.ranking.registry.decisions import Decision, FileHistory, StepOutcome
-from reelrank.ranking.registry.releases import Pointer, Release, find_release
+from reelrank.ranking.registry.releases import Release, describe_state
 
 MAX_DECISIONS, MAX_RELEASES = 100, 20
 CHARTS = {
@@ -34,7 +34,7 @@ class Operations:
 
 @dataclass(frozen=True, slots=True)
 class ListedRelease:
-    """A release with its state: serving, previous or empty; and why it was made or refused."""
+    """A release with its state, as `describe_state` returns it; and why it was made or refused."""
 
     release: Release
     state: str
@@ -79,22 +79,6 @@ def list_releases(operations: Operations, decisions: Sequence[Decision]) -> list
         ListedRelease(release, describe_state(release, pointer), verdicts.get(release.id, release.reason))
         for release in operations.releases.list_releases()
     ]
-
-
-def find_listed(operations: Operations, release_id: str) -> tuple[ListedRelease, list[Decision]]:
-    """Finds a release and the decisions about it. Raises NotFound."""
-    decisions = operations.history.of_release(release_id)
-    listed = list_releases(operations, decisions)
-    release = find_release([one.release for one in listed], release_id)
-    return next(one for one in listed if one.release.id == release.id), decisions
-
-
-def describe_state(release: Release, pointer: Pointer | None) -> str:
-    if pointer is None:
-        return ""
-    if release.id == pointer.serving.id:
-        return "serving"
-    return "previous" if pointer.previous is not None and release.id == pointer.previous.id else ""
 
 
 def build_charts(days: ServedDays | None) -> list[LineChart]:

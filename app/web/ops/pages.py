@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
+from reelrank.app.release.record import read_release_record
 from reelrank.app.search.service import SearchService
 from reelrank.app.web.ops.overview import (
     CHARTS,
     Operations,
     build_overview,
-    find_listed,
     tabulate_days,
 )
 from reelrank.app.web.problems import InvalidRequest
@@ -41,8 +41,9 @@ class OperatorPages:
         return _render("ops.html", overview=overview, days=days, titles=titles)
 
     def render_release(self, release_id: str) -> Response:
-        listed, decisions = find_listed(self.operations, release_id)
-        return _render("ops_release.html", listed=listed, decisions=decisions)
+        """Renders a release with its decisions; of a dropped one, the decisions. Raises NotFound."""
+        record = read_release_record(self.operations.releases, self.operations.history, release_id)
+        return _render("ops_release.html", record=record)
 
     def promote(self) -> Response:
         """Makes the release of the form serve, in this worker at once and in the others within a second."""

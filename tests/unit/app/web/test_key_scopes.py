@@ -123,6 +123,13 @@ def test_a_key_allows_what_its_scope_says(
     assert set(refused) <= {"scope_missing"}
 
 
+def test_the_operator_pages_tell_a_key_without_their_scope_so(client: FlaskClient, store: KeyStore) -> None:
+    page = client.get("/ops", headers=bearer(store, "read"))
+    assert (page.status_code, page.mimetype) == (403, "text/html")
+    assert "has no scope `admin`" in page.text
+    assert client.get("/ops", headers=bearer(store, "admin")).status_code == 200
+
+
 def test_the_answer_to_a_wrong_key_says_how_to_send_one(client: FlaskClient) -> None:
     answer = client.get("/v1/users/u0", headers={"Authorization": "Bearer rr_nothing"})
     assert (answer.status_code, answer.get_json()["code"]) == (401, "key_required")

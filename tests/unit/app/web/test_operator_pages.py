@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from reelrank.app.release.staging import start_trial
 from reelrank.app.web.application import WebOptions, create_app
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.wiring import Container, build_release_manager, warm_service
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.served.days import ServedDay, ServedDays, write_days
 from reelrank.ranking.registry.decisions import Check, Decision, FileHistory, StepOutcome
+from reelrank.ranking.registry.releases import Canary
 from tests.page_client import open_pages
 from tests.sample_project import add_model, build_project
 
@@ -80,6 +82,33 @@ def test_releases_stand_beside_the_sentence_that_decided_about_them(
     assert "difference: -0.02" in detail
 
 
+def test_a_dropped_release_keeps_its_page_of_decisions(operator: FlaskClient, operations: Operations) -> None:
+    operations.history.append(
+        Decision(
+            run="r1", step="gate", at=NOW, outcome=StepOutcome.REFUSED, verdict="too few requests",
+            release="release-refused",
+        )
+    )  # fmt: skip
+    assert 'href="/ops/releases/release-refused"' in operator.get("/ops").text
+    page = operator.get("/ops/releases/release-refused")
+    assert page.status_code == 200
+    assert "This release was dropped" in page.text
+    assert "too few requests" in page.text
+    assert "Promote this release" not in page.text
+
+
+def test_a_release_on_trial_says_so(operator: FlaskClient, operations: Operations) -> None:
+    releases = operations.releases
+    tried = releases.list_releases()[-1]
+    pointer = releases.store.read_pointer()
+    assert pointer is not None
+    assert tried.id not in {release.id for _, release in pointer.list_uses()}
+    start_trial(releases, Canary(release=tried, share=0.1, salt="t", since=NOW), None)
+    assert "<dd>canary</dd>" in operator.get(f"/ops/releases/{tried.id}").text
+    row = operator.get("/ops").text.split(f"{tried.id}</a></th>")[1].split("</tr>")[0]
+    assert "<td>canary</td>" in row
+
+
 def test_days_are_drawn_and_tabulated_with_their_intervals(
     operator: FlaskClient, operations: Operations
 ) -> None:
@@ -134,8 +163,8 @@ def test_other_forms_change_nothing(
 
 def test_an_unknown_release_is_a_page_with_a_code(operator: FlaskClient) -> None:
     page = operator.get("/ops/releases/unknown")
-    assert page.status_code == 404
-    assert "/problems/" in page.text
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert "/problems/release_not_found" in page.text
 
 
 def test_a_damaged_file_of_days_is_as_none(operator: FlaskClient, operations: Operations) -> None:
