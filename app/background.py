@@ -52,14 +52,15 @@ class BackgroundTask:
         if first_run is not None:
             is_started.wait(wait_s)
 
-    def stop(self, wait_s: float = 0.0) -> None:
+    def stop(self, wait_s: float = 0.0) -> bool:
         """Plans no more runs; waits at most `wait_s` seconds for the one in progress and for `last_run`.
 
-        A run may call it to end its own task.
+        Returns whether both have ended. A run may call it to end its own task.
         """
         self._stopping.set()
         if wait_s and self._thread is not None:
             self._thread.join(wait_s)
+        return self._thread is None or not self._thread.is_alive()
 
     def _loop(
         self, stopping: threading.Event, first_run: Callable[[], object] | None, is_started: threading.Event

@@ -231,9 +231,11 @@ def build_lake_output(container: Container) -> LakeOutput:
     """Builds what the decision log writes to; the lake opens at the first write."""
     settings, read_fingerprint = container.settings, cache(lambda: compute_feature_fingerprint(FEATURE_NAMES))
     rows = RowBuilder(build_user_keys(settings).get_key, read_fingerprint)
-    return LakeOutput(
-        lambda: LakeWriter(build_lake_storage(settings), read_fingerprint()), rows, container.clock
-    )
+
+    def build_writer() -> LakeWriter:  # one thread, since the last files are written while the process ends
+        return LakeWriter(build_lake_storage(settings), read_fingerprint(), threads=1)
+
+    return LakeOutput(build_writer, rows, container.clock)
 
 
 def warm_service(container: Container) -> SearchService:

@@ -7,8 +7,11 @@ from typing import TypeVar
 from reelrank.index_mappings.errors import TRANSIENT
 
 FLUSH_S = 0.5
-CLOSE_S = 10.0
-"""How long the close of a log waits until its queue is written."""
+CLOSE_S = 15.0
+"""How long the close of a log waits until its queue is written: with the 2 s in which connections drain it is
+less than gunicorn's graceful_timeout, after which a worker is killed."""
+
+CLOSED_EARLY = "the service ended before they were written"
 
 TRANSIENT_FAILURES = (*TRANSIENT, OSError)
 """Failures of the place that is written to, such as a full disk: no record is to blame."""

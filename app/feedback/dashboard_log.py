@@ -14,6 +14,7 @@ import structlog
 from reelrank.app.background import BackgroundTask
 from reelrank.app.feedback.background_writer import (
     CLOSE_S,
+    CLOSED_EARLY,
     FLUSH_S,
     TRANSIENT_FAILURES,
     drain_queue,
@@ -92,9 +93,17 @@ class DashboardLog:
                 except queue.Full:
                     self._on_dropped("action not recorded")
 
-    def close(self) -> None:
-        """Writes everything that waits, then ends."""
-        self._task.stop(CLOSE_S)
+    def begin_close(self) -> None:
+        """Begins the last write, and does not wait for it."""
+        self._task.stop()
+
+    def close(self, wait_s: float = CLOSE_S) -> None:
+        """Writes everything that waits, then ends. What takes longer than wait_s is logged and counted."""
+        if not self._task.stop(wait_s):
+            waiting = self._pages.qsize() + self._interactions.qsize() + len(self._pending_interactions)
+            log.error("not recorded for dashboards", reason=CLOSED_EARLY, at_least=max(waiting, 1))
+            for _ in range(max(waiting, 1)):
+                self._on_dropped("not on dashboards")
 
     def _write(self, is_last: bool) -> None:
         """Interactions that are not due yet wait for the next write, unless this is the last."""

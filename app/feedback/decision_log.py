@@ -17,6 +17,7 @@ from reelrank.app.background import BackgroundTask
 from reelrank.app.clock import Clock
 from reelrank.app.feedback.background_writer import (
     CLOSE_S,
+    CLOSED_EARLY,
     FLUSH_S,
     TRANSIENT_FAILURES,
     drain_queue,
@@ -47,6 +48,7 @@ ROWS_PER_FILE = 100_000
 """Rows after which files are written at once: about 30 MB in memory."""
 MAX_WAITING_ROWS = 2 * ROWS_PER_FILE
 """Rows that wait while the lake cannot be written; older ones are dropped and counted."""
+
 
 log = structlog.get_logger("reelrank.decision_log")
 
@@ -110,10 +112,16 @@ class DecisionLog:
             self._dashboard_log.record_interactions(events)
 
     def close(self) -> None:
-        """Writes everything that waits, then ends."""
-        self._task.stop(CLOSE_S)
+        """Writes everything that waits, then ends. What takes longer than CLOSE_S is logged and counted."""
+        until = time.monotonic() + CLOSE_S
         if self._dashboard_log is not None:
-            self._dashboard_log.close()
+            self._dashboard_log.begin_close()
+        if not self._task.stop(CLOSE_S):
+            pages = max(len(self._unsent), len(self._rows)) + self._queue.qsize()
+            log.error("pages not recorded", pages=pages, reason=CLOSED_EARLY)
+            self._count_dropped(pages, CLOSED_EARLY)
+        if self._dashboard_log is not None:
+            self._dashboard_log.close(max(until - time.monotonic(), 0.0))
 
     def is_sampled(self, request_id: str) -> bool:
         """Decides by the id of the request, so that every part of a list has the same answer."""
@@ -122,8 +130,8 @@ class DecisionLog:
     def _write(self, is_last: bool) -> None:
         """Writes impressions at once, decisions when enough of them wait. Neither stops the other."""
         pages = drain_queue(self._queue)
-        self._record_impressions([*self._unsent, *pages])
         self._add_decisions(pages)
+        self._record_impressions([*self._unsent, *pages])
         if is_last or self._is_flush_due():
             self._flush_rows()
         if is_last:
@@ -132,9 +140,10 @@ class DecisionLog:
 
     def _record_impressions(self, pages: Sequence[LoggedPage]) -> None:
         """Appends impressions. While the engine is away, the newest MAX_QUEUED_PAGES wait for it."""
-        waited, self._unsent = len(self._unsent), []
+        waited, self._unsent = len(self._unsent), list(pages)
         try:
             self._report_rejected(write_isolated(self._append, pages))
+            self._unsent = []
         except TRANSIENT_FAILURES as error:
             if not waited:
                 log.warning("impressions wait for the engine", reason=explain(error), pages=len(pages))
@@ -164,12 +173,11 @@ class DecisionLog:
     def _flush_rows(self) -> None:
         """Writes the rows that wait; while the lake is away, the newest MAX_WAITING_ROWS of them stay."""
         self._flushed_s = time.monotonic()
-        rows, self._rows = self._rows, []
         try:
-            self._report_rejected(write_isolated(self._write_files, rows))
+            self._report_rejected(write_isolated(self._write_files, self._rows))
+            self._rows = []
         except TRANSIENT_FAILURES as error:
-            log.warning("decisions wait for the lake", reason=str(error), pages=len(rows))
-            self._rows = rows
+            log.warning("decisions wait for the lake", reason=str(error), pages=len(self._rows))
         waiting = sum(map(len, self._rows))
         while waiting > MAX_WAITING_ROWS:
             waiting -= len(self._rows.pop(0))

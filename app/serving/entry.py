@@ -19,7 +19,7 @@ from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
 from reelrank.app.web.hidden_paths import hide_directory
 from reelrank.app.web.ops.overview import Operations
-from reelrank.app.web.telemetry import NOT_RECORDED, configure_logging, count_failure
+from reelrank.app.web.telemetry import configure_logging, count_failure, count_not_recorded
 from reelrank.app.wiring import build_container, build_models, build_release_manager, build_service
 from reelrank.ranking.registry.decisions import FileHistory
 
@@ -51,7 +51,7 @@ def _freeze_startup_objects() -> None:
 
 def _create_lists_app(settings: Settings) -> OpenAPI:
     container = build_container(settings)
-    service = build_service(container, lambda reason: NOT_RECORDED.labels(reason).inc(), count_failure)
+    service = build_service(container, count_not_recorded, count_failure)
     service = attach_shadow(service, settings.shadow_share, settings.loop_dir)
     eraser = build_viewer_eraser(container, service.result_cache)
     upkeep = build_privacy_upkeep(container, eraser)

@@ -116,18 +116,30 @@ def count_failure(source: str, error: EngineError) -> None:
     log_cause(error)
 
 
+def count_not_recorded(reason: str) -> None:
+    """Counts a page or an action that is not recorded; logs each reason once in CAUSE_LOGGED_EVERY_S."""
+    NOT_RECORDED.labels(reason).inc()
+    if _is_log_due(("not_recorded", reason)):
+        log.error("a page or an action is not recorded; the metric counts them all", reason=reason)
+
+
 def log_cause(error: CodedError) -> None:
     """Logs what a client library or a server said about a failure, which answers do not show.
 
     Each code and message is logged once in CAUSE_LOGGED_EVERY_S.
     """
-    now, kind = time.monotonic(), (error.code, str(error))
-    if not error.cause or now < _logged_causes.get(kind, 0.0) + CAUSE_LOGGED_EVERY_S:
-        return
+    if error.cause and _is_log_due((error.code, str(error))):
+        log.warning("an engine or a service failed", code=error.code, reason=explain(error))
+
+
+def _is_log_due(kind: tuple[str, str]) -> bool:
+    now = time.monotonic()
+    if now < _logged_causes.get(kind, -CAUSE_LOGGED_EVERY_S) + CAUSE_LOGGED_EVERY_S:
+        return False
     if len(_logged_causes) >= MAX_LOGGED_KINDS:
         _logged_causes.clear()
     _logged_causes[kind] = now
-    log.warning("an engine or a service failed", code=error.code, reason=explain(error))
+    return True
 
 
 def format_server_timing(page: Page) -> str:

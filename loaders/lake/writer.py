@@ -24,11 +24,13 @@ WRITING_THREADS = 8
 class LakeWriter:
     """One writer of the lake. Its name is unique, so no writer can overwrite the files of another.
 
-    fingerprint: of the features, for the metadata of files.
+    fingerprint: of the features, for the metadata of files. threads: that write files. One thread needs no
+    pool, which Python refuses to a process that is ending.
     """
 
     storage: LakeStorage
     fingerprint: str = ""
+    threads: int = WRITING_THREADS
     name: str = field(default_factory=lambda: secrets.token_hex(6))
     files: int = 0
 
@@ -46,11 +48,12 @@ class LakeWriter:
         parts = split_by_folder(table, rows, open_from)
         paths = [name_file(folder, self.name, self.files + n) for n, folder in enumerate(parts)]
         self.files += len(parts)
-        if len(parts) == 1:
-            self._write_file(table, paths[0], *parts.values())
-            return 1
-        with ThreadPoolExecutor(WRITING_THREADS) as pool:  # most of the time of a small file is its fsync
-            list(pool.map(partial(self._write_file, table), paths, parts.values()))
+        write_file = partial(self._write_file, table)
+        if self.threads == 1 or len(parts) == 1:
+            list(map(write_file, paths, parts.values()))
+            return len(parts)
+        with ThreadPoolExecutor(self.threads) as pool:  # most of the time of a small file is its fsync
+            list(pool.map(write_file, paths, parts.values()))
         return len(parts)
 
     def _write_file(self, table: str, path: str, part: pa.Table) -> None:

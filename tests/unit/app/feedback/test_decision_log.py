@@ -1,16 +1,21 @@
 """The decision log: groups of sampled requests, impressions, and failures that cost nothing else."""
 
+import concurrent.futures.thread
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
-from reelrank.app.feedback.background_writer import FLUSH_S
+from reelrank.app.feedback import decision_log
+from reelrank.app.feedback.background_writer import CLOSED_EARLY, FLUSH_S
 from reelrank.app.feedback.decision_log import MAX_QUEUED_PAGES, DecisionLog, LakeOutput
 from reelrank.app.feedback.decision_rows import RowBuilder
 from reelrank.app.search.page import Hit, Page
@@ -22,7 +27,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.match import Matches, encode_item_ids
-from reelrank.index_mappings.query import EPOCH, Filters, Query
+from reelrank.index_mappings.query import EPOCH, Context, Filters, Query
 from reelrank.loaders.lake.reader import open_lake
 from reelrank.loaders.lake.storage import LakeStorage
 from reelrank.loaders.lake.user_keys import UserKeys
@@ -71,7 +76,7 @@ def dropped() -> list[str]:
 def build_output(directory: Path) -> LakeOutput:
     keys = UserKeys(directory / "lake.key")
     rows = RowBuilder(keys.get_key, lambda: "fingerprint")
-    return LakeOutput(lambda: LakeWriter(LakeStorage(str(directory / "lake"))), rows, SYSTEM_CLOCK)
+    return LakeOutput(lambda: LakeWriter(LakeStorage(str(directory / "lake")), threads=1), rows, SYSTEM_CLOCK)
 
 
 def read_table(directory: Path, table: str) -> list[dict[str, object]]:
@@ -240,6 +245,45 @@ def test_impressions_that_are_never_written_are_counted(
     log.start()
     log.close()
     assert dropped == ["the engine is away"] * MAX_QUEUED_PAGES
+
+
+def test_the_last_write_of_an_ending_process_makes_one_file_a_date(
+    tmp_path: Path, dropped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, _ = open_log(tmp_path, 1.0, dropped)
+    for number in range(20):
+        ranked = build_ranked(str(number))
+        query = replace(ranked.query, context=Context(EPOCH + timedelta(days=number % 2)))
+        log.record(replace(ranked, query=query), build_page(str(number)))
+    # Python sets this before it calls what `atexit` registered; from then on no pool takes work.
+    monkeypatch.setattr(concurrent.futures.thread, "_shutdown", True)
+    log.start()
+    log.close()
+    assert len(read_table(tmp_path, REQUESTS)) == 20
+    assert len(LakeStorage(str(tmp_path / "lake")).list_files(REQUESTS)) == 2
+    assert dropped == []
+
+
+def test_pages_that_a_stop_does_not_wait_for_are_counted_and_logged(
+    tmp_path: Path, dropped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_log, "CLOSE_S", 0.05)
+    output, is_open = build_output(tmp_path), threading.Event()
+
+    def open_slowly() -> LakeWriter:
+        is_open.wait(10)
+        return output.build_writer()
+
+    events = EmbeddedEvents(tmp_path / "engine")
+    log = DecisionLog(replace(output, build_writer=open_slowly), events, 0.0, dropped.append)
+    for number in range(3):
+        log.record(build_ranked(str(number)), build_page(str(number)))
+    log.start()
+    with capture_logs() as logs:
+        log.close()
+    is_open.set()
+    assert dropped == [CLOSED_EARLY] * 3
+    assert [(line["pages"], line["reason"]) for line in logs] == [(3, CLOSED_EARLY)]
 
 
 def test_a_list_survives_its_bytes() -> None:

@@ -5,7 +5,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from reelrank.app.web import telemetry
-from reelrank.app.web.telemetry import configure_logging, log_cause
+from reelrank.app.web.telemetry import configure_logging, count_not_recorded, log_cause
 from reelrank.index_mappings.errors import Unavailable
 
 
@@ -21,6 +21,20 @@ def test_a_traceback_on_the_console_shows_no_variables(capsys: pytest.CaptureFix
     assert "a call failed" in printed
     assert "password = " not in printed.replace('password = "hunter" + "2"', "")
     assert "hunter2'" in printed  # in the message of the error itself, which the code that raises it controls
+
+
+def test_each_reason_why_pages_are_not_recorded_is_logged_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("reelrank.app.web.telemetry.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(telemetry, "_logged_causes", {})
+    with capture_logs() as logs:
+        for later_s in (0.0, 59.0, 2.0):
+            now[0] += later_s
+            count_not_recorded("the queue is full")
+            count_not_recorded("the lake is away")
+    assert [entry["reason"] for entry in logs] == ["the queue is full", "the lake is away"] * 2
 
 
 def test_the_cause_of_a_failure_is_logged_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
