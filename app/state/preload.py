@@ -12,7 +12,7 @@ LOAD_WAIT_S = 30.0
 """Below gunicorn's timeout, after which a worker that has not begun is ended."""
 
 
-def preload(models: Models, interval_s: float) -> Callable[[], None]:
+def preload(models: Models, interval_s: float) -> Callable[[], object]:
     """Loads the promoted model now and again every `interval_s` seconds. Returns what stops it."""
     serving = ""
 
