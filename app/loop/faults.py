@@ -25,7 +25,7 @@ class Fault(StrEnum):
 
 
 def spoil_rows(rows: TrainingSet, fault: Fault, column: int, rng: np.random.Generator) -> TrainingSet:
-    """Returns training rows with a fault; STALE_VECTORS is none of the rows.
+    """Returns training rows with a fault; STALE_VECTORS changes no rows.
 
     column: of the feature that leaks or has no values.
     """

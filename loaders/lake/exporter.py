@@ -1,7 +1,7 @@
 """Exports events from the event store into the lake, each exactly once.
 
 A run reads events after the committed position, writes their files and then commits the new position with
-the number of its files. Until that commit its files count for nobody; a run that is killed leaves files that
+the number of its files. Until that commit readers ignore its files; a run that is killed leaves files that
 the next run removes, and the next run exports the same events again.
 """
 

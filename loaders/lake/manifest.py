@@ -6,7 +6,7 @@ counts only when the manifest names it, any other file only when `merged` does n
 a date from the old files to the new, and a late file counts at once.
 
 Exported events are committed by `events/_position.json`: for each run of the exporter, how many of its files
-count. Files of a killed run beyond that number count for nobody and are removed by the next run.
+count. Readers ignore files of a killed run beyond that number, and they are removed by the next run.
 """
 
 import hashlib
