@@ -18,12 +18,13 @@ from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.compute.backend import ComputeOptions, Place, open_compute
 from reelrank.app.jobs import training as learning
 from reelrank.app.jobs.comparison import compare_rankings, write_report
-from reelrank.app.jobs.history import MAX_TIME_MS, read_history
+from reelrank.app.jobs.history import read_history
 from reelrank.app.jobs.known_items import evaluate_known_items
 from reelrank.app.jobs.logged_pages import TrainingSource
 from reelrank.app.jobs.served.evaluation import COMPARED
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, load_model, read_serving_model
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.ranking.evaluation.candidate_recall import measure_candidate_recall
 from reelrank.ranking.evaluation.known_items import QUERIES_PER_KIND, tabulate
 from reelrank.ranking.evaluation.off_policy import (

@@ -12,6 +12,7 @@ import numpy as np
 from reelrank.app.wiring import Container
 from reelrank.index_mappings.encoder import choose_encoder
 from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.column import compact_column
 from reelrank.ranking.embeddings.watches import build_event_table
@@ -27,7 +28,6 @@ from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
 from reelrank.ranking.viewers.request import RankingRequest
 
-MAX_TIME_MS = 2**62
 TIMEOUT_S = 10.0
 RECENT_EVENTS = 2000
 CANDIDATE_COUNT = 1000

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from reelrank.app.jobs.history import MAX_TIME_MS, History
+from reelrank.app.jobs.history import History
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.durable import write_file
 from reelrank.ranking.embeddings.watches import select_watches

@@ -11,6 +11,7 @@ import structlog
 from reelrank.app.state.unknown_items import describe_unknown_items
 from reelrank.app.wiring import Container, apply_release_settings, build_user_keys
 from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.reindex import scan_documents
 from reelrank.ranking.embeddings.watches import build_event_table
@@ -25,7 +26,6 @@ records twenty impressions for each, loaded history has none: counted too, they 
 EARLIER_START_SHARE = 2 * TRAINING_START_SHARE - EVALUATION_START_SHARE
 """Where the window before the second one begins, as long as the second."""
 MIN_WATCHES = 100
-MAX_TIME_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,13 +18,14 @@ from reelrank.app.compute.backend import Compute
 from reelrank.app.compute.parameter_choice import train_with_chosen_params
 from reelrank.app.jobs.comparison import write_report
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
-from reelrank.app.jobs.history import MAX_TIME_MS, History, read_history
+from reelrank.app.jobs.history import History, read_history
 from reelrank.app.jobs.logged_pages import IN_PROCESS, TrainingSource, find_logged_training
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.items.reindex import attach_embeddings, reindex

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reelrank.app.jobs.history import MAX_TIME_MS
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.jobs.logged_pages import TrainingSource, collect_logged_training
 from reelrank.app.jobs.training import train as run_training
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.ranking.embeddings.learn_embeddings import learn_embeddings
 from reelrank.ranking.embeddings.preferences import select_preferences
 from reelrank.ranking.embeddings.watches import build_event_table

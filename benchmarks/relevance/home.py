@@ -17,8 +17,8 @@ from benchmarks.relevance.readings import (
     rank_window,
     train_model,
 )
-from reelrank.app.jobs.history import MAX_TIME_MS, History, split_by_time
-from reelrank.index_mappings.event import DAY_MS
+from reelrank.app.jobs.history import History, split_by_time
+from reelrank.index_mappings.event import DAY_MS, MAX_TIME_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.embeddings.watches import select_watches
 from reelrank.ranking.evaluation.baselines import (

@@ -11,8 +11,9 @@ import numpy as np
 
 from benchmarks.relevance.home import HomeResult, compare_systems
 from benchmarks.relevance.readings import HELD_OUT_SHARE, SERVED, JudgedPages, hold_out_last
-from reelrank.app.jobs.history import MAX_TIME_MS, History, split_by_time
+from reelrank.app.jobs.history import History, split_by_time
 from reelrank.app.jobs.training import open_backtest_index
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.watches import Watches, select_watches

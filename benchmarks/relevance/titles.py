@@ -8,11 +8,11 @@ from itertools import count
 
 import numpy as np
 
-from reelrank.app.jobs.history import MAX_TIME_MS
 from reelrank.app.jobs.known_items import BASELINE, build_systems
 from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.wiring import Container, warm_service
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.evaluation.known_items import (

@@ -7,6 +7,7 @@ import numpy as np
 
 from reelrank.app.jobs.served.replay import RankedAgain
 from reelrank.app.wiring import Container
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.embeddings.watches import Watches, build_event_table, select_watches
 from reelrank.ranking.evaluation.baselines import (
@@ -24,7 +25,6 @@ from reelrank.ranking.retrieval.source_names import SOURCES
 from reelrank.ranking.viewers.request import RankingRequest
 
 FUSED, OF_CANDIDATES = "fused", "popularity"
-MAX_TIME_MS = 2**62
 Lists = dict[str, ItemIds | None]
 """By system the first items for one request; None where the system does not answer such requests."""
 VALIDATION_SHARE = 0.15
