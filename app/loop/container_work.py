@@ -42,7 +42,6 @@ class ContainerWork:
 
     def export(self) -> Input:
         report = export_lake(self.container, self.progress)
-        renew_days(self.container, SHOWN_DAYS, self.progress)
         lake = Lake(build_lake_storage(self.container.settings))
         partitions = lake.list_partitions(REQUESTS, EARLIEST, self.now() + timedelta(days=1))
         pages = hash_inputs([(str(part.date), part.hour, part.revision) for part in partitions])
@@ -52,6 +51,9 @@ class ContainerWork:
             "features": compute_feature_fingerprint(FEATURE_NAMES),
         }
         return Input(hash_inputs(facts), facts)
+
+    def measure_days(self) -> None:
+        renew_days(self.container, SHOWN_DAYS, self.progress)
 
     def label(self, since_ms: int) -> Labelled:
         return count_answered(self.container, since_ms)

@@ -76,6 +76,10 @@ class LoopWork(Protocol):
         """Copies new events into the lake."""
         ...
 
+    def measure_days(self) -> None:
+        """Measures the exported pages of the last days, for the operator pages."""
+        ...
+
     def label(self, since_ms: int) -> Labelled:
         """Counts the logged requests after a time, and those of them that led to a play."""
         ...

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reelrank.app.jobs.served.baselines import ComparedRequest, list_catalogue_orders, list_orders
 from reelrank.app.jobs.served.logged_requests import LoggedRequests, ServedBy, select_requests, to_time
-from reelrank.app.jobs.served.pages import read_served_pages
+from reelrank.app.jobs.served.pages import read_exported_pages, read_served_pages
 from reelrank.app.jobs.served.replay import open_serving_index
 from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.errors import NotFound
@@ -128,9 +128,9 @@ def _list_served(pages: ServedPages, rows: NDArray[np.int64]) -> list[ItemIds | 
 
 
 def renew_days(container: Container, days: float, progress: Progress) -> None:
-    """Measures the pages of the last days by day, for the operator pages; nothing without pages."""
+    """Measures the exported pages of the last days by day, for the operator pages; nothing without pages."""
     try:
-        pages = read_served_pages(container, days, progress)
+        pages = read_exported_pages(container, days, progress)
     except NotFound:
         return
     write_days(container.settings.reports_dir, measure_days(pages, container.clock.now()))

@@ -33,8 +33,13 @@ def measure_logged_pages(container: Container, days: float, progress: Progress) 
 
 
 def read_served_pages(container: Container, days: float, progress: Progress) -> ServedPages:
-    """Reads the pages of the last days. Raises NotFound when the lake has none."""
+    """Exports new events, then reads the pages of the last days. Raises NotFound when the lake has none."""
     export_lake(container, progress)
+    return read_exported_pages(container, days, progress)
+
+
+def read_exported_pages(container: Container, days: float, progress: Progress) -> ServedPages:
+    """Reads the pages of the last days. Raises NotFound when the lake has none."""
     lake, now = Lake(build_lake_storage(container.settings)), container.clock.now()
     span = now - timedelta(days=days), now
     requests, outcomes = list[pa.Table](), list[pa.Table]()

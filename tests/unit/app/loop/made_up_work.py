@@ -27,6 +27,7 @@ class MadeUpWork:
     canary: Trend = Trend.GOOD
     watched: Trend = Trend.GOOD
     calls: list[str] = field(default_factory=list)
+    measured: int = 0
 
     @property
     def world(self) -> dict[str, Any]:
@@ -49,6 +50,9 @@ class MadeUpWork:
     def export(self) -> Input:
         self.calls.append("export")
         return Input(str(self.world["events"]), {"events": str(self.world["events"])})
+
+    def measure_days(self) -> None:
+        self.measured += 1
 
     def label(self, since_ms: int) -> Labelled:
         return Labelled(2 * self.answered, self.answered, 100, 1000 + since_ms, has_model=True)

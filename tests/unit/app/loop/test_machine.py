@@ -44,10 +44,10 @@ def test_nothing_new_means_nothing_done(work: MadeUpWork) -> None:
     before = list_steps(work)
     assert make_loop(work).run_once().outcome is StepOutcome.NOTHING_NEW
     assert list_steps(work) == before
-    assert work.calls.count("build") == 1
+    assert (work.calls.count("build"), work.measured) == (1, 1)
     work.change(events=2)
     assert make_loop(work).run_once().outcome is StepOutcome.DONE
-    assert work.calls.count("build") == 2
+    assert (work.calls.count("build"), work.measured) == (2, 2)
 
 
 def test_too_few_answered_requests_wait_for_more(work: MadeUpWork) -> None:
