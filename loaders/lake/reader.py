@@ -164,10 +164,9 @@ class Lake:
 
     def _list_dates(self, table: str, from_: datetime, to: datetime) -> list[date]:
         first, last = from_.astimezone(UTC).date(), to.astimezone(UTC).date()
-        prefix = f"{table}/date="
-        days = {file.path[len(prefix) :][:10] for file in self.storage.list_files(table)}
-        found = sorted(folder.date for name in days if (folder := parse_folder(f"{prefix}{name}/hour=00")))
-        return [day for day in found if first <= day <= last]
+        names = self.storage.list_folders(table)
+        found = (folder.date for name in names if (folder := parse_folder(f"{table}/{name}/hour=00")))
+        return sorted(day for day in found if first <= day <= last)
 
     def _list_date(self, table: str, day: date) -> list[Partition]:
         files, manifest = self._find_committed(table, day)

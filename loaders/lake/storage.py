@@ -73,6 +73,13 @@ class LakeStorage:
         files = [file for file in files if not file.path.startswith(f"{TEMPORARY_FOLDER}/")]
         return sorted(files, key=lambda file: file.path)
 
+    def list_folders(self, folder: str) -> list[str]:
+        """Returns the names of the folders in a folder, sorted, without listing the files below them."""
+        selector = fs.FileSelector(self._locate(folder), allow_not_found=True)
+        with self._translate("listed"):
+            found = self.system.get_file_info(selector)
+        return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+
     def read_json(self, path: str) -> dict[str, Any] | None:
         """Returns the content of a file; None when there is none. Raises BadRequest for a damaged one."""
         try:

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from reelrank.index_mappings.decision import CANDIDATES, REQUESTS
+from reelrank.index_mappings.event import HOUR_MS
 from reelrank.loaders.lake.manifest import Folder, find_folder, name_file
 from reelrank.loaders.lake.parquet_files import write_table
 from reelrank.loaders.lake.storage import LakeStorage
 
-HOUR_MS = 3_600_000
 WRITING_THREADS = 8
 """Files that are written at a time. A history of ten years has thousands, and each waits for the disk."""
 

@@ -45,7 +45,7 @@ class RowReader:
     def read(self, from_: datetime, to: datetime) -> Iterator[pa.RecordBatch]:
         """Yields the rows of requests with from_ <= time < to, the hours in the order of time."""
         self._cache.open()
-        tables = {table: self._list_files(table, from_, to) for table in (REQUESTS, CANDIDATES, EVENTS)}
+        tables = {table: self._list_partitions(table, from_, to) for table in (REQUESTS, CANDIDATES, EVENTS)}
         for day in sorted({partition.date for partition in tables[CANDIDATES]}):
             begin = datetime.combine(day, time(), UTC)
             if not from_ - DAY < begin < to:
@@ -61,7 +61,7 @@ class RowReader:
                 for rows in self._read_date(day, hours, inputs, build):
                     yield _select_times(rows, from_, to)
 
-    def _list_files(self, table: str, from_: datetime, to: datetime) -> list[Partition]:
+    def _list_partitions(self, table: str, from_: datetime, to: datetime) -> list[Partition]:
         rules = self._options.reading.rules
         since = from_ - DAY - timedelta(milliseconds=rules.look_back_ms)
         until = to + DAY + timedelta(milliseconds=rules.look_ahead_ms)

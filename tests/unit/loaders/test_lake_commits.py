@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
+from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.retention import remove_expired
-from reelrank.loaders.lake.storage import LakeStorage
+from reelrank.loaders.lake.storage import LakeStorage, StoredFile
 from tests.unit.loaders.lake_rows import (
     MORNING,
     NEXT_DAY,
@@ -24,6 +25,18 @@ from tests.unit.loaders.lake_rows import (
     run_compaction,
     write_decisions,
 )
+
+
+class RecordingStorage(LakeStorage):
+    """Keeps the folders whose files were listed."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.listed = list[str]()
+
+    def list_files(self, folder: str = "") -> list[StoredFile]:
+        self.listed.append(folder)
+        return super().list_files(folder)
 
 
 class Killed(BaseException):
@@ -153,3 +166,13 @@ def test_a_reader_keeps_the_rows_that_it_began_with(tmp_path: Path) -> None:
         seen += batch["request_id"].to_pylist()
         run_compaction(storage)  # replaces the hours that are still to be read
     assert seen == ["r0", "r1", "r2"]
+
+
+def test_partitions_of_a_date_are_found_without_listing_other_dates(tmp_path: Path) -> None:
+    storage = RecordingStorage(str(tmp_path / "lake"))
+    for day in range(3):
+        write_decisions(storage, [f"r{day}"], MORNING + timedelta(days=day))
+    storage.listed.clear()
+    found = Lake(storage).list_partitions(REQUESTS, MORNING, MORNING + timedelta(hours=1))
+    assert [partition.date for partition in found] == [MORNING.date()]
+    assert storage.listed == [f"{REQUESTS}/date={MORNING.date()}"]
