@@ -24,6 +24,28 @@ def ndcg_at(ranked_gains: NDArray[np.floating], relevant_gains: NDArray[np.float
     return dcg_at(ranked_gains, k) / ideal if ideal > 0 else 0.0
 
 
+def compute_ndcg_by_group(
+    scores: NDArray[np.floating], gains: NDArray[np.integer], groups: NDArray[np.int32], k: int
+) -> NDArray[np.float64]:
+    """Returns NDCG@k [g] of the order by score of each group; 0 without a gain. See `ndcg_at`.
+
+    scores, gains [rows]: of one group after another; groups [g]: rows of each. Ties keep the given order.
+    """
+    best = _compute_dcg_by_group(gains.astype(np.float64), gains, groups, k)
+    found = _compute_dcg_by_group(scores, gains, groups, k)
+    return np.divide(found, best, out=np.zeros(len(best)), where=best > 0)
+
+
+def _compute_dcg_by_group(
+    scores: NDArray[np.floating], gains: NDArray[np.integer], groups: NDArray[np.int32], k: int
+) -> NDArray[np.float64]:
+    group = np.repeat(np.arange(len(groups)), groups)
+    order = np.lexsort((-np.asarray(scores, np.float64), group))
+    rank = np.arange(len(group)) - np.repeat(np.cumsum(groups) - groups, groups)
+    discounted = np.where(rank < k, gains[order] / np.log2(rank + 2.0), 0.0)
+    return np.asarray(np.bincount(group, discounted, minlength=len(groups)), np.float64)
+
+
 def precision_at(ranked_gains: NDArray[np.floating], k: int) -> float:
     """Returns the number of relevant items (gain above 0) in the first k results, divided by k.
 

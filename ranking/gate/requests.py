@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.evaluation.metrics import compute_ndcg_by_group
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 
 K = 10
@@ -59,19 +60,7 @@ class GateRequests:
 
 def measure_ndcg(requests: GateRequests, scores: NDArray[np.floating], k: int = K) -> Values:
     """Returns NDCG@k [g] of the order of scores [rows]; ties keep the given order. 0 without a gain."""
-    request = requests.request_of_row
-    order = np.lexsort((np.arange(len(scores)), -np.asarray(scores, np.float64), request))
-    ideal = np.lexsort((-requests.gains, request))
-    starts = np.cumsum(requests.groups) - requests.groups
-    rank = np.arange(len(request)) - starts[request]
-    discounts = np.where(rank < k, 1 / np.log2(rank + 2.0), 0.0)
-
-    def total(rows: NDArray[np.intp]) -> Values:
-        gains = requests.gains[rows] * discounts
-        return np.asarray(np.bincount(request, gains, minlength=len(requests.groups)), np.float64)
-
-    best = total(ideal)
-    return np.divide(total(order), best, out=np.zeros(len(best)), where=best > 0)
+    return compute_ndcg_by_group(scores, requests.gains, requests.groups, k)
 
 
 def measure_auc(requests: GateRequests, scores: NDArray[np.floating]) -> float:

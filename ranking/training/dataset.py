@@ -80,8 +80,12 @@ class TrainingSet:
 
     def drop_groups_without_relevant(self) -> "TrainingSet":
         """Drops groups without a relevant row: they have no pairs to learn from."""
+        return self.select_groups(self.find_answered())
+
+    def find_answered(self) -> NDArray[np.bool_]:
+        """Returns which groups [g] have a relevant row."""
         group_of_row = np.repeat(np.arange(len(self.groups)), self.groups)
-        return self.select_groups(np.bincount(group_of_row, self.gains > 0, minlength=len(self.groups)) > 0)
+        return np.asarray(np.bincount(group_of_row, self.gains > 0, minlength=len(self.groups)) > 0)
 
     def get_row_weights(self) -> NDArray[np.float32]:
         """Returns the weights [rows], ones where none are set."""

@@ -30,8 +30,7 @@ class LoggedGroups:
 
     def find_answered(self) -> NDArray[np.bool_]:
         """Returns which requests [g] have a row with a gain."""
-        request = np.repeat(np.arange(len(self)), self.rows.groups)
-        return np.bincount(request, self.rows.gains > 0, minlength=len(self)) > 0
+        return self.rows.find_answered()
 
     def select(self, chosen: NDArray[np.bool_]) -> "LoggedGroups":
         """Returns the chosen [g] requests with all of their rows."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from reelrank.ranking.drift.histograms import Profile, count_features
 from reelrank.ranking.training.dataset import TrainingSet
 
@@ -16,13 +14,11 @@ def build_profile(
     source: what the rows are, in words. gains: split gain of each feature. Rows count by their weights, as
     often as there were candidates.
     """
-    request = np.repeat(np.arange(len(rows.groups)), rows.groups)
-    answered = np.bincount(request, rows.gains > 0, minlength=len(rows.groups)) > 0
     return Profile(
         count_features(rows.features, names, rows.get_row_weights()),
         rows=len(rows.gains),
         requests=len(rows.groups),
-        answered=int(answered.sum()),
+        answered=int(rows.find_answered().sum()),
         source=source,
         gains=dict(gains),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.evaluation.metrics import compute_ndcg_by_group
 from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import (
     ROUNDS,
@@ -83,16 +84,4 @@ def compute_ndcg(scores: NDArray[np.float64], judged: TrainingSet) -> float:
 
 def compute_ndcgs(scores: NDArray[np.float64], judged: TrainingSet) -> NDArray[np.float64]:
     """Returns NDCG@10 [g] of each group."""
-    gains = judged.gains.astype(np.float64)
-    return _sum_first(scores, gains, judged.groups) / _sum_first(gains, gains, judged.groups)
-
-
-def _sum_first(
-    scores: NDArray[np.float64], gains: NDArray[np.float64], groups: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """Returns DCG@10 [g] of the order by score."""
-    group = np.repeat(np.arange(len(groups)), groups)
-    order = np.lexsort((-scores, group))
-    rank = np.arange(len(scores)) - np.repeat(np.cumsum(groups) - groups, groups)
-    discounted = np.where(rank < CUTOFF, gains[order] / np.log2(rank + 2.0), 0.0)
-    return np.asarray(np.bincount(group, discounted, minlength=len(groups)), np.float64)
+    return compute_ndcg_by_group(scores, judged.gains, judged.groups, CUTOFF)

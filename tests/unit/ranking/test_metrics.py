@@ -12,7 +12,14 @@ from reelrank.ranking.evaluation.intervals import (
     bootstrap_interval,
     bootstrap_intervals,
 )
-from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
+from reelrank.ranking.evaluation.metrics import (
+    compute_ndcg_by_group,
+    logloss,
+    ndcg_at,
+    pairwise_loss,
+    precision_at,
+    recall_at,
+)
 
 ORACLE = (nDCG @ 10, nDCG @ 3, P @ 10, R @ 100, R @ 5)
 
@@ -132,3 +139,16 @@ def test_columns_share_their_resamples() -> None:
 def test_no_values_raise() -> None:
     with pytest.raises(ValueError, match="at least one request"):
         bootstrap_interval(np.empty(0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ndcg_of_groups_is_that_of_each_group_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(1, 20, 30).astype(np.int32)
+    gains = rng.integers(0, 3, groups.sum()).astype(np.int32)
+    scores = rng.integers(0, 5, groups.sum()).astype(np.float32)  # with ties
+    parts = [np.split(values, np.cumsum(groups)[:-1]) for values in (scores, gains)]
+    expected = [
+        ndcg_at(gain[np.argsort(-score, kind="stable")], gain, 10) for score, gain in zip(*parts, strict=True)
+    ]
+    assert compute_ndcg_by_group(scores, gains, groups, 10) == pytest.approx(expected)
