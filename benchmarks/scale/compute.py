@@ -18,6 +18,7 @@ from reelrank.app.capacity.made_up_pages import DAY, PageSizes
 from reelrank.app.capacity.measurement import write_made_up_pages
 from reelrank.app.compute.backend import ComputeOptions, Place, open_compute
 from reelrank.app.compute.logged_rows import LoggedRowOpener
+from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.loaders.lake.storage import LakeStorage
 from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.ranking.labels.grades import Grader
@@ -29,7 +30,6 @@ PLACES = {
     "Dask, 2 workers": ComputeOptions(Place.DASK, workers=2),
 }
 TRAINING_ROWS = 1_000_000
-NO_LIMIT_MS = 2**62
 HEAD = ("place", "rows", "seconds", "processor seconds, with the start", "seconds to start", "times as fast")
 
 
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(place: ComputeOptions, folder: Path, name: str, days: int) -> tuple[int, float, float, float]:
     """Returns rows, seconds without the start of processes, processor seconds, and seconds of the start."""
     opener = LoggedRowOpener(
-        str(folder / "lake"), folder / "locks", folder / f"cache {name}", 10**10, NO_LIMIT_MS
+        str(folder / "lake"), folder / "locks", folder / f"cache {name}", 10**10, MAX_TIME_MS
     )
     begin = datetime.combine(DAY, midnight(), UTC)
     task = PartitionTask(opener, Grader(), TRAINING_ROWS)

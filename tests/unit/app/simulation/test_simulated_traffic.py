@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from reelrank.app.simulation.behaviour import (
     Reactions,
@@ -23,6 +24,11 @@ from reelrank.ranking.progress import ignore_progress
 
 START_MS = 20_000 * DAY_MS
 SEEDS = 20
+AIM = 0.9
+"""Share of the seeds that docs/benchmarks.md asks for: 18 of 20."""
+LEAST_COVERED = int(binom.ppf(0.05, SEEDS, 0.95))
+"""A 95 % interval covers the truth in fewer seeds with a probability of less than 5 %. It was measured with
+seeds 20 to 139 as well, which no bound was chosen by: 112 to 116 of 120, for each measure."""
 
 
 class RecordedRecommender(InProcessRecommender):
@@ -65,11 +71,11 @@ def test_the_observed_rates_cover_what_the_truth_expects() -> None:
     for measures in ([report.ctr for report in reports], [report.watch_time for report in reports]):
         covered = [m.observed.low <= m.expected <= m.observed.high for m in measures]
         paired = [m.difference.low <= 0 <= m.difference.high for m in measures]
-        assert sum(covered) >= 18
-        assert sum(paired) >= 17  # 95 % of 20, and two standard deviations below
+        assert sum(covered) >= AIM * SEEDS
+        assert sum(paired) >= LEAST_COVERED
     for name in reports[0].as_served:
         measures = [report.as_served[name] for report in reports]
-        assert sum(m.observed.low <= m.expected <= m.observed.high for m in measures) >= 17
+        assert sum(m.observed.low <= m.expected <= m.observed.high for m in measures) >= LEAST_COVERED
 
 
 def test_who_knows_more_of_viewers_earns_more() -> None:
