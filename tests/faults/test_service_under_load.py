@@ -14,6 +14,9 @@ import urllib3
 
 from reelrank.app.release.distribution import ModelFiles
 from reelrank.app.wiring import Container, build_release_manager
+from reelrank.index_mappings.decision import REQUESTS
+from reelrank.index_mappings.query import EPOCH
+from reelrank.loaders.lake.reader import open_lake
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from tests.running_service import Clients, ServiceProcess, start_service
 from tests.sample_project import add_model, build_project
@@ -118,7 +121,9 @@ def test_a_damaged_model_is_replaced_by_engine_order_with_a_reason(
     assert "broken is refused" in page["degraded"][0]
 
 
-def test_a_graceful_stop_answers_accepted_requests(service: ServiceProcess) -> None:
+def test_a_graceful_stop_answers_accepted_requests_and_logs_them(
+    service: ServiceProcess, container: Container
+) -> None:
     with Load(service) as load:
         time.sleep(1.0)
         service.process.send_signal(signal.SIGTERM)
@@ -126,6 +131,9 @@ def test_a_graceful_stop_answers_accepted_requests(service: ServiceProcess) -> N
     assert set(load.statuses) == {200}
     refused = [failure for failure in load.failures if "refused" not in failure.lower()]
     assert refused == []
+    batches = open_lake(container.settings.lake_location).scan(REQUESTS, EPOCH, EPOCH.replace(year=2100))
+    assert sum(batch.num_rows for batch in batches) == load.statuses[200]
+    assert "not recorded" not in service.log.read_text()
 
 
 def test_a_killed_worker_is_replaced(service: ServiceProcess) -> None:

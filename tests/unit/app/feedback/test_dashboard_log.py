@@ -1,5 +1,6 @@
 """The dashboard log: lines of pages, shown items and interactions; losses are counted."""
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -135,6 +136,18 @@ def test_rejected_lines_are_counted_and_others_written(
     log.close()
     assert dropped == ["not on dashboards"]
     assert {line.request_id for line in board.lines} == {"r2"}
+
+
+def test_lines_that_a_stop_does_not_wait_for_are_counted(
+    log: DashboardLog, board: FakeBoard, dropped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_there = threading.Event()
+    monkeypatch.setattr(board, "append", lambda lines: is_there.wait(10))
+    log.start()
+    log_page(log, "r1")
+    log.close(0.05)
+    is_there.set()
+    assert dropped == ["not on dashboards"]
 
 
 def test_a_full_queue_drops_and_counts_without_waiting(log: DashboardLog, dropped: list[str]) -> None:
