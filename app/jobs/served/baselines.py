@@ -68,10 +68,10 @@ def list_catalogue_orders(
     Nothing where there are too few watches.
     """
     home = [row for row, one in enumerate(requests) if one.request.query.kind == "home"]
-    batches = container.events.scan(0, MAX_TIME_MS, ("watch",))
-    watches = select_watches(build_event_table(batches), MAX_TIME_MS)
     if not home:
         return {}
+    batches = container.events.scan(0, MAX_TIME_MS, ("watch",))
+    watches = select_watches(build_event_table(batches), MAX_TIME_MS)
     times = [one.request.query.context.at_ms for one in requests]
     known = _select_before(watches, min(times))
     if len(known.at_ms) < MIN_WATCHES:
