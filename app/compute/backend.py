@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.util import find_spec
-from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from reelrank.index_mappings.errors import BadRequest
@@ -15,8 +14,6 @@ from reelrank.ranking.training.lambdarank import TrainingResult
 
 Partition = TypeVar("Partition")
 Result = TypeVar("Result")
-DEFAULTS: Mapping[str, Any] = MappingProxyType({})
-"""No parameter that differs."""
 
 
 class Place(StrEnum):
@@ -25,6 +22,19 @@ class Place(StrEnum):
     LOCAL = "local"
     DASK = "dask"
     SPARK = "spark"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RankerTask:
+    """What LambdaRank is trained from. rounds: None: as many as the validation requests say.
+
+    params: those that differ from the defaults.
+    """
+
+    rows: TrainingSet
+    feature_names: Sequence[str]
+    rounds: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Compute(Protocol):
@@ -39,16 +49,8 @@ class Compute(Protocol):
         """
         ...
 
-    def train_ranker(
-        self,
-        training: TrainingSet,
-        feature_names: Sequence[str],
-        progress: Progress,
-        rounds: int | None = None,
-        params: Mapping[str, Any] = DEFAULTS,
-    ) -> TrainingResult:
-        """Trains LambdaRank. rounds: as many; None: as many as the validation requests say. params: that
-        differ from the defaults."""
+    def train_ranker(self, task: RankerTask, progress: Progress) -> TrainingResult:
+        """Trains LambdaRank."""
         ...
 
 

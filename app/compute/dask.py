@@ -12,7 +12,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
-from reelrank.app.compute.backend import DEFAULTS, Compute, Partition, Result
+from reelrank.app.compute.backend import Compute, Partition, RankerTask, Result
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.dataset import TrainingSet
@@ -34,16 +34,9 @@ class DaskCompute:
             yield future.result()
             future.release()
 
-    def train_ranker(
-        self,
-        training: TrainingSet,
-        feature_names: Sequence[str],
-        progress: Progress,
-        rounds: int | None = None,
-        params: Mapping[str, Any] = DEFAULTS,
-    ) -> TrainingResult:
+    def train_ranker(self, task: RankerTask, progress: Progress) -> TrainingResult:
         progress("training LambdaRank on Dask", 0, 1)
-        trained = train_rounds(training, feature_names, self._fit, rounds, params)
+        trained = train_rounds(task.rows, task.feature_names, self._fit, task.rounds, task.params)
         progress("training LambdaRank on Dask", 1, 1)
         return trained
 

@@ -1,15 +1,13 @@
 """Computes on this machine: in this process, or in several."""
 
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from reelrank.app.compute.backend import DEFAULTS, Compute, Partition, Result
+from reelrank.app.compute.backend import Compute, Partition, RankerTask, Result
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import TrainingResult, train_ranker
 from reelrank.ranking.training.partitioned.fixed_rounds import fit_rounds, train_rounds
 
@@ -27,17 +25,10 @@ class LocalCompute:
             return map(task, partitions)
         return self.pool.map(task, partitions)
 
-    def train_ranker(
-        self,
-        training: TrainingSet,
-        feature_names: Sequence[str],
-        progress: Progress,
-        rounds: int | None = None,
-        params: Mapping[str, Any] = DEFAULTS,
-    ) -> TrainingResult:
-        if rounds is None:
-            return train_ranker(training, feature_names, progress, params)
-        return train_rounds(training, feature_names, fit_rounds, rounds, params)
+    def train_ranker(self, task: RankerTask, progress: Progress) -> TrainingResult:
+        if task.rounds is None:
+            return train_ranker(task.rows, task.feature_names, progress, task.params)
+        return train_rounds(task.rows, task.feature_names, fit_rounds, task.rounds, task.params)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.app.compute.backend import Compute
+from reelrank.app.compute.backend import Compute, RankerTask
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.lambdarank import LambdaRank
@@ -72,7 +72,7 @@ def train_with_chosen_params(
 ) -> TrainingResult:
     """Chooses parameters and trains with them; the result says from which they were chosen."""
     choice = choose_params(rows, FEATURE_NAMES, budget_s, progress)
-    trained = compute.train_ranker(rows, FEATURE_NAMES, progress, params=choice.params)
+    trained = compute.train_ranker(RankerTask(rows, FEATURE_NAMES, params=choice.params), progress)
     return replace(trained, params=trained.params | choice.describe())
 
 

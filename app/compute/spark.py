@@ -3,16 +3,15 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 
-from reelrank.app.compute.backend import DEFAULTS, Compute, Partition, Result
+from reelrank.app.compute.backend import Compute, Partition, RankerTask, Result
 from reelrank.app.compute.local import LocalCompute
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
 from reelrank.index_mappings.errors import Unavailable
@@ -20,7 +19,6 @@ from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.labels.attribution import AttributionRules, AttributionSpan
 from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import TrainingResult
 
 DAY = timedelta(days=1)
@@ -44,15 +42,8 @@ class SparkCompute:
         finally:
             results.unpersist()
 
-    def train_ranker(
-        self,
-        training: TrainingSet,
-        feature_names: Sequence[str],
-        progress: Progress,
-        rounds: int | None = None,
-        params: Mapping[str, Any] = DEFAULTS,
-    ) -> TrainingResult:
-        return LocalCompute().train_ranker(training, feature_names, progress, rounds, params)
+    def train_ranker(self, task: RankerTask, progress: Progress) -> TrainingResult:
+        return LocalCompute().train_ranker(task, progress)
 
     def attribute(self, lake: Lake, day: date, as_of_ms: int, rules: AttributionRules) -> DataFrame:
         """Returns ATTRIBUTION_SCHEMA for the pages of one date, by the query that DuckDB runs, too.

@@ -10,7 +10,7 @@ import pytest
 
 from reelrank.app.capacity.made_up_pages import DAY, PageSizes
 from reelrank.app.capacity.measurement import write_made_up_pages
-from reelrank.app.compute.backend import Compute
+from reelrank.app.compute.backend import Compute, RankerTask
 from reelrank.app.compute.local import LocalCompute
 from reelrank.app.compute.logged_rows import LoggedRowOpener
 from reelrank.loaders.lake.storage import LakeStorage
@@ -110,7 +110,7 @@ class ComputeContract:
         _, held_out = training.split()
         judged = held_out.drop_groups_without_relevant()
         models = [
-            place.train_ranker(training, NAMES, ignore_progress, ROUNDS)
+            place.train_ranker(RankerTask(training, NAMES, ROUNDS), ignore_progress)
             for place in (LocalCompute(), compute)
         ]
         assert [model.rounds for model in models] == [ROUNDS, ROUNDS]
