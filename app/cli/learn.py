@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from reelrank.app.cli.ask import DEADLINE_MS
-from reelrank.app.cli.console import fail, out, print_json, show_progress_bars
+from reelrank.app.cli.console import AsJson, fail, out, print_json, show_progress_bars
 from reelrank.app.cli.served.evaluation import print_as_served
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid, shorten_interval
 from reelrank.app.cli.tables.quality import build_recall_row, print_evaluation, print_recall
@@ -81,7 +81,6 @@ WorkersOption = Annotated[
 ClusterOption = Annotated[
     str, typer.Option(help="Address of the Dask scheduler or the Spark master, with --on dask or spark.")
 ]
-AS_JSON = typer.Option(False, "--json", help="Print one JSON document.")
 
 
 @app.command(epilog="Example: `reelrank train`")
@@ -90,7 +89,7 @@ def train(
     on: PlaceOption = Place.LOCAL,
     workers: WorkersOption = 1,
     cluster: ClusterOption = "",
-    as_json: bool = AS_JSON,
+    as_json: AsJson = False,
 ) -> None:
     """Learn embeddings and a model from the events, measure it, build an index version, promote both."""
     started = time.monotonic()
@@ -118,7 +117,7 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
     days: ServedDaysOption = 7.0,
     compared: ComparedOption = COMPARED,
     wide: Wide = False,
-    as_json: bool = AS_JSON,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the promoted model and the baselines on the newest events, with confidence intervals."""
     if known_items:
@@ -162,7 +161,7 @@ def print_known_items(queries: int, seed: int, wide: bool, as_json: bool) -> Non
 def exploration(
     days: float = typer.Option(30.0, min=0.01, max=3650.0, help="Use the events of the last so many days."),
     by: SlotGroupOption = None,
-    as_json: bool = AS_JSON,
+    as_json: AsJson = False,
 ) -> None:
     """Report the click-through of exploration slots, and an off-policy estimate without exploration."""
     since = SYSTEM_CLOCK.now() - timedelta(days=days)

@@ -139,7 +139,7 @@ class Victims:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints kills and events. Returns 1 if an acknowledged event is lost or doubled, or if there was none."""
+    """Prints kills and events. Returns 1 if an acknowledged event is lost or doubled, or none was there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks kills", description=__doc__)
     parser.add_argument("--demo", type=Path, required=True, help="data directory of a demo; it is copied")
     parser.add_argument("--kills", type=int, default=1000, help="most kills")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reelrank.app.cli.console import out
-from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
+from reelrank.app.cli.tables.layout import Grid, format_interval, print_grid
 from reelrank.app.jobs.lab.features import FULL, MEASURES, BucketUse, FeatureReport, describe_effects
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.plots import write_measures_plot
@@ -21,7 +21,7 @@ def print_report(report: FeatureReport, wide: bool) -> None:
     full = ", ".join(f"{measure} {report.full[measure]}" for measure in MEASURES)
     out.print(f"{FULL}: {full}", markup=False, soft_wrap=True)
     rows = [
-        [effect.name, *(_show(effect.differences[m], wide) for m in MEASURES), effect.verdict]
+        [effect.name, *(format_interval(effect.differences[m], wide) for m in MEASURES), effect.verdict]
         for effect in report.effects
     ]
     header = ("change", *(f"{measure} diff" for measure in MEASURES), "verdict of NDCG")
@@ -34,10 +34,6 @@ def print_report(report: FeatureReport, wide: bool) -> None:
         print_grid(Grid(header, cells, title=title), wide)
     for line in describe_effects(report):
         out.print(line, markup=False, soft_wrap=True)
-
-
-def _show(interval: Interval, wide: bool) -> str:
-    return str(interval) if wide else shorten_interval(str(interval))
 
 
 def _show_use(use: BucketUse, sizes: list[int]) -> list[str]:

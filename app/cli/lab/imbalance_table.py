@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reelrank.app.cli.console import out
-from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
+from reelrank.app.cli.tables.layout import Grid, format_interval, print_grid
 from reelrank.app.jobs.lab.imbalance import ImbalanceReport, ImbalanceRow
 from reelrank.app.jobs.lab.verdict import describe_verdict
 from reelrank.ranking.evaluation.plots import write_measures_plot
@@ -32,7 +32,10 @@ def print_report(report: ImbalanceReport, wide: bool) -> None:
     for model in dict.fromkeys(row.trial.model for row in report.rows):
         rows = [row for row in report.rows if row.trial.model is model]
         for measures in (POOLED_MEASURES[:3], POOLED_MEASURES[3:]):
-            cells = [[row.name, *_measure(row, measures, wide)] for row in rows]
+            cells = [
+                [row.name, *(format_interval(row.measures.get_interval(m), wide) for m in measures)]
+                for row in rows
+            ]
             print_grid(Grid(("handling", *measures), cells, title=f"{model}, 95 % intervals"), wide)
         costs = [[r.name, f"{r.cpu_s:.1f}", f"{r.peak_mb:.0f}", f"{r.rows:,}"] for r in rows]
         print_grid(
@@ -40,11 +43,6 @@ def print_report(report: ImbalanceReport, wide: bool) -> None:
         )
     for line in describe_verdict(report):
         out.print(line, markup=False, soft_wrap=True)
-
-
-def _measure(row: ImbalanceRow, measures: tuple[str, ...], wide: bool) -> list[str]:
-    cells = [str(row.measures.get_interval(measure)) for measure in measures]
-    return cells if wide else [shorten_interval(cell) for cell in cells]
 
 
 def build_document(report: ImbalanceReport) -> dict[str, object]:

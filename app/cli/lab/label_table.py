@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from reelrank.app.cli.console import out
-from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
+from reelrank.app.cli.tables.layout import Grid, format_interval, print_grid
 from reelrank.app.jobs.lab.labels import BASELINE, LabelReport, LabelRow
 from reelrank.ranking.evaluation.plots import write_measures_plot
 from reelrank.ranking.evaluation.pooled_measures import POOLED_MEASURES
@@ -58,12 +58,11 @@ def build_document(report: LabelReport) -> dict[str, object]:
 
 
 def _measure(row: LabelRow, wide: bool, measures: tuple[str, ...] = SHOWN) -> list[str]:
-    cells = [str(row.measures.get_interval(measure)) for measure in measures]
-    return cells if wide else [shorten_interval(cell) for cell in cells]
+    return [format_interval(row.measures.get_interval(measure), wide) for measure in measures]
 
 
 def _compare(report: LabelReport, row: LabelRow, wide: bool) -> str:
-    if row.label is BASELINE:
-        return "-"
-    cell = str(row.measures.compare(report.baseline.measures, "ndcg@10"))
-    return cell if wide else shorten_interval(cell)
+    is_baseline = row.label is BASELINE
+    return format_interval(
+        None if is_baseline else row.measures.compare(report.baseline.measures, "ndcg@10"), wide
+    )

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from reelrank.app.cli.console import out
-from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
+from reelrank.app.cli.tables.layout import Grid, format_interval, print_grid
 from reelrank.app.simulation.position_lab import NOTHING, PositionReport
-from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.plots import write_measures_plot
 
 
@@ -26,12 +25,13 @@ def print_report(report: PositionReport, wide: bool) -> None:
         soft_wrap=True,
     )
     rows = [
-        [row.way, _show(row.ndcg, wide), _show(row.difference, wide), f"{row.fashion:.1%}"]
+        [
+            row.way,
+            format_interval(row.ndcg, wide),
+            format_interval(row.difference, wide),
+            f"{row.fashion:.1%}",
+        ]
         for row in report.rows
     ]
     header = ("correction", "NDCG@10", f"less {NOTHING}", "gain of fashion")
     print_grid(Grid(header, rows, cut=("correction",), title="By the truth, 95 % intervals by viewer"), wide)
-
-
-def _show(interval: Interval, wide: bool) -> str:
-    return str(interval) if wide else shorten_interval(str(interval))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from reelrank.app.cli.console import print_json, print_plain
+from reelrank.app.cli.console import AsJson, print_json, print_plain
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
 from reelrank.app.loop.reading.feature_drift import choose_spans, measure_drift
 from reelrank.app.settings import Settings
@@ -22,7 +22,7 @@ def drift(
     hours: Annotated[float, typer.Option(min=1, max=720, help="The last so many hours.")] = 24.0,
     days: Annotated[float, typer.Option(min=0.1, max=365, help="The days before, to compare with.")] = 28.0,
     wide: Wide = False,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+    as_json: AsJson = False,
 ) -> None:
     """Name the features of shown items that differ from those of earlier days, and what to do about it."""
     container = build_container(Settings())

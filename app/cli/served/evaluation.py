@@ -5,11 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from reelrank.app.cli.console import print_json, print_plain, show_progress_bars
-from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
+from reelrank.app.cli.tables.layout import Grid, format_interval, print_grid
 from reelrank.app.jobs.served.evaluation import ServedEvaluation, evaluate_served
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
-from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.plots import write_measures_plot, write_reliability_plot
 from reelrank.ranking.evaluation.served.measure import MEASURES, ServedQuality
 from reelrank.ranking.evaluation.served.orders import ORDER_MEASURES, OrderQuality
@@ -55,7 +54,9 @@ def print_served(qualities: Sequence[ServedQuality], wide: bool) -> None:
     ]  # fmt: skip
     header = ("pages", "requests", "answered", "viewers", "seen items", "known")
     print_grid(Grid(header, counts, title="Pages as served"), wide)
-    rows = [[q.surface, *(_show(q.measures.get(name), wide) for name in MEASURES)] for q in qualities]
+    rows = [
+        [q.surface, *(format_interval(q.measures.get(name), wide) for name in MEASURES)] for q in qualities
+    ]
     names = ("pages", "ctr", "watch s", *MEASURES[2:])
     print_grid(Grid(names, rows, cut=("pages",), title="By seen item, 95 % intervals by viewer"), wide)
 
@@ -74,7 +75,13 @@ def print_orders(evaluation: ServedEvaluation, wide: bool) -> None:
 def print_reliability(reliability: Sequence[Reliability], wide: bool) -> None:
     """Prints the normalized cross entropy and the calibration of each slice with probabilities."""
     rows = [
-        [r.surface, f"{r.items:,}", f"{r.watched:.4f}", f"{_mean_stated(r):.4f}", _show(r.nce, wide)]
+        [
+            r.surface,
+            f"{r.items:,}",
+            f"{r.watched:.4f}",
+            f"{_mean_stated(r):.4f}",
+            format_interval(r.nce, wide),
+        ]
         for r in reliability
     ]
     if rows:
@@ -83,15 +90,9 @@ def print_reliability(reliability: Sequence[Reliability], wide: bool) -> None:
 
 
 def _show_order(order: OrderQuality, wide: bool) -> list[str]:
-    measures = (_show(order.measures[name], wide) for name in ORDER_MEASURES)
-    return [order.system, *measures, _show(order.difference, wide)]
+    measures = (format_interval(order.measures[name], wide) for name in ORDER_MEASURES)
+    return [order.system, *measures, format_interval(order.difference, wide)]
 
 
 def _mean_stated(reliability: Reliability) -> float:
     return sum(part.items * part.stated for part in reliability.curve) / reliability.items
-
-
-def _show(interval: Interval | None, wide: bool) -> str:
-    if interval is None:
-        return "-"
-    return str(interval) if wide else shorten_interval(str(interval))

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from reelrank.app.cli.console import out
+from reelrank.ranking.evaluation.intervals import Interval
 
 Wide = Annotated[bool, typer.Option("--wide", help="Print cells whole, however wide the table gets.")]
 WIDE_COLUMNS = 1000
@@ -52,6 +53,13 @@ def shorten_interval(cell: str) -> str:
         return cell
     mean, low, high = (float(part) for part in found.groups())
     return f"{mean:.3f}±{max(mean - low, high - mean):.3f}"
+
+
+def format_interval(interval: Interval | None, wide: bool) -> str:
+    """Returns the cell of an interval: whole where the table is wide, else shortened; `-` for none."""
+    if interval is None:
+        return "-"
+    return str(interval) if wide else shorten_interval(str(interval))
 
 
 def _shrink(widths: list[int], may_cut: list[bool], columns: int) -> list[int]:

@@ -17,7 +17,7 @@ from reelrank.app.settings import Settings
 from reelrank.ranking.features.compute import FEATURE_NAMES
 
 app = typer.Typer()
-NARROWEST = 1_000
+WHOLE_FROM = 1_000
 """Figures from here on are printed without a fraction."""
 
 
@@ -86,7 +86,7 @@ def format_number(value: float) -> str:
     for size, word in ((1e15, "quadrillion"), (1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if value >= size:
             return f"{value / size:,.4g} {word}"
-    return f"{value:,.0f}" if value >= NARROWEST else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= WHOLE_FROM else f"{value:.3g}"
 
 
 def _measure(assumptions: Assumptions) -> dict[str, Rate]:

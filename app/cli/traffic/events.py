@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
-from reelrank.app.cli.console import fail, out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, fail, out, print_json, print_plain, show_progress_bars
 from reelrank.app.clock import to_ms
 from reelrank.app.jobs.withdrawal import (
     EventSelection,
@@ -42,7 +42,7 @@ def withdraw(  # noqa: PLR0913  # a command's options are its arguments
     ] = None,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only count them, by day."),
     yes: bool = typer.Option(False, "--yes", help="Withdraw them without asking."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+    as_json: AsJson = False,
 ) -> None:
     """Remove the events that fulfil all conditions for good. Popularity follows; to learn anew, train."""
     happened, received = to_range(at_from, at_to), to_range(received_from, received_to)

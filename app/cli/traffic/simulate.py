@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from reelrank.app.cli.console import out, print_json, print_plain, show_progress_bars
+from reelrank.app.cli.console import AsJson, out, print_json, print_plain, show_progress_bars
 from reelrank.app.clock import SYSTEM_CLOCK, to_ms
 from reelrank.app.simulation.films import Films, make_films
 from reelrank.app.simulation.recommenders import InProcessPolicy, InProcessRecommender
@@ -39,7 +39,7 @@ def simulate(  # noqa: PLR0913  # a command's options are its arguments
     start: Annotated[
         datetime | None, typer.Option(help="First day (UTC); by default, so many days before today.")
     ] = None,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+    as_json: AsJson = False,
 ) -> None:
     """Simulate viewers with known tastes: what they click and watch, and what their pages deserve."""
     today = SYSTEM_CLOCK.now().replace(hour=0, minute=0, second=0, microsecond=0)
