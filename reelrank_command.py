@@ -27,7 +27,13 @@ def main() -> None:
 
 def print_version() -> None:
     """Prints the version without the imports of a command, which take a second."""
-    sys.stdout.write(f"reelrank {version('reelrank')}\n")
+    try:
+        sys.stdout.write(f"reelrank {version('reelrank')}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        from reelrank.app.cli.console import exit_on_closed_pipe
+
+        exit_on_closed_pipe()
 
 
 def leave_out_working_directory() -> None:

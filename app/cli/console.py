@@ -1,5 +1,6 @@
 """Output of the commands: one console, one progress display, one way to report an error."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,21 @@ from reelrank.index_mappings.errors import explain
 from reelrank.ranking.progress import Progress
 
 COMMAND_FAILED = "command_failed"
+CLOSED_PIPE_STATUS = 141
+"""What shells report for a program that SIGPIPE ended. 1 would be a verdict: of `skew`, that there is some."""
+
+
+def exit_on_closed_pipe(console: Console | None = None) -> NoReturn:
+    """Ends the command without a word: the reader of its output has enough, as `head` has."""
+    if console is not None:
+        console.quiet = True
+    devnull = os.open(os.devnull, os.O_WRONLY)  # what is still buffered is flushed at the end
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(devnull, stream.fileno())
+    raise SystemExit(CLOSED_PIPE_STATUS)
+
+
+Console.on_broken_pipe = exit_on_closed_pipe  # type: ignore[method-assign]  # Typer makes one for the help
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

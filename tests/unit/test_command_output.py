@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
+from reelrank.app.cli.console import CLOSED_PIPE_STATUS
 from reelrank.app.cli.main import app
 from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
 from reelrank.app.cli.tables.quality import describe_gain, print_evaluation
@@ -35,6 +37,19 @@ def test_the_version_is_printed_without_the_imports_of_a_command() -> None:
     version, modules = ended.stdout.splitlines()
     assert version == CliRunner().invoke(app, ["--version"]).output.strip()
     assert not {"numpy", "typer", "rich", "pyarrow"} & set(modules.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [["--version"], ["--help"], ["models", "--json"], ["evaluate"]])
+def test_a_command_whose_reader_is_gone_ends_without_a_word(options: list[str], tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "REELRANK_DATA_DIR": str(tmp_path)}
+    errors = writer if options == ["evaluate"] else subprocess.PIPE  # it has nothing but an error to say
+    command = [sys.executable, "-c", "import reelrank_command; reelrank_command.main()", *options]
+    ended = subprocess.run(command, stdout=writer, stderr=errors, env=environment, check=False, timeout=60)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr or b"") == (CLOSED_PIPE_STATUS, b"")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
