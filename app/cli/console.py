@@ -19,7 +19,7 @@ from reelrank.ranking.progress import Progress
 
 COMMAND_FAILED = "command_failed"
 CLOSED_PIPE_STATUS = 141
-"""What shells report for a program that SIGPIPE ended. 1 would be a verdict: of `skew`, that there is some."""
+"""What shells report for a program that SIGPIPE ended. 1 would be a verdict: `skew` ends with it on skew."""
 
 
 def exit_on_closed_pipe(console: Console | None = None) -> NoReturn:

@@ -20,7 +20,8 @@ UsageError: type[Any] = typer.BadParameter.__bases__[0]
 """Typer exports no public name for it: it comes from click or from typer's own copy of click, by version."""
 EPILOG = (
     "Exit codes: 0 success; 1 failed or rejected; 2 wrong usage, settings or files; 3 the engine is not "
-    "available; 141 the reader of the output closed it, as `head` does. With `--json`, the last line of standard error is one JSON object: code, message and remedy."
+    "available; 141 the reader of the output closed it, as `head` does. With `--json`, the last line of "
+    "standard error is one JSON object: code, message and remedy."
 )
 
 

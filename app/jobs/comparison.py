@@ -21,10 +21,9 @@ from reelrank.ranking.evaluation.baselines import (
     sample_pages,
 )
 from reelrank.ranking.evaluation.comparison import Evaluation, Rankings, evaluate
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.judged_request import HOME, JudgedRequest
 from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
 from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
-from reelrank.ranking.training.past_requests import HOME
 
 
 def compare_rankings(history: History, judged: Sequence[JudgedRequest], ranker: Ranker) -> Evaluation:

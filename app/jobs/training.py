@@ -176,7 +176,7 @@ def collect_judged_requests(
     """
     window = (history.evaluation_ms, history.end_ms)
     with open_backtest_index(history, history.evaluation_ms, progress) as world:
-        options = history.build_backtest_options(requests)
+        options = replace(history.build_backtest_options(requests), history=0)  # new viewers count, too
         index = replace(world, ranker=ranker)
         judged = list(backtest(history.events, index, window, options, progress))
     if not judged:

@@ -37,6 +37,7 @@ from reelrank.index_mappings.encoder import build_item_text
 from reelrank.index_mappings.errors import NotFound
 from reelrank.loaders.demo import load_demo
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_difference, bootstrap_interval
+from reelrank.ranking.evaluation.judged_request import HOME, SIMULATED_SEARCH
 from reelrank.ranking.evaluation.order_measures import NDCG
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.lambdarank import PARAMS
@@ -145,7 +146,7 @@ def _measure_system(
         return values
     gap = later[name][:, NDCG] - later[FULL][:, NDCG]
     values[GAIN_NAME] = bootstrap_interval(gap)
-    values |= {f"{kind} pages": bootstrap_interval(gap[kinds == kind]) for kind in ("home", "search")}
+    values |= {f"{kind} pages": bootstrap_interval(gap[kinds == kind]) for kind in (HOME, SIMULATED_SEARCH)}
     return values | ({EARLIER: _compute_gap(earlier, name)} if earlier else {})
 
 

@@ -1,12 +1,12 @@
 """Candidate recall: the share of relevant items that each source finds, before ranking."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.judged_request import SIMULATED_SEARCH, JudgedRequest
 from reelrank.ranking.evaluation.metrics import recall_at
 
 DEPTHS = (100, 500, 1000)
@@ -29,7 +29,19 @@ class CandidateRecall:
 
 
 def measure_candidate_recall(judged_requests: Sequence[JudgedRequest]) -> list[CandidateRecall]:
-    """Measures each source, in the order of first use, then ALL_SOURCES; [] without relevant items."""
+    """Measures each source, in the order of first use, then ALL_SOURCES; [] without relevant items.
+
+    The rows of simulated searches are apart, after the others.
+    """
+    simulated = [request for request in judged_requests if request.kind == SIMULATED_SEARCH]
+    others = [request for request in judged_requests if request.kind != SIMULATED_SEARCH]
+    made_up = [
+        replace(row, source=f"{SIMULATED_SEARCH}: {row.source}") for row in _measure_requests(simulated)
+    ]
+    return [*_measure_requests(others), *made_up]
+
+
+def _measure_requests(judged_requests: Sequence[JudgedRequest]) -> list[CandidateRecall]:
     by_source: dict[str, list[list[float]]] = {}
     combined: list[list[float]] = []
     for request in judged_requests:

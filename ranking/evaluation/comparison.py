@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
-from reelrank.ranking.evaluation.judged_request import JudgedRequest, name_viewer
+from reelrank.ranking.evaluation.judged_request import (
+    HOME,
+    PAST_WATCHES,
+    SIMULATED_SEARCH,
+    JudgedRequest,
+    name_viewer,
+)
 from reelrank.ranking.evaluation.metrics import logloss, ndcg_at, pairwise_loss, precision_at, recall_at
 from reelrank.ranking.rankers.manifest import MetricEstimate
 
@@ -18,6 +24,7 @@ MEASURES = ("ndcg@10", "precision@10", "recall@100", "pairwise_loss", "logloss")
 POPULARITY, FUSED, MODEL = "popularity", "fused", "lambdarank"
 TEXT = "bm25"
 ALL_KINDS = "all"
+"""Requests of all kinds but SIMULATED_SEARCH, which is apart."""
 
 Rankings = Sequence[ItemIds | None]
 """A baseline's ranking of each request, best first; None where it does not apply."""
@@ -28,7 +35,7 @@ ProbabilityFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class MetricResult:
-    """A measure of one system over the requests of a kind (`home`, `search`, `real search` or `all`)."""
+    """A measure of one system over the requests of a kind: ALL_KINDS, or one of `judged_request`."""
 
     kind: str
     system: str
@@ -102,18 +109,18 @@ def evaluate(
     find, or would have found had it been used, count as not retrieved. logloss is measured only for the
     model, if `to_probabilities` is given. The intervals of home pages resample viewers, those of searches
     resample queries.
-    Raises ValueError without requests.
+    Raises ValueError without requests, or with simulated searches alone.
     """
-    if not judged_requests:
+    kinds = np.array([request.kind for request in judged_requests])
+    if not (kinds != SIMULATED_SEARCH).any():
         raise ValueError("there are no judged requests to evaluate on; load more events, or a longer history")
     ranked = baselines or {}
     names = (POPULARITY, *ranked, *_list_sources(judged_requests), FUSED, MODEL)
     table = _measure_requests(judged_requests, names, to_probabilities, list(ranked.values()))
-    kinds = np.array([request.kind for request in judged_requests])
     groups = np.array([_name_group(request, row) for row, request in enumerate(judged_requests)])
     results: list[MetricResult] = []
     differences: list[MetricResult] = []
-    masks = {ALL_KINDS: np.ones(len(judged_requests), bool)} | {str(k): kinds == k for k in np.unique(kinds)}
+    masks = _list_slices(judged_requests, kinds)
     for kind, mask in masks.items():
         rows = np.flatnonzero(mask).tolist()
         used = _list_sources([judged_requests[row] for row in rows])
@@ -129,6 +136,19 @@ def evaluate(
     return Evaluation(model, requests, tuple(results), tuple(differences))
 
 
+def _list_slices(
+    judged_requests: Sequence[JudgedRequest], kinds: NDArray[np.str_]
+) -> dict[str, NDArray[np.bool_]]:
+    """Returns which requests [q] are in each slice that has any, by its name; the headline is the first."""
+    headline = kinds != SIMULATED_SEARCH
+    watched = np.array([len(request.request.viewer.watched) for request in judged_requests])
+    slices = {ALL_KINDS: headline} | {str(kind): kinds == kind for kind in np.unique(kinds)}
+    slices |= {
+        name: headline & (low <= watched) & (watched <= high) for name, (low, high) in PAST_WATCHES.items()
+    }
+    return {name: mask for name, mask in slices.items() if mask.any()}
+
+
 def _list_sources(judged_requests: Sequence[JudgedRequest]) -> tuple[str, ...]:
     """Returns the sources that any of the requests used, each once."""
     return tuple(
@@ -138,7 +158,7 @@ def _list_sources(judged_requests: Sequence[JudgedRequest]) -> tuple[str, ...]:
 
 def _name_group(request: JudgedRequest, row: int) -> str:
     """Names what is resampled: the viewer of a home page; each search and anonymous page for itself."""
-    return name_viewer(request, row) if request.kind == "home" else f"request {row}"
+    return name_viewer(request, row) if request.kind == HOME else f"request {row}"
 
 
 def _bootstrap_results(

@@ -11,15 +11,24 @@ from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.viewers.request import RankingRequest
 
+HOME, SIMULATED_SEARCH, REAL_SEARCH = "home", "simulated search", "real search"
+"""Kinds of past requests. The text of a simulated search is made up from the title that was watched next."""
+PAST_WATCHES = {
+    "0 past watches": (0, 0),
+    "1 to 5 past watches": (1, 5),
+    "more past watches": (6, np.iinfo(np.int64).max),
+}
+"""Slices by how many items the viewer had watched before the page, both ends included."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedRequest:
     """A request computed with the state at its time, with n candidates, r relevant items and F features.
 
     relevant [r] ID_DTYPE: distinct ids, including items that no source found. gains [r] float32, above 0,
-    aligned with `relevant`. kind: `home` or `search`. features [n, F] float32, NaN where missing.
-    popularity [n] float32: share of recent watches at the time of the request. scores [n] of a ranker;
-    order [n]: the positions of the candidates as they would be shown, after the policies.
+    aligned with `relevant`. kind: one of the above, or that of the query. features [n, F] float32, NaN where
+    missing. popularity [n] float32: share of recent watches at the time of the request. scores [n] of a
+    ranker; order [n]: the positions of the candidates as they would be shown, after the policies.
     """
 
     request: RankingRequest

@@ -10,8 +10,6 @@ from reelrank.ranking.labels.grades import LIKE_GRADE, Grader
 
 HORIZON_MS = DAY_MS
 """Items watched or liked within a day of a page count as relevant to it."""
-MAX_RELEVANT = 20
-"""Next items that count as relevant to a page, the earliest first. A choice; no measurement is recorded."""
 BY_WATCHED_SHARE = Grader()
 """What evaluation measures by, whatever label a model learned from."""
 
@@ -30,14 +28,16 @@ def find_relevant(
 def collect_gains(
     events: Iterable[Event], seen: set[str], grader: Grader = BY_WATCHED_SHARE
 ) -> dict[str, float]:
-    """Returns the first MAX_RELEVANT items of these events, in the order of time, that were not seen before,
-    with their gains above 0."""
+    """Returns the items of these events that were not seen before, with their gains above 0.
+
+    However many they are: who watches fifty items in a day wanted fifty.
+    """
     following = [e for e in events if e.item not in seen]
     opinions = select_newest_opinions(following)
     gains: dict[str, float] = {}
     for event, grade in zip(following, _grade_watches(following, grader), strict=True):
         gain = _to_gain(event, grade, opinions.get(event.item))
-        if gain > 0 and (event.item in gains or len(gains) < MAX_RELEVANT):
+        if gain > 0:
             gains[event.item] = max(gain, gains.get(event.item, 0.0))
     return gains
 

@@ -18,7 +18,7 @@ from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.evaluation.half_life import PastPage
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.judged_request import HOME, REAL_SEARCH, SIMULATED_SEARCH, JudgedRequest
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.popularity.event_counts import count_events
@@ -31,14 +31,7 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
-from reelrank.ranking.training.past_requests import (
-    HOME,
-    REAL_SEARCH,
-    SIMULATED_SEARCH,
-    BacktestOptions,
-    SampledRequest,
-    sample_requests,
-)
+from reelrank.ranking.training.past_requests import BacktestOptions, SampledRequest, sample_requests
 from reelrank.ranking.training.returning import ReturningViewers
 from reelrank.ranking.training.searches import simulate_search
 from reelrank.ranking.viewers.histories import Histories
@@ -104,7 +97,7 @@ def replay_popularity(
         viewer = build_viewer(sampled.user_id, histories[sampled.user_id], sampled.context.at_ms)
         seen = {item.decode() for item in viewer.seen.tolist()}
         gains = find_relevant(histories[sampled.user_id], sampled.context.at_ms, seen)
-        if sampled.kind == "home":
+        if sampled.kind == HOME:
             yield PastPage(viewer, popularity, gains)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context
+from reelrank.ranking.evaluation.judged_request import HOME, REAL_SEARCH, SIMULATED_SEARCH
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.labels.opened_pages import OpenedPages
 from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE, find_relevant
@@ -17,7 +18,6 @@ from reelrank.ranking.viewers.histories import Histories
 
 SEARCH_SHARE = 0.3
 """Share of the other backtested requests that are simulated searches for an item that was watched next."""
-HOME, SIMULATED_SEARCH, REAL_SEARCH = "home", "search", "real search"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,10 @@ def sample_requests(
         chosen = sorted(int(n) for n in rng.permutation(usable)[: options.per_user])
         found = _find_requests(events, [watches[n] for n in chosen], bool(options.titles), rng)
         requests += [request for request in found if request.context.at_ms >= window[0]]
-    sampled = rng.permutation(len(requests))[: options.requests]
-    return sorted((requests[int(k)] for k in sampled), key=lambda r: (r.context.at_ms, r.user_id))
+    drawn = [requests[int(k)] for k in rng.permutation(len(requests))[: options.requests]]
+    if drawn and all(request.kind == SIMULATED_SEARCH for request in drawn):
+        drawn[0] = replace(drawn[0], kind=HOME)  # evaluation needs a request that is not made up
+    return sorted(drawn, key=lambda r: (r.context.at_ms, r.user_id))
 
 
 def _find_requests(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reelrank.ranking.arrow_columns import find_indices, to_array, to_floats, to_texts
 from reelrank.ranking.evaluation.intervals import Interval, bootstrap_ratio
+from reelrank.ranking.evaluation.judged_request import PAST_WATCHES
 from reelrank.ranking.evaluation.served.wanted import (
     CUTOFF,
     ServedPages,
@@ -26,12 +27,6 @@ MEASURES = ("ctr", "watch_s_per_impression", "skip_rate", "precision@10", "ndcg@
 a seen impression. skip_rate: of the plays, the share of quick skips. precision@10: wanted items among the
 first ten shown, divided by ten. ndcg@10: of requests after which the viewer wanted something."""
 ALL_SURFACES, EXPLORED, SIMULATED = "all", "explored slots", "simulated: "
-PAST_WATCHES = {
-    "0 past watches": (0, 0),
-    "1 to 5 past watches": (1, 5),
-    "more past watches": (6, np.iinfo(np.int64).max),
-}
-"""Slices by how many items the viewer had watched before the page, both ends included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Evaluation of hand-made judged requests with known values."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from reelrank.index_mappings.query import Query
 from reelrank.ranking.evaluation.candidate_recall import ALL_SOURCES, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, ProbabilityFunction, evaluate
 from reelrank.ranking.evaluation.intervals import bootstrap_intervals
-from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.judged_request import SIMULATED_SEARCH, JudgedRequest
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.viewers.history import build_anonymous_viewer
@@ -106,7 +107,17 @@ def test_each_kind_lists_the_sources_it_used() -> None:
     assert evaluation.list_systems("search") == ("popularity", "bm25", "fused", "lambdarank")
     assert evaluation.list_systems("home") == ("popularity", "recent", "popular", "fused", "lambdarank")
     assert evaluation.collect_metrics("bm25")["recall@100"].value == 0.5  # used in one of two requests
-    assert evaluation.requests == {"all": 2, "home": 1, "search": 1}
+    assert evaluation.requests == {"all": 2, "home": 1, "search": 1, "0 past watches": 2}
+
+
+def test_simulated_searches_are_apart_and_in_no_other_figure() -> None:
+    made_up = replace(build_search_request(), kind=SIMULATED_SEARCH)
+    alone = evaluate_order([build_home_request()], FirstFeature())
+    both = evaluate_order([build_home_request(), made_up], FirstFeature())
+    assert both.requests == {**alone.requests, SIMULATED_SEARCH: 1}
+    assert [r for r in both.results if r.kind != SIMULATED_SEARCH] == list(alone.results)
+    with pytest.raises(ValueError, match="no judged requests"):
+        evaluate_order([made_up], FirstFeature())
 
 
 def test_ties_keep_the_candidates_order() -> None:
@@ -163,6 +174,16 @@ def test_candidate_recall_counts_items_of_only_one_source() -> None:
 def test_items_of_two_sources_are_not_counted_as_of_only_one() -> None:
     both = build_judged_request([build_matches("recent", "a"), build_matches("popular", "a")], {"a": 1.0})
     assert [row.only_here for row in measure_candidate_recall([both])] == [0, 0, 0]
+
+
+def test_candidate_recall_has_simulated_searches_apart() -> None:
+    made_up = replace(build_search_request(), kind=SIMULATED_SEARCH)
+    rows = measure_candidate_recall([made_up, build_home_request()])
+    assert rows[:-2] == measure_candidate_recall([build_home_request()])
+    assert [row.source for row in rows[-2:]] == [
+        f"{SIMULATED_SEARCH}: bm25",
+        f"{SIMULATED_SEARCH}: all sources",
+    ]
 
 
 def test_candidate_recall_without_requests_is_empty() -> None:

@@ -111,3 +111,8 @@ def test_a_page_is_graded_by_the_label_it_is_given() -> None:
     ]
     assert find_relevant(watches, 0, set()) == {"film0": 2.0, "film1": 3.0}
     assert find_relevant(watches, 0, set(), Grader(Label.PLAYED)) == {"film0": 1.0, "film1": 1.0}
+
+
+def test_what_is_relevant_is_not_cut_however_much_is_watched() -> None:
+    watches = [Event(f"e{n}", "watch", "u", n, f"film{n}", watched_ms=95, duration_ms=100) for n in range(70)]
+    assert len(find_relevant(watches, 0, set())) == 70
