@@ -32,7 +32,7 @@ def exit_on_closed_pipe(console: Console | None = None) -> NoReturn:
     raise SystemExit(CLOSED_PIPE_STATUS)
 
 
-Console.on_broken_pipe = exit_on_closed_pipe  # type: ignore[method-assign]  # Typer makes one for the help
+Console.on_broken_pipe = exit_on_closed_pipe  # type: ignore[method-assign,assignment]  # for the help, too
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
