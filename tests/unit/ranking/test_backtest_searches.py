@@ -15,8 +15,8 @@ from reelrank.app.wiring import build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA, Event
 from reelrank.index_mappings.item import Item
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
+from reelrank.ranking.evaluation.judged_request import REAL_SEARCH
 from reelrank.ranking.progress import ignore_progress
-from reelrank.ranking.training.past_requests import REAL_SEARCH
 from reelrank.ranking.training.searches import find_search, simulate_search
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
