@@ -29,7 +29,7 @@ class LoopSettings(BaseSettings):
         "0: none.",
     )
     gate_drift: bool = Field(
-        True, description="Whether strong drift of features since a release learned refuses it."
+        True, description="Whether strong drift of features or scores since a release learned refuses it."
     )
     loop_min_traffic: int = Field(
         60,

@@ -1,17 +1,20 @@
 """Loads files: a catalogue as a new release, and a history of events."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
+
+import structlog
 
 from reelrank.app.clock import to_ms
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.state.unknown_items import describe_unknown_items, find_unknown_items
 from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.encoder import build_item_text
-from reelrank.index_mappings.errors import BadRequest
+from reelrank.index_mappings.errors import BadRequest, CodedError
 from reelrank.loaders.events.event_files import EventLoad, check_event_files, load_event_files
 from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW
 from reelrank.loaders.fields.field_map import FieldMap, FieldRules
@@ -24,8 +27,11 @@ from reelrank.loaders.items.item_files import check_item_files, load_item_files
 from reelrank.loaders.items.item_writer import ItemLoad
 from reelrank.loaders.items.journal import Journal
 from reelrank.loaders.items.learned_fields import cache_learned_fields
+from reelrank.loaders.load_history import LoadRecord, append_load, name_files
 from reelrank.loaders.report import FileReport
 from reelrank.ranking.progress import Progress
+
+log = structlog.get_logger("reelrank.loads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +72,10 @@ def load_items(container: Container, request: LoadRequest, progress: Progress) -
     if request.dry_run:
         return check_item_files(load, progress)
     load = replace(load, options=_build_item_options(container, options, progress))
-    report = load_item_files(
-        load, container.engine, container.encoder, Journal(container.settings.loads_dir), progress
-    )
+    journal = Journal(container.settings.loads_dir)
+    with _record_load(container, request, "items") as reports:
+        report = load_item_files(load, container.engine, container.encoder, journal, progress)
+        reports.append(report)
     _forget_dropped_versions(container)
     return report
 
@@ -111,7 +118,27 @@ def load_events(container: Container, request: LoadRequest, progress: Progress) 
     load = EventLoad(request.files, rules, rejects, options, latest_ms, request.styles, check_items)
     if request.dry_run:
         return check_event_files(load, progress)
-    return load_event_files(load, container.events, progress)
+    with _record_load(container, request, "events") as reports:
+        reports.append(load_event_files(load, container.events, progress))
+    return reports[0]
+
+
+@contextmanager
+def _record_load(container: Container, request: LoadRequest, kind: str) -> Iterator[list[FileReport]]:
+    """Keeps how a load ended, also when it was refused. A full disk must not undo what was loaded."""
+    reports, files = list[FileReport](), name_files([file.name for file in request.files])
+    problem = ""
+    try:
+        yield reports
+    except CodedError as error:
+        problem = error.code  # its text may hold values of a row
+        raise
+    finally:
+        record = LoadRecord(at=container.clock.now(), kind=kind, files=files, problem=problem)
+        try:
+            append_load(container.settings.loads_dir, reduce(LoadRecord.add_report, reports, record))
+        except OSError as error:
+            log.warning("the load is not recorded", reason=str(error))
 
 
 def describe_items_of_events(container: Container, events_by_item: Mapping[str, int]) -> list[str]:

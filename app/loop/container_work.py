@@ -1,12 +1,14 @@
 """The work of the loop on a data directory: the lake, training, releases and the pages that were served."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.jobs.served.evaluation import renew_days
+from reelrank.app.jobs.served.sources import renew_sources
 from reelrank.app.loop.candidates import build_candidate
+from reelrank.app.loop.drift_reports import is_retraining_due, renew_drift
 from reelrank.app.loop.judging import judge_release
 from reelrank.app.loop.reading.logged_requests import count_answered
 from reelrank.app.loop.trying import has_traffic, observe_canary, observe_shadow
@@ -23,6 +25,8 @@ from reelrank.ranking.registry.decisions import Check, hash_inputs
 
 SHOWN_DAYS = 14
 """Of the operator pages."""
+DRIFTED_SHARE = 0.25
+"""Of REELRANK_LOOP_MIN_REQUESTS are enough to train again when the policy asks for it. A choice."""
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 
 
@@ -54,9 +58,14 @@ class ContainerWork:
 
     def measure_days(self) -> None:
         renew_days(self.container, SHOWN_DAYS, self.progress)
+        renew_sources(self.container)
+        renew_drift(self.container)
 
     def label(self, since_ms: int) -> Labelled:
-        return count_answered(self.container, since_ms)
+        found = count_answered(self.container, since_ms)
+        if is_retraining_due(self.container):
+            found = replace(found, least=max(1, round(DRIFTED_SHARE * found.least)))
+        return found
 
     def build(self, run: str) -> Built:
         return build_candidate(self.container, run, self.progress)

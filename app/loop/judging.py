@@ -8,7 +8,7 @@ import structlog
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.jobs.logged_pages import choose_windows
 from reelrank.app.loop.candidates import find_profile, read_indexed_vectors, read_vectors
-from reelrank.app.loop.reading.feature_drift import Span, measure_drift
+from reelrank.app.loop.reading.drift import Span, measure_drift, read_subject
 from reelrank.app.loop.reading.logged_requests import read_gate_requests
 from reelrank.app.release.staging import read_staged
 from reelrank.app.search.page import RankingOptions
@@ -81,18 +81,18 @@ def judge_release(container: Container, release_id: str) -> list[Check]:
     checks += judge_order(container, profile, requests, (candidate, serving), limits)
     checks.append(check_known_items(search_known_items(container, release), SERVED, limits))
     if container.settings.gate_drift:
-        checks.append(judge_drift(container, release.model))
+        checks.append(judge_drift(container, release))
     return checks
 
 
-def judge_drift(container: Container, model: str) -> Check:
-    """Compares the newest day of pages with the days that training reads; weighted by the model's gains."""
+def judge_drift(container: Container, release: Release) -> Check:
+    """Compares the newest day of pages with the days that training reads, for what a release learned."""
     windows = choose_windows(Lake(build_lake_storage(container.settings)), container.clock.now())
     try:
         if windows is None:
             raise NotFound("there are no logged pages to compare", code="no_logged_pages")
         spans = Span(windows.begin, windows.test), Span(windows.test, windows.end)
-        return check_drift(measure_drift(container, *spans, model))
+        return check_drift(measure_drift(container, *spans, read_subject(container, release)))
     except NotFound as error:
         return Check(name="drift", passed=True, sentence=str(error), is_blocking=False)
 

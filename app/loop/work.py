@@ -77,7 +77,7 @@ class LoopWork(Protocol):
         ...
 
     def measure_days(self) -> None:
-        """Measures the exported pages of the last days, for the operator pages."""
+        """Measures the exported pages of the last days, and drift, for people and for the next step."""
         ...
 
     def label(self, since_ms: int) -> Labelled:

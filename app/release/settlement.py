@@ -12,7 +12,7 @@ from reelrank.ranking.rankers.manifest import read_manifest
 from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.registry.releases import Pointer, Release, ReleaseStore, create_release
 
-UPGRADED = "served before releases were recorded"
+UPGRADED = "an index version that already served"
 ADOPTED = "promoted without a release"
 
 

@@ -63,7 +63,7 @@ def _create_lists_app(settings: Settings) -> OpenAPI:
     upkeep.start()
     atexit.register(upkeep.stop)
     releases, history = build_release_manager(container), FileHistory(settings.loop_dir)
-    operations = Operations(releases, history, settings.reports_dir)
+    operations = Operations(releases, history, settings.reports_dir, settings.loads_dir)
     access = build_access_rules(settings)
     web = WebOptions(settings.body_bytes_max, settings.reports_dir, access, eraser, operations)
     app = create_app(service, web)

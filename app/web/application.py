@@ -40,7 +40,7 @@ from reelrank.app.web.problems import (
     register_error_handlers,
 )
 from reelrank.app.web.simulated_time import accept_stated_time
-from reelrank.app.web.telemetry import instrument_requests
+from reelrank.app.web.telemetry import instrument_requests, state_drift
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
 
@@ -94,7 +94,8 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
     if options.eraser is not None:
         app.register_api(create_erasures_api(options.eraser))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
-    app.register_api(create_health_api(partial(check_lists_ready, service)))
+    renew_gauges = partial(state_drift, options.reports_dir)
+    app.register_api(create_health_api(partial(check_lists_ready, service), renew_gauges))
     pages = (
         create_pages_blueprint(service, options.reports_dir),
         create_actions_blueprint(service),

@@ -5,6 +5,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 
 import ecs_logging
 import structlog
@@ -14,6 +15,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     Metric,
     generate_latest,
@@ -24,6 +26,8 @@ from reelrank.app.background import get_failure_counter
 from reelrank.app.search.page import Page
 from reelrank.app.web.hidden_paths import mask_viewer
 from reelrank.index_mappings.errors import CodedError, EngineError, explain
+from reelrank.ranking.drift.kept_report import read_drift
+from reelrank.ranking.drift.report import Kind
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 """Seconds, in finer steps below the 0.1 s that a request may take."""
@@ -45,6 +49,28 @@ FAILURES = Counter(
 EVENTS = Counter("reelrank_events", "Events received.", ["result"])
 NOT_RECORDED = Counter(
     "reelrank_pages_not_recorded", "Shown pages and viewer actions that could not be recorded.", ["why"]
+)
+DRIFTED = Gauge(
+    "reelrank_drifted_series",
+    "Distributions that drifted since the serving release learned.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_PSI = Gauge(
+    "reelrank_drift_psi",
+    "Largest population stability index of a drifted distribution; 0 without drift.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_MEASURED = Gauge(
+    "reelrank_drift_measured_seconds",
+    "When drift was measured, in seconds since 1970 UTC; 0: never.",
+    multiprocess_mode="mostrecent",
+)
+EMBEDDINGS_AGE = Gauge(
+    "reelrank_embeddings_age_seconds",
+    "Age of the newest event that the serving embeddings learned from, when drift was measured.",
+    multiprocess_mode="mostrecent",
 )
 CAUSE_LOGGED_EVERY_S = 60.0
 MAX_LOGGED_KINDS = 1_000
@@ -150,6 +176,20 @@ def format_server_timing(page: Page) -> str:
 def render_metrics() -> tuple[bytes, str]:
     """Renders the metrics of all workers under gunicorn, otherwise of this process."""
     return generate_latest(_choose_registry()), CONTENT_TYPE_LATEST
+
+
+def state_drift(reports_dir: Path) -> None:
+    """Sets the gauges of drift to the newest report; they stay as they are without one."""
+    kept = read_drift(reports_dir)
+    if kept is None:
+        return
+    for kind in Kind:
+        drifted = [one for one in kept.report.of_kind(kind) if one.is_drifted]
+        DRIFTED.labels(str(kind)).set(len(drifted))
+        DRIFT_PSI.labels(str(kind)).set(max((one.distance.psi for one in drifted), default=0.0))
+    DRIFT_MEASURED.set(kept.measured_at.timestamp())
+    if kept.report.embeddings_age_h is not None:
+        EMBEDDINGS_AGE.set(3600 * kept.report.embeddings_age_h)
 
 
 def collect_metrics() -> Iterable[Metric]:

@@ -22,9 +22,10 @@ Shares = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """How far one feature moved. p_value: of a shift as large without drift, by the number of viewers.
+    """How far one distribution moved. p_value: of a shift as large without drift, by the number of viewers.
 
-    shift: of the means, in standard deviations of the reference.
+    shift: of the means, in standard deviations of the reference. edges [b]: the least value of each bin;
+    before, now [b + 1]: the shares of the bins, the last of them of missing values.
     """
 
     feature: str
@@ -35,6 +36,9 @@ class Distance:
     shift: float
     missing_before: float
     missing_now: float
+    edges: tuple[float, ...] = ()
+    before: tuple[float, ...] = ()
+    now: tuple[float, ...] = ()
 
 
 def compare_histograms(
@@ -43,7 +47,8 @@ def compare_histograms(
     """Compares two times. viewers: of both, the effective sample sizes: rows of one viewer are alike."""
     values = np.union1d(before.values, now.values)
     first, second = _spread(before, values), _spread(now, values)
-    binned = [_bin(first, before.missing, _find_edges(first)), _bin(second, now.missing, _find_edges(first))]
+    begins = _find_edges(first)
+    binned = [_bin(first, before.missing, begins), _bin(second, now.missing, begins)]
     p, q = (_smooth(shares, max(n, 1.0)) for shares, n in zip(binned, viewers, strict=True))
     psi = float(((p - q) * np.log(p / q)).sum())
     middle = (p + q) / 2
@@ -51,7 +56,9 @@ def compare_histograms(
     ks = float(np.abs(_cumulate(first) - _cumulate(second)).max(initial=0.0))
     shift = _shift(before, now)
     p_value = min(1.0, 2 * min(_compute_p(psi, len(p), viewers), _compute_shift_p(shift, viewers)))
-    return Distance(feature, psi, ks, js, p_value, shift, before.missing_share, now.missing_share)
+    missing = before.missing_share, now.missing_share
+    edges = tuple(np.nan_to_num(values[begins]).tolist()) if len(values) else ()
+    return Distance(feature, psi, ks, js, p_value, shift, *missing, edges, *map(_share, binned))
 
 
 def _compute_p(psi: float, bins: int, viewers: tuple[float, float]) -> float:
@@ -105,6 +112,10 @@ def _smooth(binned: Shares, viewers: float) -> Shares:
     """Returns shares as if as many viewers as there are had been counted, with PRIOR in each bin."""
     scaled = binned / max(binned.sum(), 1e-12) * viewers + PRIOR
     return np.asarray(scaled / scaled.sum())
+
+
+def _share(binned: Shares) -> tuple[float, ...]:
+    return tuple((binned / max(binned.sum(), 1e-12)).tolist())
 
 
 def _cumulate(counts: Shares) -> Shares:

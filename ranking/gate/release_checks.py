@@ -94,10 +94,8 @@ def check_known_items(results: Sequence[KnownItemResult], served: str, limits: G
 
 
 def check_drift(report: DriftReport) -> Check:
-    """Refuses a release whose features drifted since it learned, as the policy says."""
-    figures = {
-        f"psi {one.distance.feature}": one.distance.psi for one in report.features[: len(report.drifted)][:10]
-    }
+    """Refuses a release when what it learned from is not what is shown now, as the policy says."""
+    figures = {f"psi {one.name}": one.distance.psi for one in report.drifted[:10]}
     return Check(
         name="drift",
         passed=report.action in (Action.NONE, Action.WARN),

@@ -23,7 +23,7 @@ QUERIES = [
     *((panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]),
     *((rule["alert"], rule["expr"]) for rule in RULES),
 ]
-SUFFIXES = {"counter": {"_total"}, "histogram": {"_bucket", "_sum", "_count"}}
+SUFFIXES = {"counter": {"_total"}, "histogram": {"_bucket", "_sum", "_count"}, "gauge": {""}}
 METRICS = {
     metric._name: metric
     for metric in (*vars(telemetry).values(), get_failure_counter())
@@ -35,7 +35,7 @@ ROUTES = {route.partition(" ")[2] for route in ROUTE_SCOPES}
 @pytest.mark.parametrize(("title", "query"), QUERIES)
 def test_every_metric_and_label_of_a_query_exists(title: str, query: str) -> None:
     assert query.count("(") == query.count(")")
-    series = re.findall(r"(reelrank_[a-z_]+?)(_bucket|_sum|_count|_total)\b", query)
+    series = re.findall(r"(reelrank_[a-z_]+?)(_bucket|_sum|_count|_total|)\b", query)
     assert len(series) == query.count("reelrank_")
     labels = {"le"}
     for name, suffix in series:

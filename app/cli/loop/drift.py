@@ -1,4 +1,4 @@
-"""The command that compares the features of two spans of pages."""
+"""The command that compares what was shown in two spans of pages, and what viewers did with it."""
 
 from typing import Annotated
 
@@ -6,69 +6,95 @@ import typer
 
 from reelrank.app.cli.console import AsJson, print_json, print_plain
 from reelrank.app.cli.tables.layout import Grid, Wide, print_grid
-from reelrank.app.loop.reading.feature_drift import choose_spans, measure_drift
+from reelrank.app.loop.drift_reports import DAYS, HOURS, measure_serving
 from reelrank.app.settings import Settings
-from reelrank.app.wiring import build_container, read_serving_model
-from reelrank.ranking.drift.report import DriftReport, FeatureDrift
-from reelrank.ranking.rankers.lambdarank import FusedOrder
+from reelrank.app.wiring import build_container
+from reelrank.ranking.drift.kept_report import KeptDrift
+from reelrank.ranking.drift.report import Kind, SeriesDrift
 
 app = typer.Typer()
-COLUMNS = ("feature", "PSI", "KS", "JS", "shift", "missing", "gain", "q")
+COLUMNS = ("distribution", "of", "before", "now", "PSI", "KS", "JS", "shift", "missing", "gain", "q")
 SHOWN = 15
+LEVELS = " ▁▂▃▄▅▆▇█"
 
 
 @app.command(epilog="Example: `reelrank drift --hours 24 --days 28`")
 def drift(
-    hours: Annotated[float, typer.Option(min=1, max=720, help="The last so many hours.")] = 24.0,
-    days: Annotated[float, typer.Option(min=0.1, max=365, help="The days before, to compare with.")] = 28.0,
+    hours: Annotated[float, typer.Option(min=1, max=720, help="The last so many hours.")] = HOURS,
+    days: Annotated[float, typer.Option(min=0.1, max=365, help="The days before, to compare with.")] = DAYS,
     wide: Wide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Name the features of shown items that differ from those of earlier days, and what to do about it."""
-    container = build_container(Settings())
-    before, now = choose_spans(container.clock.now(), hours, days)
-    report = measure_drift(container, before, now, read_serving_model(container) or FusedOrder.name)
+    """Name what differs from earlier days: features, scores, clicks and watched shares, known items."""
+    kept = measure_serving(build_container(Settings()), hours, days)
+    report = kept.report
     if as_json:
-        print_json(_describe(report))
+        print_json(_describe(kept))
         return
-    rows = [_format(feature) for feature in report.features[:SHOWN]]
+    drifted, quiet = report.drifted, [one for one in report.series if not one.is_drifted]
+    others = [one for one in quiet if one.kind is not Kind.FEATURES]
+    features = [one for one in quiet if one.kind is Kind.FEATURES]
+    rows = [_format(one) for one in (drifted + others + features)[: max(SHOWN, len(drifted + others))]]
     viewers = " and ".join(f"{count:,.0f}" for count in report.viewers)
     print_grid(Grid(COLUMNS, rows, title=f"Shown items of {viewers} viewers"), wide)
+    if report.embeddings_age_h is not None:
+        print_plain(
+            f"the newest event that the embeddings learned from is {report.embeddings_age_h:,.1f} h old"
+        )
     print_plain(f"{report.describe()}; policy: {report.action}")
 
 
-def _format(feature: FeatureDrift) -> tuple[str, ...]:
-    distance = feature.distance
+def _format(one: SeriesDrift) -> tuple[str, ...]:
+    distance = one.distance
     missing = f"{distance.missing_before:.0%} to {distance.missing_now:.0%}"
     return (
-        distance.feature,
+        one.name,
+        one.kind,
+        draw_shares(distance.before),
+        draw_shares(distance.now),
         f"{distance.psi:.3f}",
         f"{distance.ks:.3f}",
         f"{distance.js:.3f}",
         f"{distance.shift:+.2f}",
         missing,
-        f"{feature.gain:.1%}",
-        f"{feature.q_value:.2g}",
+        f"{one.gain:.1%}" if one.kind is Kind.FEATURES else "",
+        f"{one.q_value:.2g}",
     )
 
 
-def _describe(report: DriftReport) -> dict[str, object]:
+def draw_shares(shares: tuple[float, ...]) -> str:
+    """Draws the shares of bins as blocks, the largest possible share of a quarter and more as a full one."""
+    return "".join(
+        LEVELS[min(round(4 * share * (len(LEVELS) - 1)), len(LEVELS) - 1)] for share in shares[:-1]
+    )
+
+
+def _describe(kept: KeptDrift) -> dict[str, object]:
+    report = kept.report
     return {
         "action": report.action,
         "verdict": report.describe(),
+        "release": kept.release,
+        "before": kept.before,
+        "now": kept.now,
         "viewers": report.viewers,
-        "features": [
-            {
-                "feature": one.distance.feature,
-                "drifted": one.is_drifted,
-                "psi": one.distance.psi,
-                "ks": one.distance.ks,
-                "js": one.distance.js,
-                "shift": one.distance.shift,
-                "missing": [one.distance.missing_before, one.distance.missing_now],
-                "gain": one.gain,
-                "q": one.q_value,
-            }
-            for one in report.features
-        ],
+        "embeddings_age_h": report.embeddings_age_h,
+        "series": [_describe_series(one) for one in report.series],
+    }
+
+
+def _describe_series(one: SeriesDrift) -> dict[str, object]:
+    distance = one.distance
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "drifted": one.is_drifted,
+        "psi": distance.psi,
+        "ks": distance.ks,
+        "js": distance.js,
+        "shift": distance.shift,
+        "missing": [distance.missing_before, distance.missing_now],
+        "gain": one.gain,
+        "q": one.q_value,
+        "bins": {"edges": distance.edges, "before": distance.before, "now": distance.now},
     }

@@ -45,10 +45,13 @@ def check_scores_ready(models: Models) -> dict[str, Any]:
     return {"model": ranker.name, "degraded": [str(missing) for missing in degraded]}
 
 
-def create_health_api(check_ready: Callable[[], dict[str, Any]]) -> APIBlueprint:
+def create_health_api(
+    check_ready: Callable[[], dict[str, Any]], renew_gauges: Callable[[], None] = lambda: None
+) -> APIBlueprint:
     """Creates the operations of liveness, readiness and metrics.
 
     check_ready: returns what /readyz reports; raises Unavailable when the worker is not ready.
+    renew_gauges: sets gauges of what other processes measured, before they are reported.
     """
     api = create_api_blueprint("health", "Whether this worker lives and can answer.", prefix=None)
 
@@ -65,6 +68,7 @@ def create_health_api(check_ready: Callable[[], dict[str, Any]]) -> APIBlueprint
     @api.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
     def metrics() -> Response:
         """Report the metrics of all workers, in the text format of Prometheus."""
+        renew_gauges()
         text, kind = render_metrics()
         return Response(text, content_type=kind)
 

@@ -1,4 +1,4 @@
-"""What the operator pages show: releases and decisions, index versions, traffic, quality by day."""
+"""What the overview page shows: releases, decisions, index versions, traffic, quality, drift, loads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,14 +6,19 @@ from pathlib import Path
 
 from reelrank.app.release.promotion import ReleaseManager
 from reelrank.app.search.service import SearchService
-from reelrank.app.web.ops.charts import LineChart, build_line_chart
+from reelrank.app.web.ops.activity import EventRate, measure_event_rate
+from reelrank.app.web.ops.charts import LineChart, build_line_chart, describe_interval
+from reelrank.app.web.ops.drift import DriftView, read_drift_view
 from reelrank.app.web.ops.traffic import Traffic, read_traffic
 from reelrank.index_mappings.engine import IndexVersion
+from reelrank.loaders.load_history import LoadRecord, read_loads
 from reelrank.ranking.evaluation.served.days import ServedDays, read_days
+from reelrank.ranking.evaluation.served.measure import ServedQuality
+from reelrank.ranking.evaluation.served.sources import SourceShares, read_sources
 from reelrank.ranking.registry.decisions import Decision, FileHistory, StepOutcome
 from reelrank.ranking.registry.releases import Release, describe_state
 
-MAX_DECISIONS, MAX_RELEASES = 100, 20
+MAX_DECISIONS, MAX_RELEASES, MAX_LOADS = 100, 20, 10
 CHARTS = {
     "ctr": ("Click-through rate", "{:.1%}"),
     "watch_s_per_impression": ("Seconds watched of a seen item", "{:,.1f}"),
@@ -25,11 +30,13 @@ TURNS = {StepOutcome.PROMOTED, StepOutcome.REFUSED, StepOutcome.ROLLED_BACK, Ste
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operations:
-    """What the pages read and change. history: the decisions of the loop. reports_dir: measures by day."""
+    """What the pages read and change. history: the decisions of the loop. reports_dir: measures by day,
+    drift and sources. loads_dir: the records of loads."""
 
     releases: ReleaseManager
     history: FileHistory
     reports_dir: Path
+    loads_dir: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,8 @@ class ListedRelease:
 @dataclass(frozen=True, slots=True)
 class Overview:
     """The overview page. decisions: newest first. days, charts: quality by day; None and empty before any
-    was measured. degraded: what the serving state lacks, in sentences."""
+    was measured. degraded: what the serving state lacks, in sentences. drift, sources: None before any was
+    measured. event_rate: None while the event store does not answer. loads: newest first."""
 
     releases: Sequence[ListedRelease]
     decisions: Sequence[Decision]
@@ -53,6 +61,10 @@ class Overview:
     days: ServedDays | None
     charts: Sequence[LineChart]
     degraded: Sequence[str]
+    drift: DriftView | None
+    sources: SourceShares | None
+    event_rate: EventRate | None
+    loads: Sequence[LoadRecord]
 
 
 def build_overview(service: SearchService, operations: Operations) -> Overview:
@@ -68,6 +80,10 @@ def build_overview(service: SearchService, operations: Operations) -> Overview:
         days,
         build_charts(days),
         [one.detail for one in state.degraded] if state else ["no index serves yet"],
+        read_drift_view(operations.reports_dir),
+        read_sources(operations.reports_dir),
+        measure_event_rate(service.events, service.clock.now()),
+        read_loads(operations.loads_dir, MAX_LOADS),
     )
 
 
@@ -108,4 +124,29 @@ def tabulate_days(days: ServedDays) -> list[tuple[str, str, str, Mapping[str, st
             },
         )
         for one in reversed(days.days)
+    ]
+
+
+def tabulate_exploration(days: ServedDays | None) -> list[tuple[str, str, Mapping[str, str]]]:
+    """Returns what all items and those of exploration slots earned: name, items, measures with intervals.
+
+    Empty without exploration slots.
+    """
+    if days is None or days.whole is None or days.explored is None:
+        return []
+    rows: tuple[tuple[str, ServedQuality], ...] = (
+        ("all items", days.whole),
+        ("items of exploration slots", days.explored),
+    )
+    return [
+        (
+            name,
+            f"{quality.impressions:,}",
+            {
+                measure: describe_interval(quality.measures[measure], pattern)
+                for measure, (_, pattern) in CHARTS.items()
+                if measure in quality.measures and measure in days.explored.measures
+            },
+        )
+        for name, quality in rows
     ]

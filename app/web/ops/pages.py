@@ -11,6 +11,7 @@ from reelrank.app.web.ops.overview import (
     Operations,
     build_overview,
     tabulate_days,
+    tabulate_exploration,
 )
 from reelrank.app.web.problems import InvalidRequest
 
@@ -38,7 +39,8 @@ class OperatorPages:
         overview = build_overview(self.service, self.operations)
         days = tabulate_days(overview.days) if overview.days else []
         titles = {name: title for name, (title, _) in CHARTS.items()}
-        return _render("ops.html", overview=overview, days=days, titles=titles)
+        explored = tabulate_exploration(overview.days)
+        return _render("ops.html", overview=overview, days=days, titles=titles, explored=explored)
 
     def render_release(self, release_id: str) -> Response:
         """Renders a release with its decisions; of a dropped one, the decisions. Raises NotFound."""

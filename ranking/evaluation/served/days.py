@@ -13,7 +13,12 @@ from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.arrow_columns import to_array
 from reelrank.ranking.durable import write_file
 from reelrank.ranking.evaluation.intervals import Interval
-from reelrank.ranking.evaluation.served.measure import measure_slices
+from reelrank.ranking.evaluation.served.measure import (
+    ALL_SURFACES,
+    ServedQuality,
+    measure_explored,
+    measure_slices,
+)
 from reelrank.ranking.evaluation.served.wanted import ServedPages
 
 FILE_NAME = "served-days.json"
@@ -36,11 +41,16 @@ class ServedDay:
 
 @dataclass(frozen=True, slots=True)
 class ServedDays:
-    """Days with pages, oldest first. is_simulated: there were pages of simulated viewers only."""
+    """Days with pages, oldest first. is_simulated: there were pages of simulated viewers only.
+
+    whole, explored: all pages, and the items of their exploration slots alone; None where there are none.
+    """
 
     measured_at: AwareDatetime
     is_simulated: bool
     days: tuple[ServedDay, ...]
+    whole: ServedQuality | None = None
+    explored: ServedQuality | None = None
 
 
 _FORMAT = TypeAdapter(ServedDays)
@@ -53,7 +63,14 @@ def measure_days(pages: ServedPages, now: datetime) -> ServedDays:
     is_simulated = bool(len(simulated) and simulated.all())
     counted = np.full(len(days), True) if is_simulated else ~simulated
     slices = {str(day): (days == day) & counted for day in np.unique(days).tolist()}
-    return ServedDays(now, is_simulated, tuple(_measure(pages, slices)))
+    whole = measure_slices(pages, {ALL_SURFACES: counted})
+    return ServedDays(
+        now,
+        is_simulated,
+        tuple(_measure(pages, slices)),
+        whole[0] if whole else None,
+        measure_explored(pages),
+    )
 
 
 def write_days(directory: Path, measured: ServedDays) -> None:

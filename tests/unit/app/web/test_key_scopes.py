@@ -68,7 +68,8 @@ def build_app(parts: Container, rules: AccessRules) -> Flask:
     service = warm_service(parts)
     eraser = build_viewer_eraser(parts, service.result_cache)
     reports_dir = parts.settings.reports_dir
-    operations = Operations(build_release_manager(parts), FileHistory(parts.settings.loop_dir), reports_dir)
+    history = FileHistory(parts.settings.loop_dir)
+    operations = Operations(build_release_manager(parts), history, reports_dir, parts.settings.loads_dir)
     app = create_app(service, WebOptions(1_000_000, reports_dir, rules, eraser, operations))
     assert isinstance(service.refresher.models, ServedModels)
     app.register_api(create_score_api(service.refresher.models))

@@ -4,15 +4,25 @@ from datetime import UTC, date, datetime
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
 from reelrank.app.release.staging import start_trial
 from reelrank.app.web.application import WebOptions, create_app
+from reelrank.app.web.ops.activity import count_minutes
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.wiring import Container, build_release_manager, warm_service
+from reelrank.index_mappings.event import Event
+from reelrank.loaders.load_history import LoadRecord, append_load
+from reelrank.loaders.report import FileReport
+from reelrank.ranking.drift.histograms import Profile, count_column, count_features
+from reelrank.ranking.drift.kept_report import KeptDrift, write_drift
+from reelrank.ranking.drift.report import Kind, compare_kinds
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.served.days import ServedDay, ServedDays, write_days
+from reelrank.ranking.evaluation.served.measure import ServedQuality
+from reelrank.ranking.evaluation.served.sources import SourceShare, SourceShares, write_sources
 from reelrank.ranking.registry.decisions import Check, Decision, FileHistory, StepOutcome
 from reelrank.ranking.registry.releases import Canary
 from tests.page_client import open_pages
@@ -34,7 +44,9 @@ def parts(tmp_path: Path) -> Container:
 @pytest.fixture
 def operations(parts: Container) -> Operations:
     history = FileHistory(parts.settings.loop_dir)
-    return Operations(build_release_manager(parts), history, parts.settings.reports_dir)
+    return Operations(
+        build_release_manager(parts), history, parts.settings.reports_dir, parts.settings.loads_dir
+    )
 
 
 @pytest.fixture
@@ -171,3 +183,68 @@ def test_a_damaged_file_of_days_is_as_none(operator: FlaskClient, operations: Op
     operations.reports_dir.mkdir(parents=True, exist_ok=True)
     (operations.reports_dir / "served-days.json").write_text('{"days": [')
     assert "Nothing is measured yet" in operator.get("/ops").text
+
+
+def test_parts_that_nothing_is_known_of_say_how_to_get_them(operator: FlaskClient) -> None:
+    text = operator.get("/ops").text
+    for sentence in (
+        "Drift is not measured yet", "has an exploration slot", "No page of the last day is counted yet",
+        "No load of files is recorded yet",
+    ):  # fmt: skip
+        assert sentence in text
+
+
+def test_drift_is_named_and_drawn(operator: FlaskClient, operations: Operations) -> None:
+    rng = np.random.default_rng(0)
+    before, later = rng.normal(size=(5000, 8)), rng.normal(size=(5000, 8))
+    later[:, 0] += 0.5
+    names = [f"feature <{n}>" for n in range(8)]
+    profiles = [Profile(count_features(part.astype(np.float32), names)) for part in (before, later)]
+    known = [Profile({"has a learned vector": count_column(np.ones(100, np.float32))})] * 2
+    kinds = {Kind.FEATURES: (profiles[0], profiles[1]), Kind.EMBEDDINGS: (known[0], known[1])}
+    report = compare_kinds(kinds, (5000.0, 5000.0), embeddings_age_h=200.0)
+    write_drift(operations.reports_dir, KeptDrift(NOW, "release-1", (NOW, NOW), (NOW, NOW), report))
+    page = operator.get("/ops").text
+    text = unescape(page)
+    assert "1 of 9 distributions drifted: feature <0>" in text
+    assert "nothing of the last 200 h" in text
+    rows = page.split('aria-label="Drift"')[1].split("</table>")[0]
+    assert rows.count('class="histogram"') == 1 + 1 + 5
+    assert rows.count('class="drifted"') == 1
+    assert "2 more features did not drift" in text
+    metrics = operator.get("/metrics").text
+    assert 'reelrank_drifted_series{kind="features"} 1.0' in metrics
+    assert "reelrank_embeddings_age_seconds 720000.0" in metrics
+
+
+def test_exploration_and_sources_show_what_they_earned(operator: FlaskClient, operations: Operations) -> None:
+    ctr = {"ctr": Interval(0.2, 0.1, 0.3), "ndcg@10": Interval(0.5, 0.4, 0.6)}
+    whole = ServedQuality("all", 90, 9, 9, 900, 1.0, ctr)
+    explored = ServedQuality("explored slots", 80, 8, 8, 80, 1.0, {"ctr": Interval(0.1, 0.05, 0.2)})
+    write_days(operations.reports_dir, ServedDays(NOW, False, (), whole, explored))
+    shares = SourceShares(NOW, 24.0, 900, 180, (SourceShare("factors", 450, 30, 99, 3),))
+    write_sources(operations.reports_dir, shares)
+    text = operator.get("/ops").text
+    explored_part = text.split('aria-label="Exploration"')[1].split("</table>")[0]
+    assert "10.0% (5.0% to 20.0%)" in explored_part
+    assert "NDCG" not in explored_part
+    row = text.split(">factors</th>")[1].split("</tr>")[0]
+    assert [cell.split("<")[0] for cell in row.split('class="number">')[1:]] == [
+        "450", "50.0%", "99", "30", "3",
+    ]  # fmt: skip
+
+
+def test_loads_and_events_of_the_last_hour_are_counted(
+    operator: FlaskClient, operations: Operations, parts: Container
+) -> None:
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    times = [now_ms - 30_000, now_ms - 31_000, now_ms - 45 * 60_000, now_ms - 61 * 60_000]
+    parts.events.append([Event(f"now-{n}", "click", "u1", at, "sea1") for n, at in enumerate(times)])
+    record = LoadRecord(at=NOW, kind="items", files=("films.csv",))
+    append_load(operations.loads_dir, record.add_report(FileReport(10, 8, 2, 8, 1.5, "items-1")))
+    append_load(operations.loads_dir, record.model_copy(update={"problem": "too_many_rejects"}))
+    page = unescape(operator.get("/ops").text)
+    assert "243 events in the last 60 minutes" in page  # the project has 240
+    assert count_minutes(parts.events, datetime.now(UTC)).tolist()[-3:] in ([0, 0, 2], [0, 2, 0])
+    table = page.split('aria-label="Loads"')[1].split("</table>")[0]
+    assert table.index("refused: too_many_rejects") < table.index("items-1")

@@ -68,7 +68,7 @@ def test_a_small_shift_of_one_of_sixty_features_is_found_and_named_first() -> No
     found = 0
     for seed in range(5):
         report = compare_profiles(make_profile(seed, 10_000), make_profile(100 + seed, 10_000, shift=0.2))
-        found += bool(report.drifted) and report.features[0].distance.feature == "f0"
+        found += bool(report.drifted) and report.series[0].name == "f0"
     assert found == 5
 
 
