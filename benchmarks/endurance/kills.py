@@ -102,8 +102,8 @@ class Victims:
                 GUNICORN_COMMAND, env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
 
-    def kill_one(self) -> None:
-        """Kills a process of a random kind, if one is there."""
+    def kill_one(self) -> str:
+        """Kills a process of a random kind, if one is there; returns which, empty for none."""
         kind = self.random.choice(TARGETS)
         if kind == "worker" and (workers := self._list_workers()):
             os.kill(self.random.choice(workers), signal.SIGKILL)
@@ -114,8 +114,9 @@ class Victims:
         elif kind == "command":
             kind = self._kill_command()
         else:
-            return
+            return ""
         self.kills[kind] += 1
+        return kind
 
     def _kill_command(self) -> str:
         """Starts a random command, and kills it after a random time unless it has ended."""
@@ -170,7 +171,8 @@ def run(data_dir: Path, kills: int, seconds: float, seed: int) -> int:
         until = time.monotonic() + seconds
         while sum(victims.kills.values()) < kills and time.monotonic() < until:
             time.sleep(victims.random.uniform(0, MAX_PAUSE_S))
-            victims.kill_one()
+            if victims.kill_one() == "service":  # what is killed while it starts has acknowledged nothing
+                traffic.wait_for_answer()
         traffic.wait_for_answer()
     finally:
         traffic.stopping.set()

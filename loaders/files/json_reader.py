@@ -16,7 +16,7 @@ from reelrank.loaders.files.json_shapes import (
     read_hit,
     unwrap_extended,
 )
-from reelrank.loaders.files.json_values import ValueStream, parse_lenient
+from reelrank.loaders.files.json_values import TOO_DEEP, ValueStream, is_too_deep, parse_lenient
 from reelrank.loaders.files.rows import RecordBlock, Reject, Rows
 from reelrank.loaders.files.source import SourceError, SourceFile
 
@@ -145,6 +145,9 @@ def _parse_line(rows: RowCollector, number: int, line: bytes) -> tuple[Any] | No
         except (ValueError, RecursionError):
             rows.reject(number, f"the line is not valid JSON: {error}", text.decode(errors="replace"))
             return None
+    if is_too_deep(text, value):
+        rows.reject(number, f"the line is not read: {TOO_DEEP}", text.decode(errors="replace"))
+        return None
     return (unwrap_extended(value) if has_extended(text) else value,)
 
 

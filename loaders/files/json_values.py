@@ -13,6 +13,9 @@ READ_CHARACTERS = 1 << 20
 MAX_VALUE_CHARACTERS = 64 << 20
 """A value has to fit in memory. A search export has 10,000 hits at most, about 20 MB."""
 MAX_INTEGER, MAX_DIGITS = 2**64 - 1, 20
+MAX_DEPTH = 100
+"""Lists and objects inside each other. Much deeper ones break what reads by recursion or writes JSON."""
+TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 HALF_PAIR = "\\ud"
 """How an escape begins that may be half of a pair."""
 BETWEEN_VALUES = re.compile(r"[\s,]*")
@@ -43,6 +46,18 @@ def repair_text(value: Any) -> Any:
     if isinstance(value, dict):
         return {repair_text(name): repair_text(part) for name, part in value.items()}
     return value
+
+
+def is_too_deep(text: str | bytes, value: Any) -> bool:
+    """Returns whether a value is nested more than MAX_DEPTH deep. text: what it was parsed from."""
+    signs: Any = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if sum(map(text.count, signs)) <= MAX_DEPTH:  # so that most values are not walked through
+        return False
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(MAX_DEPTH):
+        parts = (outer.values() if isinstance(outer, dict) else outer for outer in level)
+        level = [inner for part in parts for inner in part if isinstance(inner, list | dict)]
+    return bool(level)
 
 
 class ValueStream:
@@ -96,7 +111,10 @@ class ValueStream:
                 continue
             if end == len(self._text) and self._text[end - 1] not in '}]"' and self._read_more():
                 continue  # a number may go on
-            has_halves = HALF_PAIR in self._text[self._position : end].lower()
+            text = self._text[self._position : end]
+            if is_too_deep(text, value):
+                raise self._build_error(RecursionError())
+            has_halves = HALF_PAIR in text.lower()
             self._position = end
             self._count += 1
             return repair_text(value) if has_halves else value
@@ -130,7 +148,7 @@ class ValueStream:
         return True
 
     def _build_error(self, error: Exception) -> SourceError:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else TOO_DEEP
         return SourceError(
             f"value {self._count + 1} of {self._name} is not valid JSON: {reason}; "
             "check that the file is complete",

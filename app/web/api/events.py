@@ -24,6 +24,7 @@ from reelrank.index_mappings.errors import EngineError
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.loaders.events.event_rows import MAX_CLOCK_SKEW, EventRow, parse_event
+from reelrank.loaders.files.json_values import TOO_DEEP, is_too_deep
 
 MAX_BATCH = 5000
 SECONDS_AGE = timedelta(days=50 * 365)
@@ -122,4 +123,6 @@ def _parse_rows(body: bytes) -> list[Any]:
         raise InvalidRequest(
             ("body", f"it is not JSON ({error}); send an event or a list of them")
         ) from error
+    if is_too_deep(body, rows):
+        raise InvalidRequest(("body", TOO_DEEP))
     return rows if isinstance(rows, list) else [rows]
