@@ -9,9 +9,10 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from reelrank.app.engines.embedded.store.database import Database
 from reelrank.app.release.lock import acquire_job_lock
@@ -20,12 +21,21 @@ from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.errors import BadRequest, Conflict
 from reelrank.ranking.durable import TEMPORARY_PREFIX, create_directory, write_file
 from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.manifest import describe_validation_error
 
 LIST_FILE, FORMAT = "backup.json", 1
 DATABASE = "engine/truth.sqlite"
 FOLDERS = ("models", "releases", "keys", "reports", "loop")
 LOCK_WAIT_S = 600.0
 READ_BYTES = 2**20
+
+
+class BackupList(BaseModel):
+    """The file that lists a backup. files: by path, with their bytes and SHA-256. notes: what is missing."""
+
+    format: Literal[1]
+    files: dict[str, tuple[int, str]]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +82,21 @@ def restore(settings: Settings, source: Path, progress: Progress) -> BackupRepor
             f"{target} is not empty; set REELRANK_DATA_DIR to an empty directory", code="restore_not_empty"
         )
     content = _read_list(source)
-    files: dict[str, tuple[int, str]] = content["files"]
+    files = content.files
     with create_directory(target) as directory:
         for number, (name, (_, digest)) in enumerate(files.items()):
             progress("restore", number, len(files))
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not (source / name).is_file() or _copy_file(source / name, path) != digest:
+            path, is_whole = directory / name, _is_file(source / name)
+            if is_whole:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                is_whole = _copy_file(source / name, path) == digest
+            if not is_whole:
                 raise BadRequest(f"{source / name} is missing or damaged", code="backup_damaged")
         progress("restore", len(files), len(files))
         for folder in ("keys", "erasures"):
             if (directory / folder).exists():
                 (directory / folder).chmod(0o700)
-    return BackupReport(len(files), sum(size for size, _ in files.values()), tuple(content["notes"]))
+    return BackupReport(len(files), sum(size for size, _ in files.values()), content.notes)
 
 
 def _copy_lake(settings: Settings, directory: Path, progress: Progress) -> list[str]:
@@ -127,15 +139,25 @@ def _describe_files(directory: Path) -> Iterator[tuple[str, tuple[int, str]]]:
             yield path.relative_to(directory).as_posix(), (path.stat().st_size, _hash_file(path))
 
 
-def _read_list(source: Path) -> dict[str, Any]:
+def _read_list(source: Path) -> BackupList:
     try:
-        content: dict[str, Any] = orjson.loads((source / LIST_FILE).read_bytes())
-        names = [Path(name) for name in content["files"]]
-        if content["format"] != FORMAT or any(name.is_absolute() or ".." in name.parts for name in names):
-            raise ValueError("its list of files is not of this build")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        content = BackupList.model_validate_json((source / LIST_FILE).read_bytes())
+        names = [Path(name) for name in content.files]
+        if any(name.is_absolute() or ".." in name.parts for name in names):
+            raise ValueError("its list names files outside of it")
+    except ValidationError as error:
+        reason = describe_validation_error(error)
+        raise BadRequest(f"{source} is no backup of this build ({reason})", code="backup_damaged") from error
+    except (OSError, ValueError) as error:
         raise BadRequest(f"{source} is no backup ({error})", code="backup_damaged") from error
     return content
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long
+        return False
 
 
 def _copy_file(source: Path, target: Path) -> str:

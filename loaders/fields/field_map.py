@@ -176,12 +176,9 @@ def parse_field_pairs(pairs: Iterable[str]) -> dict[str, tuple[str, ...]]:
 def read_mapping(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:
     """Reads a TOML file: its [fields] (a column or list of columns) and its settings. Raises SourceError."""
     try:
-        settings = tomllib.loads(path.read_text())
-        fields = {
-            name: ((columns,) if columns else ()) if isinstance(columns, str) else tuple(columns)
-            for name, columns in settings.pop("fields", {}).items()
-        }
-    except (OSError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = {name: _read_columns(name, stated) for name, stated in settings.pop("fields", {}).items()}
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise SourceError(
             f"{path} cannot be read as a mapping file: {error}", code="invalid_mapping"
         ) from error
@@ -192,9 +189,19 @@ def read_mapping(path: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, str]
             f"use {', '.join(sorted(known))} or a [fields] table",
             code="invalid_mapping",
         )
-    if settings.get("duration_unit", "s") not in UNITS:
+    values = {name: str(value) for name, value in settings.items()}
+    if values.get("duration_unit", "s") not in UNITS:
         raise SourceError(
-            f"{path} has the unknown duration_unit {settings['duration_unit']!r}; use {', '.join(UNITS)}",
+            f"{path} has the unknown duration_unit {values['duration_unit']!r}; use {', '.join(UNITS)}",
             code="invalid_mapping",
         )
-    return fields, {name: str(value) for name, value in settings.items()}
+    return fields, values
+
+
+def _read_columns(name: str, stated: object) -> tuple[str, ...]:
+    """Returns the columns that a mapping file states for a field. Raises ValueError."""
+    columns = stated if isinstance(stated, list) else [stated]
+    names = tuple(column for column in columns if isinstance(column, str))
+    if len(names) < len(columns):
+        raise ValueError(f"{name} must be the name of a column, or a list of names")
+    return tuple(filter(None, names))

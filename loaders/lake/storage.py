@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 from filelock import FileLock, Timeout
 from pyarrow import fs
 
@@ -88,7 +89,7 @@ class LakeStorage:
         except FileNotFoundError:
             return None
         try:
-            document = json.loads(content)
+            document = orjson.loads(content)
         except ValueError:
             document = None
         if not isinstance(document, dict):

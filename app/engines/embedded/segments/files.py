@@ -86,7 +86,7 @@ def open_segment(path: Path) -> Segment:
             for field, nprobes in metadata["probes"].items()
         }
         return assemble_segment(metadata["seq"], metadata["names"], arrays, ivf_indexes)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise DamagedSegment(f"{path} cannot be read: {error!r}") from error
 
 
