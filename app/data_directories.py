@@ -56,6 +56,10 @@ class DataDirectories(BaseSettings):
         return self.data_dir / "releases"
 
     @property
+    def experiments_dir(self) -> Path:
+        return self.data_dir / "experiments"
+
+    @property
     def loop_dir(self) -> Path:
         return self.data_dir / "loop"
 

@@ -20,6 +20,7 @@ from reelrank.app.scoring.remote_models import RemoteModels
 from reelrank.app.search.ports import ReleaseAssigner
 from reelrank.app.search.result_cache import LISTS_FILE, ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
+from reelrank.app.search.trial.experiments import ExperimentAssigner
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.settings import Settings
 from reelrank.app.state.counter_snapshots import CounterSnapshots
@@ -29,16 +30,16 @@ from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.release_states import StateSources
 from reelrank.index_mappings.encoder import ENCODER_NAME, TextEncoder, WordLlamaEncoder
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.event_store import EventStore
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.lake.storage import LakeStorage
 from reelrank.loaders.lake.user_keys import UserKeys
 from reelrank.loaders.lake.writer import LakeWriter
+from reelrank.ranking.experiments.store import FileExperiments
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms, parse_synonyms
+from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms, read_synonyms
 from reelrank.ranking.policies.config import (
     DIVERSITY,
     EXPLORATION_SLOTS,
@@ -56,7 +57,7 @@ from reelrank.ranking.retrieval.source_names import SOURCES
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The dependencies of every command: engine, events, encoder, models, releases."""
+    """The dependencies of every command: engine, events, encoder, models, releases, experiments."""
 
     settings: Settings
     engine: SearchEngine
@@ -66,6 +67,7 @@ class Container:
     releases: ReleaseStore
     config: RankingConfig
     clock: Clock
+    experiments: FileExperiments
     synonyms: Synonyms = NO_SYNONYMS
     dashboards: DashboardStreams | None = None
     scan_foreign_items: Callable[[], Iterator[list[Item]]] | None = None
@@ -85,20 +87,11 @@ def build_container(settings: Settings) -> Container:
         releases,
         build_ranking_config(settings),
         clock,
+        FileExperiments(settings.experiments_dir, clock.now),
         read_synonyms(settings.synonyms),
         dashboards,
         engine.external.scan_items if isinstance(engine, ReadOnlyEngine) else None,
     )
-
-
-def read_synonyms(file: Path | None) -> Synonyms:
-    """Reads the file of synonyms, if there is one. Raises BadRequest with the line that is wrong."""
-    if file is None:
-        return NO_SYNONYMS
-    try:
-        return parse_synonyms(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise BadRequest(f"REELRANK_SYNONYMS={file}: {error}", code="invalid_synonyms") from error
 
 
 def build_ranking_config(settings: Settings) -> RankingConfig:
@@ -183,10 +176,9 @@ def build_service(
     on_dropped: called with the reason when a shown page is not recorded. on_failure: see SearchService.
     """
     settings = container.settings
-    lake, identify, dashboards = build_lake_output(container), build_user_keys(settings).find_key, None
-    if container.dashboards is not None:
-        dashboards = DashboardLog(container.dashboards, on_dropped, identify)
-    releases = build_release_manager(container)
+    lake, identify = build_lake_output(container), build_user_keys(settings).find_key
+    streams, releases = container.dashboards, build_release_manager(container)
+    dashboards = DashboardLog(streams, on_dropped, identify) if streams is not None else None
     refresher = StateRefresher(
         StateSources(
             container.engine,
@@ -197,6 +189,7 @@ def build_service(
             CounterSnapshots(settings.counters_file),
             releases.settle,
             releases.end_write_block,
+            container.experiments.list_running,
         )
     )
     return SearchService(
@@ -207,7 +200,7 @@ def build_service(
         refresher,
         ResultCache(settings.data_dir / LISTS_FILE, settings.cursor_minutes * 60, identify, container.clock),
         DecisionLog(lake, container.events, settings.log_share, on_dropped, dashboards),
-        ReleaseAssigner(container.config, list_stated(container), lambda: refresher.state.config),
+        _build_assigner(container, refresher),
         settings.deadline_ms / 1000,
         ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
         EventCircuitBreaker(container.events, container.clock),
@@ -215,6 +208,11 @@ def build_service(
         on_failure,
         identify,
     )
+
+
+def _build_assigner(container: Container, refresher: StateRefresher) -> ExperimentAssigner:
+    base = ReleaseAssigner(container.config, list_stated(container), lambda: refresher.state.config)
+    return ExperimentAssigner(base, lambda: refresher.trial.experiments)
 
 
 def build_user_keys(settings: Settings) -> UserKeys:

@@ -6,7 +6,7 @@ A viewer is a `user_key`, never a user id. Column order is the order of these sc
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ TABLES = (REQUESTS, CANDIDATES, EVENTS)
 USER_KEY_BYTES = 15
 """120 bits: a billion viewers share a key with a probability below 1e-18."""
 RANK_PREFIX, SIGNAL_PREFIX = "rank_", "signal_"
+SESSION_PREFIX = "\0session\0"
 NAMES = pa.list_(pa.string())
 
 
@@ -42,7 +43,7 @@ REQUEST_COLUMNS = (
     LakeColumn("request_id", pa.string(), "Id of the request; one row each."),
     LakeColumn("at_ms", pa.int64(), "When it was made, ms since 1970 UTC. It chooses the partition."),
     LakeColumn("user_key", pa.string(), "Keyed hash of the viewer; empty when unknown.", personal=True),
-    LakeColumn("session", pa.string(), "Session of the viewer; empty when unknown.", personal=True),
+    LakeColumn("session", pa.string(), "Keyed hash of the session; empty when unknown.", personal=True),
     LakeColumn("surface", pa.string(), "`home`, `search`, `similar` or `rank`."),
     LakeColumn("text", pa.string(), "What was typed; empty for other surfaces.", personal=True),
     LakeColumn("similar_to", pa.string(), "The item whose similar items were asked for; else empty."),
@@ -130,6 +131,14 @@ def build_candidate_schema(sources: Sequence[str], signals: Sequence[str]) -> pa
 def name_signal_column(signal: str) -> str:
     """Returns the column that holds a signal. The rank in a source is stored once, as `rank_<source>`."""
     return signal if signal.startswith(RANK_PREFIX) else f"{SIGNAL_PREFIX}{signal}"
+
+
+def identify_session(identify: Callable[[str], str], session: str) -> str:
+    """Returns the key of a session; empty for none. identify: a user id to its key.
+
+    No user id begins as the hashed text does, so a session never has the key of a viewer.
+    """
+    return identify(f"{SESSION_PREFIX}{session}") if session else ""
 
 
 def hash_user(user_id: str, secret: bytes) -> str:

@@ -55,6 +55,7 @@ class Query:
     """A search (text), a home page (neither text nor similar_to) or a list of similar items.
 
     exclude: ids of items that are left out. fields: the fields of an item to answer with; empty for all.
+    session: of the viewer, empty when unknown; it stands for a viewer who is not known in experiments.
     """
 
     text: str | None = None
@@ -66,6 +67,7 @@ class Query:
     sort: Sort = "relevance"
     exclude: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    session: str = ""
 
     @property
     def kind(self) -> QueryKind:

@@ -15,6 +15,7 @@ MODULES = {
     "train": "learn",
     "evaluate": "learn",
     "exploration": "learn",
+    "experiments": "experiments.commands",
     "serve": "serve",
     "search": "ask",
     "recommend": "ask",

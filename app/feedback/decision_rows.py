@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from reelrank.app.feedback.candidate_rows import CandidateRows, LoggedPage, collect_candidates
 from reelrank.app.search.result_list import ResultList
-from reelrank.index_mappings.decision import REQUEST_SCHEMA
+from reelrank.index_mappings.decision import REQUEST_SCHEMA, identify_session
 from reelrank.index_mappings.query import Filters
 from reelrank.ranking.policies.thompson import POOL_SIZE
 
@@ -44,7 +44,9 @@ class RowBuilder:
         slots = ranked.exploration_slots
         row = {
             "request_id": ranked.request_id, "at_ms": query.context.at_ms,
-            "user_key": self.get_key(query.user or ""), "session": "", "surface": query.kind,
+            "user_key": self.get_key(query.user or ""),
+            "session": identify_session(self.get_key, query.session),
+            "surface": query.kind,
             "text": query.text or "", "similar_to": query.similar_to or "",
             "filters": format_filters(query.filters), "sort": query.sort, "exclude": query.exclude,
             "device": query.context.device, "country": query.context.country, "limit": query.limit,

@@ -1,6 +1,7 @@
 """Tries a release on traffic: first in the shadow, unseen, then on a share of the viewers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -15,7 +16,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_lake_storage, build_release_manager
 from reelrank.index_mappings.decision import REQUESTS
 from reelrank.loaders.lake.reader import Lake
-from reelrank.ranking.experiments.assignment import CANARY, CONTROL
+from reelrank.ranking.experiments.assignment import CANARY, CONTROL, find_arms
 from reelrank.ranking.experiments.canary import (
     CLICKS,
     WATCH_TIME,
@@ -172,8 +173,9 @@ def collect_outcomes(pages: ServedPages, experiment: str, settled: datetime, min
     Viewers whose time is not over are left out until it is, so what is known of one never changes. They come
     in the order of their first pages.
     """
-    of_arm = (pages.experiments == experiment) & np.isin(pages.variants, (CONTROL, CANARY))
-    pages = pages.select(of_arm & (pages.viewers != ""))
+    variants = find_arms(pages.experiments, pages.variants, experiment)
+    of_arm = np.isin(variants, (CONTROL, CANARY)) & (pages.viewers != "")
+    pages = replace(pages, variants=variants).select(of_arm)
     names, codes = np.unique(pages.viewers, return_inverse=True)
     first = np.full(len(names), np.iinfo(np.int64).max)
     np.minimum.at(first, codes, pages.at_ms)

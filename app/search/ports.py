@@ -10,6 +10,8 @@ from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import AppendReport
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.experiments.assignment import NO_ARM, ArmNames
+from reelrank.ranking.experiments.experiment import AssignedPage
 from reelrank.ranking.policies.config import RankingConfig
 
 
@@ -64,14 +66,29 @@ class EventSink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """How a request is ranked. arms: of its experiments. model: of its arm; empty: the one that serves."""
+
+    config: RankingConfig
+    arms: ArmNames = NO_ARM
+    model: str = ""
+
+
 class Assigner(Protocol):
     """Chooses how each request is ranked."""
 
-    def assign(self, query: Query, release: Mapping[str, float] | None = None) -> RankingConfig:
-        """Returns the config of this request. Called once a request; must not wait.
+    def assign(self, query: Query, unit: str = "", release: Mapping[str, float] | None = None) -> Assignment:
+        """Returns how this request is ranked. Called once a request; must not wait.
 
-        release: the values that the release of this request records; None: those of the serving one.
+        unit: key of the viewer, else of the session; empty for neither, and for a request that takes part in
+        no experiment. release: the values that the release of this request records; None: those of the
+        serving one.
         """
+        ...
+
+    def find_arms(self, page: AssignedPage) -> ArmNames:
+        """Returns the experiments of a page and its arm in each."""
         ...
 
 
@@ -81,8 +98,11 @@ class DefaultAssigner:
 
     config: RankingConfig
 
-    def assign(self, query: Query, release: Mapping[str, float] | None = None) -> RankingConfig:
-        return self.config
+    def assign(self, query: Query, unit: str = "", release: Mapping[str, float] | None = None) -> Assignment:
+        return Assignment(self.config)
+
+    def find_arms(self, page: AssignedPage) -> ArmNames:
+        return NO_ARM
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +117,13 @@ class ReleaseAssigner:
     stated: frozenset[str]
     read_values: Callable[[], Mapping[str, float]]
 
-    def assign(self, query: Query, release: Mapping[str, float] | None = None) -> RankingConfig:
+    def assign(self, query: Query, unit: str = "", release: Mapping[str, float] | None = None) -> Assignment:
         values = self.read_values() if release is None else release
-        return _apply_release(
-            self.config, frozenset((k, v) for k, v in values.items() if k not in self.stated)
-        )
+        kept = frozenset((k, v) for k, v in values.items() if k not in self.stated)
+        return Assignment(_apply_release(self.config, kept))
+
+    def find_arms(self, page: AssignedPage) -> ArmNames:
+        return NO_ARM
 
 
 @lru_cache(maxsize=16)

@@ -78,7 +78,7 @@ class ResultCache:
         now, insert = self._clock.now().timestamp(), "insert or replace into lists values (?, ?, ?, ?)"
         user_key = self._identify(result_list.query.user or "")
         self._remember_viewer(result_list.request_id, result_list.query.user)
-        query = replace(result_list.query, user=user_key or None)
+        query = replace(result_list.query, user=user_key or None, session="")
         body = _seal(replace(result_list, query=query).to_bytes())
         try:
             with self._connect() as connection:  # commits, or rolls back

@@ -21,7 +21,8 @@ from reelrank.app.search.ports import Assigner, EventSink, Recorder
 from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.result_list import ResultList, build_result_list
 from reelrank.app.search.stage_timings import StageTimings
-from reelrank.app.search.trial.arms import rank_by_arm, state_arms
+from reelrank.app.search.trial.arms import find_unit, rank_by_arm, state_arms
+from reelrank.app.search.trial.experiments import choose_arm_ranker
 from reelrank.app.search.viewers import KnownViewer, Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
@@ -121,12 +122,13 @@ class SearchService:
         state: of another release than the one that serves. Raises Timeout or Unavailable when no source
         answered.
         """
-        tried = None if state is None else state.config
-        request_id, config = uuid.uuid4().hex, self.assigner.assign(options.query, tried)
-        state = state or self.refresher.state
+        tried, request_id = None if state is None else state.config, uuid.uuid4().hex
+        unit = "" if options.model is not None else find_unit(self.identify, options.query)
+        assignment = self.assigner.assign(options.query, unit, tried)
+        config, state = assignment.config, state or self.refresher.state
         with timings.measure("viewer"):
             request, missing = self._build_request(options, state)
-        ranker, degraded = self.refresher.choose_ranker(options.model, state)
+        ranker, degraded = choose_arm_ranker(self.refresher, options.model, assignment, state)
         context = RankingContext(
             state.table,
             state.activity.popularity,
@@ -138,7 +140,9 @@ class SearchService:
         )
         ranking = rank_request(request, context, partial(self._run_sources, state, timings))
         result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
-        result_list = replace(result_list, release="" if options.model else state.release)
+        experiment, variant = assignment.arms
+        release = "" if options.model else state.release
+        result_list = replace(result_list, release=release, experiment=experiment, variant=variant)
         if options.query.kind == "search":
             outcome = summarize_search(request, result_list.candidates, ranking.degraded, config.limits)
             result_list = replace(result_list, search=outcome)
@@ -174,7 +178,7 @@ class SearchService:
 
     def rank_matches(self, query: Query, matches: list[Matches], model: str | None) -> ResultList:
         """Ranks candidates that the caller found, without exploration; nothing is fetched or recorded."""
-        state, config = self.refresher.state, self.assigner.assign(query).without_exploration()
+        state, config = self.refresher.state, self.assigner.assign(query).config.without_exploration()
         request, missing = self._build_request(RankingOptions(query), state)
         ranker, degraded = self.refresher.choose_ranker(model, state)
         context = RankingContext(
@@ -185,7 +189,7 @@ class SearchService:
 
     def record_events(self, events: Sequence[Event]) -> AppendReport:
         """Stores what viewers did, durable when it returns."""
-        events = state_arms(self.refresher.trial, self.identify, events)
+        events = state_arms(self.refresher.trial, self.assigner, self.identify, events)
         report = self.event_sink.append(events)
         self.recorder.record_interactions(events)
         return report

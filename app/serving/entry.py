@@ -65,7 +65,9 @@ def _create_lists_app(settings: Settings) -> OpenAPI:
     releases, history = build_release_manager(container), FileHistory(settings.loop_dir)
     operations = Operations(releases, history, settings.reports_dir, settings.loads_dir)
     access = build_access_rules(settings)
-    web = WebOptions(settings.body_bytes_max, settings.reports_dir, access, eraser, operations)
+    web = WebOptions(
+        settings.body_bytes_max, settings.reports_dir, access, eraser, operations, container.experiments
+    )
     app = create_app(service, web)
     if settings.role == "all":
         app.register_api(create_score_api(service.refresher.models))

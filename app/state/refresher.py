@@ -50,7 +50,7 @@ class StateRefresher:
         self._settle_at = 0.0
         self.recovery = EngineRecovery()
         self._live_items = LiveItems("", 0)
-        self._trials = TrialStates(partial(load_release_state, sources))
+        self._trials = TrialStates(partial(load_release_state, sources), sources.list_running)
         self._write_blocks = WriteBlockWatch(sources.engine, sources.end_block)
 
     @property

@@ -11,6 +11,7 @@ from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.engine import SearchEngine, WriteBlock
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.index_mappings.event_store import EventStore
+from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.rankers.lambdarank import FusedOrder, explain_embeddings_mismatch
 from reelrank.ranking.rankers.manifest import ModelRejected
@@ -23,7 +24,7 @@ class StateSources:
 
     open_table: index version to its item table; raises TableError. counters: where counts are saved. settle:
     completes a promotion that was stopped, or makes the first release after an upgrade. end_block: ends a
-    write block that a promotion left. Both raise EngineError.
+    write block that a promotion left. Both raise EngineError. list_running: the experiments that run.
     """
 
     engine: SearchEngine
@@ -34,6 +35,7 @@ class StateSources:
     counters: CounterSnapshots
     settle: Callable[[], object]
     end_block: Callable[[WriteBlock], None]
+    list_running: Callable[[], tuple[Experiment, ...]] = tuple
 
 
 def load_release_state(sources: StateSources, release: Release, previous: State | None = None) -> State:

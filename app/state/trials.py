@@ -1,13 +1,15 @@
-"""The releases on trial in a worker: loaded in a thread of their own, so that serving never waits."""
+"""What is on trial in a worker: releases, loaded in a thread of their own, and running experiments."""
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from reelrank.app.state.snapshot import State
-from reelrank.ranking.experiments.assignment import assign_variant
+from reelrank.index_mappings.errors import EngineError, explain
+from reelrank.ranking.experiments.assignment import NO_ARM, ArmNames, assign_variant
+from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.registry.releases import Canary, Pointer, Release
 
 log = structlog.get_logger("reelrank.trial")
@@ -20,7 +22,7 @@ StateLoader = Callable[[Release, State | None], State]
 class Trial:
     """What a worker tries. Both states are None until they are loaded, or when that failed.
 
-    serving: the id of the serving release.
+    serving: the id of the serving release. experiments: those that run.
     """
 
     serving: str = ""
@@ -28,25 +30,31 @@ class Trial:
     canary_state: State | None = None
     shadow: Release | None = None
     shadow_state: State | None = None
+    experiments: tuple[Experiment, ...] = ()
 
     @property
     def canary_release(self) -> str:
         return self.canary.release.id if self.canary is not None else ""
 
-    def find_arm(self, viewer: str) -> tuple[str, str]:
-        """Returns experiment and variant of a viewer, by the keyed hash; empty for an unknown one, and until
-        the canary is loaded."""
+    def find_arm(self, viewer: str) -> ArmNames:
+        """Returns the canary and the variant of a viewer, by the keyed hash; empty for an unknown one, and
+        until the canary is loaded."""
         if self.canary is None or self.canary_state is None or not viewer:
-            return "", ""
+            return NO_ARM
         return self.canary.salt, assign_variant(self.canary.salt, viewer, self.canary.share)
 
 
 class TrialStates:
-    """Follows the canary and the shadow of the release pointer."""
+    """Follows the canary and the shadow of the release pointer, and the experiments.
 
-    def __init__(self, load: StateLoader) -> None:
+    list_running: returns the experiments that run; raises EngineError.
+    """
+
+    def __init__(self, load: StateLoader, list_running: Callable[[], tuple[Experiment, ...]]) -> None:
         self.current = Trial()
         self._load = load
+        self._list_running = list_running
+        self._problem = ""
         self._loading: threading.Thread | None = None
         self._failed: set[str] = set()
 
@@ -61,6 +69,7 @@ class TrialStates:
             self._find_state(canary.release if canary else None, before),
             shadow,
             self._find_state(shadow, before),
+            self._read_experiments(),
         )
         wanted = [release for release in (canary.release if canary else None, shadow) if release is not None]
         if wanted and (self._loading is None or not self._loading.is_alive()):
@@ -87,13 +96,24 @@ class TrialStates:
     def _publish(self, release: Release, state: State) -> None:
         """Puts a loaded state in place, if the release is still on trial."""
         now = self.current
-        self.current = Trial(
-            now.serving,
-            now.canary,
-            state if now.canary is not None and now.canary.release.id == release.id else now.canary_state,
-            now.shadow,
-            state if now.shadow is not None and now.shadow.id == release.id else now.shadow_state,
+        is_canary = now.canary is not None and now.canary.release.id == release.id
+        is_shadow = now.shadow is not None and now.shadow.id == release.id
+        self.current = replace(
+            now,
+            canary_state=state if is_canary else now.canary_state,
+            shadow_state=state if is_shadow else now.shadow_state,
         )
+
+    def _read_experiments(self) -> tuple[Experiment, ...]:
+        """Returns those of before while they cannot be read: a damaged file must not change an arm."""
+        try:
+            running, self._problem = self._list_running(), ""
+        except EngineError as error:
+            if str(error) != self._problem:
+                log.warning("experiments are not read", reason=explain(error))
+            self._problem = str(error)
+            return self.current.experiments
+        return running
 
     def _find_state(self, release: Release | None, among: Trial) -> State | None:
         states = (among.canary_state, among.shadow_state)

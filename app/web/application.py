@@ -26,6 +26,7 @@ from reelrank.app.web.api.models import create_models_api
 from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.api.suggestions import create_suggestions_api
 from reelrank.app.web.api.users import create_erasures_api, create_users_api
+from reelrank.app.web.experiments.api import create_experiments_api
 from reelrank.app.web.openapi import DescribedApplication
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.web.ops.pages import create_operations_blueprint
@@ -41,6 +42,7 @@ from reelrank.app.web.problems import (
 )
 from reelrank.app.web.simulated_time import accept_stated_time
 from reelrank.app.web.telemetry import instrument_requests, state_drift
+from reelrank.ranking.experiments.store import FileExperiments
 
 INFO = Info(title="reelrank", version="1", description="Search and recommendations for videos.")
 
@@ -75,7 +77,7 @@ class WebOptions:
 
     body_bytes_max: most bytes of a request's body. reports_dir: where the last training run wrote its
     pictures. access: who may call. eraser: erases viewers; None: the service does not. operations: what the
-    operator pages read; None: there are none.
+    operator pages read; None: there are none. experiments: that the API changes; None: there is none.
     """
 
     body_bytes_max: int
@@ -83,6 +85,7 @@ class WebOptions:
     access: AccessRules = LOCAL_RULES
     eraser: ViewerEraser | None = None
     operations: Operations | None = None
+    experiments: FileExperiments | None = None
 
 
 def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
@@ -93,6 +96,8 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
         app.register_api(api(service))
     if options.eraser is not None:
         app.register_api(create_erasures_api(options.eraser))
+    if options.experiments is not None:
+        app.register_api(create_experiments_api(options.experiments))
     app.register_api(create_models_api(service.refresher.models, service.refresher.refresh))
     renew_gauges = partial(state_drift, options.reports_dir)
     app.register_api(create_health_api(partial(check_lists_ready, service), renew_gauges))

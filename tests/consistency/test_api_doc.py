@@ -25,7 +25,13 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     parts = build_container(Settings(data_dir=tmp_path_factory.mktemp("empty")))
     service = build_service(parts)
     app = create_app(
-        service, WebOptions(1_000_000, parts.settings.reports_dir, eraser=build_viewer_eraser(parts))
+        service,
+        WebOptions(
+            1_000_000,
+            parts.settings.reports_dir,
+            eraser=build_viewer_eraser(parts),
+            experiments=parts.experiments,
+        ),
     )
     app.register_api(create_score_api(service.refresher.models))
     return app

@@ -33,8 +33,10 @@ ADMIN = (
     "POST /v1/models/<string:model>:promote", "GET /v1/users/<path:user_id>",
     "DELETE /v1/users/<path:user_id>", "GET /v1/erasures/<erasure_id>",
     "GET /ops", "GET /ops/releases/<release_id>", "POST /ops/promote", "POST /ops/rollback",
+    "GET /v1/experiments", "POST /v1/experiments", "GET /v1/experiments/<string:name>",
+    "POST /v1/experiments/<string:name>:start", "POST /v1/experiments/<string:name>:stop",
 )  # fmt: skip
-"""Promotions, the operator pages, and what reads or removes the records of one person."""
+"""Promotions, experiments, the operator pages, and what reads or removes the records of one person."""
 
 ROUTE_SCOPES: dict[str, RouteScope] = {
     **dict.fromkeys(PUBLIC, "public"),

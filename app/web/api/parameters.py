@@ -111,6 +111,9 @@ class ListParameters(Parameters):
         "of a search those that match its words.",
     )
     user: UserId | None = Field(None, description="The viewer to rank for.")
+    session: str = Field(
+        "", max_length=128, description="The session; it stands for an unknown viewer in experiments."
+    )
     device: str = Field("", max_length=64, description="The viewer's device, such as phone or tv.")
     place: str = Field("", max_length=64, description="The viewer's country, as ISO code or name.")
 
@@ -133,7 +136,7 @@ class ListParameters(Parameters):
         """Builds the query of a list from what all lists share and the given parts."""
         return Query(
             **parts, filters=self.build_filters(), limit=self.limit, context=self.build_context(now),
-            sort=self.sort, exclude=tuple(self.exclude), fields=tuple(self.fields),
+            sort=self.sort, exclude=tuple(self.exclude), fields=tuple(self.fields), session=self.session,
         )  # fmt: skip
 
     def build_context(self, now: datetime) -> Context:

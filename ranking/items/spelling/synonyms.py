@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from reelrank.index_mappings.errors import BadRequest
 from reelrank.index_mappings.text import fold_text
 from reelrank.ranking.items.names.title_keys import split_words
 
@@ -75,3 +77,13 @@ def _parse_phrases(side: str, number: int) -> list[Phrase]:
     if not all(phrases):
         raise SynonymError(f"line {number}: a word is missing beside a comma or {ARROW}")
     return phrases
+
+
+def read_synonyms(file: Path | None) -> Synonyms:
+    """Reads the file of synonyms, if there is one. Raises BadRequest with the line that is wrong."""
+    if file is None:
+        return NO_SYNONYMS
+    try:
+        return parse_synonyms(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise BadRequest(f"REELRANK_SYNONYMS={file}: {error}", code="invalid_synonyms") from error

@@ -33,7 +33,7 @@ def open_project(data_dir: Path, **stated: int) -> Container:
 
 def read_fresh(container: Container) -> int:
     """The limit that the next request of a new service would have."""
-    return warm_service(container).assigner.assign(Query()).limits.fresh
+    return warm_service(container).assigner.assign(Query()).config.limits.fresh
 
 
 def publish_again(container: Container) -> None:
@@ -54,15 +54,15 @@ def test_a_stated_setting_wins_over_the_release_also_with_the_default_value(data
 def test_a_rollback_brings_back_the_settings_of_the_previous_release(data_dir: Path) -> None:
     container = open_project(data_dir)
     service = warm_service(container)
-    before = service.assigner.assign(Query())
+    before = service.assigner.assign(Query()).config
     publish_again(container)
     service.refresher.refresh()
-    after = service.assigner.assign(Query())
+    after = service.assigner.assign(Query()).config
     assert (before.limits.fresh, after.limits.fresh) == (7, DEFAULT)
     assert before.id != after.id
     build_release_manager(container).rollback()
     service.refresher.refresh()
-    assert service.assigner.assign(Query()) == before
+    assert service.assigner.assign(Query()).config == before
 
 
 def test_settings_of_another_build_are_ignored() -> None:

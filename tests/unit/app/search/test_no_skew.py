@@ -100,7 +100,7 @@ def service(container: Container) -> SearchService:
 
 def serve(service: SearchService, query: Query) -> ResultList:
     """Ranks with signals and without exploration."""
-    config = service.assigner.assign(query).without_exploration()
+    config = service.assigner.assign(query).config.without_exploration()
     quiet = replace(service, assigner=DefaultAssigner(config))
     return quiet.rank_query(RankingOptions(query, explain=True), StageTimings())
 

@@ -70,7 +70,8 @@ def build_app(parts: Container, rules: AccessRules) -> Flask:
     reports_dir = parts.settings.reports_dir
     history = FileHistory(parts.settings.loop_dir)
     operations = Operations(build_release_manager(parts), history, reports_dir, parts.settings.loads_dir)
-    app = create_app(service, WebOptions(1_000_000, reports_dir, rules, eraser, operations))
+    options = WebOptions(1_000_000, reports_dir, rules, eraser, operations, parts.experiments)
+    app = create_app(service, options)
     assert isinstance(service.refresher.models, ServedModels)
     app.register_api(create_score_api(service.refresher.models))
     return app

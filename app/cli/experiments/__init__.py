@@ -1,0 +1,1 @@
+"""Commands of experiments: define, start, stop, plan and report them."""
