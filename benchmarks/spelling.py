@@ -23,7 +23,8 @@ from reelrank.index_mappings.engine import Matcher, TextMatch
 from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.catalogue import LoadOptions, publish
 from reelrank.ranking.evaluation.known_items import misspell
-from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.names.typed_query import read_query
 
 JUDGED_SIZE, MAX_RATIO, MAX_SMALL_RATIO = 1_000_000, 1.5, 8.0

@@ -18,7 +18,8 @@ from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder, assemble_suggestions
 from reelrank.ranking.items.names.suggestion_index import SuggestionIndex
-from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.watch_columns import LOADED_MS, WatchColumns
 

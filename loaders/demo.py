@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ UNKNOWN_DURATION_S = 6000
 SHARE_NOISE = 0.12
 """Standard deviation of the simulated watched share: more than the 0.094 between half-star ratings, so that
 the shares of neighbouring ratings overlap."""
-ARTICLES = ("The", "A", "An", "Les", "La", "Le", "El", "Das", "Der", "Die", "L'", "Il", "Los", "Das")
+ARTICLES = ("The", "A", "An", "Les", "La", "Le", "El", "Der", "Die", "L'", "Il", "Los", "Das")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ def load_demo(now_ms: int) -> Demo:
     items = list(read_demo_items())
     ratings = _load_ratings()
     films = _match_films(ratings, items)
+    items = add_other_titles(items, ratings, films)
     joined = ratings[ratings["movieId"].isin(films)]
     join = JoinReport(ratings["movieId"].nunique(), len(films), len(ratings), len(joined))
     return Demo(items, _build_events(joined, films, {i.id: i for i in items}, now_ms), join)
@@ -164,22 +165,45 @@ def _match_films(ratings: Any, items: list[Item]) -> dict[int, str]:
         by_title.setdefault(fold_title(item.title), []).append(item)
     films: dict[int, str] = {}
     for film in ratings.drop_duplicates("movieId").itertuples():
-        year = film.year
         for title in list_title_variants(str(film.title)):
-            near = [i for i in by_title.get(title, []) if abs((i.year or 0) - year) <= 1]
-            if near:
-                films[film.movieId] = min(near, key=lambda i: (abs((i.year or 0) - year), i.id)).id
+            near = [(abs((item.year or 0) - film.year), item.id) for item in by_title.get(title, [])]
+            if near and min(near)[0] <= 1:
+                films[film.movieId] = min(near)[1]
                 break
     return films
 
 
+def add_other_titles(items: Iterable[Item], ratings: Any, films: Mapping[int, str]) -> list[Item]:
+    """Returns the items with the titles that only MovieLens has, such as the original one, as a sentence."""
+    others: dict[str, dict[str, None]] = defaultdict(dict)
+    for film in ratings.drop_duplicates("movieId").itertuples():
+        if film.movieId in films:
+            others[films[film.movieId]].update(dict.fromkeys(list_titles(str(film.title))))
+    return [_name_otherwise(item, others.get(item.id, ())) for item in items]
+
+
+def _name_otherwise(item: Item, titles: Iterable[str]) -> Item:
+    names = ", ".join(title for title in titles if fold_title(title) != fold_title(item.title))
+    description = f"{item.description} Also known as {names.rstrip('.')}.".strip()
+    return replace(item, description=description) if names else item
+
+
+def list_titles(title: str) -> list[str]:
+    """Returns the titles in a MovieLens title: "The Matrix" and "X" for "Matrix, The (a.k.a. X)"."""
+    plain, inside = _split_title(title)
+    return [_move_article_first(part) for part in (re.sub(r"\s*\(.*?\)", "", plain), *inside)]
+
+
+def _split_title(title: str) -> tuple[str, list[str]]:
+    """Returns a MovieLens title without its year, and what it has in parentheses."""
+    plain = re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title)
+    return plain, re.findall(r"\((?:a\.k\.a\. )?(.*?)\)", plain)
+
+
 def list_title_variants(title: str) -> list[str]:
     """Returns the folded forms of a MovieLens title: "the matrix" and "x" for "Matrix, The (a.k.a. X)"."""
-    plain = re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title)
-    inside = re.findall(r"\((?:a\.k\.a\. )?(.*?)\)", plain)
-    return [
-        fold_title(_move_article_first(part)) for part in (re.sub(r"\s*\(.*?\)", "", plain), plain, *inside)
-    ]
+    first, *inside = list_titles(title)
+    return [fold_title(text) for text in (first, _move_article_first(_split_title(title)[0]), *inside)]
 
 
 def _move_article_first(title: str) -> str:

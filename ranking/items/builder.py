@@ -16,7 +16,7 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 from reelrank.index_mappings.text import fold_name
 from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder
-from reelrank.ranking.items.names.title_index import TitleIndexBuilder
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.names.title_keys import hash_text
 from reelrank.ranking.items.neighbour_lists import NeighbourListBuilder
 

@@ -154,7 +154,7 @@ def _merge_parts(titles: TitleIndex, more: TitleIndex) -> tuple[Array, Array]:
 def _join_titles(titles: TitleIndex, more: TitleIndex, rows: int) -> TitleIndex:
     """Adds titles and people; the vocabulary of misspellings stays as it was built."""
     columns: dict[str, Array] = {}
-    for name in ("compact", "canonical", "people"):
+    for name in ("compact", "canonical", "acronyms", "people"):
         first, second = ((getattr(part, name), getattr(part, f"{name}_rows")) for part in (titles, more))
         columns[name], columns[f"{name}_rows"] = _merge_keys(first, second, rows)
     columns["parts"], columns["part_people"] = _merge_parts(titles, more)
@@ -181,6 +181,8 @@ def _join_title_words(words: TitleWords, more: TitleWords) -> TitleWords:
     return TitleWords(
         _join_offsets(words.offsets, more.offsets),
         np.concatenate([words.hashes, more.hashes]),
+        _join_offsets(words.joined_offsets, more.joined_offsets),
+        np.concatenate([words.joined, more.joined]),
         _join_offsets(words.letter_offsets, more.letter_offsets),
         np.concatenate([words.letters, more.letters]),
     )

@@ -29,7 +29,7 @@ from reelrank.ranking.items.names.title_keys import Hashes
 from reelrank.ranking.items.names.title_words import TitleWords
 from reelrank.ranking.items.row_index import RowIndex
 
-SCHEMA = 9
+SCHEMA = 10
 METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 

@@ -23,7 +23,7 @@ def observe_titles(request: RankingRequest, table: ItemTable, rows: Rows) -> dic
     if typed is None or not text or not len(table):
         return dict.fromkeys(TITLE_SIGNALS, make_shared_column(np.nan, len(rows)))
     known = np.flatnonzero(rows >= 0)
-    agreement = table.title_words.compare(rows[known], text, typed.spelling)
+    agreement = table.title_words.compare(rows[known], text, request.search_text)
     observed = {
         **_observe_names(typed, table, rows[known]),
         "title_words": agreement.words,

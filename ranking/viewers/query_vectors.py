@@ -1,5 +1,7 @@
 """The vectors of a request: unit vectors for its words and for the viewer's past, one a vector space."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,8 +10,9 @@ from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
-from reelrank.ranking.items.names.typed_query import read_query
+from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
+from reelrank.ranking.items.spelling.typed_years import find_years
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.request import RankingRequest
@@ -34,10 +37,8 @@ def build_request(
 ) -> RankingRequest:
     """Builds everything about a request that needs no candidate. An action counts at once."""
     taste = read_taste(viewer, table)
-    typed = None
-    if query.text:
-        typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS, synonyms)
-    vectors = _compute_text_vectors(typed.spelling if typed else "", viewer, encoder)
+    query, typed = _read_text(query, table, synonyms)
+    vectors = _compute_text_vectors((typed.searched or typed.spelling) if typed else "", viewer, encoder)
     preferred = _find_item(query.similar_to, table) if query.similar_to else taste.preferred
     if len(preferred.rows):
         vectors |= _compute_history_vectors(table, preferred)
@@ -51,6 +52,27 @@ def build_request(
         seen_rows[seen_rows >= 0],
         typed,
     )
+
+
+def _read_text(query: Query, table: ItemTable, synonyms: Synonyms) -> tuple[Query, TypedQuery | None]:
+    """Reads the text of a search. Years that it asks for, and that no title has, become a filter."""
+    if not query.text:
+        return query, None
+    typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS, synonyms)
+    filters = query.filters
+    if typed.names_anything or filters.year_min is not None or filters.year_max is not None:
+        return query, typed
+    if (years := find_years(query.text, table.genres, table.year)) is None:
+        return query, typed
+    filters = replace(filters, year_min=years.first, year_max=years.last)
+    if years.genre:
+        rows = np.flatnonzero((table.year >= years.first) & (table.year <= years.last))
+        is_named = table.passes(replace(filters, genres=(years.genre,)), rows)
+        read = TypedQuery(years.words, people=rows[is_named])
+    else:
+        read = read_query(table.titles, years.words, table.year, MAX_BEGINNINGS, synonyms)
+    spelling = query.text if read.spelling == years.words else f"{read.spelling} {years.written}"
+    return replace(query, filters=filters), replace(read, spelling=spelling, searched=read.spelling)
 
 
 def _find_item(item_id: str, table: ItemTable) -> Preferences:

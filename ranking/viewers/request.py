@@ -42,5 +42,5 @@ class RankingRequest:
 
     @property
     def search_text(self) -> str:
-        """Returns the text to search with: misspelt words corrected as the catalogue spells them."""
-        return self.typed.spelling if self.typed else self.query.text or ""
+        """Returns the text to search with: without years, misspelt words as the catalogue spells them."""
+        return (self.typed.searched or self.typed.spelling) if self.typed else self.query.text or ""

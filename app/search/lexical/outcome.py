@@ -38,7 +38,8 @@ def summarize_search(
     text = request.query.text or ""
     expansion = request.typed.expansion if request.typed else ()
     is_lower_bound = is_full or not is_complete
-    return SearchOutcome(match, total, is_lower_bound, text, request.search_text, expansion=expansion)
+    spelling = request.typed.spelling if request.typed else text
+    return SearchOutcome(match, total, is_lower_bound, text, spelling, expansion=expansion)
 
 
 def has_all_lexical(candidates: Candidates, degraded: Sequence[Degradation]) -> bool:

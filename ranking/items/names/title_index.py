@@ -4,29 +4,18 @@ It is built with the item table of one index version and mapped from disk like i
 with every engine.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.names.people_index import NO_ROWS, PeopleIndex, Rows, build_people, find_hash
-from reelrank.ranking.items.names.sorted_texts import SortedTexts, build_texts
-from reelrank.ranking.items.names.title_keys import (
-    ARTICLES,
-    Hashes,
-    TitleKeys,
-    canonicalize_title,
-    compact_title,
-    hash_texts,
-    is_number,
-)
-from reelrank.ranking.items.names.title_words import build_title_words
-from reelrank.ranking.items.spelling.allowed_edits import MAX_CORRECTED_WORDS, MIN_CORRECTED
-from reelrank.ranking.items.spelling.vocabulary import Vocabulary, VocabularyBuilder
+from reelrank.ranking.items.names.people_index import NO_ROWS, PeopleIndex, Rows, find_hash
+from reelrank.ranking.items.names.sorted_texts import SortedTexts
+from reelrank.ranking.items.names.title_keys import ARTICLES, Hashes, TitleKeys, is_acronym, is_number
+from reelrank.ranking.items.spelling.allowed_edits import MAX_CORRECTED_WORDS, MAX_EDITS, MIN_CORRECTED
+from reelrank.ranking.items.spelling.vocabulary import MAX_CORRECTIONS, Vocabulary
 
 Mask = NDArray[np.bool_]
 LEADING_ARTICLES = ("the", "a", "an")
@@ -46,6 +35,7 @@ class TitleIndex:
     """Columns over N titles and W words.
 
     compact, canonical: sorted hashes [N] of the keys of titles, and the row of each (`title_keys`).
+    acronyms: sorted hashes of the initials of titles, and the row of each (`acronyms`).
     texts, offsets, heads: the columns of the sorted compact titles (`sorted_texts`); text_rows [N].
     people, people_rows, parts, part_people: the columns of the people (`people_index`).
     words, word_counts, word_title_counts, word_marks: the columns of the vocabulary.
@@ -55,6 +45,8 @@ class TitleIndex:
     compact_rows: NDArray[np.int32]
     canonical: Hashes
     canonical_rows: NDArray[np.int32]
+    acronyms: Hashes
+    acronyms_rows: NDArray[np.int32]
     texts: NDArray[np.uint8]
     offsets: NDArray[np.int64]
     heads: NDArray[np.uint64]
@@ -116,11 +108,16 @@ class TitleIndex:
         """Returns the rows whose whole title was typed, but for its article, "part" or numerals."""
         return _find_rows(self.canonical, self.canonical_rows, typed.canonical_hash)
 
+    def find_acronym(self, typed: TitleKeys) -> Rows:
+        """Returns the rows whose title has these initials; none for a word that an item holds."""
+        if len(typed.words) != 1 or not is_acronym(typed.compact) or self.count_words(typed.words)[0]:
+            return NO_ROWS
+        return _find_rows(self.acronyms, self.acronyms_rows, typed.compact_hash)
+
     def find_beginnings(self, typed: TitleKeys, limit: int) -> Rows:
         """Returns at most `limit` rows whose compact title begins with the text, the shortest titles first.
 
-        One whole word is a query by itself ("war"), not a title
-        that is half typed: it gives none.
+        One whole word is a query by itself ("war"), not a title that is half typed: it gives none.
         """
         if len(typed.words) == 1 and self.count_words(typed.words)[0]:
             return NO_ROWS
@@ -154,20 +151,22 @@ class TitleIndex:
         them. An unknown word without a known neighbour stays. Empty when there is nothing to replace.
         """
         choices = [[word] for word in words]
-        for position in self._choose_positions(words, 0, 0, shortest):
-            if words[position] not in known:
-                choices[position] = self.vocabulary.correct(words[position]) or [words[position]]
+        unknown = [n for n in self._choose_positions(words, 0, 0, shortest) if words[n] not in known]
+        limit = MAX_CORRECTIONS if len(unknown) == 1 else MAX_CORRECTIONS // 4
+        for position in unknown:
+            most = 1 if self.vocabulary.knows_plural(words[position]) else MAX_EDITS
+            choices[position] = self.vocabulary.correct(words[position], most, limit) or [words[position]]
         spellings = (list(spelling) for spelling in product(*choices))
         return [
             " ".join(spelling) for spelling in islice(spellings, MAX_COMBINATIONS) if spelling != list(words)
         ]
 
     def respell(self, words: Sequence[str]) -> list[str]:
-        """Returns texts with one rare word replaced by a known one: a misspelling may be a word itself."""
+        """Returns texts with one rare word replaced: a misspelling may be a known word itself."""
         return [
             " ".join((*words[:position], correction, *words[position + 1 :]))
             for position in self._choose_positions(words, 1, MAX_MISSPELT_COUNT)
-            for correction in self.vocabulary.correct(words[position], 1)
+            for correction in self.vocabulary.correct(words[position], 1, MAX_CORRECTIONS // 4)
         ]
 
     def count_words(self, words: Sequence[str]) -> NDArray[np.int32]:
@@ -190,44 +189,6 @@ class TitleIndex:
             for position, count in enumerate(self.count_words(words).tolist())
             if low <= count <= high and shortest <= len(words[position]) and not is_number(words[position])
         ][:MAX_CORRECTED_WORDS]
-
-
-class TitleIndexBuilder:
-    """Takes items in any order; gives the columns of a TitleIndex in the order of rows.
-
-    It needs some 200 MB for a million items: titles, names of people and a count of each word.
-    """
-
-    def __init__(self) -> None:
-        self._titles: list[str] = []
-        self._people: list[tuple[str, ...]] = []
-        self._vocabulary = VocabularyBuilder()
-
-    def add(self, items: Iterable[Item]) -> None:
-        for item in items:
-            self._titles.append(item.title)
-            self._people.append(item.people)
-            self._vocabulary.add(item)
-
-    def build(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """Returns the columns. order: the position, as added, of the item of each row."""
-        titles = [self._titles[position] for position in order.tolist()]
-        return {
-            **_sort_keys("compact", hash_texts(map(compact_title, titles))),
-            **_sort_keys("canonical", hash_texts(map(canonicalize_title, titles))),
-            **build_people([self._people[position] for position in order.tolist()]),
-            **build_texts(titles),
-            **self._vocabulary.build(),
-        }
-
-    def build_words(self, order: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """Returns the columns of TitleWords in the same order."""
-        return build_title_words([self._titles[position] for position in order.tolist()])
-
-
-def _sort_keys(name: str, hashes: Hashes) -> dict[str, NDArray[Any]]:
-    order = np.argsort(hashes, kind="stable").astype(np.int32)
-    return {name: hashes[order], f"{name}_rows": order}
 
 
 def _find_rows(keys: Hashes, rows: NDArray[np.int32], key: int) -> Rows:

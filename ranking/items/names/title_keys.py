@@ -30,6 +30,15 @@ NUMBER_WORDS = {
     "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "thirteen": "13", "fourteen": "14",
     "fifteen": "15", "sixteen": "16", "seventeen": "17", "eighteen": "18", "nineteen": "19", "twenty": "20",
 }  # fmt: skip
+MIN_PLURAL = 4
+"""Letters from which a word may be a plural: "gas" and "his" are none."""
+_ES_PLURALS = ("xes", "zes", "ches", "shes", "sses", "oes")
+MIN_INITIALS = 3
+"""Initials of an acronym. Two letters are those of too many titles; a digit beside one tells more: T2."""
+MAX_INITIALS = 10
+"""Initials up to which a text is looked up; nobody types longer acronyms."""
+_PART_ENDS = re.compile(r":\s|\s[-\u2013\u2014]\s")
+"""What parts the name of a series from that of the film: "The Lord of the Rings: The Two Towers"."""
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['`](?=\w)")
 _ELISION = re.compile(r"\b(?:[ldjmnstc]|qu|un|gl|quell|(?:a|da|de|ne|su|co)ll|nell)'(?=\w)")
@@ -65,8 +74,7 @@ def _canonicalize(folded: str) -> str:
     if len(words) > 1 and words[0] in ARTICLES:
         words = words[1:]
     content = [word for word in words if word != "part"] or words
-    first, rest = content[:1], content[1:]
-    return "".join(first + [ROMAN_NUMERALS.get(w) or NUMBER_WORDS.get(w) or w for w in rest]) or folded
+    return "".join(write_digits(content)) or folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,39 @@ def split_year(text: str) -> tuple[str, int | None]:
     """Returns a query without the year at its end, and the year: ("heat", 1995) for "Heat (1995)"."""
     match = _TRAILING_YEAR.match(text.strip())
     return (match[1], int(match[2])) if match else (text, None)
+
+
+def write_digits(words: Sequence[str]) -> list[str]:
+    """Returns folded words with digits for numerals; the first word is no Roman one, but may be "twelve"."""
+    first = [NUMBER_WORDS.get(word, word) for word in words[:1]]
+    return first + [ROMAN_NUMERALS.get(word) or NUMBER_WORDS.get(word) or word for word in words[1:]]
+
+
+def strip_plural(word: str) -> str:
+    """Returns what the singular and the plural of an English word share: "stori" for story and stories."""
+    if len(word) < MIN_PLURAL or not word.isalpha():
+        return word
+    if word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-2] if word.endswith(_ES_PLURALS) else word[:-1]
+    ending = next((ending for ending in ("ie", "y", "oe") if word.endswith(ending)), "")
+    return word.removesuffix(ending) + ("o" if ending == "oe" else "i" if ending else "")
+
+
+def is_acronym(text: str) -> bool:
+    """Returns whether a folded word may be an acronym."""
+    return len(text) >= (2 if text[-1:].isdecimal() else MIN_INITIALS) and len(text) <= MAX_INITIALS
+
+
+def list_acronyms(title: str) -> list[str]:
+    """Returns the initials of a title and of its first part, without a leading article; a number is whole."""
+    texts = (title, _PART_ENDS.split(title, maxsplit=1)[0])
+    acronyms = (_join_initials(split_words(fold_text(text))) for text in texts)
+    return [acronym for acronym in dict.fromkeys(acronyms) if is_acronym(acronym)]
+
+
+def _join_initials(words: Sequence[str]) -> str:
+    words = words[1:] if words[:1] and words[0] in ARTICLES else words
+    return "".join(word if word.isdecimal() else word[0] for word in words) if len(words) > 1 else ""
 
 
 def is_number(word: str) -> bool:

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reelrank.index_mappings.text import fold_text
+from reelrank.index_mappings.text import fold_text, prepare_text
 from reelrank.ranking.items.names.title_keys import (
-    NUMBER_WORDS,
-    ROMAN_NUMERALS,
     compact_title,
     hash_texts,
     split_words,
+    strip_plural,
+    write_digits,
 )
 
 Rows = NDArray[np.intp]
 Floats = NDArray[np.float32]
 MAX_QUERY_WORDS = 16
 """Words of a query that are compared, the first ones: a title has fewer."""
+MAX_JOINED_WORDS = 3
+"""First words of a title that may be typed without the blanks between them."""
 MAX_LETTERS = 32
 """Bytes of a title and of a query that an edit distance compares. Its cost is their product for each title;
 97 % of the demo's titles are shorter."""
@@ -49,11 +51,14 @@ class TitleAgreement:
 class TitleWords:
     """Columns over N titles. offsets [N + 1]: ranges in hashes, the words of each title in their order.
 
+    joined_offsets [N + 1]: ranges in joined, other ways of writing words of each title.
     letter_offsets [N + 1]: ranges in letters, the first MAX_LETTERS bytes of each compact title.
     """
 
     offsets: NDArray[np.int32]
     hashes: NDArray[np.uint32]
+    joined_offsets: NDArray[np.int32]
+    joined: NDArray[np.uint32]
     letter_offsets: NDArray[np.int32]
     letters: NDArray[np.uint8]
 
@@ -61,7 +66,9 @@ class TitleWords:
         """Compares the titles of rows >= 0. typed: as it was typed; spelling: misspelt words corrected."""
         wanted = _hash_words(split_title(spelling)[:MAX_QUERY_WORDS])
         words, owners = _gather(self.offsets, self.hashes, rows)
-        shared = _compute_shared(wanted, words, owners, len(rows))
+        joined, joined_owners = _gather(self.joined_offsets, self.joined, rows)
+        all_words, all_owners = np.concatenate([words, joined]), np.concatenate([owners, joined_owners])
+        shared = _compute_shared(wanted, all_words, all_owners, len(rows))
         text = np.frombuffer(_encode(compact_title(typed)), np.uint8)
         sharing = np.flatnonzero(shared > 0)
         edits = np.full(len(rows), np.nan, np.float32)
@@ -81,16 +88,26 @@ class TitleWords:
 
 
 def split_title(title: str) -> list[str]:
-    """Returns the folded words of a title or a query; numerals after the first word are digits."""
-    words = split_words(fold_text(title))
-    return words[:1] + [ROMAN_NUMERALS.get(word) or NUMBER_WORDS.get(word) or word for word in words[1:]]
+    """Returns the folded words of a title or a query, without plurals and with digits for numerals."""
+    return [strip_plural(word) for word in write_digits(split_words(fold_text(title)))]
+
+
+def _list_joined(title: str, words: Sequence[str]) -> list[str]:
+    """Returns the words that people type for words of a title: "et" for "E.T.", "starwars"."""
+    first = split_words(fold_text(title))[:MAX_JOINED_WORDS]
+    joined = [strip_plural("".join(first[:end])) for end in range(2, len(first) + 1)]
+    return [word for word in (*split_title(prepare_text(title)), *joined) if word not in words]
 
 
 def build_title_words(titles: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Returns the columns of TitleWords for titles in the order of rows."""
     counts, lengths, hashes, letters = array("i"), array("i"), array("I"), bytearray()
+    joined_counts, joined_hashes = array("i"), array("I")
     for title in titles:
         words, compact = split_title(title), _encode(compact_title(title))
+        joined = _list_joined(title, words)
+        joined_counts.append(len(joined))
+        joined_hashes.extend(_hash_words(joined).tolist())
         counts.append(len(words))
         lengths.append(len(compact))
         hashes.extend(_hash_words(words).tolist())
@@ -98,6 +115,8 @@ def build_title_words(titles: Sequence[str]) -> dict[str, NDArray[Any]]:
     return {
         "offsets": _build_offsets(counts),
         "hashes": np.frombuffer(hashes, np.uint32),
+        "joined_offsets": _build_offsets(joined_counts),
+        "joined": np.frombuffer(joined_hashes, np.uint32),
         "letter_offsets": _build_offsets(lengths),
         "letters": np.frombuffer(letters, np.uint8),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,20 @@ MAX_TITLE_SHARE = 0.1
 """Titles with a word, as a share of the items of the people of whose name it is a part, up to which it is
 read as their name alone: 0 for hanks, 0.07 for kubrick, 0.3 for young, 0.4 for potter on the demo."""
 
+MAX_NAME_WORDS, MAX_PEOPLE_WORDS = 4, 8
+"""Words of a name, and of a query, that are read as the names of several people: a bound of the cost."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TypedQuery:
     """What a query names. spelling: the query, with misspelt words corrected.
 
-    titles: rows whose whole title it is. people: rows of items of the person whose whole name it is, or whose
-    surname or first name. beginnings: rows whose title begins with it, shortest first. series: rows whose
-    title is or begins with what it says before a number. homonyms: rows of items where a word of it is a name
-    that it does not mean. expansion: words to search for beside it.
+    searched: what of the spelling is searched for by words, where that is not all.
+    titles: rows whose whole title it is, or its initials. people: rows of items of the person whose whole
+    name it is, or whose surname or first name; of several people, of all of them; or of a genre and years.
+    beginnings: rows whose title begins with it, shortest first. series: rows whose title is or begins with
+    what it says before a number. homonyms: rows of items where a word of it is a name that it does not mean.
+    expansion: words to search for beside it.
     """
 
     spelling: str
@@ -35,6 +41,7 @@ class TypedQuery:
     series: Rows = field(default_factory=lambda: NO_ROWS)
     homonyms: Rows = field(default_factory=lambda: NO_ROWS)
     expansion: tuple[str, ...] = ()
+    searched: str = ""
 
     @property
     def names_anything(self) -> bool:
@@ -74,12 +81,24 @@ def _read_spelling(
         index.find_names([make_keys(spelling) for spelling in spellings])
     ).tolist():
         if (named := _read_names(index, spellings[position], year, limit)) is not None:
-            return named
+            return _add_half_typed(index, named, text, limit)
+    if len(titles := index.find_acronym(make_keys(text))):
+        return TypedQuery(text, titles)
     for spelling in (text, *corrections):
         if (begun := _read_beginnings(index, spelling, year, limit)).names_anything:
             return begun
     spelling = _correct_long_words(index, text, words, corrections)
-    return TypedQuery(spelling, people=_find_by_part(index, make_keys(spelling)))
+    people = _find_by_part(index, make_keys(spelling))
+    return TypedQuery(spelling, people=people if len(people) else _find_together(index, spelling))
+
+
+def _add_half_typed(index: TitleIndex, named: TypedQuery, text: str, limit: int) -> TypedQuery:
+    """Adds the titles that begin with what was typed, if its correction is only longer: "termina" may become
+    Terminal or Terminator."""
+    typed = make_keys(text)
+    if not make_keys(named.spelling).compact.startswith(typed.compact):
+        return named
+    return replace(named, spelling=text, beginnings=index.find_beginnings(typed, limit))
 
 
 def _read_half_typed(
@@ -132,6 +151,25 @@ def _find_by_part(index: TitleIndex, keys: TitleKeys) -> Rows:
     """Returns the items of people with this surname or first name, unless its words are those of titles."""
     people = index.credits.find_by_part(keys)
     return NO_ROWS if index.is_title_word(keys, MAX_TITLE_SHARE * len(people)) else people
+
+
+def _find_together(index: TitleIndex, spelling: str) -> Rows:
+    """Returns the items of several people at once, each named in whole or in part: "hanks spielberg".
+
+    Nothing if a word belongs to no name, or nobody of them worked together.
+    """
+    words, found, start = make_keys(spelling).words[:MAX_PEOPLE_WORDS], list[Rows](), 0
+    while start < len(words):
+        for end in range(min(len(words), start + MAX_NAME_WORDS), start, -1):
+            keys = make_keys(" ".join(words[start:end]))
+            people = index.credits.find(keys)
+            if len(people := people if len(people) else _find_by_part(index, keys)):
+                break
+        else:
+            return NO_ROWS
+        found.append(people)
+        start = end
+    return reduce(np.intersect1d, found) if len(found) > 1 else NO_ROWS
 
 
 def _find_homonyms(index: TitleIndex, words: Sequence[str]) -> Rows:

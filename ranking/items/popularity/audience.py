@@ -39,7 +39,7 @@ Rows = NDArray[np.intp]
 Times = NDArray[np.int64]
 CounterArrays = Mapping[str, NDArray[Any]]
 NEW_PAIR = {"_shares": 0, "_at_ms": 0, "_hours": 0, "_received_day": NOT_RECEIVED, "_events": 0}
-NEW_PAIR |= {"_damping": 1, "_earlier_ms": 0, "_earlier_weight": 0}
+NEW_PAIR |= {"_damping": 1, "_earlier_ms": 0, "_earlier_weight": 0, "_loaded_ms": 0}
 NEW_VIEWER = {"_first_ms": 2**63 - 1, "_last_ms": -(2**63), "_is_established": False, "_is_bot": False}
 """What is known of a pair and of a viewer before their first watch is added, by column."""
 PAIR_COLUMNS, VIEWER_COLUMNS = ("_keys", *NEW_PAIR), ("_viewers", *NEW_VIEWER)
@@ -49,7 +49,7 @@ PAIR_COLUMNS, VIEWER_COLUMNS = ("_keys", *NEW_PAIR), ("_viewers", *NEW_VIEWER)
 class Contributions:
     """What k pairs add to the counts of their rows. at_ms: of the watch.
 
-    established, new: the watched share [k] where the viewer is of that group and no bot, else 0.
+    established, new: the watched share [k] where the viewer is of that group, else 0; of a bot, as loaded.
     """
 
     rows: Rows
@@ -80,6 +80,7 @@ class Audience:
         self._damping = np.empty(0, np.float32)
         self._earlier_ms = np.empty(0, np.int64)
         self._earlier_weight = np.empty(0, np.float32)
+        self._loaded_ms = np.empty(0, np.int64)
         self._viewers = np.empty(0, np.uint64)
         self._first_ms = np.empty(0, np.int64)
         self._last_ms = np.empty(0, np.int64)
@@ -128,9 +129,8 @@ class Audience:
         self._update_pairs(np.searchsorted(self._keys, keys), watches)
         self._update_viewers(np.searchsorted(self._viewers, watches.viewers), watches)
         self._judge_days(self._locate_pairs(np.searchsorted(self._viewers, viewers)))
-        changed = np.flatnonzero(
-            (self._is_established != flags_before[0]) | (self._is_bot != flags_before[1])
-        )
+        is_changed = (self._is_established != flags_before[0]) | (self._is_bot != flags_before[1])
+        changed = np.flatnonzero(is_changed)
         others = np.union1d(self._locate_pairs(changed), np.flatnonzero(self._damping != damping_before))
         others = np.setdiff1d(others, np.searchsorted(self._keys, pairs))
         before = before.join(self._list_contributions(others, flags_before, damping_before))
@@ -141,9 +141,8 @@ class Audience:
 
     def list_watched(self, rows: Rows) -> Contributions:
         """Returns the contributions of all remembered pairs of these rows."""
-        return self._list_contributions(
-            np.flatnonzero(np.isin((self._keys & ROW_MASK).astype(np.intp), rows, kind="table"))
-        )
+        is_listed = np.isin((self._keys & ROW_MASK).astype(np.intp), rows, kind="table")
+        return self._list_contributions(np.flatnonzero(is_listed))
 
     def _insert(self, viewers: Codes, pairs: Codes) -> None:
         """Makes room for viewers and pairs that are not known yet; their shares are 0."""
@@ -165,6 +164,7 @@ class Audience:
         np.maximum.at(self._received_day, positions, days)
         is_newest = days == self._received_day[positions]
         np.add.at(self._events, positions[is_newest], 1)
+        np.maximum.at(self._loaded_ms, positions[loaded], watches.at_ms[loaded])
         loaded_late = positions[loaded & ~is_newest]
         np.maximum.at(self._earlier_ms, loaded_late, watches.at_ms[loaded & ~is_newest])
         self._earlier_weight[loaded_late] = 1
@@ -184,9 +184,8 @@ class Audience:
         np.minimum.at(self._first_ms, positions, received)
         np.maximum.at(self._last_ms, positions, received)
         self._is_established[positions[is_loaded]] = True
-        self._is_established[positions] |= (
-            self._last_ms[positions] - self._first_ms[positions] >= ESTABLISHED_AFTER_MS
-        )
+        known_ms = self._last_ms[positions] - self._first_ms[positions]
+        self._is_established[positions] |= known_ms >= ESTABLISHED_AFTER_MS
 
     def _judge_days(self, pairs: Rows) -> None:
         """Judges viewers by days, from all their pairs: who is a bot, and what counts less on a busy day."""
@@ -227,10 +226,13 @@ class Audience:
         owners = np.searchsorted(self._viewers, self._keys[pairs] >> ROW_BITS)
         owners = np.tile(np.minimum(owners, len(self._viewers) - 1), 2)
         weights = np.concatenate([damping, (1 - damping) * self._earlier_weight[pairs]])
-        shares = np.where(is_bot[owners], np.float32(0), np.tile(self._shares[pairs], 2) * weights)
+        at_ms = np.concatenate([self._at_ms[pairs], self._earlier_ms[pairs]])
+        loaded_ms = np.concatenate([self._loaded_ms[pairs], np.zeros(len(pairs), np.int64)])
+        weights = np.where(is_bot[owners], loaded_ms > 0, weights).astype(np.float32)
+        shares = np.tile(self._shares[pairs], 2) * weights
         established = np.where(is_established[owners], shares, np.float32(0))
         rows = np.tile((self._keys[pairs] & ROW_MASK).astype(np.intp), 2)
-        at_ms = np.concatenate([self._at_ms[pairs], self._earlier_ms[pairs]])
+        at_ms = np.where(is_bot[owners], loaded_ms, at_ms)
         return Contributions(rows, at_ms, established, shares - established)
 
     def _forget_oldest(self) -> None:

@@ -1,4 +1,7 @@
-"""Bots: viewers who would have watched for longer than a day has hours."""
+"""Bots: viewers who would have watched for longer than a day has hours.
+
+What was received of them does not count. What the operator loaded does: it cannot be forged by a client.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +25,7 @@ def find_bots(events: pa.Table) -> frozenset[str]:
 
 
 def leave_out_bots(events: pa.Table) -> tuple[pa.Table, list[str]]:
-    """Returns the events of viewers that are no bots, and the sorted names of those that are."""
+    """Returns the events without those that were received of bots, and the sorted names of the bots."""
     bots = sorted(find_bots(events))
-    return events.filter(pc.invert(pc.is_in(events["user"], pa.array(bots, pa.string())))), bots
+    is_of_bot = pc.is_in(events["user"], pa.array(bots, pa.string()))
+    return events.filter(pc.invert(pc.and_(is_of_bot, pc.is_valid(events["received_ms"])))), bots

@@ -88,7 +88,8 @@ class Popularity:
             return
         self._advance(int(watches.at_ms.max()))
         before, after = self.audience.add(watches)
-        rows, shrunk = np.unique(before.rows), before.rows[before.established > after.established]
+        rows, is_less = np.unique(before.rows), before.established > after.established
+        shrunk = before.rows[is_less | (before.at_ms > after.at_ms)]
         old = self._stack(rows)
         self._change(after, 1)
         self._change(before, -1)

@@ -10,6 +10,7 @@ from reelrank.ranking.items.popularity.audience import (
     ESTABLISHED_AFTER_MS,
     MAX_PAIRS,
     MAX_VIEWERS,
+    PAIR_COLUMNS,
     ROW_MASK,
     CounterArrays,
 )
@@ -32,7 +33,7 @@ COUNTING_RULES = repr(
         HALF_LIVES_DAYS, HEAD_ROWS, ORIGIN_DAYS, MATURE_VIEWERS, NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT,
         ESTABLISHED_AFTER_MS, BOT_HOURS, MAX_PAIRS, MAX_VIEWERS, VIEWER_BITS, UNKNOWN_HOURS, MAX_HOURS,
         QUICK_SKIP_SHARE, QUICK_SKIP_MS, MAX_REMEMBERED, DAILY_ITEMS, DAILY_EVENTS, SMOOTHING_WATCHES,
-        MAX_EXPONENT, MAX_KEYS,
+        MAX_EXPONENT, MAX_KEYS, PAIR_COLUMNS,
     )
 )  # fmt: skip
 """What counting depends on, as a text: counts that were made by other rules are not gone on from."""

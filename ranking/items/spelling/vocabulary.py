@@ -12,14 +12,14 @@ from rapidfuzz.process import cdist
 
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.text import fold_text, prepare_text
-from reelrank.ranking.items.names.title_keys import split_words
+from reelrank.ranking.items.names.title_keys import split_words, strip_plural
 from reelrank.ranking.items.spelling.allowed_edits import MAX_EDITS, count_allowed_edits
 
 WORD_BYTES = 32
 """Bytes of a word that are kept: longer words count as equal if these are, and are never proposed."""
 WORD_DTYPE = np.dtype(f"S{WORD_BYTES}")
-MAX_CORRECTIONS = 6
-"""Corrections of one word that are tried, the most frequent first."""
+MAX_CORRECTIONS = 24
+"""Corrections of one word that are given at most, the most frequent first: the right one may be rare."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +46,14 @@ class Vocabulary:
         """Returns how many items hold each of these words [n] in their title and in no name of a person."""
         return self._look_up(words, self.title_counts)
 
+    def knows_plural(self, word: str) -> bool:
+        """Returns whether items hold the singular or the plural of a word."""
+        stem = strip_plural(word)
+        if stem == word and not word.isalpha():
+            return False
+        forms = [stem[:-1] + ending for ending in ("y", "ie", "ies")] if stem.endswith("i") else []
+        return bool(self.count([*forms, *(stem + ending for ending in ("", "e", "s", "es"))]).any())
+
     def _look_up(self, words: Sequence[str], column: NDArray[np.int32]) -> NDArray[np.int32]:
         if not len(self) or not words:
             return np.zeros(len(words), np.int32)
@@ -53,8 +61,8 @@ class Vocabulary:
         positions = np.minimum(np.searchsorted(self.words, keys), len(self) - 1)
         return np.where(self.words[positions] == keys, column[positions], 0).astype(np.int32)
 
-    def correct(self, word: str, most: int = MAX_EDITS) -> list[str]:
-        """Returns at most MAX_CORRECTIONS words with the fewest edits, most frequent first.
+    def correct(self, word: str, most: int = MAX_EDITS, limit: int = MAX_CORRECTIONS) -> list[str]:
+        """Returns at most `limit` words with the fewest edits, most frequent first.
 
         The first letter is taken as right. A second edit is tried if `count_allowed_edits` allows it and no
         word is one edit away. most: edits, where fewer are allowed than there.
@@ -64,7 +72,7 @@ class Vocabulary:
             return []
         for edits in range(1, 1 + count_allowed_edits(word, most)):
             if len(found := self._find_near(key, edits)):
-                best = found[np.argsort(-self.counts[found], kind="stable")][:MAX_CORRECTIONS]
+                best = found[np.argsort(-self.counts[found], kind="stable")][:limit]
                 return [_decode(word) for word in self.words[best].tolist()]
         return []
 

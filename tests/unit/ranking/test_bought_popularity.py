@@ -86,13 +86,25 @@ def test_a_viewer_who_comes_back_counts_with_the_first_visit() -> None:
     assert audience.are_established(np.array([9999], np.uint64))[0]
 
 
-def test_a_bot_counts_for_nothing_from_then_on_and_before() -> None:
+def test_what_is_received_of_a_bot_counts_for_nothing_from_then_on_and_before() -> None:
     busy = build_watches([7] * 100, range(100), NOW, received_days=NOW)
     busy = replace(busy, hours=np.full(100, 2 * BOT_HOURS / 100, np.float32))
     quiet = count(ITEMS, build_history())
     noisy = count(ITEMS, build_history(), *(busy for _ in range(2)))
     assert noisy.audience.are_bots(np.array([7, 8], np.uint64)).tolist() == [True, False]
     assert rank(noisy, 365)[:20] == rank(quiet, 365)[:20]
+
+
+def test_a_verdict_takes_only_what_was_received_of_a_bot() -> None:
+    known = build_watches([9999] * 3, [1, 50, 120], [NOW - 90, NOW - 9, NOW - 8])
+    recent = build_watches([9999] * 2, [50, 150], NOW - 1, received_days=NOW - 1)
+    busy = replace(
+        build_watches([9999] * 2, [1, 180], NOW, received_days=NOW), hours=np.full(2, BOT_HOURS, np.float32)
+    )
+    loaded, noisy = (count(ITEMS, build_history(), *more) for more in ([known], [known, recent, busy]))
+    assert noisy.audience.are_bots(np.array([9999], np.uint64)).all()
+    rows = np.arange(ITEMS)
+    np.testing.assert_allclose(noisy.compute_shares(rows), loaded.compute_shares(rows), rtol=1e-5)
 
 
 def test_a_watch_in_a_year_from_now_does_not_stay_on_top() -> None:

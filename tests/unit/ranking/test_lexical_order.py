@@ -117,6 +117,13 @@ def test_the_model_orders_a_series_and_length_orders_half_typed_titles(table: It
     assert order_candidates(table, SEARCH, [1, 0, 2], half) == [2, 1, 0]
 
 
+def test_a_title_with_every_word_precedes_the_rest_of_a_series_but_no_beginning(table: ItemTable) -> None:
+    series = {"title": [0.25, NAN, NAN], "bm25": [9.0, 5.0, 3.0], "title_words": [0.5, 1.0, 0.0]}
+    assert order_candidates(table, SEARCH, [0, 1, 2], series) == [1, 0, 2]
+    begun = {**series, "title": [0.25, NAN, 0.7]}
+    assert order_candidates(table, SEARCH, [0, 1, 2], begun) == [2, 0, 1]
+
+
 def test_titles_that_hold_every_word_precede_other_matches(table: ItemTable) -> None:
     sources = {"bm25": [9.0, 3.0, 2.0, NAN], "title_words": [0.5, 1.0, 1.0, 1.0]}
     assert order_candidates(table, SEARCH, [0, 2, 1, 3], sources) == [1, 2, 0, 3]

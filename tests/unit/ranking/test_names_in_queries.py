@@ -13,7 +13,8 @@ from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import NO_FILTERS
 from reelrank.ranking.items.names.people_index import list_parts
 from reelrank.ranking.items.names.sorted_texts import SortedTexts, build_texts
-from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import build_table
@@ -178,3 +179,50 @@ def test_a_half_typed_name_is_no_misspelt_title_where_more_items_have_it(text: s
     read = read_query(build_index(films), text, np.array([year for _, year, _ in films], np.int16), 10)
     assert read.spelling.casefold() == spelling.casefold()
     assert read.names_anything
+
+
+@pytest.mark.parametrize(
+    ("typed", "rows"),
+    [
+        ("de niro pacino", [4]),
+        ("pacino robert de niro", [4]),
+        ("hanks kevin bacon", [1]),
+        ("bacon tom hanks", [1]),
+        ("hankz bacon", [1]),
+        ("hanks pacino", []),
+        ("hanks alien", []),
+        ("hanks hanks", [0, 1, 3]),
+    ],
+)
+def test_names_of_several_people_find_what_they_share(index: TitleIndex, typed: str, rows: list[int]) -> None:
+    assert read(index, typed).people.tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("typed", "rows"),
+    [
+        ("hpatgof", [7]),
+        ("HPATCOS", [8]),
+        ("sw", []),
+        ("swei", [5]),
+        ("sweiv", []),
+        ("big", [0]),
+        ("a13", [1]),
+    ],
+)
+def test_initials_find_a_title_unless_they_are_a_word(index: TitleIndex, typed: str, rows: list[int]) -> None:
+    assert read(index, typed).titles.tolist() == rows
+
+
+@given(st.lists(st.sampled_from(["lord", "rings", "two", "towers", "of", "7"]), min_size=3, max_size=6))
+def test_the_initials_of_any_title_and_of_its_first_part_find_it(words: list[str]) -> None:
+    title, initials = " ".join(words), "".join(word[0] for word in words)
+    index = build_index([(f"The {title}: Part Three", 2001, ()), ("Heat", 1995, ())])
+    assert read_query(index, initials.upper(), np.array([2001, 1995], np.int16), 10).titles.tolist() == [0]
+
+
+def test_a_half_typed_word_that_a_correction_only_lengthens_also_begins_other_titles() -> None:
+    films = [("The Terminal", 2004, ()), ("The Terminator", 1984, ()), ("Terminus", 1987, ())]
+    typed = read_query(build_index(films), "termina", np.array([2004, 1984, 1987], np.int16), 10)
+    assert (typed.titles.tolist(), typed.beginnings.tolist()) == ([0], [0, 1])
+    assert typed.spelling == "termina"

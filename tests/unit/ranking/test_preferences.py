@@ -13,7 +13,7 @@ from reelrank.index_mappings.item import Document, Item
 from reelrank.ranking.embeddings.preferences import select_preferences
 from reelrank.ranking.embeddings.watches import Watches
 from reelrank.ranking.items.popularity.audience import BOT_HOURS
-from reelrank.ranking.items.popularity.bots import find_bots
+from reelrank.ranking.items.popularity.bots import find_bots, leave_out_bots
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.taste import read_taste
@@ -90,6 +90,16 @@ def test_who_watches_two_days_in_one_is_a_bot() -> None:
     events = [watch("bot", n, 5) for n in range(many)] + [watch("ada", n, 5) for n in range(few)]
     events += [watch("loaded", n, None) for n in range(many)]
     assert find_bots(build_table_of(events)) == {"bot"}
+
+
+def test_only_what_was_received_of_bots_is_left_out() -> None:
+    events = [
+        Event(f"{n}", "watch", user, DAY_MS + n, f"film{n}", 2 * HOUR_MS, 2 * HOUR_MS, received_ms=received)
+        for n, (user, received) in enumerate([("bot", 5)] * 30 + [("bot", None), ("ada", 5), ("ada", None)])
+    ]
+    kept, bots = leave_out_bots(build_table_of(events))
+    assert bots == ["bot"]
+    assert kept["id"].to_pylist() == ["30", "31", "32"]
 
 
 def test_one_playback_reported_often_makes_no_bot() -> None:

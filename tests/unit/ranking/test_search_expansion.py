@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, SynonymError, Synonyms, parse_synonyms
 

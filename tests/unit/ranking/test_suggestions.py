@@ -19,7 +19,8 @@ from reelrank.ranking.items.names.suggestion_index import (
     MAX_COUNTED_TITLES,
     SuggestionIndex,
 )
-from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.names.title_keys import compact_title, split_words
 from reelrank.ranking.items.popularity.counters import Popularity
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reelrank.index_mappings.item import Item
-from reelrank.ranking.items.names.title_index import TitleIndex, TitleIndexBuilder
+from reelrank.ranking.items.names.title_index import TitleIndex
+from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
 from reelrank.ranking.items.names.title_keys import (
     canonicalize_title,
     compact_title,
@@ -114,6 +115,7 @@ def find(index: TitleIndex, text: str) -> list[int]:
         ("they", 10),
         ("no", 11),
         ("12 angry men", 12),
+        ("twelve angry men", 12),
         ("rocky 2", 15),
         ("...", 16),
         ("七人の侍", 17),

@@ -4,7 +4,10 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from reelrank.ranking.items.names.title_keys import strip_plural
 from reelrank.ranking.items.names.title_words import (
     MAX_LETTERS,
     TitleWords,
@@ -87,3 +90,32 @@ def test_any_text_can_be_compared(title_words: TitleWords, text: str) -> None:
 def test_no_titles_and_no_rows_are_compared() -> None:
     empty = TitleWords(**build_title_words([]))
     assert len(empty.compare(np.empty(0, np.intp), "alien", "alien").words) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("star war", "Star Wars"),
+        ("toy stories", "Toy Story"),
+        ("heroes", "Hero"),
+        ("movies", "The Movie"),
+        ("boxes", "The Box"),
+        ("shoe", "Red Shoes"),
+        ("et", "E.T. the Extra-Terrestrial"),
+        ("spiderman 2", "Spider-Man 2"),
+        ("starwars", "Star Wars: Episode IV"),
+        ("eleven", "Ocean's 11"),
+        ("twelve monkeys", "12 Monkeys"),
+        ("12 monkeys", "Twelve Monkeys"),
+    ],
+)
+def test_plurals_joined_words_and_numbers_are_shared(typed: str, title: str) -> None:
+    both = TitleWords(**build_title_words([title, "Heat"]))
+    assert both.compare(np.arange(2), typed, typed).words.tolist() == [1, 0]
+
+
+@given(st.from_regex(r"[a-z]{2,9}[bcdfgklmnprtwyeio]", fullmatch=True))
+def test_a_regular_plural_equals_its_singular(word: str) -> None:
+    plural = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    if len(word) > 3 and not plural.endswith(("us", "is")):
+        assert strip_plural(plural) == strip_plural(word)

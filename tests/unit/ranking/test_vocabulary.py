@@ -94,3 +94,18 @@ def test_an_empty_catalogue_knows_no_word() -> None:
         [],
         [],
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "is_known"),
+    [
+        ("comedies", "Comedy", True),
+        ("movies", "movie", True),
+        ("boxes", "Box", True),
+        ("avenger", "Avengers", True),
+        ("comedian", "Comedy", False),
+        ("1980s", "1980", False),
+    ],
+)
+def test_a_plural_is_known_by_its_singular(word: str, known: str, is_known: bool) -> None:
+    assert build_vocabulary([known]).knows_plural(word) == is_known
