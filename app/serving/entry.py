@@ -7,12 +7,14 @@ import sys
 from functools import partial
 
 from flask_openapi import OpenAPI
+from gunicorn.http.errors import ParseException
 
 from reelrank.app.privacy.serving_lock import hold_serving_lock
 from reelrank.app.privacy_wiring import build_privacy_upkeep, build_viewer_eraser
 from reelrank.app.search.trial.shadow import attach_shadow
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.serving.access import build_access_rules, build_ranking_rules
+from reelrank.app.serving.request_errors import answer_parse_error
 from reelrank.app.settings import Settings
 from reelrank.app.state.preload import preload
 from reelrank.app.web.api.scores import create_score_api
@@ -34,6 +36,7 @@ def make_app() -> OpenAPI:
     configure_logging(wants_json)
     logging.basicConfig(level=logging.WARNING)
     app = _create_scores_app(settings) if settings.role == "ranking" else _create_lists_app(settings)
+    app.register_error_handler(ParseException, answer_parse_error)
     hide_directory(app, settings.data_dir)
     _freeze_startup_objects()
     return app

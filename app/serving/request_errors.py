@@ -4,15 +4,29 @@ import uuid
 from http import HTTPStatus
 
 import orjson
+from flask import Response
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 
 from reelrank.app.web.access.security_headers import HEADERS
 from reelrank.app.web.problem_codes import load_problems
-from reelrank.app.web.problems import MEDIA_TYPE, build_problem_fields
+from reelrank.app.web.problems import MEDIA_TYPE, build_problem, build_problem_fields
 
 MAX_REQUEST_LINE = 8190
 """Bytes of a request line: the largest that gunicorn allows without removing the limit."""
 MAX_DETAIL_LENGTH = 200
+
+
+class RequestIncomplete(ParseException, TimeoutError):  # type: ignore[misc]  # gunicorn has no types
+    """A request that is longer by its own framing than what arrived. gunicorn closes after a TimeoutError."""
+
+
+def answer_parse_error(error: ParseException) -> Response:
+    """Answers for a body whose chunks are found to be invalid when the application reads it."""
+    return build_problem("invalid_request", describe_parse_error(error))
+
+
+def describe_parse_error(error: ParseException) -> str:
+    return f"the request is not valid HTTP: {error}"[:MAX_DETAIL_LENGTH]
 
 
 def encode_request_error(error: BaseException) -> bytes:
@@ -28,7 +42,7 @@ def encode_request_error(error: BaseException) -> bytes:
     elif not isinstance(error, ParseException):
         code, detail = "internal_error", "Internal error. Quote this request id when reporting it."
     else:
-        code, detail = "invalid_request", f"the request is not valid HTTP: {error}"[:MAX_DETAIL_LENGTH]
+        code, detail = "invalid_request", describe_parse_error(error)
     return encode_problem(code, detail)
 
 

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from reelrank.app.web.problem_codes import find_problem, list_http_problems, load_problems
 from reelrank.app.web.telemetry import log_cause
 from reelrank.index_mappings.errors import STORAGE_FAILURES, CodedError, describe_storage_failure
+from reelrank.loaders.fields.field_errors import list_errors
 
 log = structlog.get_logger("reelrank.web")
 
@@ -125,7 +126,7 @@ def handle_invalid_request(error: InvalidRequest) -> Response:
 
 def handle_validation_error(error: ValidationError) -> Response:
     """Names each field that pydantic found to be wrong, and what to send instead."""
-    messages = [_describe_field_error(dict(detail)) for detail in error.errors(include_url=False)]
+    messages = [_describe_field_error(dict(detail)) for detail in list_errors(error)]
     return handle_invalid_request(InvalidRequest(*messages))
 
 
@@ -183,5 +184,6 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
 def _describe_unknown_value(error: dict[str, Any]) -> str:
     """Names the nearest right value, and all of them."""
     known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-    (nearest,) = get_close_matches(str(error["input"]).lower(), known, n=1, cutoff=0.0)
-    return f"there is no {str(error['input'])[:40]!r}; did you mean {nearest}? Use one of {', '.join(known)}"
+    given = str(error["input"])[:40]
+    (nearest,) = get_close_matches(given.lower(), known, n=1, cutoff=0.0)
+    return f"there is no {given!r}; did you mean {nearest}? Use one of {', '.join(known)}"

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from reelrank.index_mappings.event import EVENT_FIELDS, Event, EventField, EventKind
+from reelrank.loaders.fields.field_errors import list_errors
 
 KIND_OF_ACTION: dict[str, EventKind] = {
     "impression": "impression",
@@ -140,7 +141,7 @@ def parse_event(row: object, now: datetime, row_number: str = "") -> Event:
     try:
         return parse_valid_event(row, now, row_number)
     except ValidationError as error:
-        raise ValueError("; ".join(format_error(part) for part in error.errors())) from error
+        raise ValueError("; ".join(format_error(part) for part in list_errors(error))) from error
 
 
 def parse_valid_event(row: object, now: datetime, row_number: str) -> Event:

@@ -14,6 +14,7 @@ from reelrank.loaders.events.event_rows import (
     format_error,
     parse_valid_event,
 )
+from reelrank.loaders.fields.field_errors import list_errors
 
 REQUIRED_FIELDS = {
     "id", "kind", "user", "at_ms", "at", "item", "action_name", "timestamp", "user_id", "client_id",
@@ -40,7 +41,7 @@ def parse_event_of_file(
             (first, *_) = error.errors()
             shorter = _leave_out(row, [str(part) for part in first["loc"]])
             if shorter is None:
-                raise ValueError("; ".join(format_error(part) for part in error.errors())) from error
+                raise ValueError("; ".join(format_error(part) for part in list_errors(error))) from error
             row = shorter
             ignored[str(first["loc"][-1])] = format_error(first)
 

@@ -18,6 +18,11 @@ SLOW_CLIENTS = 60
 HALF_HEAD = b"GET /v1/search?q=story HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "
 HALF_BODY = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n{"
 CHUNKS = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[{"
+CHUNKED = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n"
+CHUNKED += b"Content-Type: application/json\r\n\r\n"
+LARGE_CHUNK = CHUNKED + b"F" * 16 + b"\r\n[{"
+"""A size of more digits than the main loop reads, so that a thread parses it."""
+LARGE_BODY = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000000\r\n\r\n{"
 NO_CLOSE = b"GET /livez HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n"
 """The service ends the connection after its answer, and waits for the client to do so."""
 
@@ -37,7 +42,7 @@ def connect(service: ServiceProcess) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=60)
 
 
-@pytest.mark.parametrize("sent", [b"", HALF_HEAD, HALF_BODY, CHUNKS, NO_CLOSE])
+@pytest.mark.parametrize("sent", [b"", HALF_HEAD, HALF_BODY, CHUNKS, LARGE_CHUNK, LARGE_BODY, NO_CLOSE])
 def test_slow_clients_stop_nobody(service: ServiceProcess, sent: bytes) -> None:
     with ExitStack() as stack:
         for _ in range(SLOW_CLIENTS):
@@ -59,6 +64,28 @@ def test_a_request_that_never_ends_gets_408(service: ServiceProcess, sent: bytes
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b'"code":"request_too_slow"' in answer
     assert b"X-Content-Type-Options: nosniff" in answer
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (LARGE_CHUNK, 400),
+        (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", 400),
+        (CHUNKED + b"2\r\n{}!!0\r\n\r\n", 400),
+        (CHUNKED + b"\r\n\r\n", 400),
+        (LARGE_BODY, 413),
+        (LARGE_BODY.replace(b"9", b"0000000000000009"), 413),
+    ],
+)
+def test_a_body_of_wrong_lengths_is_refused_and_closed(
+    service: ServiceProcess, sent: bytes, status: int
+) -> None:
+    with closing(connect(service)) as client:
+        client.sendall(sent)
+        client.settimeout(20)
+        answer = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert answer.count(b"HTTP/1.1 ") == 1
 
 
 def test_one_address_has_a_limit_of_connections(service: ServiceProcess) -> None:

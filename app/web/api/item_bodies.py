@@ -29,6 +29,7 @@ from reelrank.index_mappings.item import (
     put_first,
     remove_controls,
 )
+from reelrank.loaders.fields.field_errors import list_errors
 
 MAX_BATCH = 1000
 
@@ -187,7 +188,7 @@ def parse_items(body: bytes) -> tuple[list[Item], list[dict[str, Any]]]:
         try:
             items.append(Item(**ItemWithIdBody.model_validate(row).list_item_fields()))
         except ValidationError as error:
-            reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            reasons = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in list_errors(error)]
             invalid.append({"row": number, "reason": "; ".join(reasons)})
         except ValueError as error:
             invalid.append({"row": number, "reason": str(error)})

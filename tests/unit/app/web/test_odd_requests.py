@@ -85,3 +85,34 @@ def test_an_item_is_written_and_read_by_an_id_with_slashes(client: FlaskClient, 
 def test_an_address_with_two_slashes_is_no_redirect(client: FlaskClient, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.content_type) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/v1/search"), ("POST", "/v1/events"), ("POST", "/v1/items:bulk"), ("PUT", "/v1/items/quay"),
+     ("PATCH", "/v1/items/quay"), ("POST", "/v1/items:get"), ("POST", "/v1/rank/current")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [dict.fromkeys(map(str, range(30)), 1), dict.fromkeys(map(str, range(5000)), 1), {"k" * 200_000: 1},
+     {"sort": "s" * 200_000, "fields": ["f" * 200_000], "kind": "k" * 200_000}],
+    ids=["some fields", "many fields", "a long name", "long values"],
+)  # fmt: skip
+def test_wrong_fields_get_a_short_answer(client: FlaskClient, method: str, path: str, body: Any) -> None:
+    answer = client.open(path, method=method, json=body)
+    assert len(answer.data) < 12_000
+    assert (
+        b"there is no such parameter" in answer.data or b"ermitted" in answer.data or b"wrong" in answer.data
+    )
+
+
+@pytest.mark.parametrize("depth", [101, 300, 1000, 100_000])
+@pytest.mark.parametrize("signs", ["[]", "{}"])
+def test_events_that_are_nested_too_deeply_are_refused(client: FlaskClient, depth: int, signs: str) -> None:
+    start = '{"a":' if signs == "{}" else "["
+    deep = start * depth + "1" + signs[1] * depth
+    body = (
+        f'{{"action_name":"like","client_id":"u","timestamp":"2026-01-01","event_attributes":{{"a":{deep}}}}}'
+    )
+    answer = client.post("/v1/events", data=body, content_type="application/json")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, "invalid_request")
