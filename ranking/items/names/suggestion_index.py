@@ -76,11 +76,14 @@ class SuggestionIndex:
         """Returns at most `limit` titles and people that begin with a text in any of their words.
 
         When no title begins with the text as typed, one that a search reads alike is found: "godfather 2" for
-        "The Godfather: Part II". A misspelling is looked for only when there is none either.
+        "The Godfather: Part II", "lotr" for "The Lord of the Rings". A misspelling is looked for only when
+        there is none either.
         """
         typed = compact_title(text[:MAX_TYPED])
         titles, people = self.titles.find(typed), self.people.find(typed)
-        alike = self.credits.find_other_forms(make_keys(text[:MAX_TYPED]))[: 0 if len(titles) else limit]
+        keys = make_keys(text[:MAX_TYPED])
+        alike = np.concatenate([self.credits.find_other_forms(keys), self.credits.find_acronym(keys)])
+        alike = alike[: 0 if len(titles) else limit]
         is_misspelt = not len(titles) and not len(people) and not len(alike)
         if is_misspelt:
             titles, people = self.titles.find_misspelt(typed), self.people.find_misspelt(typed)

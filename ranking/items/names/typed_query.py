@@ -76,7 +76,7 @@ def _read_spelling(
     corrections = index.correct(words, find_shortest_corrected(len(words)), synonyms.words)
     if (half_typed := _read_half_typed(index, words, corrections, year, limit)) is not None:
         return half_typed
-    spellings = [*corrections, *index.respell(words)]
+    spellings = [*corrections, *([] if _is_named_part(index, words) else index.respell(words))]
     for position in np.flatnonzero(
         index.find_names([make_keys(spelling) for spelling in spellings])
     ).tolist():
@@ -90,6 +90,15 @@ def _read_spelling(
     spelling = _correct_long_words(index, text, words, corrections)
     people = _find_by_part(index, make_keys(spelling))
     return TypedQuery(spelling, people=people if len(people) else _find_together(index, spelling))
+
+
+def _is_named_part(index: TitleIndex, words: Sequence[str]) -> bool:
+    """Returns whether one word alone is a part of a title or of a name: "gump" is no misspelt "grump"."""
+    if len(words) != 1:
+        return False
+    return bool(index.vocabulary.count_titles(words)[0]) or bool(
+        len(index.credits.find_by_part(make_keys(words[0])))
+    )
 
 
 def _add_half_typed(index: TitleIndex, named: TypedQuery, text: str, limit: int) -> TypedQuery:

@@ -226,3 +226,10 @@ def test_a_half_typed_word_that_a_correction_only_lengthens_also_begins_other_ti
     typed = read_query(build_index(films), "termina", np.array([2004, 1984, 1987], np.int16), 10)
     assert (typed.titles.tolist(), typed.beginnings.tolist()) == ([0], [0, 1])
     assert typed.spelling == "termina"
+
+
+def test_a_word_of_a_title_that_is_typed_alone_is_not_corrected_to_another_title() -> None:
+    films = [("The Grump", 2014, ()), ("Forrest Gump", 1994, ()), ("Heat", 1995, ("Ann Heap",))]
+    years = np.array([2014, 1994, 1995], np.int16)
+    assert read_query(build_index(films), "gump", years, 10).spelling == "gump"
+    assert read_query(build_index(films), "heap", years, 10).spelling == "heap"

@@ -78,6 +78,7 @@ def find_titles(text: str, limit: int = 5) -> list[str]:
         ("godfather 2", ["The Godfather: Part II"]),
         ("The Godfather, Part Two", ["The Godfather: Part II"]),
         ("the godfather ii", ["The Godfather: Part II"]),
+        ("gpi", ["The Godfather: Part II"]),
         ("the godfather p", ["The Godfather: Part II"]),
         ("spiderm", ["Spider-Man"]),
         ("spider m", ["Spider-Man"]),
