@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from reelrank.app.engines.embedded.engine import EmbeddedEngine
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
-from reelrank.app.engines.server.documents.versions import Layout
 from reelrank.app.engines.server.events.event_store import ServerEvents
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.event_store import EventStore
+from tests.contract.engines import open_engine
 from tests.contract.films import FILMS, load
 from tests.servers.server import Server, build_kind_params, create_prefix, remove_indices
 
@@ -22,15 +21,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def engine(server: Server | None, tmp_path: Path) -> Iterator[SearchEngine]:
-    if server is None:
-        embedded = EmbeddedEngine(tmp_path)
-        yield embedded
-        embedded.close()
-        return
-    prefix, cluster = create_prefix(), server.open_cluster()
-    yield server.build_engine(cluster, Layout(prefix))
-    remove_indices(cluster, prefix)
-    cluster.close()
+    with open_engine(server, tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The contract of searches in every engine."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -14,10 +16,20 @@ from reelrank.index_mappings.fields import VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item, Neighbour
 from reelrank.index_mappings.match import separate_bonus
 from reelrank.index_mappings.query import Filters
+from tests.contract.engines import open_engine
 from tests.contract.films import FILMS, SOON, build_unit_vector, list_ids, load, search
 from tests.raised import raises_code
+from tests.servers.server import Server
 
 BONUS = 1024.0
+
+
+@pytest.fixture(scope="module")
+def films(server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
+    """An engine that serves FILMS; no test of this module changes it."""
+    with open_engine(server, tmp_path_factory.mktemp("films")) as engine:
+        load(engine, "items-1", FILMS)
+        yield engine
 
 
 def test_searches_are_unavailable_before_a_version_serves(engine: SearchEngine) -> None:

@@ -1,10 +1,14 @@
 """Every engine finds a title in each way in which people type it."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document, Item
+from tests.contract.engines import open_engine
 from tests.contract.films import SOON, load, search
+from tests.servers.server import Server
 
 TITLES = {
     "lantern": "Lantern\u200e",
@@ -30,10 +34,12 @@ TITLES = {
 NOISE = [Document(Item(f"x{n}", f"Story {n}", "They will find no boat if it is late.")) for n in range(20)]
 
 
-@pytest.fixture
-def titles(engine: SearchEngine) -> SearchEngine:
-    load(engine, "items-1", [*NOISE, *(Document(Item(name, title)) for name, title in TITLES.items())])
-    return engine
+@pytest.fixture(scope="module")
+def titles(server: Server | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchEngine]:
+    """An engine that serves TITLES among NOISE; no test changes it."""
+    with open_engine(server, tmp_path_factory.mktemp("titles")) as engine:
+        load(engine, "items-1", [*NOISE, *(Document(Item(name, title)) for name, title in TITLES.items())])
+        yield engine
 
 
 @pytest.mark.parametrize(
