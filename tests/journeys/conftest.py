@@ -1,6 +1,7 @@
 """One real service for all journeys over HTTP, and one with more films for those in a browser.
 
-Each journey runs twice: on the embedded engine, and on a real server (--journeys-on).
+Each journey runs twice: on the embedded engine, and on a real server (--journeys-on). Those of scripts and
+templates, marked `any_engine`, run once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -41,7 +42,9 @@ VOYAGES = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "server" in metafunc.fixturenames:
-        engines = ["embedded", *build_kind_params(metafunc.config.getoption("--journeys-on"))]
+        engines: list[object] = ["embedded"]
+        if metafunc.definition.get_closest_marker("any_engine") is None:
+            engines += build_kind_params(metafunc.config.getoption("--journeys-on"))
         metafunc.parametrize("server", engines, indirect=True, scope="session")
 
 

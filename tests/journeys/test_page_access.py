@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.browser import Visitors
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.any_engine]
 PAGES = (
     "/", "/search?q=story+voyage&year_min=1900", "/film/voyage7", "/quality", "/about", "/ops",
     "/problems", "/problems/invalid_request",

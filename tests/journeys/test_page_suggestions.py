@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser import Visitors
 from tests.journeys.test_page_access import FAULTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.any_engine]
 
 
 def open_box(visitors: Visitors, path: str = "/") -> tuple[Page, Locator]:

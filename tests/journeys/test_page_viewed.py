@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Request, Response, expect
 from tests.browser import Visitors
 from tests.journeys.test_page_films import pick_viewer
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser]
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.any_engine]
 
 PHONE = 400
 SETTLED_MS = 4000

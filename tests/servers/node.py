@@ -19,6 +19,8 @@ OWN_URLS = {
     "opensearch": "REELRANK_TEST_OPENSEARCH_URL",
 }
 """Variables with the URL of a running server to test too."""
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""A node of a test lives for minutes: optimising its code costs as much processor time as all of its work."""
 FIRST_START_S = 300.0
 """The first start of a kind downloads 40 to 80 MB of jars."""
 
@@ -118,5 +120,5 @@ class Node:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "HEAP": self.heap},
+                env={"JDK_JAVA_OPTIONS": QUICK_JVM, **os.environ, "HEAP": self.heap},
             )
