@@ -76,7 +76,7 @@ def restrict_to_local(address: str, default: str) -> str:
     except ValueError:
         return default
     is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
-    return address if is_local else default
+    return address if is_local and address.isprintable() else default
 
 
 def _read_netloc(origin: str) -> str:

@@ -14,7 +14,9 @@ LINES: dict[str, Kind] = {
     "GET /v1/recommendations?user=u HTTP/1.1": "home", "GET /v1/items/a/b/similar HTTP/1.1": "similar",
     "GET /film/a HTTP/1.1": "similar", "GET /why/a/1 HTTP/1.1": "explain",
     "GET /v1/search?q=a&explain=true HTTP/1.1": "explain", "PUT /v1/items/a HTTP/1.1": "other", "": "other",
-    "GET /livezilla HTTP/1.1": "other", "GET /v1/eventsearch HTTP/1.1": "other",
+    "GET /livezilla HTTP/1.1": "other", "POST /v1/models/m:promote HTTP/1.1": "admin",
+    "DELETE /v1/users/a HTTP/1.1": "admin", "POST /ops/rollback HTTP/1.1": "admin",
+    "GET /opsis HTTP/1.1": "other", "GET /v1/eventsearch HTTP/1.1": "other",
 }  # fmt: skip
 
 
@@ -93,6 +95,31 @@ def test_the_limit_falls_when_requests_slow_down_and_rises_again() -> None:
     run(0.01, 20)
     assert run(0.1, 60) < 5
     assert run(0.01, 300) > 6
+
+
+def test_slow_requests_do_not_shut_out_the_others_of_their_kind() -> None:
+    admission = Admission[str](budget_s=1.0, max_limit=8)
+    for seconds in [0.005] * 20 + [60.0] * 40:
+        fill(admission, "other")
+        assert serve_one(admission, 0.0) == "other"
+        admission.finish("other", seconds)
+    for _ in range(int(admission.limit)):  # no thread is free, and nobody waits
+        fill(admission, "search")
+        assert serve_one(admission, 0.0) == "search"
+    answers = fill(admission, *["other"] * 20)
+    assert not answers[0]
+    assert True in answers
+
+
+def test_promotions_are_never_refused_and_leave_threads_to_viewers() -> None:
+    admission = Admission[str](budget_s=0.1, max_limit=2)
+    assert all(fill(admission, "admin", "admin", "admin", "admin", "search"))
+    assert [serve_one(admission, 0.0) for _ in range(3)] == ["admin", "search", None]
+    admission.finish("search", 0.01)
+    assert fill(admission, "search") == [True]
+    assert serve_one(admission, 0.0) == "search"
+    admission.finish("admin", 30.0)
+    assert serve_one(admission, 0.0) == "admin"
 
 
 @given(st.lists(st.tuples(st.sampled_from(sorted(PRIORITY)), st.floats(0, 2), st.booleans()), max_size=200))

@@ -256,7 +256,18 @@ def test_a_form_from_another_site_is_rejected(
     assert parts.events.count() == before
 
 
-@pytest.mark.parametrize("address", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere", "x"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "//elsewhere.example",
+        "https://elsewhere.example",
+        "/\\elsewhere",
+        "x",
+        "/\n//a",
+        "/\t/a",
+        "/a\r\nX: y",
+    ],
+)
 def test_no_redirect_leads_to_another_site(address: str) -> None:
     assert restrict_to_local(address, "/") == "/"
     assert restrict_to_local("/film/a", "/") == "/film/a"
