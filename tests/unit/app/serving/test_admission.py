@@ -27,6 +27,7 @@ def test_the_request_line_tells_the_kind(line: str, kind: Kind) -> None:
 
 SEARCHES: list[Kind] = ["search"] * 20
 EVENTS: list[Kind] = ["events"] * 300
+OTHERS: list[Kind] = ["other"] * 20
 
 
 def fill(admission: Admission[str], *kinds: Kind) -> list[bool]:
@@ -106,7 +107,7 @@ def test_slow_requests_do_not_shut_out_the_others_of_their_kind() -> None:
     for _ in range(int(admission.limit)):  # no thread is free, and nobody waits
         fill(admission, "search")
         assert serve_one(admission, 0.0) == "search"
-    answers = fill(admission, *["other"] * 20)
+    answers = fill(admission, *OTHERS)
     assert not answers[0]
     assert True in answers
 
