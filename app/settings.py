@@ -119,6 +119,16 @@ class Settings(DataDirectories, NetworkSettings, LoopSettings):
         description="How much a home page avoids items that are similar to those above them, 0 to 1; 0 turns "
         "it off.",
     )
+    weight_lambdarank: float = Field(
+        1.0, ge=0, le=1000, description="Weight of the LambdaRank model where two models are blended."
+    )
+    weight_pointwise: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Weight of the pointwise model, blended with LambdaRank by log-odds; above 0 a training "
+        "run makes both models; 0 turns blending off.",
+    )
     label: Label = Field(
         Label.WATCHED_SHARE,
         description="What a watch teaches: watched_share, duration_corrected, completion or played.",

@@ -41,17 +41,17 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms, read_synonyms
 from reelrank.ranking.policies.config import (
-    DIVERSITY,
     EXPLORATION_SLOTS,
-    POPULAR_HALF_LIFE,
+    NAMED_AS_SETTINGS,
     CandidateLimits,
     RankingConfig,
 )
 from reelrank.ranking.policies.known_policies import KNOWN_POLICIES
+from reelrank.ranking.rankers.blending import BlendWeights
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.loading import load_ranker
 from reelrank.ranking.registry.models import Registry
-from reelrank.ranking.registry.releases import ReleaseStore
+from reelrank.ranking.registry.releases import Release, ReleaseStore
 from reelrank.ranking.retrieval.source_names import SOURCES
 
 
@@ -97,9 +97,9 @@ def build_container(settings: Settings) -> Container:
 def build_ranking_config(settings: Settings) -> RankingConfig:
     """Builds the default config, for requests without a config from an assigner."""
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
-    return RankingConfig(
-        limits, settings.explore_slots, KNOWN_POLICIES, settings.popular_half_life_days, settings.diversity
-    )
+    shown = settings.explore_slots, KNOWN_POLICIES, settings.popular_half_life_days, settings.diversity
+    blend = BlendWeights(settings.weight_lambdarank, settings.weight_pointwise)
+    return RankingConfig(limits, *shown, blend)
 
 
 def list_stated(container: Container) -> frozenset[str]:
@@ -108,7 +108,7 @@ def list_stated(container: Container) -> frozenset[str]:
     default = build_ranking_config(settings).to_values()
     given = {name.removeprefix("cap_") for name in settings.model_fields_set if name.startswith("cap_")}
     given |= {EXPLORATION_SLOTS} if "explore_slots" in settings.model_fields_set else set()
-    given |= {POPULAR_HALF_LIFE, DIVERSITY} & settings.model_fields_set
+    given |= NAMED_AS_SETTINGS & settings.model_fields_set
     return frozenset(given | {name for name, value in values.items() if value != default[name]})
 
 
@@ -132,13 +132,14 @@ def build_models(container: Container) -> Models:
     return ServedModels(source)
 
 
-def apply_release_settings(container: Container) -> Container:
-    """Returns the container with the ranking settings of the serving release; those that are stated stay."""
+def apply_release_settings(container: Container, release: Release | None = None) -> Container:
+    """Returns the container with the ranking settings of a release (None: of the serving one); those that are
+    stated stay."""
     pointer = container.releases.read_pointer()
-    if pointer is None:
+    if (release := release or (pointer.serving if pointer else None)) is None:
         return container
     stated_names = list_stated(container)
-    values = {name: value for name, value in pointer.serving.config.items() if name not in stated_names}
+    values = {name: value for name, value in release.config.items() if name not in stated_names}
     return replace(container, config=container.config.with_values(values))
 
 

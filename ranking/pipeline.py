@@ -18,6 +18,7 @@ from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
 from reelrank.ranking.policies.sorting import sort_candidates
+from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_calibration
 from reelrank.ranking.retrieval.candidates import LocatedCandidates, build_candidates
@@ -105,12 +106,13 @@ def rank_candidates(
 
     Equal scores keep the fused order. missing: what the sources did not answer.
     """
+    ranker = blend_rankers(context.ranker, context.config.blend)
     with context.measure("signals"):
         signals = observe(request, found, context.table, context.popularity)
     with context.measure("features"):
-        features = compute_features(signals, context.ranker.feature_names)
+        features = compute_features(signals, ranker.feature_names)
     with context.measure("score"):
-        scores, model, failure = _score(context.ranker, features)
+        scores, model, failure = _score(ranker, features)
     degraded = (*context.degraded, *missing, *failure)
     with context.measure("explore"):
         scored = _collect_scores(request, found, scores, model, context)
@@ -119,7 +121,7 @@ def rank_candidates(
             result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
         else:
             result = PolicyResult(sort_candidates(scored))
-    calibration = get_calibration(context.ranker) if model == context.ranker.name else None
+    calibration = get_calibration(ranker) if model == ranker.name else None
     return Ranking(
         found, signals, scores, result.order, model, result.changes, degraded, calibration, context.seed
     )

@@ -19,7 +19,8 @@ from reelrank.ranking.embeddings.watches import build_event_table, select_watche
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.progress import ignore_progress
-from reelrank.ranking.rankers.manifest import Manifest
+from reelrank.ranking.rankers.calibration import Calibration
+from reelrank.ranking.rankers.manifest import Manifest, PointwiseModel
 
 EMBEDDED_SETTINGS: Mapping[str, str] = {}
 SEA, SPACE = "sea", "space"
@@ -52,18 +53,24 @@ def build_project(
     return parts
 
 
-def add_model(parts: Container, model_id: str, seed: int) -> str:
-    """Registers a model that fits this build; each seed gives another order."""
+def add_model(parts: Container, model_id: str, seed: int, has_pointwise: bool = False) -> str:
+    """Registers a model that fits this build, if asked with a second one to blend; seeds give other orders."""
     rng = np.random.default_rng(seed)
     rows = rng.random((400, len(FEATURE_NAMES))).astype(np.float32)
     wanted = (rows @ rng.normal(size=len(FEATURE_NAMES)) > 0).astype(int)
     data = lightgbm.Dataset(rows, wanted, group=[20] * 20, feature_name=list(FEATURE_NAMES))
     params = {"objective": "lambdarank", "num_threads": 1, "verbosity": -1, "min_data_in_leaf": 5}
     text = lightgbm.train(params, data, num_boost_round=5).model_to_string()
-    manifest = Manifest(
-        id=model_id, features=FEATURE_NAMES, feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES)
-    )
-    return parts.registry.register(manifest, text, rows[:30])
+    known, pointwise_text = {}, ""
+    if has_pointwise:
+        other = lightgbm.Dataset(rows[::-1], wanted, feature_name=list(FEATURE_NAMES))
+        binary = {**params, "objective": "binary"}
+        pointwise_text = lightgbm.train(binary, other, num_boost_round=5).model_to_string()
+        calibration = Calibration(slope=2.0, intercept=-1.0)
+        known = {"calibration": calibration, "pointwise": PointwiseModel(calibration=calibration)}
+    fingerprint = compute_feature_fingerprint(FEATURE_NAMES)
+    manifest = Manifest(id=model_id, features=FEATURE_NAMES, feature_fingerprint=fingerprint, **known)
+    return parts.registry.register(manifest, text, rows[:30], pointwise_text)
 
 
 def _build_watches(now_ms: int) -> list[Event]:

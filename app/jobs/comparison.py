@@ -23,13 +23,15 @@ from reelrank.ranking.evaluation.baselines import (
 from reelrank.ranking.evaluation.comparison import Evaluation, Rankings, evaluate
 from reelrank.ranking.evaluation.judged_request import HOME, JudgedRequest
 from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
+from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
 
 
 def compare_rankings(history: History, judged: Sequence[JudgedRequest], ranker: Ranker) -> Evaluation:
     """Evaluates requests of the third window as `ranker` ordered them, home pages also beside baselines."""
     baselines = rank_home_pages(history, judged)
-    return evaluate(judged, ranker.name, get_probability_function(ranker), baselines)
+    blended = blend_rankers(ranker, history.container.config.blend)
+    return evaluate(judged, ranker.name, get_probability_function(blended), baselines)
 
 
 def rank_home_pages(history: History, judged: Sequence[JudgedRequest]) -> dict[str, Rankings]:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.compute.backend import Compute
-from reelrank.app.compute.parameter_choice import train_with_chosen_params
+from reelrank.app.compute.ranker_training import TrainedModels, train_models
 from reelrank.app.jobs.comparison import write_report
 from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.jobs.history import History, read_history
@@ -41,13 +41,13 @@ from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.table import build_table
 from reelrank.ranking.labels.grades import Grader, build_grader
 from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.compiled_trees import compile_trees
-from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank, Ranker, get_probability_function
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_probability_function
 from reelrank.ranking.rankers.manifest import Manifest
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
-from reelrank.ranking.training.lambdarank import TrainingResult
 from reelrank.ranking.training.position_bias import correct_position_bias
 from reelrank.ranking.training.profile import build_profile
 from reelrank.ranking.training.returning import hold_out_returning
@@ -103,15 +103,16 @@ def _train(
     container, history = chosen.container, replace(history, container=chosen.container)
     rows, learned_from = _collect_rows(history, source, progress, compute)
     corrected = correct_position_bias(rows, container.settings.position_bias)
-    trained = train_with_chosen_params(compute, corrected, container.settings.tuning_seconds, progress)
-    ranker = LambdaRank("candidate", FEATURE_NAMES, trained.model_text)
-    ranker.calibration = trained.calibration
+    blend, budget_s = container.config.blend, container.settings.tuning_seconds
+    models = train_models(compute, corrected, budget_s, blend.pointwise > 0, progress)
+    trained, ranker = models.order, blend_rankers(models.build_ranker("candidate"), blend)
     judged = collect_judged_requests(history, progress, ranker=ranker)
     evaluation = evaluate(judged, ranker.name, get_probability_function(ranker))
     recall = measure_candidate_recall(judged)
     learned = learn_embeddings(select_preferences(history.events, MAX_TIME_MS), progress)
-    manifest = _build_manifest(history, trained, evaluation, learned.compute_fingerprint())
-    model = container.registry.register(manifest, trained.model_text, _select_golden_rows(judged))
+    manifest = _build_manifest(history, models, evaluation, learned.compute_fingerprint())
+    golden = np.concatenate([request.features[:10] for request in judged[:25]])
+    model = container.registry.register(manifest, trained.model_text, golden, models.pointwise_text)
     directory = container.registry.find_directory(model)
     if problem := compile_trees(directory):
         log.info("the trees are not compiled", model=model, reason=problem)
@@ -225,14 +226,11 @@ def _build_grader(history: History) -> Grader:
     return build_grader(history.container.settings.label, events.filter(is_earlier))
 
 
-def _select_golden_rows(judged: list[JudgedRequest]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    return np.concatenate([request.features[:10] for request in judged[:25]])
-
-
 def _build_manifest(
-    history: History, trained: TrainingResult, evaluation: Evaluation, embeddings: str
+    history: History, models: TrainedModels, evaluation: Evaluation, embeddings: str
 ) -> Manifest:
     systems = [name for name in evaluation.list_systems("all") if name != "lambdarank"]
+    trained = models.order
     return Manifest(
         features=FEATURE_NAMES,
         hash_seeds=HASH_SEEDS,
@@ -247,4 +245,5 @@ def _build_manifest(
         gains=trained.gains,
         params=trained.params,
         calibration=trained.calibration,
+        pointwise=models.describe_pointwise(),
     )

@@ -53,6 +53,7 @@ from reelrank.ranking.gate.release_checks import (
 )
 from reelrank.ranking.gate.requests import GateRequests
 from reelrank.ranking.labels.grades import Grader
+from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import MODEL_FILE, ModelRejected, read_manifest
 from reelrank.ranking.registry.decisions import Check
@@ -69,7 +70,7 @@ def judge_release(container: Container, release_id: str) -> list[Check]:
     release = read_staged(build_release_manager(container), release_id)
     limits = build_limits(container)
     directory = container.registry.find_directory(release.model)
-    candidate = load_model(directory)
+    candidate = blend_rankers(load_model(directory), container.config.blend)
     serving = load_serving(container)
     profile = find_profile(container, release.model) or Profile({})
     checks = [
@@ -104,7 +105,8 @@ def load_serving(container: Container) -> Ranker:
     if model is None:
         return FusedOrder()
     try:
-        return load_model(container.registry.find_directory(model))
+        ranker = load_model(container.registry.find_directory(model))
+        return blend_rankers(ranker, container.config.blend)
     except (ModelRejected, ModelNotFound) as error:
         log.warning("the serving model is not compared with", model=model, reason=str(error))
         return FusedOrder()

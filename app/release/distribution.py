@@ -14,11 +14,11 @@ from pyarrow import fs
 from reelrank.index_mappings.errors import Unavailable
 from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
-from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, ModelRejected
+from reelrank.ranking.rankers.manifest import MANIFEST_FILE, MODEL_FILE, POINTWISE_FILE, ModelRejected
 from reelrank.ranking.registry.models import Registry
 from reelrank.ranking.registry.releases import Release
 
-SHARED_FILES = (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE)
+SHARED_FILES = (MANIFEST_FILE, MODEL_FILE, GOLDEN_FILE, POINTWISE_FILE)
 MAX_FILE_BYTES = 512_000_000
 """A larger file is not read into memory. A model of 10,000 trees of 63 leaves has some 60 MB."""
 

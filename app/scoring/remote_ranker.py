@@ -1,7 +1,8 @@
 """A ranker whose model scores in the ranking service."""
 
-from dataclasses import dataclass
-from urllib.parse import quote
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from urllib.parse import quote, urlencode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from reelrank.app.http_client import HttpRequest
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.index_mappings.errors import Unavailable
+from reelrank.ranking.rankers.blending import NOT_BLENDED, BlendWeights
 from reelrank.ranking.wire.arrow_check import Limits
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
@@ -26,6 +28,11 @@ class RemoteRanker:
     service: RankingService
     timeout_s: float
     embeddings_fingerprint: str = ""
+    weights: BlendWeights = NOT_BLENDED
+
+    def with_weights(self, weights: BlendWeights) -> "RemoteRanker":
+        """Returns the ranker that asks for scores of both models, blended by these weights."""
+        return replace(self, weights=weights)
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(features):
@@ -35,7 +42,7 @@ class RemoteRanker:
     def compute_contributions(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         columns = (*self.feature_names, BASE)
         return self._request_rows(
-            features, columns, max(self.timeout_s, CONTRIBUTIONS_TIMEOUT_S), "?contributions=true"
+            features, columns, max(self.timeout_s, CONTRIBUTIONS_TIMEOUT_S), {"contributions": "true"}
         )
 
     def _request_rows(
@@ -43,9 +50,12 @@ class RemoteRanker:
         features: NDArray[np.float32],
         columns: tuple[str, ...],
         timeout_s: float,
-        query_string: str = "",
+        parameters: Mapping[str, str] | None = None,
     ) -> NDArray[np.float32]:
-        path = f"/v1/score/{quote(self.name, safe='')}{query_string}"
+        stated = dict(parameters or {})
+        if self.weights.pointwise:
+            stated |= {name: repr(value) for name, value in asdict(self.weights).items()}
+        path = f"/v1/score/{quote(self.name, safe='')}{'?' if stated else ''}{urlencode(stated)}"
         headers = {"Content-Type": MEDIA_TYPE}
         request = HttpRequest("POST", path, to_bytes(features, self.feature_names), headers)
         try:

@@ -36,6 +36,8 @@ from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.spelling.synonyms import Synonyms
 from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates, rank_request
 from reelrank.ranking.policies.thompson import derive_seed
+from reelrank.ranking.rankers.blending import blend_rankers
+from reelrank.ranking.rankers.lambdarank import Ranker
 from reelrank.ranking.retrieval.candidates import locate
 from reelrank.ranking.retrieval.fusion import fuse
 from reelrank.ranking.retrieval.sources import SourceRequest, query_source
@@ -98,7 +100,7 @@ class SearchService:
                 table = self.refresher.state.table
                 page = replace(page, facets=count_facets(table, result_list.counted_ids))
         if options.explain:
-            page = explain(page, result_list, self.refresher.models.get)
+            page = explain(page, result_list, partial(self._get_ranker, query=result_list.query))
         return replace(page, timings=timings.seconds)
 
     def serve_next_page(self, cursor: str, limit: int, is_explained: bool = False, user: str = "") -> Page:
@@ -238,4 +240,9 @@ class SearchService:
         request, _ = self._build_request(RankingOptions(result_list.query), state)
         found = locate(result_list.candidates, state.table)
         signals = observe(request, found, state.table, state.activity.popularity)
-        return explain(page, replace(result_list, signals=signals), self.refresher.models.get)
+        get_ranker = partial(self._get_ranker, query=result_list.query)
+        return explain(page, replace(result_list, signals=signals), get_ranker)
+
+    def _get_ranker(self, model: str, query: Query) -> Ranker:
+        """Returns a model as it ranks this query."""
+        return blend_rankers(self.refresher.models.get(model), self.assigner.assign(query).blend)

@@ -13,10 +13,14 @@ from typing import Protocol
 
 from reelrank.ranking.items.popularity.half_lives import DEFAULT_HALF_LIFE_DAYS
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
+from reelrank.ranking.rankers.blending import NOT_BLENDED, BlendWeights
 
 ID_DIGITS = 12
 EXPLORATION_SLOTS, DIVERSITY = "exploration_slots", "diversity"
 POPULAR_HALF_LIFE = "popular_half_life_days"
+WEIGHT_LAMBDARANK, WEIGHT_POINTWISE = "weight_lambdarank", "weight_pointwise"
+NAMED_AS_SETTINGS = frozenset({POPULAR_HALF_LIFE, DIVERSITY, WEIGHT_LAMBDARANK, WEIGHT_POINTWISE})
+"""Values whose settings have the same names."""
 LEARNED_VALUES = frozenset({POPULAR_HALF_LIFE})
 """Values that a training run chooses."""
 
@@ -57,7 +61,7 @@ class RankingConfig:
 
     exploration_slots: most positions of a page that policies may fill at random. policies: applied in
     their order. popular_half_life_days: of the `popular` source; a training run chooses it. diversity: 0 to
-    1, how much a home page avoids similar items.
+    1, how much a home page avoids similar items. blend: weights of the models whose scores are blended.
     """
 
     limits: CandidateLimits = CandidateLimits()
@@ -65,6 +69,7 @@ class RankingConfig:
     policies: tuple[Policy, ...] = ()
     popular_half_life_days: int = DEFAULT_HALF_LIFE_DAYS
     diversity: float = 0.0
+    blend: BlendWeights = NOT_BLENDED
 
     def to_values(self) -> dict[str, float]:
         """Returns the limits and the other numbers by name, as a release records them."""
@@ -73,6 +78,8 @@ class RankingConfig:
             EXPLORATION_SLOTS: self.exploration_slots,
             POPULAR_HALF_LIFE: self.popular_half_life_days,
             DIVERSITY: self.diversity,
+            WEIGHT_LAMBDARANK: self.blend.lambdarank,
+            WEIGHT_POINTWISE: self.blend.pointwise,
         }
 
     def with_values(self, values: Mapping[str, float]) -> "RankingConfig":
@@ -84,6 +91,10 @@ class RankingConfig:
             exploration_slots=int(values.get(EXPLORATION_SLOTS, self.exploration_slots)),
             popular_half_life_days=int(values.get(POPULAR_HALF_LIFE, self.popular_half_life_days)),
             diversity=float(values.get(DIVERSITY, self.diversity)),
+            blend=BlendWeights(
+                float(values.get(WEIGHT_LAMBDARANK, self.blend.lambdarank)),
+                float(values.get(WEIGHT_POINTWISE, self.blend.pointwise)),
+            ),
         )
 
     @property

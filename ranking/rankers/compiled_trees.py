@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reelrank.ranking.rankers.manifest import MODEL_FILE
+from reelrank.ranking.rankers.manifest import MODEL_FILE, POINTWISE_FILE
 
 LIBRARY_FILE = "forest.so"
+LIBRARY_FILES = {MODEL_FILE: LIBRARY_FILE, POINTWISE_FILE: "pointwise.so"}
 log = logging.getLogger(__name__)
 
 
@@ -38,36 +39,38 @@ class CompiledTrees:
         return np.asarray(self._model.predict(batch, raw_score=True, n_jobs=1), np.float32)
 
 
-def open_compiled_trees(directory: Path) -> CompiledTrees | None:
+def open_compiled_trees(directory: Path, model_file: str = MODEL_FILE) -> CompiledTrees | None:
     """Returns None, with a line in the log, when lignum is not installed or cannot read the model."""
     try:
         import lignum
     except ImportError:
         log.info("pylignum is not installed; LightGBM scores. pip install 'reelrank[compiled]' is faster")
         return None
-    library = directory / LIBRARY_FILE
+    path, library = directory / model_file, directory / LIBRARY_FILES[model_file]
     if library.exists():
         try:
-            return CompiledTrees(lignum.load(directory / MODEL_FILE, format="lightgbm", compiled=library))
+            return CompiledTrees(lignum.load(path, format="lightgbm", compiled=library))
         except (OSError, RuntimeError, ValueError) as error:
             log.warning("%s is not used (%s); compile it again: reelrank models compile", library, error)
     try:
-        return CompiledTrees(lignum.load(directory / MODEL_FILE, format="lightgbm"))
+        return CompiledTrees(lignum.load(path, format="lightgbm"))
     except (OSError, RuntimeError, ValueError) as error:
-        log.warning("lignum cannot read %s (%s); LightGBM scores", directory / MODEL_FILE, error)
+        log.warning("lignum cannot read %s (%s); LightGBM scores", path, error)
         return None
 
 
 def compile_trees(directory: Path) -> str:
-    """Writes native code beside the model; returns why there is none, or an empty string."""
+    """Writes native code beside the models; returns why there is none, or an empty string."""
     try:
         import lignum
     except ImportError:
         return "pylignum is not installed; pip install 'reelrank[compiled]'"
     try:
-        model = lignum.load(directory / MODEL_FILE, format="lightgbm")
-        with tempfile.TemporaryDirectory() as work:
-            model.compile(library=directory / LIBRARY_FILE, work_dir=work)
+        for name, library in LIBRARY_FILES.items():
+            if name == MODEL_FILE or (directory / name).exists():
+                model = lignum.load(directory / name, format="lightgbm")
+                with tempfile.TemporaryDirectory() as work:
+                    model.compile(library=directory / library, work_dir=work)
     except (OSError, RuntimeError, ValueError) as error:
         return f"the trees could not be compiled ({error}); is there a C compiler `cc`?"
     return ""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-GOLDEN_FILE = "golden.parquet"
+GOLDEN_FILE, SCORE, POINTWISE_SCORE = "golden.parquet", "score", "pointwise_score"
 MAX_GOLDEN_ROWS = 256
 INFINITE_ROWS = 6
 TOLERANCE = 1e-6
@@ -34,19 +34,26 @@ class GoldenRows:
         )
 
 
-def read_golden(directory: Path) -> GoldenRows:
-    """Raises OSError when there is none and ValueError (pyarrow's ArrowInvalid) when it is damaged."""
+def read_golden(directory: Path, column: str = SCORE) -> GoldenRows:
+    """Raises OSError when there is none and ValueError (pyarrow's ArrowInvalid) when it is damaged.
+
+    column: SCORE, or POINTWISE_SCORE; raises KeyError without it.
+    """
     table = pq.read_table(directory / GOLDEN_FILE)
     rows = table["features"].combine_chunks()
     width = rows.type.list_size
     features = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-    return GoldenRows(features.astype(np.float32), table["score"].to_numpy().astype(np.float32))
+    return GoldenRows(features.astype(np.float32), table[column].to_numpy().astype(np.float32))
 
 
-def write_golden(directory: Path, golden: GoldenRows) -> None:
+def write_golden(directory: Path, golden: GoldenRows, pointwise: NDArray[np.float32] | None = None) -> None:
+    """Writes the rows with their scores and, if there are any, those of the pointwise model."""
     width = golden.features.shape[1]
     rows = pa.FixedSizeListArray.from_arrays(pa.array(golden.features.ravel()), width)
-    pq.write_table(pa.table({"features": rows, "score": golden.scores}), directory / GOLDEN_FILE)
+    columns = {"features": rows, SCORE: golden.scores}
+    if pointwise is not None:
+        columns[POINTWISE_SCORE] = pointwise
+    pq.write_table(pa.table(columns), directory / GOLDEN_FILE)
 
 
 def sample_evenly(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -50,11 +50,13 @@ class LambdaRank:
     compiled_trees: replaces Booster.predict after it gave the same scores of the golden rows; not for rows
     with infinite values, where lignum takes the largest threshold for infinity (looking for them takes 24 us
     in 1,000 rows with 120 features).
-    calibration: from the manifest.
+    calibration: from the manifest. pointwise: the model of the probability that was trained beside this one,
+    which `blending.py` blends with it.
     """
 
     compiled_trees: CompiledTrees | None = None
     calibration: Calibration | None = None
+    pointwise: "LambdaRank | None" = None
     embeddings_fingerprint: str = ""
 
     def __init__(self, name: str, feature_names: Sequence[str], model_text: str) -> None:
@@ -96,7 +98,8 @@ def _load_booster(model_text: str) -> Any:
 
 def get_calibration(ranker: Ranker) -> Calibration | None:
     """Returns the calibration of a model; None for engine order and for a model without one."""
-    return ranker.calibration if isinstance(ranker, LambdaRank) else None
+    calibration: Calibration | None = getattr(ranker, "calibration", None)
+    return calibration
 
 
 def get_probability_function(ranker: Ranker) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:

@@ -8,9 +8,23 @@ from pathlib import Path
 import numpy as np
 
 from reelrank.ranking.rankers.compiled_trees import open_compiled_trees
-from reelrank.ranking.rankers.golden_rows import GOLDEN_FILE, GoldenRows, generate_rows, read_golden
+from reelrank.ranking.rankers.golden_rows import (
+    GOLDEN_FILE,
+    POINTWISE_SCORE,
+    SCORE,
+    GoldenRows,
+    generate_rows,
+    read_golden,
+)
 from reelrank.ranking.rankers.lambdarank import LambdaRank, Ranker
-from reelrank.ranking.rankers.manifest import MODEL_FILE, InvalidModel, Manifest, ModelRejected, read_manifest
+from reelrank.ranking.rankers.manifest import (
+    MODEL_FILE,
+    POINTWISE_FILE,
+    InvalidModel,
+    Manifest,
+    ModelRejected,
+    read_manifest,
+)
 from reelrank.ranking.rankers.model_check import compute_scores_in_child, read_valid_model
 
 log = logging.getLogger(__name__)
@@ -45,17 +59,8 @@ def load_ranker(
         },
     )
     ranker = _load_model(directory, manifest)
-    golden = _load_golden(directory, manifest)
-    if golden is not None:
-        mismatch = golden.find_mismatch(ranker.score(golden.features))
-        if mismatch:
-            raise ModelRejected(
-                manifest.id,
-                mismatch,
-                "install the LightGBM version it was trained with, or retrain",
-                code="golden_rows_mismatch",
-            )
-        _use_compiled_trees(ranker, directory, golden)
+    _check_golden_rows(ranker, directory, _load_golden(directory, manifest))
+    ranker.pointwise = _load_pointwise(directory, manifest)
     return ranker
 
 
@@ -110,11 +115,7 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
     The registry has checked the file with the manifest's SHA-256; another file is checked here first.
     """
     try:
-        text = (directory / MODEL_FILE).read_text(encoding="utf-8")
-        if manifest.model_sha256 and hash_model(text) != manifest.model_sha256:
-            raise InvalidModel(
-                f"{MODEL_FILE} is not the file that was registered (SHA-256 differs)", "model_file_changed"
-            )
+        text = _read_model(directory / MODEL_FILE, manifest.model_sha256)
         header = read_valid_model(text, len(manifest.features))
         if not manifest.model_sha256:
             lows, highs = np.array(header.bounds, np.float64).T
@@ -128,7 +129,33 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
     return ranker
 
 
-def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
+def _read_model(path: Path, digest: str) -> str:
+    """Returns the text of a model file. Raises InvalidModel when `digest` is known and another one."""
+    text = path.read_text(encoding="utf-8")
+    if digest and hash_model(text) != digest:
+        reason = f"{path.name} is not the file that was registered (SHA-256 differs)"
+        raise InvalidModel(reason, "model_file_changed")
+    return text
+
+
+def _load_pointwise(directory: Path, manifest: Manifest) -> LambdaRank | None:
+    """Loads the pointwise model that the manifest names; None without. Raises ModelRejected."""
+    known = manifest.pointwise
+    if known is None:
+        return None
+    try:
+        text = _read_model(directory / POINTWISE_FILE, known.model_sha256)
+        pointwise = LambdaRank(manifest.id, manifest.features, text)
+    except (OSError, ValueError) as error:
+        code = getattr(error, "code", "model_file_damaged")
+        raise ModelRejected(manifest.id, str(error), REREGISTER, code) from error
+    pointwise.calibration = known.calibration
+    golden = _load_golden(directory, manifest, POINTWISE_SCORE)
+    _check_golden_rows(pointwise, directory, golden, POINTWISE_FILE)
+    return pointwise
+
+
+def _load_golden(directory: Path, manifest: Manifest, column: str = SCORE) -> GoldenRows | None:
     """Reads the golden rows of a model. Raises ModelRejected.
 
     An external model put in place by hand may lack golden rows; nothing else may.
@@ -136,7 +163,7 @@ def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
     if manifest.kind == "external" and not (directory / GOLDEN_FILE).exists():
         return None
     try:
-        golden = read_golden(directory)
+        golden = read_golden(directory, column)
         if golden.features.shape[1] != len(manifest.features):
             raise ValueError(f"{golden.features.shape[1]} columns for {len(manifest.features)} features")
     except (OSError, ValueError, KeyError, AttributeError) as error:
@@ -146,9 +173,25 @@ def _load_golden(directory: Path, manifest: Manifest) -> GoldenRows | None:
     return golden
 
 
-def _use_compiled_trees(ranker: LambdaRank, directory: Path, golden: GoldenRows) -> None:
+def _check_golden_rows(
+    ranker: LambdaRank, directory: Path, golden: GoldenRows | None, model_file: str = MODEL_FILE
+) -> None:
+    """Lets the faster form of the trees score. Raises ModelRejected when golden rows score differently."""
+    if golden is None:
+        return
+    if mismatch := golden.find_mismatch(ranker.score(golden.features)):
+        raise ModelRejected(
+            ranker.name,
+            f"{model_file}: {mismatch}" if model_file != MODEL_FILE else mismatch,
+            "install the LightGBM version it was trained with, or retrain",
+            code="golden_rows_mismatch",
+        )
+    _use_compiled_trees(ranker, directory, golden, model_file)
+
+
+def _use_compiled_trees(ranker: LambdaRank, directory: Path, golden: GoldenRows, model_file: str) -> None:
     """Lets the faster form of the trees score, unless a golden row then has another score."""
-    ranker.compiled_trees = trees = open_compiled_trees(directory)
+    ranker.compiled_trees = trees = open_compiled_trees(directory, model_file)
     if trees is None:
         return
     finite = ~np.isinf(golden.features).any(axis=1)

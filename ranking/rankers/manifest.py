@@ -9,7 +9,7 @@ from reelrank.index_mappings.errors import CodedError
 from reelrank.ranking.rankers.calibration import Calibration
 
 MANIFEST_FILE = "manifest.json"
-MODEL_FILE = "model.txt"
+MODEL_FILE, POINTWISE_FILE = "model.txt", "pointwise.txt"
 
 
 class ModelRejected(CodedError):
@@ -45,6 +45,16 @@ class MetricEstimate(BaseModel):
     high: float
 
 
+class PointwiseModel(BaseModel):
+    """Describes the pointwise model beside a LambdaRank model: pointwise.txt, on the same features."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration: Calibration
+    model_sha256: str = ""
+    params: dict[str, Any] = {}
+
+
 class Manifest(BaseModel):
     """Describes one model. The registry fills in an empty `id`; empty fingerprints are not compared.
 
@@ -54,7 +64,8 @@ class Manifest(BaseModel):
     gains: feature to its total split gain. calibration: turns a score into a probability.
     embeddings_fingerprint: of the embeddings published with it; empty for a model of an earlier build or
     made elsewhere, which may rank over any.
-    model_sha256: of model.txt, compared before LightGBM parses the file.
+    model_sha256: of model.txt, compared before LightGBM parses the file. pointwise: the second model that may
+    be blended with this one; None without.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +88,7 @@ class Manifest(BaseModel):
     params: dict[str, Any] = {}
     calibration: Calibration | None = None
     model_sha256: str = ""
+    pointwise: PointwiseModel | None = None
     note: str = ""
 
     @field_validator("features")
@@ -106,4 +118,7 @@ def describe_validation_error(error: ValidationError) -> str:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    (directory / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Writes it so that earlier builds, which know no pointwise model, can read it where there is none."""
+    left_out = {"pointwise"} if manifest.pointwise is None else None
+    text = manifest.model_dump_json(indent=2, exclude=left_out)
+    (directory / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")

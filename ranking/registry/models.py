@@ -22,6 +22,7 @@ from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.rankers.loading import check_features, hash_model
 from reelrank.ranking.rankers.manifest import (
     MODEL_FILE,
+    POINTWISE_FILE,
     Manifest,
     MetricEstimate,
     ModelRejected,
@@ -89,8 +90,16 @@ class Registry:
             )
         return self.directory / model_id
 
-    def register(self, manifest: Manifest, model_text: str, golden_features: NDArray[np.float32]) -> str:
+    def register(
+        self,
+        manifest: Manifest,
+        model_text: str,
+        golden_features: NDArray[np.float32],
+        pointwise_text: str = "",
+    ) -> str:
         """Writes a model with its scores of golden rows [g, F], and returns its id.
+
+        pointwise_text: of the second model, which `manifest.pointwise` describes.
 
         It does not serve until it is promoted. The scores are computed in a child process, because a
         damaged file may crash it. Raises ModelRejected when the model does not load, has another number of
@@ -103,7 +112,13 @@ class Registry:
             raise ModelRejected(repr(name), INVALID_ID, "give it another id", code="invalid_model_id")
         complete = manifest.model_copy(update={"id": name, "created_at": created_at, "model_sha256": digest})
         golden = _score_golden_rows(complete, model_text, sample_evenly(golden_features))
-        self._write_model(complete, model_text, golden)
+        pointwise = _PointwiseFile(pointwise_text)
+        if complete.pointwise is not None:
+            scores = _score_golden_rows(complete, pointwise_text, sample_evenly(golden_features)).scores
+            pointwise = _PointwiseFile(pointwise_text, scores)
+            part = complete.pointwise.model_copy(update={"model_sha256": hash_model(pointwise_text)})
+            complete = complete.model_copy(update={"pointwise": part})
+        self._write_model(complete, model_text, golden, pointwise)
         return name
 
     def add_external(
@@ -164,7 +179,9 @@ class Registry:
             for name, content in contents.items():
                 (temporary / name).write_bytes(content)
 
-    def _write_model(self, manifest: Manifest, model_text: str, golden: GoldenRows) -> None:
+    def _write_model(
+        self, manifest: Manifest, model_text: str, golden: GoldenRows, pointwise: "_PointwiseFile"
+    ) -> None:
         directory = self.directory / manifest.id
         if directory.exists():
             raise ModelRejected(
@@ -176,10 +193,20 @@ class Registry:
         try:
             with create_directory(directory) as temporary:
                 (temporary / MODEL_FILE).write_text(model_text, encoding="utf-8")
-                write_golden(temporary, golden)
+                if pointwise.scores is not None:
+                    (temporary / POINTWISE_FILE).write_text(pointwise.text, encoding="utf-8")
+                write_golden(temporary, golden, pointwise.scores)
                 write_manifest(temporary, manifest)
         except OSError as error:
             raise Unavailable(f"{directory} cannot be written ({error})", code="storage_failed") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PointwiseFile:
+    """The text of a pointwise model and its scores of the golden rows; None without such a model."""
+
+    text: str
+    scores: NDArray[np.float32] | None = None
 
 
 def _choose_id(kind: str, created_at: datetime | None, digest: str) -> str:

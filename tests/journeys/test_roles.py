@@ -18,6 +18,7 @@ from reelrank.app.wiring import Container, build_release_manager, load_model
 from reelrank.index_mappings.errors import ModelNotFound
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.blending import BlendWeights, blend_rankers
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
 from tests.running_service import ServiceProcess, find_free_port, start_project_service
 from tests.sample_project import add_model, build_project
@@ -33,7 +34,7 @@ def project(ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFact
         tmp_path_factory.mktemp("roles") / "data", datetime.now(UTC), engine_settings=ground()
     )
     for seed, name in enumerate(("first", "second")):
-        add_model(parts, name, seed)
+        add_model(parts, name, seed, has_pointwise=name == "first")
     build_release_manager(parts).promote_model("first")
     return parts
 
@@ -77,6 +78,16 @@ def test_remote_scores_and_contributions_equal_local_ones(
     assert np.array_equal(
         remote.compute_contributions(build_rows(n)), local.compute_contributions(build_rows(n))
     )
+
+
+def test_the_ranking_service_blends_by_the_weights_that_it_is_given(
+    project: Container, models: RemoteModels
+) -> None:
+    weights, rows = BlendWeights(0.25, 0.5), build_rows(20)
+    local = blend_rankers(load_model(project.registry.find_directory("first")), weights)
+    remote = blend_rankers(models.get("first"), weights)
+    assert remote.score(rows).tobytes() == local.score(rows).tobytes()
+    assert np.array_equal(remote.compute_contributions(rows), local.compute_contributions(rows))
 
 
 def test_pages_of_two_roles_are_ranked_and_explained_by_the_model(candidates: ServiceProcess) -> None:

@@ -34,6 +34,7 @@ from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.policies.config import CandidateLimits
 from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.training.backtest import rank_past_request
 
@@ -83,7 +84,7 @@ def _open_with_model(container: Container) -> ServingIndex:
     serving, model = open_serving_index(container), read_serving_model(container)
     if model is None:
         return serving
-    ranker = load_model(container.registry.find_directory(model))
+    ranker = blend_rankers(load_model(container.registry.find_directory(model)), serving.config.blend)
     return replace(serving, index=replace(serving.index, ranker=ranker))
 
 

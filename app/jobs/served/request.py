@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from reelrank.app.jobs.served.logged_requests import LoggedRequests, to_time
 from reelrank.app.jobs.served.replay import open_index
-from reelrank.app.wiring import Container, build_lake_storage, build_release_manager, load_model
+from reelrank.app.wiring import (
+    Container,
+    apply_release_settings,
+    build_lake_storage,
+    build_release_manager,
+    load_model,
+)
 from reelrank.index_mappings.decision import CANDIDATES, REQUEST_SCHEMA, REQUESTS, name_signal_column
 from reelrank.index_mappings.errors import ModelNotFound, NotFound
 from reelrank.loaders.lake.reader import Lake
@@ -20,6 +26,7 @@ from reelrank.ranking.arrow_columns import to_array, to_floats
 from reelrank.ranking.features.compute import FEATURE_NAMES, compute_features
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.progress import ignore_progress
+from reelrank.ranking.rankers.blending import BlendWeights, blend_rankers
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.registry.releases import Release, find_release
 from reelrank.ranking.signals.observe import Signals
@@ -133,9 +140,19 @@ def _score_again(
         return None, "it was served by a build with other features"
     try:
         ranker = load_model(container.registry.find_directory(row["model"]))
+        ranker = blend_rankers(ranker, _find_weights(container, row["release"]))
     except ModelNotFound:
         return None, f"model {row['model']} is not kept any more"
     return _score(ranker, logged), ""
+
+
+def _find_weights(container: Container, release_id: str) -> BlendWeights:
+    """Returns the weights that a release served with: its own, unless the settings state them."""
+    try:
+        release = find_release(container.releases.list_releases(), release_id)
+    except NotFound:  # the request named a model, or the release is not kept any more
+        return container.config.blend
+    return apply_release_settings(container, release).config.blend
 
 
 def _score(ranker: Ranker, logged: pa.Table) -> NDArray[np.float32]:
@@ -151,6 +168,7 @@ def _rank_by(container: Container, release: Release, row: Mapping[str, Any], log
     if release.model == FusedOrder.name:
         raise NotFound(f"{release.id} has no model; choose a release with one", code="model_not_found")
     ranker = load_model(container.registry.find_directory(release.model))
+    ranker = blend_rankers(ranker, apply_release_settings(container, release).config.blend)
     if pc.all(logged["is_whole_group"]).as_py():
         scores = _score(ranker, logged)
         order = np.lexsort((np.arange(len(scores)), -scores))

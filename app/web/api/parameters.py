@@ -198,6 +198,12 @@ class ScoreParameters(Parameters):
         False,
         description="Return what each feature added, a column per feature and `base`, not the score.",
     )
+    lambdarank: float = Field(
+        1.0, ge=0, le=1000, description="Weight of the LambdaRank model, if `pointwise` is above 0."
+    )
+    pointwise: float = Field(
+        0.0, ge=0, le=1000, description="Weight of the pointwise model; above 0 the score is a log-odds."
+    )
 
 
 def _describe_score_columns(schema: dict[str, Any]) -> None:

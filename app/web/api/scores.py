@@ -14,6 +14,7 @@ from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.app.web.problems import InvalidRequest, build_problem
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.rankers.blending import BlendWeights, blend_rankers
 from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerprint
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
@@ -51,7 +52,7 @@ def create_score_api(models: Models) -> APIBlueprint:
     )
     def score_rows(path: ModelPath, query: ScoreParameters) -> Response:
         """Score feature rows: an Arrow IPC stream of float32 columns in, one `score` column out."""
-        ranker, _ = get_ranker(path.model)
+        ranker = blend_rankers(get_ranker(path.model)[0], BlendWeights(query.lambdarank, query.pointwise))
         limits = EXPLAINED if query.contributions else SCORED
         try:
             features = from_bytes(request.get_data(), ranker.feature_names, limits)

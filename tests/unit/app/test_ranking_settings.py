@@ -14,6 +14,8 @@ RANKING_SETTINGS = {
     **{name: 7 for name in Settings.model_fields if name.startswith("cap_")},
     "explore_slots": 3,
     "diversity": 0.7,
+    "weight_lambdarank": 0.5,
+    "weight_pointwise": 0.3,
     "popular_half_life_days": 365,
 }
 

@@ -82,7 +82,7 @@ def test_a_forest_that_scores_a_golden_row_differently_does_not_serve(
     halved = re.sub(r"(leaf_value=)(\S+)", r"\g<1>0.5", (registered / MODEL_FILE).read_text())
     (another / MODEL_FILE).write_text(halved)
     wrong = open_compiled_trees(another)
-    monkeypatch.setattr("reelrank.ranking.rankers.loading.open_compiled_trees", lambda directory: wrong)
+    monkeypatch.setattr("reelrank.ranking.rankers.loading.open_compiled_trees", lambda *_: wrong)
     ranker = load(registered)
     assert ranker.scorer == "LightGBM"
     assert "golden rows score differently" in caplog.text
