@@ -54,7 +54,7 @@ def build_project(
 
 
 def add_model(parts: Container, model_id: str, seed: int, has_pointwise: bool = False) -> str:
-    """Registers a model that fits this build, if asked with a second one to blend; seeds give other orders."""
+    """Registers a model that fits this build, if asked with a second one to blend; seeds give orders."""
     rng = np.random.default_rng(seed)
     rows = rng.random((400, len(FEATURE_NAMES))).astype(np.float32)
     wanted = (rows @ rng.normal(size=len(FEATURE_NAMES)) > 0).astype(int)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -25,6 +26,7 @@ from reelrank.loaders.logged.pages import (
     read_requests,
 )
 from reelrank.loaders.logged.row_cache import open_rows
+from reelrank.ranking.arrow_columns import to_array
 from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA
 from reelrank.ranking.training.logged_rows import GRADED, build_logged_rows, build_row_schema
 
@@ -92,10 +94,11 @@ class DateBuild:
             yield build_logged_rows(pages, self._options.features, self._options.group_size)
 
     def _write(self, rows: pa.Table, writers: dict[int, object]) -> None:
-        hour_of_row = pc.subtract(pc.divide(rows["at_ms"], HOUR_MS), self._first_hour)
-        for hour in pc.unique(hour_of_row).to_pylist():
-            selected = rows.filter(pc.equal(hour_of_row, hour)).combine_chunks()
-            writers[hour].write_table(selected)  # type: ignore[attr-defined]
+        """Writes rows, which are in the order of time, into the files of their hours."""
+        hour_of_row = to_array(rows["at_ms"], np.int64) // HOUR_MS - self._first_hour
+        hours, starts = np.unique(hour_of_row, return_index=True)
+        for hour, start, end in zip(hours.tolist(), starts, [*starts[1:], len(rows)], strict=True):
+            writers[hour].write_table(rows.slice(start, end - start))  # type: ignore[attr-defined]
 
     def _select_requests(self, hours: Collection[int]) -> pa.Table:
         hour_of_request = pc.subtract(pc.divide(self._requests["at_ms"], HOUR_MS), self._first_hour)

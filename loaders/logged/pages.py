@@ -75,7 +75,7 @@ def attribute_to_file(lake: Lake, day: date, options: ReadOptions, path: Path) -
     if limits.spill_dir is None:
         limits = replace(limits, spill_dir=path.parent)
     with (
-        pq.ParquetWriter(path, ATTRIBUTION_SCHEMA, compression="zstd", compression_level=1) as writer,
+        pq.ParquetWriter(path, ATTRIBUTION_SCHEMA, compression="lz4", use_dictionary=False) as writer,
         attribute_date(lake, day, options.as_of_ms, options.rules, limits) as batches,
     ):
         for batch in batches:

@@ -1,7 +1,7 @@
 """Training rows on disk by hour, so that a training run builds only the hours that are new or have changed.
 
     <directory>/<config>/<date>.json                which hours there are, and what they were built from
-    <directory>/<config>/<date>-<hour>-<hash>.rows  the rows of one hour: Arrow IPC, zstd
+    <directory>/<config>/<date>-<hour>-<hash>.rows  the rows of one hour: Arrow IPC, LZ4
 
 `config` is a hash of all that decides rows beside the log. An entry is named by the hash of its bytes, which
 are checked whenever it is read: what was damaged is not there, and is built again.
@@ -28,6 +28,8 @@ log = structlog.get_logger("reelrank.learning")
 
 KEEP_DAYS = 35
 """Entries that were not read for so long are removed: training reads four weeks."""
+COMPRESSION = "lz4"
+"""LZ4 takes a fraction of the CPU time of zstd; see the measurement in docs/benchmarks.md."""
 HASH_DIGITS = 32
 INDEX_SUFFIX, ROWS_SUFFIX = ".json", ".rows"
 SUFFIXES = (INDEX_SUFFIX, ROWS_SUFFIX)
@@ -168,7 +170,7 @@ def clear_row_cache(directory: Path) -> int:
 
 def open_rows(path: Path, schema: pa.Schema) -> Any:
     """Opens a file of rows to write, a table at a time."""
-    return pa.ipc.new_file(str(path), schema, options=pa.ipc.IpcWriteOptions(compression="zstd"))
+    return pa.ipc.new_file(str(path), schema, options=pa.ipc.IpcWriteOptions(compression=COMPRESSION))
 
 
 def read_rows(path: Path) -> Iterator[pa.RecordBatch]:

@@ -120,4 +120,7 @@ def _hash_inputs(tables: dict[str, list[Partition]], begin: datetime, options: R
 def _select_times(rows: pa.RecordBatch, from_: datetime, to: datetime) -> pa.RecordBatch:
     first, last = (round(at.timestamp() * 1000) for at in (from_, to))
     at_ms = rows["at_ms"]
+    bounds = pc.min_max(at_ms).as_py()
+    if not rows.num_rows or (first <= bounds["min"] and bounds["max"] < last):
+        return rows
     return rows.filter(pc.and_(pc.greater_equal(at_ms, first), pc.less(at_ms, last)))

@@ -82,13 +82,13 @@ def _select_events(
     """Selects the events that count, each id once, with the times at which they and their plays began."""
     first: dict[str, Row] = {}
     for event in sorted(events, key=_rank_copy):
-        if _get_known_ms(event) <= span.as_of_ms:
+        if event["kind"] in rules.windows_ms and _get_known_ms(event) <= span.as_of_ms:
             first.setdefault(event["id"], event)
     selected = []
     for event in first.values():
         when = min(event["at_ms"], _get_known_ms(event))
         is_near = span.from_ms - rules.look_back_ms <= when < span.to_ms + rules.look_ahead_ms
-        if is_near and event["item"] and event["kind"] in rules.windows_ms:
+        if is_near and event["item"]:
             watched = None if event["watched_ms"] is None else max(event["watched_ms"], 0)
             began = event["at_ms"] - (watched or 0)
             if event["started_ms"] is not None:

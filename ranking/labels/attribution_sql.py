@@ -20,15 +20,13 @@ WITH ranked_requests AS (
         ROW_NUMBER() OVER (PARTITION BY request_id ORDER BY at_ms, user_key, surface) AS copy
     FROM requests WHERE at_ms >= $from AND at_ms < $pages_to AND at_ms <= $as_of
 ),
-ranked_candidates AS (
-    SELECT request_id, item, position,
-        ROW_NUMBER() OVER (PARTITION BY request_id, item ORDER BY position) AS copy
-    FROM candidates WHERE shown
+shown_candidates AS (
+    SELECT request_id, item, MIN(position) AS position FROM candidates WHERE shown GROUP BY request_id, item
 ),
 shown_items AS (
     SELECT r.request_id, r.at_ms, r.user_key, r.surface, c.item, c.position
-    FROM ranked_requests r JOIN ranked_candidates c ON c.request_id = r.request_id
-    WHERE r.copy = 1 AND c.copy = 1
+    FROM ranked_requests r JOIN shown_candidates c ON c.request_id = r.request_id
+    WHERE r.copy = 1
 ),"""
 
 _EVENTS = """
@@ -41,7 +39,7 @@ ranked_events AS (
             ORDER BY COALESCE(received_ms, at_ms), at_ms, kind, user_key, item, request_id, play_id,
                 started_ms NULLS FIRST, watched_ms NULLS FIRST, duration_ms NULLS FIRST, position NULLS FIRST
         ) AS copy
-    FROM events WHERE COALESCE(received_ms, at_ms) <= $as_of
+    FROM events WHERE kind IN ($kinds) AND COALESCE(received_ms, at_ms) <= $as_of
 ),
 timed_events AS (
     SELECT id, kind, user_key, item, request_id, position, play_id, started_ms, duration_ms, watched_ms,
@@ -49,7 +47,7 @@ timed_events AS (
         CASE WHEN started_ms IS NULL THEN at_ms - COALESCE(watched_ms, 0)
             WHEN started_ms < at_ms THEN started_ms ELSE at_ms END AS began_ms
     FROM ranked_events
-    WHERE copy = 1 AND item <> '' AND kind IN ($kinds) AND when_ms >= $events_from AND when_ms < $events_to
+    WHERE copy = 1 AND item <> '' AND when_ms >= $events_from AND when_ms < $events_to
 ),"""
 
 _PLAYS = """
