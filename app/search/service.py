@@ -245,4 +245,5 @@ class SearchService:
 
     def _get_ranker(self, model: str, query: Query) -> Ranker:
         """Returns a model as it ranks this query."""
-        return blend_rankers(self.refresher.models.get(model), self.assigner.assign(query).blend)
+        assignment = self.assigner.assign(query, find_unit(self.identify, query))
+        return blend_rankers(self.refresher.models.get(model), assignment.config.blend)
