@@ -15,7 +15,7 @@ MODULES = {
     "train": "learn",
     "evaluate": "learn",
     "exploration": "learn",
-    "experiments": "experiments.commands",
+    "experiments": "experiments.reporting",
     "serve": "serve",
     "search": "ask",
     "recommend": "ask",

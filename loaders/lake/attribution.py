@@ -77,15 +77,19 @@ def attribute_date(
     begin = datetime.combine(day, time(), UTC)
     end, from_ms = begin + timedelta(days=1), round(begin.timestamp() * 1000)
     span = AttributionSpan(from_ms, round(end.timestamp() * 1000), as_of_ms)
+    with attribute(open_inputs(lake, begin, end, rules), span, rules, limits) as batches:
+        yield batches
+
+
+def open_inputs(lake: Lake, begin: datetime, end: datetime, rules: AttributionRules) -> AttributionInputs:
+    """Opens what attribution reads for the pages of [begin, end), with look-back and look-ahead."""
     until = end + timedelta(milliseconds=rules.look_ahead_ms)
     since = begin - timedelta(milliseconds=rules.look_back_ms)
-    inputs = AttributionInputs(
+    return AttributionInputs(
         _open_table(lake, REQUESTS, (begin, until), REQUEST_SCHEMA, ATTRIBUTED_REQUEST),
         _open_table(lake, CANDIDATES, (begin, until), CANDIDATE_SCHEMA, ATTRIBUTED_CANDIDATE),
         _open_table(lake, EVENTS, (since, until), LAKE_EVENT_SCHEMA, ATTRIBUTED_EVENT),
     )
-    with attribute(inputs, span, rules, limits) as batches:
-        yield batches
 
 
 def _open_table(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reelrank.index_mappings.event import USER_ACTIONS, EventKind
-from reelrank.ranking.experiments.metrics import METRICS
+from reelrank.ranking.experiments.measurement.metrics import METRICS
 from reelrank.ranking.policies.config import RankingConfig
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"

@@ -1,0 +1,1 @@
+"""Reports, plans and previews of experiments, from the lake alone."""

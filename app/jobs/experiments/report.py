@@ -1,0 +1,105 @@
+"""The report of an experiment: read from the lake, measured, and stored for the operator pages."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from reelrank.app.jobs.lake import export_lake
+from reelrank.app.wiring import Container, build_lake_storage
+from reelrank.index_mappings.errors import Conflict
+from reelrank.loaders.lake.reader import Lake
+from reelrank.loaders.logged.experiment_log import LogSpan, read_experiment_log
+from reelrank.ranking.durable import write_file
+from reelrank.ranking.experiments.definition import ExperimentDefinition
+from reelrank.ranking.experiments.experiment import Experiment
+from reelrank.ranking.experiments.measurement.analysis import ReportTimes, build_report
+from reelrank.ranking.experiments.measurement.power import Duration, find_days, plan_durations
+from reelrank.ranking.experiments.measurement.report import ExperimentReport
+from reelrank.ranking.progress import Progress
+
+REPORT_FOLDER = "experiments"
+"""In the directory of reports: one JSON file for each experiment."""
+PLAN_DAYS = 28
+"""Days of the log that a plan looks at, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """durations: what could be found after how many days. days: that find `smallest_effect`; None for none of
+    them. logged_days: that the plan rests on."""
+
+    metric: str
+    smallest_effect: float
+    durations: tuple[Duration, ...]
+    days: int | None
+    logged_days: int
+
+
+def measure_experiment(container: Container, name: str, progress: Progress) -> ExperimentReport:
+    """Measures an experiment as of now, and stores the report. Raises NotFound, or Conflict for a draft."""
+    experiment, now = container.experiments.find(name), container.clock.now()
+    if experiment.started_at is None:
+        raise Conflict(
+            f"experiment {name} was not started; run: reelrank experiments start {name}",
+            code="experiment_not_running",
+        )
+    export_lake(container, progress)
+    span = build_span(experiment, experiment.started_at, now)
+    log = read_experiment_log(Lake(build_lake_storage(container.settings)), span, progress)
+    report = build_report(experiment, log, ReportTimes(span.begin, max(span.settled, span.begin), now))
+    write_report(container.settings.reports_dir, report)
+    return report
+
+
+def build_span(experiment: Experiment, begin: datetime, now: datetime) -> LogSpan:
+    """Returns what an experiment's report reads."""
+    definition = experiment.definition
+    return LogSpan(
+        definition.name,
+        begin,
+        experiment.stopped_at or now,
+        now,
+        tuple(arm.name for arm in definition.arms),
+        definition.exclusions.surfaces,
+        definition.conversion.kind,
+        definition.conversion.window_hours,
+    )
+
+
+def plan_experiment(container: Container, definition: ExperimentDefinition, progress: Progress) -> Plan:
+    """Says how long an experiment would take, if its days were like the last ones of the lake."""
+    export_lake(container, progress)
+    now = container.clock.now()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    span = LogSpan(
+        "",
+        midnight - timedelta(days=PLAN_DAYS),
+        midnight,
+        now,
+        surfaces=definition.exclusions.surfaces,
+        convert_kind=definition.conversion.kind,
+        convert_hours=definition.conversion.window_hours,
+    )
+    log = read_experiment_log(Lake(build_lake_storage(container.settings)), span, progress)
+    alpha = 0.05 / (len(definition.arms) - 1)
+    durations = plan_durations(definition.primary, log, definition.shares, definition.traffic, alpha)
+    logged = int(log.days.day.max() - log.days.day.min()) + 1 if len(log.days) else 0
+    found = find_days(durations, definition.smallest_effect)
+    return Plan(definition.primary, definition.smallest_effect, tuple(durations), found, logged)
+
+
+def write_report(reports_dir: Path, report: ExperimentReport) -> None:
+    path = reports_dir / REPORT_FOLDER / f"{report.name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, report.model_dump_json(indent=2) + "\n")
+
+
+def read_report(reports_dir: Path, name: str) -> ExperimentReport | None:
+    """Returns the last report of an experiment; None without one, or for one of another build."""
+    try:
+        path = reports_dir / REPORT_FOLDER / f"{name}.json"
+        return ExperimentReport.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None

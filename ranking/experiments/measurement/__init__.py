@@ -1,0 +1,1 @@
+"""What an experiment did: totals by viewer, effects with intervals, the report and its verdict."""
