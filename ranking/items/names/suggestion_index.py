@@ -83,7 +83,8 @@ class SuggestionIndex:
         titles, people = self.titles.find(typed), self.people.find(typed)
         keys = make_keys(text[:MAX_TYPED])
         alike = np.concatenate([self.credits.find_other_forms(keys), self.credits.find_acronym(keys)])
-        alike = alike[: 0 if len(titles) else limit]
+        most_watched_first = np.argsort(-watches.count_watches(alike), kind="stable")
+        alike = alike[most_watched_first][: 0 if len(titles) else limit]
         is_misspelt = not len(titles) and not len(people) and not len(alike)
         if is_misspelt:
             titles, people = self.titles.find_misspelt(typed), self.people.find_misspelt(typed)

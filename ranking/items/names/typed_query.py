@@ -59,12 +59,14 @@ def read_query(
 
     The query is taken as it is if it names anything. Else a half-typed last word is completed if that names
     something. Else the first spelling is taken that names something, else the first that begins a title, else
-    the nearest correction of its unknown words.
+    the nearest correction of its unknown words. A known word that is replaced is searched for too.
     """
     typed = _read_spelling(index, text, year, limit, synonyms)
     words = make_keys(typed.spelling).words
     expansion, homonyms = expand(words, index.vocabulary, synonyms), _find_homonyms(index, words)
-    return replace(typed, expansion=expansion, homonyms=homonyms)
+    replaced = [word for word in make_keys(text).words if word not in words]
+    known = [word for word, count in zip(replaced, index.count_words(replaced), strict=True) if count]
+    return replace(typed, expansion=tuple(dict.fromkeys((*known, *expansion))), homonyms=homonyms)
 
 
 def _read_spelling(

@@ -233,3 +233,9 @@ def test_a_word_of_a_title_that_is_typed_alone_is_not_corrected_to_another_title
     years = np.array([2014, 1994, 1995], np.int16)
     assert read_query(build_index(films), "gump", years, 10).spelling == "gump"
     assert read_query(build_index(films), "heap", years, 10).spelling == "heap"
+
+
+def test_a_known_word_that_a_correction_replaces_is_still_searched_for() -> None:
+    films = [("The Inglorious Bastards", 1978, ()), ("Inglourious Basterds", 2009, ())]
+    read = read_query(build_index(films), "inglourious bastards", np.array([1978, 2009], np.int16), 10)
+    assert (read.titles.tolist(), read.expansion) == ([0], ("inglourious",))
