@@ -3,6 +3,7 @@
 Storing the release is the commit: a killed build is done again, a finished one is found and kept.
 """
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,14 +31,19 @@ SAMPLED_VECTORS = 64
 VECTOR_FIELD = "factors"
 
 
-def build_candidate(container: Container, run: str, progress: Progress) -> Built:
-    """Returns the release of a run, which is built unless it is there. Raises NotFound without data."""
+def build_candidate(
+    container: Container, run: str, progress: Progress, trainer: Callable[..., object] | None = None
+) -> Built:
+    """Returns the release of a run, which is built unless it is there. Raises NotFound without data.
+
+    trainer: is called as `train`; None: that.
+    """
     name = name_release(run)
     manager = build_release_manager(container)
     try:
         release = read_staged(manager, name)
     except NotFound:
-        train(container, progress, publisher=partial(stage, name))
+        (trainer or train)(container, progress, publisher=partial(stage, name))
         release = read_staged(manager, name)
     return describe_candidate(container, release)
 
