@@ -12,7 +12,7 @@ from benchmarks import diversity, gibberish, hop, lake, logging_cost, spelling, 
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.learning import run as learning
-from benchmarks.loop import canary, gate, loop_kills
+from benchmarks.loop import canary, drift, gate, loop_kills
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
@@ -41,6 +41,7 @@ BENCHMARKS = {
     "learning": learning.main,
     "canary": canary.main,
     "loop-kills": loop_kills.main,
+    "drift": drift.main,
     "logging": logging_cost.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")

@@ -164,6 +164,15 @@ def compare_kinds(
     return DriftReport(tuple(series), viewers, embeddings_age_h)
 
 
+def count_effective(rows: NDArray[np.integer]) -> float:
+    """Returns the effective number of viewers with so many rows each [v] (Kish 1965).
+
+    It is at most v: where a few viewers have most rows, they decide what is typical.
+    """
+    total = float(rows.sum())
+    return total**2 / float((rows.astype(np.float64) ** 2).sum()) if total else 0.0
+
+
 def share_gains(gains: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
     """Returns each feature's share of the gain, equal ones when the gains are not known."""
     total = sum(gains.values())

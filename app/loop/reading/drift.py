@@ -1,5 +1,6 @@
 """Drift between two spans of pages: features, scores, labels, and what a release's embeddings know."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from reelrank.index_mappings.errors import ModelNotFound, NotFound
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.loaders.lake.reader import Lake, Partition
 from reelrank.ranking.drift.histograms import Histogram, Profile, add_profiles
-from reelrank.ranking.drift.report import DriftReport, Kind, compare_kinds
+from reelrank.ranking.drift.report import DriftReport, Kind, compare_kinds, count_effective
 from reelrank.ranking.items.table import ItemTable, TableError, open_table
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import Manifest, ModelRejected, read_manifest
@@ -66,7 +67,7 @@ def measure_drift(container: Container, before: Span, now: Span, subject: Subjec
     viewers = _count_viewers(lake, before), _count_viewers(lake, now)
     if not earlier or not later or min(viewers) < MIN_VIEWERS:
         raise NotFound(
-            f"pages of {viewers[0]:,.0f} viewers before and {viewers[1]:,.0f} now are too few to compare, "
+            f"pages of {viewers[0]:,.0f} viewers before and {viewers[1]:,.0f} now (their effective numbers) are too few to compare, "
             f"{MIN_VIEWERS} of each are the least; serve on, or compare longer spans",
             code="no_logged_pages",
         )
@@ -153,7 +154,9 @@ def _count_known(kept: KeptProfiles, partitions: Sequence[Partition], table: Ite
 
 
 def _count_viewers(lake: Lake, span: Span) -> float:
-    known = set[str]()
+    """Returns the effective number of known viewers: pages of one viewer are alike."""
+    pages = Counter[str]()
     for batch in lake.scan(REQUESTS, span.begin, span.end, ("user_key",)):
-        known.update(pc.unique(batch["user_key"]).to_pylist())
-    return float(len(known - {""}))
+        counts = pc.value_counts(batch["user_key"])
+        pages.update(dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True)))
+    return count_effective(np.array([count for key, count in pages.items() if key], np.int64))

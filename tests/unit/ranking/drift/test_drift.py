@@ -17,7 +17,14 @@ from reelrank.ranking.drift.histograms import (
     read_profile,
     write_profile,
 )
-from reelrank.ranking.drift.report import Action, adjust_p_values, compare_profiles
+from reelrank.ranking.drift.report import (
+    Action,
+    Kind,
+    adjust_p_values,
+    compare_kinds,
+    compare_profiles,
+    count_effective,
+)
 
 NAMES = tuple(f"f{n}" for n in range(60))
 
@@ -115,3 +122,34 @@ def test_an_empty_profile_adds_nothing() -> None:
     profile = make_profile(0, 50)
     assert add_profiles([profile, Profile({})]).rows == 50
     assert compare_profiles(profile, Profile({})).action is Action.NONE
+
+
+def test_a_few_viewers_with_most_rows_count_for_fewer() -> None:
+    assert count_effective(np.full(50, 7)) == pytest.approx(50)
+    assert count_effective(np.array([100, 1, 1])) == pytest.approx(102**2 / 10_002)
+    assert count_effective(np.zeros(0, np.int64)) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "action"),
+    [(Kind.SCORES, Action.BLOCK), (Kind.LABELS, Action.RETRAIN), (Kind.EMBEDDINGS, Action.RETRAIN)],
+)
+def test_the_policy_weighs_kinds(kind: Kind, action: Action) -> None:
+    rng = np.random.default_rng(0)
+    before, now = (Profile({"x": count_column(rng.normal(at, 1, 5000).astype(np.float32))}) for at in (0, 1))
+    report = compare_kinds({kind: (before, now)}, (5000.0, 5000.0))
+    assert report.action is action
+    assert f"x (PSI {report.series[0].distance.psi:.3f}, {kind})" in report.describe()
+
+
+def test_old_embeddings_are_warned_of() -> None:
+    report = compare_kinds({}, (5000.0, 5000.0), embeddings_age_h=169.0)
+    assert (report.action, report.drifted) == (Action.WARN, [])
+    assert "nothing of the last 169 h" in report.describe()
+
+
+def test_bins_of_both_times_add_up_to_one() -> None:
+    before, now = count_column(np.array([0, 0, 1, np.nan], np.float32)), count_column(np.ones(5, np.float32))
+    distance = compare_histograms("f", before, now, (4, 5))
+    assert distance.edges == (0, 1)
+    assert (distance.before, distance.now) == ((0.5, 0.25, 0.25), (0, 1, 0))
