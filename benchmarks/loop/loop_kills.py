@@ -34,7 +34,7 @@ from reelrank.app.wiring import build_release_manager
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.registry.decisions import FileHistory
 
-STEPS = tuple(step for step in Step if step is not Step.IDLE)
+STEPS: tuple[Step, ...] = tuple(step for step in Step if step is not Step.IDLE)
 MOMENTS = ("begun", "middle", "done", "recorded")
 PROCESSES = get_context("forkserver")
 """Children of a process that has imported everything and started no thread: a start takes 10 ms."""
@@ -55,7 +55,7 @@ class Kill:
 class Findings:
     """What was found. problems: of the doctor, and of the records of a run; empty when all is well."""
 
-    kills: Counter[str] = field(default_factory=Counter)
+    kills: Counter[Step] = field(default_factory=Counter)
     in_the_middle: int = 0
     problems: list[str] = field(default_factory=list)
     pages: PageCounts = field(default_factory=PageCounts)
@@ -92,7 +92,7 @@ def kill_in_each_state(data_dir: Path, times: int, seed: int) -> Findings:
     reader.start()
     try:
         ours.recv()  # the first page is answered
-        took_s = dict.fromkeys(STEPS, 0.0)
+        took_s: dict[Step, float] = dict.fromkeys(STEPS, 0.0)
         for number in range(times):
             _run_round(data_dir, number, rng, took_s, findings)
         ours.send("stop")

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from reelrank.app.wiring import Container, build_release_manager
 from reelrank.index_mappings.item import Item
 from tests.browser import Visitors, launch_chromium
+from tests.operator_reports import write_reports
 from tests.running_service import ServiceProcess, start_project_service
 from tests.sample_project import add_model, build_project
 from tests.servers.server import (
@@ -96,11 +97,12 @@ def browser() -> Iterator[Browser]:
 def cinema(
     browser: Browser, ground: EngineSettingsFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
-    """The sample project with 42 more films and a model. Not built without a browser."""
+    """The sample project with 42 more films, a model and reports. Not built without a browser."""
     data_dir = tmp_path_factory.mktemp("cinema") / "data"
     parts = build_project(data_dir, datetime.now(UTC), [*VOYAGES, *ODD_FILMS], ground())
     add_model(parts, "first", 0)
     build_release_manager(parts).promote_model("first")
+    write_reports(parts.settings)
     served = start_project_service(parts.settings)
     yield served
     served.stop()

@@ -67,8 +67,8 @@ def measure_drift(container: Container, before: Span, now: Span, subject: Subjec
     viewers = _count_viewers(lake, before), _count_viewers(lake, now)
     if not earlier or not later or min(viewers) < MIN_VIEWERS:
         raise NotFound(
-            f"pages of {viewers[0]:,.0f} viewers before and {viewers[1]:,.0f} now (their effective numbers) are too few to compare, "
-            f"{MIN_VIEWERS} of each are the least; serve on, or compare longer spans",
+            f"pages of {viewers[0]:,.0f} viewers before and {viewers[1]:,.0f} now (effective numbers) are "
+            f"too few to compare, {MIN_VIEWERS} of each are the least; serve on, or compare longer spans",
             code="no_logged_pages",
         )
     kept = KeptProfiles(lake, container.settings.loop_dir / PROFILE_FOLDER)

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime
 from html import unescape
 from pathlib import Path
 
-import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -14,17 +13,11 @@ from reelrank.app.web.ops.activity import count_minutes
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.wiring import Container, build_release_manager, warm_service
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.load_history import LoadRecord, append_load
-from reelrank.loaders.report import FileReport
-from reelrank.ranking.drift.histograms import Profile, count_column, count_features
-from reelrank.ranking.drift.kept_report import KeptDrift, write_drift
-from reelrank.ranking.drift.report import Kind, compare_kinds
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.served.days import ServedDay, ServedDays, write_days
-from reelrank.ranking.evaluation.served.measure import ServedQuality
-from reelrank.ranking.evaluation.served.sources import SourceShare, SourceShares, write_sources
 from reelrank.ranking.registry.decisions import Check, Decision, FileHistory, StepOutcome
 from reelrank.ranking.registry.releases import Canary
+from tests.operator_reports import write_reports
 from tests.page_client import open_pages
 from tests.sample_project import add_model, build_project
 
@@ -194,16 +187,8 @@ def test_parts_that_nothing_is_known_of_say_how_to_get_them(operator: FlaskClien
         assert sentence in text
 
 
-def test_drift_is_named_and_drawn(operator: FlaskClient, operations: Operations) -> None:
-    rng = np.random.default_rng(0)
-    before, later = rng.normal(size=(5000, 8)), rng.normal(size=(5000, 8))
-    later[:, 0] += 0.5
-    names = [f"feature <{n}>" for n in range(8)]
-    profiles = [Profile(count_features(part.astype(np.float32), names)) for part in (before, later)]
-    known = [Profile({"has a learned vector": count_column(np.ones(100, np.float32))})] * 2
-    kinds = {Kind.FEATURES: (profiles[0], profiles[1]), Kind.EMBEDDINGS: (known[0], known[1])}
-    report = compare_kinds(kinds, (5000.0, 5000.0), embeddings_age_h=200.0)
-    write_drift(operations.reports_dir, KeptDrift(NOW, "release-1", (NOW, NOW), (NOW, NOW), report))
+def test_drift_is_named_and_drawn(operator: FlaskClient, parts: Container) -> None:
+    write_reports(parts.settings)
     page = operator.get("/ops").text
     text = unescape(page)
     assert "1 of 9 distributions drifted: feature <0>" in text
@@ -217,34 +202,24 @@ def test_drift_is_named_and_drawn(operator: FlaskClient, operations: Operations)
     assert "reelrank_embeddings_age_seconds 720000.0" in metrics
 
 
-def test_exploration_and_sources_show_what_they_earned(operator: FlaskClient, operations: Operations) -> None:
-    ctr = {"ctr": Interval(0.2, 0.1, 0.3), "ndcg@10": Interval(0.5, 0.4, 0.6)}
-    whole = ServedQuality("all", 90, 9, 9, 900, 1.0, ctr)
-    explored = ServedQuality("explored slots", 80, 8, 8, 80, 1.0, {"ctr": Interval(0.1, 0.05, 0.2)})
-    write_days(operations.reports_dir, ServedDays(NOW, False, (), whole, explored))
-    shares = SourceShares(NOW, 24.0, 900, 180, (SourceShare("factors", 450, 30, 99, 3),))
-    write_sources(operations.reports_dir, shares)
-    text = operator.get("/ops").text
-    explored_part = text.split('aria-label="Exploration"')[1].split("</table>")[0]
-    assert "10.0% (5.0% to 20.0%)" in explored_part
-    assert "NDCG" not in explored_part
-    row = text.split(">factors</th>")[1].split("</tr>")[0]
-    assert [cell.split("<")[0] for cell in row.split('class="number">')[1:]] == [
-        "450", "50.0%", "99", "30", "3",
-    ]  # fmt: skip
-
-
-def test_loads_and_events_of_the_last_hour_are_counted(
-    operator: FlaskClient, operations: Operations, parts: Container
+def test_exploration_sources_and_loads_show_what_came_of_them(
+    operator: FlaskClient, parts: Container
 ) -> None:
+    write_reports(parts.settings)
+    text = operator.get("/ops").text
+    explored = text.split('aria-label="Exploration"')[1].split("</table>")[0]
+    assert "10.0% (5.0% to 20.0%)" in explored
+    assert "NDCG" not in explored
+    row = text.split(">factors</th>")[1].split("</tr>")[0]
+    cells = [cell.split("<")[0] for cell in row.split('class="number">')[1:]]
+    assert cells == ["450", "50.0%", "99", "30", "3"]
+    loads = text.split('aria-label="Loads"')[1].split("</table>")[0]
+    assert loads.index("refused: too_many_rejects") < loads.index("items-1")
+
+
+def test_events_of_the_last_hour_are_counted_by_minute(operator: FlaskClient, parts: Container) -> None:
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
     times = [now_ms - 30_000, now_ms - 31_000, now_ms - 45 * 60_000, now_ms - 61 * 60_000]
     parts.events.append([Event(f"now-{n}", "click", "u1", at, "sea1") for n, at in enumerate(times)])
-    record = LoadRecord(at=NOW, kind="items", files=("films.csv",))
-    append_load(operations.loads_dir, record.add_report(FileReport(10, 8, 2, 8, 1.5, "items-1")))
-    append_load(operations.loads_dir, record.model_copy(update={"problem": "too_many_rejects"}))
-    page = unescape(operator.get("/ops").text)
-    assert "243 events in the last 60 minutes" in page  # the project has 240
-    assert count_minutes(parts.events, datetime.now(UTC)).tolist()[-3:] in ([0, 0, 2], [0, 2, 0])
-    table = page.split('aria-label="Loads"')[1].split("</table>")[0]
-    assert table.index("refused: too_many_rejects") < table.index("items-1")
+    assert "243 events in the last 60 minutes" in operator.get("/ops").text  # the project has 240
+    assert sum(count_minutes(parts.events, datetime.now(UTC)).tolist()[-3:]) == 2
