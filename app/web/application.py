@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from flask import request
+from flask import Blueprint, request
 from flask.json.provider import JSONProvider
 from flask_openapi import Info, OpenAPI
 from werkzeug.exceptions import BadRequest
@@ -27,6 +27,7 @@ from reelrank.app.web.api.scores import create_score_api
 from reelrank.app.web.api.suggestions import create_suggestions_api
 from reelrank.app.web.api.users import create_erasures_api, create_users_api
 from reelrank.app.web.experiments.api import create_experiments_api
+from reelrank.app.web.experiments.pages import create_experiment_pages
 from reelrank.app.web.openapi import DescribedApplication
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.web.ops.pages import create_operations_blueprint
@@ -106,11 +107,18 @@ def create_app(service: SearchService, options: WebOptions) -> OpenAPI:
         create_actions_blueprint(service),
         create_login_blueprint(options.access),
         *([create_operations_blueprint(service, options.operations)] if options.operations else ()),
+        *_create_experiment_pages(options),
     )
     register_error_pages(pages, app)
     for blueprint in (*pages, create_problems_blueprint()):
         app.register_blueprint(blueprint)
     return app
+
+
+def _create_experiment_pages(options: WebOptions) -> list[Blueprint]:
+    if options.operations is None or options.experiments is None:
+        return []
+    return [create_experiment_pages(options.experiments, options.reports_dir)]
 
 
 def create_ranking_app(models: Models, body_bytes_max: int, access: AccessRules = LOCAL_RULES) -> OpenAPI:

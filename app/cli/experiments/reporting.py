@@ -11,6 +11,7 @@ from reelrank.app.cli.console import AsJson, out, print_json, print_plain, show_
 from reelrank.app.cli.experiments.commands import Name, app, read_definition
 from reelrank.app.jobs.experiments.report import Plan, measure_experiment, plan_experiment
 from reelrank.app.settings import Settings
+from reelrank.app.web.experiments.report_file import render_report_file
 from reelrank.app.wiring import build_container
 from reelrank.ranking.experiments.measurement.metrics import METRICS
 from reelrank.ranking.experiments.measurement.report import ExperimentReport, MetricEffect
@@ -32,10 +33,17 @@ def plan(
 
 
 @app.command(epilog="Example: `reelrank experiments report home-diversity --json`")
-def report(name: Name, as_json: AsJson = False) -> None:
+def report(
+    name: Name,
+    html: Annotated[Path | None, typer.Option(help="Also write the report as one HTML file.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Measure an experiment from the lake, print the verdict, and store it for the operator pages."""
+    container = build_container(Settings())
     with show_progress_bars() as progress:
-        measured = measure_experiment(build_container(Settings()), name, progress)
+        measured = measure_experiment(container, name, progress)
+    if html is not None:
+        html.write_text(render_report_file(container.experiments.find(name), measured), encoding="utf-8")
     if as_json:
         print_json(measured.model_dump(mode="json"))
     else:

@@ -2,25 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
-
-from pydantic import ValidationError
 
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.wiring import Container, build_lake_storage
 from reelrank.index_mappings.errors import Conflict
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.logged.experiment_log import LogSpan, read_experiment_log
-from reelrank.ranking.durable import write_file
 from reelrank.ranking.experiments.definition import ExperimentDefinition
 from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.experiments.measurement.analysis import ReportTimes, build_report
 from reelrank.ranking.experiments.measurement.power import Duration, find_days, plan_durations
 from reelrank.ranking.experiments.measurement.report import ExperimentReport
+from reelrank.ranking.experiments.measurement.stored_reports import write_report
 from reelrank.ranking.progress import Progress
 
-REPORT_FOLDER = "experiments"
-"""In the directory of reports: one JSON file for each experiment."""
 PLAN_DAYS = 28
 """Days of the log that a plan looks at, at most."""
 
@@ -88,18 +83,3 @@ def plan_experiment(container: Container, definition: ExperimentDefinition, prog
     logged = int(log.days.day.max() - log.days.day.min()) + 1 if len(log.days) else 0
     found = find_days(durations, definition.smallest_effect)
     return Plan(definition.primary, definition.smallest_effect, tuple(durations), found, logged)
-
-
-def write_report(reports_dir: Path, report: ExperimentReport) -> None:
-    path = reports_dir / REPORT_FOLDER / f"{report.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, report.model_dump_json(indent=2) + "\n")
-
-
-def read_report(reports_dir: Path, name: str) -> ExperimentReport | None:
-    """Returns the last report of an experiment; None without one, or for one of another build."""
-    try:
-        path = reports_dir / REPORT_FOLDER / f"{name}.json"
-        return ExperimentReport.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None

@@ -33,6 +33,7 @@ ADMIN = (
     "POST /v1/models/<string:model>:promote", "GET /v1/users/<path:user_id>",
     "DELETE /v1/users/<path:user_id>", "GET /v1/erasures/<erasure_id>",
     "GET /ops", "GET /ops/releases/<release_id>", "POST /ops/promote", "POST /ops/rollback",
+    "GET /ops/experiments", "GET /ops/experiments/<name>",
     "GET /v1/experiments", "POST /v1/experiments", "GET /v1/experiments/<string:name>",
     "POST /v1/experiments/<string:name>:start", "POST /v1/experiments/<string:name>:stop",
 )  # fmt: skip
