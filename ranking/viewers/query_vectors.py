@@ -12,7 +12,7 @@ from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.fold_in import fold_in
 from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
-from reelrank.ranking.items.spelling.typed_years import find_years
+from reelrank.ranking.items.spelling.typed_group import TypedGroup, find_group, find_years
 from reelrank.ranking.items.table import ItemTable, Rows
 from reelrank.ranking.viewers.history import Viewer
 from reelrank.ranking.viewers.request import RankingRequest
@@ -60,19 +60,28 @@ def _read_text(query: Query, table: ItemTable, synonyms: Synonyms) -> tuple[Quer
         return query, None
     typed = read_query(table.titles, query.text, table.year, MAX_BEGINNINGS, synonyms)
     filters = query.filters
-    if typed.names_anything or filters.year_min is not None or filters.year_max is not None:
+    if typed.names_anything:
         return query, typed
-    if (years := find_years(query.text, table.genres, table.year)) is None:
-        return query, typed
+    years = None
+    if filters.year_min is None and filters.year_max is None:
+        years = find_years(query.text, table.genres, table.year)
+    if years is None:
+        group = find_group(query.text, table.genres, table.languages)
+        return query, _name_group(query.text, group, table) if group and group.language else typed
     filters = replace(filters, year_min=years.first, year_max=years.last)
-    if years.genre:
-        rows = np.flatnonzero((table.year >= years.first) & (table.year <= years.last))
-        is_named = table.passes(replace(filters, genres=(years.genre,)), rows)
-        read = TypedQuery(years.words, people=rows[is_named])
-    else:
-        read = read_query(table.titles, years.words, table.year, MAX_BEGINNINGS, synonyms)
+    read = read_query(table.titles, years.words, table.year, MAX_BEGINNINGS, synonyms)
+    if group := find_group(years.words, table.genres, table.languages):
+        read = _name_group(years.words, group, table)
     spelling = query.text if read.spelling == years.words else f"{read.spelling} {years.written}"
     return replace(query, filters=filters), replace(read, spelling=spelling, searched=read.spelling)
+
+
+def _name_group(text: str, group: TypedGroup, table: ItemTable) -> TypedQuery:
+    """Returns a text that names the items of a group, by their first language; filters choose among them."""
+    is_named = (table.genre_bits & np.uint64(1 << table.genres.index(group.genre))) != 0
+    if group.language:
+        is_named &= table.language == table.languages.index(group.language)
+    return TypedQuery(text, people=np.flatnonzero(is_named))
 
 
 def _find_item(item_id: str, table: ItemTable) -> Preferences:

@@ -1,4 +1,4 @@
-"""A decade, or a genre and a year, chooses items by their year."""
+"""A decade, or a genre and a year, chooses items by their year; a genre and a language name their items."""
 
 from datetime import UTC, datetime
 
@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from reelrank.index_mappings.encoder import WordLlamaEncoder
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.query import NO_FILTERS, Filters, Query
-from reelrank.ranking.items.spelling.typed_years import DECADE_WORDS, TypedYears, find_years
+from reelrank.ranking.items.spelling.typed_group import (
+    DECADE_WORDS,
+    TypedGroup,
+    TypedYears,
+    find_group,
+    find_years,
+)
 from reelrank.ranking.items.table import ItemTable, build_table
 from reelrank.ranking.viewers.history import build_viewer
 from reelrank.ranking.viewers.query_vectors import build_request
@@ -23,12 +29,12 @@ YEARS = np.arange(1900, 2030, dtype=np.int16)
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        ("horror 80s", TypedYears("horror", "80s", 1980, 1989, "Horror")),
-        ("80's HORROR", TypedYears("horror", "80s", 1980, 1989, "Horror")),
-        ("horror from the nineties", TypedYears("horror", "nineties", 1990, 1999, "Horror")),
-        ("comedies 1970s", TypedYears("comedies", "1970s", 1970, 1979, "Comedy")),
-        ("sci fi 00s", TypedYears("sci fi", "00s", 2000, 2009, "Sci-Fi")),
-        ("sci-fi 1982", TypedYears("sci fi", "1982", 1982, 1982, "Sci-Fi")),
+        ("horror 80s", TypedYears("horror", "80s", 1980, 1989)),
+        ("80's HORROR", TypedYears("horror", "80s", 1980, 1989)),
+        ("horror from the nineties", TypedYears("horror", "nineties", 1990, 1999)),
+        ("comedies 1970s", TypedYears("comedies", "1970s", 1970, 1979)),
+        ("sci fi 00s", TypedYears("sci fi", "00s", 2000, 2009)),
+        ("sci-fi 1982", TypedYears("sci fi", "1982", 1982, 1982)),
         ("hanks 90s", TypedYears("hanks", "90s", 1990, 1999)),
         ("space odyssey 2001", None),
         ("hanks 1994", None),
@@ -41,6 +47,24 @@ YEARS = np.arange(1900, 2030, dtype=np.int16)
 )
 def test_years_are_read_beside_other_words(typed: str, found: TypedYears | None) -> None:
     assert find_years(typed, GENRES, YEARS) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("French comedies", TypedGroup("Comedy", "French")),
+        ("comedy in french", TypedGroup("Comedy", "French")),
+        ("american sign language horror", TypedGroup("Horror", "American Sign Language")),
+        ("sci fi", TypedGroup("Sci-Fi")),
+        ("french", None),
+        ("french french comedy", None),
+        ("french horror comedy", None),
+        ("french kiss", None),
+        ("", None),
+    ],
+)
+def test_a_group_is_read_from_all_words(typed: str, found: TypedGroup | None) -> None:
+    assert find_group(typed, GENRES, ("English", "French", "American Sign Language")) == found
 
 
 @given(st.text(max_size=30))
@@ -67,12 +91,20 @@ FILMS = (
     ("Apollo 13", 1995, ("Drama",), ("Tom Hanks",)),
     ("That 80s Show", 2002, ("Comedy",), ()),
 )
+LANGUAGES = ("French", "English")
 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> ItemTable:
     items = [
-        Item(f"f{n}", title, genres=genres, people=people, published_at=datetime(year, 1, 1, tzinfo=UTC))
+        Item(
+            f"f{n}",
+            title,
+            genres=genres,
+            people=people,
+            languages=LANGUAGES[n % 2 :],
+            published_at=datetime(year, 1, 1, tzinfo=UTC),
+        )
         for n, (title, year, genres, people) in enumerate(FILMS)
     ]
     documents = [Document(item) for item in items]
@@ -86,7 +118,8 @@ def read(table: ItemTable, text: str, filters: Filters = NO_FILTERS) -> RankingR
 def test_a_genre_and_a_decade_name_the_films_of_both(table: ItemTable) -> None:
     request = read(table, "horror 80s")
     assert request.typed is not None
-    assert request.typed.people.tolist() == [0]
+    assert request.typed.people.tolist() == [0, 1]
+    assert request.query.filters.year_max == 1989, "which leaves the first of them"
     assert (request.search_text, request.typed.spelling) == ("horror", "horror 80s")
     assert (request.query.filters.year_min, request.query.filters.year_max) == (1980, 1989)
 
@@ -106,3 +139,11 @@ def test_a_text_that_names_a_title_or_no_years_is_not_narrowed(table: ItemTable,
 
 def test_chosen_years_go_before_typed_ones(table: ItemTable) -> None:
     assert read(table, "horror 80s", Filters(year_min=1990)).query.filters == Filters(year_min=1990)
+
+
+def test_a_genre_in_a_language_names_its_films_and_filters_nothing(table: ItemTable) -> None:
+    request = read(table, "french comedies")
+    assert request.typed is not None
+    assert request.typed.people.tolist() == [2, 4]
+    assert request.query.filters.is_empty
+    assert (request.search_text, request.typed.spelling) == ("french comedies", "french comedies")

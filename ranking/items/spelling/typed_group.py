@@ -1,4 +1,4 @@
-"""Years that a query asks for beside its words: a decade ("horror 80s"), or a genre and a year."""
+"""What a query describes in place of naming it: a genre in a language, and years beside other words."""
 
 import re
 from collections.abc import Sequence
@@ -23,17 +23,36 @@ _YEAR = re.compile(r"(?:18|19|20)\d\d")
 
 
 @dataclass(frozen=True, slots=True)
-class TypedYears:
-    """words: the query without its years. written: the years as typed. first, last: both included.
+class TypedGroup:
+    """The genre that all words of a text name, and the language beside it; empty where there is none."""
 
-    genre: the one that the other words name, empty for other words.
-    """
+    genre: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedYears:
+    """words: the query without its years. written: the years as typed. first, last: both included."""
 
     words: str
     written: str
     first: int
     last: int
-    genre: str = ""
+
+
+def find_group(text: str, genres: Sequence[str], languages: Sequence[str]) -> TypedGroup | None:
+    """Returns the group that all words of a text name: "horror", "french comedies", "comedy in french"."""
+    words = [strip_plural(word) for word in split_words(fold_text(text)) if word not in CONNECTORS]
+    names = {tuple(_split_name(genre)): genre for genre in genres}
+    if genre := names.get(tuple(words)):
+        return TypedGroup(genre)
+    for language in languages if len(words) > 1 else ():
+        spoken = _split_name(language)
+        size = len(spoken)
+        for rest in [words[size:]] * (words[:size] == spoken) + [words[:-size]] * (words[-size:] == spoken):
+            if genre := names.get(tuple(rest)):
+                return TypedGroup(genre, language)
+    return None
 
 
 def find_years(text: str, genres: Sequence[str], year: NDArray[np.int16]) -> TypedYears | None:
@@ -49,11 +68,12 @@ def find_years(text: str, genres: Sequence[str], year: NDArray[np.int16]) -> Typ
     before, after = words[:position], words[position + 1 :]
     while before and before[-1] in CONNECTORS:
         before.pop()
-    rest = [*before, *after]
-    genre = next((genre for genre in genres if _split_genre(genre) == [*map(strip_plural, rest)]), "")
-    if not rest or (first == last and not genre) or not ((year >= first) & (year <= last)).any():
+    rest = " ".join([*before, *after])
+    if not rest or (first == last and find_group(rest, genres, ()) is None):
         return None
-    return TypedYears(" ".join(rest), words[position], first, last, genre)
+    return (
+        TypedYears(rest, words[position], first, last) if ((year >= first) & (year <= last)).any() else None
+    )
 
 
 def _read_span(word: str) -> tuple[int, int] | None:
@@ -67,5 +87,5 @@ def _read_span(word: str) -> tuple[int, int] | None:
     return (int(word), int(word)) if _YEAR.fullmatch(word) else None
 
 
-def _split_genre(genre: str) -> list[str]:
-    return [strip_plural(word) for word in split_words(fold_text(genre))]
+def _split_name(name: str) -> list[str]:
+    return [strip_plural(word) for word in split_words(fold_text(name))]
