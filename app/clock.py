@@ -37,6 +37,20 @@ class SimulatedClock:
         self._request_time.set(now)
 
 
+class SteppedClock:
+    """The time that was set last, the same for all threads of a process: for simulations in one process."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def set(self, now: datetime) -> None:
+        """Sets the time that everything sees from now on."""
+        self._now = now
+
+
 SYSTEM_CLOCK = SystemClock()
 
 

@@ -74,9 +74,9 @@ class Container:
     """Scans the items of an existing, read-only index, when the settings name one."""
 
 
-def build_container(settings: Settings) -> Container:
-    """Builds the dependencies without opening any: they open at their first use, after the fork."""
-    clock = SimulatedClock() if settings.clock == "simulated" else SYSTEM_CLOCK
+def build_container(settings: Settings, clock: Clock | None = None) -> Container:
+    """Builds the dependencies without opening any, before the fork. clock: None for that of the settings."""
+    clock = clock or (SimulatedClock() if settings.clock == "simulated" else SYSTEM_CLOCK)
     engine, events, releases, dashboards = build_engine(settings, clock)
     return Container(
         settings,

@@ -12,7 +12,8 @@ from benchmarks import diversity, gibberish, hop, lake, logging_cost, spelling, 
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.learning import run as learning
-from benchmarks.loop import canary, drift, gate, loop_kills
+from benchmarks.loop import canary, drift, freshness, gate, loop_kills, training_cost
+from benchmarks.loop import simulated as simulated_loop
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
@@ -42,9 +43,12 @@ BENCHMARKS = {
     "canary": canary.main,
     "loop-kills": loop_kills.main,
     "drift": drift.main,
+    "freshness": freshness.main,
+    "training-cost": training_cost.main,
+    "loop": simulated_loop.main,
     "logging": logging_cost.main,
 }
-STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "quality")
+STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""
 EXIT_MESSAGES = {
     0: "every limit was met; aims that were missed are listed below the tables",

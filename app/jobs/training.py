@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -76,32 +77,35 @@ class TrainingRun:
 
 Publisher = Callable[[Container, Embeddings, Progress, str], str]
 """Makes an index version of embeddings and a model by its id; returns the name of the version."""
+RowCollector = Callable[[History, Progress], tuple[TrainingSet, str]]  # and in words what the rows are
 
 
 def train(
     container: Container,
     progress: Progress,
-    source: TrainingSource = TrainingSource.AUTO,
+    source: TrainingSource | RowCollector = TrainingSource.AUTO,
     publisher: Publisher | None = None,
     compute: Compute = IN_PROCESS,
 ) -> TrainingRun:
     """Runs a whole training. The old release serves until the new index version and model do, together.
 
-    publisher: takes both; None: they serve. Raises Conflict while another training runs, or NotFound.
+    source: of rows, or a collector. publisher: takes both; None: they serve. Raises Conflict, NotFound.
     """
+    if isinstance(source, TrainingSource):
+        source = partial(collect_rows, source=source, compute=compute)
     with acquire_job_lock(container.settings.data_dir / "training.lock", 0, "another training"):
         return _train(container, progress, source, publisher or publish, compute)
 
 
 def _train(
-    container: Container, progress: Progress, source: TrainingSource, publisher: Publisher, compute: Compute
+    container: Container, progress: Progress, collect: RowCollector, publisher: Publisher, compute: Compute
 ) -> TrainingRun:
     build_release_manager(container).settle()
     history = read_history(container)
     window = (history.training_ms, history.evaluation_ms)
     chosen = choose_settings(container, history.events, window)
     container, history = chosen.container, replace(history, container=chosen.container)
-    rows, learned_from = _collect_rows(history, source, progress, compute)
+    rows, learned_from = collect(history, progress)
     corrected = correct_position_bias(rows, container.settings.position_bias)
     blend, budget_s = container.config.blend, container.settings.tuning_seconds
     models = train_models(compute, corrected, budget_s, blend.pointwise > 0, progress)
@@ -124,8 +128,8 @@ def _train(
     return TrainingRun(model, version, evaluation, recall, learned_from)
 
 
-def _collect_rows(
-    history: History, source: TrainingSource, progress: Progress, compute: Compute
+def collect_rows(
+    history: History, progress: Progress, source: TrainingSource, compute: Compute = IN_PROCESS
 ) -> tuple[TrainingSet, str]:
     """Returns what the ranker learns from, and says in words what that is."""
     logged = find_logged_training(history.container, source, _build_grader(history), progress, compute)
@@ -138,10 +142,7 @@ def _collect_rows(
 def collect_training_set(
     history: History, progress: Progress, requests: int = TRAINING_REQUESTS
 ) -> TrainingSet:
-    """Collects requests of the second window to learn from.
-
-    Raises NotFound when there is none.
-    """
+    """Collects requests of the second window to learn from. Raises NotFound when there is none."""
     try:
         return build_training_set(replay_training_requests(history, progress, requests))
     except ValueError as error:

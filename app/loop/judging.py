@@ -1,6 +1,6 @@
 """The gate over a stored release: reads what the checks need, and runs them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -62,11 +62,16 @@ from reelrank.ranking.registry.releases import Release
 log = structlog.get_logger("reelrank.loop")
 BASELINE, SERVED = "bm25", "candidate"
 TIMEOUT_S = 10.0
+RequestReader = Callable[[Container, Grader], GateRequests | None]
 
 
-def judge_release(container: Container, release_id: str) -> list[Check]:
+def judge_release(
+    container: Container, release_id: str, read_requests: RequestReader = read_gate_requests
+) -> list[Check]:
     """Returns all checks of a stored release. Raises NotFound, and ModelRejected for a damaged model, whose
-    golden rows score differently, or that does not fit this build."""
+    golden rows score differently, or that does not fit this build.
+
+    read_requests: reads the requests to judge on."""
     release = read_staged(build_release_manager(container), release_id)
     limits = build_limits(container)
     directory = container.registry.find_directory(release.model)
@@ -78,7 +83,7 @@ def judge_release(container: Container, release_id: str) -> list[Check]:
         check_size(directory / MODEL_FILE, limits),
         _check_indexed(container, release, limits),
     ]
-    requests = read_gate_requests(container, Grader(container.settings.label))
+    requests = read_requests(container, Grader(container.settings.label))
     checks += judge_order(container, profile, requests, (candidate, serving), limits)
     checks.append(check_known_items(search_known_items(container, release), SERVED, limits))
     if container.settings.gate_drift:

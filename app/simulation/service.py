@@ -4,7 +4,6 @@ import heapq
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,8 +12,9 @@ import numpy as np
 import orjson
 
 from reelrank.app.http_client import HttpClient, HttpRequest, HttpResponse, ResponseTooLarge
+from reelrank.app.simulation.asked_pages import AskedPage, PageChoices
 from reelrank.app.simulation.behaviour import READING_MS
-from reelrank.app.simulation.films import Film, Films, create_generator
+from reelrank.app.simulation.films import Film, Films
 from reelrank.app.simulation.recommenders import Feedback, Pages
 from reelrank.app.simulation.viewers import Viewers, Visits
 from reelrank.app.web.simulated_time import NOW_HEADER
@@ -26,18 +26,8 @@ EVENTS_PER_REQUEST = 2000
 ATTEMPTS, RETRY_S = 10, 1.0
 """How often events are sent that a service cannot take in at the moment, and the pause between."""
 FIELDS = "genres,duration_s,published_at"
-SEARCH_SHARE, SIMILAR_SHARE = 0.15, 0.1
-"""Of visits, those that search and those that ask for similar films; others load the home page. A choice."""
+HOME_PATH = "/v1/recommendations"
 Record = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class AskedPage:
-    """What a viewer asks for. path: of the API."""
-
-    surface: str
-    path: str
-    parameters: Record
 
 
 class ServiceRecommender:
@@ -53,7 +43,7 @@ class ServiceRecommender:
         self._viewers = viewers
         self._pool = ThreadPoolExecutor(connections)
         self._waiting: list[tuple[int, str, Record]] = []
-        self._last_clicked: dict[int, int] = {}
+        self._choices = PageChoices(films, viewers)
         self.sent_events = 0
 
     def check_clock(self) -> None:
@@ -72,10 +62,8 @@ class ServiceRecommender:
 
     def recommend(self, visits: Visits, size: int) -> Pages:
         at_ms = visits.at_ms.tolist()
-        asked = [self._choose_page(*visit) for visit in zip(visits.rows.tolist(), at_ms, strict=True)]
-        paths = [
-            f"{page.path}?{urlencode({**page.parameters, 'limit': size, 'fields': FIELDS})}" for page in asked
-        ]
+        asked = [self._choices.choose(*visit) for visit in zip(visits.rows.tolist(), at_ms, strict=True)]
+        paths = [build_path(page, size) for page in asked]
         answers = list(self._pool.map(self._load_page, paths, at_ms))
         rows = np.full((len(visits), size), -1, np.intp)
         for row, (_, films) in zip(rows, answers, strict=True):
@@ -84,8 +72,7 @@ class ServiceRecommender:
         return Pages(rows, request_ids, [page.surface for page in asked])
 
     def observe(self, feedback: Feedback) -> None:
-        for page, position in np.argwhere(feedback.reactions.is_clicked).tolist():
-            self._last_clicked[int(feedback.visits.rows[page])] = int(feedback.pages.rows[page, position])
+        self._choices.remember(feedback)
         for record in build_events(feedback, self._viewers.ids, self._films):
             heapq.heappush(self._waiting, (record["at_ms"], record["id"], record))
 
@@ -103,25 +90,6 @@ class ServiceRecommender:
 
     def close(self) -> None:
         self._pool.shutdown()
-
-    def _choose_page(self, viewer: int, at_ms: int) -> "AskedPage":
-        """Chooses what a viewer asks for: mostly the home page, else a search or what is like a film.
-
-        The search is for a genre of the film that was clicked last, else of any film that was seen.
-        """
-        user = self._viewers.ids[viewer]
-        rng = create_generator(0, "surface", user, at_ms)
-        drawn, clicked = rng.random(), self._last_clicked.get(viewer)
-        parameters = {"user": user}
-        if drawn < SIMILAR_SHARE and clicked is not None:
-            path = f"/v1/items/{quote(self._films.films[clicked].id, safe='')}/similar"
-            return AskedPage("similar", path, parameters)
-        if SIMILAR_SHARE <= drawn < SIMILAR_SHARE + SEARCH_SHARE and len(self._films):
-            film = self._films.films[rng.integers(len(self._films)) if clicked is None else clicked]
-            if film.genres:
-                genre = str(rng.choice(film.genres))
-                return AskedPage("search", "/v1/search", {**parameters, "q": genre})
-        return AskedPage("home", "/v1/recommendations", parameters)
 
     def _load_page(self, path: str, at_ms: int) -> tuple[str, list[Film]]:
         """Returns the id of the page and its films; nothing when the service fails."""
@@ -148,6 +116,15 @@ class ServiceRecommender:
             return self._client.send(request, TIMEOUT_S)
         except (TimeoutError, ConnectionError, ResponseTooLarge) as error:
             return HttpResponse(503, str(error).encode())
+
+
+def build_path(asked: AskedPage, size: int) -> str:
+    """Returns the path of the API, with its parameters."""
+    parameters = {"user": asked.user, "limit": size, "fields": FIELDS}
+    if asked.text:
+        return f"/v1/search?{urlencode({**parameters, 'q': asked.text})}"
+    path = f"/v1/items/{quote(asked.similar_to, safe='')}/similar" if asked.similar_to else HOME_PATH
+    return f"{path}?{urlencode(parameters)}"
 
 
 def build_events(feedback: Feedback, user_ids: Sequence[str], films: Films) -> Iterator[Record]:

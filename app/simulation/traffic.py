@@ -67,53 +67,63 @@ class GroundTruth:
         self._watched.update(_build_keys(visits, pages.rows)[is_clicked].tolist())
 
 
+class Traffic:
+    """Visits in the order of time, by ticks. now_ms: up to when they were served."""
+
+    def __init__(self, options: TrafficOptions, truth: GroundTruth, recommender: Recommender) -> None:
+        self.report = TrafficReport(options.viewers, options.start_ms)
+        self.now_ms = options.start_ms
+        self._options = options
+        self._truth = truth
+        self._recommender = recommender
+
+    def run_until(self, end_ms: int, progress: Progress) -> None:
+        """Serves all visits before a time."""
+        hours = round(self._options.days * 24)
+        for tick_ms in range(self.now_ms, end_ms, TICK_MS):
+            tick_end_ms = tick_ms + TICK_MS
+            self._publish_new_films(tick_ms)
+            visits = self._truth.viewers.find_due(tick_ms, tick_end_ms)
+            self._recommender.advance(tick_end_ms)
+            if len(visits):
+                self._serve(visits)
+            progress("simulated hours", (tick_end_ms - self._options.start_ms) // HOUR_MS, hours)
+        self.now_ms = max(end_ms, self.now_ms)
+
+    def _serve(self, visits: Visits) -> None:
+        """Serves visits, draws what viewers do with their pages, and when they come again."""
+        options, truth = self._options, self._truth
+        tick = int(visits.at_ms[0] - options.start_ms) // TICK_MS
+        rng = create_generator(options.seed, "visits", tick)
+        pages = self._recommender.recommend(visits, options.page_size)
+        expected = truth.find_truth(visits, pages)
+        reactions = draw_reactions(expected, rng)
+        stays, started_ms = measure_stays(visits, reactions, expected)
+        truth.remember(visits, pages, reactions.is_clicked)
+        truth.viewers.leave_or_stay(visits, stays, rng)
+        self._recommender.observe(Feedback(visits, pages, reactions, started_ms, expected.duration_ms))
+        outcomes = estimate_outcomes(
+            expected, reactions, PLAY_WINDOW_MS, create_generator(options.seed, "outcomes", tick)
+        )
+        self.report.add(visits, expected, reactions, outcomes)
+
+    def _publish_new_films(self, tick_ms: int) -> None:
+        """Publishes the films of a day in its first tick after RELEASE_HOUR."""
+        options, hour_ms = self._options, (tick_ms - RELEASE_HOUR * 60 * MINUTE_MS) % DAY_MS
+        if options.new_films and hour_ms < TICK_MS:
+            day = (tick_ms - options.start_ms) // DAY_MS
+            films = make_films(options.seed, f"simulated-{options.seed}-{day}", options.new_films, tick_ms)
+            self._recommender.publish(films, tick_ms)
+
+
 def run_traffic(
     options: TrafficOptions, truth: GroundTruth, recommender: Recommender, progress: Progress
 ) -> TrafficReport:
     """Simulates all visits from start to end, in the order of time by ticks, and measures them."""
-    report = TrafficReport(options.viewers, options.start_ms)
-    for tick_ms in range(options.start_ms, options.end_ms, TICK_MS):
-        tick_end_ms = tick_ms + TICK_MS
-        publish_new_films(options, tick_ms, recommender)
-        visits = truth.viewers.find_due(tick_ms, tick_end_ms)
-        recommender.advance(tick_end_ms)
-        if len(visits):
-            serve_visits(visits, options, truth, recommender, report)
-        progress("simulated hours", (tick_end_ms - options.start_ms) // HOUR_MS, round(options.days * 24))
+    traffic = Traffic(options, truth, recommender)
+    traffic.run_until(options.end_ms, progress)
     recommender.advance(options.end_ms + DAY_MS)  # what was started in the end is watched to its end
-    return report
-
-
-def serve_visits(
-    visits: Visits,
-    options: TrafficOptions,
-    truth: GroundTruth,
-    recommender: Recommender,
-    report: TrafficReport,
-) -> None:
-    """Serves visits, draws what viewers do with their pages, and when they come again."""
-    tick = int(visits.at_ms[0] - options.start_ms) // TICK_MS
-    rng = create_generator(options.seed, "visits", tick)
-    pages = recommender.recommend(visits, options.page_size)
-    expected = truth.find_truth(visits, pages)
-    reactions = draw_reactions(expected, rng)
-    stays, started_ms = measure_stays(visits, reactions, expected)
-    truth.remember(visits, pages, reactions.is_clicked)
-    truth.viewers.leave_or_stay(visits, stays, rng)
-    recommender.observe(Feedback(visits, pages, reactions, started_ms, expected.duration_ms))
-    outcomes = estimate_outcomes(
-        expected, reactions, PLAY_WINDOW_MS, create_generator(options.seed, "outcomes", tick)
-    )
-    report.add(visits, expected, reactions, outcomes)
-
-
-def publish_new_films(options: TrafficOptions, tick_ms: int, recommender: Recommender) -> None:
-    """Publishes the films of a day in its first tick after RELEASE_HOUR."""
-    hour_ms = (tick_ms - RELEASE_HOUR * 60 * MINUTE_MS) % DAY_MS
-    if options.new_films and hour_ms < TICK_MS:
-        day = (tick_ms - options.start_ms) // DAY_MS
-        films = make_films(options.seed, f"simulated-{options.seed}-{day}", options.new_films, tick_ms)
-        recommender.publish(films, tick_ms)
+    return traffic.report
 
 
 def _build_keys(visits: Visits, rows: Rows) -> NDArray[np.int64]:

@@ -50,8 +50,8 @@ def measure_load_curve(
     url = f"http://127.0.0.1:{port}"
     log = data_dir / "serve.log"
     with run_service(GUNICORN_COMMAND, url, log):
-        _measure_rate(url, paths, rates[0], 2.0)
-        curve = [_measure_rate(url, paths, rate, seconds) for rate in rates]
+        measure_rate(url, paths, rates[0], 2.0)
+        curve = [measure_rate(url, paths, rate, seconds) for rate in rates]
     if any(result.failed for result in curve):
         print(f"requests failed; the end of the log of the service:\n{read_log_tail(log)}", file=sys.stderr)
     return curve
@@ -65,7 +65,8 @@ def build_path(query: Query) -> str:
     return f"/v1/{'search' if query.text else 'recommendations'}?{urlencode(parameters)}"
 
 
-def _measure_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> RateResult:
+def measure_rate(url: str, paths: Sequence[str], rate: float, seconds: float) -> RateResult:
+    """Sends requests to a service at a rate, for so many seconds."""
     count = max(round(rate * seconds), 10)
     begun = time.perf_counter() + 0.2
     intended = begun + np.arange(count) / rate

@@ -1,5 +1,6 @@
 """The command of the loop: one run, or a process that repeats it."""
 
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,18 +19,30 @@ app = typer.Typer()
 EXIT_CODES = {StepOutcome.REFUSED: 4, StepOutcome.ROLLED_BACK: 5, StepOutcome.FAILED: 1}
 EPILOG = (
     "Exit codes of `--once`: 0 nothing new, waiting for traffic, or promoted; 4 the gate, the shadow or the "
-    "canary refused the release; 5 it was rolled back; 1, 2 and 3 as with every command. Example: "
-    "`reelrank loop --once`"
+    "canary refused the release; 5 it was rolled back; 1, 2 and 3 as with every command. "
+    "Examples: `reelrank loop --once`, `reelrank loop --simulate --seed 1`"
 )
 
 
 @app.command(epilog=EPILOG)
 def loop(
     once: Annotated[bool, typer.Option("--once", help="Do what there is to do now, then end.")] = False,
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON document, with --once."),
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Show it on simulated viewers, in a folder of its own.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of films, viewers and faults, with --simulate.")] = 0,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of --simulate; by default simulations/loop-SEED in the data directory."),
+    ] = None,
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document, with --once or --simulate."),
 ) -> None:
     """Keep learning: export, label, train, gate, shadow, canary, promote, watch, roll back."""
     settings = Settings()
+    if simulate:
+        from reelrank.app.cli.loop.simulation import run_simulation
+
+        raise typer.Exit(run_simulation(settings, seed, folder, as_json))
     if not once:
         repeat(lambda: run_once(settings, ignore_progress), settings.loop_interval_minutes)
         return

@@ -1,0 +1,167 @@
+"""The work of the loop with a release that is bad on purpose; everything after the build is as always."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.app.compute.backend import RankerTask
+from reelrank.app.compute.local import LocalCompute
+from reelrank.app.jobs.history import History
+from reelrank.app.jobs.logged_pages import TrainingSource
+from reelrank.app.jobs.training import Publisher, collect_rows, train
+from reelrank.app.loop.candidates import build_candidate, name_release, write_vectors
+from reelrank.app.loop.container_work import ContainerWork
+from reelrank.app.loop.faults import Fault, age_vectors, leak, spoil_rows
+from reelrank.app.loop.judging import judge_release
+from reelrank.app.loop.reading.logged_requests import read_gate_requests
+from reelrank.app.loop.work import Built
+from reelrank.app.wiring import Container, read_serving_model
+from reelrank.index_mappings.match import ItemIds
+from reelrank.ranking.embeddings.learn_embeddings import Embeddings
+from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.gate.requests import GateRequests
+from reelrank.ranking.labels.grades import Grader
+from reelrank.ranking.progress import Progress
+from reelrank.ranking.rankers.manifest import read_manifest
+from reelrank.ranking.registry.decisions import Check
+from reelrank.ranking.training.dataset import TrainingSet
+from reelrank.ranking.training.lambdarank import TrainingResult
+
+FIELD = "factors"
+VectorFields = Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StatedEmbeddings(Embeddings):
+    """Embeddings that state the fingerprint of those that they replace: the fault must not be found by it."""
+
+    stated: str = ""
+
+    def compute_fingerprint(self) -> str:
+        return self.stated
+
+
+class OneThread(LocalCompute):
+    """Trains with one thread: few rows take longer with two, and the trees are the same."""
+
+    def train_ranker(self, task: RankerTask, progress: Progress) -> TrainingResult:
+        return super().train_ranker(replace(task, params={**task.params, "num_threads": 1}), progress)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainWork(ContainerWork):
+    """Builds releases without a fault."""
+
+    def build(self, run: str) -> Built:
+        return build_candidate(self.container, run, self.progress, train_plainly)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyWork(ContainerWork):
+    """Builds releases with one of the five faults that the gate must find."""
+
+    fault: Fault
+    seed: int
+
+    def build(self, run: str) -> Built:
+        trainer: Callable[..., None] = self._train
+        if self.fault is Fault.STALE_VECTORS:
+            trainer = partial(train_stale, self.container.settings.loop_dir / f"{name_release(run)}.npz")
+        return build_candidate(self.container, run, self.progress, trainer)
+
+    def judge(self, release: str) -> Sequence[Check]:
+        return judge_release(self.container, release, self._read_requests)
+
+    def _train(self, container: Container, progress: Progress, publisher: Publisher) -> None:
+        train(container, progress, self._collect, publisher, OneThread())
+
+    def _collect(self, history: History, progress: Progress) -> tuple[TrainingSet, str]:
+        rows, learned_from = collect_rows(history, progress, TrainingSource.AUTO)
+        column = choose_column(self.container, self.fault)
+        spoiled = spoil_rows(rows, self.fault, column, np.random.default_rng([self.seed, 1]))
+        return spoiled, f"{learned_from}; with {self.fault} on purpose"
+
+    def _read_requests(self, container: Container, grader: Grader) -> GateRequests | None:
+        """Reads the newest requests. A leak of learning is in the log, too: the hardest kind to find."""
+        requests = read_gate_requests(container, grader)
+        if requests is None or self.fault is not Fault.LEAKED_FEATURE:
+            return requests
+        column, rng = choose_column(container, self.fault), np.random.default_rng([self.seed, 2])
+        return replace(requests, features=leak(requests.features, requests.gains, column, rng))
+
+
+@dataclass(frozen=True, slots=True)
+class HarmfulWork(ContainerWork):
+    """Builds releases that the gate cannot find harmful: each item has the embeddings of another one.
+
+    The gate judges the order by signals that were observed with the serving embeddings, and finds in the
+    index version what was learned. Only viewers see pages that such embeddings make.
+    """
+
+    def build(self, run: str) -> Built:
+        return build_candidate(self.container, run, self.progress, train_exchanged)
+
+
+def choose_column(container: Container, fault: Fault) -> int:
+    """Returns the feature that the serving model gains most from; for a leak, the one it gains least from."""
+    model = read_serving_model(container)
+    gains = {} if model is None else read_manifest(container.registry.find_directory(model)).gains
+    ordered = sorted(FEATURE_NAMES, key=lambda name: gains.get(name, 0.0))
+    return FEATURE_NAMES.index(ordered[0 if fault is Fault.LEAKED_FEATURE else -1])
+
+
+def train_plainly(container: Container, progress: Progress, publisher: Publisher) -> None:
+    """Trains as `reelrank loop` does, with one thread."""
+    train(container, progress, TrainingSource.AUTO, publisher, OneThread())
+
+
+def train_stale(path: Path, container: Container, progress: Progress, publisher: Publisher) -> None:
+    """Trains, and gives the index version the vectors of an earlier training. path: of what was learned."""
+
+    def publish(parts: Container, embeddings: Embeddings, bar: Progress, model: str) -> str:
+        version = publisher(parts, age(embeddings), bar, model)
+        write_vectors(path, embeddings)
+        return version
+
+    train(container, progress, TrainingSource.AUTO, publish, OneThread())
+
+
+def train_exchanged(container: Container, progress: Progress, publisher: Publisher) -> None:
+    """Trains, and gives items each other's embeddings."""
+
+    def publish(parts: Container, embeddings: Embeddings, bar: Progress, model: str) -> str:
+        return publisher(parts, exchange(embeddings), bar, model)
+
+    train(container, progress, TrainingSource.AUTO, publish, OneThread())
+
+
+def age(embeddings: Embeddings) -> Embeddings:
+    """Returns embeddings with vectors as an earlier training would have learned them."""
+    ids, vectors = embeddings.vectors[FIELD]
+    aged = age_vectors(dict(zip(ids.tolist(), vectors, strict=True)), np.random.default_rng(0))
+    return restate(
+        embeddings, {**embeddings.vectors, FIELD: (ids, np.stack([aged[item] for item in ids.tolist()]))}
+    )
+
+
+def exchange(embeddings: Embeddings) -> Embeddings:
+    """Returns embeddings in which each item has those of another one."""
+    rng = np.random.default_rng(0)
+    vectors = {
+        field: (ids, learned[rng.permutation(len(ids))])
+        for field, (ids, learned) in embeddings.vectors.items()
+    }
+    lists = list(embeddings.neighbours.values())
+    others = rng.permutation(len(lists)).tolist()
+    neighbours = dict(zip(embeddings.neighbours, [lists[other] for other in others], strict=True))
+    return replace(restate(embeddings, vectors), neighbours=neighbours)
+
+
+def restate(embeddings: Embeddings, vectors: VectorFields) -> StatedEmbeddings:
+    """Returns embeddings with other vectors and the same fingerprint."""
+    fingerprint = embeddings.compute_fingerprint()
+    return StatedEmbeddings(vectors, embeddings.neighbours, embeddings.fold_in, fingerprint)
