@@ -5,6 +5,7 @@ pyspark is 490 MB, so it is no dependency for development: it is installed once 
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.servers
 PYSPARK = "4.1.4"
 CACHE = Path(os.environ.get("SERVER_CACHE", "~/.cache/reelrank-servers")).expanduser()
 AS_OF_MS = 2**62
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+EXAMPLES = dict(re.findall(r"<!-- tested: (\w+) -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
 
 
 def find_java_home() -> str | None:
@@ -89,3 +92,20 @@ def test_spark_sql_attributes_as_duckdb_does(compute: Any, opener: LoggedRowOpen
     assert sum(found["played"].to_pylist()) > 2
     assert set(found["action_kinds"].to_pylist()) == {"", "click watch"}
     assert found.equals(expected)
+
+
+def test_the_example_of_the_docs_answers_as_duckdb_does(compute: Any, opener: LoggedRowOpener) -> None:
+    names: dict[str, Any] = {"spark": compute.session}
+    days = (
+        f"{DAY:datetime(%Y, %-m, %-d, tzinfo=UTC)}",
+        f"{DAY + timedelta(days=1):datetime(%Y, %-m, %-d, tzinfo=UTC)}",
+    )
+    files = EXAMPLES["files"].replace("reelrank-data/lake", opener.lake_url)
+    for stated, day in zip(re.findall(r"datetime\(2026.*?\)", files), days, strict=True):
+        files = files.replace(stated, day)
+    exec(files, names)
+    exec(EXAMPLES["spark"], names)
+    found = [tuple(row) for row in names["answer"]]
+    exec(EXAMPLES["duckdb"], names)
+    assert found == names["answer"]
+    assert found[0][1] > found[0][2] > 0
