@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks import diversity, gibberish, hop, lake, logging_cost, spelling, suggest
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
+from benchmarks.experiments import run as experiments
 from benchmarks.learning import run as learning
 from benchmarks.loop import canary, drift, freshness, gate, loop_kills, training_cost
 from benchmarks.loop import simulated as simulated_loop
@@ -47,6 +48,7 @@ BENCHMARKS = {
     "training-cost": training_cost.main,
     "loop": simulated_loop.main,
     "logging": logging_cost.main,
+    "experiments": experiments.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

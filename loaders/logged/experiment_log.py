@@ -3,10 +3,12 @@
 DuckDB joins pages with what followed, date by date, by the rules of attribution; numpy gets the sums.
 """
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ import pyarrow as pa
 
 from reelrank.index_mappings.decision import EVENTS, LAKE_EVENT_SCHEMA, REQUEST_SCHEMA, REQUESTS
 from reelrank.index_mappings.event import DAY_MS, HOUR_MS, MAX_TIME_MS, EventKind
-from reelrank.loaders.lake.attribution import DEFAULT_RULES, open_inputs
+from reelrank.loaders.lake.attribution import open_inputs
 from reelrank.loaders.lake.merge import QueryLimits, connect_duckdb
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.logged.experiment_sql import (
@@ -28,12 +30,21 @@ from reelrank.loaders.logged.experiment_sql import (
 )
 from reelrank.ranking.arrow_columns import to_array, to_floats, to_texts
 from reelrank.ranking.experiments.measurement.outcomes import ACTIONS, ExperimentLog, ViewerDays
-from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS, AttributionSpan
+from reelrank.ranking.labels.attribution import (
+    PLAY_WINDOW_MS,
+    WINDOWS_MS,
+    AttributionRules,
+    AttributionSpan,
+)
 from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 from reelrank.ranking.progress import Progress, ignore_progress
 
 PAST_DAYS = 14
 """Days before the experiment that narrow its intervals."""
+DAYS_AT_ONCE = 7
+"""Dates of one query: each reads a day of look-ahead, too."""
+RULES = AttributionRules({kind: WINDOWS_MS[kind] for kind in ("viewed", "click", "watch")})
+"""No measure rests on opinions."""
 PAGE_COLUMNS = ("request_id", "at_ms", "user_key", "session", "surface", "experiment", "variant")
 EVENT_COLUMNS = ("kind", "at_ms", "user_key", "request_id")
 FACTS = ("converted", "convertible", "returned", "returnable")
@@ -80,15 +91,27 @@ def read_experiment_log(lake: Lake, span: LogSpan, progress: Progress = ignore_p
     Memory: the pages of the span as rows of DuckDB, which spill where the limits name a place.
     """
     parameters = span.to_parameters()
-    with connect_duckdb(span.limits) as connection:
+    with _connect(span.limits) as connection:
         _create_units(connection, lake, span, parameters)
         connection.execute(_CREATE_DAYS)
         dates = _list_dates(lake, span) if _has_units(connection) else []
-        for done, day in enumerate(dates, 1):
-            _add_date(connection, lake, day, parameters)
-            progress("days of the experiment", done, len(dates))
+        while dates:
+            end = min(dates[0] + timedelta(days=DAYS_AT_ONCE), dates[-1] + timedelta(days=1))
+            _add_dates(connection, lake, (dates[0], end), parameters)
+            dates = [day for day in dates if day >= end]
+            progress("days of the experiment that are left", len(dates), None)
         _find_converted(connection, lake, span, parameters)
         return _collect(connection, span, parameters)
+
+
+@contextmanager
+def _connect(limits: QueryLimits) -> Iterator[Any]:
+    """Opens DuckDB; what does not fit into its memory spills into a temporary directory."""
+    with (
+        tempfile.TemporaryDirectory(prefix="reelrank-experiment-") as spill,
+        connect_duckdb(replace(limits, spill_dir=limits.spill_dir or Path(spill))) as connection,
+    ):
+        yield connection
 
 
 _CREATE_DAYS = (
@@ -111,14 +134,14 @@ def _create_units(connection: Any, lake: Lake, span: LogSpan, parameters: dict[s
     connection.execute("drop table pages")
 
 
-def _add_date(connection: Any, lake: Lake, day: date, parameters: dict[str, Any]) -> None:
-    """Adds what followed the pages of one date."""
-    begin = datetime.combine(day, datetime.min.time(), UTC)
-    inputs = open_inputs(lake, begin, begin + timedelta(days=1), DEFAULT_RULES)
+def _add_dates(connection: Any, lake: Lake, dates: tuple[date, date], parameters: dict[str, Any]) -> None:
+    """Adds what followed the pages of the dates from the first to the one before the second."""
+    begin, end = (datetime.combine(day, datetime.min.time(), UTC) for day in dates)
+    inputs = open_inputs(lake, begin, end, RULES)
     for name in ("requests", "candidates", "events"):
         connection.register(name, getattr(inputs, name))
-    span = AttributionSpan(_to_ms(begin), _to_ms(begin) + DAY_MS, parameters["known"])
-    query = ADD_DAYS.replace("$outcomes", build_attribution_sql(span, DEFAULT_RULES))
+    span = AttributionSpan(_to_ms(begin), _to_ms(end), parameters["known"])
+    query = ADD_DAYS.replace("$outcomes", build_attribution_sql(span, RULES, is_sorted=False))
     connection.execute(query, {"day": DAY_MS, "from": span.from_ms, "to": span.to_ms})
     for name in ("requests", "candidates", "events"):
         connection.unregister(name)

@@ -1,0 +1,78 @@
+"""Viewers of the simulator, day by day: what experiments without an effect are drawn from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelrank.app.simulation.films import Films, make_films
+from reelrank.app.simulation.recommenders import Feedback, InProcessRecommender
+from reelrank.app.simulation.traffic import GroundTruth, TrafficOptions, run_traffic
+from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.experiments.measurement.outcomes import ExperimentLog, ViewerDays
+from reelrank.ranking.progress import ignore_progress
+
+MEASURED = ("pages", "seen", "used", "watched_s")
+FILMS, FILM_AGE_DAYS = 500, 100
+START_MS = 20_000 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Population:
+    """What viewers [v] did on each day [d]: arrays [v, d] by name. The first `past` days are before."""
+
+    days: Mapping[str, NDArray[np.float64]]
+    past: int
+
+    def draw(self, viewers: int, days: int, rng: np.random.Generator, share: float = 0.5) -> ExperimentLog:
+        """Draws viewers with replacement, and an arm for each, which changes nothing."""
+        rows = rng.integers(0, len(self.days["pages"]), viewers)
+        now = {name: values[rows, self.past : self.past + days] for name, values in self.days.items()}
+        before = {name: values[rows, : self.past].sum(axis=1) for name, values in self.days.items()}
+        came = now["pages"] > 0
+        rows_of_viewers, day = np.nonzero(came)
+        columns = {name: values[came] for name, values in now.items()}
+        columns |= {name: np.zeros(len(day)) for name in ("played", "completed")}
+        before |= {name: np.zeros(viewers) for name in ("played", "completed")}
+        facts = {name: np.zeros(viewers) for name in ("converted", "convertible", "returned", "returnable")}
+        arms = (rng.random(viewers) < share).astype(np.int64)
+        surfaces = np.full(len(day), "home")
+        log = ExperimentLog(
+            arms, before["pages"] == 0, facts, before, ViewerDays(rows_of_viewers, day, surfaces, columns)
+        )
+        return log.select(np.asarray(came.any(axis=1), np.bool_))
+
+
+class DayCounter(InProcessRecommender):
+    """Recommends by popularity and counts what each viewer does on each day."""
+
+    def __init__(self, films: Films, options: TrafficOptions) -> None:
+        super().__init__("popular", films, options.create_viewers(), options.seed)
+        shape = options.viewers, int(options.days)
+        self.days = {name: np.zeros(shape) for name in MEASURED}
+        self._start_ms = options.start_ms
+
+    def observe(self, feedback: Feedback) -> None:
+        super().observe(feedback)
+        visits, reactions = feedback.visits, feedback.reactions
+        day = np.minimum((visits.at_ms - self._start_ms) // DAY_MS, self.days["pages"].shape[1] - 1)
+        watched_s = (reactions.shares * feedback.duration_ms).sum(axis=1) / 1000
+        sums = {
+            "pages": np.ones(len(day)),
+            "seen": reactions.is_viewed.sum(axis=1),
+            "used": reactions.is_clicked.sum(axis=1),
+            "watched_s": watched_s,
+        }
+        for name, values in sums.items():
+            np.add.at(self.days[name], (visits.rows, day), values)
+
+
+def simulate_population(viewers: int, days: int, past: int, seed: int = 0) -> Population:
+    """Simulates days of viewers with known tastes (`reelrank simulate`, in process, by popularity)."""
+    options = TrafficOptions(seed, viewers, days + past, START_MS)
+    films = Films(seed)
+    films.add(make_films(seed, "film", FILMS, START_MS - FILM_AGE_DAYS * DAY_MS))
+    counter = DayCounter(films, options)
+    run_traffic(options, GroundTruth(films, options.create_viewers()), counter, ignore_progress)
+    return Population(counter.days, past)
