@@ -14,6 +14,7 @@ from datetime import timedelta
 from benchmarks.experiments.made_up_lake import EXPERIMENT, START, MadeUpExperiment, write_lake
 from benchmarks.experiments.population import simulate_population
 from benchmarks.experiments.rates import count_false_alarms, count_mismatches, measure_narrowing
+from benchmarks.experiments.verdicts import run_verdicts
 from benchmarks.markdown import format_table
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
@@ -31,10 +32,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--small", action="store_true", help="few runs, in seconds")
     parser.add_argument("--events", type=int, default=0, help="only measure a report of so many events")
     parser.add_argument("--runs", type=int, default=0, help="A/A experiments")
+    parser.add_argument("--verdicts", action="store_true", help="only run four experiments over HTTP")
     options = parser.parse_args(argv)
     if options.events:
         measure_report(options.events)
         return 0
+    if options.verdicts:
+        return print_verdicts()
     runs = options.runs or (SMALL_RUNS if options.small else RUNS)
     days, past = (SMALL_DAYS, SMALL_DAYS) if options.small else (DAYS, PAST_DAYS)
     population = simulate_population(SMALL_SIMULATED if options.small else SIMULATED, days, past)
@@ -45,6 +49,17 @@ def main(argv: Sequence[str]) -> int:
     narrowed = list(measure_narrowing(population, 20_000, days))
     print(format_table(("measure", "rho", "sqrt(1 - rho^2)", "width by CUPED", "within 5 %"), narrowed))
     return int(not all(rate.is_met for rate in rates) or any(row[-1] == "NO" for row in narrowed))
+
+
+def print_verdicts() -> int:
+    """Prints what is said of each of four experiments; returns 1 if one verdict is not the right one."""
+    outcomes = run_verdicts()
+    rows = [
+        (one.name, one.verdict, "yes" if one.is_expected and one.is_on_page else "NO", one.sentence)
+        for one in outcomes
+    ]
+    print(format_table(("experiment", "verdict", "right, and on its page", "sentence"), rows))
+    return int(not all(one.is_expected and one.is_on_page for one in outcomes))
 
 
 def measure_report(events: int) -> None:

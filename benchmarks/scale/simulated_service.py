@@ -48,7 +48,7 @@ def find_start(days: float) -> int:
 
 def serve(options: TrafficOptions, truth: GroundTruth, data_dir: Path) -> TrafficReport:
     """Serves simulated viewers over HTTP until the simulated time is over; the service ends in order."""
-    with _run_service(data_dir) as url:
+    with run_simulated_service(data_dir) as url:
         recommender = ServiceRecommender(url, truth.films, truth.viewers)
         recommender.check_clock()
         try:
@@ -58,7 +58,8 @@ def serve(options: TrafficOptions, truth: GroundTruth, data_dir: Path) -> Traffi
 
 
 @contextmanager
-def _run_service(data_dir: Path) -> Iterator[str]:
+def run_simulated_service(data_dir: Path) -> Iterator[str]:
+    """Runs one worker with a simulated clock until the block ends; yields its address."""
     port = find_free_port("127.0.0.1")
     settings = {
         "DATA_DIR": str(data_dir), "PORT": str(port), "CLOCK": "simulated", "WORKERS": "1",
