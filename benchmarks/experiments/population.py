@@ -10,7 +10,8 @@ from reelrank.app.simulation.films import Films, make_films
 from reelrank.app.simulation.recommenders import Feedback, InProcessRecommender
 from reelrank.app.simulation.traffic import GroundTruth, TrafficOptions, run_traffic
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.experiments.measurement.outcomes import ExperimentLog, ViewerDays
+from reelrank.ranking.experiments.measurement.metrics import VIEWERS
+from reelrank.ranking.experiments.measurement.outcomes import ViewerTotals
 from reelrank.ranking.progress import ignore_progress
 
 MEASURED = ("pages", "seen", "used", "watched_s")
@@ -25,23 +26,20 @@ class Population:
     days: Mapping[str, NDArray[np.float64]]
     past: int
 
-    def draw(self, viewers: int, days: int, rng: np.random.Generator, share: float = 0.5) -> ExperimentLog:
-        """Draws viewers with replacement, and an arm for each, which changes nothing."""
+    def draw_looks(self, viewers: int, days: int, rng: np.random.Generator) -> list[ViewerTotals]:
+        """Returns the totals of one A/A experiment as they were after each day, of those who had come."""
         rows = rng.integers(0, len(self.days["pages"]), viewers)
         now = {name: values[rows, self.past : self.past + days] for name, values in self.days.items()}
         before = {name: values[rows, : self.past].sum(axis=1) for name, values in self.days.items()}
-        came = now["pages"] > 0
-        rows_of_viewers, day = np.nonzero(came)
-        columns = {name: values[came] for name, values in now.items()}
-        columns |= {name: np.zeros(len(day)) for name in ("played", "completed")}
-        before |= {name: np.zeros(viewers) for name in ("played", "completed")}
-        facts = {name: np.zeros(viewers) for name in ("converted", "convertible", "returned", "returnable")}
-        arms = (rng.random(viewers) < share).astype(np.int64)
-        surfaces = np.full(len(day), "home")
-        log = ExperimentLog(
-            arms, before["pages"] == 0, facts, before, ViewerDays(rows_of_viewers, day, surfaces, columns)
-        )
-        return log.select(np.asarray(came.any(axis=1), np.bool_))
+        arms, ones = (rng.random(viewers) < 0.5).astype(np.int64), np.ones(viewers)
+        sums = {name: values.cumsum(axis=1) for name, values in now.items()}
+        active = (now["pages"] > 0).sum(axis=0).cumsum()
+        looks = list[ViewerTotals]()
+        for day in range(days):
+            columns = {name: values[:, day] for name, values in sums.items()} | {VIEWERS: ones}
+            totals = ViewerTotals(arms, columns, before | {VIEWERS: ones}, int(active[day]))
+            looks.append(totals.select(sums["pages"][:, day] > 0))
+        return looks
 
 
 class DayCounter(InProcessRecommender):

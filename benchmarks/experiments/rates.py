@@ -50,8 +50,7 @@ def count_false_alarms(population: Population, runs: int, viewers: int, days: in
     """Counts A/A experiments that are called different: at the end, at any look, and by peeking."""
     counts = {name: np.zeros(3, int) for name in METRICS}
     for seed in range(runs):
-        log = population.draw(viewers, days, np.random.default_rng(seed))
-        looks = [log.total(log.days.select(log.days.day <= day)) for day in range(days)]
+        looks = population.draw_looks(viewers, days, np.random.default_rng(seed))
         for name in METRICS:
             counts[name] += _judge(looks, name)
     rates = list[Rate]()
@@ -94,8 +93,7 @@ def count_mismatches(runs: int) -> list[Rate]:
 
 def measure_narrowing(population: Population, viewers: int, days: int) -> Iterator[tuple[str, ...]]:
     """Yields for each measure how much CUPED narrows, beside sqrt(1 - rho^2) of the linearised values."""
-    log = population.draw(viewers, days, np.random.default_rng(0))
-    totals = log.total()
+    totals = population.draw_looks(viewers, days, np.random.default_rng(0))[-1]
     for name, numerator, denominator in (
         ("ctr", "used", "seen"),
         ("watch_s_per_impression", "watched_s", "seen"),

@@ -59,7 +59,7 @@ EXPECTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReadVerdict:
     """One experiment: what was said of it, and whether the pages say the same."""
 
     name: str
@@ -117,7 +117,7 @@ def list_definitions() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def run_verdicts(viewers: int = VIEWERS, days: int = DAYS, seed: int = 0) -> list[Outcome]:
+def run_verdicts(viewers: int = VIEWERS, days: int = DAYS, seed: int = 0) -> list[ReadVerdict]:
     """Serves all four at once, measures them, and reads the pages."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="reelrank-verdicts-") as folder:
@@ -153,15 +153,16 @@ def find_lost(data_dir: Path, experiment: Experiment, users: Sequence[str]) -> l
     ]
 
 
-def read_outcomes(container: Container) -> list[Outcome]:
+def read_outcomes(container: Container) -> list[ReadVerdict]:
     """Measures the experiments from the lake, and looks each verdict up on its page."""
-    pages, outcomes = open_pages(container), list[Outcome]()
+    pages, outcomes = open_pages(container), list[ReadVerdict]()
     for name, expected in EXPECTED.items():
         report = measure_experiment(container, name, ignore_progress)
         found = report.verdicts[0]
         text = pages.get(f"/ops/experiments/{name}").text
         is_on_page = f"{found.verdict.capitalize()}." in text
-        outcomes.append(Outcome(name, found.verdict, found.sentence, found.verdict in expected, is_on_page))
+        is_right = found.verdict in expected
+        outcomes.append(ReadVerdict(name, found.verdict, found.sentence, is_right, is_on_page))
     return outcomes
 
 
