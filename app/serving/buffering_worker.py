@@ -15,7 +15,8 @@ from typing import Any
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 from reelrank.app.serving.incoming_request import HEADERS_DEADLINE_S, IncomingRequest
-from reelrank.app.serving.request_errors import RequestIncomplete, encode_problem, encode_request_error
+from reelrank.app.serving.received_bytes import ReceivedBytes
+from reelrank.app.serving.request_errors import encode_problem, encode_request_error
 from reelrank.app.settings import Settings
 
 RECEIVED_BYTES = 256 * 1024
@@ -25,11 +26,6 @@ SMALL_REQUEST_BYTES = 128 * 1024
 """A request of this size is read also while the buffers are full."""
 LINGER_S, MAX_LINGERING = 2.0, 512
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-def refuse_to_wait(_size_hint: int | None = None) -> bytes:
-    """Stands for reading more of a request in a thread: all that a client sent in time is there already."""
-    raise RequestIncomplete("its chunks or its length do not fit what was sent")
 
 
 class CountedConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
@@ -43,6 +39,12 @@ class CountedConnection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.service_s = 0.0
         self.rest = memoryview(b"")
         worker.connections[self.address] += 1
+
+    def init(self) -> None:
+        """Lets threads read what the main loop received, never the socket."""
+        if not self.initialized:
+            super().init()
+            self.parser.unreader = ReceivedBytes()
 
     def close(self, graceful: bool = False) -> None:
         """Closes now; gracefully, after the client took the answer, for which gunicorn's loop would wait."""
@@ -85,7 +87,6 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         """Begins to read a request: of a new connection, or of one that became readable again."""
         deadline = time.monotonic() + (HEADERS_DEADLINE_S if self.alive else STOP_KEEPALIVE_LINGER)
         conn.init()
-        conn.parser.unreader.chunk = refuse_to_wait
         conn.sock.setblocking(False)
         self.arriving[conn] = IncomingRequest(deadline, self.max_body_bytes)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))

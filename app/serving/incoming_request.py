@@ -6,7 +6,7 @@ from typing import Literal
 
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine
 
-from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
+from reelrank.app.serving.request_errors import MAX_REQUEST_LINE, TooManyChunks
 
 HEADERS_DEADLINE_S = 10.0
 """For the whole head of a request, from the first chance to send it."""
@@ -14,6 +14,8 @@ BODY_DEADLINE_S, BODY_BYTES_PER_S = 10.0, 64 * 1024
 """A body has the time, and as much more as its length takes at this rate: 8 MB have two minutes."""
 MAX_HEAD_BYTES = 64 * 1024
 MAX_CHUNK_LINE = 1024
+MAX_CHUNKS = 16_384
+"""Of one body: 8 MB in chunks of 512 bytes. Each costs as much as a kilobyte."""
 END_OF_HEAD, END_OF_LINE = b"\r\n\r\n", b"\r\n"
 REQUEST_LINE = re.compile(rb"[!-~]+ [!-~\x80-\xff]+ HTTP/\d\.\d")
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
@@ -39,9 +41,10 @@ class IncomingRequest:
     _end: int = 0
     """Of the head; then of the last chunk that was found. For a body with a length, of the request."""
     _is_chunked: bool = False
+    _chunks: int = 0
 
     def feed(self, data: bytes, now: float) -> State:
-        """Takes bytes. Raises LimitRequestLine or LimitRequestHeaders for a head that has no end."""
+        """Takes bytes. Raises LimitRequestLine, LimitRequestHeaders or TooManyChunks."""
         self.data += data
         if self.state == "head":
             self._find_head(now)
@@ -90,5 +93,8 @@ class IncomingRequest:
                 return True
             if int(size, 16) == 0:
                 return self.data.find(END_OF_HEAD, line_end) >= 0
+            self._chunks += 1
+            if self._chunks > MAX_CHUNKS:
+                raise TooManyChunks(f"it has more than {MAX_CHUNKS} chunks; send larger ones")
             self._end = line_end + 2 * len(END_OF_LINE) + int(size, 16)
         return len(self.data) - self._end > MAX_CHUNK_LINE

@@ -20,6 +20,10 @@ class RequestIncomplete(ParseException, TimeoutError):  # type: ignore[misc]  # 
     """A request that is longer by its own framing than what arrived. gunicorn closes after a TimeoutError."""
 
 
+class TooManyChunks(ParseException):  # type: ignore[misc]
+    """A body of so many small chunks that parsing them costs far more than sending them."""
+
+
 def answer_parse_error(error: ParseException) -> Response:
     """Answers for a body whose chunks are found to be invalid when the application reads it."""
     return build_problem("invalid_request", describe_parse_error(error))

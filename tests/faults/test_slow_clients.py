@@ -73,6 +73,8 @@ def test_a_request_that_never_ends_gets_408(service: ServiceProcess, sent: bytes
         (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", 400),
         (CHUNKED + b"2\r\n{}!!0\r\n\r\n", 400),
         (CHUNKED + b"\r\n\r\n", 400),
+        (CHUNKED + b"1\r\n5\r\n" * 200_000 + b"0\r\n\r\n", 400),
+        (CHUNKED + b"1\r\n \r\n" * 16_000 + b"2\r\n{}\r\n0\r\n\r\n", 400),
         (LARGE_BODY, 413),
         (LARGE_BODY.replace(b"9", b"0000000000000009"), 413),
     ],
