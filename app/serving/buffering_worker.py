@@ -14,8 +14,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from reelrank.app.serving.incoming_request import HEADERS_DEADLINE_S, IncomingRequest
-from reelrank.app.serving.received_bytes import ReceivedBytes
+from reelrank.app.serving.incoming_request import HEADERS_DEADLINE_S, IncomingRequest, ReceivedBytes
 from reelrank.app.serving.request_errors import encode_problem, encode_request_error
 from reelrank.app.settings import Settings
 

@@ -5,8 +5,12 @@ from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelrank.app.serving.incoming_request import MAX_CHUNKS, IncomingRequest
-from reelrank.app.serving.received_bytes import BLOCK_BYTES, ReceivedBytes
+from reelrank.app.serving.incoming_request import (
+    BLOCK_BYTES,
+    MAX_CHUNKS,
+    IncomingRequest,
+    ReceivedBytes,
+)
 from reelrank.app.serving.request_errors import RequestIncomplete, TooManyChunks
 
 HEAD = b"POST /v1/events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
