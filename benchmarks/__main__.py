@@ -13,8 +13,9 @@ from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.experiments import run as experiments
 from benchmarks.learning import run as learning
-from benchmarks.loop import canary, drift, freshness, gate, loop_kills, training_cost
+from benchmarks.loop import canary, drift, freshness, gate, training_cost
 from benchmarks.loop import simulated as simulated_loop
+from benchmarks.loop_faults import loop_kills, soak
 from benchmarks.quality import run as quality
 from benchmarks.relevance import run as relevance
 from benchmarks.request import run as request
@@ -43,6 +44,7 @@ BENCHMARKS = {
     "learning": learning.main,
     "canary": canary.main,
     "loop-kills": loop_kills.main,
+    "soak": soak.main,
     "drift": drift.main,
     "freshness": freshness.main,
     "training-cost": training_cost.main,

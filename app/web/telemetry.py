@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TextIO, cast
 
 import ecs_logging
 import structlog
@@ -25,6 +26,7 @@ from prometheus_client import (
 from reelrank.app.background import get_failure_counter
 from reelrank.app.search.page import Page
 from reelrank.app.web.hidden_paths import mask_viewer
+from reelrank.app.web.log_stream import LogStream
 from reelrank.index_mappings.errors import CodedError, EngineError, explain
 from reelrank.ranking.drift.kept_report import read_drift
 from reelrank.ranking.drift.report import Kind
@@ -91,7 +93,7 @@ def configure_logging(as_json: bool) -> None:
             *([ecs_logging.StructlogFormatter()] if as_json else for_people),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, LogStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
 

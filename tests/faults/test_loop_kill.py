@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.loop.loop_kills import STEPS, kill_in_each_state
+from benchmarks.loop_faults.loop_kills import STEPS, kill_in_each_state
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from benchmarks.loop.made_up_project import VIEWERS, open_project
+from benchmarks.loop_faults.made_up_project import VIEWERS, open_project
 from reelrank.app.search.page import Page, RankingOptions
 from reelrank.app.search.service import SearchService
 from reelrank.app.search.trial.warm_up import warm_up

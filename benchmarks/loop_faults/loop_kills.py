@@ -7,7 +7,6 @@ verdicts are made up; index versions, lake, releases, trials, promotion and roll
 """
 
 import argparse
-import logging
 import os
 import random
 import signal
@@ -17,16 +16,20 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import orjson
-import structlog
 
-from benchmarks.loop.made_up_project import MadeUpTrials, add_watch, make_project, open_project
-from benchmarks.loop.page_reader import PageCounts, read_pages
+from benchmarks.loop_faults.made_up_project import MadeUpTrials, add_watch, make_project, open_project
+from benchmarks.loop_faults.page_reader import PageCounts, read_pages
+from benchmarks.loop_faults.processes import (
+    PROCESSES,
+    call_in_child,
+    prepare_processes,
+    run_child,
+    start_child,
+)
 from reelrank.app.diagnostics.doctor import diagnose
 from reelrank.app.loop.machine import Loop
 from reelrank.app.loop.states import StateFile, Step
@@ -36,10 +39,6 @@ from reelrank.ranking.registry.decisions import FileHistory
 
 STEPS: tuple[Step, ...] = tuple(step for step in Step if step is not Step.IDLE)
 MOMENTS = ("begun", "middle", "done", "recorded")
-PROCESSES = get_context("forkserver")
-"""Children of a process that has imported everything and started no thread: a start takes 10 ms."""
-MAX_CHILD_S = 120.0
-PRELOADED = ("benchmarks.loop.loop_kills", "reelrank.app.web.application", "lightgbm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def kill_in_each_state(data_dir: Path, times: int, seed: int) -> Findings:
     """Makes a project, and runs the loop so many times, killed once in each state."""
-    PROCESSES.set_forkserver_preload(list(PRELOADED))
+    prepare_processes(__name__)
     findings, rng = Findings(), random.Random(seed)
-    _run_child(make_project, data_dir)
+    call_in_child(make_project, data_dir)
     ours, theirs = PROCESSES.Pipe()
-    reader = PROCESSES.Process(target=_call, args=(read_pages, theirs, (data_dir,)))
-    reader.start()
+    reader = start_child(read_pages, theirs, data_dir, theirs)
     try:
         ours.recv()  # the first page is answered
         took_s: dict[Step, float] = dict.fromkeys(STEPS, 0.0)
@@ -111,42 +109,14 @@ def _run_round(
         moment = MOMENTS[(number + index + 1) % len(MOMENTS)]
         kill = Kill(step, moment, rng.uniform(0, took_s[step]))
         began = time.monotonic()
-        child, found = _run_child(run_until_killed, data_dir, number, kill)
-        if child.exitcode != -signal.SIGKILL:
-            findings.problems.append(f"round {number}, {step}: ended with {child.exitcode} before its kill")
-        findings.problems += [f"round {number}, before {step}: {problem}" for problem in found or ()]
+        code, found = run_child(run_until_killed, data_dir, number, kill)
+        if code != -signal.SIGKILL:
+            findings.problems.append(f"round {number}, {step}: ended with {code} before its kill")
+        findings.problems += [f"round {number}, before {step}: {one}" for part in found for one in part]
         findings.kills[step] += 1
         findings.in_the_middle += moment == "middle"
         took_s[step] = took_s[step] or min(time.monotonic() - began, 2.0)
-    child, found = _run_child(run_to_the_end, data_dir, number)
-    if child.exitcode or found is None:
-        findings.problems.append(f"round {number}: the last process ended with {child.exitcode}")
-    findings.problems += [f"round {number}: {problem}" for problem in found or ()]
-
-
-def _run_child(target: object, *arguments: object) -> tuple[ForkServerProcess, list[str] | None]:
-    """Runs a function in a process of its own until that ends; returns what it has sent, None for nothing."""
-    ours, theirs = PROCESSES.Pipe(duplex=False)
-    child = PROCESSES.Process(target=_call, args=(target, theirs, arguments))
-    child.start()
-    theirs.close()
-    child.join(MAX_CHILD_S)
-    child.kill()
-    child.join()
-    found: list[str] | None = None
-    try:
-        while ours.poll():
-            found = [*(found or ()), *ours.recv()]
-    except EOFError:
-        pass
-    return child, found
-
-
-def _call(target: object, pipe: Connection, arguments: tuple[object, ...]) -> None:
-    assert callable(target)
-    logging.disable(logging.INFO)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    pipe.send(target(*arguments, *([pipe] if target in (run_until_killed, read_pages) else [])) or [])
+    findings.problems += [f"round {number}: {one}" for one in call_in_child(run_to_the_end, data_dir, number)]
 
 
 def run_until_killed(data_dir: Path, number: int, kill: Kill, pipe: Connection) -> None:

@@ -1,0 +1,1 @@
+"""Faults made on purpose: the loop killed in each state, and a day with all kinds."""
