@@ -24,6 +24,8 @@ DATE_FORMATS = (
     "%Y-%m",
 )
 """Dates with a month in English are compared after `_simplify_written_date`."""
+MAX_CHARACTERS = 100
+"""The patterns below need quadratic time for long texts, which are no dates."""
 WEEKDAY_PATTERN = re.compile(r"^(mon|tues?|wed(nes)?|thu(rs?)?|fri|sat(ur)?|sun)(day)?\b", re.IGNORECASE)
 ORDINAL_PATTERN = re.compile(r"\b(\d{1,2})(st|nd|rd|th)\b", re.IGNORECASE)
 YEAR_FIRST_PATTERN = re.compile(r"^(\d{4})[./-](\d{1,2})[./-](\d{1,2})(?!\d)")
@@ -138,6 +140,8 @@ def _from_epoch_ms(ms: float, value: object) -> datetime:
 
 
 def _parse_text(text: str, day_first: bool | None) -> datetime:
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"{text[:MAX_CHARACTERS]!r}... is not a date; it is too long")
     iso = YEAR_FIRST_PATTERN.sub(lambda m: f"{m[1]}-{int(m[2]):02}-{int(m[3]):02}", text)
     try:
         return _parse(datetime.fromisoformat(UTC_PATTERN.sub("Z", iso)), UNDECIDED)

@@ -11,6 +11,8 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 MS_PER_UNIT: dict[Unit, int] = {"ms": 1, "s": 1000, "min": 60_000, "h": 3_600_000}
 MAX_DURATION_MS = 10 * 365 * 86_400_000
 """Ten years: a longer video or watch means a wrong unit or a wrong column."""
+MAX_CHARACTERS = 100
+"""The patterns below need quadratic time for long texts, which are no durations."""
 CLOCK_PATTERN = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})(?:\.\d+)?")
 WORDS_PATTERN = re.compile(
     r"\s*(\d+(?:\.\d+)?)\s*(hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|milliseconds?|ms)(?![a-z])\.?",
@@ -41,6 +43,8 @@ def parse_duration_ms(value: object, unit: Unit | None) -> int:
 
 
 def _parse_text(text: str) -> float:
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"{text[:MAX_CHARACTERS]!r}... is not a duration; it is too long")
     if clock := CLOCK_PATTERN.fullmatch(text):
         hours, minutes, seconds = (int(part or 0) for part in clock.groups())
         return 1000.0 * (3600 * hours + 60 * minutes + seconds)

@@ -30,7 +30,7 @@ PROTECTED = {mark: chr(PRIVATE_USE + ord(mark)) for mark in '|;,"'}
 UNPROTECTED = {ord(stand_in): mark for mark, stand_in in PROTECTED.items()}
 BRACKETS = {"[": "]", "{": "}", "(": ")"}
 PYTHON_STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-STRINGS = re.compile(rf"[\[({{]\s*(?:(?:{PYTHON_STRING})\s*,?\s*)*[\])}}]", re.DOTALL)
+STRINGS = re.compile(rf"[\[({{]\s*+(?:(?:{PYTHON_STRING})\s*+(?:,\s*+)?)*+[\])}}]", re.DOTALL)
 """Only strings, with commas as in Python, or without them as numpy prints an array."""
 BROKEN_LITERALS = ("[{", "[[", "['", '["', "{'")
 """How a literal begins; one that cannot be parsed, such as one that was cut, is no name."""

@@ -33,7 +33,7 @@ MIN_BRACKET_SHARE = 0.5
 MIN_UNSPLIT_SHARE = 0.1
 """Fewer values with a sign that may separate names are names."""
 POSSIBLE_SEPARATORS = (*NAME_SEPARATORS, "/", " \N{MIDDLE DOT} ", " - ")
-TITLE_YEAR = re.compile(r"\s*\((1[89]\d\d|20\d\d)(?:\s*[-\N{EN DASH}]\s*(?:\d{4})?)?\)\s*$")
+TITLE_YEAR = re.compile(r"(?<!\s)\s*\((1[89]\d\d|20\d\d)(?:\s*[-\N{EN DASH}]\s*(?:\d{4})?)?\)\s*$")
 """The year that ends a title, as in Toy Story (1995) or Babylon 5 (1994-1998)."""
 MIN_TITLE_YEAR_SHARE = 0.8
 

@@ -20,7 +20,7 @@ HALF_PAIR = "\\ud"
 """How an escape begins that may be half of a pair."""
 BETWEEN_VALUES = re.compile(r"[\s,]*")
 STRING_OR_COMMENT = re.compile(
-    r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*(?://[^\n]*\s*|/\*.*?\*/\s*)*[}\]])', re.DOTALL
+    r'"(?:[^"\\]|\\.)*+"|//[^\n]*|/\*.*?\*/|,(?=\s*+(?>//[^\n]*+\s*+|/\*.*?\*/\s*+)*+[}\]])', re.DOTALL
 )
 """A string, or what JSON does not allow but people write: comments, and a comma after the last value."""
 

@@ -11,7 +11,9 @@ ARTICLES = (
 )  # fmt: skip
 """In the languages of the titles of MovieLens: English, French, Spanish, Italian, German, Danish, Dutch and
 Portuguese."""
-INVERTED = re.compile(rf"(?P<name>[^()]+), (?P<article>{'|'.join(ARTICLES)})(?P<end>\s*(?=\(|\)|$))")
+INVERTED = re.compile(
+    rf"(?<![^()])(?P<name>[^()]+), (?P<article>{'|'.join(ARTICLES)})(?P<end>\s*(?=\(|\)|$))"
+)
 
 
 def split_year(title: str) -> tuple[str, datetime | None]:

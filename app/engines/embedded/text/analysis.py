@@ -36,7 +36,7 @@ WORD_PATTERN = rf"{_WORD}|{_SOUTH_EAST_ASIAN}(?:{_SOUTH_EAST_ASIAN}|\p{{wb=Exten
 TOKENIZER = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(WORD_PATTERN)).build()
 
 _ASCII_RUN = r"(?:[A-Za-z]+(?:[.':][A-Za-z]+)*|[0-9]+(?:[.',;][0-9]+)*)+"
-ASCII_WORD = re.compile(rf"_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
+ASCII_WORD = re.compile(rf"(?<!_)_*{_ASCII_RUN}(?:_+{_ASCII_RUN})*_*", re.ASCII)
 """WORD_PATTERN for ASCII text; tests/unit/app/engines/embedded/test_tokenizer.py compares the two."""
 _INNER = re.compile(r"[.':,;_](?:(?<=_)|(?<=[A-Za-z0-9].)(?=[A-Za-z0-9]))", re.ASCII)
 """Starts with a rare character, which makes Python's matcher several times faster."""
