@@ -19,8 +19,11 @@ from tests.sample_project import add_model, build_project
 
 pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parent
-EXAMPLES_PER_OPERATION = 60
+EXAMPLES_PER_OPERATION = int(os.environ.get("OPENAPI_EXAMPLES", "60"))
 """Of the fuzzing phase; with the phase of edge cases it makes more than 2,000 calls."""
+TIMEOUT_S = max(900, 15 * EXAMPLES_PER_OPERATION)
+SEED = os.environ.get("OPENAPI_SEED", "0")
+"""Another seed makes other calls, so that runs add up."""
 KNOWN_REQUESTS = [
     ("GET", "/v1/search", "/v1/search?q=sea+story+3&user=viewer1&facets=true&explain=true", None),
     ("POST", "/v1/search", "/v1/search", {"q": "story", "limit": 3}),
@@ -153,6 +156,7 @@ def test_a_generated_client_passes_a_journey(catalogue: ServiceProcess, tmp_path
 def test_nothing_answers_otherwise_than_described(catalogue: ServiceProcess, tmp_path: Path) -> None:
     command = ["-m", "schemathesis.cli", "--config-file", str(FOLDER / "schemathesis.toml"), "run"]
     options = [f"{catalogue.url}/openapi.json", "--max-examples", str(EXAMPLES_PER_OPERATION), "--no-color"]
+    options += ["--seed", SEED]
     done = run_python([*command, *options], tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     calls = re.search(r"(\d+) generated", done.stdout)
@@ -166,6 +170,6 @@ def run_python(arguments: list[str], folder: Path) -> subprocess.CompletedProces
     imports = os.pathsep.join((str(folder), str(FOLDER.parents[1])))
     return subprocess.run(
         [sys.executable, *arguments],
-        check=False, cwd=folder, timeout=900, capture_output=True, text=True,
+        check=False, cwd=folder, timeout=TIMEOUT_S, capture_output=True, text=True,
         env=os.environ | {"PATH": found, "PYTHONPATH": imports},
     )  # fmt: skip
