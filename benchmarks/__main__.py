@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from benchmarks import diversity, gibberish, hop, lake, logging_cost, spelling, suggest
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
+from benchmarks.experiments import coverage
 from benchmarks.experiments import run as experiments
 from benchmarks.learning import run as learning
 from benchmarks.loop import canary, drift, freshness, gate, training_cost
@@ -51,8 +52,9 @@ BENCHMARKS = {
     "loop": simulated_loop.main,
     "logging": logging_cost.main,
     "experiments": experiments.main,
+    "off-policy": coverage.main,
 }
-STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "quality")
+STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "experiments", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""
 EXIT_MESSAGES = {
     0: "every limit was met; aims that were missed are listed below the tables",

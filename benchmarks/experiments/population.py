@@ -74,3 +74,13 @@ def simulate_population(viewers: int, days: int, past: int, seed: int = 0) -> Po
     counter = DayCounter(films, options)
     run_traffic(options, GroundTruth(films, options.create_viewers()), counter, ignore_progress)
     return Population(counter.days, past)
+
+
+def make_habits(days: int, past: int, viewers: int = 5000, seed: int = 0) -> Population:
+    """Makes up viewers who differ in how often they come and in how much they use, always in the same way."""
+    rng = np.random.default_rng(seed)
+    visits, rates = rng.gamma(2.0, 0.5, (viewers, 1)), rng.beta(2.0, 18.0, (viewers, 1))
+    pages = rng.poisson(visits, (viewers, days + past)).astype(np.float64)
+    used = rng.binomial((5 * pages).astype(np.int64), rates).astype(np.float64)
+    watched_s = 1800 * used * rng.gamma(2.0, 0.5, used.shape)
+    return Population({"pages": pages, "seen": 5 * pages, "used": used, "watched_s": watched_s}, past)

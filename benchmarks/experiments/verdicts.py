@@ -1,7 +1,7 @@
 """Four experiments end to end over HTTP: an A/A, a good, a harmful and a mis-split one, with their verdicts.
 
 Simulated viewers of a service whose catalogue nobody has watched. `good` and `harmful` share a layer, half of
-the viewers each, and compare what serves with a home page of new films only. In `lost` the app of some
+the viewers each, and compare what serves with a home page of three films. In `lost` the app of some
 viewers of one arm crashes: they send no request. All are measured from the lake alone.
 """
 
@@ -45,11 +45,11 @@ from reelrank.ranking.registry.decisions import FileHistory
 VIEWERS, DAYS, FILMS = 700, 3, 400
 LOST_SHARE = 0.4
 """Of the viewers of one arm, in the mis-split experiment."""
-WEAK = {
+FEW = {
     "title": 0, "bm25": 0, "text_knn": 0, "factors": 0, "neighbours": 0, "session": 0, "recent": 0,
-    "popular": 0,
+    "popular": 0, "fresh": 3,
 }  # fmt: skip
-"""A home page of new films only."""
+"""A home page of three films."""
 EXPECTED = {
     "alike": (Verdict.NO_DIFFERENCE,),
     "good": (Verdict.BETTER,),
@@ -102,16 +102,20 @@ class CrashingApp:
 def list_definitions() -> list[dict[str, Any]]:
     """Returns the four definitions, as a person would send them."""
     plain, other = {"name": "control", "share": 0.5}, {"name": "treatment", "share": 0.5}
-    shared = {"primary": "ctr", "planned_days": DAYS, "exclusions": {"surfaces": ["search", "similar"]}}
+    shared = {
+        "primary": "watch_s_per_viewer",
+        "planned_days": DAYS,
+        "exclusions": {"surfaces": ["search", "similar"]},
+    }
     ranking = {**shared, "layer": "ranking", "traffic": 0.5}
-    weak, usual = {**plain, "config": WEAK}, {**other, "config": WEAK}
+    few, fewer = {**plain, "config": FEW}, {**other, "config": FEW}
     return [
         {**shared, "name": "alike", "layer": "alike", "arms": [plain, other],
          "hypothesis": "Both arms are the same, so nothing differs."},
-        {**ranking, "name": "good", "arms": [weak, other],
-         "hypothesis": "What serves is used more than new films only."},
-        {**ranking, "name": "harmful", "arms": [plain, usual],
-         "hypothesis": "New films only are used as much as what serves."},
+        {**ranking, "name": "good", "arms": [few, other],
+         "hypothesis": "A whole page is watched longer than one of three films."},
+        {**ranking, "name": "harmful", "arms": [plain, fewer],
+         "hypothesis": "Three films are enough for a home page."},
         {**shared, "name": "lost", "layer": "lost", "arms": [plain, other],
          "hypothesis": "The new app changes nothing."},
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Commands that plan experiments and report what they did."""
+"""Commands that plan experiments, report what they did, and preview a release from the log."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from reelrank.app.cli.console import AsJson, out, print_json, print_plain, show_progress_bars
 from reelrank.app.cli.experiments.commands import Name, app, read_definition
+from reelrank.app.jobs.experiments.preview import Preview, preview_release
 from reelrank.app.jobs.experiments.report import Plan, measure_experiment, plan_experiment
 from reelrank.app.settings import Settings
 from reelrank.app.web.experiments.report_file import render_report_file
@@ -48,6 +49,42 @@ def report(
         print_json(measured.model_dump(mode="json"))
     else:
         print_report(measured)
+
+
+@app.command(epilog="Example: `reelrank experiments preview --release release-20261127T032130-ab12`")
+def preview(
+    release: Annotated[str, typer.Option(help="The release that would serve.")],
+    days: Annotated[float, typer.Option(min=0.1, max=366, help="How far back to read the log.")] = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate from the log what a release would earn in exploration slots, or say why it cannot know."""
+    with show_progress_bars() as progress:
+        found = preview_release(build_container(Settings()), release, days, progress)
+    if as_json:
+        print_json(asdict(found) | {"refusal": found.refusal})
+    else:
+        print_preview(found)
+
+
+def print_preview(found: Preview) -> None:
+    support = found.support
+    print_plain(
+        f"{support.decisions:,} exploration slots of {support.viewers:,} viewers in {found.days:g} days; "
+        f"effective sample {support.effective:,.0f}, mean weight {support.mean_weight:.2f}"
+    )
+    for reason, count in found.left_out.items():
+        if count:
+            print_plain(f"{count:,} left out, {reason}")
+    if found.refusal:
+        print_plain(f"no estimate: {found.refusal}")
+    for reward, estimates in found.estimates.items():
+        table = Table(reward, Column("value", justify="right"), "95 % interval", box=None)
+        table.add_column("effective", justify="right")
+        for one in estimates:
+            interval = f"{one.low:,.4g} to {one.high:,.4g}"
+            table.add_row(one.method, f"{one.value:,.4g}", interval, f"{one.effective:,.0f}")
+        out.print(table)
+    print_plain(f"the gate: {found.gate or 'was not asked about this release'}")
 
 
 def print_plan(found: Plan) -> None:

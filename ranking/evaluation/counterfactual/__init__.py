@@ -1,0 +1,1 @@
+"""What another policy would have earned, estimated from a log of draws with known probabilities."""
