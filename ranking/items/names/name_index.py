@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.items.names.sorted_texts import HEAD_BYTES, pack_heads
+from reelrank.ranking.items.names.sorted_texts import HEAD_BYTES
 from reelrank.ranking.items.names.title_keys import compact_title, list_edits, split_words
 
 SORTED_BYTES = 4 * HEAD_BYTES
@@ -72,6 +72,8 @@ class NameIndex:
         ranges = [self._find_ranges(keys) for keys in by_length.values()]
         first, last = (np.concatenate(bounds) for bounds in zip(*ranges, strict=True))
         found, remaining = [NO_ENTRIES], MAX_MISSPELT_ENTRIES
+        is_found = last > first  # most of some thousand edits begin no name
+        first, last = first[is_found], last[is_found]
         for number in np.argsort(last - first, kind="stable").tolist():
             found.append(np.arange(first[number], min(last[number], first[number] + remaining)))
             remaining -= len(found[-1])
@@ -82,21 +84,22 @@ class NameIndex:
         starts = self.starts[entries].astype(np.intp)
         return np.asarray((starts == 0) | (self.text[starts - 1] == END))
 
-    def get_text(self, entry: int) -> bytes:
-        """Returns the text of an entry, to the end of its name."""
-        start = int(self.starts[entry])
-        length = HEAD_BYTES
-        while not (ends := np.flatnonzero(self.text[start : start + length] == END)).size:
-            length *= 2
-        return bytes(self.text[start : start + int(ends[0])])
+    def are_whole(self, entries: Entries, text: str) -> NDArray[np.bool_]:
+        """Returns whether the text of each entry [n], to the end of its name, is this one."""
+        key = np.frombuffer(text.encode("utf-8", "surrogatepass") + bytes([END]), np.uint8)
+        positions = self.starts[entries].astype(np.intp)[:, None] + np.arange(len(key))
+        is_inside = positions[:, -1] < len(self.text)
+        letters = self.text[np.minimum(positions, len(self.text) - 1)]
+        return np.asarray(is_inside & (letters == key).all(axis=1))
 
     def _find_ranges(self, keys: Sequence[bytes]) -> tuple[Entries, Entries]:
         """Returns where the entries that begin with each key [n] start and end; all keys have one length.
 
         The heads narrow the search, then all keys are bisected at once.
         """
-        low = np.searchsorted(self.heads, pack_heads(keys, b"\x00"), "left")
-        high = np.searchsorted(self.heads, pack_heads(keys, b"\xff"), "right")
+        letters = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), -1)[:, :HEAD_BYTES]
+        low = np.searchsorted(self.heads, _pack_heads(letters, 0), "left")
+        high = np.searchsorted(self.heads, _pack_heads(letters, 255), "right")
         if len(keys[0]) <= HEAD_BYTES:
             return low, high
         wanted = np.array(keys)
@@ -119,6 +122,13 @@ class NameIndex:
         positions = self.starts[entries].astype(np.intp)[:, None] + np.arange(length)
         texts = self.text[np.minimum(positions, len(self.text) - 1)]
         return np.asarray(texts.view(f"S{length}").ravel(), np.bytes_)
+
+
+def _pack_heads(letters: NDArray[np.uint8], padding: int) -> NDArray[np.uint64]:
+    """Returns the letters [n, at most HEAD_BYTES] of each text as an integer, padded with one byte."""
+    heads = np.full((len(letters), HEAD_BYTES), padding, np.uint8)
+    heads[:, : letters.shape[1]] = letters
+    return heads.view(">u8").ravel().astype(np.uint64)
 
 
 def build_names(names: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -129,10 +129,9 @@ class SuggestionIndex:
 
 def _find_whole(index: NameIndex, entries: Entries, typed: str) -> Rows:
     """Returns the numbers of the names that were typed whole. The shortest texts are the first entries."""
-    key, first = typed.encode("utf-8", "surrogatepass"), entries[:MAX_WHOLE]
+    first = entries[:MAX_WHOLE]
     first = first[index.begin_names(first)]
-    is_whole = [index.get_text(entry) == key for entry in first.tolist()]
-    return index.owners[first[is_whole]].astype(np.intp)
+    return index.owners[first[index.are_whole(first, typed)]].astype(np.intp)
 
 
 def _select_best(index: NameIndex, entries: Entries, limit: int, score: Score) -> Rows:
