@@ -79,7 +79,7 @@ def build_overview(service: SearchService, operations: Operations) -> Overview:
         read_traffic(),
         days,
         build_charts(days),
-        [one.detail for one in state.degraded] if state else ["no index serves yet"],
+        [one.detail or str(one) for one in state.degraded] if state else ["no index serves yet"],
         read_drift_view(operations.reports_dir),
         read_sources(operations.reports_dir),
         measure_event_rate(service.events, service.clock.now()),
