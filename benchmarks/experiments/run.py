@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from benchmarks.experiments.made_up_lake import EXPERIMENT, START, MadeUpExperiment, write_lake
+from benchmarks.experiments.made_up_verdicts import CASES, find_verdict
 from benchmarks.experiments.population import make_habits, simulate_population
 from benchmarks.experiments.rates import count_false_alarms, count_mismatches, measure_narrowing
 from benchmarks.experiments.verdicts import run_verdicts
@@ -53,7 +54,10 @@ def main(argv: Sequence[str]) -> int:
     ]
     titles = ("viewers", "measure", "rho", "sqrt(1 - rho^2)", "width by CUPED", "within 5 %")
     print(format_table(titles, narrowed))
-    return int(not all(rate.is_met for rate in rates) or any(row[-1] == "NO" for row in narrowed))
+    said = [(name, *find_verdict(made_up), expected) for name, (made_up, expected) in CASES.items()]
+    rows = [(name, found, "yes" if found is wanted else "NO", text) for name, found, text, wanted in said]
+    print(format_table(("made-up experiment", "verdict", "right", "sentence"), rows))
+    return int(not all(rate.is_met for rate in rates) or any("NO" in row for row in (*narrowed, *rows)))
 
 
 def print_verdicts() -> int:
