@@ -5,6 +5,7 @@ the simulated time. Only HTTP, its limits and its metrics are missing.
 """
 
 import heapq
+import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,8 +29,9 @@ from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
 from reelrank.loaders.items.catalogue import encode_documents
 
-REFRESH_MS = 30 * MINUTE_MS
-"""Simulated time between refreshes when nothing happened: a service refreshes twice a second."""
+REFRESH_MS = 15 * MINUTE_MS
+"""Simulated time between batches of events: so late, at most, a page knows of a watch that has ended. A
+refresh of the service follows each batch, and costs as much as a page."""
 TRIAL_WAIT_S = 60.0
 """How long to wait until a release on trial is loaded, in a thread of its own."""
 
@@ -45,7 +47,8 @@ class InProcessService:
         self._waiting: list[tuple[int, str, Event]] = []
         self._refreshed_ms = 0
         settings = container.settings
-        self.service = attach_shadow(build_service(container), settings.shadow_share, settings.loop_dir)
+        service, niceness = build_service(container), os.getpriority(os.PRIO_PROCESS, 0)
+        self.service = attach_shadow(service, settings.shadow_share, settings.loop_dir, niceness)
         warm_up(self.service)
         self.service.recorder.start()
 
@@ -75,14 +78,14 @@ class InProcessService:
 
     def advance(self, now_ms: int) -> None:
         self._clock.set(to_time(now_ms))
-        due = list[Event]()
+        if now_ms < self._refreshed_ms + REFRESH_MS:
+            return
+        self._refreshed_ms, due = now_ms, list[Event]()
         while self._waiting and self._waiting[0][0] <= now_ms:
             due.append(heapq.heappop(self._waiting)[2])
         if due:
             self.service.record_events(due)
-        if due or now_ms >= self._refreshed_ms + REFRESH_MS:
-            self.service.refresher.refresh()
-            self._refreshed_ms = now_ms
+        self.service.refresher.refresh()
 
     def write_logs(self) -> None:
         """Writes all pages that wait, as a service does when it stops, and goes on."""

@@ -32,6 +32,8 @@ from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import TrainingResult
 
 FIELD = "factors"
+CUT = dict.fromkeys(("text_knn", "factors", "neighbours", "session", "recent", "fresh"), 0) | {"popular": 1}
+"""Limits of the sources of a harmful release: a home page of one popular film. Searches keep theirs."""
 VectorFields = Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
 
 
@@ -96,14 +98,14 @@ class FaultyWork(ContainerWork):
 
 @dataclass(frozen=True, slots=True)
 class HarmfulWork(ContainerWork):
-    """Builds releases that the gate cannot find harmful: each item has the embeddings of another one.
+    """Builds releases that the gate cannot find harmful: their ranking settings leave few candidates.
 
-    The gate judges the order by signals that were observed with the serving embeddings, and finds in the
-    index version what was learned. Only viewers see pages that such embeddings make.
+    The gate judges the order of items on pages that the serving settings made. Only viewers see the pages
+    that a release makes by its own settings.
     """
 
     def build(self, run: str) -> Built:
-        return build_candidate(self.container, run, self.progress, train_exchanged)
+        return build_candidate(self.container, run, self.progress, train_cut)
 
 
 def choose_column(container: Container, fault: Fault) -> int:
@@ -130,11 +132,11 @@ def train_stale(path: Path, container: Container, progress: Progress, publisher:
     train(container, progress, TrainingSource.AUTO, publish, OneThread())
 
 
-def train_exchanged(container: Container, progress: Progress, publisher: Publisher) -> None:
-    """Trains, and gives items each other's embeddings."""
+def train_cut(container: Container, progress: Progress, publisher: Publisher) -> None:
+    """Trains, and gives the release settings that cut its candidates."""
 
     def publish(parts: Container, embeddings: Embeddings, bar: Progress, model: str) -> str:
-        return publisher(parts, exchange(embeddings), bar, model)
+        return publisher(replace(parts, config=parts.config.with_values(CUT)), embeddings, bar, model)
 
     train(container, progress, TrainingSource.AUTO, publish, OneThread())
 
@@ -146,19 +148,6 @@ def age(embeddings: Embeddings) -> Embeddings:
     return restate(
         embeddings, {**embeddings.vectors, FIELD: (ids, np.stack([aged[item] for item in ids.tolist()]))}
     )
-
-
-def exchange(embeddings: Embeddings) -> Embeddings:
-    """Returns embeddings in which each item has those of another one."""
-    rng = np.random.default_rng(0)
-    vectors = {
-        field: (ids, learned[rng.permutation(len(ids))])
-        for field, (ids, learned) in embeddings.vectors.items()
-    }
-    lists = list(embeddings.neighbours.values())
-    others = rng.permutation(len(lists)).tolist()
-    neighbours = dict(zip(embeddings.neighbours, [lists[other] for other in others], strict=True))
-    return replace(restate(embeddings, vectors), neighbours=neighbours)
 
 
 def restate(embeddings: Embeddings, vectors: VectorFields) -> StatedEmbeddings:

@@ -61,7 +61,7 @@ def work_with(fault: Fault, world: SimulatedWorld) -> ContainerWork:
 
 
 BETTER = Scene("better: learned from the pages of the first one", PROMOTED, EVENING, work_as_usual)
-HARMFUL = Scene("harmful: items have each other's embeddings", TAKEN_BACK, MORNING, work_harmfully)
+HARMFUL = Scene("harmful: its settings leave few candidates", TAKEN_BACK, MORNING, work_harmfully)
 AT_NIGHT = Scene("as harmful, at night without a canary", ROLLED_BACK, NIGHT, work_harmfully)
 SCENES = (
     BETTER,

@@ -43,6 +43,7 @@ STATED: dict[str, Any] = {
     "watch_hours": 12.0,
     "gate_known_items": 20,
     "gate_drift": False,
+    "gate_margin": 0.04,
 }
 """Settings that differ from the defaults. The service is young: viewers, histories and counts grow by the
 hour, so features drift for good reasons. The others fit a few hundred viewers."""
@@ -53,9 +54,9 @@ class SimulationSize:
     """How much is simulated. history_days: of watches before the service begins, on pages by popularity;
     traffic_days: of pages of the first release; later_days: at most, for all that follows."""
 
-    viewers: int = 700
+    viewers: int = 800
     films: int = 300
-    history_days: float = 3.0
+    history_days: float = 7.0
     traffic_days: float = 4.0
     later_days: float = 9.0
     judged_viewers: int = 150

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -55,11 +56,14 @@ class ShadowResult:
 class ShadowRecorder:
     """Passes everything on to a recorder, and offers a share of the answered requests to the shadow."""
 
-    def __init__(self, service: SearchService, recorder: Recorder, share: float, directory: Path) -> None:
+    def __init__(
+        self, service: SearchService, recorder: Recorder, share: float, directory: Path, niceness: int
+    ) -> None:
         self._recorder = recorder
         self._service = service
         self._share = share
         self._directory = directory
+        self._niceness = niceness
         self._queue: queue.Queue[tuple[ResultList, float]] = queue.Queue(MAX_QUEUED)
         self._task = BackgroundTask("shadow", self._rank_waiting, FLUSH_S)
 
@@ -90,7 +94,7 @@ class ShadowRecorder:
 
     def _rank_waiting(self) -> None:
         """Ranks what waits. Runs in the thread of the shadow."""
-        _lower_priority()
+        _set_priority(self._niceness)
         results = list[ShadowResult]()
         state = self._service.refresher.trial.shadow_state
         while not self._queue.empty():
@@ -105,11 +109,14 @@ RANKING_STAGES = ("viewer", "sources", "fuse", "signals", "features", "score", "
 """Stages of `rank_query`: what both releases do."""
 
 
-def attach_shadow(service: SearchService, share: float, directory: Path) -> SearchService:
+def attach_shadow(
+    service: SearchService, share: float, directory: Path, niceness: int = LOW_PRIORITY
+) -> SearchService:
     """Returns the service with a shadow, which has threads of its own and counts no failure as served."""
-    pool = ThreadPoolExecutor(len(SOURCES), thread_name_prefix="shadow", initializer=_lower_priority)
+    begin = partial(_set_priority, niceness)
+    pool = ThreadPoolExecutor(len(SOURCES), thread_name_prefix="shadow", initializer=begin)
     apart = replace(service, recorder=NoRecorder(), pool=pool, on_failure=_ignore_failure)
-    recorder = ShadowRecorder(apart, service.recorder, share, directory / SHADOW_FOLDER)
+    recorder = ShadowRecorder(apart, service.recorder, share, directory / SHADOW_FOLDER, niceness)
     return replace(service, recorder=recorder)
 
 
@@ -150,9 +157,9 @@ def read_results(directory: Path, release: str) -> list[ShadowResult]:
     return results
 
 
-def _lower_priority() -> None:
+def _set_priority(niceness: int) -> None:
     with suppress(AttributeError, OSError):  # a thread has a priority of its own on Linux only
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def _ignore_failure(_source: str, _error: Exception) -> None:
