@@ -26,7 +26,7 @@ LOOK_HOURS = 3.0
 MAX_LOOKS = 40
 NEW_PAGES = 80
 """Served before a run that begins at any hour: enough of them lead to a play to learn from again."""
-EVENING, MORNING, NIGHT = 18, 8, 3
+EVENING, NOON, NIGHT = 18, 13, 3
 """Hours of the day (UTC) with much traffic, with some, and with too little to try a release on."""
 PROMOTED = (Step.PROMOTE, StepOutcome.PROMOTED)
 REFUSED = (Step.GATE, StepOutcome.REFUSED)
@@ -61,7 +61,7 @@ def work_with(fault: Fault, world: SimulatedWorld) -> ContainerWork:
 
 
 BETTER = Scene("better: learned from the pages of the first one", PROMOTED, EVENING, work_as_usual)
-HARMFUL = Scene("harmful: its settings leave few candidates", TAKEN_BACK, MORNING, work_harmfully)
+HARMFUL = Scene("harmful: its settings leave few candidates", TAKEN_BACK, NOON, work_harmfully)
 AT_NIGHT = Scene("as harmful, at night without a canary", ROLLED_BACK, NIGHT, work_harmfully)
 SCENES = (
     BETTER,

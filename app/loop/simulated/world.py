@@ -40,7 +40,7 @@ STATED: dict[str, Any] = {
     "shadow_requests": 50,
     "canary_share": 0.5,
     "canary_hours": 48.0,
-    "watch_hours": 12.0,
+    "watch_hours": 18.0,
     "gate_known_items": 20,
     "gate_drift": False,
     "gate_margin": 0.04,
@@ -58,7 +58,7 @@ class SimulationSize:
     films: int = 300
     history_days: float = 7.0
     traffic_days: float = 4.0
-    later_days: float = 9.0
+    later_days: float = 10.0
     judged_viewers: int = 150
 
     @property
