@@ -60,7 +60,7 @@ def work_with(fault: Fault, world: SimulatedWorld) -> ContainerWork:
     return FaultyWork(world.container, world.progress, fault, world.seed)
 
 
-BETTER = Scene("better: learned from the pages of the first one", PROMOTED, EVENING, work_as_usual)
+BETTER = Scene("better: learned from the pages that were served", PROMOTED, EVENING, work_as_usual)
 HARMFUL = Scene("harmful: its settings leave few candidates", TAKEN_BACK, NOON, work_harmfully)
 AT_NIGHT = Scene("as harmful, at night without a canary", ROLLED_BACK, NIGHT, work_harmfully)
 SCENES = (
@@ -77,7 +77,6 @@ def simulate_loop(directory: Path, seed: int, size: SimulationSize, progress: Pr
     report = LoopReport(seed, directory)
     world = SimulatedWorld(directory, seed, size, progress)
     try:
-        report.rows.append(play_first(world))
         world.serve(24 * size.traffic_days)
         for number, scene in enumerate(SCENES):
             progress("releases", number, len(SCENES))
@@ -88,14 +87,6 @@ def simulate_loop(directory: Path, seed: int, size: SimulationSize, progress: Pr
     report.pages, report.failed = world.count_pages()
     report.seconds, report.cpu_s = time.monotonic() - began, time.process_time() - cpu
     return report
-
-
-def play_first(world: SimulatedWorld) -> Row:
-    """Trains the first release from the loaded history. There are no pages yet to try it on."""
-    began = time.monotonic()
-    result = world.run_loop(work_as_usual(world))
-    made = "first: learned from the loaded history"
-    return describe(world, made, PROMOTED, (result, None), began)
 
 
 def play(world: SimulatedWorld, scene: Scene) -> Row:

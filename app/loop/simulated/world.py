@@ -1,8 +1,7 @@
-"""A folder with films, viewers whose truth is known, their history, and a service in this process."""
+"""A folder with films, viewers whose truth is known, and a service in this process."""
 
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,12 @@ from reelrank.app.loop.states import StateFile, Step
 from reelrank.app.loop.steps import StepResult
 from reelrank.app.loop.work import LoopWork
 from reelrank.app.settings import Settings
-from reelrank.app.simulation.films import Film, Films, make_films
-from reelrank.app.simulation.recommenders import Feedback, InProcessRecommender
-from reelrank.app.simulation.service import build_events
+from reelrank.app.simulation.films import Films, make_films
 from reelrank.app.simulation.service_in_process import InProcessService, build_item, to_time
-from reelrank.app.simulation.traffic import GroundTruth, Traffic, TrafficOptions, run_traffic
+from reelrank.app.simulation.traffic import GroundTruth, Traffic, TrafficOptions
 from reelrank.app.wiring import build_container
 from reelrank.index_mappings.errors import Conflict
-from reelrank.index_mappings.event import DAY_MS, HOUR_MS, Event
-from reelrank.loaders.events.history import load_history
+from reelrank.index_mappings.event import DAY_MS, HOUR_MS
 from reelrank.loaders.items.catalogue import LoadOptions, load_catalogue
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.registry.decisions import FileHistory
@@ -51,18 +47,17 @@ hour, so features drift for good reasons. The others fit a few hundred viewers."
 
 @dataclass(frozen=True, slots=True)
 class SimulationSize:
-    """How much is simulated. history_days: of watches before the service begins, on pages by popularity;
-    traffic_days: of pages of the first release; later_days: at most, for all that follows."""
+    """How much is simulated. traffic_days: of pages of the first release; later_days: at most, for all that
+    follows. judged_viewers: whose pages are compared by the truth."""
 
     viewers: int = 800
     films: int = 300
-    history_days: float = 7.0
     traffic_days: float = 4.0
     later_days: float = 10.0
     judged_viewers: int = 150
 
     @property
-    def served_days(self) -> float:
+    def days(self) -> float:
         return self.traffic_days + self.later_days
 
 
@@ -74,16 +69,13 @@ class SimulatedWorld:
         self.settings = build_settings(directory)
         self.clock = SteppedClock(find_begin(size))
         self.container = build_container(self.settings, self.clock)
-        days = size.history_days + size.served_days
-        self._options = TrafficOptions(seed, size.viewers, days, to_ms(self.clock.now()))
+        self._options = TrafficOptions(seed, size.viewers, size.days, to_ms(self.clock.now()))
         self.films = Films(seed)
         self.truth = GroundTruth(self.films, self._options.create_viewers())
         self._load_films()
-        self._load_history()
         parts = build_container(self.settings, self.clock)
         self.service = InProcessService(parts, self.clock, self.films, self.truth.viewers)
-        begun = replace(self._options, start_ms=to_ms(self.clock.now()), days=size.served_days)
-        self._traffic = Traffic(begun, self.truth, self.service)
+        self._traffic = Traffic(self._options, self.truth, self.service)
 
     def run_loop(self, work: LoopWork, on_step: StepListener = ignore_step) -> StepResult:
         """Runs the loop once, as `reelrank loop --once` does."""
@@ -134,34 +126,6 @@ class SimulatedWorld:
         items = [build_item(film) for film in made]
         load_catalogue(items, self.container.engine, self.container.encoder, options, self.progress)
 
-    def _load_history(self) -> None:
-        """Simulates viewers of a page by popularity, and loads what they watched, as imported."""
-        options = replace(self._options, days=self.size.history_days, new_films=0)
-        recommender = HistoryRecommender(self.films, self.truth, self.seed)
-        run_traffic(options, self.truth, recommender, self.progress)
-        watches = sorted(recommender.watches, key=lambda event: event.at_ms)
-        load_history(watches, self.container.events, self.progress)
-        self.clock.set(self.clock.now() + timedelta(days=self.size.history_days))
-
-
-class HistoryRecommender(InProcessRecommender):
-    """Recommends by popularity, and keeps what was watched. Watches name no page: no service logged one."""
-
-    def __init__(self, films: Films, truth: GroundTruth, seed: int) -> None:
-        super().__init__("popular", films, truth.viewers, seed)
-        self._truth = truth
-        self._known = films
-        self.watches: list[Event] = []
-
-    def observe(self, feedback: Feedback) -> None:
-        super().observe(feedback)
-        for record in build_events(feedback, self._truth.viewers.ids, self._known):
-            if record["kind"] == "watch":
-                self.watches.append(Event(**record | {"request_id": "", "position": None, "surface": ""}))
-
-    def publish(self, films: Sequence[Film], at_ms: int) -> None:
-        """Publishes nothing: films come out when the service serves."""
-
 
 def build_settings(directory: Path) -> Settings:
     """Builds settings of a folder, whatever the environment states: a simulation touches nothing else."""
@@ -171,9 +135,8 @@ def build_settings(directory: Path) -> Settings:
 
 def find_begin(size: SimulationSize) -> datetime:
     """Returns a midnight (UTC) so early that the whole simulation is over by now."""
-    days = size.history_days + size.served_days
     midnight = SYSTEM_CLOCK.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    return midnight - timedelta(days=int(days) + 1)
+    return midnight - timedelta(days=int(size.days) + 1)
 
 
 def prepare_folder(directory: Path, seed: int) -> None:

@@ -49,7 +49,7 @@ def test_a_simulation_does_not_follow_the_environment(
 
 def test_a_simulation_is_over_before_the_present() -> None:
     size = SimulationSize()
-    end = find_begin(size) + timedelta(days=size.history_days + size.served_days)
+    end = find_begin(size) + timedelta(days=size.days)
     assert end <= datetime.now(UTC)
 
 
