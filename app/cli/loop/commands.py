@@ -20,7 +20,7 @@ EXIT_CODES = {StepOutcome.REFUSED: 4, StepOutcome.ROLLED_BACK: 5, StepOutcome.FA
 EPILOG = (
     "Exit codes of `--once`: 0 nothing new, waiting for traffic, or promoted; 4 the gate, the shadow or the "
     "canary refused the release; 5 it was rolled back; 1, 2 and 3 as with every command. "
-    "Examples: `reelrank loop --once`, `reelrank loop --simulate --seed 1`"
+    "Example: `reelrank loop --once`, or `reelrank loop --simulate --seed 1`"
 )
 
 

@@ -25,7 +25,7 @@ def shared(tmp_path: Path) -> Path:
 def here(tmp_path: Path, shared: Path) -> Container:
     """The data directory that trained and promoted."""
     container = build_container(Settings(data_dir=tmp_path / "here", releases_url=shared.as_uri()))
-    build_release_manager(container).promote_model(add_model(container, "first", 0))
+    build_release_manager(container).promote_model(add_model(container, "first", 0, has_pointwise=True))
     return container
 
 
