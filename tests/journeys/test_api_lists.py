@@ -37,6 +37,7 @@ def test_recommendations_suit_the_viewers_taste_and_are_new_to_them(service: Ser
 
 def test_an_exploration_slot_is_marked_in_answer_page_and_metrics(service: ServiceProcess) -> None:
     answer = service.get("/v1/recommendations?user=u1&limit=10")
+    assert answer.json["degraded"] == []  # such a page is not explored
     (hit,) = (hit for hit in answer.json["hits"] if "drawn" in hit)
     assert hit["position"] == 5 <= hit["drawn"]["came_from"]
     assert 0 < hit["drawn"]["propensity"] < 1
