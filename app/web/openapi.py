@@ -11,7 +11,7 @@ from flask_openapi import APIBlueprint, OpenAPI, Tag
 from flask_openapi.models import PathItem, Schema
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from werkzeug.routing import PathConverter
+from werkzeug.routing import BaseConverter, PathConverter
 
 from reelrank.app.web.access.route_scopes import find_scope
 from reelrank.app.web.problem_codes import ProblemCode, list_http_problems
@@ -76,6 +76,12 @@ def _name_operation(*, name: str, **_: str) -> str:
     return name
 
 
+class NameConverter(BaseConverter):
+    """A name that an action may follow, as in `/v1/experiments/<name>:start`: it holds no colon itself."""
+
+    regex = "[^/:]+"
+
+
 class SlashConverter(PathConverter):
     """Any text with slashes, also at its start, as ids of items may have them."""
 
@@ -94,6 +100,7 @@ class DescribedApplication(OpenAPI):
         self.openapi_version = VERSION
         self.url_map.merge_slashes = False  # an id may hold two slashes
         self.url_map.converters["path"] = SlashConverter
+        self.url_map.converters["name"] = NameConverter
         self.problems = list_http_problems(only_ranking_role)
 
     def register_api(self, api: APIBlueprint, **options: Any) -> None:

@@ -61,7 +61,7 @@ class Exclusions(_Part):
 class Conversion(_Part):
     """A viewer converts by an event of this kind within so many hours of their first page."""
 
-    kind: EventKind = "like"
+    kind: EventKind = Field("like", json_schema_extra={"enum": list(USER_ACTIONS)})
     window_hours: float = Field(24, gt=0, le=24 * 28)
 
     @model_validator(mode="after")

@@ -34,8 +34,8 @@ ADMIN = (
     "DELETE /v1/users/<path:user_id>", "GET /v1/erasures/<erasure_id>",
     "GET /ops", "GET /ops/releases/<release_id>", "POST /ops/promote", "POST /ops/rollback",
     "GET /ops/experiments", "GET /ops/experiments/<name>",
-    "GET /v1/experiments", "POST /v1/experiments", "GET /v1/experiments/<string:name>",
-    "POST /v1/experiments/<string:name>:start", "POST /v1/experiments/<string:name>:stop",
+    "GET /v1/experiments", "POST /v1/experiments", "GET /v1/experiments/<name:name>",
+    "POST /v1/experiments/<name:name>:start", "POST /v1/experiments/<name:name>:stop",
 )  # fmt: skip
 """Promotions, experiments, the operator pages, and what reads or removes the records of one person."""
 

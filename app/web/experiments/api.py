@@ -53,17 +53,17 @@ def create_experiments_api(experiments: FileExperiments) -> APIBlueprint:
         """Create a draft, or replace one of the same name. No viewer is in it before it is started."""
         return jsonify(describe(experiments.create(body))), CREATED
 
-    @api.get("/experiments/<string:name>", responses={200: ExperimentAnswer})
+    @api.get("/experiments/<name:name>", responses={200: ExperimentAnswer})
     def get_experiment(path: ExperimentPath) -> Response:
         """Return one experiment with its definition."""
         return jsonify(describe(experiments.find(path.name)))
 
-    @api.post("/experiments/<string:name>:start", responses={200: ExperimentAnswer})
+    @api.post("/experiments/<name:name>:start", responses={200: ExperimentAnswer})
     def start_experiment(path: ExperimentPath) -> Response:
         """Start a draft: within a second every worker ranks its viewers by their arms."""
         return jsonify(describe(experiments.start(path.name)))
 
-    @api.post("/experiments/<string:name>:stop", responses={200: ExperimentAnswer})
+    @api.post("/experiments/<name:name>:stop", responses={200: ExperimentAnswer})
     def stop_experiment(path: ExperimentPath, body: StopBody) -> Response:
         """Stop an experiment: all viewers get what serves. What was measured stays."""
         return jsonify(describe(experiments.stop(path.name, body.reason)))

@@ -20,7 +20,7 @@ from tests.sample_project import add_model, build_project
 
 pytestmark = pytest.mark.slow
 NOW = datetime.now(UTC)
-VIEWERS, PAGES = 120, 3
+VIEWERS, PAGES = 600, 1
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,9 @@ def test_without_a_key_every_route_that_is_not_public_asks_for_one(app: Flask) -
     client = open_pages(app)
     for route, scope in ROUTE_SCOPES.items():
         method, path = route.split(" ")
-        answer = client.open(path.replace("<int:position>", "1"), method=method, data={})
+        answer = client.open(
+            path.replace("<int:position>", "1").replace("<name:name>", "x"), method=method, data={}
+        )
         is_page = path.count("/") < 2 or path.startswith(("/film", "/why", "/report", "/ops"))
         asked = answer.status_code == 401 or (is_page and "/login" in answer.headers.get("Location", ""))
         assert asked == (scope != "public"), route
