@@ -74,7 +74,7 @@ class Conversion(_Part):
 class Guardrail(_Part):
     """A measure that must not get worse by more than a share of the control's."""
 
-    metric: str
+    metric: str = Field(json_schema_extra={"enum": list(METRICS)})
     loss: float = Field(0.02, gt=0, lt=1, description="Loss, as a share, from which on the arm is harmful.")
 
 
@@ -88,7 +88,11 @@ class ExperimentDefinition(_Part):
     traffic: float = Field(1.0, gt=0, le=1, description="Share of the layer's viewers.")
     exclusions: Exclusions = Exclusions()
     arms: tuple[ArmDefinition, ...] = Field(min_length=2, max_length=MAX_ARMS)
-    primary: str = Field("watch_s_per_viewer", description=f"The measure that decides: {', '.join(METRICS)}.")
+    primary: str = Field(
+        "watch_s_per_viewer",
+        description=f"The measure that decides: {', '.join(METRICS)}.",
+        json_schema_extra={"enum": list(METRICS)},
+    )
     guardrails: tuple[Guardrail, ...] = ()
     conversion: Conversion = Conversion()
     planned_days: int = Field(14, ge=1, le=90, description="When the fixed-horizon interval may be read.")
