@@ -17,7 +17,8 @@ RANGES = (("year_min", "year_max"), ("duration_min_s", "duration_max_s"))
 @schemathesis.hook
 def filter_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> bool:
     name = case.operation.definition.raw["operationId"]
-    if not are_ranges_ordered(case.query or {}) or has_blank_title(case.body):
+    is_unordered = not are_ranges_ordered(case.query or {})
+    if is_unordered or has_blank_title(case.body) or not has_whole_arms(case.body):
         return False
     if name == "search":
         return has_text_or_cursor(case.query or {})
@@ -39,6 +40,16 @@ def map_case(_context: schemathesis.HookContext, case: "schemathesis.Case[Any]")
     if is_write and is_valid and isinstance(case.body, dict) and isinstance(case.body.get("id"), str):
         case.body = case.body | {"id": unquote(case.path_parameters["item_id"])}
     return case
+
+
+def has_whole_arms(body: Any) -> bool:
+    """Arms have names of their own, shares that add up to 1, and values of which each has its own bounds."""
+    arms = body.get("arms") if isinstance(body, dict) else None
+    if not isinstance(arms, list) or not all(isinstance(arm, dict) for arm in arms):
+        return True
+    shares = [arm.get("share") for arm in arms if isinstance(arm.get("share"), int | float)]
+    has_names = len({str(arm.get("name")) for arm in arms}) == len(arms)
+    return has_names and abs(sum(shares) - 1) < 1e-9 and not any(arm.get("config") for arm in arms)
 
 
 def has_blank_title(body: Any) -> bool:
