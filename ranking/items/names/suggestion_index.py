@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reelrank.ranking.items.names.letter_model import LetterModel
 from reelrank.ranking.items.names.name_index import Entries, NameIndex
+from reelrank.ranking.items.names.people_index import NO_ROWS
 from reelrank.ranking.items.names.title_index import TitleIndex
 from reelrank.ranking.items.names.title_keys import compact_title, hash_texts, make_keys
 
@@ -81,10 +82,7 @@ class SuggestionIndex:
         """
         typed = compact_title(text[:MAX_TYPED])
         titles, people = self.titles.find(typed), self.people.find(typed)
-        keys = make_keys(text[:MAX_TYPED])
-        alike = np.concatenate([self.credits.find_other_forms(keys), self.credits.find_acronym(keys)])
-        most_watched_first = np.argsort(-watches.count_watches(alike), kind="stable")
-        alike = alike[most_watched_first][: 0 if len(titles) else limit]
+        alike = NO_ROWS if len(titles) else self._find_alike(text[:MAX_TYPED], watches)[:limit]
         is_misspelt = not len(titles) and not len(people) and not len(alike)
         if is_misspelt:
             titles, people = self.titles.find_misspelt(typed), self.people.find_misspelt(typed)
@@ -95,6 +93,12 @@ class SuggestionIndex:
         rows = _put_first(alike, _put_first(_find_whole(self.titles, titles, typed), rows))[:limit]
         best = _put_first(_find_whole(self.people, people, typed), best)[:limit]
         return FoundNames(rows, best, is_misspelt)
+
+    def _find_alike(self, text: str, watches: Watches) -> Rows:
+        """Returns the rows of titles that a search reads like this text, the most watched first."""
+        keys = make_keys(text)
+        rows = np.concatenate([self.credits.find_other_forms(keys), self.credits.find_acronym(keys)])
+        return np.asarray(rows[np.argsort(-watches.count_watches(rows), kind="stable")])
 
     def get_person(self, number: int) -> str:
         """Returns the name of a person as the catalogue writes it."""

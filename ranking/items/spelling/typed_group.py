@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ DECADE_WORDS = {
 }  # fmt: skip
 CONNECTORS = frozenset({*STOP_WORDS, "from", "during"})
 """Words between what is searched and the years: "horror from the 80s"."""
+MAX_NAMES = 1024
+"""Names of genres and languages whose words are remembered: each search compares itself with all of them."""
 RECENT_DECADES = ("0", "1")
 """First digits of 00s and 10s, which are of this century; 20s to 90s are of the last."""
 _DECADE = re.compile(r"(18|19|20|)(\d)0s")
@@ -42,15 +45,15 @@ class TypedYears:
 
 def find_group(text: str, genres: Sequence[str], languages: Sequence[str]) -> TypedGroup | None:
     """Returns the group that all words of a text name: "horror", "french comedies", "comedy in french"."""
-    words = [strip_plural(word) for word in split_words(fold_text(text)) if word not in CONNECTORS]
-    names = {tuple(_split_name(genre)): genre for genre in genres}
-    if genre := names.get(tuple(words)):
+    words = tuple(strip_plural(word) for word in split_words(fold_text(text)) if word not in CONNECTORS)
+    names = {_split_name(genre): genre for genre in genres}
+    if genre := names.get(words):
         return TypedGroup(genre)
     for language in languages if len(words) > 1 else ():
         spoken = _split_name(language)
         size = len(spoken)
         for rest in [words[size:]] * (words[:size] == spoken) + [words[:-size]] * (words[-size:] == spoken):
-            if genre := names.get(tuple(rest)):
+            if genre := names.get(rest):
                 return TypedGroup(genre, language)
     return None
 
@@ -87,5 +90,6 @@ def _read_span(word: str) -> tuple[int, int] | None:
     return (int(word), int(word)) if _YEAR.fullmatch(word) else None
 
 
-def _split_name(name: str) -> list[str]:
-    return [strip_plural(word) for word in split_words(fold_text(name))]
+@lru_cache(maxsize=MAX_NAMES)
+def _split_name(name: str) -> tuple[str, ...]:
+    return tuple(strip_plural(word) for word in split_words(fold_text(name)))
