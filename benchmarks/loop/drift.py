@@ -27,8 +27,8 @@ from reelrank.ranking.drift.report import (
     Kind,
     compare_kinds,
     compare_profiles,
-    count_effective,
 )
+from reelrank.ranking.evaluation.intervals import count_effective
 from reelrank.ranking.progress import ignore_progress
 
 QUIET_RUNS, ROWS_OF_SPEED = 200, 1_000_000

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
 
 from reelrank.ranking.drift.distances import Distance, compare_histograms
 from reelrank.ranking.drift.histograms import Profile
@@ -164,15 +165,6 @@ def compare_kinds(
     return DriftReport(tuple(series), viewers, embeddings_age_h)
 
 
-def count_effective(rows: NDArray[np.integer]) -> float:
-    """Returns the effective number of viewers with so many rows each [v] (Kish 1965).
-
-    It is at most v: where a few viewers have most rows, they decide what is typical.
-    """
-    total = float(rows.sum())
-    return total**2 / float((rows.astype(np.float64) ** 2).sum()) if total else 0.0
-
-
 def share_gains(gains: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
     """Returns each feature's share of the gain, equal ones when the gains are not known."""
     total = sum(gains.values())
@@ -183,9 +175,4 @@ def share_gains(gains: Mapping[str, float], names: Sequence[str]) -> dict[str, f
 
 def adjust_p_values(p_values: Sequence[float]) -> NDArray[np.float64]:
     """Returns q-values (Benjamini & Hochberg 1995): the false discovery rate at which each one is found."""
-    p = np.asarray(p_values, np.float64)
-    order = np.argsort(p)
-    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1.0)
-    return adjusted
+    return np.asarray(false_discovery_control(p_values) if len(p_values) else [], np.float64)

@@ -55,14 +55,25 @@ def average_by_group(values: NDArray[np.floating], groups: NDArray[np.str_]) -> 
     Requests of one viewer are not independent: intervals by viewer resample these means.
     """
     counts = np.unique(groups, return_counts=True)[1]
-    return np.asarray(_sum_by_group(values, groups) / counts[:, None])
+    return np.asarray(sum_by_group(values, groups) / counts[:, None])
 
 
-def _sum_by_group(values: NDArray[np.floating], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+def sum_by_group(values: NDArray[np.floating], groups: NDArray[np.str_]) -> NDArray[np.float64]:
+    """Returns the sums [g, ...] of the values [q, ...] of each group [q], in the order of its name."""
     names, codes = np.unique(groups, return_inverse=True)
-    totals = np.zeros((len(names), values.shape[1]))
+    totals = np.zeros((len(names), *values.shape[1:]))
     np.add.at(totals, codes, values)
     return totals
+
+
+def count_effective(weights: NDArray[np.number]) -> float:
+    """Returns the effective sample size of units with these weights [n], at most n (Kish 1965).
+
+    Where a few units have most of the weight, they decide the mean. 0 without any weight.
+    """
+    floats = weights.astype(np.float64)
+    squares = float(floats @ floats)
+    return float(floats.sum()) ** 2 / squares if squares else 0.0
 
 
 def bootstrap_interval(values: NDArray[np.floating], seed: int = 0) -> Interval:
@@ -90,7 +101,7 @@ def bootstrap_intervals(
     weights = known.astype(np.float64)
     means = filled.sum(axis=0) / weights.sum(axis=0)
     if groups is not None:
-        filled, weights = _sum_by_group(filled, groups), _sum_by_group(weights, groups)
+        filled, weights = sum_by_group(filled, groups), sum_by_group(weights, groups)
     rng = np.random.default_rng(seed)
     chunks = [_resample_means(filled, weights, rng) for _ in range(RESAMPLES // CHUNK)]
     low, high = np.nanpercentile(np.concatenate(chunks), [LOW_PERCENTILE, HIGH_PERCENTILE], axis=0)
@@ -122,7 +133,7 @@ def total_resamples(
 
     The same groups and seed give the same resamples: statistics of several systems are then paired.
     """
-    by_group, rng = _sum_by_group(values, groups), np.random.default_rng(seed)
+    by_group, rng = sum_by_group(values, groups), np.random.default_rng(seed)
     return np.concatenate(
         [_count_resampled(len(by_group), rng) @ by_group for _ in range(RESAMPLES // CHUNK)]
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import EventKind
 from reelrank.index_mappings.event_store import select_event_schema
-from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.evaluation.intervals import Interval, count_effective
 from reelrank.ranking.items.engagements import ENGAGEMENT_KINDS, is_engagement, to_page_item_keys
 
 Z_95 = 1.959964
@@ -101,7 +101,7 @@ def estimate_slot_value(outcomes: SlotOutcomes) -> SlotValueEstimate:
         )
     weights = outcomes.is_as_ranked / outcomes.propensity
     total = float(weights.sum())
-    effective = total**2 / float(np.square(weights).sum()) if total else 0.0
+    effective = count_effective(weights)
     return SlotValueEstimate(
         len(outcomes),
         compute_wilson_interval(float(outcomes.is_engaged.mean()), len(outcomes)),

@@ -16,7 +16,8 @@ from reelrank.index_mappings.errors import ModelNotFound, NotFound
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.loaders.lake.reader import Lake, Partition
 from reelrank.ranking.drift.histograms import Histogram, Profile, add_profiles
-from reelrank.ranking.drift.report import DriftReport, Kind, compare_kinds, count_effective
+from reelrank.ranking.drift.report import DriftReport, Kind, compare_kinds
+from reelrank.ranking.evaluation.intervals import count_effective
 from reelrank.ranking.items.table import ItemTable, TableError, open_table
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import Manifest, ModelRejected, read_manifest

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from reelrank.ranking.evaluation.counterfactual.logged_actions import Floats, LoggedActions
+from reelrank.ranking.evaluation.intervals import count_effective, sum_by_group
 
 SWITCH_WEIGHT = 10.0
 """Weights above it are not trusted by switch-DR, and the model stands for them. A choice."""
@@ -87,27 +88,30 @@ def estimate(method: str, log: LoggedActions) -> Estimate | None:
     if total <= 0:
         return None
     value = float(numerators.sum()) / total
-    _, codes = np.unique(log.viewers, return_inverse=True)
-    residuals = np.bincount(codes, numerators - value * denominators)
-    clusters = len(residuals)
+    half = compute_half_width(log.viewers, (numerators - value * denominators) / total, LEVEL)
+    if half is None:
+        return None
+    return Estimate(method, value, value - half, value + half, compute_effective(log, method))
+
+
+def compute_half_width(viewers: NDArray[np.str_], errors: Floats, level: float) -> float | None:
+    """Returns half the width of the interval of a ratio of sums over decisions; None with one viewer.
+
+    errors [n]: what each decision adds to the error of the ratio, linearised. Those of one viewer are added
+    up, because they are not independent.
+    """
+    by_viewer = sum_by_group(errors, viewers)
+    clusters = len(by_viewer)
     if clusters < 2:
         return None
-    variance = clusters / (clusters - 1) * float(residuals @ residuals) / total**2
-    half = float(student.ppf((1 + LEVEL) / 2, clusters - 1)) * float(np.sqrt(variance))
-    return Estimate(method, value, value - half, value + half, compute_effective(log, method))
+    variance = clusters / (clusters - 1) * float(by_viewer @ by_viewer)
+    return float(student.ppf((1 + level) / 2, clusters - 1)) * float(np.sqrt(variance))
 
 
 def compute_effective(log: LoggedActions, method: str) -> float:
     """Returns the effective number of viewers by their weights; of all viewers for what was shown."""
     weights = {"logged": np.ones(len(log)), "replay": log.target}.get(method, log.weights)
-    return count_effective(log.viewers, weights)
-
-
-def count_effective(viewers: NDArray[np.str_], weights: Floats) -> float:
-    """Returns the effective sample size (Kish 1965) in viewers: the pages of one are not independent."""
-    totals = np.bincount(np.unique(viewers, return_inverse=True)[1], weights)
-    squares = float(totals @ totals)
-    return float(totals.sum()) ** 2 / squares if squares else 0.0
+    return count_effective(sum_by_group(weights, log.viewers))
 
 
 def estimate_all(log: LoggedActions) -> list[Estimate]:

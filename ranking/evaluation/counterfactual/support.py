@@ -1,12 +1,12 @@
 """Whether the log can know: the support of a target policy, checked before anything is estimated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student
 
-from reelrank.ranking.evaluation.counterfactual.estimators import count_effective
+from reelrank.ranking.evaluation.counterfactual.estimators import compute_half_width
 from reelrank.ranking.evaluation.counterfactual.logged_actions import LoggedActions
+from reelrank.ranking.evaluation.intervals import count_effective, sum_by_group
 
 MIN_EFFECTIVE = 50.0
 """Effective viewers below which an interval says nothing that could be acted on. A choice."""
@@ -38,14 +38,10 @@ def check_support(log: LoggedActions) -> Support:
         refusal = "some decisions have no propensity above 0, so nothing is known of what else could be shown"
         return Support(len(log), viewers, 0.0, 0.0, 0.0, 0.0, refusal)
     weights = log.weights
-    effective, mean = count_effective(log.viewers, weights), float(weights.mean())
-    _, codes = np.unique(log.viewers, return_inverse=True)
-    residuals = np.bincount(codes, weights - mean)
-    clusters = max(len(residuals), 2)
-    error = np.sqrt(clusters / (clusters - 1) * float(residuals @ residuals)) / len(log)
-    half = float(student.ppf((1 + LEVEL) / 2, clusters - 1)) * float(error)
+    effective, mean = count_effective(sum_by_group(weights, log.viewers)), float(weights.mean())
+    half = compute_half_width(log.viewers, (weights - mean) / len(log), LEVEL) or 0.0
     support = Support(len(log), viewers, effective, mean, mean - half, mean + half)
-    return Support(support.decisions, viewers, effective, mean, mean - half, mean + half, _explain(support))
+    return replace(support, refusal=_explain(support))
 
 
 def _explain(support: Support) -> str:

@@ -23,8 +23,8 @@ from reelrank.ranking.drift.report import (
     adjust_p_values,
     compare_kinds,
     compare_profiles,
-    count_effective,
 )
+from reelrank.ranking.evaluation.intervals import count_effective
 
 NAMES = tuple(f"f{n}" for n in range(60))
 
