@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -49,6 +49,10 @@ class Experiment(BaseModel):
         if self.stopped_at is not None:
             return "stopped"
         return "draft" if self.started_at is None else "running"
+
+    def describe(self) -> dict[str, Any]:
+        """Returns an experiment as JSON values, with its name and status."""
+        return {"name": self.name, "status": self.status, **self.model_dump(mode="json")}
 
     def start(self, now: datetime, others: Sequence["Experiment"]) -> "Experiment":
         """Returns the running experiment, with a part of its layer that no other running one has.

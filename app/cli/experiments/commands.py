@@ -38,7 +38,7 @@ def list_experiments(as_json: AsJson = False) -> None:
     """List the experiments, newest first."""
     listed = open_store().list_experiments()
     if as_json:
-        print_json([to_json(experiment) for experiment in listed])
+        print_json([experiment.describe() for experiment in listed])
         return
     table = Table("experiment", "status", "layer", "arms", "started", "primary measure", box=None)
     for one in listed:
@@ -95,14 +95,10 @@ def read_definition(file: Path) -> ExperimentDefinition:
         fail(f"{file}: {error.strerror}", "invalid_definition")
 
 
-def to_json(experiment: Experiment) -> dict[str, object]:
-    return {"name": experiment.name, "status": experiment.status, **experiment.model_dump(mode="json")}
-
-
 def print_experiment(experiment: Experiment, as_json: bool) -> None:
     """Prints an experiment: its status, its arms, and what decides."""
     if as_json:
-        print_json(to_json(experiment))
+        print_json(experiment.describe())
         return
     definition = experiment.definition
     print_plain(f"{experiment.name}: {experiment.status}\n  {definition.hypothesis}")

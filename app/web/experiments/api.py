@@ -1,6 +1,6 @@
 """Experiments over HTTP: create a draft, start it, stop it, and read what there is."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import Response, jsonify
 from flask_openapi import APIBlueprint
@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from reelrank.app.web.api.answer_models import Answer
 from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.ranking.experiments.definition import ExperimentDefinition
-from reelrank.ranking.experiments.experiment import Experiment, Status
+from reelrank.ranking.experiments.experiment import Status
 from reelrank.ranking.experiments.store import FileExperiments
 
 CREATED = 201
@@ -46,31 +46,26 @@ def create_experiments_api(experiments: FileExperiments) -> APIBlueprint:
     @api.get("/experiments", responses={200: ExperimentsAnswer})
     def list_experiments() -> Response:
         """List the experiments, newest first."""
-        return jsonify(experiments=[describe(one) for one in experiments.list_experiments()])
+        return jsonify(experiments=[one.describe() for one in experiments.list_experiments()])
 
     @api.post("/experiments", responses={201: ExperimentAnswer})
     def create_experiment(body: ExperimentDefinition) -> tuple[Response, int]:
         """Create a draft, or replace one of the same name. No viewer is in it before it is started."""
-        return jsonify(describe(experiments.create(body))), CREATED
+        return jsonify(experiments.create(body).describe()), CREATED
 
     @api.get("/experiments/<name:name>", responses={200: ExperimentAnswer})
     def get_experiment(path: ExperimentPath) -> Response:
         """Return one experiment with its definition."""
-        return jsonify(describe(experiments.find(path.name)))
+        return jsonify(experiments.find(path.name).describe())
 
     @api.post("/experiments/<name:name>:start", responses={200: ExperimentAnswer})
     def start_experiment(path: ExperimentPath) -> Response:
         """Start a draft: within a second every worker ranks its viewers by their arms."""
-        return jsonify(describe(experiments.start(path.name)))
+        return jsonify(experiments.start(path.name).describe())
 
     @api.post("/experiments/<name:name>:stop", responses={200: ExperimentAnswer})
     def stop_experiment(path: ExperimentPath, body: StopBody) -> Response:
         """Stop an experiment: all viewers get what serves. What was measured stays."""
-        return jsonify(describe(experiments.stop(path.name, body.reason)))
+        return jsonify(experiments.stop(path.name, body.reason).describe())
 
     return api
-
-
-def describe(experiment: Experiment) -> dict[str, Any]:
-    """Returns an experiment as JSON values, with its name and status."""
-    return {"name": experiment.name, "status": experiment.status, **experiment.model_dump(mode="json")}
