@@ -1,9 +1,9 @@
-"""The operator pages of experiments: the list, one experiment, and its report as one file to send round."""
+"""The operator pages of experiments: the list, one experiment, and its report as one file to share."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, render_template
 
 from reelrank.app.web.experiments.plots import ForestPlot, build_day_charts, build_forest
 from reelrank.app.web.ops.charts import LineChart
@@ -20,8 +20,8 @@ class ExperimentView:
 
     experiment: Experiment
     report: ExperimentReport | None
-    forest: ForestPlot | None
-    days: tuple[LineChart, ...]
+    forest: ForestPlot | None = None
+    days: tuple[LineChart, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -33,7 +33,7 @@ class ExperimentView:
 def build_view(experiment: Experiment, report: ExperimentReport | None) -> ExperimentView:
     """Draws a report. Effects of a mis-split experiment are not drawn: they would be read."""
     if report is None or report.is_mis_split:
-        return ExperimentView(experiment, report, None, ())
+        return ExperimentView(experiment, report)
     title = f"{METRICS[report.primary].title}: lift by day"
     return ExperimentView(
         experiment, report, build_forest(report.effects), tuple(build_day_charts(report.by_day, title))
@@ -43,23 +43,18 @@ def build_view(experiment: Experiment, report: ExperimentReport | None) -> Exper
 def create_experiment_pages(experiments: FileExperiments, reports_dir: Path) -> Blueprint:
     blueprint = Blueprint("experiment_pages", __name__, template_folder="../templates")
 
-    def render_list() -> Response:
+    def render_list() -> str:
+        """Renders verdicts without pictures."""
         views = [
-            build_view(one, read_report(reports_dir, one.name)) for one in experiments.list_experiments()
+            ExperimentView(one, read_report(reports_dir, one.name)) for one in experiments.list_experiments()
         ]
-        return _render("ops_experiments.html", views=views)
+        return render_template("ops_experiments.html", views=views)
 
-    def render_one(name: str) -> Response:
+    def render_one(name: str) -> str:
         experiment = experiments.find(name)
         view = build_view(experiment, read_report(reports_dir, name))
-        return _render("ops_experiment.html", view=view, metrics=METRICS)
+        return render_template("ops_experiment.html", view=view, metrics=METRICS)
 
     blueprint.add_url_rule("/ops/experiments", "experiments", render_list)
     blueprint.add_url_rule("/ops/experiments/<name>", "experiment", render_one)
     return blueprint
-
-
-def _render(template: str, **values: object) -> Response:
-    response = make_response(render_template(template, **values))
-    response.headers["Cache-Control"] = "no-store"
-    return response

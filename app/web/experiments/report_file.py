@@ -1,4 +1,4 @@
-"""The report of an experiment as one HTML file, with its style and pictures inside, to send round."""
+"""The report of an experiment as one HTML file, with its style and pictures inside, to share."""
 
 from pathlib import Path
 
