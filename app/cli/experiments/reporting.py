@@ -15,6 +15,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.web.experiments.report_file import render_report_file
 from reelrank.app.wiring import build_container
 from reelrank.ranking.experiments.measurement.metrics import METRICS
+from reelrank.ranking.experiments.measurement.power import POWER
 from reelrank.ranking.experiments.measurement.report import ExperimentReport, MetricEffect
 
 
@@ -106,7 +107,7 @@ def print_plan(found: Plan) -> None:
     elif found.days is None:
         print_plain(f"{wanted} needs more than the {found.logged_days} days that the lake holds")
     else:
-        print_plain(f"{wanted} is found with a probability of 80 % after {found.days} days")
+        print_plain(f"{wanted} is found with a probability of {100 * POWER:.0f} % after {found.days} days")
 
 
 def print_report(measured: ExperimentReport) -> None:

@@ -11,6 +11,7 @@ from reelrank.loaders.logged.experiment_log import LogSpan, read_experiment_log
 from reelrank.ranking.experiments.definition import ExperimentDefinition
 from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.experiments.measurement.analysis import ReportTimes, build_report
+from reelrank.ranking.experiments.measurement.effects import ALPHA
 from reelrank.ranking.experiments.measurement.power import Duration, find_days, plan_durations
 from reelrank.ranking.experiments.measurement.report import ExperimentReport
 from reelrank.ranking.experiments.measurement.stored_reports import write_report
@@ -78,7 +79,7 @@ def plan_experiment(container: Container, definition: ExperimentDefinition, prog
         convert_hours=definition.conversion.window_hours,
     )
     log = read_experiment_log(Lake(build_lake_storage(container.settings)), span, progress)
-    alpha = 0.05 / (len(definition.arms) - 1)
+    alpha = ALPHA / (len(definition.arms) - 1)
     durations = plan_durations(definition.primary, log, definition.shares, definition.traffic, alpha)
     logged = int(log.days.day.max() - log.days.day.min()) + 1 if len(log.days) else 0
     found = find_days(durations, definition.smallest_effect)
