@@ -6,7 +6,7 @@ was shown is known, and the release can rank the pool of the slot from the signa
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -151,28 +151,20 @@ def score_slots(pages: LoggedPages, slots: pa.Table, ranker: Ranker) -> dict[str
     best = order[first]
     slots = slots.take(pa.array(has_pool))
     is_same = to_texts(candidates["item"].take(pa.array(best))) == to_texts(slots["item"])
-    expected = to_floats(candidates["probability"].take(pa.array(best)))
     used, watched = _read_rewards(pages, slots)
     viewers = to_texts(slots["user_key"])
     viewers = np.where(viewers == "", to_texts(slots["request_id"]), viewers)
-    shared = (
-        viewers, to_floats(slots["propensity"]), to_array(slots["position"], np.int64), is_same.astype(float)
-    )  # fmt: skip
+    by_use = LoggedActions(
+        viewers,
+        propensity=to_floats(slots["propensity"]),
+        reward=used,
+        position=to_array(slots["position"], np.int64),
+        target=is_same.astype(float),
+        predicted=to_floats(slots["probability"]),
+        expected=to_floats(candidates["probability"].take(pa.array(best))),
+    )
     unknown = np.full(len(slots), np.nan)
-    return {
-        USED: _build_log(shared, used, to_floats(slots["probability"]), expected),
-        WATCHED: _build_log(shared, watched, unknown, unknown),
-    }
-
-
-def _build_log(
-    shared: tuple[NDArray[np.str_], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]],
-    reward: NDArray[np.float64],
-    predicted: NDArray[np.float64],
-    expected: NDArray[np.float64],
-) -> LoggedActions:
-    viewers, propensity, position, target = shared
-    return LoggedActions(viewers, propensity, reward, position, target, predicted, expected)
+    return {USED: by_use, WATCHED: replace(by_use, reward=watched, predicted=unknown, expected=unknown)}
 
 
 def _read_rewards(pages: LoggedPages, slots: pa.Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -191,5 +183,5 @@ def join_logs(logs: list[LoggedActions]) -> LoggedActions:
     if not logs:
         empty = np.empty(0)
         return LoggedActions(empty.astype(np.str_), empty, empty, empty.astype(np.int64), empty, empty, empty)
-    names = LoggedActions.__slots__
-    return LoggedActions(*(np.concatenate([getattr(log, name) for log in logs]) for name in names))
+    columns = [field.name for field in fields(LoggedActions)]
+    return LoggedActions(*(np.concatenate([getattr(log, name) for log in logs]) for name in columns))
