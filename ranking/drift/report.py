@@ -111,6 +111,12 @@ class DriftReport:
     def of_kind(self, kind: Kind) -> list[SeriesDrift]:
         return [one for one in self.series if one.kind is kind]
 
+    def split_quiet_features(self) -> tuple[list[SeriesDrift], list[SeriesDrift]]:
+        """Returns what tables always show (first what drifted), and the features that did not drift."""
+        quiet = [one for one in self.series if not one.is_drifted]
+        others = [one for one in quiet if one.kind is not Kind.FEATURES]
+        return [*self.drifted, *others], [one for one in quiet if one.kind is Kind.FEATURES]
+
     def describe(self) -> str:
         """Returns one sentence that names what drifted."""
         counts = ", ".join(f"{len(self.of_kind(kind))} {kind}" for kind in Kind if self.of_kind(kind))

@@ -31,10 +31,8 @@ def drift(
     if as_json:
         print_json(_describe(kept))
         return
-    drifted, quiet = report.drifted, [one for one in report.series if not one.is_drifted]
-    others = [one for one in quiet if one.kind is not Kind.FEATURES]
-    features = [one for one in quiet if one.kind is Kind.FEATURES]
-    rows = [_format(one) for one in (drifted + others + features)[: max(SHOWN, len(drifted + others))]]
+    always, quiet = report.split_quiet_features()
+    rows = [_format(one) for one in (always + quiet)[: max(SHOWN, len(always))]]
     viewers = " and ".join(f"{count:,.0f}" for count in report.viewers)
     print_grid(Grid(COLUMNS, rows, title=f"Shown items of {viewers} viewers"), wide)
     if report.embeddings_age_h is not None:

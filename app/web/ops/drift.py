@@ -6,7 +6,7 @@ from pathlib import Path
 
 from reelrank.ranking.drift.distances import Distance
 from reelrank.ranking.drift.kept_report import KeptDrift, read_drift
-from reelrank.ranking.drift.report import Kind, SeriesDrift
+from reelrank.ranking.drift.report import SeriesDrift
 
 WIDTH, HEIGHT, GAP = 132, 48, 2
 MAX_QUIET = 5
@@ -48,13 +48,9 @@ def read_drift_view(reports_dir: Path) -> DriftView | None:
     kept = read_drift(reports_dir)
     if kept is None:
         return None
-    report = kept.report
-    quiet = [one for one in report.series if not one.is_drifted]
-    others = [one for one in quiet if one.kind is not Kind.FEATURES]
-    features = [one for one in quiet if one.kind is Kind.FEATURES][:MAX_QUIET]
-    shown = [*report.drifted, *others, *features]
-    rows = [DriftRow(one, draw_bars(one.distance)) for one in shown]
-    return DriftView(kept, rows, len(report.series) - len(shown))
+    always, quiet = kept.report.split_quiet_features()
+    rows = [DriftRow(one, draw_bars(one.distance)) for one in (*always, *quiet[:MAX_QUIET])]
+    return DriftView(kept, rows, len(quiet[MAX_QUIET:]))
 
 
 def draw_bars(distance: Distance) -> tuple[Bar, ...]:
