@@ -19,14 +19,14 @@ from reelrank.ranking.progress import Progress
 
 COMMAND_FAILED = "command_failed"
 CLOSED_PIPE_STATUS = 141
-"""What shells report for a program that SIGPIPE ended. 1 would be a verdict: `skew` ends with it on skew."""
+"""What shells report for a program that SIGPIPE ended; 1 is a verdict: `skew` exits with it on skew."""
 
 
 def exit_on_closed_pipe(console: Console | None = None) -> NoReturn:
-    """Ends the command without a word: the reader of its output has enough, as `head` has."""
+    """Ends the command silently: the reader closed its output, as `head` does."""
     if console is not None:
         console.quiet = True
-    devnull = os.open(os.devnull, os.O_WRONLY)  # what is still buffered is flushed at the end
+    devnull = os.open(os.devnull, os.O_WRONLY)  # takes what is still buffered, which Python flushes at exit
     for stream in (sys.stdout, sys.stderr):
         os.dup2(devnull, stream.fileno())
     raise SystemExit(CLOSED_PIPE_STATUS)

@@ -61,7 +61,7 @@ def _format(one: SeriesDrift) -> tuple[str, ...]:
 
 
 def draw_shares(shares: tuple[float, ...]) -> str:
-    """Draws the shares of bins as blocks, the largest possible share of a quarter and more as a full one."""
+    """Draws one block per bin, taller for a larger share; a quarter or more fills the line."""
     return "".join(
         LEVELS[min(round(4 * share * (len(LEVELS) - 1)), len(LEVELS) - 1)] for share in shares[:-1]
     )

@@ -69,13 +69,13 @@ def measure_drift(container: Container, before: Span, now: Span, subject: Subjec
     if not earlier or not later or min(viewers) < MIN_VIEWERS:
         raise NotFound(
             f"pages of {viewers[0]:,.0f} viewers before and {viewers[1]:,.0f} now (effective numbers) are "
-            f"too few to compare, {MIN_VIEWERS} of each are the least; serve on, or compare longer spans",
+            f"too few to compare; each span needs {MIN_VIEWERS}; serve more pages, or compare longer spans",
             code="no_logged_pages",
         )
     kept = KeptProfiles(lake, container.settings.loop_dir / PROFILE_FOLDER)
-    profiles = _profile_kinds(kept, (earlier, later), subject, container.clock.now())
-    learned, now_is = subject.learned_until, container.clock.now()
-    age_h = (now_is - learned) / timedelta(hours=1) if learned is not None else None
+    measured_at, learned = container.clock.now(), subject.learned_until
+    profiles = _profile_kinds(kept, (earlier, later), subject, measured_at)
+    age_h = (measured_at - learned) / timedelta(hours=1) if learned is not None else None
     return compare_kinds(profiles, viewers, embeddings_age_h=age_h)
 
 
@@ -104,8 +104,11 @@ def _profile_kinds(
 def choose_spans(
     now: datetime, hours: float, days: float, learned_until: datetime | None = None
 ) -> tuple[Span, Span]:
-    """Returns so many days up to the end of what was learned from, or to the last hours where that was longer
-    ago or later; and the last hours."""
+    """Returns the days to compare with, and the last hours.
+
+    The days end where the training data ended; where that is unknown, later than the start of the last hours,
+    or more than `days` before it, they end where the last hours start.
+    """
     begin, length = now - timedelta(hours=hours), timedelta(days=days)
     is_within = learned_until is not None and begin - length < learned_until < begin
     end = learned_until if learned_until is not None and is_within else begin
