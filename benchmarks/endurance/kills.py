@@ -25,6 +25,7 @@ from pathlib import Path
 import orjson
 import urllib3
 
+from benchmarks.loop_faults.processes import list_children
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.diagnostics.smoke_test import find_free_port
 from reelrank.app.jobs.lake import export_lake
@@ -133,9 +134,8 @@ class Victims:
     def _list_workers(self) -> list[int]:
         if self.service is None:
             return []
-        children = Path(f"/proc/{self.service.pid}/task/{self.service.pid}/children")
         with suppress(OSError):
-            return [int(pid) for pid in children.read_text().split()]
+            return list_children(self.service.pid)
         return []
 
 

@@ -45,16 +45,16 @@ from reelrank.ranking.registry.decisions import FileHistory
 VIEWERS, DAYS, FILMS = 700, 3, 400
 LOST_SHARE = 0.4
 """Of the viewers of one arm, in the mis-split experiment."""
-FEW = {
+SHORT_PAGE = {
     "title": 0, "bm25": 0, "text_knn": 0, "factors": 0, "neighbours": 0, "session": 0, "recent": 0,
     "popular": 0, "fresh": 3,
 }  # fmt: skip
 """A home page of three films."""
 EXPECTED = {
-    "alike": (Verdict.NO_DIFFERENCE,),
-    "good": (Verdict.BETTER,),
-    "harmful": (Verdict.HARMFUL,),
-    "lost": (Verdict.MIS_SPLIT,),
+    "alike": Verdict.NO_DIFFERENCE,
+    "good": Verdict.BETTER,
+    "harmful": Verdict.HARMFUL,
+    "lost": Verdict.MIS_SPLIT,
 }
 
 
@@ -108,13 +108,13 @@ def list_definitions() -> list[dict[str, Any]]:
         "exclusions": {"surfaces": ["search", "similar"]},
     }
     ranking = {**shared, "layer": "ranking", "traffic": 0.5}
-    few, fewer = {**plain, "config": FEW}, {**other, "config": FEW}
+    short_control, short_treatment = {**plain, "config": SHORT_PAGE}, {**other, "config": SHORT_PAGE}
     return [
         {**shared, "name": "alike", "layer": "alike", "arms": [plain, other],
          "hypothesis": "Both arms are the same, so nothing differs."},
-        {**ranking, "name": "good", "arms": [few, other],
+        {**ranking, "name": "good", "arms": [short_control, other],
          "hypothesis": "A whole page is watched longer than one of three films."},
-        {**ranking, "name": "harmful", "arms": [plain, fewer],
+        {**ranking, "name": "harmful", "arms": [plain, short_treatment],
          "hypothesis": "Three films are enough for a home page."},
         {**shared, "name": "lost", "layer": "lost", "arms": [plain, other],
          "hypothesis": "The new app changes nothing."},
@@ -165,7 +165,7 @@ def read_outcomes(container: Container) -> list[ReadVerdict]:
         found = report.verdicts[0]
         text = pages.get(f"/ops/experiments/{name}").text
         is_on_page = f"{found.verdict.capitalize()}." in text
-        is_right = found.verdict in expected
+        is_right = found.verdict is expected
         outcomes.append(ReadVerdict(name, found.verdict, found.sentence, is_right, is_on_page))
     return outcomes
 

@@ -30,8 +30,6 @@ HALF_LIVES_MS = (DAY_MS, 4 * HOUR_MS)
 PARAMS = {"num_threads": 1, "num_leaves": 7, "learning_rate": 0.2}
 MIN_PAGES = 30
 NEVER_MS = 1000 * DAY_MS
-EXPLORED = 1
-"""Positions of a page that a film drawn at random takes, so that new films are seen at all."""
 
 
 class RetrainedRecommender:
@@ -61,7 +59,7 @@ class RetrainedRecommender:
         for row, viewer in enumerate(visits.rows.tolist()):
             scores[row, [film for film, _ in self._history.get(viewer, ())]] = -np.inf
         order = np.argsort(-scores, axis=1, kind="stable")[:, :size]
-        explored = self._rng.integers(0, size, len(order))
+        explored = self._rng.integers(0, size, len(order))  # a random film, so that new ones are seen
         order[np.arange(len(order)), explored] = self._rng.integers(0, len(self._films), len(order))
         self._last_features = np.take_along_axis(features, order[:, :, None], axis=1)
         return Pages(order, [f"page-{n}" for n in range(len(order))])

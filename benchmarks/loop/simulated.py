@@ -29,6 +29,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to N - 1")
     parser.add_argument("--first", type=int, default=0, help="begin with this seed; adds to the results")
     options = parser.parse_args(argv)
+    if options.first >= options.seeds:
+        parser.error(f"--first {options.first} leaves no seed below --seeds {options.seeds}")
     reports = [run_seed(seed) for seed in range(options.first, options.seeds)]
     write_results(reports, " ".join(["python -m benchmarks loop", *argv]))
     return int(not all(report.happened and report.cpu_s < MAX_S for report in reports))

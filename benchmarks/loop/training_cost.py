@@ -23,7 +23,8 @@ from benchmarks.request.project import open_demo_project
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.diagnostics.smoke_test import find_free_port, run_service
 
-PREFIXES: Mapping[str, Sequence[str] | None] = {
+Prefixes = Mapping[str, Sequence[str] | None]
+PREFIXES: Prefixes = {
     "nothing": None,
     "train": (),
     "nice -n 19": ("nice", "-n", "19"),
@@ -46,11 +47,12 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     queries = open_demo_project(options.demo).build_queries(200)
     paths = [build_path(query) for pair in zip(*queries.values(), strict=True) for query in pair]
-    found: dict[str, list[tuple[RateResult, float]]] = {name: [] for name in PREFIXES}
+    prefixes = select_available(PREFIXES)
+    found: dict[str, list[tuple[RateResult, float]]] = {name: [] for name in prefixes}
     with serve(options.demo) as url:
         measure_rate(url, paths, options.rate, 3.0)
         for _ in range(options.rounds):
-            for name, prefix in PREFIXES.items():
+            for name, prefix in prefixes.items():
                 with train_beside(prefix, options.demo):
                     before = read_service_cpu(options.demo)
                     result = measure_rate(url, paths, options.rate, options.seconds)
@@ -58,6 +60,14 @@ def main(argv: Sequence[str]) -> int:
                 found[name].append((result, 1000 * spent / result.sent))
     print(format_table(HEAD, [format_row(name, results) for name, results in found.items()]), flush=True)
     return 0
+
+
+def select_available(prefixes: Prefixes) -> Prefixes:
+    """Leaves out, with a line, what needs a program that this machine does not have."""
+    missing = [name for name, prefix in prefixes.items() if prefix and shutil.which(prefix[0]) is None]
+    for name in missing:
+        print(f"not measured: {name}; this machine has no such program", file=sys.stderr)
+    return {name: prefix for name, prefix in prefixes.items() if name not in missing}
 
 
 @contextmanager
@@ -74,8 +84,8 @@ def serve(data_dir: Path) -> Iterator[str]:
 
 @contextmanager
 def train_beside(prefix: Sequence[str] | None, data_dir: Path) -> Iterator[None]:
-    """Trains while the block runs, unless there is no prefix; a training that is over begins again."""
-    if prefix is None or (prefix and shutil.which(prefix[0]) is None):
+    """Trains while the block runs, unless prefix is None. A line says when the training ended before it."""
+    if prefix is None:
         yield
         return
     with (data_dir / "train.log").open("ab") as log:

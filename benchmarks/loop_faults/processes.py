@@ -1,10 +1,14 @@
-"""Processes that work on a data directory and may be killed: forked from one that has imported everything."""
+"""Processes that work on a data directory and may be killed, and the children of a process.
+
+They are forked from one that has imported everything.
+"""
 
 import logging
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 import structlog
 
@@ -51,6 +55,11 @@ def call_in_child(target: Callable[..., object], *arguments: object) -> list[str
     if code or not found:
         raise RuntimeError(f"{target.__name__} ended with {code}; its error is above")
     return found[0]
+
+
+def list_children(pid: int) -> list[int]:
+    """Returns the process ids of the children of a process, such as gunicorn's workers. Raises OSError."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _ignore_pipe(target: Callable[..., object], arguments: tuple[object, ...], _pipe: Connection) -> object:

@@ -26,7 +26,7 @@ import orjson
 from benchmarks.loop_faults.faulty_service import FAULTY_APP, FLAG_VARIABLE
 from benchmarks.loop_faults.made_up_project import make_project, open_project
 from benchmarks.loop_faults.page_reader import list_pairs
-from benchmarks.loop_faults.processes import call_in_child, prepare_processes
+from benchmarks.loop_faults.processes import call_in_child, list_children, prepare_processes
 from benchmarks.loop_faults.soak_report import SoakRecord, SoakReport, check_outcome, run_loop_at
 from benchmarks.loop_faults.soak_viewers import SoakViewers
 from benchmarks.scale.simulated_service import find_start
@@ -91,8 +91,7 @@ class SoakService:
 
     def list_workers(self) -> list[int]:
         assert self.process is not None
-        pid = self.process.pid
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return list_children(self.process.pid)
 
     def kill_worker(self, rng: random.Random) -> None:
         if workers := self.list_workers():
