@@ -80,6 +80,8 @@ CANDIDATE_COLUMNS = (
                nullable=True),
     LakeColumn("ranked_position", pa.int32(), "Of an exploration slot: position that the ranking gave it.",
                nullable=True),
+    LakeColumn("team", pa.string(), "Of an interleaved page: the arm whose ranking put the item there.",
+               nullable=True),
     LakeColumn("is_whole_group", pa.bool_(), "Whether all candidates of the request are in the table."),
 )
 # fmt: on

@@ -15,9 +15,10 @@ from reelrank.index_mappings.match import Matches
 from reelrank.ranking.features.compute import compute_features
 from reelrank.ranking.items.popularity.counters import Popularity
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.policies.config import RankingConfig
-from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
+from reelrank.ranking.policies.config import Policy, RandomPolicy, RankingConfig
+from reelrank.ranking.policies.policy import Order, PositionChange, ScoredCandidates
 from reelrank.ranking.policies.sorting import sort_candidates
+from reelrank.ranking.policies.team_draft import Teams
 from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_calibration
@@ -70,7 +71,8 @@ class Ranking:
 
     model: whose scores they are; calibration: of that model, None without one. changes: what policies
     changed, with the seed that they drew with. degraded: everything that is missing. asked: the sources that
-    were asked, whether or not they answered.
+    were asked, whether or not they answered. teams [n]: of an interleaved list, which of two rankings put a
+    candidate there (`team_draft.py`); None otherwise. team_names: of both.
     """
 
     found: LocatedCandidates
@@ -83,6 +85,8 @@ class Ranking:
     calibration: Calibration | None = None
     seed: int = 0
     asked: tuple[str, ...] = ()
+    teams: Teams | None = None
+    team_names: tuple[str, ...] = ()
 
 
 def rank_request(request: RankingRequest, context: RankingContext, run_sources: SourceRunner) -> Ranking:
@@ -106,25 +110,46 @@ def rank_candidates(
 
     Equal scores keep the fused order. missing: what the sources did not answer.
     """
-    ranker = blend_rankers(context.ranker, context.config.blend)
     with context.measure("signals"):
         signals = observe(request, found, context.table, context.popularity)
+    return rank_observed(request, found, signals, context, missing)
+
+
+def rank_observed(
+    request: RankingRequest,
+    found: LocatedCandidates,
+    signals: Signals,
+    context: RankingContext,
+    missing: tuple[Degradation, ...] = (),
+) -> Ranking:
+    """Scores candidates whose signals are observed, and orders them."""
+    ranker = blend_rankers(context.ranker, context.config.blend)
     with context.measure("features"):
         features = compute_features(signals, ranker.feature_names)
     with context.measure("score"):
         scores, model, failure = _score(ranker, features)
     degraded = (*context.degraded, *missing, *failure)
-    with context.measure("explore"):
-        scored = _collect_scores(request, found, scores, model, context)
-        scored = replace(scored, signals=signals.columns, all_words=found.candidates.all_words)
-        if request.query.sort == "relevance":
-            result = _apply_policies(scored, context.config, is_degraded=bool(degraded))
-        else:
-            result = PolicyResult(sort_candidates(scored))
     calibration = get_calibration(ranker) if model == ranker.name else None
-    return Ranking(
-        found, signals, scores, result.order, model, result.changes, degraded, calibration, context.seed
-    )
+    fused_order = np.arange(len(scores))
+    ranking = Ranking(found, signals, scores, fused_order, model, (), degraded, calibration, context.seed)
+    return order_scored(request, ranking, context)
+
+
+def order_scored(request: RankingRequest, ranking: Ranking, context: RankingContext) -> Ranking:
+    """Orders scored candidates by the policies of a config, or as the query states."""
+    with context.measure("explore"):
+        if request.query.sort != "relevance":
+            return replace(ranking, order=sort_candidates(_collect_scores(request, ranking, context)))
+        by_score = np.lexsort((np.arange(len(ranking.scores)), -ranking.scores))
+        ranking = replace(ranking, order=by_score)
+        return _apply_policies(context.config.policies, request, ranking, context)
+
+
+def explore_order(request: RankingRequest, ranking: Ranking, context: RankingContext) -> Ranking:
+    """Applies those policies of a config that pick at random to an order that is made."""
+    policies = tuple(one for one in context.config.policies if isinstance(one, RandomPolicy))
+    with context.measure("explore"):
+        return _apply_policies(policies, request, ranking, context)
 
 
 def _score(
@@ -137,32 +162,30 @@ def _score(
         return FusedOrder().score(features), FusedOrder.name, (describe_failure("ranking", error),)
 
 
-def _collect_scores(
-    request: RankingRequest,
-    found: LocatedCandidates,
-    scores: NDArray[np.float32],
-    model: str,
-    context: RankingContext,
-) -> ScoredCandidates:
+def _collect_scores(request: RankingRequest, ranking: Ranking, context: RankingContext) -> ScoredCandidates:
+    candidates = ranking.found.candidates
     return ScoredCandidates(
         request.query,
-        found.candidates.ids,
-        found.rows,
-        scores,
-        found.candidates.get_scores_by_source(),
+        candidates.ids,
+        ranking.found.rows,
+        ranking.scores,
+        candidates.get_scores_by_source(),
         context.table,
         context.popularity,
         context.seed,
-        model,
+        ranking.model,
+        ranking.signals.columns,
+        candidates.all_words,
     )
 
 
-def _apply_policies(candidates: ScoredCandidates, config: RankingConfig, is_degraded: bool) -> PolicyResult:
-    """Applies the policies in order. A degraded ranking is not explored: nothing could be learned from it."""
-    config = config.without_exploration() if is_degraded else config
-    scores = candidates.scores
-    order, changes = np.lexsort((np.arange(len(scores)), -scores)), list[PositionChange]()
-    for policy in config.policies:
-        result = policy.apply(order, candidates, config)
-        order, changes = result.order, [*changes, *result.changes]
-    return PolicyResult(order, tuple(changes))
+def _apply_policies(
+    policies: tuple[Policy, ...], request: RankingRequest, ranking: Ranking, context: RankingContext
+) -> Ranking:
+    """Applies policies in order. A degraded ranking is not explored: nothing could be learned from it."""
+    config = context.config.without_exploration() if ranking.degraded else context.config
+    scored, order, changes = _collect_scores(request, ranking, context), ranking.order, ranking.changes
+    for policy in policies:
+        result = policy.apply(order, scored, config)
+        order, changes = result.order, (*changes, *result.changes)
+    return replace(ranking, order=order, changes=changes)

@@ -16,6 +16,7 @@ from reelrank.app.search.result_list import ResultList
 from reelrank.index_mappings.decision import RANK_PREFIX, build_candidate_schema, name_signal_column
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.column import is_shared
+from reelrank.ranking.policies.team_draft import NO_TEAM, Teams
 from reelrank.ranking.retrieval.source_names import SOURCES
 
 Positions = NDArray[np.intp]
@@ -35,6 +36,7 @@ class CandidateRows:
     """n candidates of one page: positions [n] in its list, items [n], is_shown [n], scores [n].
 
     probabilities, propensities [n]: NaN where there are none. ranked_positions [n]: -1 where not explored.
+    teams [n]: of an interleaved page, which of `team_names` put the item there; -1 for neither.
     ranks [n, s] in each of SOURCES, -1 where it did not find the item. signals [n, m] of `signal_names`.
     """
 
@@ -48,6 +50,8 @@ class CandidateRows:
     probabilities: NDArray[np.float32]
     propensities: NDArray[np.float32]
     ranked_positions: NDArray[np.int32]
+    teams: Teams
+    team_names: tuple[str, ...]
     ranks: NDArray[np.int32]
     signal_names: tuple[str, ...]
     signals: NDArray[np.float32]
@@ -77,6 +81,8 @@ def collect_candidates(logged: LoggedPage) -> CandidateRows:
         scores,
         missing if ranked.calibration is None else ranked.calibration.to_probabilities(scores),
         *_collect_exploration(ranked, positions),
+        np.full(len(positions), NO_TEAM, np.int8) if ranked.teams is None else ranked.teams[positions],
+        ranked.team_names,
         np.stack([ranked.candidates.get_source_ranks(source)[positions] for source in SOURCES], axis=1),
         names,
         signals,
@@ -120,8 +126,14 @@ def _build_fixed_columns(parts: Sequence[CandidateRows]) -> dict[str, pa.Array]:
         "probability": pa.array(join("probabilities"), from_pandas=True),
         "propensity": pa.array(join("propensities"), from_pandas=True),
         "ranked_position": pa.array(ranked_positions, mask=ranked_positions < 0),
+        "team": pa.concat_arrays([_name_teams(part) for part in parts]),
         "is_whole_group": _repeat([part.is_whole_group for part in parts], parts, pa.bool_()),
     }
+
+
+def _name_teams(part: CandidateRows) -> pa.Array:
+    codes = pa.array(part.teams.astype(np.int32), mask=part.teams == NO_TEAM)
+    return pa.array(part.team_names, pa.string()).take(codes)
 
 
 def _repeat(values: Sequence[object], parts: Sequence[CandidateRows], arrow_type: pa.DataType) -> pa.Array:

@@ -68,11 +68,24 @@ class EventSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """How a request is ranked. arms: of its experiments. model: of its arm; empty: the one that serves."""
+    """How a request is ranked. arms: of its experiments. model: of its arm; empty: the one that serves.
+
+    rival: the other ranking of an interleaved page; None for any other page.
+    """
 
     config: RankingConfig
     arms: ArmNames = NO_ARM
     model: str = ""
+    rival: "Rival | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The second ranking of an interleaved page. teams: names of both arms. salt: of the draft."""
+
+    assignment: Assignment
+    teams: tuple[str, str]
+    salt: str
 
 
 class Assigner(Protocol):

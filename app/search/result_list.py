@@ -17,6 +17,7 @@ from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.column import Column
 from reelrank.ranking.pipeline import Ranking
 from reelrank.ranking.policies.policy import PositionChange
+from reelrank.ranking.policies.team_draft import Teams
 from reelrank.ranking.rankers.calibration import Calibration
 from reelrank.ranking.retrieval.fusion import Candidates
 from reelrank.ranking.retrieval.source_names import LEXICAL_SOURCES
@@ -24,6 +25,7 @@ from reelrank.ranking.signals.observe import Signals
 
 CACHED_SIGNALS = 100
 """Candidates whose signals are kept with a list: the largest page, and five of the usual 20 hits. 24 kB."""
+TEAM_COLUMN = "team"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ class ResultList:
     purpose, with the seed that they drew with. release: that served; empty when a request named its own
     model. experiment, variant: the arm of its viewer; empty for none. search: what the text of a search
     matched. topics: of a home page whose rows were requested. calibration: turns scores into probabilities.
-    asked: the sources that were asked. is_cached: it was read from the cache, so an earlier part of it is
-    recorded.
+    teams [n]: of an interleaved list, which of `team_names` put a candidate there, -1 for neither; None for
+    other lists. asked: the sources that were asked. is_cached: it was read from the cache, so an earlier part
+    of it is recorded.
     """
 
     request_id: str
@@ -66,6 +69,8 @@ class ResultList:
     is_cached: bool = False
     experiment: str = ""
     variant: str = ""
+    teams: Teams | None = None
+    team_names: tuple[str, ...] = ()
 
     @property
     def counted_ids(self) -> ItemIds:
@@ -86,19 +91,11 @@ class ResultList:
 
     def to_bytes(self) -> bytes:
         """Returns the list: about 25 bytes a candidate, and the signals of the first CACHED_SIGNALS."""
-        c = self.candidates
-        columns = {
-            "id": pa.array(c.ids),
-            "score": pa.array(self.scores),
-            "fused": pa.array(c.fused),
-        }
-        for index, source in enumerate(c.sources):
-            columns[f"rank {source}"] = pa.array(c.ranks[:, index])
-            columns[f"score {source}"] = pa.array(c.scores[:, index])
+        columns = self._build_columns()
         metadata = {
             "request_id": self.request_id,
             "query": self.query,
-            "sources": c.sources,
+            "sources": self.candidates.sources,
             "model": self.model,
             "version": self.version,
             "degradations": self.degraded,
@@ -111,6 +108,7 @@ class ResultList:
             "asked": self.asked,
             "experiment": self.experiment,
             "variant": self.variant,
+            "team_names": self.team_names,
         }
         signals = self.signals.columns if self.signals is not None else {}
         values = {name: column[:CACHED_SIGNALS] for name, column in signals.items()}
@@ -123,6 +121,16 @@ class ResultList:
         ) as writer:
             writer.write_batch(batch)
         return bytes(sink.getvalue())
+
+    def _build_columns(self) -> dict[str, pa.Array]:
+        c = self.candidates
+        columns = {"id": pa.array(c.ids), "score": pa.array(self.scores), "fused": pa.array(c.fused)}
+        if self.teams is not None:
+            columns[TEAM_COLUMN] = pa.array(self.teams)
+        for index, source in enumerate(c.sources):
+            columns[f"rank {source}"] = pa.array(c.ranks[:, index])
+            columns[f"score {source}"] = pa.array(c.scores[:, index])
+        return columns
 
     @staticmethod
     def from_bytes(data: bytes) -> "ResultList":
@@ -163,12 +171,17 @@ class ResultList:
             seed=metadata.get("seed", 0),
             asked=tuple(metadata.get("asked", ())),
             is_cached=True,
-            **_read_arm(metadata),
+            **_read_arms(table, metadata),
         )
 
 
-def _read_arm(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: metadata.get(name, "") for name in ("experiment", "variant")}
+def _read_arms(table: pa.Table, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "experiment": metadata.get("experiment", ""),
+        "variant": metadata.get("variant", ""),
+        "teams": table[TEAM_COLUMN].to_numpy() if TEAM_COLUMN in table.column_names else None,
+        "team_names": tuple(metadata.get("team_names", ())),
+    }
 
 
 def _encode_signals(columns: Mapping[str, Column]) -> bytes:
@@ -207,6 +220,8 @@ def build_result_list(
         calibration=ranking.calibration,
         seed=ranking.seed,
         asked=ranking.asked,
+        teams=None if ranking.teams is None else ranking.teams[ranking.order],
+        team_names=ranking.team_names,
     )
 
 

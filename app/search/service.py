@@ -22,7 +22,7 @@ from reelrank.app.search.result_cache import ResultCache
 from reelrank.app.search.result_list import ResultList, build_result_list
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.trial.arms import find_unit, rank_by_arm, state_arms
-from reelrank.app.search.trial.experiments import choose_arm_ranker
+from reelrank.app.search.trial.experiments import choose_arm_ranker, choose_pipeline
 from reelrank.app.search.viewers import KnownViewer, Viewers
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
@@ -34,7 +34,7 @@ from reelrank.index_mappings.event_store import AppendReport, EventStore
 from reelrank.index_mappings.match import Matches
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.spelling.synonyms import Synonyms
-from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates, rank_request
+from reelrank.ranking.pipeline import RankingContext, SourceAnswers, rank_candidates
 from reelrank.ranking.policies.thompson import derive_seed
 from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.lambdarank import Ranker
@@ -140,7 +140,8 @@ class SearchService:
             seed=derive_seed(options.query, self.identify(options.query.user or ""), request_id),
             measure=timings.measure,
         )
-        ranking = rank_request(request, context, partial(self._run_sources, state, timings))
+        rank = choose_pipeline(self.refresher, assignment, context, state)
+        ranking = rank(request, partial(self._run_sources, state, timings))
         result_list = build_result_list(request_id, options.query, state.version, config.id, ranking)
         experiment, variant = assignment.arms
         release = "" if options.model else state.release

@@ -21,6 +21,10 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "diversity": (0, 1),
 }
 """Values that an arm may set, as a release records them, and their bounds."""
+NOT_INTERLEAVED = ("exploration_slots", "popular_half_life_days")
+"""Values that the arms of an interleaved page share: it is retrieved once, and explored after the merge."""
+INTERLEAVED = "interleaved"
+"""The variant of an interleaved page, which has both arms."""
 ExperimentSurface = Literal["home", "search", "similar"]
 
 
@@ -87,6 +91,9 @@ class ExperimentDefinition(_Part):
     layer: Name = Field("default", description="Experiments of one layer never share a viewer.")
     traffic: float = Field(1.0, gt=0, le=1, description="Share of the layer's viewers.")
     exclusions: Exclusions = Exclusions()
+    interleave: bool = Field(
+        False, description="Merge the rankings of both arms into each page; no viewer has one arm alone."
+    )
     arms: tuple[ArmDefinition, ...] = Field(min_length=2, max_length=MAX_ARMS)
     primary: str = Field(
         "watch_s_per_viewer",
@@ -111,6 +118,31 @@ class ExperimentDefinition(_Part):
             if name not in METRICS:
                 raise ValueError(f"there is no measure {name!r}; there are {', '.join(METRICS)}")
         return self
+
+    @model_validator(mode="after")
+    def _check_interleaving(self) -> Self:
+        if not self.interleave:
+            return self
+        if len(self.arms) != 2 or self.arms[0].share != self.arms[1].share:
+            raise ValueError("arms: an interleaved experiment has two, with a share of 0.5 each")
+        if INTERLEAVED in (arm.name for arm in self.arms):
+            raise ValueError(
+                f"arms: {INTERLEAVED!r} is the variant of a page that has both; choose another name"
+            )
+        for arm in self.arms:
+            if shared := [name for name in NOT_INTERLEAVED if name in arm.config]:
+                raise ValueError(
+                    f"arms: {shared[0]} cannot differ on one page; give each viewer one arm instead"
+                )
+        defaults = type(self).model_fields
+        for name in ("primary", "guardrails", "conversion"):
+            if getattr(self, name) != defaults[name].default:
+                raise ValueError(f"{name}: interleaving measures which arm's items are used; leave it out")
+        return self
+
+    def name_variant(self, arm: ArmDefinition) -> str:
+        """Returns the variant of a page that has this arm, as decisions and events record it."""
+        return INTERLEAVED if self.interleave else arm.name
 
     @property
     def shares(self) -> tuple[float, ...]:

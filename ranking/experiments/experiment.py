@@ -75,7 +75,10 @@ class Experiment(BaseModel):
         return self.model_copy(update={"stopped_at": now, "stopped_reason": reason})
 
     def find_arm(self, page: AssignedPage) -> ArmDefinition | None:
-        """Returns the arm of a page; None where it is excluded, or has neither viewer nor session."""
+        """Returns the arm of a page, the first one of an interleaved page.
+
+        None where it is excluded, or has neither viewer nor session.
+        """
         definition, excluded = self.definition, self.definition.exclusions
         if not page.unit or page.unit in excluded.user_keys or page.surface in excluded.surfaces:
             return None
@@ -84,6 +87,8 @@ class Experiment(BaseModel):
         drawn = draw_share(f"{LAYER_SALT} {definition.layer}", page.unit)
         if not self.offset <= drawn < self.offset + definition.traffic:
             return None
+        if definition.interleave:
+            return definition.arms[0]
         return definition.arms[choose_arm(definition.salt or self.name, page.unit, definition.shares)]
 
 

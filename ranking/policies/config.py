@@ -55,6 +55,12 @@ class Policy(Protocol):
         ...
 
 
+class RandomPolicy:
+    """Marks policies that pick at random. They are applied to the merged list of an interleaved page."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class RankingConfig:
     """Limits, slots and policies of one request.

@@ -16,7 +16,7 @@ from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.popularity.posterior import Posterior
 from reelrank.ranking.policies.best_arm import compute_best_probabilities
-from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.policies.config import RandomPolicy, RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
 
 POOL_SIZE = 50
@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class ThompsonSampling:
+class ThompsonSampling(RandomPolicy):
     """Fills at most `config.exploration_slots` positions of a home page or of similar items.
 
     Searches have no slots: viewers who type know what they want.

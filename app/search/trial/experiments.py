@@ -1,26 +1,42 @@
 """Experiments on the request path: each request is ranked as its arm states, and says which arm that was."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import structlog
 
-from reelrank.app.search.ports import Assigner, Assignment
+from reelrank.app.search.ports import Assigner, Assignment, Rival
 from reelrank.app.state.refresher import StateRefresher
 from reelrank.app.state.snapshot import State
 from reelrank.index_mappings.errors import CodedError, Degradation
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.experiments.assignment import ArmNames, join_arms
-from reelrank.ranking.experiments.definition import ArmDefinition
+from reelrank.ranking.experiments.definition import ArmDefinition, ExperimentDefinition
 from reelrank.ranking.experiments.experiment import AssignedPage, Experiment
+from reelrank.ranking.interleaving import Contest, rank_interleaved
+from reelrank.ranking.pipeline import Ranking, RankingContext, SourceRunner, rank_request
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.rankers.lambdarank import Ranker
+from reelrank.ranking.viewers.request import RankingRequest
 
 log = structlog.get_logger("reelrank.trial")
 FAILED_SOURCE = "experiment"
 """Names a page whose arm has a model that failed, and which the serving model ranked."""
 Values = frozenset[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundArm:
+    """An experiment that a page is in, and its arm there; of an interleaved page, the first."""
+
+    definition: ExperimentDefinition
+    arm: ArmDefinition
+
+    @property
+    def is_interleaved(self) -> bool:
+        return self.definition.interleave
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +53,42 @@ class ExperimentAssigner:
     def assign(self, query: Query, unit: str = "", release: Mapping[str, float] | None = None) -> Assignment:
         assigned = self.base.assign(query, unit, release)
         page = AssignedPage(unit, query.kind, query.context.device, query.context.country)
-        arms = self._find(page)
-        if not arms:
+        found = self._find(page)
+        if not found:
             return assigned
-        values = {name: value for _, arm in arms for name, value in arm.config.items()}
-        config = _apply_arms(assigned.config, frozenset(values.items())) if values else assigned.config
-        model = next((arm.model for _, arm in reversed(arms) if arm.model), "")
-        return Assignment(config, join_arms((one.name, arm.name) for one, arm in arms), model)
+        combined = _combine(assigned.config, found)
+        rival = next((_build_rival(assigned.config, found, one) for one in found if one.is_interleaved), None)
+        return replace(combined, arms=_name_arms(found), rival=rival)
 
     def find_arms(self, page: AssignedPage) -> ArmNames:
-        return join_arms((experiment.name, arm.name) for experiment, arm in self._find(page))
+        return _name_arms(self._find(page))
 
-    def _find(self, page: AssignedPage) -> list[tuple[Experiment, ArmDefinition]]:
+    def _find(self, page: AssignedPage) -> list[FoundArm]:
+        """Returns the arms of a page. It is interleaved by one experiment: the first in the alphabet."""
         if not page.unit:
             return []
-        found = [(experiment, experiment.find_arm(page)) for experiment in self.list_running()]
-        return [(experiment, arm) for experiment, arm in found if arm is not None]
+        arms = [(experiment, experiment.find_arm(page)) for experiment in self.list_running()]
+        found = [FoundArm(experiment.definition, arm) for experiment, arm in arms if arm is not None]
+        interleaved = [one for one in found if one.is_interleaved]
+        return [one for one in found if one not in interleaved[1:]]
+
+
+def _name_arms(found: Sequence[FoundArm]) -> ArmNames:
+    return join_arms((one.definition.name, one.definition.name_variant(one.arm)) for one in found)
+
+
+def _combine(config: RankingConfig, found: Sequence[FoundArm]) -> Assignment:
+    """Returns a config with the values of all arms, and the model of the last one that states a model."""
+    values = {name: value for one in found for name, value in one.arm.config.items()}
+    model = next((one.arm.model for one in reversed(found) if one.arm.model), "")
+    return Assignment(_apply_arms(config, frozenset(values.items())) if values else config, model=model)
+
+
+def _build_rival(config: RankingConfig, found: Sequence[FoundArm], interleaved: FoundArm) -> Rival:
+    definition = interleaved.definition
+    first, second = definition.arms
+    others = [replace(one, arm=second) if one is interleaved else one for one in found]
+    return Rival(_combine(config, others), (first.name, second.name), definition.salt or definition.name)
 
 
 @lru_cache(maxsize=256)
@@ -76,3 +112,33 @@ def choose_arm_ranker(
         ranker, degraded = refresher.choose_ranker(None, state)
         code = error.code if isinstance(error, CodedError) else "internal_error"
         return ranker, (*degraded, Degradation(FAILED_SOURCE, code, "the model of the arm failed"))
+
+
+def choose_pipeline(
+    refresher: StateRefresher, assignment: Assignment, context: RankingContext, state: State
+) -> Callable[[RankingRequest, SourceRunner], Ranking]:
+    """Returns what ranks a request: by one config, or by both of an interleaved page.
+
+    A list with a stated order is not interleaved: both arms would be the same.
+    """
+    rival = assignment.rival
+
+    def rank(request: RankingRequest, run_sources: SourceRunner) -> Ranking:
+        if rival is None or request.query.sort != "relevance":
+            return rank_request(request, context, run_sources)
+        ranker, degraded = choose_arm_ranker(refresher, None, rival.assignment, state)
+        missing = tuple(one for one in degraded if one not in context.degraded)
+        second = replace(context, ranker=ranker, config=rival.assignment.config, degraded=missing)
+        seed = derive_draft_seed(rival.salt, context.seed, request.query.text or "")
+        return rank_interleaved(request, Contest(context, second, rival.teams, seed), run_sources)
+
+    return rank
+
+
+def derive_draft_seed(salt: str, seed: int, text: str) -> int:
+    """Derives the seed of the coins: for a viewer, a day and a list or text, so that a page stays the same.
+
+    seed: of the request, as exploration has it.
+    """
+    parts = (salt, str(seed), text)
+    return int.from_bytes(hashlib.sha256("\0".join(parts).encode(errors="replace")).digest()[:8])

@@ -179,6 +179,22 @@ def test_an_explored_position_is_logged_with_its_propensity(tmp_path: Path, drop
     assert impressions == [("a", None, None), ("b", 0.25, 2)]
 
 
+def test_an_interleaved_page_is_logged_with_the_team_of_each_item(tmp_path: Path, dropped: list[str]) -> None:
+    log, _ = open_log(tmp_path, 1.0, dropped)
+    log.start()
+    teams = np.array([1, 0, -1], np.int8)
+    ranked = replace(build_ranked("r1"), teams=teams, team_names=("control", "diverse"))
+    log.record(ranked, build_page("r1"))
+    log.record(build_ranked("r2"), build_page("r2"))
+    log.record(ResultList.from_bytes(replace(ranked, request_id="r3").to_bytes()), build_page("r3"))
+    log.close()
+    rows = read_table(tmp_path, CANDIDATE_TABLE)
+    logged = {name: [row["team"] for row in rows if row["request_id"] == name] for name in ("r1", "r2", "r3")}
+    assert logged["r1"] == ["diverse", "control", None]
+    assert logged["r2"] == [None, None, None]
+    assert logged["r3"][:2] == ["diverse", "control"]
+
+
 def test_impressions_state_surface_model_and_release_of_their_page(
     tmp_path: Path, dropped: list[str]
 ) -> None:

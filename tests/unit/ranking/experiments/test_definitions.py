@@ -46,11 +46,27 @@ def store(tmp_path: Path) -> FileExperiments:
         ({"conversion": {"kind": "impression"}}, "no action"),
         ({"name": "two words"}, "pattern"),
         ({"lair": "x"}, "Extra inputs"),
+        ({"interleave": True, "arms": ({**ARMS[0], "share": 0.4}, {**ARMS[1], "share": 0.6})}, "0.5 each"),
+        ({"interleave": True, "arms": ({**ARMS[0], "name": "interleaved"}, ARMS[1])}, "another name"),
+        (
+            {"interleave": True, "arms": ({**ARMS[0], "config": {"exploration_slots": 2}}, ARMS[1])},
+            "one page",
+        ),
+        ({"interleave": True, "guardrails": [{"metric": "ctr"}]}, "guardrails: interleaving"),
+        ({"interleave": True, "primary": "ctr"}, "primary: interleaving"),
     ],
 )
 def test_a_definition_that_cannot_be_meant_is_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         define(**fields)
+
+
+def test_every_viewer_of_an_interleaved_experiment_has_both_arms() -> None:
+    definition = define(interleave=True)
+    experiment = Experiment(definition=definition, created_at=NOW).start(NOW, [])
+    arms = [experiment.find_arm(AssignedPage(f"u{viewer}")) for viewer in range(20)]
+    assert {definition.name_variant(arm) for arm in arms if arm is not None} == {"interleaved"}
+    assert all(arm == definition.arms[0] for arm in arms)
 
 
 def test_a_draft_may_be_replaced_and_what_was_started_never_changes(store: FileExperiments) -> None:
