@@ -12,6 +12,7 @@ from reelrank.index_mappings.event import DAY_MS, MINUTE_MS
 from reelrank.loaders.lake.manifest import EventPosition, write_position
 from reelrank.loaders.lake.storage import LakeStorage
 from reelrank.loaders.lake.writer import LakeWriter
+from reelrank.ranking.experiments.definition import INTERLEAVED
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 CLOSED = datetime(2027, 1, 1, tzinfo=UTC)
@@ -23,6 +24,7 @@ ITEM_MS = 90 * MINUTE_MS
 class MadeUpExperiment:
     """share: of the treatment in the log. effect: of the treatment on plays, as a share.
 
+    interleaved: every page has both arms, and the effect is on plays of the second arm's items.
     past_days: before the experiment, without arms. page_size: items shown; viewed: of them on the screen.
     """
 
@@ -36,6 +38,7 @@ class MadeUpExperiment:
     effect: float = 0.0
     share: float = 0.5
     seed: int = 0
+    interleaved: bool = False
 
 
 def write_lake(storage: LakeStorage, made_up: MadeUpExperiment) -> int:
@@ -71,7 +74,8 @@ def _build_day(
     ids = np.array([f"{day:+04d}-{n:07d}" for n in range(len(viewers))])
     order = np.arange(len(viewers))
     is_in = np.full(len(viewers), day >= 0)
-    arms = np.where(is_in, np.where(is_treated[viewers], "treatment", "control"), "")
+    split = np.where(is_treated[viewers], "treatment", "control")
+    arms = np.where(is_in, INTERLEAVED if made_up.interleaved else split, "")
     keys = np.char.add("viewer-", viewers.astype(str))
     requests = _complete(
         {"request_id": ids, "at_ms": at_ms, "user_key": keys, "surface": np.full(len(ids), "home"),
@@ -80,15 +84,25 @@ def _build_day(
     )  # fmt: skip
     page, position = np.repeat(order, made_up.page_size), np.tile(np.arange(made_up.page_size), len(ids))
     items = np.char.add("i", ((page * 7 + position * 13) % 5000).astype(str))
+    is_second = _draft(made_up, len(ids), np.random.default_rng([made_up.seed, day + 1000, 1]))
+    teams = np.where(is_second, "treatment", "control")
     candidates = _complete(
         {"request_id": ids[page], "item": items, "position": position.astype(np.int32),
-         "shown": np.ones(len(page), bool), "is_whole_group": np.zeros(len(page), bool)},
+         "shown": np.ones(len(page), bool), "is_whole_group": np.zeros(len(page), bool),
+         "team": np.where(is_in[page] & made_up.interleaved, teams, None)},
         CANDIDATE_SCHEMA,
     ).append_column("at_ms", pa.array(at_ms[page]))  # fmt: skip
     seen = position < made_up.viewed
-    lift = 1 + made_up.effect * (is_treated[viewers] & is_in)
-    played = seen & (rng.random(len(page)) < (rates[viewers] * lift)[page])
+    has_effect = is_second if made_up.interleaved else is_treated[viewers][page]
+    lift = 1 + made_up.effect * (has_effect & is_in[page])
+    played = seen & (rng.random(len(page)) < rates[viewers][page] * lift)
     return requests, candidates, _build_events(ids, at_ms, keys, (page, position, items, seen, played), rng)
+
+
+def _draft(made_up: MadeUpExperiment, pages: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Returns whether each item of each page is the second team's: a coin for every two positions."""
+    coins = rng.integers(0, 2, (pages, made_up.page_size // 2))
+    return np.asarray(np.stack([coins, 1 - coins], axis=2).reshape(-1) == 1)
 
 
 def _build_events(

@@ -7,7 +7,8 @@ from datetime import timedelta
 from benchmarks.experiments.made_up_lake import EXPERIMENT, START, MadeUpExperiment, write_lake
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
-from reelrank.loaders.logged.experiment_log import LogSpan, read_experiment_log
+from reelrank.loaders.logged.experiment_log import read_experiment_log
+from reelrank.loaders.logged.experiment_pages import LogSpan
 from reelrank.ranking.experiments.definition import ExperimentDefinition
 from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.experiments.measurement.analysis import ReportTimes, build_report

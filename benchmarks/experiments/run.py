@@ -19,7 +19,8 @@ from benchmarks.experiments.verdicts import run_verdicts
 from benchmarks.markdown import format_table
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
-from reelrank.loaders.logged.experiment_log import LogSpan, read_experiment_log
+from reelrank.loaders.logged.experiment_log import read_experiment_log
+from reelrank.loaders.logged.experiment_pages import LogSpan
 
 RUNS, SMALL_RUNS = 1000, 40
 VIEWERS, DAYS, PAST_DAYS = 3000, 14, 14

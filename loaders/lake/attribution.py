@@ -81,13 +81,19 @@ def attribute_date(
         yield batches
 
 
-def open_inputs(lake: Lake, begin: datetime, end: datetime, rules: AttributionRules) -> AttributionInputs:
+def open_inputs(
+    lake: Lake,
+    begin: datetime,
+    end: datetime,
+    rules: AttributionRules,
+    candidate_columns: Sequence[str] = ATTRIBUTED_CANDIDATE,
+) -> AttributionInputs:
     """Opens what attribution reads for the pages of [begin, end), with look-back and look-ahead."""
     until = end + timedelta(milliseconds=rules.look_ahead_ms)
     since = begin - timedelta(milliseconds=rules.look_back_ms)
     return AttributionInputs(
         _open_table(lake, REQUESTS, (begin, until), REQUEST_SCHEMA, ATTRIBUTED_REQUEST),
-        _open_table(lake, CANDIDATES, (begin, until), CANDIDATE_SCHEMA, ATTRIBUTED_CANDIDATE),
+        _open_table(lake, CANDIDATES, (begin, until), CANDIDATE_SCHEMA, candidate_columns),
         _open_table(lake, EVENTS, (since, until), LAKE_EVENT_SCHEMA, ATTRIBUTED_EVENT),
     )
 

@@ -42,9 +42,9 @@ def list_experiments(as_json: AsJson = False) -> None:
         return
     table = Table("experiment", "status", "layer", "arms", "started", "primary measure", box=None)
     for one in listed:
-        arms = ", ".join(f"{arm.name} {arm.share:.0%}" for arm in one.definition.arms)
+        arms = describe_arms(one.definition)
         started = f"{one.started_at:%Y-%m-%d %H:%M}" if one.started_at else ""
-        table.add_row(one.name, one.status, one.definition.layer, arms, started, one.definition.primary)
+        table.add_row(one.name, one.status, one.definition.layer, arms, started, name_measure(one.definition))
     if listed:
         out.print(table)
     else:
@@ -95,6 +95,17 @@ def read_definition(file: Path) -> ExperimentDefinition:
         fail(f"{file}: {error.strerror}", "invalid_definition")
 
 
+def name_measure(definition: ExperimentDefinition) -> str:
+    return "used items" if definition.interleave else definition.primary
+
+
+def describe_arms(definition: ExperimentDefinition) -> str:
+    """Returns the arms of an experiment in a few words, for a table."""
+    if definition.interleave:
+        return f"{' and '.join(arm.name for arm in definition.arms)}, interleaved"
+    return ", ".join(f"{arm.name} {arm.share:.0%}" for arm in definition.arms)
+
+
 def print_experiment(experiment: Experiment, as_json: bool) -> None:
     """Prints an experiment: its status, its arms, and what decides."""
     if as_json:
@@ -106,8 +117,10 @@ def print_experiment(experiment: Experiment, as_json: bool) -> None:
     for arm in definition.arms:
         values = ", ".join(f"{name} = {value:g}" for name, value in arm.config.items())
         parts = [part for part in (values, f"model {arm.model}" if arm.model else "") if part]
-        print_plain(f"  {arm.name} {arm.share:.0%}: {', '.join(parts) or 'what serves'}")
-    print_plain(f"  decides: {definition.primary}, after {definition.planned_days} days")
+        share = "" if definition.interleave else f" {arm.share:.0%}"
+        print_plain(f"  {arm.name}{share}: {', '.join(parts) or 'what serves'}")
+    decides = "whose items are used, interleaved" if definition.interleave else definition.primary
+    print_plain(f"  decides: {decides}, after {definition.planned_days} days")
     for guardrail in definition.guardrails:
         print_plain(f"  must not lose {guardrail.loss:.0%}: {guardrail.metric}")
     for label, at in (("started", experiment.started_at), ("stopped", experiment.stopped_at)):

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from reelrank.app.cli.console import AsJson, out, print_json, print_plain, show_progress_bars
 from reelrank.app.cli.experiments.commands import Name, app, read_definition
+from reelrank.app.cli.experiments.report_tables import print_report
 from reelrank.app.jobs.experiments.preview import Preview, preview_release
 from reelrank.app.jobs.experiments.report import Plan, measure_experiment, plan_experiment
 from reelrank.app.settings import Settings
@@ -16,7 +17,6 @@ from reelrank.app.web.experiments.report_file import render_report_file
 from reelrank.app.wiring import build_container
 from reelrank.ranking.experiments.measurement.metrics import METRICS
 from reelrank.ranking.experiments.measurement.power import POWER
-from reelrank.ranking.experiments.measurement.report import ExperimentReport, MetricEffect
 
 
 @app.command(epilog="Example: `reelrank experiments plan home-diversity.json`")
@@ -108,43 +108,3 @@ def print_plan(found: Plan) -> None:
         print_plain(f"{wanted} needs more than the {found.logged_days} days that the lake holds")
     else:
         print_plain(f"{wanted} is found with a probability of {100 * POWER:.0f} % after {found.days} days")
-
-
-def print_report(measured: ExperimentReport) -> None:
-    """Prints verdicts first, then the split and one row for each measure and arm."""
-    for verdict in measured.verdicts:
-        out.print(f"{verdict.verdict}: {verdict.sentence}", markup=False, soft_wrap=True)
-    split = ", ".join(f"{one.arm} {one.viewers:,} (meant {one.share:.0%})" for one in measured.arms)
-    print_plain(f"viewers: {split}; p of the split {measured.ratio_p:.3g}")
-    if measured.is_mis_split:
-        out.print("the split is not what was defined: do not read the effects", style="bold red")
-    if measured.crossed:
-        print_plain(f"{measured.crossed:,} viewers had pages of two arms and are left out")
-    print_effects(measured.effects)
-    if measured.segments:
-        print_plain("segments (exploratory: one of many is large by chance)")
-        print_effects(measured.segments)
-
-
-def print_effects(effects: tuple[MetricEffect, ...]) -> None:
-    table = Table("measure", "arm", Column("control", justify="right"), box=None)
-    for heading in ("lift", "at any look", "once, at the end", "p", "q"):
-        table.add_column(heading, justify="right")
-    for one in effects:
-        pattern = METRICS[one.metric].pattern
-        label = f"{one.title} ({one.segment})" if one.segment else one.title
-        table.add_row(
-            label,
-            one.arm,
-            pattern.format(one.control),
-            format_lift(one.lift),
-            f"{format_lift(one.any_low)} to {format_lift(one.any_high)}",
-            f"{format_lift(one.low)} to {format_lift(one.high)}",
-            f"{one.p_value:.3g}",
-            f"{one.q_value:.3g}",
-        )
-    out.print(table)
-
-
-def format_lift(lift: float | None) -> str:
-    return "?" if lift is None else f"{lift:+.1%}"

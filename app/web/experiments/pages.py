@@ -5,12 +5,12 @@ from pathlib import Path
 
 from flask import Blueprint, render_template
 
-from reelrank.app.web.experiments.plots import ForestPlot, build_day_charts, build_forest
+from reelrank.app.web.experiments.plots import ForestPlot, build_day_charts, build_forest, draw_preference
 from reelrank.app.web.ops.charts import LineChart
 from reelrank.ranking.experiments.experiment import Experiment
+from reelrank.ranking.experiments.measurement.interleaving import InterleavingReport
 from reelrank.ranking.experiments.measurement.metrics import METRICS
-from reelrank.ranking.experiments.measurement.report import ExperimentReport
-from reelrank.ranking.experiments.measurement.stored_reports import read_report
+from reelrank.ranking.experiments.measurement.stored_reports import Report, read_report
 from reelrank.ranking.experiments.store import FileExperiments
 
 
@@ -19,7 +19,7 @@ class ExperimentView:
     """An experiment with its last report, and the pictures of it; None and empty before the first."""
 
     experiment: Experiment
-    report: ExperimentReport | None
+    report: Report | None
     forest: ForestPlot | None = None
     days: tuple[LineChart, ...] = ()
 
@@ -30,10 +30,13 @@ class ExperimentView:
         return f"{found[0].verdict}: {found[0].sentence}" if found else ""
 
 
-def build_view(experiment: Experiment, report: ExperimentReport | None) -> ExperimentView:
+def build_view(experiment: Experiment, report: Report | None) -> ExperimentView:
     """Draws a report. Effects of a mis-split experiment are not drawn: they would be read."""
     if report is None or report.is_mis_split:
         return ExperimentView(experiment, report)
+    if isinstance(report, InterleavingReport):
+        chart = draw_preference(report)
+        return ExperimentView(experiment, report, days=() if chart is None else (chart,))
     title = f"{METRICS[report.primary].title}: lift by day"
     return ExperimentView(
         experiment, report, build_forest(report.effects), tuple(build_day_charts(report.by_day, title))

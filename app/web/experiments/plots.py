@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from reelrank.app.web.ops.charts import LineChart, build_line_chart
 from reelrank.ranking.evaluation.intervals import Interval
+from reelrank.ranking.experiments.measurement.interleaving import InterleavingReport
 from reelrank.ranking.experiments.measurement.report import DayEffect, MetricEffect
 
 WIDTH, ROW_HEIGHT, MARGIN = 640, 34, 10
@@ -97,3 +98,10 @@ def build_day_charts(days: Sequence[DayEffect], title: str) -> list[LineChart]:
         for arm in arms
     ]
     return [chart for chart in charts if chart is not None]
+
+
+def draw_preference(report: InterleavingReport) -> LineChart | None:
+    """Draws the share of the second arm by day; None with too few days."""
+    title = f"Share of used items, {report.teams[1].arm}"
+    days = [(one.day, Interval(one.value, one.low, one.high)) for one in report.by_day]
+    return build_line_chart(title, days, "{:.1%}")

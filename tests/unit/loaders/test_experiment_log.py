@@ -11,7 +11,8 @@ from reelrank.index_mappings.decision import EVENTS, REQUESTS
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
-from reelrank.loaders.logged.experiment_log import LogSpan, read_experiment_log
+from reelrank.loaders.logged.experiment_log import read_experiment_log
+from reelrank.loaders.logged.experiment_pages import LogSpan
 from reelrank.ranking.experiments.measurement.outcomes import ExperimentLog
 from tests.unit.loaders.lake_rows import read_rows
 

@@ -17,6 +17,7 @@ from reelrank.app.cli.experiments import reporting
 from reelrank.app.cli.experiments.commands import app
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app
+from reelrank.app.web.experiments.pages import build_view
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.wiring import (
     Container,
@@ -25,11 +26,14 @@ from reelrank.app.wiring import (
     build_release_manager,
     build_service,
 )
+from reelrank.index_mappings.errors import Conflict
 from reelrank.ranking.experiments.definition import ExperimentDefinition
 from reelrank.ranking.experiments.experiment import Experiment
+from reelrank.ranking.experiments.measurement.stored_reports import read_report
 from reelrank.ranking.experiments.store import FileExperiments
 from reelrank.ranking.registry.decisions import FileHistory
 from tests.page_client import open_pages
+from tests.raised import raises_code
 
 pytestmark = pytest.mark.slow
 COMMANDS = reporting.report, reporting.plan
@@ -133,3 +137,32 @@ def test_a_draft_is_not_measured_and_a_plan_reads_the_lake(container: Container,
     assert "draft" in listed
     assert EXPERIMENT in listed
     assert "hypothesis" in run("schema")
+
+
+def test_an_interleaved_experiment_shows_both_arms_and_names_the_winner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path})
+    monkeypatch.setitem(os.environ, "REELRANK_DATA_DIR", str(tmp_path))
+    made_up = MadeUpExperiment(300, 2, 0, play_rate=0.3, effect=0.5, interleaved=True)
+    write_lake(build_lake_storage(settings), made_up)
+    store = FileExperiments(settings.experiments_dir, lambda: START)
+    kept = {name: BODY[name] for name in ("name", "hypothesis", "arms", "planned_days")}
+    store.create(ExperimentDefinition.model_validate(kept | {"interleave": True}))
+    store.start(EXPERIMENT)
+    file = tmp_path / "report.html"
+    printed = run("report", EXPERIMENT, "--html", str(file))
+    assert "treatment is preferred to control" in printed
+    assert "pages won of treatment" in printed
+    assert "interleaved" in run("list")
+    container = build_container(settings)
+    experiment = container.experiments.find(EXPERIMENT)
+    view = build_view(experiment, read_report(settings.reports_dir, EXPERIMENT))
+    assert "better: treatment is preferred" in view.verdict
+    assert len(view.days) == 1
+    for words in ("treatment is preferred to control", "pages won", "every second item of a page"):
+        assert words in file.read_text()
+    definition = tmp_path / "definition.json"
+    definition.write_bytes(orjson.dumps(kept | {"interleave": True}))
+    with raises_code(Conflict, "experiment_not_planned"):
+        CliRunner().invoke(app, ["plan", str(definition)], catch_exceptions=False)
