@@ -40,6 +40,10 @@ class RankerTask:
 class Compute(Protocol):
     """Computes partitions, and trains from what they made."""
 
+    def count_workers(self) -> int:
+        """Returns how many partitions are computed at a time."""
+        ...
+
     def map_partitions(
         self, task: Callable[[Partition], Result], partitions: Sequence[Partition]
     ) -> Iterator[Result]:

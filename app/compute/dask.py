@@ -26,6 +26,9 @@ CONNECT_TIMEOUT_S = 30
 class DaskCompute:
     client: Client
 
+    def count_workers(self) -> int:
+        return max(sum(int(threads) for threads in self.client.nthreads().values()), 1)
+
     def map_partitions(
         self, task: Callable[[Partition], Result], partitions: Sequence[Partition]
     ) -> Iterator[Result]:

@@ -14,9 +14,13 @@ from reelrank.ranking.training.partitioned.fixed_rounds import fit_rounds, train
 
 @dataclass(frozen=True, slots=True)
 class LocalCompute:
-    """pool: None computes in this process."""
+    """pool: None computes in this process. workers: processes of the pool."""
 
     pool: ProcessPoolExecutor | None = None
+    workers: int = 1
+
+    def count_workers(self) -> int:
+        return self.workers
 
     def map_partitions(
         self, task: Callable[[Partition], Result], partitions: Sequence[Partition]
@@ -38,4 +42,4 @@ def open_local(workers: int) -> Iterator[Compute]:
         yield LocalCompute()
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        yield LocalCompute(pool)
+        yield LocalCompute(pool, workers)

@@ -28,6 +28,9 @@ DAY = timedelta(days=1)
 class SparkCompute:
     session: SparkSession
 
+    def count_workers(self) -> int:
+        return max(int(self.session.sparkContext.defaultParallelism), 1)
+
     def map_partitions(
         self, task: Callable[[Partition], Result], partitions: Sequence[Partition]
     ) -> Iterator[Result]:

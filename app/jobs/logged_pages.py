@@ -1,8 +1,9 @@
 """What a training run learns from logged pages."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 import structlog
@@ -27,6 +28,7 @@ from reelrank.ranking.training.partitioned.partition_task import (
     PartitionSample,
     PartitionTask,
     Span,
+    cut_spans,
     merge_samples,
     split_by_date,
 )
@@ -125,7 +127,8 @@ def collect_logged_training(
 ) -> LoggedTraining | None:
     """Collects rows of logged pages; None when there are too few that led to a play.
 
-    Each date is a partition. At most `training_rows` rows are kept: whole requests, a uniform sample.
+    Each date is a partition, a large one is several. At most `training_rows` rows are kept: whole requests, a
+    uniform sample.
     """
     lake = Lake(build_lake_storage(container.settings))
     windows = choose_windows(lake, container.clock.now())
@@ -135,26 +138,25 @@ def collect_logged_training(
     settings, now = container.settings, container.clock.now()
     opener = create_opener(settings, settings.training_cache_mb, to_ms(now))
     task = PartitionTask(opener, grader, settings.training_rows)
-    samples = compute.map_partitions(task, _list_spans(lake, windows))
-    return _split(merge_samples(_report_days(samples, windows, progress), settings.training_rows), windows)
+    spans = list_spans(lake, windows.begin, windows.test, compute.count_workers())
+    samples = _report(compute.map_partitions(task, spans), len(spans), progress)
+    return _split(merge_samples(samples, settings.training_rows), windows)
 
 
-def _list_spans(lake: Lake, windows: LoggedWindows) -> list[Span]:
-    """Returns the spans of the dates that have candidates."""
-    begin, end = windows.begin, windows.test
-    dates = {partition.date for partition in lake.list_partitions(CANDIDATES, begin, end)}
-    return [span for span in split_by_date(begin, end) if span[0].date() in dates]
+def list_spans(lake: Lake, begin: datetime, end: datetime, workers: int) -> list[Span]:
+    """Returns the spans of the dates that have candidates; one that is large for the workers is cut."""
+    sizes = Counter[date]()
+    for partition in lake.list_partitions(CANDIDATES, begin, end):
+        sizes[partition.date] += sum(file.size for file in partition.files)
+    spans = [span for span in split_by_date(begin, end) if span[0].date() in sizes]
+    return cut_spans(spans, [sizes[span[0].date()] for span in spans], workers)
 
 
-def _report_days(
-    samples: Iterator[PartitionSample], windows: LoggedWindows, progress: Progress
-) -> Iterator[PartitionSample]:
-    """Yields the samples, and tells the days that were read."""
-    days = (windows.test - windows.begin).days + 1
+def _report(samples: Iterator[PartitionSample], count: int, progress: Progress) -> Iterator[PartitionSample]:
+    """Yields the samples, and tells how many of them are there."""
     for done, sample in enumerate(samples, 1):
-        progress("reading logged pages", min(done, days), days)
+        progress("reading logged pages", done, count)
         yield sample
-    progress("reading logged pages", days, days)
 
 
 def _count_requests(lake: Lake, windows: LoggedWindows) -> int:

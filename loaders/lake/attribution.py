@@ -31,6 +31,33 @@ from reelrank.ranking.labels.attribution import (
 from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 
 DEFAULT_RULES, DEFAULT_LIMITS = AttributionRules(), QueryLimits()
+HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class DatePart:
+    """The hours from first_hour to the one before end_hour of a date in UTC; by default all of them."""
+
+    day: date
+    first_hour: int = 0
+    end_hour: int = HOURS
+
+    @property
+    def begin(self) -> datetime:
+        return self._find_time(self.first_hour)
+
+    @property
+    def end(self) -> datetime:
+        return self._find_time(self.end_hour)
+
+    def build_span(self, as_of_ms: int) -> AttributionSpan:
+        """Builds the span of its pages, which sees the events around the whole date."""
+        bounds = (self.begin, self.end, self._find_time(0), self._find_time(HOURS))
+        first, last, *whole = (round(at.timestamp() * 1000) for at in bounds)
+        return AttributionSpan(first, last, as_of_ms, (whole[0], whole[1]))
+
+    def _find_time(self, hour: int) -> datetime:
+        return datetime.combine(self.day, time(), UTC) + timedelta(hours=hour)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +89,22 @@ def attribute(
 
 
 @contextmanager
-def attribute_date(
+def attribute_part(
     lake: Lake,
-    day: date,
+    part: DatePart,
     as_of_ms: int,
     rules: AttributionRules = DEFAULT_RULES,
     limits: QueryLimits = DEFAULT_LIMITS,
 ) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Opens the result for the pages of one date in UTC, as known at `as_of_ms`.
+    """Opens the result for the pages of one date in UTC, or of some hours of it, as known at `as_of_ms`.
 
     It reads the look-ahead after the date, too: what follows a page just before midnight comes after it. An
-    event of a clock that is ahead by more than the look-ahead lies under another date and is not found.
+    event of a clock that is ahead by more than the look-ahead lies under another date and is not found. The
+    parts of a date have together the rows of the whole date.
     """
-    begin = datetime.combine(day, time(), UTC)
-    end, from_ms = begin + timedelta(days=1), round(begin.timestamp() * 1000)
-    span = AttributionSpan(from_ms, round(end.timestamp() * 1000), as_of_ms)
-    with attribute(open_inputs(lake, begin, end, rules), span, rules, limits) as batches:
+    day = DatePart(part.day)
+    inputs = open_inputs(lake, day.begin, day.end, rules)
+    with attribute(inputs, part.build_span(as_of_ms), rules, limits) as batches:
         yield batches
 
 

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from reelrank.index_mappings.decision import CANDIDATES, REQUEST_SCHEMA, REQUESTS
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.lake.attribution import attribute_date
+from reelrank.loaders.lake.attribution import DatePart, attribute_part
 from reelrank.loaders.lake.merge import QueryLimits, cut_batches
 from reelrank.loaders.lake.reader import Lake, Partition
 from reelrank.loaders.logged.request_cursor import RequestCursor
@@ -57,7 +57,7 @@ def read_logged_pages(
     partitions = lake.list_partitions(CANDIDATES, from_, to)
     for day, of_day in groupby(partitions, lambda partition: partition.date):
         with tempfile.TemporaryDirectory(prefix="reelrank-pages-") as directory:
-            outcomes = attribute_to_file(lake, day, options, Path(directory) / "outcomes.parquet")
+            outcomes = attribute_to_file(lake, DatePart(day), options, Path(directory) / "outcomes.parquet")
             for partition in of_day:
                 span = max(from_, partition.begin), min(to, partition.end)
                 try:
@@ -66,8 +66,8 @@ def read_logged_pages(
                     options.on_skipped(f"{partition.date} {partition.hour}: {error}")
 
 
-def attribute_to_file(lake: Lake, day: date, options: ReadOptions, path: Path) -> pq.ParquetFile:
-    """Writes the outcomes of a date, sorted by request, into a file that is read once for each partition.
+def attribute_to_file(lake: Lake, part: DatePart, options: ReadOptions, path: Path) -> pq.ParquetFile:
+    """Writes the outcomes of a part of a date, sorted by request, into a file that is read once a partition.
 
     What does not fit into memory is spilled beside the file, unless the options name a place.
     """
@@ -76,7 +76,7 @@ def attribute_to_file(lake: Lake, day: date, options: ReadOptions, path: Path) -
         limits = replace(limits, spill_dir=path.parent)
     with (
         pq.ParquetWriter(path, ATTRIBUTION_SCHEMA, compression="lz4", use_dictionary=False) as writer,
-        attribute_date(lake, day, options.as_of_ms, options.rules, limits) as batches,
+        attribute_part(lake, part, options.as_of_ms, options.rules, limits) as batches,
     ):
         for batch in batches:
             writer.write_batch(batch)

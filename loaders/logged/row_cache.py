@@ -1,6 +1,6 @@
 """Training rows on disk by hour, so that a training run builds only the hours that are new or have changed.
 
-    <directory>/<config>/<date>.json                which hours there are, and what they were built from
+    <directory>/<config>/<date>-<hour>.json         what the rows of an hour were built from, and their file
     <directory>/<config>/<date>-<hour>-<hash>.rows  the rows of one hour: Arrow IPC, LZ4
 
 `config` is a hash of all that decides rows beside the log. An entry is named by the hash of its bytes, which
@@ -11,9 +11,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,25 +37,15 @@ SUFFIXES = (INDEX_SUFFIX, ROWS_SUFFIX)
 
 @dataclass(frozen=True, slots=True)
 class CachedHour:
-    """content: hash of the logged pages and outcomes that the rows are built from. file: their name."""
+    """What is known of an hour.
 
-    content: str
-    file: str
-
-
-@dataclass(frozen=True, slots=True)
-class CachedDate:
-    """inputs: hash of the names of all files that the hours depend on. contents: by hour that has requests.
-
-    hours: what is cached; an entry whose content is not that of `contents` is out of date.
+    inputs: hash of the names of all files that it depends on. content: hash of the logged pages and outcomes
+    that its rows are built from; empty for an hour without requests. file: the rows; empty for none.
     """
 
     inputs: str = ""
-    contents: Mapping[int, str] = field(default_factory=dict)
-    hours: Mapping[int, CachedHour] = field(default_factory=dict)
-
-    def is_current(self, hour: int) -> bool:
-        return hour in self.hours and self.hours[hour].content == self.contents.get(hour)
+    content: str = ""
+    file: str = ""
 
 
 class RowCache:
@@ -82,32 +72,31 @@ class RowCache:
                 self._unused[path] = path.stat().st_size
         self._bytes = sum(self._unused.values())
 
-    def read_date(self, day: date) -> CachedDate:
-        """Returns what is known of a date; nothing of one whose index is missing or damaged."""
-        path = self._locate_date(day)
+    def find_hour(self, day: date, hour: int) -> CachedHour:
+        """Returns what is known of an hour; nothing of one whose index is missing or damaged."""
+        path = self._locate_index(day, hour)
         try:
             document = json.loads(path.read_bytes())
-            hours = {int(hour): CachedHour(**entry) for hour, entry in document["hours"].items()}
-            contents = {int(hour): str(content) for hour, content in document["contents"].items()}
-            return CachedDate(str(document["inputs"]), contents, hours)
+            return CachedHour(*(str(document[name]) for name in CachedHour.__slots__))
         except FileNotFoundError:
-            return CachedDate()
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return CachedHour()
+        except (ValueError, TypeError, KeyError):
             log.warning(
                 "the cache of training rows has a damaged index, which is built again", file=str(path)
             )
-            return CachedDate()
+            return CachedHour()
 
-    def write_date(self, day: date, known: CachedDate) -> None:
-        """Replaces the index of a date, and removes its entries that the new one does not name."""
-        write_file(self._locate_date(day), json.dumps(asdict(known)))
-        named = {entry.file for entry in known.hours.values()}
-        for path in self._directory.glob(f"{day}-*{ROWS_SUFFIX}"):
-            if path.name not in named:
+    def write_hour(self, day: date, hour: int, known: CachedHour) -> None:
+        """Replaces the index of an hour, and removes its rows that the new one does not name."""
+        write_file(self._locate_index(day, hour), json.dumps(asdict(known)))
+        for path in self._directory.glob(f"{day}-{hour:02d}-*{ROWS_SUFFIX}"):
+            if path.name != known.file:
                 self._remove(path)
 
     def read_hour(self, entry: CachedHour) -> Iterator[pa.RecordBatch] | None:
-        """Returns the rows of an hour; None when they are gone or damaged, which is logged."""
+        """Returns the rows of an hour; None when none are kept, or are gone or damaged, which is logged."""
+        if not entry.file:
+            return None
         path = self._directory / entry.file
         try:
             content = path.read_bytes()
@@ -156,8 +145,8 @@ class RowCache:
             path.unlink()
         self._unused.pop(path, None)
 
-    def _locate_date(self, day: date) -> Path:
-        return self._directory / f"{day}{INDEX_SUFFIX}"
+    def _locate_index(self, day: date, hour: int) -> Path:
+        return self._directory / f"{day}-{hour:02d}{INDEX_SUFFIX}"
 
 
 def clear_row_cache(directory: Path) -> int:

@@ -9,16 +9,17 @@ compaction changes none.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
+from reelrank.loaders.lake.attribution import HOURS, DatePart
 from reelrank.loaders.lake.reader import Lake, Partition
-from reelrank.loaders.logged.date_build import HOURS, DateBuild, RowOptions
-from reelrank.loaders.logged.row_cache import CachedDate, CachedHour, RowCache, read_rows
+from reelrank.loaders.logged.date_build import DateBuild, RowOptions
+from reelrank.loaders.logged.row_cache import CachedHour, RowCache, read_rows
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.training.logged_rows import ROWS_VERSION
 
@@ -56,9 +57,10 @@ class RowReader:
                 for hour in range(HOURS)
                 if from_ < begin + timedelta(hours=hour + 1) and begin + timedelta(hours=hour) < to
             ]
+            part = DatePart(day, hours[0], hours[-1] + 1)
             with self._cache.open_scratch() as scratch:
-                build = DateBuild(self._lake, day, self._options, scratch)
-                for rows in self._read_date(day, hours, inputs, build):
+                build = DateBuild(self._lake, part, self._options, scratch)
+                for rows in self._read_part(part, inputs, build):
                     yield _select_times(rows, from_, to)
 
     def _list_partitions(self, table: str, from_: datetime, to: datetime) -> list[Partition]:
@@ -67,40 +69,52 @@ class RowReader:
         until = to + DAY + timedelta(milliseconds=rules.look_ahead_ms)
         return self._lake.list_partitions(table, since, until)
 
-    def _read_date(
-        self, day: date, hours: list[int], inputs: str, build: DateBuild
-    ) -> Iterator[pa.RecordBatch]:
-        known, unkept = self._cache.read_date(day), dict[int, Path]()
-        if known.inputs != inputs:
-            known = replace(known, inputs=inputs, contents=build.hash_contents())
-        stale = {hour for hour in hours if hour in known.contents and not known.is_current(hour)}
-        known, unkept = self._build(day, known, stale, build)
-        for hour in (hour for hour in hours if hour in known.contents):
-            batches = self._cache.read_hour(known.hours[hour]) if known.is_current(hour) else None
+    def _read_part(self, part: DatePart, inputs: str, build: DateBuild) -> Iterator[pa.RecordBatch]:
+        known = self._find_hours(part, inputs, build)
+        stale = {hour for hour, entry in known.items() if not entry.file}
+        unkept = self._build(part, known, stale, build)
+        for hour in known:
+            batches = self._cache.read_hour(known[hour])
             if batches is None and hour not in stale:
                 stale.add(hour)
-                known, rebuilt = self._build(day, known, {hour}, build)
-                unkept |= rebuilt
-                batches = self._cache.read_hour(known.hours[hour]) if known.is_current(hour) else None
+                unkept |= self._build(part, known, {hour}, build)
+                batches = self._cache.read_hour(known[hour])
             self.hours += 1
             self.cached_hours += hour not in stale
             yield from batches or (read_rows(unkept[hour]) if hour in unkept else ())
 
+    def _find_hours(self, part: DatePart, inputs: str, build: DateBuild) -> dict[int, CachedHour]:
+        """Returns what is known of the hours that have requests, as of these inputs.
+
+        Rows of an hour whose content has changed are not named any more.
+        """
+        hours = range(part.first_hour, part.end_hour)
+        known = {hour: self._cache.find_hour(part.day, hour) for hour in hours}
+        if any(entry.inputs != inputs for entry in known.values()):
+            contents = build.hash_contents()
+            for hour, entry in known.items():
+                content = contents.get(hour, "")
+                file = entry.file if entry.content == content else ""
+                self._keep(part, known, hour, CachedHour(inputs, content, file))
+        return {hour: entry for hour, entry in known.items() if entry.content}
+
     def _build(
-        self, day: date, known: CachedDate, stale: set[int], build: DateBuild
-    ) -> tuple[CachedDate, dict[int, Path]]:
-        """Builds hours and keeps them; returns what is cached now, and the files that are not kept."""
-        hours, unkept = {**known.hours}, dict[int, Path]()
+        self, part: DatePart, known: dict[int, CachedHour], stale: set[int], build: DateBuild
+    ) -> dict[int, Path]:
+        """Builds hours and keeps them; `known` has them afterwards. Returns the files that are not kept."""
+        unkept = dict[int, Path]()
         for hour, path in (build.build(stale) if stale else {}).items():
-            if (file := self._cache.keep(path, day, hour)) is None:
+            file = self._cache.keep(path, part.day, hour)
+            if file is None:
                 unkept[hour] = path
-                hours.pop(hour, None)
-            else:
-                hours[hour] = CachedHour(known.contents[hour], file)
-        known = replace(known, hours={hour: entry for hour, entry in hours.items() if hour in known.contents})
-        if known != self._cache.read_date(day):
-            self._cache.write_date(day, known)
-        return known, unkept
+            self._keep(part, known, hour, replace(known[hour], file=file or ""))
+        return unkept
+
+    def _keep(self, part: DatePart, known: dict[int, CachedHour], hour: int, entry: CachedHour) -> None:
+        """Notes what is known of an hour now, here and in the cache."""
+        if known[hour] != entry:
+            self._cache.write_hour(part.day, hour, entry)
+        known[hour] = entry
 
 
 def _hash_inputs(tables: dict[str, list[Partition]], begin: datetime, options: RowOptions) -> str:

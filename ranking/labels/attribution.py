@@ -75,11 +75,16 @@ def _restore_rules(values: dict[str, Any]) -> AttributionRules:
 
 @dataclass(frozen=True, slots=True)
 class AttributionSpan:
-    """Pages with from_ms <= at_ms < to_ms, as known at `as_of_ms`: later receipts do not count."""
+    """Pages with from_ms <= at_ms < to_ms, as known at `as_of_ms`: later receipts do not count.
+
+    within: a span that holds this one, such as its date. Events are read around it, so that all parts of a
+    date see the same events; None: around the span itself.
+    """
 
     from_ms: int
     to_ms: int
     as_of_ms: int
+    within: tuple[int, int] | None = None
 
 
 ATTRIBUTED_REQUEST = ("request_id", "at_ms", "user_key", "surface")

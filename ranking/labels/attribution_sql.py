@@ -14,23 +14,8 @@ from reelrank.ranking.labels.attribution import (
     AttributionSpan,
 )
 
-_PAGES = """
-WITH ranked_requests AS (
-    SELECT request_id, at_ms, user_key, surface,
-        ROW_NUMBER() OVER (PARTITION BY request_id ORDER BY at_ms, user_key, surface) AS copy
-    FROM requests WHERE at_ms >= $from AND at_ms < $pages_to AND at_ms <= $as_of
-),
-shown_candidates AS (
-    SELECT request_id, item, MIN(position) AS position FROM candidates WHERE shown GROUP BY request_id, item
-),
-shown_items AS (
-    SELECT r.request_id, r.at_ms, r.user_key, r.surface, c.item, c.position
-    FROM ranked_requests r JOIN shown_candidates c ON c.request_id = r.request_id
-    WHERE r.copy = 1
-),"""
-
 _EVENTS = """
-ranked_events AS (
+WITH ranked_events AS (
     SELECT id, kind, user_key, item, request_id, position, play_id, started_ms, duration_ms, at_ms,
         CASE WHEN watched_ms < 0 THEN 0 ELSE watched_ms END AS watched_ms,
         CASE WHEN received_ms < at_ms THEN received_ms ELSE at_ms END AS when_ms,
@@ -49,6 +34,29 @@ timed_events AS (
     FROM ranked_events
     WHERE copy = 1 AND item <> '' AND when_ms >= $events_from AND when_ms < $events_to
 ),"""
+
+_PAGES = """
+unplaced_viewers AS (
+    SELECT DISTINCT user_key FROM timed_events WHERE request_id = '' AND user_key <> ''
+),
+ranked_requests AS (
+    SELECT request_id, at_ms, user_key, surface,
+        ROW_NUMBER() OVER (PARTITION BY request_id ORDER BY at_ms, user_key, surface) AS copy
+    FROM requests WHERE at_ms >= $from AND at_ms < $pages_to AND at_ms <= $as_of
+),
+pages AS (
+    SELECT request_id, at_ms, user_key, surface FROM ranked_requests
+    WHERE copy = 1 AND (at_ms < $to OR user_key IN (SELECT user_key FROM unplaced_viewers))
+),
+shown_candidates AS (
+    SELECT request_id, item, MIN(position) AS position FROM candidates
+    WHERE shown AND request_id IN (SELECT request_id FROM pages) GROUP BY request_id, item
+),
+shown_items AS (
+    SELECT p.request_id, p.at_ms, p.user_key, p.surface, c.item, c.position
+    FROM pages p JOIN shown_candidates c ON c.request_id = p.request_id
+),"""
+"""Later pages can only take events without a request from pages of the span: others are left out."""
 
 _PLAYS = """
 watch_parts AS (
@@ -158,7 +166,7 @@ FROM judged
 """
 _ORDER = "ORDER BY request_id, position, item"
 
-_QUERY = Template(_PAGES + _EVENTS + _PLAYS + _MATCHES + _RESULT)
+_QUERY = Template(_EVENTS + _PAGES + _PLAYS + _MATCHES + _RESULT)
 _SORTED_QUERY = Template(_QUERY.template + _ORDER)
 
 
@@ -168,14 +176,15 @@ def build_attribution_sql(span: AttributionSpan, rules: AttributionRules, is_sor
     is_sorted: False where the order does not matter: sorting is a quarter of the work.
     """
     query = _SORTED_QUERY if is_sorted else _QUERY
+    first_ms, last_ms = span.within or (span.from_ms, span.to_ms)
     windows = " ".join(f"WHEN '{kind}' THEN {window}" for kind, window in rules.windows_ms.items())
     return query.substitute(
         {"from": span.from_ms},
         to=span.to_ms,
         as_of=span.as_of_ms,
-        pages_to=span.to_ms + rules.look_ahead_ms,
-        events_from=span.from_ms - rules.look_back_ms,
-        events_to=span.to_ms + rules.look_ahead_ms,
+        pages_to=last_ms + rules.look_ahead_ms,
+        events_from=first_ms - rules.look_back_ms,
+        events_to=last_ms + rules.look_ahead_ms,
         kinds=_list_kinds(tuple(rules.windows_ms)),
         opinions=_list_kinds(OPINION_KINDS),
         likes=_list_kinds(LIKE_KINDS),

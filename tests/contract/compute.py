@@ -1,6 +1,7 @@
 """What every place to compute must do: the same rows, an equal model, and errors that arrive."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from reelrank.app.capacity.measurement import write_made_up_pages
 from reelrank.app.compute.backend import Compute, RankerTask
 from reelrank.app.compute.local import LocalCompute
 from reelrank.app.compute.logged_rows import LoggedRowOpener
+from reelrank.app.jobs.logged_pages import list_spans
+from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
 from reelrank.loaders.lake.writer import LakeWriter
 from reelrank.ranking.evaluation.intervals import bootstrap_difference
@@ -24,7 +27,6 @@ from reelrank.ranking.training.partitioned.partition_task import (
     PartitionSample,
     PartitionTask,
     merge_samples,
-    split_by_date,
 )
 
 DAYS, SIZES = 3, PageSizes(40, shown=15, group=40)
@@ -50,9 +52,11 @@ def make_training_set(groups: int = 400, size: int = 20) -> TrainingSet:
     return TrainingSet(features, gains, np.full(groups, size, np.int32))
 
 
-def collect(compute: Compute, opener: LoggedRowOpener, max_rows: int) -> PartitionSample:
+def collect(compute: Compute, opener: LoggedRowOpener, max_rows: int, days: int = DAYS) -> PartitionSample:
     begin = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
-    spans = split_by_date(begin, begin + timedelta(days=DAYS))
+    lake = Lake(LakeStorage(opener.lake_url))
+    spans = list_spans(lake, begin, begin + timedelta(days=days), compute.count_workers())
+    assert len(spans) == max(days, compute.count_workers())
     samples = compute.map_partitions(PartitionTask(opener, Grader(), max_rows), spans)
     return merge_samples(samples, max_rows)
 
@@ -104,6 +108,19 @@ class ComputeContract:
         assert expected.groups.find_answered().any()
         assert found.groups.request_ids.tolist() == expected.groups.request_ids.tolist()
         compare_rows(found.groups.rows, expected.groups.rows)
+
+    def test_a_large_date_is_several_tasks_with_the_same_rows(
+        self, compute: Compute, opener: LoggedRowOpener, tmp_path: Path
+    ) -> None:
+        expected = collect(LocalCompute(), replace(opener, cache_dir=tmp_path / "whole"), ALL_ROWS, days=1)
+        found = collect(compute, replace(opener, cache_dir=tmp_path / "parts"), ALL_ROWS, days=1)
+        assert found.groups is not None
+        assert expected.groups is not None
+        assert (found.requests, found.hours) == (expected.requests, expected.hours)
+        assert found.groups.request_ids.tolist() == expected.groups.request_ids.tolist()
+        compare_rows(found.groups.rows, expected.groups.rows)
+        again = collect(LocalCompute(), replace(opener, cache_dir=tmp_path / "parts"), ALL_ROWS, days=1)
+        assert again.cached_hours == again.hours
 
     def test_the_model_is_as_good_as_that_of_this_process(self, compute: Compute) -> None:
         training = make_training_set()

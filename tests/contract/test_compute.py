@@ -1,6 +1,7 @@
 """Places to compute that Python alone can run: a pool of two processes, and Dask on this machine."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,7 @@ from reelrank.app.compute.dask import cut_groups
 from reelrank.app.compute.logged_rows import LoggedRowOpener
 from reelrank.index_mappings.errors import BadRequest, Unavailable
 from reelrank.ranking.training.partitioned.fixed_rounds import fit_rounds, train_rounds
+from reelrank.ranking.training.partitioned.partition_task import cut_spans, split_by_date
 from tests.contract.compute import NAMES, ComputeContract, make_training_set, write_lake
 from tests.raised import raises_code
 
@@ -82,3 +84,22 @@ def test_a_trainer_without_early_stopping_keeps_the_best_rounds() -> None:
     assert trained.rounds % 10 == 0
     assert trained.calibration is not None
     assert trained.model_text.count("Tree=") == trained.rounds
+
+
+@pytest.mark.parametrize(("workers", "parts"), [(1, 1), (2, 2), (4, 4), (100, 23)])
+def test_a_span_is_cut_at_hours_so_that_each_worker_gets_a_part(workers: int, parts: int) -> None:
+    begin, end = datetime(2026, 3, 4, 0, 30, tzinfo=UTC), datetime(2026, 3, 4, 22, 45, tzinfo=UTC)
+    cut = cut_spans([(begin, end)], [900], workers)
+    assert len(cut) == parts
+    assert (cut[0][0], cut[-1][1]) == (begin, end)
+    assert all(before == after and before.minute == 0 for (_, before), (after, _) in pairwise(cut))
+    hours = [(last - first).total_seconds() / 3600 for first, last in cut]
+    assert min(hours) > 0
+    assert max(hours) <= 22.25 / parts + 1
+
+
+def test_spans_that_the_workers_share_anyway_are_not_cut() -> None:
+    days = split_by_date(datetime(2026, 3, 4, tzinfo=UTC), datetime(2026, 3, 8, tzinfo=UTC))
+    assert cut_spans(days, [100] * 4, workers=2) == days
+    assert len(cut_spans(days, [100, 100, 100, 700], workers=4)) == 3 + 3
+    assert cut_spans([], [], workers=4) == []

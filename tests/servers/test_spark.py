@@ -19,7 +19,7 @@ import pytest
 from reelrank.app.capacity.made_up_pages import DAY
 from reelrank.app.compute.backend import Compute, ComputeOptions, Place, open_compute
 from reelrank.app.compute.logged_rows import LoggedRowOpener
-from reelrank.loaders.lake.attribution import attribute_date
+from reelrank.loaders.lake.attribution import DatePart, attribute_part
 from reelrank.loaders.lake.reader import open_lake
 from reelrank.ranking.labels.attribution import ATTRIBUTION_SCHEMA, AttributionRules
 from tests.contract.compute import ComputeContract, write_lake
@@ -86,7 +86,7 @@ class TestSpark(ComputeContract):
 def test_spark_sql_attributes_as_duckdb_does(compute: Any, opener: LoggedRowOpener) -> None:
     lake, day, rules = open_lake(opener.lake_url), DAY + timedelta(days=1), AttributionRules()
     found = compute.attribute(lake, day, AS_OF_MS, rules).toArrow().cast(ATTRIBUTION_SCHEMA)
-    with attribute_date(lake, day, AS_OF_MS) as batches:
+    with attribute_part(lake, DatePart(day), AS_OF_MS) as batches:
         expected = pa.Table.from_batches(batches, ATTRIBUTION_SCHEMA)
     assert found.num_rows > 500
     assert sum(found["played"].to_pylist()) > 2

@@ -4,9 +4,11 @@ Samples of partitions make the same sample of the whole log as reading it in one
 depends on their ids and on the share alone, and the share is the largest that fits.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import Protocol
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow as pa
 from reelrank.ranking.labels.grades import Grader, grade_shown_items
 from reelrank.ranking.training.logged import GroupSample, LoggedGroups, grade_logged_rows
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 Span = tuple[datetime, datetime]
 
 
@@ -64,12 +66,36 @@ class PartitionTask:
 
 
 def split_by_date(from_: datetime, to: datetime) -> list[Span]:
-    """Returns the span of each date (UTC): attribution looks at a date as a whole."""
+    """Returns the span of each date in UTC."""
     first, spans = datetime.combine(from_.astimezone(UTC).date(), time(), UTC), list[Span]()
     while first < to:
         spans.append((max(first, from_), min(first + DAY, to)))
         first += DAY
     return spans
+
+
+def cut_spans(spans: Sequence[Span], sizes: Sequence[int], workers: int) -> list[Span]:
+    """Returns the spans, with those that are too large for one of several workers cut at whole hours.
+
+    sizes: of each span, in bytes. A part has about as much as each worker gets of all spans. Every part of a
+    compacted date reads the files of the whole date, so no more are cut than keep the workers busy.
+    """
+    share = max(sum(sizes) / workers, 1.0)
+    return [
+        part
+        for span, size in zip(spans, sizes, strict=True)
+        for part in _cut_hours(span, round(size / share))
+    ]
+
+
+def _cut_hours(span: Span, parts: int) -> list[Span]:
+    """Returns a span as at most so many spans of whole hours; the first and the last may be shorter."""
+    begin, end = span
+    first = begin.replace(minute=0, second=0, microsecond=0)
+    hours = math.ceil((end - first) / HOUR)
+    parts = min(max(parts, 1), hours)
+    inner = [first + HOUR * (hours * part // parts) for part in range(1, parts)]
+    return list(pairwise([begin, *inner, end]))
 
 
 def merge_samples(samples: Iterable[PartitionSample], max_rows: int) -> PartitionSample:

@@ -6,7 +6,7 @@ from typing import Any
 
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.event import Event
-from reelrank.loaders.lake.attribution import attribute_date
+from reelrank.loaders.lake.attribution import DatePart, attribute_part
 from reelrank.loaders.lake.merge import QueryLimits
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
@@ -19,7 +19,7 @@ AS_OF_MS = to_ms(LATE + timedelta(days=3))
 
 def read_date(storage: LakeStorage) -> list[dict[str, Any]]:
     limits = QueryLimits(threads=1, memory_mb=200)
-    with attribute_date(Lake(storage), DAY, AS_OF_MS, limits=limits) as batches:
+    with attribute_part(Lake(storage), DatePart(DAY), AS_OF_MS, limits=limits) as batches:
         return [row for batch in batches for row in batch.to_pylist()]
 
 

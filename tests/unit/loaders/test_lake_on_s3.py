@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
 from reelrank.index_mappings.errors import Unavailable
-from reelrank.loaders.lake.attribution import attribute_date
+from reelrank.loaders.lake.attribution import DatePart, attribute_part
 from reelrank.loaders.lake.check import check_lake
 from reelrank.loaders.lake.compaction import CompactionOptions, compact
 from reelrank.loaders.lake.exporter import export_events
@@ -78,7 +78,7 @@ def test_a_day_is_exported_read_compacted_checked_and_attributed(
     assert report.files_after == 3
     assert {table: read_rows(storage, table) for table in (CANDIDATES, EVENTS)} == before
     assert not check_lake(storage, ignore_progress).problems
-    with attribute_date(Lake(storage), DAY, to_ms(END)) as batches:
+    with attribute_part(Lake(storage), DatePart(DAY), to_ms(END)) as batches:
         clicked = [row["request_id"] for batch in batches for row in batch.to_pylist() if row["clicked"]]
     assert clicked == ["r1"]
     urls = Lake(storage).list_urls(REQUESTS, MORNING, NEXT_DAY)

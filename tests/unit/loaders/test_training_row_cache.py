@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +136,13 @@ def test_damaged_rows_are_found_and_built_again(project: Project) -> None:
     assert project.read()[2] == 0
 
 
-@pytest.mark.parametrize("text", ["", '{"inputs": "", "contents": [], "hours": {}}'])
+@pytest.mark.parametrize("text", ["", '{"inputs": "", "content": []}', "[]"])
 def test_a_damaged_index_is_built_again(project: Project, text: str) -> None:
     before, _, _ = project.read()
-    next((project.directory / "cache").glob(f"*/{MORNING.date()}.json")).write_text(text)
+    index = f"{MORNING.date()}-{MORNING.hour:02d}.json"
+    next((project.directory / "cache").glob(f"*/{index}")).write_text(text)
     after, _, built = project.read()
-    assert built == 3  # of the first date
+    assert built == 1
     assert after.equals(before)
     assert len(project.list_entries()) == 4
 
@@ -183,3 +184,26 @@ def test_a_span_cuts_by_the_time_of_the_request(project: Project) -> None:
     reader = RowReader(Lake(project.storage), cache, OPTIONS)
     rows = pa.Table.from_batches(reader.read(TIMES[1], TIMES[3]))
     assert {name[0] for name in rows["request_id"].to_pylist()} == {"1", "2"}
+
+
+@pytest.mark.parametrize("is_compacted", [False, True])
+def test_parts_of_a_date_have_the_rows_of_the_whole(project: Project, is_compacted: bool) -> None:
+    midnight = MORNING.replace(hour=0, minute=0)
+    early = to_ms(TIMES[0] - timedelta(minutes=5))
+    project.add(Event("unplaced", "like", "ada", to_ms(TIMES[2] + timedelta(minutes=1)), "i1"))
+    project.add(Event("long", "watch", "ada", to_ms(TIMES[2]), "i0", 2000, 2000, "0-0", started_ms=early))
+    if is_compacted:
+        run_compaction(project.storage, NEXT_DAY + timedelta(days=3))
+    whole = pa.Table.from_batches(_read_span(project, "whole", midnight, midnight + timedelta(days=2)))
+    parts = list[pa.RecordBatch]()
+    for hour in range(0, 48, 3):
+        begin = midnight + timedelta(hours=hour)
+        parts += _read_span(project, "parts", begin, begin + timedelta(hours=3))
+    assert pa.Table.from_batches(parts).equals(whole)
+    assert len(list((project.directory / "parts").glob("*/*.rows"))) == 4
+
+
+def _read_span(project: Project, cache_name: str, begin: datetime, end: datetime) -> list[pa.RecordBatch]:
+    cache = RowCache(project.directory / cache_name, "config", ROOMY)
+    reader = RowReader(Lake(project.storage), cache, OPTIONS)
+    return [batch for batch in reader.read(begin, end) if batch.num_rows]
