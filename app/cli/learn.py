@@ -134,11 +134,11 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
     with show_progress_bars() as progress:
         history = read_history(parts)
         judged = learning.collect_judged_requests(history, progress, ranker=ranker)
-    if candidates:
-        rows = measure_candidate_recall(judged)
-        print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
-        return
-    evaluation = compare_rankings(history, judged, ranker)
+        if candidates:
+            rows = measure_candidate_recall(judged)
+            print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
+            return
+        evaluation = compare_rankings(history, judged, ranker, progress)
     gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
     write_report(parts.settings.reports_dir, evaluation, gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, wide)

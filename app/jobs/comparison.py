@@ -1,11 +1,13 @@
 """Evaluation of a ranker beside the baselines of the literature, on the newest requests of a history."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import orjson
 
+from reelrank.app.jobs.explored import EXPLORED, rank_as_explored
 from reelrank.app.jobs.history import History
 from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.match import ItemIds
@@ -23,15 +25,25 @@ from reelrank.ranking.evaluation.baselines import (
 from reelrank.ranking.evaluation.comparison import Evaluation, Rankings, evaluate
 from reelrank.ranking.evaluation.judged_request import HOME, JudgedRequest
 from reelrank.ranking.evaluation.plots import write_gains_plot, write_quality_plot
+from reelrank.ranking.progress import Progress, ignore_progress
 from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
 
 
-def compare_rankings(history: History, judged: Sequence[JudgedRequest], ranker: Ranker) -> Evaluation:
-    """Evaluates requests of the third window as `ranker` ordered them, home pages also beside baselines."""
+def compare_rankings(
+    history: History, judged: Sequence[JudgedRequest], ranker: Ranker, progress: Progress = ignore_progress
+) -> Evaluation:
+    """Evaluates requests of the third window as `ranker` ordered them, home pages also beside baselines.
+
+    Where the log has enough exploration slots, a model that learned from these alone stands beside it, too.
+    """
     baselines = rank_home_pages(history, judged)
+    explored = rank_as_explored(history, judged, progress)
+    if explored.rankings is not None:
+        baselines[EXPLORED] = explored.rankings
     blended = blend_rankers(ranker, history.container.config.blend)
-    return evaluate(judged, ranker.name, get_probability_function(blended), baselines)
+    evaluation = evaluate(judged, ranker.name, get_probability_function(blended), baselines)
+    return replace(evaluation, notes=(explored.note,))
 
 
 def rank_home_pages(history: History, judged: Sequence[JudgedRequest]) -> dict[str, Rankings]:

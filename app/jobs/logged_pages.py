@@ -134,13 +134,21 @@ def collect_logged_training(
     windows = choose_windows(lake, container.clock.now())
     if windows is None or _count_requests(lake, windows) < MIN_ANSWERED + MIN_VALIDATION:
         return None  # the events need not be exported: a long history is thousands of dates
+    sample = sample_logged_rows(container, grader, (windows.begin, windows.test), progress, compute)
+    return _split(sample, windows)
+
+
+def sample_logged_rows(
+    container: Container, grader: Grader, span: Span, progress: Progress, compute: Compute = IN_PROCESS
+) -> PartitionSample:
+    """Exports the events, and samples at most `training_rows` rows of the pages of a span."""
     export_lake(container, progress)
     settings, now = container.settings, container.clock.now()
     opener = create_opener(settings, settings.training_cache_mb, to_ms(now))
     task = PartitionTask(opener, grader, settings.training_rows)
-    spans = list_spans(lake, windows.begin, windows.test, compute.count_workers())
+    spans = list_spans(Lake(build_lake_storage(settings)), *span, compute.count_workers())
     samples = _report(compute.map_partitions(task, spans), len(spans), progress)
-    return _split(merge_samples(samples, settings.training_rows), windows)
+    return merge_samples(samples, settings.training_rows)
 
 
 def list_spans(lake: Lake, begin: datetime, end: datetime, workers: int) -> list[Span]:

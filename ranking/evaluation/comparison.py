@@ -48,13 +48,15 @@ class Evaluation:
     """The results of one evaluation.
 
     model: the ranker's id. requests: number of requests by kind. differences: the model's measures minus
-    those of the fused order, of BM25 alone (searches) and of baselines, paired; their `system` names both.
+    those of the fused order, of popularity, of BM25 alone (searches) and of baselines, paired; their `system`
+    names both. notes: what else to know of the baselines, in sentences.
     """
 
     model: str
     requests: dict[str, int]
     results: tuple[MetricResult, ...]
     differences: tuple[MetricResult, ...]
+    notes: tuple[str, ...] = ()
 
     def find_difference(self, kind: str = ALL_KINDS, measure: str = MEASURES[0]) -> Interval:
         """Returns the interval of the model's measure minus that of the fused order. Raises KeyError."""
@@ -93,7 +95,8 @@ class Evaluation:
             tuple(MetricResult(**{**row, "interval": Interval(**row["interval"])}) for row in content[name])
             for name in ("results", "differences")
         )
-        return Evaluation(content["model"], content["requests"], results, differences)
+        notes = tuple(content.get("notes", ()))
+        return Evaluation(content["model"], content["requests"], results, differences, notes)
 
 
 def evaluate(
@@ -128,7 +131,7 @@ def evaluate(
         systems = [name for name in names if name in (POPULARITY, *whole, *used, FUSED, MODEL)]
         measured = table[mask][:, [names.index(name) for name in systems]]
         results += _bootstrap_results(kind, systems, (measured, groups[mask]), seed)
-        others = [FUSED, *whole, *([TEXT] if TEXT in used and kind != ALL_KINDS else [])]
+        others = [FUSED, POPULARITY, *whole, *([TEXT] if TEXT in used and kind != ALL_KINDS else [])]
         gaps = measured[:, [-1]] - measured[:, [systems.index(name) for name in others]]
         pairs = [f"{MODEL} - {name}" for name in others]
         differences += _bootstrap_results(kind, pairs, (gaps, groups[mask]), seed)

@@ -28,6 +28,8 @@ def print_evaluation(evaluation: Evaluation, wide: bool = False, console: Consol
             f"{evaluation.requests[ALL_KINDS]} requests are few: most differences between models are chance."
         )
         console.print(few, markup=False, soft_wrap=True)
+    for note in evaluation.notes:
+        console.print(note, markup=False, soft_wrap=True)
     for result in evaluation.differences:
         interval, name = result.interval, f"{result.system}, {result.measure}, {result.kind}"
         line = f"{name}: {interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
