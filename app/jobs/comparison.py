@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from reelrank.app.jobs.explored import EXPLORED, rank_as_explored
 from reelrank.app.jobs.history import History
+from reelrank.app.jobs.served.explored import EXPLORED, rank_as_explored
 from reelrank.index_mappings.event import MAX_TIME_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.durable import write_file

@@ -16,7 +16,8 @@ from reelrank.index_mappings.item import Document
 from reelrank.loaders.items.reindex import scan_documents
 from reelrank.ranking.embeddings.watches import build_event_table
 from reelrank.ranking.items.popularity.bots import leave_out_bots
-from reelrank.ranking.training.past_requests import BacktestOptions
+from reelrank.ranking.labels.grades import Grader
+from reelrank.ranking.training.past_requests import NEW_SHARE, BacktestOptions
 
 log = structlog.get_logger("reelrank.learning")
 
@@ -42,6 +43,9 @@ class History:
     def build_backtest_options(self, requests: int) -> BacktestOptions:
         titles = {document.item.id: document.item.title for document in self.documents}
         return BacktestOptions(requests=requests, config=self.container.config, titles=titles)
+
+    def build_training_options(self, requests: int, grader: Grader) -> BacktestOptions:
+        return replace(self.build_backtest_options(requests), grader=grader, new_share=NEW_SHARE)
 
 
 def read_history(container: Container) -> History:

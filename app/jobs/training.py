@@ -161,7 +161,7 @@ def replay_training_requests(
     returning = hold_out_returning(history.events, history.training_ms, limit)
     known = replace(history, events=returning.kept)
     with open_backtest_index(known, history.training_ms, progress) as world:
-        options = replace(history.build_backtest_options(requests), grader=_build_grader(known))
+        options = history.build_training_options(requests, _build_grader(known))
         yield from backtest_returning(returning, world, history.training_ms, options)
         yield from backtest(known.events, world, window, options, progress)
 
@@ -178,7 +178,7 @@ def collect_judged_requests(
     """
     window = (history.evaluation_ms, history.end_ms)
     with open_backtest_index(history, history.evaluation_ms, progress) as world:
-        options = replace(history.build_backtest_options(requests), history=0)  # new viewers count, too
+        options = history.build_backtest_options(requests)
         index = replace(world, ranker=ranker)
         judged = list(backtest(history.events, index, window, options, progress))
     if not judged:

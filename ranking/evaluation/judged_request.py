@@ -13,10 +13,11 @@ from reelrank.ranking.viewers.request import RankingRequest
 
 HOME, SIMULATED_SEARCH, REAL_SEARCH = "home", "simulated search", "real search"
 """Kinds of past requests. The text of a simulated search is made up from the title that was watched next."""
+FEW_WATCHES = 5
 PAST_WATCHES = {
     "0 past watches": (0, 0),
-    "1 to 5 past watches": (1, 5),
-    "more past watches": (6, np.iinfo(np.int64).max),
+    f"1 to {FEW_WATCHES} past watches": (1, FEW_WATCHES),
+    "more past watches": (FEW_WATCHES + 1, np.iinfo(np.int64).max),
 }
 """Slices by how many items the viewer had watched before the page, both ends included."""
 

@@ -16,7 +16,7 @@ from reelrank.index_mappings.event import Event
 HELD_OUT_SHARE = 0.15
 """Last watches of a viewer that are held out: as much as the evaluation window holds of a history."""
 MIN_KEPT = 5
-"""Watches that a viewer keeps, as many as a backtested request needs."""
+"""Watches that a viewer keeps: one who has fewer is new, and no viewer who returns."""
 
 
 @dataclass(frozen=True, slots=True)

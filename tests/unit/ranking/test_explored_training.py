@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reelrank.ranking.training.dataset import ShownAt, TrainingSet
-from reelrank.ranking.training.explored import MIN_USED, select_explored, train_on_explored
+from reelrank.ranking.training.pointwise import MIN_USED, select_explored, train_on_explored
 from reelrank.ranking.training.position_bias import MAX_WEIGHT
 
 NAMES = ("wanted", "noise")

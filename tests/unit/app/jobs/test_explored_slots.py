@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from reelrank.app.clock import to_ms
-from reelrank.app.jobs.explored import collect_explored, rank_as_explored
 from reelrank.app.jobs.history import History
+from reelrank.app.jobs.served.explored import collect_explored, rank_as_explored
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container
 from reelrank.index_mappings.event import EVENT_SCHEMA
 from reelrank.ranking.progress import ignore_progress
-from reelrank.ranking.training.explored import MIN_USED, count_used
+from reelrank.ranking.training.pointwise import MIN_USED, count_used
 from tests.unit.app.jobs.logged_requests import NOW, serve_pages
 
 

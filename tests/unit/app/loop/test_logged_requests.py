@@ -31,7 +31,7 @@ from reelrank.ranking.registry.releases import Pointer, create_release
 from reelrank.ranking.retrieval.source_names import SOURCES
 from tests.raised import raises_code
 from tests.sample_project import add_model
-from tests.unit.app.jobs.test_logged_training import NOW, SHOWN, serve_pages
+from tests.unit.app.jobs.logged_requests import NOW, SHOWN, serve_pages
 
 pytestmark = pytest.mark.slow
 REQUESTS, DAYS = 400, 3.0

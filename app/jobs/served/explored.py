@@ -16,7 +16,7 @@ from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.training.dataset import TrainingSet
-from reelrank.ranking.training.explored import MIN_USED, count_used, select_explored, train_on_explored
+from reelrank.ranking.training.pointwise import MIN_USED, count_used, select_explored, train_on_explored
 
 EXPLORED = "explored slots alone"
 
@@ -51,7 +51,8 @@ def rank_as_explored(
 
 def collect_explored(history: History, progress: Progress) -> TrainingSet:
     """Collects the logged exploration slots of at most four weeks that precede the third window."""
-    nothing = TrainingSet(np.empty((0, len(FEATURE_NAMES)), np.float32), *[np.empty(0, np.int32)] * 2)
+    none = np.empty(0, np.int32)
+    nothing = TrainingSet(np.empty((0, len(FEATURE_NAMES)), np.float32), none, none)
     container = history.container
     windows = choose_windows(Lake(build_lake_storage(container.settings)), container.clock.now())
     if windows is None or to_ms(windows.begin) >= history.evaluation_ms:
