@@ -1,6 +1,8 @@
 """Labels: which items a viewer went on to watch or like after a page, and the gain of each."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import numpy as np
 
@@ -10,19 +12,26 @@ from reelrank.ranking.labels.grades import LIKE_GRADE, Grader
 
 HORIZON_MS = DAY_MS
 """Items watched or liked within a day of a page count as relevant to it."""
+_get_at_ms = attrgetter("at_ms")
 BY_WATCHED_SHARE = Grader()
 """What evaluation measures by, whatever label a model learned from."""
 
 
+def select_following(events: Sequence[Event], at_ms: int) -> Sequence[Event]:
+    """Selects the events within the horizon from `at_ms` on. events: in the order of time."""
+    begin = bisect_left(events, at_ms, key=_get_at_ms)
+    return events[begin : bisect_left(events, at_ms + HORIZON_MS, begin, key=_get_at_ms)]
+
+
 def find_relevant(
-    events: Iterable[Event], at_ms: int, seen: set[str], grader: Grader = BY_WATCHED_SHARE
+    events: Sequence[Event], at_ms: int, seen: set[str], grader: Grader = BY_WATCHED_SHARE
 ) -> dict[str, float]:
     """Returns the next items within the horizon that were not seen before, with their gains above 0.
 
     A quick skip has no gain. An opinion within the horizon outweighs the watch, unless it was undone.
     events: in the order of time. grader: grades the plays.
     """
-    return collect_gains([e for e in events if at_ms <= e.at_ms < at_ms + HORIZON_MS], seen, grader)
+    return collect_gains(select_following(events, at_ms), seen, grader)
 
 
 def collect_gains(

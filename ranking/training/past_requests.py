@@ -14,7 +14,12 @@ from reelrank.index_mappings.query import Context
 from reelrank.ranking.evaluation.judged_request import FEW_WATCHES, HOME, REAL_SEARCH, SIMULATED_SEARCH
 from reelrank.ranking.labels.grades import Grader
 from reelrank.ranking.labels.opened_pages import OpenedPages
-from reelrank.ranking.labels.watch_time import BY_WATCHED_SHARE, find_relevant
+from reelrank.ranking.labels.watch_time import (
+    BY_WATCHED_SHARE,
+    collect_gains,
+    find_relevant,
+    select_following,
+)
 from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.training.searches import find_search
 from reelrank.ranking.viewers.histories import Histories
@@ -104,14 +109,19 @@ def _find_requests(
     events: list[Event], watches: Sequence[Event], has_titles: bool, rng: np.random.Generator
 ) -> list[SampledRequest]:
     """Returns the requests that led to watches of one viewer; several watches of a page are one request."""
-    opened, found = OpenedPages(events), dict[str, SampledRequest]()
+    opened, found, first_ms = OpenedPages(events), dict[str, SampledRequest](), dict[str, int]()
+    for event in events:
+        if event.kind == "watch":
+            first_ms.setdefault(event.item, event.at_ms)
     for watch in watches:
         page = opened.find(watch)
         request = _find_real_search(events, watch, opened)
         if request is None:
             context = _build_context(page or watch)
-            seen = {e.item for e in events if e.kind == "watch" and e.at_ms < context.at_ms}
-            if not find_relevant(events, context.at_ms, seen):
+            at_ms = context.at_ms
+            following = select_following(events, at_ms)
+            seen = {event.item for event in following if first_ms.get(event.item, at_ms) < at_ms}
+            if not collect_gains(following, seen):
                 continue
             kind = SIMULATED_SEARCH if has_titles and rng.random() < SEARCH_SHARE else HOME
             request = SampledRequest(watch.user, kind, context)

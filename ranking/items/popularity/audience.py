@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.popularity.sorted_codes import find_codes, group_days, read_flags
+from reelrank.ranking.items.popularity.sorted_codes import find_codes, group_days, order_with_new, read_flags
 from reelrank.ranking.items.watch_columns import LOADED_MS, ROW_BITS, Codes, WatchColumns
 
 ESTABLISHED_AFTER_MS = 7 * DAY_MS
@@ -146,16 +146,15 @@ class Audience:
 
     def _insert(self, viewers: Codes, pairs: Codes) -> None:
         """Makes room for viewers and pairs that are not known yet; their shares are 0."""
-        new = viewers[~find_codes(self._viewers, viewers)[1]]
-        positions = np.searchsorted(self._viewers, new)
-        self._viewers = np.insert(self._viewers, positions, new)
-        for name, value in NEW_VIEWER.items():
-            setattr(self, name, np.insert(getattr(self, name), positions, value))
-        new = pairs[~find_codes(self._keys, pairs)[1]]
-        positions = np.searchsorted(self._keys, new)
-        self._keys = np.insert(self._keys, positions, new)
-        for name, fill in NEW_PAIR.items():
-            setattr(self, name, np.insert(getattr(self, name), positions, fill))
+        for name, codes, fills in (("_viewers", viewers, NEW_VIEWER), ("_keys", pairs, NEW_PAIR)):
+            known = getattr(self, name)
+            new = codes[~find_codes(known, codes)[1]]
+            if len(new):
+                order = order_with_new(known, new)
+                for column, fill in ((name, new), *fills.items()):
+                    values = getattr(self, column)
+                    added = np.full(len(new), fill, values.dtype)
+                    setattr(self, column, np.append(values, added).take(order))
 
     def _update_pairs(self, positions: Rows, watches: WatchColumns) -> None:
         loaded = watches.received_ms == LOADED_MS

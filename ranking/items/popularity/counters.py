@@ -4,7 +4,7 @@ A watch counts once per viewer and item (`audience`). Two more rules keep a few 
 the largest contribution to an item is left out, and new viewers count only where there are many of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from reelrank.ranking.items.popularity.half_lives import (
     smooth_shares,
 )
 from reelrank.ranking.items.popularity.posterior import Posterior
+from reelrank.ranking.items.popularity.sorted_codes import unite_rows
 from reelrank.ranking.items.watch_columns import Codes, WatchColumns
 
 HEAD_ROWS = 4096
@@ -70,6 +71,7 @@ class Popularity:
         self._exposures = Exposures(size)
         self.daily_firsts = {kind: DailyFirsts() for kind in EXPOSURES}
         self._heads = [np.empty(0, np.intp)] * len(HALF_LIVES_DAYS)
+        self._heads_ms = -1  # the time as of which they are in order
 
     def grow(self, size: int) -> None:
         """Adds rows behind those of before, without counts."""
@@ -90,15 +92,17 @@ class Popularity:
         before, after = self.audience.add(watches)
         rows, is_less = np.unique(before.rows), before.established > after.established
         shrunk = before.rows[is_less | (before.at_ms > after.at_ms)]
-        old = self._stack(rows)
+        old = np.stack(self._gather(rows))
         self._change(after, 1)
         self._change(before, -1)
         if len(shrunk):
             self._find_largest_again(np.unique(shrunk))
-        self._totals += (self._stack(rows) - old).sum(axis=1)
+        self._totals += (np.stack(self._gather(rows)) - old).sum(axis=1)
         self._above = np.union1d(self._above, rows[(self._new[rows] > self._ignored).any(axis=1)])
         trust, self._trust = self._trust, min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
-        searched = np.arange(self._size) if trust != self._trust else _unite(*self._heads, rows)
+        searched = (
+            np.arange(self._size) if trust != self._trust else unite_rows(self._size, *self._heads, rows)
+        )
         self._find_heads(searched)
 
     def add_exposures(self, kind: Exposure, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:
@@ -150,9 +154,12 @@ class Popularity:
         All rows are searched only when the head has too few allowed ones.
         """
         index = find_half_life(half_life_days)
-        head = self._heads[index]
-        allowed = head[is_allowed(head)]  # sorted as of the last watch: smoothed shares change with time
-        found = _select_best(allowed, self._smooth(allowed)[:, index], limit)
+        is_in_order, head = self._heads_ms == self.now_ms, self._heads[index]
+        found = head[is_allowed(head)]
+        if not is_in_order:  # smoothed shares change with time
+            found = np.sort(found)
+            found = _select_best(found, self._smooth(found)[:, index], limit)
+        found = found[:limit]
         if len(found) < limit and len(head) == HEAD_ROWS:
             rows = np.arange(self._size)
             rows = rows[is_allowed(rows)]
@@ -175,14 +182,15 @@ class Popularity:
 
     def _compute_counts(self, rows: Rows) -> Counts:
         """Returns the counts [n, 5] after the rules against bought popularity."""
-        counts = self._combine(self._stack(rows), np.maximum(self._new[rows] - self._ignored, 0))
-        counts[counts < ROUNDING * self._established[rows]] = 0
+        sums = self._gather(rows)
+        counts = self._combine(sums, np.maximum(sums[2] - self._ignored, 0))
+        counts[counts < ROUNDING * sums[0]] = 0
         return counts
 
     def _compute_total(self) -> Counts:
         return self._combine(self._totals, np.maximum(self._new[self._above] - self._ignored, 0).sum(axis=0))
 
-    def _combine(self, sums: Counts, excess: Counts) -> Counts:
+    def _combine(self, sums: Sequence[Counts] | Counts, excess: Counts) -> Counts:
         """Returns established viewers without the largest contribution, and new ones beyond the ignored."""
         (established, largest, new), trust = sums, self._trust
         weighted = (1 - trust) * new + trust * NEW_VIEWER_WEIGHT * excess
@@ -192,8 +200,12 @@ class Popularity:
         """Returns the weights [n, 5] of events, in units of an event at `origin_ms`."""
         return np.asarray(np.exp2((at_ms - self.origin_ms)[:, None] / self._half_lives_ms))
 
-    def _stack(self, rows: Rows) -> Counts:
-        return np.stack([self._established[rows], self._largest[rows], self._new[rows]])
+    def _gather(self, rows: Rows) -> tuple[Counts, Counts, Counts]:
+        """Returns the counts [n, 5] of established viewers, the largest contributions, and of new viewers."""
+        established, largest, new = (
+            counts.take(rows, axis=0) for counts in (self._established, self._largest, self._new)
+        )
+        return established, largest, new
 
     def _change(self, parts: Contributions, sign: int) -> None:
         weights = self._weigh(parts.at_ms)
@@ -212,8 +224,10 @@ class Popularity:
         )
 
     def _find_heads(self, searched: Rows) -> None:
-        """Finds the most watched of the given rows at each half-life."""
-        self._heads = [_select_best(searched, shares, HEAD_ROWS) for shares in self._smooth(searched).T]
+        """Finds the most watched of the given sorted rows at each half-life."""
+        shares = np.ascontiguousarray(self._smooth(searched).T)
+        self._heads = [_select_best(searched, column, HEAD_ROWS) for column in shares]
+        self._heads_ms = self.now_ms
 
     def _advance(self, to_ms: int) -> None:
         """Advances `now_ms`, and the origin before weights overflow float64."""
@@ -225,15 +239,11 @@ class Popularity:
         self.now_ms = max(self.now_ms, to_ms)
 
 
-def _unite(*lists: Rows) -> Rows:
-    return np.unique(np.concatenate(lists))
-
-
 def _select_best(rows: Rows, shares: Counts, limit: int) -> Rows:
-    """Returns the `limit` rows with the largest shares [n] above 0, best first, ties by row."""
+    """Returns the `limit` sorted rows with the largest shares [n] above 0, best first, ties by row."""
     if len(rows) > limit:
         is_top = shares >= np.partition(shares, -limit)[-limit]
         rows, shares = rows[is_top], shares[is_top]
-    order = np.lexsort((rows, -shares))[:limit]
+    order = np.argsort(-shares, kind="stable")[:limit]
     best: Rows = rows[order[shares[order] > 0]]
     return best

@@ -1,4 +1,4 @@
-"""Sorted codes of viewers and of pairs: where they are, and how they group by day."""
+"""Sorted codes of viewers and of pairs: where they are, how they group by day, and sorted rows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,19 @@ def find_codes(sorted_codes: Codes, wanted: Codes) -> tuple[Rows, NDArray[np.boo
     if not len(sorted_codes):
         return positions, np.zeros(len(wanted), bool)
     return positions, np.asarray(sorted_codes[positions] == wanted, bool)
+
+
+def order_with_new(sorted_codes: Codes, new: Codes) -> Rows:
+    """Returns the order [n + k] that sorts n sorted codes with k new sorted ones behind them."""
+    old = np.arange(len(sorted_codes))
+    return np.insert(old, np.searchsorted(sorted_codes, new), len(old) + np.arange(len(new)))
+
+
+def unite_rows(size: int, *lists: Rows) -> Rows:
+    """Returns the sorted rows, of `size`, that are in any of the lists."""
+    is_listed = np.zeros(size, bool)
+    is_listed[np.concatenate(lists)] = True
+    return np.flatnonzero(is_listed)
 
 
 def group_days(owners: Rows, days: NDArray[np.integer]) -> tuple[Rows, Rows]:
