@@ -39,7 +39,6 @@ from reelrank.ranking.evaluation.judged_request import JudgedRequest
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
-from reelrank.ranking.items.table import build_table
 from reelrank.ranking.labels.grades import Grader, build_grader
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.blending import blend_rankers
@@ -215,7 +214,8 @@ def open_backtest_index(history: History, before_ms: int, progress: Progress) ->
     parts = history.container
     with tempfile.TemporaryDirectory() as directory:
         batches = attach_embeddings([history.documents], learned)
-        table = build_table(Path(directory) / "table", "replayed", batches, learned.fold_in)
+        store = ItemTableStore(parts.settings.tables_dir, parts.engine)
+        table = store.build_replayed(Path(directory) / "table", batches, learned.fold_in)
         matcher = ExactMatcher(table, learned.neighbours, parts.engine)
         yield BacktestIndex(table, matcher, parts.encoder, synonyms=parts.synonyms)
 

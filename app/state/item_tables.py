@@ -1,7 +1,7 @@
 """The item tables of index versions: built before a version serves, and rebuilt when one is missing."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +11,8 @@ from filelock import FileLock
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.item import Document
 from reelrank.ranking.items.fold_in import FoldIn
-from reelrank.ranking.items.table import (
-    ItemTable,
-    TableError,
-    build_table,
-    open_table,
-    read_embeddings,
-    read_fold_in,
-)
+from reelrank.ranking.items.table import ItemTable, TableError, build_table_like, open_table
+from reelrank.ranking.items.table_facts import TableFacts, read_embeddings, read_fold_in
 from reelrank.ranking.progress import Progress, ignore_progress
 
 log = structlog.get_logger("reelrank.tables")
@@ -40,11 +34,24 @@ class ItemTableStore:
     ) -> None:
         """Builds the table from the documents that the engine has of the version.
 
-        embeddings: the fingerprint of what the version has learned.
+        embeddings: the fingerprint of what the version has learned. What depends on texts alone is taken from
+        the serving table if its texts are the same.
         """
         total = next((v.documents for v in self.engine.versions() if v.name == version), 0)
         batches = _report_progress(self.engine.scan(version), total, progress)
-        build_table(self.directory / version, version, batches, fold_in, embeddings)
+        facts = TableFacts(version, fold_in, embeddings)
+        build_table_like(self._find_serving(), self.directory / version, batches, facts)
+
+    def build_replayed(
+        self, directory: Path, batches: Iterable[Sequence[Document]], fold_in: FoldIn | None
+    ) -> ItemTable:
+        """Builds a table of documents with what was learned up to a past time, in the given directory."""
+        return build_table_like(self._find_serving(), directory, batches, TableFacts("replayed", fold_in))
+
+    def _find_serving(self) -> Path | None:
+        """Returns where the table of the serving version is, which may be missing; None without a version."""
+        version = self.engine.serving_version()
+        return self.directory / version if version else None
 
     def open_or_rebuild(self, version: str) -> ItemTable:
         """Opens the table of a version; builds it again when it is missing, damaged or of another schema.

@@ -15,8 +15,7 @@ from reelrank.index_mappings.fields import NAME_FIELDS, VECTOR_FIELDS
 from reelrank.index_mappings.item import Document, Item
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds, encode_item_ids
 from reelrank.index_mappings.text import fold_name
-from reelrank.ranking.items.names.suggestion_builder import SuggestionBuilder
-from reelrank.ranking.items.names.title_index_builder import TitleIndexBuilder
+from reelrank.ranking.items.name_columns import NameColumns
 from reelrank.ranking.items.names.title_keys import hash_text
 from reelrank.ranking.items.neighbour_lists import NeighbourListBuilder
 
@@ -44,9 +43,8 @@ class ColumnBuilder:
 
     def __init__(self, scratch: Path) -> None:
         self._parts: dict[str, list[NDArray[np.generic]]] = {}
-        self._names = {field: _Vocabulary() for field in (*NAME_COLUMNS, "genres")}
-        self._titles = TitleIndexBuilder()
-        self._suggestions = SuggestionBuilder()
+        self._vocabularies = {field: _Vocabulary() for field in (*NAME_COLUMNS, "genres")}
+        self.names = NameColumns(scratch)
         self._neighbours = NeighbourListBuilder(scratch)
         self._raw = {field: scratch / f"{field}.raw" for field in VECTOR_FIELDS}
         self._files = {field: path.open("wb") for field, path in self._raw.items()}
@@ -54,8 +52,7 @@ class ColumnBuilder:
     def add(self, documents: Sequence[Document]) -> None:
         """Appends the items and vectors of a batch."""
         items = [document.item for document in documents]
-        self._titles.add(items)
-        self._suggestions.add(items)
+        self.names.add(items)
         self._neighbours.add(documents)
         self._append("ids", encode_item_ids(item.id for item in items))
         numbers = {
@@ -68,7 +65,9 @@ class ColumnBuilder:
         for name in RAGGED_COLUMNS:
             lists = [tuple(dict.fromkeys(getattr(item, name))) for item in items]
             flat = [word for words in lists for word in words]
-            coded = self._names[name].encode(flat) if name in self._names else map(hash_word, flat)
+            coded = (
+                self._vocabularies[name].encode(flat) if name in self._vocabularies else map(hash_word, flat)
+            )
             self._append(f"{name} counts", np.array([len(words) for words in lists], np.int64))
             self._append(name, np.array(list(coded), np.int64))
             if name in NAME_FIELDS:
@@ -77,7 +76,7 @@ class ColumnBuilder:
             file.write(_stack_vectors(documents, field).tobytes())
 
     def build(self) -> tuple[Columns, dict[str, list[str]], Order]:
-        """Returns the columns, the vocabularies, and the order in which to write the vectors."""
+        """Returns all columns but those of names, the vocabularies, and the order to write the others in."""
         ids = self._concatenate("ids", ID_DTYPE)
         order = np.argsort(ids, kind="stable")
         columns: Columns = {"ids": ids[order]}
@@ -86,7 +85,7 @@ class ColumnBuilder:
         }
         vocabularies = {}
         for plural, name in NAME_COLUMNS.items():
-            vocabularies[plural], ranks = self._names[plural].rank_by_frequency(MAX_NAMES)
+            vocabularies[plural], ranks = self._vocabularies[plural].rank_by_frequency(MAX_NAMES)
             offsets, codes = self._build_ragged(plural, order)
             ranked = ranks[codes].astype(np.int16)
             columns |= {f"{plural}_offsets": offsets, f"{plural}_codes": ranked}
@@ -95,11 +94,8 @@ class ColumnBuilder:
             offsets, words = self._build_ragged(name, order)
             columns |= {f"{name}_offsets": offsets, f"{name}_hashes": words.astype(np.uint32)}
             columns |= self._sort_keys(name, order)
-        vocabularies["genres"], ranks = self._names["genres"].rank_by_frequency(MAX_GENRES)
+        vocabularies["genres"], ranks = self._vocabularies["genres"].rank_by_frequency(MAX_GENRES)
         columns["genre_bits"] = _build_bits(*self._build_ragged("genres", order), ranks)
-        columns |= {f"title_{name}": column for name, column in self._titles.build(order).items()}
-        columns |= {f"suggest_{name}": column for name, column in self._suggestions.build(order).items()}
-        columns |= {f"words_{name}": column for name, column in self._titles.build_words(order).items()}
         return columns, vocabularies, order
 
     def write_neighbours(self, directory: Path, ids: ItemIds, order: Order) -> None:

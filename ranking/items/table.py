@@ -28,9 +28,8 @@ from reelrank.ranking.items.names.title_index import TitleIndex
 from reelrank.ranking.items.names.title_keys import Hashes
 from reelrank.ranking.items.names.title_words import TitleWords
 from reelrank.ranking.items.row_index import RowIndex
+from reelrank.ranking.items.table_facts import METADATA_FILE, SCHEMA, TableFacts, read_names
 
-SCHEMA = 10
-METADATA_FILE = "facts.json"
 Rows = NDArray[np.intp]
 
 
@@ -159,32 +158,47 @@ def build_table(
 
     Memory: one batch, and columns of about 600 bytes per item.
     """
+    return build_table_like(None, directory, documents, TableFacts(version, fold_in, embeddings))
+
+
+def build_table_like(
+    earlier: Path | None, directory: Path, documents: Iterable[Sequence[Document]], facts: TableFacts
+) -> ItemTable:
+    """Builds a table, and takes what depends on texts alone from an earlier one if its texts are the same."""
+    if earlier is not None and not _can_be_opened(earlier):
+        earlier = None
     with replace_directory(directory) as temporary:
-        _write_table(temporary, version, documents, fold_in, embeddings)
+        _write_table(temporary, earlier, documents, facts)
     return open_table(directory)
 
 
 def _write_table(
-    directory: Path,
-    version: str,
-    documents: Iterable[Sequence[Document]],
-    fold_in: FoldIn | None,
-    embeddings: str,
+    directory: Path, earlier: Path | None, documents: Iterable[Sequence[Document]], facts: TableFacts
 ) -> None:
     builder = ColumnBuilder(directory)
     for batch in documents:
         builder.add(batch)
     columns, vocabularies, order = builder.build()
+    texts = builder.names.compute_digest()
+    columns |= builder.names.build(order, read_names(earlier, texts))
     for name, column in columns.items():
         np.save(directory / f"{name}.npy", column)
     builder.write_neighbours(directory, np.asarray(columns["ids"]), order)
     builder.write_vectors(directory, order)
-    metadata = {"schema": SCHEMA, "version": version, "size": len(order), "vocabularies": vocabularies}
-    metadata["embeddings"] = embeddings
-    if fold_in is not None:
-        np.save(directory / "gram.npy", fold_in.gram)
-        metadata["folding"] = [fold_in.regularization, fold_in.alpha, fold_in.scale]
+    metadata = {"schema": SCHEMA, "version": facts.version, "size": len(order), "vocabularies": vocabularies}
+    metadata |= {"embeddings": facts.embeddings, "texts": texts}
+    if facts.fold_in is not None:
+        np.save(directory / "gram.npy", facts.fold_in.gram)
+        metadata["folding"] = [facts.fold_in.regularization, facts.fold_in.alpha, facts.fold_in.scale]
     (directory / METADATA_FILE).write_text(json.dumps(metadata, ensure_ascii=False))
+
+
+def _can_be_opened(directory: Path) -> bool:
+    try:
+        open_table(directory)
+    except TableError:
+        return False
+    return True
 
 
 def open_table(directory: Path) -> ItemTable:
@@ -229,20 +243,3 @@ def _map_files(directory: Path, metadata: Any) -> ItemTable:
         **vocabularies,
         **columns,
     )
-
-
-def read_fold_in(directory: Path) -> FoldIn | None:
-    """Returns the fold-in parameters of a table of any schema; None when it has none that can be read."""
-    try:
-        metadata = json.loads((directory / METADATA_FILE).read_text())
-        return FoldIn(np.load(directory / "gram.npy"), *metadata["folding"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
-        return None
-
-
-def read_embeddings(directory: Path) -> str:
-    """Returns the embeddings fingerprint in a table of any schema; empty when it has none."""
-    try:
-        return str(json.loads((directory / METADATA_FILE).read_text()).get("embeddings", ""))
-    except (OSError, ValueError, AttributeError):
-        return ""

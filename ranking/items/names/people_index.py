@@ -76,7 +76,7 @@ def find_hash(keys: Hashes, values: NDArray[Any], key: int) -> NDArray[Any]:
 def build_people(people: Sequence[tuple[str, ...]]) -> dict[str, NDArray[Any]]:
     """Returns the columns of a PeopleIndex for the people of each row, as a TitleIndex names them."""
     pairs = [(row, name) for row, names in enumerate(people) for name in names]
-    hashes = {name: hash_text(compact_title(name)) for name in {name for _, name in pairs}}
+    hashes = {name: hash_text(compact_title(name)) for name in dict.fromkeys(name for _, name in pairs)}
     keys = np.array([hashes[name] for _, name in pairs], np.uint64)
     order = np.argsort(keys, kind="stable")
     return {

@@ -39,7 +39,7 @@ MAX_INITIALS = 10
 """Initials up to which a text is looked up; nobody types longer acronyms."""
 _PART_ENDS = re.compile(r":\s|\s[-\u2013\u2014]\s")
 """What parts the name of a series from that of the film: "The Lord of the Rings: The Two Towers"."""
-_NOT_A_WORD = re.compile(r"[\W_]+")
+_WORD = re.compile(r"[^\W_]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['`](?=\w)")
 _ELISION = re.compile(r"\b(?:[ldjmnstc]|qu|un|gl|quell|(?:a|da|de|ne|su|co)ll|nell)'(?=\w)")
 """French and Italian words that lose their vowel before another: l'avventura, d'argent, dell'arte."""
@@ -49,7 +49,10 @@ _TRAILING_YEAR = re.compile(r"^(.*\S)[\s(\[,]+((?:18|19|20)\d\d)[)\]]?$")
 
 def split_words(folded: str) -> list[str]:
     """Returns the words of a folded text; an apostrophe inside a word does not split it."""
-    return _NOT_A_WORD.sub(" ", _APOSTROPHES.sub("", folded.replace("&", " and "))).split()
+    text = folded.replace("&", " and ")
+    if "'" in text or "`" in text:
+        text = _APOSTROPHES.sub("", text)
+    return _WORD.findall(text)
 
 
 def compact_title(title: str) -> str:

@@ -116,7 +116,8 @@ class VocabularyBuilder:
     def add(self, item: Item) -> None:
         """Adds the words of an item, as they are written and as they are prepared for an index."""
         text = " ".join((item.title, *item.people, *item.genres, *item.tags, item.description))
-        words = split_words(fold_text(f"{text} {prepare_text(text)}"))
+        prepared = prepare_text(text)
+        words = split_words(fold_text(text if prepared == text else f"{text} {prepared}"))
         self._counts.update({_encode(word) for word in words})
         names = split_words(fold_text(" ".join(item.people)))
         titled = set(split_words(fold_text(item.title))).difference(names)
