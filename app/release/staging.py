@@ -33,16 +33,19 @@ def read_staged(manager: ReleaseManager, release_id: str) -> Release:
 
 
 def discard_release(manager: ReleaseManager, release_id: str) -> None:
-    """Drops the index version of a release that never served, and its record. It may be gone already."""
+    """Removes a release that never served, and its index version unless another one needs it.
+
+    It may be gone already. One that serves, or that served before, stays.
+    """
     pointer = manager.store.read_pointer()
     if pointer is not None and release_id in _list_tried(pointer):
         start_trial(manager, None, None)
+    if pointer is not None and release_id in _list_served(pointer):
+        return
     with suppress(NotFound):
         release = find_release(manager.store.list_releases(), release_id)
-        named = manager.list_kept_versions()
-        if release.index_version in named:
-            return
-        if release.index_version in {version.name for version in manager.engine.versions()}:
+        existing = {version.name for version in manager.engine.versions()}
+        if release.index_version in existing - manager.list_kept_versions():
             manager.drop_version(release.index_version)
         manager.store.remove(release_id)
 
@@ -67,3 +70,7 @@ def start_trial(manager: ReleaseManager, canary: Canary | None, shadow: Release 
 def _list_tried(pointer: Pointer) -> list[str]:
     tried = [pointer.canary.release] if pointer.canary is not None else []
     return [release.id for release in (*tried, pointer.shadow) if release is not None]
+
+
+def _list_served(pointer: Pointer) -> list[str]:
+    return [release.id for release in (pointer.serving, pointer.previous) if release is not None]

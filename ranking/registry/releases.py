@@ -42,12 +42,12 @@ class Release(BaseModel):
     reason: str = ""
 
     def serves_same_as(self, other: "Release") -> bool:
-        """Returns whether another release has the same index version, model and embeddings."""
-        return (self.index_version, self.model, self.embeddings) == (
-            other.index_version,
-            other.model,
-            other.embeddings,
+        """Returns whether another release has the same index version, model, embeddings and settings."""
+        own, others = (
+            (release.index_version, release.model, release.embeddings, release.config)
+            for release in (self, other)
         )
+        return own == others
 
 
 class Canary(BaseModel):
