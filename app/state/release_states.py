@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reelrank.app.state.activity_counters import ActivityCounters
 from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.live_items import warm_table
 from reelrank.app.state.model_cache import Models
@@ -61,7 +60,7 @@ def load_release_state(sources: StateSources, release: Release, previous: State 
         raise ModelRejected(release.model, reason, "train it again")
     if problem := explain_embeddings_mismatch(ranker, embeddings):
         raise ModelRejected(release.model, problem, "train it again", "embeddings_mismatch")
-    activity = ActivityCounters(table)
+    activity = sources.counters.open(table, sources.events)
     activity.poll(sources.events)
     matcher = sources.engine.at_version(release.index_version)
     return State(

