@@ -12,8 +12,11 @@ from reelrank.ranking.drift.distances import Distance, compare_histograms
 from reelrank.ranking.drift.histograms import Profile
 
 CALENDAR_FEATURES = frozenset(
-    {"hour", "weekday", "hour_sine", "hour_cosine", "genre_x_hour", "genre_x_weekday"}
-)
+    {
+        "hour", "weekday", "week_of_year", "is_holiday", "hour_sine", "hour_cosine",
+        "genre_x_hour", "genre_x_weekday",
+    }
+)  # fmt: skip
 """They say when a request was made, and so always differ between two spans of time."""
 FALSE_DISCOVERY_RATE = 0.01
 RETRAIN_PSI, BLOCK_PSI = 0.1, 0.25

@@ -18,6 +18,7 @@ from reelrank.ranking.drift.histograms import (
     write_profile,
 )
 from reelrank.ranking.drift.report import (
+    CALENDAR_FEATURES,
     Action,
     Kind,
     adjust_p_values,
@@ -25,6 +26,7 @@ from reelrank.ranking.drift.report import (
     compare_profiles,
 )
 from reelrank.ranking.evaluation.intervals import count_effective
+from reelrank.ranking.features.compute import FEATURES
 
 NAMES = tuple(f"f{n}" for n in range(60))
 
@@ -153,3 +155,8 @@ def test_bins_of_both_times_add_up_to_one() -> None:
     distance = compare_histograms("f", before, now, (4, 5))
     assert distance.edges == (0, 1)
     assert (distance.before, distance.now) == ((0.5, 0.25, 0.25), (0, 1, 0))
+
+
+def test_every_feature_of_the_calendar_is_left_out() -> None:
+    of_time = {feature.name for feature in FEATURES if feature.group == "time"}
+    assert of_time - CALENDAR_FEATURES == {"is_search"}
