@@ -22,6 +22,13 @@ class LoopSettings(BaseSettings):
     gate_margin: float = Field(
         0.02, gt=0, le=1, description="NDCG@10 on the newest requests that a new release may lose at most."
     )
+    gate_hours: float = Field(
+        24,
+        ge=1,
+        le=336,
+        description="Hours of the newest pages that training leaves out, and that the gate judges a release "
+        "on.",
+    )
     gate_known_items: int = Field(
         50,
         ge=0,

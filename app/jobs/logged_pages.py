@@ -36,8 +36,8 @@ from reelrank.ranking.training.partitioned.partition_task import (
 log = structlog.get_logger("reelrank.learning")
 
 TRAINING_DAYS = 28
-HELD_OUT = timedelta(days=1)
-"""The last day tests, the day before it stops the training early."""
+VALIDATED = timedelta(days=1)
+"""Of pages that stop the training early."""
 MIN_ANSWERED, MIN_VALIDATION = 500, 50
 """Requests with something played that are the least to learn from, and to stop early by. A choice."""
 IN_PROCESS = LocalCompute()
@@ -87,15 +87,17 @@ class LoggedTraining:
         )
 
 
-def choose_windows(lake: Lake, now: datetime) -> LoggedWindows | None:
-    """Returns the windows up to the newest page whose plays can be known; None for an empty lake."""
+def choose_windows(lake: Lake, now: datetime, test_hours: float) -> LoggedWindows | None:
+    """Returns the windows up to the newest page whose plays can be known; None for an empty lake.
+
+    test_hours: how many of them are left for the gate (REELRANK_GATE_HOURS)."""
     settled = now - timedelta(milliseconds=PLAY_WINDOW_MS)
     partitions = lake.list_partitions(CANDIDATES, EARLIEST, settled)
     if not partitions:
         return None
     end = min(settled, max(partition.end for partition in partitions))
-    test = end - HELD_OUT
-    validate = test - HELD_OUT
+    test = end - timedelta(hours=test_hours)
+    validate = test - VALIDATED
     return LoggedWindows(validate - timedelta(days=TRAINING_DAYS), validate, test, end)
 
 
@@ -131,7 +133,7 @@ def collect_logged_training(
     uniform sample.
     """
     lake = Lake(build_lake_storage(container.settings))
-    windows = choose_windows(lake, container.clock.now())
+    windows = choose_windows(lake, container.clock.now(), container.settings.gate_hours)
     if windows is None or _count_requests(lake, windows) < MIN_ANSWERED + MIN_VALIDATION:
         return None  # the events need not be exported: a long history is thousands of dates
     sample = sample_logged_rows(container, grader, (windows.begin, windows.test), progress, compute)

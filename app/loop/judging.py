@@ -92,8 +92,9 @@ def judge_release(
 
 
 def judge_drift(container: Container, release: Release) -> Check:
-    """Compares the newest day of pages with the days that training reads, for what a release learned."""
-    windows = choose_windows(Lake(build_lake_storage(container.settings)), container.clock.now())
+    """Compares the newest pages with the days that training reads, for what a release learned."""
+    settings = container.settings
+    windows = choose_windows(Lake(build_lake_storage(settings)), container.clock.now(), settings.gate_hours)
     try:
         if windows is None:
             raise NotFound("there are no logged pages to compare", code="no_logged_pages")

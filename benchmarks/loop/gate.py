@@ -31,6 +31,8 @@ SEEDS, RETRAININGS = 20, 200
 SMALL_SEEDS, SMALL_RETRAININGS = 5, 5
 TARGET_RATE = 0.05
 """Retraining on the same data is refused at this rate or below: more would stop the loop from learning."""
+SIZES = tuple((requests, margin) for requests in (200, 400, 800, 1600) for margin in (0.02, 0.04))
+"""Requests to judge on, and margins: what a small service can tell."""
 Pair = tuple[LambdaRank, Profile]
 
 
@@ -68,16 +70,30 @@ def report_retrainings(count: int) -> bool:
     """Prints how often retraining with another seed is refused; returns whether the rate may be 5 %."""
     history = make_history(0)
     serving = train(history.rows, "serving")
-    refused = 0
+    refused, by_size = 0, dict.fromkeys(SIZES, 0)
     for seed in range(1, count + 1):
         candidate = train(history.rows, "candidate", seed)
         refused += bool(find_failed(judge(history.newest, candidate, serving)))
+        for requests, margin in SIZES:
+            part, limits = take_first(history.newest, requests), GateLimits(margin=margin)
+            by_size[requests, margin] += not check_order(part, candidate[0], serving[0], limits, seed).passed
+    rows = [(f"{requests:,}", f"{margin:g}", f"{n} of {count}") for (requests, margin), n in by_size.items()]
+    print(format_table(("judged on requests", "margin", "retrained, refused by order"), rows), flush=True)
     interval = binomtest(refused, count).proportion_ci(0.99, "exact")
     print(
         f"retrained with another seed: refused {refused} of {count} "
         f"({refused / count:.1%}, 99 % interval {interval.low:.1%} to {interval.high:.1%})"
     )
     return bool(interval.low <= TARGET_RATE)
+
+
+def take_first(requests: GateRequests, count: int) -> GateRequests:
+    """Returns the first requests that led to a play."""
+    answered = requests.select_answered()
+    groups, rows = answered.groups[:count], int(answered.groups[:count].sum())
+    return GateRequests(
+        answered.names, answered.features[:rows], answered.gains[:rows], groups, answered.viewers[:count]
+    )
 
 
 def judge_fault(

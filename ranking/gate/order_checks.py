@@ -11,6 +11,9 @@ from reelrank.ranking.gate.requests import GateRequests, measure_auc, measure_nd
 from reelrank.ranking.rankers.lambdarank import Ranker, get_probability_function
 from reelrank.ranking.registry.decisions import Check
 
+Z_INTERVAL, Z_PASS = 1.96, 1.645
+"""Standard normal quantiles: of a 95 % interval, and of 19 in 20."""
+
 
 def check_data(candidate: Profile, serving: Profile | None, limits: GateLimits) -> Check:
     """Compares how many requests both releases learned from."""
@@ -56,9 +59,22 @@ def check_order(
         name="order",
         passed=passed,
         sentence=f"on the newest requests it is {verdict} {serving.name}: NDCG@10 {new.mean():.4f} and "
-        f"{old.mean():.4f}, difference {difference}",
+        f"{old.mean():.4f}, difference {difference}{_ask_for_more(len(new), difference, limits)}",
         figures={"ndcg": float(new.mean()), "serving_ndcg": float(old.mean()), **_to_figures(difference)},
         thresholds={"low": -limits.margin},
+    )
+
+
+def _ask_for_more(requests: int, difference: Interval, limits: GateLimits) -> str:
+    """Says how many requests would do, where the refusal may be for want of them: the margin would have to be
+    3.6 standard errors wide, so that 19 of 20 equally good releases pass."""
+    if difference.low > -limits.margin or difference.high < 0:
+        return ""
+    standard_error = (difference.high - difference.low) / (2 * Z_INTERVAL)
+    needed = requests * (standard_error * (Z_INTERVAL + Z_PASS) / limits.margin) ** 2
+    return (
+        f"; {requests:,} answered requests are too few to tell a loss of {limits.margin:g} from none, about "
+        f"{max(needed, requests + 1):,.0f} would do (REELRANK_GATE_HOURS)"
     )
 
 

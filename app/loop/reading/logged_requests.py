@@ -52,7 +52,7 @@ def read_gate_requests(container: Container, grader: Grader) -> GateRequests | N
     Only seen items count: nothing is known of the others.
     """
     lake = _open_lake(container)
-    windows = choose_windows(lake, container.clock.now())
+    windows = choose_windows(lake, container.clock.now(), container.settings.gate_hours)
     if windows is None:
         return None
     columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))

@@ -114,3 +114,15 @@ def test_strong_drift_of_what_a_model_rests_on_refuses_it() -> None:
     assert check.is_blocking
     assert "a (PSI" in check.sentence
     assert check_drift(compare_profiles(before, before)).passed
+
+
+def test_a_refusal_for_want_of_requests_says_how_many_would_do(history: MadeUpHistory, serving: Pair) -> None:
+    answered = history.newest.select_answered()
+    requests = answered.select_features(NAMES), answered.gains
+    few = GateRequests(NAMES, *requests, answered.groups, answered.viewers)
+    ranker, other = serving[0], train(history.rows, "other", 1)[0]
+    check = check_order(few, other, ranker, GateLimits(margin=1e-6))
+    assert not check.passed
+    assert "answered requests are too few to tell a loss" in check.sentence
+    worse = check_order(few, FusedOrder(), ranker, GateLimits(margin=1e-6))
+    assert "too few" not in worse.sentence
