@@ -163,7 +163,9 @@ def decide_canary(report: CanaryReport, outcomes: Outcomes, is_over: bool, setti
         trend = Trend.GOOD
     elif is_over:
         trend = Trend.GOOD if settings.canary_undecided == "promote" else Trend.BAD
-        sentence = f"{sentence}; the time is over (REELRANK_CANARY_UNDECIDED={settings.canary_undecided})"
+        outcome = "promoted" if trend is Trend.GOOD else "refused"
+        sentence += f"; no harm was proven in {settings.canary_hours:g} hours, so it is {outcome} "
+        sentence += f"(REELRANK_CANARY_UNDECIDED={settings.canary_undecided})"
     return Observation(trend, sentence, report.checks, figures)
 
 

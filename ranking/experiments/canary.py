@@ -19,6 +19,15 @@ GUARDRAILS = {"degraded": 0.02, "empty": 0.02, "errors": 0.01}
 LATENCY_FACTOR = 0.25
 """Share of the control's mean time by which a canary may certainly be slower, at most. A choice."""
 
+POINTS = "percentage points of the pages of a viewer"
+UNITS = {
+    WATCH_TIME: ("s a viewer", 1.0, "+,.0f"),
+    CLICKS: ("percentage points of the seen items of a viewer", 100.0, "+.2f"),
+    "latency": ("ms a page", 1.0, "+,.1f"),
+    **dict.fromkeys(GUARDRAILS, (POINTS, 100.0, "+.2f")),
+}
+"""By measure: its unit, what a value is multiplied with, and how it is written."""
+
 
 class Verdict(StrEnum):
     """NOT_WORSE: the loss is certainly smaller than the margin. UNDECIDED: nothing is certain."""
@@ -91,21 +100,32 @@ def _check_metric(name: str, sequence: Sequence, outcomes: Outcomes, margin: flo
     return Check(
         name=name,
         passed=high >= 0,
-        sentence=f"{name} per viewer {effect:+.4g} [{low:+.4g}, {high:+.4g}], {base:.4g} without the canary",
+        sentence=describe_effect(name, sequence, base),
         figures={"effect": effect, "low": low, "high": high, "control": base},
         thresholds={"high": 0.0, "margin": margin},
     )
+
+
+def describe_effect(name: str, sequence: Sequence, base: float) -> str:
+    """Describes what a canary changed, such as `watch time: +60 [-20, +140] s a viewer, from 1,500`."""
+    effect, low, high = _read_last(sequence)
+    if not np.isfinite(low + high):
+        return f"{name}: too few viewers to say anything yet"
+    unit, scale, form = UNITS[name]
+    values = (f"{scale * value:{form}}" for value in (effect, low, high))
+    mean, lower, upper = values
+    before = f"{scale * base:{form.replace('+', '')}}"
+    return f"{name}: {mean} [{lower}, {upper}] {unit}, from {before} without the canary"
 
 
 def _check_guardrail(name: str, sequence: Sequence, outcomes: Outcomes) -> Check:
     effect, low, high = _read_last(sequence)
     base = _average_control(outcomes, name)
     allowed = LATENCY_FACTOR * base if name == "latency" else GUARDRAILS[name]
-    what = "milliseconds of a page" if name == "latency" else f"share of pages: {name}"
     return Check(
         name=name,
         passed=low <= allowed,
-        sentence=f"{what} {effect:+.4g} [{low:+.4g}, {high:+.4g}], {base:.4g} without the canary",
+        sentence=describe_effect(name, sequence, base),
         figures={"effect": effect, "low": low, "high": high, "control": base},
         thresholds={"low": allowed},
     )
