@@ -50,8 +50,12 @@ def show(release_id: ReleaseId, as_json: AsJson = False) -> None:
         return
     for name, value in release.items():
         out.print(f"{name:<14} {value}", markup=False, soft_wrap=True)
-    for decision in record.decisions:
+    for decision in record.own:
         print_decision(decision)
+    if record.meanwhile:
+        print_plain("while it served:")
+    for decision in record.meanwhile:
+        print_decision(decision, with_checks=False)
 
 
 @app.command(epilog="Example: `reelrank releases history --last 20`")

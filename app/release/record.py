@@ -23,6 +23,16 @@ class ReleaseRecord:
     state: str
     decisions: Sequence[Decision]
 
+    @property
+    def own(self) -> list[Decision]:
+        """Returns the decisions about this release."""
+        return [one for one in self.decisions if one.release == self.release_id]
+
+    @property
+    def meanwhile(self) -> list[Decision]:
+        """Returns the decisions about others that were made while this release served."""
+        return [one for one in self.decisions if one.release != self.release_id]
+
 
 def read_release_record(manager: ReleaseManager, history: FileHistory, release_id: str) -> ReleaseRecord:
     """Raises NotFound when there is neither a release of this id nor a decision about one."""

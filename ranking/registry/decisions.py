@@ -8,7 +8,7 @@ also finds the runs in which a release served while another one was judged.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -127,6 +127,18 @@ def _parse(lines: Iterable[bytes]) -> Iterable[Decision]:
             yield Decision.model_validate_json(line)
         except ValidationError:
             continue
+
+
+TURNS = {StepOutcome.PROMOTED, StepOutcome.REFUSED, StepOutcome.ROLLED_BACK, StepOutcome.FAILED}
+"""Outcomes that change what viewers get, or say why it did not change."""
+EXPLAINED_BEFORE = {StepOutcome.PROMOTED, StepOutcome.ROLLED_BACK}
+"""Outcomes whose reason is the decision before them: what passed a release, or what it did wrong."""
+
+
+def find_reason(run: Sequence[Decision], decision: Decision) -> Decision:
+    """Returns the decision of a run that says why this one was made: itself, or the one before it."""
+    before = run.index(decision) - (decision.outcome in EXPLAINED_BEFORE)
+    return run[max(before, 0)]
 
 
 def hash_inputs(inputs: object) -> str:

@@ -9,6 +9,8 @@ from reelrank.ranking.drift.kept_report import KeptDrift, read_drift
 from reelrank.ranking.drift.report import SeriesDrift
 
 WIDTH, HEIGHT, GAP = 132, 48, 2
+MAX_OPEN = 12
+"""Rows that stand open; a click shows the rest."""
 MAX_QUIET = 5
 """Features that did not drift are shown up to so many, largest PSI times gain first; the rest are counted."""
 
@@ -36,10 +38,12 @@ class DriftRow:
 
 @dataclass(frozen=True, slots=True)
 class DriftView:
-    """The newest report. rows: what drifted, then all that is no feature, then a few features."""
+    """The newest report. rows: what drifted, then all that is no feature, then a few features; `more` are the
+    rest of them, which a click shows."""
 
     kept: KeptDrift
     rows: Sequence[DriftRow]
+    more: Sequence[DriftRow]
     left_out: int
 
 
@@ -50,7 +54,7 @@ def read_drift_view(reports_dir: Path) -> DriftView | None:
         return None
     always, quiet = kept.report.split_quiet_features()
     rows = [DriftRow(one, draw_bars(one.distance)) for one in (*always, *quiet[:MAX_QUIET])]
-    return DriftView(kept, rows, len(quiet[MAX_QUIET:]))
+    return DriftView(kept, rows[:MAX_OPEN], rows[MAX_OPEN:], len(quiet[MAX_QUIET:]))
 
 
 def draw_bars(distance: Distance) -> tuple[Bar, ...]:

@@ -9,23 +9,22 @@ from reelrank.app.search.service import SearchService
 from reelrank.app.web.ops.activity import EventRate, measure_event_rate
 from reelrank.app.web.ops.charts import LineChart, build_line_chart, describe_interval
 from reelrank.app.web.ops.drift import DriftView, read_drift_view
+from reelrank.app.web.ops.timeline import LoopRun, list_runs
 from reelrank.app.web.ops.traffic import Traffic, read_traffic
 from reelrank.index_mappings.engine import IndexVersion
 from reelrank.loaders.load_history import LoadRecord, read_loads
 from reelrank.ranking.evaluation.served.days import ServedDays, read_days
 from reelrank.ranking.evaluation.served.measure import ServedQuality
 from reelrank.ranking.evaluation.served.sources import SourceShares, read_sources
-from reelrank.ranking.registry.decisions import Decision, FileHistory, StepOutcome
+from reelrank.ranking.registry.decisions import TURNS, Decision, FileHistory
 from reelrank.ranking.registry.releases import Release, describe_state
 
-MAX_DECISIONS, MAX_RELEASES, MAX_LOADS = 100, 20, 10
+MAX_RUNS, MAX_RELEASES, MAX_LOADS = 50, 20, 10
 CHARTS = {
     "ctr": ("Click-through rate", "{:.1%}"),
     "watch_s_per_impression": ("Seconds watched of a seen item", "{:,.1f}"),
     "ndcg@10": ("NDCG@10 as served", "{:.3f}"),
 }
-TURNS = {StepOutcome.PROMOTED, StepOutcome.REFUSED, StepOutcome.ROLLED_BACK, StepOutcome.FAILED}
-"""Outcomes that change what viewers get, or say why it did not change."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,12 +49,12 @@ class ListedRelease:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The overview page. decisions: newest first. days, charts: quality by day; None and empty before any
-    was measured. degraded: what the serving state lacks, in sentences. drift, sources: None before any was
-    measured. event_rate: None while the event store does not answer. loads: newest first."""
+    """The overview page. runs: of the loop, newest first. days, charts: quality by day; None and empty
+    before any was measured. degraded: what the serving state lacks, in sentences. drift, sources: None before
+    any was measured. event_rate: None while the event store does not answer. loads: newest first."""
 
     releases: Sequence[ListedRelease]
-    decisions: Sequence[Decision]
+    runs: Sequence[LoopRun]
     versions: Sequence[IndexVersion]
     traffic: Traffic
     days: ServedDays | None
@@ -74,7 +73,7 @@ def build_overview(service: SearchService, operations: Operations) -> Overview:
     state = service.refresher.state if service.refresher.is_ready else None
     return Overview(
         list_releases(operations, decisions)[:MAX_RELEASES],
-        decisions[: -MAX_DECISIONS - 1 : -1],
+        list_runs(decisions, MAX_RUNS),
         service.engine.versions(),
         read_traffic(),
         days,
