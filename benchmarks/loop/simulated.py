@@ -49,10 +49,11 @@ def run_seed(seed: int) -> LoopReport:
             "yes" if row.happened else "NO",
             "" if row.effect is None else row.effect.describe(),
             ", ".join(row.failed),
+            f"{row.figures['viewers']:,.0f}" if "viewers" in row.figures else "",
         )
         for row in report.rows
     ]
-    head = ("release", "decided", "as it must", "watch time by the truth", "failed checks")
+    head = ("release", "decided", "as it must", "watch time by the truth", "failed checks", "viewers")
     print(
         f"seed {seed}: {report.pages:,} pages, {report.failed} failed, {report.seconds:,.0f} s, "
         f"{report.cpu_s:,.0f} s of CPU time\n{format_table(head, rows)}\n",

@@ -1,37 +1,48 @@
-"""The loop on simulated viewers, for the command: where it happens, and the table of what was decided."""
+"""The loop on simulated viewers, for the command: where it happens, and what was decided."""
 
 from pathlib import Path
 
 from reelrank.app.cli.console import print_json, print_plain, show_progress_bars
-from reelrank.app.cli.tables.layout import Grid, print_grid
 from reelrank.app.loop.simulated.report import LoopReport, Row
-from reelrank.app.loop.simulated.scenes import simulate_loop
+from reelrank.app.loop.simulated.scenes import ignore_row, simulate_loop
 from reelrank.app.loop.simulated.world import SimulationSize, prepare_folder
 from reelrank.app.settings import Settings
 
-HEADER = ("release", "decided", "as it must", "watch time by the truth", "why")
 FOLDER = "simulations"
 
 
 def run_simulation(settings: Settings, seed: int, folder: Path | None, as_json: bool) -> int:
     """Simulates the loop in a folder of its own, prints what it decided; returns the exit code.
 
-    Raises Conflict when the folder has other files.
+    Each release is printed once it is decided. Raises Conflict when the folder has other files.
     """
     directory = folder or settings.data_dir / FOLDER / f"loop-{seed}"
     prepare_folder(directory, seed)
     with show_progress_bars() as progress:
-        report = simulate_loop(directory, seed, SimulationSize(), progress)
+        on_row = ignore_row if as_json else print_row
+        report = simulate_loop(directory, seed, SimulationSize(), progress, on_row)
     if as_json:
         print_json(report.to_json())
     else:
-        print_report(report)
+        print_summary(report)
     return int(not report.happened)
 
 
-def print_report(report: LoopReport) -> None:
-    """Prints a line for each release, then how to see more."""
-    print_grid(Grid(HEADER, [format_row(row) for row in report.rows], cut=("why",)))
+def print_row(row: Row) -> None:
+    """Prints a release: what it is and what was decided, why, and what it is worth by the truth."""
+    lines = [
+        f"{'as it must' if row.happened else 'NOT AS IT MUST'}: {row.made}",
+        f"{row.verdict}: {row.sentence}",
+    ]
+    if not row.happened:
+        lines.append(f"it had to be {row.wanted[1]} ({row.wanted[0]})")
+    if row.effect is not None:
+        lines.append(f"true change of the watch time of home pages: {row.effect.describe()}")
+    print_plain("\n  ".join(lines))
+
+
+def print_summary(report: LoopReport) -> None:
+    """Prints whether all of it happened, then how to see more."""
     print_plain(
         f"{report.pages:,} pages of simulated viewers, {report.failed:,} of them failed; "
         f"{report.seconds:,.0f} s, {report.cpu_s:,.0f} s of CPU time"
@@ -42,9 +53,3 @@ def print_report(report: LoopReport) -> None:
         f"every decision: REELRANK_DATA_DIR={report.directory} reelrank releases history\n"
         f"operator pages: REELRANK_DATA_DIR={report.directory} reelrank serve, then open /ops"
     )
-
-
-def format_row(row: Row) -> tuple[str, ...]:
-    """Returns the cells of a release."""
-    effect = "" if row.effect is None else row.effect.describe()
-    return row.made, row.verdict, "yes" if row.happened else "NO", effect, row.sentence

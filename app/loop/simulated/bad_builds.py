@@ -1,5 +1,6 @@
 """The work of the loop with a release that is bad on purpose; everything after the build is as always."""
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,13 +14,15 @@ from reelrank.app.compute.local import LocalCompute
 from reelrank.app.jobs.history import History
 from reelrank.app.jobs.logged_pages import TrainingSource
 from reelrank.app.jobs.training import Publisher, collect_rows, train
-from reelrank.app.loop.candidates import build_candidate, name_release, write_vectors
+from reelrank.app.loop.candidates import build_candidate, describe_candidate, name_release, write_vectors
 from reelrank.app.loop.container_work import ContainerWork
 from reelrank.app.loop.faults import Fault, age_vectors, leak, spoil_rows
 from reelrank.app.loop.judging import judge_release
 from reelrank.app.loop.reading.logged_requests import read_gate_requests
 from reelrank.app.loop.work import Built
-from reelrank.app.wiring import Container, read_serving_model
+from reelrank.app.release.staging import read_staged, stage_release
+from reelrank.app.wiring import Container, build_release_manager, read_serving_model
+from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.match import ItemIds
 from reelrank.ranking.embeddings.learn_embeddings import Embeddings
 from reelrank.ranking.features.compute import FEATURE_NAMES
@@ -98,14 +101,18 @@ class FaultyWork(ContainerWork):
 
 @dataclass(frozen=True, slots=True)
 class HarmfulWork(ContainerWork):
-    """Builds releases that the gate cannot find harmful: their ranking settings leave few candidates.
+    """Builds releases that the gate cannot find harmful: the serving model and index version, with ranking
+    settings that leave few candidates, as a wrong change of settings does.
 
     The gate judges the order of items on pages that the serving settings made. Only viewers see the pages
     that a release makes by its own settings.
     """
 
     def build(self, run: str) -> Built:
-        return build_candidate(self.container, run, self.progress, train_cut)
+        manager, name = build_release_manager(self.container), name_release(run)
+        if name not in {release.id for release in manager.list_releases()}:
+            stage_cut(self.container, name)
+        return describe_candidate(self.container, read_staged(manager, name))
 
 
 def choose_column(container: Container, fault: Fault) -> int:
@@ -132,13 +139,20 @@ def train_stale(path: Path, container: Container, progress: Progress, publisher:
     train(container, progress, TrainingSource.AUTO, publish, OneThread())
 
 
-def train_cut(container: Container, progress: Progress, publisher: Publisher) -> None:
-    """Trains, and gives the release settings that cut its candidates."""
-
-    def publish(parts: Container, embeddings: Embeddings, bar: Progress, model: str) -> str:
-        return publisher(replace(parts, config=parts.config.with_values(CUT)), embeddings, bar, model)
-
-    train(container, progress, TrainingSource.AUTO, publish, OneThread())
+def stage_cut(container: Container, name: str) -> None:
+    """Stores what serves under another name, with settings that cut its candidates; nothing is trained."""
+    pointer = build_release_manager(container).settle()
+    if pointer is None:
+        raise NotFound("nothing serves that settings could harm", code="release_not_found")
+    learned = container.settings.loop_dir / f"{pointer.serving.id}.npz"
+    if learned.exists():
+        shutil.copyfile(learned, learned.with_name(f"{name}.npz"))
+    config = container.config.with_values({**pointer.serving.config, **CUT})
+    changed = {"id": name, "created_at": container.clock.now(), "reason": "loop"}
+    stage_release(
+        build_release_manager(replace(container, config=config)),
+        pointer.serving.model_copy(update=changed),
+    )
 
 
 def age(embeddings: Embeddings) -> Embeddings:

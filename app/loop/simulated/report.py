@@ -1,5 +1,6 @@
 """What a simulation of the loop showed: a row for each release, and whether all of it happened."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from reelrank.app.loop.simulated.true_effect import TrueEffect
 @dataclass(frozen=True, slots=True)
 class Row:
     """One release. wanted, decided: step and outcome. effect: on watch time by the truth; None where nothing
-    served before, or where nothing was built. failed: names of the checks that failed."""
+    served before, or where nothing was built. failed: names of the checks that failed. figures: of
+    the decision that says why, such as how many viewers a canary had."""
 
     release: str
     made: str
@@ -20,6 +22,7 @@ class Row:
     failed: tuple[str, ...]
     effect: TrueEffect | None
     seconds: float
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def happened(self) -> bool:
@@ -39,6 +42,7 @@ class Row:
             "happened": self.happened,
             "sentence": self.sentence,
             "failed_checks": self.failed,
+            "figures": self.figures,
             "seconds": round(self.seconds, 1),
             "true_minutes_per_page": None if effect is None else effect.minutes,
             "true_minutes_of_serving": None if effect is None else effect.serving_minutes,

@@ -19,7 +19,7 @@ from reelrank.app.loop.simulated.world import SimulatedWorld, SimulationSize
 from reelrank.app.loop.states import Step
 from reelrank.app.loop.steps import StepResult
 from reelrank.ranking.progress import Progress
-from reelrank.ranking.registry.decisions import FileHistory, StepOutcome
+from reelrank.ranking.registry.decisions import FileHistory, StepOutcome, find_reason
 
 LOOK_HOURS = 3.0
 """Simulated hours between two runs of the loop while a release is tried."""
@@ -71,8 +71,17 @@ SCENES = (
 )
 
 
-def simulate_loop(directory: Path, seed: int, size: SimulationSize, progress: Progress) -> LoopReport:
-    """Runs the whole story in an empty folder."""
+RowListener = Callable[[Row], None]
+
+
+def ignore_row(row: Row) -> None:
+    """Ignores what was decided."""
+
+
+def simulate_loop(
+    directory: Path, seed: int, size: SimulationSize, progress: Progress, on_row: RowListener = ignore_row
+) -> LoopReport:
+    """Runs the whole story in an empty folder. on_row: is called with each release, once it is decided."""
     began, cpu = time.monotonic(), time.process_time()
     report = LoopReport(seed, directory)
     world = SimulatedWorld(directory, seed, size, progress)
@@ -81,6 +90,7 @@ def simulate_loop(directory: Path, seed: int, size: SimulationSize, progress: Pr
         for number, scene in enumerate(SCENES):
             progress("releases", number, len(SCENES))
             report.rows.append(play(world, scene))
+            on_row(report.rows[-1])
         progress("releases", len(SCENES), len(SCENES))
     finally:
         world.close()
@@ -124,9 +134,10 @@ def describe(
     history = FileHistory(world.settings.loop_dir)
     run = history.of_run(history.read()[-1].run)
     last = next((one for one in run if (one.step, one.outcome) == wanted), run[-1])
-    decided, sentence = (str(last.step), str(last.outcome)), last.verdict
+    why = find_reason(run, last)
+    decided, sentence = (str(last.step), str(last.outcome)), why.verdict
     if result.outcome is StepOutcome.NOTHING_NEW:
         decided, sentence = (str(Step.LABEL), str(result.outcome)), result.verdict
-    failed = tuple(check.name for check in last.checks if check.is_blocking and not check.passed)
+    failed = tuple(check.name for check in why.checks if check.is_blocking and not check.passed)
     seconds = time.monotonic() - began
-    return Row(last.release, made, wanted, decided, sentence, failed, effect, seconds)
+    return Row(last.release, made, wanted, decided, sentence, failed, effect, seconds, why.figures)

@@ -39,6 +39,7 @@ STATED: dict[str, Any] = {
     "watch_hours": 18.0,
     "gate_known_items": 20,
     "gate_drift": False,
+    "gate_hours": 48.0,
     "gate_margin": 0.04,
 }
 """Settings that differ from the defaults. The service is young: viewers, histories and counts grow by the
@@ -52,9 +53,9 @@ class SimulationSize:
 
     viewers: int = 800
     films: int = 300
-    traffic_days: float = 4.0
+    traffic_days: float = 5.0
     later_days: float = 10.0
-    judged_viewers: int = 150
+    judged_viewers: int = 100
 
     @property
     def days(self) -> float:
