@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from benchmarks import diversity, gibberish, hop, lake, logging_cost, spelling, suggest
 from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
-from benchmarks.experiments import coverage
+from benchmarks.experiments import coverage, interleaving_run
 from benchmarks.experiments import run as experiments
 from benchmarks.learning import run as learning
 from benchmarks.loop import canary, drift, freshness, gate, training_cost
@@ -53,6 +53,7 @@ BENCHMARKS = {
     "logging": logging_cost.main,
     "experiments": experiments.main,
     "off-policy": coverage.main,
+    "interleaving": interleaving_run.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "experiments", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""
