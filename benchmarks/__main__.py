@@ -13,6 +13,7 @@ from benchmarks.endurance import kills, memory, mutations, overload
 from benchmarks.engine import run as engine
 from benchmarks.experiments import coverage, interleaving_run
 from benchmarks.experiments import run as experiments
+from benchmarks.exploration import run as exploration
 from benchmarks.learning import run as learning
 from benchmarks.loop import canary, drift, freshness, gate, training_cost
 from benchmarks.loop import simulated as simulated_loop
@@ -54,6 +55,7 @@ BENCHMARKS = {
     "experiments": experiments.main,
     "off-policy": coverage.main,
     "interleaving": interleaving_run.main,
+    "exploration": exploration.main,
 }
 STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "experiments", "quality")
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""

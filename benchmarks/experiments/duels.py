@@ -22,7 +22,7 @@ VIEWERS_AT_ONCE = 3000
 TUNING_VIEWERS = 12_000
 EXAMINATION = compute_examination(PAGE_SIZE)
 Matrix = NDArray[np.float64]
-Ranked = NDArray[np.intp]
+Rankings = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,9 @@ def _simulate_part(duel: Duel, viewers: int, rng: np.random.Generator) -> DuelTo
     )
 
 
-def draft_pages(first: Ranked, second: Ranked, coins: NDArray[np.int64]) -> tuple[Ranked, NDArray[np.int64]]:
+def draft_pages(
+    first: Rankings, second: Rankings, coins: NDArray[np.int64]
+) -> tuple[Rankings, NDArray[np.int64]]:
     """Returns items and teams [b, k] of pages by team draft, as `draft_teams` does for one page.
 
     first, second [b, n]: both rankings. coins [b, k / 2]: which of them chooses first in each round.
@@ -105,8 +107,8 @@ def draft_pages(first: Ranked, second: Ranked, coins: NDArray[np.int64]) -> tupl
     b, n = first.shape
     order = np.arange(n, dtype=np.int16)
     ranks = np.empty((2, b, n), np.int16)
-    for team, ranked in enumerate((first, second)):
-        np.put_along_axis(ranks[team], ranked, np.broadcast_to(order, (b, n)), axis=1)
+    for number, ranked in enumerate((first, second)):
+        np.put_along_axis(ranks[number], ranked, np.broadcast_to(order, (b, n)), axis=1)
     rows, columns, teams = np.arange(b), [], np.stack([coins, 1 - coins], axis=2).reshape(b, -1)
     for team in teams.T:
         item = ranks[team, rows].argmin(axis=1)
@@ -115,5 +117,5 @@ def draft_pages(first: Ranked, second: Ranked, coins: NDArray[np.int64]) -> tupl
     return np.stack(columns, axis=1), teams
 
 
-def _select(values: Matrix, items: Ranked) -> Matrix:
+def _select(values: Matrix, items: Rankings) -> Matrix:
     return np.take_along_axis(values, items, axis=1)

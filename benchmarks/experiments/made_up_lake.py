@@ -89,7 +89,7 @@ def _build_day(
     candidates = _complete(
         {"request_id": ids[page], "item": items, "position": position.astype(np.int32),
          "shown": np.ones(len(page), bool), "is_whole_group": np.zeros(len(page), bool),
-         "team": np.where(is_in[page] & made_up.interleaved, teams, None)},
+         "team": np.where(is_in[page] & made_up.interleaved, teams.astype(object), np.array(None))},
         CANDIDATE_SCHEMA,
     ).append_column("at_ms", pa.array(at_ms[page]))  # fmt: skip
     seen = position < made_up.viewed

@@ -20,7 +20,7 @@ from tests.sample_project import add_model, build_project
 pytestmark = pytest.mark.slow
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 VIEWERS = [f"u{n}" for n in range(8)]
-ARMS = {
+ARMS: dict[str, dict[str, object]] = {
     "diversity": {"config": {"diversity": 0.8}},
     "limits": {"config": {"popular": 4, "neighbours": 0, "fresh": 3}},
     "model": {"model": "second"},
@@ -39,12 +39,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Container:
 @pytest.fixture(scope="module", params=ARMS)
 def service(request: pytest.FixtureRequest, project: Container) -> Iterator[SearchService]:
     arms = [{"name": "control", "share": 0.5}, {"name": "other", "share": 0.5, **ARMS[request.param]}]
-    body = {"name": f"by-{request.param}", "hypothesis": "The other is better.", "arms": arms}
+    name = f"by-{request.param}"
+    body = {"name": name, "hypothesis": "The other is better.", "arms": arms}
     project.experiments.create(ExperimentDefinition.model_validate({**body, "interleave": True}))
-    project.experiments.start(body["name"])
+    project.experiments.start(name)
     service = warm_service(project)
     yield service
-    project.experiments.stop(str(body["name"]))
+    project.experiments.stop(name)
     service.recorder.close()
 
 
@@ -60,7 +61,7 @@ def rank_arm(service: SearchService, viewer: str, arm: int) -> list[bytes]:
     assert assignment.rival is not None
     chosen = (assignment, assignment.rival.assignment)[arm]
     alone = replace(service, assigner=DefaultAssigner(chosen.config.without_exploration()))
-    return rank(alone, viewer, chosen.model or None).candidates.ids.tolist()
+    return list(rank(alone, viewer, chosen.model or None).candidates.ids.tolist())
 
 
 def test_each_team_has_its_best_items_in_the_order_of_its_own_ranking(service: SearchService) -> None:
