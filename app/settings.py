@@ -109,8 +109,10 @@ class Settings(DataDirectories, NetworkSettings, LoopSettings):
     explore_slots: int = Field(
         1,
         ge=0,
-        description="Exploration slots on a home or similar-items page, at most one in ten hits; "
-        "0 turns exploration off.",
+        description="Exploration slots on a home or similar-items page, at most one in ten hits; 0 for none.",
+    )
+    similar_exploration_slots: int = Field(
+        10, ge=0, description="Maximum exploration slots on a similar-items page; 0 explores home pages only."
     )
     diversity: float = Field(
         0.0,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reelrank.index_mappings.event import USER_ACTIONS, EventKind
 from reelrank.ranking.experiments.measurement.metrics import METRICS
-from reelrank.ranking.policies.config import RankingConfig
+from reelrank.ranking.policies.config import MAX_SLOTS, RankingConfig
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 """No blank: the experiments of a page are joined by blanks."""
@@ -16,12 +16,13 @@ MAX_ARMS = 8
 SHARE_TOLERANCE = 1e-9
 BOUNDS: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(RankingConfig().to_values(), (0, 1000)),
-    "exploration_slots": (0, 10),
+    "exploration_slots": (0, MAX_SLOTS),
+    "similar_exploration_slots": (0, MAX_SLOTS),
     "popular_half_life_days": (1, 3650),
     "diversity": (0, 1),
 }
 """Values that an arm may set, as a release records them, and their bounds."""
-NOT_INTERLEAVED = ("exploration_slots", "popular_half_life_days")
+NOT_INTERLEAVED = ("exploration_slots", "similar_exploration_slots", "popular_half_life_days")
 """Values that the arms of an interleaved page share: it is retrieved once, and explored after the merge."""
 INTERLEAVED = "interleaved"
 """The variant of an interleaved page, which has both arms."""

@@ -11,15 +11,21 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
+from reelrank.index_mappings.query import QueryKind
 from reelrank.ranking.items.popularity.half_lives import DEFAULT_HALF_LIFE_DAYS
 from reelrank.ranking.policies.policy import Order, PolicyResult, ScoredCandidates
 from reelrank.ranking.rankers.blending import NOT_BLENDED, BlendWeights
 
 ID_DIGITS = 12
 EXPLORATION_SLOTS, DIVERSITY = "exploration_slots", "diversity"
+SIMILAR_EXPLORATION_SLOTS = "similar_exploration_slots"
+MAX_SLOTS = 10
+"""Slots of a page of a hundred items, the longest: one in ten."""
 POPULAR_HALF_LIFE = "popular_half_life_days"
 WEIGHT_LAMBDARANK, WEIGHT_POINTWISE = "weight_lambdarank", "weight_pointwise"
-NAMED_AS_SETTINGS = frozenset({POPULAR_HALF_LIFE, DIVERSITY, WEIGHT_LAMBDARANK, WEIGHT_POINTWISE})
+NAMED_AS_SETTINGS = frozenset(
+    {POPULAR_HALF_LIFE, DIVERSITY, SIMILAR_EXPLORATION_SLOTS, WEIGHT_LAMBDARANK, WEIGHT_POINTWISE}
+)
 """Values whose settings have the same names."""
 LEARNED_VALUES = frozenset({POPULAR_HALF_LIFE})
 """Values that a training run chooses."""
@@ -68,6 +74,7 @@ class RankingConfig:
     exploration_slots: most positions of a page that policies may fill at random. policies: applied in
     their order. popular_half_life_days: of the `popular` source; a training run chooses it. diversity: 0 to
     1, how much a home page avoids similar items. blend: weights of the models whose scores are blended.
+    similar_exploration_slots: most of them on a page of similar items.
     """
 
     limits: CandidateLimits = CandidateLimits()
@@ -76,12 +83,14 @@ class RankingConfig:
     popular_half_life_days: int = DEFAULT_HALF_LIFE_DAYS
     diversity: float = 0.0
     blend: BlendWeights = NOT_BLENDED
+    similar_exploration_slots: int = MAX_SLOTS
 
     def to_values(self) -> dict[str, float]:
         """Returns the limits and the other numbers by name, as a release records them."""
         return {
             **asdict(self.limits),
             EXPLORATION_SLOTS: self.exploration_slots,
+            SIMILAR_EXPLORATION_SLOTS: self.similar_exploration_slots,
             POPULAR_HALF_LIFE: self.popular_half_life_days,
             DIVERSITY: self.diversity,
             WEIGHT_LAMBDARANK: self.blend.lambdarank,
@@ -101,7 +110,19 @@ class RankingConfig:
                 float(values.get(WEIGHT_LAMBDARANK, self.blend.lambdarank)),
                 float(values.get(WEIGHT_POINTWISE, self.blend.pointwise)),
             ),
+            similar_exploration_slots=int(
+                values.get(SIMILAR_EXPLORATION_SLOTS, self.similar_exploration_slots)
+            ),
         )
+
+    def count_slots(self, kind: QueryKind) -> int:
+        """Returns the most exploration slots of a page of this kind.
+
+        Searches have none: viewers who type know what they want.
+        """
+        if kind == "similar":
+            return min(self.exploration_slots, self.similar_exploration_slots)
+        return self.exploration_slots if kind == "home" else 0
 
     @property
     def id(self) -> str:

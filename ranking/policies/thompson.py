@@ -31,14 +31,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ThompsonSampling(RandomPolicy):
-    """Fills at most `config.exploration_slots` positions of a home page or of similar items.
-
-    Searches have no slots: viewers who type know what they want.
-    """
+    """Fills as many positions of a page as the config has slots for pages of its kind."""
 
     def apply(self, order: Order, candidates: ScoredCandidates, config: RankingConfig) -> PolicyResult:
         query = candidates.query
-        positions = [] if query.kind == "search" else choose_positions(query.limit, config.exploration_slots)
+        positions = choose_positions(query.limit, config.count_slots(query.kind))
         if not positions:
             return PolicyResult(order)
 

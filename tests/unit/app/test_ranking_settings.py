@@ -13,6 +13,7 @@ DECLARATIONS = {"settings.py", "data_directories.py", "network_settings.py"}
 RANKING_SETTINGS = {
     **{name: 7 for name in Settings.model_fields if name.startswith("cap_")},
     "explore_slots": 3,
+    "similar_exploration_slots": 2,
     "diversity": 0.7,
     "weight_lambdarank": 0.5,
     "weight_pointwise": 0.3,

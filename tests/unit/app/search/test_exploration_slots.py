@@ -70,6 +70,16 @@ def test_a_page_has_one_slot_and_the_rest_of_the_list_is_complete(
     assert list_explored(rest) == []
 
 
+def test_similar_items_have_a_budget_of_their_own(service: SearchService, container: Container) -> None:
+    config = replace(container.config, similar_exploration_slots=0)
+    limited = replace(service, assigner=DefaultAssigner(config))
+    pages = {
+        name: limited.serve_page(RankingOptions(build_query(limit=10, **{name: value})))
+        for name, value in (("user", "u0"), ("similar_to", "sea3"))
+    }
+    assert [len(list_explored(page)) for page in pages.values()] == [1, 0]
+
+
 def test_a_later_explanation_shows_the_slot(service: SearchService) -> None:
     page = service.serve_page(RankingOptions(build_query(user="u0", limit=10), cache_results=True))
     (hit,) = list_explored(page)
