@@ -111,7 +111,8 @@ def _read_footer(
     problems = list[str]()
     if metadata.get(b"schema_version") != str(LAKE_VERSION).encode():
         problems.append("it states no schema version of this build")
-    if missing := [column.name for column in COLUMNS_BY_TABLE[table] if column.name not in schema.names]:
+    needed = [column.name for column in COLUMNS_BY_TABLE[table] if not column.nullable]
+    if missing := [name for name in needed if name not in schema.names]:
         problems.append(f"it lacks the columns {', '.join(missing)}, which are read as empty")
     if manifest.files.get(file.name, rows) != rows:
         problems.append(f"it has {rows} rows, the manifest says {manifest.files[file.name]}")

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -257,3 +258,12 @@ def test_repeated_rows_are_dropped_wherever_batches_end(
     for a, b, shown in ordered:
         expected[a, b] = expected.get((a, b), False) or shown
     assert left == [(a, b, shown) for (a, b), shown in sorted(expected.items())]
+
+
+def test_a_file_of_a_build_without_a_nullable_column_is_whole(storage: LakeStorage) -> None:
+    write_decisions(storage, ["a", "b"])
+    (file,) = [file for file in storage.list_files(CANDIDATES) if file.path.endswith(".parquet")]
+    path = Path(storage.root, file.path)
+    pq.write_table(pq.ParquetFile(path).read().drop_columns(["team"]), path)
+    assert not check_lake(storage, ignore_progress).problems
+    assert {row.get("team") for row in read_rows(storage, CANDIDATES)} == {None}
