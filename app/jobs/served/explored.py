@@ -54,7 +54,8 @@ def collect_explored(history: History, progress: Progress) -> TrainingSet:
     none = np.empty(0, np.int32)
     nothing = TrainingSet(np.empty((0, len(FEATURE_NAMES)), np.float32), none, none)
     container = history.container
-    windows = choose_windows(Lake(build_lake_storage(container.settings)), container.clock.now())
+    lake, settings = Lake(build_lake_storage(container.settings)), container.settings
+    windows = choose_windows(lake, container.clock.now(), settings.gate_hours)
     if windows is None or to_ms(windows.begin) >= history.evaluation_ms:
         return nothing
     sample = sample_logged_rows(container, Grader(), (windows.begin, windows.end), progress)
