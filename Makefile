@@ -10,6 +10,9 @@ ENGINE_HOME ?= reelrank-data/servers/$(KIND)
 JOBS ?= 2
 PYTEST := $(BIN)/pytest -q -n $(JOBS) --dist worksteal
 
+# One line instead of pip's hundreds: a dot for each package. Errors are on standard error, as they are.
+PIP_DOTS := '/^Collecting/ { printf "."; fflush() } /^Installing/ { printf " unpacking"; fflush() } END { print "" }'
+
 SBOM_TOOL := cyclonedx-bom==7.5.0
 
 .PHONY: help run test test-engines engines check lint generate bench sbom licences format clean
@@ -71,7 +74,8 @@ $(VENV)/run: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "reelrank needs Python 3.11 to 3.13; none was found" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what requirements.lock pins (about 40 s the first time)"
-	@$(PIP) $(if $(CI),--quiet) --progress-bar on --require-hashes -r requirements.lock
+	@{ $(PIP) --no-color --require-hashes -r requirements.lock || touch $@.failed; } | awk $(PIP_DOTS)
+	@! rm $@.failed 2>/dev/null  # a pipe has the status of its last command
 	@$(PIP) --quiet --no-deps --editable .
 	@touch $@
 

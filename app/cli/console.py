@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from rich.progress import Progress as Bars
 
 from reelrank.app.web.problem_codes import load_problems
 from reelrank.index_mappings.errors import explain
-from reelrank.ranking.progress import Progress
+from reelrank.ranking.progress import Progress, ignore_progress
 
 COMMAND_FAILED = "command_failed"
 CLOSED_PIPE_STATUS = 141
@@ -38,9 +39,52 @@ err = Console(stderr=True, highlight=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+@dataclass(slots=True)
+class StageLines:
+    """Prints a line at the beginning and at the end of each stage of a long job, for logs and pipes."""
+
+    stage: str = ""
+    done: int = 0
+    began_s: float = 0.0
+    has_ended: bool = True
+
+    def report(self, stage: str, done: int, total: int | None) -> None:
+        """Takes the progress of one stage at a time; a smaller count begins the same stage again."""
+        if stage != self.stage or done < self.done:
+            self.end()
+            self.stage, self.began_s, self.has_ended = stage, time.monotonic(), False
+            self._print("...")
+        self.done = done
+        if total is not None and done >= total:
+            self.end()
+
+    def end(self) -> None:
+        """Ends the stage that has begun, if there is one."""
+        if not self.has_ended:
+            self._print(f": {self.done:,} in {time.monotonic() - self.began_s:.1f} s")
+        self.has_ended = True
+
+    def _print(self, text: str) -> None:
+        err.print(f"{self.stage}{text}", markup=False, soft_wrap=True)
+
+
 @contextmanager
 def show_progress_bars() -> Iterator[Progress]:
-    """Draws each step of a long job as a bar with its count, its rate and the remaining time."""
+    """Shows the steps of a long job: bars on a terminal, else lines; with `--json` there are no lines."""
+    if err.is_terminal:
+        with _draw_bars() as report:
+            yield report
+    elif wants_json():
+        yield ignore_progress
+    else:
+        lines = StageLines()
+        yield lines.report
+        lines.end()
+
+
+@contextmanager
+def _draw_bars() -> Iterator[Progress]:
+    """Draws each step as a bar with its count, its rate and the remaining time."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -49,7 +93,7 @@ def show_progress_bars() -> Iterator[Progress]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Bars(*columns, console=err, disable=wants_json() and not err.is_terminal) as bars:
+    with Bars(*columns, console=err) as bars:
         tasks: dict[str, Any] = {}
 
         def report(step: str, done: int, total: int | None) -> None:

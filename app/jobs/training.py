@@ -102,7 +102,7 @@ def _train(
     build_release_manager(container).settle()
     history = read_history(container)
     window = (history.training_ms, history.evaluation_ms)
-    chosen = choose_settings(container, history.events, window)
+    chosen = choose_settings(container, history.events, window, progress)
     container, history = chosen.container, replace(history, container=chosen.container)
     rows, learned_from = collect(history, progress)
     corrected = correct_position_bias(rows, container.settings.position_bias)

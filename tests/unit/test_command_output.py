@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from typer.testing import CliRunner
 
-from reelrank.app.cli.console import CLOSED_PIPE_STATUS
+from reelrank.app.cli.console import CLOSED_PIPE_STATUS, show_progress_bars
 from reelrank.app.cli.main import app
 from reelrank.app.cli.tables.layout import Grid, print_grid, shorten_interval
 from reelrank.app.cli.tables.quality import describe_gain, print_evaluation
@@ -37,6 +38,34 @@ def test_the_version_is_printed_without_the_imports_of_a_command() -> None:
     version, modules = ended.stdout.splitlines()
     assert version == CliRunner().invoke(app, ["--version"]).output.strip()
     assert not {"numpy", "typer", "rich", "pyarrow"} & set(modules.split())
+
+
+def test_without_a_terminal_each_stage_has_a_line_at_its_begin_and_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with show_progress_bars() as progress:
+        progress("writing the index", 0, 2000)
+        assert capsys.readouterr().err == "writing the index...\n"
+        for done in (1000, 2000, 2000):
+            progress("writing the index", done, 2000)
+        for done in (1, 3):
+            progress("reading events", done, None)
+        progress("writing the index", 0, 10)
+        progress("writing the index", 10, 10)
+    lines = [re.sub(r"[0-9.]+ s$", "T s", line) for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        "writing the index: 2,000 in T s", "reading events...", "reading events: 3 in T s",
+        "writing the index...", "writing the index: 10 in T s",
+    ]  # fmt: skip
+
+
+def test_json_has_no_lines_of_progress(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["reelrank", "train", "--json"])
+    with show_progress_bars() as progress:
+        progress("writing the index", 1, 1)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.slow
