@@ -23,6 +23,7 @@ from reelrank.app.web.hidden_paths import hide_directory
 from reelrank.app.web.ops.overview import Operations
 from reelrank.app.web.telemetry import configure_logging, count_failure, count_not_recorded
 from reelrank.app.wiring import build_container, build_models, build_release_manager, build_service
+from reelrank.ranking.rankers.lambdarank import import_lightgbm_alone
 from reelrank.ranking.registry.decisions import FileHistory
 
 STARTUP_WAIT_S = 30.0
@@ -31,6 +32,7 @@ STARTUP_WAIT_S = 30.0
 
 def make_app() -> OpenAPI:
     """Builds the application of a worker. Without an index it answers 503 and says what to do."""
+    import_lightgbm_alone()
     settings = Settings()
     wants_json = settings.log_format == "ecs" or (settings.log_format == "auto" and not sys.stderr.isatty())
     configure_logging(wants_json)

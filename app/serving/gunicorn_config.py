@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from reelrank.app.serving.access import require_keys
 from reelrank.app.serving.open_files import fit_connections, report_few_files
 from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
@@ -41,6 +43,7 @@ def on_starting(server: Any) -> None:
         on_exit(server)
         raise
     import_module("reelrank.app.serving.entry")
+    pa.array([0])  # imports pandas where it is installed, as the first call in each worker would
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from reelrank.index_mappings.decision import SORT_BY_TABLE
@@ -72,6 +71,8 @@ class OpenFiles:
             found = pa.Table.from_batches(self.chain(columns), self._select_schema(columns))
             yield from found.combine_chunks().sort_by(order).to_batches(BATCH_ROWS)
             return
+        import pyarrow.dataset as ds  # takes a while to import, which a service that starts need not wait for
+
         schema = self._select_schema(columns)
         parquet = ds.ParquetFileFormat()
         fragments = [parquet.make_fragment(handle) for handle in self._handles]

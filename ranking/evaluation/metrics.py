@@ -5,7 +5,6 @@ Gains are in ranked order; the caller decides how to order ties.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 
 def dcg_at(ranked_gains: NDArray[np.floating], k: int) -> float:
@@ -73,6 +72,8 @@ def pairwise_loss(scores: NDArray[np.floating], gains: NDArray[np.floating]) -> 
     pairs = positives * (len(gains) - positives)
     if not pairs:
         return 0.0
+    from scipy.stats import rankdata  # takes a second to import; a service reads reports and measures nothing
+
     ranks = rankdata(scores, method="average")
     wins = float(ranks[relevant].sum()) - positives * (positives + 1) / 2
     return 1.0 - wins / pairs

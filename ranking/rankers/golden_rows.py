@@ -39,7 +39,8 @@ def read_golden(directory: Path, column: str = SCORE) -> GoldenRows:
 
     column: SCORE, or POINTWISE_SCORE; raises KeyError without it.
     """
-    table = pq.read_table(directory / GOLDEN_FILE)
+    with pq.ParquetFile(directory / GOLDEN_FILE) as file:  # read_table imports pyarrow.dataset
+        table = file.read()
     rows = table["features"].combine_chunks()
     width = rows.type.list_size
     features = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)

@@ -3,7 +3,9 @@
 LightGBM is imported inside functions: a booster must be created after the fork, never in gunicorn's parent.
 """
 
+import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,6 +87,22 @@ class LambdaRank:
         if not len(features):
             return np.zeros((0, len(self.feature_names) + 1), np.float32)
         return np.asarray(self.booster.predict(features, pred_contrib=True, num_threads=1), np.float32)
+
+
+def import_lightgbm_alone() -> None:
+    """Imports LightGBM as where scikit-learn is not installed: a service scores arrays.
+
+    LightGBM imports it, and with it most of SciPy, for another interface, which takes 1 CPU s in each worker.
+    Call it before other threads import anything.
+    """
+    is_blocked = "sklearn" not in sys.modules
+    if is_blocked:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]  # makes its import fail
+    try:
+        import_module("lightgbm")
+    finally:
+        if is_blocked:
+            del sys.modules["sklearn"]
 
 
 def _load_booster(model_text: str) -> Any:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.experiments.measurement.effects import ALPHA, Effect, estimate_effect_of
@@ -41,6 +40,8 @@ def build_report(experiment: Experiment, log: ExperimentLog, times: ReportTimes)
     ratio = check_sample_ratio(counts, definition.shares)
     totals, alpha = log.total(), ALPHA / (len(definition.arms) - 1)
     effects = list(_measure(experiment, totals, tuple(METRICS), alpha))
+    from scipy.stats import false_discovery_control  # takes a second to import, which only a report needs
+
     q_values = np.asarray(false_discovery_control([one.p_value for one in effects]) if effects else [])
     arms = tuple(
         ArmCount(arm=arm.name, share=arm.share, viewers=count)

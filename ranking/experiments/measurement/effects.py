@@ -9,7 +9,7 @@ compared with Welch's t distribution.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from reelrank.ranking.experiments.measurement.metrics import METRICS, VIEWERS, Metric
 from reelrank.ranking.experiments.measurement.outcomes import Values, ViewerTotals
@@ -87,10 +87,10 @@ def compare_spreads(
     error = float(np.sqrt(variance))
     parts = sum(spread.variance**2 / (spread.n - 1) for spread in (control, treatment))
     freedom = variance**2 / parts if parts else 1.0
-    half = float(student.ppf(1 - alpha / 2, freedom)) * error
+    half = float(stdtrit(freedom, 1 - alpha / 2)) * error
     time = float(max(active_days, 1))
     factor = float(compute_boundary(np.array([time]), alpha, OPTIMAL_DAYS)[0]) / np.sqrt(time)
-    p_value = float(2 * student.sf(abs(difference) / error, freedom)) if error else float(difference == 0)
+    p_value = float(2 * stdtr(freedom, -abs(difference) / error)) if error else float(difference == 0)
     any_half = factor * error
     return Effect(
         control, treatment, difference, difference - half, difference + half,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AwareDatetime, BaseModel, ConfigDict
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from reelrank.ranking.experiments.experiment import Experiment
 from reelrank.ranking.experiments.measurement.analysis import DAY_MS_PER_S, ReportTimes
@@ -144,10 +144,10 @@ def estimate_preference(totals: Values, active_days: int, alpha: float = ALPHA) 
     value = float(totals[:, 1].sum() / both.sum())
     z = (totals[:, 1] - value * both) / both.mean()
     error = float(z.std(ddof=1) / np.sqrt(n))
-    half = float(student.ppf(1 - alpha / 2, n - 1)) * error
+    half = float(stdtrit(n - 1, 1 - alpha / 2)) * error
     time = float(max(active_days, 1))
     any_half = float(compute_boundary(np.array([time]), alpha, OPTIMAL_DAYS)[0] / np.sqrt(time)) * error
-    p_value = float(2 * student.sf(abs(value - 0.5) / error, n - 1)) if error else float(value == 0.5)
+    p_value = float(2 * stdtr(n - 1, -abs(value - 0.5) / error)) if error else float(value == 0.5)
     return Preference(
         value=value, low=value - half, high=value + half, any_low=value - any_half,
         any_high=value + any_half, p_value=p_value, viewers=n,
@@ -158,7 +158,7 @@ def _check_draft(shown: Values) -> float:
     """Returns the p-value of equally many shown items of both teams, clustered by viewer."""
     surplus = shown[:, 1] - shown[:, 0]
     error = float(surplus.std(ddof=1) / np.sqrt(len(surplus))) if len(surplus) > 1 else 0.0
-    return float(2 * student.sf(abs(surplus.mean()) / error, len(surplus) - 1)) if error else 1.0
+    return float(2 * stdtr(len(surplus) - 1, -abs(surplus.mean()) / error)) if error else 1.0
 
 
 def _count_teams(experiment: Experiment, log: InterleavingLog) -> tuple[TeamCount, TeamCount]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from reelrank.ranking.experiments.measurement.effects import ALPHA, measure_value
 from reelrank.ranking.experiments.measurement.outcomes import ExperimentLog
@@ -32,7 +32,7 @@ def compute_smallest_lift(
     if not mean or viewers <= 0:
         return float("inf")
     error = np.sqrt(variance / viewers * (1 / shares[0] + 1 / shares[1]))
-    return float((norm.ppf(1 - alpha / 2) + norm.ppf(POWER)) * error / abs(mean))
+    return float((ndtri(1 - alpha / 2) + ndtri(POWER)) * error / abs(mean))
 
 
 def plan_durations(

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import chisquare
-
 MISMATCH_P = 0.001
 """Below it, the assignment or the log is broken, and no effect can be believed (Fabijan et al. 2019)."""
 
@@ -27,4 +25,6 @@ def check_sample_ratio(counts: Sequence[int], shares: Sequence[float]) -> Sample
     if not total:
         return SampleRatio(tuple(counts), 1.0)
     expected = [total * share for share in shares]
+    from scipy.stats import chisquare  # takes a second to import, which only a report needs
+
     return SampleRatio(tuple(counts), float(chisquare(counts, expected).pvalue))
