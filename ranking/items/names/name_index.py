@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
+from reelrank.ranking.distinct import sort_distinct
 from reelrank.ranking.items.names.sorted_texts import HEAD_BYTES
 from reelrank.ranking.items.names.title_keys import compact_title, list_edits, split_words
 
@@ -77,7 +78,7 @@ class NameIndex:
         for number in np.argsort(last - first, kind="stable").tolist():
             found.append(np.arange(first[number], min(last[number], first[number] + remaining)))
             remaining -= len(found[-1])
-        return np.unique(np.concatenate(found))
+        return sort_distinct(np.concatenate(found))
 
     def begin_names(self, entries: Entries) -> NDArray[np.bool_]:
         """Returns whether each entry [n] is the first word of its name."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
+from reelrank.ranking.distinct import sort_distinct
 from reelrank.ranking.items.names.title_keys import Hashes, TitleKeys, compact_title, hash_text, split_words
 
 Rows = NDArray[np.intp]
@@ -33,7 +34,7 @@ class PeopleIndex:
 
     def find(self, typed: TitleKeys) -> Rows:
         """Returns the distinct rows of the items of a person with this whole name."""
-        return np.unique(find_hash(self.people, self.rows, typed.compact_hash))
+        return sort_distinct(find_hash(self.people, self.rows, typed.compact_hash))
 
     def find_by_part(self, typed: TitleKeys) -> Rows:
         """Returns the distinct rows of the items of the best-known people with this surname or first name."""
@@ -41,7 +42,7 @@ class PeopleIndex:
         if not len(first):
             return NO_ROWS
         is_prominent = counts >= PROMINENCE * counts.max()
-        return np.unique(self._gather(first[is_prominent], counts[is_prominent]))
+        return sort_distinct(self._gather(first[is_prominent], counts[is_prominent]))
 
     def find_rare_name(self, typed: TitleKeys, limit: float) -> Rows:
         """Returns the rows of the items of everybody with this surname or first name, with repeats; none if
@@ -55,7 +56,7 @@ class PeopleIndex:
         people = find_hash(self.parts, self.part_people, typed.compact_hash)
         if not 0 < len(people) <= MAX_NAMESAKES:
             return NO_ROWS, NO_ROWS
-        people = np.unique(people)
+        people = sort_distinct(people)
         first = self.people.searchsorted(people)
         return first, self.people.searchsorted(people, "right") - first
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +180,7 @@ def _find_together(index: TitleIndex, spelling: str) -> Rows:
             return NO_ROWS
         found.append(people)
         start = end
-    return reduce(np.intersect1d, found) if len(found) > 1 else NO_ROWS
+    return reduce(partial(np.intersect1d, assume_unique=True), found) if len(found) > 1 else NO_ROWS
 
 
 def _find_homonyms(index: TitleIndex, words: Sequence[str]) -> Rows:

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
-from reelrank.ranking.items.popularity.sorted_codes import find_codes, group_days, order_with_new, read_flags
+from reelrank.ranking.distinct import sort_distinct
+from reelrank.ranking.items.popularity.sorted_codes import (
+    find_codes,
+    group_days,
+    order_with_new,
+    read_flags,
+    unite_rows,
+)
 from reelrank.ranking.items.watch_columns import LOADED_MS, ROW_BITS, Codes, WatchColumns
 
 ESTABLISHED_AFTER_MS = 7 * DAY_MS
@@ -121,7 +128,7 @@ class Audience:
     def add(self, watches: WatchColumns) -> tuple[Contributions, Contributions]:
         """Adds watches; returns the contributions that changed as they were before, and as they are now."""
         keys = (watches.viewers << ROW_BITS) | watches.rows.astype(np.uint64)
-        viewers, pairs = np.unique(watches.viewers), np.unique(keys)
+        viewers, pairs = sort_distinct(watches.viewers), sort_distinct(keys)
         self._insert(viewers, pairs)
         before = self._list_contributions(np.searchsorted(self._keys, pairs))
         flags_before = self._is_established.copy(), self._is_bot.copy()
@@ -130,9 +137,9 @@ class Audience:
         self._update_viewers(np.searchsorted(self._viewers, watches.viewers), watches)
         self._judge_days(self._locate_pairs(np.searchsorted(self._viewers, viewers)))
         is_changed = (self._is_established != flags_before[0]) | (self._is_bot != flags_before[1])
-        changed = np.flatnonzero(is_changed)
-        others = np.union1d(self._locate_pairs(changed), np.flatnonzero(self._damping != damping_before))
-        others = np.setdiff1d(others, np.searchsorted(self._keys, pairs))
+        damped = np.flatnonzero(self._damping != damping_before)
+        others = unite_rows(len(self._keys), self._locate_pairs(np.flatnonzero(is_changed)), damped)
+        others = np.setdiff1d(others, np.searchsorted(self._keys, pairs), assume_unique=True)
         before = before.join(self._list_contributions(others, flags_before, damping_before))
         after = self._list_contributions(np.searchsorted(self._keys, pairs))
         after = after.join(self._list_contributions(others))
@@ -159,7 +166,7 @@ class Audience:
     def _update_pairs(self, positions: Rows, watches: WatchColumns) -> None:
         loaded = watches.received_ms == LOADED_MS
         days = np.where(loaded, NOT_RECEIVED, watches.received_ms // DAY_MS).astype(np.int32)
-        self._begin_days(np.unique(positions[days > self._received_day[positions]]))
+        self._begin_days(sort_distinct(positions[days > self._received_day[positions]]))
         np.maximum.at(self._received_day, positions, days)
         is_newest = days == self._received_day[positions]
         np.add.at(self._events, positions[is_newest], 1)

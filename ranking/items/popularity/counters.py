@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
+from reelrank.ranking.distinct import sort_distinct
 from reelrank.ranking.items.engagements import Engagements
 from reelrank.ranking.items.popularity.audience import Audience, Contributions
 from reelrank.ranking.items.popularity.exposures import (
@@ -90,19 +91,19 @@ class Popularity:
             return
         self._advance(int(watches.at_ms.max()))
         before, after = self.audience.add(watches)
-        rows, is_less = np.unique(before.rows), before.established > after.established
+        rows, is_less = sort_distinct(before.rows), before.established > after.established
         shrunk = before.rows[is_less | (before.at_ms > after.at_ms)]
         old = np.stack(self._gather(rows))
         self._change(after, 1)
         self._change(before, -1)
         if len(shrunk):
-            self._find_largest_again(np.unique(shrunk))
+            self._find_largest_again(sort_distinct(shrunk))
         self._totals += (np.stack(self._gather(rows)) - old).sum(axis=1)
-        self._above = np.union1d(self._above, rows[(self._new[rows] > self._ignored).any(axis=1)])
+        above = rows[(self._new[rows] > self._ignored).any(axis=1)]
+        self._above = sort_distinct(np.concatenate([self._above, above]))
         trust, self._trust = self._trust, min(self.audience.count_established() / MATURE_VIEWERS, 1.0)
-        searched = (
-            np.arange(self._size) if trust != self._trust else unite_rows(self._size, *self._heads, rows)
-        )
+        is_changed = trust != self._trust
+        searched = np.arange(self._size) if is_changed else unite_rows(self._size, *self._heads, rows)
         self._find_heads(searched)
 
     def add_exposures(self, kind: Exposure, rows: Rows, at_ms: NDArray[np.int64], weights: Floats) -> None:

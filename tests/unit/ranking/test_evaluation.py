@@ -202,6 +202,7 @@ def test_a_baseline_brings_a_ranking_of_its_own() -> None:
     assert {result.system for result in evaluation.differences if result.kind == "home"} == {
         "lambdarank - fused",
         "lambdarank - EASE",
+        "lambdarank - popularity",
     }
 
 
