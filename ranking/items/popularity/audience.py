@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.ranking.distinct import sort_distinct
-from reelrank.ranking.items.popularity.sorted_codes import (
-    find_codes,
-    group_days,
-    order_with_new,
-    read_flags,
-    unite_rows,
-)
+from reelrank.ranking.items.popularity.sorted_codes import find_codes, group_days, order_with_new, read_flags
 from reelrank.ranking.items.watch_columns import LOADED_MS, ROW_BITS, Codes, WatchColumns
 
 ESTABLISHED_AFTER_MS = 7 * DAY_MS
@@ -138,7 +132,7 @@ class Audience:
         self._judge_days(self._locate_pairs(np.searchsorted(self._viewers, viewers)))
         is_changed = (self._is_established != flags_before[0]) | (self._is_bot != flags_before[1])
         damped = np.flatnonzero(self._damping != damping_before)
-        others = unite_rows(len(self._keys), self._locate_pairs(np.flatnonzero(is_changed)), damped)
+        others = sort_distinct(np.concatenate([self._locate_pairs(np.flatnonzero(is_changed)), damped]))
         others = np.setdiff1d(others, np.searchsorted(self._keys, pairs), assume_unique=True)
         before = before.join(self._list_contributions(others, flags_before, damping_before))
         after = self._list_contributions(np.searchsorted(self._keys, pairs))
