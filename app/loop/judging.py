@@ -62,6 +62,7 @@ from reelrank.ranking.registry.releases import Release
 log = structlog.get_logger("reelrank.loop")
 BASELINE, SERVED = "bm25", "candidate"
 TIMEOUT_S = 10.0
+UNCHANGED_MODEL = "its model is the one that serves; only its settings or its index version differ"
 RequestReader = Callable[[Container, Grader], GateRequests | None]
 
 
@@ -83,8 +84,11 @@ def judge_release(
         check_size(directory / MODEL_FILE, limits),
         _check_indexed(container, release, limits),
     ]
-    requests = read_requests(container, Grader(container.settings.label))
-    checks += judge_order(container, profile, requests, (candidate, serving), limits)
+    if release.model == serving.name:
+        checks.append(Check(name="model", passed=True, sentence=UNCHANGED_MODEL))
+    else:
+        requests = read_requests(container, Grader(container.settings.label))
+        checks += judge_order(container, profile, requests, (candidate, serving), limits)
     checks.append(check_known_items(search_known_items(container, release), SERVED, limits))
     if container.settings.gate_drift:
         checks.append(judge_drift(container, release))

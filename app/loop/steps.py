@@ -41,8 +41,16 @@ def label(work: LoopWork, state: LoopState) -> StepResult:
     """Counts the requests whose outcome is known. Too few of them leave the run for later."""
     found = work.label(state.learned_until_ms)
     figures = {"requests": float(found.requests), "answered": float(found.answered)}
+    missing = ""
     if found.answered < found.least and found.has_model:
-        verdict = f"{found.answered:,} new requests led to a play, {found.least:,} are the least"
+        missing = f"{found.answered:,} new requests led to a play; a training needs {found.least:,}"
+    elif not found.can_be_judged:
+        missing = (
+            f"{found.judged:,} of the newest requests led to a play; the gate needs {found.least_judged:,} "
+            "in REELRANK_GATE_HOURS"
+        )
+    if missing:
+        verdict = f"too little to learn from: {missing}"
         return StepResult(
             StepOutcome.NOTHING_NEW, verdict, state.abandon(), figures=figures, is_recorded=False
         )

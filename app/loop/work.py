@@ -24,7 +24,8 @@ class Input:
 class Labelled:
     """Logged requests since the last run whose outcome is known. least: answered ones that a run needs.
 
-    until_ms: the newest page of all. has_model: whether a model serves.
+    until_ms: the newest page of all. has_model: whether a model serves. judged: answered ones that the gate
+    would judge on, new or not; least_judged: how many it needs.
     """
 
     requests: int
@@ -32,6 +33,13 @@ class Labelled:
     least: int
     until_ms: int
     has_model: bool
+    judged: int = 0
+    least_judged: int = 0
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Returns whether the gate has enough requests. A first model needs none, but not a few either."""
+        return self.judged >= self.least_judged or not (self.has_model or self.judged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,10 @@ TRIAL_WAIT_S = 60.0
 
 
 class InProcessService:
-    """Asks a service in this process for pages, and records what viewers did once its time has come."""
+    """Asks a service in this process for pages, and records what viewers did once its time has come.
+
+    failed_pages: that the service could not answer. An empty page is an answer, such as a bad release gives.
+    """
 
     def __init__(self, container: Container, clock: SteppedClock, films: Films, viewers: Viewers) -> None:
         self._clock = clock
@@ -46,6 +49,7 @@ class InProcessService:
         self._choices = PageChoices(films, viewers)
         self._waiting: list[tuple[int, str, Event]] = []
         self._refreshed_ms = 0
+        self.failed_pages = 0
         settings = container.settings
         service, niceness = build_service(container), os.getpriority(os.PRIO_PROCESS, 0)
         self.service = attach_shadow(service, settings.shadow_share, settings.loop_dir, niceness)
@@ -112,6 +116,7 @@ class InProcessService:
         try:
             return self.service.serve_page(RankingOptions(build_query(asked, at_ms, size)))
         except EngineError:
+            self.failed_pages += 1
             return None
 
 

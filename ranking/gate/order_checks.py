@@ -137,13 +137,32 @@ def check_features(
     return Check(
         name="features",
         passed=not named,
-        sentence=f"{', '.join(named[:3])} {'has' if len(named) == 1 else 'have'} no value in learning or in "
-        "the newest requests, but not in both"
+        sentence=_describe_broken(named, {n for n, share in zip(names, learned, strict=True) if share > 0.5})
         if named
         else f"all {len(names)} features have values where they had",
         figures={"broken": float(len(named)), "largest_gap": gap},
         thresholds={"missing_share": limits.missing_share},
     )
+
+
+def _describe_broken(named: list[str], unlearned: set[str]) -> str:
+    """Says which features had no value in learning, and which have none in the newest requests."""
+    parts = (
+        (
+            [name for name in named if name in unlearned],
+            "without a value in learning, though the newest requests have it",
+        ),
+        (
+            [name for name in named if name not in unlearned],
+            "without a value in the newest requests, though learning had it",
+        ),
+    )
+    texts = (
+        f"{', '.join(some[:3])}{f' and {len(some) - 3} more' if len(some) > 3 else ''}: {fault}"
+        for some, fault in parts
+        if some
+    )
+    return "; ".join(texts)
 
 
 def _find_broken(

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reelrank.app.clock import to_ms
 from reelrank.app.jobs.logged_pages import TRAINING_DAYS, choose_windows
 from reelrank.app.loop.work import Labelled
 from reelrank.app.wiring import Container, build_lake_storage, read_serving_model
@@ -13,8 +14,9 @@ from reelrank.index_mappings.decision import name_signal_column
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.logged.pages import ReadOptions, read_logged_pages
-from reelrank.ranking.arrow_columns import to_texts
+from reelrank.ranking.arrow_columns import to_array, to_texts
 from reelrank.ranking.features.compute import FEATURE_NAMES
+from reelrank.ranking.gate.limits import GateLimits
 from reelrank.ranking.gate.requests import GateRequests
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.labels.grades import Grader, grade_shown_items
@@ -26,23 +28,30 @@ MAX_GATE_ROWS = 300_000
 
 
 def count_answered(container: Container, since_ms: int) -> Labelled:
-    """Counts the requests after a time whose plays can be known, and those that led to one."""
-    now = container.clock.now()
+    """Counts the requests after a time whose plays can be known, and those that led to one; and of those that
+    the gate would judge on, how many led to one."""
+    now, settings, lake = container.clock.now(), container.settings, _open_lake(container)
     to = now - timedelta(milliseconds=PLAY_WINDOW_MS)
     begin = max(datetime.fromtimestamp(since_ms / 1000, UTC), now - timedelta(days=TRAINING_DAYS))
-    requests, answered, newest = 0, 0, since_ms
-    if begin < to:
-        for pages in read_logged_pages(_open_lake(container), begin, to, _build_options(now)):
-            requests += len(pages.requests)
-            played = pages.outcomes.filter(pages.outcomes["played"])
-            answered += len(pc.unique(played["request_id"]))
-            newest = max(newest, (pc.max(pages.requests["at_ms"]).as_py() or 0) + 1)
+    windows = choose_windows(lake, now, settings.gate_hours)
+    test = windows.test if windows is not None else to
+    requests, answered, judged, newest = 0, 0, 0, since_ms
+    for pages in read_logged_pages(lake, min(begin, test), to, _build_options(now)) if begin < to else ():
+        at_ms = to_array(pages.requests["at_ms"], np.int64)
+        played = pages.outcomes.filter(pages.outcomes["played"])["request_id"]
+        is_answered = to_array(pc.is_in(pages.requests["request_id"], pc.unique(played)), np.bool_)
+        is_new = at_ms >= to_ms(begin)
+        requests, answered = requests + int(is_new.sum()), answered + int((is_new & is_answered).sum())
+        judged += int((is_answered & (at_ms >= to_ms(test))).sum())
+        newest = max(newest, int(at_ms.max(initial=0)) + 1)
     return Labelled(
         requests,
         answered,
-        container.settings.loop_min_requests,
+        settings.loop_min_requests,
         newest,
         read_serving_model(container) is not None,
+        judged,
+        GateLimits().min_requests,
     )
 
 

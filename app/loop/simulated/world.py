@@ -96,9 +96,8 @@ class SimulatedWorld:
         return find_release(self.container.releases.list_releases(), name)
 
     def count_pages(self) -> tuple[int, int]:
-        """Returns how many pages were served, and how many failed."""
-        report = self._traffic.report
-        return int(report.totals["pages"].sum()), report.failed_pages
+        """Returns how many pages had films, and how many failed; an empty page counts as neither."""
+        return int(self._traffic.report.totals["pages"].sum()), self.service.failed_pages
 
     def serve(self, hours: float) -> None:
         """Serves viewers for some hours."""

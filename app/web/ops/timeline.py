@@ -16,15 +16,23 @@ class LoopRun:
 
 
 def list_runs(decisions: Sequence[Decision], most: int) -> list[LoopRun]:
-    """Groups decisions, oldest first, by run; returns the newest runs first, at most so many."""
+    """Groups decisions, oldest first, by run; returns the newest runs first, at most so many.
+
+    Runs that found nothing to do are left out, unless it is the newest.
+    """
     steps = dict[str, list[Decision]]()
     for decision in decisions:
         steps.setdefault(decision.run, []).append(decision)
-    newest = sorted(steps.values(), key=lambda run: run[-1].at, reverse=True)[:most]
-    return [LoopRun(run[-1].release, select_reasons(run), run) for run in newest]
+    newest = sorted(steps.values(), key=lambda run: run[-1].at, reverse=True)
+    reported = [run for run in newest if run is newest[0] or any(map(_is_reported, run))]
+    return [LoopRun(run[-1].release, select_reasons(run), run) for run in reported[:most]]
 
 
 def select_reasons(steps: Sequence[Decision]) -> Sequence[Decision]:
     """Returns the last turn of a run, with what explains it and what followed; without one, the last step."""
     turns = [one for one in steps if one.outcome in TURNS]
     return steps[steps.index(find_reason(steps, turns[-1])) :] if turns else steps[-1:]
+
+
+def _is_reported(decision: Decision) -> bool:
+    return bool(decision.release) or decision.outcome in TURNS

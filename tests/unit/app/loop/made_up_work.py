@@ -28,6 +28,7 @@ class MadeUpWork:
     watched: Trend = Trend.GOOD
     calls: list[str] = field(default_factory=list)
     measured: int = 0
+    judged: int = 100
 
     @property
     def world(self) -> dict[str, Any]:
@@ -55,7 +56,9 @@ class MadeUpWork:
         self.measured += 1
 
     def label(self, since_ms: int) -> Labelled:
-        return Labelled(2 * self.answered, self.answered, 100, 1000 + since_ms, has_model=True)
+        return Labelled(
+            2 * self.answered, self.answered, 100, 1000 + since_ms, True, self.judged, least_judged=100
+        )
 
     def build(self, run: str) -> Built:
         self.calls.append("build")

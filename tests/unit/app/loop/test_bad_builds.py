@@ -52,6 +52,7 @@ def test_a_harmful_release_differs_in_its_settings_alone(project: Container) -> 
     assert (release.model, release.index_version) == (serving.model, serving.index_version)
     checks = {check.name: check for check in work.judge(built.release)}
     assert checks["vectors"].passed
+    assert "order" not in checks, "a model is not compared with itself"
 
 
 def test_settings_alone_are_promoted_and_rolled_back(project: Container) -> None:

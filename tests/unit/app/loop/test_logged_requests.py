@@ -54,7 +54,11 @@ def _noon(monkeypatch: pytest.MonkeyPatch, container: Container) -> None:
 def test_requests_since_the_last_run_are_counted_once(container: Container) -> None:
     first = count_answered(container, 0)
     assert (first.requests, first.answered, first.has_model) == (REQUESTS, REQUESTS // 2, False)
+    newest = read_gate_requests(container, Grader("play"))
+    assert newest is not None
+    assert first.judged == len(newest.select_answered().groups)
     again = count_answered(container, first.until_ms)
+    assert again.judged == first.judged
     assert (again.requests, again.answered, again.until_ms) == (0, 0, first.until_ms)
 
 

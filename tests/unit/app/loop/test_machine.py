@@ -58,6 +58,15 @@ def test_too_few_answered_requests_wait_for_more(work: MadeUpWork) -> None:
     assert make_loop(work).run_once().outcome is StepOutcome.DONE
 
 
+def test_nothing_is_trained_that_the_gate_could_not_judge(work: MadeUpWork) -> None:
+    work.judged = 99
+    result = make_loop(work).run_once()
+    assert (result.outcome, work.calls) == (StepOutcome.NOTHING_NEW, ["export"])
+    assert "the gate needs 100" in result.verdict
+    work.judged = 100
+    assert make_loop(work).run_once().outcome is StepOutcome.DONE
+
+
 def test_a_refused_release_is_dropped_and_the_serving_one_stays(work: MadeUpWork) -> None:
     work.check = Check(name="order", passed=False, sentence="it is worse")
     result = make_loop(work).run_once()

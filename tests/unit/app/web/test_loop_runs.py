@@ -64,3 +64,11 @@ def test_decisions_about_others_stand_apart() -> None:
     own, other = decide("a", PROMOTED), decide("b", REFUSED)
     record = ReleaseRecord("release-a", None, "serving", [*own, *other])
     assert (record.own, record.meanwhile) == (own, other)
+
+
+def test_runs_that_found_nothing_to_do_are_left_out_but_the_newest() -> None:
+    idle = [
+        Decision(run=f"{n}", step="export", at=BEGIN, outcome=StepOutcome.DONE, verdict="new") for n in "xy"
+    ]
+    assert len(list_runs([*idle, *decide("a", REFUSED, 1)], 10)) == 1
+    assert len(list_runs(idle, 10)) == 1
