@@ -24,7 +24,7 @@ from reelrank.ranking.drift.report import Action, Kind
 from reelrank.ranking.evaluation.served.sources import read_sources
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.gate.requests import measure_ndcg
-from reelrank.ranking.labels.grades import Grader
+from reelrank.ranking.labels.grades import Grader, Label
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.rankers.lambdarank import FusedOrder
 from reelrank.ranking.registry.releases import Pointer, create_release
@@ -54,7 +54,7 @@ def _noon(monkeypatch: pytest.MonkeyPatch, container: Container) -> None:
 def test_requests_since_the_last_run_are_counted_once(container: Container) -> None:
     first = count_answered(container, 0)
     assert (first.requests, first.answered, first.has_model) == (REQUESTS, REQUESTS // 2, False)
-    newest = read_gate_requests(container, Grader("play"))
+    newest = read_gate_requests(container, Grader(Label.PLAYED))
     assert newest is not None
     assert first.judged == len(newest.select_answered().groups)
     again = count_answered(container, first.until_ms)
