@@ -82,7 +82,7 @@ class MadeUpTrials(ContainerWork):
     trials, promotion and rollback are real. Every promoted release is found worse, so that all steps run."""
 
     def label(self, since_ms: int) -> Labelled:
-        return replace(super().label(since_ms), least=0)
+        return replace(super().label(since_ms), least=0, least_judged=0)
 
     def build(self, run: str) -> Built:
         return build_candidate(self.container, run, self.progress, train_made_up)

@@ -67,6 +67,10 @@ class Cursor(sqlite3.Cursor):
         with _translate_errors():
             return super().fetchall()
 
+    def fetchmany(self, size: int | None = None) -> list[Any]:
+        with _translate_errors():
+            return super().fetchmany(self.arraysize if size is None else size)
+
     def __next__(self) -> Any:
         try:  # no context manager: this runs once a row
             return super().__next__()
