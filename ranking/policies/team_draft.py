@@ -9,8 +9,8 @@ from reelrank.ranking.policies.policy import Order
 
 DRAFTED = 100
 """Positions that are drafted: the largest page. What follows keeps the order of the first ranking."""
-FIRST, SECOND, NO_TEAM = 0, 1, -1
-"""Teams: the ranking that put an item into the list."""
+NO_TEAM = -1
+"""Team of an item that neither ranking put into the list; 0 is that of the first ranking, 1 of the second."""
 Teams = NDArray[np.int8]
 
 
@@ -29,20 +29,26 @@ def draft_teams(first: Order, second: Order, candidates: int, seed: int) -> Draf
     In each round a coin decides which ranking chooses first; each then adds its best item that is not in the
     list yet. So both have the same chance of every position. The same seed throws the same coins.
     """
-    rounds = DRAFTED // 2
-    coins = np.random.default_rng(seed).integers(0, 2, rounds).tolist()
-    rankings = first.tolist(), second.tolist()
-    at, teams, drafted = [0, 0], [NO_TEAM] * candidates, list[int]()
+    coins = np.random.default_rng(seed).integers(0, 2, DRAFTED // 2).tolist()
+    drafted = _draft(first[:DRAFTED].tolist(), second[:DRAFTED].tolist(), coins)
+    teams = np.full(candidates, NO_TEAM, np.int8)
+    items = np.array(list(drafted), np.intp)
+    teams[items] = list(drafted.values())
+    is_in_first = np.zeros(candidates, np.bool_)
+    is_in_first[first] = True
+    rest = np.concatenate([first, second[~is_in_first[second]]])
+    return DraftedOrder(np.concatenate([items, rest[teams[rest] == NO_TEAM]]), teams)
+
+
+def _draft(first: list[int], second: list[int], coins: list[int]) -> dict[int, int]:
+    """Returns the team of each drafted item, in the order of the draft.
+
+    In plain Python, since each choice depends on those before it; it never looks beyond DRAFTED items.
+    """
+    queues, teams = (iter(first), iter(second)), dict[int, int]()
     for coin in coins:
         for team in (coin, 1 - coin):
-            ranking, position = rankings[team], at[team]
-            while position < len(ranking) and teams[ranking[position]] != NO_TEAM:
-                position += 1
-            at[team] = position
-            if position < len(ranking):
-                teams[ranking[position]] = team
-                drafted.append(ranking[position])
-    found = np.array(teams, np.int8)
-    rest = np.concatenate([first, second[~np.isin(second, first)]])
-    order = np.concatenate([np.array(drafted, np.intp), rest[found[rest] == NO_TEAM]])
-    return DraftedOrder(order.astype(np.intp), found)
+            best = next((item for item in queues[team] if item not in teams), None)
+            if best is not None:
+                teams[best] = team
+    return teams
