@@ -51,10 +51,12 @@ def rank_interleaved(request: RankingRequest, contest: Contest, run_sources: Sou
     with first.measure("fuse"):
         found = build_candidates(request, answers.matches, first.table)
     whole = rank_candidates(request, found, first, answers.degraded)
-    if _are_alike(*plans):
-        rankings = [whole, _rank_again(request, whole, first, second)]
-    else:
-        rankings = [_rank_part(request, answers, *part) for part in zip(plans, (first, second), strict=True)]
+    rankings = [
+        _rank_again(request, whole, first, one)
+        if _get_limits(plan) == _get_limits(requests)
+        else _rank_part(request, answers, plan, one)
+        for plan, one in zip(plans, (first, second), strict=True)
+    ]
     merged = _merge(whole, rankings, contest.seed)
     missing = [one for one in (*second.degraded, *rankings[1].degraded) if one not in merged.degraded]
     merged = replace(merged, degraded=(*merged.degraded, *dict.fromkeys(missing)))
@@ -72,15 +74,18 @@ def _merge_plans(first: Sequence[SourceRequest], second: Sequence[SourceRequest]
     return list(largest.values())
 
 
-def _are_alike(first: Sequence[SourceRequest], second: Sequence[SourceRequest]) -> bool:
-    """Returns whether both plans ask the same: those of one request differ in sources and limits only."""
-    return [(one.source, one.limit) for one in first] == [(one.source, one.limit) for one in second]
+def _get_limits(plan: Sequence[SourceRequest]) -> dict[str, int]:
+    """Returns the limits by source: plans of one request differ in nothing else."""
+    return {one.source: one.limit for one in plan}
 
 
 def _rank_again(
     request: RankingRequest, ranking: Ranking, first: RankingContext, second: RankingContext
 ) -> Ranking:
-    """Ranks the candidates of a ranking by another config; only another model computes scores again."""
+    """Ranks the candidates of the first context's ranking by either context; only another model computes
+    scores again."""
+    if second is first:
+        return ranking
     if first.ranker is second.ranker and first.config.blend == second.config.blend:
         return order_scored(request, ranking, second)
     return rank_observed(request, ranking.found, ranking.signals, second)
@@ -90,7 +95,7 @@ def _rank_part(
     request: RankingRequest, answers: SourceAnswers, plan: Sequence[SourceRequest], context: RankingContext
 ) -> Ranking:
     """Ranks what the sources of one plan would have found: the best of each, up to its limit."""
-    limits = {one.source: one.limit for one in plan}
+    limits = _get_limits(plan)
     matches = [_cut(one, limits[one.source]) for one in answers.matches if one.source in limits]
     return rank_candidates(request, build_candidates(request, matches, context.table), context)
 

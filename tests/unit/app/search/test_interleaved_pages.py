@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.wiring import Container, build_release_manager, warm_service
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.experiments.definition import ExperimentDefinition
+from reelrank.ranking.pipeline import Ranking, rank_candidates
+from reelrank.ranking.viewers.request import RankingRequest
 from tests.sample_project import add_model, build_project
 
 pytestmark = pytest.mark.slow
@@ -100,6 +103,20 @@ def test_a_viewer_sees_the_same_page_again_and_others_other_coins(service: Searc
 def test_a_sorted_list_and_a_request_that_names_its_model_are_not_interleaved(service: SearchService) -> None:
     assert rank(service, "u1", sort="newest").teams is None
     assert rank(service, "u1", model="first").teams is None
+
+
+def test_only_an_arm_with_smaller_limits_observes_its_candidates_again(
+    service: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed = list[RankingRequest]()
+
+    def count(request: RankingRequest, *rest: Any) -> Ranking:
+        observed.append(request)
+        return rank_candidates(request, *rest)
+
+    monkeypatch.setattr("reelrank.ranking.interleaving.rank_candidates", count)
+    page = rank(service, "u1")
+    assert len(observed) == (2 if page.experiment == "by-limits" else 1)
 
 
 def test_a_search_is_interleaved_and_one_for_gibberish_is_empty(service: SearchService) -> None:
