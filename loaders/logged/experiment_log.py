@@ -36,7 +36,7 @@ FACTS = ("converted", "convertible", "returned", "returnable")
 
 
 def read_experiment_log(lake: Lake, span: LogSpan, progress: Progress = ignore_progress) -> ExperimentLog:
-    """Reads pages, what followed them, and what the same viewers did in the PAST_DAYS days before.
+    """Reads pages, what followed them, and what the same viewers did in the days before.
 
     Memory: the pages of the span as rows of DuckDB, which spill where the limits name a place.
     """

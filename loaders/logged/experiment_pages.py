@@ -42,7 +42,7 @@ class LogSpan:
     """What to read. experiment: empty for all pages of the span, as one arm. begin, end: of the pages.
 
     known_until: later pages and events are not known yet. arms: names, the control first. surfaces: that are
-    left out. convert_kind, convert_hours: what a conversion is.
+    left out. convert_kind, convert_hours: what a conversion is. past_days: read before `begin`, too.
     """
 
     experiment: str
@@ -53,7 +53,12 @@ class LogSpan:
     surfaces: tuple[str, ...] = ()
     convert_kind: EventKind = "like"
     convert_hours: float = 24.0
+    past_days: int = PAST_DAYS
     limits: QueryLimits = field(default_factory=QueryLimits)
+
+    @property
+    def past_begin(self) -> datetime:
+        return self.begin - timedelta(days=self.past_days)
 
     @property
     def settled(self) -> datetime:
@@ -65,7 +70,7 @@ class LogSpan:
         begin, end, known = (to_ms(at) for at in (self.begin, self.settled, self.known_until))
         return {
             "experiment": self.experiment, "begin": begin, "end": end, "known": known,
-            "past": begin - PAST_DAYS * DAY_MS, "surfaces": ["rank", *self.surfaces],
+            "surfaces": ["rank", *self.surfaces],
             "kind": self.convert_kind, "window": round(self.convert_hours * HOUR_MS), "day": DAY_MS,
         }  # fmt: skip
 
@@ -82,9 +87,8 @@ def open_duckdb(limits: QueryLimits) -> Iterator[Any]:
 
 def create_units(connection: Any, lake: Lake, span: LogSpan, parameters: dict[str, Any]) -> None:
     """Finds the viewers of the experiment, numbers them, and keeps their pages."""
-    begin = span.begin - timedelta(days=PAST_DAYS)
     end = min(span.known_until, span.end + timedelta(days=2))
-    with stream_rows(lake, REQUESTS, (begin, end), PAGE_COLUMNS, REQUEST_SCHEMA) as pages:
+    with stream_rows(lake, REQUESTS, (span.past_begin, end), PAGE_COLUMNS, REQUEST_SCHEMA) as pages:
         connection.register("lake_pages", pages)
         connection.execute(
             f"create table pages as {EXPOSED_PAGES}", select_parameters(parameters, EXPOSED_PAGES)
@@ -107,7 +111,7 @@ def stream_rows(
 
 def group_dates(lake: Lake, span: LogSpan) -> list[tuple[date, date]]:
     """Returns the dates that have pages in groups of DAYS_AT_ONCE: first date, and the one after the last."""
-    partitions = lake.list_partitions(REQUESTS, span.begin - timedelta(days=PAST_DAYS), span.settled)
+    partitions = lake.list_partitions(REQUESTS, span.past_begin, span.settled)
     dates = sorted({partition.date for partition in partitions})
     groups = list[tuple[date, date]]()
     while dates:

@@ -1,5 +1,7 @@
 """Reads from the lake what viewers used on interleaved pages, by the team that showed it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from reelrank.index_mappings.event import DAY_MS
@@ -41,7 +43,11 @@ from pages group by 1, 2"""
 
 
 def read_interleaving_log(lake: Lake, span: LogSpan, progress: Progress = ignore_progress) -> InterleavingLog:
-    """Reads the interleaved pages of the span, and what followed them by the rules of attribution."""
+    """Reads the interleaved pages of the span, and what followed them by the rules of attribution.
+
+    No days before: a viewer's pages have both arms, so no past narrows what they prefer.
+    """
+    span = replace(span, past_days=0)
     parameters = span.to_parameters()
     columns = ", ".join(f"{name}_{team} double" for name in TEAM_TOTALS for team in TEAMS)
     with open_duckdb(span.limits) as connection:

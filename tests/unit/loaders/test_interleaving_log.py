@@ -1,7 +1,8 @@
 """What is read of interleaved pages equals plain loops, and its report names the arm that viewers prefer."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from benchmarks.experiments.made_up_lake import EXPERIMENT, START, MadeUpExperim
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
 from reelrank.loaders.lake.reader import Lake
 from reelrank.loaders.lake.storage import LakeStorage
-from reelrank.loaders.logged.experiment_pages import LogSpan
+from reelrank.loaders.logged.experiment_pages import LogSpan, open_outcomes
 from reelrank.loaders.logged.interleaving_log import read_interleaving_log
 from tests.unit.loaders.lake_rows import read_rows
 
@@ -51,3 +52,17 @@ def test_another_experiment_and_a_page_without_teams_leave_nothing(storage: Lake
     assert len(read_interleaving_log(Lake(storage), LogSpan("other", START, END, END, ARMS))) == 0
     before = LogSpan(EXPERIMENT, START - timedelta(days=2), START, END, ARMS)
     assert len(read_interleaving_log(Lake(storage), before)) == 0
+
+
+def test_days_before_the_experiment_are_not_read(
+    storage: LakeStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = list[tuple[date, date]]()
+
+    def note(connection: Any, lake: Lake, dates: tuple[date, date], known_ms: int) -> Any:
+        read.append(dates)
+        return open_outcomes(connection, lake, dates, known_ms)
+
+    monkeypatch.setattr("reelrank.loaders.logged.interleaving_log.open_outcomes", note)
+    read_interleaving_log(Lake(storage), SPAN)
+    assert read == [(START.date(), END.date())]
