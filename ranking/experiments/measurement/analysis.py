@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from reelrank.ranking.experiments.measurement.report import (
     ExperimentReport,
     MetricEffect,
     decide,
+    name_day,
 )
 from reelrank.ranking.experiments.measurement.sample_ratio import check_sample_ratio
 
 SEGMENT_METRICS = ("ctr", "watch_s_per_impression", "watch_s_per_viewer")
-DAY_MS_PER_S = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class ReportTimes:
     begin: datetime
     end: datetime
     measured_at: datetime
+
+    @property
+    def days(self) -> float:
+        return max((self.end - self.begin) / timedelta(days=1), 0.0)
 
 
 def build_report(experiment: Experiment, log: ExperimentLog, times: ReportTimes) -> ExperimentReport:
@@ -53,7 +57,7 @@ def build_report(experiment: Experiment, log: ExperimentLog, times: ReportTimes)
         measured_at=times.measured_at,
         begin=times.begin,
         end=times.end,
-        days=max((times.end - times.begin) / timedelta(days=1), 0.0),
+        days=times.days,
         planned_days=definition.planned_days,
         primary=definition.primary,
         smallest_effect=definition.smallest_effect,
@@ -134,5 +138,4 @@ def _measure_days(experiment: Experiment, log: ExperimentLog) -> Iterator[DayEff
             effect = estimate_effect_of(primary, totals, index)
             if effect is not None and effect.control.value > 0:
                 lifts = [effect.to_lift(part) for part in (effect.difference, effect.low, effect.high)]
-                label = f"{datetime.fromtimestamp(day * DAY_MS_PER_S, UTC):%Y-%m-%d}"
-                yield DayEffect(day=label, arm=arm.name, lift=lifts[0], low=lifts[1], high=lifts[2])
+                yield DayEffect(day=name_day(day), arm=arm.name, lift=lifts[0], low=lifts[1], high=lifts[2])

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from scipy.special import stdtr, stdtrit
 
 from reelrank.ranking.experiments.experiment import Experiment
-from reelrank.ranking.experiments.measurement.analysis import DAY_MS_PER_S, ReportTimes
+from reelrank.ranking.experiments.measurement.analysis import ReportTimes
 from reelrank.ranking.experiments.measurement.effects import ALPHA, OPTIMAL_DAYS
-from reelrank.ranking.experiments.measurement.report import ArmVerdict, Verdict
+from reelrank.ranking.experiments.measurement.report import ArmVerdict, ReportHead, Verdict, name_day
 from reelrank.ranking.experiments.measurement.sample_ratio import MISMATCH_P
 from reelrank.ranking.experiments.sequential import compute_boundary
 
@@ -80,17 +79,10 @@ class DayPreference(_Part):
     high: float
 
 
-class InterleavingReport(_Part):
+class InterleavingReport(ReportHead):
     """pages: of `viewers`. preference: by used items, which decides; by_pages: by pages won. None for too few
     viewers. draft_p: of the shown items of both teams, which a working draft makes equally many."""
 
-    name: str
-    status: str
-    measured_at: AwareDatetime
-    begin: AwareDatetime
-    end: AwareDatetime
-    days: float
-    planned_days: int
     pages: int
     viewers: int
     teams: tuple[TeamCount, TeamCount]
@@ -117,7 +109,7 @@ def build_interleaving_report(
         measured_at=times.measured_at,
         begin=times.begin,
         end=times.end,
-        days=max((times.end - times.begin) / timedelta(days=1), 0.0),
+        days=times.days,
         planned_days=experiment.definition.planned_days,
         pages=int(log.pages.sum()),
         viewers=len(used),
@@ -180,8 +172,7 @@ def _measure_days(log: InterleavingLog) -> Iterator[DayPreference]:
         part = log.select(log.day == day)
         found = estimate_preference(part.total_by_viewer("used"), len(part))
         if found is not None:
-            label = f"{datetime.fromtimestamp(day * DAY_MS_PER_S, UTC):%Y-%m-%d}"
-            yield DayPreference(day=label, value=found.value, low=found.low, high=found.high)
+            yield DayPreference(day=name_day(day), value=found.value, low=found.low, high=found.high)
 
 
 def decide_preference(report: InterleavingReport) -> ArmVerdict:
@@ -189,7 +180,7 @@ def decide_preference(report: InterleavingReport) -> ArmVerdict:
     first, second = (team.arm for team in report.teams)
     if report.is_mis_split:
         return ArmVerdict(arm=second, verdict=Verdict.MIS_SPLIT, sentence=_describe_draft(report))
-    found, is_over = report.preference, report.days >= report.planned_days
+    found, is_over = report.preference, report.is_over
     if found is None:
         sentence = f"Too early: {MIN_VIEWERS} viewers must have used an item."
         return ArmVerdict(arm=second, verdict=Verdict.TOO_EARLY, sentence=sentence)

@@ -1,6 +1,7 @@
 """The report of an experiment: the split, the effect on each measure, segments, days, and a verdict."""
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from enum import StrEnum
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -74,8 +75,8 @@ class ArmVerdict(_Part):
     sentence: str
 
 
-class ExperimentReport(_Part):
-    """days: since the start, of which pages are known. crossed: viewers who had pages of two arms."""
+class ReportHead(_Part):
+    """What a report of either kind begins with. days: since the start, of which pages are known."""
 
     name: str
     status: str
@@ -84,6 +85,16 @@ class ExperimentReport(_Part):
     end: AwareDatetime
     days: float
     planned_days: int
+
+    @property
+    def is_over(self) -> bool:
+        """Returns whether the planned days are over: from then on the narrower interval is read, once."""
+        return self.days >= self.planned_days
+
+
+class ExperimentReport(ReportHead):
+    """What was measured of viewers with one arm each. crossed: viewers who had pages of two arms."""
+
     primary: str
     smallest_effect: float
     arms: tuple[ArmCount, ...]
@@ -97,6 +108,11 @@ class ExperimentReport(_Part):
 
     def find_effect(self, metric: str, arm: str) -> MetricEffect | None:
         return next((one for one in self.effects if (one.metric, one.arm) == (metric, arm)), None)
+
+
+def name_day(day: int) -> str:
+    """Returns the date of a day since 1970, as a report states it."""
+    return f"{date(1970, 1, 1) + timedelta(days=day)}"
 
 
 def decide(report: ExperimentReport, losses: Sequence[tuple[str, float]]) -> tuple[ArmVerdict, ...]:
@@ -121,7 +137,7 @@ def _decide_arm(report: ExperimentReport, arm: str, losses: Sequence[tuple[str, 
     if effect is None or effect.low is None or effect.any_low is None:
         sentence = f"Too early: each arm needs {MIN_VIEWERS} viewers, and the control some {report.primary}."
         return ArmVerdict(arm=arm, verdict=Verdict.TOO_EARLY, sentence=sentence)
-    is_over = report.days >= report.planned_days
+    is_over = report.is_over
     for metric, loss in losses:
         guarded = report.find_effect(metric, arm)
         if guarded is None:
