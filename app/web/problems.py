@@ -19,6 +19,13 @@ from reelrank.index_mappings.errors import STORAGE_FAILURES, CodedError, describ
 from reelrank.loaders.fields.field_errors import list_errors
 
 log = structlog.get_logger("reelrank.web")
+FIELD_SENTENCES = {
+    "extra_forbidden": "there is no such parameter; /openapi lists them all",
+    "missing": "it is missing; give it a value",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+}
+"""By the type of pydantic's error, in place of its own message."""
 
 MEDIA_TYPE = "application/problem+json"
 CODE_BY_STATUS = {
@@ -172,10 +179,8 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "literal_error":
         return field, _describe_unknown_value(error)
-    if error["type"] == "extra_forbidden":
-        return field, "there is no such parameter; /openapi lists them all"
-    if error["type"] == "missing":
-        return field, "it is missing; give it a value"
+    if (sentence := FIELD_SENTENCES.get(error["type"])) is not None:
+        return field, sentence.format_map(error.get("ctx", {}))
     value = error.get("input")
     suffix = f" (given: {value!r})" if isinstance(value, (str, int, float, bool)) else ""
     return field, f"{error['msg'].removeprefix('Value error, ')}{suffix}"[:300]

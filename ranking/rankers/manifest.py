@@ -10,6 +10,8 @@ from reelrank.ranking.rankers.calibration import Calibration
 
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE, POINTWISE_FILE = "model.txt", "pointwise.txt"
+MAX_NAMED_FIELDS = 5
+"""Wrong fields that one error names."""
 
 
 class ModelRejected(CodedError):
@@ -110,10 +112,13 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """Returns the first wrong field and what is wrong with it, without pydantic's own remarks."""
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    """Returns the first wrong fields and what is wrong with each, without pydantic's own remarks."""
+    return "; ".join(_describe_field(dict(detail)) for detail in error.errors()[:MAX_NAMED_FIELDS])
+
+
+def _describe_field(detail: dict[str, Any]) -> str:
+    field = ".".join(str(part) for part in detail["loc"])
+    message = detail["msg"].removeprefix("Value error, ")
     return f"{field}: {message}" if field else message
 
 

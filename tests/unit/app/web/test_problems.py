@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import BaseModel, Field, ValidationError
 
 from reelrank.app.settings import Settings
 from reelrank.app.web.application import WebOptions, create_app, create_ranking_app
 from reelrank.app.web.problem_codes import find_problem, list_http_problems, load_problems
+from reelrank.app.web.problems import handle_validation_error
 from reelrank.app.wiring import build_container, build_models, build_service, warm_service
 from reelrank.index_mappings.errors import CodedError, Conflict, EngineError
 from tests.sample_project import build_project
@@ -113,6 +115,20 @@ def test_a_body_above_the_limit_names_the_setting(client: FlaskClient) -> None:
     problem = client.post("/v1/events", data=b" " * (BODY_BYTES_MAX + 1)).get_json()
     assert problem["code"] == "body_too_large"
     assert "REELRANK_BODY_BYTES_MAX (100000 bytes)" in problem["detail"]
+
+
+class Pair(BaseModel):
+    of: tuple[int, ...] = Field(min_length=1, max_length=2)
+
+
+@pytest.mark.parametrize(("count", "sentence"), [(0, "of: give at least 1"), (9, "of: give at most 2")])
+def test_a_list_of_a_wrong_length_says_how_many_to_give(
+    client: FlaskClient, count: int, sentence: str
+) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Pair.model_validate({"of": (1,) * count})
+    with client.application.test_request_context():
+        assert handle_validation_error(raised.value).get_json()["detail"] == sentence
 
 
 def test_a_request_of_another_site_has_a_code(client: FlaskClient) -> None:
