@@ -12,6 +12,7 @@ from reelrank.ranking.items.popularity.posterior import (
     CTR_PRIOR_IMPRESSIONS,
     Posterior,
 )
+from reelrank.ranking.items.popularity.sorted_codes import find_codes
 from reelrank.ranking.items.watch_columns import ROW_BITS, Codes
 
 HALF_LIFE_MS = HALF_LIVES_DAYS[CTR_HALF_LIFE] * DAY_MS
@@ -78,7 +79,7 @@ class Exposures:
 class DailyFirsts:
     """Finds the first event of each viewer with each item on each day, so that repeats do not count.
 
-    It remembers the newest day. Days are those of receipt, which clients cannot choose.
+    It remembers the sorted keys of the newest day. Days are those of receipt, which clients cannot choose.
     """
 
     def __init__(self) -> None:
@@ -92,11 +93,11 @@ class DailyFirsts:
         is_first = np.diff(days[order], prepend=-2).astype(bool)
         is_first[1:] |= keys[order][1:] != keys[order][:-1]
         first: Rows = np.sort(order[is_first])
-        first = first[(days[first] != self.day) | ~np.isin(keys[first], self.keys)]
+        first = first[(days[first] != self.day) | ~find_codes(self.keys, keys[first])[1]]
         self._remember(keys[first], days[first])
         return first
 
     def _remember(self, keys: Codes, days: Times) -> None:
         newest = int(days.max(initial=self.day))
         kept = self.keys if newest == self.day and len(self.keys) < MAX_KEYS else self.keys[:0]
-        self.day, self.keys = newest, np.concatenate([kept, keys[days == newest]])
+        self.day, self.keys = newest, np.sort(np.concatenate([kept, keys[days == newest]]))

@@ -90,10 +90,10 @@ def find_counted(arrays: CounterArrays) -> Rows:
 
 
 def _move_keys(keys: Codes, rows: Rows) -> Codes:
-    """Returns the pairs of viewer and row with the rows of now, without those that have none."""
+    """Returns the sorted pairs of viewer and row with the rows of now, without those that have none."""
     moved = rows[(keys & ROW_MASK).astype(np.intp)]
     kept = moved >= 0
-    return (keys[kept] & ~ROW_MASK) | moved[kept].astype(np.uint64)
+    return np.sort((keys[kept] & ~ROW_MASK) | moved[kept].astype(np.uint64))
 
 
 def _place(counts: Counts, counted: Rows, rows: Rows, size: int) -> Counts:

@@ -114,6 +114,14 @@ def test_repeats_of_a_day_count_once_per_viewer_and_item() -> None:
     assert firsts.find(viewers, rows, np.array([10, 9, 10, 9, 10])).tolist() == [0, 2]
 
 
+def test_firsts_of_a_day_are_found_in_any_order_of_viewers() -> None:
+    firsts = DailyFirsts()
+    for viewer in (7, 2, 9, 4):
+        assert firsts.find(np.array([viewer], np.uint64), np.array([5]), np.array([9])).tolist() == [0]
+    again = firsts.find(np.array([9, 3, 2, 4, 7], np.uint64), np.full(5, 5), np.full(5, 9))
+    assert again.tolist() == [1]
+
+
 def test_click_through_returns_to_the_prior_over_time() -> None:
     popularity = Popularity(1)
     one = np.ones(1, np.float32)
