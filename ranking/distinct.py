@@ -11,8 +11,8 @@ T = TypeVar("T", bound=np.generic)
 def sort_distinct(values: NDArray[T]) -> NDArray[T]:
     """Returns the distinct values of an array, sorted; NaN is not allowed.
 
-    As np.unique without further results, which hashes and needs 15 to 50 times as long for 10,000 integers
-    and more (numpy 2.4).
+    As np.unique without further results, which hashes: 11 to 51 times the CPU time for 10,000 to 1,000,000
+    integers of 64 bits that are nearly all different, 2 to 14 times where each is there ten times (numpy 2.4).
     """
     ordered = np.sort(values, axis=None)
     is_first = np.empty(len(ordered), np.bool_)

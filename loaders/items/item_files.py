@@ -26,6 +26,7 @@ from reelrank.loaders.items.journal import Journal, JournalEntry
 from reelrank.loaders.items.summary import ColumnSummary, check_items
 from reelrank.loaders.rejects import RejectFile, open_reject_file
 from reelrank.loaders.report import FileReport, ValueCounts, add_counts, report_progress, select_ignored
+from reelrank.ranking.distinct import sort_distinct
 from reelrank.ranking.items.names.title_keys import hash_texts
 from reelrank.ranking.progress import Progress, ignore_progress
 
@@ -106,7 +107,7 @@ def check_item_files(load: ItemLoad, progress: Progress = ignore_progress) -> Fi
         read,
         written,
         rejected,
-        len(np.unique(np.concatenate(ids))),
+        len(sort_distinct(np.concatenate(ids))),
         time.monotonic() - started,
         rejects=load.rejects if rejected else None,
         unused=tuple(summary.unused),

@@ -65,7 +65,7 @@ def learn_neighbours(watches: Watches) -> dict[str, tuple[Neighbour, ...]]:
     lists = _Lists(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
     ease = fit_ease(user_items)
     total = _fill_by_regression(lists, ease)
-    others = np.setdiff1d(np.arange(shape[0]), ease.items)
+    others = np.setdiff1d(np.arange(shape[0]), ease.items, assume_unique=True)
     if len(others):
         _fill_by_cosines(lists, user_items, ease.items, others, total)
     lists.weights[:] /= lists.weights.max(initial=0.0) or 1.0

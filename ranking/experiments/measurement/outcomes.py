@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.distinct import sort_distinct
 from reelrank.ranking.experiments.measurement.metrics import VIEWERS
 
 Values = NDArray[np.float64]
@@ -57,7 +58,7 @@ class ExperimentLog:
             name: np.asarray(np.bincount(rows.viewer, column, n), np.float64)
             for name, column in rows.columns.items()
         }
-        active = len(np.unique(rows.viewer * 100_000 + rows.day))
+        active = len(sort_distinct(rows.viewer * 100_000 + rows.day))
         ones = np.ones(n)
         columns = {**sums, **self.facts, VIEWERS: ones}
         whole = ViewerTotals(self.arms, columns, {**self.past, VIEWERS: ones}, active)
