@@ -12,7 +12,7 @@ def sort_distinct(values: NDArray[T]) -> NDArray[T]:
     """Returns the distinct values of an array, sorted; NaN is not allowed.
 
     As np.unique without further results, which hashes: 11 to 51 times the CPU time for 10,000 to 1,000,000
-    integers of 64 bits that are nearly all different, 2 to 14 times where each is there ten times (numpy 2.4).
+    64-bit integers that are nearly all different, 2 to 14 times where each is there ten times (numpy 2.4).
     """
     ordered = np.sort(values, axis=None)
     is_first = np.empty(len(ordered), np.bool_)
