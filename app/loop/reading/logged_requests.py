@@ -24,7 +24,8 @@ from reelrank.ranking.training.logged import build_logged_groups
 from reelrank.ranking.training.logged_rows import LoggedPages, list_signals
 
 MAX_GATE_ROWS = 300_000
-"""Seen items that the gate judges on, at most; the newest partitions come first. 70 features are 84 MB."""
+"""Seen items that the gate judges on, at most; the newest pages come first. 70 features are 84 MB."""
+READ_AT_ONCE = timedelta(hours=4)
 
 
 def count_answered(container: Container, since_ms: int) -> Labelled:
@@ -66,15 +67,14 @@ def read_gate_requests(container: Container, grader: Grader) -> GateRequests | N
         return None
     columns = tuple(name_signal_column(name) for name in list_signals(FEATURE_NAMES))
     options, parts, rows = _build_options(windows.end, columns), list[GateRequests](), 0
-    hours = int((windows.end - windows.test) / timedelta(hours=1)) or 1
-    for hour in range(hours, 0, -4):
-        begin = windows.test + timedelta(hours=max(hour - 4, 0))
-        for pages in read_logged_pages(lake, begin, windows.test + timedelta(hours=hour), options):
+    end = windows.end
+    while end > windows.test and rows < MAX_GATE_ROWS:
+        begin = max(end - READ_AT_ONCE, windows.test)
+        for pages in read_logged_pages(lake, begin, end, options):
             if (part := build_gate_requests(pages, grader)) is not None:
                 parts.append(part)
                 rows += len(part.gains)
-        if rows >= MAX_GATE_ROWS:
-            break
+        end = begin
     return join_requests(parts) if parts else None
 
 

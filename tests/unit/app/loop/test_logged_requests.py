@@ -1,5 +1,6 @@
 """What the loop reads of a lake: requests that led to a play, what the gate judges on, drift, traffic."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -71,6 +72,17 @@ def test_the_gate_judges_on_seen_items_of_the_newest_day(container: Container) -
     answered = requests.select_answered()
     assert len(answered.groups) == pytest.approx(len(requests.groups) / 2, abs=1)
     assert np.all(measure_ndcg(answered, answered.score(FusedOrder())) == 1)
+
+
+@pytest.mark.parametrize("hours", [1.5, 2.5, 4.75])
+def test_the_gate_judges_on_parts_of_hours_too(
+    container: Container, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    monkeypatch.setattr(type(container.clock), "now", lambda _clock: NOW - timedelta(minutes=45))
+    short = replace(container, settings=container.settings.model_copy(update={"gate_hours": hours}))
+    requests = read_gate_requests(short, Grader(Label.PLAYED))
+    assert requests is not None
+    assert 0 < len(requests.select_answered().groups) == count_answered(short, 0).judged
 
 
 def test_an_empty_lake_has_nothing_to_judge_on(tmp_path: Path) -> None:
