@@ -31,7 +31,7 @@ from reelrank.ranking.labels.attribution import (
 from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 
 DEFAULT_RULES, DEFAULT_LIMITS = AttributionRules(), QueryLimits()
-HOURS = 24
+HOURS, HOUR = 24, timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,14 @@ class DatePart:
         return AttributionSpan(first, last, as_of_ms, (whole[0], whole[1]))
 
     def _find_time(self, hour: int) -> datetime:
-        return datetime.combine(self.day, time(), UTC) + timedelta(hours=hour)
+        return datetime.combine(self.day, time(), UTC) + HOUR * hour
+
+
+def cut_date(day: date, from_: datetime, to: datetime) -> DatePart:
+    """Returns the hours of a date that have some of the time from_ <= t < to, which must be in that date."""
+    midnight = DatePart(day).begin
+    first = max((from_ - midnight) // HOUR, 0)
+    return DatePart(day, first, min(-((midnight - to) // HOUR), HOURS))
 
 
 @dataclass(frozen=True, slots=True)

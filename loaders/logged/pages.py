@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from reelrank.index_mappings.decision import CANDIDATES, REQUEST_SCHEMA, REQUESTS
 from reelrank.index_mappings.errors import BadRequest
-from reelrank.loaders.lake.attribution import DatePart, attribute_part
+from reelrank.loaders.lake.attribution import DatePart, attribute_part, cut_date
 from reelrank.loaders.lake.merge import QueryLimits, cut_batches
 from reelrank.loaders.lake.reader import Lake, Partition
 from reelrank.loaders.logged.request_cursor import RequestCursor
@@ -51,13 +51,15 @@ def read_logged_pages(
 ) -> Iterator[LoggedPages]:
     """Yields the pages with from_ <= time < to that have candidates, whole requests at a time.
 
-    A date is attributed as a whole: an event without a page belongs to the latest page before it, in whatever
-    partition that is. Memory is bounded by one part, one query of DuckDB and the requests of one partition.
+    Hours are attributed with the events around their date: an event without a page belongs to the latest page
+    before it, in whatever partition that is. Memory is bounded by one part, one query of DuckDB and the
+    requests of one partition.
     """
     partitions = lake.list_partitions(CANDIDATES, from_, to)
     for day, of_day in groupby(partitions, lambda partition: partition.date):
         with tempfile.TemporaryDirectory(prefix="reelrank-pages-") as directory:
-            outcomes = attribute_to_file(lake, DatePart(day), options, Path(directory) / "outcomes.parquet")
+            part = cut_date(day, from_, to)
+            outcomes = attribute_to_file(lake, part, options, Path(directory) / "outcomes.parquet")
             for partition in of_day:
                 span = max(from_, partition.begin), min(to, partition.end)
                 try:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelrank.index_mappings.decision import CANDIDATES, EVENTS, REQUESTS
-from reelrank.loaders.lake.attribution import HOURS, DatePart
+from reelrank.loaders.lake.attribution import DatePart, cut_date
 from reelrank.loaders.lake.reader import Lake, Partition
 from reelrank.loaders.logged.date_build import DateBuild, RowOptions
 from reelrank.loaders.logged.row_cache import CachedHour, RowCache, read_rows
@@ -52,12 +52,7 @@ class RowReader:
             if not from_ - DAY < begin < to:
                 continue
             inputs = _hash_inputs(tables, begin, self._options)
-            hours = [
-                hour
-                for hour in range(HOURS)
-                if from_ < begin + timedelta(hours=hour + 1) and begin + timedelta(hours=hour) < to
-            ]
-            part = DatePart(day, hours[0], hours[-1] + 1)
+            part = cut_date(day, from_, to)
             with self._cache.open_scratch() as scratch:
                 build = DateBuild(self._lake, part, self._options, scratch)
                 for rows in self._read_part(part, inputs, build):

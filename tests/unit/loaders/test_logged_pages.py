@@ -108,8 +108,14 @@ def test_a_click_without_a_page_counts_once_across_partitions(tmp_path: Path) ->
             LakeWriter(storage).write_decisions(keyed, candidates, at.date())
         events.append([build_event(f"e{number}", border + timedelta(minutes=3), f"viewer-{number}")])
     export(storage, events, tmp_path)
-    clicked = [row["request_id"] for row in collect(read(storage), "outcomes") if row["clicked"]]
+    whole = read(storage)
+    clicked = [row["request_id"] for row in collect(whole, "outcomes") if row["clicked"]]
     assert clicked == ["0 after", "1 after"]
+    step = timedelta(minutes=45)  # no hour, no date
+    spans = [(BEGIN + step * n, BEGIN + step * (n + 1)) for n in range((END - BEGIN) // step + 1)]
+    cut = [pages for span in spans for pages in read(storage, *span)]
+    for table in ("requests", "outcomes"):
+        assert collect(cut, table) == collect(whole, table)
 
 
 def test_a_span_cuts_by_the_time_of_the_request(storage: LakeStorage) -> None:
