@@ -80,8 +80,8 @@ class Settings(DataDirectories, NetworkSettings, LoopSettings):
     deadline_ms: int = Field(
         80,
         ge=1,
-        description="Milliseconds for viewer lookup (at most half) and candidate sources of a request. "
-        "The default on a cluster is 200.",
+        description="Milliseconds for viewer lookup (at most half) and candidate sources of a request; "
+        "while no source has answered, as many again. The default on a cluster is 200.",
     )
     synonyms: Path | None = Field(
         None, description="File of synonyms that searches are extended with; docs/search.md has the format."

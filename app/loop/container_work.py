@@ -20,6 +20,7 @@ from reelrank.index_mappings.decision import REQUESTS
 from reelrank.loaders.lake.reader import Lake
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
+from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.registry.decisions import Check, hash_inputs
 
@@ -54,7 +55,9 @@ class ContainerWork:
             "pages": pages,
             "features": compute_feature_fingerprint(FEATURE_NAMES),
         }
-        return Input(hash_inputs(facts), facts)
+        settled = self.now() - timedelta(milliseconds=PLAY_WINDOW_MS)
+        known = str(sum(part.end <= settled for part in partitions))
+        return Input(hash_inputs(facts), facts, hash_inputs([pages, known, self.read_serving()]))
 
     def measure_days(self) -> None:
         renew_days(self.container, SHOWN_DAYS, self.progress)

@@ -35,8 +35,8 @@ class LoopState(BaseModel):
     """Where a run is. release: the candidate; baseline: what served when it was built; both may be empty.
 
     since: when the present step began, for steps that wait for traffic. learned: hash of what the last
-    finished run has read; read: of what this run has read. learned_until_ms: the newest page of the last run;
-    read_until_ms: of this one.
+    finished run has read; read: of what this run has read; measured: of what the operator pages show.
+    learned_until_ms: the newest page of the last run; read_until_ms: of this one.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -48,6 +48,7 @@ class LoopState(BaseModel):
     baseline: str = ""
     read: str = ""
     learned: str = ""
+    measured: str = ""
     learned_until_ms: int = 0
     read_until_ms: int = 0
 
@@ -58,11 +59,11 @@ class LoopState(BaseModel):
     def finish(self) -> "LoopState":
         """Returns the state after a run: what it has read is learned."""
         until_ms = max(self.read_until_ms, self.learned_until_ms)
-        return LoopState(learned=self.read or self.learned, learned_until_ms=until_ms)
+        return LoopState(learned=self.read or self.learned, measured=self.measured, learned_until_ms=until_ms)
 
     def abandon(self) -> "LoopState":
         """Returns the state after a run that failed, or that was too early: the next one reads the same."""
-        return LoopState(learned=self.learned, learned_until_ms=self.learned_until_ms)
+        return LoopState(learned=self.learned, measured=self.measured, learned_until_ms=self.learned_until_ms)
 
 
 class StateFile:

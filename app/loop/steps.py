@@ -27,14 +27,16 @@ class StepResult:
 
 
 def export(work: LoopWork, state: LoopState) -> StepResult:
-    """Copies events into the lake and measures its days; without anything new nothing more is done."""
+    """Copies events into the lake and measures its days; what is not new is not done again."""
     found = work.export()
     if found.hash == state.learned:
         verdict = "nothing is new since the last run"
         return StepResult(StepOutcome.NOTHING_NEW, verdict, state.finish(), found.facts, is_recorded=False)
-    work.measure_days()
+    if found.measurable != state.measured:
+        work.measure_days()
     verdict = "the lake has what happened since the last run"
-    return StepResult(StepOutcome.DONE, verdict, state.move_to(Step.LABEL, read=found.hash), found.facts)
+    following = state.move_to(Step.LABEL, read=found.hash, measured=found.measurable)
+    return StepResult(StepOutcome.DONE, verdict, following, found.facts)
 
 
 def label(work: LoopWork, state: LoopState) -> StepResult:

@@ -22,9 +22,13 @@ from reelrank.ranking.evaluation.intervals import bootstrap_interval
 from reelrank.ranking.labels.attribution import PLAY_WINDOW_MS
 from reelrank.ranking.progress import ignore_progress
 from reelrank.ranking.registry.decisions import Check
+from reelrank.ranking.retrieval.source_names import SOURCES
 
 MIN_VIEWERS = 30
 """Viewers on pages of both releases; fewer say nothing. A choice."""
+REQUEST_PARTS = frozenset({*SOURCES, "viewer", "watched", "opinions", "ranking", "items"})
+"""What a single page can lack. That a release has no model is no fault of its pages: they would all count as
+degraded, and a canary over the fused order could then be as degraded as it liked."""
 REQUEST_FACTS = (
     "request_id", "at_ms", "user_key", "surface", "release", "experiment", "variant", "took_ms", "degraded",
     "candidates",
@@ -35,8 +39,8 @@ REQUEST_FACTS = (
 class ServedPages:
     """Pages [q]: by whom and by which release they were served, and what was done with them.
 
-    seen, clicked: items; watched_s: seconds watched. is_failed: the canary failed, so that the
-    serving release answered.
+    seen, clicked: items; watched_s: seconds watched. is_degraded: REQUEST_PARTS were missing. is_failed: the
+    canary failed, so that the serving release answered.
     """
 
     viewers: NDArray[np.str_]
@@ -65,6 +69,7 @@ def read_served_pages(container: Container, begin: datetime, end: datetime) -> S
     totals = np.zeros((3, len(facts)))
     for pages in read_logged_pages(lake, begin, end, ReadOptions(MAX_TIME_MS)):
         totals += _total_outcomes(pages.outcomes, facts)
+    missing = [{text.partition(":")[0] for text in texts} for texts in facts["degraded"].to_pylist()]
     return ServedPages(
         to_texts(facts["user_key"]),
         to_texts(facts["release"]),
@@ -75,9 +80,9 @@ def read_served_pages(container: Container, begin: datetime, end: datetime) -> S
         totals[1],
         totals[2],
         to_floats(facts["took_ms"]),
-        to_array(pc.greater(pc.list_value_length(facts["degraded"]), 0), np.bool_),
+        np.array([not REQUEST_PARTS.isdisjoint(parts) for parts in missing], bool),
         to_array(pc.equal(facts["candidates"], 0), np.bool_),
-        np.array([_has_failed(texts) for texts in facts["degraded"].to_pylist()], bool),
+        np.array([FAILED_SOURCE in parts for parts in missing], bool),
     )
 
 
@@ -169,7 +174,3 @@ def _total_outcomes(outcomes: pa.Table, facts: pa.Table) -> NDArray[np.float64]:
     watched = np.nan_to_num(to_floats(outcomes["watched_ms"])) / 1000
     columns = (to_floats(outcomes["seen"]), used, watched)
     return np.stack([np.bincount(page, column, minlength=len(facts)) for column in columns])
-
-
-def _has_failed(degraded: Sequence[str]) -> bool:
-    return any(text.partition(":")[0] == FAILED_SOURCE for text in degraded)

@@ -14,10 +14,13 @@ from reelrank.ranking.registry.decisions import Check
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What there is to learn from. hash: differs when anything is new. facts: by name."""
+    """What there is to learn from. hash: differs when anything is new. facts: by name. measurable: differs
+    when measuring days and drift would find something else: also once the plays of more hours are known, and
+    for another serving release."""
 
     hash: str
     facts: dict[str, str]
+    measurable: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """Runs candidate sources in parallel under one deadline; drops and reports a late or failing one.
 
-A source that answers in part is used as far as it answered, and reported too. What the item table answers is
-computed in the thread of the request while the engine works: it needs no place in the pool and is never late,
-so a home page has items however slow the engine is.
+If all are late, the first one that answers within as much time again makes the page: a late page is better
+than an error. A source that answers in part is used as far as it answered, and reported too.
+
+What the item table answers is computed in the thread of the request while the engine works: it needs no place
+in the pool and is never late, so a home page has items however slow the engine is.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from reelrank.index_mappings.errors import EngineError, Partial, Timeout, Unavailable
@@ -46,7 +48,7 @@ class SourceResults:
 def run_sources(
     requests: Sequence[SourceRequest], query: QuerySource, deadline_s: float, pool: ThreadPoolExecutor
 ) -> SourceResults:
-    """Runs all requests until the deadline.
+    """Runs all requests until the deadline; while none is answered, for up to as much time again.
 
     Raises any exception that is no EngineError: an internal error must not look like a degraded page.
     """
@@ -66,6 +68,8 @@ def run_sources(
     }
     found = {request.source: query_timed(request) for request in requests if request.source in TABLE_SOURCES}
     wait(futures.values(), timeout=max(until - time.monotonic(), 0))
+    if not found:
+        wait_for_one(futures.values(), deadline_s)
     failures = dict[str, EngineError]()
     for source, future in futures.items():
         if not future.done():
@@ -79,3 +83,18 @@ def run_sources(
             found[source] = future.result()
     matches = [found[request.source] for request in requests if request.source in found]
     return SourceResults(matches, failures, dict(seconds))
+
+
+def wait_for_one(futures: Collection[Future[Matches]], seconds: float) -> None:
+    """Waits for so many seconds at most until one of the sources has answered, or all have failed."""
+    until = time.monotonic() + seconds
+    pending = {future for future in futures if not future.done()}
+    while pending and not any(future.done() and _has_matches(future) for future in futures):
+        done, pending = wait(pending, max(until - time.monotonic(), 0), FIRST_COMPLETED)
+        if not done:
+            return
+
+
+def _has_matches(future: Future[Matches]) -> bool:
+    error = future.exception()
+    return error is None or (isinstance(error, Partial) and error.partial_result is not None)

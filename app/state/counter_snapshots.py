@@ -7,6 +7,7 @@ counts all events.
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,11 @@ from reelrank.ranking.durable import compute_age_s, replace_file
 from reelrank.ranking.items.table import ItemTable
 
 log = structlog.get_logger("reelrank.live")
+
+
+class SnapshotDamaged(SnapshotUnusable):
+    """The file does not have what was written."""
+
 
 FORMAT = 1
 MIN_NEW_EVENTS = 50_000
@@ -45,7 +51,10 @@ class CounterSnapshots:
         try:
             counters = ActivityCounters.restore(read_snapshot(self.path), table, events)
         except SnapshotUnusable as error:
-            log.warning("the snapshot of counters is not used, all events are counted", reason=str(error))
+            # Only damage is a fault: a release on trial, for one, lacks the items that were put after it.
+            level = logging.WARNING if isinstance(error, SnapshotDamaged) else logging.INFO
+            message = "the snapshot of counters is not used, all events are counted"
+            log.log(level, message, reason=str(error))
             return ActivityCounters(table)
         self.counted = counters.counted
         log.info("counters restored", events=counters.counted)
@@ -95,9 +104,9 @@ def read_snapshot(path: Path) -> CapturedCounters:
             is_whole = not file.read(1) and digest == _compute_hash(header, arrays)
             facts = header["facts"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SnapshotUnusable("it cannot be read") from error
+        raise SnapshotDamaged("it cannot be read") from error
     if not is_whole:
-        raise SnapshotUnusable("it is damaged: its content does not have its hash")
+        raise SnapshotDamaged("it is damaged: its content does not have its hash")
     return CapturedCounters(arrays, facts)
 
 

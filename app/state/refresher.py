@@ -36,6 +36,10 @@ SETTLE_AFTER_S = 30.0
 """If the engine lags behind the pointer for this long, the promotion was stopped; a running one is faster."""
 
 
+def ignore_state(state: State) -> None:
+    """Tries nothing: a command that answers one request need not answer it twice."""
+
+
 class StateRefresher:
     """`state` is what the next request is answered from; `refresh` brings it up to date."""
 
@@ -48,9 +52,10 @@ class StateRefresher:
         self._problem: CodedError = NOT_LOADED
         self._refresh_lock = threading.Lock()
         self._settle_at = 0.0
+        self._try_first: Callable[[State], object] = ignore_state
         self.recovery = EngineRecovery()
         self._live_items = LiveItems("", 0)
-        self._trials = TrialStates(partial(load_release_state, sources), sources.list_running)
+        self._trials = TrialStates(self._load_trial, sources.list_running)
         self._write_blocks = WriteBlockWatch(sources.engine, sources.end_block)
 
     @property
@@ -87,6 +92,10 @@ class StateRefresher:
                 model, problem, "choose another model: GET /v1/models", code="embeddings_mismatch"
             )
         return ranker, ()
+
+    def try_first(self, rank: Callable[[State], object]) -> None:
+        """Ranks by each state of a new version or release before requests are answered from it."""
+        self._try_first = rank
 
     def refresh(self) -> None:
         """Reads once what serves; after a failure the old state serves on, and says so."""
@@ -154,7 +163,16 @@ class StateRefresher:
         if previous is None or previous.ranker.name != ranker.name:
             log.info("model serves", model=ranker.name, release=release_id or None)
         matcher = self.sources.engine.at_version(version)
-        return State(version, table, activity, ranker, matcher, degraded, embeddings, release_id, config)
+        state = State(version, table, activity, ranker, matcher, degraded, embeddings, release_id, config)
+        if previous is None or (previous.version, previous.release) != (version, release_id):
+            self._try_first(state)
+        return state
+
+    def _load_trial(self, release: Release, previous: State | None) -> State:
+        state = load_release_state(self.sources, release, previous)
+        if state is not previous:
+            self._try_first(state)
+        return state
 
     def _read_pointer(self, previous: State | None) -> Pointer | None:
         """Returns the pointer; None if it is unreadable at the start: fused order is better than nothing."""

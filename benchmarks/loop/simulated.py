@@ -13,6 +13,7 @@ import orjson
 
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import format_table
+from reelrank.app.cli.loop.simulation import print_row
 from reelrank.app.loop.simulated.report import LoopReport
 from reelrank.app.loop.simulated.scenes import simulate_loop
 from reelrank.app.loop.simulated.world import SimulationSize, prepare_folder
@@ -28,20 +29,21 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks loop", description=__doc__)
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0 to N - 1")
     parser.add_argument("--first", type=int, default=0, help="begin with this seed; adds to the results")
+    parser.add_argument("--keep", type=Path, help="keep the data of each seed below this folder")
     options = parser.parse_args(argv)
     if options.first >= options.seeds:
         parser.error(f"--first {options.first} leaves no seed below --seeds {options.seeds}")
-    reports = [run_seed(seed) for seed in range(options.first, options.seeds)]
+    with tempfile.TemporaryDirectory(prefix="reelrank-loop-") as temporary:
+        folder = options.keep or Path(temporary)
+        reports = [run_seed(seed, folder / f"loop-{seed}") for seed in range(options.first, options.seeds)]
     write_results(reports, " ".join(["python -m benchmarks loop", *argv]))
     return int(not all(report.happened and report.cpu_s < MAX_S for report in reports))
 
 
-def run_seed(seed: int) -> LoopReport:
-    """Runs one seed in a folder that is removed, and prints its table."""
-    with tempfile.TemporaryDirectory(prefix="reelrank-loop-") as folder:
-        directory = Path(folder, "data")
-        prepare_folder(directory, seed)
-        report = simulate_loop(directory, seed, SimulationSize(), ignore_progress)
+def run_seed(seed: int, directory: Path) -> LoopReport:
+    """Runs one seed in this folder, and prints its table."""
+    prepare_folder(directory, seed)
+    report = simulate_loop(directory, seed, SimulationSize(), ignore_progress, print_row)
     rows = [
         (
             row.made,

@@ -50,7 +50,8 @@ class MadeUpWork:
 
     def export(self) -> Input:
         self.calls.append("export")
-        return Input(str(self.world["events"]), {"events": str(self.world["events"])})
+        events = str(self.world["events"])
+        return Input(events, {"events": events}, events)
 
     def measure_days(self) -> None:
         self.measured += 1

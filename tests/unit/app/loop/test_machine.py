@@ -53,7 +53,8 @@ def test_nothing_new_means_nothing_done(work: MadeUpWork) -> None:
 def test_too_few_answered_requests_wait_for_more(work: MadeUpWork) -> None:
     work.answered = 99
     assert make_loop(work).run_once().outcome is StepOutcome.NOTHING_NEW
-    assert work.calls == ["export"]
+    assert make_loop(work).run_once().outcome is StepOutcome.NOTHING_NEW
+    assert (work.calls, work.measured) == (["export"] * 2, 1)
     work.answered = 100
     assert make_loop(work).run_once().outcome is StepOutcome.DONE
 

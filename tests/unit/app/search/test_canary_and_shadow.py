@@ -10,16 +10,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from reelrank.app.feedback.decision_log import DecisionLog
 from reelrank.app.jobs.lake import export_lake
 from reelrank.app.loop.candidates import stage
 from reelrank.app.loop.trying import collect_outcomes, judge_shadow
 from reelrank.app.loop.watching import read_served_pages
 from reelrank.app.release.staging import discard_release, read_staged, start_trial
-from reelrank.app.search.page import RankingOptions
+from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.result_list import ResultList
 from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.trial.shadow import ShadowRecorder, attach_shadow, read_results
+from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_release_manager, warm_service
+from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS
@@ -146,6 +150,27 @@ def test_every_event_and_decision_names_its_arm(project: Container, service: Sea
     assert 0 < outcomes.is_canary.sum() < len(VIEWERS)
     assert outcomes.metrics["watch time"].tolist() == [60.0] * len(VIEWERS)
     assert len(collect_outcomes(pages, canary.salt, NOW, 60)) == 0  # their hour is not over
+
+
+def test_a_page_is_degraded_by_what_it_lacks_not_by_its_release(
+    project: Container, service: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary, served_at, record = begin_canary(project, service), NOW + timedelta(hours=4), DecisionLog.record
+
+    def record_late(log: DecisionLog, ranked: ResultList, page: Page) -> None:
+        missing = Degradation("factors", "timeout", "late") if ranked.variant == CANARY else NO_MODEL
+        record(log, ranked, replace(page, degraded=(missing,)))
+
+    monkeypatch.setattr(DecisionLog, "record", record_late)
+    service.recorder.start()
+    for viewer in VIEWERS:
+        service.serve_page(RankingOptions(Query(user=viewer, limit=5, context=Context(served_at))))
+    service.recorder.close()
+    export_lake(project, ignore_progress)
+    pages = read_served_pages(project, served_at - timedelta(hours=1), served_at + timedelta(hours=1))
+    outcomes = collect_outcomes(pages, canary.salt, served_at + timedelta(hours=2), 60)
+    assert len(outcomes) == len(VIEWERS)
+    assert outcomes.metrics["degraded"].tolist() == outcomes.is_canary.tolist()
 
 
 def test_the_shadow_ranks_what_was_served_and_shows_nothing(

@@ -1,7 +1,7 @@
 """A request from the query to the page, on the real embedded engine."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,10 +15,11 @@ from reelrank.app.search.lexical.proposals import add_proposals
 from reelrank.app.search.page import RankingOptions
 from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.service import SearchService
-from reelrank.app.search.trial.warm_up import warm_up
+from reelrank.app.search.trial.warm_up import choose_samples, warm_up
 from reelrank.app.settings import Settings
 from reelrank.app.state.model_cache import NO_MODEL
-from reelrank.app.wiring import Container, build_container, warm_service
+from reelrank.app.state.snapshot import State
+from reelrank.app.wiring import Container, build_container, build_service, warm_service
 from reelrank.index_mappings.engine import TextMatch
 from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
 from reelrank.index_mappings.event import Event
@@ -121,6 +122,45 @@ def test_late_and_failing_sources_are_dropped_and_reported(service: SearchServic
         "late": (Timeout, "no answer within 100 ms"),
         "broken": (EngineError, "a shard is red"),
     }
+
+
+def answer_after(seconds: float) -> Callable[[SourceRequest, float], Matches]:
+    def answer(request: SourceRequest, timeout_s: float) -> Matches:
+        time.sleep(seconds if request.source == "late" else 9 * seconds)
+        return build_empty_matches(request.source)
+
+    return answer
+
+
+def test_the_first_of_sources_that_are_all_late_makes_the_page(service: SearchService) -> None:
+    requests = [TextMatch(source, "x", 1) for source in ("late", "later")]
+    answered = run_sources(requests, answer_after(0.3), 0.2, service.pool)
+    assert [m.source for m in answered.matches] == ["late"]
+    assert answered.failures.keys() == {"later"}
+
+
+def test_sources_that_stay_late_are_not_waited_for_for_ever(service: SearchService) -> None:
+    started = time.monotonic()
+    answered = run_sources([TextMatch("late", "x", 1)], answer_after(2.0), 0.1, service.pool)
+    assert answered.is_empty
+    assert isinstance(answered.to_error(), Timeout)
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_new_state_is_tried_before_requests_are_answered_from_it(container: Container) -> None:
+    service = build_service(container)
+    seen = list[str]()
+
+    def note(state: State) -> None:
+        assert not service.refresher.is_ready
+        seen.extend(query.similar_to or "" for query in choose_samples(state.table))
+
+    service.refresher.try_first(note)
+    for _ in range(2):
+        service.refresher.refresh()
+    learned = [item for item in seen if item]
+    assert len(seen) == 4
+    assert container.engine.fetch(learned, 1.0)[0] is not None
 
 
 def test_a_request_whose_sources_all_failed_raises(service: SearchService) -> None:

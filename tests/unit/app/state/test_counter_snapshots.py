@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from reelrank.app.engines.embedded.store import events as embedded_events
 from reelrank.app.engines.embedded.store.events import EmbeddedEvents
@@ -172,8 +173,18 @@ def test_a_damaged_file_is_not_read(store: EmbeddedEvents, tmp_path: Path) -> No
         path.write_bytes(each)
         with pytest.raises(SnapshotUnusable):
             read_snapshot(path)
-    assert CounterSnapshots(path).open(build_items(tmp_path / "t"), store).counted == 0
+    with capture_logs() as logs:
+        assert CounterSnapshots(path).open(build_items(tmp_path / "t"), store).counted == 0
+    assert [line["log_level"] for line in logs] == ["warning"]
     assert path.stat().st_mode & 0o077 == 0 or path.read_bytes() == damaged[-1]
+
+
+def test_a_release_without_newer_items_is_no_warning(store: EmbeddedEvents, tmp_path: Path) -> None:
+    write_snapshot(tmp_path / "counters", count(build_items(tmp_path), store).capture())
+    on_trial = build_items(tmp_path / "older", ITEMS[:2])
+    with capture_logs() as logs:
+        assert CounterSnapshots(tmp_path / "counters").open(on_trial, store).counted == 0
+    assert [line["log_level"] for line in logs] == ["info"]
 
 
 def test_a_snapshot_is_saved_after_enough_events(
