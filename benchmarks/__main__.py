@@ -14,6 +14,7 @@ from benchmarks.engine import run as engine
 from benchmarks.experiments import coverage, interleaving_run
 from benchmarks.experiments import run as experiments
 from benchmarks.exploration import run as exploration
+from benchmarks.headline import run as headline
 from benchmarks.learning import run as learning
 from benchmarks.loop import canary, drift, freshness, gate, training_cost
 from benchmarks.loop import simulated as simulated_loop
@@ -26,6 +27,7 @@ from benchmarks.servers import run as servers
 
 BENCHMARKS = {
     "engine": engine.main,
+    "headline": headline.main,
     "request": request.main,
     "quality": quality.main,
     "relevance": relevance.main,
@@ -57,7 +59,17 @@ BENCHMARKS = {
     "interleaving": interleaving_run.main,
     "exploration": exploration.main,
 }
-STANDALONE = ("engine", "request", "hop", "spelling", "suggest", "freshness", "experiments", "quality")
+STANDALONE = (
+    "headline",
+    "engine",
+    "request",
+    "hop",
+    "spelling",
+    "suggest",
+    "freshness",
+    "experiments",
+    "quality",
+)
 """Run by `all`. Quality comes last, because its output ends with the data sets that are missing."""
 EXIT_MESSAGES = {
     0: "every limit was met; aims that were missed are listed below the tables",

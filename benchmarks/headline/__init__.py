@@ -1,0 +1,1 @@
+"""What users meet: the default install, viewers of a real history, whole requests."""
