@@ -53,7 +53,7 @@ class WordLlamaEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         prepared = list(texts) if self.is_cased else [fold_text(text) for text in texts]
-        vectors = np.asarray(_load_wordllama().embed(prepared), dtype=np.float32)
+        vectors = np.asarray(load_wordllama().embed(prepared), dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         unit: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
         return unit
@@ -66,7 +66,8 @@ def choose_encoder(encoder: TextEncoder, version: str) -> TextEncoder:
 
 
 @cache
-def _load_wordllama() -> Any:
+def load_wordllama() -> Any:
+    """Loads the model once: 48 MB, which the processes that are forked from this one share."""
     import wordllama
 
     home = Path(wordllama.__file__).parent

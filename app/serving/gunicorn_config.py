@@ -4,6 +4,7 @@ The program is imported before the fork, so workers share its pages and start at
 loads, it opens and loads after the fork.
 """
 
+import gc
 import os
 import shutil
 from importlib import import_module
@@ -16,6 +17,8 @@ from reelrank.app.serving.access import require_keys
 from reelrank.app.serving.open_files import fit_connections, report_few_files
 from reelrank.app.serving.request_errors import MAX_REQUEST_LINE
 from reelrank.app.settings import Settings
+from reelrank.index_mappings.encoder import load_wordllama
+from reelrank.ranking.rankers.lambdarank import import_lightgbm_alone
 
 _settings = Settings()
 
@@ -44,6 +47,11 @@ def on_starting(server: Any) -> None:
         raise
     import_module("reelrank.app.serving.entry")
     pa.array([0])  # imports pandas where it is installed, as the first call in each worker would
+    import_lightgbm_alone()  # its library starts threads when the first model is loaded, not before
+    if _settings.role != "ranking":  # which encodes no texts
+        load_wordllama()
+    gc.collect()
+    gc.freeze()  # collections in the workers would write to each object, and so copy its page
 
 
 def child_exit(_server: Any, worker: Any) -> None:
