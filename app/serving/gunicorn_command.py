@@ -33,8 +33,8 @@ def save_memory() -> None:
 def main() -> None:
     """Runs gunicorn.
 
-    Arrow allocates before it is told how, so that is stated here, before its import. The workers share their metrics in a directory. prometheus_client decides at its import whether processes
-    share metrics, and gunicorn's configuration imports it: so the directory is created here.
+    The workers share their metrics in a directory. prometheus_client decides at its import whether processes
+    share metrics, and Arrow how it allocates; gunicorn's configuration imports both: so it is decided here.
     """
     save_memory()
     os.environ[METRICS_DIRECTORY] = tempfile.mkdtemp(prefix="reelrank-metrics-")
