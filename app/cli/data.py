@@ -93,14 +93,19 @@ def _print_gain(report: DemoReport, settings: Settings, seconds: float) -> None:
 
 @app.command(epilog="Example: `reelrank doctor --json`")
 def doctor(as_json: AsJson = False) -> None:
-    """Check index, item table and model, and say how to repair what is wrong. Exit code 1 if anything is."""
+    """Check index, item table and model, and say how to repair what is wrong. Exit code 1 if anything is.
+
+    A step that a new project still needs, such as training, is a hint and no error.
+    """
     diagnosis = diagnose(build_container(Settings()))
     if as_json:
         names_of_0_1 = {"facts": diagnosis.status, "complaints": diagnosis.problems}
-        print_json({"status": diagnosis.status, "problems": diagnosis.problems, **names_of_0_1})
+        print_json({**asdict(diagnosis), **names_of_0_1})
     else:
         for name, value in diagnosis.status.items():
             out.print(f"{name:<20} {value}", markup=False)
+        for hint in diagnosis.hints:
+            print_plain(f"hint: {hint}")
     if diagnosis.problems:
         fail("; ".join(diagnosis.problems), "problems_found")
 

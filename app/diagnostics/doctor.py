@@ -1,7 +1,7 @@
 """The doctor: the state of a project, its problems, and how to repair them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reelrank.app.diagnostics.event_checks import find_event_problems
 from reelrank.app.wiring import (
@@ -17,20 +17,31 @@ from reelrank.loaders.items.journal import Journal
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.items.table import TableError, open_table
-from reelrank.ranking.rankers.lambdarank import LambdaRank
+from reelrank.ranking.rankers.lambdarank import FusedOrder, LambdaRank
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.releases import Pointer
+
+UNTRAINED = (
+    "no model is trained yet, so the search engine alone orders the items; once there are 100 watches, run: "
+    "reelrank train"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What the doctor found.
 
-    status: the parts of the project, by name. problems: what is wrong, each with its remedy.
+    status: the parts of the project, by name. problems: what is wrong, each with its remedy. hints: what is
+    still to be done in a project that is new, with the command.
     """
 
     status: dict[str, object]
     problems: list[str]
+    hints: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.problems and not self.hints
 
 
 def diagnose(container: Container) -> Diagnosis:
@@ -57,7 +68,15 @@ def diagnose(container: Container) -> Diagnosis:
         if (block := container.engine.find_write_block()) is not None:
             problems.append(str(block))
     problems += find_event_problems(container, version, status)
+    if read_serving_model(container) is None and not _had_model(container):
+        return Diagnosis(status, problems, [UNTRAINED])
     return Diagnosis(status, problems + _find_model_problems(container, status))
+
+
+def _had_model(container: Container) -> bool:
+    """Returns whether a model is registered or was ever released: then its absence is a problem."""
+    released = container.releases.list_releases()
+    return bool(container.registry.versions()) or any(r.model != FusedOrder.name for r in released)
 
 
 def _settle(container: Container, problems: list[str]) -> Pointer | None:
@@ -124,8 +143,7 @@ def _find_index_problems(container: Container, version: str, status: dict[str, o
 def _find_model_problems(container: Container, status: dict[str, object]) -> list[str]:
     current = read_serving_model(container)
     if current is None:
-        known = container.registry.versions()
-        remedy = "reelrank releases rollback, or reelrank promote MODEL" if known else "reelrank train"
+        remedy = "reelrank releases rollback, or reelrank promote MODEL"
         return [f"no model is promoted, engine order serves; run: {remedy}"]
     try:
         ranker = load_model(container.registry.find_directory(current))

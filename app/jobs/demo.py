@@ -21,8 +21,8 @@ class DemoReport:
 
 
 def prepare_demo(container: Container, progress: Progress) -> DemoReport:
-    """Loads the data and trains, unless the doctor finds no problem."""
-    if not diagnose(container).problems:
+    """Loads the data and trains, unless the doctor finds nothing left to do."""
+    if diagnose(container).is_complete:
         return DemoReport(None, None)
     demo = load_demo(to_ms(container.clock.now()))
     load_demo_data(container, demo, progress)

@@ -32,7 +32,8 @@ def find_demo_commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def demo() -> None:
-    problems = diagnose(build_container(Settings())).problems
+    diagnosis = diagnose(build_container(Settings()))
+    problems = [*diagnosis.problems, *diagnosis.hints]
     if problems and os.environ.get("CI"):
         pytest.fail(f"the demo is not ready: {problems[0]}")
     if problems:
