@@ -153,6 +153,10 @@ class Degradation:
         return f"{self.source}: {self.detail}" if self.detail else self.source
 
 
+NO_MODEL = Degradation("no model is promoted", "no_model")
+"""No part of an answer is missing, but nothing has learned its order yet."""
+
+
 def describe_failure(source: str, error: EngineError) -> Degradation:
     """Returns the degradation of an answer that goes without `source`."""
     return Degradation(source, error.code, str(error))

@@ -36,7 +36,7 @@ class RowAssembler:
     def assemble(self, page: Page, result_list: ResultList, similar: ResultList | None) -> tuple[Row, ...]:
         """Returns the rows of a page. similar: to the newest watch; None where it is not known."""
         shown = encode_item_ids(hit.item.id for hit in page.hits)
-        because = () if similar is None else self._assemble_because(similar, shown)
+        because = () if similar is None else self._assemble_because(similar, shown, result_list.topics)
         shown = np.concatenate([shown, encode_item_ids(hit.item.id for row in because for hit in row.hits)])
         selected = select_rows(result_list, self.table, shown, self.size)
         positions = np.concatenate([*selected.values(), np.empty(0, np.intp)])
@@ -48,10 +48,12 @@ class RowAssembler:
         genre = result_list.topics.genre
         return (*because, *(replace(row, label=genre) if row.kind == "genre" else row for row in rows))
 
-    def _assemble_because(self, similar: ResultList, shown: ItemIds) -> tuple[Row, ...]:
+    def _assemble_because(self, similar: ResultList, shown: ItemIds, topics: HomeTopics) -> tuple[Row, ...]:
         (watched,), _ = fetch_items(self.engine, [similar.query.similar_to or ""], self.timeout_s)
         hits = self._fetch(similar, select_unseen(similar, shown, self.size))
-        return () if watched is None or not hits else (Row("because", similar.request_id, hits, "", watched),)
+        if watched is None or not hits:
+            return ()
+        return (Row("because", similar.request_id, hits, "", watched, topics.is_only_liked),)
 
     def _fetch(self, result_list: ResultList, positions: Positions) -> tuple[Hit, ...]:
         return hydrate_positions(result_list, positions, self.engine, self.timeout_s)
@@ -72,9 +74,13 @@ def collect_shown(page: Page) -> Page:
 def find_topics(request: RankingRequest, signals: Signals, table: ItemTable) -> HomeTopics:
     """Finds what the rows of a viewer are about: the newest watch or like, and the genre they prefer most."""
     preferred, top_genre = request.taste.preferred.rows, signals.columns["top_genre"][:1]
-    watched = table.ids[preferred[0]].decode() if len(preferred) else ""
+    watched = table.ids[preferred[0]] if len(preferred) else b""
     is_known = bool(len(top_genre)) and bool(np.isfinite(top_genre[0]))
-    return HomeTopics(watched, table.genres[int(top_genre[0])] if is_known else "")
+    return HomeTopics(
+        watched.decode(),
+        table.genres[int(top_genre[0])] if is_known else "",
+        is_only_liked=bool(watched) and not np.isin(watched, request.viewer.watched.ids).item(),
+    )
 
 
 def select_unseen(similar: ResultList, shown: ItemIds, size: int) -> Positions:

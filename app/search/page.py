@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from reelrank.app.search.viewers import KnownViewer
-from reelrank.index_mappings.errors import Degradation
+from reelrank.index_mappings.errors import NO_MODEL, Degradation
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.policies.policy import PositionChange
@@ -109,6 +109,7 @@ class Row:
     """A row of a home page. request_id: of the list that its hits have their positions in.
 
     label: the genre of a row of that kind. watched: the item because of which the row is shown.
+    is_only_liked: the viewer liked that item and never watched it.
     """
 
     kind: RowKind
@@ -116,6 +117,7 @@ class Row:
     hits: tuple[Hit, ...]
     label: str = ""
     watched: Item | None = None
+    is_only_liked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,16 @@ class Page:
     search: SearchOutcome | None = None
     fields: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
+
+    @property
+    def has_no_model(self) -> bool:
+        """Returns whether no model is trained or promoted yet, so that the engine's order serves."""
+        return NO_MODEL in self.degraded
+
+    @property
+    def failures(self) -> tuple[Degradation, ...]:
+        """Returns what failed or was late; to load the page again may help."""
+        return tuple(missing for missing in self.degraded if missing != NO_MODEL)
 
     @property
     def missing_parts(self) -> tuple[str, ...]:

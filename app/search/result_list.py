@@ -30,10 +30,14 @@ TEAM_COLUMN = "team"
 
 @dataclass(frozen=True, slots=True)
 class HomeTopics:
-    """What the rows of a home page are about: the newest watch or like, and a genre; "" for none."""
+    """What the rows of a home page are about: the newest watch or like, and a genre; "" for none.
+
+    is_only_liked: the item in `watched` was liked and is among no watches of the viewer.
+    """
 
     watched: str = ""
     genre: str = ""
+    is_only_liked: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from reelrank.index_mappings.errors import Degradation, EngineError, explain
+from reelrank.index_mappings.errors import NO_MODEL, Degradation, EngineError, explain
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker
 from reelrank.ranking.rankers.manifest import ModelRejected
 from reelrank.ranking.registry.models import ModelVersion, Registry
@@ -22,7 +22,6 @@ RETRY_S = 5.0
 """A rejected model and an unreachable release store are tried again this often."""
 MAX_LOADED = 4
 """Loaded models a worker keeps; a request that names another one waits until it is loaded."""
-NO_MODEL = Degradation("no model is promoted", "no_model")
 
 
 class Models(Protocol):

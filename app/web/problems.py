@@ -24,8 +24,11 @@ FIELD_SENTENCES = {
     "missing": "it is missing; give it a value",
     "too_short": "give at least {min_length}",
     "too_long": "give at most {max_length}",
+    "string_too_long": "it has {length:,} characters; give at most {max_length}",
 }
-"""By the type of pydantic's error, in place of its own message."""
+"""By the type of pydantic's error, in place of its own message. length: of the value that was sent."""
+MAX_QUOTED = 40
+"""Characters of a wrong value that a message repeats."""
 
 MEDIA_TYPE = "application/problem+json"
 CODE_BY_STATUS = {
@@ -180,15 +183,22 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
     if error["type"] == "literal_error":
         return field, _describe_unknown_value(error)
     if (sentence := FIELD_SENTENCES.get(error["type"])) is not None:
-        return field, sentence.format_map(error.get("ctx", {}))
-    value = error.get("input")
-    suffix = f" (given: {value!r})" if isinstance(value, (str, int, float, bool)) else ""
-    return field, f"{error['msg'].removeprefix('Value error, ')}{suffix}"[:300]
+        sent = error.get("input")
+        return field, sentence.format(
+            **error.get("ctx", {}), length=len(sent) if isinstance(sent, str) else 0
+        )
+    return field, f"{error['msg'].removeprefix('Value error, ')}{_quote_value(error.get('input'))}"[:300]
+
+
+def _quote_value(value: Any) -> str:
+    if isinstance(value, str) and len(value) > MAX_QUOTED:
+        return f" (given: {value[:MAX_QUOTED]!r} and {len(value) - MAX_QUOTED:,} more characters)"
+    return f" (given: {value!r})" if isinstance(value, (str, int, float, bool)) else ""
 
 
 def _describe_unknown_value(error: dict[str, Any]) -> str:
     """Names the nearest right value, and all of them."""
     known = re.findall(r"'([^']*)'", error["ctx"]["expected"])
-    given = str(error["input"])[:40]
+    given = str(error["input"])[:MAX_QUOTED]
     (nearest,) = get_close_matches(given.lower(), known, n=1, cutoff=0.0)
     return f"there is no {given!r}; did you mean {nearest}? Use one of {', '.join(known)}"

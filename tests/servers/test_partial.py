@@ -10,10 +10,9 @@ import pytest
 
 from reelrank.app.search.page import Page, RankingOptions
 from reelrank.app.search.service import SearchService
-from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.web.api.health import check_lists_ready
 from reelrank.app.wiring import warm_service
-from reelrank.index_mappings.errors import EngineError, Partial
+from reelrank.index_mappings.errors import NO_MODEL, EngineError, Partial
 from reelrank.index_mappings.item import Item
 from reelrank.index_mappings.query import Context, Query
 from tests.sample_project import FILMS, build_project

@@ -7,12 +7,12 @@ from flask import Response, jsonify
 from flask_openapi import APIBlueprint
 
 from reelrank.app.search.service import SearchService
-from reelrank.app.state.model_cache import NO_MODEL, Models
+from reelrank.app.state.model_cache import Models
 from reelrank.app.web.api.answer_models import LiveAnswer, ReadyAnswer
 from reelrank.app.web.openapi import create_api_blueprint
 from reelrank.app.web.telemetry import render_metrics
 from reelrank.index_mappings.engine import SearchEngine
-from reelrank.index_mappings.errors import Degradation, EngineError, Unavailable, describe_failure
+from reelrank.index_mappings.errors import NO_MODEL, Degradation, EngineError, Unavailable, describe_failure
 
 
 def check_lists_ready(service: SearchService) -> dict[str, Any]:

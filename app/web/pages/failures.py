@@ -18,6 +18,15 @@ from reelrank.app.web.problems import (
 )
 from reelrank.index_mappings.errors import CodedError
 
+FIELD_LABELS = {
+    "q": "The search text",
+    "year_min": "The first year",
+    "year_max": "The last year",
+    "duration_min_s": "The shortest length",
+    "duration_max_s": "The longest length",
+    "sort": "The order of the list",
+}
+"""Parameters of a page as its visitor knows them; others keep their names."""
 API_PREFIXES = ("/v1/", "/livez", "/readyz", "/metrics", "/openapi")
 
 
@@ -45,10 +54,12 @@ def _handle_not_found(_error: NotFound) -> Response:
 
 
 def _render_failure(response: Response) -> Response:
+    problem = response.get_json()
+    if errors := problem.get("errors"):
+        named = (f"{FIELD_LABELS.get(error['field'], error['field'])}: {error['detail']}" for error in errors)
+        problem["detail"] = "; ".join(named)
     page = make_response(
-        render_template(
-            "failure.html", problem=response.get_json(), page=None, viewer=ViewerProfile(read_user_id())
-        ),
+        render_template("failure.html", problem=problem, page=None, viewer=ViewerProfile(read_user_id())),
         response.status_code,
     )
     if wait := response.headers.get("Retry-After"):

@@ -7,7 +7,7 @@ from flask import session
 
 from reelrank.app.search.hydration import FETCH_TIMEOUT_S, fetch_items
 from reelrank.app.search.service import SearchService
-from reelrank.index_mappings.event import EventKind
+from reelrank.index_mappings.event import Event, EventKind
 from reelrank.index_mappings.item import Item
 from reelrank.ranking.items.engagements import compute_watched_share
 
@@ -52,7 +52,10 @@ def load_viewer_profile(user_id: str, service: SearchService) -> ViewerProfile:
     if not user_id:
         return ViewerProfile("")
     watches = service.events.recent(user_id, RECENT_WATCHES, FETCH_TIMEOUT_S, ("watch",))
-    newest = list({event.item: event for event in reversed(watches)}.values())[::-1][:SHOWN_WATCHES]
+    by_item: dict[str, Event] = {}
+    for event in watches:  # newest first: the newest watch of each item gives its place
+        by_item.setdefault(event.item, event)
+    newest = list(by_item.values())[:SHOWN_WATCHES]
     items, _ = fetch_items(service.engine, [event.item for event in newest], FETCH_TIMEOUT_S)
     shares = [compute_watched_share(event.watched_ms, event.duration_ms) for event in newest]
     watched = tuple(

@@ -21,9 +21,8 @@ from reelrank.app.search.result_list import ResultList
 from reelrank.app.search.service import SearchService
 from reelrank.app.search.stage_timings import StageTimings
 from reelrank.app.search.trial.shadow import ShadowRecorder, attach_shadow, read_results
-from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.wiring import Container, build_release_manager, warm_service
-from reelrank.index_mappings.errors import Degradation
+from reelrank.index_mappings.errors import NO_MODEL, Degradation
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.query import Context, Query
 from reelrank.ranking.embeddings.learn_embeddings import NO_EMBEDDINGS

@@ -17,11 +17,18 @@ from reelrank.app.search.parallel_sources import run_sources
 from reelrank.app.search.service import SearchService
 from reelrank.app.search.trial.warm_up import choose_samples, warm_up
 from reelrank.app.settings import Settings
-from reelrank.app.state.model_cache import NO_MODEL
 from reelrank.app.state.snapshot import State
 from reelrank.app.wiring import Container, build_container, build_service, warm_service
 from reelrank.index_mappings.engine import TextMatch
-from reelrank.index_mappings.errors import BadRequest, Degradation, EngineError, Partial, Timeout, Unavailable
+from reelrank.index_mappings.errors import (
+    NO_MODEL,
+    BadRequest,
+    Degradation,
+    EngineError,
+    Partial,
+    Timeout,
+    Unavailable,
+)
 from reelrank.index_mappings.event import Event
 from reelrank.index_mappings.event_store import PastEvent
 from reelrank.index_mappings.item import Item
