@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from reelrank.app.cli.console import err, out, print_json, print_plain, show_progress_bars
-from reelrank.app.cli.tables.load_report import print_plan, print_report, write_refusal
+from reelrank.app.cli.tables.load_report import print_plan, print_refused_check, print_report, write_refusal
 from reelrank.app.jobs.loading import LoadRequest, load_events, load_index, load_items, survey_files
 from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container
@@ -61,7 +61,9 @@ Rejects = Annotated[Path | None, typer.Option(help="File for rejected rows.")]
 Share = Annotated[
     float | None, typer.Option("--reject-share-max", min=0, max=1, help="Replaces REELRANK_REJECT_SHARE_MAX.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and check every row without writing.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Read and check every row; write nothing but rejected rows.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the final report as one JSON document.")]
 
 
@@ -93,7 +95,7 @@ def items(  # noqa: PLR0913  # a command's options are its arguments
     date_options = {"date_format": date_format, "latest_date": latest_date, "title_year": title_year}
     rules = _build_rules(ITEM_FIELDS, pairs, mapping, {**options, **date_options, "is_strict": strict})
     with (
-        _report_failure(report_file, dry_run),
+        _report_failure("items", report_file, dry_run, as_json),
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         show_progress_bars() as progress,
     ):
@@ -130,7 +132,7 @@ def events(  # noqa: PLR0913  # a command's options are its arguments
     options = {"kind": kind, "duration_unit": duration_unit, "date_format": date_format}
     rules = _build_rules(EVENT_COLUMNS, pairs, mapping, {**options, "is_strict": strict})
     with (
-        _report_failure(report_file, dry_run),
+        _report_failure("events", report_file, dry_run, as_json),
         open_source_files(file, form, ReadOptions(quote, encoding, member)) as (files, skipped),
         show_progress_bars() as progress,
     ):
@@ -156,13 +158,15 @@ def index(as_json: AsJson = False) -> None:
 
 
 @contextmanager
-def _report_failure(report_file: Path | None, is_dry_run: bool) -> Iterator[None]:
-    """Says what an interruption means, and writes why a load was refused to the file of its report."""
+def _report_failure(kind: str, report_file: Path | None, is_dry_run: bool, as_json: bool) -> Iterator[None]:
+    """Says what an interruption means, and reports what is known of a load that was refused."""
     try:
         yield
     except CodedError as error:
         if report_file is not None:
             write_refusal(error, is_dry_run, report_file)
+        if is_dry_run:
+            print_refused_check(error, kind, as_json)
         raise
     except KeyboardInterrupt:
         err.print("stopped; nothing is lost: run the same command again to continue, nothing is loaded twice")

@@ -54,6 +54,27 @@ def print_report(
     if request.dry_run:
         _print_fields(report.fields)
     _print_counts(report, kind, request.dry_run)
+    _print_findings(report)
+    if file is not None:
+        print_plain(f"report: {file}")
+    if report.version:
+        print_plain(f"index version {report.version} serves")
+
+
+def print_refused_check(error: CodedError, kind: str, as_json: bool) -> None:
+    """Prints what a dry run found before it was refused: fields and counts, if all rows were checked."""
+    report = error.report if isinstance(error, LoadRejected) else None
+    if report is None:
+        return
+    if as_json:
+        print_json(_describe_refusal(error, is_dry_run=True))
+        return
+    _print_fields(report.fields)
+    _print_counts(report, kind, is_dry_run=True)
+    _print_findings(report)
+
+
+def _print_findings(report: FileReport) -> None:
     for note in report.notes:
         print_plain(f"note: {note}")
     for name, counts in report.ignored.items():
@@ -62,17 +83,18 @@ def print_report(
         )
     if report.unused:
         print_plain(f"unused columns: {', '.join(report.unused)}")
-    if file is not None:
-        print_plain(f"report: {file}")
-    if report.version:
-        print_plain(f"index version {report.version} serves")
 
 
 def write_refusal(error: CodedError, is_dry_run: bool, file: Path) -> None:
-    """Writes the report of a load that was refused: the reason, and what is known of the rows."""
+    """Writes the report of a load that was refused."""
+    _write_report(file, _describe_refusal(error, is_dry_run))
+
+
+def _describe_refusal(error: CodedError, is_dry_run: bool) -> dict[str, Any]:
+    """Returns the report of a load that was refused: the reason, and what is known of the rows."""
     report = error.report if isinstance(error, LoadRejected) else None
     refused = {"code": error.code, "message": str(error)}
-    _write_report(file, {**(asdict(report) if report else {}), "dry_run": is_dry_run, "refused": refused})
+    return {**(asdict(report) if report else {}), "dry_run": is_dry_run, "refused": refused}
 
 
 def _write_report(file: Path, document: Mapping[str, Any]) -> None:

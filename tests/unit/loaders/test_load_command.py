@@ -90,6 +90,26 @@ def test_a_refused_load_leaves_a_report_with_the_reason(
         assert report["fields"]
 
 
+@pytest.mark.parametrize(
+    ("command", "content", "field"),
+    [
+        ("items", "id,title\nf1,One\n,Two\n", "title title 0 One"),
+        ("events --kind watch", "user,item,at\nu1,f1,2026-11-01\nu1,f1,yesterday\n", "item item 0 f1"),
+    ],
+)
+def test_a_refused_dry_run_shows_the_values_of_each_field(command: str, content: str, field: str) -> None:
+    Path("rows.csv").write_text(content)
+    kind, *options = command.split()
+    result = run(f"reelrank load {kind} rows.csv {' '.join(options)} --dry-run")
+    assert isinstance(result.exception, CodedError)
+    assert field.split() in [line.split() for line in result.stdout.splitlines()]
+    assert "would be written + 1 rejected" in result.stdout
+    (rejects,) = Path("data").rglob("*.jsonl")
+    assert f"rejected rows and their reasons: {rejects.resolve()}" in result.stdout
+    as_json = run(f"reelrank load {kind} rows.csv {' '.join(options)} --dry-run --json")
+    assert json.loads(as_json.stdout)["refused"]["code"] == "too_many_rejects"
+
+
 @pytest.mark.parametrize(("option", "kept"), [("--dry-run", "would be kept"), ("", "are kept")])
 def test_a_report_says_how_many_rows_repeat_an_id(option: str, kept: str) -> None:
     Path("films.csv").write_text("id,title\nf1,One\nf2,Two\nf1,Again\n")
