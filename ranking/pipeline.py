@@ -21,7 +21,7 @@ from reelrank.ranking.policies.sorting import sort_candidates
 from reelrank.ranking.policies.team_draft import Teams
 from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.calibration import Calibration
-from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_calibration
+from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_calibration, ranks_cold_start
 from reelrank.ranking.retrieval.candidates import LocatedCandidates, build_candidates
 from reelrank.ranking.retrieval.sources import SourceRequest, plan_sources
 from reelrank.ranking.signals.observe import Signals, observe
@@ -176,7 +176,15 @@ def _collect_scores(request: RankingRequest, ranking: Ranking, context: RankingC
         ranking.model,
         ranking.signals.columns,
         candidates.all_words,
+        _is_cold_start(request, ranking, context),
     )
+
+
+def _is_cold_start(request: RankingRequest, ranking: Ranking, context: RankingContext) -> bool:
+    """Returns whether nothing is known of the viewer, and no scores of a model that is proven for this."""
+    if request.viewer.has_past:
+        return False
+    return ranking.model != context.ranker.name or not ranks_cold_start(context.ranker)
 
 
 def _apply_policies(

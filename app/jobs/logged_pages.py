@@ -185,6 +185,7 @@ def _split(sample: PartitionSample, windows: LoggedWindows) -> LoggedTraining | 
     if not enough:
         log.info("too few logged pages led to a play to learn from them", answered=int(answered.sum()))
         return None
-    rows = replace(groups.rows, fitted_share=(earlier + 0.5) / len(groups))
+    held_out_ms = to_ms(windows.validate), to_ms(windows.test)
+    rows = replace(groups.rows, fitted_share=(earlier + 0.5) / len(groups), held_out_ms=held_out_ms)
     counts = int(answered.sum()), sample.hours, sample.cached_hours
     return LoggedTraining(rows, windows, sample.requests, sample.share, *counts)

@@ -16,18 +16,16 @@ import pyarrow.compute as pc
 import structlog
 
 from reelrank.app.compute.backend import Compute
-from reelrank.app.compute.ranker_training import TrainedModels, train_models
+from reelrank.app.compute.ranker_training import train_models
+from reelrank.app.jobs.choices import choose_cold_start_order, choose_settings, write_half_life_report
 from reelrank.app.jobs.comparison import write_report
-from reelrank.app.jobs.half_life import choose_settings, write_half_life_report
 from reelrank.app.jobs.history import History, read_history
 from reelrank.app.jobs.logged_pages import IN_PROCESS, TrainingSource, find_logged_training
 from reelrank.app.release.lock import acquire_job_lock
 from reelrank.app.state.item_tables import ItemTableStore
 from reelrank.app.wiring import Container, build_release_manager
-from reelrank.index_mappings.encoder import ENCODER_NAME
 from reelrank.index_mappings.errors import NotFound
 from reelrank.index_mappings.event import MAX_TIME_MS
-from reelrank.index_mappings.mapping import compute_index_fingerprint
 from reelrank.loaders.items.catalogue import LoadOptions
 from reelrank.loaders.items.reindex import attach_embeddings, reindex
 from reelrank.ranking.drift.histograms import PROFILE_FILE, write_profile
@@ -36,20 +34,18 @@ from reelrank.ranking.embeddings.preferences import select_preferences
 from reelrank.ranking.evaluation.candidate_recall import CandidateRecall, measure_candidate_recall
 from reelrank.ranking.evaluation.comparison import Evaluation, evaluate
 from reelrank.ranking.evaluation.judged_request import JudgedRequest
+from reelrank.ranking.evaluation.order_measures import describe_cold_start
 from reelrank.ranking.features.compute import FEATURE_NAMES
-from reelrank.ranking.features.context import HASH_BUCKETS, HASH_SEEDS
-from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.labels.grades import Grader, build_grader
 from reelrank.ranking.progress import Progress
 from reelrank.ranking.rankers.blending import blend_rankers
 from reelrank.ranking.rankers.compiled_trees import compile_trees
 from reelrank.ranking.rankers.lambdarank import FusedOrder, Ranker, get_probability_function
-from reelrank.ranking.rankers.manifest import Manifest
 from reelrank.ranking.retrieval.exact_matcher import ExactMatcher
 from reelrank.ranking.training.backtest import BacktestIndex, backtest, backtest_returning
 from reelrank.ranking.training.dataset import TrainingSet, build_training_set
 from reelrank.ranking.training.position_bias import correct_position_bias
-from reelrank.ranking.training.profile import build_profile
+from reelrank.ranking.training.profile import build_manifest, build_profile
 from reelrank.ranking.training.returning import hold_out_returning
 
 log = structlog.get_logger("reelrank.learning")
@@ -108,12 +104,19 @@ def _train(
     corrected = correct_position_bias(rows, container.settings.position_bias)
     blend, budget_s = container.config.blend, container.settings.tuning_seconds
     models = train_models(compute, corrected, budget_s, blend.pointwise > 0, progress)
-    trained, ranker = models.order, blend_rankers(models.build_ranker("candidate"), blend)
+    trained, order = models.order, models.build_ranker("candidate")
+    cold_start = choose_cold_start_order(history, order, rows.held_out_ms, progress)
+    order.ranks_cold_start = cold_start.is_by_model
+    ranker = blend_rankers(order, blend)
     judged = collect_judged_requests(history, progress, ranker=ranker)
     evaluation = evaluate(judged, ranker.name, get_probability_function(ranker))
+    evaluation = replace(evaluation, notes=(describe_cold_start(cold_start),))
     recall = measure_candidate_recall(judged)
     learned = learn_embeddings(select_preferences(history.events, MAX_TIME_MS), progress)
-    manifest = _build_manifest(history, models, evaluation, learned.compute_fingerprint())
+    learned_ms = (int(history.events["at_ms"].to_numpy().min()), history.evaluation_ms)
+    manifest = build_manifest(trained, evaluation, learned.compute_fingerprint(), learned_ms)
+    parts = {"pointwise": models.describe_pointwise(), "cold_start": cold_start}
+    manifest = manifest.model_copy(update=parts)
     golden = np.concatenate([request.features[:10] for request in judged[:25]])
     model = container.registry.register(manifest, trained.model_text, golden, models.pointwise_text)
     directory = container.registry.find_directory(model)
@@ -225,26 +228,3 @@ def _build_grader(history: History) -> Grader:
     events = history.events
     is_earlier = pc.and_(pc.equal(events["kind"], "watch"), pc.less(events["at_ms"], history.training_ms))
     return build_grader(history.container.settings.label, events.filter(is_earlier))
-
-
-def _build_manifest(
-    history: History, models: TrainedModels, evaluation: Evaluation, embeddings: str
-) -> Manifest:
-    systems = [name for name in evaluation.list_systems("all") if name != "lambdarank"]
-    trained = models.order
-    return Manifest(
-        features=FEATURE_NAMES,
-        hash_seeds=HASH_SEEDS,
-        hash_buckets=dict.fromkeys(HASH_SEEDS, HASH_BUCKETS),
-        feature_fingerprint=compute_feature_fingerprint(FEATURE_NAMES),
-        encoder=ENCODER_NAME,
-        index_fingerprint=compute_index_fingerprint(),
-        embeddings_fingerprint=embeddings,
-        data_window=(int(history.events["at_ms"].to_numpy().min()), history.evaluation_ms),
-        metrics=evaluation.collect_metrics("lambdarank"),
-        baselines={system: evaluation.collect_metrics(system) for system in systems},
-        gains=trained.gains,
-        params=trained.params,
-        calibration=trained.calibration,
-        pointwise=models.describe_pointwise(),
-    )

@@ -33,6 +33,7 @@ class ModelInfo(BaseModel):
     feature_names: tuple[str, ...]
     feature_fingerprint: str
     embeddings_fingerprint: str = ""
+    ranks_cold_start: bool = False
     degradations: tuple[Degradation, ...] = ()
 
 
@@ -111,6 +112,7 @@ class RemoteModels:
                     self.service,
                     self.timeout_s,
                     info.embeddings_fingerprint,
+                    ranks_cold_start=info.ranks_cold_start,
                 )
                 self._rankers[info.model] = ranker
             if len(self._rankers) > MAX_RANKERS:

@@ -29,6 +29,7 @@ class RemoteRanker:
     timeout_s: float
     embeddings_fingerprint: str = ""
     weights: BlendWeights = NOT_BLENDED
+    ranks_cold_start: bool = False
 
     def with_weights(self, weights: BlendWeights) -> "RemoteRanker":
         """Returns the ranker that asks for scores of both models, blended by these weights."""

@@ -1,5 +1,6 @@
 """The policies that order every page, in the order in which they are applied: add a new one here."""
 
+from reelrank.ranking.policies.cold_start import PopularForColdStart
 from reelrank.ranking.policies.config import Policy
 from reelrank.ranking.policies.diversity import MaximalMarginalRelevance
 from reelrank.ranking.policies.lexical import LexicalOrder
@@ -11,6 +12,7 @@ KNOWN_POLICIES: tuple[Policy, ...] = (
     LexicalOrder(),
     SimilarOrder(),
     PushRejectedDown(),
+    PopularForColdStart(),
     MaximalMarginalRelevance(),
     ThompsonSampling(),
 )

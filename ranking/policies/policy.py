@@ -24,6 +24,7 @@ class ScoredCandidates:
     source_scores: scores [n] by source, NaN where it did not find the candidate. signals: by name, [n] or
     [1]. popularity: counters of the table's rows. seed: of this request, for policies that pick at random.
     model: whose scores they are. all_words [n]: whether a text source found every word of the query in it.
+    is_cold_start: the viewer has no past, and no model that ranks better than popularity then.
     """
 
     query: Query
@@ -37,6 +38,7 @@ class ScoredCandidates:
     model: str = FusedOrder.name
     signals: Mapping[str, Column] = field(default_factory=dict)
     all_words: NDArray[np.bool_] | None = None
+    is_cold_start: bool = False
 
     def get_source_scores(self, source: str) -> NDArray[np.float32]:
         """Returns the scores [n] of one source; all NaN when it was not asked or did not answer."""

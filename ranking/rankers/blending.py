@@ -44,6 +44,7 @@ class BlendedRanker:
         total = weights.lambdarank + weights.pointwise
         self.name, self.feature_names = order.name, order.feature_names
         self.embeddings_fingerprint = order.embeddings_fingerprint
+        self.ranks_cold_start = order.ranks_cold_start
         self._models = [
             (model, share / total, _get_calibration(model))
             for model, share in ((order, weights.lambdarank), (probability, weights.pointwise))

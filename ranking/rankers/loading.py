@@ -126,6 +126,7 @@ def _load_model(directory: Path, manifest: Manifest) -> LambdaRank:
         raise ModelRejected(manifest.id, str(error), REREGISTER, code) from error
     ranker.calibration = manifest.calibration
     ranker.embeddings_fingerprint = manifest.embeddings_fingerprint
+    ranker.ranks_cold_start = manifest.cold_start is not None and manifest.cold_start.is_by_model
     return ranker
 
 

@@ -47,6 +47,25 @@ class MetricEstimate(BaseModel):
     high: float
 
 
+class ColdStart(BaseModel):
+    """The order of the home pages of viewers without a past, and what it was decided by.
+
+    pages, viewers: of a validation window that the model was not fitted on. difference: NDCG@10 of the model
+    less that of popularity on these pages; None without any.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    order: Literal["popularity", "model"] = "popularity"
+    pages: int = 0
+    viewers: int = 0
+    difference: MetricEstimate | None = None
+
+    @property
+    def is_by_model(self) -> bool:
+        return self.order == "model"
+
+
 class PointwiseModel(BaseModel):
     """Describes the pointwise model beside a LambdaRank model: pointwise.txt, on the same features."""
 
@@ -67,7 +86,8 @@ class Manifest(BaseModel):
     embeddings_fingerprint: of the embeddings published with it; empty for a model of an earlier build or
     made elsewhere, which may rank over any.
     model_sha256: of model.txt, compared before LightGBM parses the file. pointwise: the second model that may
-    be blended with this one; None without.
+    be blended with this one; None without. cold_start: None for a model of an earlier build or one that was
+    made elsewhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +111,7 @@ class Manifest(BaseModel):
     calibration: Calibration | None = None
     model_sha256: str = ""
     pointwise: PointwiseModel | None = None
+    cold_start: ColdStart | None = None
     note: str = ""
 
     @field_validator("features")
@@ -123,7 +144,7 @@ def _describe_field(detail: dict[str, Any]) -> str:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Writes it so that earlier builds, which know no pointwise model, can read it where there is none."""
-    left_out = {"pointwise"} if manifest.pointwise is None else None
+    """Writes it so that earlier builds can read it where it has none of the parts that they do not know."""
+    left_out = {name for name in ("pointwise", "cold_start") if getattr(manifest, name) is None}
     text = manifest.model_dump_json(indent=2, exclude=left_out)
     (directory / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")

@@ -17,6 +17,8 @@ in fused order were taken instead, candidates with a low fused rank would all be
 learn that. 100 rank the demo as well as 250 (NDCG@10 on held-out training requests: 0.303 and 0.302) and
 train in half the time."""
 
+Group = tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]
+"""Features [rows, F], gains [rows] and weights [rows] of one request."""
 
 FITTED_SHARE = 0.85
 """The last 15 % of the training requests are used for early stopping and calibration. They precede the
@@ -46,7 +48,7 @@ class TrainingSet:
     features [rows, F]. gains int32 [rows]. groups int32 [g]: number of rows of each request. weights
     float32 [rows]: number of candidates that a row represents; None means 1 each. fitted_share: of the
     groups, those that are fitted; the later ones stop the training early and calibrate. shown: of logged
-    rows.
+    rows. held_out_ms: the times [from, to) of the requests that are not fitted; None where not known.
     """
 
     features: NDArray[np.float32]
@@ -55,6 +57,7 @@ class TrainingSet:
     weights: NDArray[np.float32] | None = None
     fitted_share: float = FITTED_SHARE
     shown: ShownAt | None = None
+    held_out_ms: tuple[int, int] | None = None
 
     def split(self, share: float | None = None) -> tuple["TrainingSet", "TrainingSet"]:
         """Splits into the first `share` of the groups, by default the fitted one, and the later rest."""
@@ -95,7 +98,11 @@ class TrainingSet:
 def build_training_set(requests: Iterable[JudgedRequest], seed: int = 0) -> TrainingSet:
     """Samples candidates of each request. Raises ValueError when no request has a relevant candidate."""
     rng = np.random.default_rng(seed)
-    parts = [_build_group(judged, rng) for judged in requests if len(judged.candidates)]
+    parts, at_ms = list[Group](), list[int]()
+    for judged in requests:
+        if len(judged.candidates):
+            parts.append(_build_group(judged, rng))
+            at_ms.append(judged.request.query.context.at_ms)
     if not any(gains.any() for _, gains, _ in parts):
         raise ValueError(
             "no request of the training period has a relevant candidate, so there is nothing to learn from; "
@@ -103,12 +110,11 @@ def build_training_set(requests: Iterable[JudgedRequest], seed: int = 0) -> Trai
         )
     features, gains, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     groups = np.array([len(gains) for _, gains, _ in parts], np.int32)
-    return TrainingSet(features, gains, groups, weights)
+    held_out_ms = at_ms[int(len(groups) * FITTED_SHARE)], at_ms[-1] + 1
+    return TrainingSet(features, gains, groups, weights, held_out_ms=held_out_ms)
 
 
-def _build_group(
-    request: JudgedRequest, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+def _build_group(request: JudgedRequest, rng: np.random.Generator) -> Group:
     gains = request.compute_candidate_gains()
     rows, weights = sample_candidates(gains, rng)
     return request.features[rows], gains[rows].astype(np.int32), weights

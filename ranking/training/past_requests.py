@@ -1,6 +1,7 @@
 """Samples requests of the past: moments at which a viewer opened a page and then watched something new."""
 
 import math
+import sys
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -36,14 +37,15 @@ class BacktestOptions:
     """How past requests are sampled.
 
     requests: how many to aim for; per_user: at most so many of one viewer; history: watches a viewer must
-    have before, by default none. new_share: least share of requests of new viewers, with at most FEW_WATCHES
-    watches, where there are enough. titles: by item id; searches are simulated from them. config:
-    without exploration. grader: grades what was watched.
+    have before, by default none; most_history: the most that they may have. new_share: least share of
+    requests of new viewers, with at most FEW_WATCHES watches, where there are enough. titles: by item id;
+    searches are simulated from them. config: without exploration. grader: grades what was watched.
     """
 
     requests: int = 2000
     per_user: int = 40
     history: int = 0
+    most_history: int = sys.maxsize
     new_share: float = 0.0
     config: RankingConfig = field(default_factory=RankingConfig)
     titles: dict[str, str] = field(default_factory=dict)
@@ -79,7 +81,9 @@ def sample_requests(
         events = histories[user]
         watches = [e for e in events if e.kind == "watch"]
         usable = [
-            n for n, e in enumerate(watches) if n >= options.history and window[0] <= e.at_ms < window[1]
+            n
+            for n, e in enumerate(watches[: options.most_history + 1])
+            if n >= options.history and window[0] <= e.at_ms < window[1]
         ]
         first = [n for n in usable if n <= FEW_WATCHES] if options.new_share else []
         chosen = sorted({*first, *(int(n) for n in rng.permutation(usable)[: options.per_user])})

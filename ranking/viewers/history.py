@@ -63,6 +63,11 @@ class Viewer:
     queries: tuple[str, ...]
     seen: ItemIds
 
+    @property
+    def has_past(self) -> bool:
+        """Returns whether anything is known of what they like: a watch, an opinion or a search."""
+        return bool(len(self.watched) or len(self.opinions.ids) or self.queries)
+
 
 def build_anonymous_viewer(user_id: str = "", seen: Collection[str] = frozenset()) -> Viewer:
     """Builds a viewer about whom nothing is known, or only what no list may show them."""

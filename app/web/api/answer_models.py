@@ -227,6 +227,7 @@ class ModelColumnsAnswer(Answer):
     feature_names: list[str]
     feature_fingerprint: str
     embeddings_fingerprint: str
+    ranks_cold_start: bool
     degraded: list[str]
     degradations: list[Degradation]
 

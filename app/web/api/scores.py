@@ -15,7 +15,7 @@ from reelrank.app.web.problems import InvalidRequest, build_problem
 from reelrank.index_mappings.errors import Degradation
 from reelrank.ranking.features.fingerprint import compute_feature_fingerprint
 from reelrank.ranking.rankers.blending import BlendWeights, blend_rankers
-from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerprint
+from reelrank.ranking.rankers.lambdarank import Ranker, get_embeddings_fingerprint, ranks_cold_start
 from reelrank.ranking.wire.arrow_check import Limits, TooLarge
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, from_bytes, to_bytes
 
@@ -41,6 +41,7 @@ def create_score_api(models: Models) -> APIBlueprint:
             feature_names=ranker.feature_names,
             feature_fingerprint=compute_fingerprint(ranker.feature_names),
             embeddings_fingerprint=get_embeddings_fingerprint(ranker),
+            ranks_cold_start=ranks_cold_start(ranker),
             degraded=[str(missing) for missing in degraded],
             degradations=degraded,
         )
