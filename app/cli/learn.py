@@ -1,7 +1,7 @@
 """Commands that train models and measure rankings."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -35,6 +35,7 @@ from reelrank.ranking.evaluation.off_policy import (
     collect_slot_outcomes,
     estimate_slot_value,
 )
+from reelrank.ranking.evaluation.order_measures import describe_cold_start
 from reelrank.ranking.rankers.manifest import read_manifest
 
 
@@ -139,8 +140,9 @@ def evaluate(  # noqa: PLR0913  # a command's options are its arguments
             print_json([build_recall_row(row) for row in rows]) if as_json else print_recall(rows)
             return
         evaluation = compare_rankings(history, judged, ranker, progress)
-    gains = read_manifest(parts.registry.find_directory(ranker.name)).gains
-    write_report(parts.settings.reports_dir, evaluation, gains)
+    manifest = read_manifest(parts.registry.find_directory(ranker.name))
+    evaluation = replace(evaluation, notes=(*evaluation.notes, describe_cold_start(manifest.cold_start)))
+    write_report(parts.settings.reports_dir, evaluation, manifest.gains)
     print_json(evaluation.to_dict()) if as_json else print_evaluation(evaluation, wide)
 
 
