@@ -16,6 +16,7 @@ from reelrank.ranking.policies.config import RankingConfig
 from reelrank.ranking.policies.policy import Order, ScoredCandidates
 
 ITEMS = 60
+ANY_PAGE = Query()
 BY_SCORE = np.random.default_rng(1).permutation(ITEMS)
 
 
@@ -25,14 +26,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> ItemTable:
     return build_table(path, "v", [[Document(Item(f"f{number:02}", "x")) for number in range(ITEMS)]], None)
 
 
-def build_candidates(table: ItemTable, shares: Column, **changes: object) -> ScoredCandidates:
+def build_candidates(table: ItemTable, shares: Column, query: Query = ANY_PAGE) -> ScoredCandidates:
     scores = np.zeros(ITEMS, np.float32)
     signals = {"share_30d": shares, "share_1d": shares[::-1].copy()}
-    scored = ScoredCandidates(
-        Query(), table.ids, np.arange(ITEMS), scores, {}, table, Popularity(ITEMS), 0, signals=signals,
+    return ScoredCandidates(
+        query, table.ids, np.arange(ITEMS), scores, {}, table, Popularity(ITEMS), 0, signals=signals,
         is_cold_start=True,
     )  # fmt: skip
-    return replace(scored, **changes)
 
 
 def reorder(candidates: ScoredCandidates, half_life_days: int = 30) -> Order:
@@ -75,7 +75,7 @@ def test_searches_and_similar_items_stay_as_they_are(table: ItemTable, query: Qu
 
 
 def test_pages_of_viewers_with_a_past_stay_as_they_are(table: ItemTable) -> None:
-    known = build_candidates(table, build_shares(), is_cold_start=False)
+    known = replace(build_candidates(table, build_shares()), is_cold_start=False)
     assert reorder(known).tolist() == BY_SCORE.tolist()
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from reelrank.app.jobs.choices import choose_cold_start_order
 from reelrank.app.jobs.history import read_history
-from reelrank.app.jobs.training import TrainingSource, collect_training_set, train
+from reelrank.app.jobs.logged_pages import TrainingSource
+from reelrank.app.jobs.training import collect_training_set, train
 from reelrank.app.wiring import Container, load_model
 from reelrank.index_mappings.event import DAY_MS, Event
 from reelrank.ranking.evaluation.order_measures import MIN_COLD_VIEWERS, describe_cold_start

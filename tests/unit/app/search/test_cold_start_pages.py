@@ -40,10 +40,10 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Container:
     return replace(parts, config=parts.config.without_exploration())
 
 
-def rank(parts: Container, model: str, user: str | None = None, **query: str) -> list[str]:
+def rank(parts: Container, model: str, user: str | None = None, text: str | None = None) -> list[str]:
     """Returns the ids of a page in the order of a release with this model."""
     build_release_manager(parts).promote_model(model)
-    options = RankingOptions(Query(user=user, context=Context(NOW), limit=24, **query))
+    options = RankingOptions(Query(text=text, user=user, context=Context(NOW), limit=24))
     ranked = warm_service(parts).rank_query(options, StageTimings())
     return [item.decode() for item in ranked.candidates.ids.tolist()]
 
