@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from reelrank.app.data_directories import DataDirectories
+from reelrank.app.exploration_settings import ExplorationSettings
 from reelrank.app.loop_settings import LoopSettings
 from reelrank.app.network_settings import NetworkSettings
 from reelrank.ranking.labels.grades import Label
@@ -16,7 +17,7 @@ CLUSTER_DEADLINE_MS = 200
 """Longer than for the embedded engine: requests cross a network, and a cluster has other work."""
 
 
-class Settings(DataDirectories, NetworkSettings, LoopSettings):
+class Settings(DataDirectories, NetworkSettings, LoopSettings, ExplorationSettings):
     """Settings from the environment (REELRANK_ and the name), else from the file `reelrank.env`."""
 
     model_config = SettingsConfigDict(
@@ -105,14 +106,6 @@ class Settings(DataDirectories, NetworkSettings, LoopSettings):
         le=3650,
         description="Days after which a watch counts half in the `popular` source, the nearest of 1, 7, 30, "
         "365 and 3650; unless it is set, a training run chooses it.",
-    )
-    explore_slots: int = Field(
-        1,
-        ge=0,
-        description="Exploration slots on a home or similar-items page, at most one in ten hits; 0 for none.",
-    )
-    similar_exploration_slots: int = Field(
-        10, ge=0, description="Maximum exploration slots on a similar-items page; 0 explores home pages only."
     )
     diversity: float = Field(
         0.0,

@@ -99,7 +99,8 @@ def build_ranking_config(settings: Settings) -> RankingConfig:
     limits = CandidateLimits(**{source: getattr(settings, f"cap_{source}") for source in SOURCES})
     shown = settings.explore_slots, KNOWN_POLICIES, settings.popular_half_life_days, settings.diversity
     blend = BlendWeights(settings.weight_lambdarank, settings.weight_pointwise)
-    return RankingConfig(limits, *shown, blend, settings.similar_exploration_slots)
+    explored = settings.contextual_exploration, settings.random_exploration_share
+    return RankingConfig(limits, *shown, blend, settings.similar_exploration_slots, *explored)
 
 
 def list_stated(container: Container) -> frozenset[str]:

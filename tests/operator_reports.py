@@ -14,10 +14,12 @@ from reelrank.ranking.drift.report import DriftReport, Kind, compare_kinds
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.served.days import ServedDay, ServedDays, write_days
 from reelrank.ranking.evaluation.served.measure import ServedQuality
+from reelrank.ranking.evaluation.served.slot_cost import SlotCost
 from reelrank.ranking.evaluation.served.sources import SourceShare, SourceShares, write_sources
 from tests.unit.app.loop.made_up_work import NOW
 
 FEATURES = [f"feature <{n}>" for n in range(8)]
+SLOTS = SlotCost(80, Interval(31, 25, 38), Interval(40, 36, 44), Interval(9, 3, 15))
 
 
 def write_reports(settings: Settings) -> None:
@@ -48,4 +50,4 @@ def write_exploration(reports_dir: Path) -> None:
     whole = ServedQuality("all", 90, 9, 9, 900, 1.0, measures)
     explored = ServedQuality("explored slots", 80, 8, 8, 80, 1.0, {"ctr": Interval(0.1, 0.05, 0.2)})
     days = tuple(ServedDay(date(2026, 1, n), 45, 9, 450, measures) for n in (1, 2))
-    write_days(reports_dir, ServedDays(NOW, False, days, whole, explored))
+    write_days(reports_dir, ServedDays(NOW, False, days, whole, explored, SLOTS))

@@ -75,6 +75,7 @@ class ActivityCounters:
         new_rows = _find_new_rows(arrays, table, facts["has_forgotten"])
         counters.popularity.restore(arrays, new_rows)
         counters.popularity.engagements.remember(facts["engagements"])
+        counters.popularity.slots.wait_for(facts["waiting_slots"])
         counters.counted = facts["counted"]
         counters._watches = Counter(dict(facts["watches"]))
         counters._position, counters._mark = facts["position"], facts["mark"]
@@ -101,6 +102,7 @@ class ActivityCounters:
             "has_forgotten": self._has_forgotten,
             "watches": list(self._watches.items()),
             "engagements": self.popularity.engagements.list_keys(),
+            "waiting_slots": self.popularity.slots.list_waiting(),
         }
         ids, durations = self._table.ids, self._table.duration_s
         items = {"ids": np.asarray(ids), "duration_s": np.asarray(durations), "pending": pending}

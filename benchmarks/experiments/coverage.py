@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from benchmarks.experiments.open_bandit import run_open_bandit
 from benchmarks.markdown import format_table
 from reelrank.ranking.evaluation.counterfactual.estimators import METHODS, estimate
 from reelrank.ranking.evaluation.counterfactual.logged_actions import LoggedActions
@@ -31,7 +32,11 @@ Floats = NDArray[np.float64]
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks off-policy", description=__doc__)
     parser.add_argument("--small", action="store_true", help=f"{SMALL_RUNS} runs")
-    runs = SMALL_RUNS if parser.parse_args(argv).small else RUNS
+    parser.add_argument("--open-bandit", action="store_true", help="only estimate from two real logs")
+    options = parser.parse_args(argv)
+    if options.open_bandit:
+        return run_open_bandit()
+    runs = SMALL_RUNS if options.small else RUNS
     rows, is_met = [], True
     for name, build in LOGS.items():
         counts, used = count_covered(build, runs)

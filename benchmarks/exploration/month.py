@@ -21,6 +21,7 @@ from benchmarks.exploration.truth import (
     MonthTruth,
     Pool,
     Rows,
+    ServedPages,
     to_probability,
 )
 
@@ -94,7 +95,7 @@ def _serve_hour(
     films = _fill_page(best, picked)
     expected = np.take_along_axis(wanted, films, axis=1) * EXAMINATION
     is_used = rng.random(films.shape) < expected
-    policy.learn(pool, picked, is_used[:, SLOT].astype(float))
+    policy.learn(pool, picked, ServedPages(films, is_used))
     log.add_hour(films, to_probability(np.take_along_axis(known, films, axis=1)) * EXAMINATION, is_used, rng)
     lost = _find_highest(wanted) @ EXAMINATION - expected.sum(axis=1)
     kept = np.take_along_axis(wanted, best[:, [SLOT]], axis=1)[:, 0] * EXAMINATION[SLOT]

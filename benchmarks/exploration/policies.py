@@ -7,8 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from benchmarks.exploration.truth import Counts, Log, Matrix, Pool, Rows
-from reelrank.ranking.items.popularity.posterior import CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS
+from benchmarks.exploration.truth import PAGE_SIZE, SLOT, Counts, Log, Matrix, Pool, Rows, ServedPages
+from reelrank.ranking.items.popularity.posterior import CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS, Gains
+from reelrank.ranking.items.popularity.slot_rates import CELLS, fit_slot_rates, locate_cells
 from reelrank.ranking.policies.thompson import KEPT_SHARE, UNIFORM_SHARE
 
 EPSILON = 0.1
@@ -25,13 +26,13 @@ class SlotPolicy(Protocol):
 
     def choose(self, pool: Pool, log: Log, rng: np.random.Generator) -> Rows: ...
 
-    def learn(self, pool: Pool, picked: Rows, used: Counts) -> None: ...
+    def learn(self, pool: Pool, picked: Rows, page: ServedPages) -> None: ...
 
 
 class _LogPolicy:
     """A policy that learns from the log only."""
 
-    def learn(self, pool: Pool, picked: Rows, used: Counts) -> None: ...
+    def learn(self, pool: Pool, picked: Rows, page: ServedPages) -> None: ...
 
 
 class NoExploration(_LogPolicy):
@@ -69,8 +70,10 @@ class UpperBound(_LogPolicy):
 
 
 class Thompson(_LogPolicy):
-    """What the service does. is_fitted: the prior is fitted from all films. waits: impressions whose uses may
-    still come do not count yet."""
+    """What the service does without context.
+
+    is_fitted: the prior is fitted from all films. waits: impressions whose uses may come do not count yet.
+    """
 
     def __init__(self, is_fitted: bool = False, waits: bool = False) -> None:
         self.is_fitted, self.waits = is_fitted, waits
@@ -96,6 +99,39 @@ class ContextualThompson(_LogPolicy):
         return keep_floors((pool.without_appeal * gain).argmax(axis=1), pool, rng)
 
 
+class ServedContextual:
+    """What the service does: rates of slots by rank and age, times the film's gain over what was expected.
+
+    random_share: of the pages, whose picks depend on nothing.
+    """
+
+    def __init__(self, random_share: float = 0.02) -> None:
+        self.random_share = random_share
+        self._slots, self._rates = np.zeros((2, CELLS)), fit_slot_rates(np.zeros(CELLS), np.zeros(CELLS))
+        self._positions, self._expected = np.zeros((2, PAGE_SIZE)), np.zeros(0)
+
+    def choose(self, pool: Pool, log: Log, rng: np.random.Generator) -> Rows:
+        self._expected = np.pad(self._expected, (0, len(log.uses) - len(self._expected)))
+        cells = locate_cells(False, np.arange(pool.films.shape[1]), pool.ages)
+        gains = Gains(log.uses[pool.films], self._expected[pool.films])
+        posterior = gains.compute_posterior(self._rates.rates[cells], self._rates.variances[cells])
+        picks = keep_floors(rng.beta(posterior.alpha, posterior.beta).argmax(axis=1), pool, rng)
+        at_random = rng.integers(0, pool.films.shape[1], len(picks))
+        return np.where(rng.random(len(picks)) < self.random_share, at_random, picks)
+
+    def learn(self, pool: Pool, picked: Rows, page: ServedPages) -> None:
+        cells = locate_cells(False, picked, pool.ages[np.arange(len(picked)), picked])
+        shown, used = self._positions
+        rates = (used + CTR_PRIOR_CLICKS) / (shown + CTR_PRIOR_IMPRESSIONS)
+        expected = np.broadcast_to(rates, page.films.shape).copy()
+        expected[:, SLOT] = self._rates.rates[cells]
+        self._expected += np.bincount(page.films.ravel(), expected.ravel(), len(self._expected))
+        shown += len(picked)
+        used += page.is_used.sum(axis=0)
+        self._slots += [np.bincount(cells, minlength=CELLS), np.bincount(cells, page.is_used[:, SLOT], CELLS)]
+        self._rates = fit_slot_rates(*self._slots)
+
+
 class LinearThompson:
     """Bayesian linear regression of uses on a few features (Agrawal & Goyal 2013).
 
@@ -115,10 +151,10 @@ class LinearThompson:
         drawn = rng.multivariate_normal(mean, self.NOISE**2 * covariance, len(pool.films))
         return keep_floors(np.einsum("bkf,bf->bk", self._features, drawn).argmax(axis=1), pool, rng)
 
-    def learn(self, pool: Pool, picked: Rows, used: Counts) -> None:
+    def learn(self, pool: Pool, picked: Rows, page: ServedPages) -> None:
         shown = self._features[np.arange(len(picked)), picked]
         self._precision += shown.T @ shown
-        self._moment += shown.T @ used
+        self._moment += shown.T @ page.is_used[:, SLOT].astype(float)
 
     def _describe(self, pool: Pool, log: Log) -> Matrix:
         alpha, beta = (part[pool.films] for part in compute_posterior(log))

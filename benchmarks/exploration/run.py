@@ -17,6 +17,7 @@ from benchmarks.exploration.policies import (
     EpsilonGreedy,
     LinearThompson,
     NoExploration,
+    ServedContextual,
     SlotPolicy,
     Thompson,
     Uniform,
@@ -27,17 +28,18 @@ from benchmarks.markdown import format_table
 from reelrank.ranking.evaluation.intervals import Interval
 from reelrank.ranking.evaluation.plots import write_measures_plot
 
-SERVING = "Thompson, as served"
+SERVING = "contextual, as served"
 POLICIES: Mapping[str, Callable[[], SlotPolicy]] = {
-    SERVING: Thompson,
+    SERVING: ServedContextual,
+    "Thompson, uses alone": Thompson,
     "no exploration": NoExploration,
     "random": Uniform,
     "epsilon-greedy": EpsilonGreedy,
     "UCB": UpperBound,
     "Thompson, fitted prior": lambda: Thompson(is_fitted=True),
     "Thompson, waits for late uses": lambda: Thompson(waits=True),
-    "Thompson, contextual": ContextualThompson,
-    "Thompson, linear": LinearThompson,
+    "Thompson around the ranker": ContextualThompson,
+    "linear regression": LinearThompson,
 }
 """The first is what the others are compared with."""
 SEEDS, SMALL_SEEDS = 16, 3

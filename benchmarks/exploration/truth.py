@@ -132,5 +132,13 @@ class Pool:
     ages: Matrix
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ServedPages:
+    """Pages of one hour: films [b, PAGE_SIZE] as shown, and which were used."""
+
+    films: Rows
+    is_used: NDArray[np.bool_]
+
+
 def to_probability(log_odds: Matrix) -> Matrix:
     return np.asarray(MAX_ATTRACTION / (1 + np.exp(-log_odds)))

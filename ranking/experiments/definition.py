@@ -20,9 +20,14 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "similar_exploration_slots": (0, MAX_SLOTS),
     "popular_half_life_days": (1, 3650),
     "diversity": (0, 1),
+    "contextual_exploration": (0, 1),
+    "random_exploration_share": (0, 1),
 }
 """Values that an arm may set, as a release records them, and their bounds."""
-NOT_INTERLEAVED = ("exploration_slots", "similar_exploration_slots", "popular_half_life_days")
+NOT_INTERLEAVED = (
+    "exploration_slots", "similar_exploration_slots", "contextual_exploration", "random_exploration_share",
+    "popular_half_life_days",
+)  # fmt: skip
 """Values that the arms of an interleaved page share: it is retrieved once, and explored after the merge."""
 INTERLEAVED = "interleaved"
 """The variant of an interleaved page, which has both arms."""

@@ -19,13 +19,18 @@ from reelrank.ranking.rankers.blending import NOT_BLENDED, BlendWeights
 ID_DIGITS = 12
 EXPLORATION_SLOTS, DIVERSITY = "exploration_slots", "diversity"
 SIMILAR_EXPLORATION_SLOTS = "similar_exploration_slots"
+CONTEXTUAL_EXPLORATION = "contextual_exploration"
+RANDOM_EXPLORATION_SHARE = "random_exploration_share"
 MAX_SLOTS = 10
 """Slots of a page of a hundred items, the longest: one in ten."""
 POPULAR_HALF_LIFE = "popular_half_life_days"
 WEIGHT_LAMBDARANK, WEIGHT_POINTWISE = "weight_lambdarank", "weight_pointwise"
 NAMED_AS_SETTINGS = frozenset(
-    {POPULAR_HALF_LIFE, DIVERSITY, SIMILAR_EXPLORATION_SLOTS, WEIGHT_LAMBDARANK, WEIGHT_POINTWISE}
-)
+    {
+        POPULAR_HALF_LIFE, DIVERSITY, SIMILAR_EXPLORATION_SLOTS, WEIGHT_LAMBDARANK, WEIGHT_POINTWISE,
+        CONTEXTUAL_EXPLORATION, RANDOM_EXPLORATION_SHARE,
+    }
+)  # fmt: skip
 """Values whose settings have the same names."""
 LEARNED_VALUES = frozenset({POPULAR_HALF_LIFE})
 """Values that a training run chooses."""
@@ -74,7 +79,8 @@ class RankingConfig:
     exploration_slots: most positions of a page that policies may fill at random. policies: applied in
     their order. popular_half_life_days: of the `popular` source; a training run chooses it. diversity: 0 to
     1, how much a home page avoids similar items. blend: weights of the models whose scores are blended.
-    similar_exploration_slots: most of them on a page of similar items.
+    similar_exploration_slots: most of them on a page of similar items. contextual_exploration: whether their
+    picks depend on the page. random_exploration_share: of the requests, whose picks depend on nothing.
     """
 
     limits: CandidateLimits = CandidateLimits()
@@ -84,6 +90,8 @@ class RankingConfig:
     diversity: float = 0.0
     blend: BlendWeights = NOT_BLENDED
     similar_exploration_slots: int = MAX_SLOTS
+    contextual_exploration: bool = False
+    random_exploration_share: float = 0.0
 
     def to_values(self) -> dict[str, float]:
         """Returns the limits and the other numbers by name, as a release records them."""
@@ -95,6 +103,8 @@ class RankingConfig:
             DIVERSITY: self.diversity,
             WEIGHT_LAMBDARANK: self.blend.lambdarank,
             WEIGHT_POINTWISE: self.blend.pointwise,
+            CONTEXTUAL_EXPLORATION: self.contextual_exploration,
+            RANDOM_EXPLORATION_SHARE: self.random_exploration_share,
         }
 
     def with_values(self, values: Mapping[str, float]) -> "RankingConfig":
@@ -112,6 +122,10 @@ class RankingConfig:
             ),
             similar_exploration_slots=int(
                 values.get(SIMILAR_EXPLORATION_SLOTS, self.similar_exploration_slots)
+            ),
+            contextual_exploration=bool(values.get(CONTEXTUAL_EXPLORATION, self.contextual_exploration)),
+            random_exploration_share=float(
+                values.get(RANDOM_EXPLORATION_SHARE, self.random_exploration_share)
             ),
         )
 

@@ -1,12 +1,13 @@
 """Thompson sampling: a few positions of a page show items picked at random, with known probabilities.
 
-The posteriors of items are computed in `ranking/items/popularity/counters.py`, the probabilities in
-`best_arm.py`.
+What is believed of items comes from `ranking/items/popularity`: `exposures.py` without context,
+`slot_rates.py` with it. The probabilities are computed in `best_arm.py`.
 """
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ItemIds
 from reelrank.index_mappings.query import Query
 from reelrank.ranking.items.popularity.posterior import Posterior
+from reelrank.ranking.items.popularity.slot_rates import locate_cells
 from reelrank.ranking.policies.best_arm import compute_best_probabilities
 from reelrank.ranking.policies.config import RandomPolicy, RankingConfig
 from reelrank.ranking.policies.policy import Order, PolicyResult, PositionChange, ScoredCandidates
@@ -26,6 +28,8 @@ ITEMS_PER_SLOT = 10
 UNIFORM_SHARE, KEPT_SHARE = 0.1, 0.1
 """Probability floors: UNIFORM_SHARE is spread evenly over the pool, KEPT_SHARE is reserved for the item that
 the ranker put in the slot. They bound the importance weights of off-policy estimates."""
+REFERENCE_SALT = np.uint64(0x5265666572656E63)
+"""Keeps the luck of the reference bucket apart from that of items."""
 Floats = NDArray[np.float64]
 
 
@@ -38,11 +42,35 @@ class ThompsonSampling(RandomPolicy):
         positions = choose_positions(query.limit, config.count_slots(query.kind))
         if not positions:
             return PolicyResult(order)
+        return explore(candidates.ids, order, positions, choose_weights(candidates, config), candidates.seed)
 
-        def compute_posterior(pool: Order) -> Posterior:
-            return candidates.popularity.compute_posterior(candidates.rows[pool])
 
-        return explore(candidates.ids, order, positions, compute_posterior, candidates.seed)
+def choose_weights(candidates: ScoredCandidates, config: RankingConfig) -> Callable[[Order], Floats]:
+    """Returns what weighs the pools of a request: a function to the propensities [n] of a pool [n]."""
+    if is_reference(candidates.seed, config.random_exploration_share):
+        return weigh_evenly
+    return partial(_weigh_pool, candidates, config.contextual_exploration)
+
+
+def _weigh_pool(candidates: ScoredCandidates, is_contextual: bool, pool: Order) -> Floats:
+    """Returns the propensities of a pool by what is believed of its items, alone or on this page."""
+    rows, popularity = candidates.rows[pool], candidates.popularity
+    if not is_contextual:
+        return compute_propensities(popularity.exposures.compute_posterior(rows, popularity.now_ms))
+    query, rates = candidates.query, popularity.slots.rates
+    ages = query.context.at_ms // DAY_MS - candidates.get_signal("published_day", -np.inf)[pool]
+    cells = locate_cells(query.kind == "similar", np.arange(len(pool)), ages)
+    gains = popularity.exposures.compute_gains(rows, popularity.now_ms)
+    return compute_propensities(gains.compute_posterior(rates.rates[cells], rates.variances[cells]))
+
+
+def is_reference(seed: int, share: float) -> bool:
+    """Returns whether a request is of the reference bucket: its slots show all items of a pool alike often.
+
+    share: of all seeds.
+    """
+    luck = _mix_bits(np.array([seed % 2**64], np.uint64) ^ REFERENCE_SALT)[0]
+    return bool(luck < share * 2.0**64)
 
 
 def choose_positions(limit: int, max_slots: int) -> list[int]:
@@ -66,25 +94,20 @@ def derive_seed(query: Query, user_key: str, request_id: str) -> int:
 
 
 def explore(
-    ids: ItemIds,
-    order: Order,
-    positions: list[int],
-    compute_posterior: Callable[[Order], Posterior],
-    seed: int,
+    ids: ItemIds, order: Order, positions: list[int], weigh: Callable[[Order], Floats], seed: int
 ) -> PolicyResult:
     """Fills each of these ascending positions with one of the POOL_SIZE candidates from it on.
 
-    All other candidates keep their order. Thompson sampling as probability matching: a candidate is picked
-    with the probability that its click share is the highest of the pool (Thompson 1933; Chapelle & Li 2011).
-    The probabilities are computed, not sampled, so the propensity of a pick is exact.
-    ids [n]: of the candidates; the luck of each is its own, whatever else is in the pool.
+    All other candidates keep their order. weigh: returns the probability of each candidate of a pool, so
+    the propensity of a pick is exact. ids [n]: of the candidates; the luck of each is its own, whatever else
+    is in the pool.
     """
     ranked, changes = order, list[PositionChange]()
     for position in positions:
         pool = order[position : position + POOL_SIZE]
         if len(pool) < 2:
             break
-        propensities = compute_propensities(compute_posterior(pool))
+        propensities = weigh(pool)
         picked = int(np.argmax(np.log(propensities) + draw_gumbel(ids[pool], seed + position)))
         order = np.concatenate(
             [order[:position], pool[picked : picked + 1], np.delete(order[position:], picked)]
@@ -94,8 +117,17 @@ def explore(
     return PolicyResult(order, tuple(changes))
 
 
+def weigh_evenly(pool: Order) -> Floats:
+    """Returns the same probability [n] for each item of a pool."""
+    return np.full(len(pool), 1 / len(pool))
+
+
 def compute_propensities(posterior: Posterior) -> Floats:
-    """Returns the probability [n] with which each item of the pool is picked; the sum is 1."""
+    """Returns the probability [n] with which each item of the pool is picked; the sum is 1.
+
+    Thompson sampling as probability matching: an item is picked with the probability that its rate of use is
+    the highest of the pool (Thompson 1933; Chapelle & Li 2011), within the floors.
+    """
     propensities = (1 - UNIFORM_SHARE - KEPT_SHARE) * compute_best_probabilities(posterior)
     propensities += UNIFORM_SHARE / len(propensities)
     propensities[0] += KEPT_SHARE

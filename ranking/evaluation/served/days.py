@@ -19,6 +19,7 @@ from reelrank.ranking.evaluation.served.measure import (
     measure_explored,
     measure_slices,
 )
+from reelrank.ranking.evaluation.served.slot_cost import SlotCost, measure_slot_cost
 from reelrank.ranking.evaluation.served.wanted import ServedPages
 
 FILE_NAME = "served-days.json"
@@ -44,6 +45,7 @@ class ServedDays:
     """Days with pages, oldest first. is_simulated: there were pages of simulated viewers only.
 
     whole, explored: all pages, and the items of their exploration slots alone; None where there are none.
+    slots: what those slots cost and earn.
     """
 
     measured_at: AwareDatetime
@@ -51,6 +53,7 @@ class ServedDays:
     days: tuple[ServedDay, ...]
     whole: ServedQuality | None = None
     explored: ServedQuality | None = None
+    slots: SlotCost | None = None
 
 
 _FORMAT = TypeAdapter(ServedDays)
@@ -70,6 +73,7 @@ def measure_days(pages: ServedPages, now: datetime) -> ServedDays:
         tuple(_measure(pages, slices)),
         whole[0] if whole else None,
         measure_explored(pages),
+        measure_slot_cost(pages),
     )
 
 

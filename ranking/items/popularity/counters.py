@@ -27,7 +27,7 @@ from reelrank.ranking.items.popularity.half_lives import (
     find_half_life,
     smooth_shares,
 )
-from reelrank.ranking.items.popularity.posterior import Posterior
+from reelrank.ranking.items.popularity.slot_counts import SlotCounts
 from reelrank.ranking.items.popularity.sorted_codes import unite_rows
 from reelrank.ranking.items.watch_columns import Codes, WatchColumns
 
@@ -69,7 +69,8 @@ class Popularity:
         self._established, self._largest, self._new = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._totals = np.zeros((3, len(HALF_LIVES_DAYS)))
         self._above, self._trust = np.empty(0, np.intp), 0.0
-        self._exposures = Exposures(size)
+        self.exposures = Exposures(size)
+        self.slots = SlotCounts()
         self.daily_firsts = {kind: DailyFirsts() for kind in EXPOSURES}
         self._heads = [np.empty(0, np.intp)] * len(HALF_LIVES_DAYS)
         self._heads_ms = -1  # the time as of which they are in order
@@ -82,7 +83,7 @@ class Popularity:
                 np.pad(counts, ((0, room), (0, 0)))
                 for counts in (self._established, self._largest, self._new)
             )
-        self._exposures.grow(size)
+        self.exposures.grow(size)
         self._size = size
 
     def add_watches(self, watches: WatchColumns) -> None:
@@ -112,7 +113,7 @@ class Popularity:
         if known.any():
             rows, at_ms, weights = rows[known], at_ms[known], weights[known]
             self._advance(int(at_ms.max()))
-            self._exposures.add(kind, rows, at_ms, weights)
+            self.exposures.add(kind, rows, at_ms, weights)
 
     def compute_exposure_weights(self, viewers: Codes) -> Floats:
         """Returns what impressions and clicks of these viewers [n] count, 0 to 1: those of established ones
@@ -141,11 +142,7 @@ class Popularity:
 
     def compute_ctr(self, rows: Rows) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
-        return self._exposures.compute_ctr(rows, self.now_ms)
-
-    def compute_posterior(self, rows: Rows) -> Posterior:
-        """Returns the posteriors [n] of engagements per impression; the prior for rows of -1."""
-        return self._exposures.compute_posterior(rows, self.now_ms)
+        return self.exposures.compute_ctr(rows, self.now_ms)
 
     def find_most_watched(
         self, limit: int, is_allowed: RowFilter, half_life_days: float = DEFAULT_HALF_LIFE_DAYS

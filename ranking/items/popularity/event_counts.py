@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from reelrank.index_mappings.event import DAY_MS
 from reelrank.index_mappings.match import ID_DTYPE
 from reelrank.ranking.arrow_columns import to_floats
+from reelrank.ranking.items.builder import UNKNOWN_DAY
 from reelrank.ranking.items.popularity.counters import Popularity
-from reelrank.ranking.items.popularity.exposures import Exposure
+from reelrank.ranking.items.popularity.exposures import EXPECTED, Exposure
+from reelrank.ranking.items.popularity.slot_counts import CountedEvents
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.items.watch_columns import hash_viewers, select_watch_columns
 
@@ -37,14 +39,25 @@ def count_events(popularity: Popularity, table: ItemTable, batch: pa.RecordBatch
         "click": np.flatnonzero(kinds == "click"),
         "engagement": popularity.engagements.find_first(batch),
     }
-    at_ms, received_ms = batch.column("at_ms").to_numpy(), to_floats(batch.column("received_ms"))
+    times, received_ms = batch.column("at_ms").to_numpy(), to_floats(batch.column("received_ms"))
     is_received = np.isfinite(received_ms)
-    days = np.where(is_received, received_ms, 0).astype(np.int64) // DAY_MS
-    at_ms = np.where(is_received, days * DAY_MS, at_ms)  # repeats are alike: any of them may be the first
+    times = np.where(is_received, np.nan_to_num(received_ms), times).astype(np.int64)
+    days = times // DAY_MS
+    at_ms = np.where(is_received, days * DAY_MS, times)  # repeats are alike: any of them may be the first
     weights = popularity.compute_exposure_weights(viewers)
+    counted = dict[Exposure, CountedEvents]()
     for kind, of_kind in selected.items():
         known = of_kind[rows[of_kind] >= 0]
         received = known[is_received[known]]
         firsts = popularity.daily_firsts[kind].find(viewers[received], rows[received], days[received])
         found = np.concatenate([known[~is_received[known]], received[firsts]])
         popularity.add_exposures(kind, rows[found], at_ms[found], weights[found])
+        counted[kind] = CountedEvents(batch, found, weights[found].astype(np.float64), times[found])
+    shown = counted["impression"]
+    published = table.published_day[rows[shown.rows]].astype(np.float64)
+    days_shown = (shown.at_ms // DAY_MS).astype(np.float64)
+    ages_days = np.where(published == UNKNOWN_DAY, np.inf, days_shown - published)
+    expected = popularity.slots.add_impressions(shown, ages_days)
+    popularity.exposures.add(EXPECTED, rows[shown.rows], at_ms[shown.rows], expected)
+    popularity.slots.add_uses(counted["engagement"])
+    popularity.slots.settle()

@@ -1,5 +1,6 @@
 """Exposures: decayed counts of impressions, clicks and engagements, and the rates that follow from them."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ from reelrank.ranking.items.popularity.half_lives import CTR_HALF_LIFE, HALF_LIV
 from reelrank.ranking.items.popularity.posterior import (
     CTR_PRIOR_CLICKS,
     CTR_PRIOR_IMPRESSIONS,
+    Gains,
     Posterior,
 )
 from reelrank.ranking.items.popularity.sorted_codes import find_codes
@@ -26,33 +28,46 @@ twice on that day. A choice."""
 
 Exposure = Literal["impression", "click", "engagement"]
 EXPOSURES: tuple[Exposure, ...] = get_args(Exposure)
+EXPECTED = "expected"
+"""Engagements that the positions of an item's impressions led one to expect."""
 Rows = NDArray[np.intp]
 Times = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Counts = NDArray[np.float64]
 
 
-class Exposures:
-    """Counts for `size` rows, in units of an event at an origin. Rates are as of the time given."""
+class DecayedCounts:
+    """Counts by name, which halve in HALF_LIFE_MS, in units of an event at an origin."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.counts = {name: np.zeros(size) for name, size in sizes.items()}
+        self.origin_ms = 0
+
+    def add(self, name: str, rows: Rows, at_ms: Times, weights: Floats | Counts) -> None:
+        """Counts n events."""
+        newest_ms = int(at_ms.max(initial=self.origin_ms))
+        if newest_ms - self.origin_ms > MAX_EXPONENT * HALF_LIFE_MS:
+            decay = np.exp2((self.origin_ms - newest_ms) / HALF_LIFE_MS)
+            self.counts = {each: counts * decay for each, counts in self.counts.items()}
+            self.origin_ms = newest_ms
+        np.add.at(self.counts[name], rows, weights * np.exp2((at_ms - self.origin_ms) / HALF_LIFE_MS))
+
+    def compute_unit(self, now_ms: int) -> float:
+        """Returns what a count of 1 is worth at `now_ms`."""
+        return float(np.exp2((self.origin_ms - now_ms) / HALF_LIFE_MS))
+
+
+class Exposures(DecayedCounts):
+    """Counts for `size` rows. Rates are as of the time given."""
 
     def __init__(self, size: int) -> None:
-        self.counts = {kind: np.zeros(size) for kind in EXPOSURES}
-        self.origin_ms = 0
+        super().__init__(dict.fromkeys((*EXPOSURES, EXPECTED), size))
 
     def grow(self, size: int) -> None:
         """Adds rows behind those of before, without counts."""
         room = size + SPARE_ROWS - len(self.counts["click"])
         if room > SPARE_ROWS:
             self.counts = {kind: np.pad(counts, (0, room)) for kind, counts in self.counts.items()}
-
-    def add(self, kind: Exposure, rows: Rows, at_ms: Times, weights: Floats) -> None:
-        """Counts n events, at least one, of known rows."""
-        newest_ms = int(at_ms.max())
-        if newest_ms - self.origin_ms > MAX_EXPONENT * HALF_LIFE_MS:
-            decay = np.exp2((self.origin_ms - newest_ms) / HALF_LIFE_MS)
-            self.counts = {name: counts * decay for name, counts in self.counts.items()}
-            self.origin_ms = newest_ms
-        np.add.at(self.counts[kind], rows, weights * np.exp2((at_ms - self.origin_ms) / HALF_LIFE_MS))
 
     def compute_ctr(self, rows: Rows, now_ms: int) -> Floats:
         """Returns clicks per impression [n], smoothed by the prior; NaN for rows of -1."""
@@ -70,10 +85,13 @@ class Exposures:
         ignored = np.maximum(ignored, 0)  # the impression of an engagement may be unrecorded
         return Posterior(engaged + CTR_PRIOR_CLICKS, ignored + CTR_PRIOR_IMPRESSIONS - CTR_PRIOR_CLICKS)
 
-    def _read(self, kind: Exposure, rows: Rows, now_ms: int) -> Counts:
+    def compute_gains(self, rows: Rows, now_ms: int) -> Gains:
+        """Returns what is believed of how much more often each item [n] is used than expected."""
+        return Gains(self._read("engagement", rows, now_ms), self._read(EXPECTED, rows, now_ms))
+
+    def _read(self, kind: str, rows: Rows, now_ms: int) -> Counts:
         """Returns counts [n] decayed to `now_ms`; 0 for rows of -1."""
-        now = np.exp2((self.origin_ms - now_ms) / HALF_LIFE_MS)
-        return np.where(rows >= 0, self.counts[kind][rows] * now, 0.0)
+        return np.where(rows >= 0, self.counts[kind][rows] * self.compute_unit(now_ms), 0.0)
 
 
 class DailyFirsts:

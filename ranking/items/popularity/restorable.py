@@ -26,6 +26,8 @@ from reelrank.ranking.items.popularity.counters import (
 )
 from reelrank.ranking.items.popularity.exposures import EXPOSURES, MAX_EXPONENT, MAX_KEYS
 from reelrank.ranking.items.popularity.half_lives import HALF_LIVES_DAYS, SMOOTHING_WATCHES
+from reelrank.ranking.items.popularity.slot_counts import COUNTS, MAX_WAITING, MIN_KNOWN, WINDOW_MS
+from reelrank.ranking.items.popularity.slot_rates import RULES
 from reelrank.ranking.items.watch_columns import MAX_HOURS, UNKNOWN_HOURS, VIEWER_BITS, Codes
 
 COUNTING_RULES = repr(
@@ -33,7 +35,7 @@ COUNTING_RULES = repr(
         HALF_LIVES_DAYS, HEAD_ROWS, ORIGIN_DAYS, MATURE_VIEWERS, NEW_VIEWERS_IGNORED, NEW_VIEWER_WEIGHT,
         ESTABLISHED_AFTER_MS, BOT_HOURS, MAX_PAIRS, MAX_VIEWERS, VIEWER_BITS, UNKNOWN_HOURS, MAX_HOURS,
         QUICK_SKIP_SHARE, QUICK_SKIP_MS, MAX_REMEMBERED, DAILY_ITEMS, DAILY_EVENTS, SMOOTHING_WATCHES,
-        MAX_EXPONENT, MAX_KEYS, PAIR_COLUMNS,
+        MAX_EXPONENT, MAX_KEYS, PAIR_COLUMNS, WINDOW_MS, COUNTS, MIN_KNOWN, MAX_WAITING, RULES,
     )
 )  # fmt: skip
 """What counting depends on, as a text: counts that were made by other rules are not gone on from."""
@@ -48,13 +50,14 @@ class RestorablePopularity(Popularity):
         """Returns all that was counted, without copies where that is possible."""
         sums = {name: getattr(self, name)[: self._size] for name in ROW_SUMS}
         exposures = {
-            f"{kind}{EXPOSURE}": counts[: self._size] for kind, counts in self._exposures.counts.items()
+            f"{kind}{EXPOSURE}": counts[: self._size] for kind, counts in self.exposures.counts.items()
         }
         firsts = {f"{kind}{FIRSTS}": found.keys for kind, found in self.daily_firsts.items()}
         heads = {f"{HEAD}{index}": head for index, head in enumerate(self._heads)}
         days = [found.day for found in self.daily_firsts.values()]
-        times = np.array([self.now_ms, self.origin_ms, self._exposures.origin_ms, *days])
-        rest = {"_totals": self._totals, "_above": self._above, "times": times}
+        origins = self.exposures.origin_ms, self.slots.origin_ms, self.slots.newest_ms
+        times = np.array([self.now_ms, self.origin_ms, *origins, *days])
+        rest = {"_totals": self._totals, "_above": self._above, "times": times, **self.slots.counts}
         return {**sums, **exposures, **firsts, **heads, **rest, **self.audience.capture()}
 
     def restore(self, arrays: CounterArrays, new_rows: Rows | None = None) -> None:
@@ -64,11 +67,14 @@ class RestorablePopularity(Popularity):
         counted, size = np.flatnonzero(rows >= 0), len(self._new)
         for name in ROW_SUMS:
             setattr(self, name, _place(arrays[name], counted, rows, size))
+        for kind in self.exposures.counts:
+            self.exposures.counts[kind] = _place(arrays[f"{kind}{EXPOSURE}"], counted, rows, size)
         for kind in EXPOSURES:
-            self._exposures.counts[kind] = _place(arrays[f"{kind}{EXPOSURE}"], counted, rows, size)
             self.daily_firsts[kind].keys = _move_keys(arrays[f"{kind}{FIRSTS}"], rows)
         self._totals = np.array(arrays["_totals"])
-        self.now_ms, self.origin_ms, self._exposures.origin_ms, *days = map(int, arrays["times"])
+        self.slots.counts = {name: np.array(arrays[name]) for name in self.slots.counts}
+        self.now_ms, self.origin_ms, self.exposures.origin_ms, *times = map(int, arrays["times"])
+        self.slots.origin_ms, self.slots.newest_ms, *days = times
         for found, day in zip(self.daily_firsts.values(), days, strict=True):
             found.day = day
         self._above = np.sort(rows[arrays["_above"]])

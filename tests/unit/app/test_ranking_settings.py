@@ -9,7 +9,7 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import build_container, build_ranking_config
 
 APP = Path(__file__).parents[3] / "app"
-DECLARATIONS = {"settings.py", "data_directories.py", "network_settings.py"}
+DECLARATIONS = {"settings.py", "data_directories.py", "network_settings.py", "exploration_settings.py"}
 RANKING_SETTINGS = {
     **{name: 7 for name in Settings.model_fields if name.startswith("cap_")},
     "explore_slots": 3,
@@ -18,6 +18,8 @@ RANKING_SETTINGS = {
     "weight_lambdarank": 0.5,
     "weight_pointwise": 0.3,
     "popular_half_life_days": 365,
+    "contextual_exploration": False,
+    "random_exploration_share": 0.5,
 }
 
 

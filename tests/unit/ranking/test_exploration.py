@@ -55,7 +55,7 @@ def build_equal_posterior(rows: Rows) -> Posterior:
 def explore_order(
     order: Order, positions: list[int], compute_posterior: Callable[[Order], Posterior], seed: int
 ) -> tuple[Order, tuple[PositionChange, ...]]:
-    result = explore(IDS, order, positions, compute_posterior, seed)
+    result = explore(IDS, order, positions, lambda pool: compute_propensities(compute_posterior(pool)), seed)
     return result.order, result.changes
 
 
@@ -211,7 +211,7 @@ def test_posteriors_start_at_the_prior_and_follow_the_events() -> None:
     popularity.add_exposures(
         "engagement", np.array([1, 1, 1]), at[:3], ones[:3]
     )  # of impressions that were not recorded
-    beliefs = popularity.compute_posterior(np.array([0, 1, -1]))
+    beliefs = popularity.exposures.compute_posterior(np.array([0, 1, -1]), popularity.now_ms)
     assert beliefs.alpha == pytest.approx([5, 4, 1], rel=1e-3)
     assert beliefs.beta == pytest.approx([19 + 6, 19, 19], rel=1e-3)
 

@@ -59,7 +59,11 @@ def test_watches_count_by_share_and_unknown_items_are_ignored(tmp_path: Path) ->
     batch = pa.RecordBatch.from_pylist([asdict(event) for event in events], EVENT_SCHEMA)
     popularity = build_popularity(table, [batch])
     assert popularity.compute_shares(np.array([0, 1]))[:, 1].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert popularity.compute_posterior(np.array([0, 1, -1])).alpha.tolist() == [2, 2, 1]
+    assert popularity.exposures.compute_posterior(np.array([0, 1, -1]), popularity.now_ms).alpha.tolist() == [
+        2,
+        2,
+        1,
+    ]
     rows, shares = popularity.find_most_watched(1, accept_all)
     assert (rows.tolist(), shares.tolist()) == ([1], pytest.approx([2 / 3]))
 

@@ -80,6 +80,18 @@ def test_similar_items_have_a_budget_of_their_own(service: SearchService, contai
     assert [len(list_explored(page)) for page in pages.values()] == [1, 0]
 
 
+def test_the_reference_bucket_shows_all_items_of_a_pool_alike_often(
+    service: SearchService, container: Container
+) -> None:
+    config = replace(container.config, random_exploration_share=1.0)
+    page = replace(service, assigner=DefaultAssigner(config)).serve_page(
+        RankingOptions(build_query(user="u0", limit=10))
+    )
+    (hit,) = list_explored(page)
+    assert hit.exploration_slot is not None
+    assert hit.exploration_slot.propensity == 1 / min(page.candidates - hit.position, 50)
+
+
 def test_a_later_explanation_shows_the_slot(service: SearchService) -> None:
     page = service.serve_page(RankingOptions(build_query(user="u0", limit=10), cache_results=True))
     (hit,) = list_explored(page)

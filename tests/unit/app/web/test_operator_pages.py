@@ -210,6 +210,7 @@ def test_exploration_sources_and_loads_show_what_came_of_them(
     explored = text.split('aria-label="Exploration"')[1].split("</table>")[0]
     assert "10.0% (5.0% to 20.0%)" in explored
     assert "NDCG" not in explored
+    assert "exploration costs 9.0 (3.0 to 15.0) uses in 1,000 pages. Fewer than 100 picks" in text
     row = text.split(">factors</th>")[1].split("</tr>")[0]
     cells = [cell.split("<")[0] for cell in row.split('class="number">')[1:]]
     assert cells == ["450", "50.0%", "99", "30", "3"]
