@@ -144,7 +144,7 @@ def _decide_arm(report: ExperimentReport, arm: str, losses: Sequence[tuple[str, 
             continue
         high = guarded.high if is_over else guarded.any_high
         if high is not None and high < -loss:
-            sentence = f"Stop it: {describe_lift(guarded)}, and a loss of {loss:.0%} was the limit."
+            sentence = f"Stop it: {describe_lift(guarded, is_over)}, and a loss of {loss:.0%} was the limit."
             return ArmVerdict(arm=arm, verdict=Verdict.HARMFUL, sentence=sentence)
     return _decide_primary(report, effect, is_over)
 
@@ -152,7 +152,7 @@ def _decide_arm(report: ExperimentReport, arm: str, losses: Sequence[tuple[str, 
 def _decide_primary(report: ExperimentReport, effect: MetricEffect, is_over: bool) -> ArmVerdict:
     low, high = (effect.low, effect.high) if is_over else (effect.any_low, effect.any_high)
     assert low is not None and high is not None  # both or none is known
-    what, arm = describe_lift(effect), effect.arm
+    what, arm = describe_lift(effect, is_over), effect.arm
     if low > 0:
         worth = f"{effect.difference:+,.4g} {effect.title[0].lower()}{effect.title[1:]}"
         sentence = f"{arm} is better: {what}; that is {worth}. It can be promoted."
@@ -170,11 +170,10 @@ def _decide_primary(report: ExperimentReport, effect: MetricEffect, is_over: boo
     return ArmVerdict(arm=arm, verdict=Verdict.UNDECIDED, sentence=sentence)
 
 
-def describe_lift(effect: MetricEffect) -> str:
-    """Returns a lift with its always-valid interval, as words."""
-    if effect.lift is None or effect.any_low is None or effect.any_high is None:
+def describe_lift(effect: MetricEffect, is_over: bool) -> str:
+    """Returns a lift as words, with the interval that decides: that for any look until the days are over."""
+    low, high = (effect.low, effect.high) if is_over else (effect.any_low, effect.any_high)
+    if effect.lift is None or low is None or high is None:
         return f"{effect.title.lower()}: not known"
-    return (
-        f"{effect.title.lower()} {effect.lift:+.1%} "
-        f"(between {effect.any_low:+.1%} and {effect.any_high:+.1%} at any look)"
-    )
+    between = f"between {low:+.1%} and {high:+.1%}" + ("" if is_over else " at any look")
+    return f"{effect.title.lower()} {effect.lift:+.1%} ({between})"

@@ -154,6 +154,19 @@ def test_the_verdict_is_said_in_a_sentence(
     assert words in found.sentence
 
 
+def test_the_sentence_states_the_interval_that_decides() -> None:
+    """A lift that only the narrower interval tells from nothing is better once the planned days are over."""
+    log = make_log(0, 0.075)
+    early, late = report(log, 3.0), report(log, 14.0)
+    effect = late.find_effect("watch_s_per_viewer", "new")
+    assert effect is not None and effect.any_low is not None
+    assert effect.low is not None and effect.high is not None
+    assert effect.any_low < 0 < effect.low
+    assert (early.verdicts[0].verdict, late.verdicts[0].verdict) == (Verdict.UNDECIDED, Verdict.BETTER)
+    assert "at any look" in early.verdicts[0].sentence
+    assert f"(between {effect.low:+.1%} and {effect.high:+.1%})" in late.verdicts[0].sentence
+
+
 def test_a_guardrail_that_falls_stops_what_would_be_undecided() -> None:
     log = make_log(0)
     fallen = log.days.columns["used"] * (log.arms[log.days.viewer] == 0)
