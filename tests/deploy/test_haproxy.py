@@ -1,9 +1,7 @@
 """The three policies of deploy/haproxy, with a real HAProxy in front of three real ranking services."""
 
 import os
-import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -14,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import urllib3
 
 from reelrank.app.scoring.ranking_client import RankingService
 from reelrank.app.scoring.remote_ranker import RemoteRanker
@@ -22,11 +19,11 @@ from reelrank.app.settings import Settings
 from reelrank.app.wiring import Container, build_container, build_release_manager, load_model
 from reelrank.ranking.features.compute import FEATURE_NAMES
 from reelrank.ranking.wire.feature_rows import MEDIA_TYPE, to_bytes
+from tests.deploy.haproxy_process import HAPROXY, run_haproxy, wait_until
 from tests.running_service import Answer, ServiceProcess, find_free_port, start_service
 from tests.sample_project import add_model
 
 pytestmark = pytest.mark.slow
-HAPROXY = Path(__file__).parents[2] / "deploy" / "haproxy"
 ROWS = np.random.default_rng(0).random((20, len(FEATURE_NAMES))).astype(np.float32)
 BODY = to_bytes(ROWS, FEATURE_NAMES)
 CLIENTS = 6
@@ -61,47 +58,13 @@ def start_worker(container: Container, port: int) -> ServiceProcess:
 @pytest.fixture
 def aggregated(workers: list[ServiceProcess], tmp_path: Path) -> Aggregated:
     """Returns a function that runs HAProxy with a policy until all its workers are ready."""
-    program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-    if program is None and os.environ.get("REQUIRE_HAPROXY") == "1":
-        pytest.fail("REQUIRE_HAPROXY=1, but haproxy is not installed: apt-get install haproxy")
-    if program is None:
-        pytest.skip("haproxy is not installed: apt-get install haproxy")
 
     @contextmanager
     def run(policy: str) -> Iterator[ServiceProcess]:
-        port, stats = find_free_port(), find_free_port()
-        ports = {
-            f"REELRANK_WORKER_{n}": worker.url.removeprefix("http://") for n, worker in enumerate(workers, 1)
-        }
-        environment = os.environ | ports | {
-            "REELRANK_AGGREGATOR": f"127.0.0.1:{port}", "REELRANK_STATS_PORT": str(stats)
-        }  # fmt: skip
-        files = ["-f", str(HAPROXY / "common.cfg"), "-f", str(HAPROXY / policy)]
-        log = tmp_path / "haproxy.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [str(program), "-db", *files], stderr=output, stdout=output, env=environment
-            )
-        served = ServiceProcess(f"http://127.0.0.1:{port}", process, log)
-        try:
-            _wait_until(lambda: served.get("/readyz").status == 200, log)
-            yield served
-        finally:
-            served.stop(signal.SIGKILL)
+        with run_haproxy(policy, workers, tmp_path) as haproxy:
+            yield haproxy.served
 
     return run
-
-
-def _wait_until(condition: Callable[[], bool], log: Path) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            if condition():
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
 
 
 def score(served: ServiceProcess, path: str = "/v1/score/first") -> Answer:
@@ -197,7 +160,7 @@ def test_a_killed_worker_costs_no_request_and_returns_to_use(
         died.join()
         assert len(count_by_worker(answers)) == 3
         workers[0] = start_worker(container, int(workers[0].url.rpartition(":")[2]))
-        _wait_until(lambda: score(served).headers["X-Worker"] == "worker1", served.log)
+        wait_until(lambda: score(served).headers["X-Worker"] == "worker1", served.log)
 
 
 def test_requests_too_large_for_haproxy_to_retry_are_sent_again(
