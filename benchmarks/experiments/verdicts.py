@@ -50,6 +50,7 @@ SHORT_PAGE = {
     "popular": 0, "fresh": 3,
 }  # fmt: skip
 """A home page of three films."""
+SECRET = "5e" * 32
 EXPECTED = {
     "alike": Verdict.NO_DIFFERENCE,
     "good": Verdict.BETTER,
@@ -127,6 +128,7 @@ def run_verdicts(viewers: int = VIEWERS, days: int = DAYS, seed: int = 0) -> lis
     with tempfile.TemporaryDirectory(prefix="reelrank-verdicts-") as folder:
         data_dir = Path(folder, "data")
         films = load_films(data_dir, FILMS)
+        write_secret(Settings(data_dir=data_dir).lake_key)
         options = TrafficOptions(seed, viewers, days, find_start(days))
         start = datetime.fromtimestamp(options.start_ms / 1000, UTC)
         store = FileExperiments(Settings(data_dir=data_dir).experiments_dir, lambda: start)
@@ -144,6 +146,12 @@ def run_verdicts(viewers: int = VIEWERS, days: int = DAYS, seed: int = 0) -> lis
         outcomes = read_outcomes(build_container(Settings(data_dir=data_dir)))
         shutil.rmtree(data_dir, ignore_errors=True)
         return outcomes
+
+
+def write_secret(path: Path) -> None:
+    """Writes the secret of the viewers' keys: the same viewers are in the same arms in each run."""
+    path.touch(mode=0o600)
+    path.write_text(f"{SECRET}\n")
 
 
 def find_lost(data_dir: Path, experiment: Experiment, users: Sequence[str]) -> list[bool]:
