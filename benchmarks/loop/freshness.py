@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from benchmarks.loop.retrained import RetrainedRecommender
 from benchmarks.machine import describe_machine
@@ -24,7 +25,7 @@ from reelrank.app.simulation.recommenders import Pages
 from reelrank.app.simulation.traffic import GroundTruth, TrafficOptions, run_traffic
 from reelrank.app.simulation.viewers import Visits
 from reelrank.index_mappings.event import DAY_MS, HOUR_MS, MINUTE_MS
-from reelrank.ranking.evaluation.intervals import Interval, bootstrap_intervals
+from reelrank.ranking.evaluation.intervals import Interval, average_by_group
 from reelrank.ranking.progress import ignore_progress
 
 INTERVALS: dict[str, int | None] = {
@@ -44,7 +45,7 @@ Values = NDArray[np.float64]
 class FreshnessSize:
     """What is simulated. days: with the one before the first training."""
 
-    seeds: int = 3
+    seeds: int = 10
     viewers: int = 400
     films: int = 250
     days: float = 5.0
@@ -53,10 +54,10 @@ class FreshnessSize:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """Pages [q] after the warm-up. viewers: of all seeds. values [q, MEASURES]. trainings: of all seeds."""
+    """Pages [q] after the warm-up. seeds: of each page. values [q, MEASURES]. trainings: of all seeds."""
 
     hours: NDArray[np.int64]
-    viewers: NDArray[np.str_]
+    seeds: NDArray[np.int64]
     values: Values
     trainings: int
     cpu_s: float
@@ -93,13 +94,13 @@ def compute_true_ndcg(truth: GroundTruth, visits: Visits, attraction: Values) ->
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks freshness", description=__doc__)
     parser.add_argument("--small", action="store_true", help="one seed, few viewers; writes nothing")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=FreshnessSize().seeds, help="seeds 0 to N - 1")
     options = parser.parse_args(argv)
     size = FreshnessSize(options.seeds)
     if options.small:
         size = FreshnessSize(1, 120, 120, 2.0)
     served = {name: serve(interval, size) for name, interval in INTERVALS.items()}
-    table = tabulate(served)
+    table = f"{tabulate(served)}\n\n{tabulate_differences(served)}"
     print(table, flush=True)
     if not options.small:
         write_results(served, size, table, " ".join(["python -m benchmarks freshness", *argv]))
@@ -108,7 +109,7 @@ def main(argv: Sequence[str]) -> int:
 
 def serve(interval_ms: int | None, size: FreshnessSize) -> Served:
     """Serves the viewers of all seeds by a model that is trained at an interval."""
-    began, hours, viewers = time.process_time(), list[NDArray[np.int64]](), list[NDArray[np.str_]]()
+    began, hours, seeds = time.process_time(), list[NDArray[np.int64]](), list[NDArray[np.int64]]()
     values, trainings = list[Values](), 0
     for seed in range(size.seeds):
         options = TrafficOptions(seed, size.viewers, size.days, START_MS, new_films=size.new_films)
@@ -120,12 +121,12 @@ def serve(interval_ms: int | None, size: FreshnessSize) -> Served:
         trainings += recommender.trainings
         for visits, measured in recommender.pages:
             hours.append((visits.at_ms - START_MS) // HOUR_MS)
-            viewers.append(np.array([f"{seed}-{row}" for row in visits.rows.tolist()]))
+            seeds.append(np.full(len(visits), seed))
             values.append(measured)
     counted = np.concatenate(hours) >= 24 * WARM_UP_DAYS
     return Served(
         np.concatenate(hours)[counted],
-        np.concatenate(viewers)[counted],
+        np.concatenate(seeds)[counted],
         np.concatenate(values)[counted],
         trainings,
         time.process_time() - began,
@@ -133,29 +134,35 @@ def serve(interval_ms: int | None, size: FreshnessSize) -> Served:
 
 
 def compare(one: Served, other: Served) -> list[Interval]:
-    """Returns the difference of the means of viewers of both, for each measure."""
-    both = np.intersect1d(one.viewers, other.viewers)
-    means = [np.stack([_average(part, viewer) for viewer in both]) for part in (one, other)]
-    return bootstrap_intervals(means[0] - means[1])
+    """Returns the difference of each measure, with a t interval over seeds; infinite with one seed.
 
-
-def _average(served: Served, viewer: str) -> Values:
-    return np.asarray(served.values[served.viewers == viewer].mean(axis=0))
+    Viewers of a seed saw pages of the same models, so they are not independent.
+    """
+    names = [part.seeds.astype(np.str_) for part in (one, other)]
+    means = [average_by_group(part.values, seeds) for part, seeds in zip((one, other), names, strict=True)]
+    differences = means[0] - means[1]
+    count, mean = len(differences), differences.mean(axis=0)
+    error = differences.std(axis=0, ddof=1) / count**0.5 if count > 1 else np.full(len(mean), np.inf)
+    margin = error * (t.ppf(0.975, count - 1) if count > 1 else 1.0)
+    return [Interval(*each) for each in zip(mean, mean - margin, mean + margin, strict=True)]
 
 
 def tabulate(served: dict[str, Served]) -> str:
-    """Returns a table: means over pages, and differences to the model that is never trained again."""
-    never, rows = served["never"], []
+    """Returns a table of means over pages."""
+    rows = []
     for name, one in served.items():
-        means = one.values.mean(axis=0)
-        differences = ["", ""] if one is never else [f"{change}" for change in compare(one, never)]
-        cells = [f"{means[0]:.4f}", differences[0], f"{means[1]:.2f}", differences[1]]
-        rows.append((name, str(one.trainings), f"{len(one.values):,}", *cells, f"{one.cpu_s:.0f}"))
-    head = (
-        "trained", "trainings", "pages", "NDCG@10", "difference by viewer", "minutes of a page",
-        "difference by viewer", "CPU seconds",
-    )  # fmt: skip
-    return format_table(head, rows)
+        ndcg, minutes = one.values.mean(axis=0)
+        counts = (str(one.trainings), f"{len(one.values):,}")
+        rows.append((name, *counts, f"{ndcg:.4f}", f"{minutes:.2f}", f"{one.cpu_s:.0f}"))
+    return format_table(("trained", "trainings", "pages", *MEASURES, "CPU seconds"), rows)
+
+
+def tabulate_differences(served: dict[str, Served]) -> str:
+    """Returns a table of differences, each to one that is trained less often."""
+    names = tuple(served)
+    pairs = [*((name, names[0]) for name in names[1:]), *((name, names[1]) for name in names[2:])]
+    rows = [(f"{one} - {other}", *map(str, compare(served[one], served[other]))) for one, other in pairs]
+    return format_table(("difference", *MEASURES), rows)
 
 
 def average_by_hour(served: Served, hours: int) -> Values:
