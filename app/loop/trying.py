@@ -33,8 +33,8 @@ from reelrank.ranking.registry.releases import Canary
 MAX_ERRORS = 0.01
 """Share of requests that a release may fail in the shadow. A choice: engines are late now and then."""
 SLOWER, SLOWER_MS = 2.0, 20.0
-"""How much slower it may rank than the serving release, as a factor and in milliseconds: the shadow has the
-lowest priority, so its times are upper bounds."""
+"""How much slower it may rank than the serving release, as a factor and in milliseconds; both are measured by
+the thread of the shadow. A choice."""
 MINUTE_MS = 60_000
 
 

@@ -35,7 +35,7 @@ def print_row(row: Row) -> None:
         f"{row.verdict}: {row.sentence}",
     ]
     if not row.happened:
-        lines.append(f"it had to be {row.wanted[1]} ({row.wanted[0]})")
+        lines.append(f"it had to be {row.wanted_verdict}")
     if row.effect is not None:
         lines.append(f"true change of the watch time of home pages: {row.effect.describe()}")
     print_plain("\n  ".join(lines))

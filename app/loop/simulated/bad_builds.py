@@ -35,8 +35,10 @@ from reelrank.ranking.training.dataset import TrainingSet
 from reelrank.ranking.training.lambdarank import TrainingResult
 
 FIELD = "factors"
-CUT = dict.fromkeys(("text_knn", "factors", "neighbours", "session", "recent", "fresh"), 0) | {"popular": 1}
-"""Limits of the sources of a harmful release: a home page of one popular film. Searches keep theirs."""
+CUT = dict.fromkeys(("text_knn", "factors", "neighbours", "session", "recent", "fresh", "popular"), 0)
+"""Limits of the sources of a harmful release: home pages are empty, or have films in no order to fill them up
+for viewers who watched something; pages of similar films are empty. Searches keep their words, or the gate
+would refuse it by known titles."""
 VectorFields = Mapping[str, tuple[ItemIds, NDArray[np.float32]]]
 
 

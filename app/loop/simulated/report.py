@@ -10,13 +10,16 @@ from reelrank.app.loop.simulated.true_effect import TrueEffect
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One release. wanted, decided: step and outcome. effect: on watch time by the truth; None where nothing
-    served before, or where nothing was built. failed: names of the checks that failed. figures: of
-    the decision that says why, such as how many viewers a canary had."""
+    """One release. wanted: steps and outcomes, any of which is right; decided: what it was.
+
+    effect: on watch time by the truth; None where nothing served before, or where nothing was built. failed:
+    names of the checks that failed. figures: of the decision that says why, such as how many viewers a
+    canary had.
+    """
 
     release: str
     made: str
-    wanted: tuple[str, str]
+    wanted: tuple[tuple[str, str], ...]
     decided: tuple[str, str]
     sentence: str
     failed: tuple[str, ...]
@@ -26,18 +29,22 @@ class Row:
 
     @property
     def happened(self) -> bool:
-        return self.decided == self.wanted
+        return self.decided in self.wanted
 
     @property
     def verdict(self) -> str:
-        return f"{self.decided[1]} ({self.decided[0]})"
+        return describe_outcome(self.decided)
+
+    @property
+    def wanted_verdict(self) -> str:
+        return " or ".join(map(describe_outcome, self.wanted))
 
     def to_json(self) -> dict[str, Any]:
         effect = self.effect
         return {
             "release": self.release,
             "made": self.made,
-            "wanted": f"{self.wanted[1]} ({self.wanted[0]})",
+            "wanted": self.wanted_verdict,
             "verdict": self.verdict,
             "happened": self.happened,
             "sentence": self.sentence,
@@ -50,6 +57,12 @@ class Row:
             if effect is None
             else [effect.difference.mean, effect.difference.low, effect.difference.high],
         }
+
+
+def describe_outcome(decided: tuple[str, str]) -> str:
+    """Returns an outcome with its step."""
+    step, outcome = decided
+    return f"{outcome} ({step})"
 
 
 @dataclass(slots=True)

@@ -28,19 +28,22 @@ NEW_PAGES = 80
 """Served before a run that begins at any hour: enough of them lead to a play to learn from again."""
 EVENING, NOON, NIGHT = 18, 13, 3
 """Hours of the day (UTC) with much traffic, with some, and with too little to try a release on."""
-PROMOTED = (Step.PROMOTE, StepOutcome.PROMOTED)
+Decided = tuple[Step, StepOutcome]
+PROMOTED: Decided = (Step.PROMOTE, StepOutcome.PROMOTED)
 REFUSED = (Step.GATE, StepOutcome.REFUSED)
 TAKEN_BACK = (Step.CANARY, StepOutcome.REFUSED)
 ROLLED_BACK = (Step.ROLL_BACK, StepOutcome.ROLLED_BACK)
+HARM_ENDED = (TAKEN_BACK, ROLLED_BACK)
+"""By the canary; or by the watch, if the canary saw too few viewers to be certain and so was promoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One release. made: how it differs, in words. wanted: what the loop must decide. hour: of the day when
-    the run begins; None: after NEW_PAGES. make_work: what builds it."""
+    """One release. made: how it differs, in words. wanted: what the loop must decide, any of these. hour: of
+    the day when the run begins; None: after NEW_PAGES. make_work: what builds it."""
 
     made: str
-    wanted: tuple[Step, StepOutcome]
+    wanted: tuple[Decided, ...]
     hour: int | None
     make_work: Callable[[SimulatedWorld], ContainerWork]
 
@@ -60,12 +63,12 @@ def work_with(fault: Fault, world: SimulatedWorld) -> ContainerWork:
     return FaultyWork(world.container, world.progress, fault, world.seed)
 
 
-BETTER = Scene("better: learned from the pages that were served", PROMOTED, EVENING, work_as_usual)
-HARMFUL = Scene("harmful: its settings leave few candidates", TAKEN_BACK, NOON, work_harmfully)
-AT_NIGHT = Scene("as harmful, at night without a canary", ROLLED_BACK, NIGHT, work_harmfully)
+BETTER = Scene("better: learned from the pages that were served", (PROMOTED,), EVENING, work_as_usual)
+HARMFUL = Scene("harmful: its settings leave few candidates", HARM_ENDED, NOON, work_harmfully)
+AT_NIGHT = Scene("as harmful, at night without a canary", (ROLLED_BACK,), NIGHT, work_harmfully)
 SCENES = (
     BETTER,
-    *(Scene(f"bad: {fault}", REFUSED, None, partial(work_with, fault)) for fault in Fault),
+    *(Scene(f"bad: {fault}", (REFUSED,), None, partial(work_with, fault)) for fault in Fault),
     HARMFUL,
     AT_NIGHT,
 )
@@ -125,15 +128,15 @@ def play(world: SimulatedWorld, scene: Scene) -> Row:
 def describe(
     world: SimulatedWorld,
     made: str,
-    wanted: tuple[Step, StepOutcome],
+    wanted: tuple[Decided, ...],
     found: tuple[StepResult, TrueEffect | None],
     began: float,
 ) -> Row:
-    """Describes the newest run: by the step that is wanted, if the run has it, else by the last one."""
+    """Describes the newest run: by a step that is wanted, if the run has it, else by the last one."""
     result, effect = found
     history = FileHistory(world.settings.loop_dir)
     run = history.of_run(history.read()[-1].run)
-    last = next((one for one in run if (one.step, one.outcome) == wanted), run[-1])
+    last = next((one for one in run if (one.step, one.outcome) in wanted), run[-1])
     why = find_reason(run, last)
     decided, sentence = (str(last.step), str(last.outcome)), why.verdict
     if result.outcome is StepOutcome.NOTHING_NEW:

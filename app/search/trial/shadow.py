@@ -42,8 +42,9 @@ SHADOW_FOLDER = "shadow"
 
 @dataclass(frozen=True, slots=True)
 class ShadowResult:
-    """One request. overlap: share of the first results that both have. took_ms, serving_ms: ranking alone.
-    mean, deviation: of the scores; None when the release failed, with its error."""
+    """One request. overlap: share of the first results that both have. took_ms, serving_ms: ranking by the
+    release on trial and by the serving one, both by the thread of the shadow. mean, deviation: of the scores;
+    None when the release failed, with its error."""
 
     overlap: float = 0.0
     took_ms: float = 0.0
@@ -64,7 +65,7 @@ class ShadowRecorder:
         self._share = share
         self._directory = directory
         self._niceness = niceness
-        self._queue: queue.Queue[tuple[ResultList, float]] = queue.Queue(MAX_QUEUED)
+        self._queue: queue.Queue[ResultList] = queue.Queue(MAX_QUEUED)
         self._task = BackgroundTask("shadow", self._rank_waiting, FLUSH_S)
 
     def start(self) -> None:
@@ -88,9 +89,8 @@ class ShadowRecorder:
             return
         if not page.timings or draw_share(SHADOW_FOLDER, result_list.request_id) >= self._share:
             return
-        ranking_s = sum(page.timings.get(stage, 0.0) for stage in RANKING_STAGES)
         with suppress(queue.Full):
-            self._queue.put_nowait((result_list, 1000 * ranking_s))
+            self._queue.put_nowait(result_list)
 
     def _rank_waiting(self) -> None:
         """Ranks what waits. Runs in the thread of the shadow."""
@@ -98,9 +98,9 @@ class ShadowRecorder:
         results = list[ShadowResult]()
         state = self._service.refresher.trial.shadow_state
         while not self._queue.empty():
-            result_list, serving_ms = self._queue.get_nowait()
+            result_list = self._queue.get_nowait()
             if state is not None:
-                results.append(rank_in_shadow(self._service, state, result_list, serving_ms))
+                results.append(rank_in_shadow(self._service, state, result_list))
         if results and state is not None:
             write_results(self._directory / state.release / f"{os.getpid()}.jsonl", results)
 
@@ -120,21 +120,33 @@ def attach_shadow(
     return replace(service, recorder=recorder)
 
 
-def rank_in_shadow(
-    service: SearchService, state: State, served: ResultList, serving_ms: float
-) -> ShadowResult:
-    """Ranks a request that was answered by another release, and compares both."""
-    timings = StageTimings()
-    try:
-        ranked = service.rank_query(RankingOptions(served.query), timings, state)
-    except Exception as error:  # a failure of the release is what the shadow is there to find
-        return ShadowResult(serving_ms=serving_ms, error=repr(error)[:200])
-    took_ms = 1000 * sum(timings.seconds.get(stage, 0.0) for stage in RANKING_STAGES)
+def rank_in_shadow(service: SearchService, state: State, served: ResultList) -> ShadowResult:
+    """Ranks a request that was answered by both releases, in either order, and compares them.
+
+    The serving one ranks again, because a thread of low priority on a busy machine takes longer for the same.
+    """
+    serving, both = service.refresher.state, dict[State, tuple[ResultList, float]]()
+    is_first = draw_share("order of the shadow", served.request_id) < 0.5
+    for each in (serving, state) if is_first else (state, serving):
+        try:
+            both[each] = _rank_timed(service, each, served)
+        except Exception as error:  # a failure of the release is what the shadow is there to find
+            if each is state:
+                return ShadowResult(error=repr(error)[:200])
+    ranked, took_ms = both[state]
+    serving_ms = both[serving][1] if serving in both else took_ms
     first, second = (set(part.candidates.ids[:COMPARED].tolist()) for part in (served, ranked))
     overlap = len(first & second) / max(len(first | second), 1) if first or second else 1.0
     if not len(ranked.scores):
         return ShadowResult(overlap, took_ms, serving_ms)
     return ShadowResult(overlap, took_ms, serving_ms, float(ranked.scores.mean()), float(ranked.scores.std()))
+
+
+def _rank_timed(service: SearchService, state: State, served: ResultList) -> tuple[ResultList, float]:
+    """Returns what a release ranks, and the milliseconds of the stages of ranking."""
+    timings = StageTimings()
+    ranked = service.rank_query(RankingOptions(served.query), timings, state)
+    return ranked, 1000 * sum(timings.seconds.get(stage, 0.0) for stage in RANKING_STAGES)
 
 
 def write_results(path: Path, results: Sequence[ShadowResult]) -> None:

@@ -1,5 +1,6 @@
 """The loop on simulated viewers: its folder, its bad releases, and what it says happened."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from reelrank.app.clock import SteppedClock
 from reelrank.app.loop.faults import Fault
 from reelrank.app.loop.simulated.report import LoopReport, Row
-from reelrank.app.loop.simulated.scenes import PROMOTED, REFUSED, SCENES
+from reelrank.app.loop.simulated.scenes import HARM_ENDED, PROMOTED, REFUSED, SCENES
 from reelrank.app.loop.simulated.true_effect import TrueEffect
 from reelrank.app.loop.simulated.world import MARK, SimulationSize, build_settings, find_begin, prepare_folder
 from reelrank.index_mappings.errors import Conflict
@@ -17,8 +18,8 @@ from reelrank.ranking.evaluation.intervals import Interval
 from tests.raised import raises_code
 
 EFFECT = TrueEffect(30.0, 25.0, Interval(5.0, 2.5, 7.5))
-GOOD = Row("release-1", "better", PROMOTED, PROMOTED, "it serves", (), EFFECT, 1.0)
-PASSED = Row("release-2", "bad: stale vectors", REFUSED, PROMOTED, "it serves", (), None, 1.0)
+GOOD = Row("release-1", "better", (PROMOTED,), PROMOTED, "it serves", (), EFFECT, 1.0)
+PASSED = Row("release-2", "bad: stale vectors", (REFUSED,), PROMOTED, "it serves", (), None, 1.0)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
@@ -75,3 +76,10 @@ def test_a_row_states_the_true_effect_as_a_share() -> None:
     assert GOOD.to_json()["true_difference"] == [5.0, 2.5, 7.5]
     assert EFFECT.describe() == "+20% [+10%, +30%]"
     assert PASSED.to_json()["happened"] is False
+
+
+def test_a_harmful_release_may_be_taken_back_by_the_canary_or_the_watch() -> None:
+    harmful = replace(GOOD, wanted=HARM_ENDED)
+    assert not harmful.happened
+    assert all(replace(harmful, decided=decided).happened for decided in HARM_ENDED)
+    assert harmful.to_json()["wanted"] == "refused (canary) or rolled back (roll back)"
