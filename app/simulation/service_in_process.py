@@ -8,12 +8,15 @@ import heapq
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from reelrank.app.clock import SteppedClock
 from reelrank.app.search.page import Page, RankingOptions
+from reelrank.app.search.result_cache import ResultCache
+from reelrank.app.search.result_list import ResultList
 from reelrank.app.search.trial.shadow import attach_shadow
 from reelrank.app.search.trial.warm_up import warm_up
 from reelrank.app.simulation.asked_pages import AskedPage, PageChoices
@@ -36,6 +39,13 @@ TRIAL_WAIT_S = 60.0
 """How long to wait until a release on trial is loaded, in a thread of its own."""
 
 
+class NoLaterPages(ResultCache):
+    """Keeps no list: simulated viewers ask for no later part of one, and storing it is a third of a page."""
+
+    def cache_list(self, result_list: ResultList, page: Page) -> Page:
+        return replace(page, cursor=None)
+
+
 class InProcessService:
     """Asks a service in this process for pages, and records what viewers did once its time has come.
 
@@ -51,7 +61,9 @@ class InProcessService:
         self._refreshed_ms = 0
         self.failed_pages = 0
         settings = container.settings
+        unkept = NoLaterPages(container.settings.data_dir, 0.0, str)
         service, niceness = build_service(container), os.getpriority(os.PRIO_PROCESS, 0)
+        service = replace(service, result_cache=unkept)
         self.service = attach_shadow(service, settings.shadow_share, settings.loop_dir, niceness)
         warm_up(self.service)
         self.service.recorder.start()

@@ -104,10 +104,10 @@ def test_alike_pages_do_not_drift_and_are_counted_once(container: Container) -> 
         measure_drift(container, *choose_spans(NOW - timedelta(days=30), 24, 2), Subject())
 
 
-def test_few_viewers_of_both_releases_say_nothing(container: Container) -> None:
+def test_few_viewers_of_a_release_say_nothing(container: Container) -> None:
     pages = read_served_pages(container, NOW - timedelta(days=3), NOW)
     assert len(pages.viewers) > 0
-    assert compare_releases(pages, "a", "b", 0.2) == []
+    assert compare_releases(pages, pages.select(pages.viewers == pages.viewers[0]), 0.2) == []
 
 
 def test_labels_scores_and_vectors_are_compared_beside_features(container: Container) -> None:
