@@ -16,7 +16,7 @@ from benchmarks.experiments import run as experiments
 from benchmarks.exploration import run as exploration
 from benchmarks.headline import run as headline
 from benchmarks.learning import run as learning
-from benchmarks.loop import canary, drift, freshness, gate, training_cost
+from benchmarks.loop import canary, drift, freshness, gate, training_cost, watch
 from benchmarks.loop import simulated as simulated_loop
 from benchmarks.loop_faults import loop_kills, soak
 from benchmarks.quality import run as quality
@@ -50,6 +50,7 @@ BENCHMARKS = {
     "loop-kills": loop_kills.main,
     "soak": soak.main,
     "drift": drift.main,
+    "watch": watch.main,
     "freshness": freshness.main,
     "training-cost": training_cost.main,
     "loop": simulated_loop.main,
