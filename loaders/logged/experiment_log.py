@@ -49,7 +49,7 @@ def read_experiment_log(lake: Lake, span: LogSpan, progress: Progress = ignore_p
             with open_outcomes(connection, lake, dates, parameters["known"]) as (times, outcomes):
                 known = {"day": DAY_MS, "from": times.from_ms, "to": times.to_ms}
                 connection.execute(ADD_DAYS.replace("$outcomes", outcomes), known)
-            progress("weeks of the experiment", number, len(groups))
+            progress("parts of the experiment", number, len(groups))
         _find_converted(connection, lake, span, parameters)
         return _collect(connection, span, parameters)
 

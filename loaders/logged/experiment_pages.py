@@ -27,8 +27,9 @@ from reelrank.ranking.labels.attribution_sql import build_attribution_sql
 
 PAST_DAYS = 14
 """Days before the experiment that narrow its intervals."""
-DAYS_AT_ONCE = 7
-"""Dates of one query: each reads a day of look-ahead, too."""
+DAYS_AT_ONCE = 3
+"""Dates of one query: each reads a day of look-ahead, too. Of 5 million events in 14 days, 7 at once took
+42 CPU seconds, 3 took 36, and 1 took 44."""
 RULES = AttributionRules({kind: WINDOWS_MS[kind] for kind in ("viewed", "click", "watch")})
 """No measure rests on opinions."""
 PAGE_COLUMNS = ("request_id", "at_ms", "user_key", "session", "surface", "experiment", "variant")

@@ -59,7 +59,7 @@ def read_interleaving_log(lake: Lake, span: LogSpan, progress: Progress = ignore
                 known = {"day": DAY_MS, "from": times.from_ms, "to": times.to_ms}
                 query = _ADD_DAYS.replace("$outcomes", outcomes)
                 connection.execute(query, {**known, "first": span.arms[0], "second": span.arms[1]})
-            progress("weeks of the experiment", number, len(groups))
+            progress("parts of the experiment", number, len(groups))
         rows = connection.sql("select * from team_days order by code, day").to_arrow_table()
     totals = {
         name: np.stack([to_floats(rows[f"{name}_{team}"]) for team in TEAMS], axis=1) for name in TEAM_TOTALS
