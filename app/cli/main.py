@@ -1,9 +1,11 @@
 """The entry point: every command by name, and the one place where errors become exit codes."""
 
 import logging
+import os
 import sys
 import traceback
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import structlog
@@ -15,6 +17,7 @@ from reelrank.app.cli.named_commands import NamedCommands
 from reelrank.app.diagnostics.setting_names import list_unknown_settings
 from reelrank.index_mappings.errors import STORAGE_FAILURES, CodedError, describe_storage_failure
 from reelrank.loaders.items.catalogue import LoadRejected
+from reelrank.ranking.durable import TEMPORARY_PREFIX
 
 UsageError: type[Any] = typer.BadParameter.__bases__[0]
 """Typer exports no public name for it: it comes from click or from typer's own copy of click, by version."""
@@ -80,7 +83,7 @@ def main() -> None:
     except CodedError as error:
         _exit(describe_error(error))
     except OSError as error:
-        if error.errno not in STORAGE_FAILURES:
+        if error.errno not in STORAGE_FAILURES and not is_stated_path(error.filename):
             raise
         _exit(describe_error(describe_storage_failure(error), "storage_failed"))
     except ValidationError as error:
@@ -97,13 +100,29 @@ def _run_for_script() -> NoReturn:
     except (CodedError, ValidationError):
         raise
     except OSError as error:
-        if error.errno in STORAGE_FAILURES:
+        if error.errno in STORAGE_FAILURES or is_stated_path(error.filename):
             raise
         traceback.print_exc()
         _exit(describe_error(f"{type(error).__name__}: {error}", "internal_error"))
     except Exception as error:
         traceback.print_exc()
         _exit(describe_error(f"{type(error).__name__}: {error}", "internal_error"))
+
+
+def is_stated_path(path: object) -> bool:
+    """Returns whether the file that an error names is one that the command line states, a folder of one, or
+    the temporary file beside one.
+
+    Such an error is the user's, such as a folder that cannot be made; any other is a fault of the program.
+    """
+    if not isinstance(path, str | bytes | os.PathLike):
+        return False
+    failed = Path.cwd() / os.fsdecode(path)
+    stated = [Path.cwd() / (word.partition("=")[2] or word) for word in sys.argv[1:]]
+    is_temporary = failed.name.startswith(TEMPORARY_PREFIX)
+    return any(
+        failed in (one, *one.parents) or (is_temporary and failed.parent == one.parent) for one in stated
+    )
 
 
 def _exit(error: CommandError, label: str = "error:") -> NoReturn:

@@ -30,6 +30,7 @@ worker_class = "reelrank.app.serving.graceful_worker.GracefulWorker"
 preload_app = False  # LightGBM and the threads of the engine must start after the fork
 keepalive = 5
 limit_request_line = MAX_REQUEST_LINE
+forwarder_headers = ""  # SCRIPT_NAME of a client would change which route answers
 timeout = 60
 graceful_timeout = 20
 accesslog = None

@@ -1,11 +1,13 @@
 """What is never shown: paths of the machine in answers, and ids of viewers in logs."""
 
+import re
 from pathlib import Path
 
 from flask import Flask, Response
 
 SHOWN = b"the data directory"
-USERS_PREFIX = "/v1/users/"
+VIEWER = re.compile(r"(?si)(?<=/)(users?)/.+")
+"""A path that names a viewer, also one that is misspelt and so has no route."""
 TEXT_TYPES = frozenset({"application/json", "application/problem+json", "text/html"})
 
 
@@ -28,4 +30,4 @@ def hide_directory(app: Flask, directory: Path) -> None:
 
 def mask_viewer(path: str) -> str:
     """Returns the path of a request for a log, without the id of a viewer."""
-    return f"{USERS_PREFIX}{{user_id}}" if path.startswith(USERS_PREFIX) else path
+    return VIEWER.sub(r"\1/{user_id}", path)

@@ -83,9 +83,9 @@ class NameConverter(BaseConverter):
 
 
 class SlashConverter(PathConverter):
-    """Any text with slashes, also at its start, as ids of items may have them."""
+    """Any text with slashes, also at its start, as ids of items and viewers may have them."""
 
-    regex = ".+?"
+    regex = "(?s:.+?)"  # a line break, too: ids of viewers may have them
     part_isolating = False  # the default of a pattern without a slash is True
 
 

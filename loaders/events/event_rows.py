@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from reelrank.index_mappings.event import EVENT_FIELDS, Event, EventField, EventKind
 from reelrank.loaders.fields.field_errors import list_errors
@@ -42,7 +42,16 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 """How far ahead the clock of a client may be: an event in the far future would make all others look old."""
 MAX_MS = 253_402_300_800_000
 """The end of the year 9999."""
-Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
+
+
+def _check_number(value: Any) -> Any:
+    """Rejects true and false, which pydantic would turn into 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("send a number")
+    return value
+
+
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS), BeforeValidator(_check_number)]
 
 
 SERVER_DEFAULTS: dict[str, Any] = {"id": "", "at_ms": None}
@@ -62,7 +71,7 @@ def _constrain(field: EventField) -> Any:
     """Returns the type of a field in a JSON row, with its limits."""
     if field.type.low is not None:
         bounds = Field(ge=max(field.type.low, 0), le=min(field.type.high or 0, MAX_MS))
-        return Annotated[field.python_type, bounds]
+        return Annotated[field.python_type, bounds, BeforeValidator(_check_number)]
     if field.python_type is not str:
         return field.python_type
     min_length = 1 if field.is_required and field.name not in SERVER_DEFAULTS else 0
@@ -170,7 +179,7 @@ def _to_event(
         raise ValueError("at: at_ms is stated too; keep one of them")
     check_item(values["kind"], values["item"])
     if values["at_ms"] is None:
-        values["at_ms"] = _to_ms(at or now)
+        values["at_ms"] = _check_ms(_to_ms(at or now))
         if at is None:
             source_row = {**source_row, "at_ms": values["at_ms"]}
     return Event(**{**values, "id": values["id"] or hash_content(source_row, row_number)})
@@ -198,6 +207,13 @@ def _from_ubi(ubi: UbiRow, row: Mapping[str, Any], row_number: str) -> Event:
         "session": str(ubi.session_id),
     }
     return _to_event(fields, row, ubi.timestamp, row_number)
+
+
+def _check_ms(at_ms: int) -> int:
+    """Raises ValueError for a time before 1970 or after the year 9999."""
+    if not 0 <= at_ms <= MAX_MS:
+        raise ValueError("at: the time is not between the years 1970 and 9999")
+    return at_ms
 
 
 def _drop_nulls(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow.csv as pa_csv
 
 from reelrank.loaders.files.dialect import INVALID_TEXT, FilteredStream, detect_dialect
 from reelrank.loaders.files.rows import ArrowBlock, Reject, Rows
-from reelrank.loaders.files.source import SourceFile
+from reelrank.loaders.files.source import SourceError, SourceFile
 
 BLOCK_BYTES = 1 << 20
 """1 MB: large enough to parse fast, small enough that a block's rows fit in memory many times over."""
@@ -23,7 +23,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def read_csv(file: SourceFile) -> Iterator[Rows]:
     """Yields the rows of a file. Row numbers count rows after the header, without blank lines.
 
-    Raises SourceError when a lone quote mark makes a value contain rows.
+    Raises SourceError when a lone quote mark makes a value contain rows, and for too many columns.
     """
     dialect = detect_dialect(file)
     invalid_rows: list[pa_csv.InvalidRow] = []
@@ -49,7 +49,7 @@ def read_csv(file: SourceFile) -> Iterator[Rows]:
             del invalid_rows[: len(broken)]
             rows = batch
             if not names and batch.num_rows:
-                names, rows, kept = _read_header(batch), batch.slice(1), kept[1:]
+                names, rows, kept = _read_header(file, batch), batch.slice(1), kept[1:]
             if names:
                 # pyarrow reads ahead in an uncompressed file, so count the blocks it has returned instead
                 bytes_read = raw.tell() if file.is_packed else number * block_bytes
@@ -80,16 +80,24 @@ def _assign_row_numbers(size: int, last_number: int, invalid_rows: Sequence[Any]
     return valid, [m for m in invalid_rows if m.number < last]
 
 
-def _read_header(batch: pa.RecordBatch) -> list[str]:
-    """Returns the names of the columns. A name that occurs again gets a number: title, title_2."""
+def _read_header(file: SourceFile, batch: pa.RecordBatch) -> list[str]:
+    """Returns the names of the columns. A name that occurs again gets a number: title, title_2.
+
+    Raises SourceError for more than MAX_COLUMNS.
+    """
+    if batch.num_columns > MAX_COLUMNS:
+        reason = f"{file.name} has {batch.num_columns:,} columns"
+        raise SourceError(f"{reason}; keep those that are needed, {MAX_COLUMNS:,} at most")
     values = [batch.column(n)[0].as_py().decode(errors="replace").strip() for n in range(batch.num_columns)]
-    names: list[str] = []
+    names: dict[str, None] = {}
+    times = dict[str, int]()
     for number, value in enumerate(values, 1):
-        name, count = value or f"column_{number}", 2
+        name = value or f"column_{number}"
         while name in names:
-            name, count = f"{value}_{count}", count + 1
-        names.append(name)
-    return names
+            times[value] = times.get(value, 1) + 1
+            name = f"{value}_{times[value]}"
+        names[name] = None
+    return list(names)
 
 
 def _build_rows(

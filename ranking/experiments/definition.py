@@ -11,6 +11,7 @@ from reelrank.ranking.policies.config import MAX_SLOTS, RankingConfig
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 """No blank: the experiments of a page are joined by blanks."""
+MODEL_PATTERN = r"^([A-Za-z0-9][A-Za-z0-9_-]{0,99})?$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 MAX_ARMS = 8
 SHARE_TOLERANCE = 1e-9
@@ -46,7 +47,7 @@ class ArmDefinition(_Part):
     config: dict[str, int | float] = Field(
         {}, description=f"Ranking values that differ from those that serve: {', '.join(BOUNDS)}."
     )
-    model: str = Field("", max_length=100, description="Model to rank by; empty: the one that serves.")
+    model: str = Field("", pattern=MODEL_PATTERN, description="Model to rank by; empty: the one that serves.")
 
     @model_validator(mode="after")
     def _check_values(self) -> Self:

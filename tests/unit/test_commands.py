@@ -10,7 +10,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
-from reelrank.app.cli.main import app, main
+from reelrank.app.cli.main import app, is_stated_path, main
 from reelrank.app.cli.named_commands import MODULES, load_command
 from reelrank.app.settings import Settings
 from reelrank.app.web.problem_codes import load_problems
@@ -97,6 +97,35 @@ def test_an_error_is_one_json_object_with_code_and_remedy(
     assert error["message"]
     assert error["remedy"] == load_problems()[code].remedy
     assert load_problems()[code].exit_code == exit_code
+
+
+@pytest.mark.parametrize("with_json", [(), ("--json",)])
+@pytest.mark.parametrize("output", ["file/export.json", "folder"])
+def test_an_output_that_cannot_be_written_is_no_traceback(
+    run: Run, output: str, with_json: tuple[str, ...]
+) -> None:
+    Path("file").write_text("no folder")
+    Path("folder").mkdir()
+    ended, printed = run("load", "items", "films.csv", "--dry-run", "--report", output, *with_json)
+    assert (ended, "Traceback" in printed) == (load_problems()["storage_failed"].exit_code, False)
+    assert output.partition("/")[0] in printed
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb"])
+def test_a_key_has_a_name(run: Run, name: str) -> None:
+    ended, printed = run("keys", "create", name, "--scope", "read")
+    assert ended == load_problems()["invalid_usage"].exit_code
+    assert "the name of a key needs" in printed
+
+
+def test_a_file_that_no_word_of_the_command_line_states_is_no_fault_of_its_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["reelrank", "users", "export", "x", "--output=there/x.json"])
+    stated = ["there/x.json", "there", tmp_path / "there" / "x.json", "there/.tmp-7-x.json"]
+    others = ["there/y.json", "elsewhere", tmp_path / "releases" / "x.json", None, 7]
+    assert [is_stated_path(path) for path in [*stated, *others]] == [True] * 4 + [False] * 5
 
 
 def test_an_unexpected_error_keeps_its_traceback_before_the_json(

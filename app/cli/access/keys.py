@@ -9,7 +9,7 @@ import typer
 from reelrank.app.access.api_keys import SCOPES, ApiKey
 from reelrank.app.access.audit_log import COMMAND_LINE, AuditLog
 from reelrank.app.access.key_store import KeyStore
-from reelrank.app.cli.console import AsJson, print_json, print_plain
+from reelrank.app.cli.console import AsJson, fail, print_json, print_plain
 from reelrank.app.cli.tables.layout import Grid, print_grid
 from reelrank.app.clock import SYSTEM_CLOCK
 from reelrank.app.settings import Settings
@@ -30,6 +30,8 @@ def create(
     name: Annotated[str, typer.Argument(help="Who uses the key.")], scope: Scopes, as_json: AsJson = False
 ) -> None:
     """Create a key and show it. A running service accepts it within a second."""
+    if not (name := name.strip()) or not name.isprintable():
+        fail("the name of a key needs a visible character, and no line break", "invalid_usage")
     key, text = _open_store().create(name[:100], [name for name in SCOPES if name in scope])
     _record(f"keys create {key.key_id}")
     _print_secret(key, text, as_json)

@@ -25,7 +25,7 @@ from reelrank.app.web.problems import RequestForbidden, build_problem
 
 FORM_BLUEPRINTS = frozenset({"actions", "login", "operations"})
 """What they do on POST needs a CSRF token, and a session is enough for it."""
-PAGE_BLUEPRINTS = FORM_BLUEPRINTS | {"pages"}
+PAGE_BLUEPRINTS = FORM_BLUEPRINTS | {"pages", "experiment_pages"}
 PROBES = ("/livez", "/readyz")
 """They disclose nothing, and a health probe may call the service by any host name."""
 AUTHENTICATE = 'Bearer realm="reelrank"'

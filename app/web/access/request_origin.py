@@ -11,6 +11,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOWED_HEADERS, EXPOSED_HEADERS = "Authorization, Content-Type", "X-Request-Id, Retry-After, Server-Timing"
 PREFLIGHT_S = "600"
 CORS_KEY = "REELRANK_CORS_ORIGINS"
+MAX_ADDRESS = 2_000
+"""Characters of an address to return to: longer ones would make a header that clients do not read."""
 """Of the application's configuration: the origins of the setting with this name."""
 
 
@@ -76,7 +78,7 @@ def restrict_to_local(address: str, default: str) -> str:
     except ValueError:
         return default
     is_local = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
-    return address if is_local and address.isprintable() else default
+    return address if is_local and address.isprintable() and len(address) <= MAX_ADDRESS else default
 
 
 def _read_netloc(origin: str) -> str:

@@ -145,3 +145,15 @@ def test_damaged_files_beside_a_model_refuse_it(models: Path, name: str, seed: i
         assert [version.id for version in Registry(models).versions()] == ["mine"]
     finally:
         path.write_bytes(content)
+
+
+@pytest.mark.parametrize("count", [5_000, 5_001, 12_000])
+def test_a_table_of_too_many_columns_is_refused(tmp_path: Path, count: int) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(f"id,title{',c' * (count - 2)}\n1,A{',' * (count - 2)}\n")
+    with open_source_files(str(path), None) as ([file], _):
+        if count > 5_000:
+            with pytest.raises(CodedError, match=f"wide.csv has {count:,} columns"):
+                list(read_rows(file))
+        else:
+            assert sum(len(rows.numbers) for rows in read_rows(file)) == 1

@@ -258,3 +258,15 @@ def test_a_load_with_too_many_rejects_stores_nothing(tmp_path: Path) -> None:
 def test_a_dry_run_stores_nothing(tmp_path: Path) -> None:
     report = check_event_files(open_load(write_lines(tmp_path / "e.jsonl", [UBI] * 3)))
     assert (report.read, report.written, report.rejected) == (3, 3, 0)
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00"])
+def test_a_time_before_1970_is_refused_in_any_form(at: str) -> None:
+    with pytest.raises(ValueError, match="between the years 1970 and 9999"):
+        parse_event({"kind": "watch", "user": "u", "item": "a", "at": at}, NOON)
+
+
+@pytest.mark.parametrize("field", ["watched_ms", "duration_ms", "position", "at_ms"])
+def test_true_is_no_number(field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field}.*send a number"):
+        parse_event({"kind": "watch", "user": "u", "item": "a", field: True}, NOON)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -76,3 +77,37 @@ def test_neither_log_names_a_viewer(client: FlaskClient, store: KeyStore, parts:
     assert line["user.hash"] == build_user_keys(parts.settings).find_key("u-secret-2")
     assert Path(store.directory, "audit.jsonl").read_text().count("GET /v1/users/{user_id}") >= 1
     assert "u-secret" not in Path(store.directory, "audit.jsonl").read_text()
+
+
+@pytest.mark.parametrize("user", ["a\nb", "\n", "ends\n", "\r\n", "a/b\n/c", "\0", "\u202eb"])
+def test_every_viewer_that_events_name_is_read_and_erased(
+    client: FlaskClient, store: KeyStore, user: str
+) -> None:
+    key = bearer(store, "admin")
+    event = {"kind": "watch", "user": user, "item": "sea1", "id": f"of-{user.encode().hex()}"}
+    assert client.post("/v1/events", json=event, headers=key | bearer(store, "events")).status_code == 200
+    address = f"/v1/users/{quote(user, safe='')}"
+    read = client.get(address, headers=key)
+    assert (read.status_code, read.get_json()["watched"]) == (200, ["sea1"])
+    assert client.delete(address, headers=key).status_code == 202
+    assert client.get(address, headers=key).get_json()["watched"] == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/V1/users/u-secret",
+        "/v1/user/u-secret",
+        "//v1/users/u-secret",
+        "/users/a%0Au-secret",
+        "/v1/Users/u-secret/x",
+    ],
+)
+def test_the_log_of_a_misspelt_address_names_no_viewer(
+    client: FlaskClient, store: KeyStore, address: str
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        client.get(address, headers=bearer(store, "admin"))
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert line["url.path"].lower().endswith(("/users/{user_id}", "/user/{user_id}"))
+    assert "u-secret" not in str(lines)

@@ -134,6 +134,12 @@ def test_the_operator_pages_tell_a_key_without_their_scope_so(client: FlaskClien
     assert client.get("/ops", headers=bearer(store, "admin")).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["/ops", "/ops/experiments", "/ops/experiments/x"])
+def test_operator_pages_lead_to_the_login(client: FlaskClient, address: str) -> None:
+    answer = client.get(address)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/login?back={address}")
+
+
 def test_the_answer_to_a_wrong_key_says_how_to_send_one(client: FlaskClient) -> None:
     answer = client.get("/v1/users/u0", headers={"Authorization": "Bearer rr_nothing"})
     assert (answer.status_code, answer.get_json()["code"]) == (401, "key_required")

@@ -266,6 +266,7 @@ def test_a_form_from_another_site_is_rejected(
         "/\n//a",
         "/\t/a",
         "/a\r\nX: y",
+        f"/{'a' * 2_000}",
     ],
 )
 def test_no_redirect_leads_to_another_site(address: str) -> None:
