@@ -97,7 +97,7 @@ def _print_page(page: Page, took_ms: float, wide: bool) -> None:
     ]
     if rows:
         print_grid(Grid(header, rows, cut=("film", "genres", "found by")), wide)
-    missing = "; no model is trained yet" if page.has_no_model else ""
+    missing = "; no trained model is in use" if page.has_no_model else ""
     missing += f"; incomplete: {', '.join(map(str, page.failures))}" if page.failures else ""
     found = f"{_format_total(page.search)} found; " if page.search and page.search.total else ""
     line = f"{found}{page.candidates} candidates ranked by {page.model} in {took_ms:.0f} ms{missing}"

@@ -64,6 +64,8 @@ def hydrate(result_list: ResultList, page_slice: PageSlice, engine: SearchEngine
         format_cursor(result_list.request_id, position) if position < total else None,
         search=result_list.search,
         fields=result_list.query.fields,
+        similar_to=result_list.query.similar_to or "",
+        asked=result_list.asked,
     )
 
 

@@ -127,7 +127,7 @@ class Page:
     degraded: what was missing when it was made. cursor: of the next part; None at the end. timings: seconds
     each stage took, by its name. search: of a search, what its text matched. fields: the fields of an item to
     answer with; empty for all. rows: of a home page that was requested with rows; no item is in two of them
-    or in `hits`.
+    or in `hits`. similar_to: the item that the list is similar to, empty for other lists. asked: its sources.
     """
 
     request_id: str
@@ -142,10 +142,12 @@ class Page:
     search: SearchOutcome | None = None
     fields: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
+    similar_to: str = ""
+    asked: tuple[str, ...] = ()
 
     @property
     def has_no_model(self) -> bool:
-        """Returns whether no model is trained or promoted yet, so that the engine's order serves."""
+        """Returns whether no model is trained or promoted, so that the engine's order serves."""
         return NO_MODEL in self.degraded
 
     @property

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
-from reelrank.app.search.hydration import FETCH_TIMEOUT_S
+from reelrank.app.search.hydration import FETCH_TIMEOUT_S, fetch_items
 from reelrank.app.search.lexical.highlighting import highlight_page
 from reelrank.app.search.page import Page, RankingOptions
 from reelrank.app.search.service import SearchService
@@ -19,6 +19,7 @@ from reelrank.app.web.pages import filters, reports
 from reelrank.app.web.pages.notices import build_notice
 from reelrank.app.web.pages.person import ViewerProfile, describe_opinion, load_viewer_profile, read_user_id
 from reelrank.app.web.pages.posters import build_poster
+from reelrank.app.web.pages.reasons import HitContext
 from reelrank.app.web.pages.why import build_explanation_view
 from reelrank.app.web.telemetry import count_page, format_server_timing
 from reelrank.index_mappings.errors import ItemNotFound
@@ -27,6 +28,8 @@ from reelrank.loaders.demo import SOURCES
 
 PAGE_ITEMS, SIMILAR_ITEMS, ROW_ITEMS = 24, 12, 8
 BUSIEST_VIEWERS = 12
+SHOWN_PARAMETERS = {"request_id": "from", "position": "at", "row": "row"}
+"""Where a film was shown that is opened, and the parameters of its address that say so."""
 
 
 def create_pages_blueprint(service: SearchService, reports_dir: Path) -> Blueprint:
@@ -95,7 +98,7 @@ class Site:
             limit=SIMILAR_ITEMS,
             context=self._build_context(),
         )
-        shown = {"request_id": request.args.get("from", ""), "position": request.args.get("at", "")}
+        shown = {name: request.args.get(key, "") for name, key in SHOWN_PARAMETERS.items()}
         page = self._load_page(query, None)
         notice = build_notice(page, self.service)
         opinion = describe_opinion(viewer.user_id, item.id, self.service)
@@ -108,9 +111,18 @@ class Site:
         hit = page.hits[0] if page.hits else None
         if hit is None or hit.explanation is None:
             raise ItemNotFound("this film was deleted after the list was made")
-        return self._render(
-            "why.html", page, viewer=self._load_viewer(), hit=hit, why=build_explanation_view(hit.explanation)
+        context = HitContext(
+            page.asked, tuple(hit.sources), self._name_seed(page.similar_to), bool(read_user_id())
         )
+        why = build_explanation_view(page, hit.explanation, request.args.get("row", ""), context)
+        return self._render("why.html", page, viewer=self._load_viewer(), hit=hit, why=why)
+
+    def _name_seed(self, item_id: str) -> str:
+        """Returns how sentences name the film that a list is similar to; empty for other lists."""
+        if not item_id:
+            return ""
+        (seed,), _ = fetch_items(self.service.engine, [item_id], FETCH_TIMEOUT_S)
+        return "that film" if seed is None else f"“{seed.title}”"
 
     def render_quality(self) -> Response:
         report = reports.load_last_report(self.reports_dir)

@@ -1,18 +1,16 @@
-"""The explanation of a hit's position: sentences for people, and a small chart of the features."""
+"""The Why page: where a hit is, how it came up, its reasons, and a small chart of the features."""
 
-import tomllib
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from reelrank.app.search.page import Explanation
+from reelrank.app.search.page import Explanation, Page
+from reelrank.app.web.pages.reasons import HitContext, Reason, build_reasons
 from reelrank.ranking.features.compute import FEATURES_BY_NAME
 
 SOURCE_SENTENCES = {
     "title": "Its title or one of its people is what you typed, or begins with it",
     "bm25": "It contains words that you typed",
-    "text_knn": "It is close in meaning to what you look for",
+    "text_knn": "It is close in meaning to what you typed",
     "factors": "People with your taste watch it",
     "neighbours": "People who watched what you watched also watched it",
     "session": "It is often watched together with what you watched last",
@@ -22,54 +20,31 @@ SOURCE_SENTENCES = {
     "given": "It was in the list to put in order",
 }
 """What a candidate source says about what it found. tests/consistency/test_reasons.py fails without one."""
-UNKNOWN_FACT = "What is not known, about you or about the film"
-"""Said of features without a value: a model learns what to make of that."""
-MAX_REASONS = 8
-MIN_REASON_SHARE = 0.03
-"""Reasons that moved the score by less, as a share of all movement, are not worth a line."""
-DAYS_PER_YEAR = 365.25
+SIMILAR_SENTENCES = {
+    "text_knn": "It is about the same things as {seed}",
+    "factors": "The same people like it and {seed}",
+    "neighbours": "People who watched {seed} also watched it",
+    "session": "It is often watched together with {seed}",
+}
+"""The same on a page of similar films, where these sources start from the film of the page."""
+ROW_PLACES = {
+    "popular": (
+        "is in “Popular now”",
+        "That row is in the order of how many people watch a film now. In the whole list it is number {}.",
+    ),
+    "new": (
+        "is in “New”",
+        "That row has the newest films, in the order of the whole list. There it is number {}.",
+    ),
+    "genre": (
+        "is in a row of a genre you watch",
+        "That row has films of the genre you prefer, in the order of the whole list. There it is number {}.",
+    ),
+}
+"""Row of a home page to where a film of it is, and how that row and its whole list are ordered."""
 MAX_BARS = 10
 HALF_WIDTH = 150.0
 """Maximum width of a bar to either side, in units of the chart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """What is said of one feature; see reasons.toml. low is empty when `high` is said of every value."""
-
-    high: str
-    low: str = ""
-    above: float = 0.0
-    unit: str = ""
-
-    def describe(self, value: float) -> str:
-        """Returns the sentence about a value of the feature."""
-        sentence = self.high if not self.low or value >= self.above else self.low
-        return sentence.replace("{value}", _format_value(value, self.unit))
-
-
-def _read_sentences() -> dict[str, Sentence]:
-    tables = tomllib.loads(Path(__file__).with_name("reasons.toml").read_text("utf-8"))
-    return {
-        feature: Sentence(fields.pop("says", "") or fields.pop("high"), **fields)
-        for feature, fields in tables.items()
-    }
-
-
-SENTENCES = _read_sentences()
-"""Feature to what is said of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A sentence, and what the features that it stands for added to the score."""
-
-    sentence: str
-    value: float
-
-    @property
-    def is_positive(self) -> bool:
-        return self.value >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +66,13 @@ class Bar:
 class ExplanationView:
     """What the Why page shows of a hit.
 
-    sources: (source, sentence, rank from 1). reasons: the largest first, for people. bars: the largest
-    contributions, then the rest as one.
+    place: where it is, as the end of "Why it". note: about the row that it is in, or empty. sources: (source,
+    sentence, rank from 1). reasons: the largest first, for people. bars: the largest contributions, then the
+    rest as one.
     """
 
+    place: str
+    note: str
     sources: tuple[tuple[str, str, int], ...]
     reasons: tuple[Reason, ...]
     bars: tuple[Bar, ...]
@@ -112,14 +90,22 @@ class ExplanationView:
         return raised + lowered
 
 
-def build_explanation_view(explanation: Explanation) -> ExplanationView:
-    """Builds the view. Its score is the present sum of contributions; the list may be some minutes old."""
+def build_explanation_view(
+    page: Page, explanation: Explanation, row: str, context: HitContext
+) -> ExplanationView:
+    """Builds the view of the one hit of a page. row: of the home page that it was in, or empty.
+
+    Its score is the present sum of contributions; the list may be some minutes old.
+    """
     score = explanation.base + sum(explanation.contributions.values())
     ranks = sorted((rank, source) for source, (rank, _) in explanation.matches.items())
-    sources = tuple((source, SOURCE_SENTENCES.get(source, source), rank + 1) for rank, source in ranks)
+    sources = tuple((source, describe_source(source, context), rank + 1) for rank, source in ranks)
+    place, note = describe_place(page.hits[0].position, row, context)
     return ExplanationView(
+        place,
+        note,
         sources,
-        build_reasons(explanation.features, explanation.contributions),
+        build_reasons(explanation.features, explanation.contributions, context),
         _build_bars(explanation.contributions),
         explanation.base,
         score,
@@ -127,16 +113,27 @@ def build_explanation_view(explanation: Explanation) -> ExplanationView:
     )
 
 
-def build_reasons(features: Mapping[str, float], contributions: Mapping[str, float]) -> tuple[Reason, ...]:
-    """Adds up the contributions of each sentence; returns those that count most, the largest first."""
-    added: dict[str, float] = defaultdict(float)
-    for feature, contribution in contributions.items():
-        known = feature in features and feature in SENTENCES
-        sentence = SENTENCES[feature].describe(features[feature]) if known else UNKNOWN_FACT
-        added[sentence] += contribution
-    least = MIN_REASON_SHARE * sum(map(abs, added.values()))
-    counted = [Reason(sentence, value) for sentence, value in added.items() if value and abs(value) >= least]
-    return tuple(sorted(counted, key=lambda reason: -abs(reason.value))[:MAX_REASONS])
+def describe_place(position: int, row: str, context: HitContext) -> tuple[str, str]:
+    """Returns where a hit is, as the end of "Why it", and a sentence about its row; empty without one.
+
+    Rows take some films of a list, so a position in the list is no place in the row.
+    """
+    number = position + 1
+    if context.seed:
+        place = "is among" if row else f"is number {number} of"
+        return f"{place} the films like {context.seed}", ""
+    if row in ROW_PLACES:
+        place, note = ROW_PLACES[row]
+        return place, note.format(number)
+    return f"is number {number}", ""
+
+
+def describe_source(source: str, context: HitContext) -> str:
+    """Returns what it means that a source found a film."""
+    sentence = SOURCE_SENTENCES.get(source, source)
+    if context.seed:
+        sentence = SIMILAR_SENTENCES.get(source, sentence)
+    return sentence.replace("{seed}", context.seed)
 
 
 def _build_bars(contributions: Mapping[str, float]) -> tuple[Bar, ...]:
@@ -158,11 +155,3 @@ def _build_bar(feature: str, value: float, width: float, feature_count: int) -> 
         else f"The other {feature_count - MAX_BARS} features"
     )
     return Bar(label, feature, value, HALF_WIDTH - (0 if value >= 0 else width), max(width, 1.0))
-
-
-def _format_value(value: float, unit: str) -> str:
-    if unit == "minutes":
-        return f"{value / 60:.0f} minutes"
-    if unit == "years":
-        return f"{value / DAYS_PER_YEAR:.0f} years"
-    return f"{value:.0f}"

@@ -48,7 +48,7 @@ def watch(parts: Container, user: str, items: list[str], kind: str = "watch") ->
 @pytest.mark.parametrize("address", ["/", "/search?q=sea", "/film/sea3"])
 def test_a_page_without_a_model_says_so_and_not_to_load_it_again(person: FlaskClient, address: str) -> None:
     page = person.get(address).text
-    assert "No model is trained yet, so the search engine alone orders the films." in page
+    assert "No trained model is in use, so the search engine alone orders the films." in page
     assert LATE not in page
 
 
@@ -83,11 +83,11 @@ def test_a_row_says_whether_its_film_was_watched_or_liked(
 
 
 def test_a_text_that_is_too_long_is_answered_in_one_short_sentence(person: FlaskClient) -> None:
-    page = person.get(f"/search?q={'abc ' * 300}")
+    page = person.get(f"/search?q={'xyz ' * 300}")
     assert page.status_code == 400
     (sentence,) = re.findall('<p role="alert">(.*?)</p>', page.text)
     assert sentence == "The search text: it has 1,200 characters; give at most 400"
-    assert "abc" not in page.text
+    assert "xyz" not in page.text
 
 
 def test_a_wrong_value_is_repeated_in_part(person: FlaskClient) -> None:
@@ -96,3 +96,27 @@ def test_a_wrong_value_is_repeated_in_part(person: FlaskClient) -> None:
     assert sentence.startswith("The first year: ")
     assert "and 61 more characters" in sentence
     assert "9" * 41 not in sentence
+
+
+def test_the_why_of_a_films_row_names_the_row_and_no_number_of_another_list(
+    parts: Container, person: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelrank.app.web.pages.site.PAGE_ITEMS", 2)
+    watch(parts, "row-reader", ["sea4"])
+    person.post("/viewer", data={"viewer": "row-reader"})
+    home = person.get("/").text
+    headings = {"because": "is among the films like “Sea story 4”", "popular": "is in “Popular now”"}
+    for row, heading in headings.items():
+        (address, *_) = re.findall(rf'href="(/why/[^"]+[?]row={row})"', home)
+        page = person.get(address).text
+        assert re.search(rf"<h1.*</a> {heading}</h1>", page)
+        assert "what you typed" not in page
+    (film, *_) = re.findall(r'href="(/film/[^"]+row=popular)"', home)
+    assert "?row=popular" in person.get(film.replace("&amp;", "&")).text
+
+
+def test_the_why_of_a_similar_film_names_the_film_that_it_is_like(person: FlaskClient) -> None:
+    (address, *_) = re.findall(r'href="(/why/[^"]+)"', person.get("/film/sea3").text)
+    page = person.get(address).text
+    assert re.search("is number 1 of the films like “Sea story 3”</h1>", page)
+    assert "“Sea story 3”." in page.split("How it came up")[1]
