@@ -206,8 +206,8 @@ def write_plot(curves: dict[str, Values], path: Path) -> None:
         for (name, curve), colour in zip(curves.items(), colours, strict=True):
             days = np.arange(len(curve)) / 24
             ax.plot(days, curve[:, number], color=colour, label=name, linewidth=1.4)
-        ax.set_xlabel("days")
-        ax.set_ylabel(f"{MEASURES[number]}, mean of {SMOOTHED_HOURS} hours")
+        ax.set_xlabel(f"days (means of {SMOOTHED_HOURS} hours)")
+        ax.set_ylabel(MEASURES[number])
         ax.spines[["top", "right"]].set_visible(False)
     figure.axes[0].legend(title="trained", frameon=False)
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "reelrank"}):
