@@ -1,7 +1,6 @@
 """Builds the application from settings. Only this module and `engine_wiring.py` name concrete classes."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +21,7 @@ from reelrank.app.search.result_cache import LISTS_FILE, ResultCache
 from reelrank.app.search.service import FailureListener, SearchService
 from reelrank.app.search.trial.experiments import ExperimentAssigner
 from reelrank.app.search.trial.warm_up import warm_up
+from reelrank.app.search.viewers import build_pools
 from reelrank.app.settings import Settings
 from reelrank.app.state.counter_snapshots import CounterSnapshots
 from reelrank.app.state.item_tables import ItemTableStore
@@ -204,7 +204,7 @@ def build_service(
         DecisionLog(lake, container.events, settings.log_share, on_dropped, dashboards),
         _build_assigner(container, refresher),
         settings.deadline_ms / 1000,
-        ThreadPoolExecutor(settings.threads * len(SOURCES), thread_name_prefix="source"),
+        *build_pools(settings.threads),
         EventCircuitBreaker(container.events, container.clock),
         container.clock,
         on_failure,

@@ -114,4 +114,8 @@ def _print_outcome(outcome: SearchOutcome) -> None:
 
 
 def _format_total(outcome: SearchOutcome) -> str:
-    return f"{'at least ' if outcome.is_lower_bound else ''}{outcome.total}"
+    bound = {False: "", True: "at least "}
+    if outcome.all_words is None or not outcome.some_words:
+        return f"{bound[outcome.is_lower_bound]}{outcome.total}"
+    full = f"{bound[outcome.all_words_is_lower_bound]}{outcome.all_words}"
+    return f"{full} with all words, {bound[outcome.is_lower_bound]}{outcome.some_words} more with some,"

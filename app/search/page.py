@@ -36,6 +36,7 @@ MESSAGES: Mapping[str, str] = {
     "semantic": "No title or text contains these words; these are similar in meaning.",
     "none": "No title or text contains these words, and nothing is similar in meaning.",
 }
+SOME_WORDS = "No item has all these words; these have some of them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class SearchOutcome:
     that match by their words; is_lower_bound: there may be more of them than the sources were asked for.
     text: as typed. spelling: the text that was searched, with misspelt words corrected. did_you_mean: what
     was probably meant, as the catalogue writes it. suggestions: texts that find something, if this does not.
-    expansion: words that were searched beside it, such as synonyms.
+    expansion: words that were searched beside it, such as synonyms. all_words: how many items have all of
+    the words or are named by the text, None where that is unknown; all_words_is_lower_bound: or more.
     """
 
     match: MatchKind | None
@@ -57,10 +59,24 @@ class SearchOutcome:
     did_you_mean: str = ""
     suggestions: tuple[str, ...] = ()
     expansion: tuple[str, ...] = ()
+    all_words: int | None = None
+    all_words_is_lower_bound: bool = False
+
+    @property
+    def lacks_words(self) -> bool:
+        """Returns whether items match, but none has all words."""
+        return self.match == "lexical" and self.all_words == 0 and not self.all_words_is_lower_bound
+
+    @property
+    def some_words(self) -> int:
+        """Returns how many items match without having all words."""
+        return 0 if self.all_words is None else max(self.total - self.all_words, 0)
 
     @property
     def message(self) -> str:
-        """Returns a sentence for people; empty when words match or when that is not known."""
+        """Returns a sentence for people; empty when all words match or when that is not known."""
+        if self.lacks_words:
+            return SOME_WORDS
         return MESSAGES.get(self.match or "lexical", "")
 
 

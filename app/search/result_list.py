@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reelrank.app.search.lexical.outcome import find_full_matches
 from reelrank.app.search.page import SearchOutcome
 from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.match import ID_DTYPE, ItemIds
@@ -78,10 +79,12 @@ class ResultList:
 
     @property
     def counted_ids(self) -> ItemIds:
-        """Returns the candidates that are counted: of a search, those that match by their words."""
+        """Returns the candidates that are counted: of a search, those that have all words; if none has, those
+        that match by some."""
         if self.search is None:
             return self.candidates.ids
-        return self.candidates.ids[self.candidates.are_found_by(LEXICAL_SOURCES)]
+        full = find_full_matches(self.candidates)
+        return self.candidates.ids[full if full.any() else self.candidates.are_found_by(LEXICAL_SOURCES)]
 
     @property
     def exploration_slots(self) -> tuple[PositionChange, ...]:

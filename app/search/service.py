@@ -54,10 +54,10 @@ FailureListener = Callable[[str, EngineError], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchService:
-    """Everything a request needs. What changes while it serves is in `refresher`.
+    """Everything a request needs. What changes is in `refresher`. identify: a user id to its keyed hash.
 
     on_failure: called for each source, and for the viewer, that an engine did not answer, or only in part.
-    identify: a user id to its keyed hash, empty when there is none.
+    viewer_pool: apart from `pool`, so that a late event store takes no thread from the sources.
     """
 
     engine: SearchEngine
@@ -70,6 +70,7 @@ class SearchService:
     assigner: Assigner
     deadline_s: float
     pool: ThreadPoolExecutor
+    viewer_pool: ThreadPoolExecutor
     event_sink: EventSink
     clock: Clock
     on_failure: FailureListener
@@ -97,8 +98,7 @@ class SearchService:
         self.recorder.record(result_list, replace(collect_shown(page), timings=dict(timings.seconds)))
         if options.facets:
             with timings.measure("facets"):
-                table = self.refresher.state.table
-                page = replace(page, facets=count_facets(table, result_list.counted_ids))
+                page = replace(page, facets=count_facets(self.refresher.state.table, result_list.counted_ids))
         if options.explain:
             page = explain(page, result_list, partial(self._get_ranker, query=result_list.query))
         return replace(page, timings=timings.seconds)
@@ -147,8 +147,8 @@ class SearchService:
         release = "" if options.model else state.release
         result_list = replace(result_list, release=release, experiment=experiment, variant=variant)
         if options.query.kind == "search":
-            outcome = summarize_search(request, result_list.candidates, ranking.degraded, config.limits)
-            result_list = replace(result_list, search=outcome)
+            found = ranking.found.candidates, ranking.degraded, config.limits, state.table
+            result_list = replace(result_list, search=summarize_search(request, *found))
         if options.row_size:
             result_list = replace(result_list, topics=find_topics(request, ranking.signals, state.table))
         needs_all = options.explain or options.row_size > 0 or self.recorder.is_sampled(request_id)
@@ -199,8 +199,8 @@ class SearchService:
 
     def load_viewer(self, query: Query) -> KnownViewer:
         """Returns the viewer at the time of the query, and what could not be read."""
-        timeout_s = VIEWER_DEADLINE_SHARE * self.deadline_s
-        viewer, failures = Viewers(self.events, self.pool).find(query, timeout_s)
+        viewers = Viewers(self.events, self.viewer_pool)
+        viewer, failures = viewers.find(query, VIEWER_DEADLINE_SHARE * self.deadline_s)
         return viewer, self._report_failures(failures)
 
     def _build_request(

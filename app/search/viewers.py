@@ -9,6 +9,7 @@ from reelrank.index_mappings.errors import Degradation, EngineError, Partial, Ti
 from reelrank.index_mappings.event import USER_ACTIONS, EventKind
 from reelrank.index_mappings.event_store import EventStore, PastEvent
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.retrieval.source_names import SOURCES
 from reelrank.ranking.viewers.history import (
     MAX_ACTIONS,
     MAX_IMPRESSIONS,
@@ -17,11 +18,19 @@ from reelrank.ranking.viewers.history import (
     build_viewer,
 )
 
+VIEWER_READS = 3
+"""What is read of a viewer at once, beside the actions: impressions, watched items and opinions."""
 T = TypeVar("T")
 KnownViewer = tuple[Viewer, tuple[Degradation, ...]]
 """A viewer, and what could not be read of them."""
 Failures = dict[str, EngineError]
 """What could not be read: `viewer` (the recent past), `watched` or `opinions` (items that no list shows)."""
+
+
+def build_pools(requests: int) -> tuple[ThreadPoolExecutor, ThreadPoolExecutor]:
+    """Builds the threads for the sources of so many requests at once, and those for reading their viewers."""
+    sources = ThreadPoolExecutor(requests * len(SOURCES), thread_name_prefix="source")
+    return sources, ThreadPoolExecutor(requests * VIEWER_READS, thread_name_prefix="viewer")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -122,6 +122,7 @@ class InProcessService:
         """Writes what waits, and ends the threads of the service."""
         self.service.recorder.close()
         self.service.pool.shutdown()
+        self.service.viewer_pool.shutdown()
 
     def _serve(self, asked: AskedPage, at_ms: int, size: int) -> Page | None:
         self._clock.set(to_time(at_ms))

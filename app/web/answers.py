@@ -48,8 +48,13 @@ def _serialize_row(row: Row, fields: Sequence[str]) -> dict[str, Any]:
 
 def serialize_outcome(outcome: SearchOutcome) -> dict[str, Any]:
     """Serializes what a search matched; a total with relation "gte" is a lower bound."""
-    relation = "gte" if outcome.is_lower_bound else "eq"
-    answer = {"match": outcome.match, "total": outcome.total, "total_relation": relation}
+    relation = {False: "eq", True: "gte"}
+    answer = {
+        "match": outcome.match, "total": outcome.total, "total_relation": relation[outcome.is_lower_bound]
+    }  # fmt: skip
+    if outcome.all_words is not None:
+        answer["total_all_words"] = outcome.all_words
+        answer["total_all_words_relation"] = relation[outcome.all_words_is_lower_bound]
     optional = {
         "message": outcome.message,
         "did_you_mean": outcome.did_you_mean,

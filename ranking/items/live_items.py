@@ -157,6 +157,8 @@ def _join_titles(titles: TitleIndex, more: TitleIndex, rows: int) -> TitleIndex:
     for name in ("compact", "canonical", "acronyms", "people"):
         first, second = ((getattr(part, name), getattr(part, f"{name}_rows")) for part in (titles, more))
         columns[name], columns[f"{name}_rows"] = _merge_keys(first, second, rows)
+    positions = np.searchsorted(titles.people, more.people, "right")  # as `_merge_keys` inserts them
+    columns["people_places"] = np.insert(titles.people_places, positions, more.people_places)
     columns["parts"], columns["part_people"] = _merge_parts(titles, more)
     return replace(titles, **columns, **_join_texts(titles, more, rows))
 

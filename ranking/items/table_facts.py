@@ -9,7 +9,7 @@ import numpy as np
 from reelrank.ranking.items.fold_in import FoldIn
 from reelrank.ranking.items.name_columns import PREFIXES, Columns
 
-SCHEMA = 10
+SCHEMA = 11
 """Raise it with every change of what a column holds: a table takes columns from one of the same schema."""
 METADATA_FILE = "facts.json"
 

@@ -13,7 +13,7 @@ TEXT_SOURCE, TITLE_SOURCE = "bm25", "title"
 SHARED_WORDS, COVERED_WORDS = "title_words", "title_covered"
 SERIES_LEVEL, BEGINNING_LEVEL, PERSON_LEVEL = 0.25, 1.0, 2.0
 """The scores of a film of a named series, of a title that begins with the query and of an item of a named
-person; that of a whole title is higher."""
+person; those of further items of such people are between the last two, that of a whole title is higher."""
 TITLE_WEIGHT = 10.0
 """How much more a watch of a title with a name counts than one of an item of a person with it. Of 3 and 10,
 tried on 120 words of titles and 120 surnames of the demo, 3 certainly found the titles less often."""
@@ -24,8 +24,9 @@ class LexicalOrder:
     """Sorts a search by what the query names, then by whether every word matched, then by BM25 in steps, then
     as the policy before left it.
 
-    Whole titles come first, then all items of the named person, then titles that begin with the query, then
-    items that have every word, in whichever fields: a person and a genre, a director and a word of a title.
+    Whole titles come first, then all items of the named person, then further items of the same people or of
+    their namesakes, then titles that begin with the query, then items that have every word, in whichever
+    fields: a person and a genre, a director and a word of a title.
     Candidates that only a vector found come last. BM25 scores, as a share of the best, are equal
     within one of `steps`, so that a model orders equal matches. Without a model the fused order does, which
     does not know the viewer: the steps are finer then.
@@ -52,16 +53,17 @@ class LexicalOrder:
         if named.max() == SERIES_LEVEL:  # a title with every word, the numeral too, is nearer than its series
             named[holds_all] = np.maximum(named[holds_all], BEGINNING_LEVEL)
         is_whole = (named > BEGINNING_LEVEL) | ((named > 0) & holds_all)
-        levels = np.where(is_whole, np.ceil(named), named)
-        if (levels == PERSON_LEVEL).any():
+        levels = np.where(is_whole, np.maximum(named, BEGINNING_LEVEL), named)
+        if (is_person := _are_people(levels)).any():
             levels[holds_all] = np.maximum(levels[holds_all], PERSON_LEVEL)
             is_whole |= holds_all
+            is_person = _are_people(levels)
         has_model = candidates.model != FusedOrder.name
         steps = self._compute_steps(candidates, holds_all, has_model)
         steps[is_whole] = np.inf
-        is_counted = levels == PERSON_LEVEL if has_model else is_whole
+        is_counted = is_person if has_model else is_whole
         watches = _count_watches(candidates, is_counted)
-        watches[holds_all & (levels == PERSON_LEVEL)] *= self.title_weight
+        watches[holds_all & is_person] *= self.title_weight
         position = np.empty(len(order), np.intp)
         position[order] = np.arange(len(order))
         lacks_words = np.zeros(len(order), bool) if candidates.all_words is None else ~candidates.all_words
@@ -78,6 +80,10 @@ class LexicalOrder:
         steps[above] = count + 1 if has_model else steps[above] + count + 1
         steps[above & (candidates.get_signal(COVERED_WORDS, 0.0) >= 1)] += count + 1
         return steps
+
+
+def _are_people(levels: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray((levels > BEGINNING_LEVEL) & (levels <= PERSON_LEVEL))
 
 
 def _count_watches(candidates: ScoredCandidates, is_counted: NDArray[np.bool_]) -> NDArray[np.float64]:

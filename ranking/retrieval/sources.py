@@ -65,9 +65,11 @@ class TitleSource:
 SourceRequest = TextMatch | VectorMatch | NeighbourMatch | TableSource | TitleSource
 SORTED_SOURCES = {"newest": "fresh", "popular": "popular", "title": "title"}
 """The source that lists a home page in a stated order."""
-TITLE_SCORE, PERSON_SCORE, BEGINNING_SCORE, LAST_BEGINNING_SCORE, SERIES_SCORE = 3.0, 2.0, 1.0, 0.5, 0.25
-"""Levels of a match in the title index. Of titles that begin with the query the shortest scores 1, the last
-0.5; other films of the series that it names, 0.25. Within a level the policies and the model decide."""
+TITLE_SCORE, PERSON_SCORE, OTHERS_SCORE = 3.0, 2.0, 1.5
+BEGINNING_SCORE, LAST_BEGINNING_SCORE, SERIES_SCORE = 1.0, 0.5, 0.25
+"""Levels of a match in the title index. Items of the people that the query names are above further items of
+theirs and of their namesakes. Of titles that begin with the query the shortest scores 1, the last 0.5; other
+films of the series that it names, 0.25. Within a level the policies and the model decide."""
 
 
 def plan_sources(
@@ -199,14 +201,17 @@ def _find_popular(request: TableSource, table: ItemTable, popularity: Popularity
 def _find_named(request: TitleSource, table: ItemTable, popularity: Popularity) -> Matches:
     """Finds named items, best level first; an item that is found at several levels keeps its best."""
     typed = request.typed
-    people = _keep_most_watched(
-        typed.people[table.passes(request.filters, typed.people)], request, popularity
+    watches = popularity.count_watches(typed.people.namesakes.rows)
+    people, others = (
+        _keep_most_watched(found[table.passes(request.filters, found)], request, popularity)
+        for found in typed.people.choose(watches, table.year)
     )
-    rows = np.concatenate([typed.titles, people, typed.beginnings, typed.series])
+    rows = np.concatenate([typed.titles, people, others, typed.beginnings, typed.series])
     scores = np.concatenate(
         [
             np.full(len(typed.titles), TITLE_SCORE),
             np.full(len(people), PERSON_SCORE),
+            np.full(len(others), OTHERS_SCORE),
             np.linspace(BEGINNING_SCORE, LAST_BEGINNING_SCORE, len(typed.beginnings)),
             np.full(len(typed.series), SERIES_SCORE),
         ]

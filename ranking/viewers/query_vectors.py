@@ -9,7 +9,12 @@ from reelrank.index_mappings.encoder import TextEncoder
 from reelrank.index_mappings.item import FloatVector
 from reelrank.index_mappings.match import encode_item_ids
 from reelrank.index_mappings.query import Query
+from reelrank.ranking.distinct import sort_distinct
 from reelrank.ranking.items.fold_in import fold_in
+from reelrank.ranking.items.names.people_index import NO_ROWS
+from reelrank.ranking.items.names.title_index import MIN_PREFIX
+from reelrank.ranking.items.names.title_keys import compact_title, split_year
+from reelrank.ranking.items.names.typed_people import TypedPeople
 from reelrank.ranking.items.names.typed_query import TypedQuery, read_query
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
 from reelrank.ranking.items.spelling.typed_group import TypedGroup, find_group, find_years
@@ -67,7 +72,9 @@ def _read_text(query: Query, table: ItemTable, synonyms: Synonyms) -> tuple[Quer
         years = find_years(query.text, table.genres, table.year)
     if years is None:
         group = find_group(query.text, table.genres, table.languages)
-        return query, _name_group(query.text, group, table) if group and group.language else typed
+        if group and group.language:
+            return query, _name_group(query.text, group, table)
+        return query, replace(typed, beginnings=_find_part_of_year(typed.spelling, table))
     filters = replace(filters, year_min=years.first, year_max=years.last)
     read = read_query(table.titles, years.words, table.year, MAX_BEGINNINGS, synonyms)
     if group := find_group(years.words, table.genres, table.languages):
@@ -81,7 +88,18 @@ def _name_group(text: str, group: TypedGroup, table: ItemTable) -> TypedQuery:
     is_named = (table.genre_bits & np.uint64(1 << table.genres.index(group.genre))) != 0
     if group.language:
         is_named &= table.language == table.languages.index(group.language)
-    return TypedQuery(text, people=np.flatnonzero(is_named))
+    return TypedQuery(text, people=TypedPeople(np.flatnonzero(is_named)))
+
+
+def _find_part_of_year(text: str, table: ItemTable) -> Rows:
+    """Returns the items of the year at the end of a text whose title holds the rest from a word on."""
+    part, year = split_year(text)
+    compact = compact_title(part)
+    if year is None or len(compact) < MIN_PREFIX:
+        return NO_ROWS
+    titles = table.suggestions.titles
+    rows = sort_distinct(titles.owners[titles.find(compact)].astype(np.intp))
+    return np.asarray(rows[table.year[rows] == year][:MAX_BEGINNINGS], np.intp)
 
 
 def _find_item(item_id: str, table: ItemTable) -> Preferences:

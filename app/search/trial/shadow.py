@@ -115,7 +115,8 @@ def attach_shadow(
     """Returns the service with a shadow, which has threads of its own and counts no failure as served."""
     begin = partial(_set_priority, niceness)
     pool = ThreadPoolExecutor(len(SOURCES), thread_name_prefix="shadow", initializer=begin)
-    apart = replace(service, recorder=NoRecorder(), pool=pool, on_failure=_ignore_failure)
+    quiet = replace(service, recorder=NoRecorder(), on_failure=_ignore_failure)
+    apart = replace(quiet, pool=pool, viewer_pool=pool)
     recorder = ShadowRecorder(apart, service.recorder, share, directory / SHADOW_FOLDER, niceness)
     return replace(service, recorder=recorder)
 

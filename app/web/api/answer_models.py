@@ -135,6 +135,12 @@ class ListAnswer(Answer):
     total_relation: Literal["eq", "gte"] | SkipJsonSchema[None] = Field(
         None, description="`gte`: `total` is a lower bound."
     )
+    total_all_words: int | SkipJsonSchema[None] = Field(
+        None, description="Of a search: how many items have all of its words, or are named by it."
+    )
+    total_all_words_relation: Literal["eq", "gte"] | SkipJsonSchema[None] = Field(
+        None, description="`gte`: `total_all_words` is a lower bound."
+    )
     message: str | SkipJsonSchema[None] = Field(None, description="What to tell the searcher, when there is.")
     did_you_mean: str | SkipJsonSchema[None] = Field(
         None, description="The text with its words corrected, or a name that begins almost so."

@@ -37,7 +37,7 @@ class TitleIndex:
     compact, canonical: sorted hashes [N] of the keys of titles, and the row of each (`title_keys`).
     acronyms: sorted hashes of the initials of titles, and the row of each (`acronyms`).
     texts, offsets, heads: the columns of the sorted compact titles (`sorted_texts`); text_rows [N].
-    people, people_rows, parts, part_people: the columns of the people (`people_index`).
+    people, people_rows, people_places, parts, part_people: the columns of the people (`people_index`).
     words, word_counts, word_title_counts, word_marks: the columns of the vocabulary.
     """
 
@@ -53,6 +53,7 @@ class TitleIndex:
     text_rows: NDArray[np.int32]
     people: Hashes
     people_rows: NDArray[np.int32]
+    people_places: NDArray[np.uint8]
     parts: Hashes
     part_people: Hashes
     words: NDArray[np.bytes_]
@@ -69,7 +70,7 @@ class TitleIndex:
 
     @property
     def credits(self) -> PeopleIndex:
-        return PeopleIndex(self.people, self.people_rows, self.parts, self.part_people)
+        return PeopleIndex(self.people, self.people_rows, self.people_places, self.parts, self.part_people)
 
     @property
     def sorted_texts(self) -> SortedTexts:
@@ -102,6 +103,7 @@ class TitleIndex:
             | _contains(self.canonical, [keys.canonical_hash for keys in typed])
             | _contains(self.canonical, [keys.bare_hash for keys in typed])
             | _contains(self.people, [keys.compact_hash for keys in typed])
+            | _contains(self.people, [keys.bare_hash for keys in typed])
         )
 
     def find_other_forms(self, typed: TitleKeys) -> Rows:

@@ -2,24 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.ranking.items.names.people_index import NO_ROWS, Rows
 from reelrank.ranking.items.names.title_index import TitleIndex
-from reelrank.ranking.items.names.title_keys import TitleKeys, make_keys, split_number, split_year
+from reelrank.ranking.items.names.title_keys import make_keys, split_number, split_year
+from reelrank.ranking.items.names.typed_people import (
+    NOBODY,
+    TypedPeople,
+    find_by_part,
+    find_of_year,
+    find_siblings,
+    find_together,
+    find_whole_name,
+)
 from reelrank.ranking.items.spelling.allowed_edits import MIN_CORRECTED, find_shortest_corrected
 from reelrank.ranking.items.spelling.expansion import expand
 from reelrank.ranking.items.spelling.synonyms import NO_SYNONYMS, Synonyms
-
-MAX_TITLE_SHARE = 0.1
-"""Titles with a word, as a share of the items of the people of whose name it is a part, up to which it is
-read as their name alone: 0 for hanks, 0.07 for kubrick, 0.3 for young, 0.4 for potter on the demo."""
-
-MAX_NAME_WORDS, MAX_PEOPLE_WORDS = 4, 8
-"""Words of a name, and of a query, that are read as the names of several people: a bound of the cost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,16 +28,17 @@ class TypedQuery:
     """What a query names. spelling: the query, with misspelt words corrected.
 
     searched: what of the spelling is searched for by words, where that is not all.
-    titles: rows whose whole title it is, or its initials. people: rows of items of the person whose whole
-    name it is, or whose surname or first name; of several people, of all of them; or of a genre and years.
-    beginnings: rows whose title begins with it, shortest first. series: rows whose title is or begins with
-    what it says before a number. homonyms: rows of items where a word of it is a name that it does not mean.
+    titles: rows whose whole title it is, or its initials. people: whose whole name it is, or surname or first
+    name, or several of them; or, in the same way, the items of a genre and years. beginnings: rows whose
+    title begins with it, shortest first. series: rows whose title is or begins with what it says before a
+    number.
+    homonyms: rows of items where a word of it is a name that it does not mean.
     expansion: words to search for beside it.
     """
 
     spelling: str
     titles: Rows = field(default_factory=lambda: NO_ROWS)
-    people: Rows = field(default_factory=lambda: NO_ROWS)
+    people: TypedPeople = NOBODY
     beginnings: Rows = field(default_factory=lambda: NO_ROWS)
     series: Rows = field(default_factory=lambda: NO_ROWS)
     homonyms: Rows = field(default_factory=lambda: NO_ROWS)
@@ -45,7 +47,7 @@ class TypedQuery:
 
     @property
     def names_anything(self) -> bool:
-        return any(map(len, (self.titles, self.people, self.beginnings, self.series)))
+        return len(self.titles) + len(self.people) + len(self.beginnings) + len(self.series) > 0
 
 
 def read_query(
@@ -90,8 +92,9 @@ def _read_spelling(
         if (begun := _read_beginnings(index, spelling, year, limit)).names_anything:
             return begun
     spelling = _correct_long_words(index, text, words, corrections)
-    people = _find_by_part(index, make_keys(spelling))
-    return TypedQuery(spelling, people=people if len(people) else _find_together(index, spelling))
+    people = find_by_part(index, make_keys(spelling))
+    people = people if len(people) else find_together(index, make_keys(spelling).words)
+    return TypedQuery(spelling, people=people)
 
 
 def _is_named_part(index: TitleIndex, words: Sequence[str]) -> bool:
@@ -99,7 +102,7 @@ def _is_named_part(index: TitleIndex, words: Sequence[str]) -> bool:
     if len(words) != 1:
         return False
     return bool(index.vocabulary.count_titles(words)[0]) or bool(
-        len(index.credits.find_by_part(make_keys(words[0])))
+        len(index.credits.find_namesakes(make_keys(words[0])))
     )
 
 
@@ -125,18 +128,19 @@ def _read_half_typed(
     spelling = " ".join((*words[:-1], *completed))
     if (named := _read_names(index, spelling, year, limit)) is not None:
         return named
-    people = _find_by_part(index, make_keys(spelling))
+    people = find_by_part(index, make_keys(spelling))
     return TypedQuery(spelling, people=people) if len(people) else None
 
 
 def _read_names(index: TitleIndex, spelling: str, year: NDArray[np.int16], limit: int) -> TypedQuery | None:
     keys = make_keys(spelling)
-    titles, people = index.find_titles(keys, year), index.credits.find(keys)
-    if len(keys.words) == 1 and index.is_title_word(keys, MAX_TITLE_SHARE * len(people)):
-        people = NO_ROWS
+    titles, people = index.find_titles(keys, year), TypedPeople(find_whole_name(index, keys))
+    for find in (find_siblings, find_of_year) if not len(titles) else ():
+        if len(named := find(index, keys)):
+            return TypedQuery(spelling, people=named, beginnings=index.find_beginnings(keys, limit))
     if not len(titles) and not len(people):
         return None
-    people = people if len(people) else _find_by_part(index, keys)
+    people = people if len(people) else find_by_part(index, keys)
     return TypedQuery(spelling, titles, people, index.find_beginnings(keys, limit))
 
 
@@ -156,31 +160,6 @@ def _read_beginnings(index: TitleIndex, spelling: str, year: NDArray[np.int16], 
     if typed_year is not None:
         beginnings = index.find_beginnings_of(bare_keys, lambda rows: year[rows] == typed_year, limit)
     return TypedQuery(spelling, beginnings=beginnings, series=series)
-
-
-def _find_by_part(index: TitleIndex, keys: TitleKeys) -> Rows:
-    """Returns the items of people with this surname or first name, unless its words are those of titles."""
-    people = index.credits.find_by_part(keys)
-    return NO_ROWS if index.is_title_word(keys, MAX_TITLE_SHARE * len(people)) else people
-
-
-def _find_together(index: TitleIndex, spelling: str) -> Rows:
-    """Returns the items of several people at once, each named in whole or in part: "hanks spielberg".
-
-    Nothing if a word belongs to no name, or nobody of them worked together.
-    """
-    words, found, start = make_keys(spelling).words[:MAX_PEOPLE_WORDS], list[Rows](), 0
-    while start < len(words):
-        for end in range(min(len(words), start + MAX_NAME_WORDS), start, -1):
-            keys = make_keys(" ".join(words[start:end]))
-            people = index.credits.find(keys)
-            if len(people := people if len(people) else _find_by_part(index, keys)):
-                break
-        else:
-            return NO_ROWS
-        found.append(people)
-        start = end
-    return reduce(partial(np.intersect1d, assume_unique=True), found) if len(found) > 1 else NO_ROWS
 
 
 def _find_homonyms(index: TitleIndex, words: Sequence[str]) -> Rows:

@@ -124,6 +124,16 @@ def test_a_title_with_every_word_precedes_the_rest_of_a_series_but_no_beginning(
     assert order_candidates(table, SEARCH, [0, 1, 2], begun) == [2, 0, 1]
 
 
+def test_further_items_of_named_people_follow_theirs_and_precede_titles_that_begin(table: ItemTable) -> None:
+    sources = {
+        "title": [1.0, 1.5, 2.0, NAN],
+        "bm25": [9.0, 9.0, 1.0, 9.0],
+        "title_words": [0.5, 0.0, 0.0, 0.5],
+    }
+    for model in (FusedOrder.name, "lambdarank-1"):
+        assert order_candidates(table, SEARCH, [3, 0, 1, 2], sources, model) == [2, 1, 0, 3]
+
+
 def test_titles_that_hold_every_word_precede_other_matches(table: ItemTable) -> None:
     sources = {"bm25": [9.0, 3.0, 2.0, NAN], "title_words": [0.5, 1.0, 1.0, 1.0]}
     assert order_candidates(table, SEARCH, [0, 2, 1, 3], sources) == [1, 2, 0, 3]

@@ -57,8 +57,19 @@ def index() -> TitleIndex:
     return build_index()
 
 
+YEARS = np.array([year for _, year, _ in FILMS], np.int16)
+
+
 def read(index: TitleIndex, text: str) -> TypedQuery:
-    return read_query(index, text, np.array([year for _, year, _ in FILMS], np.int16), 10)
+    return read_query(index, text, YEARS, 10)
+
+
+def choose(index: TitleIndex, text: str, watched: Sequence[int] = ()) -> tuple[list[int], list[int]]:
+    """Returns the rows that lead and those that follow, where each of these rows has a watch."""
+    people = read(index, text).people
+    watches = np.isin(people.namesakes.rows, watched).astype(np.float64)
+    leading, others = people.choose(watches, YEARS)
+    return leading.tolist(), sorted(others.tolist())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +96,7 @@ def read(index: TitleIndex, text: str) -> TypedQuery:
 def test_a_surname_finds_its_best_known_people_unless_titles_use_it(
     index: TitleIndex, typed: str, rows: list[int]
 ) -> None:
-    assert read(index, typed).people.tolist() == rows
+    assert choose(index, typed)[0] == rows
 
 
 def test_a_whole_title_is_kept_beside_the_person_of_that_name(index: TitleIndex) -> None:
@@ -96,8 +107,8 @@ def test_a_whole_title_is_kept_beside_the_person_of_that_name(index: TitleIndex)
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("Robert De Niro", ["deniro", "niro", "robert"]),
-        ("Daniel Day-Lewis", ["daylewis", "lewis", "daniel"]),
+        ("Robert De Niro", ["deniro", "niro", "robert "]),
+        ("Daniel Day-Lewis", ["daylewis", "lewis", "daniel "]),
         ("Madonna", []),
         ("", []),
     ],
@@ -192,10 +203,82 @@ def test_a_half_typed_name_is_no_misspelt_title_where_more_items_have_it(text: s
         ("hanks pacino", []),
         ("hanks alien", []),
         ("hanks hanks", [0, 1, 3]),
+        ("tom hanks robert de niro", []),
     ],
 )
 def test_names_of_several_people_find_what_they_share(index: TitleIndex, typed: str, rows: list[int]) -> None:
-    assert read(index, typed).people.tolist() == rows
+    assert choose(index, typed)[0] == rows
+
+
+def test_what_one_of_several_people_has_follows_what_they_share(index: TitleIndex) -> None:
+    assert choose(index, "hanks kevin bacon") == ([1], [0, 3])
+    assert choose(index, "tom hanks al pacino") == ([], [0, 1, 3, 4])
+    assert choose(index, "hanks pacino") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("typed", "leading", "others"),
+    [
+        ("tom hanks 1995", [1], [0, 3]),
+        ("Tom Hanks (1995)", [1], [0, 3]),
+        ("tom hankz 1995", [1], [0, 3]),
+        ("hanks 1988", [0], [1, 2, 3]),
+        ("tom hanks 1950", [], [0, 1, 3]),
+        ("nobody hanks 1995", [], []),
+    ],
+)
+def test_a_year_after_a_name_chooses_the_items_of_that_year(
+    index: TitleIndex, typed: str, leading: list[int], others: list[int]
+) -> None:
+    assert choose(index, typed) == (leading, others)
+
+
+FAMILIES: tuple[Film, ...] = (
+    ("Fargo", 1996, ("Joel Coen", "Ethan Coen")),
+    ("Gambit", 2012, ("Other Director", "Joel Coen")),
+    ("Darkman", 1990, ("Coen brothers",)),
+    ("Wall Street", 1987, ("Oliver Stone",)),
+    ("Casino", 1995, ("Robert De Niro", "Sharon Stone")),
+    ("The Polish Brothers", 2009, ("Mark Polish",)),
+    ("Eraserhead", 1977, ("David Lynch",)),
+    ("Dune", 1984, ("David Lynch",)),
+    *((f"Film {n}", 1990, (*"abcdefgh", "John Carroll Lynch")) for n in range(6)),
+    ("Basic Instinct", 1992, ("Sharon Stone",)),
+)
+
+
+def choose_of_families(text: str, watched: Sequence[int] = ()) -> tuple[list[int], list[int]]:
+    years = np.array([year for _, year, _ in FAMILIES], np.int16)
+    people = read_query(build_index(FAMILIES), text, years, 10).people
+    leading, others = people.choose(np.isin(people.namesakes.rows, watched).astype(np.float64), years)
+    return leading.tolist(), sorted(others.tolist())
+
+
+@pytest.mark.parametrize(
+    ("typed", "leading", "others"),
+    [
+        ("coen brothers", [0, 2], [1]),
+        ("the coen brothers", [0, 2], [1]),
+        ("Coen Bros.", [0], [1]),
+        ("polish brothers", [], []),
+        ("stone sisters", [4, 14], [3]),
+        ("brothers", [], []),
+        ("unknown brothers", [], []),
+    ],
+)
+def test_brothers_after_a_surname_are_the_people_of_that_name(
+    typed: str, leading: list[int], others: list[int]
+) -> None:
+    assert choose_of_families(typed) == (leading, others)
+
+
+def test_whom_items_name_first_is_prominent_and_the_namesakes_follow() -> None:
+    assert choose_of_families("lynch") == ([6, 7], [8, 9, 10, 11, 12, 13])
+
+
+def test_watches_decide_which_namesake_is_the_most_prominent(index: TitleIndex) -> None:
+    assert choose(index, "hanks", watched=[2]) == ([0, 1, 3], [2])
+    assert choose_of_families("stone", watched=[3]) == ([3], [4, 14])
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_one_whole_word_is_no_half_typed_title(index: TitleIndex) -> None:
 def test_a_query_without_a_title_is_spelt_as_the_catalogue_spells_it(index: TitleIndex) -> None:
     assert read_query(index, "lighthuose fury", YEARS, 10).spelling == "lighthouse fury"
     assert read_query(index, "lighthouse", YEARS, 10).spelling == "lighthouse"
-    assert read_query(index, "marlon brandp", YEARS, 10).people.tolist() == list(range(len(TITLES)))
+    assert read_query(index, "marlon brandp", YEARS, 10).people.rows.tolist() == list(range(len(TITLES)))
     assert read_query(index, "Lighthouse, brando!", YEARS, 10).spelling == "Lighthouse, brando!"
 
 

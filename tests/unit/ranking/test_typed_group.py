@@ -118,7 +118,7 @@ def read(table: ItemTable, text: str, filters: Filters = NO_FILTERS) -> RankingR
 def test_a_genre_and_a_decade_name_the_films_of_both(table: ItemTable) -> None:
     request = read(table, "horror 80s")
     assert request.typed is not None
-    assert request.typed.people.tolist() == [0, 1]
+    assert request.typed.people.rows.tolist() == [0, 1]
     assert request.query.filters.year_max == 1989, "which leaves the first of them"
     assert (request.search_text, request.typed.spelling) == ("horror", "horror 80s")
     assert (request.query.filters.year_min, request.query.filters.year_max) == (1980, 1989)
@@ -127,7 +127,7 @@ def test_a_genre_and_a_decade_name_the_films_of_both(table: ItemTable) -> None:
 def test_a_person_and_a_decade_are_read_apart_and_corrected(table: ItemTable) -> None:
     request = read(table, "hankz 90s")
     assert request.typed is not None
-    assert request.typed.people.tolist() == [2, 3]
+    assert request.typed.people.namesakes.rows.tolist() == [2, 3]
     assert request.typed.spelling == "hanks 90s"
     assert request.query.filters.year_min == 1990
 
@@ -141,9 +141,16 @@ def test_chosen_years_go_before_typed_ones(table: ItemTable) -> None:
     assert read(table, "horror 80s", Filters(year_min=1990)).query.filters == Filters(year_min=1990)
 
 
+def test_a_part_of_a_title_before_a_year_names_the_film_of_that_year(table: ItemTable) -> None:
+    for text, rows in (("show 2002", [4]), ("80s show 2002", [4]), ("13 1995", []), ("show 2001", [])):
+        typed = read(table, text).typed
+        assert typed is not None
+        assert typed.beginnings.tolist() == rows, text
+
+
 def test_a_genre_in_a_language_names_its_films_and_filters_nothing(table: ItemTable) -> None:
     request = read(table, "french comedies")
     assert request.typed is not None
-    assert request.typed.people.tolist() == [2, 4]
+    assert request.typed.people.rows.tolist() == [2, 4]
     assert request.query.filters.is_empty
     assert (request.search_text, request.typed.spelling) == ("french comedies", "french comedies")

@@ -55,6 +55,7 @@ def serve_hour(data_dir: Path, begin: datetime, model: str = "") -> ServedHour:
         service.clock.set(None)
     service.recorder.close()
     service.pool.shutdown()
+    service.viewer_pool.shutdown()
     return ServedHour(container, pages)
 
 

@@ -37,7 +37,7 @@ from reelrank.index_mappings.query import Context, Filters, Query
 from reelrank.ranking.retrieval.sources import SourceRequest
 from tests.raised import raises_code
 from tests.sample_project import FILMS, SEA, SPACE, build_project
-from tests.slow_engine import SlowEngine
+from tests.slow_engine import SlowEngine, SlowEvents
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 NOW_MS = round(NOW.timestamp() * 1000)
@@ -200,10 +200,22 @@ def test_a_home_page_has_items_while_the_engine_is_slow(container: Container, us
 def test_a_home_page_has_items_while_no_thread_is_free(service: SearchService) -> None:
     pool = ThreadPoolExecutor(1)
     pool.submit(time.sleep, 1)
-    busy = replace(service, pool=pool, deadline_s=0.1)
+    busy = replace(service, pool=pool, viewer_pool=pool, deadline_s=0.1)
     page = busy.serve_page(RankingOptions(build_query(user="u0", limit=6)))
     assert len(page.hits) == 6
     assert {"viewer", "watched"} <= set(page.missing_parts)
+
+
+@pytest.mark.parametrize("query", [{"similar_to": "sea3"}, {"text": "story"}, {}], ids=str)
+def test_a_viewer_who_is_read_late_takes_no_thread_from_the_sources(
+    container: Container, query: dict[str, str]
+) -> None:
+    events = SlowEvents(container.settings.engine_dir)
+    service = warm_service(replace(container, events=events))
+    slow = replace(service, pool=ThreadPoolExecutor(2), viewer_pool=ThreadPoolExecutor(2), deadline_s=0.6)
+    page = slow.serve_page(RankingOptions(build_query(user="u0", limit=6, **query)))
+    assert len(page.hits) == 6
+    assert "viewer" in page.missing_parts
 
 
 class UnavailableEvents(EmbeddedEvents):
