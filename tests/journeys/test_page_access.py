@@ -56,6 +56,15 @@ def test_no_page_is_wider_than_a_small_screen(visitors: Visitors, path: str, wid
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_small_screen_before_its_fonts_come(visitors: Visitors, path: str) -> None:
+    page = visitors.open_page(width=320)
+    page.route("**/*.woff2", lambda route: route.fulfill(body=b""))
+    page.context.add_cookies([{"name": "viewer", "value": "u1", "url": visitors.url}])
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 def test_nothing_moves_while_a_page_appears(visitors: Visitors) -> None:
     page = visitors.open_page(width=390)
     page.add_init_script(
