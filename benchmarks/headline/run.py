@@ -1,4 +1,4 @@
-"""`python -m benchmarks headline`: the README's table: the default install, real viewers, whole requests.
+"""`python -m benchmarks headline`: what users meet: the default install, real viewers, whole requests.
 
 Makes an environment as `make run` does and copies the demo that `make run` made. Sends home pages of its own
 viewers and searches by them, by the clock, from another process. Processor time is that of all processes of
@@ -65,7 +65,6 @@ def main(arguments: Sequence[str]) -> int:
     if not options.small:
         print("\n".join(list_missed(figures)), flush=True)
         (RESULTS / "headline.json").write_text(json.dumps(figures, indent=1) + "\n")
-        print("`make generate` puts the table into the README and the documentation")
     return int(_has_failed(figures))
 
 
