@@ -11,9 +11,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 ALLOWED_HEADERS, EXPOSED_HEADERS = "Authorization, Content-Type", "X-Request-Id, Retry-After, Server-Timing"
 PREFLIGHT_S = "600"
 CORS_KEY = "REELRANK_CORS_ORIGINS"
+"""Of the application's configuration: the origins of the setting with this name."""
 MAX_ADDRESS = 2_000
 """Characters of an address to return to: longer ones would make a header that clients do not read."""
-"""Of the application's configuration: the origins of the setting with this name."""
 
 
 def is_host_allowed(host: str, allowed: frozenset[str]) -> bool:
