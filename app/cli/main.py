@@ -118,7 +118,8 @@ def is_stated_path(path: object) -> bool:
     if not isinstance(path, str | bytes | os.PathLike):
         return False
     failed = Path.cwd() / os.fsdecode(path)
-    stated = [Path.cwd() / (word.partition("=")[2] or word) for word in sys.argv[1:]]
+    words = (text for word in sys.argv[1:] for text in (word, word.partition("=")[2]))
+    stated = [Path.cwd() / text for text in words if text]
     is_temporary = failed.name.startswith(TEMPORARY_PREFIX)
     return any(
         failed in (one, *one.parents) or (is_temporary and failed.parent == one.parent) for one in stated

@@ -128,6 +128,14 @@ def test_a_file_that_no_word_of_the_command_line_states_is_no_fault_of_its_user(
     assert [is_stated_path(path) for path in [*stated, *others]] == [True] * 4 + [False] * 5
 
 
+def test_a_stated_path_may_have_an_equals_sign(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["reelrank", "dt=2026-01-01/events.csv", "--report=dt=2026/report.json"])
+    assert is_stated_path("dt=2026-01-01/events.csv")
+    assert is_stated_path("dt=2026/report.json")
+    assert not is_stated_path("dt=2026/other.json")
+
+
 def test_an_unexpected_error_keeps_its_traceback_before_the_json(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
