@@ -64,14 +64,11 @@ class HitContext:
 
 
 def _read_sentences(tables: Mapping[str, dict[str, Any]]) -> dict[str, Sentence]:
+    """Reads what is said of each feature; `says` is a `high` without a `low`."""
     return {
-        feature: Sentence(high=fields.get("says", fields.get("high", "")), **_drop_sentence(fields))
+        feature: Sentence(**{"high" if name == "says" else name: value for name, value in fields.items()})
         for feature, fields in tables.items()
     }
-
-
-def _drop_sentence(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name not in ("says", "high")}
 
 
 _TABLES = tomllib.loads(Path(__file__).with_name("reasons.toml").read_text("utf-8"))
