@@ -57,6 +57,13 @@ def to_page_item_keys(events: pa.RecordBatch | pa.Table) -> pa.Array:
     return pc.binary_join_element_wise(events["request_id"], events["item"], " ")
 
 
+def list_page_item_keys(events: pa.RecordBatch, rows: NDArray[np.intp]) -> list[str]:
+    """Returns "request_id item_id" for each of these rows [n]."""
+    selected = events.select(["request_id", "item"]).take(pa.array(rows))
+    keys: list[str] = to_page_item_keys(selected).to_pylist()
+    return keys
+
+
 class Engagements:
     """Finds first engagements; it remembers the newest MAX_REMEMBERED."""
 
@@ -74,7 +81,7 @@ class Engagements:
     def find_first(self, events: pa.RecordBatch) -> NDArray[np.intp]:
         """Returns the indexes [k] of rows that are the first engagement with an item on a page."""
         rows = np.flatnonzero(is_engagement(events).to_numpy(zero_copy_only=False))
-        keys: Iterable[str] = to_page_item_keys(events).take(pa.array(rows)).to_pylist()
+        keys = list_page_item_keys(events, rows)
         first = [row for row, key in zip(rows.tolist(), keys, strict=True) if self._add_if_new(key)]
         for key in list(self._counted)[: max(len(self._counted) - MAX_REMEMBERED, 0)]:
             del self._counted[key]

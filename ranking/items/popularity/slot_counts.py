@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reelrank.index_mappings.event import MINUTE_MS
 from reelrank.ranking.arrow_columns import to_floats
-from reelrank.ranking.items.engagements import to_page_item_keys
+from reelrank.ranking.items.engagements import list_page_item_keys
 from reelrank.ranking.items.popularity.exposures import DecayedCounts, Rows, Times
 from reelrank.ranking.items.popularity.posterior import CTR_PRIOR_CLICKS, CTR_PRIOR_IMPRESSIONS
 from reelrank.ranking.items.popularity.slot_rates import (
@@ -74,8 +74,7 @@ class CountedEvents:
 
     def list_keys(self) -> list[str]:
         """Returns "request_id item_id" of each row."""
-        keys: list[str] = to_page_item_keys(self.batch).take(pa.array(self.rows)).to_pylist()
-        return keys
+        return list_page_item_keys(self.batch, self.rows)
 
 
 class SlotCounts(DecayedCounts):
@@ -107,6 +106,8 @@ class SlotCounts(DecayedCounts):
     def add_uses(self, events: CountedEvents) -> None:
         """Counts uses: of their position, and of their slot if its window is not over."""
         self._add("position_used", _clip_positions(events), events)
+        if not self._waiting:
+            return
         for key, at_ms in zip(events.list_keys(), events.at_ms.tolist(), strict=True):
             if (slot := self._waiting.get(key)) and at_ms - slot.at_ms <= WINDOW_MS:
                 self._waiting[key] = slot._replace(used=True)
