@@ -79,7 +79,7 @@ def find_topics(request: RankingRequest, signals: Signals, table: ItemTable) -> 
     return HomeTopics(
         watched.decode(),
         table.genres[int(top_genre[0])] if is_known else "",
-        is_only_liked=bool(watched) and not np.isin(watched, request.viewer.watched.ids).item(),
+        is_only_liked=bool(watched) and not (request.viewer.watched.ids == watched).any(),
     )
 
 
