@@ -33,7 +33,7 @@ POSITIONS = 100
 MIN_KNOWN = 0.1
 """Share of the uses that must state a position. A choice."""
 MAX_WAITING = 200_000
-"""Slots that may wait for their window; older ones count at once. A choice: 20 MB."""
+"""Slots that may wait for their window; older ones count at once. A choice: 60 MB."""
 COUNTS = {
     "slot_shown": CELLS,
     "slot_used": CELLS,
@@ -99,8 +99,9 @@ class SlotCounts(DecayedCounts):
             offsets = slots.read("came_from") - slots.read("position")
             cells = locate_cells(slots.find("surface", "similar"), offsets, ages_days[is_slot])
             expected[is_slot] = self.rates.rates[cells]
-            for key, *slot in zip(slots.list_keys(), cells, slots.at_ms, slots.weights, strict=True):
-                self._waiting[key] = WaitingSlot(*(value.item() for value in slot))
+            columns = (values.tolist() for values in (cells, slots.at_ms, slots.weights))
+            for key, *slot in zip(slots.list_keys(), *columns, strict=True):
+                self._waiting[key] = WaitingSlot(*slot)
         return np.asarray(expected * events.weights)
 
     def add_uses(self, events: CountedEvents) -> None:
