@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from reelrank.app.search.page import MatchKind, SearchOutcome
 from reelrank.index_mappings.errors import Degradation
 from reelrank.index_mappings.match import encode_item_ids
+from reelrank.ranking.distinct import subtract_distinct
 from reelrank.ranking.items.table import ItemTable
 from reelrank.ranking.policies.config import CandidateLimits
 from reelrank.ranking.retrieval.fusion import Candidates
@@ -78,8 +79,8 @@ def _count_named(request: RankingRequest, table: ItemTable) -> int:
     if typed is None or not len(typed.people.rows) or len(typed.people.namesakes):
         return 0
     leading, _ = typed.people.choose(np.zeros(0), table.year)
-    rows = np.union1d(leading, typed.titles) if len(leading) else leading
-    rows = np.setdiff1d(rows, table.find_rows(encode_item_ids(query.exclude)))
+    rows = np.concatenate([leading, typed.titles]) if len(leading) else leading
+    rows = subtract_distinct(rows, table.find_rows(encode_item_ids(query.exclude)))
     return int(table.passes(query.filters, rows).sum())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelrank.index_mappings.text import fold_text
-from reelrank.ranking.distinct import sort_distinct
+from reelrank.ranking.distinct import sort_distinct, subtract_distinct
 from reelrank.ranking.items.names.title_keys import Hashes, TitleKeys, compact_title, hash_text, split_words
 
 Rows = NDArray[np.intp]
@@ -69,7 +69,7 @@ class Namesakes:
             return NO_ROWS, NO_ROWS
         leads = self.owners == self._rate(np.sqrt(1 + watches / max(watches.mean(), 1e-9))).argmax()
         first = sort_distinct(self.rows[leads])
-        return first, np.setdiff1d(self.rows[~leads], first)
+        return first, subtract_distinct(self.rows[~leads], first)
 
     def _rate(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(np.bincount(self.owners, weights / (1.0 + self.places)), np.float64)

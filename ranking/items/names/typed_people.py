@@ -7,6 +7,7 @@ from functools import partial, reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from reelrank.ranking.distinct import sort_distinct, subtract_distinct
 from reelrank.ranking.items.names.people_index import NO_NAMESAKES, NO_ROWS, Namesakes, Rows
 from reelrank.ranking.items.names.title_index import TitleIndex
 from reelrank.ranking.items.names.title_keys import TitleKeys, make_keys, split_year
@@ -80,8 +81,8 @@ def find_siblings(index: TitleIndex, keys: TitleKeys) -> TypedPeople:
     shared, credited = named.find_shared(), index.credits.find(make_keys(" ".join(words)))
     if not len(shared):
         return TypedPeople(credited, namesakes=named) if len(named) else NOBODY
-    rows = np.union1d(shared, credited)
-    return TypedPeople(rows, np.setdiff1d(named.rows, rows))
+    rows = sort_distinct(np.concatenate([shared, credited]))
+    return TypedPeople(rows, subtract_distinct(named.rows, rows))
 
 
 def find_of_year(index: TitleIndex, keys: TitleKeys) -> TypedPeople:
@@ -119,11 +120,12 @@ def find_together(index: TitleIndex, words: Sequence[str]) -> TypedPeople:
 
 
 def _unite(found: Sequence[Namesakes], are_whole: bool) -> TypedPeople:
-    shared = reduce(partial(np.intersect1d), (named.rows for named in found))
+    rows = (sort_distinct(named.rows) for named in found)
+    shared = reduce(partial(np.intersect1d, assume_unique=True), rows)
     if not len(shared) and not are_whole:
         return NOBODY
     meant = [named.keep_with(shared) if len(shared) else named for named in found]
-    return TypedPeople(shared, np.setdiff1d(np.concatenate([named.rows for named in meant]), shared))
+    return TypedPeople(shared, subtract_distinct(np.concatenate([named.rows for named in meant]), shared))
 
 
 def _keep_names(index: TitleIndex, keys: TitleKeys, named: Namesakes) -> Namesakes:
