@@ -46,11 +46,12 @@ class Sender:
 
     def list_kinds(self) -> dict[str, Send]:
         homes, searches = self.history.list_homes(), self.history.list_searches()
+        suggestions = self.history.list_suggestions()
         return {
             "home page": lambda n: self._get(homes[n % len(homes)]),
             "search": lambda n: self._get(searches[n % len(searches)]),
             f"rank {RANKED} ids": self._rank,
-            "suggestion": lambda n: self._get(f"/v1/suggest?q={self.history.texts[n % RANKED][:5]}"),
+            "suggestion": lambda n: self._get(suggestions[n % len(suggestions)]),
             "one event": lambda n: self._post("/v1/events", self._build_event(n)),
             f"{BATCH:,} events at once": self._send_batch,
         }

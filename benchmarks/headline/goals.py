@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.markdown import format_ms, format_table
+from benchmarks.request.load import RateResult, find_sustained_rate
 
 REST = "the rest: HTTP, threads, recording, counting what was recorded"
 HEAD = ("what", "measured", "goal")
@@ -71,12 +72,8 @@ def _list_rates(rates: Mapping[str, Sequence[Figures]]) -> Iterator[Row]:
 
 def find_sustained(curve: Sequence[Figures]) -> Figures:
     """Returns the highest rate up to which p99 stays under the limit and no page fails or degrades, or {}."""
-    best: Figures = {}
-    for point in curve:
-        if point["p99"] > P99_GOAL_MS or point["failed"] or point["degraded"]:
-            break
-        best = point
-    return best
+    rate = find_sustained_rate([RateResult(**point) for point in curve], P99_GOAL_MS)
+    return next((point for point in curve if point["rate"] == rate), {})
 
 
 def _list_costs(costs: Sequence[Figures]) -> Iterator[Row]:

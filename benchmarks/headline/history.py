@@ -1,14 +1,15 @@
 """Requests as the demo's own viewers would send them: the heavy ones as often as they watched."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from urllib.parse import urlencode
 
 from reelrank.app.search.service import SearchService
 from reelrank.app.wiring import Container, warm_service
 
-TITLES, PAGE_SIZE, SEED = 200, 20, 5
+TITLES, PAGE_SIZE, TYPED, SEED = 200, 20, 5, 5
 FETCH_TIMEOUT_S = 10.0
 
 
@@ -29,12 +30,12 @@ class History:
 
     def list_searches(self) -> list[str]:
         """Returns the paths of searches, by the same viewers."""
-        pairs = zip(self.viewers, self._repeat_texts(), strict=False)
+        pairs = zip(self.viewers, cycle(self.texts), strict=False)
         return [_build_path("search", q=text, user=viewer) for viewer, text in pairs]
 
-    def _repeat_texts(self) -> Iterator[str]:
-        while True:
-            yield from self.texts
+    def list_suggestions(self) -> list[str]:
+        """Returns the paths of suggestions for the first letters of each text."""
+        return [f"/v1/suggest?{urlencode({'q': text[:TYPED]})}" for text in self.texts]
 
 
 def draw_history(container: Container, count: int) -> History:
