@@ -57,8 +57,8 @@ def find_bind_error(host: str, port: int) -> str:
 @contextmanager
 def run_service(
     command: Sequence[str], url: str, log_path: Path | None = None, timeout_s: float = READY_TIMEOUT_S
-) -> Iterator[None]:
-    """Runs the service until the block ends. Raises CheckFailed when it does not become ready.
+) -> Iterator[int]:
+    """Runs the service until the block ends; yields its process id. Raises CheckFailed when it is not ready.
 
     log_path: the file for its standard error; None: standard error of this process.
     """
@@ -71,7 +71,7 @@ def run_service(
                 log = "its log is above" if log_path is None else f"its log:\n{read_log_tail(log_path)}"
                 raise CheckFailed(f"the service ended or was not ready after {timeout_s:.0f} s; {log}")
             time.sleep(0.2)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -11,11 +11,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
 
+from benchmarks.process_tree import Footprint, ProcessTree
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.diagnostics.smoke_test import find_free_port, run_service
 from reelrank.app.settings import Settings
@@ -26,15 +26,6 @@ READY_TIMEOUT_S = 300.0
 MAX_GROWTH = 1.05
 WARM_SHARE = 0.1
 WORDS = ("love", "war", "star", "night", "king", "city", "dark", "house", "summer", "last")
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """Of the processes of a service. rss_mb: resident memory."""
-
-    rss_mb: float
-    threads: int
-    files: int
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -55,11 +46,11 @@ def main(arguments: Sequence[str]) -> int:
         }  # fmt: skip
         models = [version.id for version in build_container(Settings()).registry.versions()]
         url = f"http://127.0.0.1:{port}"
-        with run_service(GUNICORN_COMMAND, url, Path(directory) / "serve.log", READY_TIMEOUT_S):
-            return _measure(url, port, [*models[:1], "engine-order"], options)
+        with run_service(GUNICORN_COMMAND, url, Path(directory) / "serve.log", READY_TIMEOUT_S) as pid:
+            return _measure(url, ProcessTree(pid), [*models[:1], "engine-order"], options)
 
 
-def _measure(url: str, port: int, models: Sequence[str], options: argparse.Namespace) -> int:
+def _measure(url: str, service: ProcessTree, models: Sequence[str], options: argparse.Namespace) -> int:
     http = urllib3.PoolManager(maxsize=CLIENTS, retries=False)
     footprints, until, done = list[Footprint](), time.monotonic() + options.minutes * 60, 0
     statuses: dict[int, int] = {}
@@ -74,11 +65,11 @@ def _measure(url: str, port: int, models: Sequence[str], options: argparse.Names
             answer = http.request("POST", f"{url}/v1/models/{promoted}:promote", timeout=60.0)
             if answer.status != 200:
                 raise RuntimeError(f"{promoted} is not promoted: {answer.data[:300]!r}")
-            footprints.append(_read_footprint(port))
+            footprints.append(service.read_footprint())
             last = footprints[-1]
-            print(f"| {done:,} | {last.rss_mb:.0f} | {last.threads} | {last.files} |", flush=True)
+            print(f"| {done:,} | {last.resident_mib:.0f} | {last.threads} | {last.files} |", flush=True)
     first = footprints[int(len(footprints) * WARM_SHARE)]
-    growth = footprints[-1].rss_mb / first.rss_mb
+    growth = footprints[-1].resident_mib / first.resident_mib
     print(f"\n{done:,} requests, {len(footprints)} reloads, statuses {statuses}")
     print(f"memory {growth:.3f} times that after {WARM_SHARE:.0%} of the requests")
     return int(growth > MAX_GROWTH)
@@ -101,18 +92,3 @@ def _send(http: urllib3.PoolManager, url: str, number: int) -> int:
         return http.request(method, url + path, json=body, timeout=30.0).status
     except urllib3.exceptions.HTTPError:
         return 0
-
-
-def _read_footprint(port: int) -> Footprint:
-    """Adds up all processes that serve, by the setting of the port they began with."""
-    rss, threads, files = 0.0, 0, 0
-    for directory in Path("/proc").iterdir():
-        try:
-            if f"REELRANK_PORT={port}\0" in (directory / "environ").read_text(errors="replace"):
-                pages = int((directory / "statm").read_text().split()[1])
-                rss += pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-                threads += len(list((directory / "task").iterdir()))
-                files += len(list((directory / "fd").iterdir()))
-        except (OSError, IndexError):
-            continue
-    return Footprint(rss, threads, files)

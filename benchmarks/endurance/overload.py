@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.process_tree import ProcessTree
 from reelrank.app.cli.serve import GUNICORN_COMMAND
 from reelrank.app.diagnostics.smoke_test import find_free_port, run_service
 from reelrank.app.settings import Settings
@@ -94,22 +95,22 @@ def main(arguments: Sequence[str]) -> int:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[:1])
         url, log = f"http://127.0.0.1:{port}", Path(directory) / "serve.log"
-        with run_service(GUNICORN_COMMAND, url, log, READY_TIMEOUT_S):
+        with run_service(GUNICORN_COMMAND, url, log, READY_TIMEOUT_S) as pid:
             os.sched_setaffinity(0, cores[1:] or cores)
-            return asyncio.run(_measure(port, seconds))
+            return asyncio.run(_measure(port, seconds, ProcessTree(pid)))
 
 
-async def _measure(port: int, seconds: float) -> int:
+async def _measure(port: int, seconds: float, service: ProcessTree) -> int:
     await _send_closed(port, seconds)  # the first requests are slow
     capacity = (await _send_closed(port, seconds)).goodput
-    memory = _read_memory_kb(port)
+    memory = service.read_footprint().resident_mib
     print(f"{HEAD}\n| {CALIBRATION_CLIENTS} clients in turn | | {capacity:.0f} | | | | |", flush=True)
     loads = list[Load]()
     for factor in FACTORS:
         loads.append(await _send_open(port, factor, factor * capacity, seconds))
         print(loads[-1].to_row(), flush=True)
     recovery_s = await _wait_until_served(port)
-    growth = _read_memory_kb(port) / memory
+    growth = service.read_footprint().resident_mib / memory
     print(f"\nServed again after {recovery_s:.1f} s; memory {growth:.2f} times that before.", flush=True)
     deadline_s = Settings().answer_within_ms / 1000
     is_late = any(load.p99_s > DEADLINE_SLACK * deadline_s for load in loads)
@@ -165,16 +166,3 @@ async def _wait_until_served(port: int) -> float:
     while (await _send(port, 0, began)).status != 200 and time.monotonic() - began < RESPONSE_TIMEOUT_S:
         await asyncio.sleep(0.05)
     return time.monotonic() - began
-
-
-def _read_memory_kb(port: int) -> int:
-    """Returns the resident memory of all processes that serve, by the setting of the port they began with."""
-    total = 0
-    for directory in Path("/proc").iterdir():
-        try:
-            if f"REELRANK_PORT={port}\0" in (directory / "environ").read_text(errors="replace"):
-                pages = int((directory / "statm").read_text().split()[1])
-                total += pages * os.sysconf("SC_PAGE_SIZE") // 1024
-        except (OSError, IndexError):
-            continue
-    return max(1, total)

@@ -9,7 +9,7 @@ import numpy as np
 import urllib3
 
 from benchmarks.headline.history import History
-from benchmarks.headline.process_tree import ProcessTree
+from benchmarks.process_tree import ProcessTree
 
 RANKED, BATCH, LARGE_SHARE = 100, 1_000, 0.1
 WARM_UP, SETTLE_S = 20, 1.5

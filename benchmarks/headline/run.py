@@ -21,12 +21,13 @@ from typing import Any
 
 import urllib3
 
+from benchmarks.headline.commands import run_pinned, run_to_end, use_cores, wait_for
 from benchmarks.headline.costs import measure_costs
 from benchmarks.headline.goals import P99_GOAL_MS, format_headline, format_stages, list_missed
 from benchmarks.headline.history import History, draw_history
 from benchmarks.headline.install import Install, make_install
-from benchmarks.headline.process_tree import ProcessTree, run_pinned, run_to_end, use_cores, wait_for
 from benchmarks.machine import describe_machine, describe_run
+from benchmarks.process_tree import ProcessTree
 from benchmarks.request.load import measure_rate
 from reelrank.app.diagnostics.smoke_test import find_free_port
 from reelrank.app.settings import Settings

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.markdown import format_table
+from benchmarks.process_tree import ProcessTree
 from benchmarks.request.load import RateResult, build_path, measure_rate
 from benchmarks.request.project import open_demo_project
 from reelrank.app.cli.serve import GUNICORN_COMMAND
@@ -33,7 +34,6 @@ PREFIXES: Prefixes = {
 TRAIN = (sys.executable, "-m", "reelrank.app.cli", "train")
 IMPORTS_S = 5.0
 """From the start of a training until it computes."""
-TICKS = os.sysconf("SC_CLK_TCK")
 HEAD = ("beside it", "p50 (ms)", "p99 (ms)", "failed", "degraded", "CPU ms a request")
 
 
@@ -49,14 +49,14 @@ def main(argv: Sequence[str]) -> int:
     paths = [build_path(query) for pair in zip(*queries.values(), strict=True) for query in pair]
     prefixes = select_available(PREFIXES)
     found: dict[str, list[tuple[RateResult, float]]] = {name: [] for name in prefixes}
-    with serve(options.demo) as url:
+    with serve(options.demo) as (url, service):
         measure_rate(url, paths, options.rate, 3.0)
         for _ in range(options.rounds):
             for name, prefix in prefixes.items():
                 with train_beside(prefix, options.demo):
-                    before = read_service_cpu(options.demo)
+                    before = service.read_cpu_s()
                     result = measure_rate(url, paths, options.rate, options.seconds)
-                    spent = read_service_cpu(options.demo) - before
+                    spent = service.read_cpu_s() - before
                 found[name].append((result, 1000 * spent / result.sent))
     print(format_table(HEAD, [format_row(name, results) for name, results in found.items()]), flush=True)
     return 0
@@ -71,15 +71,15 @@ def select_available(prefixes: Prefixes) -> Prefixes:
 
 
 @contextmanager
-def serve(data_dir: Path) -> Iterator[str]:
-    """Runs a service of two workers on a data directory."""
+def serve(data_dir: Path) -> Iterator[tuple[str, ProcessTree]]:
+    """Runs a service of two workers on a data directory; yields its address and its processes."""
     port = find_free_port("127.0.0.1")
     os.environ.update(
         {"REELRANK_DATA_DIR": str(data_dir), "REELRANK_PORT": str(port), "REELRANK_WORKERS": "2"}
     )
     url = f"http://127.0.0.1:{port}"
-    with run_service(GUNICORN_COMMAND, url, data_dir / "serve.log", 300.0):
-        yield url
+    with run_service(GUNICORN_COMMAND, url, data_dir / "serve.log", 300.0) as pid:
+        yield url, ProcessTree(pid)
 
 
 @contextmanager
@@ -98,21 +98,6 @@ def train_beside(prefix: Sequence[str] | None, data_dir: Path) -> Iterator[None]
             print("a training was over before its turn", file=sys.stderr)
         process.terminate()
         process.wait(30)
-
-
-def read_service_cpu(data_dir: Path) -> float:
-    """Returns the CPU seconds of all processes of the service: those whose environment names its directory,
-    and that are no training."""
-    stated, total = f"REELRANK_DATA_DIR={data_dir}".encode(), 0.0
-    for directory in Path("/proc").iterdir():
-        try:
-            words = (directory / "cmdline").read_bytes() if directory.name.isdecimal() else b""
-            if b"gunicorn" in words and stated in (directory / "environ").read_bytes().split(b"\0"):
-                fields = (directory / "stat").read_text().rpartition(")")[2].split()
-                total += (int(fields[11]) + int(fields[12])) / TICKS
-        except OSError:  # it ended meanwhile
-            continue
-    return total
 
 
 def format_row(name: str, results: Sequence[tuple[RateResult, float]]) -> tuple[str, ...]:

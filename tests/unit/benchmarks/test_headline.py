@@ -10,9 +10,10 @@ import pytest
 import urllib3
 
 from benchmarks.headline import run
+from benchmarks.headline.commands import run_pinned
 from benchmarks.headline.costs import average_stages
 from benchmarks.headline.goals import find_sustained, format_stages, list_missed
-from benchmarks.headline.process_tree import ProcessTree, run_pinned
+from benchmarks.process_tree import ProcessTree
 
 RATES = {"1 worker": [(10, 20.0)], "2 workers": [(10, 20.0), (100, 90.0)]}
 START = {"seconds": 3.0, "cpu_s": 4.0}
@@ -102,6 +103,7 @@ def test_the_processor_time_of_children_counts() -> None:
         while tree.read_cpu_s() < 0.3:
             assert process.poll() is None
         assert tree.read_memory_mib() > 1
+        assert tree.read_footprint().threads >= 2
         process.communicate(b"\n")
 
 

@@ -1,43 +1,16 @@
-"""A service as its operating system sees it: the processor time and the memory of all its processes."""
+"""Runs commands: a service on chosen cores, others to their end."""
 
 import os
 import subprocess
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.process_tree import ProcessTree
 from reelrank.app.diagnostics.smoke_test import read_log_tail
 
-TICKS = os.sysconf("SC_CLK_TCK")
-PARENT, USER_TIME, SYSTEM_TIME = 1, 11, 12
-"""Fields of /proc/PID/stat after the name of the program."""
 READY_TIMEOUT_S, END_TIMEOUT_S = 120.0, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessTree:
-    """A process and all that it started. pid: of the first."""
-
-    pid: int
-
-    def read_cpu_s(self) -> float:
-        """Returns the processor seconds of the processes that run now, since each began."""
-        stats = _read_stats()
-        return sum(
-            int(stats[pid][USER_TIME]) + int(stats[pid][SYSTEM_TIME]) for pid in self._list_pids(stats)
-        ) / TICKS  # fmt: skip
-
-    def read_memory_mib(self) -> float:
-        """Returns the proportional set size: what is shared counts once."""
-        return sum(_read_pss_kib(pid) for pid in self._list_pids(_read_stats())) / 1024
-
-    def _list_pids(self, stats: Mapping[int, Sequence[str]]) -> list[int]:
-        pids = [pid for pid in (self.pid,) if pid in stats]
-        for pid in pids:  # grows while it is read
-            pids += [child for child, fields in stats.items() if int(fields[PARENT]) == pid]
-        return pids
 
 
 @contextmanager
@@ -86,24 +59,3 @@ def wait_for(is_true: Callable[[], bool], timeout_s: float = READY_TIMEOUT_S) ->
             raise TimeoutError(f"the service did not answer within {timeout_s:.0f} s")
         time.sleep(0.02)
     return time.monotonic() - began
-
-
-def _read_stats() -> dict[int, list[str]]:
-    """Returns the fields of each process after its name, by its id."""
-    found: dict[int, list[str]] = {}
-    for directory in Path("/proc").iterdir():
-        try:
-            if directory.name.isdecimal():
-                stat = (directory / "stat").read_text()
-                found[int(directory.name)] = stat.rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-    return found
-
-
-def _read_pss_kib(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
