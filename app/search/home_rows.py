@@ -16,7 +16,7 @@ from reelrank.app.search.result_list import HomeTopics, ResultList
 from reelrank.index_mappings.engine import SearchEngine
 from reelrank.index_mappings.match import ItemIds, encode_item_ids
 from reelrank.ranking.items.table import ItemTable
-from reelrank.ranking.signals.observe import Signals
+from reelrank.ranking.viewers.favourite_genre import find_favourite_genre
 from reelrank.ranking.viewers.request import RankingRequest
 
 MIN_ROW = 3
@@ -71,16 +71,12 @@ def collect_shown(page: Page) -> Page:
     return replace(page, hits=(*page.hits, *row_hits))
 
 
-def find_topics(request: RankingRequest, signals: Signals, table: ItemTable) -> HomeTopics:
+def find_topics(request: RankingRequest, table: ItemTable) -> HomeTopics:
     """Finds what the rows of a viewer are about: the newest watch or like, and the genre they prefer most."""
-    preferred, top_genre = request.taste.preferred.rows, signals.columns["top_genre"][:1]
-    watched = table.ids[preferred[0]] if len(preferred) else b""
-    is_known = bool(len(top_genre)) and bool(np.isfinite(top_genre[0]))
-    return HomeTopics(
-        watched.decode(),
-        table.genres[int(top_genre[0])] if is_known else "",
-        is_only_liked=bool(watched) and not (request.viewer.watched.ids == watched).any(),
-    )
+    preferred = request.taste.preferred
+    watched = table.ids[preferred.rows[0]] if len(preferred.rows) else b""
+    is_only_liked = bool(watched) and not (request.viewer.watched.ids == watched).any()
+    return HomeTopics(watched.decode(), find_favourite_genre(preferred, table), is_only_liked)
 
 
 def select_unseen(similar: ResultList, shown: ItemIds, size: int) -> Positions:

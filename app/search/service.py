@@ -150,7 +150,7 @@ class SearchService:
             found = ranking.found.candidates, ranking.degraded, config.limits, state.table
             result_list = replace(result_list, search=summarize_search(request, *found))
         if options.row_size:
-            result_list = replace(result_list, topics=find_topics(request, ranking.signals, state.table))
+            result_list = replace(result_list, topics=find_topics(request, state.table))
         needs_all = options.explain or options.row_size > 0 or self.recorder.is_sampled(request_id)
         return result_list.with_signals(ranking, needs_all)
 
