@@ -54,8 +54,9 @@ FailureListener = Callable[[str, EngineError], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchService:
-    """Everything a request needs. What changes is in `refresher`. identify: a user id to its keyed hash.
+    """Everything a request needs. What changes while it serves is in `refresher`.
 
+    identify: a user id to its keyed hash, empty when there is none.
     on_failure: called for each source, and for the viewer, that an engine did not answer, or only in part.
     viewer_pool: apart from `pool`, so that a late event store takes no thread from the sources.
     """
@@ -121,8 +122,7 @@ class SearchService:
     ) -> ResultList:
         """Ranks all candidates of a query; nothing is fetched, cached or recorded.
 
-        state: of another release than the one that serves. Raises Timeout or Unavailable when no source
-        answered.
+        state: of another release than the serving one. Raises Timeout or Unavailable if no source answered.
         """
         tried, request_id = None if state is None else state.config, uuid.uuid4().hex
         unit = "" if options.model is not None else find_unit(self.identify, options.query)
