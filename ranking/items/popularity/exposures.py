@@ -118,4 +118,5 @@ class DailyFirsts:
     def _remember(self, keys: Codes, days: Times) -> None:
         newest = int(days.max(initial=self.day))
         kept = self.keys if newest == self.day and len(self.keys) < MAX_KEYS else self.keys[:0]
-        self.day, self.keys = newest, np.sort(np.concatenate([kept, keys[days == newest]]))
+        new = np.sort(keys[days == newest])
+        self.day, self.keys = newest, np.insert(kept, np.searchsorted(kept, new), new)
