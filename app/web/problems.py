@@ -27,6 +27,15 @@ FIELD_SENTENCES = {
     "string_too_long": "it has {length:,} characters; give at most {max_length}",
 }
 """By the type of pydantic's error, in place of its own message. length: of the value that was sent."""
+VALUE_SENTENCES = {
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "float_parsing": "give a number",
+    "bool_parsing": "give true or false",
+    "greater_than_equal": "give {ge} or more",
+    "less_than_equal": "give {le} or less",
+}
+"""The same, followed by the value that was sent."""
 MAX_QUOTED = 40
 """Characters of a wrong value that a message repeats."""
 
@@ -187,7 +196,10 @@ def _describe_field_error(error: dict[str, Any]) -> tuple[str, str]:
         return field, sentence.format(
             **error.get("ctx", {}), length=len(sent) if isinstance(sent, str) else 0
         )
-    return field, f"{error['msg'].removeprefix('Value error, ')}{_quote_value(error.get('input'))}"[:300]
+    message = error["msg"].removeprefix("Value error, ")
+    if (wanted := VALUE_SENTENCES.get(error["type"])) is not None:
+        message = wanted.format(**error.get("ctx", {}))
+    return field, f"{message}{_quote_value(error.get('input'))}"[:300]
 
 
 def _quote_value(value: Any) -> str:

@@ -131,6 +131,20 @@ def test_a_list_of_a_wrong_length_says_how_many_to_give(
         assert handle_validation_error(raised.value).get_json()["detail"] == sentence
 
 
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("limit=abc", "limit: give a whole number (given: 'abc')"),
+        ("limit=1.5", "limit: give a whole number (given: '1.5')"),
+        ("limit=0", "limit: give 1 or more (given: '0')"),
+        ("limit=101", "limit: give 100 or less (given: '101')"),
+        ("explain=maybe", "explain: give true or false (given: 'maybe')"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_to_give(client: FlaskClient, query: str, sentence: str) -> None:
+    assert client.get(f"/v1/search?q=sea&{query}").get_json()["detail"] == sentence
+
+
 def test_a_request_of_another_site_has_a_code(client: FlaskClient) -> None:
     answer = client.delete("/v1/items/sea1", headers={"Sec-Fetch-Site": "cross-site"})
     assert (answer.status_code, answer.get_json()["code"]) == (403, "cross_site_request")
