@@ -111,9 +111,9 @@ def compute_gini(values: Values) -> float:
 
 
 def bound_mean(values: Values) -> Interval:
-    """Returns the mean of months with its 95 % interval (Student's t)."""
+    """Returns the mean of independent runs with its 95 % interval (Student's t); infinite for one run."""
     n, mean = len(values), float(values.mean())
-    half = float(student.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    half = float(student.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.inf
     return Interval(mean, mean - half, mean + half)
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from benchmarks.experiments.rates import bound_rate
 from benchmarks.markdown import format_table
 from reelrank.app.simulation.films import Films, make_films
 from reelrank.app.simulation.recommenders import InProcessRecommender
@@ -40,14 +40,14 @@ def main(argv: Sequence[str]) -> int:
     count = SMALL_CANARIES if options.small else CANARIES
     differing = [find_verdict(outcomes, seed, 0.1, 0.0, VIEWERS) for seed in range(count)]
     judged = sum(viewers is not None for viewers in differing)
-    interval = binomtest(judged, count).proportion_ci(0.99, "exact")
+    low, high = bound_rate(judged, count)
     print(
         f"canaries like the serving release, {VIEWERS:,} viewers each, 10 % in the canary: judged to differ "
-        f"at any look {judged} of {count} ({judged / count:.1%}, 99 % interval {interval.low:.1%} to "
-        f"{interval.high:.1%}); at most {MAX_RATE:.0%} are meant"
+        f"at any look {judged} of {count} ({judged / count:.1%}, 99 % interval {low:.1%} to "
+        f"{high:.1%}); at most {MAX_RATE:.0%} are meant"
     )
     report_harm(outcomes, options.share, HARMFUL_CANARIES // (4 if options.small else 1))
-    return int(interval.low > MAX_RATE)
+    return int(low > MAX_RATE)
 
 
 def report_harm(outcomes: Outcomes, share: float, count: int) -> None:

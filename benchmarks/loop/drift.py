@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
+from benchmarks.experiments.rates import bound_rate
 from benchmarks.markdown import format_table
 from reelrank.app.simulation.films import Film, Films, make_films
 from reelrank.app.simulation.recommenders import Feedback, InProcessRecommender, Pages
@@ -55,18 +55,18 @@ def report_quiet(runs: int) -> bool:
     """Prints in how many quiet runs anything counts as drifted; returns whether the rate may be 1 %."""
     reports = [compare_halves(seed) for seed in range(runs)]
     alarms = [(seed, report) for seed, report in enumerate(reports) if report.drifted]
-    interval = binomtest(len(alarms), runs).proportion_ci(0.99, "exact")
+    low, high = bound_rate(len(alarms), runs)
     viewers = np.mean([sum(report.viewers) for report in reports])
     print(
         f"quiet runs of the simulator, {len(reports[0].series)} distributions, {viewers:,.0f} effective "
         f"viewers: {len(alarms)} of {runs} had a false alarm ({len(alarms) / runs:.1%}, 99 % interval "
-        f"{interval.low:.1%} to {interval.high:.1%}); at most {MAX_FALSE_RATE:.0%} are meant"
+        f"{low:.1%} to {high:.1%}); at most {MAX_FALSE_RATE:.0%} are meant"
     )
     rows = [(str(seed), one.name, f"{one.distance.psi:.3f}", f"{one.distance.p_value:.2g}")
             for seed, report in alarms for one in report.drifted]  # fmt: skip
     if rows:
         print(format_table(("seed", "distribution", "PSI", "p"), rows))
-    return bool(interval.low <= MAX_FALSE_RATE)
+    return low <= MAX_FALSE_RATE
 
 
 def report_shifts(runs: int) -> bool:
@@ -83,13 +83,13 @@ def report_shifts(runs: int) -> bool:
         found += names[shifted] in drifted
         first += drifted[:1] == [names[shifted]]
         others += len(set(drifted) - {names[shifted]})
-    interval = binomtest(first, runs).proportion_ci(0.99, "exact")
+    low, high = bound_rate(first, runs)
     print(
         f"a shift of {SHIFT} standard deviations in one of {FEATURES} features, {ROWS:,} rows by as many "
         f"viewers: found in {found} of {runs}, named first in {first} ({first / runs:.1%}, 99 % interval "
-        f"{interval.low:.1%} to {interval.high:.1%}); {others} other features named"
+        f"{low:.1%} to {high:.1%}); {others} other features named"
     )
-    return bool(interval.high >= MIN_FOUND_RATE)
+    return high >= MIN_FOUND_RATE
 
 
 def report_cost(rows: int) -> bool:

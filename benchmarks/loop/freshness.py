@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from scipy.stats import t
 
+from benchmarks.exploration.run import bound_mean
 from benchmarks.loop.retrained import RetrainedRecommender
 from benchmarks.machine import describe_machine
 from benchmarks.markdown import format_table
@@ -141,10 +141,7 @@ def compare(one: Served, other: Served) -> list[Interval]:
     names = [part.seeds.astype(np.str_) for part in (one, other)]
     means = [average_by_group(part.values, seeds) for part, seeds in zip((one, other), names, strict=True)]
     differences = means[0] - means[1]
-    count, mean = len(differences), differences.mean(axis=0)
-    error = differences.std(axis=0, ddof=1) / count**0.5 if count > 1 else np.full(len(mean), np.inf)
-    margin = error * (t.ppf(0.975, count - 1) if count > 1 else 1.0)
-    return [Interval(*each) for each in zip(mean, mean - margin, mean + margin, strict=True)]
+    return [bound_mean(column) for column in differences.T]
 
 
 def tabulate(served: dict[str, Served]) -> str:

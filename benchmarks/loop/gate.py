@@ -7,8 +7,8 @@ import argparse
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 
+from benchmarks.experiments.rates import bound_rate
 from benchmarks.loop.made_up_history import NAMES, USEFUL, USELESS, MadeUpHistory, make_history, train
 from benchmarks.markdown import format_table
 from reelrank.app.loop.faults import Fault, age_vectors, leak, spoil_rows
@@ -79,12 +79,12 @@ def report_retrainings(count: int) -> bool:
             by_size[requests, margin] += not check_order(part, candidate[0], serving[0], limits, seed).passed
     rows = [(f"{requests:,}", f"{margin:g}", f"{n} of {count}") for (requests, margin), n in by_size.items()]
     print(format_table(("judged on requests", "margin", "retrained, refused by order"), rows), flush=True)
-    interval = binomtest(refused, count).proportion_ci(0.99, "exact")
+    low, high = bound_rate(refused, count)
     print(
         f"retrained with another seed: refused {refused} of {count} "
-        f"({refused / count:.1%}, 99 % interval {interval.low:.1%} to {interval.high:.1%})"
+        f"({refused / count:.1%}, 99 % interval {low:.1%} to {high:.1%})"
     )
-    return bool(interval.low <= TARGET_RATE)
+    return low <= TARGET_RATE
 
 
 def take_first(requests: GateRequests, count: int) -> GateRequests:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from scipy.stats import binomtest
 
+from benchmarks.experiments.rates import bound_rate
 from benchmarks.markdown import format_table
 from reelrank.app.loop.watching import ServedPages, compare_releases, select_compared
 from reelrank.app.simulation.films import Film, Films, make_films
@@ -79,13 +79,13 @@ def main(argv: Sequence[str]) -> int:
         f"{runs} promotions of a release like the one before, {VIEWERS} viewers: watch time a page changed "
         f"by {changes.mean():+.1%} on average (standard error {error:.1%})"
     )
-    intervals = [binomtest(int(each.sum()), runs).proportion_ci(0.99, "exact") for each in found.T]
+    intervals = [bound_rate(int(each.sum()), runs) for each in found.T]
     rows = [
-        (f"{harm:.0%}", f"{each.sum()} of {runs}", f"{interval.low:.1%} to {interval.high:.1%}")
-        for harm, each, interval in zip(HARMS, found.T, intervals, strict=True)
+        (f"{harm:.0%}", f"{each.sum()} of {runs}", f"{low:.1%} to {high:.1%}")
+        for harm, each, (low, high) in zip(HARMS, found.T, intervals, strict=True)
     ]
     print(format_table(("lost", f"rolled back within {LOOKS[-1]} hours", "99 % interval"), rows), flush=True)
-    return int(intervals[0].low > MAX_FALSE_RATE or intervals[-1].high < MIN_FOUND_RATE)
+    return int(intervals[0][0] > MAX_FALSE_RATE or intervals[-1][1] < MIN_FOUND_RATE)
 
 
 def simulate_pages(seed: int) -> ServedPages:
