@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from reelrank.app.cli.main import app
 from reelrank.app.diagnostics.doctor import UNTRAINED, diagnose
+from reelrank.app.jobs.history import MIN_WATCHES
 from reelrank.app.wiring import Container, build_release_manager
 from tests.sample_project import add_model, build_project
 
@@ -23,6 +24,7 @@ def test_a_project_without_a_first_model_has_a_hint_and_no_problem(parts: Contai
     diagnosis = diagnose(parts)
     assert (diagnosis.problems, diagnosis.hints) == ([], [UNTRAINED])
     assert not diagnosis.is_complete
+    assert f" {MIN_WATCHES} watches" in UNTRAINED
     ended = CliRunner().invoke(app, ["doctor"])
     assert ended.exit_code == 0
     assert f"hint: {UNTRAINED}" in ended.output
